@@ -1,0 +1,259 @@
+//! Samples of each row, and what is told of them: medians, spread, ratios; also the JSON form.
+
+use serde::Serialize;
+
+use crate::rows::{Row, Unit};
+
+/// One server's measurement of one row in one round.
+#[derive(Clone, Serialize)]
+pub struct Sample {
+    pub operations: u64,
+    pub seconds: f64,
+    /// Of the server.
+    pub cpu_seconds: f64,
+    /// Of the load client, to see whether it was the bottleneck.
+    pub client_cpu_seconds: f64,
+    /// The server's most resident bytes during the load.
+    pub peak_bytes: u64,
+    pub p50_us: u32,
+    pub p99_us: u32,
+}
+
+/// A median and the least and most around it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of at least one value.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[middle - 1], values[middle])
+        } else {
+            values[middle]
+        };
+        Self {
+            median,
+            min: values[0],
+            max: values[values.len() - 1],
+        }
+    }
+
+    /// Half the distance between least and most, in percent of the median.
+    pub fn percent(&self) -> f64 {
+        (self.max - self.min) / 2.0 / self.median * 100.0
+    }
+}
+
+/// What one server did in one row, over all rounds.
+#[derive(Serialize)]
+pub struct Figures {
+    /// Operations or MB (10^6 bytes) per second.
+    pub rate: Spread,
+    /// Microseconds of the server's CPU per operation, or seconds per GB (10^9 bytes).
+    pub cpu_per_unit: Spread,
+    /// The highest of all rounds.
+    pub peak_bytes: u64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    /// CPU of the client in percent of the threads it may use.
+    pub client_busy_percent: f64,
+    pub samples: Vec<Sample>,
+}
+
+/// One row of the table.
+#[derive(Serialize)]
+pub struct RowResult {
+    pub key: &'static str,
+    pub title: &'static str,
+    pub connections: usize,
+    #[serde(serialize_with = "unit_name")]
+    pub unit: Unit,
+    pub subject: Figures,
+    pub peer: Figures,
+    /// Rate of the subject divided by that of the peer, by rounds.
+    pub ratio: Spread,
+    /// CPU per unit of the subject divided by that of the peer.
+    pub cpu_ratio: f64,
+}
+
+/// All results, as `--json` writes them.
+#[derive(Serialize)]
+pub struct Results {
+    pub started_at: String,
+    pub machine: String,
+    pub subject: Named,
+    pub peer: Named,
+    pub rounds: usize,
+    pub seconds_per_sample: f64,
+    pub client_threads: usize,
+    pub rows: Vec<RowResult>,
+}
+
+#[derive(Serialize)]
+pub struct Named {
+    pub label: String,
+    pub version: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn unit_name<S: serde::Serializer>(unit: &Unit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match unit {
+        Unit::Operations => "operations/s",
+        Unit::Megabytes => "MB/s",
+    })
+}
+
+impl RowResult {
+    /// Of two equally long lists, in the order of the rounds.
+    pub fn of(row: &Row, threads: usize, subject: Vec<Sample>, peer: Vec<Sample>) -> Self {
+        let ratio = Spread::of(
+            subject
+                .iter()
+                .zip(&peer)
+                .map(|(left, right)| rate(row, left) / rate(row, right)),
+        );
+        let (subject, peer) = (
+            Figures::of(row, threads, subject),
+            Figures::of(row, threads, peer),
+        );
+        let cpu_ratio = subject.cpu_per_unit.median / peer.cpu_per_unit.median;
+        Self {
+            key: row.key,
+            title: row.title,
+            connections: row.connections,
+            unit: row.unit(),
+            subject,
+            peer,
+            ratio,
+            cpu_ratio,
+        }
+    }
+}
+
+impl Figures {
+    fn of(row: &Row, threads: usize, samples: Vec<Sample>) -> Self {
+        let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
+        let cpu = |sample: &Sample| match row.bytes() {
+            None => sample.cpu_seconds * 1e6 / sample.operations as f64,
+            Some(bytes) => sample.cpu_seconds * 1e9 / (sample.operations * bytes) as f64,
+        };
+        let threads = threads.min(row.connections) as f64;
+        Self {
+            rate: spread(&|sample| rate(row, sample)),
+            cpu_per_unit: spread(&cpu),
+            peak_bytes: samples
+                .iter()
+                .map(|sample| sample.peak_bytes)
+                .max()
+                .unwrap_or(0),
+            p50_us: spread(&|sample| f64::from(sample.p50_us)).median,
+            p99_us: spread(&|sample| f64::from(sample.p99_us)).median,
+            client_busy_percent: spread(&|sample| {
+                sample.client_cpu_seconds / sample.seconds / threads * 100.0
+            })
+            .median,
+            samples,
+        }
+    }
+}
+
+/// In the row's unit per second.
+pub fn rate(row: &Row, sample: &Sample) -> f64 {
+    let operations = sample.operations as f64 / sample.seconds;
+    row.bytes()
+        .map_or(operations, |bytes| operations * bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Measured, ROWS};
+
+    #[test]
+    fn spreads() {
+        let rows: [(&str, &[f64], f64, f64); 4] = [
+            ("one value", &[3.0], 3.0, 0.0),
+            ("even", &[4.0, 1.0], 2.5, 60.0),
+            ("odd, unsorted", &[9.0, 5.0, 1.0], 5.0, 80.0),
+            (
+                "an outlier does not move the median",
+                &[1.0, 1.0, 1.0, 1.0, 9.0],
+                1.0,
+                400.0,
+            ),
+        ];
+        for (name, values, median, percent) in rows {
+            let spread = Spread::of(values.iter().copied());
+            assert!((spread.median - median).abs() < 1e-9, "{name}");
+            assert!((spread.percent() - percent).abs() < 1e-9, "{name}");
+        }
+    }
+
+    #[test]
+    fn figures_are_in_the_units_of_the_row() {
+        let sample = |operations, cpu_seconds| Sample {
+            operations,
+            seconds: 2.0,
+            cpu_seconds,
+            client_cpu_seconds: 1.0,
+            peak_bytes: operations,
+            p50_us: 1,
+            p99_us: 2,
+        };
+        let small = Row {
+            key: "",
+            title: "",
+            connections: 1,
+            measured: Measured::BlobGet(1024),
+        };
+        let result = RowResult::of(
+            &small,
+            4,
+            vec![sample(4000, 1.0), sample(8000, 1.0)],
+            vec![sample(1000, 1.0), sample(1000, 1.0)],
+        );
+        assert!((result.subject.rate.median - 3000.0).abs() < 1e-9);
+        assert!(
+            (result.peer.cpu_per_unit.median - 1000.0).abs() < 1e-9,
+            "microseconds for an operation"
+        );
+        assert!(
+            (result.ratio.median - 6.0).abs() < 1e-9,
+            "the ratio is taken round by round"
+        );
+        assert_eq!(result.subject.peak_bytes, 8000);
+        assert!(
+            (result.subject.client_busy_percent - 50.0).abs() < 1e-9,
+            "one connection uses one thread"
+        );
+
+        let large = Row {
+            measured: Measured::Push(1 << 30),
+            ..small
+        };
+        let result = RowResult::of(&large, 1, vec![sample(2, 4.0)], vec![sample(1, 4.0)]);
+        assert!(
+            (result.subject.rate.median - 1_073.741_824).abs() < 1e-9,
+            "MB/s"
+        );
+        assert!((result.cpu_ratio - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn rows_have_keys_of_their_own() {
+        let mut keys: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), ROWS.len());
+    }
+}

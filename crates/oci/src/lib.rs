@@ -1,0 +1,25 @@
+//! The vocabulary of OCI: digests, names, references, media types, manifests, ranges and error codes. Pure.
+
+mod digest;
+mod error;
+mod etag;
+mod link;
+mod manifest;
+mod media_type;
+mod range;
+mod reference;
+mod referrers;
+mod repository_name;
+mod tag;
+
+pub use digest::{Algorithm, Digest, DigestError, is_digest_like};
+pub use error::{ErrorCode, error_body};
+pub use etag::if_none_match;
+pub use link::next_link;
+pub use manifest::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind};
+pub use media_type::{MediaType, MediaTypeError};
+pub use range::{ByteRange, ContentRange, ContentRangeError, RangeOutcome};
+pub use reference::{Reference, ReferenceError};
+pub use referrers::{ReferrerEntry, referrers_index};
+pub use repository_name::{RepositoryName, RepositoryNameError};
+pub use tag::{Tag, TagError, TagFilter, TagFilterError};

@@ -1,0 +1,475 @@
+//! Reading manifests: what an image, a list or an artifact names (OCI image specification; Docker schema 2 and 1).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use crate::digest::Digest;
+use crate::media_type::{
+    DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_V1, DOCKER_V1_SIGNED, MediaType, OCI_ARTIFACT,
+    OCI_INDEX, OCI_MANIFEST, ORAS_ARTIFACT,
+};
+
+/// repositories-images.md 4: 'imageManifest'.
+pub const MAX_MANIFEST_BYTES: usize = 4_194_304;
+/// More than any real image has; bounds the work that one manifest can cause.
+const MAX_DESCRIPTORS: usize = 10_000;
+
+/// A manifest as far as a registry needs it.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Its media type.
+    pub media_type: MediaType,
+    /// What it names.
+    pub kind: ManifestKind,
+    /// `artifactType`, if it has one.
+    pub artifact_type: Option<String>,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What a manifest names.
+#[derive(Clone, Debug)]
+pub enum ManifestKind {
+    /// An image, or an artifact in the form of one.
+    Image {
+        /// Its config.
+        config: Descriptor,
+        /// Its layers.
+        layers: Vec<Descriptor>,
+    },
+    /// A list of manifests.
+    Index {
+        /// The manifests.
+        manifests: Vec<Descriptor>,
+    },
+    /// An artifact manifest of OCI's release candidates or ORAS.
+    Artifact {
+        /// Its blobs.
+        blobs: Vec<Descriptor>,
+    },
+    /// Docker schema 1.
+    SchemaV1 {
+        /// Its layers.
+        layers: Vec<Digest>,
+    },
+}
+
+/// A descriptor (OCI image specification, "Content Descriptors").
+#[derive(Clone, Debug)]
+pub struct Descriptor {
+    /// Media type of the content.
+    pub media_type: String,
+    /// Digest of the content.
+    pub digest: Digest,
+    /// Length of the content in bytes.
+    pub size: u64,
+    /// Whether the content is to be had elsewhere and need not be in the registry.
+    pub is_foreign: bool,
+}
+
+/// Why a manifest is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON.
+    #[error("Invalid JSON syntax")]
+    InvalidJson,
+    /// Neither declared nor inside.
+    #[error("image manifest mediatype not provided in manifest or parameter")]
+    MediaTypeMissing,
+    /// Declared and inside, and different.
+    #[error("the manifest's mediaType is '{inside}', but it was pushed as '{declared}'")]
+    MediaTypeMismatch {
+        /// What the client says.
+        declared: String,
+        /// What the manifest says.
+        inside: String,
+    },
+    /// No manifest's type.
+    #[error("manifests of media type '{0}' are not supported")]
+    UnsupportedMediaType(String),
+    /// JSON, but no manifest.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: Option<i64>,
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<RawDescriptor>,
+    layers: Option<Vec<RawDescriptor>>,
+    manifests: Option<Vec<RawDescriptor>>,
+    blobs: Option<Vec<RawDescriptor>>,
+    fs_layers: Option<Vec<FsLayer>>,
+    subject: Option<RawDescriptor>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDescriptor {
+    media_type: Option<String>,
+    digest: Option<String>,
+    size: Option<i64>,
+    urls: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FsLayer {
+    blob_sum: Option<String>,
+}
+
+fn invalid(text: impl Into<String>) -> ManifestError {
+    ManifestError::Invalid(text.into())
+}
+
+impl RawDescriptor {
+    fn check(self, member: &str) -> Result<Descriptor, ManifestError> {
+        let digest = self
+            .digest
+            .ok_or_else(|| invalid(format!("{member}.digest is missing")))?;
+        let digest = digest
+            .parse()
+            .map_err(|error| invalid(format!("{member}.digest '{digest}': {error}")))?;
+        let size = self
+            .size
+            .ok_or_else(|| invalid(format!("{member}.size is missing")))?;
+        let size =
+            u64::try_from(size).map_err(|_| invalid(format!("{member}.size is negative")))?;
+        let media_type = self.media_type.unwrap_or_default();
+        let is_foreign = self.urls.is_some_and(|urls| !urls.is_empty())
+            || media_type.contains("nondistributable")
+            || media_type.contains("diff.tar.foreign")
+            || media_type.contains("rootfs.foreign");
+        Ok(Descriptor {
+            media_type,
+            digest,
+            size,
+            is_foreign,
+        })
+    }
+}
+
+fn check_all(list: Vec<RawDescriptor>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
+    if list.len() > MAX_DESCRIPTORS {
+        return Err(invalid(format!(
+            "{member} has more than {MAX_DESCRIPTORS} entries"
+        )));
+    }
+    list.into_iter()
+        .enumerate()
+        .map(|(at, raw)| raw.check(&format!("{member}[{at}]")))
+        .collect()
+}
+
+impl Manifest {
+    /// Reads a manifest that was declared as `declared`, if the client said.
+    pub fn parse(bytes: &[u8], declared: Option<&MediaType>) -> Result<Self, ManifestError> {
+        let document: Document =
+            serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+                Category::Data => invalid(format!("not a manifest: {error}")),
+                Category::Io | Category::Syntax | Category::Eof => ManifestError::InvalidJson,
+            })?;
+        let media_type = media_type(&document, declared)?;
+        let kind = kind(&media_type, &document)?;
+        let Document {
+            artifact_type,
+            config,
+            layers,
+            manifests,
+            blobs,
+            fs_layers,
+            subject,
+            annotations,
+            ..
+        } = document;
+        let kind = match kind {
+            Kind::Image => ManifestKind::Image {
+                config: config
+                    .ok_or_else(|| invalid("config is missing"))?
+                    .check("config")?,
+                layers: check_all(
+                    layers.ok_or_else(|| invalid("layers is missing"))?,
+                    "layers",
+                )?,
+            },
+            Kind::Index => ManifestKind::Index {
+                manifests: check_all(
+                    manifests.ok_or_else(|| invalid("manifests is missing"))?,
+                    "manifests",
+                )?,
+            },
+            Kind::Artifact => ManifestKind::Artifact {
+                blobs: check_all(blobs.unwrap_or_default(), "blobs")?,
+            },
+            Kind::SchemaV1 => ManifestKind::SchemaV1 {
+                layers: fs_layers
+                    .ok_or_else(|| invalid("fsLayers is missing"))?
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, layer)| {
+                        let sum = layer.blob_sum.unwrap_or_default();
+                        sum.parse().map_err(|error| {
+                            invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}"))
+                        })
+                    })
+                    .collect::<Result<_, _>>()?,
+            },
+        };
+        Ok(Self {
+            media_type,
+            kind,
+            artifact_type: artifact_type.filter(|text| !text.is_empty()),
+            subject: subject
+                .map(|subject| subject.check("subject"))
+                .transpose()?,
+            annotations: annotations.unwrap_or_default(),
+        })
+    }
+
+    /// The blobs that must be in the repository, each once, with their media types.
+    pub fn required_blobs(&self) -> Vec<(Digest, &str)> {
+        let mut seen = std::collections::HashSet::new();
+        let named: Vec<(Digest, &str)> = match &self.kind {
+            ManifestKind::Image { config, layers } => std::iter::once(config)
+                .chain(layers)
+                .filter(|descriptor| !descriptor.is_foreign)
+                .map(|descriptor| (descriptor.digest, descriptor.media_type.as_str()))
+                .collect(),
+            ManifestKind::Artifact { blobs } => blobs
+                .iter()
+                .map(|descriptor| (descriptor.digest, descriptor.media_type.as_str()))
+                .collect(),
+            ManifestKind::SchemaV1 { layers } => layers
+                .iter()
+                .map(|digest| {
+                    (
+                        *digest,
+                        "application/vnd.docker.container.image.rootfs.diff+x-gtar",
+                    )
+                })
+                .collect(),
+            ManifestKind::Index { .. } => Vec::new(),
+        };
+        named
+            .into_iter()
+            .filter(|(digest, _)| seen.insert(*digest))
+            .collect()
+    }
+
+    /// The manifests of a list.
+    pub fn children(&self) -> &[Descriptor] {
+        match &self.kind {
+            ManifestKind::Index { manifests } => manifests,
+            ManifestKind::Image { .. }
+            | ManifestKind::Artifact { .. }
+            | ManifestKind::SchemaV1 { .. } => &[],
+        }
+    }
+
+    /// Bytes of config and layers, as the manifest states them; 0 for lists.
+    pub fn image_size_bytes(&self) -> u64 {
+        let sum = |list: &[Descriptor]| {
+            list.iter()
+                .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size))
+        };
+        let bytes = match &self.kind {
+            ManifestKind::Image { config, layers } => config.size.saturating_add(sum(layers)),
+            ManifestKind::Artifact { blobs } => sum(blobs),
+            ManifestKind::Index { .. } | ManifestKind::SchemaV1 { .. } => 0,
+        };
+        bytes.min(i64::MAX as u64)
+    }
+
+    /// ECR's `artifactMediaType`: `artifactType`, else the config's type; none for lists (repositories-images.md 4).
+    pub fn artifact_media_type(&self) -> Option<&str> {
+        match &self.kind {
+            ManifestKind::Index { .. } => None,
+            ManifestKind::Image { .. }
+            | ManifestKind::Artifact { .. }
+            | ManifestKind::SchemaV1 { .. } => self.referrer_artifact_type(),
+        }
+    }
+
+    /// The type under which referrers lists show it: `artifactType`, else the config's (OCI distribution, "Listing
+    /// Referrers").
+    pub fn referrer_artifact_type(&self) -> Option<&str> {
+        let config = match &self.kind {
+            ManifestKind::Image { config, .. } => Some(config.media_type.as_str()),
+            ManifestKind::Index { .. }
+            | ManifestKind::Artifact { .. }
+            | ManifestKind::SchemaV1 { .. } => None,
+        };
+        self.artifact_type
+            .as_deref()
+            .or(config)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+fn media_type(
+    document: &Document,
+    declared: Option<&MediaType>,
+) -> Result<MediaType, ManifestError> {
+    // A client that names no type in particular (curl does) has not declared one.
+    let declared = declared.filter(|declared| {
+        !matches!(
+            declared.as_str(),
+            "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded"
+        )
+    });
+    let inside = document
+        .media_type
+        .as_deref()
+        .filter(|text| !text.is_empty());
+    match (declared, inside) {
+        (Some(declared), Some(inside)) if declared.as_str() != inside => {
+            Err(ManifestError::MediaTypeMismatch {
+                declared: declared.to_string(),
+                inside: inside.to_owned(),
+            })
+        }
+        (Some(declared), _) => Ok(declared.clone()),
+        (None, Some(inside)) => inside
+            .parse()
+            .map_err(|_| ManifestError::UnsupportedMediaType(inside.chars().take(255).collect())),
+        (None, None) => Err(ManifestError::MediaTypeMissing),
+    }
+}
+
+enum Kind {
+    Image,
+    Index,
+    Artifact,
+    SchemaV1,
+}
+
+fn kind(media_type: &MediaType, document: &Document) -> Result<Kind, ManifestError> {
+    // A document that could be read as two kinds would mean different things to different clients.
+    if document.manifests.is_some() && (document.layers.is_some() || document.config.is_some()) {
+        return Err(invalid(
+            "a manifest cannot have both 'manifests' and 'layers' or 'config'",
+        ));
+    }
+    let (kind, version) = match media_type.as_str() {
+        DOCKER_MANIFEST | OCI_MANIFEST => (Kind::Image, Some(2)),
+        DOCKER_MANIFEST_LIST | OCI_INDEX => (Kind::Index, Some(2)),
+        ORAS_ARTIFACT | OCI_ARTIFACT => (Kind::Artifact, None),
+        DOCKER_V1 | DOCKER_V1_SIGNED => (Kind::SchemaV1, Some(1)),
+        other => return Err(ManifestError::UnsupportedMediaType(other.to_owned())),
+    };
+    if version.is_some() && document.schema_version != version {
+        let version = version.unwrap_or_default();
+        return Err(invalid(format!("schemaVersion must be {version}")));
+    }
+    Ok(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn descriptor(content: &[u8]) -> serde_json::Value {
+        json!({"mediaType": "application/x", "digest": Digest::sha256_of(content).to_string(), "size": content.len()})
+    }
+
+    fn image() -> serde_json::Value {
+        json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(b"c"),
+            "layers": [descriptor(b"l1"), descriptor(b"l1"), descriptor(b"l22")], "annotations": null
+        })
+    }
+
+    fn parse(document: &serde_json::Value) -> Result<Manifest, ManifestError> {
+        Manifest::parse(document.to_string().as_bytes(), None)
+    }
+
+    #[test]
+    fn an_image_names_its_blobs_once() {
+        let manifest = parse(&image()).expect("valid");
+        assert_eq!(manifest.required_blobs().len(), 3);
+        assert_eq!(manifest.image_size_bytes(), 1 + 2 + 2 + 3);
+        assert_eq!(manifest.artifact_media_type(), Some("application/x"));
+        assert!(manifest.children().is_empty());
+    }
+
+    #[test]
+    fn foreign_layers_need_not_be_there() {
+        let mut document = image();
+        document["layers"][2]["urls"] = json!(["https://example.com/layer"]);
+        document["layers"][0]["mediaType"] =
+            json!("application/vnd.oci.image.layer.nondistributable.v1.tar");
+        document["layers"][1]["mediaType"] =
+            json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+        assert_eq!(parse(&document).expect("valid").required_blobs().len(), 1);
+    }
+
+    #[test]
+    fn a_list_names_its_children() {
+        let document =
+            json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"m")]});
+        let manifest = parse(&document).expect("valid");
+        assert_eq!(manifest.children().len(), 1);
+        assert_eq!(manifest.artifact_media_type(), None);
+    }
+
+    #[test]
+    fn refusals() {
+        let with = |member: &str, value: serde_json::Value| {
+            let mut document = image();
+            document[member] = value;
+            parse(&document).err()
+        };
+        let says = |error: Option<ManifestError>, part: &str| {
+            let text = error.expect("refused").to_string();
+            assert!(text.contains(part), "{text}");
+        };
+        assert_eq!(
+            Manifest::parse(b"{", None).err(),
+            Some(ManifestError::InvalidJson)
+        );
+        assert_eq!(
+            Manifest::parse(b"{}", None).err(),
+            Some(ManifestError::MediaTypeMissing)
+        );
+        says(Manifest::parse(b"[]", None).err(), "not a manifest");
+        says(with("schemaVersion", json!(1)), "schemaVersion must be 2");
+        says(with("config", json!(null)), "config is missing");
+        says(
+            with("layers", json!([{"size": 1}])),
+            "layers[0].digest is missing",
+        );
+        says(
+            with(
+                "layers",
+                json!([{"digest": Digest::sha256_of(b"").to_string(), "size": -1}]),
+            ),
+            "negative",
+        );
+        says(with("manifests", json!([])), "both");
+        says(with("mediaType", json!("text/plain")), "not supported");
+        let declared = DOCKER_MANIFEST.parse().expect("valid");
+        let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
+        assert!(matches!(
+            mismatch,
+            Some(ManifestError::MediaTypeMismatch { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(bytes: Vec<u8>) {
+            let _ = Manifest::parse(&bytes, None);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What every request shares: built once at the start, passed by reference, the only shared state there is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::blob::{BlobStore, ServiceKey};
+use store::db::Db;
+
+use crate::auth::accounts::Accounts;
+use crate::clock::Clock;
+use crate::http::hosts::Hosts;
+use crate::registry::pull_times::PullTimes;
+use crate::registry::uploads::UploadLocks;
+
+/// Limits of one node. Units are in the names; all bound what a client can make the server hold.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a body may stay silent before the request is ended.
+    pub body_idle: Duration,
+    /// An upload that has not grown for so long is abandoned.
+    pub upload_expiry_ms: i64,
+    /// A blob that no image names stays so long.
+    pub blob_grace_ms: i64,
+    /// Bytes of an object stay so long after the last row that named it is gone.
+    pub object_grace_ms: i64,
+    /// How long a registry token is valid (access.md 6: 12 h).
+    pub token_lifetime_ms: i64,
+    /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
+    pub download_url_lifetime_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        Self {
+            body_idle: Duration::from_secs(60),
+            upload_expiry_ms: 24 * HOUR_MS,
+            blob_grace_ms: 24 * HOUR_MS,
+            object_grace_ms: 60 * 1000,
+            token_lifetime_ms: 12 * HOUR_MS,
+            download_url_lifetime_ms: HOUR_MS,
+        }
+    }
+}
+
+/// The running server's parts.
+pub struct App {
+    /// Metadata.
+    pub db: Db,
+    /// Blob bytes.
+    pub blobs: BlobStore,
+    /// Encrypts what has no key of its own: data keys, manifests, tokens.
+    pub service_key: ServiceKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Accounts, regions and root access keys.
+    pub accounts: Accounts,
+    /// Which names lead to which registry.
+    pub hosts: Hosts,
+    /// Limits.
+    pub limits: Limits,
+    /// Keeps two requests from writing one upload.
+    pub upload_locks: UploadLocks,
+    /// Pull times that are not stored yet.
+    pub pull_times: PullTimes,
+}
+
+impl App {
+    /// The time, in epoch milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}

@@ -1,0 +1,65 @@
+//! The AWS JSON 1.1 protocol (wire.md 1).
+
+use aws::AwsError;
+use aws::sigv4::RequestParts;
+use http::StatusCode;
+
+use super::body_error;
+use super::operation::{Call, Entry};
+use crate::auth::sigv4;
+use crate::ecr;
+use crate::http::body::RequestBody;
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// The longest body of a request whose operation Wharf does not have, before its signature is checked.
+const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
+
+/// A service of this protocol.
+struct Service {
+    /// What `X-Amz-Target` begins with, before the dot.
+    target: &'static str,
+    /// What signatures name (wire.md 1: 'signing name').
+    signing_name: &'static str,
+    operations: &'static [Entry],
+}
+
+const SERVICES: &[Service] =
+    &[Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS }];
+
+/// Answers one request.
+pub async fn handle(http: &RequestContext, target: &str, body: RequestBody) -> Answer {
+    match run(http, target, body).await {
+        Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
+        Err(error) => {
+            let mut answer = respond::with_body(error.status, CONTENT_TYPE, error.to_json());
+            respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
+            answer
+        }
+    }
+}
+
+async fn run(http: &RequestContext, target: &str, body: RequestBody) -> Result<Vec<u8>, AwsError> {
+    let unknown = || AwsError::new("UnknownOperationException", format!("Wharf has no operation '{target}'"));
+    let (service_target, name) = target.split_once('.').ok_or_else(unknown)?;
+    let service = SERVICES.iter().find(|service| service.target == service_target).ok_or_else(unknown)?;
+    let entry = service.operations.iter().find(|entry| entry.name == name);
+
+    let mut parts = RequestParts {
+        method: http.method.as_str(),
+        path: &http.path,
+        query: &http.query,
+        headers: &http.headers,
+        body: &[],
+    };
+    // Whoever names no key of ours need not be listened to for 30 MiB.
+    sigv4::find_key(&http.app, &parts).map_err(|error| AwsError::new(error.json_type(), error.to_string()))?;
+    let limit = entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes);
+    let body = body.collect(limit).await.map_err(|error| body_error(&error))?;
+    parts.body = &body;
+    let caller = sigv4::authenticate(&http.app, &parts, service.signing_name, &http.authority)
+        .map_err(|error| AwsError::new(error.json_type(), error.to_string()))?;
+    let entry = entry.ok_or_else(unknown)?;
+    (entry.run)(&Call { http, caller }, &body).await
+}

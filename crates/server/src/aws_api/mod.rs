@@ -1,0 +1,37 @@
+//! The AWS protocols at `POST /`: finds the service and operation, checks the signature, and runs the operation with
+//! authorization and encoding that it cannot forget.
+
+mod json;
+pub mod operation;
+mod query;
+
+use http::{HeaderName, StatusCode};
+
+use crate::http::body::{BodyError, RequestBody};
+use crate::http::request::RequestContext;
+use crate::http::respond::Answer;
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// Answers a request of the AWS JSON or Query protocol.
+pub async fn handle(http: &RequestContext, body: RequestBody) -> Answer {
+    match http.header(TARGET) {
+        Some(target) => json::handle(http, target, body).await,
+        None => query::handle(http, body).await,
+    }
+}
+
+/// The error for a body that cannot be taken (wire.md 1: common errors).
+fn body_error(error: &BodyError) -> aws::AwsError {
+    match error {
+        BodyError::TooLarge { limit } => {
+            aws::AwsError::new("RequestEntityTooLargeException", format!("The request may be at most {limit} bytes"))
+                .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        BodyError::Broken => {
+            aws::AwsError::new("MalformedHttpRequestException", "The body ended before its announced length")
+        }
+        BodyError::Idle => aws::AwsError::new("RequestTimeoutException", "No data was received for too long")
+            .with_status(StatusCode::REQUEST_TIMEOUT),
+    }
+}

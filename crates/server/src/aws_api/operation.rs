@@ -1,0 +1,106 @@
+//! What an operation of a JSON service is: its checks, what it needs permission for, and what it does.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use aws::AwsError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::tables::registry_id::RegistryId;
+
+use crate::app::App;
+use crate::auth::authorize::{self, Resource};
+use crate::auth::caller::Caller;
+use crate::http::request::RequestContext;
+
+/// One authenticated call.
+pub struct Call<'a> {
+    /// The request.
+    pub http: &'a RequestContext,
+    /// Who calls.
+    pub caller: Caller,
+}
+
+impl Call<'_> {
+    /// The server.
+    pub fn app(&self) -> &App {
+        &self.http.app
+    }
+
+    /// The caller's own registry in the region of the call.
+    pub fn own_registry(&self) -> RegistryId {
+        RegistryId { account: self.caller.account, region: self.caller.region.clone() }
+    }
+}
+
+/// An operation. The dispatcher calls the parts in this order; authorization on `ACTION` and `resources` is its own.
+pub trait Operation: Send + Sync + 'static {
+    /// The name in `X-Amz-Target`.
+    const NAME: &'static str;
+    /// The IAM action.
+    const ACTION: &'static str;
+    /// The longest request. 1 MiB fits the fullest lists of the model.
+    const MAX_BODY_BYTES: usize = 1024 * 1024;
+    /// The model's input shape.
+    type Input: DeserializeOwned + Send;
+    /// The model's output shape.
+    type Output: Serialize + Send;
+    /// The input, validated.
+    type Checked: Send + Sync;
+    /// The service's errors.
+    type Error: IntoAwsError + Send;
+
+    /// Validates, without touching storage.
+    fn check(call: &Call<'_>, input: Self::Input) -> Result<Self::Checked, Self::Error>;
+    /// What the caller must have permission on.
+    fn resources(call: &Call<'_>, checked: &Self::Checked) -> Vec<Resource>;
+    /// Does it.
+    fn run(
+        call: &Call<'_>,
+        checked: Self::Checked,
+    ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
+}
+
+/// A service's error on its way to the wire.
+pub trait IntoAwsError {
+    /// The wire form. Logs what is not the client's doing, with the request's id.
+    fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError;
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send + 'a>>;
+
+/// An operation in a service's table.
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// The longest request.
+    pub max_body_bytes: usize,
+    /// Runs it on a request's JSON and gives the answer's.
+    pub run: for<'a> fn(&'a Call<'a>, &'a [u8]) -> Running<'a>,
+}
+
+impl Entry {
+    /// The entry of an operation.
+    pub const fn of<O: Operation>() -> Self {
+        Self { name: O::NAME, max_body_bytes: O::MAX_BODY_BYTES, run: |call, body| Box::pin(run::<O>(call, body)) }
+    }
+}
+
+async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsError> {
+    let request_id = call.http.request_id;
+    let input: O::Input = serde_json::from_slice(body).map_err(|error| {
+        tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
+        AwsError::new("SerializationException", "Unable to parse request body")
+    })?;
+    let checked = O::check(call, input).map_err(|error| error.into_aws_error(request_id))?;
+    for resource in O::resources(call, &checked) {
+        authorize::authorize(&call.caller, O::ACTION, &resource)
+            .map_err(|denied| AwsError::new("AccessDeniedException", denied.message))?;
+    }
+    let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
+    serde_json::to_vec(&output).map_err(|error| {
+        tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
+        AwsError::new("ServerException", "An error occurred inside the registry.")
+            .with_status(http::StatusCode::INTERNAL_SERVER_ERROR)
+    })
+}

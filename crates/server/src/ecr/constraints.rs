@@ -1,0 +1,111 @@
+//! The model's constraints on members, with the texts that ECR answers (wire.md 1).
+
+use aws::{AccountId, Arn};
+use oci::{Digest, RepositoryName, Tag};
+use store::tables::registry_id::RegistryId;
+
+use super::errors::EcrError;
+use crate::aws_api::operation::Call;
+
+/// A member that must be there.
+pub fn required<T>(member: &'static str, value: Option<T>) -> Result<T, EcrError> {
+    value.ok_or_else(|| EcrError::parameter(member, "must not be null"))
+}
+
+fn pattern(member: &'static str, pattern: &str) -> EcrError {
+    EcrError::parameter(member, format!("must satisfy regular expression '{pattern}'"))
+}
+
+/// The registry that a call is about: of the `registryId` member, or the caller's own.
+pub fn registry(call: &Call<'_>, registry_id: Option<&str>) -> Result<RegistryId, EcrError> {
+    let account = match registry_id {
+        None => call.caller.account,
+        Some(text) => account("registryId", text)?,
+    };
+    Ok(RegistryId { account, region: call.caller.region.clone() })
+}
+
+/// An account id.
+pub fn account(member: &'static str, text: &str) -> Result<AccountId, EcrError> {
+    text.parse().map_err(|_| pattern(member, "[0-9]{12}"))
+}
+
+/// A repository name.
+pub fn repository_name(member: &'static str, name: Option<String>) -> Result<RepositoryName, EcrError> {
+    let name = required(member, name)?;
+    length(member, &name, RepositoryName::MIN, RepositoryName::MAX)?;
+    name.parse().map_err(|_| pattern(member, RepositoryName::PATTERN))
+}
+
+/// The length of a text, in characters.
+pub fn length(member: &'static str, text: &str, min: usize, max: usize) -> Result<(), EcrError> {
+    let length = text.chars().take(max + 1).count();
+    if length < min {
+        return Err(EcrError::parameter(member, format!("must be at least {min} characters long")));
+    }
+    if length > max {
+        return Err(EcrError::parameter(member, format!("Member must have length less than or equal to {max}")));
+    }
+    Ok(())
+}
+
+/// The length of a list.
+pub fn list<T>(member: &'static str, list: Option<Vec<T>>, min: usize, max: usize) -> Result<Vec<T>, EcrError> {
+    let list = required(member, list)?;
+    if list.len() < min {
+        return Err(EcrError::parameter(member, format!("Member must have length greater than or equal to {min}")));
+    }
+    if list.len() > max {
+        return Err(EcrError::parameter(member, format!("Member must have length less than or equal to {max}")));
+    }
+    Ok(list)
+}
+
+/// A layer digest. One that is well-formed for the model but of a kind that cannot be stored fits no layer.
+pub fn layer_digest(member: &'static str, text: &str) -> Result<Option<Digest>, EcrError> {
+    if !oci::is_digest_like(text) {
+        return Err(pattern(member, "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+"));
+    }
+    Ok(text.parse().ok())
+}
+
+/// An image tag.
+pub fn image_tag(member: &'static str, text: &str) -> Result<Tag, EcrError> {
+    length(member, text, 1, 300)?;
+    text.parse().map_err(|_| pattern(member, Tag::PATTERN))
+}
+
+/// An upload id.
+pub fn upload_id(text: Option<String>) -> Result<uuid::Uuid, EcrError> {
+    let text = required("uploadId", text)?;
+    uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).ok_or_else(|| {
+        pattern("uploadId", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+    })
+}
+
+/// One value of an enumeration.
+pub fn one_of<T: Copy>(
+    member: &'static str,
+    text: &str,
+    values: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, EcrError> {
+    values.iter().copied().find(|value| name(*value) == text).ok_or_else(|| {
+        let names: Vec<_> = values.iter().map(|value| name(*value)).collect();
+        EcrError::parameter(member, format!("Member must satisfy enum value set: [{}]", names.join(", ")))
+    })
+}
+
+/// The repository that an ARN names.
+pub fn repository_arn(arn: Option<String>) -> Result<(RegistryId, RepositoryName), EcrError> {
+    let arn = required("resourceArn", arn)?;
+    let invalid = || EcrError::parameter("resourceArn", "Invalid ARN");
+    let arn: Arn = arn.parse().map_err(|_| invalid())?;
+    let name = arn.resource().strip_prefix("repository/").ok_or_else(invalid)?;
+    if arn.service() != "ecr" {
+        return Err(invalid());
+    }
+    let region = arn.region().parse().map_err(|_| invalid())?;
+    let account = arn.account().parse().map_err(|_| invalid())?;
+    Ok((RegistryId { account, region }, name.parse().map_err(|_| invalid())?))
+}

@@ -1,0 +1,105 @@
+//! CreateRepository: makes a repository.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::repositories::NewRepository;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::repositories;
+use super::resource_tags::{self, ResourceTag};
+use super::shapes::{self, ExclusionFilter, Repository};
+/// The operation.
+pub struct CreateRepository;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    tags: Option<Vec<ResourceTag>>,
+    image_tag_mutability: Option<String>,
+    image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
+    image_scanning_configuration: Option<ScanningConfiguration>,
+    encryption_configuration: Option<EncryptionConfiguration>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScanningConfiguration {
+    scan_on_push: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EncryptionConfiguration {
+    encryption_type: Option<String>,
+    kms_key: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    repository: Repository,
+}
+
+const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
+
+fn check_encryption(configuration: Option<EncryptionConfiguration>) -> Result<String, EcrError> {
+    let Some(configuration) = configuration else { return Ok(ENCRYPTION_TYPES[0].to_owned()) };
+    let given = constraints::required("encryptionType", configuration.encryption_type)?;
+    let encryption_type = constraints::one_of("encryptionType", &given, &ENCRYPTION_TYPES, |name| name)?;
+    if let Some(key) = &configuration.kms_key {
+        constraints::length("kmsKey", key, 1, 2048)?;
+        if encryption_type == "AES256" {
+            return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
+        }
+    }
+    if encryption_type != "AES256" {
+        let key = configuration.kms_key.unwrap_or_else(|| "alias/aws/ecr".to_owned());
+        return Err(EcrError::Kms {
+            kms_error: "NotFoundException",
+            message: format!("The KMS key '{key}' does not exist: this server has no KMS. Use encryptionType AES256"),
+        });
+    }
+    Ok(given)
+}
+
+impl Operation for CreateRepository {
+    const NAME: &'static str = "CreateRepository";
+    const ACTION: &'static str = "ecr:CreateRepository";
+    type Input = Input;
+    type Output = Output;
+    type Checked = (NewRepository, Vec<(String, String)>);
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name: RepositoryName = constraints::repository_name("repositoryName", input.repository_name)?;
+        let (tag_mutability, tag_mutability_filters) = shapes::tag_mutability(
+            input.image_tag_mutability.as_deref(),
+            input.image_tag_mutability_exclusion_filters,
+        )?;
+        let new = NewRepository {
+            registry,
+            name,
+            created_at_ms: call.app().now_ms(),
+            tag_mutability,
+            tag_mutability_filters,
+            scan_on_push: input.image_scanning_configuration.and_then(|scan| scan.scan_on_push).unwrap_or(false),
+            encryption_type: check_encryption(input.encryption_configuration)?,
+            kms_key: None,
+        };
+        Ok((new, resource_tags::check(input.tags)?))
+    }
+
+    fn resources(_: &Call<'_>, (new, _): &Self::Checked) -> Vec<Resource> {
+        vec![Resource::repository(&new.registry, new.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
+        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags)).await?;
+        Ok(Output { repository: Repository::new(call.http, &created) })
+    }
+}

@@ -1,0 +1,104 @@
+//! DescribeRepositories: the repositories of a registry, by name or page by page.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::repositories::require;
+use super::paging::{self, Page};
+use super::shapes::Repository;
+use crate::registry::errors::RegistryError;
+/// The operation.
+pub struct DescribeRepositories;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_names: Option<Vec<String>>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    repositories: Vec<Repository>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// What is asked for.
+pub enum Wanted {
+    /// These, all of which must exist.
+    Names(Vec<RepositoryName>),
+    /// A page of all.
+    Page(Page),
+}
+
+impl Operation for DescribeRepositories {
+    const NAME: &'static str = "DescribeRepositories";
+    const ACTION: &'static str = "ecr:DescribeRepositories";
+    type Input = Input;
+    type Output = Output;
+    type Checked = (RegistryId, Wanted);
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let Some(names) = input.repository_names else {
+            let page = paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?;
+            return Ok((registry, Wanted::Page(page)));
+        };
+        let names = constraints::list("repositoryNames", Some(names), 1, 100)?;
+        paging::refuse_beside("repositoryNames", input.max_results, input.next_token.as_deref())?;
+        let names = names
+            .into_iter()
+            .map(|name| constraints::repository_name("repositoryNames", Some(name)))
+            .collect::<Result<_, _>>()?;
+        Ok((registry, Wanted::Names(names)))
+    }
+
+    fn resources(_: &Call<'_>, (registry, wanted): &Self::Checked) -> Vec<Resource> {
+        match wanted {
+            Wanted::Names(names) => names.iter().map(|name| Resource::repository(registry, name.as_str())).collect(),
+            Wanted::Page(_) => vec![Resource::repository(registry, "*")],
+        }
+    }
+
+    async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
+        let db = &call.app().db;
+        let (mut found, limit) = match wanted {
+            Wanted::Names(names) => {
+                let found = db
+                    .read_point(move |tx| {
+                        names.iter().map(|name| require(tx, &registry, name)).collect::<Result<Vec<_>, _>>()
+                    })
+                    .await?;
+                (found, usize::MAX)
+            }
+            Wanted::Page(page) => {
+                let limit = page.limit;
+                let found = db
+                    .read(move |tx| {
+                        Ok::<_, RegistryError>(repositories::list(tx, &registry, &page.after[0], page.limit + 1)?)
+                    })
+                    .await?;
+                (found, limit)
+            }
+        };
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next_token =
+            found.last().filter(|_| has_more).map(|last| paging::token([last.spec.name.as_str(), ""]));
+        Ok(Output {
+            repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(),
+            next_token,
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! The errors of ECR's API, with their names and texts in one place.
+
+use aws::AwsError;
+use http::StatusCode;
+use oci::ManifestError;
+use store::error::{StoreError, StoreErrorKind};
+
+use crate::aws_api::operation::IntoAwsError;
+use crate::registry::errors::RegistryError;
+
+/// What an operation answers with instead of its output.
+#[derive(Debug)]
+pub enum EcrError {
+    /// A member does not satisfy the model, in operations that answer `InvalidParameterException`.
+    InvalidParameter {
+        /// The member, spelled as ECR's message spells it.
+        member: &'static str,
+        /// The constraint.
+        constraint: String,
+    },
+    /// The same in the newer operations, which answer `ValidationException`.
+    Validation {
+        /// What was given; `null` if nothing was.
+        value: String,
+        /// The member's path.
+        member: &'static str,
+        /// The constraint.
+        constraint: String,
+    },
+    /// A resource tag that cannot be.
+    InvalidTag(String),
+    /// More than 50 resource tags.
+    TooManyTags,
+    /// DescribeImages was asked for an image that is not there; the identifier as ECR prints it.
+    DescribedImageNotFound {
+        /// The digest asked for.
+        digest: Option<String>,
+        /// The tag asked for.
+        tag: Option<String>,
+        /// Where.
+        repository: crate::registry::errors::RepositoryRef,
+    },
+    /// A KMS key that cannot be used.
+    Kms {
+        /// KMS's own error.
+        kms_error: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An upload may have at most so many parts.
+    TooManyParts(u64),
+    /// What both faces of the registry can refuse.
+    Registry(RegistryError),
+}
+
+impl EcrError {
+    /// An `InvalidParameterException`.
+    pub fn parameter(member: &'static str, constraint: impl Into<String>) -> Self {
+        Self::InvalidParameter { member, constraint: constraint.into() }
+    }
+
+    /// A `ValidationException`.
+    pub fn validation(member: &'static str, value: Option<&str>, constraint: impl Into<String>) -> Self {
+        let value = value.map_or_else(|| "null".to_owned(), |value| format!("'{value}'"));
+        Self::Validation { value, member, constraint: constraint.into() }
+    }
+}
+
+impl From<RegistryError> for EcrError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<StoreError> for EcrError {
+    fn from(error: StoreError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
+fn invalid_parameter(member: &str, constraint: &str) -> AwsError {
+    AwsError::new(
+        "InvalidParameterException",
+        format!("Invalid parameter at '{member}' failed to satisfy constraint: '{constraint}'"),
+    )
+}
+
+impl IntoAwsError for EcrError {
+    fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
+        match self {
+            Self::InvalidParameter { member, constraint } => invalid_parameter(member, &constraint),
+            Self::Validation { value, member, constraint } => AwsError::new(
+                "ValidationException",
+                format!(
+                    "1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}"
+                ),
+            ),
+            Self::InvalidTag(message) => AwsError::new("InvalidTagParameterException", message),
+            Self::TooManyTags => AwsError::new(
+                "TooManyTagsException",
+                format!("A repository can have at most {} tags", super::resource_tags::MAX_TAGS),
+            ),
+            Self::DescribedImageNotFound { digest, tag, repository } => AwsError::new(
+                "ImageNotFoundException",
+                format!(
+                    "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in the registry with id '{}'",
+                    digest.as_deref().unwrap_or("null"),
+                    tag.as_deref().unwrap_or("null"),
+                    repository.name,
+                    repository.registry.account
+                ),
+            ),
+            Self::Kms { kms_error, message } => AwsError::new("KmsException", message).with("kmsError", kms_error.into()),
+            Self::TooManyParts(limit) => {
+                AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
+            }
+            Self::Registry(error) => registry_error(error, request_id),
+        }
+    }
+}
+
+fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
+    let message = error.to_string();
+    let new = |code| AwsError::new(code, message);
+    match error {
+        RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
+        RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),
+        RegistryError::RepositoryNotEmpty(_) => new("RepositoryNotEmptyException"),
+        RegistryError::UploadNotFound(..) => new("UploadNotFoundException"),
+        RegistryError::UploadBusy => invalid_parameter("uploadId", &message),
+        RegistryError::UploadOutOfOrder { repository, upload, received } => {
+            let error = new("InvalidLayerPartException")
+                .with("registryId", repository.registry.account.as_str().into())
+                .with("repositoryName", repository.name.as_str().into())
+                .with("uploadId", upload.to_string().into());
+            match received.checked_sub(1) {
+                Some(last) => error.with("lastValidByteReceived", last.into()),
+                None => error,
+            }
+        }
+        RegistryError::EmptyUpload => new("EmptyUploadException"),
+        RegistryError::LayerPartTooSmall => new("LayerPartTooSmallException"),
+        RegistryError::LayerDigestMismatch { .. } => new("InvalidLayerException"),
+        RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
+        RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
+        RegistryError::LayerInaccessible(..) => new("LayerInaccessibleException"),
+        RegistryError::LayerTooLarge | RegistryError::TooManyTagsOnImage => new("LimitExceededException"),
+        RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
+            invalid_parameter("ImageManifest", "Invalid JSON syntax")
+        }
+        RegistryError::ManifestInvalid(ManifestError::MediaTypeMissing) => {
+            invalid_parameter("ImageManifestMediaType", &message)
+        }
+        RegistryError::ManifestInvalid(_) => invalid_parameter("ImageManifest", &message),
+        RegistryError::ImageDigestDoesNotMatch { .. } => new("ImageDigestDoesNotMatchException"),
+        RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
+        RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
+        RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
+        RegistryError::ImageNotFound => new("ImageNotFoundException"),
+        RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::Store(cause) => {
+            crate::log_store_error(request_id, &cause);
+            let text = match cause.kind() {
+                StoreErrorKind::Full => "The registry's storage is full. Nothing was stored.",
+                StoreErrorKind::Busy | StoreErrorKind::Unavailable => "The registry's storage is not available.",
+                StoreErrorKind::Corrupt => "What is stored is damaged. The server's log names it.",
+                StoreErrorKind::Conflict | StoreErrorKind::Other => "An error occurred inside the registry.",
+            };
+            AwsError::new("ServerException", text).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! ECR's API: one file per operation, one line per operation in `OPERATIONS`.
+
+mod constraints;
+mod errors;
+mod paging;
+mod resource_tags;
+mod shapes;
+
+mod batch_check_layer_availability;
+mod batch_delete_image;
+mod batch_get_image;
+mod complete_layer_upload;
+mod create_repository;
+mod delete_repository;
+mod describe_images;
+mod describe_registry;
+mod describe_repositories;
+mod get_account_setting;
+mod get_authorization_token;
+mod get_download_url_for_layer;
+mod initiate_layer_upload;
+mod list_image_referrers;
+mod list_images;
+mod list_tags_for_resource;
+mod put_account_setting;
+mod put_image;
+mod put_image_tag_mutability;
+mod tag_resource;
+mod untag_resource;
+mod upload_layer_part;
+
+use crate::aws_api::operation::Entry;
+
+/// Every operation of ECR that Wharf has.
+pub const OPERATIONS: &[Entry] = &[
+    Entry::of::<batch_check_layer_availability::BatchCheckLayerAvailability>(),
+    Entry::of::<batch_delete_image::BatchDeleteImage>(),
+    Entry::of::<batch_get_image::BatchGetImage>(),
+    Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
+    Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<delete_repository::DeleteRepository>(),
+    Entry::of::<describe_images::DescribeImages>(),
+    Entry::of::<describe_registry::DescribeRegistry>(),
+    Entry::of::<describe_repositories::DescribeRepositories>(),
+    Entry::of::<get_account_setting::GetAccountSetting>(),
+    Entry::of::<get_authorization_token::GetAuthorizationToken>(),
+    Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
+    Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
+    Entry::of::<list_image_referrers::ListImageReferrers>(),
+    Entry::of::<list_images::ListImages>(),
+    Entry::of::<list_tags_for_resource::ListTagsForResource>(),
+    Entry::of::<put_account_setting::PutAccountSetting>(),
+    Entry::of::<put_image::PutImage>(),
+    Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
+    Entry::of::<tag_resource::TagResource>(),
+    Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<upload_layer_part::UploadLayerPart>(),
+];

@@ -1,0 +1,284 @@
+//! Shapes of the model that several operations share.
+
+use aws::Timestamp;
+use oci::{Digest, TagFilter};
+use serde::{Deserialize, Serialize};
+use store::tables::images::ImageStatus;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{Repository as StoredRepository, TagMutability};
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::http::request::RequestContext;
+use crate::registry::pull::{NoImage, Selector};
+
+/// `Repository`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Repository {
+    repository_arn: String,
+    registry_id: String,
+    repository_name: String,
+    repository_uri: String,
+    created_at: Timestamp,
+    image_tag_mutability: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
+    image_scanning_configuration: ScanningConfiguration,
+    encryption_configuration: EncryptionConfiguration,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ScanningConfiguration {
+    scan_on_push: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EncryptionConfiguration {
+    encryption_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
+}
+
+impl Repository {
+    /// As the client that made this request can use it.
+    pub fn new(http: &RequestContext, stored: &StoredRepository) -> Self {
+        let spec = &stored.spec;
+        Self {
+            repository_arn: repository_arn(&spec.registry, spec.name.as_str()),
+            registry_id: spec.registry.account.to_string(),
+            repository_name: spec.name.to_string(),
+            repository_uri: http.repository_uri(&spec.registry, &spec.name),
+            created_at: Timestamp::from_ms(spec.created_at_ms),
+            image_tag_mutability: spec.tag_mutability.as_str(),
+            image_tag_mutability_exclusion_filters: ExclusionFilter::list(&spec.tag_mutability_filters),
+            image_scanning_configuration: ScanningConfiguration { scan_on_push: spec.scan_on_push },
+            encryption_configuration: EncryptionConfiguration {
+                encryption_type: spec.encryption_type.clone(),
+                kms_key: spec.kms_key.clone(),
+            },
+        }
+    }
+}
+
+/// The ARN of a repository.
+pub fn repository_arn(registry: &RegistryId, name: &str) -> String {
+    let RegistryId { account, region } = registry;
+    format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
+}
+
+/// `ImageTagMutabilityExclusionFilter`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExclusionFilter {
+    filter_type: Option<String>,
+    filter: Option<String>,
+}
+
+impl ExclusionFilter {
+    /// The stored filters on the wire.
+    pub fn list(filters: &[TagFilter]) -> Vec<Self> {
+        filters
+            .iter()
+            .map(|filter| Self { filter_type: Some("WILDCARD".to_owned()), filter: Some(filter.to_string()) })
+            .collect()
+    }
+}
+
+const FILTERS: &str = "imageTagMutabilityExclusionFilters";
+
+/// Checks a mutability mode with its filters: 1 to 5 with the modes that take them, none with the others
+/// (repositories-images.md 2).
+pub fn tag_mutability(
+    mode: Option<&str>,
+    filters: Option<Vec<ExclusionFilter>>,
+) -> Result<(TagMutability, Vec<TagFilter>), EcrError> {
+    let mode = match mode {
+        None => TagMutability::Mutable,
+        Some(text) => {
+            constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)?
+        }
+    };
+    let filters = match filters {
+        None if mode.takes_filters() => {
+            return Err(EcrError::parameter(FILTERS, format!("must be given with '{}'", mode.as_str())));
+        }
+        None => return Ok((mode, Vec::new())),
+        Some(_) if !mode.takes_filters() => {
+            return Err(EcrError::parameter(FILTERS, format!("must not be given with '{}'", mode.as_str())));
+        }
+        filters => constraints::list(FILTERS, filters, 1, 5)?,
+    };
+    let filters = filters.into_iter().map(|filter| {
+        let kind = constraints::required("filterType", filter.filter_type)?;
+        constraints::one_of("filterType", &kind, &["WILDCARD"], |name| name)?;
+        let text = constraints::required("filter", filter.filter)?;
+        text.parse::<TagFilter>().map_err(|_| {
+            EcrError::parameter(
+                "filter",
+                "must satisfy regular expression '^[0-9a-zA-Z._*-]{1,128}$' and hold at most 2 wildcards",
+            )
+        })
+    });
+    Ok((mode, filters.collect::<Result<_, _>>()?))
+}
+
+/// `ImageIdentifier`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageIdentifier {
+    /// The digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// A tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+}
+
+impl ImageIdentifier {
+    /// Of a known image.
+    pub fn new(digest: &Digest, tag: Option<String>) -> Self {
+        Self { image_digest: Some(digest.to_string()), image_tag: tag }
+    }
+
+    /// Which image is meant; otherwise the failure that says why none can be.
+    pub fn selector(&self) -> Result<Selector, ImageFailure> {
+        let fail = |code, reason: &str| Err(ImageFailure::new(self.clone(), code, reason));
+        let digest = match self.image_digest.as_deref() {
+            None => None,
+            Some(text) if !oci::is_digest_like(text) => {
+                return fail(
+                    "InvalidImageDigest",
+                    "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+                );
+            }
+            // Well-formed for the model, but of no algorithm that an image can have.
+            Some(text) => match text.parse::<Digest>() {
+                Ok(digest) => Some(digest),
+                Err(_) => return Err(ImageFailure::absent(self.clone(), NoImage::NotFound)),
+            },
+        };
+        let tag = match self.image_tag.as_deref().map(str::parse) {
+            None => None,
+            Some(Ok(tag)) => Some(tag),
+            Some(Err(_)) => {
+                let reason = format!(
+                    "Invalid request parameters: image tag should satisfy the regex '{}'",
+                    oci::Tag::PATTERN
+                );
+                return fail("InvalidImageTag", &reason);
+            }
+        };
+        match (tag, digest) {
+            (Some(tag), Some(digest)) => Ok(Selector::Both(tag, digest)),
+            (Some(tag), None) => Ok(Selector::Tag(tag)),
+            (None, Some(digest)) => Ok(Selector::Digest(digest)),
+            (None, None) => {
+                fail("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
+            }
+        }
+    }
+}
+
+/// Checks the `imageIds` member.
+pub fn image_ids(ids: Option<Vec<ImageIdentifier>>) -> Result<Vec<ImageIdentifier>, EcrError> {
+    let ids = constraints::list("imageIds", ids, 1, 100)?;
+    for tag in ids.iter().filter_map(|id| id.image_tag.as_deref()) {
+        constraints::length("imageTag", tag, 1, 300)?;
+    }
+    Ok(ids)
+}
+
+/// `ImageFailure`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageFailure {
+    image_id: ImageIdentifier,
+    failure_code: &'static str,
+    failure_reason: String,
+}
+
+impl ImageFailure {
+    /// With a code of `ImageFailureCode`.
+    pub fn new(image_id: ImageIdentifier, failure_code: &'static str, reason: impl Into<String>) -> Self {
+        Self { image_id, failure_code, failure_reason: reason.into() }
+    }
+
+    /// For an image that cannot be found.
+    pub fn absent(image_id: ImageIdentifier, absent: NoImage) -> Self {
+        match absent {
+            NoImage::NotFound => Self::new(image_id, "ImageNotFound", "Requested image not found"),
+            NoImage::TagDoesNotMatchDigest => Self::new(
+                image_id,
+                "ImageTagDoesNotMatchDigest",
+                "The given image tag does not point at the given image digest",
+            ),
+        }
+    }
+}
+
+/// `Image`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// The registry.
+    pub registry_id: String,
+    /// The repository.
+    pub repository_name: String,
+    /// The identifier.
+    pub image_id: ImageIdentifier,
+    /// The manifest, exactly as pushed.
+    pub image_manifest: String,
+    /// Its media type.
+    pub image_manifest_media_type: String,
+}
+
+/// `TagStatus` and `ImageStatusFilter` of lists.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListFilter {
+    tag_status: Option<String>,
+    image_status: Option<String>,
+}
+
+/// A checked [`ListFilter`].
+#[derive(Clone, Copy, Debug)]
+pub struct CheckedFilter {
+    is_tagged: Option<bool>,
+    status: Option<ImageStatus>,
+}
+
+impl ListFilter {
+    /// Checks the values. Without `imageStatus` only active images are listed (repositories-images.md 4).
+    pub fn check(self) -> Result<CheckedFilter, EcrError> {
+        let is_tagged = match self.tag_status.as_deref() {
+            None => None,
+            Some(text) => {
+                constraints::one_of("tagStatus", text, &[("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)], |v| v.0)?.1
+            }
+        };
+        Ok(CheckedFilter { is_tagged, status: image_status("imageStatus", self.image_status.as_deref())? })
+    }
+}
+
+impl CheckedFilter {
+    /// Whether an image is to be listed.
+    pub fn matches(&self, is_tagged: bool, status: ImageStatus) -> bool {
+        self.is_tagged.is_none_or(|wanted| wanted == is_tagged) && self.status.is_none_or(|wanted| wanted == status)
+    }
+}
+
+/// `ImageStatusFilter`: none means any.
+pub fn image_status(member: &'static str, text: Option<&str>) -> Result<Option<ImageStatus>, EcrError> {
+    let values: Vec<(&'static str, Option<ImageStatus>)> = ImageStatus::ALL
+        .into_iter()
+        .map(|status| (status.as_str(), Some(status)))
+        .chain([("ANY", None)])
+        .collect();
+    match text {
+        None => Ok(Some(ImageStatus::Active)),
+        Some(text) => Ok(constraints::one_of(member, text, &values, |value| value.0)?.1),
+    }
+}

@@ -1,0 +1,139 @@
+//! Bodies: reading a client's within limits, and sending bytes or a blob.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use store::blob::BlobStream;
+use store::error::StoreError;
+
+/// What went wrong with a client's body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than the request may be.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The connection broke, or the framing is wrong.
+    Broken,
+    /// Nothing came for too long.
+    Idle,
+}
+
+/// A request's body, with the limit on silence.
+pub struct RequestBody {
+    incoming: Incoming,
+    idle: Duration,
+}
+
+impl RequestBody {
+    /// A body that may stay silent for `idle` at a time.
+    pub fn new(incoming: Incoming, idle: Duration) -> Self {
+        Self { incoming, idle }
+    }
+
+    /// The length that the client announced, if it did.
+    pub fn announced_bytes(&self) -> Option<u64> {
+        http_body::Body::size_hint(&self.incoming).exact()
+    }
+
+    /// The next bytes; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            let frame = tokio::time::timeout(self.idle, self.incoming.frame()).await.map_err(|_| BodyError::Idle)?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(BodyError::Broken),
+                Some(Ok(frame)) => {
+                    // Trailers carry nothing that Wharf uses.
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body, if it is at most `limit` bytes long.
+    pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        if self.announced_bytes().is_some_and(|announced| announced > limit as u64) {
+            return Err(BodyError::TooLarge { limit });
+        }
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let mut whole: Option<BytesMut> = None;
+        let mut first = Some(first);
+        while let Some(data) = self.next().await? {
+            let buffer = whole.get_or_insert_with(|| first.take().map_or_else(BytesMut::new, BytesMut::from));
+            if buffer.len() + data.len() > limit {
+                return Err(BodyError::TooLarge { limit });
+            }
+            buffer.extend_from_slice(&data);
+        }
+        let body = whole.map_or_else(|| first.unwrap_or_default(), BytesMut::freeze);
+        if body.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(body) }
+    }
+}
+
+/// An answer's body.
+pub enum ResponseBody {
+    /// Bytes in memory; none after they were sent.
+    Full(Option<Bytes>),
+    /// A blob, or a part of one.
+    Blob {
+        /// Where the bytes come from.
+        stream: Box<BlobStream>,
+        /// How many are still to come.
+        remaining: u64,
+    },
+}
+
+impl ResponseBody {
+    /// No bytes.
+    pub const fn empty() -> Self {
+        Self::Full(None)
+    }
+}
+
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = StoreError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
+        match self.get_mut() {
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Blob { stream, remaining } => stream.poll_next(cx).map(|next| {
+                next.map(|data| {
+                    data.map(|data| {
+                        *remaining = remaining.saturating_sub(data.len() as u64);
+                        Frame::data(data)
+                    })
+                })
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Blob { remaining, .. } => *remaining == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Full(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Blob { remaining, .. } => *remaining,
+        })
+    }
+}

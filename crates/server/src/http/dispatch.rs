@@ -1,0 +1,97 @@
+//! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::body::{RequestBody, ResponseBody};
+use super::request::RequestContext;
+use super::respond::{self, Answer};
+use super::route::{self, Route};
+use crate::app::App;
+use crate::{aws_api, v2};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// Answers one request.
+pub async fn handle(app: Arc<App>, request: hyper::Request<Incoming>) -> Answer {
+    let (head, incoming) = request.into_parts();
+    let authority = head
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+        .unwrap_or("localhost")
+        .to_owned();
+    let request = RequestContext {
+        request_id: uuid::Uuid::new_v4(),
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or("").to_owned(),
+        headers: head.headers,
+        authority,
+        app,
+    };
+    let body = RequestBody::new(incoming, request.app.limits.body_idle);
+    let started_ms = request.app.now_ms();
+    let route = route::parse(&request);
+    let mut answer = match route {
+        Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
+        Route::Ready => ready(&request).await,
+        Route::Aws => aws_api::handle(&request, body).await,
+        Route::LayerDownload(sealed) => v2::layer_download::handle(&request, &sealed).await,
+        Route::V2(route) => v2::handle(&request, route, body).await,
+        Route::Unknown => not_found(&request),
+    };
+    if request.method == http::Method::HEAD {
+        strip_body(&mut answer);
+    }
+    if let Ok(id) = HeaderValue::from_str(&request.request_id.to_string()) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    tracing::info!(
+        target: "wharf::access",
+        request_id = %request.request_id,
+        method = %request.method,
+        host = %request.authority,
+        path = %loggable_path(&request.path),
+        status = answer.status().as_u16(),
+        elapsed_ms = request.app.now_ms() - started_ms,
+        "{} {} {}", request.method, loggable_path(&request.path), answer.status().as_u16()
+    );
+    answer
+}
+
+/// A layer URL's path is its own password.
+fn loggable_path(path: &str) -> &str {
+    let prefix = crate::auth::download_url::PATH_PREFIX;
+    if path.starts_with(prefix) { prefix } else { path }
+}
+
+/// An answer to HEAD has the headers of the one to GET, length included, and no body.
+fn strip_body(answer: &mut Answer) {
+    if !answer.headers().contains_key(header::CONTENT_LENGTH) && answer.status() != StatusCode::NOT_MODIFIED {
+        let size_bytes = http_body::Body::size_hint(answer.body()).lower();
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size_bytes));
+    }
+    *answer.body_mut() = ResponseBody::empty();
+}
+
+async fn ready(request: &RequestContext) -> Answer {
+    match request.app.db.ping().await {
+        Ok(()) => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ready\n"),
+        Err(error) => {
+            tracing::error!(%error, "not ready: {error}");
+            respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
+        }
+    }
+}
+
+fn not_found(request: &RequestContext) -> Answer {
+    let text = format!(
+        "Nothing is served at {} {}. The registry is under /v2/, the AWS API is POST /.\n",
+        request.method, request.path
+    );
+    respond::with_body(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+}

@@ -1,0 +1,10 @@
+//! HTTP: connections, bodies, host names and the dispatcher. Knows no rule of any service.
+
+pub mod body;
+pub mod dispatch;
+pub mod hosts;
+pub mod listener;
+pub mod request;
+pub mod respond;
+pub mod route;
+pub mod tls;

@@ -1,0 +1,61 @@
+//! What handlers get to see of a request, whatever its protocol.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use store::tables::registry_id::RegistryId;
+
+use crate::app::App;
+
+/// A request's head, and the server that it reached.
+pub struct RequestContext {
+    /// The server.
+    pub app: Arc<App>,
+    /// Names this request in answers and logs.
+    pub request_id: uuid::Uuid,
+    /// GET, HEAD, …
+    pub method: Method,
+    /// The path as received, percent-encoded.
+    pub path: String,
+    /// The query as received, without `?`; empty if there is none.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// `Host` header or HTTP/2 authority; `localhost` if the client sent none.
+    pub authority: String,
+}
+
+impl RequestContext {
+    /// A header's value, if it is readable text.
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A query parameter, decoded; the first of that name.
+    pub fn query_parameter(&self, name: &str) -> Option<String> {
+        self.query_parameters(name).next()
+    }
+
+    /// Every query parameter of that name, decoded.
+    pub fn query_parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.query.split('&').filter_map(move |pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key) == name).then(|| decode(value))
+        })
+    }
+
+    /// The base URL under which this client reaches a registry.
+    pub fn registry_url(&self, registry: &RegistryId) -> String {
+        format!("{}://{}", self.app.hosts.scheme(), self.app.hosts.registry_authority(&self.authority, registry))
+    }
+
+    /// `repositoryUri` of ECR: what docker is given.
+    pub fn repository_uri(&self, registry: &RegistryId, name: &oci::RepositoryName) -> String {
+        format!("{}/{name}", self.app.hosts.registry_authority(&self.authority, registry))
+    }
+}
+
+/// Decodes a query component. `+` stays a plus: digests and tags in Docker's URLs are not form data.
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

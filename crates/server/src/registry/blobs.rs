@@ -1,0 +1,71 @@
+//! Blobs of a repository: finding, reading and mounting them.
+
+use oci::{Digest, RepositoryName};
+use store::blob::BlobReader;
+use store::error::StoreError;
+use store::tables::blobs::{self, StoredBlob};
+use store::tables::registry_id::RegistryId;
+use store::tables::repository_blobs::{self, RepositoryBlob};
+
+use super::errors::{RegistryError, RepositoryRef};
+use super::repositories::require;
+use super::settings;
+use crate::app::App;
+
+/// The blob, or the error that names it.
+pub async fn find(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<RepositoryBlob, RegistryError> {
+    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    app.db
+        .read_point(move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            repository_blobs::find(tx, repository.id, &digest)?
+                .ok_or_else(|| RegistryError::LayerNotFound(place.clone(), digest))
+        })
+        .await
+}
+
+/// Opens a blob's bytes for reading.
+pub fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, StoreError> {
+    let key = app.service_key.unwrap_data_key(&blob.data_key, blob.object)?;
+    app.blobs.open_reader(blob.object, key, blob.size_bytes)
+}
+
+/// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is
+/// not there, or the two are encrypted under different keys: then the client uploads (repositories-images.md 3).
+pub async fn mount(
+    app: &App,
+    registry: &RegistryId,
+    from: RepositoryName,
+    to: RepositoryName,
+    digest: Digest,
+) -> Result<bool, RegistryError> {
+    let registry = registry.clone();
+    let now_ms = app.now_ms();
+    app.db
+        .write(move |tx| {
+            let target = require(tx, &registry, &to)?;
+            if !settings::is_blob_mounting_enabled(tx, &registry)? {
+                return Ok(false);
+            }
+            let Some(source) = store::tables::repositories::find(tx, &registry, &from)? else { return Ok(false) };
+            if source.encryption_scope() != target.encryption_scope() {
+                return Ok(false);
+            }
+            if repository_blobs::find(tx, source.id, &digest)?.is_none() {
+                return Ok(false);
+            }
+            let scope = super::uploads::blob_scope(&target);
+            let Some(blob_id) = blobs::reference_existing(tx, &scope, &digest)? else { return Ok(false) };
+            if !repository_blobs::insert(tx, target.id, &digest, blob_id, now_ms)? {
+                blobs::release(tx, blob_id)?;
+                repository_blobs::touch(tx, target.id, &digest, now_ms)?;
+            }
+            Ok(true)
+        })
+        .await
+}

@@ -1,0 +1,13 @@
+//! What a registry does, whichever protocol asks: the rules that `/v2/` and the ECR API share.
+//!
+//! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization.
+
+pub mod blobs;
+pub mod delete;
+pub mod errors;
+pub mod pull;
+pub mod pull_times;
+pub mod push;
+pub mod repositories;
+pub mod settings;
+pub mod uploads;

@@ -1,0 +1,112 @@
+//! Pulling a manifest.
+
+use bytes::Bytes;
+use oci::{Digest, Reference, RepositoryName, Tag};
+use store::blob::open_small;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::images::{self, Image, ImageStatus};
+use store::tables::registry_id::RegistryId;
+
+use super::errors::RegistryError;
+use super::push::{MANIFEST_PURPOSE, manifest_context};
+use super::repositories::require;
+use crate::app::App;
+
+/// Which image is meant.
+#[derive(Clone, Debug)]
+pub struct ImageQuery {
+    /// The registry.
+    pub registry: RegistryId,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// By tag, by digest, or both.
+    pub selector: Selector,
+}
+
+/// How an image is named.
+#[derive(Clone, Debug)]
+pub enum Selector {
+    /// By a tag.
+    Tag(Tag),
+    /// By its digest.
+    Digest(Digest),
+    /// By a tag that must point at the digest.
+    Both(Tag, Digest),
+}
+
+impl From<Reference> for Selector {
+    fn from(reference: Reference) -> Self {
+        match reference {
+            Reference::Tag(tag) => Self::Tag(tag),
+            Reference::Digest(digest) => Self::Digest(digest),
+        }
+    }
+}
+
+/// A manifest and what is known of its image.
+#[derive(Clone, Debug)]
+pub struct PulledImage {
+    /// The image.
+    pub image: Image,
+    /// The manifest, exactly as pushed.
+    pub manifest: Bytes,
+}
+
+/// Why one image of several cannot be had (ECR: `ImageFailureCode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoImage {
+    /// There is none.
+    NotFound,
+    /// The tag points elsewhere.
+    TagDoesNotMatchDigest,
+}
+
+/// Finds the image that a selector names.
+pub fn find_image(
+    tx: &mut dyn store::db::Tx,
+    repository_id: i64,
+    selector: &Selector,
+) -> Result<Result<Image, NoImage>, StoreError> {
+    let found = match selector {
+        Selector::Tag(tag) => images::find_by_tag(tx, repository_id, tag.as_str())?,
+        Selector::Digest(digest) => images::find(tx, repository_id, digest)?,
+        Selector::Both(tag, digest) => match images::find_by_tag(tx, repository_id, tag.as_str())? {
+            Some(image) if image.digest != *digest => return Ok(Err(NoImage::TagDoesNotMatchDigest)),
+            found => found,
+        },
+    };
+    Ok(found.ok_or(NoImage::NotFound))
+}
+
+/// Pulls a manifest, checked against its digest, and notes the pull.
+pub async fn manifest(app: &App, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+    let pulled = peek_manifest(app, query).await?;
+    app.pull_times.record(pulled.image.id, app.now_ms());
+    Ok(pulled)
+}
+
+/// Reads a manifest as [`manifest`] does, without noting a pull.
+pub async fn peek_manifest(app: &App, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+    let ImageQuery { registry, repository, selector } = query.clone();
+    let (image, sealed) = app
+        .db
+        .read_point(move |tx| {
+            let repository = require(tx, &registry, &repository)?;
+            let image = find_image(tx, repository.id, &selector)?
+                .ok()
+                .filter(|image| image.status == ImageStatus::Active)
+                .ok_or(RegistryError::ImageNotFound)?;
+            let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
+            Ok::<_, RegistryError>((image, sealed))
+        })
+        .await?;
+    let context = manifest_context(&query.registry, &query.repository, &image.digest);
+    let manifest = open_small(&app.service_key, MANIFEST_PURPOSE, &context, &sealed).map_err(|error| {
+        StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!("manifest {} of repository {} cannot be decrypted", image.digest, query.repository),
+        )
+        .with_source(error)
+    })?;
+    Ok(PulledImage { image, manifest: Bytes::from(manifest) })
+}

@@ -1,0 +1,179 @@
+//! Pushing an image: the checks of PutImage (repositories-images.md 4) and what they store, in one transaction.
+
+use bytes::Bytes;
+use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
+use store::blob::seal_small;
+use store::db::Tx;
+use store::tables::images::NewImage;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
+use store::tables::{image_tags, images, repository_blobs};
+
+use super::errors::RegistryError;
+use super::repositories::{reference, require};
+use crate::app::App;
+
+/// repositories-images.md 7: 'tags per image'.
+pub const MAX_TAGS_PER_IMAGE: i64 = 1_000;
+pub(super) const MANIFEST_PURPOSE: &str = "image manifest";
+
+/// By which protocol an image comes; they differ in what pushing the same again means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// PutImage: the same image again is an error.
+    Api,
+    /// `PUT /v2/…/manifests/…`: the same image again is fine, unless an immutable tag has it.
+    Distribution,
+}
+
+/// An image to push.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// By which protocol.
+    pub face: Face,
+    /// The registry.
+    pub registry: RegistryId,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag to give it.
+    pub tag: Option<Tag>,
+    /// The digest that the client expects.
+    pub digest: Option<Digest>,
+    /// The media type that the client declares.
+    pub media_type: Option<MediaType>,
+    /// The manifest, kept byte for byte.
+    pub manifest: Bytes,
+}
+
+/// What was pushed.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// The image that it refers to.
+    pub subject: Option<Digest>,
+}
+
+/// What binds a sealed manifest to its place.
+pub(super) fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
+    format!("{registry}/{repository}@{digest}").into_bytes()
+}
+
+/// Pushes an image. Durable when it returns.
+pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
+    let manifest =
+        Manifest::parse(&push.manifest, push.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
+    let algorithm = push.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let digest = match algorithm {
+        Algorithm::Sha256 => Digest::sha256_of(&push.manifest),
+        Algorithm::Sha512 => Digest::sha512_of(&push.manifest),
+    };
+    if let Some(claimed) = push.digest.filter(|claimed| *claimed != digest) {
+        return Err(RegistryError::ImageDigestDoesNotMatch { claimed, actual: digest });
+    }
+    let pushed = Pushed {
+        digest,
+        media_type: manifest.media_type.clone(),
+        subject: manifest.subject.as_ref().map(|subject| subject.digest),
+    };
+    let context = manifest_context(&push.registry, &push.repository, &digest);
+    let new = NewImage {
+        digest,
+        media_type: manifest.media_type.to_string(),
+        artifact_media_type: manifest.artifact_media_type().map(str::to_owned),
+        artifact_type: manifest.referrer_artifact_type().map(str::to_owned),
+        annotations: manifest.annotations.clone(),
+        subject: pushed.subject,
+        size_bytes: manifest.image_size_bytes(),
+        manifest_bytes: push.manifest.len() as u64,
+        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
+        pushed_at_ms: app.now_ms(),
+    };
+    app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
+    Ok(pushed)
+}
+
+fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
+    let repository = require(tx, &push.registry, &push.repository)?;
+    let existing = images::find(tx, repository.id, &new.digest)?;
+    let tagged = match &push.tag {
+        Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,
+        None => None,
+    };
+    let immutable_tag = push.tag.as_ref().filter(|tag| repository.is_immutable(tag));
+    let taken = |tag: &Tag| RegistryError::ImageTagAlreadyExists(reference(&repository), tag.clone());
+    if let (Face::Distribution, Some(tag), Some(_)) = (push.face, immutable_tag, &tagged) {
+        return Err(taken(tag));
+    }
+    let image_id = match &existing {
+        Some(image) => {
+            let has_tag = push.tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id);
+            match (has_tag, push.face) {
+                (true, Face::Distribution) => return Ok(()),
+                (true, Face::Api) => {
+                    let digest = new.digest;
+                    return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
+                }
+                (false, _) => image.id,
+            }
+        }
+        None => insert_image(tx, &repository, manifest, new)?,
+    };
+    let Some(tag) = &push.tag else { return Ok(()) };
+    if immutable_tag.is_some() {
+        // The primary key decides, also between two pushes at once.
+        if !image_tags::insert(tx, repository.id, tag, image_id, new.pushed_at_ms)? {
+            return Err(taken(tag));
+        }
+    } else {
+        image_tags::move_to(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
+    }
+    if image_tags::count_of_image(tx, image_id)? > MAX_TAGS_PER_IMAGE {
+        return Err(RegistryError::TooManyTagsOnImage);
+    }
+    Ok(())
+}
+
+/// Stores an image that the repository does not have, and counts all that it names.
+fn insert_image(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    manifest: &Manifest,
+    new: &NewImage,
+) -> Result<i64, RegistryError> {
+    let blobs = manifest.required_blobs();
+    let mut missing = Vec::new();
+    for (digest, media_type) in &blobs {
+        if !repository_blobs::add_image(tx, repository.id, digest, media_type)? {
+            missing.push(*digest);
+        }
+    }
+    if !missing.is_empty() {
+        return Err(RegistryError::LayersNotFound(reference(repository), missing));
+    }
+    let mut largest_child = 0;
+    let mut children = Vec::new();
+    for child in manifest.children() {
+        match images::find(tx, repository.id, &child.digest)? {
+            Some(image) => largest_child = image.size_bytes.max(largest_child),
+            None => missing.push(child.digest),
+        }
+        children.push(child.digest);
+    }
+    if !missing.is_empty() {
+        return Err(RegistryError::ReferencedImagesNotFound(reference(repository), missing));
+    }
+    let is_list = matches!(manifest.kind, ManifestKind::Index { .. });
+    let size_bytes = if is_list { largest_child } else { new.size_bytes };
+    let image_id = images::insert(tx, repository.id, &NewImage { size_bytes, ..new.clone() })?
+        .ok_or_else(|| RegistryError::ImageAlreadyExists(reference(repository), new.digest, None))?;
+    for (digest, _) in &blobs {
+        images::insert_blob(tx, image_id, digest)?;
+    }
+    for child in &children {
+        images::insert_child(tx, image_id, repository.id, child)?;
+    }
+    Ok(image_id)
+}

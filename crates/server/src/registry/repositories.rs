@@ -1,0 +1,59 @@
+//! Repositories: looking them up, creating and deleting them.
+
+use oci::RepositoryName;
+use store::db::Tx;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, NewRepository, Repository};
+use store::tables::{blobs, images, repository_blobs, resource_tags, uploads};
+
+use super::errors::{RegistryError, RepositoryRef};
+
+/// The repository, or the error that names it.
+pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
+    repositories::find(tx, registry, name)?.ok_or_else(|| {
+        RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
+    })
+}
+
+/// How errors name a stored repository.
+pub fn reference(repository: &Repository) -> RepositoryRef {
+    RepositoryRef { registry: repository.spec.registry.clone(), name: repository.spec.name.clone() }
+}
+
+/// Creates a repository with its resource tags.
+pub fn create(
+    tx: &mut dyn Tx,
+    new: &NewRepository,
+    tags: &[(String, String)],
+) -> Result<Repository, RegistryError> {
+    let created = repositories::insert(tx, new)?.ok_or_else(|| {
+        RegistryError::RepositoryAlreadyExists(RepositoryRef {
+            registry: new.registry.clone(),
+            name: new.name.clone(),
+        })
+    })?;
+    for (key, value) in tags {
+        resource_tags::upsert(tx, created.id, key, value)?;
+    }
+    Ok(created)
+}
+
+/// Deletes a repository and all that is in it; without `force` only an empty one. Its blobs become garbage.
+pub fn delete(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    force: bool,
+    now_ms: i64,
+) -> Result<Repository, RegistryError> {
+    let repository = require(tx, registry, name)?;
+    if !force && images::any(tx, repository.id)? {
+        return Err(RegistryError::RepositoryNotEmpty(reference(&repository)));
+    }
+    images::delete_all(tx, repository.id)?;
+    uploads::abandon_all_of(tx, repository.id, now_ms)?;
+    blobs::release_all_of(tx, repository.id)?;
+    repository_blobs::delete_all(tx, repository.id)?;
+    repositories::delete(tx, repository.id)?;
+    Ok(repository)
+}

@@ -1,0 +1,258 @@
+//! Layer uploads: begun, filled part by part, completed to a blob or abandoned.
+//!
+//! A part is acknowledged once its bytes and then the upload's state are durable; an upload goes on after a restart
+//! at the last acknowledged byte.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use oci::{Algorithm, Digest, RepositoryName};
+use store::blob::{UploadState, UploadWriter, open_small, seal_small};
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::blobs::{self, BlobScope};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
+use store::tables::uploads::{self, Upload};
+use store::tables::{removed_objects, repository_blobs};
+use uuid::Uuid;
+
+use super::errors::{RegistryError, RepositoryRef};
+use super::repositories::{reference, require};
+use crate::app::App;
+
+/// repositories-images.md 7: 'layer size', 52,000 MiB.
+pub const MAX_LAYER_BYTES: u64 = 52_000 * 1024 * 1024;
+/// repositories-images.md 3: every part of an API upload but the last.
+pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+const STATE_PURPOSE: &str = "layer upload state";
+
+/// Uploads that a request of this node is writing.
+#[derive(Clone, Default)]
+pub struct UploadLocks(Arc<Mutex<HashSet<Uuid>>>);
+
+impl UploadLocks {
+    fn acquire(&self, id: Uuid) -> Result<UploadLock, RegistryError> {
+        let inserted = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        if inserted { Ok(UploadLock { locks: self.clone(), id }) } else { Err(RegistryError::UploadBusy) }
+    }
+}
+
+struct UploadLock {
+    locks: UploadLocks,
+    id: Uuid,
+}
+
+impl Drop for UploadLock {
+    fn drop(&mut self) {
+        self.locks.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Where copies of this repository's blobs are shared.
+pub fn blob_scope(repository: &Repository) -> BlobScope {
+    BlobScope {
+        region: repository.spec.registry.region.to_string(),
+        encryption: repository.encryption_scope().to_owned(),
+    }
+}
+
+fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
+    seal_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &state.to_bytes())
+}
+
+/// Begins an upload.
+pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> Result<Upload, RegistryError> {
+    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    let (state, key) = app.blobs.begin();
+    let id = Uuid::new_v4();
+    let upload = Upload {
+        id,
+        repository_id: 0,
+        object: state.object,
+        data_key: app.service_key.wrap_data_key(&key, state.object),
+        sealed_state: seal_state(app, id, &state),
+        received_bytes: 0,
+        part_count: 0,
+        last_part_bytes: 0,
+        has_short_part: false,
+        updated_at_ms: app.now_ms(),
+    };
+    app.db
+        .write(move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            let upload = Upload { repository_id: repository.id, ..upload.clone() };
+            uploads::insert(tx, &upload)?;
+            Ok(upload)
+        })
+        .await
+}
+
+/// The upload and its repository, or the error that names what is missing.
+pub async fn find(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+) -> Result<(Repository, Upload), RegistryError> {
+    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    app.db
+        .read_point(move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            let upload = uploads::find(tx, repository.id, id)?
+                .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;
+            Ok((repository, upload))
+        })
+        .await
+}
+
+/// Ends an upload; its bytes become garbage.
+pub async fn cancel(app: &App, registry: &RegistryId, name: &RepositoryName, id: Uuid) -> Result<(), RegistryError> {
+    let _lock = app.upload_locks.acquire(id)?;
+    let (repository, _) = find(app, registry, name, id).await?;
+    let now_ms = app.now_ms();
+    let place = reference(&repository);
+    app.db
+        .write(move |tx| {
+            if uploads::abandon(tx, id, now_ms)? {
+                Ok(())
+            } else {
+                Err(RegistryError::UploadNotFound(place.clone(), id.to_string()))
+            }
+        })
+        .await
+}
+
+/// An upload that this request writes to. Dropped before [`checkpoint`](Self::checkpoint) or
+/// [`complete`](Self::complete), it leaves the upload as it was.
+pub struct UploadSession {
+    repository: Repository,
+    upload: Upload,
+    writer: UploadWriter,
+    written: u64,
+    _lock: UploadLock,
+}
+
+/// Opens an upload for writing.
+pub async fn open(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+) -> Result<UploadSession, RegistryError> {
+    let lock = app.upload_locks.acquire(id)?;
+    let (repository, upload) = find(app, registry, name, id).await?;
+    let state = open_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
+        .and_then(|bytes| UploadState::from_bytes(&bytes))
+        .map_err(|error| {
+            StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
+        })?;
+    let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+    let writer = app.blobs.writer(state, key);
+    Ok(UploadSession { repository, upload, writer, written: 0, _lock: lock })
+}
+
+impl UploadSession {
+    /// Bytes received so far, those of this request included.
+    pub const fn received(&self) -> u64 {
+        self.upload.received_bytes + self.written
+    }
+
+    /// The upload's row as it was when this request opened it.
+    pub const fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    /// An error for bytes that do not belong where they came.
+    pub fn out_of_order(&self) -> RegistryError {
+        RegistryError::UploadOutOfOrder {
+            repository: reference(&self.repository),
+            upload: self.upload.id,
+            received: self.upload.received_bytes,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub async fn write(&mut self, data: Bytes) -> Result<(), RegistryError> {
+        if self.received() + data.len() as u64 > MAX_LAYER_BYTES {
+            return Err(RegistryError::LayerTooLarge);
+        }
+        self.written += data.len() as u64;
+        self.writer.write(data).await?;
+        Ok(())
+    }
+
+    /// Makes what was written durable as one part, and returns the bytes received in all.
+    pub async fn checkpoint(self, app: &App) -> Result<u64, RegistryError> {
+        let Self { repository, mut upload, writer, written, _lock } = self;
+        let from_bytes = upload.received_bytes;
+        let state = writer.checkpoint().await?;
+        upload.received_bytes += written;
+        upload.has_short_part |= upload.part_count > 0 && upload.last_part_bytes < MIN_PART_BYTES;
+        upload.part_count += 1;
+        upload.last_part_bytes = written;
+        upload.updated_at_ms = app.now_ms();
+        upload.sealed_state = seal_state(app, upload.id, &state);
+        let received = upload.received_bytes;
+        app.db
+            .write(move |tx| {
+                if uploads::advance(tx, &upload, from_bytes)? {
+                    Ok(())
+                } else {
+                    Err(RegistryError::UploadNotFound(reference(&repository), upload.id.to_string()))
+                }
+            })
+            .await?;
+        Ok(received)
+    }
+
+    /// Ends the upload as the blob `claimed` of its repository. Durable when it returns. If the digest is another,
+    /// the upload is abandoned: its bytes are of no use.
+    pub async fn complete(self, app: &App, claimed: Digest) -> Result<(), RegistryError> {
+        let Self { repository, upload, writer, _lock, .. } = self;
+        let now_ms = app.now_ms();
+        let finished = writer.finish().await?;
+        let actual = match claimed.algorithm() {
+            Algorithm::Sha256 => finished.sha256,
+            Algorithm::Sha512 => {
+                let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+                app.blobs.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
+            }
+        };
+        if actual != claimed {
+            let id = upload.id;
+            app.db.write(move |tx| uploads::abandon(tx, id, now_ms)).await?;
+            return Err(RegistryError::LayerDigestMismatch { claimed, actual });
+        }
+        let size_bytes = finished.size_bytes;
+        app.db.write(move |tx| store_blob(tx, &repository, &upload, &claimed, size_bytes, now_ms)).await
+    }
+}
+
+/// Turns a finished upload into a blob, or drops its bytes in favour of the copy that is there.
+fn store_blob(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    upload: &Upload,
+    digest: &Digest,
+    size_bytes: u64,
+    now_ms: i64,
+) -> Result<(), RegistryError> {
+    if !uploads::delete(tx, upload.id)? {
+        return Err(RegistryError::UploadNotFound(reference(repository), upload.id.to_string()));
+    }
+    let scope = blob_scope(repository);
+    let blob_id = match blobs::reference_existing(tx, &scope, digest)? {
+        Some(id) => {
+            removed_objects::insert(tx, upload.object, now_ms)?;
+            id
+        }
+        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
+    };
+    if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {
+        blobs::release(tx, blob_id)?;
+        repository_blobs::touch(tx, repository.id, digest, now_ms)?;
+    }
+    Ok(())
+}

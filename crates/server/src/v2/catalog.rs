@@ -1,0 +1,82 @@
+//! `/v2/_catalog`: the names of the registry's repositories; and the paging that lists share.
+
+use http::{StatusCode, header};
+use oci::ErrorCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use store::error::StoreError;
+use store::tables::repositories;
+
+use super::V2Request;
+use super::errors::V2Error;
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+
+/// A page holds at most so many entries, also when the client asks for all: the rest follows by Link.
+const MAX_PAGE: usize = 1_000;
+
+/// What part of a list is asked for, by `n` and `last`.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Entries after this one; empty for the first page.
+    pub last: String,
+    /// At most so many entries.
+    pub limit: usize,
+}
+
+impl Page {
+    /// Reads `n` and `last`.
+    pub fn from_query(http: &RequestContext) -> Result<Self, V2Error> {
+        let limit = match http.query_parameter("n") {
+            None => MAX_PAGE,
+            Some(n) => n
+                .parse::<u64>()
+                .map_err(|_| {
+                    V2Error::new(ErrorCode::Unsupported, format!("The page size n='{n}' is not a whole number"))
+                        .with_status(StatusCode::BAD_REQUEST)
+                })?
+                .min(MAX_PAGE as u64) as usize,
+        };
+        Ok(Self { last: http.query_parameter("last").unwrap_or_default(), limit })
+    }
+
+    /// Cuts what was read, one entry more than the page, to the page; says where the next begins if there is one.
+    pub fn cut(&self, mut entries: Vec<String>) -> (Vec<String>, Option<String>) {
+        let has_more = entries.len() > self.limit;
+        entries.truncate(self.limit);
+        let next = has_more.then(|| entries.last().cloned()).flatten();
+        (entries, next)
+    }
+
+    /// The next page's URL.
+    pub fn next_url(&self, path: &str, last: &str) -> String {
+        format!("{path}?n={}&last={}", self.limit, utf8_percent_encode(last, NON_ALPHANUMERIC))
+    }
+}
+
+#[derive(Serialize)]
+struct Catalog {
+    repositories: Vec<String>,
+}
+
+/// The registry's repositories in byte order.
+pub async fn list(request: &V2Request<'_>) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:DescribeRepositories"], "*")?;
+    let page = Page::from_query(request.http)?;
+    let (registry, wanted) = (request.registry.clone(), page.clone());
+    let repositories = request
+        .http
+        .app
+        .db
+        .read(move |tx| repositories::list(tx, &registry, &wanted.last, wanted.limit + 1))
+        .await
+        .map_err(|error: StoreError| V2Error::from(error))?;
+    let names = repositories.into_iter().map(|repository| repository.spec.name.to_string()).collect();
+    let (repositories, next) = page.cut(names);
+    let body = serde_json::to_vec(&Catalog { repositories }).unwrap_or_default();
+    let mut answer = respond::with_body(StatusCode::OK, "application/json", body);
+    if let Some(last) = next {
+        respond::add_header(&mut answer, header::LINK, oci::next_link(&page.next_url("/v2/_catalog", &last)));
+    }
+    Ok(answer)
+}

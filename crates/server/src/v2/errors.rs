@@ -1,0 +1,131 @@
+//! Errors on `/v2/`: the specification's codes with ECR's texts and statuses (access.md 7).
+
+use http::StatusCode;
+use oci::ErrorCode;
+use store::error::StoreErrorKind;
+
+use crate::http::body::BodyError;
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+use crate::registry::errors::RegistryError;
+
+/// An error answer.
+#[derive(Debug)]
+pub struct V2Error {
+    code: ErrorCode,
+    status: StatusCode,
+    message: String,
+    /// What went wrong inside, for the log alone.
+    cause: Option<store::error::StoreError>,
+    /// Bytes of an upload received so far, which a client needs to go on.
+    pub received: Option<u64>,
+}
+
+impl V2Error {
+    /// With the code's own status.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(code.default_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { code, status, message: message.into(), cause: None, received: None }
+    }
+
+    /// With another status.
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The path does not know the method.
+    pub fn unsupported_method() -> Self {
+        Self::new(ErrorCode::Unsupported, "The operation is unsupported.").with_status(StatusCode::METHOD_NOT_ALLOWED)
+    }
+
+    /// The answer. Logs what is not the client's doing.
+    pub fn into_answer(self, http: &RequestContext) -> Answer {
+        if let Some(cause) = &self.cause {
+            crate::log_store_error(http.request_id, cause);
+        }
+        respond::with_body(
+            self.status,
+            "application/json; charset=utf-8",
+            oci::error_body(self.code, &self.message, None),
+        )
+    }
+}
+
+impl From<BodyError> for V2Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => {
+                Self::new(ErrorCode::SizeInvalid, format!("The body may be at most {limit} bytes"))
+                    .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            BodyError::Broken => Self::new(ErrorCode::SizeInvalid, "The body ended before its announced length"),
+            BodyError::Idle => Self::new(ErrorCode::BlobUploadInvalid, "No data was received for too long")
+                .with_status(StatusCode::REQUEST_TIMEOUT),
+        }
+    }
+}
+
+impl From<store::error::StoreError> for V2Error {
+    fn from(error: store::error::StoreError) -> Self {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<RegistryError> for V2Error {
+    fn from(error: RegistryError) -> Self {
+        let message = error.to_string();
+        let new = |code| Self::new(code, message);
+        match error {
+            RegistryError::RepositoryNotFound(_) => new(ErrorCode::NameUnknown),
+            RegistryError::RepositoryAlreadyExists(_)
+            | RegistryError::RepositoryNotEmpty(_)
+            | RegistryError::LayerAlreadyExists(..)
+            | RegistryError::ImageAlreadyExists(..)
+            | RegistryError::LayerPartTooSmall => new(ErrorCode::Unsupported).with_status(StatusCode::CONFLICT),
+            RegistryError::UploadNotFound(..) => new(ErrorCode::BlobUploadUnknown),
+            RegistryError::UploadBusy => new(ErrorCode::BlobUploadInvalid).with_status(StatusCode::CONFLICT),
+            RegistryError::UploadOutOfOrder { received, .. } => {
+                let mut error = new(ErrorCode::BlobUploadInvalid).with_status(StatusCode::RANGE_NOT_SATISFIABLE);
+                error.received = Some(received);
+                error
+            }
+            RegistryError::EmptyUpload => new(ErrorCode::BlobUploadInvalid),
+            RegistryError::LayerDigestMismatch { .. } | RegistryError::ImageDigestDoesNotMatch { .. } => {
+                new(ErrorCode::DigestInvalid)
+            }
+            RegistryError::LayerNotFound(..) | RegistryError::LayerInaccessible(..) => new(ErrorCode::BlobUnknown),
+            RegistryError::LayerTooLarge => new(ErrorCode::SizeInvalid).with_status(StatusCode::PAYLOAD_TOO_LARGE),
+            RegistryError::ManifestInvalid(_) => new(ErrorCode::ManifestInvalid),
+            // The specification lets a registry refuse with 404 here; docker prints the code's text either way.
+            RegistryError::LayersNotFound(..) | RegistryError::ReferencedImagesNotFound(..) => {
+                new(ErrorCode::ManifestBlobUnknown)
+            }
+            RegistryError::ImageTagAlreadyExists(..) => new(ErrorCode::TagInvalid),
+            RegistryError::ImageNotFound => new(ErrorCode::ManifestUnknown),
+            RegistryError::ImageReferenced(_) => {
+                new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
+            }
+            RegistryError::TooManyTagsOnImage => new(ErrorCode::Denied),
+            RegistryError::Store(cause) => {
+                let (status, text) = match cause.kind() {
+                    StoreErrorKind::Full => {
+                        (StatusCode::INSUFFICIENT_STORAGE, "The registry's storage is full. Nothing was stored.")
+                    }
+                    StoreErrorKind::Busy | StoreErrorKind::Unavailable => {
+                        (StatusCode::SERVICE_UNAVAILABLE, "The registry's storage is not available. Try again.")
+                    }
+                    StoreErrorKind::Corrupt => {
+                        (StatusCode::INTERNAL_SERVER_ERROR, "What is stored is damaged. The server's log names it.")
+                    }
+                    StoreErrorKind::Conflict | StoreErrorKind::Other => {
+                        (StatusCode::INTERNAL_SERVER_ERROR, "An error occurred inside the registry.")
+                    }
+                };
+                let mut error = Self::new(ErrorCode::Internal, text).with_status(status);
+                error.cause = Some(cause);
+                error
+            }
+        }
+    }
+}

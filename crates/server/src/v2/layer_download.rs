@@ -1,0 +1,33 @@
+//! Presigned layer URLs: what GetDownloadUrlForLayer hands out, readable with plain curl.
+
+use http::{Method, StatusCode};
+use oci::ErrorCode;
+
+use super::errors::V2Error;
+use crate::auth::download_url::{self, GrantError};
+use crate::http::request::RequestContext;
+use crate::http::respond::Answer;
+use crate::registry::blobs;
+
+/// Answers a request for a layer URL, given what follows the prefix in its path.
+pub async fn handle(http: &RequestContext, sealed: &str) -> Answer {
+    match download(http, sealed).await {
+        Ok(answer) => answer,
+        Err(error) => error.into_answer(http),
+    }
+}
+
+async fn download(http: &RequestContext, sealed: &str) -> Result<Answer, V2Error> {
+    if !matches!(http.method, Method::GET | Method::HEAD) {
+        return Err(V2Error::unsupported_method());
+    }
+    let grant = download_url::verify(&http.app, sealed).map_err(|error| {
+        let text = match error {
+            GrantError::Invalid => "The layer URL is not valid. Ask for a new one with GetDownloadUrlForLayer.",
+            GrantError::Expired => "The layer URL has expired. Ask for a new one with GetDownloadUrlForLayer.",
+        };
+        V2Error::new(ErrorCode::Denied, text).with_status(StatusCode::FORBIDDEN)
+    })?;
+    let blob = blobs::find(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
+    super::blobs::answer(&http.app, http, &blob, grant.digest)
+}

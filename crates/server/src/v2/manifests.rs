@@ -1,0 +1,103 @@
+//! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
+
+use super::errors::V2Error;
+use super::{CONTENT_DIGEST, V2Request};
+use crate::http::body::RequestBody;
+use crate::http::respond::{self, Answer};
+use crate::registry::delete::{self, NotDeleted};
+use crate::registry::errors::RegistryError;
+use crate::registry::pull::{self, ImageQuery};
+use crate::registry::push::{self, Face, Push};
+use crate::registry::repositories::require;
+
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// GET and HEAD: OCI distribution, "Pulling manifests".
+pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:BatchGetImage"], name.as_str())?;
+    let query = ImageQuery {
+        registry: request.registry.clone(),
+        repository: name.clone(),
+        selector: reference.into(),
+    };
+    let pulled = pull::manifest(&request.http.app, query).await?;
+    let digest = pulled.image.digest.to_string();
+    let is_known = request
+        .http
+        .header(header::IF_NONE_MATCH)
+        .is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
+    let mut answer = if is_known {
+        respond::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        let mut answer = respond::with_body(StatusCode::OK, "application/json", pulled.manifest);
+        respond::add_header(&mut answer, header::CONTENT_TYPE, &pulled.image.media_type);
+        answer
+    };
+    respond::add_header(&mut answer, CONTENT_DIGEST, &digest);
+    respond::add_header(&mut answer, header::ETAG, format!("\"{digest}\""));
+    Ok(answer)
+}
+
+/// PUT: OCI distribution, "Pushing Manifests".
+pub async fn put(
+    request: &V2Request<'_>,
+    name: &RepositoryName,
+    reference: Reference,
+    body: RequestBody,
+) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:PutImage"], name.as_str())?;
+    let declared = request
+        .http
+        .header(header::CONTENT_TYPE)
+        .map(str::parse::<MediaType>)
+        .transpose()
+        .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
+    let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
+    let (tag, digest) = match reference {
+        Reference::Tag(tag) => (Some(tag), None),
+        Reference::Digest(digest) => (None, Some(digest)),
+    };
+    let location_reference =
+        tag.as_ref().map(ToString::to_string).or_else(|| digest.map(|digest| digest.to_string())).unwrap_or_default();
+    let push = Push {
+        face: Face::Distribution,
+        registry: request.registry.clone(),
+        repository: name.clone(),
+        tag,
+        digest,
+        media_type: declared,
+        manifest,
+    };
+    let pushed = push::put_image(&request.http.app, push).await?;
+    let mut answer = respond::empty(StatusCode::CREATED);
+    let location = request.path(name, &format!("manifests/{location_reference}"));
+    respond::add_header(&mut answer, header::LOCATION, location);
+    respond::add_header(&mut answer, CONTENT_DIGEST, pushed.digest.to_string());
+    if let Some(subject) = pushed.subject {
+        respond::add_header(&mut answer, OCI_SUBJECT, subject.to_string());
+    }
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok(answer)
+}
+
+/// DELETE: OCI distribution, "Content Management". A tag takes its image along if it was the last, as in ECR.
+pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:BatchDeleteImage"], name.as_str())?;
+    let app = &request.http.app;
+    let (registry, name, now_ms) = (request.registry.clone(), name.clone(), app.now_ms());
+    let selector = reference.into();
+    app.db
+        .write(move |tx| {
+            let repository = require(tx, &registry, &name)?;
+            match delete::delete(tx, repository.id, &selector, now_ms)? {
+                Ok(_) => Ok(()),
+                Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
+                Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
+            }
+        })
+        .await?;
+    Ok(respond::empty(StatusCode::ACCEPTED))
+}

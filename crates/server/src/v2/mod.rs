@@ -1,0 +1,164 @@
+//! The OCI distribution protocol under `/v2/`: authentication, authorization and the handlers, in this order, once.
+
+mod blobs;
+mod catalog;
+mod errors;
+pub mod layer_download;
+mod manifests;
+mod referrers;
+mod tags;
+mod uploads;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use oci::{ErrorCode, RepositoryName};
+use store::tables::registry_id::RegistryId;
+
+use crate::auth::authorize::{self, Resource};
+use crate::auth::caller::Caller;
+use crate::auth::token::{self, TokenError};
+use crate::http::body::RequestBody;
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+use crate::http::route::{InvalidPath, V2Route};
+use errors::V2Error;
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// A request whose principal is known, for one registry.
+struct V2Request<'a> {
+    http: &'a RequestContext,
+    caller: Caller,
+    registry: RegistryId,
+}
+
+impl V2Request<'_> {
+    /// Refuses unless the principal may do every one of `actions` to the repository (access.md 2).
+    fn authorize(&self, actions: &[&str], repository: &str) -> Result<(), V2Error> {
+        let resource = Resource::repository(&self.registry, repository);
+        for action in actions {
+            authorize::authorize(&self.caller, action, &resource)
+                .map_err(|denied| V2Error::new(ErrorCode::Denied, denied.message))?;
+        }
+        Ok(())
+    }
+
+    /// A URL path of this registry; relative, so that it leads back through whatever proxy the client came by.
+    fn path(&self, name: &RepositoryName, rest: &str) -> String {
+        format!("/v2/{name}/{rest}")
+    }
+}
+
+/// Answers a request under `/v2/`.
+pub async fn handle(http: &RequestContext, route: V2Route, body: RequestBody) -> Answer {
+    let mut answer = match authenticate(http) {
+        Err(refusal) => refusal,
+        Ok(request) => match dispatch(&request, route, body).await {
+            Ok(answer) => answer,
+            Err(error) => error.into_answer(http),
+        },
+    };
+    answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    answer
+}
+
+fn authenticate(http: &RequestContext) -> Result<V2Request<'_>, Answer> {
+    let named = http.app.hosts.registry_of(&http.authority);
+    let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
+        Ok(bearer) => bearer,
+        Err(TokenError::Missing) => return Err(challenge(http, named.as_ref())),
+        Err(TokenError::Invalid) => return Err(invalid_token(http)),
+        Err(TokenError::Expired) => {
+            let text = "Your authorization token has expired. Reauthenticate and try again.";
+            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
+        }
+    };
+    let registry = match named {
+        // A token is good in the region that it was made in.
+        Some(named) if named.region != bearer.registry.region => return Err(invalid_token(http)),
+        Some(named) => named,
+        None => bearer.registry,
+    };
+    Ok(V2Request { http, caller: bearer.caller, registry })
+}
+
+fn invalid_token(http: &RequestContext) -> Answer {
+    V2Error::new(ErrorCode::Denied, "Your Authorization Token is invalid.")
+        .with_status(StatusCode::BAD_REQUEST)
+        .into_answer(http)
+}
+
+/// Asks for Basic credentials as ECR does (access.md 7).
+fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
+    let realm = match named {
+        Some(registry) => http.registry_url(registry),
+        None => format!("{}://{}", http.app.hosts.scheme(), http.authority),
+    };
+    let mut answer = respond::with_body(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", "Not Authorized\n");
+    // A Host header may hold what a quoted string may not.
+    let realm = realm.replace(['"', '\\'], "");
+    let value = format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
+    respond::add_header(&mut answer, header::WWW_AUTHENTICATE, value);
+    answer
+}
+
+async fn dispatch(request: &V2Request<'_>, route: V2Route, body: RequestBody) -> Result<Answer, V2Error> {
+    let method = &request.http.method;
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        V2Route::Base if is_read => {
+            Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}"))
+        }
+        V2Route::Catalog if is_read => catalog::list(request).await,
+        V2Route::Tags(name) if is_read => tags::list(request, &name).await,
+        V2Route::Referrers(name, digest) if is_read => referrers::list(request, &name, digest).await,
+        V2Route::Manifest(name, reference) => match *method {
+            Method::GET | Method::HEAD => manifests::get(request, &name, reference).await,
+            Method::PUT => manifests::put(request, &name, reference, body).await,
+            Method::DELETE => manifests::delete(request, &name, reference).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Blob(name, digest) => match *method {
+            Method::GET | Method::HEAD => blobs::get(request, &name, digest).await,
+            Method::DELETE => blobs::delete(request, &name, digest).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Uploads(name) if *method == Method::POST => uploads::begin(request, &name, body).await,
+        V2Route::Upload(name, id) => match *method {
+            Method::GET | Method::HEAD => uploads::status(request, &name, id).await,
+            Method::PATCH => uploads::append(request, &name, id, body).await,
+            Method::PUT => uploads::complete(request, &name, id, body).await,
+            Method::DELETE => uploads::cancel(request, &name, id).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Invalid(invalid) => Err(invalid_path(invalid)),
+        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Uploads(_) => {
+            Err(V2Error::unsupported_method())
+        }
+    }
+}
+
+fn invalid_path(invalid: InvalidPath) -> V2Error {
+    match invalid {
+        InvalidPath::Name(name) => V2Error::new(
+            ErrorCode::NameInvalid,
+            format!("The repository name '{name}' must satisfy regular expression '{}'", RepositoryName::PATTERN),
+        ),
+        InvalidPath::Tag(tag) => V2Error::new(
+            ErrorCode::TagInvalid,
+            format!("The image tag '{tag}' must satisfy regular expression '{}'", oci::Tag::PATTERN),
+        ),
+        InvalidPath::Digest(digest) => V2Error::new(
+            ErrorCode::DigestInvalid,
+            format!("'{digest}' is not a digest: 'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are"),
+        ),
+        InvalidPath::UploadId(name) => {
+            V2Error::new(ErrorCode::BlobUploadUnknown, format!("The repository '{name}' has no such upload"))
+        }
+        InvalidPath::Shape => V2Error::new(
+            ErrorCode::Unsupported,
+            "The OCI distribution specification has no such path".to_owned(),
+        )
+        .with_status(StatusCode::NOT_FOUND),
+    }
+}

@@ -1,0 +1,63 @@
+//! `/v2/<name>/referrers/<digest>`: OCI distribution, "Listing Referrers".
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use oci::{Digest, RepositoryName};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use store::tables::images::{self, ImageStatus};
+
+use super::V2Request;
+use super::errors::V2Error;
+use crate::http::respond::{self, Answer};
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+
+/// Referrers on one page.
+const PAGE: usize = 100;
+const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// The images that refer to `subject`, as an image index. The subject need not exist.
+pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:BatchGetImage"], name.as_str())?;
+    let artifact_type = request.http.query_parameter("artifactType").filter(|wanted| !wanted.is_empty());
+    let after = request.http.query_parameter("last").unwrap_or_default();
+    let (registry, repository_name) = (request.registry.clone(), name.clone());
+    let mut found = request
+        .http
+        .app
+        .db
+        .read(move |tx| {
+            let repository = require(tx, &registry, &repository_name)?;
+            Ok::<_, RegistryError>(images::referrers(tx, repository.id, &subject, &after, PAGE + 1)?)
+        })
+        .await?;
+    let has_more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let next = found.last().filter(|_| has_more).map(|referrer| referrer.digest);
+    let entries: Vec<oci::ReferrerEntry> = found
+        .into_iter()
+        .filter(|referrer| referrer.status == ImageStatus::Active)
+        .filter(|referrer| artifact_type.is_none() || referrer.artifact_type == artifact_type)
+        .map(|referrer| oci::ReferrerEntry {
+            media_type: referrer.media_type,
+            digest: referrer.digest,
+            size: referrer.manifest_bytes,
+            artifact_type: referrer.artifact_type,
+            annotations: referrer.annotations,
+        })
+        .collect();
+    let mut answer =
+        respond::with_body(StatusCode::OK, "application/vnd.oci.image.index.v1+json", oci::referrers_index(&entries));
+    if artifact_type.is_some() {
+        answer.headers_mut().insert(FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
+    }
+    if let Some(last) = next {
+        let filter = artifact_type
+            .map(|wanted| format!("&artifactType={}", utf8_percent_encode(&wanted, NON_ALPHANUMERIC)))
+            .unwrap_or_default();
+        let last = last.to_string();
+        let last = utf8_percent_encode(&last, NON_ALPHANUMERIC);
+        let url = format!("{}?last={last}{filter}", request.path(name, &format!("referrers/{subject}")));
+        respond::add_header(&mut answer, header::LINK, oci::next_link(&url));
+    }
+    Ok(answer)
+}

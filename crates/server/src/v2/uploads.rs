@@ -1,0 +1,189 @@
+//! `/v2/<name>/blobs/uploads/`: pushing blobs, monolithic and chunked.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use oci::{ContentRange, Digest, ErrorCode, RepositoryName};
+use uuid::Uuid;
+
+use super::errors::V2Error;
+use super::{CONTENT_DIGEST, V2Request};
+use crate::http::body::RequestBody;
+use crate::http::respond::{self, Answer};
+use crate::registry::uploads::{self, UploadSession};
+use crate::registry::{blobs, errors::RegistryError};
+
+const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
+/// and a body is the whole push at once.
+pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: RequestBody) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
+    let app = &request.http.app;
+    if let Some(mount) = request.http.query_parameter("mount") {
+        let digest = parse_digest(&mount)?;
+        if let Some(from) = request.http.query_parameter("from") {
+            let from: RepositoryName = from.parse().map_err(|_| {
+                V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
+            })?;
+            let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).is_ok();
+            if may_read && blobs::mount(app, &request.registry, from, name.clone(), digest).await? {
+                return Ok(created(request, name, digest));
+            }
+        }
+    } else if let Some(digest) = request.http.query_parameter("digest") {
+        request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str())?;
+        let digest = parse_digest(&digest)?;
+        let upload = uploads::begin(app, &request.registry, name).await?;
+        let session = uploads::open(app, &request.registry, name, upload.id).await?;
+        let result = match receive(session, body).await {
+            Ok(session) => session.complete(app, digest).await.map_err(V2Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            // The client never learned the upload's id. One that the wrong digest has ended is gone already.
+            let _ = uploads::cancel(app, &request.registry, name, upload.id).await;
+            return Err(error);
+        }
+        return Ok(created(request, name, digest));
+    }
+    let upload = uploads::begin(app, &request.registry, name).await?;
+    Ok(progress(request, name, upload.id, 0, StatusCode::ACCEPTED))
+}
+
+/// GET: how far the upload is.
+pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+    let (_, upload) = uploads::find(&request.http.app, &request.registry, name, id).await?;
+    Ok(progress(request, name, id, upload.received_bytes, StatusCode::NO_CONTENT))
+}
+
+/// PATCH: the next chunk, or without Content-Range the rest of the stream.
+pub async fn append(
+    request: &V2Request<'_>,
+    name: &RepositoryName,
+    id: Uuid,
+    body: RequestBody,
+) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+    let app = &request.http.app;
+    let session = uploads::open(app, &request.registry, name, id).await?;
+    let session = match receive_chunk(request, session, body).await {
+        Ok(session) => session,
+        Err(error) => return Ok(refusal(request, name, id, error)),
+    };
+    let received = session.checkpoint(app).await?;
+    Ok(progress(request, name, id, received, StatusCode::ACCEPTED))
+}
+
+/// PUT: the last chunk, if there is one, and the digest of the whole.
+pub async fn complete(
+    request: &V2Request<'_>,
+    name: &RepositoryName,
+    id: Uuid,
+    body: RequestBody,
+) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:CompleteLayerUpload"], name.as_str())?;
+    if body.announced_bytes() != Some(0) {
+        request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+    }
+    let app = &request.http.app;
+    let digest = request.http.query_parameter("digest").ok_or_else(|| {
+        V2Error::new(ErrorCode::DigestInvalid, "The query parameter 'digest' is needed to complete an upload")
+    })?;
+    let digest = parse_digest(&digest)?;
+    let session = uploads::open(app, &request.registry, name, id).await?;
+    let session = match receive_chunk(request, session, body).await {
+        Ok(session) => session,
+        Err(error) => return Ok(refusal(request, name, id, error)),
+    };
+    session.complete(app, digest).await?;
+    Ok(created(request, name, digest))
+}
+
+/// DELETE: gives the upload up.
+pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
+    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
+    uploads::cancel(&request.http.app, &request.registry, name, id).await?;
+    Ok(respond::empty(StatusCode::NO_CONTENT))
+}
+
+fn parse_digest(text: &str) -> Result<Digest, V2Error> {
+    text.parse().map_err(|_| {
+        V2Error::new(
+            ErrorCode::DigestInvalid,
+            format!("'{text}' is not a digest: 'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are"),
+        )
+    })
+}
+
+/// Takes a body whose Content-Range, if it has one, must go on where the upload stands and tell the right length.
+async fn receive_chunk(
+    request: &V2Request<'_>,
+    session: UploadSession,
+    body: RequestBody,
+) -> Result<UploadSession, V2Error> {
+    let Some(range) = request.http.header(header::CONTENT_RANGE) else {
+        return receive(session, body).await;
+    };
+    let range: ContentRange = range
+        .parse()
+        .map_err(|_| V2Error::new(ErrorCode::BlobUploadInvalid, "Content-Range must be '<first>-<last>'"))?;
+    let length = (range.last - range.first).saturating_add(1);
+    let before = session.received();
+    if range.first != before {
+        return Err(session.out_of_order().into());
+    }
+    if body.announced_bytes().is_some_and(|announced| announced != length) {
+        return Err(V2Error::new(ErrorCode::SizeInvalid, "Content-Range and Content-Length do not agree"));
+    }
+    let session = receive(session, body).await?;
+    if session.received() - before != length {
+        return Err(V2Error::new(ErrorCode::SizeInvalid, "The body is not as long as its Content-Range says"));
+    }
+    Ok(session)
+}
+
+async fn receive(mut session: UploadSession, mut body: RequestBody) -> Result<UploadSession, V2Error> {
+    while let Some(data) = body.next().await? {
+        session.write(data).await.map_err(|error: RegistryError| V2Error::from(error))?;
+    }
+    Ok(session)
+}
+
+fn location(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> String {
+    request.path(name, &format!("blobs/uploads/{id}"))
+}
+
+/// `Range` in answers about uploads is `0-<last>`; of an empty upload it is `0-0`, as docker expects.
+fn add_progress(answer: &mut Answer, location: String, id: Uuid, received: u64) {
+    respond::add_header(answer, header::LOCATION, location);
+    respond::add_header(answer, header::RANGE, format!("0-{}", received.saturating_sub(1)));
+    respond::add_header(answer, UPLOAD_UUID, id.to_string());
+}
+
+fn progress(request: &V2Request<'_>, name: &RepositoryName, id: Uuid, received: u64, status: StatusCode) -> Answer {
+    let mut answer = respond::empty(status);
+    add_progress(&mut answer, location(request, name, id), id, received);
+    if status != StatusCode::NO_CONTENT {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    answer
+}
+
+/// A refused chunk; where the client can go on, the answer says from where.
+fn refusal(request: &V2Request<'_>, name: &RepositoryName, id: Uuid, error: V2Error) -> Answer {
+    let received = error.received;
+    let mut answer = error.into_answer(request.http);
+    if let Some(received) = received {
+        add_progress(&mut answer, location(request, name, id), id, received);
+    }
+    answer
+}
+
+fn created(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Answer {
+    let mut answer = respond::empty(StatusCode::CREATED);
+    let location = request.path(name, &format!("blobs/{digest}"));
+    respond::add_header(&mut answer, header::LOCATION, location);
+    respond::add_header(&mut answer, CONTENT_DIGEST, digest.to_string());
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    answer
+}

@@ -1,0 +1,133 @@
+//! Brings a database's schema up to date: numbered scripts, each applied once, in order and in its own transaction.
+//!
+//! Scripts only go forward, and the program before a script must still run after it (expand, switch, contract), since
+//! nodes of both versions run side by side during an update. On SQLite a script must declare no deferred constraint:
+//! one transaction's fault would come up at the commit that it shares with others.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest;
+
+use super::dialect::Dialect;
+use super::transaction::Tx;
+use crate::error::{StoreError, StoreErrorKind};
+
+/// One step of the schema. Once released, its text never changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its place in the order, from 1 without gaps.
+    pub version: i64,
+    /// Its file's name without the number.
+    pub name: &'static str,
+    /// The script for SQLite.
+    pub sqlite: &'static str,
+    /// The script for PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Migration {
+    fn script(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../../migrations/postgres/", $file)),
+        }
+    };
+}
+
+/// Every step of Wharf's schema, in order.
+pub const MIGRATIONS: &[Migration] = &[migration!(1, "registry", "0001_registry.sql")];
+
+/// A transaction that keeps all other migrating programs out and can run a whole script.
+pub(super) trait MigrationTx: Tx {
+    /// Runs the statements of `sql` one after the other.
+    fn run_script(&mut self, sql: &str) -> Result<(), StoreError>;
+}
+
+/// Applies the first migration that the database has not seen; `false` if there is none. Call it in a new transaction
+/// each time until it says so.
+pub(super) fn apply_next(tx: &mut dyn MigrationTx, migrations: &[Migration]) -> Result<bool, StoreError> {
+    let dialect = tx.dialect();
+    tx.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
+         checksum TEXT NOT NULL, applied_at_ms BIGINT NOT NULL)",
+        &[],
+    )?;
+    let applied = tx.query("SELECT version, name, checksum FROM schema_migrations ORDER BY version", &[])?;
+    for (row, expected) in applied.iter().zip(migrations) {
+        let (version, name) = (row.int(0)?, row.text(1)?);
+        if (version, name) != (expected.version, expected.name) {
+            return Err(refused(format!(
+                "the database has applied migration {version} ({name}) where this program has {} ({})",
+                expected.version, expected.name
+            )));
+        }
+        if row.text(2)? != checksum(expected.script(dialect)) {
+            return Err(refused(format!(
+                "migration {version} ({name}) was applied with another text than this program has"
+            )));
+        }
+    }
+    if let Some(newer) = applied.get(migrations.len()) {
+        return Err(refused(format!(
+            "the database is newer than this program: it has applied migration {} ({}), the last known here is {}",
+            newer.int(0)?,
+            newer.text(1)?,
+            migrations.len()
+        )));
+    }
+    let Some(next) = migrations.get(applied.len()) else { return Ok(false) };
+    let script = next.script(dialect);
+    tx.run_script(script).map_err(|error| {
+        StoreError::new(error.kind(), format!("migration {} ({}) failed", next.version, next.name)).with_source(error)
+    })?;
+    tx.execute(
+        &format!(
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at_ms) VALUES ($1, $2, $3, {})",
+            dialect.now_ms()
+        ),
+        &[next.version.into(), next.name.into(), checksum(script).into()],
+    )?;
+    tracing::info!(version = next.version, name = next.name, "applied migration {} ({})", next.version, next.name);
+    Ok(true)
+}
+
+fn refused(context: String) -> StoreError {
+    StoreError::new(StoreErrorKind::Other, context)
+}
+
+/// SHA-256 of a script as lower-case hexadecimal digits.
+fn checksum(script: &str) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest::digest(&digest::SHA256, script.as_bytes()).as_ref() {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_from_one() {
+        for (migration, version) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(migration.version, version, "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_sha_256() {
+        assert_eq!(checksum("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

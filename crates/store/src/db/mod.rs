@@ -1,0 +1,178 @@
+//! The metadata database: synchronous transaction closures on SQLite or PostgreSQL, with one SQL text for both.
+//!
+//! This module and those below know no table; `tables` holds the statements. Nothing here may wait inside an async
+//! worker thread, except for [`Db::read_point`], which is meant to.
+
+mod dialect;
+pub mod migrate;
+mod postgres;
+mod row;
+mod sqlite;
+mod transaction;
+mod value;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use dialect::Dialect;
+pub use row::Row;
+pub use transaction::{Tx, check_parameters};
+pub use value::Value;
+
+use self::migrate::{MIGRATIONS, Migration};
+use self::postgres::{Access, PostgresDb};
+use self::sqlite::SqliteDb;
+use self::transaction::Call;
+use crate::error::{StoreError, StoreErrorKind};
+
+/// How long a transaction waits for its turn before it fails with [`StoreErrorKind::Busy`].
+const QUEUE_WAIT: Duration = Duration::from_secs(30);
+
+/// Where the metadata is.
+#[derive(Clone)]
+pub enum DbConfig {
+    /// A file of an embedded database, made if missing; its folder must exist.
+    Sqlite {
+        /// The file; SQLite keeps two more beside it (`-wal`, `-shm`).
+        path: PathBuf,
+    },
+    /// A PostgreSQL server (13 or newer).
+    Postgres {
+        /// A connection URL or a list of `key=value`; may hold a password.
+        url: String,
+        /// Connections to hold at most, one thread each; at least 1.
+        pool_size: usize,
+    },
+}
+
+impl fmt::Debug for DbConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => f.debug_struct("Sqlite").field("path", path).finish(),
+            Self::Postgres { url: _, pool_size } => {
+                f.debug_struct("Postgres").field("url", &"[redacted]").field("pool_size", pool_size).finish()
+            }
+        }
+    }
+}
+
+/// An open metadata database. Clones share it; dropping the last one ends its threads, on SQLite after what is queued.
+#[derive(Clone)]
+pub struct Db {
+    engine: Arc<Engine>,
+}
+
+enum Engine {
+    Sqlite(SqliteDb),
+    Postgres(PostgresDb),
+}
+
+impl Db {
+    /// Opens the database and brings its schema up to date. Blocks the thread; meant for the start of the program.
+    ///
+    /// Fails if the database cannot be reached, if its schema is newer than this program, or if a migration that it
+    /// has applied reads differently now.
+    pub fn open(config: &DbConfig) -> Result<Self, StoreError> {
+        Self::open_with_migrations(config, MIGRATIONS)
+    }
+
+    /// As [`open`](Self::open), with another list of migrations. For tests of the mechanism.
+    pub fn open_with_migrations(config: &DbConfig, migrations: &[Migration]) -> Result<Self, StoreError> {
+        let engine = match config {
+            DbConfig::Sqlite { path } => Engine::Sqlite(SqliteDb::open(path, migrations)?),
+            DbConfig::Postgres { url, pool_size } => {
+                Engine::Postgres(PostgresDb::open(url, *pool_size, migrations)?)
+            }
+        };
+        Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// Runs `f` in a transaction that takes effect wholly if it returns `Ok`, and not at all otherwise. When this
+    /// returns `Ok`, the changes survive a crash of the machine.
+    ///
+    /// `f` may run several times (PostgreSQL: after a conflict with another transaction), so it must have no effects
+    /// but through its transaction. A panic in it becomes an error. If the caller stops waiting, the transaction may
+    /// or may not take place.
+    ///
+    /// Beside those of `f` and its statements: `Busy` if no turn came within 30 seconds or others kept interfering,
+    /// `Full` and `Unavailable` from the commit. After an `Unavailable` the changes may have been made.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (call, answer) = Call::new(f);
+        match &*self.engine {
+            Engine::Sqlite(db) => db.write(Box::new(call)).await?,
+            Engine::Postgres(db) => db.submit(Access::Write, Box::new(call)).await?,
+        }
+        answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+    }
+
+    /// Runs `f` on one consistent state of the database, which it cannot change; never waits for writers.
+    ///
+    /// As with [`write`](Self::write), `f` may run several times and `Busy` means that no turn came.
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Sqlite(db) => db.read(f).await,
+            Engine::Postgres(db) => read_on_postgres(db, f).await,
+        }
+    }
+
+    /// As [`read`](Self::read), for one or two look-ups by key: on SQLite `f` runs on the calling thread, about 10
+    /// microseconds per look-up, where a thread hop would cost more than the work. Never scan a table in it.
+    pub async fn read_point<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            Engine::Sqlite(db) => db.read_inline(&f),
+            Engine::Postgres(db) => read_on_postgres(db, f).await,
+        }
+    }
+
+    /// Whether a write could be made now, for a readiness check.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.write(|tx| tx.query("SELECT 1", &[]).map(|_| ())).await
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match &*self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+async fn read_on_postgres<T, E, F>(db: &PostgresDb, f: F) -> Result<T, E>
+where
+    F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (call, answer) = Call::new(f);
+    db.submit(Access::Read, Box::new(call)).await?;
+    answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+}
+
+fn no_answer() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the database thread ended before it answered")
+}
+
+fn no_turn() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Busy,
+        format!("no database connection came free within {} seconds", QUEUE_WAIT.as_secs()),
+    )
+}

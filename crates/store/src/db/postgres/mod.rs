@@ -1,0 +1,91 @@
+//! The shared database server: a fixed set of threads, each with one connection, that run transactions and run them
+//! again when the server asks for it.
+
+mod connection;
+mod failure;
+mod value;
+mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::migrate::Migration;
+use super::transaction::Job;
+use super::{QUEUE_WAIT, no_answer, no_turn};
+use crate::error::{StoreError, StoreErrorKind};
+use connection::Connection;
+use worker::Worker;
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Look at one consistent state (`REPEATABLE READ READ ONLY`).
+    Read,
+    /// Change things as if no other transaction ran meanwhile (`SERIALIZABLE`).
+    Write,
+}
+
+/// A job that has got its turn.
+struct Task {
+    access: Access,
+    job: Box<dyn Job>,
+    /// Held until the job is answered, so that there are never more tasks than threads, even if callers go away.
+    _turn: OwnedSemaphorePermit,
+}
+
+/// An open PostgreSQL database. Dropping it ends its threads as they become idle.
+pub(super) struct PostgresDb {
+    tasks: mpsc::Sender<Task>,
+    turns: Arc<Semaphore>,
+}
+
+impl PostgresDb {
+    pub(super) fn open(url: &str, pool_size: usize, migrations: &[Migration]) -> Result<Self, StoreError> {
+        if pool_size == 0 {
+            return Err(StoreError::new(StoreErrorKind::Other, "the PostgreSQL pool needs at least one connection"));
+        }
+        let config = Arc::new(connection::configure(url)?);
+        // The client blocks on a runtime of its own, which it may not do on a thread of the caller's runtime.
+        thread::scope(|scope| {
+            let migrate = || Connection::open(&config)?.migrate(migrations);
+            scope.spawn(migrate).join().unwrap_or_else(|_| Err(no_answer()))
+        })?;
+        let (tasks, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for number in 0..pool_size {
+            let mut worker = Worker::new(Arc::clone(&config));
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name(format!("db-{number}"))
+                .spawn(move || while serve_next(&queue, &mut worker) {})
+                .map_err(|error| {
+                    StoreError::new(StoreErrorKind::Other, "start a database thread").with_source(error)
+                })?;
+        }
+        Ok(Self { tasks, turns: Arc::new(Semaphore::new(pool_size)) })
+    }
+
+    /// Hands a job to a thread when one comes free; the job answers for itself.
+    pub(super) async fn submit(&self, access: Access, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let turn = match timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) | Err(_) => return Err(no_turn()),
+        };
+        self.tasks.send(Task { access, job, _turn: turn }).map_err(|_| no_answer())
+    }
+}
+
+/// Serves one task; `false` when there will be no more.
+fn serve_next(queue: &Mutex<mpsc::Receiver<Task>>, worker: &mut Worker) -> bool {
+    // Idle threads wait for the lock, the first of them for the queue.
+    let received = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let Ok(mut task) = received else { return false };
+    if !task.job.is_abandoned() {
+        worker.serve(task.access, &mut *task.job);
+        task.job.answer();
+    }
+    true
+}

@@ -1,0 +1,59 @@
+//! The embedded database: one writer thread with group commit, and readers that never wait for it.
+
+mod connection;
+mod readers;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::migrate::{Migration, apply_next};
+use super::transaction::{Job, Tx};
+use crate::error::StoreError;
+use connection::SqliteTx;
+use readers::Readers;
+use writer::Writer;
+
+/// An open SQLite database.
+pub(super) struct SqliteDb {
+    // Declared first so that the writer's connection is the last one closed: it folds the log into the main file.
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl SqliteDb {
+    pub(super) fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
+        let connection = connection::open_writer(path)?;
+        loop {
+            connection::run(&connection, "BEGIN IMMEDIATE")?;
+            let applied = apply_next(&mut SqliteTx::new(&connection), migrations)?;
+            connection::run(&connection, "COMMIT")?;
+            if !applied {
+                break;
+            }
+        }
+        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection)? })
+    }
+
+    /// Queues a write; the job answers for itself.
+    pub(super) async fn write(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        self.writer.submit(job).await
+    }
+
+    pub(super) async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.readers.run_on_blocking_thread(f).await
+    }
+
+    pub(super) fn read_inline<T, E, F>(&self, f: &F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        self.readers.run(f)
+    }
+}

@@ -1,0 +1,141 @@
+//! The one thread that writes, and group commit: transactions that are queued together share one sync of the disk.
+
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
+
+use super::connection::{self, SqliteTx};
+use crate::db::transaction::{Job, failure_ignored};
+use crate::db::{QUEUE_WAIT, no_answer, no_turn};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Transactions that share one commit at most: enough to hide the sync, few enough to bound how long one waits.
+const BATCH: usize = 256;
+
+/// Transactions that may wait; callers beyond them wait for room.
+const QUEUE: usize = 4 * BATCH;
+
+/// The queue to the writer thread. Dropping it waits until the thread has finished what is queued.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread, which owns `connection` from then on.
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("db-writer".to_owned())
+            .spawn(move || write_batches(&connection, jobs))
+            .map_err(|error| {
+                StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
+            })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub(super) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let Some(queue) = &self.queue else { return Err(no_answer()) };
+        queue.send_timeout(job, QUEUE_WAIT).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => no_turn(),
+            SendTimeoutError::Closed(_) => no_answer(),
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        let Some(thread) = self.thread.take() else { return };
+        // A queued closure may own the last handle of the database; its thread cannot wait for itself.
+        if thread.thread().id() != thread::current().id() {
+            // Only a panic could make this an error, and the panic has been reported by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        while !batch.is_empty() {
+            batch = commit_together(connection, std::mem::take(&mut batch));
+        }
+    }
+}
+
+/// Runs the jobs in one transaction, commits and answers them. Returns those that have to run again, because the
+/// transaction was lost while a later job ran; that job is answered, so each call leaves fewer.
+fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    if let Err(error) = connection::run(connection, "BEGIN IMMEDIATE") {
+        answer_all(jobs, Some(&error));
+        return Vec::new();
+    }
+    let mut ran = Vec::with_capacity(jobs.len());
+    let mut waiting = jobs.into_iter();
+    while let Some(mut job) = waiting.next() {
+        if job.is_abandoned() {
+            continue;
+        }
+        if let Err(error) = run_in_savepoint(connection, &mut *job) {
+            job.fail(error);
+        }
+        // Some failures (a full disk, an I/O error) make SQLite roll the whole transaction back.
+        if connection.is_autocommit() {
+            job.answer();
+            ran.extend(waiting);
+            return ran;
+        }
+        ran.push(job);
+    }
+    match connection::run(connection, "COMMIT") {
+        Ok(()) => answer_all(ran, None),
+        Err(error) => {
+            if !connection.is_autocommit() {
+                roll_back(connection);
+            }
+            answer_all(ran, Some(&error));
+        }
+    }
+    Vec::new()
+}
+
+/// Runs one job so that it alone is undone if it fails. An error is one that the job does not know of.
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    connection::run(connection, "SAVEPOINT job")?;
+    let mut tx = SqliteTx::new(connection);
+    let keep = job.run(&mut tx);
+    let failure = tx.into_failure();
+    if keep && failure.is_none() {
+        return connection::run(connection, "RELEASE job");
+    }
+    if !connection.is_autocommit() {
+        let undone = connection::run(connection, "ROLLBACK TO job").and_then(|()| connection::run(connection, "RELEASE job"));
+        if undone.is_err() {
+            // What the job did must not be committed with the others' work: give the whole transaction up.
+            roll_back(connection);
+        }
+    }
+    match failure {
+        Some(cause) if keep => Err(failure_ignored(&cause)),
+        _ => Ok(()),
+    }
+}
+
+/// Ends the transaction. If even this fails, the next `BEGIN` does too and reports it.
+fn roll_back(connection: &Connection) {
+    if let Err(error) = connection::run(connection, "ROLLBACK") {
+        tracing::error!(error = %error, "the database cannot roll back: {error}");
+    }
+}
+
+fn answer_all(jobs: Vec<Box<dyn Job>>, error: Option<&StoreError>) {
+    for mut job in jobs {
+        if let Some(error) = error {
+            job.fail(error.repeated());
+        }
+        job.answer();
+    }
+}

@@ -1,0 +1,103 @@
+//! What can go wrong with storage: a kind to decide on, a sentence for people, and the cause.
+
+use std::error::Error;
+
+use rustix::io::Errno;
+
+/// The kinds of failure that a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// A constraint of the schema refused the change (a key that exists already, a row that is still referred to).
+    Conflict,
+    /// The storage works, but others kept it busy for too long; trying again later is right.
+    Busy,
+    /// The storage cannot be reached or cannot be written; whether a change was made may be unknown.
+    Unavailable,
+    /// What is stored is not what Wharf wrote.
+    Corrupt,
+    /// No space is left, on a disk or within a quota.
+    Full,
+    /// A fault in Wharf or a set-up that it cannot work with.
+    Other,
+}
+
+/// A failure of the metadata database or of the blob storage.
+///
+/// `Display` shows only the context; walk [`Error::source`] for the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{context}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    context: String,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// A failure without a further cause; `context` says what was being done or what is wrong.
+    pub fn new(kind: StoreErrorKind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// A failed call to the operating system: `Full` if space ran out, else `Unavailable`.
+    pub fn io(context: impl Into<String>, error: std::io::Error) -> Self {
+        let kind = match Errno::from_io_error(&error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => StoreErrorKind::Full,
+            _ => StoreErrorKind::Unavailable,
+        };
+        Self::new(kind, context).with_source(error)
+    }
+
+    /// The same failure, with its cause attached.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to decide on.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// The same failure for another of the callers that it hit; the cause is kept as text.
+    pub(crate) fn repeated(&self) -> Self {
+        let copy = Self::new(self.kind, self.context.clone());
+        match &self.source {
+            Some(source) => copy.with_source(source.to_string()),
+            None => copy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_errors_become_kinds() {
+        let cases = [
+            ("no space", Errno::NOSPC, StoreErrorKind::Full),
+            ("quota", Errno::DQUOT, StoreErrorKind::Full),
+            ("broken disk", Errno::IO, StoreErrorKind::Unavailable),
+            ("no permission", Errno::ACCESS, StoreErrorKind::Unavailable),
+        ];
+        for (name, errno, kind) in cases {
+            let error = StoreError::io("write blob", errno.into());
+            assert_eq!(error.kind(), kind, "{name}");
+            assert_eq!(error.to_string(), "write blob", "{name}");
+            assert!(error.source().is_some(), "{name}");
+        }
+        let error = StoreError::io("read blob", std::io::Error::other("not from the system"));
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn a_repeated_error_says_the_same() {
+        let error = StoreError::new(StoreErrorKind::Full, "commit").with_source("disk is full");
+        let repeated = error.repeated();
+        assert_eq!(repeated.kind(), StoreErrorKind::Full);
+        assert_eq!(repeated.to_string(), "commit");
+        assert_eq!(repeated.source().map(ToString::to_string).as_deref(), Some("disk is full"));
+    }
+}

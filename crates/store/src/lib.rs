@@ -1,0 +1,4 @@
+//! Storage: the metadata database and the blobs.
+
+pub mod db;
+pub mod error;

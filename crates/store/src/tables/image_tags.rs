@@ -1,0 +1,120 @@
+//! Image tags: names in a repository that point at images.
+
+use oci::{Digest, Tag};
+
+use super::parse_column;
+use super::repositories::count;
+use crate::db::Tx;
+use crate::error::StoreError;
+
+/// Gives `tag` to an image unless the tag exists; the primary key decides between two pushes at once.
+/// `false` if it exists, wherever it points.
+pub fn insert(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    tag: &Tag,
+    image_id: i64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (repository_id, tag) DO NOTHING",
+        &[repository_id.into(), tag.as_str().into(), image_id.into(), now_ms.into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Gives `tag` to an image, taking it from the one that has it.
+pub fn move_to(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    tag: &Tag,
+    image_id: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id, \
+         tagged_at_ms = excluded.tagged_at_ms",
+        &[repository_id.into(), tag.as_str().into(), image_id.into(), now_ms.into()],
+    )?;
+    Ok(())
+}
+
+/// Removes a tag; `false` if it was absent.
+pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "DELETE FROM image_tags WHERE repository_id = $1 AND tag = $2",
+        &[repository_id.into(), tag.into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// The tags of an image, in order. At most 1,000 exist (repositories-images.md 7).
+pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
+    tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?
+        .iter()
+        .map(|row| Ok(row.text(0)?.to_owned()))
+        .collect()
+}
+
+/// How many tags an image has.
+pub fn count_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<i64, StoreError> {
+    tx.query_opt("SELECT count(*) FROM image_tags WHERE image_id = $1", &[image_id.into()])?
+        .map_or(Ok(0), |row| row.int(0))
+}
+
+/// Removes all tags of an image and returns them in order.
+pub fn delete_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
+    let tags = list_of_image(tx, image_id)?;
+    tx.execute("DELETE FROM image_tags WHERE image_id = $1", &[image_id.into()])?;
+    Ok(tags)
+}
+
+/// Up to `limit` tags of a repository in byte order, from the first after `after`.
+pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
+         WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",
+        &[repository_id.into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| Ok(row.text(0)?.to_owned()))
+    .collect()
+}
+
+/// One line of ECR's ListImages: a tag of an image, or an image without tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageLine {
+    /// The image.
+    pub digest: Digest,
+    /// One of its tags; none if it has none.
+    pub tag: Option<String>,
+    /// The image's status, as stored.
+    pub status: String,
+}
+
+/// Up to `limit` lines in the order of (digest, tag), from the first after (`after_digest`, `after_tag`).
+pub fn list_lines(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    after_digest: &str,
+    after_tag: &str,
+    limit: usize,
+) -> Result<Vec<ImageLine>, StoreError> {
+    tx.query(
+        "SELECT i.digest, t.tag, i.status FROM images i LEFT JOIN image_tags t ON t.image_id = i.id \
+         WHERE i.repository_id = $1 AND i.digest >= $2 \
+         AND NOT (i.digest = $2 AND COALESCE(t.tag, '') <= $3) ORDER BY i.digest, t.tag LIMIT $4",
+        &[repository_id.into(), after_digest.into(), after_tag.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(ImageLine {
+            digest: parse_column(row.text(0)?, "images.digest")?,
+            tag: row.opt_text(1)?.map(str::to_owned),
+            status: row.text(2)?.to_owned(),
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,316 @@
+//! Images: a manifest in a repository, with what it names.
+
+use std::collections::BTreeMap;
+
+use oci::Digest;
+
+use super::parse_column;
+use super::repositories::count;
+use crate::db::{Row, Tx};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Where an image is in its life (ECR: `imageStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageStatus {
+    /// Can be pulled.
+    Active,
+    /// In the archive storage class.
+    Archived,
+    /// On its way back from the archive.
+    Activating,
+}
+
+impl ImageStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Archived, Self::Activating];
+
+    /// The value as the API model spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Archived => "ARCHIVED",
+            Self::Activating => "ACTIVATING",
+        }
+    }
+}
+
+impl std::str::FromStr for ImageStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+    }
+}
+
+/// What is stored with a manifest, derived from it once.
+#[derive(Clone, Debug)]
+pub struct NewImage {
+    /// Digest of exactly the manifest's bytes.
+    pub digest: Digest,
+    /// The manifest's media type.
+    pub media_type: String,
+    /// ECR's `artifactMediaType`; none for lists.
+    pub artifact_media_type: Option<String>,
+    /// The `artifactType` under which referrers lists show it.
+    pub artifact_type: Option<String>,
+    /// The manifest's annotations, kept for referrers lists.
+    pub annotations: BTreeMap<String, String>,
+    /// The image that this one refers to.
+    pub subject: Option<Digest>,
+    /// Config and layers; for a list the largest of its images (repositories-images.md 4).
+    pub size_bytes: u64,
+    /// Length of the manifest in clear.
+    pub manifest_bytes: u64,
+    /// The manifest, sealed.
+    pub sealed_manifest: Vec<u8>,
+    /// Push time.
+    pub pushed_at_ms: i64,
+}
+
+/// An image without its manifest.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The row's key.
+    pub id: i64,
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// The manifest's media type.
+    pub media_type: String,
+    /// ECR's `artifactMediaType`.
+    pub artifact_media_type: Option<String>,
+    /// See [`NewImage::subject`].
+    pub subject: Option<Digest>,
+    /// See [`NewImage::size_bytes`].
+    pub size_bytes: u64,
+    /// Length of the manifest in clear.
+    pub manifest_bytes: u64,
+    /// First push of this digest.
+    pub pushed_at_ms: i64,
+    /// Last recorded pull.
+    pub last_pulled_at_ms: Option<i64>,
+    /// Where it is in its life.
+    pub status: ImageStatus,
+}
+
+/// An image as a referrers list shows it.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// Its manifest's media type.
+    pub media_type: String,
+    /// Its artifact type.
+    pub artifact_type: Option<String>,
+    /// Length of its manifest.
+    pub manifest_bytes: u64,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Where it is in its life.
+    pub status: ImageStatus,
+}
+
+const COLUMNS: &str = "i.id, i.digest, i.media_type, i.artifact_media_type, i.subject_digest, i.size_bytes, \
+                       i.manifest_bytes, i.pushed_at_ms, i.last_pulled_at_ms, i.status";
+
+fn from_row(row: &Row) -> Result<Image, StoreError> {
+    Ok(Image {
+        id: row.int(0)?,
+        digest: parse_column(row.text(1)?, "images.digest")?,
+        media_type: row.text(2)?.to_owned(),
+        artifact_media_type: row.opt_text(3)?.map(str::to_owned),
+        subject: row.opt_text(4)?.map(|text| parse_column(text, "images.subject_digest")).transpose()?,
+        size_bytes: row.int(5)? as u64,
+        manifest_bytes: row.int(6)? as u64,
+        pushed_at_ms: row.int(7)?,
+        last_pulled_at_ms: row.opt_int(8)?,
+        status: parse_column(row.text(9)?, "images.status")?,
+    })
+}
+
+/// Adds an image; `None` if the repository has the digest.
+pub fn insert(tx: &mut dyn Tx, repository_id: i64, new: &NewImage) -> Result<Option<i64>, StoreError> {
+    let annotations = (!new.annotations.is_empty())
+        .then(|| serde_json::to_string(&new.annotations))
+        .transpose()
+        .map_err(|error| StoreError::new(StoreErrorKind::Other, "annotations of a manifest").with_source(error))?;
+    tx.query_opt(
+        "INSERT INTO images (repository_id, digest, media_type, artifact_media_type, artifact_type, annotations, \
+         subject_digest, size_bytes, manifest_bytes, manifest, pushed_at_ms, status) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'ACTIVE') \
+         ON CONFLICT (repository_id, digest) DO NOTHING RETURNING id",
+        &[
+            repository_id.into(),
+            new.digest.to_string().into(),
+            new.media_type.as_str().into(),
+            new.artifact_media_type.as_deref().into(),
+            new.artifact_type.as_deref().into(),
+            annotations.into(),
+            new.subject.map(|digest| digest.to_string()).into(),
+            (new.size_bytes as i64).into(),
+            (new.manifest_bytes as i64).into(),
+            new.sealed_manifest.as_slice().into(),
+            new.pushed_at_ms.into(),
+        ],
+    )?
+    .map(|row| row.int(0))
+    .transpose()
+}
+
+/// Notes that an image names a blob. The caller has counted it.
+pub fn insert_blob(tx: &mut dyn Tx, image_id: i64, digest: &Digest) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO image_blobs (image_id, digest) VALUES ($1, $2)",
+        &[image_id.into(), digest.to_string().into()],
+    )?;
+    Ok(())
+}
+
+/// Notes that a list names an image.
+pub fn insert_child(
+    tx: &mut dyn Tx,
+    parent_image_id: i64,
+    repository_id: i64,
+    child: &Digest,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO image_children (parent_image_id, repository_id, child_digest) VALUES ($1, $2, $3) \
+         ON CONFLICT (parent_image_id, child_digest) DO NOTHING",
+        &[parent_image_id.into(), repository_id.into(), child.to_string().into()],
+    )?;
+    Ok(())
+}
+
+/// The image of that digest.
+pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Image>, StoreError> {
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest = $2"),
+        &[repository_id.into(), digest.to_string().into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// The image that a tag names.
+pub fn find_by_tag(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<Option<Image>, StoreError> {
+    tx.query_opt(
+        &format!(
+            "SELECT {COLUMNS} FROM image_tags t JOIN images i ON i.id = t.image_id \
+             WHERE t.repository_id = $1 AND t.tag = $2"
+        ),
+        &[repository_id.into(), tag.into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// The sealed manifest of an image.
+pub fn sealed_manifest(tx: &mut dyn Tx, image_id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    tx.query_opt("SELECT manifest FROM images WHERE id = $1", &[image_id.into()])?
+        .map(|row| Ok(row.blob(0)?.to_vec()))
+        .transpose()
+}
+
+/// Up to `limit` images in the order of their digests, from the first after `after`.
+pub fn list(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Image>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest > $2 ORDER BY i.digest LIMIT $3"
+        ),
+        &[repository_id.into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Whether the repository has any image.
+pub fn any(tx: &mut dyn Tx, repository_id: i64) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT 1 FROM images WHERE repository_id = $1 LIMIT 1", &[repository_id.into()])?.is_some())
+}
+
+/// The digests of the lists that name `child`, in order.
+pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Vec<Digest>, StoreError> {
+    tx.query(
+        "SELECT p.digest FROM image_children c JOIN images p ON p.id = c.parent_image_id \
+         WHERE c.repository_id = $1 AND c.child_digest = $2 ORDER BY p.digest",
+        &[repository_id.into(), child.to_string().into()],
+    )?
+    .iter()
+    .map(|row| parse_column(row.text(0)?, "images.digest"))
+    .collect()
+}
+
+/// Up to `limit` images whose subject is `subject`, in the order of their digests, from the first after `after`.
+pub fn referrers(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    subject: &Digest,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Referrer>, StoreError> {
+    tx.query(
+        "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status FROM images \
+         WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 ORDER BY digest LIMIT $4",
+        &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| {
+        let annotations = match row.opt_text(4)? {
+            None => BTreeMap::new(),
+            Some(text) => serde_json::from_str(text).map_err(|error| {
+                StoreError::new(StoreErrorKind::Corrupt, "column images.annotations").with_source(error)
+            })?,
+        };
+        Ok(Referrer {
+            digest: parse_column(row.text(0)?, "images.digest")?,
+            media_type: row.text(1)?.to_owned(),
+            artifact_type: row.opt_text(2)?.map(str::to_owned),
+            manifest_bytes: row.int(3)? as u64,
+            annotations,
+            status: parse_column(row.text(5)?, "images.status")?,
+        })
+    })
+    .collect()
+}
+
+/// Moves the last pull time of an image forward.
+pub fn record_pull(tx: &mut dyn Tx, image_id: i64, pulled_at_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE images SET last_pulled_at_ms = $1 \
+         WHERE id = $2 AND (last_pulled_at_ms IS NULL OR last_pulled_at_ms < $1)",
+        &[pulled_at_ms.into(), image_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Removes an image and the notes of what it names. The caller has removed its tags and uncounted its blobs.
+pub fn delete(tx: &mut dyn Tx, image_id: i64) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM image_blobs WHERE image_id = $1",
+        "DELETE FROM image_children WHERE parent_image_id = $1",
+        "DELETE FROM images WHERE id = $1",
+    ] {
+        tx.execute(sql, &[image_id.into()])?;
+    }
+    Ok(())
+}
+
+/// Removes every image of a repository that is being deleted.
+pub fn delete_all(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM image_tags WHERE repository_id = $1",
+        "DELETE FROM image_blobs WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
+        "DELETE FROM image_children WHERE repository_id = $1",
+        "DELETE FROM images WHERE repository_id = $1",
+    ] {
+        tx.execute(sql, &[repository_id.into()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The metadata tables: one file per table, holding all SQL text that touches it.
+//!
+//! Every statement runs unchanged on SQLite and PostgreSQL. Functions are synchronous, take the transaction as
+//! `&mut dyn Tx`, never read a clock and may run twice.
+
+pub mod account_settings;
+pub mod blobs;
+pub mod image_tags;
+pub mod images;
+pub mod registry_id;
+pub mod removed_objects;
+pub mod repositories;
+pub mod repository_blobs;
+pub mod resource_tags;
+pub mod uploads;
+
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Parses a column that Wharf itself wrote; anything else there means that the database was damaged or edited.
+pub(crate) fn parse_column<T: std::str::FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {column} holds {text:?}, which is not valid there"))
+    })
+}

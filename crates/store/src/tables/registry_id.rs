@@ -1,0 +1,18 @@
+//! Which registry a row belongs to: an account in a region.
+
+use aws::{AccountId, Region};
+
+/// A registry as ECR defines it: one per account and region.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RegistryId {
+    /// The owner.
+    pub account: AccountId,
+    /// Where it is.
+    pub region: Region,
+}
+
+impl std::fmt::Display for RegistryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}

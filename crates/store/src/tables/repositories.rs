@@ -1,0 +1,209 @@
+//! Repositories: what a registry's images live in.
+
+use oci::{RepositoryName, Tag, TagFilter};
+
+use super::parse_column;
+use super::registry_id::RegistryId;
+use crate::db::{Row, Tx, Value};
+use crate::error::StoreError;
+
+/// Whether a tag may move to another image (ECR: `imageTagMutability`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagMutability {
+    /// Every tag may move.
+    Mutable,
+    /// No tag may move.
+    Immutable,
+    /// Tags may move, but those that match a filter may not.
+    MutableWithExclusion,
+    /// No tag may move, but those that match a filter may.
+    ImmutableWithExclusion,
+}
+
+impl TagMutability {
+    /// Every value, in the order in which ECR's messages list them.
+    pub const ALL: [Self; 4] =
+        [Self::Mutable, Self::Immutable, Self::ImmutableWithExclusion, Self::MutableWithExclusion];
+
+    /// The value as the API model spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mutable => "MUTABLE",
+            Self::Immutable => "IMMUTABLE",
+            Self::MutableWithExclusion => "MUTABLE_WITH_EXCLUSION",
+            Self::ImmutableWithExclusion => "IMMUTABLE_WITH_EXCLUSION",
+        }
+    }
+
+    /// Whether this mode is the kind that takes exclusion filters.
+    pub const fn takes_filters(self) -> bool {
+        matches!(self, Self::MutableWithExclusion | Self::ImmutableWithExclusion)
+    }
+}
+
+impl std::str::FromStr for TagMutability {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or(())
+    }
+}
+
+/// What a repository is created with.
+#[derive(Clone, Debug)]
+pub struct NewRepository {
+    /// Its registry.
+    pub registry: RegistryId,
+    /// Its name, unique in the registry.
+    pub name: RepositoryName,
+    /// Creation time.
+    pub created_at_ms: i64,
+    /// Whether tags may move.
+    pub tag_mutability: TagMutability,
+    /// The exclusions from `tag_mutability`; empty unless the mode takes them.
+    pub tag_mutability_filters: Vec<TagFilter>,
+    /// Whether a push starts a scan.
+    pub scan_on_push: bool,
+    /// `AES256`, `KMS` or `KMS_DSSE`.
+    pub encryption_type: String,
+    /// The ARN of the KMS key, for the KMS types.
+    pub kms_key: Option<String>,
+}
+
+/// A stored repository.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The row's key.
+    pub id: i64,
+    /// What it was created with, as changed since.
+    pub spec: NewRepository,
+}
+
+impl Repository {
+    /// Whether `tag` may not be moved once it exists.
+    pub fn is_immutable(&self, tag: &Tag) -> bool {
+        let excluded = || self.spec.tag_mutability_filters.iter().any(|filter| filter.matches(tag));
+        match self.spec.tag_mutability {
+            TagMutability::Mutable => false,
+            TagMutability::Immutable => true,
+            TagMutability::MutableWithExclusion => excluded(),
+            TagMutability::ImmutableWithExclusion => !excluded(),
+        }
+    }
+
+    /// The key domain that this repository's blobs are encrypted and shared in.
+    pub fn encryption_scope(&self) -> &str {
+        self.spec.kms_key.as_deref().unwrap_or(&self.spec.encryption_type)
+    }
+}
+
+const COLUMNS: &str = "id, account_id, region, name, created_at_ms, tag_mutability, tag_mutability_filters, \
+                       scan_on_push, encryption_type, kms_key";
+
+fn from_row(row: &Row) -> Result<Repository, StoreError> {
+    let filters = row.text(6)?;
+    Ok(Repository {
+        id: row.int(0)?,
+        spec: NewRepository {
+            registry: RegistryId {
+                account: parse_column(row.text(1)?, "repositories.account_id")?,
+                region: parse_column(row.text(2)?, "repositories.region")?,
+            },
+            name: parse_column(row.text(3)?, "repositories.name")?,
+            created_at_ms: row.int(4)?,
+            tag_mutability: parse_column(row.text(5)?, "repositories.tag_mutability")?,
+            tag_mutability_filters: filters
+                .split_whitespace()
+                .map(|filter| parse_column(filter, "repositories.tag_mutability_filters"))
+                .collect::<Result<_, _>>()?,
+            scan_on_push: row.bool(7)?,
+            encryption_type: row.text(8)?.to_owned(),
+            kms_key: row.opt_text(9)?.map(str::to_owned),
+        },
+    })
+}
+
+/// Filters never hold a space (ECR: `^[0-9a-zA-Z._*-]{1,128}$`), so one separates them in the column.
+fn join_filters(filters: &[TagFilter]) -> String {
+    filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds a repository; `None` if the name is taken.
+pub fn insert(tx: &mut dyn Tx, new: &NewRepository) -> Result<Option<Repository>, StoreError> {
+    let row = tx.query_opt(
+        "INSERT INTO repositories (account_id, region, name, created_at_ms, tag_mutability, tag_mutability_filters, \
+         scan_on_push, encryption_type, kms_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (account_id, region, name) DO NOTHING RETURNING id",
+        &[
+            new.registry.account.as_str().into(),
+            new.registry.region.as_str().into(),
+            new.name.as_str().into(),
+            new.created_at_ms.into(),
+            new.tag_mutability.as_str().into(),
+            join_filters(&new.tag_mutability_filters).into(),
+            new.scan_on_push.into(),
+            new.encryption_type.as_str().into(),
+            new.kms_key.as_deref().into(),
+        ],
+    )?;
+    row.map(|row| Ok(Repository { id: row.int(0)?, spec: new.clone() })).transpose()
+}
+
+/// The repository of that name.
+pub fn find(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+) -> Result<Option<Repository>, StoreError> {
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3"),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
+pub fn list(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Repository>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
+             ORDER BY name LIMIT $4"
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Changes whether tags may move. Existing tags stay as they are.
+pub fn set_tag_mutability(
+    tx: &mut dyn Tx,
+    id: i64,
+    mode: TagMutability,
+    filters: &[TagFilter],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE repositories SET tag_mutability = $1, tag_mutability_filters = $2 WHERE id = $3",
+        &[mode.as_str().into(), join_filters(filters).into(), id.into()],
+    )?;
+    Ok(())
+}
+
+/// Removes the row. The caller has removed all that names it.
+pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM repositories WHERE id = $1", &[id.into()])?;
+    Ok(())
+}
+
+/// A `LIMIT` parameter.
+pub(crate) fn count(limit: usize) -> Value {
+    Value::Int(i64::try_from(limit).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,223 @@
+"""Holds answers against botocore's model of the service: shapes, types, enums, patterns, limits, listed errors.
+
+It reads the JSON as it came and not through botocore's parser, which forgives unknown members, nulls and wrong types.
+"""
+
+import base64
+import binascii
+import re
+import uuid
+from functools import cache
+
+import botocore.session
+
+# Lists whose limits are meant for requests: an answer may be empty, or a page of up to 1,000.
+REQUEST_LIMITS_ONLY = {"ImageIdentifierList"}
+
+# Members that the model leaves optional and that ECR always sends (repositories-images.md 1, 3, 4, 6; access.md 6).
+ALWAYS_PRESENT = {
+    "Repository": {
+        "repositoryArn",
+        "registryId",
+        "repositoryName",
+        "repositoryUri",
+        "createdAt",
+        "imageTagMutability",
+        "imageScanningConfiguration",
+        "encryptionConfiguration",
+    },
+    "ImageScanningConfiguration": {"scanOnPush"},
+    "Image": {"registryId", "repositoryName", "imageId", "imageManifest", "imageManifestMediaType"},
+    "ImageDetail": {
+        "registryId",
+        "repositoryName",
+        "imageDigest",
+        "imageSizeInBytes",
+        "imagePushedAt",
+        "imageManifestMediaType",
+        "imageStatus",
+    },
+    "ImageFailure": {"imageId", "failureCode", "failureReason"},
+    "LayerFailure": {"layerDigest", "failureCode", "failureReason"},
+    "Layer": {"layerDigest", "layerAvailability"},
+    "ImageReferrer": {"artifactStatus"},
+    "AuthorizationData": {"authorizationToken", "expiresAt", "proxyEndpoint"},
+    "GetAuthorizationTokenResponse": {"authorizationData"},
+    "CreateRepositoryResponse": {"repository"},
+    "DescribeRepositoriesResponse": {"repositories"},
+    "DeleteRepositoryResponse": {"repository"},
+    "PutImageResponse": {"image"},
+    "BatchGetImageResponse": {"images", "failures"},
+    "BatchDeleteImageResponse": {"imageIds", "failures"},
+    "ListImagesResponse": {"imageIds"},
+    "DescribeImagesResponse": {"imageDetails"},
+    "ListImageReferrersResponse": {"referrers"},
+    "BatchCheckLayerAvailabilityResponse": {"layers", "failures"},
+    "InitiateLayerUploadResponse": {"uploadId", "partSize"},
+    "UploadLayerPartResponse": {"registryId", "repositoryName", "uploadId", "lastByteReceived"},
+    "CompleteLayerUploadResponse": {"registryId", "repositoryName", "uploadId", "layerDigest"},
+    "GetDownloadUrlForLayerResponse": {"downloadUrl", "layerDigest"},
+    "PutImageTagMutabilityResponse": {"registryId", "repositoryName", "imageTagMutability"},
+    "ListTagsForResourceResponse": {"tags"},
+    "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "GetAccountSettingResponse": {"name", "value"},
+    "PutAccountSettingResponse": {"name", "value"},
+}
+
+# 2020 to 2100: a timestamp outside of it is in another unit.
+EPOCH_SECONDS = range(1_577_836_800, 4_102_444_800)
+
+
+@cache
+def model(service="ecr"):
+    return botocore.session.get_session().get_service_model(service)
+
+
+def listed_errors(operation):
+    return {shape.name for shape in model().operation_model(operation).error_shapes}
+
+
+def expect_success(operation, answer):
+    """The answer is a success of this operation as the model describes it."""
+    assert answer.status == 200, f"{operation} failed: {answer!r}"
+    expect_headers(answer)
+    value = answer.json()
+    shape = model().operation_model(operation).output_shape
+    found = list(problems(shape, value, operation)) if shape else ([] if value == {} else ["the output is not empty"])
+    assert not found, "\n".join([*found, repr(answer)])
+
+
+def expect_error(operation, answer, *expected):
+    """The answer is one of the expected errors, which the model lists for this operation; returns its message."""
+    assert answer.status != 200, f"{operation} succeeded, expected {' or '.join(expected)}: {answer!r}"
+    expect_headers(answer)
+    name = error_name(answer)
+    value = answer.json()
+    assert name in expected, f"{operation} answered {name}, expected {' or '.join(expected)}: {answer!r}"
+    assert name in listed_errors(operation), f"{operation} has no {name} in the model: {answer!r}"
+    assert answer.status == 400, f"a client error is 400: {answer!r}"
+    shape = model().shape_for(name)
+    members = {key: item for key, item in value.items() if key not in ("__type", "Message")}
+    found = list(problems(shape, members, name))
+    assert not found, "\n".join([*found, repr(answer)])
+    assert isinstance(value.get("message"), str) and value["message"], f"no message: {answer!r}"
+    assert value.get("Message", value["message"]) == value["message"], f"two messages: {answer!r}"
+    return value["message"]
+
+
+def error_name(answer):
+    """The type of an error answer, without a namespace."""
+    try:
+        return answer.json()["__type"].split("#")[-1]
+    except (KeyError, ValueError) as problem:
+        raise AssertionError(f"no error of the JSON protocol: {answer!r}") from problem
+
+
+def expect_headers(answer):
+    assert answer.header("Content-Type") == "application/x-amz-json-1.1", repr(answer)
+    request_id = answer.header("x-amzn-RequestId")
+    assert request_id and str(uuid.UUID(request_id)) == request_id, repr(answer)
+    assert answer.header("Date"), repr(answer)
+
+
+def problems(shape, value, path):
+    """What is wrong with a value, one sentence each."""
+    if value is None:
+        yield f"{path} is null; absent members are left out"
+        return
+    yield from CHECKS[shape.type_name](shape, value, path)
+
+
+def structure(shape, value, path):
+    if not isinstance(value, dict):
+        yield f"{path} is no object"
+        return
+    by_wire_name = {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
+    for name in value:
+        if name not in by_wire_name:
+            yield f"{path}.{name} is not in the model"
+    present = {by_wire_name[name][0] for name in value if name in by_wire_name}
+    for name in (set(shape.required_members) | ALWAYS_PRESENT.get(shape.name, set())) - present:
+        yield f"{path}.{name} is missing"
+    for wire_name, (_, member) in by_wire_name.items():
+        if wire_name in value:
+            yield from problems(member, value[wire_name], f"{path}.{wire_name}")
+
+
+def sequence(shape, value, path):
+    if not isinstance(value, list):
+        yield f"{path} is no list"
+        return
+    if shape.name not in REQUEST_LIMITS_ONLY:
+        yield from length(shape, len(value), path)
+    for number, item in enumerate(value):
+        yield from problems(shape.member, item, f"{path}[{number}]")
+
+
+def mapping(shape, value, path):
+    if not isinstance(value, dict):
+        yield f"{path} is no object"
+        return
+    for key, item in value.items():
+        yield from problems(shape.key, key, f"{path} key")
+        yield from problems(shape.value, item, f"{path}[{key!r}]")
+
+
+def string(shape, value, path):
+    if not isinstance(value, str):
+        yield f"{path} is no string"
+        return
+    yield from length(shape, len(value), path)
+    if shape.enum and value not in shape.enum:
+        yield f"{path} is {value!r}, which is not in {shape.enum}"
+    pattern = shape.metadata.get("pattern")
+    if pattern and not re.fullmatch(pattern, value):
+        yield f"{path} is {value!r}, which does not match {pattern}"
+
+
+def number(shape, value, path):
+    if isinstance(value, bool) or not isinstance(value, int):
+        yield f"{path} is no integer"
+        return
+    yield from length(shape, value, path)
+
+
+def boolean(shape, value, path):
+    if not isinstance(value, bool):
+        yield f"{path} is no boolean"
+
+
+def timestamp(shape, value, path):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        yield f"{path} is no number"
+    elif int(value) not in EPOCH_SECONDS:
+        yield f"{path} is {value}, which is no time in seconds"
+
+
+def blob(shape, value, path):
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        yield f"{path} is no base64"
+
+
+def length(shape, measure, path):
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and measure < low:
+        yield f"{path} has {measure}, less than {low}"
+    if high is not None and measure > high:
+        yield f"{path} has {measure}, more than {high}"
+
+
+CHECKS = {
+    "structure": structure,
+    "list": sequence,
+    "map": mapping,
+    "string": string,
+    "character": string,
+    "integer": number,
+    "long": number,
+    "boolean": boolean,
+    "timestamp": timestamp,
+    "blob": blob,
+}

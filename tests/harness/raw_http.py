@@ -1,0 +1,75 @@
+"""HTTP as bytes on a socket, for requests that no library would send."""
+
+import contextlib
+import http.client
+import socket
+
+from harness.registry_client import Answer
+
+
+class Dropped(Exception):
+    """The server closed the connection without an answer."""
+
+
+class RawConnection:
+    """One connection to the server; opened at once, and again by the first request after it was closed."""
+
+    def __init__(self, host, timeout=30):
+        name, _, port = host.rpartition(":")
+        self.address = (name, int(port))
+        self.timeout = timeout
+        self._socket = None
+
+    def send(self, data):
+        """Writes bytes; what the server no longer wants to read is no error here."""
+        if self._socket is None:
+            self._socket = socket.create_connection(self.address, timeout=self.timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
+
+    def finish_sending(self):
+        """Says that no more bytes will come, and stays to read the answer."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def answer(self, method="GET", shown=""):
+        """Reads one answer, or raises Dropped."""
+        response = http.client.HTTPResponse(self._socket, method=method)
+        try:
+            response.begin()
+            body = response.read()
+        except (http.client.HTTPException, ConnectionResetError, BrokenPipeError) as problem:
+            self.close()
+            raise Dropped(f"no whole answer ({problem!r}) to {shown}") from problem
+        finally:
+            response.close()
+        if response.will_close:
+            self.close()
+        return Answer(shown, response.status, response.getheaders(), body)
+
+    def exchange(self, data, method="GET"):
+        """One request, one answer."""
+        self.send(data)
+        return self.answer(method, repr(data[:2000]))
+
+    def abort(self):
+        """Cuts the connection as a lost client does: with a reset, without a goodbye."""
+        if self._socket is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.close()
+
+    def close(self):
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+
+def head(method, target, headers):
+    """A request line and headers. `target` and values may be bytes, which go out as they are."""
+    lines = [b" ".join([method.encode(), as_bytes(target), b"HTTP/1.1"])]
+    lines += [b": ".join([as_bytes(name), as_bytes(value)]) for name, value in headers]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def as_bytes(text):
+    return text if isinstance(text, bytes) else str(text).encode()

@@ -1,0 +1,640 @@
+"""The contract of the ECR API: botocore's model, walked operation by operation, with successes and errors."""
+
+import base64
+import json
+import uuid
+
+import pytest
+
+from harness import model_check
+from harness.aws_api import ECR_TARGET, JSON_TYPE
+from harness.ecr_client import Ecr, part_parameters
+from harness.registry_client import OCI_MANIFEST, digest_of, index_manifest, random_content
+
+ABSENT = "sha256:" + "0" * 64
+NAME_RULE = (
+    "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression "
+    r"'[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*''"
+)
+INVALID = "InvalidParameterException"
+EITHER = (INVALID, "ValidationException")
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def ecr(wharf):
+    return Ecr(wharf)
+
+
+# --- Successes: for each operation, calls in every form that its answer can take -----------------------------------
+
+SUCCESSES = {}
+
+
+def succeeds(function):
+    """Registers a function named after its operation, in snake case."""
+    name = "".join(part.title() for part in function.__name__.split("_"))
+    SUCCESSES[name] = function
+    return function
+
+
+@succeeds
+def get_authorization_token(ecr):
+    (data,) = ecr.call("GetAuthorizationToken")["authorizationData"]
+    assert base64.b64decode(data["authorizationToken"]).startswith(b"AWS:")
+    named = ecr.call("GetAuthorizationToken", registryIds=[ecr.account])
+    assert len(named["authorizationData"]) == 1
+
+
+@succeeds
+def create_repository(ecr):
+    for extra in (
+        {},
+        {"tags": [{"Key": "team", "Value": ""}], "imageScanningConfiguration": {"scanOnPush": True}},
+        {"imageTagMutability": "IMMUTABLE", "encryptionConfiguration": {"encryptionType": "AES256"}},
+        {
+            "imageTagMutability": "MUTABLE_WITH_EXCLUSION",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "release-*"}],
+        },
+        {"registryId": ecr.account},
+    ):
+        ecr.repository(**extra)
+
+
+@succeeds
+def describe_repositories(ecr):
+    names = [ecr.repository(), ecr.repository()]
+    found = ecr.call("DescribeRepositories", repositoryNames=names)["repositories"]
+    assert {entry["repositoryName"] for entry in found} == set(names)
+    ecr.call("DescribeRepositories", maxResults=1)
+    ecr.call("DescribeRepositories", registryId=ecr.account)
+
+
+@succeeds
+def delete_repository(ecr):
+    ecr.call("DeleteRepository", repositoryName=ecr.repository())
+    full = ecr.repository()
+    ecr.image(full, "v1")
+    ecr.call("DeleteRepository", repositoryName=full, force=True, registryId=ecr.account)
+
+
+@succeeds
+def put_image(ecr):
+    repository = ecr.repository()
+    child = ecr.image(repository)
+    ecr.docker_image(repository, "docker")
+    ecr.index(repository, [child], "index")
+    image = ecr.manifest(repository)
+    ecr.call(
+        "PutImage",
+        registryId=ecr.account,
+        repositoryName=repository,
+        imageManifest=image.body.decode(),
+        imageManifestMediaType=OCI_MANIFEST,
+        imageDigest=image.digest,
+        imageTag="v1",
+    )
+
+
+@succeeds
+def batch_get_image(ecr):
+    repository = ecr.repository()
+    image = ecr.image(repository, "v1")
+    ids = [{"imageTag": "v1"}, {"imageDigest": image.digest}, {"imageTag": "absent"}, {}]
+    ecr.call("BatchGetImage", repositoryName=repository, imageIds=ids, acceptedMediaTypes=[OCI_MANIFEST])
+
+
+@succeeds
+def batch_delete_image(ecr):
+    repository = ecr.repository()
+    ecr.image(repository, "v1")
+    untagged = ecr.image(repository)
+    ids = [{"imageTag": "v1"}, {"imageDigest": untagged.digest}, {"imageTag": "absent"}, {}]
+    ecr.call("BatchDeleteImage", repositoryName=repository, imageIds=ids)
+    ecr.call("BatchDeleteImage", repositoryName=repository, imageIds=[{"imageTag": "absent"}])
+
+
+@succeeds
+def list_images(ecr):
+    repository = ecr.repository()
+    ecr.call("ListImages", repositoryName=repository)
+    ecr.image(repository, "v1")
+    ecr.image(repository)
+    for status in ("TAGGED", "UNTAGGED", "ANY"):
+        ecr.call("ListImages", repositoryName=repository, filter={"tagStatus": status, "imageStatus": "ANY"})
+    ecr.call("ListImages", repositoryName=repository, maxResults=1)
+
+
+@succeeds
+def describe_images(ecr):
+    repository = ecr.repository()
+    ecr.call("DescribeImages", repositoryName=repository)
+    child = ecr.image(repository, "v1")
+    ecr.index(repository, [child], "index")
+    ecr.image(repository, subject=child.descriptor, artifactType="application/vnd.example")
+    ecr.call("BatchGetImage", repositoryName=repository, imageIds=[{"imageTag": "v1"}])
+    ecr.call("DescribeImages", repositoryName=repository, filter={"tagStatus": "ANY", "imageStatus": "ANY"})
+    ecr.call("DescribeImages", repositoryName=repository, imageIds=[{"imageTag": "v1"}, {"imageDigest": child.digest}])
+
+
+@succeeds
+def list_image_referrers(ecr):
+    repository = ecr.repository()
+    subject = ecr.image(repository, "v1")
+    subject_id = {"imageDigest": subject.digest}
+    ecr.call("ListImageReferrers", repositoryName=repository, subjectId=subject_id)
+    ecr.image(repository, subject=subject.descriptor, artifactType="a/b", annotations={"k": ""})
+    ecr.image(repository, subject=subject.descriptor)
+    found = ecr.call("ListImageReferrers", repositoryName=repository, subjectId=subject_id)["referrers"]
+    assert len(found) == 2
+    ecr.call(
+        "ListImageReferrers",
+        repositoryName=repository,
+        subjectId=subject_id,
+        filter={"artifactTypes": ["a/b"], "artifactStatus": "ACTIVE"},
+        maxResults=1,
+    )
+
+
+@succeeds
+def batch_check_layer_availability(ecr):
+    repository = ecr.repository()
+    digests = [ecr.layer(repository), ABSENT, "bad", ""]
+    ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=digests)
+
+
+@succeeds
+def initiate_layer_upload(ecr):
+    ecr.start_upload(ecr.repository())
+
+
+@succeeds
+def upload_layer_part(ecr):
+    repository = ecr.repository()
+    upload = ecr.start_upload(repository)
+    ecr.call("UploadLayerPart", **part_parameters(repository, upload, 0, b"abc"))
+    ecr.call("UploadLayerPart", **part_parameters(repository, upload, 3, b"def"))
+
+
+@succeeds
+def complete_layer_upload(ecr):
+    ecr.layer(ecr.repository())
+
+
+@succeeds
+def get_download_url_for_layer(ecr):
+    repository = ecr.repository()
+    layer = ecr.layer(repository)
+    body = index_manifest([]).decode()
+    ecr.call("PutImage", repositoryName=repository, imageManifest=body)
+    image = ecr.image(repository)
+    digest = json.loads(image.body)["layers"][0]["digest"]
+    ecr.call("GetDownloadUrlForLayer", repositoryName=repository, layerDigest=digest)
+    assert layer != digest
+
+
+@succeeds
+def put_image_tag_mutability(ecr):
+    repository = ecr.repository()
+    filters = [{"filterType": "WILDCARD", "filter": "*-rc"}]
+    for mode in ("IMMUTABLE", "MUTABLE"):
+        ecr.call("PutImageTagMutability", repositoryName=repository, imageTagMutability=mode)
+        ecr.call(
+            "PutImageTagMutability",
+            repositoryName=repository,
+            imageTagMutability=f"{mode}_WITH_EXCLUSION",
+            imageTagMutabilityExclusionFilters=filters,
+        )
+
+
+@succeeds
+def tag_resource(ecr):
+    ecr.call("TagResource", resourceArn=ecr.arn(ecr.repository()), tags=[{"Key": "k", "Value": "v"}])
+
+
+@succeeds
+def untag_resource(ecr):
+    ecr.call(
+        "UntagResource", resourceArn=ecr.arn(ecr.repository(tags=[{"Key": "k", "Value": "v"}])), tagKeys=["k", "absent"]
+    )
+
+
+@succeeds
+def list_tags_for_resource(ecr):
+    ecr.call("ListTagsForResource", resourceArn=ecr.arn(ecr.repository()))
+    tagged = ecr.repository(tags=[{"Key": "k", "Value": ""}])
+    assert ecr.call("ListTagsForResource", resourceArn=ecr.arn(tagged)) == {"tags": [{"Key": "k", "Value": ""}]}
+
+
+@succeeds
+def describe_registry(ecr):
+    found = ecr.call("DescribeRegistry")
+    assert found == {"registryId": ecr.account, "replicationConfiguration": {"rules": []}}
+
+
+@succeeds
+def get_account_setting(ecr):
+    for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
+        assert ecr.call("GetAccountSetting", name=name)["name"] == name
+
+
+@succeeds
+def put_account_setting(ecr):
+    for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
+        pair = ecr.call("GetAccountSetting", name=name)
+        assert ecr.call("PutAccountSetting", **pair) == pair
+
+
+IMPLEMENTED = sorted(SUCCESSES)
+NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
+
+
+@pytest.mark.parametrize("operation", IMPLEMENTED)
+def test_success(wharf, operation):
+    """Every answer on the way has the output shape: members, types, enums, patterns, limits, nothing unknown, no null."""
+    ecr = Ecr(wharf)
+    SUCCESSES[operation](ecr)
+    assert operation in ecr.succeeded
+
+
+# --- Errors: each modelled error of each operation, provoked --------------------------------------------------------
+
+PROVOKED = []
+
+
+def provokes(operation, error, message=None):
+    """Registers a function that sets a scene and returns the parameters that fail in it.
+
+    It may return (parameters, message) where the text depends on the scene.
+    """
+
+    def register(function):
+        PROVOKED.append(
+            pytest.param(operation, error, message, function, id=f"{operation}-{function.__name__.strip('_')}")
+        )
+        return function
+
+    return register
+
+
+# Parameters that are complete but for the repository; no_repository() below makes an absent one of them.
+BY_REPOSITORY = {
+    "DeleteRepository": {},
+    "PutImage": {"imageManifest": index_manifest([]).decode()},
+    "BatchGetImage": {"imageIds": [{"imageTag": "v1"}]},
+    "BatchDeleteImage": {"imageIds": [{"imageTag": "v1"}]},
+    "ListImages": {},
+    "DescribeImages": {},
+    "ListImageReferrers": {"subjectId": {"imageDigest": ABSENT}},
+    "BatchCheckLayerAvailability": {"layerDigests": [ABSENT]},
+    "InitiateLayerUpload": {},
+    "UploadLayerPart": {"uploadId": str(uuid.uuid4()), "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": "YQ=="},
+    "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
+    "GetDownloadUrlForLayer": {"layerDigest": ABSENT},
+    "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
+}
+
+for name, parameters in BY_REPOSITORY.items():
+
+    @provokes(name, "RepositoryNotFoundException")
+    def absent_repository(ecr, parameters=parameters):
+        absent = f"absent/{uuid.uuid4().hex}"
+        text = f"The repository with name '{absent}' does not exist in the registry with id '{ecr.account}'"
+        return {**parameters, "repositoryName": absent}, text
+
+    @provokes(
+        name, EITHER if name == "ListImageReferrers" else INVALID, None if name == "ListImageReferrers" else NAME_RULE
+    )
+    def bad_repository_name(ecr, parameters=parameters):
+        return {**parameters, "repositoryName": "Not/A/Name"}
+
+    @provokes(name, EITHER if name == "ListImageReferrers" else INVALID)
+    def no_repository_name(ecr, parameters=parameters):
+        return parameters
+
+    @provokes(name, EITHER if name == "ListImageReferrers" else INVALID)
+    def bad_registry(ecr, parameters=parameters):
+        return {**parameters, "repositoryName": "some/name", "registryId": "12345"}
+
+
+@provokes("DescribeRepositories", "RepositoryNotFoundException")
+def one_of_the_names(ecr):
+    absent = f"absent/{uuid.uuid4().hex}"
+    text = f"The repository with name '{absent}' does not exist in the registry with id '{ecr.account}'"
+    return {"repositoryNames": [ecr.repository(), absent]}, text
+
+
+for name, parameters in {
+    "TagResource": {"tags": [{"Key": "k", "Value": "v"}]},
+    "UntagResource": {"tagKeys": ["k"]},
+    "ListTagsForResource": {},
+}.items():
+
+    @provokes(name, "RepositoryNotFoundException")
+    def absent_resource(ecr, parameters=parameters):
+        absent = f"absent/{uuid.uuid4().hex}"
+        text = f"The repository with name '{absent}' does not exist in the registry with id '{ecr.account}'"
+        return {**parameters, "resourceArn": ecr.arn(absent)}, text
+
+    @provokes(name, INVALID, "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'")
+    def no_arn(ecr, parameters=parameters):
+        return {**parameters, "resourceArn": "repository/name"}
+
+
+@provokes("GetAuthorizationToken", INVALID)
+def bad_registry_of_a_token(ecr):
+    return {"registryIds": ["12345"]}
+
+
+@provokes("GetAuthorizationToken", INVALID)
+def too_many_registries(ecr):
+    return {"registryIds": [ecr.account] * 11}
+
+
+@provokes("CreateRepository", "RepositoryAlreadyExistsException")
+def created_twice(ecr):
+    name = ecr.repository()
+    text = f"The repository with name '{name}' already exists in the registry with id '{ecr.account}'"
+    return {"repositoryName": name}, text
+
+
+@provokes("CreateRepository", INVALID, NAME_RULE)
+def bad_new_name(ecr):
+    return {"repositoryName": "a___b"}
+
+
+@provokes("CreateRepository", "TooManyTagsException")
+def too_many_tags(ecr):
+    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(51)]
+    return {"repositoryName": f"new/{uuid.uuid4().hex}", "tags": tags}
+
+
+@provokes("CreateRepository", "InvalidTagParameterException")
+def reserved_tag(ecr):
+    return {"repositoryName": f"new/{uuid.uuid4().hex}", "tags": [{"Key": "aws:k", "Value": "v"}]}
+
+
+@provokes("TagResource", "TooManyTagsException")
+def too_many_tags_together(ecr):
+    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(50)]
+    return {"resourceArn": ecr.arn(ecr.repository(tags=tags)), "tags": [{"Key": "another", "Value": "v"}]}
+
+
+@provokes("TagResource", "InvalidTagParameterException")
+def reserved_tag_later(ecr):
+    return {"resourceArn": ecr.arn(ecr.repository()), "tags": [{"Key": "aws:k", "Value": "v"}]}
+
+
+@provokes("UntagResource", "InvalidTagParameterException")
+def reserved_tag_removed(ecr):
+    return {"resourceArn": ecr.arn(ecr.repository()), "tagKeys": ["aws:k"]}
+
+
+@provokes("DescribeRepositories", INVALID)
+def names_and_paging(ecr):
+    return {"repositoryNames": [ecr.repository()], "maxResults": 5}
+
+
+@provokes("DeleteRepository", "RepositoryNotEmptyException")
+def images_inside(ecr):
+    name = ecr.repository()
+    ecr.image(name)
+    text = (
+        f"The repository with name '{name}' in registry with id '{ecr.account}' cannot be deleted because it still "
+        "contains images"
+    )
+    return {"repositoryName": name}, text
+
+
+@provokes("PutImage", "ImageAlreadyExistsException")
+def same_image_and_tag(ecr):
+    name = ecr.repository()
+    image = ecr.image(name, "v1")
+    text = (
+        f"Image with digest '{image.digest}' and tag 'v1' already exists in the repository with name '{name}' "
+        f"in registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "v1"}, text
+
+
+@provokes("PutImage", "LayersNotFoundException")
+def missing_layer(ecr):
+    name = ecr.repository()
+    image = ecr.manifest(ecr.repository())
+    return {"repositoryName": name, "imageManifest": image.body.decode()}
+
+
+@provokes("PutImage", "ReferencedImagesNotFoundException")
+def missing_child(ecr):
+    name = ecr.repository()
+    child = ecr.image(ecr.repository())
+    text = (
+        f"Images with digests '[{child.digest}]' required for pushing image into repository with name '{name}' "
+        f"in the registry with id '{ecr.account}' do not exist"
+    )
+    return {"repositoryName": name, "imageManifest": index_manifest([child.descriptor]).decode()}, text
+
+
+@provokes("PutImage", "ImageTagAlreadyExistsException")
+def immutable_tag(ecr):
+    name = ecr.repository(imageTagMutability="IMMUTABLE")
+    ecr.image(name, "v1")
+    text = (
+        f"The image tag 'v1' already exists in the '{name}' repository and cannot be overwritten because the tag is "
+        "immutable."
+    )
+    return {"repositoryName": name, "imageManifest": ecr.manifest(name).body.decode(), "imageTag": "v1"}, text
+
+
+@provokes("PutImage", "ImageDigestDoesNotMatchException")
+def digest_of_another_image(ecr):
+    name = ecr.repository()
+    return {"repositoryName": name, "imageManifest": ecr.manifest(name).body.decode(), "imageDigest": ABSENT}
+
+
+@provokes(
+    "PutImage", INVALID, "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+)
+def manifest_that_is_no_json(ecr):
+    return {"repositoryName": ecr.repository(), "imageManifest": "{"}
+
+
+@provokes("PutImage", "LimitExceededException")
+def tag_number_1001(ecr):
+    name = ecr.repository()
+    image = ecr.manifest(name)
+    for number in range(1000):
+        ecr.put(name, image, f"t{number}")
+    return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "one-more"}
+
+
+@provokes("DescribeImages", "ImageNotFoundException")
+def absent_tag(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v2'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageIds": [{"imageTag": "v1"}, {"imageTag": "v2"}]}, text
+
+
+@provokes("DescribeImages", "ImageNotFoundException")
+def absent_digest(ecr):
+    name = ecr.repository()
+    text = (
+        f"The image with imageId {{imageDigest:'{ABSENT}', imageTag:'null'}} does not exist within the repository with "
+        f"name '{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageIds": [{"imageDigest": ABSENT}]}, text
+
+
+@provokes("ListImageReferrers", "ValidationException")
+def no_subject(ecr):
+    return {"repositoryName": ecr.repository(), "subjectId": {}}
+
+
+@provokes("UploadLayerPart", "InvalidLayerPartException")
+def gap(ecr):
+    name = ecr.repository()
+    return part_parameters(name, ecr.start_upload(name), 5, b"abc")
+
+
+@provokes("UploadLayerPart", "UploadNotFoundException")
+def absent_upload(ecr):
+    return part_parameters(ecr.repository(), str(uuid.uuid4()), 0, b"abc")
+
+
+@provokes("UploadLayerPart", "LimitExceededException")
+def part_number_4201(ecr):
+    name = ecr.repository()
+    upload = ecr.start_upload(name)
+    for number in range(4200):
+        answer = ecr.api.ecr("UploadLayerPart", part_parameters(name, upload, number, b"x"))
+        assert answer.status == 200, repr(answer)
+    return part_parameters(name, upload, 4200, b"x")
+
+
+@provokes("CompleteLayerUpload", "UploadNotFoundException")
+def absent_upload_completed(ecr):
+    return {"repositoryName": ecr.repository(), "uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]}
+
+
+@provokes("CompleteLayerUpload", "EmptyUploadException")
+def no_part(ecr):
+    name = ecr.repository()
+    return {"repositoryName": name, "uploadId": ecr.start_upload(name), "layerDigests": [digest_of(b"")]}
+
+
+def uploaded(ecr, name, parts):
+    upload, first = ecr.start_upload(name), 0
+    for content in parts:
+        ecr.call("UploadLayerPart", **part_parameters(name, upload, first, content))
+        first += len(content)
+    return {"repositoryName": name, "uploadId": upload, "layerDigests": [digest_of(b"".join(parts))]}
+
+
+@provokes("CompleteLayerUpload", "LayerPartTooSmallException")
+def short_part_before_the_last(ecr):
+    return uploaded(ecr, ecr.repository(), [b"x" * (5 * MIB - 1), b"y"])
+
+
+@provokes("CompleteLayerUpload", "InvalidLayerException")
+def other_digest(ecr):
+    return {**uploaded(ecr, ecr.repository(), [b"abc"]), "layerDigests": [ABSENT]}
+
+
+@provokes("CompleteLayerUpload", "LayerAlreadyExistsException")
+def layer_twice(ecr):
+    name, content = ecr.repository(), random_content()
+    ecr.layer(name, content)
+    return uploaded(ecr, name, [content])
+
+
+@provokes("GetDownloadUrlForLayer", "LayersNotFoundException")
+def absent_layer(ecr):
+    return {"repositoryName": ecr.repository(), "layerDigest": ABSENT}
+
+
+@provokes("GetDownloadUrlForLayer", "LayerInaccessibleException")
+def layer_of_no_image(ecr):
+    name = ecr.repository()
+    return {"repositoryName": name, "layerDigest": ecr.layer(name)}
+
+
+for name, parameters in {"GetAccountSetting": {}, "PutAccountSetting": {"value": "ENABLED"}}.items():
+
+    @provokes(name, EITHER)
+    def unknown_setting(ecr, parameters=parameters):
+        return {**parameters, "name": "NO_SUCH_SETTING"}
+
+
+@provokes("PutAccountSetting", EITHER)
+def unknown_value(ecr):
+    return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
+
+
+# Modelled errors that nobody can provoke from outside here, with the reason.
+NOT_PROVOKED = {
+    "ServerException": "a fault of the server, not of a request",
+    "KmsException": "there are no KMS keys yet",
+    "UnableToGetUpstreamImageException": "there is no pull through cache yet",
+    "UnableToGetUpstreamLayerException": "there is no pull through cache yet",
+    "UnableToListUpstreamImageReferrersException": "there is no pull through cache yet",
+    ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
+    ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
+    ("PutAccountSetting", "LimitExceededException"): "there are three settings",
+    ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
+    ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
+    ("DescribeRegistry", "ValidationException"): "it has no parameters",
+}
+
+
+@pytest.mark.parametrize(("operation", "error", "message", "scene"), PROVOKED)
+def test_error(ecr, operation, error, message, scene):
+    """The error is the expected one, the model lists it for the operation, and its text is ECR's where that is known."""
+    failing = scene(ecr)
+    parameters, text = failing if isinstance(failing, tuple) else (failing, message)
+    ecr.refuse(operation, error, text, **parameters)
+
+
+def test_every_modelled_error_is_provoked():
+    """Nothing is left out: an error that the model lists is provoked, or there is a reason why not."""
+    provoked = set()
+    for operation, error, *_ in (case.values for case in PROVOKED):
+        provoked |= {(operation, name) for name in (error if isinstance(error, tuple) else (error,))}
+    listed = {(operation, error) for operation in IMPLEMENTED for error in model_check.listed_errors(operation)}
+    excused = {pair for pair in listed if pair in NOT_PROVOKED or pair[1] in NOT_PROVOKED}
+    assert listed - provoked == excused - provoked
+    assert provoked <= listed, "a test expects what the model does not list"
+
+
+# --- Operations that are not there ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", NOT_IMPLEMENTED)
+def test_operation_that_is_not_there_yet(ecr, operation):
+    """wire.md 1: UnknownOperationException, never an error of the server, however complete the request is."""
+    answer = ecr.api.ecr(operation, {"repositoryName": ecr.repository(), "registryId": ecr.account})
+    assert answer.status in (400, 404), repr(answer)
+    assert model_check.error_name(answer) == "UnknownOperationException", repr(answer)
+    model_check.expect_headers(answer)
+
+
+TARGETS = {
+    "no such operation": f"{ECR_TARGET}.NoSuchOperation",
+    "lower case": f"{ECR_TARGET}.describeregistry",
+    "no operation": f"{ECR_TARGET}.",
+    "no dot": ECR_TARGET,
+    "another service": "NoSuchService_V20150921.DescribeRegistry",
+    "another version": "AmazonEC2ContainerRegistry_V20990101.DescribeRegistry",
+    "very long": f"{ECR_TARGET}." + "A" * 4000,
+}
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
+def test_target_that_is_none(ecr, target):
+    """wire.md 1: an unknown target is UnknownOperationException."""
+    answer = ecr.api.post(b"{}", {"Content-Type": JSON_TYPE, "X-Amz-Target": target})
+    assert answer.status in (400, 404), repr(answer)
+    assert model_check.error_name(answer) == "UnknownOperationException", repr(answer)
