@@ -29,10 +29,6 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_configure(config):
-    Wharf.running.clear()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Remembers where each running server's log was when the test began."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+
 from harness.api_push import push_image, push_index
 from harness.commands import run
 from harness.images import docker_image, image, index, noise, write_directory

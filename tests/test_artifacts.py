@@ -3,9 +3,18 @@
 import json
 
 import pytest
+
 from harness.api_push import push_image
 from harness.images import docker_image, image, write_layout
-from harness.registry_client import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST, Pushed, digest_of, image_manifest, new_repository
+from harness.registry_client import (
+    EMPTY_JSON,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Pushed,
+    digest_of,
+    image_manifest,
+    new_repository,
+)
 from harness.skopeo import Skopeo
 
 SIGNATURE = "application/vnd.example.signature.v1"

@@ -1,14 +1,15 @@
 """containerd pulls and pushes through ctr: images and indexes, whole, by tag and by digest."""
 
 import pytest
+
 from harness.containerd import Containerd
 from harness.images import docker_image, image, index, write_archive
 from harness.registry_client import OCI_INDEX, RegistryClient, Repository, digest_of, new_repository
 
 
 @pytest.fixture(scope="module")
-def containerd(tmp_path_factory):
-    daemon = Containerd(tmp_path_factory.mktemp("containerd")).start()
+def containerd(tmp_path_factory, private_names):
+    daemon = Containerd(tmp_path_factory.mktemp("containerd"), private_names.prefix).start()
     yield daemon
     daemon.stop()
 

@@ -6,20 +6,20 @@ Every command stands as a person types it. The image is a whole Debian root file
 import json
 import re
 import shlex
-import sys
 import tarfile
 import uuid
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import pytest
+
 from conftest import REGISTRY
 from harness.images import noise
-from harness.server import Wharf
+from harness.server import AWS, Wharf
 
-IMMUTABLE = "The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable."
-AWS = Path(sys.executable).with_name("aws")
+IMMUTABLE = (
+    "The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable."
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class TestDebian:
         try:
             assert f"Digest: {digest}" in docker("pull", name)
             release = docker("run", "--rm", "--network", "none", name, "cat", "/etc/os-release")
-            assert 'ID=debian' in release
+            assert "ID=debian" in release
             assert docker("run", "--rm", "--network", "none", name, "dpkg", "--verify") == ""
         finally:
             docker("tag", name, debian_image)
@@ -220,7 +220,10 @@ class TestDelete:
         docker("push", f"{uri}:two")
         answer = logged_in.ask(f"aws ecr batch-delete-image --repository-name {name} --image-ids imageDigest={digest}")
         assert not answer["failures"]
-        assert {(each["imageDigest"], each["imageTag"]) for each in answer["imageIds"]} == {(digest, "one"), (digest, "two")}
+        assert {(each["imageDigest"], each["imageTag"]) for each in answer["imageIds"]} == {
+            (digest, "one"),
+            (digest, "two"),
+        }
         assert logged_in.tags(name) == {}
         assert f"manifest for {uri}@{digest} not found" in docker.refused("pull", f"{uri}@{digest}")
 
@@ -245,7 +248,10 @@ class TestRefused:
     def test_push_to_no_repository(self, logged_in, docker, tmp_path):
         name = small_image(docker, tmp_path, f"{logged_in.host}/nowhere:v1")
         said = docker.refused("push", name)
-        assert "name unknown: The repository with name 'nowhere' does not exist in the registry with id '123456789012'" in said
+        assert (
+            "name unknown: The repository with name 'nowhere' does not exist in the registry with id '123456789012'"
+            in said
+        )
 
     def test_moved_tag(self, logged_in, docker, tmp_path):
         """A mutable tag moves; the image that it left stays, untagged."""

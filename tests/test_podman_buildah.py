@@ -4,15 +4,16 @@ import json
 import tarfile
 
 import pytest
+
 from harness.commands import program, refused, run
 from harness.images import image, noise, write_layout
 from harness.registry_client import new_repository
 
 
 class ContainerTool:
-    """podman or buildah, with storage and logins of the tests' own."""
+    """podman or buildah, with storage and logins of the tests' own. What it mounts is seen and ends in a namespace."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, namespace):
         self.name = name
         self.environment = {
             "REGISTRY_AUTH_FILE": f"{folder}/auth.json",
@@ -21,14 +22,22 @@ class ContainerTool:
         }
         (folder / "runtime").mkdir(exist_ok=True)
         driver = ["--storage-driver=overlay", f"--root={folder}/root", f"--runroot={folder}/runroot"]
-        own = ["--cgroup-manager=cgroupfs", "--events-backend=file", f"--tmpdir={folder}/tmp"] if name == "podman" else []
-        self.command = [program(name), *driver, *own]
+        own = (
+            ["--cgroup-manager=cgroupfs", "--events-backend=file", f"--tmpdir={folder}/tmp"] if name == "podman" else []
+        )
+        self.prefix = namespace.prefix
+        self.command = [*self.prefix, program(name), *driver, *own]
 
     def __call__(self, *arguments, stdin=None):
         return run(*self.command, *arguments, stdin=stdin, environment=self.environment).stdout.strip()
 
     def refused(self, *arguments):
         return refused(*self.command, *arguments, environment=self.environment)
+
+    def read(self, container, path):
+        """The content of a file in one of buildah's containers."""
+        folder = self("mount", container)
+        return run(*self.prefix, "cat", f"{folder}{path}", text=False).stdout
 
     def log_in(self, server):
         """With the password of `aws ecr get-login-password`, on standard input as people pipe it."""
@@ -39,13 +48,13 @@ class ContainerTool:
 
 
 @pytest.fixture(scope="module")
-def podman(wharf, tmp_path_factory):
-    return ContainerTool("podman", tmp_path_factory.mktemp("podman")).log_in(wharf)
+def podman(wharf, tmp_path_factory, private_names):
+    return ContainerTool("podman", tmp_path_factory.mktemp("podman"), private_names).log_in(wharf)
 
 
 @pytest.fixture(scope="module")
-def buildah(wharf, tmp_path_factory):
-    return ContainerTool("buildah", tmp_path_factory.mktemp("buildah")).log_in(wharf)
+def buildah(wharf, tmp_path_factory, private_names):
+    return ContainerTool("buildah", tmp_path_factory.mktemp("buildah"), private_names).log_in(wharf)
 
 
 @pytest.fixture
@@ -102,9 +111,7 @@ def test_buildah(buildah, name, tmp_path):
     buildah("rmi", "--all", "--force")
     buildah("pull", "--tls-verify=false", f"{name}:v1")
     pulled = buildah("from", "--pull-never", f"{name}:v1")
-    folder = buildah("mount", pulled)
-    with open(f"{folder}/file", "rb") as file:
-        assert file.read() == content
+    assert buildah.read(pulled, "/file") == content
 
 
 def test_buildah_manifest_list(buildah, name, wharf, tmp_path):
@@ -122,9 +129,7 @@ def test_from_podman_to_buildah(podman, buildah, name, debian_rootfs_image, tmp_
     """A root file system travels from podman through the registry to buildah."""
     podman("push", "--tls-verify=false", debian_rootfs_image, f"{name}:debian")
     container = buildah("from", "--tls-verify=false", f"{name}:debian")
-    folder = buildah("mount", container)
-    with open(f"{folder}/etc/os-release") as file:
-        assert "ID=debian" in file.read()
+    assert b"ID=debian" in buildah.read(container, "/etc/os-release")
 
 
 @pytest.fixture

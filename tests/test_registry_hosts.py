@@ -4,6 +4,7 @@ import base64
 import re
 
 import pytest
+
 from harness import model_check
 from harness.aws_api import AwsApi, Signing
 from harness.ecr_client import Ecr
@@ -150,7 +151,9 @@ class TestAccountsAreApart:
         }.items():
             answer = first.ecr.api.ecr(operation, {**parameters, "registryId": SECOND})
             assert answer.status in (400, 403), repr(answer)
-            assert model_check.error_name(answer) in ("AccessDeniedException", "RepositoryNotFoundException"), repr(answer)
+            assert model_check.error_name(answer) in ("AccessDeniedException", "RepositoryNotFoundException"), repr(
+                answer
+            )
         for operation in ("TagResource", "ListTagsForResource"):
             tags = {"tags": [{"Key": "k", "Value": "v"}]} if operation == "TagResource" else {}
             answer = first.ecr.api.ecr(operation, {"resourceArn": second.ecr.arn(name), **tags})
@@ -201,7 +204,9 @@ class TestAccountsAreApart:
         stranger = first.registry(name, abroad.name())
         stranger.pull("v1").expect_error((400, 403), "DENIED")
 
-    @pytest.mark.parametrize("host", [f"999999999999.dkr.ecr.us-east-1.{DOMAIN}", f"{FIRST}.dkr.ecr.us-west-2.{DOMAIN}"])
+    @pytest.mark.parametrize(
+        "host", [f"999999999999.dkr.ecr.us-east-1.{DOMAIN}", f"{FIRST}.dkr.ecr.us-west-2.{DOMAIN}"]
+    )
     def test_host_of_a_registry_that_is_not_here(self, first, host):
         """A name that chooses a registry nobody has is refused, and not answered from another."""
         name, _ = same_repository(first)

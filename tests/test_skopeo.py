@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from conftest import REGISTRY
 from harness.images import docker_image, image, index, write_directory, write_layout
 from harness.registry_client import digest_of, new_repository
@@ -55,7 +56,9 @@ def test_conversion(skopeo, name, tmp_path):
 def test_every_platform(skopeo, wharf, name, tmp_path):
     """`--all` brings an index and its images; each is there, and all come back."""
     made = index("skopeo all", ["amd64", "arm64", "s390x"])
-    skopeo.copy(write_layout(tmp_path / "in", made, "multi"), skopeo.image(name, "multi"), "--all", "--preserve-digests")
+    skopeo.copy(
+        write_layout(tmp_path / "in", made, "multi"), skopeo.image(name, "multi"), "--all", "--preserve-digests"
+    )
     skopeo.copy(skopeo.image(name, "multi"), f"oci:{tmp_path}/out:multi", "--all")
     (top,) = json.loads((tmp_path / "out/index.json").read_text())["manifests"]
     assert top["digest"] == made.digest
@@ -68,7 +71,9 @@ def test_every_platform(skopeo, wharf, name, tmp_path):
 def test_one_platform(skopeo, name, tmp_path):
     """Of an index, a client takes the image of its platform."""
     made = index("skopeo one", ["amd64", "arm64"])
-    skopeo.copy(write_layout(tmp_path / "in", made, "multi"), skopeo.image(name, "multi"), "--all", "--preserve-digests")
+    skopeo.copy(
+        write_layout(tmp_path / "in", made, "multi"), skopeo.image(name, "multi"), "--all", "--preserve-digests"
+    )
     skopeo.copy(skopeo.image(name, "multi"), f"dir:{tmp_path}/out")
     expect_directory(tmp_path / "out", made.images[0])
 
@@ -122,4 +127,6 @@ def test_tls(tls_wharf, private_names, tmp_path):
     skopeo.copy(skopeo.image(name, "v1"), f"dir:{tmp_path}/out")
     expect_directory(tmp_path / "out", made)
     (trusted / "ca.crt").unlink()
-    assert "certificate signed by unknown authority" in skopeo.copy_refused(skopeo.image(name, "v1"), f"dir:{tmp_path}/no")
+    assert "certificate signed by unknown authority" in skopeo.copy_refused(
+        skopeo.image(name, "v1"), f"dir:{tmp_path}/no"
+    )

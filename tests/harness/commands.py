@@ -50,5 +50,7 @@ def program(name):
 
 
 def shown(finished):
-    said = "".join(f"\n{name}: {text}" for name, text in (("stdout", finished.stdout), ("stderr", finished.stderr)) if text)
+    said = "".join(
+        f"\n{name}: {text}" for name, text in (("stdout", finished.stdout), ("stderr", finished.stderr)) if text
+    )
     return f"{' '.join(finished.args)}\nended with exit code {finished.returncode}{said}"

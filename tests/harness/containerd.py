@@ -8,15 +8,18 @@ from harness.server import wait_for
 
 
 class Containerd:
-    def __init__(self, folder):
+    """`prefix` is put before every command, as to run it in a namespace."""
+
+    def __init__(self, folder, prefix=()):
         self.folder = Path(folder)
+        self.prefix = list(prefix)
         self.socket = self.folder / "containerd.sock"
         self.process = None
 
     def start(self):
         config = self.folder / "config.toml"
         config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
-        command = [program("containerd"), "--config", config, "--address", self.socket]
+        command = [*self.prefix, program("containerd"), "--config", config, "--address", self.socket]
         command += ["--root", self.folder / "root", "--state", self.folder / "state"]
         with (self.folder / "containerd.log").open("ab") as log:
             self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
@@ -34,7 +37,7 @@ class Containerd:
 
     @property
     def _ctr(self):
-        return [program("ctr"), "--address", self.socket, "--namespace", "tests"]
+        return [*self.prefix, program("ctr"), "--address", self.socket, "--namespace", "tests"]
 
     def ctr(self, *arguments):
         return run(*self._ctr, *arguments).stdout

@@ -18,23 +18,23 @@ class RawConnection:
         name, _, port = host.rpartition(":")
         self.address = (name, int(port))
         self.timeout = timeout
-        self._socket = None
+        self.socket = None
 
     def send(self, data):
         """Writes bytes; what the server no longer wants to read is no error here."""
-        if self._socket is None:
-            self._socket = socket.create_connection(self.address, timeout=self.timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.socket is None:
+            self.socket = socket.create_connection(self.address, timeout=self.timeout)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._socket.sendall(data)
+            self.socket.sendall(data)
 
     def finish_sending(self):
         """Says that no more bytes will come, and stays to read the answer."""
-        self._socket.shutdown(socket.SHUT_WR)
+        self.socket.shutdown(socket.SHUT_WR)
 
     def answer(self, method="GET", shown=""):
         """Reads one answer, or raises Dropped."""
-        response = http.client.HTTPResponse(self._socket, method=method)
+        response = http.client.HTTPResponse(self.socket, method=method)
         try:
             response.begin()
             body = response.read()
@@ -54,14 +54,14 @@ class RawConnection:
 
     def abort(self):
         """Cuts the connection as a lost client does: with a reset, without a goodbye."""
-        if self._socket is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        if self.socket is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.close()
 
     def close(self):
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = None
 
 
 def head(method, target, headers):

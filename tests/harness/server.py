@@ -17,7 +17,11 @@ from botocore.config import Config
 from harness.commands import run
 
 ROOT = Path(__file__).resolve().parents[2]
+# One for all clients, as each would read the service models anew.
+SESSION = boto3.session.Session()
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+# The AWS CLI that requirements.txt pins.
+AWS = Path(sys.executable).with_name("aws")
 START_SECONDS = 30
 # More than the server gives to requests in flight when it is told to end.
 STOP_SECONDS = 60
@@ -178,7 +182,7 @@ class Wharf:
 
     def client(self, service="ecr", **extra):
         """A boto3 client of the account's root. It never retries, so that no failure is hidden."""
-        return boto3.session.Session().client(
+        return SESSION.client(
             service,
             endpoint_url=self.url,
             region_name=self.region,
@@ -220,7 +224,7 @@ class Wharf:
 
     def aws(self, *arguments, expect=0, prefix=()):
         """The AWS CLI; returns what it printed on standard output."""
-        command = [*prefix, Path(sys.executable).with_name("aws"), *arguments]
+        command = [*prefix, AWS, *arguments]
         return run(*command, expect=expect, environment=self.aws_environment()).stdout
 
 

@@ -14,11 +14,26 @@ def make_certificate(folder, names, addresses=("127.0.0.1", "::1")):
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     constraints = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"]
     subject = ["-subj", "/CN=Authority of the Wharf tests"]
-    run("openssl", "req", "-x509", *new_key, *subject, *constraints, "-days", "2", "-keyout", authority_key, "-out", authority)
+    run(
+        "openssl",
+        "req",
+        "-x509",
+        *new_key,
+        *subject,
+        *constraints,
+        "-days",
+        "2",
+        "-keyout",
+        authority_key,
+        "-out",
+        authority,
+    )
     run("openssl", "req", *new_key, "-subj", "/CN=wharf", "-keyout", key, "-out", request)
     extensions = folder / "extensions"
     entries = [f"DNS:{name}" for name in names] + [f"IP:{address}" for address in addresses]
-    extensions.write_text(f"subjectAltName={','.join(entries)}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
+    extensions.write_text(
+        f"subjectAltName={','.join(entries)}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n"
+    )
     signing = ["-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-days", "2", "-extfile", extensions]
     run("openssl", "x509", "-req", "-in", request, *signing, "-out", certificate)
     return authority, certificate, key

@@ -1,1 +1,17 @@
-//! aws
+//! The AWS wire: accounts and regions, ARNs, signatures, JSON, Query and XML. Knows no service. Pure.
+
+mod arn;
+mod error;
+mod identity;
+mod json;
+mod query;
+pub mod sigv4;
+pub mod time;
+mod xml;
+
+pub use arn::{Arn, ArnError};
+pub use error::AwsError;
+pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey};
+pub use json::{Blob, Timestamp};
+pub use query::{QueryError, QueryForm};
+pub use xml::{XmlWriter, query_response};

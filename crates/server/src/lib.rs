@@ -1,1 +1,29 @@
-//! server
+//! The product: a registry that speaks ECR's API and the OCI distribution protocol.
+
+pub mod app;
+mod auth;
+mod aws_api;
+pub mod clock;
+pub mod config;
+pub mod credentials;
+mod ecr;
+mod http;
+mod jobs;
+mod registry;
+pub mod start;
+mod sts;
+mod v2;
+
+pub use start::{Server, StartError};
+
+/// Logs a failure of storage once, with its causes and the request that it ended.
+fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    tracing::error!(%request_id, kind = ?error.kind(), "request {request_id} failed: {text}");
+}

@@ -1,4 +1,6 @@
 //! Storage: the metadata database and the blobs.
 
+pub mod blob;
 pub mod db;
 pub mod error;
+pub mod tables;

@@ -2,6 +2,7 @@
 
 use oci::{Digest, Tag};
 
+use super::images::ImageStatus;
 use super::parse_column;
 use super::repositories::count;
 use crate::db::Tx;
@@ -52,27 +53,41 @@ pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, St
 
 /// The tags of an image, in order. At most 1,000 exist (repositories-images.md 7).
 pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
-    tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?
-        .iter()
-        .map(|row| Ok(row.text(0)?.to_owned()))
-        .collect()
+    tx.query(
+        "SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag",
+        &[image_id.into()],
+    )?
+    .iter()
+    .map(|row| Ok(row.text(0)?.to_owned()))
+    .collect()
 }
 
 /// How many tags an image has.
 pub fn count_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<i64, StoreError> {
-    tx.query_opt("SELECT count(*) FROM image_tags WHERE image_id = $1", &[image_id.into()])?
-        .map_or(Ok(0), |row| row.int(0))
+    tx.query_opt(
+        "SELECT count(*) FROM image_tags WHERE image_id = $1",
+        &[image_id.into()],
+    )?
+    .map_or(Ok(0), |row| row.int(0))
 }
 
 /// Removes all tags of an image and returns them in order.
 pub fn delete_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
     let tags = list_of_image(tx, image_id)?;
-    tx.execute("DELETE FROM image_tags WHERE image_id = $1", &[image_id.into()])?;
+    tx.execute(
+        "DELETE FROM image_tags WHERE image_id = $1",
+        &[image_id.into()],
+    )?;
     Ok(tags)
 }
 
 /// Up to `limit` tags of a repository in byte order, from the first after `after`.
-pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+pub fn list(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
     tx.query(
         "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",
@@ -90,8 +105,8 @@ pub struct ImageLine {
     pub digest: Digest,
     /// One of its tags; none if it has none.
     pub tag: Option<String>,
-    /// The image's status, as stored.
-    pub status: String,
+    /// Where the image is in its life.
+    pub status: ImageStatus,
 }
 
 /// Up to `limit` lines in the order of (digest, tag), from the first after (`after_digest`, `after_tag`).
@@ -113,7 +128,7 @@ pub fn list_lines(
         Ok(ImageLine {
             digest: parse_column(row.text(0)?, "images.digest")?,
             tag: row.opt_text(1)?.map(str::to_owned),
-            status: row.text(2)?.to_owned(),
+            status: parse_column(row.text(2)?, "images.status")?,
         })
     })
     .collect()

@@ -27,7 +27,10 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Self { config, connection: None }
+        Self {
+            config,
+            connection: None,
+        }
     }
 
     /// Runs a job until its result stands. The job is left unanswered.
@@ -39,7 +42,9 @@ impl Worker {
                 Remedy::RunAgain if attempt < ATTEMPTS => thread::sleep(pause_after(attempt)),
                 Remedy::RunAgainOnce if may_repeat_conflict => may_repeat_conflict = false,
                 Remedy::Reconnect if may_reconnect => may_reconnect = false,
-                Remedy::RunAgain | Remedy::RunAgainOnce | Remedy::Reconnect | Remedy::None => return,
+                Remedy::RunAgain | Remedy::RunAgainOnce | Remedy::Reconnect | Remedy::None => {
+                    return;
+                }
             }
         }
     }
@@ -82,13 +87,18 @@ impl Worker {
                 Err(failure) => {
                     // Not to be run again: the changes may have been made.
                     let context = "the connection was lost during a commit";
-                    job.fail(StoreError::new(StoreErrorKind::Unavailable, context).with_source(failure.error));
+                    job.fail(
+                        StoreError::new(StoreErrorKind::Unavailable, context)
+                            .with_source(failure.error),
+                    );
                     return Remedy::None;
                 }
             },
             None => None,
         };
-        let is_usable = failure.as_ref().is_none_or(|failure| failure.is_connection_usable);
+        let is_usable = failure
+            .as_ref()
+            .is_none_or(|failure| failure.is_connection_usable);
         if is_usable && connection.roll_back().is_ok() {
             self.connection = Some(connection);
         }

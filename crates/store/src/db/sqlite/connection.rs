@@ -1,6 +1,7 @@
 //! One SQLite connection: how it is set up, a transaction on it, and what its errors mean.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -16,14 +17,21 @@ use crate::error::{StoreError, StoreErrorKind};
 /// How long a statement waits for another process that has the file locked (a backup, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Attempts beyond the first at switching to the write-ahead log, and the pause between them: two seconds in all.
+const SWITCH_ATTEMPTS: u32 = 100;
+const SWITCH_PAUSE: Duration = Duration::from_millis(20);
+
 /// Prepared statements kept per connection; more than the number of statements in `tables`.
 const STATEMENT_CACHE: usize = 256;
 
 /// Opens the connection that writes, making the file if it is missing.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let connection = open(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
     let set_up = || -> rusqlite::Result<String> {
-        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        let mode = use_write_ahead_log(&connection)?;
         // FULL, and the fullfsync pair for macOS: an acknowledged commit survives a power cut. temp_store keeps what
         // a savepoint needs for its rollback in memory. journal_size_limit gives back the log of an unusual burst.
         connection.execute_batch(
@@ -32,14 +40,34 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         )?;
         Ok(mode)
     };
-    let mode = set_up().map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
+    let mode = set_up()
+        .map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
     if mode != "wal" {
         return Err(StoreError::new(
             StoreErrorKind::Unavailable,
-            format!("the database {} cannot use a write-ahead log here (mode {mode})", path.display()),
+            format!(
+                "the database {} cannot use a write-ahead log here (mode {mode})",
+                path.display()
+            ),
         ));
     }
     Ok(connection)
+}
+
+/// Switches a new file to its log and says which mode it is in then. Programs that start together may find each other
+/// in the way here, and SQLite does not wait by itself at this point, since it might wait for ever.
+fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<String> {
+    let mut attempts_left = SWITCH_ATTEMPTS;
+    loop {
+        let switched = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match switched {
+            Err(error) if kind_of(&error) == StoreErrorKind::Busy && attempts_left > 0 => {
+                attempts_left -= 1;
+                thread::sleep(SWITCH_PAUSE);
+            }
+            mode => return mode,
+        }
+    }
 }
 
 /// Opens a connection that can only read.
@@ -73,7 +101,10 @@ pub(super) struct SqliteTx<'c> {
 
 impl<'c> SqliteTx<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        Self { connection, failure: None }
+        Self {
+            connection,
+            failure: None,
+        }
     }
 
     /// The first failure of a statement.
@@ -107,13 +138,15 @@ impl Tx for SqliteTx<'_> {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
         self.statement(sql, params, |statement| {
             let changed = statement.execute(params_from_iter(params));
-            changed.map(|count| count as u64).map_err(|error| statement_failed(sql, error))
+            changed
+                .map(|count| count as u64)
+                .map_err(|error| statement_failed(sql, error))
         })
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.statement(sql, params, |statement| {
-            let names = ColumnNames::new(statement.column_names().into_iter());
+            let names = ColumnNames::new(statement.column_names());
             let width = statement.column_count();
             let failed = |error| statement_failed(sql, error);
             let mut cursor = statement.query(params_from_iter(params)).map_err(failed)?;
@@ -124,7 +157,10 @@ impl Tx for SqliteTx<'_> {
                     let column = row.get_ref(index).map_err(failed)?;
                     values.push(value_of(column).map_err(|problem| {
                         let name = names.get(index);
-                        StoreError::new(StoreErrorKind::Corrupt, format!("column {index} ({name}) holds {problem}"))
+                        StoreError::new(
+                            StoreErrorKind::Corrupt,
+                            format!("column {index} ({name}) holds {problem}"),
+                        )
                     })?);
                 }
                 rows.push(Row::new(values, names.clone()));
@@ -140,7 +176,9 @@ impl Tx for SqliteTx<'_> {
 
 impl MigrationTx for SqliteTx<'_> {
     fn run_script(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.connection.execute_batch(sql).map_err(|error| failure("run a migration's script".to_owned(), error))
+        self.connection
+            .execute_batch(sql)
+            .map_err(|error| failure("run a migration's script".to_owned(), error))
     }
 }
 
@@ -159,9 +197,9 @@ fn value_of(column: ValueRef<'_>) -> Result<Value, &'static str> {
     match column {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(value) => Ok(Value::Int(value)),
-        ValueRef::Text(bytes) => {
-            std::str::from_utf8(bytes).map(Value::from).map_err(|_| "a text that is not UTF-8")
-        }
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+            .map(Value::from)
+            .map_err(|_| "a text that is not UTF-8"),
         ValueRef::Blob(bytes) => Ok(Value::from(bytes)),
         ValueRef::Real(_) => Err("a floating-point number"),
     }

@@ -38,9 +38,9 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let turn = match timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_)) | Err(_) => return Err(no_turn().into()),
+        let turn = timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(no_turn().into());
         };
         let readers = Arc::clone(self);
         let task = tokio::task::spawn_blocking(move || {
@@ -48,7 +48,8 @@ impl Readers {
             let _turn = turn;
             readers.run(&f)
         });
-        task.await.unwrap_or_else(|error| Err(no_answer().with_source(error).into()))
+        task.await
+            .unwrap_or_else(|error| Err(no_answer().with_source(error).into()))
     }
 
     /// Runs `f` in a snapshot on this thread.
@@ -57,7 +58,11 @@ impl Readers {
         F: Fn(&mut dyn Tx) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let connection = match idle {
             Some(connection) => connection,
             None => connection::open_reader(&self.path)?,
@@ -71,7 +76,10 @@ impl Readers {
         }
         // A connection that failed in any way is closed, which ends its transaction too.
         if failure.is_none() && connection::run(&connection, "COMMIT").is_ok() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
         result
     }

@@ -31,24 +31,35 @@ impl Writer {
             .name("db-writer".to_owned())
             .spawn(move || write_batches(&connection, jobs))
             .map_err(|error| {
-                StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
+                StoreError::new(StoreErrorKind::Other, "start the database writer thread")
+                    .with_source(error)
             })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     pub(super) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
-        let Some(queue) = &self.queue else { return Err(no_answer()) };
-        queue.send_timeout(job, QUEUE_WAIT).await.map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => no_turn(),
-            SendTimeoutError::Closed(_) => no_answer(),
-        })
+        let Some(queue) = &self.queue else {
+            return Err(no_answer());
+        };
+        queue
+            .send_timeout(job, QUEUE_WAIT)
+            .await
+            .map_err(|error| match error {
+                SendTimeoutError::Timeout(_) => no_turn(),
+                SendTimeoutError::Closed(_) => no_answer(),
+            })
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        let Some(thread) = self.thread.take() else { return };
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
         // A queued closure may own the last handle of the database; its thread cannot wait for itself.
         if thread.thread().id() != thread::current().id() {
             // Only a panic could make this an error, and the panic has been reported by then.
@@ -108,26 +119,27 @@ fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), St
     let mut tx = SqliteTx::new(connection);
     let keep = job.run(&mut tx);
     let failure = tx.into_failure();
-    if keep && failure.is_none() {
-        return connection::run(connection, "RELEASE job");
-    }
-    if !connection.is_autocommit() {
-        let undone = connection::run(connection, "ROLLBACK TO job").and_then(|()| connection::run(connection, "RELEASE job"));
-        if undone.is_err() {
-            // What the job did must not be committed with the others' work: give the whole transaction up.
-            roll_back(connection);
-        }
-    }
-    match failure {
+    let outcome = match failure {
+        None if keep => connection::run(connection, "RELEASE job"),
         Some(cause) if keep => Err(failure_ignored(&cause)),
-        _ => Ok(()),
+        None | Some(_) => Ok(()),
+    };
+    if (keep && outcome.is_ok()) || connection.is_autocommit() {
+        return outcome;
     }
+    let undone = connection::run(connection, "ROLLBACK TO job")
+        .and_then(|()| connection::run(connection, "RELEASE job"));
+    if undone.is_err() {
+        // What the job did must not be committed with the others' work: give the whole transaction up.
+        roll_back(connection);
+    }
+    outcome
 }
 
 /// Ends the transaction. If even this fails, the next `BEGIN` does too and reports it.
 fn roll_back(connection: &Connection) {
     if let Err(error) = connection::run(connection, "ROLLBACK") {
-        tracing::error!(error = %error, "the database cannot roll back: {error}");
+        tracing::error!(cause = ?error, "the database cannot roll back: {error}");
     }
 }
 

@@ -1,13 +1,17 @@
 //! The metadata engine: one contract for both databases, then what is particular to each.
 
-mod contract;
 mod migrations;
 mod postgres;
 mod sqlite;
+mod transactions;
+mod values;
+
+use std::sync::{Mutex, mpsc};
 
 use store::db::migrate::Migration;
 use store::db::{Db, Row, Tx, Value};
 use store::error::StoreError;
+use tokio::task::block_in_place;
 
 /// Runs each of the named functions as a test on every back end.
 macro_rules! on_every_backend {
@@ -45,7 +49,10 @@ const SCHEMA: &[Migration] = &[Migration {
 }];
 
 fn insert(tx: &mut dyn Tx, name: &str, value: i64) -> Result<u64, StoreError> {
-    tx.execute("INSERT INTO counters (name, value) VALUES ($1, $2)", &[name.into(), value.into()])
+    tx.execute(
+        "INSERT INTO counters (name, value) VALUES ($1, $2)",
+        &[name.into(), value.into()],
+    )
 }
 
 fn value(tx: &mut dyn Tx, name: &str) -> Result<Option<i64>, StoreError> {
@@ -54,7 +61,10 @@ fn value(tx: &mut dyn Tx, name: &str) -> Result<Option<i64>, StoreError> {
 }
 
 fn set(tx: &mut dyn Tx, name: &str, value: i64) -> Result<u64, StoreError> {
-    tx.execute("UPDATE counters SET value = $1 WHERE name = $2", &[value.into(), name.into()])
+    tx.execute(
+        "UPDATE counters SET value = $1 WHERE name = $2",
+        &[value.into(), name.into()],
+    )
 }
 
 fn count(tx: &mut dyn Tx) -> Result<i64, StoreError> {
@@ -63,10 +73,55 @@ fn count(tx: &mut dyn Tx) -> Result<i64, StoreError> {
 
 /// The row of a statement that returns exactly one.
 fn only(tx: &mut dyn Tx, sql: &str, params: &[Value]) -> Result<Row, StoreError> {
-    Ok(tx.query_opt(sql, params)?.expect("the statement returns a row"))
+    Ok(tx
+        .query_opt(sql, params)?
+        .expect("the statement returns a row"))
 }
 
 /// Adds a counter in a transaction of its own.
 async fn add(db: &Db, name: &'static str, start: i64) {
-    db.write(move |tx| insert(tx, name, start)).await.expect("the counter is new");
+    db.write(move |tx| insert(tx, name, start))
+        .await
+        .expect("the counter is new");
+}
+
+/// A place in a transaction where it stops until the test lets it go on.
+struct Gate {
+    channels: Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
+}
+
+/// The test's side of a gate.
+struct Keeper {
+    arrived: mpsc::Receiver<()>,
+    opened: mpsc::Sender<()>,
+}
+
+fn gate() -> (Gate, Keeper) {
+    let (arrive, arrived) = mpsc::channel();
+    let (opened, open) = mpsc::channel();
+    (
+        Gate {
+            channels: Mutex::new((arrive, open)),
+        },
+        Keeper { arrived, opened },
+    )
+}
+
+impl Gate {
+    fn pass(&self) {
+        let (arrive, open) = &*self.channels.lock().unwrap();
+        arrive.send(()).unwrap();
+        open.recv().unwrap();
+    }
+}
+
+impl Keeper {
+    /// Waits until the transaction stands at the gate.
+    fn wait_for_arrival(&self) {
+        block_in_place(|| self.arrived.recv()).unwrap();
+    }
+
+    fn open(&self) {
+        self.opened.send(()).unwrap();
+    }
 }

@@ -1,0 +1,40 @@
+//! What can be wrong with a signature, with the texts of AWS's front end (wire.md 3).
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SigV4Error {
+    /// Neither header nor query authentication.
+    #[error("Missing Authentication Token")]
+    MissingAuthenticationToken,
+    /// The header or query cannot be read; holds the whole text.
+    #[error("{0}")]
+    IncompleteSignature(String),
+    /// No such key, or a session token that is not the key's.
+    #[error("The security token included in the request is invalid.")]
+    UnrecognizedClient,
+    /// Anything else that does not fit; holds the whole text.
+    #[error("{0}")]
+    InvalidSignature(String),
+}
+
+impl SigV4Error {
+    /// The name in the JSON protocol.
+    pub const fn json_type(&self) -> &'static str {
+        match self {
+            Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+            Self::IncompleteSignature(_) => "IncompleteSignatureException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::InvalidSignature(_) => "InvalidSignatureException",
+        }
+    }
+
+    /// The name in the Query protocol.
+    pub const fn query_code(&self) -> &'static str {
+        match self {
+            Self::MissingAuthenticationToken => "MissingAuthenticationToken",
+            Self::IncompleteSignature(_) => "IncompleteSignature",
+            Self::UnrecognizedClient => "InvalidClientTokenId",
+            Self::InvalidSignature(_) => "SignatureDoesNotMatch",
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Signature Version 4: reading what a request presents, and checking it (wire.md 3).
+
+mod authorization;
+mod canonical;
+mod error;
+mod sign;
+mod signature;
+mod verify;
+
+pub use authorization::Presented;
+pub use error::SigV4Error;
+pub use sign::{SigningRequest, sign_headers};
+
+/// The parts of a request that a signature covers.
+#[derive(Clone, Copy)]
+pub struct RequestParts<'a> {
+    /// `POST`, …
+    pub method: &'a str,
+    /// The path as received, percent-encoded.
+    pub path: &'a str,
+    /// The query as received, without `?`.
+    pub query: &'a str,
+    /// The headers.
+    pub headers: &'a http::HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// The one algorithm that is used here.
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const TERMINATOR: &str = "aws4_request";
+
+/// The text of a header, if it is readable.
+fn header<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,227 @@
+//! Checking a signature, in the order of AWS's front end (wire.md 3).
+
+use super::authorization::Presented;
+use super::canonical::canonical_request;
+use super::error::SigV4Error;
+use super::signature::{is_equal, sha256_hex, sign};
+use super::{RequestParts, TERMINATOR, header};
+use crate::identity::SecretAccessKey;
+use crate::time;
+
+/// wire.md 3: 'Skew window'.
+const SKEW_MS: i64 = 5 * 60 * 1000;
+
+fn invalid(text: impl Into<String>) -> SigV4Error {
+    SigV4Error::InvalidSignature(text.into())
+}
+
+fn mismatch() -> SigV4Error {
+    invalid(
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
+    )
+}
+
+impl Presented {
+    /// Checks that the holder of `secret` signed this request for `service`, in a region that is valid, just now.
+    pub fn verify(
+        &self,
+        request: &RequestParts<'_>,
+        secret: &SecretAccessKey,
+        service: &str,
+        is_valid_region: impl Fn(&str) -> bool,
+        now_ms: i64,
+    ) -> Result<(), SigV4Error> {
+        self.verify_scope(service, is_valid_region)?;
+        self.verify_time(now_ms)?;
+        if let Some(claimed) = header(request.headers, "x-amz-content-sha256")
+            && claimed != sha256_hex(request.body)
+        {
+            return Err(mismatch());
+        }
+        let canonical = canonical_request(request, &self.signed_headers, self.expires_seconds.is_some());
+        let expected = sign(secret.expose(), &self.amz_date, &self.date, &self.region, service, &canonical);
+        if is_equal(&expected, &self.signature) { Ok(()) } else { Err(mismatch()) }
+    }
+
+    fn verify_scope(&self, service: &str, is_valid_region: impl Fn(&str) -> bool) -> Result<(), SigV4Error> {
+        if self.service != service {
+            return Err(invalid(format!("Credential should be scoped to correct service: '{service}'.")));
+        }
+        if !is_valid_region(&self.region) {
+            return Err(invalid("Credential should be scoped to a valid Region."));
+        }
+        let day = self.amz_date.get(..8).unwrap_or_default();
+        if self.date != day {
+            return Err(invalid(format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{day}', from '{}'.",
+                self.date, self.amz_date
+            )));
+        }
+        if self.terminator != TERMINATOR {
+            return Err(invalid(format!("Credential should be scoped with a valid terminator: '{TERMINATOR}'.")));
+        }
+        Ok(())
+    }
+
+    fn verify_time(&self, now_ms: i64) -> Result<(), SigV4Error> {
+        let signed_ms = time::parse_amz_date(&self.amz_date).ok_or_else(mismatch)?;
+        let now = time::amz_date(now_ms);
+        let expires_ms = signed_ms + self.expires_seconds.map_or(SKEW_MS, |seconds| i64::from(seconds) * 1000);
+        if now_ms > expires_ms {
+            let text = match self.expires_seconds {
+                None => format!(
+                    "Signature expired: {} is now earlier than {} ({now} - 5 min.)",
+                    self.amz_date,
+                    time::amz_date(now_ms - SKEW_MS)
+                ),
+                Some(_) => format!("Signature expired: {} is now earlier than {now}", time::amz_date(expires_ms)),
+            };
+            return Err(invalid(text));
+        }
+        if signed_ms > now_ms + SKEW_MS {
+            return Err(invalid(format!(
+                "Signature not yet current: {} is still later than {} ({now} + 5 min.)",
+                self.amz_date,
+                time::amz_date(now_ms + SKEW_MS)
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::super::{SigningRequest, sign_headers};
+    use super::*;
+
+    const NOW_MS: i64 = 1_440_938_160_000;
+
+    fn secret() -> SecretAccessKey {
+        SecretAccessKey::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned())
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            let name: HeaderName = name.parse().expect("a name");
+            map.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        map
+    }
+
+    fn check(
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        service: &str,
+        now_ms: i64,
+    ) -> Result<(), SigV4Error> {
+        let request = RequestParts { method, path, query, headers, body };
+        let presented = Presented::from_request(&request)?;
+        presented.verify(&request, &secret(), service, |region| region == "us-east-1", now_ms)
+    }
+
+    const SCOPE: &str = "Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";
+
+    /// Cases of AWS's published test suite, with their signatures.
+    #[test]
+    fn published_vectors() {
+        let date = ("x-amz-date", "20150830T123600Z");
+        let host = ("host", "example.amazonaws.com");
+        for (name, method, query, signature) in [
+            ("get-vanilla", "GET", "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+            ("get-vanilla-query-order-key", "GET", "Param1=value2&Param1=Value1", "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1"),
+            ("post-vanilla", "POST", "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        ] {
+            let authorization = format!("AWS4-HMAC-SHA256 {SCOPE}, SignedHeaders=host;x-amz-date, Signature={signature}");
+            let pairs = [host, date, ("authorization", authorization.as_str())];
+            let result = check(method, "/", query, &headers(&pairs), b"", "service", NOW_MS);
+            assert_eq!(result, Ok(()), "{name}");
+        }
+    }
+
+    fn signed(now_ms: i64, service: &str, region: &str, body: &[u8]) -> HeaderMap {
+        let mut map = headers(&[("host", "localhost:5000"), ("x-amz-target", "T.Op")]);
+        let added = sign_headers(&SigningRequest {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &map,
+            body,
+            access_key_id: "AKIDEXAMPLE",
+            secret: &secret(),
+            session_token: None,
+            region,
+            service,
+            now_ms,
+        });
+        for (name, value) in added {
+            map.insert(name, value);
+        }
+        map
+    }
+
+    #[test]
+    fn every_refusal_has_its_text() {
+        let good = signed(NOW_MS, "ecr", "us-east-1", b"{}");
+        assert_eq!(check("POST", "/", "", &good, b"{}", "ecr", NOW_MS), Ok(()));
+        let says = |name: &str, result: Result<(), SigV4Error>, text: &str| {
+            let error = result.expect_err(name).to_string();
+            assert!(error.contains(text), "{name}: {error}");
+        };
+        says("unsigned", check("POST", "/", "", &HeaderMap::new(), b"", "ecr", NOW_MS), "Missing Authentication Token");
+        says("service", check("POST", "/", "", &good, b"{}", "sts", NOW_MS), "scoped to correct service: 'sts'.");
+        let elsewhere = signed(NOW_MS, "ecr", "eu-west-1", b"{}");
+        says("region", check("POST", "/", "", &elsewhere, b"{}", "ecr", NOW_MS), "scoped to a valid Region.");
+        says("body", check("POST", "/", "", &good, b"{ }", "ecr", NOW_MS), "does not match the signature you provided");
+        says(
+            "late",
+            check("POST", "/", "", &good, b"{}", "ecr", NOW_MS + 600_000),
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T124100Z (20150830T124600Z - 5 min.)",
+        );
+        says(
+            "early",
+            check("POST", "/", "", &good, b"{}", "ecr", NOW_MS - 600_000),
+            "Signature not yet current: 20150830T123600Z is still later than 20150830T123100Z (20150830T122600Z + 5 min.)",
+        );
+        let with = |authorization: &str| {
+            let mut map = good.clone();
+            map.insert("authorization", HeaderValue::from_str(authorization).expect("a value"));
+            check("POST", "/", "", &map, b"{}", "ecr", NOW_MS)
+        };
+        says("no parts", with("AWS4-HMAC-SHA256 x=y"), "requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization=");
+        says("no equal-sign", with("AWS4-HMAC-SHA256 abc"), "'abc' not a valid key=value pair (missing equal-sign)");
+        says("scope", with("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0"), "exactly 5");
+        says("day", with("AWS4-HMAC-SHA256 Credential=A/20150829/us-east-1/ecr/aws4_request, SignedHeaders=host, Signature=0"), "'20150829' != '20150830', from '20150830T123600Z'.");
+        says("terminator", with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4, SignedHeaders=host, Signature=0"), "valid terminator: 'aws4_request'.");
+        says("host unsigned", with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4_request, SignedHeaders=x-amz-date, Signature=0"), "'Host'");
+    }
+
+    proptest! {
+        #[test]
+        fn a_signed_request_is_accepted_and_a_changed_one_is_not(body: Vec<u8>, at: usize, flip in 1_u8..) {
+            let map = signed(NOW_MS, "ecr", "us-east-1", &body);
+            prop_assert_eq!(check("POST", "/", "", &map, &body, "ecr", NOW_MS), Ok(()));
+            if !body.is_empty() {
+                let mut changed = body.clone();
+                let at = at % changed.len();
+                changed[at] ^= flip;
+                prop_assert!(check("POST", "/", "", &map, &changed, "ecr", NOW_MS).is_err());
+            }
+            prop_assert!(check("PUT", "/", "", &map, &body, "ecr", NOW_MS).is_err());
+            prop_assert!(check("POST", "/", "a=b", &map, &body, "ecr", NOW_MS).is_err());
+        }
+
+        #[test]
+        fn reading_never_panics(authorization in "AWS4-HMAC-SHA256 [ -~]{0,80}|[ -~]{0,80}", query in "[ -~]{0,80}") {
+            let map = headers(&[("authorization", &authorization), ("x-amz-date", "20150830T123600Z")]);
+            let _ = check("POST", "/", &query, &map, b"", "ecr", NOW_MS);
+            let _ = check("GET", "/", &query, &HeaderMap::new(), b"", "ecr", NOW_MS);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Writing the small XML of the Query protocol.
+
+/// Collects elements. The caller closes what it opens.
+#[derive(Default)]
+pub struct XmlWriter(String);
+
+fn escape_into(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // XML 1.0 has no way to carry other control characters.
+            '\t' | '\n' | '\r' => out.push(character),
+            control if control.is_control() => out.push('\u{fffd}'),
+            other => out.push(other),
+        }
+    }
+}
+
+impl XmlWriter {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins an element.
+    pub fn open(&mut self, name: &str) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    /// Begins the outermost element.
+    pub fn open_with_namespace(&mut self, name: &str, namespace: &str) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push_str(" xmlns=\"");
+        escape_into(&mut self.0, namespace);
+        self.0.push_str("\">");
+    }
+
+    /// Ends an element.
+    pub fn close(&mut self, name: &str) {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    /// An element that holds text.
+    pub fn text_element(&mut self, name: &str, text: &str) {
+        self.open(name);
+        escape_into(&mut self.0, text);
+        self.close(name);
+    }
+
+    /// Adds what another writer made.
+    pub fn raw(&mut self, xml: &str) {
+        self.0.push_str(xml);
+    }
+
+    /// The text.
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+/// The answer of a Query operation; one without output has no result element (around.md 1).
+pub fn query_response(namespace: &str, operation: &str, result: Option<&str>, request_id: &str) -> String {
+    let mut xml = XmlWriter::new();
+    xml.open_with_namespace(&format!("{operation}Response"), namespace);
+    if let Some(result) = result {
+        xml.open(&format!("{operation}Result"));
+        xml.raw(result);
+        xml.close(&format!("{operation}Result"));
+    }
+    xml.open("ResponseMetadata");
+    xml.text_element("RequestId", request_id);
+    xml.close("ResponseMetadata");
+    xml.close(&format!("{operation}Response"));
+    xml.finish()
+}

@@ -1,0 +1,113 @@
+//! Root credentials: made at the first start, kept in the data folder, shown by `wharf credentials`.
+
+use std::path::Path;
+
+use aws::{AccountId, SecretAccessKey};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::accounts::RootKey;
+use crate::config::{Config, ConfigError};
+use crate::start::{StartError, write_private};
+
+const FILE: &str = "credentials.json";
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// The root access key of an account, in clear.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RootCredentials {
+    /// The account.
+    pub account_id: String,
+    /// The key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+}
+
+/// Random text of these characters, without a bias.
+fn random_text(alphabet: &[u8], length: usize) -> String {
+    let mut text = String::with_capacity(length);
+    let fair = 256 - 256 % alphabet.len();
+    while text.len() < length {
+        let mut bytes = [0; 64];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has randomness");
+        let fair_bytes = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        text.extend(fair_bytes.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+    }
+    text
+}
+
+fn generate(account_id: String) -> RootCredentials {
+    const ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    RootCredentials {
+        account_id,
+        access_key_id: format!("AKIA{}", random_text(ID, 16)),
+        secret_access_key: random_text(SECRET, 40),
+    }
+}
+
+/// The credentials of every account: from the configuration, else from the data folder.
+pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError> {
+    if !config.accounts.is_empty() {
+        let credentials = config.accounts.iter().map(|account| RootCredentials {
+            account_id: account.id.clone(),
+            access_key_id: account.access_key_id.clone(),
+            secret_access_key: account.secret_access_key.clone(),
+        });
+        return Ok(Some(credentials.collect()));
+    }
+    let account_id = || config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    match (&config.access_key_id, &config.secret_access_key) {
+        (Some(access_key_id), Some(secret_access_key)) => Ok(Some(vec![RootCredentials {
+            account_id: account_id(),
+            access_key_id: access_key_id.clone(),
+            secret_access_key: secret_access_key.clone(),
+        }])),
+        (None, None) => {
+            let stored = read(&config.data_dir())?;
+            Ok(stored.map(|stored| vec![RootCredentials { account_id: config.account_id.clone().unwrap_or(stored.account_id), ..stored }]))
+        }
+        _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned()).into()),
+    }
+}
+
+/// As [`find`]; makes and stores a key where there is none.
+pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError> {
+    let credentials = match find(config)? {
+        Some(credentials) => credentials,
+        None => {
+            let made = generate(config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()));
+            let text = serde_json::to_vec_pretty(&made).map_err(|error| StartError::Other(error.to_string()))?;
+            let path = config.data_dir().join(FILE);
+            write_private(&path, &text).map_err(|error| StartError::io(&path, error))?;
+            vec![made]
+        }
+    };
+    credentials.into_iter().map(|given| root_key(given).map_err(StartError::from)).collect()
+}
+
+fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
+    let account: AccountId = given
+        .account_id
+        .parse()
+        .map_err(|error| ConfigError(format!("account '{}': {error}", given.account_id)))?;
+    let access_key_id = given
+        .access_key_id
+        .parse()
+        .map_err(|error| ConfigError(format!("access key id of account {account}: {error}")))?;
+    if given.secret_access_key.len() < 8 {
+        return Err(ConfigError(format!("secret access key of account {account}: at least 8 characters are needed")));
+    }
+    Ok(RootKey { account, access_key_id, secret: SecretAccessKey::new(given.secret_access_key) })
+}
+
+fn read(data_dir: &Path) -> Result<Option<RootCredentials>, StartError> {
+    let path = data_dir.join(FILE);
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| StartError::Other(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StartError::io(&path, error)),
+    }
+}

@@ -1,0 +1,109 @@
+//! BatchCheckLayerAvailability: which layers a repository has.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+use store::tables::repository_blobs;
+/// The operation.
+pub struct BatchCheckLayerAvailability;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    layer_digests: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Layer {
+    layer_digest: String,
+    layer_availability: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerFailure {
+    layer_digest: String,
+    failure_code: &'static str,
+    failure_reason: &'static str,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    layers: Vec<Layer>,
+    failures: Vec<LayerFailure>,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    digests: Vec<String>,
+}
+
+impl Operation for BatchCheckLayerAvailability {
+    const NAME: &'static str = "BatchCheckLayerAvailability";
+    const ACTION: &'static str = "ecr:BatchCheckLayerAvailability";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let digests = constraints::list("layerDigests", input.layer_digests, 1, 100)?;
+        for digest in &digests {
+            constraints::length("layerDigests", digest, 0, 1000)?;
+        }
+        Ok(Checked { registry, name, digests })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let output = call.app().db.read(move |tx| {
+            let repository = require(tx, &checked.registry, &checked.name)?;
+            let mut output = Output { layers: Vec::new(), failures: Vec::new() };
+            for text in &checked.digests {
+                let layer_digest = text.clone();
+                if text.is_empty() || !oci::is_digest_like(text) {
+                    let (failure_code, failure_reason) = if text.is_empty() {
+                        ("MissingLayerDigest", "Missing layer digest")
+                    } else {
+                        ("InvalidLayerDigest", "Invalid layer digest")
+                    };
+                    output.failures.push(LayerFailure { layer_digest, failure_code, failure_reason });
+                    continue;
+                }
+                let blob = match text.parse() {
+                    Ok(digest) => repository_blobs::find(tx, repository.id, &digest)?,
+                    Err(_) => None,
+                };
+                output.layers.push(Layer {
+                    layer_digest,
+                    layer_availability: if blob.is_some() { "AVAILABLE" } else { "UNAVAILABLE" },
+                    layer_size: blob.as_ref().map(|blob| blob.stored.size_bytes),
+                    media_type: blob.and_then(|blob| blob.media_type).filter(|text| !text.is_empty()),
+                });
+            }
+            Ok::<_, RegistryError>(output)
+        });
+        Ok(output.await?)
+    }
+}

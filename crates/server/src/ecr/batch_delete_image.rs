@@ -1,0 +1,84 @@
+//! BatchDeleteImage: deletes images, by tag and by digest.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::shapes::{self, ImageFailure, ImageIdentifier};
+use crate::registry::delete::{self, NotDeleted};
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+/// The operation.
+pub struct BatchDeleteImage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    image_ids: Vec<ImageIdentifier>,
+    failures: Vec<ImageFailure>,
+}
+
+impl Operation for BatchDeleteImage {
+    const NAME: &'static str = "BatchDeleteImage";
+    const ACTION: &'static str = "ecr:BatchDeleteImage";
+    type Input = Input;
+    type Output = Output;
+    type Checked = (RegistryId, RepositoryName, Vec<ImageIdentifier>);
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        Ok((registry, name, shapes::image_ids(input.image_ids)?))
+    }
+
+    fn resources(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Resource> {
+        vec![Resource::repository(registry, name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
+        let now_ms = call.app().now_ms();
+        // One transaction for all, in their order: a list that goes first frees its images for the next.
+        let output = call.app().db.write(move |tx| {
+            let repository = require(tx, &registry, &name)?;
+            let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
+            for id in &ids {
+                let selector = match id.selector() {
+                    Ok(selector) => selector,
+                    Err(failure) => {
+                        output.failures.push(failure);
+                        continue;
+                    }
+                };
+                match delete::delete(tx, repository.id, &selector, now_ms)? {
+                    Ok(deleted) if deleted.tags.is_empty() => {
+                        output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
+                    }
+                    Ok(deleted) => output.image_ids.extend(
+                        deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag))),
+                    ),
+                    Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
+                    Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
+                        id.clone(),
+                        "ImageReferencedByManifestList",
+                        RegistryError::ImageReferenced(lists).to_string(),
+                    )),
+                }
+            }
+            Ok::<_, RegistryError>(output)
+        });
+        Ok(output.await?)
+    }
+}

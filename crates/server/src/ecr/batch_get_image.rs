@@ -1,0 +1,121 @@
+//! BatchGetImage: the manifests of images.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
+use crate::registry::errors::RegistryError;
+use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
+use crate::registry::repositories::require;
+/// The operation.
+pub struct BatchGetImage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+    accepted_media_types: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    images: Vec<Image>,
+    failures: Vec<ImageFailure>,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    ids: Vec<ImageIdentifier>,
+    accepted: Vec<String>,
+}
+
+impl Operation for BatchGetImage {
+    const NAME: &'static str = "BatchGetImage";
+    const ACTION: &'static str = "ecr:BatchGetImage";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let ids = shapes::image_ids(input.image_ids)?;
+        let accepted = match input.accepted_media_types {
+            None => Vec::new(),
+            types => constraints::list("acceptedMediaTypes", types, 1, 100)?,
+        };
+        Ok(Checked { registry, name, ids, accepted })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let Checked { registry, name, ids, accepted } = checked;
+        let place = (registry.clone(), name.clone());
+        call.app().db.read_point(move |tx| require(tx, &place.0, &place.1)).await?;
+        let mut output = Output { images: Vec::new(), failures: Vec::new() };
+        for id in ids {
+            let selector = match id.selector() {
+                Ok(selector) => selector,
+                Err(failure) => {
+                    output.failures.push(failure);
+                    continue;
+                }
+            };
+            match get(call, &registry, &name, selector, &accepted).await? {
+                Ok((digest, media_type, manifest)) => output.images.push(Image {
+                    registry_id: registry.account.to_string(),
+                    repository_name: name.to_string(),
+                    image_id: ImageIdentifier::new(&digest, id.image_tag),
+                    image_manifest: manifest,
+                    image_manifest_media_type: media_type,
+                }),
+                Err(absent) => output.failures.push(ImageFailure::absent(id, absent)),
+            }
+        }
+        Ok(output)
+    }
+}
+
+type Found = (oci::Digest, String, String);
+
+async fn get(
+    call: &Call<'_>,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    selector: Selector,
+    accepted: &[String],
+) -> Result<Result<Found, NoImage>, EcrError> {
+    // A tag that points elsewhere is told apart from an image that is not there.
+    let (tag, selector) = match selector {
+        Selector::Both(tag, digest) => (Some(digest), Selector::Tag(tag)),
+        one => (None, one),
+    };
+    let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
+    let pulled = match pull::peek_manifest(call.app(), query).await {
+        Ok(pulled) => pulled,
+        Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
+        Err(error) => return Err(error.into()),
+    };
+    if tag.is_some_and(|wanted| wanted != pulled.image.digest) {
+        return Ok(Err(NoImage::TagDoesNotMatchDigest));
+    }
+    if !accepted.is_empty() && !accepted.contains(&pulled.image.media_type) {
+        return Ok(Err(NoImage::NotFound));
+    }
+    call.app().pull_times.record(pulled.image.id, call.app().now_ms());
+    let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
+    Ok(Ok((pulled.image.digest, pulled.image.media_type, manifest)))
+}

@@ -1,0 +1,99 @@
+//! CompleteLayerUpload: ends an upload as a layer.
+
+use serde::{Deserialize, Serialize};
+use oci::{Algorithm, Digest};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::blobs;
+use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::uploads;
+/// The operation.
+pub struct CompleteLayerUpload;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    upload_id: Option<String>,
+    layer_digests: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    registry_id: String,
+    repository_name: String,
+    upload_id: String,
+    layer_digest: String,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    upload_id: uuid::Uuid,
+    digest: Digest,
+}
+
+impl Operation for CompleteLayerUpload {
+    const NAME: &'static str = "CompleteLayerUpload";
+    const ACTION: &'static str = "ecr:CompleteLayerUpload";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let upload_id = constraints::upload_id(input.upload_id)?;
+        let mut known: Vec<Digest> = Vec::new();
+        for text in constraints::list("layerDigests", input.layer_digests, 1, 100)? {
+            known.extend(constraints::layer_digest("layerDigests", &text)?);
+        }
+        // Of several digests the SHA-256 one is what the layer is checked against (repositories-images.md 3).
+        let digest = known
+            .iter()
+            .find(|digest| digest.algorithm() == Algorithm::Sha256)
+            .or(known.first())
+            .copied()
+            .ok_or_else(|| EcrError::parameter("layerDigests", "must hold a sha256 digest"))?;
+        Ok(Checked { registry, name, upload_id, digest })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let Checked { registry, name, upload_id, digest } = checked;
+        let session = uploads::open(call.app(), &registry, &name, upload_id).await?;
+        if session.upload().part_count == 0 {
+            return Err(RegistryError::EmptyUpload.into());
+        }
+        if session.upload().has_short_part {
+            return Err(RegistryError::LayerPartTooSmall.into());
+        }
+        match blobs::find(call.app(), &registry, &name, digest).await {
+            Err(RegistryError::LayerNotFound(..)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                let place = RepositoryRef { registry, name };
+                return Err(RegistryError::LayerAlreadyExists(place, digest).into());
+            }
+        }
+        session.complete(call.app(), digest).await?;
+        Ok(Output {
+            registry_id: registry.account.to_string(),
+            repository_name: name.to_string(),
+            upload_id: upload_id.to_string(),
+            layer_digest: digest.to_string(),
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! DescribeImages: the details of a repository's images.
+
+use serde::{Deserialize, Serialize};
+use aws::Timestamp;
+use oci::RepositoryName;
+use store::tables::images::{self, Image};
+use store::tables::image_tags;
+use store::tables::registry_id::RegistryId;
+use store::db::Tx;
+use store::error::StoreError;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::paging::{self, Page};
+use super::shapes::{self, CheckedFilter, ImageIdentifier, ListFilter};
+use crate::registry::pull::{Selector, find_image};
+use crate::registry::repositories::{reference, require};
+/// The operation.
+pub struct DescribeImages;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+    filter: Option<ListFilter>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageDetail {
+    registry_id: String,
+    repository_name: String,
+    image_digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    image_tags: Vec<String>,
+    image_size_in_bytes: u64,
+    image_pushed_at: Timestamp,
+    image_manifest_media_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_media_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_recorded_pull_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_manifest_digest: Option<String>,
+    image_status: &'static str,
+}
+
+impl ImageDetail {
+    fn new(registry: &RegistryId, name: &RepositoryName, image: Image, image_tags: Vec<String>) -> Self {
+        Self {
+            registry_id: registry.account.to_string(),
+            repository_name: name.to_string(),
+            image_digest: image.digest.to_string(),
+            image_tags,
+            image_size_in_bytes: image.size_bytes,
+            image_pushed_at: Timestamp::from_ms(image.pushed_at_ms),
+            image_manifest_media_type: image.media_type,
+            artifact_media_type: image.artifact_media_type,
+            last_recorded_pull_time: image.last_pulled_at_ms.map(Timestamp::from_ms),
+            subject_manifest_digest: image.subject.map(|subject| subject.to_string()),
+            image_status: image.status.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    image_details: Vec<ImageDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// What is asked for.
+pub enum Wanted {
+    /// These, all of which must exist.
+    Images(Vec<(ImageIdentifier, Option<Selector>)>),
+    /// A page of those that the filter lets through.
+    Page(Page, CheckedFilter),
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    wanted: Wanted,
+}
+
+impl Operation for DescribeImages {
+    const NAME: &'static str = "DescribeImages";
+    const ACTION: &'static str = "ecr:DescribeImages";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let filter = input.filter.unwrap_or_default().check()?;
+        let wanted = if input.image_ids.is_some() {
+            let ids = shapes::image_ids(input.image_ids)?;
+            paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
+            if ids.iter().any(|id| id.image_digest.is_none() && id.image_tag.is_none()) {
+                let text = "Invalid request parameters: both tag and digest cannot be null";
+                return Err(EcrError::parameter("imageIds", text));
+            }
+            // An identifier that no image can have is answered as an image that is not there.
+            Wanted::Images(ids.into_iter().map(|id| (id.clone(), id.selector().ok())).collect())
+        } else {
+            Wanted::Page(paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
+        };
+        Ok(Checked { registry, name, wanted })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        // A pull that was answered is to be seen, though its time may not be stored yet.
+        call.app().pull_times.flush(&call.app().db).await?;
+        call.app().db.read(move |tx| describe(tx, &checked)).await
+    }
+}
+
+fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
+    let Checked { registry, name, wanted } = checked;
+    let repository = require(tx, registry, name)?;
+    let detail = |tx: &mut dyn Tx, image: Image| -> Result<ImageDetail, StoreError> {
+        let tags = image_tags::list_of_image(tx, image.id)?;
+        Ok(ImageDetail::new(registry, name, image, tags))
+    };
+    let mut image_details = Vec::new();
+    match wanted {
+        Wanted::Images(ids) => {
+            for (id, selector) in ids {
+                let found = match selector {
+                    Some(selector) => find_image(tx, repository.id, selector)?.ok(),
+                    None => None,
+                };
+                let image = found.ok_or_else(|| EcrError::DescribedImageNotFound {
+                    digest: id.image_digest.clone(),
+                    tag: id.image_tag.clone(),
+                    repository: reference(&repository),
+                })?;
+                image_details.push(detail(tx, image)?);
+            }
+            Ok(Output { image_details, next_token: None })
+        }
+        Wanted::Page(page, filter) => {
+            let mut after = page.after[0].clone();
+            loop {
+                let batch = images::list(tx, repository.id, &after, page.limit + 1)?;
+                let is_end = batch.len() <= page.limit;
+                for image in batch {
+                    let digest = image.digest.to_string();
+                    let detail = detail(tx, image.clone())?;
+                    if filter.matches(!detail.image_tags.is_empty(), image.status) {
+                        if image_details.len() == page.limit {
+                            return Ok(Output { image_details, next_token: Some(paging::token([&after, ""])) });
+                        }
+                        image_details.push(detail);
+                    }
+                    after = digest;
+                }
+                if is_end {
+                    return Ok(Output { image_details, next_token: None });
+                }
+            }
+        }
+    }
+}

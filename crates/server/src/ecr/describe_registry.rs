@@ -1,0 +1,52 @@
+//! DescribeRegistry: the settings of a registry.
+
+use serde::{Deserialize, Serialize};
+
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+
+/// The operation.
+pub struct DescribeRegistry;
+
+#[derive(Deserialize)]
+pub struct Input {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    registry_id: String,
+    replication_configuration: ReplicationConfiguration,
+}
+
+/// No operation that puts rules exists yet, so there are none.
+#[derive(Serialize)]
+struct ReplicationConfiguration {
+    rules: [(); 0],
+}
+
+type Checked = ();
+
+impl Operation for DescribeRegistry {
+    const NAME: &'static str = "DescribeRegistry";
+    const ACTION: &'static str = "ecr:DescribeRegistry";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, _: Input) -> Result<Checked, EcrError> {
+        Ok(())
+    }
+
+    fn resources(_: &Call<'_>, (): &Checked) -> Vec<Resource> {
+        vec![Resource::Any]
+    }
+
+    async fn run(call: &Call<'_>, (): Checked) -> Result<Output, EcrError> {
+        Ok(Output {
+            registry_id: call.caller.account.to_string(),
+            replication_configuration: ReplicationConfiguration { rules: [] },
+        })
+    }
+}

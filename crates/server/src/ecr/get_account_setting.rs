@@ -1,0 +1,56 @@
+//! GetAccountSetting: the value of an account setting.
+
+use serde::{Deserialize, Serialize};
+
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::settings::{self, AccountSetting};
+/// The operation.
+pub struct GetAccountSetting;
+
+#[derive(Deserialize)]
+pub struct Input {
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    name: &'static str,
+    value: String,
+}
+
+type Checked = AccountSetting;
+
+/// The setting of that name.
+pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
+    let name = name.ok_or_else(|| EcrError::validation("name", None, "Member must not be null"))?;
+    AccountSetting::ALL.into_iter().find(|setting| setting.as_str() == name).ok_or_else(|| {
+        let names: Vec<_> = AccountSetting::ALL.into_iter().map(AccountSetting::as_str).collect();
+        let rule = format!("Member must satisfy enum value set: [{}]", names.join(", "));
+        EcrError::validation("name", Some(&name), rule)
+    })
+}
+
+impl Operation for GetAccountSetting {
+    const NAME: &'static str = "GetAccountSetting";
+    const ACTION: &'static str = "ecr:GetAccountSetting";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        setting(input.name)
+    }
+
+    fn resources(_: &Call<'_>, _: &Checked) -> Vec<Resource> {
+        vec![Resource::Any]
+    }
+
+    async fn run(call: &Call<'_>, setting: Checked) -> Result<Output, EcrError> {
+        let registry = call.own_registry();
+        let value = call.app().db.read_point(move |tx| settings::value(tx, &registry, setting)).await?;
+        Ok(Output { name: setting.as_str(), value })
+    }
+}

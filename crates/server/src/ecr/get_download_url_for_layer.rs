@@ -1,0 +1,71 @@
+//! GetDownloadUrlForLayer: a URL that anybody can read a layer from for an hour.
+
+use serde::{Deserialize, Serialize};
+use oci::Digest;
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::auth::download_url::{self, Grant};
+use crate::registry::blobs;
+use crate::registry::errors::{RegistryError, RepositoryRef};
+/// The operation.
+pub struct GetDownloadUrlForLayer;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    layer_digest: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    download_url: String,
+    layer_digest: String,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    digest: Digest,
+}
+
+impl Operation for GetDownloadUrlForLayer {
+    const NAME: &'static str = "GetDownloadUrlForLayer";
+    const ACTION: &'static str = "ecr:GetDownloadUrlForLayer";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let text = constraints::required("layerDigest", input.layer_digest)?;
+        let digest = constraints::layer_digest("layerDigest", &text)?
+            .ok_or_else(|| EcrError::parameter("layerDigest", "must be a sha256 or sha512 digest"))?;
+        Ok(Checked { registry, name, digest })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let Checked { registry, name, digest } = checked;
+        let blob = blobs::find(call.app(), &registry, &name, digest).await?;
+        if blob.image_count == 0 {
+            return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
+        }
+        let base = call.http.registry_url(&registry);
+        let path = download_url::issue(call.app(), &Grant { registry, repository: name, digest });
+        Ok(Output { download_url: format!("{base}{path}"), layer_digest: digest.to_string() })
+    }
+}

@@ -1,0 +1,59 @@
+//! InitiateLayerUpload: begins an upload.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::uploads;
+/// The operation.
+pub struct InitiateLayerUpload;
+
+/// What clients are told to send at a time: 10 MiB (repositories-images.md 3).
+const PART_BYTES: u64 = 10_485_760;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    upload_id: String,
+    part_size: u64,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+}
+
+impl Operation for InitiateLayerUpload {
+    const NAME: &'static str = "InitiateLayerUpload";
+    const ACTION: &'static str = "ecr:InitiateLayerUpload";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        Ok(Checked { registry, name: constraints::repository_name("repositoryName", input.repository_name)? })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let upload = uploads::begin(call.app(), &checked.registry, &checked.name).await?;
+        Ok(Output { upload_id: upload.id.to_string(), part_size: PART_BYTES })
+    }
+}

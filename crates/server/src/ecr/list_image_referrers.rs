@@ -1,0 +1,149 @@
+//! ListImageReferrers: the images that refer to an image.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use oci::Digest;
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use store::tables::images::{self, ImageStatus};
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::paging::{self, Page};
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+/// The operation.
+pub struct ListImageReferrers;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    subject_id: Option<SubjectId>,
+    filter: Option<Filter>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubjectId {
+    image_digest: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Filter {
+    artifact_types: Option<Vec<String>>,
+    artifact_status: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Referrer {
+    digest: String,
+    media_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    size: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    artifact_status: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    referrers: Vec<Referrer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    subject: Option<Digest>,
+    artifact_types: Vec<String>,
+    status: Option<ImageStatus>,
+    page: Page,
+}
+
+const NOT_NULL: &str = "Member must not be null";
+
+impl Operation for ListImageReferrers {
+    const NAME: &'static str = "ListImageReferrers";
+    const ACTION: &'static str = "ecr:BatchGetImage";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let subject = input.subject_id.ok_or_else(|| EcrError::validation("subjectId", None, NOT_NULL))?;
+        let text =
+            subject.image_digest.ok_or_else(|| EcrError::validation("subjectId.imageDigest", None, NOT_NULL))?;
+        if !oci::is_digest_like(&text) {
+            let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9-_+.]+:[a-fA-F0-9]+";
+            return Err(EcrError::validation("subjectId.imageDigest", Some(&text), rule));
+        }
+        let filter = input.filter.unwrap_or_default();
+        let artifact_types = filter.artifact_types.unwrap_or_default();
+        if artifact_types.len() > 5 {
+            let rule = "Member must have length less than or equal to 5";
+            return Err(EcrError::validation("filter.artifactTypes", Some("[..]"), rule));
+        }
+        let status = super::shapes::image_status("artifactStatus", filter.artifact_status.as_deref())?;
+        let page = paging::page(input.max_results, input.next_token.as_deref(), 20, 50)?;
+        Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let output = call.app().db.read(move |tx| {
+            let repository = require(tx, &checked.registry, &checked.name)?;
+            let mut output = Output { referrers: Vec::new(), next_token: None };
+            let Some(subject) = checked.subject else { return Ok(output) };
+            let mut after = checked.page.after[0].clone();
+            let limit = checked.page.limit;
+            loop {
+                let batch = images::referrers(tx, repository.id, &subject, &after, limit + 1)?;
+                let is_end = batch.len() <= limit;
+                for found in batch {
+                    let digest = found.digest.to_string();
+                    let has_type = checked.artifact_types.is_empty()
+                        || found.artifact_type.as_ref().is_some_and(|kind| checked.artifact_types.contains(kind));
+                    if has_type && checked.status.is_none_or(|wanted| wanted == found.status) {
+                        if output.referrers.len() == limit {
+                            output.next_token = Some(paging::token([&after, ""]));
+                            return Ok::<_, RegistryError>(output);
+                        }
+                        output.referrers.push(Referrer {
+                            digest: digest.clone(),
+                            media_type: found.media_type,
+                            artifact_type: found.artifact_type,
+                            size: found.manifest_bytes,
+                            annotations: found.annotations,
+                            artifact_status: found.status.as_str(),
+                        });
+                    }
+                    after = digest;
+                }
+                if is_end {
+                    return Ok(output);
+                }
+            }
+        });
+        Ok(output.await?)
+    }
+}

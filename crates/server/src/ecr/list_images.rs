@@ -1,0 +1,83 @@
+//! ListImages: the tags and digests of a repository's images.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::image_tags;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::paging::{self, Page};
+use super::shapes::{CheckedFilter, ImageIdentifier, ListFilter};
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+/// The operation.
+pub struct ListImages;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+    filter: Option<ListFilter>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    image_ids: Vec<ImageIdentifier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+impl Operation for ListImages {
+    const NAME: &'static str = "ListImages";
+    const ACTION: &'static str = "ecr:ListImages";
+    type Input = Input;
+    type Output = Output;
+    type Checked = (RegistryId, RepositoryName, Page, CheckedFilter);
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let page = paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?;
+        Ok((registry, name, page, input.filter.unwrap_or_default().check()?))
+    }
+
+    fn resources(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Resource> {
+        vec![Resource::repository(registry, name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, (registry, name, page, filter): Self::Checked) -> Result<Output, EcrError> {
+        let output = call.app().db.read(move |tx| {
+            let repository = require(tx, &registry, &name)?;
+            let [mut digest, mut tag] = page.after.clone();
+            let mut image_ids: Vec<ImageIdentifier> = Vec::new();
+            loop {
+                let lines = image_tags::list_lines(tx, repository.id, &digest, &tag, page.limit + 1)?;
+                let is_end = lines.len() <= page.limit;
+                for line in lines {
+                    let line_digest = line.digest.to_string();
+                    let line_tag = line.tag.clone().unwrap_or_default();
+                    if filter.matches(line.tag.is_some(), line.status) {
+                        if image_ids.len() == page.limit {
+                            let next_token = Some(paging::token([&digest, &tag]));
+                            return Ok::<_, RegistryError>(Output { image_ids, next_token });
+                        }
+                        image_ids.push(ImageIdentifier::new(&line.digest, line.tag));
+                    }
+                    (digest, tag) = (line_digest, line_tag);
+                }
+                if is_end {
+                    return Ok(Output { image_ids, next_token: None });
+                }
+            }
+        });
+        Ok(output.await?)
+    }
+}

@@ -1,0 +1,60 @@
+//! ListTagsForResource: the resource tags of a repository.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use store::tables::resource_tags;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::resource_tags::ResourceTag;
+use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
+/// The operation.
+pub struct ListTagsForResource;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    resource_arn: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    tags: Vec<ResourceTag>,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+}
+
+impl Operation for ListTagsForResource {
+    const NAME: &'static str = "ListTagsForResource";
+    const ACTION: &'static str = "ecr:ListTagsForResource";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let (registry, name) = constraints::repository_arn(input.resource_arn)?;
+        Ok(Checked { registry, name })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let tags = call.app().db.read(move |tx| {
+            let repository = require(tx, &checked.registry, &checked.name)?;
+            Ok::<_, RegistryError>(resource_tags::list(tx, repository.id)?)
+        });
+        Ok(Output { tags: tags.await?.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect() })
+    }
+}

@@ -1,0 +1,58 @@
+//! PutAccountSetting: changes an account setting.
+
+use serde::{Deserialize, Serialize};
+use store::tables::account_settings;
+
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::settings::AccountSetting;
+/// The operation.
+pub struct PutAccountSetting;
+
+#[derive(Deserialize)]
+pub struct Input {
+    name: Option<String>,
+    value: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    name: &'static str,
+    value: String,
+}
+
+type Checked = (AccountSetting, String);
+
+impl Operation for PutAccountSetting {
+    const NAME: &'static str = "PutAccountSetting";
+    const ACTION: &'static str = "ecr:PutAccountSetting";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let setting = super::get_account_setting::setting(input.name)?;
+        let value = input.value.ok_or_else(|| EcrError::validation("value", None, "Member must not be null"))?;
+        if !setting.values().contains(&value.as_str()) {
+            let rule = format!("Member must satisfy enum value set: [{}]", setting.values().join(", "));
+            return Err(EcrError::validation("value", Some(&value), rule));
+        }
+        Ok((setting, value))
+    }
+
+    fn resources(_: &Call<'_>, _: &Checked) -> Vec<Resource> {
+        vec![Resource::Any]
+    }
+
+    async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {
+        let registry = call.own_registry();
+        let stored = value.clone();
+        call.app()
+            .db
+            .write(move |tx| account_settings::upsert(tx, &registry, setting.as_str(), &stored))
+            .await?;
+        Ok(Output { name: setting.as_str(), value })
+    }
+}

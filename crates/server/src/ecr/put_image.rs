@@ -1,0 +1,80 @@
+//! PutImage: pushes an image whose layers are there.
+
+use serde::{Deserialize, Serialize};
+use bytes::Bytes;
+use oci::{Digest, MediaType};
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::shapes::{Image, ImageIdentifier};
+use crate::registry::push::{self, Face, Push};
+/// The operation.
+pub struct PutImage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_manifest: Option<String>,
+    image_manifest_media_type: Option<String>,
+    image_tag: Option<String>,
+    image_digest: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    image: Image,
+}
+
+impl Operation for PutImage {
+    const NAME: &'static str = "PutImage";
+    const ACTION: &'static str = "ecr:PutImage";
+    /// A manifest of 4 MiB whose every character is escaped, and the rest.
+    const MAX_BODY_BYTES: usize = 2 * oci::MAX_MANIFEST_BYTES + 1024 * 1024;
+    type Input = Input;
+    type Output = Output;
+    type Checked = Push;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Push, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let repository = constraints::repository_name("repositoryName", input.repository_name)?;
+        let manifest = constraints::required("imageManifest", input.image_manifest)?;
+        constraints::length("imageManifest", &manifest, 1, oci::MAX_MANIFEST_BYTES)?;
+        let media_type = input
+            .image_manifest_media_type
+            .map(|text| text.parse::<MediaType>())
+            .transpose()
+            .map_err(|error| EcrError::parameter("imageManifestMediaType", error.to_string()))?;
+        let digest = input
+            .image_digest
+            .map(|text| text.parse::<Digest>())
+            .transpose()
+            .map_err(|error| EcrError::parameter("imageDigest", error.to_string()))?;
+        let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
+        let manifest = Bytes::from(manifest);
+        Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest })
+    }
+
+    fn resources(_: &Call<'_>, push: &Push) -> Vec<Resource> {
+        vec![Resource::repository(&push.registry, push.repository.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
+        let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tag.clone());
+        let manifest = push.manifest.clone();
+        let pushed = push::put_image(call.app(), push).await?;
+        Ok(Output {
+            image: Image {
+                registry_id: registry.account.to_string(),
+                repository_name: repository.to_string(),
+                image_id: ImageIdentifier::new(&pushed.digest, tag.map(|tag| tag.to_string())),
+                image_manifest: String::from_utf8_lossy(&manifest).into_owned(),
+                image_manifest_media_type: pushed.media_type.to_string(),
+            },
+        })
+    }
+}

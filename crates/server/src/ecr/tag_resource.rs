@@ -1,0 +1,68 @@
+//! TagResource: sets resource tags of a repository.
+
+use serde::{Deserialize, Serialize};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use store::tables::resource_tags;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use super::resource_tags::{MAX_TAGS, ResourceTag, check};
+use crate::registry::repositories::require;
+/// The operation.
+pub struct TagResource;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    resource_arn: Option<String>,
+    tags: Option<Vec<ResourceTag>>,
+}
+
+#[derive(Serialize)]
+pub struct Output {}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    tags: Vec<(String, String)>,
+}
+
+impl Operation for TagResource {
+    const NAME: &'static str = "TagResource";
+    const ACTION: &'static str = "ecr:TagResource";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let (registry, name) = constraints::repository_arn(input.resource_arn)?;
+        let tags = check(Some(constraints::required("tags", input.tags)?))?;
+        Ok(Checked { registry, name, tags })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        call.app()
+            .db
+            .write(move |tx| {
+                let repository = require(tx, &checked.registry, &checked.name)?;
+                for (key, value) in &checked.tags {
+                    resource_tags::upsert(tx, repository.id, key, value)?;
+                }
+                if resource_tags::list(tx, repository.id)?.len() > MAX_TAGS {
+                    return Err(EcrError::TooManyTags);
+                }
+                Ok(Output {})
+            })
+            .await
+    }
+}

@@ -1,0 +1,104 @@
+//! UploadLayerPart: adds the next part to an upload.
+
+use serde::{Deserialize, Serialize};
+use aws::Blob;
+use bytes::Bytes;
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use super::constraints;
+use super::errors::EcrError;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::uploads;
+/// The operation.
+pub struct UploadLayerPart;
+
+/// The model's limit on 'layerPartBlob'.
+const MAX_PART_BYTES: usize = 20_971_520;
+/// repositories-images.md 7: 'parts'.
+const MAX_PARTS: u64 = 4_200;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    upload_id: Option<String>,
+    part_first_byte: Option<i64>,
+    part_last_byte: Option<i64>,
+    layer_part_blob: Option<Blob>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    registry_id: String,
+    repository_name: String,
+    upload_id: String,
+    last_byte_received: u64,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    upload_id: uuid::Uuid,
+    first: u64,
+    last: u64,
+    part: Bytes,
+}
+
+fn byte_number(member: &'static str, value: Option<i64>) -> Result<u64, EcrError> {
+    let value = constraints::required(member, value)?;
+    u64::try_from(value).map_err(|_| EcrError::parameter(member, "Member must have value greater than or equal to 0"))
+}
+
+impl Operation for UploadLayerPart {
+    const NAME: &'static str = "UploadLayerPart";
+    const ACTION: &'static str = "ecr:UploadLayerPart";
+    /// A part of 20 MiB in base64, and the rest.
+    const MAX_BODY_BYTES: usize = MAX_PART_BYTES / 3 * 4 + 64 * 1024;
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let upload_id = constraints::upload_id(input.upload_id)?;
+        let first = byte_number("partFirstByte", input.part_first_byte)?;
+        let last = byte_number("partLastByte", input.part_last_byte)?;
+        let part = constraints::required("layerPartBlob", input.layer_part_blob)?.0;
+        if part.len() > MAX_PART_BYTES {
+            let text = format!("Member must have length less than or equal to {MAX_PART_BYTES}");
+            return Err(EcrError::parameter("layerPartBlob", text));
+        }
+        Ok(Checked { registry, name, upload_id, first, last, part: Bytes::from(part) })
+    }
+
+    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
+        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let Checked { registry, name, upload_id, first, last, part } = checked;
+        let mut session = uploads::open(call.app(), &registry, &name, upload_id).await?;
+        let says = last.checked_sub(first).and_then(|span| span.checked_add(1));
+        if first != session.received() || says != Some(part.len() as u64) {
+            return Err(session.out_of_order().into());
+        }
+        if session.upload().part_count >= MAX_PARTS {
+            return Err(EcrError::TooManyParts(MAX_PARTS));
+        }
+        session.write(part).await?;
+        session.checkpoint(call.app()).await?;
+        Ok(Output {
+            registry_id: registry.account.to_string(),
+            repository_name: name.to_string(),
+            upload_id: upload_id.to_string(),
+            last_byte_received: last,
+        })
+    }
+}

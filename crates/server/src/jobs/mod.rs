@@ -1,0 +1,33 @@
+//! Background work of one node: storing pull times, abandoning stale uploads, collecting garbage.
+
+mod collect_garbage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+
+/// Pull times are stored, and garbage is looked for, so often.
+const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
+const GARBAGE_EVERY: Duration = Duration::from_secs(60);
+
+/// Works until `stop` turns true.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut pull_times = interval(PULL_TIMES_EVERY);
+    let mut garbage = interval(GARBAGE_EVERY);
+    pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let (what, result) = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
+            _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
+        };
+        if let Err(error) = result {
+            tracing::error!(%error, "{what} failed, and is tried again later: {error}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Starting and stopping: from a configuration to a server that answers, and back.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::blob::{BlobStore, ServiceKey};
+use store::db::{Db, DbConfig};
+use store::error::StoreError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, Limits};
+use crate::auth::accounts::Accounts;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::http::hosts::Hosts;
+use crate::http::tls::{self, TlsError, TlsSource};
+use crate::http::listener;
+use crate::{credentials, jobs};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Storage cannot be opened.
+    #[error("storage: {0}")]
+    Store(#[from] StoreError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Anything else; says what and where.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl StartError {
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Other(format!("{}: {error}", path.display()))
+    }
+}
+
+/// Writes a file that only its owner may read, durably.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The base URL that it is reached at on this machine.
+    pub url: String,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// The accounts, the default first.
+    pub accounts: Vec<String>,
+    /// The regions, the default first.
+    pub regions: Vec<String>,
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    listening: JoinHandle<()>,
+    working: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens storage, makes what the first start must make, and listens.
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let data_dir = config.data_dir();
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&data_dir)
+            .map_err(|error| StartError::io(&data_dir, error))?;
+        let regions = config.regions()?;
+        let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
+        let tls_source = tls_source(config)?;
+        let service_key = match &config.service_key {
+            Some(text) => ServiceKey::from_hex(text)?,
+            None => ServiceKey::load_or_create(&data_dir.join("service.key"))?,
+        };
+        let database = match &config.database.url {
+            Some(url) => {
+                DbConfig::Postgres { url: url.clone(), pool_size: config.database.pool_size.unwrap_or(16) }
+            }
+            None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
+        };
+        let db = tokio::task::spawn_blocking(move || Db::open(&database))
+            .await
+            .map_err(|error| StartError::Other(error.to_string()))??;
+        let defaults = Limits::default();
+        let limits = Limits {
+            upload_expiry_ms: config.upload_expiry_hours.map_or(defaults.upload_expiry_ms, |h| i64::from(h) * HOUR_MS),
+            blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
+            ..defaults
+        };
+        let hosts = Hosts {
+            domains: config.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+            public_url: config.public_url()?,
+            is_tls: tls_source.is_some(),
+        };
+        let acceptor = match &tls_source {
+            None => None,
+            Some(source) => {
+                let names = certificate_names(&hosts, &accounts, config.listen());
+                Some(tls::acceptor(source, &data_dir, &names)?)
+            }
+        };
+        let listener = tokio::net::TcpListener::bind(config.listen())
+            .await
+            .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
+        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let app = Arc::new(App {
+            db,
+            blobs: BlobStore::open(&data_dir.join("blobs"))?,
+            service_key,
+            clock,
+            accounts,
+            hosts,
+            limits,
+            upload_locks: crate::registry::uploads::UploadLocks::default(),
+            pull_times: crate::registry::pull_times::PullTimes::default(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let deadline = Duration::from_secs(config.shutdown_deadline_seconds.unwrap_or(30));
+        let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
+        let working = tokio::spawn(jobs::run(Arc::clone(&app), stopped));
+        let scheme = if tls_source.is_some() { "https" } else { "http" };
+        let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
+            format!("localhost:{}", address.port())
+        } else {
+            address.to_string()
+        };
+        let server = Self {
+            address,
+            url: format!("{scheme}://{host}"),
+            data_dir,
+            accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
+            regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
+            app,
+            stop,
+            listening,
+            working,
+        };
+        server.write_endpoint()?;
+        Ok(server)
+    }
+
+    /// Leaves the base URL in the data folder, whole or not at all, for scripts that started with port 0.
+    fn write_endpoint(&self) -> Result<(), StartError> {
+        let path = self.data_dir.join("endpoint");
+        let new = self.data_dir.join("endpoint.new");
+        write_private(&new, format!("{}\n", self.url).as_bytes())
+            .and_then(|()| std::fs::rename(&new, &path))
+            .map_err(|error| StartError::io(&path, error))
+    }
+
+    /// Ends listening, lets what is in flight finish within the deadline, and stores what is only in memory.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.listening.await;
+        let _ = self.working.await;
+        if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
+            tracing::warn!(%error, "last pull times were not stored: {error}");
+        }
+    }
+}
+
+fn tls_source(config: &Config) -> Result<Option<TlsSource>, ConfigError> {
+    match (&config.tls.certificate, &config.tls.key, config.tls.self_signed) {
+        (None, None, false) => Ok(None),
+        (None, None, true) => Ok(Some(TlsSource::SelfSigned)),
+        (Some(certificate), Some(key), false) => {
+            Ok(Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() }))
+        }
+        (Some(_), Some(_), true) => {
+            Err(ConfigError("tls.self_signed cannot be combined with tls.certificate and tls.key".to_owned()))
+        }
+        _ => Err(ConfigError("tls.certificate and tls.key must be given together".to_owned())),
+    }
+}
+
+/// The names that a self-signed certificate is good for.
+fn certificate_names(hosts: &Hosts, accounts: &Accounts, listen: SocketAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !listen.ip().is_unspecified() && !listen.ip().is_loopback() {
+        names.push(listen.ip().to_string());
+    }
+    for domain in hosts.domains.iter().map(String::as_str).chain(["localhost", "amazonaws.com"]) {
+        for region in accounts.regions() {
+            names.push(format!("api.ecr.{region}.{domain}"));
+            names.extend(accounts.ids().iter().map(|account| format!("{account}.dkr.ecr.{region}.{domain}")));
+        }
+    }
+    names.extend(hosts.domains.iter().cloned());
+    names
+}

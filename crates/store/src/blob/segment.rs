@@ -1,0 +1,105 @@
+//! The form of an object on disk: fixed segments, each sealed on its own and bound to its place.
+//!
+//! A segment is a 12-byte nonce, the ciphertext and a 16-byte tag. The object's name, the segment's number and
+//! whether it is the last are authenticated with it, so a cut, reordered or swapped file does not open.
+
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use aws_lc_rs::rand;
+
+use super::object_id::ObjectId;
+
+/// Plaintext bytes in every segment but the last.
+pub const SEGMENT: usize = 65_536;
+const NONCE: usize = 12;
+const TAG: usize = 16;
+/// Bytes on disk of a full segment.
+pub(super) const SEALED_SEGMENT: usize = NONCE + SEGMENT + TAG;
+const OVERHEAD: u64 = (NONCE + TAG) as u64;
+const VERSION: u8 = 1;
+
+/// How many segments an object of so many plaintext bytes has. An empty object has one, so that it too is sealed.
+pub(super) fn count(size_bytes: u64) -> u64 {
+    size_bytes.div_ceil(SEGMENT as u64).max(1)
+}
+
+/// Bytes on disk of an object of so many plaintext bytes.
+pub(super) fn file_bytes(size_bytes: u64) -> u64 {
+    size_bytes + count(size_bytes) * OVERHEAD
+}
+
+fn associated(object: ObjectId, number: u64, is_last: bool) -> [u8; 26] {
+    let mut data = [0; 26];
+    data[0] = VERSION;
+    data[1..17].copy_from_slice(object.as_bytes());
+    data[17..25].copy_from_slice(&number.to_be_bytes());
+    data[25] = u8::from(is_last);
+    data
+}
+
+/// Seals segments in one session of writing. The nonce's prefix is the session's own: when a session ends in a crash
+/// and its last segments are written again, no nonce is used twice.
+pub(super) struct Sealer {
+    key: LessSafeKey,
+    object: ObjectId,
+    prefix: [u8; 8],
+    counter: u32,
+}
+
+impl Sealer {
+    pub fn new(key: LessSafeKey, object: ObjectId) -> Self {
+        let mut prefix = [0; 8];
+        rand::fill(&mut prefix).expect("the operating system has randomness");
+        Self {
+            key,
+            object,
+            prefix,
+            counter: 0,
+        }
+    }
+
+    /// Appends the sealed form of a segment to `out`.
+    pub fn seal(&mut self, number: u64, is_last: bool, plaintext: &[u8], out: &mut Vec<u8>) {
+        let mut nonce = [0; NONCE];
+        nonce[..8].copy_from_slice(&self.prefix);
+        nonce[8..].copy_from_slice(&self.counter.to_be_bytes());
+        // A layer has at most 832,000 segments (52,000 MiB).
+        self.counter = self
+            .counter
+            .checked_add(1)
+            .expect("an object has fewer than 2^32 segments");
+        out.extend_from_slice(&nonce);
+        let start = out.len();
+        out.extend_from_slice(plaintext);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(associated(self.object, number, is_last)),
+                &mut out[start..],
+            )
+            .expect("a segment is far shorter than AES-GCM's limit");
+        out.extend_from_slice(tag.as_ref());
+    }
+}
+
+/// Opens a sealed segment in place and returns its plaintext; none if anything about it is wrong.
+pub(super) fn open<'a>(
+    key: &LessSafeKey,
+    object: ObjectId,
+    number: u64,
+    is_last: bool,
+    sealed: &'a mut [u8],
+) -> Option<&'a mut [u8]> {
+    if sealed.len() < NONCE + TAG {
+        return None;
+    }
+    let (nonce, rest) = sealed.split_at_mut(NONCE);
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    key.open_in_place(nonce, Aad::from(associated(object, number, is_last)), rest)
+        .ok()
+}
+
+/// Offset of the plaintext within a sealed segment.
+pub(super) const PLAINTEXT_AT: usize = NONCE;
+/// Bytes after the plaintext.
+pub(super) const AFTER_PLAINTEXT: usize = TAG;

@@ -1,0 +1,174 @@
+"""A full disk gives a clear error and loses nothing; once there is space again, all goes on without a restart."""
+
+import http.client
+from contextlib import contextmanager
+
+import pytest
+from botocore.exceptions import ClientError
+
+from harness.commands import run
+from harness.registry_client import RegistryClient as CheckedClient
+from harness.registry_client import Repository, digest_of, random_content, with_query
+from harness.server import Wharf
+from harness.verify import expect_whole_repository
+
+MIB = 1024 * 1024
+DISK = 48 * MIB
+BYTES = "application/octet-stream"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, of a known size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", f"size={DISK}", "wharf-test", folder)
+    yield folder
+    run("umount", "--lazy", folder)
+
+
+@pytest.fixture
+def wharf(small_disk):
+    server = Wharf(small_disk.parent / "wharf")
+    server.data_dir = small_disk / "data"
+    yield server.start()
+    server.finish()
+
+
+@pytest.fixture
+def ecr(wharf):
+    return wharf.client()
+
+
+@pytest.fixture
+def repository(wharf, ecr):
+    ecr.create_repository(repositoryName="full")
+    return Repository(CheckedClient(wharf.host, wharf.authorization), "full")
+
+
+@contextmanager
+def filled(folder, leave):
+    """The disk is full but for `leave` bytes."""
+    filler = folder / "filler"
+    with filler.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(64 * 1024))
+                file.flush()
+        except OSError:
+            pass
+    with filler.open("r+b") as file:
+        file.truncate(max(0, filler.stat().st_size - leave))
+    try:
+        yield
+    finally:
+        filler.unlink(missing_ok=True)
+
+
+def request(wharf, method, target, body=None, content_type=BYTES):
+    """One request to /v2 whose answer may be a server error. Returns the status and the text."""
+    connection = http.client.HTTPConnection(wharf.host, timeout=60)
+    headers = {"Authorization": wharf.authorization, "Content-Type": content_type}
+    try:
+        connection.putrequest(method, target)
+        for name, value in [*headers.items(), ("Content-Length", str(len(body or b"")))]:
+            connection.putheader(name, value)
+        try:
+            connection.endheaders(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before all was read: the answer is still to be read
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def expect_full(status, text):
+    assert status == 507, (status, text)
+    assert "storage is full" in text, text
+
+
+def test_push(wharf, ecr, repository, small_disk):
+    """A blob too large for the disk is refused; what was there before still pulls; then the same push works."""
+    before = repository.push_image("before")
+    content = random_content(8 * MIB)
+    with filled(small_disk, leave=2 * MIB):
+        start = wharf.log_size
+        location = repository.start_upload()
+        expect_full(*request(wharf, "PUT", with_query(location, digest=digest_of(content)), content))
+        assert "ERROR" in wharf.log_text(start), "someone has to act, so it is logged as an error"
+        repository.client.get(repository.blob(digest_of(content))).expect_error(404, "BLOB_UNKNOWN")
+        assert expect_whole_repository(ecr, repository) == {(before.digest, "before")}
+    repository.push_blob(content)
+    repository.push_image("after")
+    assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"before", "after"}
+
+
+def test_space_is_given_back(wharf, repository, small_disk):
+    """Pushes that failed leave nothing behind: many of them do not use up the disk."""
+    for _ in range(10):
+        with filled(small_disk, leave=3 * MIB):
+            content = random_content(4 * MIB)
+            location = repository.start_upload()
+            expect_full(*request(wharf, "PUT", with_query(location, digest=digest_of(content)), content))
+    # Ten leftovers would fill most of the disk; this needs half of it.
+    repository.push_blob(random_content(DISK // 2))
+
+
+def test_chunked(wharf, repository, small_disk):
+    """A chunk that does not fit is refused, and the upload goes on from where it was once there is space."""
+    content = random_content(6 * MIB)
+    location = repository.start_upload()
+    first = repository.client.patch(location, content[:MIB], content_type=BYTES).expect(202)
+    location = first.header("Location")
+    with filled(small_disk, leave=MIB):
+        expect_full(*request(wharf, "PATCH", location, content[MIB:]))
+    status = repository.client.get(location).expect(204)
+    received = int(status.header("Range").split("-")[1]) + 1
+    assert MIB <= received <= len(content)
+    target = with_query(status.header("Location") or location, digest=digest_of(content))
+    repository.client.put(target, content[received:], content_type=BYTES).expect(201)
+    assert repository.client.get(repository.blob(digest_of(content))).expect(200).body == content
+
+
+def test_nothing_left(wharf, ecr, repository, small_disk):
+    """With not a byte left, each change is refused by a clean server error, on both faces; reading goes on."""
+    before = repository.push_image("before")
+    ecr.get_authorization_token()
+    with filled(small_disk, leave=0):
+        refused = 0
+        for number in range(200):
+            try:
+                ecr.create_repository(repositoryName=f"full/{number}", tags=[{"Key": "k", "Value": "v" * 256}])
+            except ClientError as error:
+                assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+                assert error.response["Error"]["Code"] == "ServerException"
+                assert "storage is full" in error.response["Error"]["Message"]
+                refused += 1
+                break
+        assert refused, "200 repositories fit on a full disk"
+        status, text = request(wharf, "POST", "/v2/full/blobs/uploads/")
+        assert status == 202 or "storage is full" in text, (status, text)
+        assert (before.digest, "before") in expect_whole_repository(ecr, repository)
+        ecr.describe_repositories(repositoryNames=["full"])
+    ecr.create_repository(repositoryName="after")
+    assert wharf.is_running
+
+
+def test_restart_on_a_full_disk(wharf, ecr, repository, small_disk):
+    """A server that is started on a full disk serves what it has, or says clearly why it does not start."""
+    before = repository.push_image("before")
+    repository.client.close()
+    with filled(small_disk, leave=0):
+        wharf.kill()
+        try:
+            wharf.start()
+            assert (before.digest, "before") in expect_whole_repository(ecr, repository)
+        except AssertionError:
+            assert not wharf.is_running, "it runs, so it must serve"
+            assert "space" in wharf.tail() or "full" in wharf.tail(), wharf.tail()
+    if not wharf.is_running:
+        wharf.start()
+    repository.client.close()
+    repository.push_image("after")
+    assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"before", "after"}

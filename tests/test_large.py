@@ -1,0 +1,109 @@
+"""Size costs no memory: layers of gigabytes, hundreds of pulls at once, with a server that stays small."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness.load import Generated, pull_all, send
+from harness.registry_client import (
+    OCI_MANIFEST,
+    RegistryClient,
+    Repository,
+    descriptor,
+    digest_of,
+    path_of,
+    with_query,
+)
+from harness.skopeo import Skopeo
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+BYTES = "application/octet-stream"
+LAYER = 5 * GIB
+
+
+@pytest.fixture
+def repository(fresh_wharf):
+    fresh_wharf.client().create_repository(repositoryName="large")
+    return Repository(RegistryClient(fresh_wharf.host, fresh_wharf.authorization, timeout=600), "large")
+
+
+def push_layer(wharf, repository, size):
+    """POST, one streamed PATCH, PUT, as docker does it; returns the digest."""
+    location = path_of(repository.start_upload())
+    headers = {"Authorization": wharf.authorization, "Content-Type": BYTES}
+    status, answered, sha256 = send(wharf.host, "PATCH", location, headers, Generated("large layer", size))
+    assert status == 202
+    digest = f"sha256:{sha256}"
+    repository.client.put(with_query(answered["Location"], digest=digest), b"", content_type=BYTES).expect(201)
+    return digest
+
+
+def pull_layers(wharf, digest, count, hashed):
+    """Pulls of one layer at once, each with the right length, and the hashed ones with the right digest."""
+    url = f"{wharf.url}/v2/large/blobs/{digest}"
+    pulled = pull_all(url, {"Authorization": wharf.authorization}, count, hashed)
+    assert {status for status, _, _ in pulled} == {200}
+    assert {f"sha256:{sha256}" for _, _, sha256 in pulled if sha256} == {digest}
+    return {length for _, length, _ in pulled}
+
+
+@pytest.mark.timeout(1200)
+def test_five_gigabytes(fresh_wharf, repository, tmp_path):
+    """A 5 GiB layer is pushed and pulled, and so is the image that has it, with the server under 150 MiB."""
+    layer = push_layer(fresh_wharf, repository, LAYER)
+    assert pull_layers(fresh_wharf, layer, 1, 1) == {LAYER}
+
+    config = json.dumps(
+        {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]}}
+    ).encode()
+    repository.push_blob(config)
+    layer_entry = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": LAYER}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor("application/vnd.oci.image.config.v1+json", config),
+        "layers": [layer_entry],
+    }
+    body = json.dumps(manifest).encode()
+    repository.push_manifest(body, "v1")
+    (detail,) = fresh_wharf.client().describe_images(repositoryName="large")["imageDetails"]
+    assert LAYER <= detail["imageSizeInBytes"] <= LAYER + len(config)
+
+    skopeo = Skopeo(fresh_wharf)
+    skopeo.copy(skopeo.image("large", "v1"), f"dir:{tmp_path}/out")
+    assert (tmp_path / "out" / layer.partition(":")[2]).stat().st_size == LAYER
+    fresh_wharf.client().create_repository(repositoryName="large/again")
+    skopeo.copy(f"dir:{tmp_path}/out", skopeo.image("large/again", "v1"), "--preserve-digests")
+    pulled = Repository(repository.client, "large/again").pull("v1").expect(200)
+    assert digest_of(pulled.body) == digest_of(body)
+
+    assert fresh_wharf.peak_memory < 150 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+
+
+@pytest.mark.timeout(1200)
+def test_five_hundred_pulls(fresh_wharf, repository):
+    """500 pulls of 100 MiB at once, with the server under 250 MiB."""
+    layer = push_layer(fresh_wharf, repository, 100 * MIB)
+    assert pull_layers(fresh_wharf, layer, 500, 4) == {100 * MIB}
+    assert fresh_wharf.peak_memory < 250 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+
+
+def test_hundred_pushes(fresh_wharf, repository):
+    """100 uploads in hand at once, each with bytes on the way, need no more than fixed buffers."""
+    size = 8 * MIB
+
+    def push(number):
+        client = RegistryClient(fresh_wharf.host, fresh_wharf.authorization, timeout=600)
+        own = Repository(client, "large")
+        location = path_of(own.start_upload())
+        headers = {"Authorization": fresh_wharf.authorization, "Content-Type": BYTES}
+        status, answered, sha256 = send(fresh_wharf.host, "PATCH", location, headers, Generated(f"push {number}", size))
+        assert status == 202
+        client.put(with_query(answered["Location"], digest=f"sha256:{sha256}"), b"", content_type=BYTES).expect(201)
+        client.close()
+
+    with ThreadPoolExecutor(100) as pool:
+        list(pool.map(push, range(100)))
+    assert fresh_wharf.peak_memory < 250 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"

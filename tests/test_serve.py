@@ -1,0 +1,174 @@
+"""The first minutes with Wharf: starting it, finding the credentials, and asking whether it is well."""
+
+import json
+import os
+import re
+import subprocess
+import urllib.request
+
+import pytest
+
+from harness.commands import refused, run
+from harness.server import AWS, Wharf, binary
+
+
+@pytest.fixture
+def new_server(tmp_path):
+    """A server that has not been started."""
+    server = Wharf(tmp_path / "wharf")
+    yield server
+    server.finish()
+
+
+def credentials(server, output):
+    command = [binary(), "credentials", "--data-dir", server.data_dir, "--output", output]
+    return run(*command, environment=server.environment).stdout
+
+
+class TestFirstStart:
+    def test_what_it_says(self, fresh_wharf):
+        """Where it listens, who it is, where its data is, how to get credentials, and what to type next."""
+        said = fresh_wharf.log_text()
+        for expected in (
+            fresh_wharf.url,
+            fresh_wharf.account,
+            fresh_wharf.region,
+            str(fresh_wharf.data_dir),
+            "wharf credentials",
+            "create-repository",
+            "get-login-password",
+            "docker push",
+        ):
+            assert expected in said, f"{expected} is missing in:\n{said}"
+
+    def test_no_secret_is_said(self, fresh_wharf):
+        fresh_wharf.client("sts").get_caller_identity()
+        assert fresh_wharf.credentials["AWS_SECRET_ACCESS_KEY"] not in fresh_wharf.log_text()
+        fresh_wharf.client().describe_repositories()
+        assert fresh_wharf.password not in fresh_wharf.log_text()
+
+    def test_data_folder(self, fresh_wharf):
+        """Nobody else may look into it."""
+        assert fresh_wharf.data_dir.stat().st_mode & 0o777 == 0o700
+
+    def test_default_data_folder(self, tmp_path):
+        """`wharf serve` alone makes its data folder where it is started."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+        process = subprocess.Popen(
+            [binary(), "serve", "--listen", "127.0.0.1:0"],
+            cwd=tmp_path,
+            env={**environment, "HOME": str(tmp_path), "XDG_DATA_HOME": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            said = next(line for line in process.stdout if re.search(r"http://(localhost|127\.0\.0\.1):\d+", line))
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+        assert said and process.returncode == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["wharf-data"]
+
+
+class TestCredentials:
+    def test_forms_agree(self, fresh_wharf):
+        """Text, JSON and environment tell the same key."""
+        told = json.loads(credentials(fresh_wharf, "json"))
+        found = fresh_wharf.credentials
+        assert set(found) >= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"}
+        assert found["AWS_REGION"] == "us-east-1"
+        assert found["AWS_ENDPOINT_URL"] == fresh_wharf.url
+        text = credentials(fresh_wharf, "text")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            assert found[name] in text
+            assert found[name] in told.values()
+
+    def test_shell(self, fresh_wharf):
+        """`eval "$(wharf credentials --output env)"` is all that the AWS CLI needs."""
+        script = f'eval "$({binary()} credentials --data-dir {fresh_wharf.data_dir} --output env)"; aws sts get-caller-identity'
+        environment = {**fresh_wharf.aws_environment(), "PATH": f"{AWS.parent}:{os.environ['PATH']}"}
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_ENDPOINT_URL",
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+        ):
+            environment[name] = None
+        assert '"Account": "123456789012"' in run("bash", "-euc", script, environment=environment).stdout
+
+    def test_kept(self, fresh_wharf):
+        """A restart changes neither the key nor what it opens."""
+        before = credentials(fresh_wharf, "env")
+        fresh_wharf.client().create_repository(repositoryName="kept")
+        fresh_wharf.restart()
+        assert credentials(fresh_wharf, "env") == before
+        assert fresh_wharf.client().describe_repositories()["repositories"][0]["repositoryName"] == "kept"
+
+    def test_without_a_server(self, tmp_path):
+        """A folder that is no data folder is named, and nothing is made there."""
+        said = refused(binary(), "credentials", "--data-dir", tmp_path / "nothing", "--output", "env")
+        assert "nothing" in said
+        assert not (tmp_path / "nothing").exists()
+
+    def test_given(self, new_server):
+        """The environment gives account, region and key, as CI wants it."""
+        new_server.environment = {
+            "WHARF_ACCESS_KEY_ID": "AKIAGIVENBYTHETESTS1",
+            "WHARF_SECRET_ACCESS_KEY": "given-by-the-tests-given-by-the-tests-00",
+            "WHARF_ACCOUNT_ID": "555566667777",
+            "WHARF_REGION": "eu-central-1",
+        }
+        new_server.region = "eu-central-1"
+        new_server.start()
+        assert new_server.credentials["AWS_ACCESS_KEY_ID"] == "AKIAGIVENBYTHETESTS1"
+        identity = new_server.client("sts").get_caller_identity()
+        assert identity["Account"] == "555566667777"
+        made = new_server.client().create_repository(repositoryName="given")["repository"]
+        assert made["repositoryArn"] == "arn:aws:ecr:eu-central-1:555566667777:repository/given"
+
+
+class TestHealth:
+    @pytest.mark.parametrize("path", ["healthz", "readyz"])
+    def test_open_to_all(self, wharf, path):
+        with urllib.request.urlopen(f"{wharf.url}/{path}") as answer:
+            assert answer.status == 200
+
+
+class TestConfiguration:
+    def test_unknown_key(self, new_server):
+        """A key that does not exist ends the start, and is named."""
+        new_server.folder.mkdir(exist_ok=True)
+        (new_server.folder / "wharf.toml").write_text("lissten = '127.0.0.1:0'\n")
+        command = [binary(), "serve", "--data-dir", new_server.data_dir, "--config", new_server.folder / "wharf.toml"]
+        assert "lissten" in refused(*command, timeout=20)
+
+    def test_port_in_use(self, fresh_wharf, tmp_path):
+        """A second server on the same port says which address is taken."""
+        command = [binary(), "serve", "--data-dir", tmp_path / "second", "--listen", f"127.0.0.1:{fresh_wharf.port}"]
+        assert str(fresh_wharf.port) in refused(*command, timeout=20)
+
+    def test_data_folder_in_use(self, fresh_wharf):
+        """Two servers never share an embedded data folder."""
+        command = [binary(), "serve", "--data-dir", fresh_wharf.data_dir, "--listen", "127.0.0.1:0"]
+        assert str(fresh_wharf.data_dir) in refused(*command, timeout=20)
+        fresh_wharf.client().describe_repositories()
+
+
+def test_self_signed(tmp_path):
+    """`--tls self-signed` makes a certificate that clients can be told to trust, and keeps it."""
+    server = Wharf(tmp_path / "wharf", arguments=["--tls", "self-signed"])
+    server.certificate = server.data_dir / "tls-certificate.pem"
+    server.start()
+    assert server.url.startswith("https://")
+    before = server.certificate.read_bytes()
+    made = json.loads(server.aws("ecr", "create-repository", "--repository-name", "secure", "--output", "json"))
+    assert made["repository"]["repositoryUri"] == f"{server.host}/secure"
+    server.restart()
+    assert server.certificate.read_bytes() == before
+    server.aws("ecr", "describe-repositories")
+    assert "certificate" in refused(
+        "curl", "--verbose", "--noproxy", "*", f"{server.url}/healthz", environment={"CURL_CA_BUNDLE": None}
+    )
+    server.finish()
