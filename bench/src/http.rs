@@ -25,21 +25,14 @@ pub struct Target {
 impl Target {
     /// Reads a base URL such as `http://127.0.0.1:5000`; only plain HTTP is spoken here.
     pub fn parse(url: &str) -> Result<Self> {
-        let rest = url
-            .trim()
-            .strip_prefix("http://")
-            .with_context(|| format!("not an http:// URL: {url:?}"))?;
+        let rest = url.trim().strip_prefix("http://").with_context(|| format!("not an http:// URL: {url:?}"))?;
         let authority = rest.trim_end_matches('/').to_owned();
         let address = authority
             .to_socket_addrs()
             .with_context(|| format!("no address in {url:?}"))?
             .next()
             .with_context(|| format!("no address in {url:?}"))?;
-        Ok(Self {
-            address,
-            authority,
-            authorization: None,
-        })
+        Ok(Self { address, authority, authorization: None })
     }
 
     /// The bytes of a request's head; `headers` are whole lines without their line ends.
@@ -78,16 +71,9 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(target: &Target) -> Result<Self> {
-        let stream = TcpStream::connect(target.address)
-            .await
-            .context("connect")?;
+        let stream = TcpStream::connect(target.address).await.context("connect")?;
         stream.set_nodelay(true).context("TCP_NODELAY")?;
-        Ok(Self {
-            stream,
-            buffer: vec![0; BUFFER_BYTES],
-            start: 0,
-            end: 0,
-        })
+        Ok(Self { stream, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0 })
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
@@ -115,16 +101,14 @@ impl Connection {
     /// Reads `length` bytes of body and returns their digest, as in `sha256:…`.
     pub async fn digest(&mut self, length: u64) -> Result<String> {
         let mut context = digest::Context::new(&digest::SHA256);
-        self.each_piece(length, |piece| context.update(piece))
-            .await?;
+        self.each_piece(length, |piece| context.update(piece)).await?;
         Ok(crate::payload::sha256_name(&context.finish()))
     }
 
     /// Reads `length` bytes of body into memory.
     pub async fn body(&mut self, length: u64) -> Result<Vec<u8>> {
         let mut body = Vec::new();
-        self.each_piece(length, |piece| body.extend_from_slice(piece))
-            .await?;
+        self.each_piece(length, |piece| body.extend_from_slice(piece)).await?;
         Ok(body)
     }
 
@@ -133,11 +117,7 @@ impl Connection {
         let answer = self.answer().await?;
         if answer.status != expected {
             let body = self.body(answer.length.min(400)).await.unwrap_or_default();
-            bail!(
-                "status {} where {expected} was expected: {}",
-                answer.status,
-                String::from_utf8_lossy(&body).trim()
-            );
+            bail!("status {} where {expected} was expected: {}", answer.status, String::from_utf8_lossy(&body).trim());
         }
         Ok(answer)
     }
@@ -164,11 +144,7 @@ impl Connection {
         if self.end == self.buffer.len() {
             bail!("the head of an answer has no end");
         }
-        let count = self
-            .stream
-            .read(&mut self.buffer[self.end..])
-            .await
-            .context("receive")?;
+        let count = self.stream.read(&mut self.buffer[self.end..]).await.context("receive")?;
         if count == 0 {
             bail!("the server closed the connection");
         }
@@ -189,16 +165,10 @@ fn parse(head: &[u8]) -> Result<Answer> {
     let mut length = None;
     let mut location = None;
     for line in lines {
-        let Some((name, value)) = line.split_once(':') else {
-            bail!("not a header: {line:?}")
-        };
+        let Some((name, value)) = line.split_once(':') else { bail!("not a header: {line:?}") };
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-length") {
-            length = Some(
-                value
-                    .parse()
-                    .with_context(|| format!("bad Content-Length: {value:?}"))?,
-            );
+            length = Some(value.parse().with_context(|| format!("bad Content-Length: {value:?}"))?);
         } else if name.eq_ignore_ascii_case("location") {
             location = Some(value.to_owned());
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
@@ -211,11 +181,7 @@ fn parse(head: &[u8]) -> Result<Answer> {
         (None, 204) => 0,
         (None, _) => bail!("status {status} without a Content-Length"),
     };
-    Ok(Answer {
-        status,
-        length,
-        location,
-    })
+    Ok(Answer { status, length, location })
 }
 
 #[cfg(test)]
@@ -225,34 +191,14 @@ mod tests {
     #[test]
     fn heads_are_read_or_refused() {
         let answer = |status, length, location: Option<&str>| {
-            Some(Answer {
-                status,
-                length,
-                location: location.map(str::to_owned),
-            })
+            Some(Answer { status, length, location: location.map(str::to_owned) })
         };
         let rows = [
-            (
-                "plain",
-                "HTTP/1.1 200 OK\r\nContent-Length: 12",
-                answer(200, 12, None),
-            ),
-            (
-                "any case",
-                "HTTP/1.1 202 Accepted\r\ncontent-length:0\r\nLOCATION: /v2/x",
-                answer(202, 0, Some("/v2/x")),
-            ),
-            (
-                "no content",
-                "HTTP/1.1 204 No Content",
-                answer(204, 0, None),
-            ),
+            ("plain", "HTTP/1.1 200 OK\r\nContent-Length: 12", answer(200, 12, None)),
+            ("any case", "HTTP/1.1 202 Accepted\r\ncontent-length:0\r\nLOCATION: /v2/x", answer(202, 0, Some("/v2/x"))),
+            ("no content", "HTTP/1.1 204 No Content", answer(204, 0, None)),
             ("no length", "HTTP/1.1 200 OK\r\nServer: x", None),
-            (
-                "chunked",
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked",
-                None,
-            ),
+            ("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", None),
             ("bad length", "HTTP/1.1 200 OK\r\nContent-Length: -1", None),
             ("other protocol", "SSH-2.0-server", None),
         ];
@@ -265,10 +211,7 @@ mod tests {
     fn targets_are_plain_http_urls() {
         let target = Target::parse("http://127.0.0.1:5000/\n").unwrap();
         assert_eq!(target.authority, "127.0.0.1:5000");
-        assert_eq!(
-            target.head("GET", "/v2/", &["A: b"]),
-            b"GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nA: b\r\n\r\n"
-        );
+        assert_eq!(target.head("GET", "/v2/", &["A: b"]), b"GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nA: b\r\n\r\n");
         assert!(Target::parse("https://127.0.0.1:5000").is_err());
         assert!(Target::parse("http://127.0.0.1").is_err());
     }

@@ -58,16 +58,8 @@ impl Work {
 impl Push {
     /// Pushes of blobs of `size` bytes to `repository`.
     pub fn new(target: &Target, repository: &str, size: u64) -> Result<Self> {
-        let start = target.head(
-            "POST",
-            &format!("/v2/{repository}/blobs/uploads/"),
-            &["Content-Length: 0"],
-        );
-        Ok(Self {
-            target: target.clone(),
-            start,
-            payload: Payload::new(size)?,
-        })
+        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
+        Ok(Self { target: target.clone(), start, payload: Payload::new(size)? })
     }
 
     /// Pushes a blob never seen before.
@@ -80,15 +72,10 @@ impl Push {
 
         let path = finishing_path(&location, &blob.digest)?;
         let size = self.payload.size;
-        let headers = [
-            "Content-Type: application/octet-stream",
-            &format!("Content-Length: {size}"),
-        ];
+        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {size}")];
         let mut head = self.target.head("PUT", &path, &headers);
         if size <= ONE_WRITE_BYTES {
-            self.payload
-                .bytes(&blob)
-                .for_each(|piece| head.extend_from_slice(piece));
+            self.payload.bytes(&blob).for_each(|piece| head.extend_from_slice(piece));
             connection.send(&head).await?;
         } else {
             connection.send(&head).await?;
@@ -124,13 +111,7 @@ fn finishing_path(location: &str, digest: &str) -> Result<String> {
 
 /// Runs `work` on `connections` for `time`, spread over `threads`. Operations in flight at the end are finished and
 /// counted, at least one for each connection. The first failure ends the run.
-pub fn run(
-    target: &Target,
-    work: &Arc<Work>,
-    connections: usize,
-    threads: usize,
-    time: Duration,
-) -> Result<Load> {
+pub fn run(target: &Target, work: &Arc<Work>, connections: usize, threads: usize, time: Duration) -> Result<Load> {
     let threads = threads.clamp(1, connections);
     let connected = Barrier::new(threads);
     let parts = thread::scope(|scope| {
@@ -141,10 +122,7 @@ pub fn run(
                 scope.spawn(move || run_part(target, work, share, connected, time))
             })
             .collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().expect("a load thread does not panic"))
-            .collect::<Vec<_>>()
+        handles.into_iter().map(|handle| handle.join().expect("a load thread does not panic")).collect::<Vec<_>>()
     });
 
     let mut latencies_us = Vec::new();
@@ -157,11 +135,7 @@ pub fn run(
     }
     latencies_us.sort_unstable();
     let (start, end) = start.zip(end).context("no load thread ran")?;
-    Ok(Load {
-        operations: latencies_us.len() as u64,
-        seconds: (end - start).as_secs_f64(),
-        latencies_us,
-    })
+    Ok(Load { operations: latencies_us.len() as u64, seconds: (end - start).as_secs_f64(), latencies_us })
 }
 
 /// What one thread did.
@@ -171,13 +145,7 @@ struct Part {
     latencies_us: Vec<u32>,
 }
 
-fn run_part(
-    target: &Target,
-    work: &Arc<Work>,
-    share: usize,
-    connected: &Barrier,
-    time: Duration,
-) -> Result<Part> {
+fn run_part(target: &Target, work: &Arc<Work>, share: usize, connected: &Barrier, time: Duration) -> Result<Part> {
     let opened = open_all(target, share);
     // A thread that failed comes to the barrier too: the others wait for it there.
     connected.wait();
@@ -194,8 +162,7 @@ fn run_part(
                 loop {
                     work.once(&mut connection).await?;
                     let done = Instant::now();
-                    latencies_us
-                        .push(u32::try_from((done - begun).as_micros()).unwrap_or(u32::MAX));
+                    latencies_us.push(u32::try_from((done - begun).as_micros()).unwrap_or(u32::MAX));
                     if done >= deadline {
                         return anyhow::Ok((done, latencies_us));
                     }
@@ -203,11 +170,7 @@ fn run_part(
                 }
             });
         }
-        let mut part = Part {
-            start,
-            end: start,
-            latencies_us: Vec::new(),
-        };
+        let mut part = Part { start, end: start, latencies_us: Vec::new() };
         while let Some(finished) = tasks.join_next().await {
             let (done, latencies_us) = finished.context("a connection's task")??;
             part.end = part.end.max(done);
@@ -218,9 +181,7 @@ fn run_part(
 }
 
 fn open_all(target: &Target, count: usize) -> Result<(tokio::runtime::Runtime, Vec<Connection>)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let connections = runtime.block_on(async {
         let mut connections = Vec::with_capacity(count);
         for _ in 0..count {
@@ -238,30 +199,14 @@ mod tests {
     #[test]
     fn uploads_end_where_their_location_says() {
         let rows = [
-            (
-                "a path",
-                "/v2/a/blobs/uploads/1",
-                Some("/v2/a/blobs/uploads/1?digest=sha256:0"),
-            ),
-            (
-                "a path with a query",
-                "/v2/a?_state=x",
-                Some("/v2/a?_state=x&digest=sha256:0"),
-            ),
-            (
-                "a URL",
-                "http://127.0.0.1:5000/v2/a",
-                Some("/v2/a?digest=sha256:0"),
-            ),
+            ("a path", "/v2/a/blobs/uploads/1", Some("/v2/a/blobs/uploads/1?digest=sha256:0")),
+            ("a path with a query", "/v2/a?_state=x", Some("/v2/a?_state=x&digest=sha256:0")),
+            ("a URL", "http://127.0.0.1:5000/v2/a", Some("/v2/a?digest=sha256:0")),
             ("a URL without a path", "http://127.0.0.1:5000", None),
             ("a relative path", "uploads/1", None),
         ];
         for (name, location, expected) in rows {
-            assert_eq!(
-                finishing_path(location, "sha256:0").ok().as_deref(),
-                expected,
-                "{name}"
-            );
+            assert_eq!(finishing_path(location, "sha256:0").ok().as_deref(), expected, "{name}");
         }
     }
 }

@@ -67,32 +67,19 @@ struct Plan {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let (subject, peer) = (
-        Program::parse(&arguments.subject)?,
-        Program::parse(&arguments.peer)?,
-    );
+    let (subject, peer) = (Program::parse(&arguments.subject)?, Program::parse(&arguments.peer)?);
     let versions = [subject.version()?, peer.version()?];
     let plan = Plan::of(&arguments)?;
     let started_at = jiff::Timestamp::now().to_string();
 
     let samples = measure(&plan, [&subject, &peer])?;
-    let rows = plan
-        .rows
-        .iter()
-        .zip(samples)
-        .map(|(row, [left, right])| RowResult::of(row, plan.threads, left, right));
+    let rows = plan.rows.iter().zip(samples).map(|(row, [left, right])| RowResult::of(row, plan.threads, left, right));
     let [subject_version, peer_version] = versions;
     let results = Results {
         started_at,
         machine: machine(),
-        subject: Named {
-            label: subject.label,
-            version: subject_version,
-        },
-        peer: Named {
-            label: peer.label,
-            version: peer_version,
-        },
+        subject: Named { label: subject.label, version: subject_version },
+        peer: Named { label: peer.label, version: peer_version },
         rounds: plan.rounds,
         seconds_per_sample: plan.time.as_secs_f64(),
         client_threads: plan.threads,
@@ -112,31 +99,19 @@ impl Plan {
         let (rounds, seconds) = if arguments.short { (3, 0.8) } else { (5, 5.0) };
         let rounds = arguments.rounds.unwrap_or(rounds);
         ensure!(rounds > 0, "--rounds must be at least 1");
-        let time = Duration::try_from_secs_f64(arguments.seconds.unwrap_or(seconds))
-            .context("--seconds")?;
+        let time = Duration::try_from_secs_f64(arguments.seconds.unwrap_or(seconds)).context("--seconds")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let is_wanted = |row: &&Row| {
-            arguments.only.is_empty() || arguments.only.iter().any(|text| row.key.contains(text))
-        };
+        let is_wanted =
+            |row: &&Row| arguments.only.is_empty() || arguments.only.iter().any(|text| row.key.contains(text));
         let rows: Vec<_> = ROWS.iter().filter(is_wanted).collect();
-        let keys = ROWS
-            .iter()
-            .map(|row| row.key)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let keys = ROWS.iter().map(|row| row.key).collect::<Vec<_>>().join(", ");
         ensure!(!rows.is_empty(), "no row of that name; there are {keys}");
         let base = match &arguments.data_dir {
             Some(folder) => folder.clone(),
             None => std::env::current_exe()?.with_file_name("bench-data"),
         };
         let threads = arguments.client_threads.unwrap_or(cores / 2).max(1);
-        Ok(Self {
-            rounds,
-            time,
-            threads,
-            rows,
-            base,
-        })
+        Ok(Self { rounds, time, threads, rows, base })
     }
 }
 
@@ -144,8 +119,7 @@ impl Plan {
 fn measure(plan: &Plan, programs: [&Program; 2]) -> Result<Vec<[Vec<Sample>; 2]>> {
     fs::create_dir_all(&plan.base).with_context(|| format!("create {}", plan.base.display()))?;
     servers::remove_leftovers(&plan.base)?;
-    let mut samples: Vec<[Vec<Sample>; 2]> =
-        plan.rows.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+    let mut samples: Vec<[Vec<Sample>; 2]> = plan.rows.iter().map(|_| [Vec::new(), Vec::new()]).collect();
     for round in 0..plan.rounds {
         for (row, samples) in plan.rows.iter().zip(&mut samples) {
             // Who comes first changes with the round, so that neither always has the warmer or the busier machine.
@@ -155,11 +129,7 @@ fn measure(plan: &Plan, programs: [&Program; 2]) -> Result<Vec<[Vec<Sample>; 2]>
                 let sample = take_sample(plan, row, program, &plan.base)
                     .with_context(|| format!("{} with {}", row.title, program.label))?;
                 let rate = results::rate(row, &sample);
-                let unit = if row.unit() == Unit::Megabytes {
-                    " MB/s"
-                } else {
-                    "/s"
-                };
+                let unit = if row.unit() == Unit::Megabytes { " MB/s" } else { "/s" };
                 eprintln!(
                     "round {}/{}  {:<20} {:<16} {rate:>10.0}{unit}",
                     round + 1,
@@ -176,9 +146,7 @@ fn measure(plan: &Plan, programs: [&Program; 2]) -> Result<Vec<[Vec<Sample>; 2]>
 
 /// Starts the program afresh, stores what the row needs, warms up, and measures.
 fn take_sample(plan: &Plan, row: &Row, program: &Program, base: &Path) -> Result<Sample> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (server, work) = runtime.block_on(async {
         let server = Server::start(program, base).await?;
         let work = row.prepare(&server.target).await?;
@@ -195,8 +163,7 @@ fn take_sample(plan: &Plan, row: &Row, program: &Program, base: &Path) -> Result
     let cpu = usage::cpu_seconds(server.pid())?;
     let client_cpu = usage::cpu_seconds(process::id())?;
     let load = run(plan.time)?;
-    let percentile =
-        |percent: usize| load.latencies_us[(load.latencies_us.len() - 1) * percent / 100];
+    let percentile = |percent: usize| load.latencies_us[(load.latencies_us.len() - 1) * percent / 100];
     Ok(Sample {
         operations: load.operations,
         seconds: load.seconds,
@@ -212,22 +179,12 @@ fn take_sample(plan: &Plan, row: &Row, program: &Program, base: &Path) -> Result
 fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         line.trim_start_matches([' ', '\t', ':']).to_owned()
     };
-    let memory_kib: u64 = field(&read("/proc/meminfo"), "MemTotal")
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap_or(0);
+    let memory_kib: u64 = field(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");
     let processor = field(&read("/proc/cpuinfo"), "model name");
-    format!(
-        "{cores} cores of {processor}, {} GiB, Linux {}",
-        memory_kib >> 20,
-        kernel.trim()
-    )
+    format!("{cores} cores of {processor}, {} GiB, Linux {}", memory_kib >> 20, kernel.trim())
 }

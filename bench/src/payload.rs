@@ -22,10 +22,7 @@ pub fn sha256_name(digest: &digest::Digest) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Makes distinct blobs of one size.
@@ -47,9 +44,7 @@ pub struct Blob {
 impl Payload {
     /// Prepares blobs of `size` bytes, at least 32.
     pub fn new(size: u64) -> Result<Self> {
-        let shared = size
-            .checked_sub(TAIL_BYTES as u64)
-            .context("a blob needs at least 32 bytes")?;
+        let shared = size.checked_sub(TAIL_BYTES as u64).context("a blob needs at least 32 bytes")?;
         let mut block = vec![0; (BLOCK_BYTES as u64).min(shared) as usize];
         rand::fill(&mut block).context("random bytes")?;
         let mut tail = [0; TAIL_BYTES];
@@ -58,13 +53,7 @@ impl Payload {
         for piece in pieces(&block, shared) {
             beginning.update(piece);
         }
-        Ok(Self {
-            size,
-            block,
-            beginning,
-            tail,
-            made: AtomicU64::new(0),
-        })
+        Ok(Self { size, block, beginning, tail, made: AtomicU64::new(0) })
     }
 
     /// A blob that was never made before.
@@ -74,10 +63,7 @@ impl Payload {
         tail[..8].copy_from_slice(&number.to_le_bytes());
         let mut context = self.beginning.clone();
         context.update(&tail);
-        Blob {
-            digest: sha256_name(&context.finish()),
-            tail,
-        }
+        Blob { digest: sha256_name(&context.finish()), tail }
     }
 
     /// The bytes of a blob, in pieces of at most 1 MiB.
@@ -89,8 +75,7 @@ impl Payload {
 /// The `block`, repeated and cut to `length` bytes.
 fn pieces(block: &[u8], length: u64) -> impl Iterator<Item = &[u8]> {
     let size = block.len().max(1) as u64;
-    (0..length.div_ceil(size))
-        .map(move |index| &block[..(length - index * size).min(size) as usize])
+    (0..length.div_ceil(size)).map(move |index| &block[..(length - index * size).min(size) as usize])
 }
 
 #[cfg(test)]
@@ -99,15 +84,8 @@ mod tests {
 
     #[test]
     fn blobs_have_their_size_and_digest_and_differ() {
-        let sizes = [
-            32,
-            33,
-            1024,
-            BLOCK_BYTES,
-            BLOCK_BYTES + TAIL_BYTES,
-            BLOCK_BYTES + TAIL_BYTES + 1,
-            3 * BLOCK_BYTES,
-        ];
+        let sizes =
+            [32, 33, 1024, BLOCK_BYTES, BLOCK_BYTES + TAIL_BYTES, BLOCK_BYTES + TAIL_BYTES + 1, 3 * BLOCK_BYTES];
         for size in sizes {
             let payload = Payload::new(size as u64).unwrap();
             let [first, second] = [payload.distinct(), payload.distinct()];
@@ -115,11 +93,7 @@ mod tests {
             for blob in [first, second] {
                 let bytes = payload.bytes(&blob).collect::<Vec<_>>().concat();
                 assert_eq!(bytes.len(), size);
-                assert_eq!(
-                    blob.digest,
-                    sha256_name(&digest::digest(&digest::SHA256, &bytes)),
-                    "{size}"
-                );
+                assert_eq!(blob.digest, sha256_name(&digest::digest(&digest::SHA256, &bytes)), "{size}");
             }
         }
         assert!(Payload::new(31).is_err());

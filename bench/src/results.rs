@@ -38,11 +38,7 @@ impl Spread {
         } else {
             values[middle]
         };
-        Self {
-            median,
-            min: values[0],
-            max: values[values.len() - 1],
-        }
+        Self { median, min: values[0], max: values[values.len() - 1] }
     }
 
     /// Half the distance between least and most, in percent of the median.
@@ -102,10 +98,7 @@ pub struct Named {
     pub version: String,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn unit_name<S: serde::Serializer>(unit: &Unit, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(match unit {
         Unit::Operations => "operations/s",
@@ -116,16 +109,8 @@ fn unit_name<S: serde::Serializer>(unit: &Unit, serializer: S) -> Result<S::Ok, 
 impl RowResult {
     /// Of two equally long lists, in the order of the rounds.
     pub fn of(row: &Row, threads: usize, subject: Vec<Sample>, peer: Vec<Sample>) -> Self {
-        let ratio = Spread::of(
-            subject
-                .iter()
-                .zip(&peer)
-                .map(|(left, right)| rate(row, left) / rate(row, right)),
-        );
-        let (subject, peer) = (
-            Figures::of(row, threads, subject),
-            Figures::of(row, threads, peer),
-        );
+        let ratio = Spread::of(subject.iter().zip(&peer).map(|(left, right)| rate(row, left) / rate(row, right)));
+        let (subject, peer) = (Figures::of(row, threads, subject), Figures::of(row, threads, peer));
         let cpu_ratio = subject.cpu_per_unit.median / peer.cpu_per_unit.median;
         Self {
             key: row.key,
@@ -151,17 +136,10 @@ impl Figures {
         Self {
             rate: spread(&|sample| rate(row, sample)),
             cpu_per_unit: spread(&cpu),
-            peak_bytes: samples
-                .iter()
-                .map(|sample| sample.peak_bytes)
-                .max()
-                .unwrap_or(0),
+            peak_bytes: samples.iter().map(|sample| sample.peak_bytes).max().unwrap_or(0),
             p50_us: spread(&|sample| f64::from(sample.p50_us)).median,
             p99_us: spread(&|sample| f64::from(sample.p99_us)).median,
-            client_busy_percent: spread(&|sample| {
-                sample.client_cpu_seconds / sample.seconds / threads * 100.0
-            })
-            .median,
+            client_busy_percent: spread(&|sample| sample.client_cpu_seconds / sample.seconds / threads * 100.0).median,
             samples,
         }
     }
@@ -170,8 +148,7 @@ impl Figures {
 /// In the row's unit per second.
 pub fn rate(row: &Row, sample: &Sample) -> f64 {
     let operations = sample.operations as f64 / sample.seconds;
-    row.bytes()
-        .map_or(operations, |bytes| operations * bytes as f64 / 1e6)
+    row.bytes().map_or(operations, |bytes| operations * bytes as f64 / 1e6)
 }
 
 #[cfg(test)]
@@ -185,12 +162,7 @@ mod tests {
             ("one value", &[3.0], 3.0, 0.0),
             ("even", &[4.0, 1.0], 2.5, 60.0),
             ("odd, unsorted", &[9.0, 5.0, 1.0], 5.0, 80.0),
-            (
-                "an outlier does not move the median",
-                &[1.0, 1.0, 1.0, 1.0, 9.0],
-                1.0,
-                400.0,
-            ),
+            ("an outlier does not move the median", &[1.0, 1.0, 1.0, 1.0, 9.0], 1.0, 400.0),
         ];
         for (name, values, median, percent) in rows {
             let spread = Spread::of(values.iter().copied());
@@ -210,12 +182,7 @@ mod tests {
             p50_us: 1,
             p99_us: 2,
         };
-        let small = Row {
-            key: "",
-            title: "",
-            connections: 1,
-            measured: Measured::BlobGet(1024),
-        };
+        let small = Row { key: "", title: "", connections: 1, measured: Measured::BlobGet(1024) };
         let result = RowResult::of(
             &small,
             4,
@@ -223,29 +190,14 @@ mod tests {
             vec![sample(1000, 1.0), sample(1000, 1.0)],
         );
         assert!((result.subject.rate.median - 3000.0).abs() < 1e-9);
-        assert!(
-            (result.peer.cpu_per_unit.median - 1000.0).abs() < 1e-9,
-            "microseconds for an operation"
-        );
-        assert!(
-            (result.ratio.median - 6.0).abs() < 1e-9,
-            "the ratio is taken round by round"
-        );
+        assert!((result.peer.cpu_per_unit.median - 1000.0).abs() < 1e-9, "microseconds for an operation");
+        assert!((result.ratio.median - 6.0).abs() < 1e-9, "the ratio is taken round by round");
         assert_eq!(result.subject.peak_bytes, 8000);
-        assert!(
-            (result.subject.client_busy_percent - 50.0).abs() < 1e-9,
-            "one connection uses one thread"
-        );
+        assert!((result.subject.client_busy_percent - 50.0).abs() < 1e-9, "one connection uses one thread");
 
-        let large = Row {
-            measured: Measured::Push(1 << 30),
-            ..small
-        };
+        let large = Row { measured: Measured::Push(1 << 30), ..small };
         let result = RowResult::of(&large, 1, vec![sample(2, 4.0)], vec![sample(1, 4.0)]);
-        assert!(
-            (result.subject.rate.median - 1_073.741_824).abs() < 1e-9,
-            "MB/s"
-        );
+        assert!((result.subject.rate.median - 1_073.741_824).abs() < 1e-9, "MB/s");
         assert!((result.cpu_ratio - 0.5).abs() < 1e-9);
     }
 

@@ -41,48 +41,13 @@ pub enum Measured {
 }
 
 pub const ROWS: &[Row] = &[
-    Row {
-        key: "manifest-get",
-        title: "manifest GET by tag",
-        connections: 64,
-        measured: Measured::ManifestGet,
-    },
-    Row {
-        key: "blob-get-1k",
-        title: "blob GET 1 KiB",
-        connections: 16,
-        measured: Measured::BlobGet(KIB),
-    },
-    Row {
-        key: "blob-get-1m",
-        title: "blob GET 1 MiB",
-        connections: 16,
-        measured: Measured::BlobGet(MIB),
-    },
-    Row {
-        key: "blob-get-1g",
-        title: "blob GET 1 GiB",
-        connections: 1,
-        measured: Measured::BlobGet(GIB),
-    },
-    Row {
-        key: "push-1k",
-        title: "push 1 KiB",
-        connections: 16,
-        measured: Measured::Push(KIB),
-    },
-    Row {
-        key: "push-1m",
-        title: "push 1 MiB",
-        connections: 16,
-        measured: Measured::Push(MIB),
-    },
-    Row {
-        key: "push-1g",
-        title: "push 1 GiB",
-        connections: 1,
-        measured: Measured::Push(GIB),
-    },
+    Row { key: "manifest-get", title: "manifest GET by tag", connections: 64, measured: Measured::ManifestGet },
+    Row { key: "blob-get-1k", title: "blob GET 1 KiB", connections: 16, measured: Measured::BlobGet(KIB) },
+    Row { key: "blob-get-1m", title: "blob GET 1 MiB", connections: 16, measured: Measured::BlobGet(MIB) },
+    Row { key: "blob-get-1g", title: "blob GET 1 GiB", connections: 1, measured: Measured::BlobGet(GIB) },
+    Row { key: "push-1k", title: "push 1 KiB", connections: 16, measured: Measured::Push(KIB) },
+    Row { key: "push-1m", title: "push 1 MiB", connections: 16, measured: Measured::Push(MIB) },
+    Row { key: "push-1g", title: "push 1 GiB", connections: 1, measured: Measured::Push(GIB) },
 ];
 
 /// How a row's rate is told.
@@ -104,11 +69,7 @@ impl Row {
     }
 
     pub fn unit(&self) -> Unit {
-        if self.bytes().is_some() {
-            Unit::Megabytes
-        } else {
-            Unit::Operations
-        }
+        if self.bytes().is_some() { Unit::Megabytes } else { Unit::Operations }
     }
 
     /// Whether a load before the load makes sense: not where one operation takes seconds and nothing is cached.
@@ -132,32 +93,14 @@ impl Row {
 
 /// Pushes a blob of `size` bytes, reads it back, and returns the GET that does so.
 async fn checked_blob(target: &Target, connection: &mut Connection, size: u64) -> Result<Work> {
-    let blob = Push::new(target, REPOSITORY, size)?
-        .once(connection)
-        .await
-        .context("push a blob")?;
-    let request = target.head(
-        "GET",
-        &format!("/v2/{REPOSITORY}/blobs/{}", blob.digest),
-        &[],
-    );
+    let blob = Push::new(target, REPOSITORY, size)?.once(connection).await.context("push a blob")?;
+    let request = target.head("GET", &format!("/v2/{REPOSITORY}/blobs/{}", blob.digest), &[]);
     connection.send(&request).await?;
     let answer = connection.expect(200).await.context("read a blob")?;
-    ensure!(
-        answer.length == size,
-        "a blob of {size} bytes came back with {}",
-        answer.length
-    );
+    ensure!(answer.length == size, "a blob of {size} bytes came back with {}", answer.length);
     let digest = connection.digest(answer.length).await?;
-    ensure!(
-        digest == blob.digest,
-        "pushed {} and got back {digest}",
-        blob.digest
-    );
-    Ok(Work::Get {
-        request,
-        length: size,
-    })
+    ensure!(digest == blob.digest, "pushed {} and got back {digest}", blob.digest);
+    Ok(Work::Get { request, length: size })
 }
 
 /// Pushes a small image as `latest`, reads its manifest back, and returns the GET that does so.
@@ -176,10 +119,7 @@ async fn manifest_get(target: &Target, connection: &mut Connection) -> Result<Wo
     let manifest = serde_json::to_vec_pretty(&manifest)?;
 
     let path = format!("/v2/{REPOSITORY}/manifests/latest");
-    let headers = [
-        &format!("Content-Type: {MANIFEST_TYPE}"),
-        &format!("Content-Length: {}", manifest.len()),
-    ];
+    let headers = [&format!("Content-Type: {MANIFEST_TYPE}"), &format!("Content-Length: {}", manifest.len())];
     let mut put = target.head("PUT", &path, &headers.map(String::as_str));
     put.extend_from_slice(&manifest);
     connection.send(&put).await?;
@@ -192,14 +132,7 @@ async fn manifest_get(target: &Target, connection: &mut Connection) -> Result<Wo
     let stored = connection.body(answer.length).await?;
     if stored != manifest {
         let name = sha256_name(&digest::digest(&digest::SHA256, &stored));
-        bail!(
-            "the manifest came back as {name}, {} bytes for {}",
-            stored.len(),
-            manifest.len()
-        );
+        bail!("the manifest came back as {name}, {} bytes for {}", stored.len(), manifest.len());
     }
-    Ok(Work::Get {
-        request,
-        length: answer.length,
-    })
+    Ok(Work::Get { request, length: answer.length })
 }

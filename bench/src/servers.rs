@@ -43,46 +43,27 @@ impl Program {
         let (kind, usual_path) = match name {
             "wharf" => (Kind::Wharf, beside_this_program("wharf")?),
             "docker-registry" => (Kind::DockerRegistry, PathBuf::from("docker-registry")),
-            _ => bail!(
-                "unknown server {name:?}: say wharf or docker-registry, or one of them with :PATH"
-            ),
+            _ => bail!("unknown server {name:?}: say wharf or docker-registry, or one of them with :PATH"),
         };
-        Ok(Self {
-            kind,
-            path: path.unwrap_or(usual_path),
-            label: text.to_owned(),
-        })
+        Ok(Self { kind, path: path.unwrap_or(usual_path), label: text.to_owned() })
     }
 
     /// The version that the program itself tells, which also shows that it can be run.
     pub fn version(&self) -> Result<String> {
-        let output = Command::new(&self.path)
-            .arg("--version")
-            .output()
-            .with_context(|| match self.kind {
-                Kind::Wharf => format!("cannot run {}", self.path.display()),
-                Kind::DockerRegistry => {
-                    format!(
-                        "cannot run {} (on Debian: apt install docker-registry)",
-                        self.path.display()
-                    )
-                }
-            })?;
-        ensure!(
-            output.status.success(),
-            "{} --version: {}",
-            self.path.display(),
-            output.status
-        );
+        let output = Command::new(&self.path).arg("--version").output().with_context(|| match self.kind {
+            Kind::Wharf => format!("cannot run {}", self.path.display()),
+            Kind::DockerRegistry => {
+                format!("cannot run {} (on Debian: apt install docker-registry)", self.path.display())
+            }
+        })?;
+        ensure!(output.status.success(), "{} --version: {}", self.path.display(), output.status);
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 }
 
 /// `wharf` is built into the same folder as the bench.
 fn beside_this_program(name: &str) -> Result<PathBuf> {
-    Ok(std::env::current_exe()
-        .context("where this program is")?
-        .with_file_name(name))
+    Ok(std::env::current_exe().context("where this program is")?.with_file_name(name))
 }
 
 /// A server that runs until it is dropped; its data folder goes with it.
@@ -102,13 +83,8 @@ impl Server {
             Kind::Wharf => start_wharf(program, folder.path(), &log).await,
             Kind::DockerRegistry => start_docker_registry(program, folder.path(), &log).await,
         };
-        let (child, target) =
-            started.with_context(|| format!("start {}{}", program.label, last_lines(&log)))?;
-        Ok(Self {
-            child,
-            target,
-            _folder: folder,
-        })
+        let (child, target) = started.with_context(|| format!("start {}{}", program.label, last_lines(&log)))?;
+        Ok(Self { child, target, _folder: folder })
     }
 
     pub fn pid(&self) -> u32 {
@@ -127,10 +103,7 @@ pub fn remove_leftovers(base: &Path) -> Result<()> {
     for entry in fs::read_dir(base).with_context(|| format!("list {}", base.display()))? {
         let path = entry?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let pid = name
-            .strip_prefix(FOLDER_PREFIX)
-            .and_then(|rest| rest.split_once('-'))
-            .map(|(pid, _)| pid);
+        let pid = name.strip_prefix(FOLDER_PREFIX).and_then(|rest| rest.split_once('-')).map(|(pid, _)| pid);
         let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else {
             continue;
         };
@@ -150,17 +123,10 @@ fn end(child: &mut Child) {
 
 async fn start_wharf(program: &Program, folder: &Path, log: &Path) -> Result<(Child, Target)> {
     let data = folder.join("data");
-    let arguments = [
-        "serve".as_ref(),
-        "--listen".as_ref(),
-        "127.0.0.1:0".as_ref(),
-        "--data-dir".as_ref(),
-        data.as_os_str(),
-    ];
-    let credentials = [
-        ("WHARF_ACCESS_KEY_ID", wharf::ACCESS_KEY_ID),
-        ("WHARF_SECRET_ACCESS_KEY", wharf::SECRET_ACCESS_KEY),
-    ];
+    let arguments =
+        ["serve".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), "--data-dir".as_ref(), data.as_os_str()];
+    let credentials =
+        [("WHARF_ACCESS_KEY_ID", wharf::ACCESS_KEY_ID), ("WHARF_SECRET_ACCESS_KEY", wharf::SECRET_ACCESS_KEY)];
     let endpoint = data.join("endpoint");
     spawn(program, &arguments, &credentials, log, async || {
         let Ok(url) = fs::read_to_string(&endpoint) else {
@@ -174,14 +140,8 @@ async fn start_wharf(program: &Program, folder: &Path, log: &Path) -> Result<(Ch
     .await
 }
 
-async fn start_docker_registry(
-    program: &Program,
-    folder: &Path,
-    log: &Path,
-) -> Result<(Child, Target)> {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .and_then(|free| free.local_addr())
-        .context("a free port")?;
+async fn start_docker_registry(program: &Program, folder: &Path, log: &Path) -> Result<(Child, Target)> {
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("a free port")?;
     let data = folder.join("data");
     // Debian's own configuration, with logs and authentication off: all that is left out here is in its favour.
     let config = serde_json::json!({
@@ -199,20 +159,14 @@ async fn start_docker_registry(
     let config_file = folder.join("config.yml");
     fs::write(&config_file, config.to_string()).context("write config.yml")?;
     let target = Target::parse(&format!("http://{address}"))?;
-    spawn(
-        program,
-        &["serve".as_ref(), config_file.as_os_str()],
-        &[],
-        log,
-        async || {
-            let Ok(mut connection) = Connection::open(&target).await else {
-                return Ok(None);
-            };
-            connection.send(&target.head("GET", "/v2/", &[])).await?;
-            connection.expect(200).await?;
-            Ok(Some(target.clone()))
-        },
-    )
+    spawn(program, &["serve".as_ref(), config_file.as_os_str()], &[], log, async || {
+        let Ok(mut connection) = Connection::open(&target).await else {
+            return Ok(None);
+        };
+        connection.send(&target.head("GET", "/v2/", &[])).await?;
+        connection.expect(200).await?;
+        Ok(Some(target.clone()))
+    })
     .await
 }
 
@@ -246,10 +200,7 @@ async fn spawn(
     Ok((child, outcome?))
 }
 
-async fn wait_until_ready(
-    child: &mut Child,
-    ready: impl AsyncFn() -> Result<Option<Target>>,
-) -> Result<Target> {
+async fn wait_until_ready(child: &mut Child, ready: impl AsyncFn() -> Result<Option<Target>>) -> Result<Target> {
     let begun = Instant::now();
     loop {
         if let Some(target) = ready().await? {
@@ -258,11 +209,7 @@ async fn wait_until_ready(
         if let Some(status) = child.try_wait()? {
             bail!("it ended at once: {status}");
         }
-        ensure!(
-            begun.elapsed() < START_TIME,
-            "it did not answer within {} s",
-            START_TIME.as_secs()
-        );
+        ensure!(begun.elapsed() < START_TIME, "it did not answer within {} s", START_TIME.as_secs());
         thread::sleep(START_POLL);
     }
 }
@@ -272,11 +219,7 @@ fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(10)..];
-    if last.is_empty() {
-        String::new()
-    } else {
-        format!("; its log ends with:\n{}", last.join("\n"))
-    }
+    if last.is_empty() { String::new() } else { format!("; its log ends with:\n{}", last.join("\n")) }
 }
 
 #[cfg(test)]
@@ -286,20 +229,11 @@ mod tests {
     #[test]
     fn programs_are_named_with_or_without_a_path() {
         let wharf = Program::parse("wharf").unwrap();
-        assert_eq!(
-            (wharf.kind, wharf.path.file_name()),
-            (Kind::Wharf, Some(OsStr::new("wharf")))
-        );
+        assert_eq!((wharf.kind, wharf.path.file_name()), (Kind::Wharf, Some(OsStr::new("wharf"))));
         let other = Program::parse("wharf:/opt/wharf-old").unwrap();
-        assert_eq!(
-            (other.kind, other.path),
-            (Kind::Wharf, PathBuf::from("/opt/wharf-old"))
-        );
+        assert_eq!((other.kind, other.path), (Kind::Wharf, PathBuf::from("/opt/wharf-old")));
         let peer = Program::parse("docker-registry").unwrap();
-        assert_eq!(
-            (peer.kind, peer.path),
-            (Kind::DockerRegistry, PathBuf::from("docker-registry"))
-        );
+        assert_eq!((peer.kind, peer.path), (Kind::DockerRegistry, PathBuf::from("docker-registry")));
         assert!(Program::parse("nginx").is_err());
     }
 }

@@ -23,17 +23,11 @@ struct Cell {
 
 impl Cell {
     fn plain(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            colour: Colour::None,
-        }
+        Self { text: text.into(), colour: Colour::None }
     }
 
     fn bold(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            colour: Colour::Bold,
-        }
+        Self { text: text.into(), colour: Colour::Bold }
     }
 }
 
@@ -49,42 +43,17 @@ pub fn render(results: &Results, colours: bool) -> String {
         results.seconds_per_sample,
         results.client_threads,
     );
-    let mut rates = vec![
-        [
-            "rate, median ± spread",
-            subject,
-            peer,
-            "ratio",
-            "least to most",
-        ]
-        .map(Cell::bold)
-        .into(),
-    ];
+    let mut rates = vec![["rate, median ± spread", subject, peer, "ratio", "least to most"].map(Cell::bold).into()];
     rates.extend(results.rows.iter().map(rate_cells));
     align(&mut text, &rates, colours);
     text.push('\n');
 
-    let mut costs = vec![
-        [
-            "cost",
-            subject,
-            peer,
-            "ratio",
-            "peak memory",
-            "p99",
-            "client busy",
-        ]
-        .map(Cell::bold)
-        .into(),
-    ];
+    let mut costs = vec![["cost", subject, peer, "ratio", "peak memory", "p99", "client busy"].map(Cell::bold).into()];
     costs.extend(results.rows.iter().map(cost_cells));
     align(&mut text, &costs, colours);
 
-    let mut bound = results
-        .rows
-        .iter()
-        .filter(|row| is_client_bound(&row.subject) || is_client_bound(&row.peer))
-        .peekable();
+    let mut bound =
+        results.rows.iter().filter(|row| is_client_bound(&row.subject) || is_client_bound(&row.peer)).peekable();
     if bound.peek().is_some() {
         let titles: Vec<_> = bound.map(|row| row.title).collect();
         let _ = write!(
@@ -106,25 +75,14 @@ fn rate_cells(row: &RowResult) -> Vec<Cell> {
             Unit::Operations => "/s",
             Unit::Megabytes => " MB/s",
         };
-        Cell::plain(format!(
-            "{}{unit} ±{:>2.0}%",
-            grouped(spread.median),
-            spread.percent()
-        ))
+        Cell::plain(format!("{}{unit} ±{:>2.0}%", grouped(spread.median), spread.percent()))
     };
-    let colour = if row.ratio.median >= 1.0 {
-        Colour::Green
-    } else {
-        Colour::Red
-    };
+    let colour = if row.ratio.median >= 1.0 { Colour::Green } else { Colour::Red };
     vec![
         title(row),
         rate(&row.subject.rate),
         rate(&row.peer.rate),
-        Cell {
-            text: format!("{:.2}x", row.ratio.median),
-            colour,
-        },
+        Cell { text: format!("{:.2}x", row.ratio.median), colour },
         Cell::plain(format!("{:.2} to {:.2}", row.ratio.min, row.ratio.max)),
     ]
 }
@@ -146,15 +104,8 @@ fn cost_cells(row: &RowResult) -> Vec<Cell> {
         cpu(peer),
         Cell::plain(format!("{:.2}x", row.cpu_ratio)),
         Cell::plain(format!("{} / {} MiB", mib(subject), mib(peer))),
-        Cell::plain(format!(
-            "{:.1} / {:.1} ms",
-            milliseconds(subject),
-            milliseconds(peer)
-        )),
-        Cell::plain(format!(
-            "{:.0} / {:.0}%",
-            subject.client_busy_percent, peer.client_busy_percent
-        )),
+        Cell::plain(format!("{:.1} / {:.1} ms", milliseconds(subject), milliseconds(peer))),
+        Cell::plain(format!("{:.0} / {:.0}%", subject.client_busy_percent, peer.client_busy_percent)),
     ]
 }
 
@@ -181,16 +132,9 @@ fn grouped(value: f64) -> String {
 /// First column to the left, the others to the right, each as wide as its widest cell.
 fn align(text: &mut String, lines: &[Vec<Cell>], colours: bool) {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(column))
-            .map(|cell| cell.text.chars().count())
-            .max()
-    };
-    let widths: Vec<_> = (0..columns)
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
+    let width =
+        |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.text.chars().count()).max();
+    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     for line in lines {
         for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
             let space = " ".repeat(width - cell.text.chars().count());
@@ -201,11 +145,7 @@ fn align(text: &mut String, lines: &[Vec<Cell>], colours: bool) {
                 Colour::None | Colour::Bold | Colour::Green | Colour::Red => ("", ""),
             };
             // The first column is words, the others are figures.
-            let (before, after) = if column == 0 {
-                ("", space.as_str())
-            } else {
-                (space.as_str(), "")
-            };
+            let (before, after) = if column == 0 { ("", space.as_str()) } else { (space.as_str(), "") };
             let gap = if column == 0 { "" } else { "   " };
             text.extend([gap, before, start, &cell.text, end, after]);
         }
@@ -235,22 +175,14 @@ mod tests {
     #[test]
     fn columns_line_up_with_and_without_colours() {
         let lines = || {
-            let coloured = Cell {
-                text: "7x".to_owned(),
-                colour: Colour::Green,
-            };
-            [
-                vec![Cell::bold("row"), Cell::bold("ratio")],
-                vec![Cell::plain("± a long one"), coloured],
-            ]
+            let coloured = Cell { text: "7x".to_owned(), colour: Colour::Green };
+            [vec![Cell::bold("row"), Cell::bold("ratio")], vec![Cell::plain("± a long one"), coloured]]
         };
         let (mut plain, mut coloured) = (String::new(), String::new());
         align(&mut plain, &lines(), false);
         align(&mut coloured, &lines(), true);
         assert_eq!(plain, "row            ratio\n± a long one      7x\n");
-        let stripped = ["\x1b[0m", "\x1b[1m", "\x1b[32m"]
-            .iter()
-            .fold(coloured, |text, code| text.replace(code, ""));
+        let stripped = ["\x1b[0m", "\x1b[1m", "\x1b[32m"].iter().fold(coloured, |text, code| text.replace(code, ""));
         assert_eq!(stripped, plain);
     }
 }

@@ -35,9 +35,7 @@ pub fn peak_memory_bytes(pid: u32) -> Result<u64> {
 }
 
 fn peak_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -48,14 +46,10 @@ mod tests {
 
     #[test]
     fn fields_are_found() {
-        let stat =
-            "77 (a (strange) name) S 1 77 77 0 -1 4194560 900 0 0 0 31 11 0 0 20 0 1 0 5 0 0";
+        let stat = "77 (a (strange) name) S 1 77 77 0 -1 4194560 900 0 0 0 31 11 0 0 20 0 1 0 5 0 0";
         assert_eq!(cpu_ticks(stat), Some(42));
         assert_eq!(cpu_ticks("77 cut"), None);
-        assert_eq!(
-            peak_bytes("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n"),
-            Some(12 * 1024)
-        );
+        assert_eq!(peak_bytes("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n"), Some(12 * 1024));
         assert_eq!(peak_bytes("Name:\tx\n"), None);
     }
 

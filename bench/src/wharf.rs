@@ -20,42 +20,18 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Creates the repository of the rows and returns the target with a registry token.
 pub async fn log_in(mut target: Target) -> Result<Target> {
     let mut connection = Connection::open(&target).await?;
-    call(
-        &mut connection,
-        &target,
-        "CreateRepository",
-        &json!({ "repositoryName": REPOSITORY }),
-    )
-    .await?;
-    let answer = call(
-        &mut connection,
-        &target,
-        "GetAuthorizationToken",
-        &json!({}),
-    )
-    .await?;
-    let token = answer
-        .pointer("/authorizationData/0/authorizationToken")
-        .and_then(Value::as_str);
+    call(&mut connection, &target, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
+    let answer = call(&mut connection, &target, "GetAuthorizationToken", &json!({})).await?;
+    let token = answer.pointer("/authorizationData/0/authorizationToken").and_then(Value::as_str);
     // The token is the user name and password in the form that Basic authentication takes.
-    target.authorization = Some(format!(
-        "Basic {}",
-        token.context("an answer without authorizationToken")?
-    ));
+    target.authorization = Some(format!("Basic {}", token.context("an answer without authorizationToken")?));
     Ok(target)
 }
 
-async fn call(
-    connection: &mut Connection,
-    target: &Target,
-    operation: &str,
-    input: &Value,
-) -> Result<Value> {
+async fn call(connection: &mut Connection, target: &Target, operation: &str, input: &Value) -> Result<Value> {
     let body = input.to_string();
     let amz_target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-    let amz_date = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
+    let amz_date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let authorization = authorization(&target.authority, &amz_date, &amz_target, body.as_bytes());
     let headers = [
         &format!("Content-Type: {CONTENT_TYPE}"),
@@ -67,10 +43,7 @@ async fn call(
     let mut request = target.head("POST", "/", &headers.map(String::as_str));
     request.extend_from_slice(body.as_bytes());
     connection.send(&request).await?;
-    let answer = connection
-        .expect(200)
-        .await
-        .with_context(|| operation.to_owned())?;
+    let answer = connection.expect(200).await.with_context(|| operation.to_owned())?;
     let body = connection.body(answer.length).await?;
     serde_json::from_slice(&body).with_context(|| format!("the answer of {operation}"))
 }
@@ -85,10 +58,7 @@ fn authorization(authority: &str, amz_date: &str, amz_target: &str, body: &[u8])
     );
     let day = &amz_date[..8];
     let scope = format!("{day}/{REGION}/ecr/aws4_request");
-    let string_to_sign = format!(
-        "AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{}",
-        sha256_hex(canonical_request.as_bytes())
-    );
+    let string_to_sign = format!("AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()));
 
     let mut key = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
     for part in [day, REGION, "ecr", "aws4_request"] {
@@ -116,18 +86,8 @@ mod tests {
     fn signatures_are_those_of_the_aws_sdk() {
         // What botocore 1.43 computes for the same request and credentials.
         let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
-        let header = authorization(
-            "127.0.0.1:5000",
-            "20260102T030405Z",
-            target,
-            br#"{"repositoryName":"bench/app"}"#,
-        );
-        let signature = header
-            .rsplit_once("Signature=")
-            .map(|(_, signature)| signature);
-        assert_eq!(
-            signature,
-            Some("f10784c5985bf669b41686431e362efd792ea3b8616317935f6b493e1e203668")
-        );
+        let header = authorization("127.0.0.1:5000", "20260102T030405Z", target, br#"{"repositoryName":"bench/app"}"#);
+        let signature = header.rsplit_once("Signature=").map(|(_, signature)| signature);
+        assert_eq!(signature, Some("f10784c5985bf669b41686431e362efd792ea3b8616317935f6b493e1e203668"));
     }
 }

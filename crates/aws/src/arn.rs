@@ -22,13 +22,7 @@ pub struct ArnError;
 
 impl Arn {
     /// Of its parts.
-    pub fn new(
-        partition: Partition,
-        service: &str,
-        region: &str,
-        account: &str,
-        resource: impl Into<String>,
-    ) -> Self {
+    pub fn new(partition: Partition, service: &str, region: &str, account: &str, resource: impl Into<String>) -> Self {
         Self {
             partition: partition.to_string(),
             service: service.to_owned(),

@@ -113,8 +113,8 @@ impl FromStr for AccessKeyId {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        let is_key = (16..=128).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_key =
+            (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if is_key {
             Ok(Self(text.to_owned()))
         } else {

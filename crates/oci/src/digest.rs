@@ -148,9 +148,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -160,9 +158,7 @@ pub fn is_digest_like(text: &str) -> bool {
         return false;
     };
     !algorithm.is_empty()
-        && algorithm
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte))
+        && algorithm.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte))
         && !hex.is_empty()
         && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -185,27 +181,11 @@ mod tests {
         let hex = "a".repeat(64);
         for (name, text, error) in [
             ("no colon", hex.clone(), DigestError::Malformed),
-            (
-                "short",
-                format!("sha256:{}", &hex[1..]),
-                DigestError::Malformed,
-            ),
+            ("short", format!("sha256:{}", &hex[1..]), DigestError::Malformed),
             ("long", format!("sha256:{hex}a"), DigestError::Malformed),
-            (
-                "upper case",
-                format!("sha256:{}", hex.to_uppercase()),
-                DigestError::Malformed,
-            ),
-            (
-                "not hex",
-                format!("sha256:{}g", &hex[1..]),
-                DigestError::Malformed,
-            ),
-            (
-                "other algorithm",
-                format!("md5:{hex}"),
-                DigestError::UnsupportedAlgorithm,
-            ),
+            ("upper case", format!("sha256:{}", hex.to_uppercase()), DigestError::Malformed),
+            ("not hex", format!("sha256:{}g", &hex[1..]), DigestError::Malformed),
+            ("other algorithm", format!("md5:{hex}"), DigestError::UnsupportedAlgorithm),
             ("empty", String::new(), DigestError::Malformed),
         ] {
             assert_eq!(text.parse::<Digest>(), Err(error), "{name}");

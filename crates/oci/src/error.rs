@@ -76,14 +76,8 @@ struct Entry<'a> {
 
 /// The body of an error answer.
 pub fn error_body(code: ErrorCode, message: &str, detail: Option<serde_json::Value>) -> Vec<u8> {
-    serde_json::to_vec(&Envelope {
-        errors: [Entry {
-            code: code.as_str(),
-            message,
-            detail,
-        }],
-    })
-    .expect("texts can be written as JSON")
+    serde_json::to_vec(&Envelope { errors: [Entry { code: code.as_str(), message, detail }] })
+        .expect("texts can be written as JSON")
 }
 
 #[cfg(test)]
@@ -93,9 +87,6 @@ mod tests {
     #[test]
     fn envelope() {
         let body = error_body(ErrorCode::NameUnknown, "no \"x\"", None);
-        assert_eq!(
-            body,
-            br#"{"errors":[{"code":"NAME_UNKNOWN","message":"no \"x\""}]}"#
-        );
+        assert_eq!(body, br#"{"errors":[{"code":"NAME_UNKNOWN","message":"no \"x\""}]}"#);
     }
 }

@@ -7,8 +7,8 @@ use serde_json::error::Category;
 
 use crate::digest::Digest;
 use crate::media_type::{
-    DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_V1, DOCKER_V1_SIGNED, MediaType, OCI_ARTIFACT,
-    OCI_INDEX, OCI_MANIFEST, ORAS_ARTIFACT,
+    DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_V1, DOCKER_V1_SIGNED, MediaType, OCI_ARTIFACT, OCI_INDEX,
+    OCI_MANIFEST, ORAS_ARTIFACT,
 };
 
 /// repositories-images.md 4: 'imageManifest'.
@@ -132,83 +132,46 @@ fn invalid(text: impl Into<String>) -> ManifestError {
 
 impl RawDescriptor {
     fn check(self, member: &str) -> Result<Descriptor, ManifestError> {
-        let digest = self
-            .digest
-            .ok_or_else(|| invalid(format!("{member}.digest is missing")))?;
-        let digest = digest
-            .parse()
-            .map_err(|error| invalid(format!("{member}.digest '{digest}': {error}")))?;
-        let size = self
-            .size
-            .ok_or_else(|| invalid(format!("{member}.size is missing")))?;
-        let size =
-            u64::try_from(size).map_err(|_| invalid(format!("{member}.size is negative")))?;
+        let digest = self.digest.ok_or_else(|| invalid(format!("{member}.digest is missing")))?;
+        let digest = digest.parse().map_err(|error| invalid(format!("{member}.digest '{digest}': {error}")))?;
+        let size = self.size.ok_or_else(|| invalid(format!("{member}.size is missing")))?;
+        let size = u64::try_from(size).map_err(|_| invalid(format!("{member}.size is negative")))?;
         let media_type = self.media_type.unwrap_or_default();
         let is_foreign = self.urls.is_some_and(|urls| !urls.is_empty())
             || media_type.contains("nondistributable")
             || media_type.contains("diff.tar.foreign")
             || media_type.contains("rootfs.foreign");
-        Ok(Descriptor {
-            media_type,
-            digest,
-            size,
-            is_foreign,
-        })
+        Ok(Descriptor { media_type, digest, size, is_foreign })
     }
 }
 
 fn check_all(list: Vec<RawDescriptor>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
     if list.len() > MAX_DESCRIPTORS {
-        return Err(invalid(format!(
-            "{member} has more than {MAX_DESCRIPTORS} entries"
-        )));
+        return Err(invalid(format!("{member} has more than {MAX_DESCRIPTORS} entries")));
     }
-    list.into_iter()
-        .enumerate()
-        .map(|(at, raw)| raw.check(&format!("{member}[{at}]")))
-        .collect()
+    list.into_iter().enumerate().map(|(at, raw)| raw.check(&format!("{member}[{at}]"))).collect()
 }
 
 impl Manifest {
     /// Reads a manifest that was declared as `declared`, if the client said.
     pub fn parse(bytes: &[u8], declared: Option<&MediaType>) -> Result<Self, ManifestError> {
-        let document: Document =
-            serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-                Category::Data => invalid(format!("not a manifest: {error}")),
-                Category::Io | Category::Syntax | Category::Eof => ManifestError::InvalidJson,
-            })?;
+        let document: Document = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+            Category::Data => invalid(format!("not a manifest: {error}")),
+            Category::Io | Category::Syntax | Category::Eof => ManifestError::InvalidJson,
+        })?;
         let media_type = media_type(&document, declared)?;
         let kind = kind(&media_type, &document)?;
-        let Document {
-            artifact_type,
-            config,
-            layers,
-            manifests,
-            blobs,
-            fs_layers,
-            subject,
-            annotations,
-            ..
-        } = document;
+        let Document { artifact_type, config, layers, manifests, blobs, fs_layers, subject, annotations, .. } =
+            document;
         let kind = match kind {
             Kind::Image => ManifestKind::Image {
-                config: config
-                    .ok_or_else(|| invalid("config is missing"))?
-                    .check("config")?,
-                layers: check_all(
-                    layers.ok_or_else(|| invalid("layers is missing"))?,
-                    "layers",
-                )?,
+                config: config.ok_or_else(|| invalid("config is missing"))?.check("config")?,
+                layers: check_all(layers.ok_or_else(|| invalid("layers is missing"))?, "layers")?,
             },
             Kind::Index => ManifestKind::Index {
-                manifests: check_all(
-                    manifests.ok_or_else(|| invalid("manifests is missing"))?,
-                    "manifests",
-                )?,
+                manifests: check_all(manifests.ok_or_else(|| invalid("manifests is missing"))?, "manifests")?,
             },
-            Kind::Artifact => ManifestKind::Artifact {
-                blobs: check_all(blobs.unwrap_or_default(), "blobs")?,
-            },
+            Kind::Artifact => ManifestKind::Artifact { blobs: check_all(blobs.unwrap_or_default(), "blobs")? },
             Kind::SchemaV1 => ManifestKind::SchemaV1 {
                 layers: fs_layers
                     .ok_or_else(|| invalid("fsLayers is missing"))?
@@ -216,9 +179,7 @@ impl Manifest {
                     .enumerate()
                     .map(|(at, layer)| {
                         let sum = layer.blob_sum.unwrap_or_default();
-                        sum.parse().map_err(|error| {
-                            invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}"))
-                        })
+                        sum.parse().map_err(|error| invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}")))
                     })
                     .collect::<Result<_, _>>()?,
             },
@@ -227,9 +188,7 @@ impl Manifest {
             media_type,
             kind,
             artifact_type: artifact_type.filter(|text| !text.is_empty()),
-            subject: subject
-                .map(|subject| subject.check("subject"))
-                .transpose()?,
+            subject: subject.map(|subject| subject.check("subject")).transpose()?,
             annotations: annotations.unwrap_or_default(),
         })
     }
@@ -243,43 +202,29 @@ impl Manifest {
                 .filter(|descriptor| !descriptor.is_foreign)
                 .map(|descriptor| (descriptor.digest, descriptor.media_type.as_str()))
                 .collect(),
-            ManifestKind::Artifact { blobs } => blobs
-                .iter()
-                .map(|descriptor| (descriptor.digest, descriptor.media_type.as_str()))
-                .collect(),
+            ManifestKind::Artifact { blobs } => {
+                blobs.iter().map(|descriptor| (descriptor.digest, descriptor.media_type.as_str())).collect()
+            }
             ManifestKind::SchemaV1 { layers } => layers
                 .iter()
-                .map(|digest| {
-                    (
-                        *digest,
-                        "application/vnd.docker.container.image.rootfs.diff+x-gtar",
-                    )
-                })
+                .map(|digest| (*digest, "application/vnd.docker.container.image.rootfs.diff+x-gtar"))
                 .collect(),
             ManifestKind::Index { .. } => Vec::new(),
         };
-        named
-            .into_iter()
-            .filter(|(digest, _)| seen.insert(*digest))
-            .collect()
+        named.into_iter().filter(|(digest, _)| seen.insert(*digest)).collect()
     }
 
     /// The manifests of a list.
     pub fn children(&self) -> &[Descriptor] {
         match &self.kind {
             ManifestKind::Index { manifests } => manifests,
-            ManifestKind::Image { .. }
-            | ManifestKind::Artifact { .. }
-            | ManifestKind::SchemaV1 { .. } => &[],
+            ManifestKind::Image { .. } | ManifestKind::Artifact { .. } | ManifestKind::SchemaV1 { .. } => &[],
         }
     }
 
     /// Bytes of config and layers, as the manifest states them; 0 for lists.
     pub fn image_size_bytes(&self) -> u64 {
-        let sum = |list: &[Descriptor]| {
-            list.iter()
-                .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size))
-        };
+        let sum = |list: &[Descriptor]| list.iter().fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size));
         let bytes = match &self.kind {
             ManifestKind::Image { config, layers } => config.size.saturating_add(sum(layers)),
             ManifestKind::Artifact { blobs } => sum(blobs),
@@ -292,9 +237,9 @@ impl Manifest {
     pub fn artifact_media_type(&self) -> Option<&str> {
         match &self.kind {
             ManifestKind::Index { .. } => None,
-            ManifestKind::Image { .. }
-            | ManifestKind::Artifact { .. }
-            | ManifestKind::SchemaV1 { .. } => self.referrer_artifact_type(),
+            ManifestKind::Image { .. } | ManifestKind::Artifact { .. } | ManifestKind::SchemaV1 { .. } => {
+                self.referrer_artifact_type()
+            }
         }
     }
 
@@ -303,21 +248,13 @@ impl Manifest {
     pub fn referrer_artifact_type(&self) -> Option<&str> {
         let config = match &self.kind {
             ManifestKind::Image { config, .. } => Some(config.media_type.as_str()),
-            ManifestKind::Index { .. }
-            | ManifestKind::Artifact { .. }
-            | ManifestKind::SchemaV1 { .. } => None,
+            ManifestKind::Index { .. } | ManifestKind::Artifact { .. } | ManifestKind::SchemaV1 { .. } => None,
         };
-        self.artifact_type
-            .as_deref()
-            .or(config)
-            .filter(|text| !text.is_empty())
+        self.artifact_type.as_deref().or(config).filter(|text| !text.is_empty())
     }
 }
 
-fn media_type(
-    document: &Document,
-    declared: Option<&MediaType>,
-) -> Result<MediaType, ManifestError> {
+fn media_type(document: &Document, declared: Option<&MediaType>) -> Result<MediaType, ManifestError> {
     // A client that names no type in particular (curl does) has not declared one.
     let declared = declared.filter(|declared| {
         !matches!(
@@ -325,21 +262,15 @@ fn media_type(
             "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded"
         )
     });
-    let inside = document
-        .media_type
-        .as_deref()
-        .filter(|text| !text.is_empty());
+    let inside = document.media_type.as_deref().filter(|text| !text.is_empty());
     match (declared, inside) {
         (Some(declared), Some(inside)) if declared.as_str() != inside => {
-            Err(ManifestError::MediaTypeMismatch {
-                declared: declared.to_string(),
-                inside: inside.to_owned(),
-            })
+            Err(ManifestError::MediaTypeMismatch { declared: declared.to_string(), inside: inside.to_owned() })
         }
         (Some(declared), _) => Ok(declared.clone()),
-        (None, Some(inside)) => inside
-            .parse()
-            .map_err(|_| ManifestError::UnsupportedMediaType(inside.chars().take(255).collect())),
+        (None, Some(inside)) => {
+            inside.parse().map_err(|_| ManifestError::UnsupportedMediaType(inside.chars().take(255).collect()))
+        }
         (None, None) => Err(ManifestError::MediaTypeMissing),
     }
 }
@@ -354,9 +285,7 @@ enum Kind {
 fn kind(media_type: &MediaType, document: &Document) -> Result<Kind, ManifestError> {
     // A document that could be read as two kinds would mean different things to different clients.
     if document.manifests.is_some() && (document.layers.is_some() || document.config.is_some()) {
-        return Err(invalid(
-            "a manifest cannot have both 'manifests' and 'layers' or 'config'",
-        ));
+        return Err(invalid("a manifest cannot have both 'manifests' and 'layers' or 'config'"));
     }
     let (kind, version) = match media_type.as_str() {
         DOCKER_MANIFEST | OCI_MANIFEST => (Kind::Image, Some(2)),
@@ -407,17 +336,14 @@ mod tests {
     fn foreign_layers_need_not_be_there() {
         let mut document = image();
         document["layers"][2]["urls"] = json!(["https://example.com/layer"]);
-        document["layers"][0]["mediaType"] =
-            json!("application/vnd.oci.image.layer.nondistributable.v1.tar");
-        document["layers"][1]["mediaType"] =
-            json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+        document["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.nondistributable.v1.tar");
+        document["layers"][1]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
         assert_eq!(parse(&document).expect("valid").required_blobs().len(), 1);
     }
 
     #[test]
     fn a_list_names_its_children() {
-        let document =
-            json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"m")]});
+        let document = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"m")]});
         let manifest = parse(&document).expect("valid");
         assert_eq!(manifest.children().len(), 1);
         assert_eq!(manifest.artifact_media_type(), None);
@@ -434,36 +360,18 @@ mod tests {
             let text = error.expect("refused").to_string();
             assert!(text.contains(part), "{text}");
         };
-        assert_eq!(
-            Manifest::parse(b"{", None).err(),
-            Some(ManifestError::InvalidJson)
-        );
-        assert_eq!(
-            Manifest::parse(b"{}", None).err(),
-            Some(ManifestError::MediaTypeMissing)
-        );
+        assert_eq!(Manifest::parse(b"{", None).err(), Some(ManifestError::InvalidJson));
+        assert_eq!(Manifest::parse(b"{}", None).err(), Some(ManifestError::MediaTypeMissing));
         says(Manifest::parse(b"[]", None).err(), "not a manifest");
         says(with("schemaVersion", json!(1)), "schemaVersion must be 2");
         says(with("config", json!(null)), "config is missing");
-        says(
-            with("layers", json!([{"size": 1}])),
-            "layers[0].digest is missing",
-        );
-        says(
-            with(
-                "layers",
-                json!([{"digest": Digest::sha256_of(b"").to_string(), "size": -1}]),
-            ),
-            "negative",
-        );
+        says(with("layers", json!([{"size": 1}])), "layers[0].digest is missing");
+        says(with("layers", json!([{"digest": Digest::sha256_of(b"").to_string(), "size": -1}])), "negative");
         says(with("manifests", json!([])), "both");
         says(with("mediaType", json!("text/plain")), "not supported");
         let declared = DOCKER_MANIFEST.parse().expect("valid");
         let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
-        assert!(matches!(
-            mismatch,
-            Some(ManifestError::MediaTypeMismatch { .. })
-        ));
+        assert!(matches!(mismatch, Some(ManifestError::MediaTypeMismatch { .. })));
     }
 
     proptest! {

@@ -29,11 +29,7 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        if text.contains(':') {
-            Ok(Self::Digest(text.parse()?))
-        } else {
-            Ok(Self::Tag(text.parse()?))
-        }
+        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
     }
 }
 
@@ -44,17 +40,8 @@ mod tests {
     #[test]
     fn a_colon_makes_a_digest() {
         assert!(matches!("latest".parse(), Ok(Reference::Tag(_))));
-        assert!(matches!(
-            Digest::sha256_of(b"").to_string().parse(),
-            Ok(Reference::Digest(_))
-        ));
-        assert!(matches!(
-            "sha256:x".parse::<Reference>(),
-            Err(ReferenceError::Digest(_))
-        ));
-        assert!(matches!(
-            "a b".parse::<Reference>(),
-            Err(ReferenceError::Tag(_))
-        ));
+        assert!(matches!(Digest::sha256_of(b"").to_string().parse(), Ok(Reference::Digest(_))));
+        assert!(matches!("sha256:x".parse::<Reference>(), Err(ReferenceError::Digest(_))));
+        assert!(matches!("a b".parse::<Reference>(), Err(ReferenceError::Tag(_))));
     }
 }

@@ -35,10 +35,6 @@ struct Index<'a> {
 
 /// The index as JSON.
 pub fn referrers_index(entries: &[ReferrerEntry]) -> Vec<u8> {
-    serde_json::to_vec(&Index {
-        schema_version: 2,
-        media_type: OCI_INDEX,
-        manifests: entries,
-    })
-    .expect("texts and numbers can be written as JSON")
+    serde_json::to_vec(&Index { schema_version: 2, media_type: OCI_INDEX, manifests: entries })
+        .expect("texts and numbers can be written as JSON")
 }

@@ -24,8 +24,7 @@ pub enum RepositoryNameError {
 
 impl RepositoryName {
     /// The rule, as ECR's messages print it.
-    pub const PATTERN: &str =
-        r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*";
+    pub const PATTERN: &str = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*";
     /// Fewest characters.
     pub const MIN: usize = 2;
     /// Most characters.
@@ -72,11 +71,7 @@ impl FromStr for RepositoryName {
         if text.len() > Self::MAX {
             return Err(RepositoryNameError::TooLong);
         }
-        if !text
-            .as_bytes()
-            .split(|byte| *byte == b'/')
-            .all(is_component)
-        {
+        if !text.as_bytes().split(|byte| *byte == b'/').all(is_component) {
             return Err(RepositoryNameError::Pattern);
         }
         Ok(Self(text.into()))
@@ -98,15 +93,7 @@ mod tests {
     #[test]
     fn table() {
         let longest = format!("a/{}", "b".repeat(254));
-        for name in [
-            "my-app",
-            "a--b",
-            "a__b",
-            "a.b",
-            "0a",
-            "team/app/x-1",
-            longest.as_str(),
-        ] {
+        for name in ["my-app", "a--b", "a__b", "a.b", "0a", "team/app/x-1", longest.as_str()] {
             assert!(name.parse::<RepositoryName>().is_ok(), "{name}");
         }
         for (name, error) in [

@@ -34,14 +34,8 @@ impl FromStr for Tag {
         let bytes = text.as_bytes();
         let is_tag = bytes.len() <= 128
             && bytes.first().is_some_and(|first| is_word(*first))
-            && bytes
-                .iter()
-                .all(|byte| is_word(*byte) || b".-".contains(byte));
-        if is_tag {
-            Ok(Self(text.into()))
-        } else {
-            Err(TagError)
-        }
+            && bytes.iter().all(|byte| is_word(*byte) || b".-".contains(byte));
+        if is_tag { Ok(Self(text.into())) } else { Err(TagError) }
     }
 }
 
@@ -57,9 +51,7 @@ pub struct TagFilter(String);
 
 /// A text is no tag filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must satisfy regular expression '^[0-9a-zA-Z._*-]{{1,128}}$' and hold at most 2 wildcards"
-)]
+#[error("must satisfy regular expression '^[0-9a-zA-Z._*-]{{1,128}}$' and hold at most 2 wildcards")]
 pub struct TagFilterError;
 
 impl FromStr for TagFilter {
@@ -67,15 +59,9 @@ impl FromStr for TagFilter {
 
     fn from_str(text: &str) -> Result<Self, TagFilterError> {
         let is_filter = (1..=128).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._*-".contains(&byte))
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._*-".contains(&byte))
             && text.bytes().filter(|byte| *byte == b'*').count() <= 2;
-        if is_filter {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(TagFilterError)
-        }
+        if is_filter { Ok(Self(text.to_owned())) } else { Err(TagFilterError) }
     }
 }
 
@@ -138,11 +124,7 @@ mod tests {
             ("a*b*a", "aba", true),
         ] {
             let filter: TagFilter = filter.parse().expect("a filter");
-            assert_eq!(
-                filter.matches(&tag.parse().expect("a tag")),
-                expected,
-                "{filter} on {tag}"
-            );
+            assert_eq!(filter.matches(&tag.parse().expect("a tag")), expected, "{filter} on {tag}");
         }
         for filter in ["", "***", "a b", "a/b", &"a".repeat(129)] {
             assert!(filter.parse::<TagFilter>().is_err(), "{filter}");

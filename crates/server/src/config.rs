@@ -132,7 +132,8 @@ impl Config {
             }
         }
         if let Some(value) = get("WHARF_LISTEN") {
-            let address = value.parse().map_err(|_| ConfigError(format!("WHARF_LISTEN '{value}' is not ADDRESS:PORT")))?;
+            let address =
+                value.parse().map_err(|_| ConfigError(format!("WHARF_LISTEN '{value}' is not ADDRESS:PORT")))?;
             self.listen = Some(address);
         }
         if let Some(value) = get("WHARF_REGION").or_else(|| get("WHARF_REGIONS")) {
@@ -149,9 +150,9 @@ impl Config {
         if let Some(folder) = &self.data_dir {
             return folder.clone();
         }
-        let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"))
-        });
+        let base = std::env::var_os("XDG_DATA_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
         base.unwrap_or_default().join("wharf")
     }
 

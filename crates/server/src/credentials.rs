@@ -65,7 +65,9 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
         }])),
         (None, None) => {
             let stored = read(&config.data_dir())?;
-            Ok(stored.map(|stored| vec![RootCredentials { account_id: config.account_id.clone().unwrap_or(stored.account_id), ..stored }]))
+            Ok(stored.map(|stored| {
+                vec![RootCredentials { account_id: config.account_id.clone().unwrap_or(stored.account_id), ..stored }]
+            }))
         }
         _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned()).into()),
     }
@@ -87,10 +89,8 @@ pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError
 }
 
 fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
-    let account: AccountId = given
-        .account_id
-        .parse()
-        .map_err(|error| ConfigError(format!("account '{}': {error}", given.account_id)))?;
+    let account: AccountId =
+        given.account_id.parse().map_err(|error| ConfigError(format!("account '{}': {error}", given.account_id)))?;
     let access_key_id = given
         .access_key_id
         .parse()

@@ -17,8 +17,8 @@ use crate::auth::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::hosts::Hosts;
-use crate::http::tls::{self, TlsError, TlsSource};
 use crate::http::listener;
+use crate::http::tls::{self, TlsError, TlsSource};
 use crate::{credentials, jobs};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -89,9 +89,7 @@ impl Server {
             None => ServiceKey::load_or_create(&data_dir.join("service.key"))?,
         };
         let database = match &config.database.url {
-            Some(url) => {
-                DbConfig::Postgres { url: url.clone(), pool_size: config.database.pool_size.unwrap_or(16) }
-            }
+            Some(url) => DbConfig::Postgres { url: url.clone(), pool_size: config.database.pool_size.unwrap_or(16) },
             None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
         };
         let db = tokio::task::spawn_blocking(move || Db::open(&database))

@@ -36,11 +36,7 @@ pub struct StoreError {
 impl StoreError {
     /// A failure without a further cause; `context` says what was being done or what is wrong.
     pub fn new(kind: StoreErrorKind, context: impl Into<String>) -> Self {
-        Self {
-            kind,
-            context: context.into(),
-            source: None,
-        }
+        Self { kind, context: context.into(), source: None }
     }
 
     /// A failed call to the operating system: `Full` if space ran out, else `Unavailable`.
@@ -102,9 +98,6 @@ mod tests {
         let repeated = error.repeated();
         assert_eq!(repeated.kind(), StoreErrorKind::Full);
         assert_eq!(repeated.to_string(), "commit");
-        assert_eq!(
-            repeated.source().map(ToString::to_string).as_deref(),
-            Some("disk is full")
-        );
+        assert_eq!(repeated.source().map(ToString::to_string).as_deref(), Some("disk is full"));
     }
 }

@@ -135,10 +135,16 @@ mod tests {
         let host = ("host", "example.amazonaws.com");
         for (name, method, query, signature) in [
             ("get-vanilla", "GET", "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-            ("get-vanilla-query-order-key", "GET", "Param1=value2&Param1=Value1", "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1"),
+            (
+                "get-vanilla-query-order-key",
+                "GET",
+                "Param1=value2&Param1=Value1",
+                "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1",
+            ),
             ("post-vanilla", "POST", "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
         ] {
-            let authorization = format!("AWS4-HMAC-SHA256 {SCOPE}, SignedHeaders=host;x-amz-date, Signature={signature}");
+            let authorization =
+                format!("AWS4-HMAC-SHA256 {SCOPE}, SignedHeaders=host;x-amz-date, Signature={signature}");
             let pairs = [host, date, ("authorization", authorization.as_str())];
             let result = check(method, "/", query, &headers(&pairs), b"", "service", NOW_MS);
             assert_eq!(result, Ok(()), "{name}");
@@ -194,12 +200,30 @@ mod tests {
             map.insert("authorization", HeaderValue::from_str(authorization).expect("a value"));
             check("POST", "/", "", &map, b"{}", "ecr", NOW_MS)
         };
-        says("no parts", with("AWS4-HMAC-SHA256 x=y"), "requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization=");
+        says(
+            "no parts",
+            with("AWS4-HMAC-SHA256 x=y"),
+            "requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization=",
+        );
         says("no equal-sign", with("AWS4-HMAC-SHA256 abc"), "'abc' not a valid key=value pair (missing equal-sign)");
         says("scope", with("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0"), "exactly 5");
-        says("day", with("AWS4-HMAC-SHA256 Credential=A/20150829/us-east-1/ecr/aws4_request, SignedHeaders=host, Signature=0"), "'20150829' != '20150830', from '20150830T123600Z'.");
-        says("terminator", with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4, SignedHeaders=host, Signature=0"), "valid terminator: 'aws4_request'.");
-        says("host unsigned", with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4_request, SignedHeaders=x-amz-date, Signature=0"), "'Host'");
+        says(
+            "day",
+            with("AWS4-HMAC-SHA256 Credential=A/20150829/us-east-1/ecr/aws4_request, SignedHeaders=host, Signature=0"),
+            "'20150829' != '20150830', from '20150830T123600Z'.",
+        );
+        says(
+            "terminator",
+            with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4, SignedHeaders=host, Signature=0"),
+            "valid terminator: 'aws4_request'.",
+        );
+        says(
+            "host unsigned",
+            with(
+                "AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4_request, SignedHeaders=x-amz-date, Signature=0",
+            ),
+            "'Host'",
+        );
     }
 
     proptest! {

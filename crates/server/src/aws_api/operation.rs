@@ -55,10 +55,7 @@ pub trait Operation: Send + Sync + 'static {
     /// What the caller must have permission on.
     fn resources(call: &Call<'_>, checked: &Self::Checked) -> Vec<Resource>;
     /// Does it.
-    fn run(
-        call: &Call<'_>,
-        checked: Self::Checked,
-    ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
+    fn run(call: &Call<'_>, checked: Self::Checked) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
 
 /// A service's error on its way to the wire.

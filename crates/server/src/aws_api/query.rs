@@ -40,8 +40,7 @@ async fn run(http: &RequestContext, body: RequestBody) -> Result<String, AwsErro
         headers: &http.headers,
         body: &body,
     };
-    let caller = sigv4::authenticate(&http.app, &parts, sts::SIGNING_NAME, "").map_err(|error| {
-        AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
-    })?;
+    let caller = sigv4::authenticate(&http.app, &parts, sts::SIGNING_NAME, "")
+        .map_err(|error| AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN))?;
     sts::run(&Call { http, caller }, action, &form)
 }

@@ -1,7 +1,7 @@
 //! BatchCheckLayerAvailability: which layers a repository has.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;

@@ -1,14 +1,14 @@
 //! BatchDeleteImage: deletes images, by tag and by digest.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::shapes::{self, ImageFailure, ImageIdentifier};
 use crate::registry::delete::{self, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
@@ -66,9 +66,9 @@ impl Operation for BatchDeleteImage {
                     Ok(deleted) if deleted.tags.is_empty() => {
                         output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
                     }
-                    Ok(deleted) => output.image_ids.extend(
-                        deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag))),
-                    ),
+                    Ok(deleted) => output
+                        .image_ids
+                        .extend(deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag)))),
                     Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
                     Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
                         id.clone(),

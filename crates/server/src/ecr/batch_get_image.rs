@@ -1,14 +1,14 @@
 //! BatchGetImage: the manifests of images.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;

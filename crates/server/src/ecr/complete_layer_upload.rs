@@ -1,8 +1,8 @@
 //! CompleteLayerUpload: ends an upload as a layer.
 
-use serde::{Deserialize, Serialize};
-use oci::{Algorithm, Digest};
 use oci::RepositoryName;
+use oci::{Algorithm, Digest};
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;

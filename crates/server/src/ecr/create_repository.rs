@@ -1,16 +1,16 @@
 //! CreateRepository: makes a repository.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::repositories::NewRepository;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::resource_tags::{self, ResourceTag};
+use super::shapes::{self, ExclusionFilter, Repository};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::repositories;
-use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ExclusionFilter, Repository};
 /// The operation.
 pub struct CreateRepository;
 

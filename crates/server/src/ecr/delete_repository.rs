@@ -1,14 +1,14 @@
 //! DeleteRepository: deletes a repository; with `force`, its images too.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::Repository;
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::shapes::Repository;
 use crate::registry::repositories;
 /// The operation.
 pub struct DeleteRepository;
@@ -46,8 +46,7 @@ impl Operation for DeleteRepository {
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
         let now_ms = call.app().now_ms();
-        let deleted =
-            call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, now_ms)).await?;
+        let deleted = call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, now_ms)).await?;
         Ok(Output { repository: Repository::new(call.http, &deleted) })
     }
 }

@@ -1,20 +1,20 @@
 //! DescribeImages: the details of a repository's images.
 
-use serde::{Deserialize, Serialize};
 use aws::Timestamp;
 use oci::RepositoryName;
-use store::tables::images::{self, Image};
-use store::tables::image_tags;
-use store::tables::registry_id::RegistryId;
+use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::image_tags;
+use store::tables::images::{self, Image};
+use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
-use crate::aws_api::operation::{Call, Operation};
 use super::paging::{self, Page};
 use super::shapes::{self, CheckedFilter, ImageIdentifier, ListFilter};
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::{reference, require};
 /// The operation.

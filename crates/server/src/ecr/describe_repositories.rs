@@ -1,18 +1,18 @@
 //! DescribeRepositories: the repositories of a registry, by name or page by page.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
-use crate::aws_api::operation::{Call, Operation};
-use crate::registry::repositories::require;
 use super::paging::{self, Page};
 use super::shapes::Repository;
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
+use crate::registry::repositories::require;
 /// The operation.
 pub struct DescribeRepositories;
 
@@ -94,11 +94,7 @@ impl Operation for DescribeRepositories {
         };
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let next_token =
-            found.last().filter(|_| has_more).map(|last| paging::token([last.spec.name.as_str(), ""]));
-        Ok(Output {
-            repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(),
-            next_token,
-        })
+        let next_token = found.last().filter(|_| has_more).map(|last| paging::token([last.spec.name.as_str(), ""]));
+        Ok(Output { repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(), next_token })
     }
 }

@@ -110,7 +110,9 @@ impl IntoAwsError for EcrError {
                     repository.registry.account
                 ),
             ),
-            Self::Kms { kms_error, message } => AwsError::new("KmsException", message).with("kmsError", kms_error.into()),
+            Self::Kms { kms_error, message } => {
+                AwsError::new("KmsException", message).with("kmsError", kms_error.into())
+            }
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }
@@ -121,7 +123,7 @@ impl IntoAwsError for EcrError {
 
 fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
     let message = error.to_string();
-    let new = |code| AwsError::new(code, message);
+    let new = |code| AwsError::new(code, message.clone());
     match error {
         RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
         RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),

@@ -1,14 +1,14 @@
 //! GetAuthorizationToken: the password that docker logs in with.
 
-use serde::{Deserialize, Serialize};
 use aws::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Resource;
-use crate::aws_api::operation::{Call, Operation};
 use crate::auth::token;
+use crate::aws_api::operation::{Call, Operation};
 /// The operation.
 pub struct GetAuthorizationToken;
 

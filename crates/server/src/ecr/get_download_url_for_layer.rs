@@ -1,15 +1,15 @@
 //! GetDownloadUrlForLayer: a URL that anybody can read a layer from for an hour.
 
-use serde::{Deserialize, Serialize};
 use oci::Digest;
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Resource;
-use crate::aws_api::operation::{Call, Operation};
 use crate::auth::download_url::{self, Grant};
+use crate::aws_api::operation::{Call, Operation};
 use crate::registry::blobs;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 /// The operation.

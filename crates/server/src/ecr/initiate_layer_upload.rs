@@ -1,7 +1,7 @@
 //! InitiateLayerUpload: begins an upload.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;

@@ -11,9 +11,9 @@ use store::tables::images::{self, ImageStatus};
 
 use super::constraints;
 use super::errors::EcrError;
+use super::paging::{self, Page};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::paging::{self, Page};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 /// The operation.
@@ -88,8 +88,7 @@ impl Operation for ListImageReferrers {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let subject = input.subject_id.ok_or_else(|| EcrError::validation("subjectId", None, NOT_NULL))?;
-        let text =
-            subject.image_digest.ok_or_else(|| EcrError::validation("subjectId.imageDigest", None, NOT_NULL))?;
+        let text = subject.image_digest.ok_or_else(|| EcrError::validation("subjectId.imageDigest", None, NOT_NULL))?;
         if !oci::is_digest_like(&text) {
             let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9-_+.]+:[a-fA-F0-9]+";
             return Err(EcrError::validation("subjectId.imageDigest", Some(&text), rule));

@@ -1,16 +1,16 @@
 //! ListImages: the tags and digests of a repository's images.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::image_tags;
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
-use crate::aws_api::operation::{Call, Operation};
 use super::paging::{self, Page};
 use super::shapes::{CheckedFilter, ImageIdentifier, ListFilter};
+use crate::auth::authorize::Resource;
+use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 /// The operation.

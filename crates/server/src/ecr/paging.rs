@@ -15,17 +15,16 @@ pub struct Page {
 }
 
 /// Reads `maxResults` and `nextToken`.
-pub fn page(
-    max_results: Option<i64>,
-    next_token: Option<&str>,
-    default: usize,
-    max: i64,
-) -> Result<Page, EcrError> {
+pub fn page(max_results: Option<i64>, next_token: Option<&str>, default: usize, max: i64) -> Result<Page, EcrError> {
     let limit = match max_results {
         None => default,
         Some(given) if (1..=max).contains(&given) => given as usize,
         Some(given) => {
-            let bound = if given < 1 { "greater than or equal to 1".to_owned() } else { format!("less than or equal to {max}") };
+            let bound = if given < 1 {
+                "greater than or equal to 1".to_owned()
+            } else {
+                format!("less than or equal to {max}")
+            };
             return Err(EcrError::parameter("maxResults", format!("Member must have value {bound}")));
         }
     };
@@ -47,11 +46,7 @@ pub fn token(after: [&str; 2]) -> String {
 }
 
 /// Refuses paging members beside a list of names (wire.md 1).
-pub fn refuse_beside(
-    list: &'static str,
-    max_results: Option<i64>,
-    next_token: Option<&str>,
-) -> Result<(), EcrError> {
+pub fn refuse_beside(list: &'static str, max_results: Option<i64>, next_token: Option<&str>) -> Result<(), EcrError> {
     for (member, is_given) in [("maxResults", max_results.is_some()), ("nextToken", next_token.is_some())] {
         if is_given {
             return Err(EcrError::parameter(member, format!("cannot be given together with '{list}'")));

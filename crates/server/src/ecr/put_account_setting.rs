@@ -49,10 +49,7 @@ impl Operation for PutAccountSetting {
     async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let stored = value.clone();
-        call.app()
-            .db
-            .write(move |tx| account_settings::upsert(tx, &registry, setting.as_str(), &stored))
-            .await?;
+        call.app().db.write(move |tx| account_settings::upsert(tx, &registry, setting.as_str(), &stored)).await?;
         Ok(Output { name: setting.as_str(), value })
     }
 }

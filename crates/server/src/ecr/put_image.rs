@@ -1,14 +1,14 @@
 //! PutImage: pushes an image whose layers are there.
 
-use serde::{Deserialize, Serialize};
 use bytes::Bytes;
 use oci::{Digest, MediaType};
+use serde::{Deserialize, Serialize};
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::{Image, ImageIdentifier};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::shapes::{Image, ImageIdentifier};
 use crate::registry::push::{self, Face, Push};
 /// The operation.
 pub struct PutImage;

@@ -1,15 +1,15 @@
 //! PutImageTagMutability: decides whether the tags of a repository may move.
 
-use serde::{Deserialize, Serialize};
 use oci::{RepositoryName, TagFilter};
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, TagMutability};
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::{self, ExclusionFilter};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::shapes::{self, ExclusionFilter};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 /// The operation.
@@ -46,8 +46,7 @@ impl Operation for PutImageTagMutability {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let mode = constraints::required("imageTagMutability", input.image_tag_mutability)?;
-        let (mode, filters) =
-            shapes::tag_mutability(Some(&mode), input.image_tag_mutability_exclusion_filters)?;
+        let (mode, filters) = shapes::tag_mutability(Some(&mode), input.image_tag_mutability_exclusion_filters)?;
         Ok((registry, name, mode, filters))
     }
 

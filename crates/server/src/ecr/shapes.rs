@@ -97,9 +97,7 @@ pub fn tag_mutability(
 ) -> Result<(TagMutability, Vec<TagFilter>), EcrError> {
     let mode = match mode {
         None => TagMutability::Mutable,
-        Some(text) => {
-            constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)?
-        }
+        Some(text) => constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)?,
     };
     let filters = match filters {
         None if mode.takes_filters() => {
@@ -164,10 +162,8 @@ impl ImageIdentifier {
             None => None,
             Some(Ok(tag)) => Some(tag),
             Some(Err(_)) => {
-                let reason = format!(
-                    "Invalid request parameters: image tag should satisfy the regex '{}'",
-                    oci::Tag::PATTERN
-                );
+                let reason =
+                    format!("Invalid request parameters: image tag should satisfy the regex '{}'", oci::Tag::PATTERN);
                 return fail("InvalidImageTag", &reason);
             }
         };
@@ -256,7 +252,13 @@ impl ListFilter {
         let is_tagged = match self.tag_status.as_deref() {
             None => None,
             Some(text) => {
-                constraints::one_of("tagStatus", text, &[("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)], |v| v.0)?.1
+                constraints::one_of(
+                    "tagStatus",
+                    text,
+                    &[("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)],
+                    |v| v.0,
+                )?
+                .1
             }
         };
         Ok(CheckedFilter { is_tagged, status: image_status("imageStatus", self.image_status.as_deref())? })
@@ -265,18 +267,15 @@ impl ListFilter {
 
 impl CheckedFilter {
     /// Whether an image is to be listed.
-    pub fn matches(&self, is_tagged: bool, status: ImageStatus) -> bool {
+    pub fn matches(self, is_tagged: bool, status: ImageStatus) -> bool {
         self.is_tagged.is_none_or(|wanted| wanted == is_tagged) && self.status.is_none_or(|wanted| wanted == status)
     }
 }
 
 /// `ImageStatusFilter`: none means any.
 pub fn image_status(member: &'static str, text: Option<&str>) -> Result<Option<ImageStatus>, EcrError> {
-    let values: Vec<(&'static str, Option<ImageStatus>)> = ImageStatus::ALL
-        .into_iter()
-        .map(|status| (status.as_str(), Some(status)))
-        .chain([("ANY", None)])
-        .collect();
+    let values: Vec<(&'static str, Option<ImageStatus>)> =
+        ImageStatus::ALL.into_iter().map(|status| (status.as_str(), Some(status))).chain([("ANY", None)]).collect();
     match text {
         None => Ok(Some(ImageStatus::Active)),
         Some(text) => Ok(constraints::one_of(member, text, &values, |value| value.0)?.1),

@@ -1,16 +1,16 @@
 //! TagResource: sets resource tags of a repository.
 
-use serde::{Deserialize, Serialize};
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use store::tables::resource_tags;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::resource_tags::{MAX_TAGS, ResourceTag, check};
 use crate::auth::authorize::Resource;
 use crate::aws_api::operation::{Call, Operation};
-use super::resource_tags::{MAX_TAGS, ResourceTag, check};
 use crate::registry::repositories::require;
 /// The operation.
 pub struct TagResource;

@@ -1,9 +1,9 @@
 //! UploadLayerPart: adds the next part to an upload.
 
-use serde::{Deserialize, Serialize};
 use aws::Blob;
 use bytes::Bytes;
 use oci::RepositoryName;
+use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;

@@ -168,7 +168,10 @@ mod tests {
 
     #[test]
     fn api_regions() {
-        assert_eq!(hosts().api_region_of("api.ecr.eu-west-1.amazonaws.com").map(|r| r.to_string()).as_deref(), Some("eu-west-1"));
+        assert_eq!(
+            hosts().api_region_of("api.ecr.eu-west-1.amazonaws.com").map(|r| r.to_string()).as_deref(),
+            Some("eu-west-1")
+        );
         assert_eq!(hosts().api_region_of("localhost:5000"), None);
     }
 }

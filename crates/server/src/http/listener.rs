@@ -47,11 +47,11 @@ pub async fn serve(
     loop {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -87,6 +87,11 @@ pub async fn serve(
     if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {} s were cut off", deadline.as_secs());
     }
+}
+
+/// Waits for the word to stop, without holding on to the channel's lock meanwhile.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {

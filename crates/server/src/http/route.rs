@@ -104,7 +104,9 @@ fn parse_v2(rest: &str) -> V2Route {
             Ok(id) => V2Route::Upload(name, id),
             Err(_) => V2Route::Invalid(InvalidPath::UploadId(name)),
         }),
-        [name @ .., "blobs", digest] => with_name(name, |name| with_digest(digest, |digest| V2Route::Blob(name, digest))),
+        [name @ .., "blobs", digest] => {
+            with_name(name, |name| with_digest(digest, |digest| V2Route::Blob(name, digest)))
+        }
         [name @ .., "referrers", digest] => {
             with_name(name, |name| with_digest(digest, |digest| V2Route::Referrers(name, digest)))
         }

@@ -35,7 +35,9 @@ async fn remove_objects(app: &App, until_ms: i64) -> Result<(), StoreError> {
             Ok::<_, StoreError>(due)
         })
         .await
-        .map_err(|error| StoreError::new(store::error::StoreErrorKind::Other, "removing objects ended early").with_source(error))??;
+        .map_err(|error| {
+            StoreError::new(store::error::StoreErrorKind::Other, "removing objects ended early").with_source(error)
+        })??;
         app.db
             .write(move |tx| {
                 for object in &removed {

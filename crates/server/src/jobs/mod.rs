@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
+use crate::http::listener::stopped;
 
 /// Pull times are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
         };

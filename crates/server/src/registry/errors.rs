@@ -123,7 +123,9 @@ impl std::fmt::Display for RegistryError {
                 ),
             },
             Self::EmptyUpload => f.write_str("The upload contains no layer parts"),
-            Self::LayerPartTooSmall => f.write_str("Layer parts, except the last, must be at least 5242880 bytes in size"),
+            Self::LayerPartTooSmall => {
+                f.write_str("Layer parts, except the last, must be at least 5242880 bytes in size")
+            }
             Self::LayerDigestMismatch { claimed, actual } => {
                 write!(f, "The layer's digest is '{actual}', not '{claimed}' as given")
             }
@@ -150,17 +152,23 @@ impl std::fmt::Display for RegistryError {
             Self::LayersNotFound(repository, digests) => write!(
                 f,
                 "Layers with digests '[{}]' required for pushing image into repository with name '{}' in the registry with id '{}' do not exist",
-                join(digests), repository.name, repository.registry.account
+                join(digests),
+                repository.name,
+                repository.registry.account
             ),
             Self::ReferencedImagesNotFound(repository, digests) => write!(
                 f,
                 "Images with digests '[{}]' required for pushing image into repository with name '{}' in the registry with id '{}' do not exist",
-                join(digests), repository.name, repository.registry.account
+                join(digests),
+                repository.name,
+                repository.registry.account
             ),
             Self::ImageAlreadyExists(repository, digest, tag) => write!(
                 f,
                 "Image with digest '{digest}' and tag '{}' already exists in the repository with name '{}' in registry with id '{}'",
-                tag.as_ref().map_or("null", Tag::as_str), repository.name, repository.registry.account
+                tag.as_ref().map_or("null", Tag::as_str),
+                repository.name,
+                repository.registry.account
             ),
             Self::ImageTagAlreadyExists(repository, tag) => write!(
                 f,

@@ -63,8 +63,7 @@ pub(super) fn manifest_context(registry: &RegistryId, repository: &RepositoryNam
 
 /// Pushes an image. Durable when it returns.
 pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
-    let manifest =
-        Manifest::parse(&push.manifest, push.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
+    let manifest = Manifest::parse(&push.manifest, push.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
     let algorithm = push.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
     let digest = match algorithm {
         Algorithm::Sha256 => Digest::sha256_of(&push.manifest),

@@ -21,16 +21,9 @@ pub fn reference(repository: &Repository) -> RepositoryRef {
 }
 
 /// Creates a repository with its resource tags.
-pub fn create(
-    tx: &mut dyn Tx,
-    new: &NewRepository,
-    tags: &[(String, String)],
-) -> Result<Repository, RegistryError> {
+pub fn create(tx: &mut dyn Tx, new: &NewRepository, tags: &[(String, String)]) -> Result<Repository, RegistryError> {
     let created = repositories::insert(tx, new)?.ok_or_else(|| {
-        RegistryError::RepositoryAlreadyExists(RepositoryRef {
-            registry: new.registry.clone(),
-            name: new.name.clone(),
-        })
+        RegistryError::RepositoryAlreadyExists(RepositoryRef { registry: new.registry.clone(), name: new.name.clone() })
     })?;
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;

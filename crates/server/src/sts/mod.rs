@@ -15,10 +15,7 @@ pub fn run(call: &Call<'_>, action: &str, form: &QueryForm) -> Result<String, Aw
     let version = form.get("Version").unwrap_or(VERSION);
     match action {
         "GetCallerIdentity" if version == VERSION => Ok(get_caller_identity(call)),
-        _ => Err(AwsError::new(
-            "InvalidAction",
-            format!("Could not find operation {action} for version {version}"),
-        )),
+        _ => Err(AwsError::new("InvalidAction", format!("Could not find operation {action} for version {version}"))),
     }
 }
 

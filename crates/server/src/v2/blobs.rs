@@ -45,9 +45,9 @@ pub(super) fn answer(
     let text = digest.to_string();
     let is_known = http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &digest));
     // A range of another version than the client has a part of would be of no use to it.
-    let range = http.header(header::RANGE).filter(|_| {
-        http.header(header::IF_RANGE).is_none_or(|known| known.trim_matches('"') == text)
-    });
+    let range = http
+        .header(header::RANGE)
+        .filter(|_| http.header(header::IF_RANGE).is_none_or(|known| known.trim_matches('"') == text));
     let mut answer = match range.map_or(RangeOutcome::Whole, |range| ByteRange::parse(range, size)) {
         _ if is_known => respond::empty(StatusCode::NOT_MODIFIED),
         RangeOutcome::Unsatisfiable => {

@@ -18,17 +18,11 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:BatchGetImage"], name.as_str())?;
-    let query = ImageQuery {
-        registry: request.registry.clone(),
-        repository: name.clone(),
-        selector: reference.into(),
-    };
+    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
     let pulled = pull::manifest(&request.http.app, query).await?;
     let digest = pulled.image.digest.to_string();
-    let is_known = request
-        .http
-        .header(header::IF_NONE_MATCH)
-        .is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
+    let is_known =
+        request.http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
     let mut answer = if is_known {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
@@ -73,7 +67,7 @@ pub async fn put(
     };
     let pushed = push::put_image(&request.http.app, push).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
-    let location = request.path(name, &format!("manifests/{location_reference}"));
+    let location = super::path(name, &format!("manifests/{location_reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
     respond::add_header(&mut answer, CONTENT_DIGEST, pushed.digest.to_string());
     if let Some(subject) = pushed.subject {

@@ -42,11 +42,11 @@ impl V2Request<'_> {
         }
         Ok(())
     }
+}
 
-    /// A URL path of this registry; relative, so that it leads back through whatever proxy the client came by.
-    fn path(&self, name: &RepositoryName, rest: &str) -> String {
-        format!("/v2/{name}/{rest}")
-    }
+/// A URL path of a repository; without a host, so that it leads back through whatever proxy the client came by.
+fn path(name: &RepositoryName, rest: &str) -> String {
+    format!("/v2/{name}/{rest}")
 }
 
 /// Answers a request under `/v2/`.
@@ -106,9 +106,7 @@ async fn dispatch(request: &V2Request<'_>, route: V2Route, body: RequestBody) ->
     let method = &request.http.method;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match route {
-        V2Route::Base if is_read => {
-            Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}"))
-        }
+        V2Route::Base if is_read => Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}")),
         V2Route::Catalog if is_read => catalog::list(request).await,
         V2Route::Tags(name) if is_read => tags::list(request, &name).await,
         V2Route::Referrers(name, digest) if is_read => referrers::list(request, &name, digest).await,
@@ -155,10 +153,9 @@ fn invalid_path(invalid: InvalidPath) -> V2Error {
         InvalidPath::UploadId(name) => {
             V2Error::new(ErrorCode::BlobUploadUnknown, format!("The repository '{name}' has no such upload"))
         }
-        InvalidPath::Shape => V2Error::new(
-            ErrorCode::Unsupported,
-            "The OCI distribution specification has no such path".to_owned(),
-        )
-        .with_status(StatusCode::NOT_FOUND),
+        InvalidPath::Shape => {
+            V2Error::new(ErrorCode::Unsupported, "The OCI distribution specification has no such path".to_owned())
+                .with_status(StatusCode::NOT_FOUND)
+        }
     }
 }

@@ -56,7 +56,7 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
             .unwrap_or_default();
         let last = last.to_string();
         let last = utf8_percent_encode(&last, NON_ALPHANUMERIC);
-        let url = format!("{}?last={last}{filter}", request.path(name, &format!("referrers/{subject}")));
+        let url = format!("{}?last={last}{filter}", super::path(name, &format!("referrers/{subject}")));
         respond::add_header(&mut answer, header::LINK, oci::next_link(&url));
     }
     Ok(answer)

@@ -36,7 +36,7 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName) -> Result<Answ
     let body = serde_json::to_vec(&TagList { name: name.to_string(), tags }).unwrap_or_default();
     let mut answer = respond::with_body(StatusCode::OK, "application/json", body);
     if let Some(last) = next {
-        let url = page.next_url(&request.path(name, "tags/list"), &last);
+        let url = page.next_url(&super::path(name, "tags/list"), &last);
         respond::add_header(&mut answer, header::LINK, oci::next_link(&url));
     }
     Ok(answer)

@@ -26,7 +26,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: Request
             })?;
             let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).is_ok();
             if may_read && blobs::mount(app, &request.registry, from, name.clone(), digest).await? {
-                return Ok(created(request, name, digest));
+                return Ok(created(name, digest));
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
@@ -43,17 +43,17 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: Request
             let _ = uploads::cancel(app, &request.registry, name, upload.id).await;
             return Err(error);
         }
-        return Ok(created(request, name, digest));
+        return Ok(created(name, digest));
     }
     let upload = uploads::begin(app, &request.registry, name).await?;
-    Ok(progress(request, name, upload.id, 0, StatusCode::ACCEPTED))
+    Ok(progress(name, upload.id, 0, StatusCode::ACCEPTED))
 }
 
 /// GET: how far the upload is.
 pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
     let (_, upload) = uploads::find(&request.http.app, &request.registry, name, id).await?;
-    Ok(progress(request, name, id, upload.received_bytes, StatusCode::NO_CONTENT))
+    Ok(progress(name, id, upload.received_bytes, StatusCode::NO_CONTENT))
 }
 
 /// PATCH: the next chunk, or without Content-Range the rest of the stream.
@@ -71,7 +71,7 @@ pub async fn append(
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
     let received = session.checkpoint(app).await?;
-    Ok(progress(request, name, id, received, StatusCode::ACCEPTED))
+    Ok(progress(name, id, received, StatusCode::ACCEPTED))
 }
 
 /// PUT: the last chunk, if there is one, and the digest of the whole.
@@ -96,7 +96,7 @@ pub async fn complete(
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
     session.complete(app, digest).await?;
-    Ok(created(request, name, digest))
+    Ok(created(name, digest))
 }
 
 /// DELETE: gives the upload up.
@@ -149,8 +149,8 @@ async fn receive(mut session: UploadSession, mut body: RequestBody) -> Result<Up
     Ok(session)
 }
 
-fn location(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> String {
-    request.path(name, &format!("blobs/uploads/{id}"))
+fn location(name: &RepositoryName, id: Uuid) -> String {
+    super::path(name, &format!("blobs/uploads/{id}"))
 }
 
 /// `Range` in answers about uploads is `0-<last>`; of an empty upload it is `0-0`, as docker expects.
@@ -160,9 +160,9 @@ fn add_progress(answer: &mut Answer, location: String, id: Uuid, received: u64) 
     respond::add_header(answer, UPLOAD_UUID, id.to_string());
 }
 
-fn progress(request: &V2Request<'_>, name: &RepositoryName, id: Uuid, received: u64, status: StatusCode) -> Answer {
+fn progress(name: &RepositoryName, id: Uuid, received: u64, status: StatusCode) -> Answer {
     let mut answer = respond::empty(status);
-    add_progress(&mut answer, location(request, name, id), id, received);
+    add_progress(&mut answer, location(name, id), id, received);
     if status != StatusCode::NO_CONTENT {
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
@@ -174,14 +174,14 @@ fn refusal(request: &V2Request<'_>, name: &RepositoryName, id: Uuid, error: V2Er
     let received = error.received;
     let mut answer = error.into_answer(request.http);
     if let Some(received) = received {
-        add_progress(&mut answer, location(request, name, id), id, received);
+        add_progress(&mut answer, location(name, id), id, received);
     }
     answer
 }
 
-fn created(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Answer {
+fn created(name: &RepositoryName, digest: Digest) -> Answer {
     let mut answer = respond::empty(StatusCode::CREATED);
-    let location = request.path(name, &format!("blobs/{digest}"));
+    let location = super::path(name, &format!("blobs/{digest}"));
     respond::add_header(&mut answer, header::LOCATION, location);
     respond::add_header(&mut answer, CONTENT_DIGEST, digest.to_string());
     answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));

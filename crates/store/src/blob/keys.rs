@@ -96,15 +96,8 @@ impl ServiceKey {
         let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(random());
         let text: Zeroizing<String> =
             Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail)?;
-        file.write_all(format!("{}\n", *text).as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(fail)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
+        file.write_all(format!("{}\n", *text).as_bytes()).and_then(|()| file.sync_all()).map_err(fail)?;
         if let Some(folder) = path.parent() {
             super::sync_folder(folder)?;
         }
@@ -129,29 +122,16 @@ impl ServiceKey {
 
     /// Undoes [`wrap_data_key`](Self::wrap_data_key).
     pub fn unwrap_data_key(&self, wrapped: &[u8], object: ObjectId) -> Result<DataKey, StoreError> {
-        let key = Zeroizing::new(open_small(
-            self,
-            DATA_KEY_PURPOSE,
-            object.as_bytes(),
-            wrapped,
-        )?);
+        let key = Zeroizing::new(open_small(self, DATA_KEY_PURPOSE, object.as_bytes(), wrapped)?);
         let key: [u8; KEY_BYTES] = key[..].try_into().map_err(|_| {
-            StoreError::new(
-                StoreErrorKind::Corrupt,
-                format!("data key of object {object} has a wrong length"),
-            )
+            StoreError::new(StoreErrorKind::Corrupt, format!("data key of object {object} has a wrong length"))
         })?;
         Ok(DataKey(Zeroizing::new(key)))
     }
 }
 
 /// Seals a small value for one purpose, bound to a context. 29 bytes longer than the value.
-pub fn seal_small(
-    key: &ServiceKey,
-    purpose: &'static str,
-    context: &[u8],
-    plaintext: &[u8],
-) -> Vec<u8> {
+pub fn seal_small(key: &ServiceKey, purpose: &'static str, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let nonce: [u8; NONCE_BYTES] = random();
     let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + plaintext.len() + TAG_BYTES);
     sealed.push(VERSION);
@@ -189,11 +169,7 @@ pub fn open_small(
     let (nonce, rest) = rest.split_at(NONCE_BYTES);
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| error())?;
     let mut value = rest.to_vec();
-    let length = key
-        .sub_key(purpose)
-        .open_in_place(nonce, Aad::from(context), &mut value)
-        .map_err(|_| error())?
-        .len();
+    let length = key.sub_key(purpose).open_in_place(nonce, Aad::from(context), &mut value).map_err(|_| error())?.len();
     value.truncate(length);
     Ok(value)
 }
@@ -209,10 +185,7 @@ mod tests {
         let key = ServiceKey::load_or_create(&path).expect("made");
         let sealed = seal_small(&key, "a", b"here", b"value");
         let again = ServiceKey::load_or_create(&path).expect("read");
-        assert_eq!(
-            open_small(&again, "a", b"here", &sealed).expect("opens"),
-            b"value"
-        );
+        assert_eq!(open_small(&again, "a", b"here", &sealed).expect("opens"), b"value");
         assert!(open_small(&key, "b", b"here", &sealed).is_err());
         assert!(open_small(&key, "a", b"there", &sealed).is_err());
         let other = ServiceKey::from_hex(&"0".repeat(64)).expect("valid");
@@ -220,16 +193,10 @@ mod tests {
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(
-                open_small(&key, "a", b"here", &changed).is_err(),
-                "byte {at}"
-            );
+            assert!(open_small(&key, "a", b"here", &changed).is_err(), "byte {at}");
         }
         for length in 0..sealed.len() {
-            assert!(
-                open_small(&key, "a", b"here", &sealed[..length]).is_err(),
-                "length {length}"
-            );
+            assert!(open_small(&key, "a", b"here", &sealed[..length]).is_err(), "length {length}");
         }
         assert_eq!(format!("{key:?}"), "[redacted]");
     }

@@ -40,14 +40,10 @@ impl BlobStore {
                 .recursive(true)
                 .mode(0o700)
                 .create(&path)
-                .map_err(|error| {
-                    StoreError::io(format!("cannot create {}", path.display()), error)
-                })?;
+                .map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))?;
         }
         sync_folder(&root)?;
-        Ok(Self {
-            root: Arc::new(root),
-        })
+        Ok(Self { root: Arc::new(root) })
     }
 
     fn path(&self, object: ObjectId) -> PathBuf {
@@ -66,12 +62,7 @@ impl BlobStore {
     }
 
     /// Opens an object of `size_bytes` plaintext bytes for reading.
-    pub fn open_reader(
-        &self,
-        object: ObjectId,
-        key: DataKey,
-        size_bytes: u64,
-    ) -> Result<BlobReader, StoreError> {
+    pub fn open_reader(&self, object: ObjectId, key: DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
         BlobReader::open(&self.path(object), object, &key, size_bytes)
     }
 
@@ -91,10 +82,9 @@ impl BlobStore {
     pub fn remove(&self, object: ObjectId) -> Result<(), StoreError> {
         let path = self.path(object);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(
-                format!("cannot remove {}", path.display()),
-                error,
-            )),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io(format!("cannot remove {}", path.display()), error))
+            }
             _ => Ok(()),
         }
     }
@@ -111,12 +101,7 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| {
-            Err(
-                StoreError::new(crate::error::StoreErrorKind::Other, "blob work ended early")
-                    .with_source(error),
-            )
-        })
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(StoreError::new(crate::error::StoreErrorKind::Other, "blob work ended early").with_source(error))
+    })
 }

@@ -36,12 +36,7 @@ struct Inner {
 }
 
 impl BlobReader {
-    pub(super) fn open(
-        path: &Path,
-        object: ObjectId,
-        key: &DataKey,
-        size_bytes: u64,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, object: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 damaged(object, "its file is missing")
@@ -49,35 +44,18 @@ impl BlobReader {
                 StoreError::io(format!("cannot open object {object}"), error)
             }
         })?;
-        let length = file
-            .metadata()
-            .map_err(|error| StoreError::io(format!("cannot inspect object {object}"), error))?
-            .len();
+        let length =
+            file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {object}"), error))?.len();
         let expected = segment::file_bytes(size_bytes);
         if length != expected {
-            return Err(damaged(
-                object,
-                &format!("its file has {length} bytes, not {expected}"),
-            ));
+            return Err(damaged(object, &format!("its file has {length} bytes, not {expected}")));
         }
-        Ok(Self {
-            inner: Arc::new(Inner {
-                file,
-                key: key.cipher(),
-                object,
-                size_bytes,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { file, key: key.cipher(), object, size_bytes }) })
     }
 
     /// The bytes from `first` to `last`, both included and within the object, as a stream.
     pub fn stream(self, first: u64, last: u64) -> BlobStream {
-        BlobStream {
-            inner: self.inner,
-            next: first,
-            end: last + 1,
-            slow: None,
-        }
+        BlobStream { inner: self.inner, next: first, end: last + 1, slow: None }
     }
 
     /// Reads the whole object to compute its digest. Blocks.
@@ -98,22 +76,15 @@ impl BlobReader {
         let hash = context.finish();
         let wrong_length = |_| damaged(self.inner.object, "its hash has a wrong length");
         Ok(match algorithm {
-            Algorithm::Sha256 => {
-                Digest::from_sha256(hash.as_ref().try_into().map_err(wrong_length)?)
-            }
-            Algorithm::Sha512 => {
-                Digest::from_sha512(hash.as_ref().try_into().map_err(wrong_length)?)
-            }
+            Algorithm::Sha256 => Digest::from_sha256(hash.as_ref().try_into().map_err(wrong_length)?),
+            Algorithm::Sha512 => Digest::from_sha512(hash.as_ref().try_into().map_err(wrong_length)?),
         })
     }
 }
 
 fn damaged(object: ObjectId, what: &str) -> StoreError {
     tracing::error!(%object, "object {object} is damaged: {what}");
-    StoreError::new(
-        StoreErrorKind::Corrupt,
-        format!("object {object} is damaged: {what}"),
-    )
+    StoreError::new(StoreErrorKind::Corrupt, format!("object {object} is damaged: {what}"))
 }
 
 /// One read: the segments that hold the bytes from `from` to `to` (excluded).
@@ -134,11 +105,7 @@ impl Inner {
         let wanted = end.div_ceil(segment).max(first_segment + 1);
         let past = wanted.min(first_segment + BATCH_SEGMENTS).min(total);
         let offset = first_segment * SEALED_SEGMENT as u64;
-        let file_end = if past == total {
-            segment::file_bytes(self.size_bytes)
-        } else {
-            past * SEALED_SEGMENT as u64
-        };
+        let file_end = if past == total { segment::file_bytes(self.size_bytes) } else { past * SEALED_SEGMENT as u64 };
         Plan {
             first_segment,
             segments: past - first_segment,
@@ -151,15 +118,13 @@ impl Inner {
 
     fn read_blocking(&self, plan: &Plan) -> Result<Vec<u8>, StoreError> {
         let mut sealed = vec![0; plan.sealed_bytes];
-        self.file
-            .read_exact_at(&mut sealed, plan.offset)
-            .map_err(|error| {
-                if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                    damaged(self.object, "its file was cut")
-                } else {
-                    StoreError::io(format!("cannot read object {}", self.object), error)
-                }
-            })?;
+        self.file.read_exact_at(&mut sealed, plan.offset).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                damaged(self.object, "its file was cut")
+            } else {
+                StoreError::io(format!("cannot read object {}", self.object), error)
+            }
+        })?;
         Ok(sealed)
     }
 
@@ -167,9 +132,7 @@ impl Inner {
     fn read_cached(&self, plan: &Plan) -> Option<Vec<u8>> {
         let mut sealed = vec![0; plan.sealed_bytes];
         let mut slices = [IoSliceMut::new(&mut sealed)];
-        let read =
-            rustix::io::preadv2(&self.file, &mut slices, plan.offset, ReadWriteFlags::NOWAIT)
-                .ok()?;
+        let read = rustix::io::preadv2(&self.file, &mut slices, plan.offset, ReadWriteFlags::NOWAIT).ok()?;
         (read == plan.sealed_bytes).then_some(sealed)
     }
 
@@ -181,19 +144,8 @@ impl Inner {
             let start = at * SEALED_SEGMENT;
             let end = (start + SEALED_SEGMENT).min(sealed.len());
             let is_last = number + 1 == total;
-            if segment::open(
-                &self.key,
-                self.object,
-                number,
-                is_last,
-                &mut sealed[start..end],
-            )
-            .is_none()
-            {
-                return Err(damaged(
-                    self.object,
-                    &format!("segment {number} does not open"),
-                ));
+            if segment::open(&self.key, self.object, number, is_last, &mut sealed[start..end]).is_none() {
+                return Err(damaged(self.object, &format!("segment {number} does not open")));
             }
             let plaintext = start + PLAINTEXT_AT..end - AFTER_PLAINTEXT;
             let length = plaintext.len();
@@ -224,10 +176,7 @@ impl BlobStream {
             };
             self.slow = None;
             let result = result.unwrap_or_else(|error| {
-                Err(
-                    StoreError::new(StoreErrorKind::Other, "reading a blob ended early")
-                        .with_source(error),
-                )
+                Err(StoreError::new(StoreErrorKind::Other, "reading a blob ended early").with_source(error))
             });
             return Poll::Ready(Some(self.advance(result)));
         }

@@ -49,12 +49,7 @@ impl Sealer {
     pub fn new(key: LessSafeKey, object: ObjectId) -> Self {
         let mut prefix = [0; 8];
         rand::fill(&mut prefix).expect("the operating system has randomness");
-        Self {
-            key,
-            object,
-            prefix,
-            counter: 0,
-        }
+        Self { key, object, prefix, counter: 0 }
     }
 
     /// Appends the sealed form of a segment to `out`.
@@ -63,10 +58,7 @@ impl Sealer {
         nonce[..8].copy_from_slice(&self.prefix);
         nonce[8..].copy_from_slice(&self.counter.to_be_bytes());
         // A layer has at most 832,000 segments (52,000 MiB).
-        self.counter = self
-            .counter
-            .checked_add(1)
-            .expect("an object has fewer than 2^32 segments");
+        self.counter = self.counter.checked_add(1).expect("an object has fewer than 2^32 segments");
         out.extend_from_slice(&nonce);
         let start = out.len();
         out.extend_from_slice(plaintext);
@@ -95,8 +87,7 @@ pub(super) fn open<'a>(
     }
     let (nonce, rest) = sealed.split_at_mut(NONCE);
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    key.open_in_place(nonce, Aad::from(associated(object, number, is_last)), rest)
-        .ok()
+    key.open_in_place(nonce, Aad::from(associated(object, number, is_last)), rest).ok()
 }
 
 /// Offset of the plaintext within a sealed segment.

@@ -26,13 +26,7 @@ pub struct UploadState {
 
 impl UploadState {
     pub(super) fn new(object: ObjectId) -> Self {
-        Self {
-            object,
-            received: 0,
-            segments: 0,
-            hash: Sha256::default(),
-            tail: Vec::new(),
-        }
+        Self { object, received: 0, segments: 0, hash: Sha256::default(), tail: Vec::new() }
     }
 
     /// For storing. Holds plaintext: seal it.
@@ -50,12 +44,8 @@ impl UploadState {
 
     /// Undoes [`to_bytes`](Self::to_bytes).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        Self::read(bytes).ok_or_else(|| {
-            StoreError::new(
-                StoreErrorKind::Corrupt,
-                "the state of an upload cannot be read",
-            )
-        })
+        Self::read(bytes)
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "the state of an upload cannot be read"))
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {

@@ -54,19 +54,8 @@ struct Sink {
 impl UploadWriter {
     pub(super) fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
         let sealer = Sealer::new(key.cipher(), state.object);
-        let sink = Sink {
-            path,
-            file: None,
-            state,
-            sealer,
-            sealed: Vec::new(),
-            unsynced: 0,
-        };
-        Self {
-            buffer: BytesMut::new(),
-            sink: Some(sink),
-            running: None,
-        }
+        let sink = Sink { path, file: None, state, sealer, sealed: Vec::new(), unsynced: 0 };
+        Self { buffer: BytesMut::new(), sink: Some(sink), running: None }
     }
 
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
@@ -86,16 +75,10 @@ impl UploadWriter {
     async fn idle_sink(&mut self) -> Result<Sink, StoreError> {
         match (self.running.take(), self.sink.take()) {
             (Some(running), _) => running.await.unwrap_or_else(|error| {
-                Err(
-                    StoreError::new(StoreErrorKind::Other, "writing a blob ended early")
-                        .with_source(error),
-                )
+                Err(StoreError::new(StoreErrorKind::Other, "writing a blob ended early").with_source(error))
             }),
             (None, Some(sink)) => Ok(sink),
-            (None, None) => Err(StoreError::new(
-                StoreErrorKind::Other,
-                "a write to this blob has failed before",
-            )),
+            (None, None) => Err(StoreError::new(StoreErrorKind::Other, "a write to this blob has failed before")),
         }
     }
 
@@ -136,20 +119,14 @@ impl Sink {
         self.sealed.clear();
         while !data.is_empty() {
             if self.state.tail.len() == SEGMENT {
-                self.sealer.seal(
-                    self.state.segments,
-                    false,
-                    &self.state.tail,
-                    &mut self.sealed,
-                );
+                self.sealer.seal(self.state.segments, false, &self.state.tail, &mut self.sealed);
                 self.state.segments += 1;
                 self.state.tail.clear();
             }
             // Whole segments need not go through the tail, but for the last one, which may be the object's last.
             if self.state.tail.is_empty() && data.len() > SEGMENT {
                 let (segment, rest) = data.split_at(SEGMENT);
-                self.sealer
-                    .seal(self.state.segments, false, segment, &mut self.sealed);
+                self.sealer.seal(self.state.segments, false, segment, &mut self.sealed);
                 self.state.segments += 1;
                 data = rest;
                 continue;
@@ -171,8 +148,7 @@ impl Sink {
             Some(file) => file,
             None => self.open(offset)?,
         };
-        file.write_all_at(&self.sealed, offset)
-            .map_err(|error| self.fail("write", error))?;
+        file.write_all_at(&self.sealed, offset).map_err(|error| self.fail("write", error))?;
         self.unsynced += self.sealed.len() as u64;
         if self.unsynced >= SYNC_EVERY {
             file.sync_data().map_err(|error| self.fail("sync", error))?;
@@ -191,22 +167,15 @@ impl Sink {
             .mode(0o600)
             .open(&self.path)
             .map_err(|error| self.fail("create", error))?;
-        let length = file
-            .metadata()
-            .map_err(|error| self.fail("inspect", error))?
-            .len();
+        let length = file.metadata().map_err(|error| self.fail("inspect", error))?.len();
         if length < acknowledged {
             return Err(StoreError::new(
                 StoreErrorKind::Corrupt,
-                format!(
-                    "object {} has lost bytes: {length} of {acknowledged} are left",
-                    self.state.object
-                ),
+                format!("object {} has lost bytes: {length} of {acknowledged} are left", self.state.object),
             ));
         }
         if length > acknowledged {
-            file.set_len(acknowledged)
-                .map_err(|error| self.fail("cut", error))?;
+            file.set_len(acknowledged).map_err(|error| self.fail("cut", error))?;
         }
         Ok(file)
     }

@@ -56,20 +56,14 @@ pub(super) trait MigrationTx: Tx {
 
 /// Applies the first migration that the database has not seen; `false` if there is none. Call it in a new transaction
 /// each time until it says so.
-pub(super) fn apply_next(
-    tx: &mut dyn MigrationTx,
-    migrations: &[Migration],
-) -> Result<bool, StoreError> {
+pub(super) fn apply_next(tx: &mut dyn MigrationTx, migrations: &[Migration]) -> Result<bool, StoreError> {
     let dialect = tx.dialect();
     tx.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
          checksum TEXT NOT NULL, applied_at_ms BIGINT NOT NULL)",
         &[],
     )?;
-    let applied = tx.query(
-        "SELECT version, name, checksum FROM schema_migrations ORDER BY version",
-        &[],
-    )?;
+    let applied = tx.query("SELECT version, name, checksum FROM schema_migrations ORDER BY version", &[])?;
     for (row, expected) in applied.iter().zip(migrations) {
         let (version, name) = (row.int(0)?, row.text(1)?);
         if (version, name) != (expected.version, expected.name) {
@@ -97,11 +91,7 @@ pub(super) fn apply_next(
     };
     let script = next.script(dialect);
     tx.run_script(script).map_err(|error| {
-        StoreError::new(
-            error.kind(),
-            format!("migration {} ({}) failed", next.version, next.name),
-        )
-        .with_source(error)
+        StoreError::new(error.kind(), format!("migration {} ({}) failed", next.version, next.name)).with_source(error)
     })?;
     tx.execute(
         &format!(
@@ -110,13 +100,7 @@ pub(super) fn apply_next(
         ),
         &[next.version.into(), next.name.into(), checksum(script).into()],
     )?;
-    tracing::info!(
-        version = next.version,
-        name = next.name,
-        "applied migration {} ({})",
-        next.version,
-        next.name
-    );
+    tracing::info!(version = next.version, name = next.name, "applied migration {} ({})", next.version, next.name);
     Ok(true)
 }
 
@@ -146,9 +130,6 @@ mod tests {
 
     #[test]
     fn the_checksum_is_sha_256() {
-        assert_eq!(
-            checksum("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(checksum("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -51,11 +51,9 @@ impl fmt::Debug for DbConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => f.debug_struct("Sqlite").field("path", path).finish(),
-            Self::Postgres { url: _, pool_size } => f
-                .debug_struct("Postgres")
-                .field("url", &"[redacted]")
-                .field("pool_size", pool_size)
-                .finish(),
+            Self::Postgres { url: _, pool_size } => {
+                f.debug_struct("Postgres").field("url", &"[redacted]").field("pool_size", pool_size).finish()
+            }
         }
     }
 }
@@ -81,19 +79,12 @@ impl Db {
     }
 
     /// As [`open`](Self::open), with another list of migrations. For tests of the mechanism.
-    pub fn open_with_migrations(
-        config: &DbConfig,
-        migrations: &[Migration],
-    ) -> Result<Self, StoreError> {
+    pub fn open_with_migrations(config: &DbConfig, migrations: &[Migration]) -> Result<Self, StoreError> {
         let engine = match config {
             DbConfig::Sqlite { path } => Engine::Sqlite(SqliteDb::open(path, migrations)?),
-            DbConfig::Postgres { url, pool_size } => {
-                Engine::Postgres(PostgresDb::open(url, *pool_size, migrations)?)
-            }
+            DbConfig::Postgres { url, pool_size } => Engine::Postgres(PostgresDb::open(url, *pool_size, migrations)?),
         };
-        Ok(Self {
-            engine: Arc::new(engine),
-        })
+        Ok(Self { engine: Arc::new(engine) })
     }
 
     /// Runs `f` in a transaction that takes effect wholly if it returns `Ok`, and not at all otherwise. When this
@@ -174,18 +165,12 @@ where
 }
 
 fn no_answer() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Unavailable,
-        "the database thread ended before it answered",
-    )
+    StoreError::new(StoreErrorKind::Unavailable, "the database thread ended before it answered")
 }
 
 fn no_turn() -> StoreError {
     StoreError::new(
         StoreErrorKind::Busy,
-        format!(
-            "no database connection came free within {} seconds",
-            QUEUE_WAIT.as_secs()
-        ),
+        format!("no database connection came free within {} seconds", QUEUE_WAIT.as_secs()),
     )
 }

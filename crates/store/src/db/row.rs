@@ -41,8 +41,7 @@ impl Row {
 
     /// The integer in column `index`.
     pub fn int(&self, index: usize) -> Result<i64, StoreError> {
-        self.opt_int(index)?
-            .ok_or_else(|| self.mismatch(index, "an integer"))
+        self.opt_int(index)?.ok_or_else(|| self.mismatch(index, "an integer"))
     }
 
     /// The integer in column `index`, `None` for NULL.
@@ -65,8 +64,7 @@ impl Row {
 
     /// The text in column `index`.
     pub fn text(&self, index: usize) -> Result<&str, StoreError> {
-        self.opt_text(index)?
-            .ok_or_else(|| self.mismatch(index, "a text"))
+        self.opt_text(index)?.ok_or_else(|| self.mismatch(index, "a text"))
     }
 
     /// The text in column `index`, `None` for NULL.
@@ -88,8 +86,7 @@ impl Row {
 
     /// The bytes in column `index`.
     pub fn blob(&self, index: usize) -> Result<&[u8], StoreError> {
-        self.opt_blob(index)?
-            .ok_or_else(|| self.mismatch(index, "bytes"))
+        self.opt_blob(index)?.ok_or_else(|| self.mismatch(index, "bytes"))
     }
 
     /// The bytes in column `index`, `None` for NULL.
@@ -102,9 +99,7 @@ impl Row {
     }
 
     fn value(&self, index: usize) -> Result<&Value, StoreError> {
-        self.values
-            .get(index)
-            .ok_or_else(|| self.mismatch(index, "a column"))
+        self.values.get(index).ok_or_else(|| self.mismatch(index, "a column"))
     }
 
     fn mismatch(&self, index: usize, expected: &str) -> StoreError {
@@ -123,15 +118,7 @@ mod tests {
 
     fn row() -> Row {
         let names = ColumnNames::new(["id", "name", "data", "gone"].into_iter());
-        Row::new(
-            vec![
-                Value::Int(7),
-                Value::Text("a".into()),
-                Value::Blob(vec![1]),
-                Value::Null,
-            ],
-            names,
-        )
+        Row::new(vec![Value::Int(7), Value::Text("a".into()), Value::Blob(vec![1]), Value::Null], names)
     }
 
     #[test]
@@ -152,51 +139,15 @@ mod tests {
     fn wrong_types_name_the_column() {
         type Read = fn(&mut Row) -> Option<StoreError>;
         let cases: [(&str, Read, &str); 9] = [
-            (
-                "text as int",
-                |row| row.int(1).err(),
-                "column 1 (name) should hold an integer and holds a text",
-            ),
-            (
-                "NULL as int",
-                |row| row.int(3).err(),
-                "column 3 (gone) should hold an integer and holds NULL",
-            ),
-            (
-                "seven as bool",
-                |row| row.bool(0).err(),
-                "column 0 (id) should hold 0 or 1 and holds an integer",
-            ),
-            (
-                "int as text",
-                |row| row.text(0).err(),
-                "column 0 (id) should hold a text and holds an integer",
-            ),
-            (
-                "NULL as text",
-                |row| row.text(3).err(),
-                "column 3 (gone) should hold a text and holds NULL",
-            ),
-            (
-                "bytes taken as text",
-                |row| row.take_text(2).err(),
-                "column 2 (data) should hold a text and holds bytes",
-            ),
-            (
-                "text as bytes",
-                |row| row.blob(1).err(),
-                "column 1 (name) should hold bytes and holds a text",
-            ),
-            (
-                "NULL as bytes",
-                |row| row.blob(3).err(),
-                "column 3 (gone) should hold bytes and holds NULL",
-            ),
-            (
-                "no such column",
-                |row| row.opt_int(4).err(),
-                "column 4 (?) should hold a column and holds nothing",
-            ),
+            ("text as int", |row| row.int(1).err(), "column 1 (name) should hold an integer and holds a text"),
+            ("NULL as int", |row| row.int(3).err(), "column 3 (gone) should hold an integer and holds NULL"),
+            ("seven as bool", |row| row.bool(0).err(), "column 0 (id) should hold 0 or 1 and holds an integer"),
+            ("int as text", |row| row.text(0).err(), "column 0 (id) should hold a text and holds an integer"),
+            ("NULL as text", |row| row.text(3).err(), "column 3 (gone) should hold a text and holds NULL"),
+            ("bytes taken as text", |row| row.take_text(2).err(), "column 2 (data) should hold a text and holds bytes"),
+            ("text as bytes", |row| row.blob(1).err(), "column 1 (name) should hold bytes and holds a text"),
+            ("NULL as bytes", |row| row.blob(3).err(), "column 3 (gone) should hold bytes and holds NULL"),
+            ("no such column", |row| row.opt_int(4).err(), "column 4 (?) should hold a column and holds nothing"),
         ];
         for (name, read, message) in cases {
             let error = read(&mut row()).unwrap_or_else(|| panic!("{name}: no error"));

@@ -52,22 +52,13 @@ pub fn check_parameters(sql: &str, count: usize) -> Result<(), String> {
                 Ok(number) if (1..=highest).contains(&number) => {}
                 Ok(number) if number == highest + 1 => highest = number,
                 Ok(number) => {
-                    return Err(format!(
-                        "${number} is used where ${} is due in: {sql}",
-                        highest + 1
-                    ));
+                    return Err(format!("${number} is used where ${} is due in: {sql}", highest + 1));
                 }
                 Err(_) => return Err(format!("a $ without a number in: {sql}")),
             }
         }
     }
-    if highest == count {
-        Ok(())
-    } else {
-        Err(format!(
-            "{count} parameters are given for {highest} in: {sql}"
-        ))
-    }
+    if highest == count { Ok(()) } else { Err(format!("{count} parameters are given for {highest} in: {sql}")) }
 }
 
 /// A caller's closure on its way through an engine. It may be run again as long as it has not been answered.
@@ -95,14 +86,7 @@ pub(super) struct Call<T, E, F> {
 impl<T, E, F> Call<T, E, F> {
     pub(super) fn new(closure: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (caller, answer) = oneshot::channel();
-        (
-            Self {
-                closure,
-                result: None,
-                caller,
-            },
-            answer,
-        )
+        (Self { closure, result: None, caller }, answer)
     }
 }
 
@@ -143,11 +127,7 @@ where
 {
     catch_unwind(AssertUnwindSafe(|| closure(tx))).unwrap_or_else(|panic| {
         let message = panic_message(&*panic);
-        Err(StoreError::new(
-            StoreErrorKind::Other,
-            format!("a transaction panicked: {message}"),
-        )
-        .into())
+        Err(StoreError::new(StoreErrorKind::Other, format!("a transaction panicked: {message}")).into())
     })
 }
 
@@ -163,19 +143,13 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 /// The error for a statement after a failed one.
 pub(super) fn already_failed() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Other,
-        "an earlier statement of this transaction failed",
-    )
+    StoreError::new(StoreErrorKind::Other, "an earlier statement of this transaction failed")
 }
 
 /// The error for a closure that returned `Ok` although a statement had failed.
 pub(super) fn failure_ignored(cause: &StoreError) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Other,
-        "a transaction went on after a failed statement",
-    )
-    .with_source(cause.to_string())
+    StoreError::new(StoreErrorKind::Other, "a transaction went on after a failed statement")
+        .with_source(cause.to_string())
 }
 
 #[cfg(test)]
@@ -186,36 +160,11 @@ mod tests {
     fn parameter_numbers_are_checked() {
         let cases = [
             ("none", "SELECT 1", 0, true),
-            (
-                "ascending",
-                "SELECT a FROM t WHERE b = $1 AND c = $2",
-                2,
-                true,
-            ),
-            (
-                "used again",
-                "UPDATE t SET a = $1, b = $2 WHERE a <> $1 AND c = $3",
-                3,
-                true,
-            ),
-            (
-                "two digits",
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                10,
-                true,
-            ),
-            (
-                "dollar in a text",
-                "SELECT '$9', 'it''s $8' FROM t WHERE a = $1",
-                1,
-                true,
-            ),
-            (
-                "descending",
-                "SELECT a FROM t WHERE b = $2 AND c = $1",
-                2,
-                false,
-            ),
+            ("ascending", "SELECT a FROM t WHERE b = $1 AND c = $2", 2, true),
+            ("used again", "UPDATE t SET a = $1, b = $2 WHERE a <> $1 AND c = $3", 3, true),
+            ("two digits", "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", 10, true),
+            ("dollar in a text", "SELECT '$9', 'it''s $8' FROM t WHERE a = $1", 1, true),
+            ("descending", "SELECT a FROM t WHERE b = $2 AND c = $1", 2, false),
             ("gap", "SELECT a FROM t WHERE b = $1 AND c = $3", 3, false),
             ("zero", "SELECT $0", 1, false),
             ("too few given", "SELECT $1, $2", 1, false),

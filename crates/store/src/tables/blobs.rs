@@ -31,19 +31,11 @@ pub struct StoredBlob {
 }
 
 /// Takes one reference to the stored copy of `digest`, if there is one.
-pub fn reference_existing(
-    tx: &mut dyn Tx,
-    scope: &BlobScope,
-    digest: &Digest,
-) -> Result<Option<i64>, StoreError> {
+pub fn reference_existing(tx: &mut dyn Tx, scope: &BlobScope, digest: &Digest) -> Result<Option<i64>, StoreError> {
     tx.query_opt(
         "UPDATE blobs SET reference_count = reference_count + 1 \
          WHERE region = $1 AND encryption_scope = $2 AND digest = $3 RETURNING id",
-        &[
-            scope.region.as_str().into(),
-            scope.encryption.as_str().into(),
-            digest.to_string().into(),
-        ],
+        &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
     )?
     .map(|row| row.int(0))
     .transpose()
@@ -77,10 +69,7 @@ pub fn insert(
 
 /// Gives up one reference.
 pub fn release(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1",
-        &[id.into()],
-    )?;
+    tx.execute("UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1", &[id.into()])?;
     Ok(())
 }
 
@@ -95,11 +84,7 @@ pub fn release_all_of(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreEr
 }
 
 /// Removes up to `limit` blobs that nothing refers to and notes their objects for removal; says how many.
-pub fn collect_unreferenced(
-    tx: &mut dyn Tx,
-    now_ms: i64,
-    limit: usize,
-) -> Result<usize, StoreError> {
+pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE reference_count = 0 ORDER BY id LIMIT $1) \
          AND reference_count = 0 RETURNING object_id",

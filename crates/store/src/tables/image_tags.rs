@@ -10,13 +10,7 @@ use crate::error::StoreError;
 
 /// Gives `tag` to an image unless the tag exists; the primary key decides between two pushes at once.
 /// `false` if it exists, wherever it points.
-pub fn insert(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    tag: &Tag,
-    image_id: i64,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
+pub fn insert(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64, now_ms: i64) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (repository_id, tag) DO NOTHING",
@@ -26,13 +20,7 @@ pub fn insert(
 }
 
 /// Gives `tag` to an image, taking it from the one that has it.
-pub fn move_to(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    tag: &Tag,
-    image_id: i64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn move_to(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id, \
@@ -44,50 +32,34 @@ pub fn move_to(
 
 /// Removes a tag; `false` if it was absent.
 pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, StoreError> {
-    let changed = tx.execute(
-        "DELETE FROM image_tags WHERE repository_id = $1 AND tag = $2",
-        &[repository_id.into(), tag.into()],
-    )?;
+    let changed = tx
+        .execute("DELETE FROM image_tags WHERE repository_id = $1 AND tag = $2", &[repository_id.into(), tag.into()])?;
     Ok(changed == 1)
 }
 
 /// The tags of an image, in order. At most 1,000 exist (repositories-images.md 7).
 pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
-    tx.query(
-        "SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag",
-        &[image_id.into()],
-    )?
-    .iter()
-    .map(|row| Ok(row.text(0)?.to_owned()))
-    .collect()
+    tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?
+        .iter()
+        .map(|row| Ok(row.text(0)?.to_owned()))
+        .collect()
 }
 
 /// How many tags an image has.
 pub fn count_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<i64, StoreError> {
-    tx.query_opt(
-        "SELECT count(*) FROM image_tags WHERE image_id = $1",
-        &[image_id.into()],
-    )?
-    .map_or(Ok(0), |row| row.int(0))
+    tx.query_opt("SELECT count(*) FROM image_tags WHERE image_id = $1", &[image_id.into()])?
+        .map_or(Ok(0), |row| row.int(0))
 }
 
 /// Removes all tags of an image and returns them in order.
 pub fn delete_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
     let tags = list_of_image(tx, image_id)?;
-    tx.execute(
-        "DELETE FROM image_tags WHERE image_id = $1",
-        &[image_id.into()],
-    )?;
+    tx.execute("DELETE FROM image_tags WHERE image_id = $1", &[image_id.into()])?;
     Ok(tags)
 }
 
 /// Up to `limit` tags of a repository in byte order, from the first after `after`.
-pub fn list(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    after: &str,
-    limit: usize,
-) -> Result<Vec<String>, StoreError> {
+pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     tx.query(
         "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",

@@ -38,10 +38,7 @@ impl std::str::FromStr for ImageStatus {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
     }
 }
 
@@ -121,10 +118,7 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
         digest: parse_column(row.text(1)?, "images.digest")?,
         media_type: row.text(2)?.to_owned(),
         artifact_media_type: row.opt_text(3)?.map(str::to_owned),
-        subject: row
-            .opt_text(4)?
-            .map(|text| parse_column(text, "images.subject_digest"))
-            .transpose()?,
+        subject: row.opt_text(4)?.map(|text| parse_column(text, "images.subject_digest")).transpose()?,
         size_bytes: row.int(5)? as u64,
         manifest_bytes: row.int(6)? as u64,
         pushed_at_ms: row.int(7)?,
@@ -134,17 +128,11 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
 }
 
 /// Adds an image; `None` if the repository has the digest.
-pub fn insert(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    new: &NewImage,
-) -> Result<Option<i64>, StoreError> {
+pub fn insert(tx: &mut dyn Tx, repository_id: i64, new: &NewImage) -> Result<Option<i64>, StoreError> {
     let annotations = (!new.annotations.is_empty())
         .then(|| serde_json::to_string(&new.annotations))
         .transpose()
-        .map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, "annotations of a manifest").with_source(error)
-        })?;
+        .map_err(|error| StoreError::new(StoreErrorKind::Other, "annotations of a manifest").with_source(error))?;
     tx.query_opt(
         "INSERT INTO images (repository_id, digest, media_type, artifact_media_type, artifact_type, annotations, \
          subject_digest, size_bytes, manifest_bytes, manifest, pushed_at_ms, status) \
@@ -193,11 +181,7 @@ pub fn insert_child(
 }
 
 /// The image of that digest.
-pub fn find(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &Digest,
-) -> Result<Option<Image>, StoreError> {
+pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Image>, StoreError> {
     tx.query_opt(
         &format!("SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest = $2"),
         &[repository_id.into(), digest.to_string().into()],
@@ -208,11 +192,7 @@ pub fn find(
 }
 
 /// The image that a tag names.
-pub fn find_by_tag(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    tag: &str,
-) -> Result<Option<Image>, StoreError> {
+pub fn find_by_tag(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<Option<Image>, StoreError> {
     tx.query_opt(
         &format!(
             "SELECT {COLUMNS} FROM image_tags t JOIN images i ON i.id = t.image_id \
@@ -227,21 +207,13 @@ pub fn find_by_tag(
 
 /// The sealed manifest of an image.
 pub fn sealed_manifest(tx: &mut dyn Tx, image_id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    tx.query_opt(
-        "SELECT manifest FROM images WHERE id = $1",
-        &[image_id.into()],
-    )?
-    .map(|row| Ok(row.blob(0)?.to_vec()))
-    .transpose()
+    tx.query_opt("SELECT manifest FROM images WHERE id = $1", &[image_id.into()])?
+        .map(|row| Ok(row.blob(0)?.to_vec()))
+        .transpose()
 }
 
 /// Up to `limit` images in the order of their digests, from the first after `after`.
-pub fn list(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    after: &str,
-    limit: usize,
-) -> Result<Vec<Image>, StoreError> {
+pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<Image>, StoreError> {
     tx.query(
         &format!(
             "SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest > $2 ORDER BY i.digest LIMIT $3"
@@ -255,20 +227,11 @@ pub fn list(
 
 /// Whether the repository has any image.
 pub fn any(tx: &mut dyn Tx, repository_id: i64) -> Result<bool, StoreError> {
-    Ok(tx
-        .query_opt(
-            "SELECT 1 FROM images WHERE repository_id = $1 LIMIT 1",
-            &[repository_id.into()],
-        )?
-        .is_some())
+    Ok(tx.query_opt("SELECT 1 FROM images WHERE repository_id = $1 LIMIT 1", &[repository_id.into()])?.is_some())
 }
 
 /// The digests of the lists that name `child`, in order.
-pub fn parents(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    child: &Digest,
-) -> Result<Vec<Digest>, StoreError> {
+pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Vec<Digest>, StoreError> {
     tx.query(
         "SELECT p.digest FROM image_children c JOIN images p ON p.id = c.parent_image_id \
          WHERE c.repository_id = $1 AND c.child_digest = $2 ORDER BY p.digest",
@@ -290,20 +253,14 @@ pub fn referrers(
     tx.query(
         "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status FROM images \
          WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 ORDER BY digest LIMIT $4",
-        &[
-            repository_id.into(),
-            subject.to_string().into(),
-            after.into(),
-            count(limit),
-        ],
+        &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
     )?
     .iter()
     .map(|row| {
         let annotations = match row.opt_text(4)? {
             None => BTreeMap::new(),
             Some(text) => serde_json::from_str(text).map_err(|error| {
-                StoreError::new(StoreErrorKind::Corrupt, "column images.annotations")
-                    .with_source(error)
+                StoreError::new(StoreErrorKind::Corrupt, "column images.annotations").with_source(error)
             })?,
         };
         Ok(Referrer {

@@ -17,14 +17,8 @@ pub mod uploads;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Parses a column that Wharf itself wrote; anything else there means that the database was damaged or edited.
-pub(crate) fn parse_column<T: std::str::FromStr>(
-    text: &str,
-    column: &str,
-) -> Result<T, StoreError> {
+pub(crate) fn parse_column<T: std::str::FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("column {column} holds {text:?}, which is not valid there"),
-        )
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {column} holds {text:?}, which is not valid there"))
     })
 }

@@ -30,9 +30,6 @@ pub fn list_due(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<Obje
 
 /// Forgets an object whose bytes are gone.
 pub fn delete(tx: &mut dyn Tx, object: ObjectId) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM removed_objects WHERE object_id = $1",
-        &[object.to_string().into()],
-    )?;
+    tx.execute("DELETE FROM removed_objects WHERE object_id = $1", &[object.to_string().into()])?;
     Ok(())
 }

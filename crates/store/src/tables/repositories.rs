@@ -22,12 +22,8 @@ pub enum TagMutability {
 
 impl TagMutability {
     /// Every value, in the order in which ECR's messages list them.
-    pub const ALL: [Self; 4] = [
-        Self::Mutable,
-        Self::Immutable,
-        Self::ImmutableWithExclusion,
-        Self::MutableWithExclusion,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Mutable, Self::Immutable, Self::ImmutableWithExclusion, Self::MutableWithExclusion];
 
     /// The value as the API model spells it.
     pub const fn as_str(self) -> &'static str {
@@ -41,10 +37,7 @@ impl TagMutability {
 
     /// Whether this mode is the kind that takes exclusion filters.
     pub const fn takes_filters(self) -> bool {
-        matches!(
-            self,
-            Self::MutableWithExclusion | Self::ImmutableWithExclusion
-        )
+        matches!(self, Self::MutableWithExclusion | Self::ImmutableWithExclusion)
     }
 }
 
@@ -52,10 +45,7 @@ impl std::str::FromStr for TagMutability {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or(())
     }
 }
 
@@ -92,12 +82,7 @@ pub struct Repository {
 impl Repository {
     /// Whether `tag` may not be moved once it exists.
     pub fn is_immutable(&self, tag: &Tag) -> bool {
-        let excluded = || {
-            self.spec
-                .tag_mutability_filters
-                .iter()
-                .any(|filter| filter.matches(tag))
-        };
+        let excluded = || self.spec.tag_mutability_filters.iter().any(|filter| filter.matches(tag));
         match self.spec.tag_mutability {
             TagMutability::Mutable => false,
             TagMutability::Immutable => true,
@@ -108,10 +93,7 @@ impl Repository {
 
     /// The key domain that this repository's blobs are encrypted and shared in.
     pub fn encryption_scope(&self) -> &str {
-        self.spec
-            .kms_key
-            .as_deref()
-            .unwrap_or(&self.spec.encryption_type)
+        self.spec.kms_key.as_deref().unwrap_or(&self.spec.encryption_type)
     }
 }
 
@@ -143,11 +125,7 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
 
 /// Filters never hold a space (ECR: `^[0-9a-zA-Z._*-]{1,128}$`), so one separates them in the column.
 fn join_filters(filters: &[TagFilter]) -> String {
-    filters
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
+    filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// Adds a repository; `None` if the name is taken.
@@ -168,30 +146,14 @@ pub fn insert(tx: &mut dyn Tx, new: &NewRepository) -> Result<Option<Repository>
             new.kms_key.as_deref().into(),
         ],
     )?;
-    row.map(|row| {
-        Ok(Repository {
-            id: row.int(0)?,
-            spec: new.clone(),
-        })
-    })
-    .transpose()
+    row.map(|row| Ok(Repository { id: row.int(0)?, spec: new.clone() })).transpose()
 }
 
 /// The repository of that name.
-pub fn find(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-) -> Result<Option<Repository>, StoreError> {
+pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Option<Repository>, StoreError> {
     tx.query_opt(
-        &format!(
-            "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3"
-        ),
-        &[
-            registry.account.as_str().into(),
-            registry.region.as_str().into(),
-            name.as_str().into(),
-        ],
+        &format!("SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3"),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
     )?
     .as_ref()
     .map(from_row)
@@ -199,12 +161,7 @@ pub fn find(
 }
 
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
-pub fn list(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    after: &str,
-    limit: usize,
-) -> Result<Vec<Repository>, StoreError> {
+pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
     tx.query(
         &format!(
             "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
@@ -226,11 +183,7 @@ pub fn set_tag_mutability(
 ) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE repositories SET tag_mutability = $1, tag_mutability_filters = $2 WHERE id = $3",
-        &[
-            mode.as_str().into(),
-            join_filters(filters).into(),
-            id.into(),
-        ],
+        &[mode.as_str().into(), join_filters(filters).into(), id.into()],
     )?;
     Ok(())
 }

@@ -24,11 +24,7 @@ fn key(repository_id: i64, digest: &Digest) -> [Value; 2] {
 }
 
 /// The blob, if the repository has it.
-pub fn find(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &Digest,
-) -> Result<Option<RepositoryBlob>, StoreError> {
+pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<RepositoryBlob>, StoreError> {
     let Some(row) = tx.query_opt(
         "SELECT b.id, b.size_bytes, b.object_id, b.data_key, r.media_type, r.image_count FROM repository_blobs r \
          JOIN blobs b ON b.id = r.blob_id WHERE r.repository_id = $1 AND r.digest = $2",
@@ -67,31 +63,17 @@ pub fn insert(
 }
 
 /// Restarts the grace period of a blob that was uploaded again.
-pub fn touch(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &Digest,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn touch(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE repository_blobs SET unreferenced_since_ms = $1 \
          WHERE repository_id = $2 AND digest = $3 AND unreferenced_since_ms IS NOT NULL",
-        &[
-            now_ms.into(),
-            repository_id.into(),
-            digest.to_string().into(),
-        ],
+        &[now_ms.into(), repository_id.into(), digest.to_string().into()],
     )?;
     Ok(())
 }
 
 /// Counts one more image that names the blob; `false` if the repository does not have it.
-pub fn add_image(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &Digest,
-    media_type: &str,
-) -> Result<bool, StoreError> {
+pub fn add_image(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, media_type: &str) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE repository_blobs SET image_count = image_count + 1, unreferenced_since_ms = NULL, media_type = $1 \
          WHERE repository_id = $2 AND digest = $3",
@@ -101,12 +83,7 @@ pub fn add_image(
 }
 
 /// Counts one image less for every blob that the image names; blobs that no image names start their grace period.
-pub fn remove_image(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    image_id: i64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn remove_image(tx: &mut dyn Tx, repository_id: i64, image_id: i64, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE repository_blobs SET image_count = image_count - 1, \
          unreferenced_since_ms = CASE WHEN image_count = 1 THEN $1 ELSE unreferenced_since_ms END \
@@ -117,11 +94,7 @@ pub fn remove_image(
 }
 
 /// Hides up to `limit` blobs that no image has named since `until_ms` and gives up their references; says how many.
-pub fn collect_unreferenced(
-    tx: &mut dyn Tx,
-    until_ms: i64,
-    limit: usize,
-) -> Result<usize, StoreError> {
+pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let due = tx.query(
         "SELECT repository_id, digest FROM repository_blobs \
          WHERE unreferenced_since_ms IS NOT NULL AND unreferenced_since_ms <= $1 \
@@ -144,9 +117,6 @@ pub fn collect_unreferenced(
 
 /// Hides every blob of a repository that is being deleted. The caller has released their references.
 pub fn delete_all(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "DELETE FROM repository_blobs WHERE repository_id = $1",
-        &[repository_id.into()],
-    )?;
+    tx.execute("DELETE FROM repository_blobs WHERE repository_id = $1", &[repository_id.into()])?;
     Ok(())
 }

@@ -71,11 +71,7 @@ pub fn insert(tx: &mut dyn Tx, upload: &Upload) -> Result<(), StoreError> {
 }
 
 /// The upload, if it was begun in that repository.
-pub fn find(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    id: uuid::Uuid,
-) -> Result<Option<Upload>, StoreError> {
+pub fn find(tx: &mut dyn Tx, repository_id: i64, id: uuid::Uuid) -> Result<Option<Upload>, StoreError> {
     tx.query_opt(
         &format!("SELECT {COLUMNS} FROM uploads WHERE id = $1 AND repository_id = $2"),
         &[id.to_string().into(), repository_id.into()],
@@ -106,30 +102,19 @@ pub fn advance(tx: &mut dyn Tx, upload: &Upload, from_bytes: u64) -> Result<bool
 
 /// Ends an upload whose object lives on as a blob; `false` if it is gone.
 pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
-    Ok(tx.execute(
-        "DELETE FROM uploads WHERE id = $1",
-        &[id.to_string().into()],
-    )? == 1)
+    Ok(tx.execute("DELETE FROM uploads WHERE id = $1", &[id.to_string().into()])? == 1)
 }
 
 /// Ends an upload and notes its object for removal; `false` if it is gone.
 pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
-    let removed = tx.query_opt(
-        "DELETE FROM uploads WHERE id = $1 RETURNING object_id",
-        &[id.to_string().into()],
-    )?;
+    let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id", &[id.to_string().into()])?;
     let Some(row) = removed else { return Ok(false) };
     removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, now_ms)?;
     Ok(true)
 }
 
 /// Abandons up to `limit` uploads that have not grown since `until_ms`; says how many.
-pub fn abandon_stale(
-    tx: &mut dyn Tx,
-    until_ms: i64,
-    now_ms: i64,
-    limit: usize,
-) -> Result<usize, StoreError> {
+pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "SELECT id FROM uploads WHERE updated_at_ms <= $1 ORDER BY updated_at_ms LIMIT $2",
         &[until_ms.into(), count(limit)],
@@ -142,10 +127,7 @@ pub fn abandon_stale(
 
 /// Abandons every upload of a repository that is being deleted.
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
-    let rows = tx.query(
-        "DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id",
-        &[repository_id.into()],
-    )?;
+    let rows = tx.query("DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id", &[repository_id.into()])?;
     for row in &rows {
         removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, now_ms)?;
     }

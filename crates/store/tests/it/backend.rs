@@ -23,10 +23,7 @@ impl Backend {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("metadata.db");
-        Self {
-            config: DbConfig::Sqlite { path },
-            _place: Place::Folder { _folder: folder },
-        }
+        Self { config: DbConfig::Sqlite { path }, _place: Place::Folder { _folder: folder } }
     }
 
     pub fn postgres() -> Self {
@@ -35,26 +32,11 @@ impl Backend {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let database = format!("wharf_test_{}_{number}", std::process::id());
         // What an earlier run with the same process id may have left behind.
-        on_server(
-            &server_url(),
-            &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"),
-        );
-        on_server(
-            &server_url(),
-            &format!("CREATE DATABASE {database} TEMPLATE template0"),
-        );
-        let (server, _) = server_url()
-            .rsplit_once('/')
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .expect("a URL");
-        let config = DbConfig::Postgres {
-            url: format!("{server}/{database}"),
-            pool_size: 8,
-        };
-        Self {
-            config,
-            _place: Place::Server { database },
-        }
+        on_server(&server_url(), &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
+        on_server(&server_url(), &format!("CREATE DATABASE {database} TEMPLATE template0"));
+        let (server, _) = server_url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a URL");
+        let config = DbConfig::Postgres { url: format!("{server}/{database}"), pool_size: 8 };
+        Self { config, _place: Place::Server { database } }
     }
 
     pub fn config(&self) -> &DbConfig {
@@ -78,10 +60,7 @@ impl Backend {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Self::Server { database } = self {
-            on_server(
-                &server_url(),
-                &format!("DROP DATABASE {database} WITH (FORCE)"),
-            );
+            on_server(&server_url(), &format!("DROP DATABASE {database} WITH (FORCE)"));
         }
     }
 }

@@ -36,8 +36,7 @@ const SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_se
 /// Reads a connection URL and fills in what it leaves out.
 pub(super) fn configure(url: &str) -> Result<Config, StoreError> {
     let mut config: Config = url.parse().map_err(|error: postgres::Error| {
-        StoreError::new(StoreErrorKind::Other, "read the PostgreSQL connection URL")
-            .with_source(error)
+        StoreError::new(StoreErrorKind::Other, "read the PostgreSQL connection URL").with_source(error)
     })?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -73,10 +72,7 @@ impl Connection {
         let client = connect().map_err(|error: postgres::Error| {
             StoreError::new(StoreErrorKind::Unavailable, "connect to PostgreSQL").with_source(error)
         })?;
-        Ok(Self {
-            client,
-            statements: HashMap::new(),
-        })
+        Ok(Self { client, statements: HashMap::new() })
     }
 
     /// Applies what is missing of `migrations`, while nobody else does.
@@ -111,9 +107,7 @@ impl Connection {
     }
 
     fn run(&mut self, sql: &str) -> Result<(), Failure> {
-        self.client
-            .batch_execute(sql)
-            .map_err(|error| Failure::new(format!("run {sql}"), error))
+        self.client.batch_execute(sql).map_err(|error| Failure::new(format!("run {sql}"), error))
     }
 
     fn prepare(&mut self, sql: &str) -> Result<Prepared, postgres::Error> {
@@ -139,10 +133,7 @@ pub(super) struct PostgresTx<'c> {
 
 impl<'c> PostgresTx<'c> {
     pub(super) fn new(connection: &'c mut Connection) -> Self {
-        Self {
-            connection,
-            failure: None,
-        }
+        Self { connection, failure: None }
     }
 
     /// The first failure of a statement, which the closure's own error hides.
@@ -178,16 +169,13 @@ impl<'c> PostgresTx<'c> {
 
 impl Tx for PostgresTx<'_> {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
-        let (changed, _) = self.statement(sql, params, |client, statement, params| {
-            client.execute(statement, params)
-        })?;
+        let (changed, _) =
+            self.statement(sql, params, |client, statement, params| client.execute(statement, params))?;
         Ok(changed)
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let (rows, names) = self.statement(sql, params, |client, statement, params| {
-            client.query(statement, params)
-        })?;
+        let (rows, names) = self.statement(sql, params, |client, statement, params| client.query(statement, params))?;
         let read = |row| Ok(Row::new(values_of(row, &names)?, names.clone()));
         let result: Result<_, StoreError> = rows.iter().map(read).collect();
         result.map_err(|error| self.note(Failure::in_result(error)))

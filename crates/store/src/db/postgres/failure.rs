@@ -37,41 +37,27 @@ impl Failure {
         };
         // After a failure on this side, the two ends may not agree on where they are.
         let is_connection_usable = error.code().is_some() && remedy != Remedy::Reconnect;
-        Self {
-            remedy,
-            is_connection_usable,
-            error: StoreError::new(kind, context).with_source(error),
-        }
+        Self { remedy, is_connection_usable, error: StoreError::new(kind, context).with_source(error) }
     }
 
     /// A result that cannot be used.
     pub(super) fn in_result(error: StoreError) -> Self {
-        Self {
-            remedy: Remedy::None,
-            is_connection_usable: true,
-            error,
-        }
+        Self { remedy: Remedy::None, is_connection_usable: true, error }
     }
 }
 
 fn is_lost(error: &postgres::Error) -> bool {
-    error.is_closed()
-        || error
-            .source()
-            .is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+    error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 /// Sorts the codes of PostgreSQL's appendix A.
 fn judge(code: &str) -> (Remedy, StoreErrorKind) {
     let class = code.get(..2).unwrap_or_default();
-    if code == SqlState::T_R_SERIALIZATION_FAILURE.code()
-        || code == SqlState::T_R_DEADLOCK_DETECTED.code()
-    {
+    if code == SqlState::T_R_SERIALIZATION_FAILURE.code() || code == SqlState::T_R_DEADLOCK_DETECTED.code() {
         (Remedy::RunAgain, StoreErrorKind::Busy)
     } else if code == SqlState::DISK_FULL.code() {
         (Remedy::None, StoreErrorKind::Full)
-    } else if code == SqlState::QUERY_CANCELED.code() || code == SqlState::LOCK_NOT_AVAILABLE.code()
-    {
+    } else if code == SqlState::QUERY_CANCELED.code() || code == SqlState::LOCK_NOT_AVAILABLE.code() {
         // A cancelled statement is one that ran into `statement_timeout`.
         (Remedy::None, StoreErrorKind::Busy)
     } else if code == SqlState::ADMIN_SHUTDOWN.code()
@@ -81,9 +67,7 @@ fn judge(code: &str) -> (Remedy, StoreErrorKind) {
         || class == "08"
     {
         (Remedy::Reconnect, StoreErrorKind::Unavailable)
-    } else if code == SqlState::FEATURE_NOT_SUPPORTED.code()
-        || code == SqlState::INVALID_SQL_STATEMENT_NAME.code()
-    {
+    } else if code == SqlState::FEATURE_NOT_SUPPORTED.code() || code == SqlState::INVALID_SQL_STATEMENT_NAME.code() {
         // "Cached plan must not change result type" after another node migrated, and a statement that a connection
         // pooler in between has dropped.
         (Remedy::Reconnect, StoreErrorKind::Other)
@@ -108,88 +92,23 @@ mod tests {
     #[test]
     fn codes_are_sorted() {
         let cases = [
-            (
-                "serialization failure",
-                "40001",
-                Remedy::RunAgain,
-                StoreErrorKind::Busy,
-            ),
+            ("serialization failure", "40001", Remedy::RunAgain, StoreErrorKind::Busy),
             ("deadlock", "40P01", Remedy::RunAgain, StoreErrorKind::Busy),
-            (
-                "unique violation",
-                "23505",
-                Remedy::RunAgainOnce,
-                StoreErrorKind::Conflict,
-            ),
-            (
-                "foreign key violation",
-                "23503",
-                Remedy::RunAgainOnce,
-                StoreErrorKind::Conflict,
-            ),
+            ("unique violation", "23505", Remedy::RunAgainOnce, StoreErrorKind::Conflict),
+            ("foreign key violation", "23503", Remedy::RunAgainOnce, StoreErrorKind::Conflict),
             ("disk full", "53100", Remedy::None, StoreErrorKind::Full),
-            (
-                "too many connections",
-                "53300",
-                Remedy::None,
-                StoreErrorKind::Unavailable,
-            ),
-            (
-                "statement timeout",
-                "57014",
-                Remedy::None,
-                StoreErrorKind::Busy,
-            ),
+            ("too many connections", "53300", Remedy::None, StoreErrorKind::Unavailable),
+            ("statement timeout", "57014", Remedy::None, StoreErrorKind::Busy),
             ("lock timeout", "55P03", Remedy::None, StoreErrorKind::Busy),
-            (
-                "shutdown",
-                "57P01",
-                Remedy::Reconnect,
-                StoreErrorKind::Unavailable,
-            ),
-            (
-                "starting up",
-                "57P03",
-                Remedy::Reconnect,
-                StoreErrorKind::Unavailable,
-            ),
-            (
-                "connection exception",
-                "08006",
-                Remedy::Reconnect,
-                StoreErrorKind::Unavailable,
-            ),
-            (
-                "stale plan",
-                "0A000",
-                Remedy::Reconnect,
-                StoreErrorKind::Other,
-            ),
-            (
-                "dropped statement",
-                "26000",
-                Remedy::Reconnect,
-                StoreErrorKind::Other,
-            ),
-            (
-                "server I/O",
-                "58030",
-                Remedy::None,
-                StoreErrorKind::Unavailable,
-            ),
-            (
-                "damaged index",
-                "XX002",
-                Remedy::None,
-                StoreErrorKind::Corrupt,
-            ),
+            ("shutdown", "57P01", Remedy::Reconnect, StoreErrorKind::Unavailable),
+            ("starting up", "57P03", Remedy::Reconnect, StoreErrorKind::Unavailable),
+            ("connection exception", "08006", Remedy::Reconnect, StoreErrorKind::Unavailable),
+            ("stale plan", "0A000", Remedy::Reconnect, StoreErrorKind::Other),
+            ("dropped statement", "26000", Remedy::Reconnect, StoreErrorKind::Other),
+            ("server I/O", "58030", Remedy::None, StoreErrorKind::Unavailable),
+            ("damaged index", "XX002", Remedy::None, StoreErrorKind::Corrupt),
             ("syntax error", "42601", Remedy::None, StoreErrorKind::Other),
-            (
-                "read-only transaction",
-                "25006",
-                Remedy::None,
-                StoreErrorKind::Other,
-            ),
+            ("read-only transaction", "25006", Remedy::None, StoreErrorKind::Other),
             ("no code", "", Remedy::None, StoreErrorKind::Other),
         ];
         for (name, code, remedy, kind) in cases {

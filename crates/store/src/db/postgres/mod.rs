@@ -43,25 +43,15 @@ pub(super) struct PostgresDb {
 }
 
 impl PostgresDb {
-    pub(super) fn open(
-        url: &str,
-        pool_size: usize,
-        migrations: &[Migration],
-    ) -> Result<Self, StoreError> {
+    pub(super) fn open(url: &str, pool_size: usize, migrations: &[Migration]) -> Result<Self, StoreError> {
         if pool_size == 0 {
-            return Err(StoreError::new(
-                StoreErrorKind::Other,
-                "the PostgreSQL pool needs at least one connection",
-            ));
+            return Err(StoreError::new(StoreErrorKind::Other, "the PostgreSQL pool needs at least one connection"));
         }
         let config = Arc::new(connection::configure(url)?);
         // The client blocks on a runtime of its own, which it may not do on a thread of the caller's runtime.
         thread::scope(|scope| {
             let migrate = || Connection::open(&config)?.migrate(migrations);
-            scope
-                .spawn(migrate)
-                .join()
-                .unwrap_or_else(|_| Err(no_answer()))
+            scope.spawn(migrate).join().unwrap_or_else(|_| Err(no_answer()))
         })?;
         let (tasks, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
@@ -72,14 +62,10 @@ impl PostgresDb {
                 .name(format!("db-{number}"))
                 .spawn(move || while serve_next(&queue, &mut worker) {})
                 .map_err(|error| {
-                    StoreError::new(StoreErrorKind::Other, "start a database thread")
-                        .with_source(error)
+                    StoreError::new(StoreErrorKind::Other, "start a database thread").with_source(error)
                 })?;
         }
-        Ok(Self {
-            tasks,
-            turns: Arc::new(Semaphore::new(pool_size)),
-        })
+        Ok(Self { tasks, turns: Arc::new(Semaphore::new(pool_size)) })
     }
 
     /// Hands a job to a thread when one comes free; the job answers for itself.
@@ -88,13 +74,7 @@ impl PostgresDb {
         let Ok(Ok(turn)) = turn else {
             return Err(no_turn());
         };
-        self.tasks
-            .send(Task {
-                access,
-                job,
-                _turn: turn,
-            })
-            .map_err(|_| no_answer())
+        self.tasks.send(Task { access, job, _turn: turn }).map_err(|_| no_answer())
     }
 }
 

@@ -10,23 +10,15 @@ use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
 
 impl ToSql for Value {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(value) if *ty == Type::INT8 => value.to_sql(ty, out),
             Self::Int(value) if *ty == Type::INT4 => i32::try_from(*value)?.to_sql(ty, out),
-            Self::Int(value) if *ty == Type::BOOL && matches!(value, 0 | 1) => {
-                (*value == 1).to_sql(ty, out)
-            }
+            Self::Int(value) if *ty == Type::BOOL && matches!(value, 0 | 1) => (*value == 1).to_sql(ty, out),
             Self::Text(value) if <&str as ToSql>::accepts(ty) => value.to_sql(ty, out),
             Self::Blob(value) if *ty == Type::BYTEA => value.to_sql(ty, out),
-            Self::Int(_) | Self::Text(_) | Self::Blob(_) => {
-                Err(Box::new(WrongType::new::<Self>(ty.clone())))
-            }
+            Self::Int(_) | Self::Text(_) | Self::Blob(_) => Err(Box::new(WrongType::new::<Self>(ty.clone()))),
         }
     }
 
@@ -39,19 +31,13 @@ impl ToSql for Value {
 }
 
 /// Reads all columns of a row.
-pub(super) fn values_of(
-    row: &postgres::Row,
-    names: &ColumnNames,
-) -> Result<Vec<Value>, StoreError> {
+pub(super) fn values_of(row: &postgres::Row, names: &ColumnNames) -> Result<Vec<Value>, StoreError> {
     (0..row.len())
         .map(|index| {
             value_of(row, index).map_err(|cause| {
                 let name = names.get(index);
-                StoreError::new(
-                    StoreErrorKind::Corrupt,
-                    format!("column {index} ({name}) cannot be read"),
-                )
-                .with_source(cause)
+                StoreError::new(StoreErrorKind::Corrupt, format!("column {index} ({name}) cannot be read"))
+                    .with_source(cause)
             })
         })
         .collect()
@@ -64,14 +50,10 @@ fn value_of(row: &postgres::Row, index: usize) -> Result<Value, Box<dyn Error + 
         Type::INT4 => row.try_get::<_, Option<i32>>(index)?.map(i64::from).into(),
         Type::INT2 => row.try_get::<_, Option<i16>>(index)?.map(i64::from).into(),
         Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
-        Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN => {
-            row.try_get::<_, Option<&str>>(index)?.into()
-        }
+        Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN => row.try_get::<_, Option<&str>>(index)?.into(),
         Type::BYTEA => row.try_get::<_, Option<&[u8]>>(index)?.into(),
         _ => {
-            return Err(
-                format!("its type {ty} is not one that both databases share: CAST it").into(),
-            );
+            return Err(format!("its type {ty} is not one that both databases share: CAST it").into());
         }
     })
 }

@@ -27,10 +27,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Self {
-            config,
-            connection: None,
-        }
+        Self { config, connection: None }
     }
 
     /// Runs a job until its result stands. The job is left unanswered.
@@ -87,18 +84,13 @@ impl Worker {
                 Err(failure) => {
                     // Not to be run again: the changes may have been made.
                     let context = "the connection was lost during a commit";
-                    job.fail(
-                        StoreError::new(StoreErrorKind::Unavailable, context)
-                            .with_source(failure.error),
-                    );
+                    job.fail(StoreError::new(StoreErrorKind::Unavailable, context).with_source(failure.error));
                     return Remedy::None;
                 }
             },
             None => None,
         };
-        let is_usable = failure
-            .as_ref()
-            .is_none_or(|failure| failure.is_connection_usable);
+        let is_usable = failure.as_ref().is_none_or(|failure| failure.is_connection_usable);
         if is_usable && connection.roll_back().is_ok() {
             self.connection = Some(connection);
         }

@@ -26,10 +26,7 @@ const STATEMENT_CACHE: usize = 256;
 
 /// Opens the connection that writes, making the file if it is missing.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let set_up = || -> rusqlite::Result<String> {
         let mode = use_write_ahead_log(&connection)?;
         // FULL, and the fullfsync pair for macOS: an acknowledged commit survives a power cut. temp_store keeps what
@@ -40,15 +37,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         )?;
         Ok(mode)
     };
-    let mode = set_up()
-        .map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
+    let mode = set_up().map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
     if mode != "wal" {
         return Err(StoreError::new(
             StoreErrorKind::Unavailable,
-            format!(
-                "the database {} cannot use a write-ahead log here (mode {mode})",
-                path.display()
-            ),
+            format!("the database {} cannot use a write-ahead log here (mode {mode})", path.display()),
         ));
     }
     Ok(connection)
@@ -101,10 +94,7 @@ pub(super) struct SqliteTx<'c> {
 
 impl<'c> SqliteTx<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        Self {
-            connection,
-            failure: None,
-        }
+        Self { connection, failure: None }
     }
 
     /// The first failure of a statement.
@@ -138,9 +128,7 @@ impl Tx for SqliteTx<'_> {
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
         self.statement(sql, params, |statement| {
             let changed = statement.execute(params_from_iter(params));
-            changed
-                .map(|count| count as u64)
-                .map_err(|error| statement_failed(sql, error))
+            changed.map(|count| count as u64).map_err(|error| statement_failed(sql, error))
         })
     }
 
@@ -157,10 +145,7 @@ impl Tx for SqliteTx<'_> {
                     let column = row.get_ref(index).map_err(failed)?;
                     values.push(value_of(column).map_err(|problem| {
                         let name = names.get(index);
-                        StoreError::new(
-                            StoreErrorKind::Corrupt,
-                            format!("column {index} ({name}) holds {problem}"),
-                        )
+                        StoreError::new(StoreErrorKind::Corrupt, format!("column {index} ({name}) holds {problem}"))
                     })?);
                 }
                 rows.push(Row::new(values, names.clone()));
@@ -176,9 +161,7 @@ impl Tx for SqliteTx<'_> {
 
 impl MigrationTx for SqliteTx<'_> {
     fn run_script(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.connection
-            .execute_batch(sql)
-            .map_err(|error| failure("run a migration's script".to_owned(), error))
+        self.connection.execute_batch(sql).map_err(|error| failure("run a migration's script".to_owned(), error))
     }
 }
 
@@ -197,9 +180,7 @@ fn value_of(column: ValueRef<'_>) -> Result<Value, &'static str> {
     match column {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(value) => Ok(Value::Int(value)),
-        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-            .map(Value::from)
-            .map_err(|_| "a text that is not UTF-8"),
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).map(Value::from).map_err(|_| "a text that is not UTF-8"),
         ValueRef::Blob(bytes) => Ok(Value::from(bytes)),
         ValueRef::Real(_) => Err("a floating-point number"),
     }

@@ -32,10 +32,7 @@ impl SqliteDb {
                 break;
             }
         }
-        Ok(Self {
-            readers: Arc::new(Readers::new(path)),
-            writer: Writer::start(connection)?,
-        })
+        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection)? })
     }
 
     /// Queues a write; the job answers for itself.

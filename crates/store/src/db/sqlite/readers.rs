@@ -24,11 +24,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            idle: Mutex::default(),
-            turns: Arc::new(Semaphore::new(BLOCKING_READS)),
-        }
+        Self { path: path.to_owned(), idle: Mutex::default(), turns: Arc::new(Semaphore::new(BLOCKING_READS)) }
     }
 
     /// Runs `f` in a snapshot on a thread that may block, when one of the turns comes free.
@@ -48,8 +44,7 @@ impl Readers {
             let _turn = turn;
             readers.run(&f)
         });
-        task.await
-            .unwrap_or_else(|error| Err(no_answer().with_source(error).into()))
+        task.await.unwrap_or_else(|error| Err(no_answer().with_source(error).into()))
     }
 
     /// Runs `f` in a snapshot on this thread.
@@ -58,11 +53,7 @@ impl Readers {
         F: Fn(&mut dyn Tx) -> Result<T, E>,
         E: From<StoreError>,
     {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => connection::open_reader(&self.path)?,
@@ -76,10 +67,7 @@ impl Readers {
         }
         // A connection that failed in any way is closed, which ends its transaction too.
         if failure.is_none() && connection::run(&connection, "COMMIT").is_ok() {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         result
     }

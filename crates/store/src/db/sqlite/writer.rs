@@ -31,26 +31,19 @@ impl Writer {
             .name("db-writer".to_owned())
             .spawn(move || write_batches(&connection, jobs))
             .map_err(|error| {
-                StoreError::new(StoreErrorKind::Other, "start the database writer thread")
-                    .with_source(error)
+                StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
             })?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     pub(super) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let Some(queue) = &self.queue else {
             return Err(no_answer());
         };
-        queue
-            .send_timeout(job, QUEUE_WAIT)
-            .await
-            .map_err(|error| match error {
-                SendTimeoutError::Timeout(_) => no_turn(),
-                SendTimeoutError::Closed(_) => no_answer(),
-            })
+        queue.send_timeout(job, QUEUE_WAIT).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => no_turn(),
+            SendTimeoutError::Closed(_) => no_answer(),
+        })
     }
 }
 
@@ -127,8 +120,8 @@ fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), St
     if (keep && outcome.is_ok()) || connection.is_autocommit() {
         return outcome;
     }
-    let undone = connection::run(connection, "ROLLBACK TO job")
-        .and_then(|()| connection::run(connection, "RELEASE job"));
+    let undone =
+        connection::run(connection, "ROLLBACK TO job").and_then(|()| connection::run(connection, "RELEASE job"));
     if undone.is_err() {
         // What the job did must not be committed with the others' work: give the whole transaction up.
         roll_back(connection);

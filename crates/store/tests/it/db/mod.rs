@@ -49,10 +49,7 @@ const SCHEMA: &[Migration] = &[Migration {
 }];
 
 fn insert(tx: &mut dyn Tx, name: &str, value: i64) -> Result<u64, StoreError> {
-    tx.execute(
-        "INSERT INTO counters (name, value) VALUES ($1, $2)",
-        &[name.into(), value.into()],
-    )
+    tx.execute("INSERT INTO counters (name, value) VALUES ($1, $2)", &[name.into(), value.into()])
 }
 
 fn value(tx: &mut dyn Tx, name: &str) -> Result<Option<i64>, StoreError> {
@@ -61,10 +58,7 @@ fn value(tx: &mut dyn Tx, name: &str) -> Result<Option<i64>, StoreError> {
 }
 
 fn set(tx: &mut dyn Tx, name: &str, value: i64) -> Result<u64, StoreError> {
-    tx.execute(
-        "UPDATE counters SET value = $1 WHERE name = $2",
-        &[value.into(), name.into()],
-    )
+    tx.execute("UPDATE counters SET value = $1 WHERE name = $2", &[value.into(), name.into()])
 }
 
 fn count(tx: &mut dyn Tx) -> Result<i64, StoreError> {
@@ -73,16 +67,12 @@ fn count(tx: &mut dyn Tx) -> Result<i64, StoreError> {
 
 /// The row of a statement that returns exactly one.
 fn only(tx: &mut dyn Tx, sql: &str, params: &[Value]) -> Result<Row, StoreError> {
-    Ok(tx
-        .query_opt(sql, params)?
-        .expect("the statement returns a row"))
+    Ok(tx.query_opt(sql, params)?.expect("the statement returns a row"))
 }
 
 /// Adds a counter in a transaction of its own.
 async fn add(db: &Db, name: &'static str, start: i64) {
-    db.write(move |tx| insert(tx, name, start))
-        .await
-        .expect("the counter is new");
+    db.write(move |tx| insert(tx, name, start)).await.expect("the counter is new");
 }
 
 /// A place in a transaction where it stops until the test lets it go on.
@@ -99,12 +89,7 @@ struct Keeper {
 fn gate() -> (Gate, Keeper) {
     let (arrive, arrived) = mpsc::channel();
     let (opened, open) = mpsc::channel();
-    (
-        Gate {
-            channels: Mutex::new((arrive, open)),
-        },
-        Keeper { arrived, opened },
-    )
+    (Gate { channels: Mutex::new((arrive, open)) }, Keeper { arrived, opened })
 }
 
 impl Gate {

@@ -12,10 +12,7 @@ use crate::backend::{Backend, on_server};
 /// Ends the connection that `tx` runs on, and waits until it is gone.
 fn cut_connection(tx: &mut dyn Tx, url: &str) -> Result<(), StoreError> {
     let process = only(tx, "SELECT pg_backend_pid()", &[])?.int(0)?;
-    on_server(
-        url,
-        &format!("SELECT pg_terminate_backend({process}, 60000)"),
-    );
+    on_server(url, &format!("SELECT pg_terminate_backend({process}, 60000)"));
     Ok(())
 }
 
@@ -28,8 +25,7 @@ async fn write_skew_is_prevented() {
     let both_have_looked = Arc::new(Barrier::new(2));
     // Each may set its own counter to 0 only while the other is not 0.
     let lower = |own: &'static str, other: &'static str| {
-        let (db, both_have_looked, runs) =
-            (db.clone(), Arc::clone(&both_have_looked), AtomicU32::new(0));
+        let (db, both_have_looked, runs) = (db.clone(), Arc::clone(&both_have_looked), AtomicU32::new(0));
         tokio::spawn(async move {
             db.write(move |tx| {
                 let may = value(tx, other)? == Some(1);
@@ -60,8 +56,7 @@ async fn endless_interference_is_reported_as_busy() {
             let seen = value(tx, "a")?;
             on_server(&url, "UPDATE counters SET value = value + 1");
             // A closure that makes something else of the failure does not hide it.
-            set(tx, "a", 7)
-                .map_err(|_| StoreError::new(StoreErrorKind::Corrupt, format!("{seen:?}")))
+            set(tx, "a", 7).map_err(|_| StoreError::new(StoreErrorKind::Corrupt, format!("{seen:?}")))
         })
         .await
         .unwrap_err();
@@ -100,13 +95,8 @@ async fn a_connection_lost_while_idle_goes_unnoticed() {
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
     on_server(backend.url(), cut_all);
     for number in 0..16 {
-        db.write(move |tx| set(tx, "a", number))
-            .await
-            .expect("a new connection is made");
-        assert_eq!(
-            db.read_point(|tx| value(tx, "a")).await.unwrap(),
-            Some(number)
-        );
+        db.write(move |tx| set(tx, "a", number)).await.expect("a new connection is made");
+        assert_eq!(db.read_point(|tx| value(tx, "a")).await.unwrap(), Some(number));
     }
 }
 
@@ -132,11 +122,7 @@ async fn a_connection_lost_before_the_commit_costs_one_more_run() {
         if let Err(error) = result {
             assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{name}");
         }
-        assert_eq!(
-            db.read(count).await.unwrap(),
-            if ok { 2 } else { 0 },
-            "{name}"
-        );
+        assert_eq!(db.read(count).await.unwrap(), if ok { 2 } else { 0 }, "{name}");
     }
 }
 
@@ -156,11 +142,7 @@ async fn a_connection_lost_at_the_commit_is_reported() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
-    assert_eq!(
-        runs.load(Ordering::Relaxed),
-        1,
-        "what may have been done is not done again"
-    );
+    assert_eq!(runs.load(Ordering::Relaxed), 1, "what may have been done is not done again");
     add(&db, "a", 1).await;
 }
 
@@ -169,20 +151,10 @@ async fn a_prepared_statement_survives_a_migration_by_another_node() {
     let backend = Backend::postgres();
     let db = backend.open(SCHEMA);
     add(&db, "a", 1).await;
-    let read = |tx: &mut dyn Tx| {
-        only(
-            tx,
-            "SELECT value FROM counters WHERE name = $1",
-            &["a".into()],
-        )?
-        .int(0)
-    };
+    let read = |tx: &mut dyn Tx| only(tx, "SELECT value FROM counters WHERE name = $1", &["a".into()])?.int(0);
     for number in 0..16 {
         let wanted = if number % 2 == 0 { "INTEGER" } else { "BIGINT" };
-        on_server(
-            backend.url(),
-            &format!("ALTER TABLE counters ALTER COLUMN value TYPE {wanted}"),
-        );
+        on_server(backend.url(), &format!("ALTER TABLE counters ALTER COLUMN value TYPE {wanted}"));
         assert_eq!(db.read(read).await.expect("it is prepared again"), 1);
     }
 }
@@ -191,56 +163,27 @@ async fn a_prepared_statement_survives_a_migration_by_another_node() {
 async fn a_type_that_sqlite_lacks_is_named() {
     let backend = Backend::postgres();
     let db = backend.open(SCHEMA);
-    let error = db
-        .read(|tx| tx.query("SELECT sum(value) AS total FROM counters", &[]))
-        .await
-        .unwrap_err();
+    let error = db.read(|tx| tx.query("SELECT sum(value) AS total FROM counters", &[])).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     assert_eq!(error.to_string(), "column 0 (total) cannot be read");
-    let misfit = db
-        .write(|tx| tx.execute("DELETE FROM counters WHERE name = $1", &[1_i64.into()]))
-        .await;
+    let misfit = db.write(|tx| tx.execute("DELETE FROM counters WHERE name = $1", &[1_i64.into()])).await;
     assert_eq!(misfit.unwrap_err().kind(), StoreErrorKind::Other);
-    assert_eq!(
-        db.write(count).await.unwrap(),
-        0,
-        "the connection is in order"
-    );
+    assert_eq!(db.write(count).await.unwrap(), 0, "the connection is in order");
 }
 
 #[test]
 fn what_cannot_be_opened_says_why() {
     // Bound and never accepted from would hang; bound and dropped is refused.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let cases = [
-        (
-            "nobody there",
-            format!("postgres://wharf:hush@{closed}/wharf"),
-            1,
-            StoreErrorKind::Unavailable,
-        ),
-        (
-            "not a URL",
-            "postgres://wharf:hush@[".to_owned(),
-            1,
-            StoreErrorKind::Other,
-        ),
-        (
-            "no connections",
-            format!("postgres://wharf:hush@{closed}/wharf"),
-            0,
-            StoreErrorKind::Other,
-        ),
+        ("nobody there", format!("postgres://wharf:hush@{closed}/wharf"), 1, StoreErrorKind::Unavailable),
+        ("not a URL", "postgres://wharf:hush@[".to_owned(), 1, StoreErrorKind::Other),
+        ("no connections", format!("postgres://wharf:hush@{closed}/wharf"), 0, StoreErrorKind::Other),
     ];
     for (name, url, pool_size, kind) in cases {
         let config = DbConfig::Postgres { url, pool_size };
         assert!(!format!("{config:?}").contains("hush"), "{name}");
-        let error = Db::open(&config)
-            .err()
-            .unwrap_or_else(|| panic!("{name}: opened"));
+        let error = Db::open(&config).err().unwrap_or_else(|| panic!("{name}: opened"));
         assert_eq!(error.kind(), kind, "{name}: {error:?}");
         assert!(!format!("{error:?}").contains("hush"), "{name}: {error:?}");
     }

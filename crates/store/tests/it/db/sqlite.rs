@@ -17,9 +17,7 @@ async fn a_full_disk_fails_those_who_need_room() {
     let backend = Backend::sqlite();
     let db = backend.open(SCHEMA);
     // The limit is in pages of 4 KiB and holds for the writer's connection.
-    db.write(|tx| tx.query("PRAGMA max_page_count = 200", &[]))
-        .await
-        .unwrap();
+    db.write(|tx| tx.query("PRAGMA max_page_count = 200", &[])).await.unwrap();
     let mut tasks = JoinSet::new();
     for number in 0..100_i64 {
         let db = db.clone();
@@ -29,10 +27,7 @@ async fn a_full_disk_fails_those_who_need_room() {
                 .write(move |tx| {
                     insert(tx, &format!("writer {number}"), number)?;
                     let bytes = vec![1_u8; if is_large { 2 << 20 } else { 100 }];
-                    tx.execute(
-                        "INSERT INTO anything (id, bytes) VALUES ($1, $2)",
-                        &[number.into(), bytes.into()],
-                    )
+                    tx.execute("INSERT INTO anything (id, bytes) VALUES ($1, $2)", &[number.into(), bytes.into()])
                 })
                 .await;
             (number, is_large, result)
@@ -40,11 +35,7 @@ async fn a_full_disk_fails_those_who_need_room() {
     }
     for (number, is_large, result) in tasks.join_all().await {
         let kind = result.as_ref().err().map(StoreError::kind);
-        assert_eq!(
-            kind,
-            is_large.then_some(StoreErrorKind::Full),
-            "writer {number}: {result:?}"
-        );
+        assert_eq!(kind, is_large.then_some(StoreErrorKind::Full), "writer {number}: {result:?}");
     }
     assert_eq!(db.read(count).await.unwrap(), 90);
 }
@@ -63,22 +54,11 @@ async fn a_failed_commit_is_an_error_and_not_the_end() {
     let backend = Backend::sqlite();
     let db = backend.open(&schema);
     // The statement passes, and so does the end of its savepoint; only the commit finds the missing row.
-    let broken = db
-        .write(|tx| tx.execute("INSERT INTO parts (name) VALUES ('missing')", &[]))
-        .await;
+    let broken = db.write(|tx| tx.execute("INSERT INTO parts (name) VALUES ('missing')", &[])).await;
     let error = broken.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.to_string().as_str()),
-        (StoreErrorKind::Conflict, "run COMMIT")
-    );
+    assert_eq!((error.kind(), error.to_string().as_str()), (StoreErrorKind::Conflict, "run COMMIT"));
     add(&db, "a", 1).await;
-    assert_eq!(
-        db.read(|tx| tx.query("SELECT name FROM parts", &[]))
-            .await
-            .unwrap()
-            .len(),
-        0
-    );
+    assert_eq!(db.read(|tx| tx.query("SELECT name FROM parts", &[])).await.unwrap().len(), 0);
     assert_eq!(db.read(|tx| value(tx, "a")).await.unwrap(), Some(1));
 }
 
@@ -143,29 +123,15 @@ async fn a_transaction_may_own_the_last_handle() {
 fn what_cannot_be_opened_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let text_file = folder.path().join("text");
-    std::fs::write(
-        &text_file,
-        "This is not a database, but it is long enough to look at. ".repeat(100),
-    )
-    .unwrap();
+    std::fs::write(&text_file, "This is not a database, but it is long enough to look at. ".repeat(100)).unwrap();
     let cases = [
-        (
-            "no folder",
-            folder.path().join("missing/metadata.db"),
-            StoreErrorKind::Unavailable,
-        ),
-        (
-            "a folder",
-            folder.path().to_owned(),
-            StoreErrorKind::Unavailable,
-        ),
+        ("no folder", folder.path().join("missing/metadata.db"), StoreErrorKind::Unavailable),
+        ("a folder", folder.path().to_owned(), StoreErrorKind::Unavailable),
         ("another file", text_file, StoreErrorKind::Corrupt),
     ];
     for (name, path, kind) in cases {
         let shown = path.display().to_string();
-        let error = Db::open(&DbConfig::Sqlite { path })
-            .err()
-            .unwrap_or_else(|| panic!("{name}: opened"));
+        let error = Db::open(&DbConfig::Sqlite { path }).err().unwrap_or_else(|| panic!("{name}: opened"));
         assert_eq!(error.kind(), kind, "{name}: {error:?}");
         assert!(error.to_string().contains(&shown), "{name}: {error}");
     }
@@ -176,23 +142,11 @@ async fn a_column_of_an_unknown_kind_is_named() {
     let backend = Backend::sqlite();
     let db = backend.open(SCHEMA);
     let cases = [
-        (
-            "floating point",
-            "SELECT 1, 0.5 AS half",
-            "column 1 (half) holds a floating-point number",
-        ),
-        (
-            "not UTF-8",
-            "SELECT CAST(x'ff' AS TEXT) AS odd",
-            "column 0 (odd) holds a text that is not UTF-8",
-        ),
+        ("floating point", "SELECT 1, 0.5 AS half", "column 1 (half) holds a floating-point number"),
+        ("not UTF-8", "SELECT CAST(x'ff' AS TEXT) AS odd", "column 0 (odd) holds a text that is not UTF-8"),
     ];
     for (name, sql, message) in cases {
         let error = db.read(move |tx| tx.query(sql, &[])).await.expect_err(name);
-        assert_eq!(
-            (error.kind(), error.to_string().as_str()),
-            (StoreErrorKind::Corrupt, message),
-            "{name}"
-        );
+        assert_eq!((error.kind(), error.to_string().as_str()), (StoreErrorKind::Corrupt, message), "{name}");
     }
 }

@@ -62,10 +62,7 @@ async fn an_ignored_failure_undoes_the_transaction(backend: &Backend) {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Other, "{error}");
-    assert_eq!(
-        error.to_string(),
-        "a transaction went on after a failed statement"
-    );
+    assert_eq!(error.to_string(), "a transaction went on after a failed statement");
     assert_eq!(db.read(count).await.unwrap(), 1);
 }
 
@@ -73,24 +70,12 @@ async fn constraints_are_conflicts(backend: &Backend) {
     let db = backend.open(SCHEMA);
     add(&db, "a", 1).await;
     let cases = [
-        (
-            "primary key",
-            "INSERT INTO counters (name, value) VALUES ('a', 2)",
-        ),
-        (
-            "not null",
-            "INSERT INTO counters (name, value) VALUES ('b', NULL)",
-        ),
-        (
-            "foreign key",
-            "INSERT INTO parts (id, counter) VALUES (1, 'missing')",
-        ),
+        ("primary key", "INSERT INTO counters (name, value) VALUES ('a', 2)"),
+        ("not null", "INSERT INTO counters (name, value) VALUES ('b', NULL)"),
+        ("foreign key", "INSERT INTO parts (id, counter) VALUES (1, 'missing')"),
     ];
     for (name, sql) in cases {
-        let error = db
-            .write(move |tx| tx.execute(sql, &[]))
-            .await
-            .expect_err(name);
+        let error = db.write(move |tx| tx.execute(sql, &[])).await.expect_err(name);
         assert_eq!(error.kind(), StoreErrorKind::Conflict, "{name}: {error}");
     }
 }
@@ -108,17 +93,12 @@ async fn increments_are_not_lost(backend: &Backend) {
                     let before = value(tx, "a")?.expect("the counter is there");
                     set(tx, "a", before + 1)
                 };
-                db.write(increment)
-                    .await
-                    .expect("the increment is made in the end");
+                db.write(increment).await.expect("the increment is made in the end");
             }
         });
     }
     tasks.join_all().await;
-    assert_eq!(
-        nodes[1].read(|tx| value(tx, "a")).await.unwrap(),
-        Some(1000)
-    );
+    assert_eq!(nodes[1].read(|tx| value(tx, "a")).await.unwrap(), Some(1000));
 }
 
 async fn a_key_has_one_winner(backend: &Backend) {
@@ -139,16 +119,9 @@ async fn a_key_has_one_winner(backend: &Backend) {
         });
     }
     let results = tasks.join_all().await;
-    let winners: Vec<_> = results
-        .iter()
-        .filter(|(won, _)| *won)
-        .map(|(_, value)| *value)
-        .collect();
+    let winners: Vec<_> = results.iter().filter(|(won, _)| *won).map(|(_, value)| *value).collect();
     assert_eq!(winners.len(), 1, "{results:?}");
-    assert!(
-        results.iter().all(|(_, value)| *value == winners[0]),
-        "{results:?}"
-    );
+    assert!(results.iter().all(|(_, value)| *value == winners[0]), "{results:?}");
 }
 
 async fn failing_writers_do_not_disturb_others(backend: &Backend) {
@@ -180,25 +153,9 @@ async fn failing_writers_do_not_disturb_others(backend: &Backend) {
             (_, result) => panic!("writer {number}: {result:?}"),
         }
     }
-    let kept = db
-        .read(|tx| {
-            tx.query(
-                "SELECT value FROM counters WHERE name <> 'taken' ORDER BY value",
-                &[],
-            )
-        })
-        .await;
-    let kept: Vec<i64> = kept
-        .unwrap()
-        .iter()
-        .map(|row| row.int(0).unwrap())
-        .collect();
-    assert_eq!(
-        kept,
-        (0..200)
-            .filter(|number| number % 4 == 3)
-            .collect::<Vec<_>>()
-    );
+    let kept = db.read(|tx| tx.query("SELECT value FROM counters WHERE name <> 'taken' ORDER BY value", &[])).await;
+    let kept: Vec<i64> = kept.unwrap().iter().map(|row| row.int(0).unwrap()).collect();
+    assert_eq!(kept, (0..200).filter(|number| number % 4 == 3).collect::<Vec<_>>());
 }
 
 async fn a_panic_is_an_error(backend: &Backend) {
@@ -214,11 +171,7 @@ async fn a_panic_is_an_error(backend: &Backend) {
     ];
     for (name, result) in results {
         let error = result.expect_err(name);
-        assert_eq!(
-            error.to_string(),
-            "a transaction panicked: 3 is too many",
-            "{name}"
-        );
+        assert_eq!(error.to_string(), "a transaction panicked: 3 is too many", "{name}");
     }
     add(&db, "a", 1).await;
     assert_eq!(db.read_point(count).await.unwrap(), 1);
@@ -244,11 +197,7 @@ async fn reads_do_not_see_what_is_not_committed(backend: &Backend) {
     keeper.open();
     writer.await.unwrap().unwrap();
     assert_eq!(db.read(count).await.unwrap(), 1, "read after the commit");
-    assert_eq!(
-        db.read_point(count).await.unwrap(),
-        1,
-        "read_point after the commit"
-    );
+    assert_eq!(db.read_point(count).await.unwrap(), 1, "read_point after the commit");
 }
 
 async fn a_read_sees_one_state(backend: &Backend) {
@@ -275,9 +224,7 @@ async fn a_read_sees_one_state(backend: &Backend) {
 async fn reads_cannot_change_anything(backend: &Backend) {
     let db = backend.open(SCHEMA);
     db.read(|tx| insert(tx, "a", 1)).await.expect_err("read");
-    db.read_point(|tx| insert(tx, "a", 1))
-        .await
-        .expect_err("read_point");
+    db.read_point(|tx| insert(tx, "a", 1)).await.expect_err("read_point");
     assert_eq!(db.write(count).await.unwrap(), 0);
 }
 
@@ -300,9 +247,7 @@ async fn a_caller_may_go_away(backend: &Backend) {
     assert!(first.await.unwrap_err().is_cancelled());
     keeper.open();
     for _ in 0..16 {
-        db.write(|tx| set(tx, "first", 2))
-            .await
-            .expect("all threads still serve");
+        db.write(|tx| set(tx, "first", 2)).await.expect("all threads still serve");
     }
 }
 
@@ -310,16 +255,10 @@ async fn rows_survive_reopening(backend: &Backend) {
     for number in 0..3_i64 {
         let db = backend.open(SCHEMA);
         assert_eq!(db.read(count).await.unwrap(), number);
-        db.write(move |tx| insert(tx, &number.to_string(), number))
-            .await
-            .unwrap();
+        db.write(move |tx| insert(tx, &number.to_string(), number)).await.unwrap();
     }
 }
 
 async fn a_ping_is_answered(backend: &Backend) {
-    backend
-        .open(SCHEMA)
-        .ping()
-        .await
-        .expect("the database is ready");
+    backend.open(SCHEMA).ping().await.expect("the database is ready");
 }

@@ -26,19 +26,12 @@ async fn round_trip(db: &Db, id: i64, values: Values) -> Values {
     db.write(move |tx| {
         let (number, words, bytes) = values.clone();
         let params = [Value::Int(id), number.into(), words.into(), bytes.into()];
-        tx.execute(
-            "INSERT INTO anything (id, number, words, bytes) VALUES ($1, $2, $3, $4)",
-            &params,
-        )
+        tx.execute("INSERT INTO anything (id, number, words, bytes) VALUES ($1, $2, $3, $4)", &params)
     })
     .await
     .expect("the row can be written");
     db.read_point(move |tx| {
-        let row = only(
-            tx,
-            "SELECT number, words, bytes FROM anything WHERE id = $1",
-            &[id.into()],
-        )?;
+        let row = only(tx, "SELECT number, words, bytes FROM anything WHERE id = $1", &[id.into()])?;
         Ok::<_, StoreError>((
             row.opt_int(0)?,
             row.opt_text(1)?.map(str::to_owned),
@@ -56,11 +49,7 @@ async fn any_values_come_back_as_they_were(backend: &Backend) {
     let strategy = (any::<Option<i64>>(), text, any::<Option<Vec<u8>>>());
     let id = AtomicU32::new(0);
     block_in_place(|| {
-        let config = ProptestConfig {
-            cases: 64,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        };
+        let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
         TestRunner::new(config).run(&strategy, |values| {
             let id = id.fetch_add(1, Ordering::Relaxed);
             let back = Handle::current().block_on(round_trip(&db, id.into(), values.clone()));
@@ -76,32 +65,13 @@ async fn extreme_values_come_back_as_they_were(backend: &Backend) {
     let cases: [(&str, Values); 6] = [
         ("nothing", (None, None, None)),
         ("empty", (Some(0), Some(String::new()), Some(Vec::new()))),
-        (
-            "lowest",
-            (Some(i64::MIN), Some("'; --".to_owned()), Some(vec![0])),
-        ),
-        (
-            "highest",
-            (
-                Some(i64::MAX),
-                Some("\u{10ffff}".to_owned()),
-                Some(vec![0xff; 3]),
-            ),
-        ),
-        (
-            "a number as text",
-            (Some(-1), Some("007".to_owned()), Some(b"7".to_vec())),
-        ),
-        (
-            "4 MiB",
-            (Some(1), Some("é".repeat(2 << 20)), Some(vec![7; 4 << 20])),
-        ),
+        ("lowest", (Some(i64::MIN), Some("'; --".to_owned()), Some(vec![0]))),
+        ("highest", (Some(i64::MAX), Some("\u{10ffff}".to_owned()), Some(vec![0xff; 3]))),
+        ("a number as text", (Some(-1), Some("007".to_owned()), Some(b"7".to_vec()))),
+        ("4 MiB", (Some(1), Some("é".repeat(2 << 20)), Some(vec![7; 4 << 20]))),
     ];
     for (id, (name, values)) in (0..).zip(cases) {
-        assert!(
-            round_trip(&db, id, values.clone()).await == values,
-            "{name}"
-        );
+        assert!(round_trip(&db, id, values.clone()).await == values, "{name}");
     }
 }
 
@@ -112,23 +82,12 @@ async fn results_of_functions_are_integers(backend: &Backend) {
         ("a literal", "SELECT 1", 1),
         ("a count", "SELECT count(*) FROM counters", 1),
         ("a comparison", "SELECT value = 5 FROM counters", 1),
-        (
-            "existence",
-            "SELECT EXISTS (SELECT 1 FROM counters WHERE name = 'b')",
-            0,
-        ),
-        (
-            "a cast sum",
-            "SELECT CAST(sum(value) AS BIGINT) FROM counters",
-            5,
-        ),
+        ("existence", "SELECT EXISTS (SELECT 1 FROM counters WHERE name = 'b')", 0),
+        ("a cast sum", "SELECT CAST(sum(value) AS BIGINT) FROM counters", 5),
         ("a length", "SELECT length(name) FROM counters", 1),
     ];
     for (name, sql, expected) in cases {
-        let found = db
-            .read(move |tx| only(tx, sql, &[])?.int(0))
-            .await
-            .expect(name);
+        let found = db.read(move |tx| only(tx, sql, &[])?.int(0)).await.expect(name);
         assert_eq!(found, expected, "{name}");
     }
 }
@@ -136,54 +95,24 @@ async fn results_of_functions_are_integers(backend: &Backend) {
 async fn changed_rows_are_counted(backend: &Backend) {
     let db = backend.open(SCHEMA);
     let cases = [
-        (
-            "insert",
-            "INSERT INTO counters (name, value) VALUES ('a', 1), ('b', 2), ('c', 3)",
-            3,
-        ),
-        (
-            "conflict",
-            "INSERT INTO counters (name, value) VALUES ('a', 1) ON CONFLICT (name) DO NOTHING",
-            0,
-        ),
-        (
-            "upsert",
-            "INSERT INTO counters (name, value) VALUES ('a', 1) ON CONFLICT (name) DO UPDATE SET value = 9",
-            1,
-        ),
-        (
-            "update",
-            "UPDATE counters SET value = value + 1 WHERE value < 9",
-            2,
-        ),
-        (
-            "no match",
-            "UPDATE counters SET value = 0 WHERE name = 'z'",
-            0,
-        ),
+        ("insert", "INSERT INTO counters (name, value) VALUES ('a', 1), ('b', 2), ('c', 3)", 3),
+        ("conflict", "INSERT INTO counters (name, value) VALUES ('a', 1) ON CONFLICT (name) DO NOTHING", 0),
+        ("upsert", "INSERT INTO counters (name, value) VALUES ('a', 1) ON CONFLICT (name) DO UPDATE SET value = 9", 1),
+        ("update", "UPDATE counters SET value = value + 1 WHERE value < 9", 2),
+        ("no match", "UPDATE counters SET value = 0 WHERE name = 'z'", 0),
         ("delete", "DELETE FROM counters", 3),
     ];
     for (name, sql, changed) in cases {
-        assert_eq!(
-            db.write(move |tx| tx.execute(sql, &[])).await.expect(name),
-            changed,
-            "{name}"
-        );
+        assert_eq!(db.write(move |tx| tx.execute(sql, &[])).await.expect(name), changed, "{name}");
     }
 }
 
 async fn more_rows_than_one_are_an_error(backend: &Backend) {
     let db = backend.open(SCHEMA);
-    let read = |tx: &mut dyn Tx| {
-        tx.query_opt("SELECT name FROM counters", &[])
-            .map(|row| row.is_some())
-    };
+    let read = |tx: &mut dyn Tx| tx.query_opt("SELECT name FROM counters", &[]).map(|row| row.is_some());
     assert!(!db.read(read).await.unwrap());
     add(&db, "a", 1).await;
     assert!(db.read(read).await.unwrap());
     add(&db, "b", 1).await;
-    assert_eq!(
-        db.read(read).await.unwrap_err().kind(),
-        StoreErrorKind::Other
-    );
+    assert_eq!(db.read(read).await.unwrap_err().kind(), StoreErrorKind::Other);
 }
