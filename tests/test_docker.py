@@ -3,7 +3,9 @@
 Every command stands as a person types it. The image is a whole Debian root file system.
 """
 
+import itertools
 import json
+import os
 import re
 import shlex
 import tarfile
@@ -15,7 +17,7 @@ import pytest
 
 from conftest import REGISTRY
 from harness.images import noise
-from harness.server import AWS, Wharf
+from harness.server import AWS, Wharf, binary
 
 IMMUTABLE = (
     "The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable."
@@ -110,6 +112,24 @@ def push_small(site, docker, folder, uri, tag):
     return pushed_digest(docker("push", name))
 
 
+def test_pasted_commands(fresh_wharf, docker, tmp_path):
+    """What `wharf serve` prints as next commands pushes an image as it stands, and it comes back."""
+    said = fresh_wharf.log_text().splitlines()
+    start = next(number for number, line in enumerate(said) if line.startswith("Push an image"))
+    commands = list(itertools.takewhile(str.strip, said[start + 1 :]))
+    assert len(commands) >= 4, said
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/wharf").symlink_to(binary())
+    (tmp_path / "bin/aws").symlink_to(AWS)
+    docker("tag", small_image(docker, tmp_path, "pasted"), "my-app")
+    # Only what the commands themselves set counts, not what this machine has.
+    clean = {name: None for name in [*os.environ, *fresh_wharf.aws_environment()] if name.startswith("AWS_")}
+    docker.shell("\n".join(commands), path=tmp_path / "bin", **clean)
+    name = f"{fresh_wharf.host}/my-app:v1"
+    docker.forget(name, "my-app")
+    assert f"newer image for {name}" in docker("pull", name)
+
+
 class TestLogin:
     def test_password_of_the_cli(self, logged_in):
         """`aws ecr get-login-password | docker login` succeeds: the fixture's work."""
@@ -164,7 +184,8 @@ class TestDebian:
     def test_table(self, my_app, site):
         query = "imageDetails[*].[imageTags[0],imagePushedAt,imageSizeInBytes]"
         table = site.aws(f"aws ecr describe-images --repository-name my-app --query '{query}' --output table")
-        assert re.search(r"\|\s+(v1\.2\.3|stable)\s+\|\s+20[\d.:T+-]+\s+\|\s+\d{8,9}\s+\|", table), table
+        # This AWS CLI shows a time as it comes over the wire: seconds.
+        assert re.search(r"\|\s+(v1\.2\.3|stable)\s*\|\s+\d{10}\.\d+\s*\|\s+\d{8,9}\s*\|", table), table
 
     def test_list_images(self, my_app, site):
         _, digest = my_app
@@ -238,7 +259,7 @@ class TestDelete:
         """A repository with images goes only by force, and what was in it goes with it."""
         name, uri = logged_in.repository()
         push_small(logged_in, docker, tmp_path, uri, "one")
-        logged_in.aws(f"aws ecr delete-repository --repository-name {name}", expect=254)
+        logged_in.aws(f"aws ecr delete-repository --repository-name {name}", expect=255)
         logged_in.ask(f"aws ecr delete-repository --repository-name {name} --force")
         docker.forget(f"{uri}:one")
         assert re.search("not found|does not exist", docker.refused("pull", f"{uri}:one"))

@@ -300,7 +300,7 @@ class TestDeterminingSupport:
 
     @pytest.mark.parametrize(
         ("method", "path"),
-        [("PUT", "/v2/"), ("POST", "/v2/a/tags/list"), ("PATCH", "/v2/a/manifests/v1"), ("POST", "/v2/_catalog")],
+        [("PUT", "/v2/"), ("POST", "/v2/app/tags/list"), ("PATCH", "/v2/app/manifests/v1"), ("POST", "/v2/_catalog")],
     )
     def test_method_that_an_endpoint_does_not_have(self, wharf, method, path):
         """Endpoints, Error Codes: another method is refused as unsupported."""

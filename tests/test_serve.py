@@ -74,7 +74,7 @@ class TestFirstStart:
 class TestCredentials:
     def test_forms_agree(self, fresh_wharf):
         """Text, JSON and environment tell the same key."""
-        told = json.loads(credentials(fresh_wharf, "json"))
+        (told,) = json.loads(credentials(fresh_wharf, "json"))
         found = fresh_wharf.credentials
         assert set(found) >= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"}
         assert found["AWS_REGION"] == "us-east-1"
@@ -82,7 +82,9 @@ class TestCredentials:
         text = credentials(fresh_wharf, "text")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             assert found[name] in text
-            assert found[name] in told.values()
+        assert found["AWS_ACCESS_KEY_ID"] == told["accessKeyId"]
+        assert found["AWS_SECRET_ACCESS_KEY"] == told["secretAccessKey"]
+        assert (told["accountId"], told["region"]) == ("123456789012", "us-east-1")
 
     def test_shell(self, fresh_wharf):
         """`eval "$(wharf credentials --output env)"` is all that the AWS CLI needs."""

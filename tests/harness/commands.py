@@ -1,6 +1,7 @@
 """Runs the programs that the tests drive, and shows everything they said when they fail."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -50,7 +51,9 @@ def program(name):
 
 
 def shown(finished):
+    """The command, its exit code and what it said, without the hundred lines in which docker counts seconds."""
     said = "".join(
         f"\n{name}: {text}" for name, text in (("stdout", finished.stdout), ("stderr", finished.stderr)) if text
     )
+    said = re.sub(r"(?m)^.*Retrying in \d+ seconds?\n", "", said)
     return f"{' '.join(finished.args)}\nended with exit code {finished.returncode}{said}"

@@ -65,9 +65,9 @@ class DockerDaemon:
         command = [*self.prefix, docker_program(), *arguments]
         return refused(*command, stdin=stdin, environment=self.environment)
 
-    def shell(self, script, **environment):
-        """A line of shell as people paste it; `docker` in it is this daemon's."""
-        paths = f"{Path(docker_program()).parent}:{os.environ['PATH']}"
+    def shell(self, script, path=None, **environment):
+        """Lines of shell as people paste them; `docker` in them is this daemon's. `path` goes before the PATH."""
+        paths = ":".join([*([str(path)] if path else []), str(Path(docker_program()).parent), os.environ["PATH"]])
         variables = {**self.environment, "PATH": paths, **environment}
         return run(*self.prefix, "bash", "-euo", "pipefail", "-c", script, environment=variables)
 

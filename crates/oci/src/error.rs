@@ -55,8 +55,6 @@ error_codes! {
     TooManyRequests = "TOOMANYREQUESTS", 429;
     /// ECR's and docker's: the tag is malformed, or is immutable and taken (access.md 7).
     TagInvalid = "TAG_INVALID", 400;
-    /// docker's: the requested part is outside the content.
-    RangeInvalid = "RANGE_INVALID", 416;
     /// docker's, for what is not the client's doing.
     Internal = "UNKNOWN", 500;
 }

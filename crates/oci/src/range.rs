@@ -24,9 +24,13 @@ pub struct ByteRange;
 impl ByteRange {
     /// Reads a `Range` header for content of `size` bytes.
     pub fn parse(header: &str, size: u64) -> RangeOutcome {
-        let Some(spec) = header.trim().strip_prefix("bytes=") else {
+        let header = header.trim();
+        // Range units are case-insensitive.
+        let is_bytes = header.get(..6).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes="));
+        if !is_bytes {
             return RangeOutcome::Whole;
-        };
+        }
+        let spec = &header[6..];
         let Some((first, last)) = spec.split_once('-') else {
             return RangeOutcome::Whole;
         };
@@ -112,6 +116,7 @@ mod tests {
             ("bytes=a-b", 100, Whole),
             ("bytes=0-1,3-4", 100, Whole),
             ("items=0-1", 100, Whole),
+            ("Bytes=0-1", 100, Part { first: 0, last: 1 }),
             ("bytes=+1-2", 100, Whole),
             ("bytes=-", 100, Whole),
         ] {

@@ -37,6 +37,9 @@ fn incomplete(text: impl Into<String>) -> SigV4Error {
 impl Presented {
     /// Reads the header form, else the query form.
     pub fn from_request(request: &RequestParts<'_>) -> Result<Self, SigV4Error> {
+        if request.headers.get_all(http::header::AUTHORIZATION).iter().count() > 1 {
+            return Err(incomplete("Only one Authorization header can be given."));
+        }
         if let Some(value) = request.headers.get(http::header::AUTHORIZATION) {
             let value = value.to_str().map_err(|_| incomplete("The Authorization header is not readable text."))?;
             return Self::from_header(request, value);

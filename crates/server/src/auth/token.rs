@@ -77,7 +77,7 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
     }
     let decoded = STANDARD.decode(value.trim()).map_err(|_| TokenError::Missing)?;
     let decoded = String::from_utf8(decoded).map_err(|_| TokenError::Invalid)?;
-    let (user, password) = decoded.split_once(':').ok_or(TokenError::Invalid)?;
+    let (user, password) = decoded.split_once(':').ok_or(TokenError::Missing)?;
     if user != USER {
         return Err(TokenError::Invalid);
     }

@@ -29,7 +29,7 @@ const SERVICES: &[Service] =
     &[Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS }];
 
 /// Answers one request.
-pub async fn handle(http: &RequestContext, target: &str, body: RequestBody) -> Answer {
+pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {
     match run(http, target, body).await {
         Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
         Err(error) => {
@@ -40,7 +40,7 @@ pub async fn handle(http: &RequestContext, target: &str, body: RequestBody) -> A
     }
 }
 
-async fn run(http: &RequestContext, target: &str, body: RequestBody) -> Result<Vec<u8>, AwsError> {
+async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {
     let unknown = || AwsError::new("UnknownOperationException", format!("Wharf has no operation '{target}'"));
     let (service_target, name) = target.split_once('.').ok_or_else(unknown)?;
     let service = SERVICES.iter().find(|service| service.target == service_target).ok_or_else(unknown)?;

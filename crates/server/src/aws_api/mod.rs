@@ -14,7 +14,7 @@ use crate::http::respond::Answer;
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// Answers a request of the AWS JSON or Query protocol.
-pub async fn handle(http: &RequestContext, body: RequestBody) -> Answer {
+pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     match http.header(TARGET) {
         Some(target) => json::handle(http, target, body).await,
         None => query::handle(http, body).await,

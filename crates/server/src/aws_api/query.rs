@@ -16,7 +16,7 @@ const MAX_FORM_BYTES: usize = 1024 * 1024;
 const CONTENT_TYPE: &str = "text/xml";
 
 /// Answers one request.
-pub async fn handle(http: &RequestContext, body: RequestBody) -> Answer {
+pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     match run(http, body).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
         Err(error) => {
@@ -26,7 +26,7 @@ pub async fn handle(http: &RequestContext, body: RequestBody) -> Answer {
     }
 }
 
-async fn run(http: &RequestContext, body: RequestBody) -> Result<String, AwsError> {
+async fn run(http: &RequestContext, body: &mut RequestBody) -> Result<String, AwsError> {
     let body = body.collect(MAX_FORM_BYTES).await.map_err(|error| body_error(&error))?;
     let form = if http.method == Method::GET { http.query.as_bytes() } else { &body[..] };
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;

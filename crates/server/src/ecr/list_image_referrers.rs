@@ -99,6 +99,12 @@ impl Operation for ListImageReferrers {
             let rule = "Member must have length less than or equal to 5";
             return Err(EcrError::validation("filter.artifactTypes", Some("[..]"), rule));
         }
+        for text in &artifact_types {
+            if !(1..=255).contains(&text.chars().count()) {
+                let rule = "Member must have length between 1 and 255";
+                return Err(EcrError::validation("filter.artifactTypes", Some(text), rule));
+            }
+        }
         let status = super::shapes::image_status("artifactStatus", filter.artifact_status.as_deref())?;
         let page = paging::page(input.max_results, input.next_token.as_deref(), 20, 50)?;
         Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })

@@ -59,8 +59,25 @@ impl RequestBody {
         }
     }
 
+    /// Takes and drops what the handler left of a body, within limits: a client that is still sending when the connection
+    /// closes may never see the answer.
+    pub async fn drain(&mut self) {
+        const MAX_BYTES: usize = 32 * 1024 * 1024;
+        const MAX_TIME: Duration = Duration::from_secs(5);
+        let drained = async {
+            let mut bytes = 0;
+            while bytes < MAX_BYTES
+                && let Ok(Some(data)) = self.next().await
+            {
+                bytes += data.len();
+            }
+        };
+        // Past the limits the client sees the connection close, which is all that can be done for it.
+        let _ = tokio::time::timeout(MAX_TIME, drained).await;
+    }
+
     /// The whole body, if it is at most `limit` bytes long.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
+    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         if self.announced_bytes().is_some_and(|announced| announced > limit as u64) {
             return Err(BodyError::TooLarge { limit });
         }

@@ -33,17 +33,21 @@ pub async fn handle(app: Arc<App>, request: hyper::Request<Incoming>) -> Answer 
         authority,
         app,
     };
-    let body = RequestBody::new(incoming, request.app.limits.body_idle);
+    let mut body = RequestBody::new(incoming, request.app.limits.body_idle);
     let started_ms = request.app.now_ms();
     let route = route::parse(&request);
     let mut answer = match route {
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Route::Ready => ready(&request).await,
-        Route::Aws => aws_api::handle(&request, body).await,
+        Route::Aws => aws_api::handle(&request, &mut body).await,
         Route::LayerDownload(sealed) => v2::layer_download::handle(&request, &sealed).await,
-        Route::V2(route) => v2::handle(&request, route, body).await,
+        Route::V2(route) => v2::handle(&request, route, &mut body).await,
         Route::Unknown => not_found(&request),
     };
+    // A client that waits for leave to send has sent nothing, and the answer is its leave not to.
+    if !request.headers.contains_key(header::EXPECT) {
+        body.drain().await;
+    }
     if request.method == http::Method::HEAD {
         strip_body(&mut answer);
     }

@@ -45,13 +45,15 @@ pub(super) fn answer(
     let text = digest.to_string();
     let is_known = http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &digest));
     // A range of another version than the client has a part of would be of no use to it.
+    // Range is defined for GET alone (RFC 9110, 14.2).
     let range = http
         .header(header::RANGE)
+        .filter(|_| http.method == http::Method::GET)
         .filter(|_| http.header(header::IF_RANGE).is_none_or(|known| known.trim_matches('"') == text));
     let mut answer = match range.map_or(RangeOutcome::Whole, |range| ByteRange::parse(range, size)) {
         _ if is_known => respond::empty(StatusCode::NOT_MODIFIED),
         RangeOutcome::Unsatisfiable => {
-            let error = V2Error::new(ErrorCode::RangeInvalid, format!("The blob has {size} bytes"))
+            let error = V2Error::new(ErrorCode::SizeInvalid, format!("The blob has {size} bytes"))
                 .with_status(StatusCode::RANGE_NOT_SATISFIABLE);
             let mut answer = error.into_answer(http);
             respond::add_header(&mut answer, header::CONTENT_RANGE, format!("bytes */{size}"));

@@ -40,7 +40,7 @@ pub async fn put(
     request: &V2Request<'_>,
     name: &RepositoryName,
     reference: Reference,
-    body: RequestBody,
+    body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:PutImage"], name.as_str())?;
     let declared = request

@@ -50,7 +50,7 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 }
 
 /// Answers a request under `/v2/`.
-pub async fn handle(http: &RequestContext, route: V2Route, body: RequestBody) -> Answer {
+pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
     let mut answer = match authenticate(http) {
         Err(refusal) => refusal,
         Ok(request) => match dispatch(&request, route, body).await {
@@ -102,7 +102,7 @@ fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
     answer
 }
 
-async fn dispatch(request: &V2Request<'_>, route: V2Route, body: RequestBody) -> Result<Answer, V2Error> {
+async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBody) -> Result<Answer, V2Error> {
     let method = &request.http.method;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match route {

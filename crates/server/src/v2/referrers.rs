@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{Digest, RepositoryName};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use store::tables::images::{self, ImageStatus};
+use store::tables::images::{self, ImageStatus, Referrer};
 
 use super::V2Request;
 use super::errors::V2Error;
@@ -14,6 +14,24 @@ use crate::registry::repositories::require;
 /// Referrers on one page.
 const PAGE: usize = 100;
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// How many of the referrers fit in one page, of which there is always one: an index is a manifest too, and clients
+/// refuse those over 4 MiB.
+fn fitting(found: &[Referrer]) -> usize {
+    // As JSON writes it; the rest of an entry is well under 1 KiB.
+    let entry_bytes =
+        |referrer: &Referrer| serde_json::to_vec(&referrer.annotations).map_or(0, |json| json.len()) + 1024;
+    let mut bytes = 0;
+    let mut count = 0;
+    for referrer in found.iter().take(PAGE) {
+        bytes += entry_bytes(referrer);
+        if count > 0 && bytes > oci::MAX_MANIFEST_BYTES {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
 
 /// The images that refer to `subject`, as an image index. The subject need not exist.
 pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
@@ -30,8 +48,9 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
             Ok::<_, RegistryError>(images::referrers(tx, repository.id, &subject, &after, PAGE + 1)?)
         })
         .await?;
-    let has_more = found.len() > PAGE;
-    found.truncate(PAGE);
+    let fitting = fitting(&found);
+    let has_more = found.len() > fitting;
+    found.truncate(fitting);
     let next = found.last().filter(|_| has_more).map(|referrer| referrer.digest);
     let entries: Vec<oci::ReferrerEntry> = found
         .into_iter()

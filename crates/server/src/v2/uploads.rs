@@ -15,7 +15,7 @@ const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.
-pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: RequestBody) -> Result<Answer, V2Error> {
+pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
     let app = &request.http.app;
     if let Some(mount) = request.http.query_parameter("mount") {
@@ -61,7 +61,7 @@ pub async fn append(
     request: &V2Request<'_>,
     name: &RepositoryName,
     id: Uuid,
-    body: RequestBody,
+    body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
     let app = &request.http.app;
@@ -79,7 +79,7 @@ pub async fn complete(
     request: &V2Request<'_>,
     name: &RepositoryName,
     id: Uuid,
-    body: RequestBody,
+    body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:CompleteLayerUpload"], name.as_str())?;
     if body.announced_bytes() != Some(0) {
@@ -119,7 +119,7 @@ fn parse_digest(text: &str) -> Result<Digest, V2Error> {
 async fn receive_chunk(
     request: &V2Request<'_>,
     session: UploadSession,
-    body: RequestBody,
+    body: &mut RequestBody,
 ) -> Result<UploadSession, V2Error> {
     let Some(range) = request.http.header(header::CONTENT_RANGE) else {
         return receive(session, body).await;
@@ -142,7 +142,7 @@ async fn receive_chunk(
     Ok(session)
 }
 
-async fn receive(mut session: UploadSession, mut body: RequestBody) -> Result<UploadSession, V2Error> {
+async fn receive(mut session: UploadSession, body: &mut RequestBody) -> Result<UploadSession, V2Error> {
     while let Some(data) = body.next().await? {
         session.write(data).await.map_err(|error: RegistryError| V2Error::from(error))?;
     }
