@@ -44,19 +44,27 @@ def store(wharf, repository, content):
     return digest, path
 
 
+def restart(wharf, repository):
+    """So that nothing is answered from memory."""
+    repository.client.close()
+    wharf.restart()
+
+
 class TestPlaintext:
     def test_nothing_is_readable(self, fresh_wharf, repository):
-        """No file of the data folder holds a piece of a layer, a config, a manifest or an upload in hand."""
+        """No file of the data folder holds a piece of a layer, a config, a manifest or an upload in hand.
+
+        Of a manifest the database knows in clear what lists show and look up: digests, media types, annotations.
+        """
         config = json.dumps({"architecture": "amd64", "os": "linux", "secret": telling(5_000).decode()}).encode()
         layers = [telling(100, 1), telling(300_000, 2), telling(3 * MIB, 3)]
         for content in (config, *layers):
             repository.push_blob(content)
-        body = image_manifest(config, layers, annotations={"note": telling(2_000, 4).decode()})
+        body = image_manifest(config, layers, note=telling(2_000, 4).decode())
         repository.push_manifest(body, "v1", OCI_MANIFEST)
         repository.client.patch(repository.start_upload(), telling(2 * MIB, 5)).expect(202)
         expect_unreadable(fresh_wharf)
-        repository.client.close()
-        fresh_wharf.restart()
+        restart(fresh_wharf, repository)
         expect_unreadable(fresh_wharf)
         assert repository.pull("v1").expect(200).body == body
 
@@ -125,7 +133,7 @@ DAMAGES = {
     "last byte flipped": flip(1.0),
     "last byte cut off": cut(-1),
     "last segment cut off": cut(-65_536 - 16),
-    "cut at a round length": cut(65_536),
+    "cut in the first segment": cut(500),
     "cut in half": cut(0.5),
     "emptied": cut(0),
     "lengthened": lengthen,
@@ -161,19 +169,24 @@ def expect_refused(wharf, repository, digest, path):
     return status
 
 
-@pytest.mark.parametrize("size", [1_000, 2 * MIB + 5], ids=["small", "large"])
-@pytest.mark.parametrize("damage", DAMAGES)
+SIZES = {"small": 1_000, "large": 2 * MIB + 5}
+# A small blob is one segment.
+CASES = [(damage, size) for damage in DAMAGES for size in SIZES if size == "large" or "segment" not in damage]
+
+
+@pytest.mark.parametrize(("damage", "size"), CASES)
 def test_damage(damaged_wharf, damage, size):
     """Each way of changing a file is refused, and other blobs are not touched by it."""
     wharf, repository = damaged_wharf
-    number = 2 * list(DAMAGES).index(damage)
+    number = 2 * CASES.index((damage, size))
+    size = SIZES[size]
     digest, path = store(wharf, repository, telling(size, number))
     other, _ = store(wharf, repository, telling(size, number + 1))
     original = path.read_bytes()
     DAMAGES[damage](path)
     if path.exists() and path.read_bytes() == original:
         pytest.fail("the damage changed nothing")
-    wharf.restart()
+    restart(wharf, repository)
     expect_refused(wharf, repository, digest, path)
     status, body = read(wharf, repository.blob(other))
     assert (status, digest_of(body)) == (200, other)
@@ -196,7 +209,7 @@ def test_swapped_files(damaged_wharf):
     shutil.move(first, kept)
     shutil.move(second, first)
     shutil.move(kept, second)
-    wharf.restart()
+    restart(wharf, repository)
     for digest, path in pairs:
         expect_refused(wharf, repository, digest, path)
 
@@ -206,7 +219,7 @@ def test_old_file_put_back(damaged_wharf):
     wharf, repository = damaged_wharf
     (_, source), (digest, target) = [store(wharf, repository, telling(500, 71_000_000 + number)) for number in range(2)]
     shutil.copyfile(source, target)
-    wharf.restart()
+    restart(wharf, repository)
     expect_refused(wharf, repository, digest, target)
 
 
@@ -216,7 +229,7 @@ def test_range_of_a_damaged_blob(damaged_wharf):
     content = telling(4 * MIB, 72_000_000)
     digest, path = store(wharf, repository, content)
     flip(0.9)(path)
-    wharf.restart()
+    restart(wharf, repository)
     near = int(len(content) * 0.9)
     status, body = read(wharf, repository.blob(digest), {"Range": f"bytes={near - 1000}-{near + 1000}"})
     assert body is None or status >= 500
@@ -230,7 +243,7 @@ def test_pushed_again(damaged_wharf):
     content = telling(MIB, 73_000_000)
     digest, path = store(wharf, repository, content)
     path.unlink()
-    wharf.restart()
+    restart(wharf, repository)
     expect_refused(wharf, repository, digest, path)
     repository.push_blob(content)
     status, body = read(wharf, repository.blob(digest))

@@ -104,17 +104,6 @@ def test_push(wharf, ecr, repository, small_disk):
     assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"before", "after"}
 
 
-def test_space_is_given_back(wharf, repository, small_disk):
-    """Pushes that failed leave nothing behind: many of them do not use up the disk."""
-    for _ in range(10):
-        with filled(small_disk, leave=3 * MIB):
-            content = random_content(4 * MIB)
-            location = repository.start_upload()
-            expect_full(*request(wharf, "PUT", with_query(location, digest=digest_of(content)), content))
-    # Ten leftovers would fill most of the disk; this needs half of it.
-    repository.push_blob(random_content(DISK // 2))
-
-
 def test_chunked(wharf, repository, small_disk):
     """A chunk that does not fit is refused, and the upload goes on from where it was once there is space."""
     content = random_content(6 * MIB)

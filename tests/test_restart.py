@@ -64,6 +64,7 @@ def test_kill_during_pushes(wharf_on_each_database, request):
         expect_tags(listed, [pusher.ledger for pusher in pushers])
         complaints = [line for line in wharf.log_text(log_start).splitlines() if re.search("ERROR|WARN", line)]
         assert not complaints, complaints
+        repository.client.close()
         repositories.append((repository, listed))
 
     for repository, listed in repositories:

@@ -52,12 +52,13 @@ class TestFirstStart:
         assert fresh_wharf.data_dir.stat().st_mode & 0o777 == 0o700
 
     def test_default_data_folder(self, tmp_path):
-        """`wharf serve` alone makes its data folder where it is started."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
+        """`wharf serve` alone keeps its data in the user's folder for data, and nothing where it is started."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("WHARF_", "XDG_"))}
+        home = tmp_path / "home"
         process = subprocess.Popen(
             [binary(), "serve", "--listen", "127.0.0.1:0"],
             cwd=tmp_path,
-            env={**environment, "HOME": str(tmp_path), "XDG_DATA_HOME": ""},
+            env={**environment, "HOME": str(home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -67,8 +68,9 @@ class TestFirstStart:
         finally:
             process.terminate()
             process.communicate(timeout=60)
-        assert said and process.returncode == 0
-        assert [path.name for path in tmp_path.iterdir()] == ["wharf-data"]
+        assert said and process.returncode == 0, process.returncode
+        assert (home / ".local/share/wharf/service.key").exists()
+        assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 class TestCredentials:

@@ -70,6 +70,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,
+    _lock: std::fs::File,
 }
 
 impl Server {
@@ -81,6 +82,7 @@ impl Server {
             .mode(0o700)
             .create(&data_dir)
             .map_err(|error| StartError::io(&data_dir, error))?;
+        let lock = lock_data_dir(&data_dir)?;
         let regions = config.regions()?;
         let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
         let tls_source = tls_source(config)?;
@@ -148,6 +150,7 @@ impl Server {
             stop,
             listening,
             working,
+            _lock: lock,
         };
         server.write_endpoint()?;
         Ok(server)
@@ -170,6 +173,19 @@ impl Server {
         if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
             tracing::warn!(%error, "last pull times were not stored: {error}");
         }
+    }
+}
+
+/// Keeps a second server out of the data folder for as long as the file stays open.
+fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
+    let path = data_dir.join("lock");
+    let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StartError::Other(format!("another server is using the data folder {}", data_dir.display())))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
     }
 }
 

@@ -53,9 +53,10 @@ impl Presented {
     }
 
     fn from_header(request: &RequestParts<'_>, value: &str) -> Result<Self, SigV4Error> {
-        let rest = value.strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' ')).ok_or_else(|| {
-            incomplete(format!("Unsupported AWS 'algorithm': '{}'.", value.split(' ').next().unwrap_or_default()))
-        })?;
+        let rest =
+            value.strip_prefix(ALGORITHM).filter(|rest| rest.is_empty() || rest.starts_with(' ')).ok_or_else(|| {
+                incomplete(format!("Unsupported AWS 'algorithm': '{}'.", value.split(' ').next().unwrap_or_default()))
+            })?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for part in rest.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, text) = part.split_once('=').ok_or_else(|| {

@@ -39,8 +39,8 @@ pub trait Operation: Send + Sync + 'static {
     const NAME: &'static str;
     /// The IAM action.
     const ACTION: &'static str;
-    /// The longest request. 1 MiB fits the fullest lists of the model.
-    const MAX_BODY_BYTES: usize = 1024 * 1024;
+    /// The longest request. 2 MiB fits the fullest lists of the model.
+    const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
     /// The model's input shape.
     type Input: DeserializeOwned + Send;
     /// The model's output shape.

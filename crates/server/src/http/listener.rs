@@ -14,12 +14,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch;
+use super::linger::Lingering;
 use crate::app::App;
 
 /// Connections that one node holds at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16_384;
-/// A head must be whole within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A head must be whole within this time; a connection may be idle for as long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// A TLS handshake must be done within this time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers together may be so long; tokens are the longest.
@@ -72,7 +73,7 @@ pub async fn serve(
                 async move { Ok::<_, Infallible>(dispatch::handle(app, request).await) }
             });
             let result = match tls {
-                None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                None => watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await,
                 Some(tls) => {
                     let Some(stream) = shake_hands(&tls, stream).await else { return };
                     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await

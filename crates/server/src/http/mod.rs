@@ -3,6 +3,7 @@
 pub mod body;
 pub mod dispatch;
 pub mod hosts;
+pub mod linger;
 pub mod listener;
 pub mod request;
 pub mod respond;

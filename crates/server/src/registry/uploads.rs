@@ -14,8 +14,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
+use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
-use store::tables::{removed_objects, repository_blobs};
 use uuid::Uuid;
 
 use super::errors::{RegistryError, RepositoryRef};
@@ -230,7 +230,7 @@ impl UploadSession {
     }
 }
 
-/// Turns a finished upload into a blob, or drops its bytes in favour of the copy that is there.
+/// Turns a finished upload into a blob, in place of the copy that was there.
 fn store_blob(
     tx: &mut dyn Tx,
     repository: &Repository,
@@ -243,11 +243,9 @@ fn store_blob(
         return Err(RegistryError::UploadNotFound(reference(repository), upload.id.to_string()));
     }
     let scope = blob_scope(repository);
-    let blob_id = match blobs::reference_existing(tx, &scope, digest)? {
-        Some(id) => {
-            removed_objects::insert(tx, upload.object, now_ms)?;
-            id
-        }
+    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;
+    let blob_id = match replaced {
+        Some(id) => id,
         None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {

@@ -18,6 +18,12 @@ const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
     let app = &request.http.app;
+    if let Some(algorithm) = request.http.query_parameter("digest-algorithm")
+        && !matches!(algorithm.as_str(), "sha256" | "sha512")
+    {
+        let text = format!("The digest algorithm '{algorithm}' is not supported: sha256 and sha512 are");
+        return Err(V2Error::new(ErrorCode::DigestInvalid, text));
+    }
     if let Some(mount) = request.http.query_parameter("mount") {
         let digest = parse_digest(&mount)?;
         if let Some(from) = request.http.query_parameter("from") {

@@ -41,7 +41,33 @@ pub fn reference_existing(tx: &mut dyn Tx, scope: &BlobScope, digest: &Digest) -
     .transpose()
 }
 
-/// Adds a stored copy with one reference. Fails if the scope has one: call [`reference_existing`] first.
+/// Replaces the stored copy of `digest` with the one just received, if there is one, takes one reference, and notes
+/// the old object for removal. So pushing a blob again heals a copy that was damaged on disk.
+pub fn replace_existing(
+    tx: &mut dyn Tx,
+    scope: &BlobScope,
+    digest: &Digest,
+    object: ObjectId,
+    data_key: &[u8],
+    now_ms: i64,
+) -> Result<Option<i64>, StoreError> {
+    let Some(old) = tx.query_opt(
+        "SELECT id, object_id FROM blobs WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
+        &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
+    )?
+    else {
+        return Ok(None);
+    };
+    let id = old.int(0)?;
+    tx.execute(
+        "UPDATE blobs SET reference_count = reference_count + 1, object_id = $1, data_key = $2 WHERE id = $3",
+        &[object.to_string().into(), data_key.into(), id.into()],
+    )?;
+    removed_objects::insert(tx, parse_column(old.text(1)?, "blobs.object_id")?, now_ms)?;
+    Ok(Some(id))
+}
+
+/// Adds a stored copy with one reference. Fails if the scope has one: call [`replace_existing`] first.
 pub fn insert(
     tx: &mut dyn Tx,
     scope: &BlobScope,
@@ -94,15 +120,4 @@ pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Resul
         removed_objects::insert(tx, parse_column(row.text(0)?, "blobs.object_id")?, now_ms)?;
     }
     Ok(rows.len())
-}
-
-/// Whether any row names the object: its upload or a blob.
-pub fn is_object_named(tx: &mut dyn Tx, object: ObjectId) -> Result<bool, StoreError> {
-    let object = object.to_string();
-    Ok(tx
-        .query_opt(
-            "SELECT 1 FROM blobs WHERE object_id = $1 UNION ALL SELECT 1 FROM uploads WHERE object_id = $1 LIMIT 1",
-            &[object.into()],
-        )?
-        .is_some())
 }
