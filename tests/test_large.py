@@ -76,6 +76,7 @@ def test_five_gigabytes(fresh_wharf, repository, tmp_path):
     assert (tmp_path / "out" / layer.partition(":")[2]).stat().st_size == LAYER
     fresh_wharf.client().create_repository(repositoryName="large/again")
     skopeo.copy(f"dir:{tmp_path}/out", skopeo.image("large/again", "v1"), "--preserve-digests")
+    repository.client.close()
     pulled = Repository(repository.client, "large/again").pull("v1").expect(200)
     assert digest_of(pulled.body) == digest_of(body)
 
@@ -86,8 +87,10 @@ def test_five_gigabytes(fresh_wharf, repository, tmp_path):
 def test_five_hundred_pulls(fresh_wharf, repository):
     """500 pulls of 100 MiB at once, with the server under 250 MiB."""
     layer = push_layer(fresh_wharf, repository, 100 * MIB)
-    assert pull_layers(fresh_wharf, layer, 500, 4) == {100 * MIB}
-    assert fresh_wharf.peak_memory < 250 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+    # A few first: a server that keeps whole layers in memory must not take the machine with it.
+    for count in (20, 500):
+        assert pull_layers(fresh_wharf, layer, count, 4) == {100 * MIB}
+        assert fresh_wharf.peak_memory < 250 * MIB, f"{count} pulls: {fresh_wharf.peak_memory / MIB:.0f} MiB"
 
 
 def test_hundred_pushes(fresh_wharf, repository):
