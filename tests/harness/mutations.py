@@ -253,7 +253,7 @@ class Generator:
             else:
                 try:
                     request.body = json.dumps(self.mutate_value(json.loads(request.body))).encode(errors="replace")
-                except ValueError:
+                except (ValueError, RecursionError):
                     request.body = pick.choice(NASTY_JSON)
         else:
             request.method = pick.choice(METHODS)

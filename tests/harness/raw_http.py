@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import socket
 
 from harness.registry_client import Answer
@@ -25,6 +26,7 @@ class RawConnection:
         if self.socket is None:
             self.socket = socket.create_connection(self.address, timeout=self.timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.reader = _SharedReader(self.socket)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
@@ -34,7 +36,7 @@ class RawConnection:
 
     def answer(self, method="GET", shown=""):
         """Reads one answer, or raises Dropped."""
-        response = http.client.HTTPResponse(self.socket, method=method)
+        response = http.client.HTTPResponse(self.reader, method=method)
         try:
             response.begin()
             body = response.read()
@@ -62,6 +64,20 @@ class RawConnection:
         if self.socket is not None:
             self.socket.close()
         self.socket = None
+
+
+class _SharedReader(io.BufferedReader):
+    """One buffer for all answers of a connection: what came along with one answer belongs to the next."""
+
+    def __init__(self, connection):
+        super().__init__(socket.SocketIO(connection, "r"))
+
+    def makefile(self, _mode):
+        """What HTTPResponse asks a socket for."""
+        return self
+
+    def close(self):
+        """Each HTTPResponse closes its file at its end; the connection goes on."""
 
 
 def head(method, target, headers):

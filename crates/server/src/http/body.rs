@@ -62,8 +62,11 @@ impl RequestBody {
     /// Takes and drops what the handler left of a body, within limits: a client that is still sending when the connection
     /// closes may never see the answer.
     pub async fn drain(&mut self) {
-        const MAX_BYTES: usize = 32 * 1024 * 1024;
+        const MAX_BYTES: usize = 128 * 1024 * 1024;
         const MAX_TIME: Duration = Duration::from_secs(5);
+        if self.announced_bytes().is_some_and(|left| left > MAX_BYTES as u64) {
+            return;
+        }
         let drained = async {
             let mut bytes = 0;
             while bytes < MAX_BYTES

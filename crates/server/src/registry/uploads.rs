@@ -173,11 +173,15 @@ impl UploadSession {
         }
     }
 
+    /// Refuses what would make the layer longer than layers may be; for bodies that announce their length, before it comes.
+    pub fn require_room(&self, bytes: u64) -> Result<(), RegistryError> {
+        let total = self.received().saturating_add(bytes);
+        if total > MAX_LAYER_BYTES { Err(RegistryError::LayerTooLarge) } else { Ok(()) }
+    }
+
     /// Takes the next bytes.
     pub async fn write(&mut self, data: Bytes) -> Result<(), RegistryError> {
-        if self.received() + data.len() as u64 > MAX_LAYER_BYTES {
-            return Err(RegistryError::LayerTooLarge);
-        }
+        self.require_room(data.len() as u64)?;
         self.written += data.len() as u64;
         self.writer.write(data).await?;
         Ok(())

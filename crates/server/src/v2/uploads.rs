@@ -9,7 +9,7 @@ use super::{CONTENT_DIGEST, V2Request};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::uploads::{self, UploadSession};
-use crate::registry::{blobs, errors::RegistryError};
+use crate::registry::blobs;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
@@ -149,8 +149,9 @@ async fn receive_chunk(
 }
 
 async fn receive(mut session: UploadSession, body: &mut RequestBody) -> Result<UploadSession, V2Error> {
+    session.require_room(body.announced_bytes().unwrap_or(0))?;
     while let Some(data) = body.next().await? {
-        session.write(data).await.map_err(|error: RegistryError| V2Error::from(error))?;
+        session.write(data).await?;
     }
     Ok(session)
 }
