@@ -148,6 +148,23 @@ class TestConfiguration:
         command = [binary(), "serve", "--data-dir", new_server.data_dir, "--config", new_server.folder / "wharf.toml"]
         assert "lissten" in refused(*command, timeout=20)
 
+    def test_check(self, tmp_path):
+        """`wharf config check` prints what is in force without its secrets, and names everything that is wrong."""
+        file = tmp_path / "wharf.toml"
+        file.write_text(
+            "regions = ['eu-west-1']\naccess_key_id = 'AKIAIOSFODNN7EXAMPLE'\nsecret_access_key = 'open-sesame'\n"
+        )
+        good = subprocess.run(
+            [binary(), "config", "check", "--config", file], capture_output=True, text=True, timeout=20
+        )
+        assert good.returncode == 0, good.stderr
+        assert "eu-west-1" in good.stdout and "127.0.0.1:5000" in good.stdout
+        assert "sesame" not in good.stdout + good.stderr
+        file.write_text("regions = ['No']\naccess_key_id = 'AKIAIOSFODNN7EXAMPLE'\n[tls]\nkey = 'absent.pem'\n")
+        problems = refused(binary(), "config", "check", "--config", file, timeout=20)
+        for part in ("'No'", "secret_access_key", "tls.certificate", "absent.pem"):
+            assert part in problems, part
+
     def test_port_in_use(self, fresh_wharf, tmp_path):
         """A second server on the same port says which address is taken."""
         command = [binary(), "serve", "--data-dir", tmp_path / "second", "--listen", f"127.0.0.1:{fresh_wharf.port}"]

@@ -24,6 +24,15 @@ enum Command {
     Serve(ServeArgs),
     /// Show the root credentials of a registry on this machine.
     Credentials(CredentialsArgs),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and print what is in force, with secrets hidden.
+    Check(CommonArgs),
 }
 
 #[derive(Args)]
@@ -81,6 +90,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Credentials(args) => show_credentials(args),
+        Command::Config(ConfigCommand::Check(args)) => check_config(args),
     }
 }
 
@@ -134,6 +144,16 @@ async fn wait_for_signal() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    Ok(())
+}
+
+fn check_config(args: CommonArgs) -> anyhow::Result<()> {
+    let config = args.load()?;
+    let problems = config.problems();
+    if !problems.is_empty() {
+        bail!("{} to correct:\n  {}", problems.len(), problems.join("\n  "));
+    }
+    print!("{}", config.in_force()?);
     Ok(())
 }
 

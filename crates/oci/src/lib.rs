@@ -16,7 +16,7 @@ pub use digest::{Algorithm, Digest, DigestError, is_digest_like};
 pub use error::{ErrorCode, error_body};
 pub use etag::if_none_match;
 pub use link::next_link;
-pub use manifest::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind};
+pub use manifest::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind, NamedBlob};
 pub use media_type::{MediaType, MediaTypeError};
 pub use range::{ByteRange, ContentRange, ContentRangeError, RangeOutcome};
 pub use reference::{Reference, ReferenceError};

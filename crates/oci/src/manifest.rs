@@ -1,8 +1,12 @@
 //! Reading manifests: what an image, a list or an artifact names (OCI image specification; Docker schema 2 and 1).
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use crate::digest::Digest;
@@ -67,8 +71,25 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Length of the content in bytes.
     pub size: u64,
-    /// Whether the content is to be had elsewhere and need not be in the registry.
-    pub is_foreign: bool,
+}
+
+impl Descriptor {
+    /// Whether it is a layer that may not be distributed, and so is to be had elsewhere (OCI image specification,
+    /// "Non-Distributable Layers"; Docker's foreign layers).
+    fn is_foreign(&self) -> bool {
+        ["nondistributable", "diff.tar.foreign", "rootfs.foreign"].iter().any(|part| self.media_type.contains(part))
+    }
+}
+
+/// A blob that a manifest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedBlob<'a> {
+    /// Its digest.
+    pub digest: Digest,
+    /// The media type that the manifest gives it.
+    pub media_type: &'a str,
+    /// Whether the repository must have it before the manifest.
+    pub is_required: bool,
 }
 
 /// Why a manifest is refused.
@@ -102,12 +123,12 @@ struct Document {
     schema_version: Option<i64>,
     media_type: Option<String>,
     artifact_type: Option<String>,
-    config: Option<RawDescriptor>,
-    layers: Option<Vec<RawDescriptor>>,
-    manifests: Option<Vec<RawDescriptor>>,
-    blobs: Option<Vec<RawDescriptor>>,
-    fs_layers: Option<Vec<FsLayer>>,
-    subject: Option<RawDescriptor>,
+    config: Option<Object<RawDescriptor>>,
+    layers: Option<Vec<Object<RawDescriptor>>>,
+    manifests: Option<Vec<Object<RawDescriptor>>>,
+    blobs: Option<Vec<Object<RawDescriptor>>>,
+    fs_layers: Option<Vec<Object<FsLayer>>>,
+    subject: Option<Object<RawDescriptor>>,
     annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -117,7 +138,6 @@ struct RawDescriptor {
     media_type: Option<String>,
     digest: Option<String>,
     size: Option<i64>,
-    urls: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -137,35 +157,56 @@ impl RawDescriptor {
         let size = self.size.ok_or_else(|| invalid(format!("{member}.size is missing")))?;
         let size = u64::try_from(size).map_err(|_| invalid(format!("{member}.size is negative")))?;
         let media_type = self.media_type.unwrap_or_default();
-        let is_foreign = self.urls.is_some_and(|urls| !urls.is_empty())
-            || media_type.contains("nondistributable")
-            || media_type.contains("diff.tar.foreign")
-            || media_type.contains("rootfs.foreign");
-        Ok(Descriptor { media_type, digest, size, is_foreign })
+        Ok(Descriptor { media_type, digest, size })
     }
 }
 
-fn check_all(list: Vec<RawDescriptor>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
+/// A JSON object: without this, serde would take a list of the members' values as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+fn check_all(list: Vec<Object<RawDescriptor>>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
     if list.len() > MAX_DESCRIPTORS {
         return Err(invalid(format!("{member} has more than {MAX_DESCRIPTORS} entries")));
     }
-    list.into_iter().enumerate().map(|(at, raw)| raw.check(&format!("{member}[{at}]"))).collect()
+    list.into_iter().enumerate().map(|(at, raw)| raw.0.check(&format!("{member}[{at}]"))).collect()
 }
 
 impl Manifest {
     /// Reads a manifest that was declared as `declared`, if the client said.
     pub fn parse(bytes: &[u8], declared: Option<&MediaType>) -> Result<Self, ManifestError> {
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-            Category::Data => invalid(format!("not a manifest: {error}")),
-            Category::Io | Category::Syntax | Category::Eof => ManifestError::InvalidJson,
-        })?;
+        // The API gives manifests as texts, so what is no text can be no manifest, not even in members that nobody reads.
+        let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::InvalidJson)?;
+        let Object(document) =
+            serde_json::from_str::<Object<Document>>(text).map_err(|error| match error.classify() {
+                Category::Data => invalid(format!("not a manifest: {error}")),
+                Category::Io | Category::Syntax | Category::Eof => ManifestError::InvalidJson,
+            })?;
         let media_type = media_type(&document, declared)?;
         let kind = kind(&media_type, &document)?;
         let Document { artifact_type, config, layers, manifests, blobs, fs_layers, subject, annotations, .. } =
             document;
         let kind = match kind {
             Kind::Image => ManifestKind::Image {
-                config: config.ok_or_else(|| invalid("config is missing"))?.check("config")?,
+                config: config.ok_or_else(|| invalid("config is missing"))?.0.check("config")?,
                 layers: check_all(layers.ok_or_else(|| invalid("layers is missing"))?, "layers")?,
             },
             Kind::Index => ManifestKind::Index {
@@ -178,7 +219,7 @@ impl Manifest {
                     .into_iter()
                     .enumerate()
                     .map(|(at, layer)| {
-                        let sum = layer.blob_sum.unwrap_or_default();
+                        let sum = layer.0.blob_sum.unwrap_or_default();
                         sum.parse().map_err(|error| invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}")))
                     })
                     .collect::<Result<_, _>>()?,
@@ -188,30 +229,32 @@ impl Manifest {
             media_type,
             kind,
             artifact_type: artifact_type.filter(|text| !text.is_empty()),
-            subject: subject.map(|subject| subject.check("subject")).transpose()?,
+            subject: subject.map(|subject| subject.0.check("subject")).transpose()?,
             annotations: annotations.unwrap_or_default(),
         })
     }
 
-    /// The blobs that must be in the repository, each once, with their media types.
-    pub fn required_blobs(&self) -> Vec<(Digest, &str)> {
+    /// The blobs that it names, each once.
+    pub fn blobs(&self) -> Vec<NamedBlob<'_>> {
+        const SCHEMA_V1_LAYER: &str = "application/vnd.docker.container.image.rootfs.diff+x-gtar";
+        fn required(descriptor: &Descriptor) -> NamedBlob<'_> {
+            NamedBlob { digest: descriptor.digest, media_type: &descriptor.media_type, is_required: true }
+        }
         let mut seen = std::collections::HashSet::new();
-        let named: Vec<(Digest, &str)> = match &self.kind {
-            ManifestKind::Image { config, layers } => std::iter::once(config)
-                .chain(layers)
-                .filter(|descriptor| !descriptor.is_foreign)
-                .map(|descriptor| (descriptor.digest, descriptor.media_type.as_str()))
-                .collect(),
-            ManifestKind::Artifact { blobs } => {
-                blobs.iter().map(|descriptor| (descriptor.digest, descriptor.media_type.as_str())).collect()
+        let named: Vec<NamedBlob<'_>> = match &self.kind {
+            ManifestKind::Image { config, layers } => {
+                let layers =
+                    layers.iter().map(|layer| NamedBlob { is_required: !layer.is_foreign(), ..required(layer) });
+                std::iter::once(required(config)).chain(layers).collect()
             }
+            ManifestKind::Artifact { blobs } => blobs.iter().map(required).collect(),
             ManifestKind::SchemaV1 { layers } => layers
                 .iter()
-                .map(|digest| (*digest, "application/vnd.docker.container.image.rootfs.diff+x-gtar"))
+                .map(|digest| NamedBlob { digest: *digest, media_type: SCHEMA_V1_LAYER, is_required: true })
                 .collect(),
             ManifestKind::Index { .. } => Vec::new(),
         };
-        named.into_iter().filter(|(digest, _)| seen.insert(*digest)).collect()
+        named.into_iter().filter(|blob| seen.insert(blob.digest)).collect()
     }
 
     /// The manifests of a list.
@@ -326,19 +369,25 @@ mod tests {
     #[test]
     fn an_image_names_its_blobs_once() {
         let manifest = parse(&image()).expect("valid");
-        assert_eq!(manifest.required_blobs().len(), 3);
+        assert_eq!(manifest.blobs().len(), 3);
         assert_eq!(manifest.image_size_bytes(), 1 + 2 + 2 + 3);
         assert_eq!(manifest.artifact_media_type(), Some("application/x"));
         assert!(manifest.children().is_empty());
     }
 
     #[test]
-    fn foreign_layers_need_not_be_there() {
+    fn only_foreign_layers_need_not_be_there() {
         let mut document = image();
-        document["layers"][2]["urls"] = json!(["https://example.com/layer"]);
+        document["config"]["urls"] = json!(["https://example.com/config"]);
         document["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.nondistributable.v1.tar");
+        document["layers"][1] = descriptor(b"l2");
         document["layers"][1]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
-        assert_eq!(parse(&document).expect("valid").required_blobs().len(), 1);
+        document["layers"][2]["urls"] = json!(["https://example.com/layer"]);
+        let manifest = parse(&document).expect("valid");
+        assert_eq!(
+            manifest.blobs().iter().map(|blob| blob.is_required).collect::<Vec<_>>(),
+            [true, false, false, true]
+        );
     }
 
     #[test]
@@ -363,6 +412,15 @@ mod tests {
         assert_eq!(Manifest::parse(b"{", None).err(), Some(ManifestError::InvalidJson));
         assert_eq!(Manifest::parse(b"{}", None).err(), Some(ManifestError::MediaTypeMissing));
         says(Manifest::parse(b"[]", None).err(), "not a manifest");
+        says(with("config", json!(["application/x", Digest::sha256_of(b"c").to_string(), 1])), "an object");
+        says(with("layers", json!([["application/x", Digest::sha256_of(b"c").to_string(), 1]])), "an object");
+        let unreadable = image()
+            .to_string()
+            .into_bytes()
+            .iter()
+            .map(|byte| if *byte == b'x' { 0xFF } else { *byte })
+            .collect::<Vec<_>>();
+        assert_eq!(Manifest::parse(&unreadable, None).err(), Some(ManifestError::InvalidJson));
         says(with("schemaVersion", json!(1)), "schemaVersion must be 2");
         says(with("config", json!(null)), "config is missing");
         says(with("layers", json!([{"size": 1}])), "layers[0].digest is missing");

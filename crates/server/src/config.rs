@@ -3,12 +3,46 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
+use store::blob::ServiceKey;
 
+use crate::app::Limits;
+use crate::credentials;
 use crate::http::hosts::PublicUrl;
+use crate::http::tls::TlsSource;
+
+/// A text that is never shown: neither by `Debug` nor when the configuration is printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[hidden]")
+    }
+}
 
 /// Everything that can be configured. Every key has a default; an empty file is a whole configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where metadata (SQLite), blobs, keys and credentials are. Default: `wharf` in the user's data folder.
@@ -20,7 +54,7 @@ pub struct Config {
     /// Its root access key; made at the first start if it is not given.
     pub access_key_id: Option<String>,
     /// The secret of that key.
-    pub secret_access_key: Option<String>,
+    pub secret_access_key: Option<Hidden>,
     /// Several accounts instead of the one above.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
@@ -33,7 +67,7 @@ pub struct Config {
     /// The base URL at which clients reach the server, if it is not the one they use.
     pub public_url: Option<String>,
     /// 64 hex digits. Default: made at the first start, in the data folder.
-    pub service_key: Option<String>,
+    pub service_key: Option<Hidden>,
     /// TLS.
     #[serde(default)]
     pub tls: TlsConfig,
@@ -49,7 +83,7 @@ pub struct Config {
 }
 
 /// One of several accounts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountConfig {
     /// 12 digits.
@@ -57,11 +91,11 @@ pub struct AccountConfig {
     /// Its root access key.
     pub access_key_id: String,
     /// The secret of that key.
-    pub secret_access_key: String,
+    pub secret_access_key: Hidden,
 }
 
 /// TLS.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// PEM file of the certificate chain.
@@ -74,11 +108,11 @@ pub struct TlsConfig {
 }
 
 /// Metadata.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// `postgres://…`; without it metadata is in SQLite in the data folder.
-    pub url: Option<String>,
+    pub url: Option<Hidden>,
     /// Connections to PostgreSQL. Default: 16.
     pub pool_size: Option<usize>,
 }
@@ -88,6 +122,9 @@ pub struct DatabaseConfig {
 #[error("configuration: {0}")]
 pub struct ConfigError(pub String);
 
+const DEFAULT_SHUTDOWN_DEADLINE_SECONDS: u64 = 30;
+const DEFAULT_POOL_SIZE: usize = 16;
+const HOUR_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
 
 impl Config {
@@ -111,14 +148,21 @@ impl Config {
         let texts = [
             ("WHARF_ACCOUNT_ID", &mut self.account_id),
             ("WHARF_ACCESS_KEY_ID", &mut self.access_key_id),
-            ("WHARF_SECRET_ACCESS_KEY", &mut self.secret_access_key),
             ("WHARF_PUBLIC_URL", &mut self.public_url),
-            ("WHARF_SERVICE_KEY", &mut self.service_key),
-            ("WHARF_DATABASE_URL", &mut self.database.url),
         ];
         for (name, slot) in texts {
             if let Some(value) = get(name) {
                 *slot = Some(value);
+            }
+        }
+        let secrets = [
+            ("WHARF_SECRET_ACCESS_KEY", &mut self.secret_access_key),
+            ("WHARF_SERVICE_KEY", &mut self.service_key),
+            ("WHARF_DATABASE_URL", &mut self.database.url),
+        ];
+        for (name, slot) in secrets {
+            if let Some(value) = get(name) {
+                *slot = Some(value.into());
             }
         }
         let paths = [
@@ -171,6 +215,74 @@ impl Config {
             .collect()
     }
 
+    /// Where TLS takes its certificate from, if it is spoken.
+    pub(crate) fn tls_source(&self) -> Result<Option<TlsSource>, ConfigError> {
+        match (&self.tls.certificate, &self.tls.key, self.tls.self_signed) {
+            (None, None, false) => Ok(None),
+            (None, None, true) => Ok(Some(TlsSource::SelfSigned)),
+            (Some(certificate), Some(key), false) => {
+                Ok(Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() }))
+            }
+            (Some(_), Some(_), true) => {
+                Err(ConfigError("tls.self_signed cannot be combined with tls.certificate and tls.key".to_owned()))
+            }
+            _ => Err(ConfigError("tls.certificate and tls.key must be given together".to_owned())),
+        }
+    }
+
+    /// The key that encrypts what is stored, if it is configured.
+    pub(crate) fn service_key(&self) -> Result<Option<ServiceKey>, ConfigError> {
+        self.service_key
+            .as_ref()
+            .map(|text| ServiceKey::from_hex(text.expose()))
+            .transpose()
+            .map_err(|error| ConfigError(format!("service_key: {error}")))
+    }
+
+    /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<(), String>| problems.extend(result.err());
+        note(self.regions().map(drop).map_err(|error| error.to_string()));
+        note(self.public_url().map(drop).map_err(|error| error.to_string()));
+        note(self.tls_source().map(drop).map_err(|error| error.to_string()));
+        note(self.service_key().map(drop).map_err(|error| error.to_string()));
+        note(credentials::check(self).map_err(|error| error.to_string()));
+        for file in [&self.tls.certificate, &self.tls.key].into_iter().flatten() {
+            note(std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display())));
+        }
+        problems
+    }
+
+    /// The configuration in force, with the defaults filled in and the secrets hidden, in the form of the file.
+    pub fn in_force(&self) -> Result<String, ConfigError> {
+        let limits = Limits::default();
+        let mut config = self.clone();
+        config.data_dir = Some(self.data_dir());
+        config.listen = Some(self.listen());
+        config.regions = self.regions()?.iter().map(ToString::to_string).collect();
+        if config.accounts.is_empty() {
+            config.account_id.get_or_insert_with(|| credentials::DEFAULT_ACCOUNT.to_owned());
+        }
+        config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
+        config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
+        config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
+        if config.database.url.is_some() {
+            config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
+        }
+        toml::to_string(&config).map_err(|error| ConfigError(error.to_string()))
+    }
+
+    /// Seconds that requests in flight may take after SIGTERM.
+    pub(crate) fn shutdown_deadline_seconds(&self) -> u64 {
+        self.shutdown_deadline_seconds.unwrap_or(DEFAULT_SHUTDOWN_DEADLINE_SECONDS)
+    }
+
+    /// Connections to PostgreSQL.
+    pub(crate) fn pool_size(&self) -> usize {
+        self.database.pool_size.unwrap_or(DEFAULT_POOL_SIZE)
+    }
+
     /// The base URL, checked.
     pub(crate) fn public_url(&self) -> Result<Option<PublicUrl>, ConfigError> {
         self.public_url
@@ -203,6 +315,34 @@ mod tests {
         let config = Config::load(None, environment).expect("valid");
         assert_eq!(config.regions().expect("valid").len(), 2);
         assert_eq!(config.listen().port(), 0);
+    }
+
+    #[test]
+    fn what_is_in_force_shows_defaults_and_no_secret() {
+        let environment = |name: &str| match name {
+            "WHARF_ACCESS_KEY_ID" => Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+            "WHARF_SECRET_ACCESS_KEY" | "WHARF_SERVICE_KEY" | "WHARF_DATABASE_URL" => Some("sesame".repeat(8)),
+            _ => None,
+        };
+        let config = Config::load(None, environment).expect("valid");
+        let text = config.in_force().expect("valid");
+        for line in
+            ["listen = \"127.0.0.1:5000\"", "account_id = \"123456789012\"", "blob_grace_hours = 24", "pool_size = 16"]
+        {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+        assert!(!text.contains("sesame") && !format!("{config:?}").contains("sesame"), "{text}");
+        toml::from_str::<Config>(&text).expect("what is printed is a configuration");
+    }
+
+    #[test]
+    fn all_problems_are_listed() {
+        let text = "regions = [\"No\"]\npublic_url = \"x\"\nservice_key = \"1\"\naccess_key_id = \"a\"\n[tls]\nkey = \"/absent\"";
+        let problems = toml::from_str::<Config>(text).expect("well-formed").problems();
+        for word in ["No", "public_url", "service_key", "secret_access_key", "tls.certificate", "/absent"] {
+            assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
+        }
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
     }
 
     #[test]

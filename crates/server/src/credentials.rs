@@ -10,7 +10,8 @@ use crate::config::{Config, ConfigError};
 use crate::start::{StartError, write_private};
 
 const FILE: &str = "credentials.json";
-const DEFAULT_ACCOUNT: &str = "123456789012";
+/// The account of a server that is told nothing else.
+pub(crate) const DEFAULT_ACCOUNT: &str = "123456789012";
 
 /// The root access key of an account, in clear.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
         let credentials = config.accounts.iter().map(|account| RootCredentials {
             account_id: account.id.clone(),
             access_key_id: account.access_key_id.clone(),
-            secret_access_key: account.secret_access_key.clone(),
+            secret_access_key: account.secret_access_key.expose().to_owned(),
         });
         return Ok(Some(credentials.collect()));
     }
@@ -61,7 +62,7 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
         (Some(access_key_id), Some(secret_access_key)) => Ok(Some(vec![RootCredentials {
             account_id: account_id(),
             access_key_id: access_key_id.clone(),
-            secret_access_key: secret_access_key.clone(),
+            secret_access_key: secret_access_key.expose().to_owned(),
         }])),
         (None, None) => {
             let stored = read(&config.data_dir())?;
@@ -86,6 +87,17 @@ pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError
         }
     };
     credentials.into_iter().map(|given| root_key(given).map_err(StartError::from)).collect()
+}
+
+/// Whether the accounts and keys that are configured or stored can be used.
+pub(crate) fn check(config: &Config) -> Result<(), StartError> {
+    if let Some(id) = &config.account_id {
+        id.parse::<AccountId>().map_err(|error| ConfigError(format!("account '{id}': {error}")))?;
+    }
+    for given in find(config)?.unwrap_or_default() {
+        root_key(given)?;
+    }
+    Ok(())
 }
 
 fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::hosts::Hosts;
 use crate::http::listener;
-use crate::http::tls::{self, TlsError, TlsSource};
+use crate::http::tls::{self, TlsError};
 use crate::{credentials, jobs};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -85,13 +85,13 @@ impl Server {
         let lock = lock_data_dir(&data_dir)?;
         let regions = config.regions()?;
         let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
-        let tls_source = tls_source(config)?;
-        let service_key = match &config.service_key {
-            Some(text) => ServiceKey::from_hex(text)?,
+        let tls_source = config.tls_source()?;
+        let service_key = match config.service_key()? {
+            Some(key) => key,
             None => ServiceKey::load_or_create(&data_dir.join("service.key"))?,
         };
         let database = match &config.database.url {
-            Some(url) => DbConfig::Postgres { url: url.clone(), pool_size: config.database.pool_size.unwrap_or(16) },
+            Some(url) => DbConfig::Postgres { url: url.expose().to_owned(), pool_size: config.pool_size() },
             None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
         };
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
@@ -131,7 +131,7 @@ impl Server {
             pull_times: crate::registry::pull_times::PullTimes::default(),
         });
         let (stop, stopped) = watch::channel(false);
-        let deadline = Duration::from_secs(config.shutdown_deadline_seconds.unwrap_or(30));
+        let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn(jobs::run(Arc::clone(&app), stopped));
         let scheme = if tls_source.is_some() { "https" } else { "http" };
@@ -186,20 +186,6 @@ fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
             Err(StartError::Other(format!("another server is using the data folder {}", data_dir.display())))
         }
         Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
-    }
-}
-
-fn tls_source(config: &Config) -> Result<Option<TlsSource>, ConfigError> {
-    match (&config.tls.certificate, &config.tls.key, config.tls.self_signed) {
-        (None, None, false) => Ok(None),
-        (None, None, true) => Ok(Some(TlsSource::SelfSigned)),
-        (Some(certificate), Some(key), false) => {
-            Ok(Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() }))
-        }
-        (Some(_), Some(_), true) => {
-            Err(ConfigError("tls.self_signed cannot be combined with tls.certificate and tls.key".to_owned()))
-        }
-        _ => Err(ConfigError("tls.certificate and tls.key must be given together".to_owned())),
     }
 }
 

@@ -71,7 +71,7 @@ pub async fn serve(
                 None => watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await,
                 Some(tls) => {
                     let Some(stream) = shake_hands(&tls, stream).await else { return };
-                    watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+                    watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await
                 }
             };
             if let Err(error) = result {

@@ -142,11 +142,13 @@ fn insert_image(
     manifest: &Manifest,
     new: &NewImage,
 ) -> Result<i64, RegistryError> {
-    let blobs = manifest.required_blobs();
+    let mut counted = Vec::new();
     let mut missing = Vec::new();
-    for (digest, media_type) in &blobs {
-        if !repository_blobs::add_image(tx, repository.id, digest, media_type)? {
-            missing.push(*digest);
+    for blob in manifest.blobs() {
+        if repository_blobs::add_image(tx, repository.id, &blob.digest, blob.media_type)? {
+            counted.push(blob.digest);
+        } else if blob.is_required {
+            missing.push(blob.digest);
         }
     }
     if !missing.is_empty() {
@@ -168,7 +170,7 @@ fn insert_image(
     let size_bytes = if is_list { largest_child } else { new.size_bytes };
     let image_id = images::insert(tx, repository.id, &NewImage { size_bytes, ..new.clone() })?
         .ok_or_else(|| RegistryError::ImageAlreadyExists(reference(repository), new.digest, None))?;
-    for (digest, _) in &blobs {
+    for digest in &counted {
         images::insert_blob(tx, image_id, digest)?;
     }
     for child in &children {

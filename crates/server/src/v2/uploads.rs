@@ -8,8 +8,8 @@ use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
-use crate::registry::uploads::{self, UploadSession};
 use crate::registry::blobs;
+use crate::registry::uploads::{self, UploadSession};
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
