@@ -46,7 +46,8 @@ macro_rules! migration {
 }
 
 /// Every step of Wharf's schema, in order.
-pub const MIGRATIONS: &[Migration] = &[migration!(1, "registry", "0001_registry.sql")];
+pub const MIGRATIONS: &[Migration] =
+    &[migration!(1, "registry", "0001_registry.sql"), migration!(2, "identities", "0002_identities.sql")];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.
 pub(super) trait MigrationTx: Tx {

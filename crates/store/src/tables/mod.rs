@@ -5,12 +5,16 @@
 
 pub mod account_settings;
 pub mod blobs;
+pub mod iam;
+pub mod identity_version;
 pub mod image_tags;
 pub mod images;
 pub mod registry_id;
+pub mod registry_policies;
 pub mod removed_objects;
 pub mod repositories;
 pub mod repository_blobs;
+pub mod repository_policies;
 pub mod resource_tags;
 pub mod uploads;
 

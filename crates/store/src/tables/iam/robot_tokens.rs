@@ -1,0 +1,111 @@
+//! Registry tokens with a scope and a long life, for tools that cannot refresh the 12-hour ones.
+
+use super::{from_json, to_json};
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+use crate::tables::parse_column;
+use crate::tables::registry_id::RegistryId;
+
+/// A token, without the secret that its holder has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RobotToken {
+    /// What the secret names.
+    pub id: String,
+    /// The registry that it is good for.
+    pub registry: RegistryId,
+    /// The id of the user whose rights it carries, or of the account for the root user's.
+    pub principal_id: String,
+    /// Its name, unique in the registry.
+    pub name: String,
+    /// Patterns of repository names that it may be used for.
+    pub repositories: Vec<String>,
+    /// What it may be used for: `pull`, `push`, `delete`.
+    pub actions: Vec<String>,
+    /// Creation time.
+    pub created_at_ms: i64,
+    /// When it ends.
+    pub expires_at_ms: i64,
+    /// Its last use, if it was ever used.
+    pub last_used_at_ms: Option<i64>,
+}
+
+const COLUMNS: &str = "id, account_id, region, principal_id, name, repositories, actions, created_at_ms, \
+                       expires_at_ms, last_used_at_ms";
+
+fn from_row(row: &Row) -> Result<RobotToken, StoreError> {
+    Ok(RobotToken {
+        id: row.text(0)?.to_owned(),
+        registry: RegistryId {
+            account: parse_column(row.text(1)?, "robot_tokens.account_id")?,
+            region: parse_column(row.text(2)?, "robot_tokens.region")?,
+        },
+        principal_id: row.text(3)?.to_owned(),
+        name: row.text(4)?.to_owned(),
+        repositories: from_json(row.text(5)?, "robot_tokens.repositories")?,
+        actions: from_json(row.text(6)?, "robot_tokens.actions")?,
+        created_at_ms: row.int(7)?,
+        expires_at_ms: row.int(8)?,
+        last_used_at_ms: row.opt_int(9)?,
+    })
+}
+
+/// Adds a token; `false` if its name is taken.
+pub fn insert(tx: &mut dyn Tx, new: &RobotToken) -> Result<bool, StoreError> {
+    let inserted = tx.execute(
+        "INSERT INTO robot_tokens (id, account_id, region, principal_id, name, repositories, actions, created_at_ms, \
+         expires_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, region, name) DO NOTHING",
+        &[
+            new.id.as_str().into(),
+            new.registry.account.as_str().into(),
+            new.registry.region.as_str().into(),
+            new.principal_id.as_str().into(),
+            new.name.as_str().into(),
+            to_json(&new.repositories).into(),
+            to_json(&new.actions).into(),
+            new.created_at_ms.into(),
+            new.expires_at_ms.into(),
+        ],
+    )?;
+    Ok(inserted == 1)
+}
+
+/// The tokens of a registry, in the order of their names.
+pub fn list(tx: &mut dyn Tx, registry: &RegistryId) -> Result<Vec<RobotToken>, StoreError> {
+    tx.query(
+        &format!("SELECT {COLUMNS} FROM robot_tokens WHERE account_id = $1 AND region = $2 ORDER BY name"),
+        &[registry.account.as_str().into(), registry.region.as_str().into()],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every token, for the copy that nodes hold in memory.
+pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<RobotToken>, StoreError> {
+    tx.query(&format!("SELECT {COLUMNS} FROM robot_tokens"), &[])?.iter().map(from_row).collect()
+}
+
+/// Notes a use; an older one changes nothing.
+pub fn record_use(tx: &mut dyn Tx, id: &str, at_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE robot_tokens SET last_used_at_ms = $1 \
+         WHERE id = $2 AND (last_used_at_ms IS NULL OR last_used_at_ms < $1)",
+        &[at_ms.into(), id.into()],
+    )?;
+    Ok(())
+}
+
+/// Ends a token; `false` if the registry has none of that name.
+pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, name: &str) -> Result<bool, StoreError> {
+    let deleted = tx.execute(
+        "DELETE FROM robot_tokens WHERE account_id = $1 AND region = $2 AND name = $3",
+        &[registry.account.as_str().into(), registry.region.as_str().into(), name.into()],
+    )?;
+    Ok(deleted == 1)
+}
+
+/// Ends every token of a principal.
+pub fn delete_of_principal(tx: &mut dyn Tx, principal_id: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM robot_tokens WHERE principal_id = $1", &[principal_id.into()])?;
+    Ok(())
+}
