@@ -1,0 +1,63 @@
+//! The element `Condition` (access.md 5; IAM User Guide, "Condition operators").
+
+mod address;
+mod operator;
+mod time;
+mod value;
+
+pub(crate) use address::Network;
+pub(crate) use operator::{Comparison, Operator, Quantifier, Test};
+pub(crate) use time::{is_legacy_date, read_time};
+pub(crate) use value::{read_bool, read_number};
+
+use crate::Context;
+use crate::pattern::Match;
+use value::Expected;
+
+/// One operator on one key.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    operator: Operator,
+    /// In lower case.
+    pub(crate) key: String,
+    /// Alternatives. A value that could not be read is left out: it can never be met.
+    expected: Vec<Expected>,
+}
+
+impl Condition {
+    pub(crate) fn new(operator: Operator, key: &str, values: &[String], variables: bool) -> Self {
+        let expected = values.iter().filter_map(|value| Expected::new(operator.test, value, variables)).collect();
+        Self { operator, key: key.to_lowercase(), expected }
+    }
+
+    /// The keys of the policy variables among its values.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.expected.iter().flat_map(Expected::variables)
+    }
+
+    /// Whether the request meets it.
+    pub(crate) fn holds(&self, context: &Context) -> bool {
+        let Operator { test, negated, quantifier, if_exists } = self.operator;
+        let actual = context.get_lower(&self.key);
+        if test == Test::Null {
+            // "true" asks for the key to be absent.
+            return self.expected.iter().any(|expected| expected.is_bool(actual.is_none()));
+        }
+        let Some(actual) = actual else {
+            return if_exists
+                || match quantifier {
+                    Quantifier::None => negated,
+                    // Vacuously true (access.md 5).
+                    Quantifier::ForAllValues => true,
+                    Quantifier::ForAnyValue => false,
+                };
+        };
+        let one = |actual: &String| Match::any(self.expected.iter().map(|expected| expected.matches(actual, context)));
+        match quantifier {
+            // Several values without a quantifier: any may match; for the negated operators none may (NOR).
+            Quantifier::None => Match::any(actual.iter().map(one)).holds(negated),
+            Quantifier::ForAnyValue => actual.iter().any(|value| one(value).holds(negated)),
+            Quantifier::ForAllValues => actual.iter().all(|value| one(value).holds(negated)),
+        }
+    }
+}

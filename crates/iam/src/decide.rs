@@ -1,0 +1,134 @@
+//! The evaluation logic (access.md 5; IAM User Guide, "Policy evaluation logic").
+
+use crate::principal::Grant;
+use crate::{Attached, Decision, Effect, Matched, Policies, Principal, Reason, Request, Source};
+
+/// Collects what the policies say about one request.
+pub(crate) struct Survey<'a> {
+    request: &'a Request<'a>,
+    matched: Vec<Matched>,
+    denied_by: Option<Source>,
+}
+
+impl<'a> Survey<'a> {
+    pub(crate) fn new(request: &'a Request<'a>) -> Self {
+        Self { request, matched: Vec::new(), denied_by: None }
+    }
+
+    /// Reads one policy; how far its Allows reach.
+    pub(crate) fn read(&mut self, source: Source, attached: &Attached) -> Grant {
+        let mut allowed = Grant::None;
+        for (index, statement) in attached.policy.statements().iter().enumerate() {
+            let grant = statement.grant(self.request);
+            if grant == Grant::None {
+                continue;
+            }
+            match statement.effect {
+                Effect::Allow => allowed = allowed.max(grant),
+                Effect::Deny => self.denied_by = self.denied_by.or(Some(source)),
+            }
+            self.matched.push(Matched {
+                source,
+                policy_name: attached.name.clone(),
+                statement: index,
+                sid: statement.sid.clone(),
+                effect: statement.effect,
+                start: statement.start,
+                end: statement.end,
+            });
+        }
+        allowed
+    }
+
+    /// Reads policies of which one must allow.
+    pub(crate) fn read_all(&mut self, source: Source, attached: &[Attached]) -> bool {
+        // Every one is read, since a Deny may follow an Allow.
+        attached.iter().fold(false, |allowed, policy| (self.read(source, policy) > Grant::None) | allowed)
+    }
+
+    /// Ends with the first Deny, if there is one; else with what `reason` says.
+    pub(crate) fn conclude(self, reason: Reason) -> Decision {
+        Decision::new(self.denied_by.map_or(reason, Reason::DeniedBy), self.matched)
+    }
+}
+
+/// What the policies of the caller's side say; an absent limit allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerSide {
+    identity: bool,
+    boundary: bool,
+    session: bool,
+    scope: bool,
+}
+
+impl CallerSide {
+    pub(crate) fn read(survey: &mut Survey<'_>, principal: &Principal, policies: &Policies<'_>) -> Self {
+        // Nothing can be attached to root but what came with its credentials (access.md 5: "only Deny in resource
+        // policy").
+        let is_root = matches!(principal, Principal::Root { .. });
+        let identity = is_root || survey.read_all(Source::Identity, policies.identity);
+        let boundary =
+            is_root || policies.boundary.is_none_or(|boundary| survey.read(Source::Boundary, boundary) > Grant::None);
+        let session =
+            policies.session.iter().fold(true, |allowed, union| survey.read_all(Source::Session, union) & allowed);
+        let scope = policies.scope.is_none_or(|scope| survey.read(Source::RobotScope, scope) > Grant::None);
+        Self { identity, boundary, session, scope }
+    }
+
+    /// What is missing for an Allow, given how far a resource policy's grant reaches.
+    pub(crate) fn missing(self, principal: &Principal, grant: Grant) -> Option<Source> {
+        let needs_identity = grant < Grant::Role;
+        let needs_boundary = grant < Grant::Direct;
+        // The ARN of a user names the user, not a session of it with a policy of its own.
+        let needs_session =
+            grant < Grant::Direct || matches!(principal, Principal::User { .. } | Principal::Root { .. });
+        [
+            (needs_identity && !self.identity, Source::Identity),
+            (needs_boundary && !self.boundary, Source::Boundary),
+            (needs_session && !self.session, Source::Session),
+            (!self.scope, Source::RobotScope),
+        ]
+        .into_iter()
+        .find_map(|(is_missing, source)| is_missing.then_some(source))
+    }
+}
+
+/// Decides a request.
+///
+/// Any Deny wins. In the owner's account an identity policy or a direct grant of a resource policy allows; from another
+/// account both must. Boundary, session policies and scope limit as [`Policies`] says.
+pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
+    let mut survey = Survey::new(request);
+    let repository = policies.repository.map_or(Grant::None, |repository| survey.read(Source::Repository, repository));
+    let registry = policies.registry.map_or(Grant::None, |registry| survey.read(Source::Registry, registry));
+    let (grant, granted_by) =
+        if repository >= registry { (repository, Source::Repository) } else { (registry, Source::Registry) };
+    let principal = request.principal;
+
+    let Some(account) = principal.account() else {
+        // Services and the anonymous have no policies of their own.
+        let scope = policies.scope.is_none_or(|scope| survey.read(Source::RobotScope, scope) > Grant::None);
+        return survey.conclude(match (grant, scope) {
+            (Grant::None, _) => Reason::NotAllowedBy(Source::Repository),
+            (_, false) => Reason::NotAllowedBy(Source::RobotScope),
+            (_, true) => Reason::AllowedBy(granted_by),
+        });
+    };
+
+    let caller = CallerSide::read(&mut survey, principal, policies);
+    let reason = if account == request.resource_account {
+        let is_root = matches!(principal, Principal::Root { .. });
+        match caller.missing(principal, grant) {
+            Some(source) => Reason::NotAllowedBy(source),
+            None if is_root => Reason::Root,
+            None if grant >= Grant::Role => Reason::AllowedBy(granted_by),
+            None => Reason::AllowedBy(Source::Identity),
+        }
+    } else if grant == Grant::None {
+        Reason::NotAllowedBy(Source::Repository)
+    } else {
+        // Across accounts the owner's grant replaces nothing on the caller's side.
+        caller.missing(principal, Grant::None).map_or(Reason::AllowedBy(granted_by), Reason::NotAllowedBy)
+    };
+    survey.conclude(reason)
+}

@@ -1,0 +1,34 @@
+//! The IAM policy language: parse, validate, evaluate, explain. Pure: no I/O, no clock, no other crate of Wharf.
+//!
+//! A [`Policy`] is read once and compiled; [`decide`] then says whether a [`Request`] is allowed by the [`Policies`]
+//! in force, and why. The rules are those of access.md (sections 1, 4 and 5) and of the IAM User Guide.
+
+mod action;
+mod arn;
+mod condition;
+mod context;
+mod decide;
+mod decision;
+mod error;
+mod parse;
+mod pattern;
+mod policy;
+mod position;
+mod principal;
+mod replace;
+mod request;
+mod resource;
+mod syntax;
+mod trust;
+mod validate;
+
+pub use context::Context;
+pub use decide::decide;
+pub use decision::{Decision, Matched, Outcome, Reason, advice};
+pub use error::{Place, PolicyError};
+pub use policy::{Effect, MAX_POLICY_BYTES, Policy, PolicyKind, Statement};
+pub use position::Position;
+pub use principal::Principal;
+pub use replace::replace_aws_principals;
+pub use request::{Attached, Policies, Request, Source};
+pub use trust::decide_trust;

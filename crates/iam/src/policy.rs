@@ -1,0 +1,104 @@
+//! A policy that was read: its statements, ready to be matched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::action::Actions;
+use crate::condition::Condition;
+use crate::principal::{Grant, PrincipalPattern, Principals};
+use crate::resource::Resources;
+use crate::{PolicyError, Position, Request, parse};
+
+/// The longest text that is read. Every quota of AWS is far below (6,144 to 10,240 characters); those are the caller's.
+pub const MAX_POLICY_BYTES: usize = 100 * 1024;
+
+/// What a policy is attached to; decides which elements it must and may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyKind {
+    /// A user, group or role; also boundaries, session policies and the scopes of robot tokens.
+    Identity,
+    /// A role, for who may take it on.
+    Trust,
+    Repository,
+    Registry,
+}
+
+/// Whether a statement lets in or keeps out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    Allow,
+    Deny,
+}
+
+/// A policy, read, checked and compiled. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Policy(Arc<Compiled>);
+
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) kind: PolicyKind,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) keys: BTreeSet<String>,
+}
+
+/// One statement.
+#[derive(Debug)]
+pub struct Statement {
+    pub sid: Option<String>,
+    pub effect: Effect,
+    /// Where its `{` stands in the text.
+    pub start: Position,
+    /// The column after its `}`.
+    pub end: Position,
+    pub(crate) principals: Option<Principals>,
+    pub(crate) actions: Actions,
+    /// None in a policy that is about the resource it is attached to.
+    pub(crate) resources: Option<Resources>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+impl Policy {
+    /// Reads and checks a policy.
+    pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
+        parse::parse(kind, text).map(|compiled| Self(Arc::new(compiled)))
+    }
+
+    /// What it was read as.
+    pub fn kind(&self) -> PolicyKind {
+        self.0.kind
+    }
+
+    /// In the order of the text.
+    pub fn statements(&self) -> &[Statement] {
+        &self.0.statements
+    }
+
+    /// Every condition key that the policy reads, in lower case, in conditions and as policy variables: what a decision
+    /// depends on beside principal, action and resource.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys.iter().map(String::as_str)
+    }
+
+    /// The AWS principals that it names, as written: ARNs, account ids, unique ids; not `*`.
+    pub fn aws_principals(&self) -> impl Iterator<Item = &str> {
+        let principals = self.0.statements.iter().filter_map(|statement| statement.principals.as_ref());
+        principals.flat_map(|principals| principals.patterns.iter().filter_map(PrincipalPattern::aws_text))
+    }
+}
+
+impl Statement {
+    /// How far the statement reaches: `None` unless every element matches the request.
+    pub(crate) fn grant(&self, request: &Request<'_>) -> Grant {
+        if !self.actions.covers(request.action, request.context) {
+            return Grant::None;
+        }
+        let grant = match &self.principals {
+            Some(principals) => principals.grant(self.effect, request.principal),
+            None => Grant::Direct,
+        };
+        let matches = grant > Grant::None
+            && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, request.context))
+            && self.conditions.iter().all(|condition| condition.holds(request.context));
+        if matches { grant } else { Grant::None }
+    }
+}
