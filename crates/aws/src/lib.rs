@@ -13,5 +13,5 @@ pub use arn::{Arn, ArnError};
 pub use error::AwsError;
 pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey};
 pub use json::{Blob, Timestamp};
-pub use query::{QueryError, QueryForm};
-pub use xml::{XmlWriter, query_response};
+pub use query::{QueryError, QueryForm, bool_text, number_text};
+pub use xml::{XmlWriter, json_to_xml, query_response};

@@ -1,5 +1,10 @@
 //! Reading the forms of the Query protocol.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
 /// More fields than any action takes; bounds the work of one request.
 const MAX_FIELDS: usize = 2_000;
 
@@ -7,12 +12,70 @@ const MAX_FIELDS: usize = 2_000;
 #[derive(Clone, Debug, Default)]
 pub struct QueryForm(Vec<(String, String)>);
 
+/// Deeper than any action's input.
+const MAX_DEPTH: usize = 12;
+
+/// A field on its way to JSON.
+#[derive(Default)]
+struct Node {
+    text: Option<String>,
+    members: BTreeMap<String, Node>,
+}
+
+impl Node {
+    fn into_object(self) -> Value {
+        Value::Object(self.members.into_iter().map(|(name, node)| (name, node.into_value())).collect())
+    }
+
+    fn into_value(mut self) -> Value {
+        if self.members.is_empty() {
+            return self.text.map_or(Value::Null, Value::String);
+        }
+        match self.members.remove("member") {
+            Some(list) if self.members.is_empty() => {
+                let mut entries: Vec<(u32, Value)> = list
+                    .members
+                    .into_iter()
+                    .filter_map(|(number, node)| Some((number.parse().ok()?, node.into_value())))
+                    .collect();
+                entries.sort_by_key(|(number, _)| *number);
+                Value::Array(entries.into_iter().map(|(_, value)| value).collect())
+            }
+            Some(member) => {
+                self.members.insert("member".to_owned(), member);
+                self.into_object()
+            }
+            None => self.into_object(),
+        }
+    }
+}
+
+/// Reads a number that a form carries as text. For `#[serde(default, deserialize_with = "aws::number_text")]`.
+pub fn number_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("'{text}' is not a number")))).transpose()
+}
+
+/// Reads a truth value that a form carries as text. For `#[serde(default, deserialize_with = "aws::bool_text")]`.
+pub fn bool_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(serde::de::Error::custom(format!("'{text}' is neither true nor false"))),
+    })
+    .transpose()
+}
+
 /// A form cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// Too many fields.
     #[error("the request has more than {MAX_FIELDS} fields")]
     TooManyFields,
+    /// A field's name has too many parts.
+    #[error("a field's name has more than {MAX_DEPTH} parts")]
+    TooDeep,
     /// Not text.
     #[error("the request's fields are not UTF-8 text")]
     NotText,
@@ -40,6 +103,24 @@ impl QueryForm {
         Ok(Self(fields))
     }
 
+    /// The form as the JSON that it stands for: `Tags.member.1.Key=a` is `{"Tags": [{"Key": "a"}]}`. Every value is a
+    /// text, and a list has its entries in the order of their numbers.
+    pub fn to_json(&self) -> Result<Value, QueryError> {
+        let mut root = Node::default();
+        for (name, value) in self.0.iter().filter(|(name, _)| name != "Action" && name != "Version") {
+            let mut node = &mut root;
+            for (depth, part) in name.split('.').enumerate() {
+                if depth == MAX_DEPTH {
+                    return Err(QueryError::TooDeep);
+                }
+                node = node.members.entry(part.to_owned()).or_default();
+            }
+            node.text = Some(value.clone());
+        }
+        root.text = None;
+        Ok(root.into_object())
+    }
+
     /// A field's value; the first of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -49,6 +130,18 @@ impl QueryForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nested_fields() {
+        let form = b"Action=X&Version=1&Tags.member.2.Key=b&Tags.member.10.Key=c&Tags.member.1.Key=a&Name=n&A.B=1";
+        let json = QueryForm::parse(form).expect("valid").to_json().expect("valid");
+        let expected = serde_json::json!(
+            {"Tags": [{"Key": "a"}, {"Key": "b"}, {"Key": "c"}], "Name": "n", "A": {"B": "1"}}
+        );
+        assert_eq!(json, expected);
+        let deep = format!("{}=1", "a.".repeat(MAX_DEPTH + 1));
+        assert_eq!(QueryForm::parse(deep.as_bytes()).expect("valid").to_json().err(), Some(QueryError::TooDeep));
+    }
 
     #[test]
     fn fields() {

@@ -1,5 +1,7 @@
 //! Writing the small XML of the Query protocol.
 
+use serde_json::Value;
+
 /// Collects elements. The caller closes what it opens.
 #[derive(Default)]
 pub struct XmlWriter(String);
@@ -66,6 +68,34 @@ impl XmlWriter {
     }
 }
 
+/// The elements that JSON stands for in the Query protocol: a list's entries are called `member`, and what is null is
+/// left out.
+pub fn json_to_xml(value: &Value) -> String {
+    let mut xml = XmlWriter::new();
+    write_value(&mut xml, value);
+    xml.finish()
+}
+
+fn write_value(xml: &mut XmlWriter, value: &Value) {
+    match value {
+        Value::Null => {}
+        Value::Bool(truth) => escape_into(&mut xml.0, if *truth { "true" } else { "false" }),
+        Value::Number(number) => escape_into(&mut xml.0, &number.to_string()),
+        Value::String(text) => escape_into(&mut xml.0, text),
+        Value::Array(entries) => entries.iter().for_each(|entry| write_element(xml, "member", entry)),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, member)| !member.is_null())
+            .for_each(|(name, member)| write_element(xml, name, member)),
+    }
+}
+
+fn write_element(xml: &mut XmlWriter, name: &str, value: &Value) {
+    xml.open(name);
+    write_value(xml, value);
+    xml.close(name);
+}
+
 /// The answer of a Query operation; one without output has no result element (around.md 1).
 pub fn query_response(namespace: &str, operation: &str, result: Option<&str>, request_id: &str) -> String {
     let mut xml = XmlWriter::new();
@@ -80,4 +110,18 @@ pub fn query_response(namespace: &str, operation: &str, result: Option<&str>, re
     xml.close("ResponseMetadata");
     xml.close(&format!("{operation}Response"));
     xml.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json() {
+        let value = serde_json::json!({"A": null, "B": true, "C": 1, "D": "<", "E": [], "F": [{"G": "x"}, {"G": "y"}]});
+        assert_eq!(
+            json_to_xml(&value),
+            "<B>true</B><C>1</C><D>&lt;</D><E></E><F><member><G>x</G></member><member><G>y</G></member></F>"
+        );
+    }
 }

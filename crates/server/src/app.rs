@@ -7,6 +7,10 @@ use store::blob::{BlobStore, ServiceKey};
 use store::db::Db;
 
 use crate::auth::accounts::Accounts;
+use crate::auth::directory::Identities;
+use crate::auth::failures::Failures;
+use crate::auth::last_uses::LastUses;
+use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::registry::pull_times::PullTimes;
@@ -57,6 +61,14 @@ pub struct App {
     pub accounts: Accounts,
     /// Which names lead to which registry.
     pub hosts: Hosts,
+    /// Users, roles, keys and policies as this node knows them.
+    pub identities: Identities,
+    /// Policies that were read already.
+    pub policies: Arc<PolicyCache>,
+    /// Who has failed to authenticate lately.
+    pub failures: Failures,
+    /// Uses of keys and tokens that are not stored yet.
+    pub last_uses: LastUses,
     /// Limits.
     pub limits: Limits,
     /// Keeps two requests from writing one upload.
@@ -69,5 +81,10 @@ impl App {
     /// The time, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.
+    pub async fn refresh_identities(&self) -> Result<(), store::error::StoreError> {
+        self.identities.refresh(&self.db, &self.service_key, &self.policies).await
     }
 }

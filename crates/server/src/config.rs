@@ -80,6 +80,8 @@ pub struct Config {
     pub upload_expiry_hours: Option<u32>,
     /// Hours that a blob stays which no image names. Default: 24.
     pub blob_grace_hours: Option<u32>,
+    /// Failed authentications of one source in a minute that are answered without delay. Default: 60.
+    pub authentication_failures_per_minute: Option<u32>,
 }
 
 /// One of several accounts.
@@ -123,6 +125,7 @@ pub struct DatabaseConfig {
 pub struct ConfigError(pub String);
 
 const DEFAULT_SHUTDOWN_DEADLINE_SECONDS: u64 = 30;
+const DEFAULT_FAILURES_PER_MINUTE: u32 = 60;
 const DEFAULT_POOL_SIZE: usize = 16;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
@@ -267,6 +270,7 @@ impl Config {
         config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
+        config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }
@@ -276,6 +280,11 @@ impl Config {
     /// Seconds that requests in flight may take after SIGTERM.
     pub(crate) fn shutdown_deadline_seconds(&self) -> u64 {
         self.shutdown_deadline_seconds.unwrap_or(DEFAULT_SHUTDOWN_DEADLINE_SECONDS)
+    }
+
+    /// Failed authentications of one source in a minute that are answered without delay.
+    pub(crate) fn authentication_failures_per_minute(&self) -> u32 {
+        self.authentication_failures_per_minute.unwrap_or(DEFAULT_FAILURES_PER_MINUTE)
     }
 
     /// Connections to PostgreSQL.

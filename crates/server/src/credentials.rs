@@ -24,8 +24,17 @@ pub struct RootCredentials {
     pub secret_access_key: String,
 }
 
+const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// The characters of secret access keys.
+pub(crate) const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// An id of IAM's form: four letters that say what it is, and 16 that nobody can guess (around.md 3).
+pub(crate) fn new_access_key_id(prefix: &str) -> String {
+    format!("{prefix}{}", random_text(ID_ALPHABET, 16))
+}
+
 /// Random text of these characters, without a bias.
-fn random_text(alphabet: &[u8], length: usize) -> String {
+pub(crate) fn random_text(alphabet: &[u8], length: usize) -> String {
     let mut text = String::with_capacity(length);
     let fair = 256 - 256 % alphabet.len();
     while text.len() < length {
@@ -38,12 +47,10 @@ fn random_text(alphabet: &[u8], length: usize) -> String {
 }
 
 fn generate(account_id: String) -> RootCredentials {
-    const ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     RootCredentials {
         account_id,
-        access_key_id: format!("AKIA{}", random_text(ID, 16)),
-        secret_access_key: random_text(SECRET, 40),
+        access_key_id: new_access_key_id("AKIA"),
+        secret_access_key: random_text(SECRET_ALPHABET, 40),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod config;
 pub mod credentials;
 mod ecr;
 mod http;
+mod iam_api;
 mod jobs;
 mod registry;
 pub mod start;

@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Limits};
 use crate::auth::accounts::Accounts;
+use crate::auth::directory::Identities;
+use crate::auth::failures::Failures;
+use crate::auth::last_uses::LastUses;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::hosts::Hosts;
@@ -126,10 +129,15 @@ impl Server {
             clock,
             accounts,
             hosts,
+            identities: Identities::default(),
+            policies: Arc::default(),
+            failures: Failures::new(config.authentication_failures_per_minute()),
+            last_uses: LastUses::default(),
             limits,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
         });
+        app.refresh_identities().await?;
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
@@ -172,6 +180,9 @@ impl Server {
         let _ = self.working.await;
         if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
             tracing::warn!(%error, "last pull times were not stored: {error}");
+        }
+        if let Err(error) = self.app.last_uses.flush(&self.app.db).await {
+            tracing::warn!(%error, "last uses of keys were not stored: {error}");
         }
     }
 }

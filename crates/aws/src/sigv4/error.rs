@@ -12,18 +12,30 @@ pub enum SigV4Error {
     /// No such key, or a session token that is not the key's.
     #[error("The security token included in the request is invalid.")]
     UnrecognizedClient,
+    /// The session token was good once.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
     /// Anything else that does not fit; holds the whole text.
     #[error("{0}")]
     InvalidSignature(String),
 }
 
 impl SigV4Error {
+    /// Whether somebody may be trying keys out.
+    pub const fn is_guess(&self) -> bool {
+        match self {
+            Self::UnrecognizedClient | Self::InvalidSignature(_) => true,
+            Self::MissingAuthenticationToken | Self::IncompleteSignature(_) | Self::ExpiredToken => false,
+        }
+    }
+
     /// The name in the JSON protocol.
     pub const fn json_type(&self) -> &'static str {
         match self {
             Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Self::IncompleteSignature(_) => "IncompleteSignatureException",
             Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::ExpiredToken => "ExpiredTokenException",
             Self::InvalidSignature(_) => "InvalidSignatureException",
         }
     }
@@ -34,6 +46,7 @@ impl SigV4Error {
             Self::MissingAuthenticationToken => "MissingAuthenticationToken",
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::UnrecognizedClient => "InvalidClientTokenId",
+            Self::ExpiredToken => "ExpiredToken",
             Self::InvalidSignature(_) => "SignatureDoesNotMatch",
         }
     }

@@ -1,60 +1,223 @@
 //! The one place where it is decided whether a principal may do something.
 
-use aws::{AccountId, Arn};
+use iam::{Attached, Decision, Policies, Policy, PolicyKind, Request};
+use oci::RepositoryName;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::registry_id::RegistryId;
+use store::tables::{repository_policies, resource_tags};
 
 use super::caller::Caller;
+use super::directory::Directory;
+use super::request_keys::RequestKeys;
+use crate::http::request::RequestContext;
+
+/// Actions that a registry policy of scope V1 governs (access.md 4).
+const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 
 /// What a decision is about.
 #[derive(Clone, Debug)]
 pub enum Resource {
-    /// A resource that has an ARN, and the account that owns it.
-    Owned {
-        /// The resource.
-        arn: Arn,
-        /// Its owner.
-        owner: AccountId,
+    /// A repository, which need not exist; `*` as name stands for all of the registry.
+    Repository {
+        /// Its registry.
+        registry: RegistryId,
+        /// Its name.
+        name: String,
     },
+    /// Anything else of the caller's account that has an ARN.
+    Own(String),
     /// Actions without a resource level (access.md 1): `*` in the caller's account.
     Any,
 }
 
-impl Resource {
-    /// A repository, or with `*` as name all repositories of the registry.
-    pub fn repository(registry: &store::tables::registry_id::RegistryId, name: &str) -> Self {
-        Self::Owned {
-            arn: Arn::new(
-                registry.region.partition(),
-                "ecr",
-                registry.region.as_str(),
-                registry.account.as_str(),
-                format!("repository/{name}"),
-            ),
-            owner: registry.account,
+/// One permission that a request needs.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// The IAM action.
+    pub action: &'static str,
+    /// On what.
+    pub resource: Resource,
+    /// Condition keys that only this request has, such as `aws:TagKeys`.
+    pub keys: Vec<(String, Vec<String>)>,
+}
+
+impl Need {
+    /// A permission on a repository, or with `*` on all repositories of a registry.
+    pub fn on_repository(action: &'static str, registry: &RegistryId, name: &str) -> Self {
+        let resource = Resource::Repository { registry: registry.clone(), name: name.to_owned() };
+        Self { action, resource, keys: Vec::new() }
+    }
+
+    /// A permission on a resource of the caller's account.
+    pub fn on(action: &'static str, arn: String) -> Self {
+        Self { action, resource: Resource::Own(arn), keys: Vec::new() }
+    }
+
+    /// A permission that no resource belongs to.
+    pub fn anywhere(action: &'static str) -> Self {
+        Self { action, resource: Resource::Any, keys: Vec::new() }
+    }
+
+    /// With a condition key that only this request has.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.keys.push((key.into(), values.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// With the image tag that the request names, for `ecr:ImageTag` (an extension of Wharf's).
+    #[must_use]
+    pub fn with_image_tag(self, tag: Option<&str>) -> Self {
+        match tag {
+            Some(tag) => self.with("ecr:ImageTag", [tag]),
+            None => self,
         }
     }
+
+    /// With the resource tags that the request would set.
+    #[must_use]
+    pub fn with_request_tags(mut self, tags: &[(String, String)]) -> Self {
+        if tags.is_empty() {
+            return self;
+        }
+        for (key, value) in tags {
+            self = self.with(format!("aws:RequestTag/{key}"), [value]);
+        }
+        self.with("aws:TagKeys", tags.iter().map(|(key, _)| key))
+    }
 }
 
-/// A refusal, with ECR's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denied {
-    /// What the client is told (access.md 5).
-    pub message: String,
+/// Why a request does not go on.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is not allowed; with ECR's text (access.md 5).
+    Denied(String),
+    /// What decides could not be read.
+    Store(StoreError),
 }
 
-/// Decides on one action. The root user may do everything in its own account, and nobody anything elsewhere.
-pub fn authorize(caller: &Caller, action: &str, resource: &Resource) -> Result<(), Denied> {
-    let (owner, shown) = match resource {
-        Resource::Any => (caller.account, "*".to_owned()),
-        Resource::Owned { arn, owner } => (*owner, arn.to_string()),
-    };
-    if owner == caller.account {
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Refuses unless the caller has the permission.
+pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
+    let directory = http.app.identities.current();
+    let decision = decide(http, &directory, caller, need).await?;
+    if decision.is_allowed() {
         return Ok(());
     }
-    Err(Denied {
-        message: format!(
-            "User: {} is not authorized to perform: {action} on resource: {shown} because no resource-based policy \
-             allows the {action} action",
-            caller.arn()
-        ),
-    })
+    let action = need.action;
+    let resource = arn(need);
+    let because = decision.because(action);
+    tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), action, %resource, deciding = ?decision.deciding(), "denied");
+    Err(Refusal::Denied(format!(
+        "User: {} is not authorized to perform: {action} on resource: {resource}{because}",
+        caller.arn()
+    )))
+}
+
+/// The resource as policies and messages name it.
+pub fn arn(need: &Need) -> String {
+    match &need.resource {
+        Resource::Any => "*".to_owned(),
+        Resource::Own(arn) => arn.clone(),
+        Resource::Repository { registry, name } => repository_arn(registry, name),
+    }
+}
+
+/// A repository's ARN.
+pub fn repository_arn(registry: &RegistryId, name: &str) -> String {
+    let RegistryId { account, region } = registry;
+    format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
+}
+
+/// Decides, and says why.
+pub async fn decide(
+    http: &RequestContext,
+    directory: &Directory,
+    caller: &Caller,
+    need: &Need,
+) -> Result<Decision, StoreError> {
+    let resource = arn(need);
+    let owner = match &need.resource {
+        Resource::Repository { registry, .. } => registry.account,
+        Resource::Own(_) | Resource::Any => caller.account,
+    };
+    let identity = caller.identity();
+    let session = caller.session().filter(|session| !session.policies.is_empty());
+    let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
+    let registry_policy = match &need.resource {
+        Resource::Repository { registry, .. } => directory.registry_policy(registry),
+        Resource::Own(_) | Resource::Any => None,
+    }
+    .filter(|policy| policy.governs_all || V1_ACTIONS.contains(&need.action));
+    let repository = match &need.resource {
+        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
+        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
+    };
+    let repository_policy = repository.policy.map(|policy| Attached { name: resource.clone(), policy });
+    let policies = Policies {
+        identity: identity.map_or(&[], |identity| &identity.policies),
+        boundary: identity.and_then(|identity| identity.boundary.as_ref()),
+        session: &session,
+        scope: caller.scope.as_deref(),
+        repository: repository_policy.as_ref(),
+        registry: registry_policy.map(|registry| &registry.policy),
+    };
+    let mut keys = RequestKeys::new(http, caller, need, owner);
+    if let Some(id) = repository.id
+        && names_resource_tag(&policies)
+    {
+        keys.resource_tags = http.app.db.read_point(move |tx| resource_tags::list(tx, id)).await?;
+    }
+    let context = keys.context(read_keys(&policies));
+    let request = Request {
+        principal: &caller.principal,
+        action: need.action,
+        resource: &resource,
+        resource_account: owner.as_str(),
+        context: &context,
+    };
+    Ok(iam::decide(&request, &policies))
+}
+
+/// What a repository contributes to decisions about it.
+#[derive(Default)]
+struct RepositoryRules {
+    id: Option<i64>,
+    policy: Option<Policy>,
+}
+
+impl RepositoryRules {
+    async fn find(http: &RequestContext, registry: &RegistryId, name: &str) -> Result<Self, StoreError> {
+        let Ok(name) = name.parse::<RepositoryName>() else { return Ok(Self::default()) };
+        let registry = registry.clone();
+        let found = http.app.db.read_point(move |tx| repository_policies::find_access(tx, &registry, &name)).await?;
+        let Some(found) = found else { return Ok(Self::default()) };
+        let policy = found.policy.map(|text| http.app.policies.read(PolicyKind::Repository, &text)).transpose();
+        let policy = policy.map_err(|error| {
+            let id = found.repository_id;
+            StoreError::new(StoreErrorKind::Corrupt, format!("the policy of repository {id} is not what was stored"))
+                .with_source(error.to_string())
+        })?;
+        Ok(Self { id: Some(found.repository_id), policy })
+    }
+}
+
+/// Every condition key that the policies read, in lower case; some more than once.
+fn read_keys<'a>(policies: &Policies<'a>) -> impl Iterator<Item = &'a str> {
+    let single = [policies.boundary, policies.scope, policies.repository, policies.registry];
+    policies
+        .identity
+        .iter()
+        .chain(single.into_iter().flatten())
+        .flat_map(|attached| attached.policy.keys())
+        .chain(policies.session.iter().copied().flatten().flat_map(|attached| attached.policy.keys()))
+}
+
+fn names_resource_tag(policies: &Policies<'_>) -> bool {
+    read_keys(policies).any(|key| key.starts_with("aws:resourcetag/") || key.starts_with("ecr:resourcetag/"))
 }

@@ -1,6 +1,23 @@
 //! The principal behind a request.
 
-use aws::{AccountId, Arn, Region};
+use std::sync::Arc;
+
+use aws::{AccountId, Region};
+use iam::{Attached, Principal};
+
+use super::directory::Identity;
+use super::session::Session;
+
+/// Who is behind the credentials.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// The root user of the account.
+    Root,
+    /// A user with a key of its own.
+    User(Arc<Identity>),
+    /// Temporary keys: of a role, a user or the root user.
+    Session(Arc<Session>),
+}
 
 /// An authenticated principal and the region that it calls.
 #[derive(Clone, Debug)]
@@ -9,18 +26,49 @@ pub struct Caller {
     pub account: AccountId,
     /// The region of the request: of the signature's scope, or of the registry token.
     pub region: Region,
-    /// The access key that signed, or that the token was made with.
+    /// The access key that signed, or that the token was made with; for robot tokens the token's id.
     pub access_key_id: String,
+    /// What the key stands for.
+    pub credentials: Credentials,
+    /// The principal that policies name.
+    pub principal: Arc<Principal>,
+    /// What a robot token is limited to.
+    pub scope: Option<Arc<Attached>>,
 }
 
 impl Caller {
-    /// The principal's ARN. Until users and roles exist, every principal is the root user of its account.
-    pub fn arn(&self) -> Arn {
-        Arn::new(self.region.partition(), "iam", "", self.account.as_str(), "root")
+    /// The principal's ARN.
+    pub fn arn(&self) -> String {
+        let arn = self.principal.arn();
+        match self.region.partition() {
+            aws::Partition::Aws => arn.into_owned(),
+            partition => arn.replacen("arn:aws:", &format!("arn:{partition}:"), 1),
+        }
     }
 
     /// The principal's unique id (STS: `UserId`); of the root user it is the account's id.
-    pub fn user_id(&self) -> &str {
-        self.account.as_str()
+    pub fn user_id(&self) -> String {
+        match &self.credentials {
+            Credentials::Root => self.account.to_string(),
+            Credentials::User(user) => user.entity.id.clone(),
+            Credentials::Session(session) => session.user_id(),
+        }
+    }
+
+    /// The user or role whose policies speak for the principal; none for the root user.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.credentials {
+            Credentials::Root => None,
+            Credentials::User(user) => Some(user),
+            Credentials::Session(session) => session.identity.as_deref(),
+        }
+    }
+
+    /// The session, if the keys are temporary.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.credentials {
+            Credentials::Session(session) => Some(session),
+            Credentials::Root | Credentials::User(_) => None,
+        }
     }
 }

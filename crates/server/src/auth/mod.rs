@@ -1,8 +1,16 @@
-//! Who is asking, and whether they may: signatures, registry tokens, the one authorization step.
+//! Who is asking, and whether they may: signatures, sessions, registry tokens, the one authorization step.
 
 pub mod accounts;
 pub mod authorize;
 pub mod caller;
+pub mod directory;
 pub mod download_url;
+pub mod failures;
+pub mod keys;
+pub mod last_uses;
+pub mod policy_cache;
+mod request_keys;
+pub mod robot_scope;
+pub mod session;
 pub mod sigv4;
 pub mod token;

@@ -2,24 +2,19 @@
 
 use aws::sigv4::{Presented, RequestParts, SigV4Error};
 
-use super::accounts::RootKey;
 use super::caller::Caller;
+use super::keys::{self, KeyHolder};
 use crate::app::App;
 
-/// The service that may be called in any region's name: its endpoint is global.
-const GLOBAL_SERVICE: &str = "sts";
+/// Services whose one endpoint serves all regions and signs in the first.
+const GLOBAL_SERVICES: [&str; 2] = ["iam", "sts"];
 const GLOBAL_REGION: &str = "us-east-1";
 
 /// The key that a request's signature names, before anything is checked.
-pub fn find_key<'a>(app: &'a App, request: &RequestParts<'_>) -> Result<(Presented, &'a RootKey), SigV4Error> {
+pub fn find_key(app: &App, request: &RequestParts<'_>) -> Result<(Presented, KeyHolder), SigV4Error> {
     let presented = Presented::from_request(request)?;
-    // Only root keys exist, and they are permanent: a session token belongs to none of them.
-    let key = app
-        .accounts
-        .find_key(&presented.access_key_id)
-        .filter(|_| presented.session_token.is_none())
-        .ok_or(SigV4Error::UnrecognizedClient)?;
-    Ok((presented, key))
+    let holder = keys::find(app, &presented.access_key_id, presented.session_token.as_deref())?;
+    Ok((presented, holder))
 }
 
 /// Checks the signature of a request for `service` that came to the host `authority`, and says who made it.
@@ -29,13 +24,15 @@ pub fn authenticate(
     service: &str,
     authority: &str,
 ) -> Result<Caller, SigV4Error> {
-    let (presented, key) = find_key(app, request)?;
+    let (presented, holder) = find_key(app, request)?;
     let host_region = app.hosts.api_region_of(authority);
     let is_valid_region = |region: &str| {
-        let is_served = app.accounts.has_region(region) || (service == GLOBAL_SERVICE && region == GLOBAL_REGION);
+        let is_served =
+            app.accounts.has_region(region) || (GLOBAL_SERVICES.contains(&service) && region == GLOBAL_REGION);
         is_served && host_region.as_ref().is_none_or(|named| named.as_str() == region)
     };
-    presented.verify(request, &key.secret, service, is_valid_region, app.now_ms())?;
+    presented.verify(request, &holder.secret, service, is_valid_region, app.now_ms())?;
     let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
-    Ok(Caller { account: key.account, region, access_key_id: presented.access_key_id })
+    app.last_uses.record_key(&presented.access_key_id, service, &presented.region, app.now_ms());
+    Ok(holder.into_caller(region, presented.access_key_id))
 }

@@ -1,28 +1,44 @@
 //! Registry authorization tokens: the opaque password that stands for a principal on `/v2/` for 12 hours.
 //!
 //! A token is sealed claims under the service key: it cannot be read, forged or changed, and needs no row. It names
-//! the access key that asked for it, so it dies with the key.
+//! the access key that asked for it, so it acts with the rights that the key has when it is used, and dies with it.
+//!
+//! Robot tokens live longer and have a row, which says whose rights they carry, what they are limited to, and whether
+//! they still exist.
 
+use std::sync::Arc;
+
+use aws::sigv4::SigV4Error;
 use aws::{AccountId, Region};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use iam::Principal;
 use serde::{Deserialize, Serialize};
 use store::blob::{open_small, seal_small};
+use store::tables::iam::robot_tokens::RobotToken;
 use store::tables::registry_id::RegistryId;
 
-use super::caller::Caller;
+use super::caller::{Caller, Credentials};
+use super::directory::Directory;
+use super::keys;
+use super::robot_scope;
 use crate::app::App;
 
 const PURPOSE: &str = "registry authorization token";
+const ROBOT_PURPOSE: &str = "robot token";
+/// What passwords that are robot tokens begin with, so that people and secret scanners know one when they see it.
+const ROBOT_PREFIX: &str = "wharf_";
 /// The user name that ECR expects beside the token.
 const USER: &str = "AWS";
-/// Longest `Authorization` value that is looked at; ours are well under 1 KiB.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Longest `Authorization` value that is looked at: a token that holds the longest session token fits.
+const MAX_HEADER_BYTES: usize = 48 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
     #[serde(rename = "k")]
     access_key_id: String,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    session_token: Option<String>,
     #[serde(rename = "p")]
     principal_account: AccountId,
     #[serde(rename = "a")]
@@ -58,6 +74,7 @@ pub fn issue(app: &App, caller: &Caller, registry_account: AccountId) -> (String
     let expires_at_ms = app.now_ms() + app.limits.token_lifetime_ms;
     let claims = Claims {
         access_key_id: caller.access_key_id.clone(),
+        session_token: caller.session().map(|session| session.token.clone()),
         principal_account: caller.account,
         registry_account,
         region: caller.region.clone(),
@@ -66,6 +83,11 @@ pub fn issue(app: &App, caller: &Caller, registry_account: AccountId) -> (String
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
     let password = URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, PURPOSE, &[], &claims));
     (STANDARD.encode(format!("{USER}:{password}")), expires_at_ms)
+}
+
+/// Makes the password of a robot token from its id.
+pub fn robot_password(app: &App, id: &str) -> String {
+    format!("{ROBOT_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, ROBOT_PURPOSE, &[], id.as_bytes())))
 }
 
 /// Reads the `Authorization` header of a `/v2/` request.
@@ -81,22 +103,66 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
     if user != USER {
         return Err(TokenError::Invalid);
     }
-    let sealed = URL_SAFE_NO_PAD.decode(password).map_err(|_| TokenError::Invalid)?;
-    let claims = open_small(&app.service_key, PURPOSE, &[], &sealed).map_err(|_| TokenError::Invalid)?;
+    match password.strip_prefix(ROBOT_PREFIX) {
+        Some(sealed) => verify_robot(app, sealed),
+        None => verify_claims(app, password),
+    }
+}
+
+fn open(app: &App, purpose: &'static str, sealed: &str) -> Result<Vec<u8>, TokenError> {
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
+    open_small(&app.service_key, purpose, &[], &sealed).map_err(|_| TokenError::Invalid)
+}
+
+fn verify_claims(app: &App, password: &str) -> Result<Bearer, TokenError> {
+    let claims = open(app, PURPOSE, password)?;
     let claims: Claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)?;
     if claims.expires_at_ms <= app.now_ms() {
         return Err(TokenError::Expired);
     }
-    let key = app.accounts.find_key(&claims.access_key_id).ok_or(TokenError::Invalid)?;
-    if key.account != claims.principal_account || !app.accounts.has_region(claims.region.as_str()) {
+    let holder = match keys::find(app, &claims.access_key_id, claims.session_token.as_deref()) {
+        Ok(holder) => holder,
+        Err(SigV4Error::ExpiredToken) => return Err(TokenError::Expired),
+        Err(_) => return Err(TokenError::Invalid),
+    };
+    if holder.account != claims.principal_account || !app.accounts.has_region(claims.region.as_str()) {
         return Err(TokenError::Invalid);
     }
     Ok(Bearer {
-        caller: Caller {
-            account: claims.principal_account,
-            region: claims.region.clone(),
-            access_key_id: claims.access_key_id,
-        },
+        caller: holder.into_caller(claims.region.clone(), claims.access_key_id),
         registry: RegistryId { account: claims.registry_account, region: claims.region },
     })
+}
+
+fn verify_robot(app: &App, sealed: &str) -> Result<Bearer, TokenError> {
+    let id = String::from_utf8(open(app, ROBOT_PURPOSE, sealed)?).map_err(|_| TokenError::Invalid)?;
+    let directory = app.identities.current();
+    let token = directory.robot_token(&id).ok_or(TokenError::Invalid)?;
+    if token.expires_at_ms <= app.now_ms() {
+        return Err(TokenError::Expired);
+    }
+    let scope = robot_scope::policy(app, token).map_err(|_| TokenError::Invalid)?;
+    let (credentials, principal) = robot_principal(&directory, token).ok_or(TokenError::Invalid)?;
+    app.last_uses.record_token(&id, app.now_ms());
+    Ok(Bearer {
+        caller: Caller {
+            account: token.registry.account,
+            region: token.registry.region.clone(),
+            access_key_id: id,
+            credentials,
+            principal: Arc::new(principal),
+            scope: Some(Arc::new(scope)),
+        },
+        registry: token.registry.clone(),
+    })
+}
+
+/// Whose rights a robot token carries; none if the user is gone.
+fn robot_principal(directory: &Directory, token: &RobotToken) -> Option<(Credentials, Principal)> {
+    let account = token.registry.account;
+    if token.principal_id == account.as_str() {
+        return Some((Credentials::Root, Principal::Root { account: account.to_string() }));
+    }
+    let user = directory.identity(&token.principal_id)?;
+    Some((Credentials::User(Arc::clone(user)), user.user_principal()))
 }

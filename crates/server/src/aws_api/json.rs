@@ -1,7 +1,7 @@
 //! The AWS JSON 1.1 protocol (wire.md 1).
 
 use aws::AwsError;
-use aws::sigv4::RequestParts;
+use aws::sigv4::{RequestParts, SigV4Error};
 use http::StatusCode;
 
 use super::body_error;
@@ -54,12 +54,21 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
         body: &[],
     };
     // Whoever names no key of ours need not be listened to for 30 MiB.
-    sigv4::find_key(&http.app, &parts).map_err(|error| AwsError::new(error.json_type(), error.to_string()))?;
+    if let Err(error) = sigv4::find_key(&http.app, &parts) {
+        return Err(refused(http, &error).await);
+    }
     let limit = entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes);
     let body = body.collect(limit).await.map_err(|error| body_error(&error))?;
     parts.body = &body;
-    let caller = sigv4::authenticate(&http.app, &parts, service.signing_name, &http.authority)
-        .map_err(|error| AwsError::new(error.json_type(), error.to_string()))?;
+    let caller = match sigv4::authenticate(&http.app, &parts, service.signing_name, &http.authority) {
+        Ok(caller) => caller,
+        Err(error) => return Err(refused(http, &error).await),
+    };
     let entry = entry.ok_or_else(unknown)?;
     (entry.run)(&Call { http, caller }, &body).await
+}
+
+async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+    http.delay_failure(error.is_guess()).await;
+    AwsError::new(error.json_type(), error.to_string())
 }

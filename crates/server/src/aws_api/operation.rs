@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
-use crate::auth::authorize::{self, Resource};
+use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 
@@ -33,7 +33,7 @@ impl Call<'_> {
     }
 }
 
-/// An operation. The dispatcher calls the parts in this order; authorization on `ACTION` and `resources` is its own.
+/// An operation. The dispatcher calls the parts in this order; authorization on what `needs` says is its own.
 pub trait Operation: Send + Sync + 'static {
     /// The name in `X-Amz-Target`.
     const NAME: &'static str;
@@ -52,8 +52,8 @@ pub trait Operation: Send + Sync + 'static {
 
     /// Validates, without touching storage.
     fn check(call: &Call<'_>, input: Self::Input) -> Result<Self::Checked, Self::Error>;
-    /// What the caller must have permission on.
-    fn resources(call: &Call<'_>, checked: &Self::Checked) -> Vec<Resource>;
+    /// Every permission that the caller must have: `ACTION` on each resource, and what else the input takes.
+    fn needs(call: &Call<'_>, checked: &Self::Checked) -> Vec<Need>;
     /// Does it.
     fn run(call: &Call<'_>, checked: Self::Checked) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
@@ -90,14 +90,24 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsE
         AwsError::new("SerializationException", "Unable to parse request body")
     })?;
     let checked = O::check(call, input).map_err(|error| error.into_aws_error(request_id))?;
-    for resource in O::resources(call, &checked) {
-        authorize::authorize(&call.caller, O::ACTION, &resource)
-            .map_err(|denied| AwsError::new("AccessDeniedException", denied.message))?;
+    for need in O::needs(call, &checked) {
+        authorize::authorize(call.http, &call.caller, &need).await.map_err(|refusal| match refusal {
+            Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),
+            Refusal::Store(error) => {
+                crate::log_store_error(request_id, &error);
+                server_error()
+            }
+        })?;
     }
     let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
     serde_json::to_vec(&output).map_err(|error| {
         tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
-        AwsError::new("ServerException", "An error occurred inside the registry.")
-            .with_status(http::StatusCode::INTERNAL_SERVER_ERROR)
+        server_error()
     })
+}
+
+/// The answer when something went wrong inside; the log has the rest.
+pub fn server_error() -> AwsError {
+    AwsError::new("ServerException", "An error occurred inside the registry.")
+        .with_status(http::StatusCode::INTERNAL_SERVER_ERROR)
 }

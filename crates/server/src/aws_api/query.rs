@@ -1,38 +1,91 @@
-//! The AWS Query protocol (around.md 1): forms in, XML out.
+//! The AWS Query protocol (around.md 1): forms in, XML out. Operations see the same JSON as in the other protocol.
 
-use aws::sigv4::RequestParts;
-use aws::{AwsError, QueryForm};
+use aws::sigv4::{RequestParts, SigV4Error};
+use aws::{AwsError, QueryForm, query_response};
 use http::{Method, StatusCode};
 
 use super::body_error;
-use super::operation::Call;
+use super::operation::{Call, Entry};
 use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::sts;
+use crate::{iam_api, sts};
 
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 const CONTENT_TYPE: &str = "text/xml";
 
+/// A service of this protocol.
+struct Service {
+    /// Its API's version, by which requests name it.
+    version: &'static str,
+    /// The XML namespace of its answers.
+    namespace: &'static str,
+    /// What signatures name.
+    signing_name: &'static str,
+    operations: &'static [Entry],
+}
+
+/// The first is the one of requests that name no version.
+const SERVICES: &[Service] = &[
+    Service {
+        version: "2011-06-15",
+        namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+        signing_name: "sts",
+        operations: sts::OPERATIONS,
+    },
+    Service {
+        version: "2010-05-08",
+        namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+        signing_name: "iam",
+        operations: iam_api::OPERATIONS,
+    },
+];
+
 /// Answers one request.
 pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
-    match run(http, body).await {
+    let mut service = &SERVICES[0];
+    match run(http, body, &mut service).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
         Err(error) => {
-            let xml = error.to_xml(sts::NAMESPACE, &http.request_id.to_string());
+            let error = spelled_for_query(error);
+            let xml = error.to_xml(service.namespace, &http.request_id.to_string());
             respond::with_body(error.status, CONTENT_TYPE, xml)
         }
     }
 }
 
-async fn run(http: &RequestContext, body: &mut RequestBody) -> Result<String, AwsError> {
+/// Errors that every operation can have, as this protocol names them.
+fn spelled_for_query(mut error: AwsError) -> AwsError {
+    (error.code, error.status) = match error.code {
+        "AccessDeniedException" => ("AccessDenied", StatusCode::FORBIDDEN),
+        "SerializationException" => ("MalformedInput", StatusCode::BAD_REQUEST),
+        "ServerException" => ("ServiceFailure", StatusCode::INTERNAL_SERVER_ERROR),
+        code => (code, error.status),
+    };
+    error
+}
+
+async fn run(
+    http: &RequestContext,
+    body: &mut RequestBody,
+    service: &mut &'static Service,
+) -> Result<String, AwsError> {
     let body = body.collect(MAX_FORM_BYTES).await.map_err(|error| body_error(&error))?;
     let form = if http.method == Method::GET { http.query.as_bytes() } else { &body[..] };
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;
     let Some(action) = form.get("Action") else {
         return Err(AwsError::new("MissingAction", "Neither an X-Amz-Target header nor an Action was given"));
     };
+    let version = form.get("Version").unwrap_or(service.version);
+    let unknown = || AwsError::new("InvalidAction", format!("Could not find operation {action} for version {version}"));
+    *service = SERVICES.iter().find(|known| known.version == version).ok_or_else(unknown)?;
+    let input = form.to_json().map_err(|error| AwsError::new("MalformedInput", error.to_string()))?;
+    let input = input.to_string();
+    if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
+        let output = (open.run)(http, input.as_bytes()).await?;
+        return answer(http, service, action, &output);
+    }
     let parts = RequestParts {
         method: http.method.as_str(),
         path: &http.path,
@@ -40,7 +93,26 @@ async fn run(http: &RequestContext, body: &mut RequestBody) -> Result<String, Aw
         headers: &http.headers,
         body: &body,
     };
-    let caller = sigv4::authenticate(&http.app, &parts, sts::SIGNING_NAME, "")
-        .map_err(|error| AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN))?;
-    sts::run(&Call { http, caller }, action, &form)
+    let caller = match sigv4::authenticate(&http.app, &parts, service.signing_name, "") {
+        Ok(caller) => caller,
+        Err(error) => return Err(refused(http, &error).await),
+    };
+    let entry = service.operations.iter().find(|entry| entry.name == action).ok_or_else(unknown)?;
+    let output = (entry.run)(&Call { http, caller }, input.as_bytes()).await?;
+    answer(http, service, action, &output)
+}
+
+async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+    http.delay_failure(error.is_guess()).await;
+    AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
+}
+
+fn answer(http: &RequestContext, service: &Service, action: &str, output: &[u8]) -> Result<String, AwsError> {
+    let output = serde_json::from_slice(output).map_err(|error| {
+        tracing::error!(request_id = %http.request_id, %error, "answer of {action} cannot be read: {error}");
+        super::operation::server_error()
+    })?;
+    let result = aws::json_to_xml(&output);
+    let result = Some(result.as_str()).filter(|result| !result.is_empty());
+    Ok(query_response(service.namespace, action, result, &http.request_id.to_string()))
 }

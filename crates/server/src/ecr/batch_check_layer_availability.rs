@@ -6,11 +6,12 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 use store::tables::repository_blobs;
+
 /// The operation.
 pub struct BatchCheckLayerAvailability;
 
@@ -72,8 +73,8 @@ impl Operation for BatchCheckLayerAvailability {
         Ok(Checked { registry, name, digests })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -7,11 +7,12 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{self, ImageFailure, ImageIdentifier};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::delete::{self, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct BatchDeleteImage;
 
@@ -44,8 +45,8 @@ impl Operation for BatchDeleteImage {
         Ok((registry, name, shapes::image_ids(input.image_ids)?))
     }
 
-    fn resources(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Resource> {
-        vec![Resource::repository(registry, name.as_str())]
+    fn needs(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, registry, name.as_str())]
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {

@@ -7,11 +7,12 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct BatchGetImage;
 
@@ -57,8 +58,8 @@ impl Operation for BatchGetImage {
         Ok(Checked { registry, name, ids, accepted })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

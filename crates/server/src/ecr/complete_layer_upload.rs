@@ -7,11 +7,12 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::blobs;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::uploads;
+
 /// The operation.
 pub struct CompleteLayerUpload;
 
@@ -67,8 +68,8 @@ impl Operation for CompleteLayerUpload {
         Ok(Checked { registry, name, upload_id, digest })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

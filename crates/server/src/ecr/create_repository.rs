@@ -8,9 +8,10 @@ use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ExclusionFilter, Repository};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::repositories;
+
 /// The operation.
 pub struct CreateRepository;
 
@@ -94,8 +95,8 @@ impl Operation for CreateRepository {
         Ok((new, resource_tags::check(input.tags)?))
     }
 
-    fn resources(_: &Call<'_>, (new, _): &Self::Checked) -> Vec<Resource> {
-        vec![Resource::repository(&new.registry, new.name.as_str())]
+    fn needs(_: &Call<'_>, (new, _): &Self::Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &new.registry, new.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {

@@ -7,9 +7,10 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::Repository;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::repositories;
+
 /// The operation.
 pub struct DeleteRepository;
 
@@ -40,8 +41,8 @@ impl Operation for DeleteRepository {
         Ok((registry, name, input.force.unwrap_or(false)))
     }
 
-    fn resources(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Resource> {
-        vec![Resource::repository(registry, name.as_str())]
+    fn needs(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, registry, name.as_str())]
     }
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {

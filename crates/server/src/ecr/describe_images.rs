@@ -13,10 +13,11 @@ use super::constraints;
 use super::errors::EcrError;
 use super::paging::{self, Page};
 use super::shapes::{self, CheckedFilter, ImageIdentifier, ListFilter};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::{reference, require};
+
 /// The operation.
 pub struct DescribeImages;
 
@@ -119,8 +120,8 @@ impl Operation for DescribeImages {
         Ok(Checked { registry, name, wanted })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
 /// The operation.
@@ -39,8 +39,8 @@ impl Operation for DescribeRegistry {
         Ok(())
     }
 
-    fn resources(_: &Call<'_>, (): &Checked) -> Vec<Resource> {
-        vec![Resource::Any]
+    fn needs(_: &Call<'_>, (): &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, (): Checked) -> Result<Output, EcrError> {

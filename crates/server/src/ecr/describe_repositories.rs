@@ -9,10 +9,11 @@ use super::constraints;
 use super::errors::EcrError;
 use super::paging::{self, Page};
 use super::shapes::Repository;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct DescribeRepositories;
 
@@ -64,10 +65,12 @@ impl Operation for DescribeRepositories {
         Ok((registry, Wanted::Names(names)))
     }
 
-    fn resources(_: &Call<'_>, (registry, wanted): &Self::Checked) -> Vec<Resource> {
+    fn needs(_: &Call<'_>, (registry, wanted): &Self::Checked) -> Vec<Need> {
         match wanted {
-            Wanted::Names(names) => names.iter().map(|name| Resource::repository(registry, name.as_str())).collect(),
-            Wanted::Page(_) => vec![Resource::repository(registry, "*")],
+            Wanted::Names(names) => {
+                names.iter().map(|name| Need::on_repository(Self::ACTION, registry, name.as_str())).collect()
+            }
+            Wanted::Page(_) => vec![Need::on_repository(Self::ACTION, registry, "*")],
         }
     }
 

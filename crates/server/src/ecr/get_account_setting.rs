@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings::{self, AccountSetting};
+
 /// The operation.
 pub struct GetAccountSetting;
 
@@ -44,8 +45,8 @@ impl Operation for GetAccountSetting {
         setting(input.name)
     }
 
-    fn resources(_: &Call<'_>, _: &Checked) -> Vec<Resource> {
-        vec![Resource::Any]
+    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, setting: Checked) -> Result<Output, EcrError> {

@@ -6,9 +6,10 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Operation};
+
 /// The operation.
 pub struct GetAuthorizationToken;
 
@@ -52,8 +53,8 @@ impl Operation for GetAuthorizationToken {
         }
     }
 
-    fn resources(_: &Call<'_>, _: &Checked) -> Vec<Resource> {
-        vec![Resource::Any]
+    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, accounts: Checked) -> Result<Output, EcrError> {

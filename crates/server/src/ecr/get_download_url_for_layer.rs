@@ -7,11 +7,12 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::auth::download_url::{self, Grant};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::blobs;
 use crate::registry::errors::{RegistryError, RepositoryRef};
+
 /// The operation.
 pub struct GetDownloadUrlForLayer;
 
@@ -54,8 +55,8 @@ impl Operation for GetDownloadUrlForLayer {
         Ok(Checked { registry, name, digest })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -12,10 +12,11 @@ use store::tables::images::{self, ImageStatus};
 use super::constraints;
 use super::errors::EcrError;
 use super::paging::{self, Page};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct ListImageReferrers;
 
@@ -110,8 +111,8 @@ impl Operation for ListImageReferrers {
         Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -9,10 +9,11 @@ use super::constraints;
 use super::errors::EcrError;
 use super::paging::{self, Page};
 use super::shapes::{CheckedFilter, ImageIdentifier, ListFilter};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct ListImages;
 
@@ -49,8 +50,8 @@ impl Operation for ListImages {
         Ok((registry, name, page, input.filter.unwrap_or_default().check()?))
     }
 
-    fn resources(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Resource> {
-        vec![Resource::repository(registry, name.as_str())]
+    fn needs(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, registry, name.as_str())]
     }
 
     async fn run(call: &Call<'_>, (registry, name, page, filter): Self::Checked) -> Result<Output, EcrError> {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use store::tables::account_settings;
 
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings::AccountSetting;
+
 /// The operation.
 pub struct PutAccountSetting;
 
@@ -42,8 +43,8 @@ impl Operation for PutAccountSetting {
         Ok((setting, value))
     }
 
-    fn resources(_: &Call<'_>, _: &Checked) -> Vec<Resource> {
-        vec![Resource::Any]
+    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{Image, ImageIdentifier};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::push::{self, Face, Push};
+
 /// The operation.
 pub struct PutImage;
 
@@ -59,8 +60,8 @@ impl Operation for PutImage {
         Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest })
     }
 
-    fn resources(_: &Call<'_>, push: &Push) -> Vec<Resource> {
-        vec![Resource::repository(&push.registry, push.repository.as_str())]
+    fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &push.registry, push.repository.as_str())]
     }
 
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {

@@ -8,10 +8,11 @@ use store::tables::repositories::{self, TagMutability};
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{self, ExclusionFilter};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct PutImageTagMutability;
 
@@ -50,8 +51,8 @@ impl Operation for PutImageTagMutability {
         Ok((registry, name, mode, filters))
     }
 
-    fn resources(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Resource> {
-        vec![Resource::repository(registry, name.as_str())]
+    fn needs(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, registry, name.as_str())]
     }
 
     async fn run(call: &Call<'_>, (registry, name, mode, filters): Self::Checked) -> Result<Output, EcrError> {

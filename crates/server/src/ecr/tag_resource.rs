@@ -9,9 +9,10 @@ use store::tables::resource_tags;
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{MAX_TAGS, ResourceTag, check};
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::repositories::require;
+
 /// The operation.
 pub struct TagResource;
 
@@ -46,8 +47,8 @@ impl Operation for TagResource {
         Ok(Checked { registry, name, tags })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -8,9 +8,10 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Resource;
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::uploads;
+
 /// The operation.
 pub struct UploadLayerPart;
 
@@ -78,8 +79,8 @@ impl Operation for UploadLayerPart {
         Ok(Checked { registry, name, upload_id, first, last, part: Bytes::from(part) })
     }
 
-    fn resources(_: &Call<'_>, checked: &Checked) -> Vec<Resource> {
-        vec![Resource::repository(&checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

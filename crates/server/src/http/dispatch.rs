@@ -1,5 +1,6 @@
 //! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -15,7 +16,7 @@ use crate::{aws_api, v2};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Answers one request.
-pub async fn handle(app: Arc<App>, request: hyper::Request<Incoming>) -> Answer {
+pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<Incoming>) -> Answer {
     let (head, incoming) = request.into_parts();
     let authority = head
         .headers
@@ -30,6 +31,7 @@ pub async fn handle(app: Arc<App>, request: hyper::Request<Incoming>) -> Answer 
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or("").to_owned(),
         headers: head.headers,
+        source_ip,
         authority,
         app,
     };

@@ -49,8 +49,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: neither ends the server.
                 tracing::warn!(%error, "could not accept a connection: {error}");
@@ -65,7 +65,7 @@ pub async fn serve(
             let _slot = slot;
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let app = Arc::clone(&app);
-                async move { Ok::<_, Infallible>(dispatch::handle(app, request).await) }
+                async move { Ok::<_, Infallible>(dispatch::handle(app, peer.ip(), request).await) }
             });
             let result = match tls {
                 None => watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await,

@@ -21,6 +21,8 @@ pub struct RequestContext {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// Who sent the request.
+    pub source_ip: std::net::IpAddr,
     /// `Host` header or HTTP/2 authority; `localhost` if the client sent none.
     pub authority: String,
 }
@@ -42,6 +44,16 @@ impl RequestContext {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(key) == name).then(|| decode(value))
         })
+    }
+
+    /// Holds the answer to a failed authentication back, if this source fails again and again.
+    pub async fn delay_failure(&self, is_guess: bool) {
+        if is_guess {
+            let delay = self.app.failures.record(self.source_ip, self.app.now_ms());
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+        }
     }
 
     /// The base URL under which this client reaches a registry.

@@ -1,4 +1,4 @@
-//! Background work of one node: storing pull times, abandoning stale uploads, collecting garbage.
+//! Background work of one node: storing pull times and uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
 mod collect_garbage;
 
@@ -9,22 +9,30 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
+use crate::auth::directory::RELOAD_EVERY;
 use crate::http::listener::stopped;
 
-/// Pull times are stored, and garbage is looked for, so often.
+/// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
+const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Works until `stop` turns true.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
+    let mut last_uses = interval(LAST_USES_EVERY);
+    let mut identities = interval(RELOAD_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
+            _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
+            _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
         };
         if let Err(error) = result {

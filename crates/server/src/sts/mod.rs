@@ -1,29 +1,27 @@
-//! The Security Token Service: who am I (around.md 3).
+//! The Security Token Service (around.md 3): who am I, and keys for a while. One file per operation.
 
-use aws::{AwsError, QueryForm, XmlWriter, query_response};
+mod errors;
+mod get_caller_identity;
 
-use crate::aws_api::operation::Call;
+use std::pin::Pin;
 
-/// The XML namespace of its answers.
-pub const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-/// What signatures name.
-pub const SIGNING_NAME: &str = "sts";
-const VERSION: &str = "2011-06-15";
+use aws::AwsError;
 
-/// Runs an action and gives the answer's XML.
-pub fn run(call: &Call<'_>, action: &str, form: &QueryForm) -> Result<String, AwsError> {
-    let version = form.get("Version").unwrap_or(VERSION);
-    match action {
-        "GetCallerIdentity" if version == VERSION => Ok(get_caller_identity(call)),
-        _ => Err(AwsError::new("InvalidAction", format!("Could not find operation {action} for version {version}"))),
-    }
+use crate::aws_api::operation::Entry;
+use crate::http::request::RequestContext;
+
+/// Every signed operation of STS that Wharf has.
+pub const OPERATIONS: &[Entry] = &[Entry::of::<get_caller_identity::GetCallerIdentity>()];
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send + 'a>>;
+
+/// An operation that proves who calls by what it is given, and so needs no signature.
+pub struct UnsignedEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// Runs it on a request's JSON and gives the answer's.
+    pub run: for<'a> fn(&'a RequestContext, &'a [u8]) -> Running<'a>,
 }
 
-/// Needs no permission: a caller may always learn who it is.
-fn get_caller_identity(call: &Call<'_>) -> String {
-    let mut xml = XmlWriter::new();
-    xml.text_element("Arn", &call.caller.arn().to_string());
-    xml.text_element("UserId", call.caller.user_id());
-    xml.text_element("Account", call.caller.account.as_str());
-    query_response(NAMESPACE, "GetCallerIdentity", Some(&xml.finish()), &call.http.request_id.to_string())
-}
+/// Every such operation.
+pub const UNSIGNED: &[UnsignedEntry] = &[];

@@ -16,8 +16,8 @@ use crate::registry::blobs;
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
     let is_head = request.http.method == http::Method::HEAD;
     // access.md 2: a pull-only role has no BatchCheckLayerAvailability, and can ask all the same.
-    if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).is_err() {
-        request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str())?;
+    if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
+        request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }
     let blob = blobs::find(&request.http.app, &request.registry, name, digest).await?;
     answer(&request.http.app, request.http, &blob, digest)
@@ -25,7 +25,7 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest)
 
 /// DELETE is optional in the specification, and ECR has none: layers go when no image names them.
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchDeleteImage"], name.as_str())?;
+    request.authorize(&["ecr:BatchDeleteImage"], name.as_str()).await?;
     blobs::find(&request.http.app, &request.registry, name, digest).await?;
     Err(V2Error::new(
         ErrorCode::Unsupported,

@@ -17,7 +17,7 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchGetImage"], name.as_str())?;
+    request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
     let pulled = pull::manifest(&request.http.app, query).await?;
     let digest = pulled.image.digest.to_string();
@@ -42,7 +42,7 @@ pub async fn put(
     reference: Reference,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:PutImage"], name.as_str())?;
+    request.authorize_image("ecr:PutImage", name, &reference).await?;
     let declared = request
         .http
         .header(header::CONTENT_TYPE)
@@ -79,7 +79,7 @@ pub async fn put(
 
 /// DELETE: OCI distribution, "Content Management". A tag takes its image along if it was the last, as in ECR.
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchDeleteImage"], name.as_str())?;
+    request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
     let (registry, name, now_ms) = (request.registry.clone(), name.clone(), app.now_ms());
     let selector = reference.into();

@@ -10,10 +10,10 @@ mod tags;
 mod uploads;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use oci::{ErrorCode, RepositoryName};
+use oci::{ErrorCode, Reference, RepositoryName};
 use store::tables::registry_id::RegistryId;
 
-use crate::auth::authorize::{self, Resource};
+use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::auth::token::{self, TokenError};
 use crate::http::body::RequestBody;
@@ -34,13 +34,32 @@ struct V2Request<'a> {
 
 impl V2Request<'_> {
     /// Refuses unless the principal may do every one of `actions` to the repository (access.md 2).
-    fn authorize(&self, actions: &[&str], repository: &str) -> Result<(), V2Error> {
-        let resource = Resource::repository(&self.registry, repository);
+    async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
         for action in actions {
-            authorize::authorize(&self.caller, action, &resource)
-                .map_err(|denied| V2Error::new(ErrorCode::Denied, denied.message))?;
+            self.require(Need::on_repository(action, &self.registry, repository)).await?;
         }
         Ok(())
+    }
+
+    /// As [`authorize`](Self::authorize), for a request that may name an image by its tag.
+    async fn authorize_image(
+        &self,
+        action: &'static str,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(), V2Error> {
+        let tag = match reference {
+            Reference::Tag(tag) => Some(tag.as_str()),
+            Reference::Digest(_) => None,
+        };
+        self.require(Need::on_repository(action, &self.registry, repository.as_str()).with_image_tag(tag)).await
+    }
+
+    async fn require(&self, need: Need) -> Result<(), V2Error> {
+        authorize::authorize(self.http, &self.caller, &need).await.map_err(|refusal| match refusal {
+            Refusal::Denied(message) => V2Error::new(ErrorCode::Denied, message),
+            Refusal::Store(error) => error.into(),
+        })
     }
 }
 
@@ -51,7 +70,7 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
-    let mut answer = match authenticate(http) {
+    let mut answer = match authenticate(http).await {
         Err(refusal) => refusal,
         Ok(request) => match dispatch(&request, route, body).await {
             Ok(answer) => answer,
@@ -62,12 +81,15 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     answer
 }
 
-fn authenticate(http: &RequestContext) -> Result<V2Request<'_>, Answer> {
+async fn authenticate(http: &RequestContext) -> Result<V2Request<'_>, Answer> {
     let named = http.app.hosts.registry_of(&http.authority);
     let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
         Ok(bearer) => bearer,
         Err(TokenError::Missing) => return Err(challenge(http, named.as_ref())),
-        Err(TokenError::Invalid) => return Err(invalid_token(http)),
+        Err(TokenError::Invalid) => {
+            http.delay_failure(true).await;
+            return Err(invalid_token(http));
+        }
         Err(TokenError::Expired) => {
             let text = "Your authorization token has expired. Reauthenticate and try again.";
             return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));

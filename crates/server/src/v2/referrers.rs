@@ -35,7 +35,7 @@ fn fitting(found: &[Referrer]) -> usize {
 
 /// The images that refer to `subject`, as an image index. The subject need not exist.
 pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchGetImage"], name.as_str())?;
+    request.authorize(&["ecr:BatchGetImage"], name.as_str()).await?;
     let artifact_type = request.http.query_parameter("artifactType").filter(|wanted| !wanted.is_empty());
     let after = request.http.query_parameter("last").unwrap_or_default();
     let (registry, repository_name) = (request.registry.clone(), name.clone());

@@ -16,7 +16,7 @@ const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.
 pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
+    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
     let app = &request.http.app;
     if let Some(algorithm) = request.http.query_parameter("digest-algorithm")
         && !matches!(algorithm.as_str(), "sha256" | "sha512")
@@ -30,13 +30,13 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             let from: RepositoryName = from.parse().map_err(|_| {
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
-            let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).is_ok();
+            let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await.is_ok();
             if may_read && blobs::mount(app, &request.registry, from, name.clone(), digest).await? {
                 return Ok(created(name, digest));
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
-        request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str())?;
+        request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         let upload = uploads::begin(app, &request.registry, name).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
@@ -57,7 +57,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
 
 /// GET: how far the upload is.
 pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     let (_, upload) = uploads::find(&request.http.app, &request.registry, name, id).await?;
     Ok(progress(name, id, upload.received_bytes, StatusCode::NO_CONTENT))
 }
@@ -69,7 +69,7 @@ pub async fn append(
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     let app = &request.http.app;
     let session = uploads::open(app, &request.registry, name, id).await?;
     let session = match receive_chunk(request, session, body).await {
@@ -87,9 +87,9 @@ pub async fn complete(
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:CompleteLayerUpload"], name.as_str())?;
+    request.authorize(&["ecr:CompleteLayerUpload"], name.as_str()).await?;
     if body.announced_bytes() != Some(0) {
-        request.authorize(&["ecr:UploadLayerPart"], name.as_str())?;
+        request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     }
     let app = &request.http.app;
     let digest = request.http.query_parameter("digest").ok_or_else(|| {
@@ -107,7 +107,7 @@ pub async fn complete(
 
 /// DELETE: gives the upload up.
 pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str())?;
+    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
     uploads::cancel(&request.http.app, &request.registry, name, id).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }

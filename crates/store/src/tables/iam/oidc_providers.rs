@@ -91,6 +91,11 @@ pub fn list(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<OidcProvider>, St
     .collect()
 }
 
+/// Every provider, for the copy that nodes hold in memory.
+pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<OidcProvider>, StoreError> {
+    tx.query(&format!("SELECT {COLUMNS} FROM iam_oidc_providers"), &[])?.iter().map(from_row).collect()
+}
+
 /// Removes a provider; `false` if there is none of that ARN.
 pub fn delete(tx: &mut dyn Tx, arn: &str) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM iam_oidc_providers WHERE arn = $1", &[arn.into()])? == 1)

@@ -1,0 +1,250 @@
+//! Identities as a node holds them in memory: users, roles, access keys, registry policies and robot tokens, with
+//! their policies ready for decisions.
+//!
+//! The database is the truth. A change of it moves the identity version; the node that made the change reloads before
+//! it answers, the others within [`RELOAD_EVERY`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws::{AccountId, SecretAccessKey};
+use iam::{Attached, Policy, PolicyKind, Principal};
+use store::blob::{ServiceKey, open_small};
+use store::db::{Db, Tx};
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::iam::entities::{self, Entity, EntityKind};
+use store::tables::iam::oidc_providers::{self, OidcProvider};
+use store::tables::iam::robot_tokens::{self, RobotToken};
+use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
+use store::tables::registry_id::RegistryId;
+use store::tables::{account_settings, identity_version, registry_policies};
+
+use super::policy_cache::PolicyCache;
+use crate::iam_api::managed;
+use crate::registry::settings::AccountSetting;
+
+/// A change that another node made is in force here after this time at the latest.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(1);
+/// What the secrets of access keys are sealed for.
+pub const SECRET_PURPOSE: &str = "access key secret";
+
+/// A user or a role, and what it may do.
+#[derive(Debug)]
+pub struct Identity {
+    /// What is stored of it.
+    pub entity: Entity,
+    /// Its ARN.
+    pub arn: String,
+    /// Its own policies and those of its groups.
+    pub policies: Vec<Attached>,
+    /// Its permissions boundary.
+    pub boundary: Option<Attached>,
+    /// Who may assume the role.
+    pub trust: Option<Attached>,
+}
+
+impl Identity {
+    /// The user as a principal; of a role its sessions are principals.
+    pub fn user_principal(&self) -> Principal {
+        Principal::User {
+            account: self.entity.account.to_string(),
+            arn: self.arn.clone(),
+            unique_id: self.entity.id.clone(),
+        }
+    }
+}
+
+/// A user's access key, ready to verify signatures.
+#[derive(Debug)]
+pub struct UserKey {
+    /// The user.
+    pub user: Arc<Identity>,
+    /// The secret.
+    pub secret: SecretAccessKey,
+    /// Whether it may be used.
+    pub is_active: bool,
+}
+
+/// The policy of a registry, and what it governs.
+#[derive(Debug)]
+pub struct RegistryPolicy {
+    /// The policy.
+    pub policy: Attached,
+    /// Whether it governs every action (scope V2), not only three (access.md 4).
+    pub governs_all: bool,
+}
+
+/// Everything, at one version.
+#[derive(Debug, Default)]
+pub struct Directory {
+    version: Option<i64>,
+    identities: HashMap<String, Arc<Identity>>,
+    ids_by_arn: HashMap<String, String>,
+    keys: HashMap<String, Arc<UserKey>>,
+    providers: HashMap<String, Arc<OidcProvider>>,
+    registry_policies: HashMap<RegistryId, RegistryPolicy>,
+    robot_tokens: HashMap<String, Arc<RobotToken>>,
+    managed_policies: HashMap<String, Policy>,
+}
+
+impl Directory {
+    /// The user or role of that id.
+    pub fn identity(&self, id: &str) -> Option<&Arc<Identity>> {
+        self.identities.get(id)
+    }
+
+    /// The user or role of that ARN.
+    pub fn identity_by_arn(&self, arn: &str) -> Option<&Arc<Identity>> {
+        self.ids_by_arn.get(arn).and_then(|id| self.identities.get(id))
+    }
+
+    /// The role of that account and name, whatever its path.
+    pub fn role(&self, account: AccountId, name: &str) -> Option<&Arc<Identity>> {
+        self.identities.values().find(|identity| {
+            let entity = &identity.entity;
+            entity.kind == EntityKind::Role && entity.account == account && entity.name.eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// The user's access key of that id.
+    pub fn key(&self, id: &str) -> Option<&Arc<UserKey>> {
+        self.keys.get(id)
+    }
+
+    /// The OpenID Connect provider of that ARN.
+    pub fn provider(&self, arn: &str) -> Option<&Arc<OidcProvider>> {
+        self.providers.get(arn)
+    }
+
+    /// The policy of a registry.
+    pub fn registry_policy(&self, registry: &RegistryId) -> Option<&RegistryPolicy> {
+        self.registry_policies.get(registry)
+    }
+
+    /// The robot token of that id.
+    pub fn robot_token(&self, id: &str) -> Option<&Arc<RobotToken>> {
+        self.robot_tokens.get(id)
+    }
+
+    /// The managed policy of that ARN, as it is in force: AWS's, or a customer's.
+    pub fn managed_policy(&self, arn: &str) -> Option<&Policy> {
+        self.managed_policies.get(arn)
+    }
+}
+
+/// The directory in force.
+#[derive(Default)]
+pub struct Identities {
+    current: RwLock<Arc<Directory>>,
+}
+
+impl Identities {
+    /// What is in force now.
+    pub fn current(&self) -> Arc<Directory> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over what has changed in the database, if anything has.
+    pub async fn refresh(&self, db: &Db, key: &ServiceKey, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
+        let version = db.read_point(identity_version::find).await?;
+        if self.current().version == Some(version) {
+            return Ok(());
+        }
+        let (key, cache) = (key.clone(), Arc::clone(cache));
+        let loaded = db.read(move |tx| load(tx, &key, &cache)).await?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        // Two loads may run at once; the later state wins.
+        if loaded.version > current.version {
+            *current = Arc::new(loaded);
+        }
+        Ok(())
+    }
+}
+
+fn load(tx: &mut dyn Tx, key: &ServiceKey, cache: &PolicyCache) -> Result<Directory, StoreError> {
+    let mut directory = Directory { version: Some(identity_version::find(tx)?), ..Directory::default() };
+    let documents = policies::list_all_in_force(tx)?;
+    let aws_managed = managed::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
+    for (arn, document) in aws_managed.chain(documents) {
+        let policy = read(cache, PolicyKind::Identity, &arn, &document)?;
+        directory.managed_policies.insert(arn, policy);
+    }
+    load_identities(tx, cache, &mut directory)?;
+    for stored in access_keys::list_all(tx)? {
+        let Some(user) = directory.identities.get(&stored.user_id) else { continue };
+        let secret = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret)?;
+        let secret = String::from_utf8(secret).map_err(|_| corrupt(format!("the secret of key {}", stored.id)))?;
+        let loaded =
+            UserKey { user: Arc::clone(user), secret: SecretAccessKey::new(secret), is_active: stored.is_active };
+        directory.keys.insert(stored.id, Arc::new(loaded));
+    }
+    for provider in oidc_providers::list_all(tx)? {
+        directory.providers.insert(provider.arn.clone(), Arc::new(provider));
+    }
+    for token in robot_tokens::list_all(tx)? {
+        directory.robot_tokens.insert(token.id.clone(), Arc::new(token));
+    }
+    let setting = AccountSetting::RegistryPolicyScope;
+    for (registry, document) in registry_policies::list_all(tx)? {
+        let name = format!("registry policy of {registry}");
+        let policy = read(cache, PolicyKind::Registry, &name, &document)?;
+        let scope = account_settings::find(tx, &registry, setting.as_str())?;
+        let governs_all = scope.as_deref().unwrap_or(setting.values()[0]) == "V2";
+        let policy = RegistryPolicy { policy: Attached { name, policy }, governs_all };
+        directory.registry_policies.insert(registry, policy);
+    }
+    Ok(directory)
+}
+
+fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directory) -> Result<(), StoreError> {
+    let mut attached: HashMap<String, Vec<Attached>> = HashMap::new();
+    for inline in policies_of_entities::list_all_inline(tx)? {
+        let policy = read(cache, PolicyKind::Identity, &inline.name, &inline.document)?;
+        attached.entry(inline.entity_id).or_default().push(Attached { name: inline.name, policy });
+    }
+    for (entity_id, arn) in policies_of_entities::list_all_attached(tx)? {
+        let policy = directory.managed_policies.get(&arn).ok_or_else(|| corrupt(format!("attached policy {arn}")))?;
+        attached.entry(entity_id).or_default().push(Attached { name: arn, policy: policy.clone() });
+    }
+    let mut groups_of: HashMap<String, Vec<String>> = HashMap::new();
+    for (group_id, user_id) in groups::list_all(tx)? {
+        groups_of.entry(user_id).or_default().push(group_id);
+    }
+    for entity in entities::list_all(tx)? {
+        if entity.kind == EntityKind::Group {
+            continue;
+        }
+        let mut policies = attached.get(&entity.id).cloned().unwrap_or_default();
+        for group in groups_of.get(&entity.id).into_iter().flatten() {
+            policies.extend(attached.get(group).into_iter().flatten().cloned());
+        }
+        let boundary = match &entity.boundary_arn {
+            None => None,
+            Some(arn) => {
+                let policy = directory.managed_policies.get(arn).ok_or_else(|| corrupt(format!("boundary {arn}")))?;
+                Some(Attached { name: arn.clone(), policy: policy.clone() })
+            }
+        };
+        let arn = entity.arn();
+        let trust = match &entity.trust_policy {
+            None => None,
+            Some(document) => {
+                Some(Attached { name: arn.clone(), policy: read(cache, PolicyKind::Trust, &arn, document)? })
+            }
+        };
+        directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
+        let id = entity.id.clone();
+        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust }));
+    }
+    Ok(())
+}
+
+/// Reads a stored policy, which was checked when it was stored.
+fn read(cache: &PolicyCache, kind: PolicyKind, name: &str, document: &str) -> Result<Policy, StoreError> {
+    cache.read(kind, document).map_err(|error| corrupt(format!("policy {name}")).with_source(error.to_string()))
+}
+
+fn corrupt(what: String) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("{what} is not what was stored"))
+}

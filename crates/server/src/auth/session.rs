@@ -1,0 +1,158 @@
+//! Temporary access keys: the session token that comes with them holds, sealed, everything that they stand for.
+//!
+//! So they need no row, work on every node, and end by themselves; they stop at once when the role or user is gone.
+
+use std::sync::Arc;
+
+use aws::sigv4::SigV4Error;
+use aws::{AccountId, SecretAccessKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use iam::{Attached, PolicyKind, Principal};
+use serde::{Deserialize, Serialize};
+use store::blob::{open_small, seal_small};
+
+use super::directory::{Directory, Identity};
+use crate::app::App;
+use crate::credentials::{SECRET_ALPHABET, new_access_key_id, random_text};
+
+const PURPOSE: &str = "session token";
+/// Longest session token that is looked at; the longest session policies and tags stay well under it.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What temporary keys are made for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewSession {
+    /// The id of the role or user; the account's for the root user.
+    #[serde(rename = "i")]
+    pub identity_id: String,
+    /// The account.
+    #[serde(rename = "a")]
+    pub account: AccountId,
+    /// The name that whoever assumed the role gave the session; none for keys of GetSessionToken.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When the keys were made.
+    #[serde(rename = "t")]
+    pub issued_at_ms: i64,
+    /// When they end.
+    #[serde(rename = "e")]
+    pub expires_at_ms: i64,
+    /// A policy that narrows what they may do.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Managed policies that do the same, by their ARNs.
+    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_arns: Vec<String>,
+    /// Session tags.
+    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
+    /// Condition keys that the web identity brought along, such as `<issuer>:sub`.
+    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
+    pub web_identity: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    #[serde(rename = "s")]
+    secret: String,
+    #[serde(flatten)]
+    session: NewSession,
+}
+
+/// Temporary keys, as their holder gets them.
+pub struct TemporaryKeys {
+    /// `ASIA…`.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret: SecretAccessKey,
+    /// The session token.
+    pub session_token: String,
+}
+
+/// A session in force.
+#[derive(Debug)]
+pub struct Session {
+    /// What the keys were made for.
+    pub claims: NewSession,
+    /// The role or user; none for the root user.
+    pub identity: Option<Arc<Identity>>,
+    /// The policies that narrow it; it may do what any of them allows.
+    pub policies: Vec<Attached>,
+    /// The session token, for registry tokens made with these keys.
+    pub token: String,
+}
+
+impl Session {
+    /// STS's `UserId`: of a role's session `AROA…:name`.
+    pub fn user_id(&self) -> String {
+        match &self.claims.name {
+            Some(name) => format!("{}:{name}", self.claims.identity_id),
+            None => self.claims.identity_id.clone(),
+        }
+    }
+
+    /// The principal that policies name.
+    pub fn principal(&self) -> Principal {
+        match (&self.identity, &self.claims.name) {
+            (None, _) => Principal::Root { account: self.claims.account.to_string() },
+            (Some(user), None) => user.user_principal(),
+            (Some(role), Some(name)) => Principal::AssumedRole {
+                account: self.claims.account.to_string(),
+                role_arn: role.arn.clone(),
+                role_unique_id: role.entity.id.clone(),
+                session_arn: assumed_role_arn(role, name),
+            },
+        }
+    }
+}
+
+/// The ARN of a role's session. A role's path is no part of it (access.md 5).
+pub fn assumed_role_arn(role: &Identity, session_name: &str) -> String {
+    format!("arn:aws:sts::{}:assumed-role/{}/{session_name}", role.entity.account, role.entity.name)
+}
+
+/// Makes temporary keys.
+pub fn issue(app: &App, session: NewSession) -> TemporaryKeys {
+    let access_key_id = new_access_key_id("ASIA");
+    let secret = random_text(SECRET_ALPHABET, 40);
+    let claims = Claims { secret: secret.clone(), session };
+    let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
+    let sealed = seal_small(&app.service_key, PURPOSE, access_key_id.as_bytes(), &claims);
+    TemporaryKeys { access_key_id, secret: SecretAccessKey::new(secret), session_token: STANDARD.encode(sealed) }
+}
+
+/// Opens the session token that came with an access key, and says what it stands for now.
+pub fn open(
+    app: &App,
+    directory: &Directory,
+    access_key_id: &str,
+    token: &str,
+) -> Result<(Session, SecretAccessKey), SigV4Error> {
+    let invalid = || SigV4Error::UnrecognizedClient;
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(invalid());
+    }
+    let sealed = STANDARD.decode(token).map_err(|_| invalid())?;
+    let claims = open_small(&app.service_key, PURPOSE, access_key_id.as_bytes(), &sealed).map_err(|_| invalid())?;
+    let Claims { secret, session: claims } = serde_json::from_slice(&claims).map_err(|_| invalid())?;
+    if claims.expires_at_ms <= app.now_ms() {
+        return Err(SigV4Error::ExpiredToken);
+    }
+    let identity = directory.identity(&claims.identity_id).map(Arc::clone);
+    if identity.is_none() && claims.identity_id != claims.account.as_str() {
+        return Err(invalid());
+    }
+    let mut policies = Vec::with_capacity(claims.policy_arns.len() + 1);
+    if let Some(text) = &claims.policy {
+        let policy = app.policies.read(PolicyKind::Identity, text).map_err(|_| invalid())?;
+        policies.push(Attached { name: "session policy".to_owned(), policy });
+    }
+    for arn in &claims.policy_arns {
+        // A policy that is gone allows nothing.
+        let Some(policy) = directory.managed_policy(arn) else { return Err(invalid()) };
+        policies.push(Attached { name: arn.clone(), policy: policy.clone() });
+    }
+    let session = Session { claims, identity, policies, token: token.to_owned() };
+    Ok((session, SecretAccessKey::new(secret)))
+}

@@ -1,0 +1,44 @@
+//! GetCallerIdentity: who the caller is.
+
+use serde::{Deserialize, Serialize};
+
+use super::errors::StsError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+
+/// The operation.
+pub struct GetCallerIdentity;
+
+#[derive(Deserialize)]
+pub struct Input {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Output {
+    arn: String,
+    user_id: String,
+    account: String,
+}
+
+impl Operation for GetCallerIdentity {
+    const NAME: &'static str = "GetCallerIdentity";
+    const ACTION: &'static str = "sts:GetCallerIdentity";
+    type Input = Input;
+    type Output = Output;
+    type Checked = ();
+    type Error = StsError;
+
+    fn check(_: &Call<'_>, _: Input) -> Result<(), StsError> {
+        Ok(())
+    }
+
+    /// A caller may always learn who it is.
+    fn needs(_: &Call<'_>, (): &()) -> Vec<Need> {
+        Vec::new()
+    }
+
+    async fn run(call: &Call<'_>, (): ()) -> Result<Output, StsError> {
+        let caller = &call.caller;
+        Ok(Output { arn: caller.arn(), user_id: caller.user_id(), account: caller.account.to_string() })
+    }
+}
