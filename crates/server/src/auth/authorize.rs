@@ -1,5 +1,7 @@
 //! The one place where it is decided whether a principal may do something.
 
+use std::borrow::Cow;
+
 use iam::{Attached, Decision, Policies, Policy, PolicyKind, Request};
 use oci::RepositoryName;
 use store::error::{StoreError, StoreErrorKind};
@@ -34,7 +36,7 @@ pub enum Resource {
 #[derive(Clone, Debug)]
 pub struct Need {
     /// The IAM action.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// On what.
     pub resource: Resource,
     /// Condition keys that only this request has, such as `aws:TagKeys`.
@@ -45,17 +47,17 @@ impl Need {
     /// A permission on a repository, or with `*` on all repositories of a registry.
     pub fn on_repository(action: &'static str, registry: &RegistryId, name: &str) -> Self {
         let resource = Resource::Repository { registry: registry.clone(), name: name.to_owned() };
-        Self { action, resource, keys: Vec::new() }
+        Self { action: action.into(), resource, keys: Vec::new() }
     }
 
     /// A permission on a resource of the caller's account.
     pub fn on(action: &'static str, arn: String) -> Self {
-        Self { action, resource: Resource::Own(arn), keys: Vec::new() }
+        Self { action: action.into(), resource: Resource::Own(arn), keys: Vec::new() }
     }
 
     /// A permission that no resource belongs to.
     pub fn anywhere(action: &'static str) -> Self {
-        Self { action, resource: Resource::Any, keys: Vec::new() }
+        Self { action: action.into(), resource: Resource::Any, keys: Vec::new() }
     }
 
     /// With a condition key that only this request has.
@@ -109,10 +111,10 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     if decision.is_allowed() {
         return Ok(());
     }
-    let action = need.action;
+    let action = &need.action;
     let resource = arn(need);
     let because = decision.because(action);
-    tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), action, %resource, deciding = ?decision.deciding(), "denied");
+    tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), %action, %resource, deciding = ?decision.deciding(), "denied");
     Err(Refusal::Denied(format!(
         "User: {} is not authorized to perform: {action} on resource: {resource}{because}",
         caller.arn()
@@ -141,6 +143,35 @@ pub async fn decide(
     caller: &Caller,
     need: &Need,
 ) -> Result<Decision, StoreError> {
+    let rules = match &need.resource {
+        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
+        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
+    };
+    decide_by(http, directory, caller, need, rules).await
+}
+
+/// Whether the caller would have the permission if the repository had this policy in place of its own.
+pub async fn would_allow(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    policy: Policy,
+) -> Result<bool, StoreError> {
+    let rules = match &need.resource {
+        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
+        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
+    };
+    let rules = RepositoryRules { policy: Some(policy), ..rules };
+    Ok(decide_by(http, &http.app.identities.current(), caller, need, rules).await?.is_allowed())
+}
+
+async fn decide_by(
+    http: &RequestContext,
+    directory: &Directory,
+    caller: &Caller,
+    need: &Need,
+    repository: RepositoryRules,
+) -> Result<Decision, StoreError> {
     let resource = arn(need);
     let owner = match &need.resource {
         Resource::Repository { registry, .. } => registry.account,
@@ -151,13 +182,12 @@ pub async fn decide(
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let registry_policy = match &need.resource {
         Resource::Repository { registry, .. } => directory.registry_policy(registry),
+        Resource::Any if need.action.starts_with("ecr:") => {
+            directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
+        }
         Resource::Own(_) | Resource::Any => None,
     }
-    .filter(|policy| policy.governs_all || V1_ACTIONS.contains(&need.action));
-    let repository = match &need.resource {
-        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
-        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
-    };
+    .filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action));
     let repository_policy = repository.policy.map(|policy| Attached { name: resource.clone(), policy });
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
@@ -176,7 +206,7 @@ pub async fn decide(
     let context = keys.context(read_keys(&policies));
     let request = Request {
         principal: &caller.principal,
-        action: need.action,
+        action: &need.action,
         resource: &resource,
         resource_account: owner.as_str(),
         context: &context,

@@ -45,8 +45,8 @@ impl Operation for BatchDeleteImage {
         Ok((registry, name, shapes::image_ids(input.image_ids)?))
     }
 
-    fn needs(_: &Call<'_>, (registry, name, _): &Self::Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, registry, name.as_str())]
+    fn needs(_: &Call<'_>, (registry, name, ids): &Self::Checked) -> Vec<Need> {
+        shapes::needs_of_images(Self::ACTION, registry, name, ids)
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {

@@ -59,7 +59,7 @@ impl Operation for BatchGetImage {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        shapes::needs_of_images(Self::ACTION, &checked.registry, &checked.name, &checked.ids)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -1,6 +1,7 @@
 //! The model's constraints on members, with the texts that ECR answers (wire.md 1).
 
 use aws::{AccountId, Arn};
+use iam::{Policy, PolicyKind};
 use oci::{Digest, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
 
@@ -81,6 +82,23 @@ pub fn upload_id(text: Option<String>) -> Result<uuid::Uuid, EcrError> {
     uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).ok_or_else(|| {
         pattern("uploadId", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
     })
+}
+
+/// A repository's or registry's policy, of at most 10,240 characters.
+pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, EcrError> {
+    let constraint = match kind {
+        PolicyKind::Registry => "Invalid registry policy provided",
+        PolicyKind::Repository | PolicyKind::Identity | PolicyKind::Trust => "Invalid repository policy provided",
+    };
+    let invalid = |why: &dyn std::fmt::Display| {
+        // ECR's text does not say what is wrong; the log does.
+        tracing::info!(request_id = %call.http.request_id, "policy refused: {why}");
+        EcrError::parameter("PolicyText", constraint)
+    };
+    if text.chars().count() > 10_240 {
+        return Err(invalid(&"it is longer than 10,240 characters"));
+    }
+    call.app().policies.read(kind, text).map_err(|error| invalid(&error))
 }
 
 /// One value of an enumeration.

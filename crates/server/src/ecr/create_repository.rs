@@ -95,8 +95,11 @@ impl Operation for CreateRepository {
         Ok((new, resource_tags::check(input.tags)?))
     }
 
-    fn needs(_: &Call<'_>, (new, _): &Self::Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &new.registry, new.name.as_str())]
+    fn needs(_: &Call<'_>, (new, tags): &Self::Checked) -> Vec<Need> {
+        let need = |action| Need::on_repository(action, &new.registry, new.name.as_str()).with_request_tags(tags);
+        // access.md 1: with tags it is TagResource as well.
+        let tagging = (!tags.is_empty()).then(|| need("ecr:TagResource"));
+        std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {

@@ -4,9 +4,10 @@ use aws::AwsError;
 use http::StatusCode;
 use oci::ManifestError;
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::registry_id::RegistryId;
 
 use crate::aws_api::operation::IntoAwsError;
-use crate::registry::errors::RegistryError;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub enum EcrError {
         /// The tag asked for.
         tag: Option<String>,
         /// Where.
-        repository: crate::registry::errors::RepositoryRef,
+        repository: RepositoryRef,
     },
     /// A KMS key that cannot be used.
     Kms {
@@ -47,6 +48,10 @@ pub enum EcrError {
         /// What is wrong with it.
         message: String,
     },
+    /// The repository has no policy.
+    RepositoryPolicyNotFound(RepositoryRef),
+    /// The registry has no policy.
+    RegistryPolicyNotFound(RegistryId),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// What both faces of the registry can refuse.
@@ -113,6 +118,17 @@ impl IntoAwsError for EcrError {
             Self::Kms { kms_error, message } => {
                 AwsError::new("KmsException", message).with("kmsError", kms_error.into())
             }
+            Self::RepositoryPolicyNotFound(repository) => AwsError::new(
+                "RepositoryPolicyNotFoundException",
+                format!(
+                    "Repository policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::RegistryPolicyNotFound(registry) => AwsError::new(
+                "RegistryPolicyNotFoundException",
+                format!("Registry policy does not exist in the registry with id '{}'", registry.account),
+            ),
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }

@@ -45,8 +45,8 @@ impl Operation for GetAccountSetting {
         setting(input.name)
     }
 
-    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
-        vec![Need::anywhere(Self::ACTION)]
+    fn needs(_: &Call<'_>, setting: &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION).with("ecr:AccountSetting", [setting.as_str()])]
     }
 
     async fn run(call: &Call<'_>, setting: Checked) -> Result<Output, EcrError> {

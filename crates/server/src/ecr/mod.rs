@@ -11,13 +11,17 @@ mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
 mod create_repository;
+mod delete_registry_policy;
 mod delete_repository;
+mod delete_repository_policy;
 mod describe_images;
 mod describe_registry;
 mod describe_repositories;
 mod get_account_setting;
 mod get_authorization_token;
 mod get_download_url_for_layer;
+mod get_registry_policy;
+mod get_repository_policy;
 mod initiate_layer_upload;
 mod list_image_referrers;
 mod list_images;
@@ -25,6 +29,8 @@ mod list_tags_for_resource;
 mod put_account_setting;
 mod put_image;
 mod put_image_tag_mutability;
+mod put_registry_policy;
+mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
 mod upload_layer_part;
@@ -38,13 +44,17 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
+    Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
     Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
+    Entry::of::<get_registry_policy::GetRegistryPolicy>(),
+    Entry::of::<get_repository_policy::GetRepositoryPolicy>(),
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
     Entry::of::<list_image_referrers::ListImageReferrers>(),
     Entry::of::<list_images::ListImages>(),
@@ -52,6 +62,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<put_account_setting::PutAccountSetting>(),
     Entry::of::<put_image::PutImage>(),
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
+    Entry::of::<put_registry_policy::PutRegistryPolicy>(),
+    Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),

@@ -1,7 +1,7 @@
 //! PutAccountSetting: changes an account setting.
 
 use serde::{Deserialize, Serialize};
-use store::tables::account_settings;
+use store::tables::{account_settings, identity_version};
 
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
@@ -43,14 +43,21 @@ impl Operation for PutAccountSetting {
         Ok((setting, value))
     }
 
-    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
-        vec![Need::anywhere(Self::ACTION)]
+    fn needs(_: &Call<'_>, (setting, _): &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION).with("ecr:AccountSetting", [setting.as_str()])]
     }
 
     async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let stored = value.clone();
-        call.app().db.write(move |tx| account_settings::upsert(tx, &registry, setting.as_str(), &stored)).await?;
+        call.app()
+            .db
+            .write(move |tx| {
+                identity_version::increment(tx)?;
+                account_settings::upsert(tx, &registry, setting.as_str(), &stored)
+            })
+            .await?;
+        call.app().refresh_identities().await?;
         Ok(Output { name: setting.as_str(), value })
     }
 }

@@ -61,7 +61,8 @@ impl Operation for PutImage {
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &push.registry, push.repository.as_str())]
+        let need = Need::on_repository(Self::ACTION, &push.registry, push.repository.as_str());
+        vec![need.with_image_tag(push.tag.as_ref().map(oci::Tag::as_str))]
     }
 
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {

@@ -1,7 +1,9 @@
 //! Shapes of the model that several operations share.
 
+use std::collections::BTreeSet;
+
 use aws::Timestamp;
-use oci::{Digest, TagFilter};
+use oci::{Digest, RepositoryName, TagFilter};
 use serde::{Deserialize, Serialize};
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
@@ -9,6 +11,7 @@ use store::tables::repositories::{Repository as StoredRepository, TagMutability}
 
 use super::constraints;
 use super::errors::EcrError;
+use crate::auth::authorize::Need;
 use crate::http::request::RequestContext;
 use crate::registry::pull::{NoImage, Selector};
 
@@ -133,6 +136,20 @@ pub struct ImageIdentifier {
     /// A tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag: Option<String>,
+}
+
+/// The permissions that a request for these images needs: one for each tag that it names, and one for the rest.
+pub fn needs_of_images(
+    action: &'static str,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    ids: &[ImageIdentifier],
+) -> Vec<Need> {
+    let need = || Need::on_repository(action, registry, name.as_str());
+    let tags: BTreeSet<&str> = ids.iter().filter_map(|id| id.image_tag.as_deref()).collect();
+    let is_all_tagged = ids.iter().all(|id| id.image_tag.is_some());
+    let untagged = (!is_all_tagged).then(need);
+    tags.into_iter().map(|tag| need().with_image_tag(Some(tag))).chain(untagged).collect()
 }
 
 impl ImageIdentifier {

@@ -48,7 +48,8 @@ impl Operation for TagResource {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        let need = Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str());
+        vec![need.with_request_tags(&checked.tags)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

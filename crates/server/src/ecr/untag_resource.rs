@@ -52,7 +52,8 @@ impl Operation for UntagResource {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        let need = Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str());
+        vec![need.with("aws:TagKeys", &checked.keys)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -28,7 +28,7 @@ CREATE TABLE blobs (
     size_bytes       BIGINT NOT NULL,
     object_id        TEXT COLLATE "C" NOT NULL UNIQUE,
     data_key         BYTEA NOT NULL,
-    reference_count  BIGINT NOT NULL,
+    reference_count  BIGINT NOT NULL CHECK (reference_count >= 0),
     created_at_ms    BIGINT NOT NULL,
     UNIQUE (region, encryption_scope, digest)
 );
@@ -39,7 +39,7 @@ CREATE TABLE repository_blobs (
     repository_id         BIGINT NOT NULL REFERENCES repositories (id),
     digest                TEXT COLLATE "C" NOT NULL,
     blob_id               BIGINT NOT NULL REFERENCES blobs (id),
-    image_count           BIGINT NOT NULL,
+    image_count           BIGINT NOT NULL CHECK (image_count >= 0),
     media_type            TEXT COLLATE "C",
     unreferenced_since_ms BIGINT,
     PRIMARY KEY (repository_id, digest)

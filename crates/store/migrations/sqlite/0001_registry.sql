@@ -28,7 +28,7 @@ CREATE TABLE blobs (
     size_bytes       INTEGER NOT NULL,
     object_id        TEXT NOT NULL UNIQUE,
     data_key         BLOB NOT NULL,
-    reference_count  INTEGER NOT NULL,
+    reference_count  INTEGER NOT NULL CHECK (reference_count >= 0),
     created_at_ms    INTEGER NOT NULL,
     UNIQUE (region, encryption_scope, digest)
 );
@@ -39,7 +39,7 @@ CREATE TABLE repository_blobs (
     repository_id         INTEGER NOT NULL REFERENCES repositories (id),
     digest                TEXT NOT NULL,
     blob_id               INTEGER NOT NULL REFERENCES blobs (id),
-    image_count           INTEGER NOT NULL,
+    image_count           INTEGER NOT NULL CHECK (image_count >= 0),
     media_type            TEXT,
     unreferenced_since_ms INTEGER,
     PRIMARY KEY (repository_id, digest)
