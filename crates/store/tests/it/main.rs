@@ -4,3 +4,4 @@
 
 mod backend;
 mod db;
+mod tables;
