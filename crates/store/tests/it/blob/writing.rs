@@ -1,10 +1,14 @@
 //! Writing: any parts and any restarts in between make the same object.
 
+use std::sync::mpsc;
+
 use bytes::Bytes;
 use oci::{Algorithm, Digest};
 use proptest::prelude::*;
 use store::blob::{BlobStore, DataKey, SEGMENT, UploadState};
 use store::error::StoreErrorKind;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
 
 use super::{Place, SEALED_SEGMENT, SIZES, Stored, any_size, assert_refused, check, noise};
 
@@ -146,6 +150,61 @@ async fn a_writer_that_is_dropped_leaves_the_acknowledged_state() {
     }
     let state = write_part(&place.store, &state, &key, Bytes::copy_from_slice(&plaintext[SEGMENT + 100..])).await;
     finish_as(&place, &state, &key, &plaintext).await;
+}
+
+/// A runtime with a single thread for file work, for which everything waits in turn.
+fn crowded_runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).build().expect("a runtime")
+}
+
+/// A request whose client went away, and whose last batch still waits for a thread when the client's next request
+/// writes the object: the late batch must not touch what that one acknowledges.
+#[tokio::test]
+async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
+    let place = Place::new();
+    let plaintext = noise(10 * SEGMENT + 7, 1);
+    let (state, key) = place.store.begin();
+    let crowded = crowded_runtime();
+    let (open, wait) = mpsc::channel::<()>();
+    crowded.spawn_blocking(move || wait.recv());
+    let mut left = place.store.writer(state.clone(), key.clone());
+    let leave = async move { left.write(Bytes::from(noise(9 * SEGMENT, 2))).await };
+    crowded.spawn(leave).await.expect("the first request ends").expect("the batch is taken");
+    let state = write_part(&place.store, &state, &key, Bytes::copy_from_slice(&plaintext)).await;
+    finish_as(&place, &state, &key, &plaintext).await;
+    open.send(()).expect("the thread waits");
+    crowded.spawn_blocking(|| ()).await.expect("all that waited is done");
+    let stored = Stored { object: state.object, key, plaintext };
+    let (found, error) = place.read_all(&stored).await;
+    assert!(error.is_none(), "{error:?}");
+    assert!(found == stored.plaintext, "the acknowledged bytes are there");
+    crowded.shutdown_background();
+}
+
+/// As before, but the file is open already: the next request waits until the first one has let go of it.
+#[tokio::test]
+async fn a_writer_follows_one_that_has_the_file_open() {
+    let place = Place::new();
+    let plaintext = noise(10 * SEGMENT + 7, 1);
+    let (state, key) = place.store.begin();
+    let crowded = crowded_runtime();
+    let (open, wait) = mpsc::channel::<()>();
+    let mut left = place.store.writer(state.clone(), key.clone());
+    let leave = async move {
+        left.write(Bytes::from(noise(9 * SEGMENT, 2))).await?;
+        spawn_blocking(|| ()).await.expect("the first batch is written");
+        spawn_blocking(move || wait.recv());
+        left.write(Bytes::from(noise(9 * SEGMENT, 3))).await
+    };
+    crowded.spawn(leave).await.expect("the first request ends").expect("both batches are taken");
+    assert!(place.file(state.object).exists());
+    let (store, first, first_key) = (place.store.clone(), state.clone(), key.clone());
+    let part = Bytes::copy_from_slice(&plaintext);
+    let next = tokio::spawn(async move { write_part(&store, &first, &first_key, part).await });
+    open.send(()).expect("the thread waits");
+    let state = next.await.expect("the next request ends");
+    finish_as(&place, &state, &key, &plaintext).await;
+    crowded.shutdown_background();
 }
 
 #[tokio::test]
