@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Barrier;
 
 use proptest::prelude::*;
-use store::blob::{DataKey, ObjectId, SEGMENT, ServiceKey};
+use store::blob::{DataKey, ObjectId, SEGMENT, ServiceKey, open_small, seal_small};
 use store::error::StoreErrorKind;
 
 use super::{Place, any_size, check, noise};
@@ -25,7 +26,7 @@ fn share_a_window(first: &[u8], second: &[u8]) -> bool {
 fn nothing_of_the_content_is_on_the_disk() {
     let place = Place::new();
     let sizes = any_size().prop_map(|size| size.max(WINDOW));
-    check(24, &(sizes, any::<u64>()), |(size, seed)| {
+    check(12, &(sizes, any::<u64>()), |(size, seed)| {
         let place = &place;
         async move {
             let (first, second) = (place.store(noise(size, seed)).await, place.store(noise(size, seed)).await);
@@ -92,4 +93,59 @@ async fn a_wrapped_key_serves_its_object_only() {
         assert_eq!(result.expect_err(name).kind(), StoreErrorKind::Corrupt, "{name}");
     }
     assert_eq!(format!("{:?} {service:?}", DataKey::generate()), "[redacted] [redacted]");
+}
+
+#[test]
+fn a_service_key_is_64_hex_digits() {
+    for good in ["0123456789abcdef".repeat(4), "0123456789ABCDEF".repeat(4), format!(" {}\n", "0".repeat(64))] {
+        ServiceKey::from_hex(&good).unwrap_or_else(|error| panic!("{good:?}: {error}"));
+    }
+    let bad = [
+        String::new(),
+        "0".repeat(63),
+        "0".repeat(65),
+        "g".repeat(64),
+        "+1".repeat(32),
+        "é".repeat(32),
+        format!("{} {}", "0".repeat(31), "0".repeat(32)),
+    ];
+    for text in bad {
+        ServiceKey::from_hex(&text).err().unwrap_or_else(|| panic!("{text:?} is no key"));
+    }
+}
+
+#[test]
+fn programs_that_start_at_once_make_one_service_key() {
+    for _ in 0..16 {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("service.key");
+        let together = Barrier::new(8);
+        let keys: Vec<ServiceKey> = std::thread::scope(|scope| {
+            let start = || {
+                together.wait();
+                ServiceKey::load_or_create(&path).expect("each one gets the key")
+            };
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().expect("no panic")).collect()
+        });
+        let sealed = seal_small(&keys[0], "test", b"", b"value");
+        for key in &keys {
+            assert_eq!(open_small(key, "test", b"", &sealed).expect("all have the same key"), b"value");
+        }
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{mode:o}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("it can be read").count(), 1, "nothing else is left");
+    }
+}
+
+#[test]
+fn a_service_key_file_that_holds_no_key_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("service.key");
+    for content in [&b""[..], b"0123", b"\xff\xfe"] {
+        std::fs::write(&path, content).expect("it can be written");
+        let error = ServiceKey::load_or_create(&path).expect_err("it holds no key");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        assert_eq!(std::fs::read(&path).expect("it is there"), content, "what is there is never replaced");
+    }
 }
