@@ -241,8 +241,8 @@ impl World {
 
     /// A round of the collector in small steps, as the job does it.
     fn collect(&mut self, tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<(), StoreError> {
-        while repository_blobs::collect_unreferenced(tx, until_ms, limit)? == limit {}
-        while blobs::collect_unreferenced(tx, self.model.now_ms, limit)? == limit {}
+        until_fewer_than(limit, || repository_blobs::collect_unreferenced(tx, until_ms, limit))?;
+        until_fewer_than(limit, || blobs::collect_unreferenced(tx, self.model.now_ms, limit))?;
         for repository in &mut self.model.repositories {
             repository.blobs.retain(|_, (_, since_ms)| since_ms.is_none_or(|since_ms| since_ms > until_ms));
         }
@@ -276,6 +276,16 @@ impl World {
         assert_eq!(copies, self.model.copies_with_counts(&scopes));
         Ok(())
     }
+}
+
+/// Repeats a step of the collector until little is left. There is never more than all blobs of all repositories.
+fn until_fewer_than(limit: usize, mut step: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
+    for _ in 0..=REPOSITORIES as u64 * BLOBS {
+        if step()? < limit {
+            return Ok(());
+        }
+    }
+    panic!("collecting does not end");
 }
 
 /// A repository as stored, in the model's terms.

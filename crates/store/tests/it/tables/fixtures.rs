@@ -169,3 +169,21 @@ pub fn delete_repository(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Re
 pub fn number(tx: &mut dyn Tx, sql: &str) -> Result<i64, StoreError> {
     tx.query_opt(sql, &[])?.expect("the statement returns a row").int(0)
 }
+
+/// Joins the pages of a list, each asked for with the last item of the one before.
+pub fn all_pages<T>(
+    limit: usize,
+    mut page_after: impl FnMut(Option<&T>) -> Result<Vec<T>, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        let page = page_after(seen.last())?;
+        assert!(page.len() <= limit, "{} came for a limit of {limit}", page.len());
+        let is_last = page.len() < limit;
+        seen.extend(page);
+        if is_last {
+            return Ok(seen);
+        }
+    }
+    panic!("pages of {limit} do not end");
+}

@@ -10,7 +10,9 @@ use store::tables::images::{self, ImageStatus};
 use store::tables::repositories::{self, TagMutability};
 use tokio::task::JoinSet;
 
-use super::fixtures::{add_image, add_repository, add_tag, digest, home, in_transaction, name, number, open, tag};
+use super::fixtures::{
+    add_image, add_repository, add_tag, all_pages, digest, home, in_transaction, name, number, open, tag,
+};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -220,17 +222,9 @@ async fn pages_follow_the_order_of_bytes(backend: &Backend) {
             add_tag(tx, id, text, image_id)?;
         }
         for limit in 1..=ordered.len() + 1 {
-            let mut seen: Vec<String> = Vec::new();
-            loop {
-                let last = seen.last().cloned().unwrap_or_default();
-                let page = image_tags::list(tx, id, &last, limit)?;
-                assert!(page.len() <= limit, "limit {limit}");
-                let is_last = page.len() < limit;
-                seen.extend(page);
-                if is_last {
-                    break;
-                }
-            }
+            let seen = all_pages(limit, |last: Option<&String>| {
+                image_tags::list(tx, id, last.map_or("", String::as_str), limit)
+            })?;
             assert_eq!(seen, ordered, "limit {limit}");
         }
         assert_eq!(image_tags::list(tx, id, "a-a", 2)?, ["a-b", "a.b"], "after a tag that is not there");
@@ -300,19 +294,11 @@ async fn lines_show_every_tag_and_untagged_images(backend: &Backend) {
         add_tag(tx, other, "elsewhere", elsewhere)?;
         expected.sort_by_key(|line| (line.digest.to_string(), line.tag.clone()));
         for limit in 1..=expected.len() + 1 {
-            let mut seen: Vec<ImageLine> = Vec::new();
-            loop {
-                let (digest, tag) = seen.last().map_or_else(Default::default, |line: &ImageLine| {
-                    (line.digest.to_string(), line.tag.clone().unwrap_or_default())
-                });
-                let page = image_tags::list_lines(tx, id, &digest, &tag, limit)?;
-                assert!(page.len() <= limit, "limit {limit}");
-                let is_last = page.len() < limit;
-                seen.extend(page);
-                if is_last {
-                    break;
-                }
-            }
+            let seen = all_pages(limit, |last: Option<&ImageLine>| {
+                let digest = last.map(|last| last.digest.to_string()).unwrap_or_default();
+                let tag = last.and_then(|last| last.tag.as_deref()).unwrap_or_default();
+                image_tags::list_lines(tx, id, &digest, tag, limit)
+            })?;
             assert_eq!(seen, expected, "limit {limit}");
         }
         Ok(())

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use oci::Digest;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::images::{self, Image, ImageStatus, NewImage};
+use store::tables::images::{self, Image, ImageStatus, NewImage, Referrer};
 use store::tables::{image_tags, repositories};
 
 use super::fixtures::{
-    add_blob, add_image, add_image_of, add_repository, add_tag, delete_image, digest, home, in_transaction, name,
-    new_image, number, open, tag,
+    add_blob, add_image, add_image_of, add_repository, add_tag, all_pages, delete_image, digest, home, in_transaction,
+    name, new_image, number, open, tag,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -116,17 +116,11 @@ async fn pages_follow_the_order_of_digests(backend: &Backend) {
             add_image(tx, repository_id, number)?;
         }
         for limit in 1..=13 {
-            let mut seen = Vec::new();
-            loop {
-                let last = seen.last().map(ToString::to_string).unwrap_or_default();
-                let page = images::list(tx, repository_id, &last, limit)?;
-                assert!(page.len() <= limit, "limit {limit}");
-                seen.extend(digests(&page));
-                if page.len() < limit {
-                    break;
-                }
-            }
-            assert_eq!(seen, expected, "limit {limit}");
+            let seen = all_pages(limit, |last: Option<&Image>| {
+                let last = last.map(|last| last.digest.to_string()).unwrap_or_default();
+                images::list(tx, repository_id, &last, limit)
+            })?;
+            assert_eq!(digests(&seen), expected, "limit {limit}");
         }
         Ok(())
     })
@@ -170,22 +164,18 @@ async fn referrers_are_paged_by_digest(backend: &Backend) {
         images::insert(tx, repository_id, &NewImage { subject: Some(digest(1)), ..new_image(6) })?;
         images::insert(tx, other, &NewImage { subject: Some(digest(0)), ..new_image(7) })?;
         add_image(tx, repository_id, 8)?;
-        let mut seen = Vec::new();
-        loop {
-            let last = seen.last().map(ToString::to_string).unwrap_or_default();
-            let page = images::referrers(tx, repository_id, &digest(0), &last, 2)?;
-            for referrer in &page {
-                let number = referrer.annotations["number"].parse().unwrap();
-                assert_eq!(referrer.digest, digest(number));
-                assert_eq!(referrer.artifact_type, Some(format!("type/{number}")));
-                assert_eq!(referrer.manifest_bytes, 100 + number);
-                assert_eq!(referrer.status, ImageStatus::Active);
-            }
-            seen.extend(page.iter().map(|referrer| referrer.digest));
-            if page.len() < 2 {
-                break;
-            }
+        let seen = all_pages(2, |last: Option<&Referrer>| {
+            let last = last.map(|last| last.digest.to_string()).unwrap_or_default();
+            images::referrers(tx, repository_id, &digest(0), &last, 2)
+        })?;
+        for referrer in &seen {
+            let number = referrer.annotations["number"].parse().unwrap();
+            assert_eq!(referrer.digest, digest(number));
+            assert_eq!(referrer.artifact_type, Some(format!("type/{number}")));
+            assert_eq!(referrer.manifest_bytes, 100 + number);
+            assert_eq!(referrer.status, ImageStatus::Active);
         }
+        let seen: Vec<Digest> = seen.iter().map(|referrer| referrer.digest).collect();
         assert_eq!(seen, in_order(1..=5));
         let plain = images::referrers(tx, repository_id, &digest(1), "", 2)?;
         assert_eq!((plain.len(), plain[0].digest), (1, digest(6)));

@@ -5,7 +5,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
 use tokio::task::JoinSet;
 
-use super::fixtures::{add_image, add_repository, home, in_transaction, name, new_repository, open, registry, tag};
+use super::fixtures::{
+    add_image, add_repository, all_pages, home, in_transaction, name, new_repository, open, registry, tag,
+};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -105,17 +107,10 @@ async fn pages_follow_the_order_of_bytes(backend: &Backend) {
             add_repository(tx, text)?;
         }
         for limit in 1..=ordered.len() + 1 {
-            let mut seen: Vec<String> = Vec::new();
-            loop {
-                let last = seen.last().cloned().unwrap_or_default();
-                let page = repositories::list(tx, &home(), &last, limit)?;
-                assert!(page.len() <= limit, "limit {limit}");
-                seen.extend(names(&page).into_iter().map(str::to_owned));
-                if page.len() < limit {
-                    break;
-                }
-            }
-            assert_eq!(seen, ordered, "limit {limit}");
+            let seen = all_pages(limit, |last: Option<&Repository>| {
+                repositories::list(tx, &home(), last.map_or("", |last| last.spec.name.as_str()), limit)
+            })?;
+            assert_eq!(names(&seen), ordered, "limit {limit}");
         }
         assert_eq!(names(&repositories::list(tx, &home(), "a1", 2)?), ["a_b", "aa"], "after a name that is not there");
         assert!(repositories::list(tx, &home(), "b0", 10)?.is_empty());
