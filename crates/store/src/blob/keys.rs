@@ -1,7 +1,7 @@
 //! Keys: the server's own, and the one that every object has.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl ServiceKey {
     pub fn from_hex(text: &str) -> Result<Self, StoreError> {
         let error = || StoreError::new(StoreErrorKind::Other, "a service key has 64 hex digits");
         let text = text.trim();
-        if text.len() != KEY_BYTES * 2 || !text.is_ascii() {
+        if text.len() != KEY_BYTES * 2 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(error());
         }
         let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -87,21 +87,47 @@ impl ServiceKey {
 
     /// Reads the key from a file, or makes one and writes it there (0600, durable before it is used).
     pub fn load_or_create(path: &Path) -> Result<Self, StoreError> {
-        let fail = |error| StoreError::io(format!("service key file {}", path.display()), error);
-        match std::fs::read_to_string(path) {
-            Ok(text) => return Self::from_hex(&text),
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
-            Err(_) => {}
+        if let Some(key) = Self::load(path)? {
+            return Ok(key);
         }
+        Self::create(path)?;
+        Self::load(path)?.ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Unavailable, format!("service key file {} is gone again", path.display()))
+        })
+    }
+
+    fn load(path: &Path) -> Result<Option<Self>, StoreError> {
+        let context = || format!("service key file {}", path.display());
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::from_hex(&text)
+                .map(Some)
+                .map_err(|error| StoreError::new(error.kind(), format!("{}: {error}", context()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io(context(), error)),
+        }
+    }
+
+    /// Writes a new key to a file, unless there is one now. The file gets its name when it is complete: a crash or
+    /// another start at the same time must not find a part of a key.
+    fn create(path: &Path) -> Result<(), StoreError> {
+        let fail = |error| StoreError::io(format!("service key file {}", path.display()), error);
         let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(random());
         let text: Zeroizing<String> =
             Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-        file.write_all(format!("{}\n", *text).as_bytes()).and_then(|()| file.sync_all()).map_err(fail)?;
-        if let Some(folder) = path.parent() {
-            super::sync_folder(folder)?;
+        let unnamed = path.with_extension(format!("{}.new", ObjectId::random()));
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed).map_err(fail)?;
+        let named = file
+            .write_all(format!("{}\n", *text).as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| std::fs::hard_link(&unnamed, path));
+        std::fs::remove_file(&unnamed).map_err(fail)?;
+        match named {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(fail(error)),
+            // The other one may not have synced the name yet.
+            Ok(()) | Err(_) => {}
         }
-        Ok(Self(Arc::new(key)))
+        path.parent().map_or(Ok(()), super::sync_folder)
     }
 
     /// A key for one purpose, so that what is sealed for one cannot be passed off as another.

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use oci::Digest;
@@ -33,12 +35,20 @@ pub struct FinishedObject {
 }
 
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
-/// leaves the acknowledged state as it was.
+/// leaves the acknowledged state as it was; another writer may follow at once.
 pub struct UploadWriter {
     buffer: BytesMut,
     sink: Option<Sink>,
     /// The batch that is being written. Holds the sink meanwhile.
     running: Option<JoinHandle<Result<Sink, StoreError>>>,
+    /// Shared with the sink: a batch cannot be called back, and may come to run when another writer has followed.
+    is_dropped: Arc<AtomicBool>,
+}
+
+impl Drop for UploadWriter {
+    fn drop(&mut self) {
+        self.is_dropped.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The blocking half.
@@ -49,13 +59,23 @@ struct Sink {
     sealer: Sealer,
     sealed: Vec<u8>,
     unsynced: u64,
+    is_dropped: Arc<AtomicBool>,
 }
 
 impl UploadWriter {
     pub(super) fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
         let sealer = Sealer::new(key.cipher(), state.object);
-        let sink = Sink { path, file: None, state, sealer, sealed: Vec::new(), unsynced: 0 };
-        Self { buffer: BytesMut::new(), sink: Some(sink), running: None }
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let sink = Sink {
+            path,
+            file: None,
+            state,
+            sealer,
+            sealed: Vec::new(),
+            unsynced: 0,
+            is_dropped: Arc::clone(&is_dropped),
+        };
+        Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped }
     }
 
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
@@ -144,6 +164,7 @@ impl Sink {
             return Ok(());
         }
         let offset = first * SEALED_SEGMENT as u64;
+        self.check_not_dropped()?;
         let file = match self.file.take() {
             Some(file) => file,
             None => self.open(offset)?,
@@ -158,7 +179,16 @@ impl Sink {
         Ok(())
     }
 
-    /// Opens the file and cuts off what no acknowledged segment holds.
+    fn check_not_dropped(&self) -> Result<(), StoreError> {
+        if self.is_dropped.load(Ordering::SeqCst) {
+            let context = format!("the writer of object {} was dropped", self.state.object);
+            return Err(StoreError::new(StoreErrorKind::Other, context));
+        }
+        Ok(())
+    }
+
+    /// Opens the file and cuts off what no acknowledged segment holds. The lock on it, which goes with the sink,
+    /// lets a batch of a writer dropped before end first; one that comes later finds its writer dropped and ends here.
     fn open(&self, acknowledged: u64) -> Result<File, StoreError> {
         let file = std::fs::OpenOptions::new()
             .write(true)
@@ -167,6 +197,8 @@ impl Sink {
             .mode(0o600)
             .open(&self.path)
             .map_err(|error| self.fail("create", error))?;
+        file.lock().map_err(|error| self.fail("lock", error))?;
+        self.check_not_dropped()?;
         let length = file.metadata().map_err(|error| self.fail("inspect", error))?.len();
         if length < acknowledged {
             return Err(StoreError::new(

@@ -9,7 +9,7 @@ use crate::db::Tx;
 use crate::error::StoreError;
 
 /// Where copies are shared: a region and the key that they are encrypted under.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobScope {
     /// The region's name.
     pub region: String,
@@ -18,7 +18,7 @@ pub struct BlobScope {
 }
 
 /// A blob's bytes, as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
     /// The row's key.
     pub id: i64,

@@ -43,7 +43,7 @@ impl std::str::FromStr for ImageStatus {
 }
 
 /// What is stored with a manifest, derived from it once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewImage {
     /// Digest of exactly the manifest's bytes.
     pub digest: Digest,
@@ -68,7 +68,7 @@ pub struct NewImage {
 }
 
 /// An image without its manifest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The row's key.
     pub id: i64,
@@ -93,7 +93,7 @@ pub struct Image {
 }
 
 /// An image as a referrers list shows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
     /// Digest of its manifest.
     pub digest: Digest,

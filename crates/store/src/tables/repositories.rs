@@ -50,7 +50,7 @@ impl std::str::FromStr for TagMutability {
 }
 
 /// What a repository is created with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRepository {
     /// Its registry.
     pub registry: RegistryId,
@@ -71,7 +71,7 @@ pub struct NewRepository {
 }
 
 /// A stored repository.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// The row's key.
     pub id: i64,

@@ -9,7 +9,7 @@ use crate::db::{Tx, Value};
 use crate::error::StoreError;
 
 /// A blob as one repository sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryBlob {
     /// The shared copy.
     pub stored: StoredBlob,

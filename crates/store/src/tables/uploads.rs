@@ -7,7 +7,7 @@ use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
 /// An upload as stored after its last acknowledged part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// The id that clients see.
     pub id: uuid::Uuid,

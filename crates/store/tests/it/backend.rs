@@ -7,6 +7,29 @@ use store::db::migrate::Migration;
 use store::db::{Db, DbConfig};
 use tempfile::TempDir;
 
+/// Runs each of the named functions as a test on every back end.
+macro_rules! on_every_backend {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    super::$name(&crate::backend::Backend::sqlite()).await;
+                }
+            )+
+        }
+        mod on_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $name() {
+                    super::$name(&crate::backend::Backend::postgres()).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_every_backend;
+
 /// A fresh database that goes away with this value.
 pub struct Backend {
     config: DbConfig,

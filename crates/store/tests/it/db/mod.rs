@@ -13,28 +13,7 @@ use store::db::{Db, Row, Tx, Value};
 use store::error::StoreError;
 use tokio::task::block_in_place;
 
-/// Runs each of the named functions as a test on every back end.
-macro_rules! on_every_backend {
-    ($($name:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-                async fn $name() {
-                    super::$name(&crate::backend::Backend::sqlite()).await;
-                }
-            )+
-        }
-        mod on_postgres {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-                async fn $name() {
-                    super::$name(&crate::backend::Backend::postgres()).await;
-                }
-            )+
-        }
-    };
-}
-use on_every_backend;
+use crate::backend::on_every_backend;
 
 /// The schema of the tests.
 const SCHEMA: &[Migration] = &[Migration {

@@ -1,0 +1,12 @@
+//! What every table's functions promise, on both databases.
+
+mod account_settings;
+mod counting;
+mod fixtures;
+mod image_tags;
+mod images;
+mod removed_objects;
+mod repositories;
+mod repository_blobs;
+mod resource_tags;
+mod uploads;
