@@ -14,6 +14,7 @@ mod registry;
 pub mod start;
 mod sts;
 mod v2;
+mod wharf_api;
 
 pub use start::{Server, StartError};
 

@@ -7,10 +7,10 @@ use http::StatusCode;
 use super::body_error;
 use super::operation::{Call, Entry};
 use crate::auth::sigv4;
-use crate::ecr;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
+use crate::{ecr, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
@@ -25,8 +25,10 @@ struct Service {
     operations: &'static [Entry],
 }
 
-const SERVICES: &[Service] =
-    &[Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS }];
+const SERVICES: &[Service] = &[
+    Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS },
+    Service { target: "Wharf_20261121", signing_name: "wharf", operations: wharf_api::OPERATIONS },
+];
 
 /// Answers one request.
 pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {

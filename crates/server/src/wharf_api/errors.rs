@@ -1,0 +1,67 @@
+//! The errors of Wharf's own API, with their names and texts in one place.
+
+use aws::AwsError;
+use store::error::StoreError;
+
+use crate::aws_api::operation::{IntoAwsError, server_error};
+
+/// What an operation answers with instead of its output.
+#[derive(Debug)]
+pub enum WharfError {
+    /// A member is missing or is not what it must be.
+    Validation {
+        /// The member.
+        member: &'static str,
+        /// What it must be.
+        rule: String,
+    },
+    /// The registry has a token of that name.
+    TokenAlreadyExists(String),
+    /// The registry has no token of that name.
+    TokenNotFound(String),
+    /// Temporary keys cannot make what outlives them.
+    TemporaryCredentials,
+    /// The principal to explain is not there.
+    PrincipalNotFound(String),
+    /// Storage failed.
+    Store(StoreError),
+}
+
+impl WharfError {
+    /// A member is not what it must be.
+    pub fn validation(member: &'static str, rule: impl Into<String>) -> Self {
+        Self::Validation { member, rule: rule.into() }
+    }
+}
+
+impl From<StoreError> for WharfError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl IntoAwsError for WharfError {
+    fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
+        match self {
+            Self::Validation { member, rule } => AwsError::new("ValidationException", format!("'{member}' {rule}")),
+            Self::TokenAlreadyExists(name) => {
+                AwsError::new("TokenAlreadyExistsException", format!("The registry has a token '{name}' already"))
+            }
+            Self::TokenNotFound(name) => {
+                AwsError::new("TokenNotFoundException", format!("The registry has no token '{name}'"))
+            }
+            Self::TemporaryCredentials => AwsError::new(
+                "ValidationException",
+                "A token would outlive the temporary credentials that ask for it: use a user's access key",
+            ),
+            Self::PrincipalNotFound(arn) => AwsError::new(
+                "PrincipalNotFoundException",
+                format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
+            ),
+            Self::Store(error) => {
+                crate::log_store_error(request_id, &error);
+                server_error()
+            }
+        }
+    }
+}
