@@ -245,6 +245,72 @@ def put_account_setting(ecr):
         assert ecr.call("PutAccountSetting", **pair) == pair
 
 
+REPOSITORY_POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]},
+    indent=3,
+)
+REGISTRY_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "ecr:ReplicateImage", "Resource": "*"}],
+    }
+)
+
+
+@succeeds
+def set_repository_policy(ecr):
+    here = {"registryId": ecr.account, "repositoryName": ecr.repository()}
+    expected = {**here, "policyText": REPOSITORY_POLICY}
+    assert ecr.call("SetRepositoryPolicy", **expected) == expected
+    assert ecr.call("SetRepositoryPolicy", **expected, force=True) == expected
+    assert ecr.call("GetRepositoryPolicy", **here) == expected
+
+
+@succeeds
+def get_repository_policy(ecr):
+    name = ecr.repository()
+    ecr.call("SetRepositoryPolicy", repositoryName=name, policyText=REPOSITORY_POLICY)
+    assert ecr.call("GetRepositoryPolicy", repositoryName=name)["policyText"] == REPOSITORY_POLICY
+
+
+@succeeds
+def delete_repository_policy(ecr):
+    name = ecr.repository()
+    ecr.call("SetRepositoryPolicy", repositoryName=name, policyText=REPOSITORY_POLICY)
+    assert ecr.call("DeleteRepositoryPolicy", repositoryName=name)["policyText"] == REPOSITORY_POLICY
+    ecr.refuse("GetRepositoryPolicy", "RepositoryPolicyNotFoundException", repositoryName=name)
+
+
+def with_registry_policy(ecr, then):
+    """The registry is everybody's: its policy is there only for a moment, and says nothing about what others do."""
+    expected = {"registryId": ecr.account, "policyText": REGISTRY_POLICY}
+    assert ecr.call("PutRegistryPolicy", policyText=REGISTRY_POLICY) == expected
+    then(expected)
+
+
+@succeeds
+def put_registry_policy(ecr):
+    with_registry_policy(ecr, lambda _: ecr.call("DeleteRegistryPolicy"))
+
+
+@succeeds
+def get_registry_policy(ecr):
+    def check(expected):
+        assert ecr.call("GetRegistryPolicy") == expected
+        ecr.call("DeleteRegistryPolicy")
+
+    with_registry_policy(ecr, check)
+
+
+@succeeds
+def delete_registry_policy(ecr):
+    def check(expected):
+        assert ecr.call("DeleteRegistryPolicy") == expected
+        ecr.refuse("GetRegistryPolicy", "RegistryPolicyNotFoundException")
+
+    with_registry_policy(ecr, check)
+
+
 IMPLEMENTED = sorted(SUCCESSES)
 NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
 
@@ -292,6 +358,9 @@ BY_REPOSITORY = {
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
     "GetDownloadUrlForLayer": {"layerDigest": ABSENT},
     "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
+    "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
+    "GetRepositoryPolicy": {},
+    "DeleteRepositoryPolicy": {},
 }
 
 for name, parameters in BY_REPOSITORY.items():
@@ -574,6 +643,55 @@ def unknown_value(ecr):
     return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
 
 
+for name in ("GetRepositoryPolicy", "DeleteRepositoryPolicy"):
+
+    @provokes(name, "RepositoryPolicyNotFoundException")
+    def no_repository_policy(ecr):
+        name = ecr.repository()
+        text = (
+            f"Repository policy does not exist for the repository with name '{name}' in the registry with id "
+            f"'{ecr.account}'"
+        )
+        return {"repositoryName": name}, text
+
+
+for name in ("GetRegistryPolicy", "DeleteRegistryPolicy"):
+
+    @provokes(name, "RegistryPolicyNotFoundException")
+    def no_registry_policy(ecr):
+        return {}, f"Registry policy does not exist in the registry with id '{ecr.account}'"
+
+
+BAD_POLICIES = {
+    "no JSON": "{",
+    "empty": "",
+    "no statement": '{"Version": "2012-10-17"}',
+    "no principal": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}',
+    "another service": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}',
+    "too long": REPOSITORY_POLICY + " " * 10_240,
+}
+for text in BAD_POLICIES.values():
+
+    @provokes("SetRepositoryPolicy", INVALID)
+    def bad_repository_policy(ecr, text=text):
+        message = "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'"
+        return {"repositoryName": ecr.repository(), "policyText": text}, message
+
+    @provokes("PutRegistryPolicy", INVALID)
+    def bad_registry_policy(ecr, text=text):
+        message = "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid registry policy provided'"
+        return {"policyText": text}, message
+
+
+@provokes("SetRepositoryPolicy", INVALID)
+def locked_out(ecr):
+    document = {"Effect": "Deny", "Principal": "*", "Action": "ecr:SetRepositoryPolicy"}
+    return {
+        "repositoryName": ecr.repository(),
+        "policyText": json.dumps({"Version": "2012-10-17", "Statement": [document]}),
+    }
+
+
 # Modelled errors that nobody can provoke from outside here, with the reason.
 NOT_PROVOKED = {
     "ServerException": "a fault of the server, not of a request",
@@ -585,6 +703,11 @@ NOT_PROVOKED = {
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
+    ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
+    ("GetRegistryPolicy", "ValidationException"): "it has no parameters",
+    ("DeleteRegistryPolicy", "InvalidParameterException"): "it has no parameters",
+    ("DeleteRegistryPolicy", "ValidationException"): "it has no parameters",
+    ("PutRegistryPolicy", "ValidationException"): "a bad policy is an invalid parameter",
     ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
     ("DescribeRegistry", "ValidationException"): "it has no parameters",
 }

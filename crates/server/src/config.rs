@@ -183,6 +183,10 @@ impl Config {
                 value.parse().map_err(|_| ConfigError(format!("WHARF_LISTEN '{value}' is not ADDRESS:PORT")))?;
             self.listen = Some(address);
         }
+        if let Some(value) = get("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE") {
+            let rule = || ConfigError(format!("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE '{value}' is not a number"));
+            self.authentication_failures_per_minute = Some(value.parse().map_err(|_| rule())?);
+        }
         if let Some(value) = get("WHARF_REGION").or_else(|| get("WHARF_REGIONS")) {
             self.regions = list(value);
         }
