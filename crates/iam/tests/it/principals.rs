@@ -84,6 +84,8 @@ cases! { CASES:
     "a Deny to all but some reaches the anonymous", NOT, "anonymous" { repository: &[EVERYONE, NOT_ALICE] } => DeniedBy(Repository);
     "an Allow to all but Bob lets Alice in", NOT, "alice" { repository: &[ALLOW_NOT_BOB] } => AllowedBy(Repository);
     "an Allow to all but Bob does not let him in", NOT, "bob" { repository: &[ALLOW_NOT_BOB] } => NotAllowedBy(Identity);
+    "an Allow to all but Bob does not let a token holder in", ACCESS, "web" { repository: &[ALLOW_NOT_BOB] } => NotAllowedBy(Repository);
+    "an Allow to all but Bob lets his account's root in", NOT, "root" { repository: &[ALLOW_NOT_BOB] } => iam::Reason::Root;
 }
 
 #[test]

@@ -185,3 +185,16 @@ fn an_error_says_what_where_and_what_to_do() {
         format!("{VENDOR} (Action of statement 2: write 'PutImage' as service:action, or '*')")
     );
 }
+
+#[test]
+fn the_seeds_of_the_fuzzer_are_policies() {
+    for (kind, text) in [
+        (Identity, include_str!("../../fuzz/seeds/identity.json")),
+        (Repository, include_str!("../../fuzz/seeds/repository.json")),
+        (Registry, include_str!("../../fuzz/seeds/registry.json")),
+        (Trust, include_str!("../../fuzz/seeds/trust.json")),
+    ] {
+        let policy = Policy::parse(kind, text);
+        assert!(policy.is_ok(), "{kind:?}: {policy:?}");
+    }
+}
