@@ -24,6 +24,7 @@ const NOT_ALICE_ALONE: &str =
 const NOT_ACCOUNT: &str = "{'Effect':'Deny','NotPrincipal':{'AWS':'123456789012'},'Action':'ecr:*'}";
 const NOT_SESSION: &str = "{'Effect':'Deny','NotPrincipal':{'AWS':['123456789012','arn:aws:iam::123456789012:role/ci/Builder','arn:aws:sts::123456789012:assumed-role/Builder/run-1']},'Action':'ecr:*'}";
 const NOT_ROLE: &str = "{'Effect':'Deny','NotPrincipal':{'AWS':['123456789012','arn:aws:iam::123456789012:role/ci/Builder']},'Action':'ecr:*'}";
+const NOT_SESSION_ALONE: &str = "{'Effect':'Deny','NotPrincipal':{'AWS':['123456789012','arn:aws:sts::123456789012:assumed-role/Builder/run-1']},'Action':'ecr:*'}";
 const NOT_SERVICE: &str =
     "{'Effect':'Deny','NotPrincipal':{'Service':'replication.ecr.amazonaws.com'},'Action':'ecr:*'}";
 const ALLOW_NOT_BOB: &str =
@@ -79,6 +80,7 @@ cases! { CASES:
     "the account alone exempts no user", NOT, "alice" { identity: &[ALLOW], repository: &[NOT_ACCOUNT] } => DeniedBy(Repository);
     "account, role and session exempt the session", NOT, "builder" { identity: &[ALLOW], repository: &[NOT_SESSION] } => AllowedBy(Identity);
     "without the session the role is not enough", NOT, "builder" { identity: &[ALLOW], repository: &[NOT_ROLE] } => DeniedBy(Repository);
+    "without the role the session is not enough", NOT, "builder" { identity: &[ALLOW], repository: &[NOT_SESSION_ALONE] } => DeniedBy(Repository);
     "a Deny to all but a service leaves it out", NOT, "service" { repository: &[SERVICE, NOT_SERVICE] } => AllowedBy(Repository);
     "a Deny to all but a service reaches users", NOT, "alice" { identity: &[ALLOW], repository: &[NOT_SERVICE] } => DeniedBy(Repository);
     "a Deny to all but some reaches the anonymous", NOT, "anonymous" { repository: &[EVERYONE, NOT_ALICE] } => DeniedBy(Repository);
