@@ -39,11 +39,6 @@ impl ArnPattern {
         Self { parts: parts.into() }
     }
 
-    /// Whether it is `*`, which covers requests without a resource too.
-    pub(crate) fn is_anything(&self) -> bool {
-        matches!(*self.parts, [Pattern::Anything])
-    }
-
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(Pattern::variables)
     }

@@ -214,6 +214,15 @@ fn starts_with<'t>(text: &'t str, literal: &str, case: Case) -> Option<&'t str> 
     match case {
         Case::Sensitive => text.strip_prefix(literal),
         Case::Insensitive => {
+            // Nearly always both are ASCII, and then bytes are enough.
+            if let Some((head, rest)) = text.split_at_checked(literal.len())
+                && head.eq_ignore_ascii_case(literal)
+            {
+                return Some(rest);
+            }
+            if text.is_ascii() && literal.is_ascii() {
+                return None;
+            }
             let mut rest = text.chars();
             for expected in literal.chars() {
                 if !same(expected, rest.next()?, case) {

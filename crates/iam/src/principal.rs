@@ -119,7 +119,7 @@ impl PrincipalPattern {
 
     fn grant(&self, principal: &Principal) -> Grant {
         let (grant, matches) = match (self, principal) {
-            // An anonymous token holder is let in by naming the provider alone.
+            // A token holder is let in by naming the provider alone.
             (Self::Everyone, Principal::WebIdentity { .. }) => (Grant::None, false),
             (Self::Everyone, _) => (Grant::Direct, true),
             (Self::Account { id, .. }, Principal::Root { account }) => (Grant::Direct, id == account),
@@ -178,7 +178,11 @@ impl Principals {
                 self.patterns.iter().map(|pattern| pattern.grant(principal)).max().unwrap_or(Grant::None)
             }
             (false, Effect::Deny) => direct(self.patterns.iter().any(|pattern| pattern.covers(principal))),
-            (true, Effect::Allow) => direct(!self.patterns.iter().any(|pattern| pattern.covers(principal))),
+            // As for `*`, a token holder is let in by naming the provider alone.
+            (true, Effect::Allow) => direct(
+                !matches!(principal, Principal::WebIdentity { .. })
+                    && !self.patterns.iter().any(|pattern| pattern.covers(principal)),
+            ),
             (true, Effect::Deny) => direct(!self.exempts(principal)),
         }
     }

@@ -4,9 +4,6 @@ use crate::Context;
 use crate::arn::ArnPattern;
 use crate::pattern::Match;
 
-/// What the resource of a request is called when its action has none (access.md 1).
-pub(crate) const NO_RESOURCE: &str = "*";
-
 /// Which resources a statement is about.
 #[derive(Debug)]
 pub(crate) struct Resources {
@@ -23,11 +20,9 @@ impl Resources {
         self.patterns.iter().flat_map(ArnPattern::variables)
     }
 
+    /// Whether the statement is about the resource of a request. `*`, which stands for none, has one part, so that
+    /// `"Resource": "*"` alone covers it, and not `arn:aws:ecr:*` (access.md 1).
     pub(crate) fn covers(&self, resource: &str, context: &Context) -> bool {
-        let matches = self.patterns.iter().map(|pattern| {
-            // Actions without a resource are allowed by `"Resource": "*"` alone, not by `arn:aws:ecr:*` (access.md 1).
-            if resource == NO_RESOURCE { pattern.is_anything().into() } else { pattern.matches(resource, context) }
-        });
-        Match::any(matches).holds(self.negated)
+        Match::any(self.patterns.iter().map(|pattern| pattern.matches(resource, context))).holds(self.negated)
     }
 }
