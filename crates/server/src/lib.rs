@@ -13,6 +13,8 @@ mod jobs;
 mod registry;
 pub mod start;
 mod sts;
+#[cfg(test)]
+mod tests;
 mod v2;
 mod wharf_api;
 

@@ -69,7 +69,7 @@ pub struct Server {
     pub accounts: Vec<String>,
     /// The regions, the default first.
     pub regions: Vec<String>,
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,

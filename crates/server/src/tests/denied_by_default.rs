@@ -1,0 +1,215 @@
+//! A principal without any policy is refused by every operation and every registry route. The lists are the server's
+//! own tables, so that a new operation cannot be forgotten.
+
+use std::io::{Read as _, Write as _};
+
+use serde_json::{Value, json};
+
+use super::test_server::TestServer;
+use crate::auth::token;
+use crate::aws_api::operation::{Call, Entry};
+use crate::http::route::V2Route;
+use crate::{ecr, iam_api, sts, wharf_api};
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Operations that need no permission: AWS lets everybody learn who they are and take keys for themselves.
+const FREE: [&str; 3] = ["GetCallerIdentity", "GetSessionToken", "GetAccessKeyInfo"];
+
+/// Members that together make a valid input of every operation of ECR.
+fn ecr_input() -> Value {
+    json!({
+        "repositoryName": "app",
+        "resourceArn": "arn:aws:ecr:us-east-1:123456789012:repository/app",
+        "tags": [{"Key": "k", "Value": "v"}],
+        "tagKeys": ["k"],
+        "imageIds": [{"imageTag": "v1"}],
+        "imageManifest": "{}",
+        "imageTagMutability": "MUTABLE",
+        "layerDigest": DIGEST,
+        "layerDigests": [DIGEST],
+        "uploadId": "11111111-1111-1111-1111-111111111111",
+        "partFirstByte": 0,
+        "partLastByte": 0,
+        "layerPartBlob": "YQ==",
+        "subjectId": {"imageDigest": DIGEST},
+        "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
+        "name": "BLOB_MOUNTING",
+        "value": "ENABLED",
+    })
+}
+
+/// Operations whose input must not have everything at once.
+fn ecr_special_input(operation: &str) -> Option<Value> {
+    match operation {
+        "DescribeRepositories" => Some(json!({})),
+        "PutRegistryPolicy" => Some(json!({
+            "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
+        })),
+        _ => None,
+    }
+}
+
+/// Members that together make a valid input of every operation of Wharf's own API.
+fn wharf_input() -> Value {
+    json!({
+        "name": "n",
+        "repositories": ["*"],
+        "actions": ["pull"],
+        "principalArn": "arn:aws:iam::123456789012:root",
+        "action": "ecr:PutImage",
+        "resourceArn": "*",
+    })
+}
+
+/// Members that together make a valid input of every operation of IAM and STS; all values are texts, as in forms.
+fn query_input() -> Value {
+    const POLICY: &str =
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}"#;
+    json!({
+        "UserName": "someone",
+        "NewUserName": "another",
+        "GroupName": "group",
+        "NewGroupName": "another",
+        "RoleName": "role",
+        "Path": "/",
+        "Description": "",
+        "PolicyName": "policy",
+        "PolicyArn": "arn:aws:iam::123456789012:policy/policy",
+        "PolicyDocument": POLICY,
+        "AssumeRolePolicyDocument": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}}"#,
+        "PermissionsBoundary": "arn:aws:iam::123456789012:policy/policy",
+        "VersionId": "v1",
+        "AccessKeyId": "AKIAABCDEFGHIJKLMNOP",
+        "Status": "Inactive",
+        "Tags": [{"Key": "k", "Value": "v"}],
+        "TagKeys": ["k"],
+        "Url": "https://example.com",
+        "ClientID": "audience",
+        "ClientIDList": ["audience"],
+        "ThumbprintList": ["0123456789012345678901234567890123456789"],
+        "OpenIDConnectProviderArn": "arn:aws:iam::123456789012:oidc-provider/example.com",
+        "PolicySourceArn": "arn:aws:iam::123456789012:user/someone",
+        "PolicyInputList": [POLICY],
+        "ActionNames": ["ecr:PutImage"],
+        "RoleArn": "arn:aws:iam::123456789012:role/role",
+        "RoleSessionName": "session",
+    })
+}
+
+async fn answers(server: &TestServer, entries: &[Entry], input: impl Fn(&str) -> Value) -> Vec<(&'static str, String)> {
+    let caller = server.user("nobody", None).await;
+    let http = server.request();
+    let mut codes = Vec::new();
+    for entry in entries {
+        let call = Call { http: &http, caller: caller.clone() };
+        let body = input(entry.name).to_string();
+        let code = match (entry.run)(&call, body.as_bytes()).await {
+            Ok(_) => "done".to_owned(),
+            Err(error) => format!("{}: {}", error.code, error.message),
+        };
+        codes.push((entry.name, code));
+    }
+    codes
+}
+
+#[tokio::test]
+async fn every_operation() {
+    for (service, entries) in [
+        ("ecr", ecr::OPERATIONS),
+        ("wharf", wharf_api::OPERATIONS),
+        ("iam", iam_api::OPERATIONS),
+        ("sts", sts::OPERATIONS),
+    ] {
+        let server = TestServer::start().await;
+        let input = |name: &str| match service {
+            "ecr" => ecr_special_input(name).unwrap_or_else(ecr_input),
+            "wharf" => wharf_input(),
+            _ => query_input(),
+        };
+        for (name, answer) in answers(&server, entries, input).await {
+            if FREE.contains(&name) {
+                continue;
+            }
+            assert!(
+                answer.starts_with("AccessDenied"),
+                "{service}:{name} answers {answer}: if it is new, complete the input"
+            );
+            assert!(answer.contains("user/nobody is not authorized to perform: "), "{service}:{name}: {answer}");
+        }
+        server.stop().await;
+    }
+}
+
+/// The route after this one, so that no route can be left out: a new one does not compile without its place here.
+fn next(route: &V2Route) -> Option<V2Route> {
+    let name = || "app".parse().expect("a name");
+    let digest = || DIGEST.parse().expect("a digest");
+    match route {
+        // Any principal with a good token may see that the registry is there.
+        V2Route::Base => Some(V2Route::Catalog),
+        V2Route::Catalog => Some(V2Route::Tags(name())),
+        V2Route::Tags(_) => Some(V2Route::Manifest(name(), "v1".parse().expect("a tag"))),
+        V2Route::Manifest(..) => Some(V2Route::Blob(name(), digest())),
+        V2Route::Blob(..) => Some(V2Route::Uploads(name())),
+        V2Route::Uploads(_) => Some(V2Route::Upload(name(), uuid::Uuid::nil())),
+        V2Route::Upload(..) => Some(V2Route::Referrers(name(), digest())),
+        V2Route::Referrers(..) | V2Route::Invalid(_) => None,
+    }
+}
+
+/// Every request that a route has.
+fn requests(route: &V2Route) -> Vec<(&'static str, String)> {
+    match route {
+        V2Route::Base | V2Route::Invalid(_) => Vec::new(),
+        V2Route::Catalog => vec![("GET", "/v2/_catalog".to_owned())],
+        V2Route::Tags(name) => vec![("GET", format!("/v2/{name}/tags/list"))],
+        V2Route::Manifest(name, _) => {
+            ["GET", "HEAD", "PUT", "DELETE"].map(|method| (method, format!("/v2/{name}/manifests/v1"))).into()
+        }
+        V2Route::Blob(name, digest) => {
+            ["GET", "HEAD", "DELETE"].map(|method| (method, format!("/v2/{name}/blobs/{digest}"))).into()
+        }
+        V2Route::Uploads(name) => ["", &format!("?digest={DIGEST}"), &format!("?mount={DIGEST}&from=other")]
+            .map(|query| ("POST", format!("/v2/{name}/blobs/uploads/{query}")))
+            .into(),
+        V2Route::Upload(name, id) => ["GET", "PATCH", "PUT", "DELETE"]
+            .map(|method| (method, format!("/v2/{name}/blobs/uploads/{id}?digest={DIGEST}")))
+            .into(),
+        V2Route::Referrers(name, digest) => vec![("GET", format!("/v2/{name}/referrers/{digest}"))],
+    }
+}
+
+fn exchange(port: u16, head: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("connects");
+    stream.write_all(head.as_bytes()).expect("sends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answers");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_registry_route() {
+    let server = TestServer::start().await;
+    let caller = server.user("nobody", None).await;
+    let (authorization, _) = token::issue(&server, &caller, server.account());
+    let port = server.port();
+    let mut seen = 0;
+    let mut route = Some(V2Route::Base);
+    while let Some(current) = route {
+        for (method, path) in requests(&current) {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {authorization}\r\n\
+                 Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let answer = tokio::task::spawn_blocking(move || exchange(port, &head)).await.expect("runs");
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{method} {path}: {answer}");
+            let says = "user/nobody is not authorized to perform: ecr:";
+            assert!(method == "HEAD" || answer.contains(says), "{method} {path}: {answer}");
+            seen += 1;
+        }
+        route = next(&current);
+    }
+    assert!(seen > 15, "only {seen} requests were made");
+    server.stop().await;
+}
