@@ -19,7 +19,7 @@ const START_TIME: Duration = Duration::from_secs(30);
 const FOLDER_PREFIX: &str = "wharf-bench-";
 const START_POLL: Duration = Duration::from_millis(5);
 
-/// A server program: `wharf` or `docker-registry`, then optionally `:` and the path of the program to run.
+/// A server program: `wharf`, `wharf-with-policies` or `docker-registry`, then optionally `:` and the path of the program to run.
 #[derive(Clone)]
 pub struct Program {
     pub kind: Kind,
@@ -31,6 +31,8 @@ pub struct Program {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Wharf,
+    /// Wharf with 1,000 policies, asked by a user instead of the root user.
+    WharfWithPolicies,
     DockerRegistry,
 }
 
@@ -42,8 +44,11 @@ impl Program {
         };
         let (kind, usual_path) = match name {
             "wharf" => (Kind::Wharf, beside_this_program("wharf")?),
+            "wharf-with-policies" => (Kind::WharfWithPolicies, beside_this_program("wharf")?),
             "docker-registry" => (Kind::DockerRegistry, PathBuf::from("docker-registry")),
-            _ => bail!("unknown server {name:?}: say wharf or docker-registry, or one of them with :PATH"),
+            _ => bail!(
+                "unknown server {name:?}: say wharf, wharf-with-policies or docker-registry, or one of them with :PATH"
+            ),
         };
         Ok(Self { kind, path: path.unwrap_or(usual_path), label: text.to_owned() })
     }
@@ -51,7 +56,7 @@ impl Program {
     /// The version that the program itself tells, which also shows that it can be run.
     pub fn version(&self) -> Result<String> {
         let output = Command::new(&self.path).arg("--version").output().with_context(|| match self.kind {
-            Kind::Wharf => format!("cannot run {}", self.path.display()),
+            Kind::Wharf | Kind::WharfWithPolicies => format!("cannot run {}", self.path.display()),
             Kind::DockerRegistry => {
                 format!("cannot run {} (on Debian: apt install docker-registry)", self.path.display())
             }
@@ -80,7 +85,7 @@ impl Server {
             .context("a folder for the server")?;
         let log = folder.path().join("log");
         let started = match program.kind {
-            Kind::Wharf => start_wharf(program, folder.path(), &log).await,
+            Kind::Wharf | Kind::WharfWithPolicies => start_wharf(program, folder.path(), &log).await,
             Kind::DockerRegistry => start_docker_registry(program, folder.path(), &log).await,
         };
         let (child, target) = started.with_context(|| format!("start {}{}", program.label, last_lines(&log)))?;
@@ -135,7 +140,12 @@ async fn start_wharf(program: &Program, folder: &Path, log: &Path) -> Result<(Ch
         if url.is_empty() {
             return Ok(None);
         }
-        wharf::log_in(Target::parse(&url)?).await.map(Some)
+        let target = Target::parse(&url)?;
+        match program.kind {
+            Kind::WharfWithPolicies => wharf::log_in_with_policies(target).await,
+            Kind::Wharf | Kind::DockerRegistry => wharf::log_in(target).await,
+        }
+        .map(Some)
     })
     .await
 }

@@ -1,13 +1,13 @@
-//! What Wharf wants before it can be measured: a repository, and a token for the registry.
-//!
-//! The two calls are signed as AWS Signature Version 4 says, by this client's own code.
+//! What Wharf wants before it can be measured: a repository, and a token for the registry; in one kind of start also
+//! many users with many policies, of whom one asks.
 
 use anyhow::{Context, Result};
-use aws_lc_rs::{digest, hmac};
+use aws::sigv4::{SigningRequest, sign_headers};
+use aws::{QueryForm, SecretAccessKey};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::http::{Connection, Target};
-use crate::payload::hex;
 use crate::rows::REPOSITORY;
 
 /// The root access key that the measured Wharf is started with.
@@ -15,79 +15,143 @@ pub const ACCESS_KEY_ID: &str = "AKIAWHARFBENCH000000";
 pub const SECRET_ACCESS_KEY: &str = "bench-bench-bench-bench-bench-bench-0000";
 
 const REGION: &str = "us-east-1";
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const JSON: &str = "application/x-amz-json-1.1";
+const FORM: &str = "application/x-www-form-urlencoded";
+const USERS: usize = 200;
+const POLICIES_PER_USER: usize = 5;
+const STATEMENTS_PER_POLICY: usize = 20;
 
-/// Creates the repository of the rows and returns the target with a registry token.
-pub async fn log_in(mut target: Target) -> Result<Target> {
+/// Whose key signs.
+struct Key {
+    id: String,
+    secret: SecretAccessKey,
+}
+
+impl Key {
+    fn root() -> Self {
+        Self { id: ACCESS_KEY_ID.to_owned(), secret: SecretAccessKey::new(SECRET_ACCESS_KEY.to_owned()) }
+    }
+}
+
+/// Creates the repository of the rows and returns the target with a registry token of the root user.
+pub async fn log_in(target: Target) -> Result<Target> {
     let mut connection = Connection::open(&target).await?;
-    call(&mut connection, &target, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
-    let answer = call(&mut connection, &target, "GetAuthorizationToken", &json!({})).await?;
+    let root = Key::root();
+    ecr(&mut connection, &target, &root, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
+    with_token(&mut connection, target, &root).await
+}
+
+/// As [`log_in`], but the token is of one of 200 users, who have 1,000 policies of 20 statements between them.
+pub async fn log_in_with_policies(target: Target) -> Result<Target> {
+    let mut connection = Connection::open(&target).await?;
+    let root = Key::root();
+    ecr(&mut connection, &target, &root, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
+    for user in 0..USERS {
+        let name = format!("user-{user}");
+        iam(&mut connection, &target, &root, &[("Action", "CreateUser"), ("UserName", &name)]).await?;
+        for number in 0..POLICIES_PER_USER {
+            let form = [
+                ("Action", "CreatePolicy"),
+                ("PolicyName", &*format!("policy-{user}-{number}")),
+                ("PolicyDocument", &*policy(user, number)),
+            ];
+            iam(&mut connection, &target, &root, &form).await?;
+            let arn = format!("arn:aws:iam::123456789012:policy/policy-{user}-{number}");
+            let form = [("Action", "AttachUserPolicy"), ("UserName", &*name), ("PolicyArn", &*arn)];
+            iam(&mut connection, &target, &root, &form).await?;
+        }
+    }
+    let form = [("Action", "CreateAccessKey"), ("UserName", "user-0")];
+    let answer = iam(&mut connection, &target, &root, &form).await?;
+    let element = |name: &str| {
+        let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+        rest.split_once('<').map(|(text, _)| text.to_owned())
+    };
+    let id = element("AccessKeyId").context("an answer without AccessKeyId")?;
+    let secret = SecretAccessKey::new(element("SecretAccessKey").context("an answer without SecretAccessKey")?);
+    with_token(&mut connection, target, &Key { id, secret }).await
+}
+
+/// A policy of 20 statements as companies write them; only the very last statement of a user's policies lets it use the
+/// repository of the rows.
+fn policy(user: usize, number: usize) -> String {
+    let statements: Vec<Value> = (0..STATEMENTS_PER_POLICY)
+        .map(|statement| {
+            let is_last = (number, statement) == (POLICIES_PER_USER - 1, STATEMENTS_PER_POLICY - 1);
+            let others = format!("arn:aws:ecr:*:123456789012:repository/team-{user}/app-{number}-{statement}*");
+            json!({
+                "Sid": format!("S{statement}"),
+                "Effect": "Allow",
+                "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:PutImage", "ecr:*Layer*", "ecr:Get*"],
+                "Resource": if is_last { "*" } else { &others },
+            })
+        })
+        .collect();
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+async fn with_token(connection: &mut Connection, mut target: Target, key: &Key) -> Result<Target> {
+    let answer = ecr(connection, &target, key, "GetAuthorizationToken", &json!({})).await?;
     let token = answer.pointer("/authorizationData/0/authorizationToken").and_then(Value::as_str);
     // The token is the user name and password in the form that Basic authentication takes.
     target.authorization = Some(format!("Basic {}", token.context("an answer without authorizationToken")?));
     Ok(target)
 }
 
-async fn call(connection: &mut Connection, target: &Target, operation: &str, input: &Value) -> Result<Value> {
-    let body = input.to_string();
+async fn ecr(connection: &mut Connection, target: &Target, key: &Key, operation: &str, input: &Value) -> Result<Value> {
     let amz_target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-    let amz_date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let authorization = authorization(&target.authority, &amz_date, &amz_target, body.as_bytes());
-    let headers = [
-        &format!("Content-Type: {CONTENT_TYPE}"),
-        &format!("Content-Length: {}", body.len()),
-        &format!("X-Amz-Date: {amz_date}"),
-        &format!("X-Amz-Target: {amz_target}"),
-        &format!("Authorization: {authorization}"),
-    ];
-    let mut request = target.head("POST", "/", &headers.map(String::as_str));
-    request.extend_from_slice(body.as_bytes());
+    let headers = [("content-type", JSON), ("x-amz-target", amz_target.as_str())];
+    let answer = call(connection, target, key, "ecr", &headers, input.to_string().as_bytes())
+        .await
+        .with_context(|| operation.to_owned())?;
+    serde_json::from_slice(&answer).with_context(|| format!("the answer of {operation}"))
+}
+
+async fn iam(connection: &mut Connection, target: &Target, key: &Key, form: &[(&str, &str)]) -> Result<String> {
+    let form = QueryForm::encode(form.iter().copied().chain([("Version", "2010-05-08")]));
+    let headers = [("content-type", FORM)];
+    let answer = call(connection, target, key, "iam", &headers, form.as_bytes()).await.with_context(|| form.clone())?;
+    String::from_utf8(answer).context("an answer that is no text")
+}
+
+/// A signed POST to `/`; returns the answer's body.
+async fn call(
+    connection: &mut Connection,
+    target: &Target,
+    key: &Key,
+    service: &str,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+) -> Result<Vec<u8>> {
+    let mut map = HeaderMap::new();
+    map.insert("host", HeaderValue::from_str(&target.authority)?);
+    for (name, value) in headers {
+        map.insert(HeaderName::from_static(name), HeaderValue::from_str(value)?);
+    }
+    let added = sign_headers(&SigningRequest {
+        method: "POST",
+        path: "/",
+        query: "",
+        headers: &map,
+        body,
+        access_key_id: &key.id,
+        secret: &key.secret,
+        session_token: None,
+        region: REGION,
+        service,
+        now_ms: jiff::Timestamp::now().as_millisecond(),
+    });
+    let mut lines = vec![format!("content-length: {}", body.len())];
+    for (name, value) in headers {
+        lines.push(format!("{name}: {value}"));
+    }
+    for (name, value) in &added {
+        lines.push(format!("{name}: {}", value.to_str()?));
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut request = target.head("POST", "/", &lines);
+    request.extend_from_slice(body);
     connection.send(&request).await?;
-    let answer = connection.expect(200).await.with_context(|| operation.to_owned())?;
-    let body = connection.body(answer.length).await?;
-    serde_json::from_slice(&body).with_context(|| format!("the answer of {operation}"))
-}
-
-/// The `Authorization` header of a POST to `/` at `amz_date`.
-fn authorization(authority: &str, amz_date: &str, amz_target: &str, body: &[u8]) -> String {
-    const SIGNED_HEADERS: &str = "content-type;host;x-amz-date;x-amz-target";
-    let canonical_request = format!(
-        "POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{authority}\nx-amz-date:{amz_date}\nx-amz-target:{amz_target}\n\n\
-         {SIGNED_HEADERS}\n{}",
-        sha256_hex(body),
-    );
-    let day = &amz_date[..8];
-    let scope = format!("{day}/{REGION}/ecr/aws4_request");
-    let string_to_sign = format!("AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()));
-
-    let mut key = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
-    for part in [day, REGION, "ecr", "aws4_request"] {
-        key = hmac_sha256(&key, part).as_ref().to_vec();
-    }
-    let signature = hex(hmac_sha256(&key, &string_to_sign).as_ref());
-    format!(
-        "AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/{scope}, SignedHeaders={SIGNED_HEADERS}, Signature={signature}"
-    )
-}
-
-fn hmac_sha256(key: &[u8], message: &str) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes())
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signatures_are_those_of_the_aws_sdk() {
-        // What botocore 1.43 computes for the same request and credentials.
-        let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
-        let header = authorization("127.0.0.1:5000", "20260102T030405Z", target, br#"{"repositoryName":"bench/app"}"#);
-        let signature = header.rsplit_once("Signature=").map(|(_, signature)| signature);
-        assert_eq!(signature, Some("f10784c5985bf669b41686431e362efd792ea3b8616317935f6b493e1e203668"));
-    }
+    let answer = connection.expect(200).await?;
+    connection.body(answer.length).await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -90,6 +91,13 @@ fn decode(bytes: &[u8]) -> Result<String, QueryError> {
 }
 
 impl QueryForm {
+    /// Writes a form.
+    pub fn encode<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+        let encode = |text: &'a str| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let pairs = fields.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
     /// Reads a form body or query string.
     pub fn parse(form: &[u8]) -> Result<Self, QueryError> {
         let mut fields = Vec::new();
@@ -141,6 +149,13 @@ mod tests {
         assert_eq!(json, expected);
         let deep = format!("{}=1", "a.".repeat(MAX_DEPTH + 1));
         assert_eq!(QueryForm::parse(deep.as_bytes()).expect("valid").to_json().err(), Some(QueryError::TooDeep));
+    }
+
+    #[test]
+    fn written_forms_read_back() {
+        let fields = [("Action", "X"), ("a b", "c&d=é+%")];
+        let form = QueryForm::parse(QueryForm::encode(fields).as_bytes()).expect("valid");
+        assert!(fields.iter().all(|(name, value)| form.get(name) == Some(value)));
     }
 
     #[test]
