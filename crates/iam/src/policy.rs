@@ -79,6 +79,11 @@ impl Policy {
         self.0.keys.iter().map(String::as_str)
     }
 
+    /// Whether every statement names no other actions than these, each spelled out.
+    pub fn is_only_about(&self, actions: &[&str]) -> bool {
+        self.0.statements.iter().all(|statement| statement.actions.are_among(actions))
+    }
+
     /// The AWS principals that it names, as written: ARNs, account ids, unique ids; not `*`.
     pub fn aws_principals(&self) -> impl Iterator<Item = &str> {
         let principals = self.0.statements.iter().filter_map(|statement| statement.principals.as_ref());
@@ -100,5 +105,33 @@ impl Statement {
             && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, request.context))
             && self.conditions.iter().all(|condition| condition.holds(request.context));
         if matches { grant } else { Grant::None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_that_a_policy_is_about() {
+        let policy = |element: &str| {
+            let text = format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Resource": "*", {element}}}]}}"#
+            );
+            Policy::parse(PolicyKind::Registry, &text).expect("valid")
+        };
+        for (element, is_only) in [
+            (r#""Action": "ecr:ReplicateImage""#, true),
+            (r#""Action": ["ECR:replicateimage", "ecr:CreateRepository"]"#, true),
+            (r#""Action": ["ecr:ReplicateImage", "ecr:PutImage"]"#, false),
+            (r#""Action": "ecr:Replicate*""#, false),
+            (r#""NotAction": "ecr:ReplicateImage""#, false),
+        ] {
+            assert_eq!(
+                policy(element).is_only_about(&["ecr:ReplicateImage", "ecr:CreateRepository"]),
+                is_only,
+                "{element}"
+            );
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
 
 /// Actions that a registry policy of scope V1 governs (access.md 4).
-const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
+pub const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 
 /// What a decision is about.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@ use store::tables::{identity_version, registry_policies};
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::settings::{self, AccountSetting};
 
 /// The operation.
 pub struct PutRegistryPolicy;
@@ -29,27 +30,32 @@ impl Operation for PutRegistryPolicy {
     const ACTION: &'static str = "ecr:PutRegistryPolicy";
     type Input = Input;
     type Output = Output;
-    type Checked = String;
+    type Checked = (String, iam::Policy);
     type Error = EcrError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<String, EcrError> {
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let policy_text = constraints::required("policyText", input.policy_text)?;
-        constraints::policy(call, iam::PolicyKind::Registry, &policy_text)?;
-        Ok(policy_text)
+        let policy = constraints::policy(call, iam::PolicyKind::Registry, &policy_text)?;
+        Ok((policy_text, policy))
     }
 
     fn needs(_: &Call<'_>, _: &Self::Checked) -> Vec<Need> {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, policy_text: String) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let output = Output { registry_id: registry.account.to_string(), policy_text: policy_text.clone() };
         call.app()
             .db
             .write(move |tx| {
+                // access.md 4: scope V1 knows three actions only.
+                let scope = settings::value(tx, &registry, AccountSetting::RegistryPolicyScope)?;
+                if scope == "V1" && !policy.is_only_about(&V1_ACTIONS) {
+                    return Err(EcrError::parameter("PolicyText", "Invalid registry policy provided"));
+                }
                 identity_version::increment(tx)?;
-                registry_policies::upsert(tx, &registry, &policy_text)
+                Ok(registry_policies::upsert(tx, &registry, &policy_text)?)
             })
             .await?;
         call.app().refresh_identities().await?;
