@@ -1,9 +1,10 @@
 //! DeleteRegistryPolicy: takes the policy of a registry away.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::tables::{identity_version, registry_policies};
 
 use super::errors::EcrError;
+use super::shapes::RegistryPolicy;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
@@ -13,18 +14,11 @@ pub struct DeleteRegistryPolicy;
 #[derive(Deserialize)]
 pub struct Input {}
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Output {
-    registry_id: String,
-    policy_text: String,
-}
-
 impl Operation for DeleteRegistryPolicy {
     const NAME: &'static str = "DeleteRegistryPolicy";
     const ACTION: &'static str = "ecr:DeleteRegistryPolicy";
     type Input = Input;
-    type Output = Output;
+    type Output = RegistryPolicy;
     type Checked = ();
     type Error = EcrError;
 
@@ -36,17 +30,16 @@ impl Operation for DeleteRegistryPolicy {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, (): ()) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (): ()) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        let output = call.app().db.write(move |tx| {
-            let policy_text = registry_policies::find(tx, &registry)?
-                .ok_or_else(|| EcrError::RegistryPolicyNotFound(registry.clone()))?;
+        let deleted = call.app().db.write(move |tx| {
+            let policy = RegistryPolicy::require(tx, &registry)?;
             registry_policies::delete(tx, &registry)?;
             identity_version::increment(tx)?;
-            Ok::<_, EcrError>(Output { registry_id: registry.account.to_string(), policy_text })
+            Ok::<_, EcrError>(policy)
         });
-        let output = output.await?;
+        let policy = deleted.await?;
         call.app().refresh_identities().await?;
-        Ok(output)
+        Ok(policy)
     }
 }

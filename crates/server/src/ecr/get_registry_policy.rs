@@ -1,9 +1,9 @@
 //! GetRegistryPolicy: the policy of a registry, as it was given.
 
-use serde::{Deserialize, Serialize};
-use store::tables::registry_policies;
+use serde::Deserialize;
 
 use super::errors::EcrError;
+use super::shapes::RegistryPolicy;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
@@ -13,18 +13,11 @@ pub struct GetRegistryPolicy;
 #[derive(Deserialize)]
 pub struct Input {}
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Output {
-    registry_id: String,
-    policy_text: String,
-}
-
 impl Operation for GetRegistryPolicy {
     const NAME: &'static str = "GetRegistryPolicy";
     const ACTION: &'static str = "ecr:GetRegistryPolicy";
     type Input = Input;
-    type Output = Output;
+    type Output = RegistryPolicy;
     type Checked = ();
     type Error = EcrError;
 
@@ -36,12 +29,8 @@ impl Operation for GetRegistryPolicy {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, (): ()) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (): ()) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        let registry_id = registry.account.to_string();
-        let wanted = registry.clone();
-        let found = call.app().db.read_point(move |tx| registry_policies::find(tx, &wanted)).await?;
-        let policy_text = found.ok_or(EcrError::RegistryPolicyNotFound(registry))?;
-        Ok(Output { registry_id, policy_text })
+        call.app().db.read_point(move |tx| RegistryPolicy::require(tx, &registry)).await
     }
 }

@@ -1,10 +1,11 @@
 //! PutRegistryPolicy: says who may do what with a registry (access.md 4).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use store::tables::{identity_version, registry_policies};
 
 use super::constraints;
 use super::errors::EcrError;
+use super::shapes::RegistryPolicy;
 use crate::auth::authorize::{Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings::{self, AccountSetting};
@@ -18,18 +19,11 @@ pub struct Input {
     policy_text: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Output {
-    registry_id: String,
-    policy_text: String,
-}
-
 impl Operation for PutRegistryPolicy {
     const NAME: &'static str = "PutRegistryPolicy";
     const ACTION: &'static str = "ecr:PutRegistryPolicy";
     type Input = Input;
-    type Output = Output;
+    type Output = RegistryPolicy;
     type Checked = (String, iam::Policy);
     type Error = EcrError;
 
@@ -43,9 +37,9 @@ impl Operation for PutRegistryPolicy {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        let output = Output { registry_id: registry.account.to_string(), policy_text: policy_text.clone() };
+        let output = RegistryPolicy::new(&registry, policy_text.clone());
         call.app()
             .db
             .write(move |tx| {

@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 use aws::Timestamp;
 use oci::{Digest, RepositoryName, TagFilter};
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{Repository as StoredRepository, TagMutability};
+use store::tables::{registry_policies, repository_policies};
 
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
+use crate::aws_api::operation::Call;
 use crate::http::request::RequestContext;
+use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::{NoImage, Selector};
+use crate::registry::repositories::require;
 
 /// `Repository`.
 #[derive(Serialize)]
@@ -136,6 +141,73 @@ pub struct ImageIdentifier {
     /// A tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag: Option<String>,
+}
+
+/// The members by which operations name a repository.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryMembers {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+}
+
+impl RepositoryMembers {
+    /// The repository that they name.
+    pub fn check(self, call: &Call<'_>) -> Result<RepositoryRef, EcrError> {
+        let registry = constraints::registry(call, self.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", self.repository_name)?;
+        Ok(RepositoryRef { registry, name })
+    }
+}
+
+/// A repository's policy: the output of the operations that set, show and delete it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryPolicy {
+    registry_id: String,
+    repository_name: String,
+    policy_text: String,
+}
+
+impl RepositoryPolicy {
+    /// Of a repository.
+    pub fn new(repository: &RepositoryRef, policy_text: String) -> Self {
+        let RepositoryRef { registry, name } = repository;
+        Self { registry_id: registry.account.to_string(), repository_name: name.to_string(), policy_text }
+    }
+
+    /// As stored; the repository must be there and have one.
+    pub fn require(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Self, EcrError> {
+        require(tx, &repository.registry, &repository.name)?;
+        let access = repository_policies::find_access(tx, &repository.registry, &repository.name)?;
+        match access.and_then(|access| access.policy) {
+            Some(policy_text) => Ok(Self::new(repository, policy_text)),
+            None => Err(EcrError::RepositoryPolicyNotFound(repository.clone())),
+        }
+    }
+}
+
+/// A registry's policy: the output of the operations that put, show and delete it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryPolicy {
+    registry_id: String,
+    policy_text: String,
+}
+
+impl RegistryPolicy {
+    /// Of a registry.
+    pub fn new(registry: &RegistryId, policy_text: String) -> Self {
+        Self { registry_id: registry.account.to_string(), policy_text }
+    }
+
+    /// As stored; the registry must have one.
+    pub fn require(tx: &mut dyn Tx, registry: &RegistryId) -> Result<Self, EcrError> {
+        match registry_policies::find(tx, registry)? {
+            Some(policy_text) => Ok(Self::new(registry, policy_text)),
+            None => Err(EcrError::RegistryPolicyNotFound(registry.clone())),
+        }
+    }
 }
 
 /// The permissions that a request for these images needs: one for each tag that it names, and one for the rest.
