@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from harness.commands import refused, run
-from harness.server import AWS, Wharf, binary
+from harness.server import AWS, ROOT, Wharf, binary
 
 
 @pytest.fixture
@@ -193,3 +193,11 @@ def test_self_signed(tmp_path):
         "curl", "--verbose", "--noproxy", "*", f"{server.url}/healthz", environment={"CURL_CA_BUNDLE": None}
     )
     server.finish()
+
+
+def test_first_command_of_the_readme():
+    """The command that a newcomer runs first starts this program, without naming it."""
+    readme = (ROOT / "README.md").read_text()
+    command = re.search(r"^cargo run .* serve$", readme, re.MULTILINE)[0]
+    help_of_it = run(*command.split(), "--help", cwd=ROOT, timeout=600).stdout
+    assert "--data-dir" in help_of_it
