@@ -8,8 +8,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 use store::tables::{repository_policies, resource_tags};
 
+use super::allowed::Allowed;
 use super::caller::Caller;
-use super::directory::Directory;
+use super::directory::{Directory, RegistryPolicy};
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
 
@@ -107,12 +108,19 @@ impl From<StoreError> for Refusal {
 /// Refuses unless the caller has the permission.
 pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let directory = http.app.identities.current();
-    let decision = decide(http, &directory, caller, need).await?;
-    if decision.is_allowed() {
+    let rules = RepositoryRules::of(http, need).await?;
+    let (action, resource) = (&need.action, arn(need));
+    let kept = kept_decisions(&directory, caller, need, &rules);
+    if kept.is_some_and(|kept| kept.contains(action, &resource)) {
         return Ok(());
     }
-    let action = &need.action;
-    let resource = arn(need);
+    let decision = decide_by(http, &directory, caller, need, &rules).await?;
+    if decision.is_allowed() {
+        if let Some(kept) = kept {
+            kept.insert(action, &resource);
+        }
+        return Ok(());
+    }
     let because = decision.because(action);
     tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), %action, %resource, deciding = ?decision.deciding(), "denied");
     Err(Refusal::Denied(format!(
@@ -143,11 +151,8 @@ pub async fn decide(
     caller: &Caller,
     need: &Need,
 ) -> Result<Decision, StoreError> {
-    let rules = match &need.resource {
-        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
-        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
-    };
-    decide_by(http, directory, caller, need, rules).await
+    let rules = RepositoryRules::of(http, need).await?;
+    decide_by(http, directory, caller, need, &rules).await
 }
 
 /// Whether the caller would have the permission if the repository had this policy in place of its own.
@@ -157,12 +162,8 @@ pub async fn would_allow(
     need: &Need,
     policy: Policy,
 ) -> Result<bool, StoreError> {
-    let rules = match &need.resource {
-        Resource::Repository { registry, name } => RepositoryRules::find(http, registry, name).await?,
-        Resource::Own(_) | Resource::Any => RepositoryRules::default(),
-    };
-    let rules = RepositoryRules { policy: Some(policy), ..rules };
-    Ok(decide_by(http, &http.app.identities.current(), caller, need, rules).await?.is_allowed())
+    let rules = RepositoryRules { policy: Some(policy), ..RepositoryRules::of(http, need).await? };
+    Ok(decide_by(http, &http.app.identities.current(), caller, need, &rules).await?.is_allowed())
 }
 
 async fn decide_by(
@@ -170,7 +171,7 @@ async fn decide_by(
     directory: &Directory,
     caller: &Caller,
     need: &Need,
-    repository: RepositoryRules,
+    repository: &RepositoryRules,
 ) -> Result<Decision, StoreError> {
     let resource = arn(need);
     let owner = match &need.resource {
@@ -180,15 +181,9 @@ async fn decide_by(
     let identity = caller.identity();
     let session = caller.session().filter(|session| !session.policies.is_empty());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
-    let registry_policy = match &need.resource {
-        Resource::Repository { registry, .. } => directory.registry_policy(registry),
-        Resource::Any if need.action.starts_with("ecr:") => {
-            directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
-        }
-        Resource::Own(_) | Resource::Any => None,
-    }
-    .filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action));
-    let repository_policy = repository.policy.map(|policy| Attached { name: resource.clone(), policy });
+    let registry_policy = registry_policy(directory, caller, need);
+    let repository_policy =
+        repository.policy.as_ref().map(|policy| Attached { name: resource.clone(), policy: policy.clone() });
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
@@ -214,6 +209,37 @@ async fn decide_by(
     Ok(iam::decide(&request, &policies))
 }
 
+/// The policy of the registry that a need is about, if it has a say.
+fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -> Option<&'a RegistryPolicy> {
+    let policy = match &need.resource {
+        Resource::Repository { registry, .. } => directory.registry_policy(registry),
+        Resource::Any if need.action.starts_with("ecr:") => {
+            directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
+        }
+        Resource::Own(_) | Resource::Any => None,
+    };
+    policy.filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action))
+}
+
+/// What was decided already for the caller's user or role, if its own policies alone decide.
+fn kept_decisions<'a>(
+    directory: &Directory,
+    caller: &'a Caller,
+    need: &Need,
+    repository: &RepositoryRules,
+) -> Option<&'a Allowed> {
+    let owner = match &need.resource {
+        Resource::Repository { registry, .. } => registry.account,
+        Resource::Own(_) | Resource::Any => caller.account,
+    };
+    let is_alone = owner == caller.account
+        && repository.policy.is_none()
+        && registry_policy(directory, caller, need).is_none()
+        && caller.scope.is_none()
+        && caller.session().is_none_or(|session| session.policies.is_empty());
+    caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
+}
+
 /// What a repository contributes to decisions about it.
 #[derive(Default)]
 struct RepositoryRules {
@@ -222,6 +248,13 @@ struct RepositoryRules {
 }
 
 impl RepositoryRules {
+    async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
+        match &need.resource {
+            Resource::Repository { registry, name } => Self::find(http, registry, name).await,
+            Resource::Own(_) | Resource::Any => Ok(Self::default()),
+        }
+    }
+
     async fn find(http: &RequestContext, registry: &RegistryId, name: &str) -> Result<Self, StoreError> {
         let Ok(name) = name.parse::<RepositoryName>() else { return Ok(Self::default()) };
         let registry = registry.clone();

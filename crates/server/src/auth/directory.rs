@@ -20,6 +20,7 @@ use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
 use store::tables::registry_id::RegistryId;
 use store::tables::{account_settings, identity_version, registry_policies};
 
+use super::allowed::Allowed;
 use super::policy_cache::PolicyCache;
 use crate::iam_api::managed;
 use crate::registry::settings::AccountSetting;
@@ -42,6 +43,8 @@ pub struct Identity {
     pub boundary: Option<Attached>,
     /// Who may assume the role.
     pub trust: Option<Attached>,
+    /// What was decided already; none if its policies have conditions, so that requests differ.
+    pub allowed: Option<Allowed>,
 }
 
 impl Identity {
@@ -233,9 +236,11 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
                 Some(Attached { name: arn.clone(), policy: read(cache, PolicyKind::Trust, &arn, document)? })
             }
         };
+        let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
+        let allowed = (!has_conditions).then(Allowed::default);
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
         let id = entity.id.clone();
-        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust }));
+        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, allowed }));
     }
     Ok(())
 }
