@@ -1,6 +1,7 @@
 //! Who is asking, and whether they may: signatures, sessions, registry tokens, the one authorization step.
 
 pub mod accounts;
+pub mod assume;
 pub mod authorize;
 pub mod caller;
 pub mod directory;

@@ -1,0 +1,12 @@
+//! Web identities: what an OpenID Connect provider has signed about somebody, and the keys to check it with.
+
+mod fetch;
+mod keys;
+mod networks;
+mod sources;
+pub mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use sources::{Issuers, SourceConfig};
