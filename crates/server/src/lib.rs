@@ -13,6 +13,8 @@ mod jobs;
 mod registry;
 pub mod start;
 mod sts;
+#[cfg(test)]
+mod test_app;
 mod v2;
 
 pub use start::{Server, StartError};

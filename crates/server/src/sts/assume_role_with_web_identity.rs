@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::constraints::{self, PolicyArn};
 use super::errors::StsError;
 use super::grant::{self, AssumedRoleUser, Credentials, Wish};
-use super::web_identity::token::{MAX_TOKEN_CHARS, Token, WebIdentity, issuer_name};
+use super::web_identity::token::{MAX_TOKEN_CHARS, Token, WebIdentity};
 use super::{Running, UnsignedEntry};
 use crate::auth::assume::authorize_web_identity;
 use crate::auth::directory::Directory;
@@ -118,8 +118,11 @@ async fn believe(
         let issuer = &token.issuer;
         StsError::InvalidIdentityToken(format!("No OpenIDConnect provider found in your account for {issuer}"))
     };
-    // Without a scheme the URL would name the provider all the same.
-    if issuer_name(&token.issuer) == token.issuer {
+    // Without a scheme the URL would name the provider all the same, and a single word could be that of other keys:
+    // `aws:sub` is no issuer's to say.
+    let name = token.issuer_name();
+    let is_host = name.contains(['.', ':', '/']) || name == "localhost";
+    if name == token.issuer || !is_host {
         return Err(unknown());
     }
     let provider = directory.provider(provider_arn).ok_or_else(unknown)?;

@@ -20,8 +20,6 @@ const NAME_PATTERN: &str = "[\\w+=,.@-]*";
 /// The ARN of a role, and whose it is.
 #[derive(Clone, Debug)]
 pub struct RoleArn {
-    /// As the request has it.
-    pub given: String,
     /// As Wharf keeps it: in the partition `aws`.
     pub stored: String,
     /// The account.
@@ -101,7 +99,7 @@ pub fn role_arn(value: Option<String>) -> Result<RoleArn, StsError> {
     let parts = stored.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
     let account = parts.filter(|(_, name)| !name.is_empty()).and_then(|(account, _)| account.parse().ok());
     match account {
-        Some(account) => Ok(RoleArn { given, stored, account }),
+        Some(account) => Ok(RoleArn { stored, account }),
         None => Err(StsError::Validation(format!("{given} is invalid"))),
     }
 }

@@ -7,6 +7,10 @@ mod sources;
 pub mod token;
 
 #[cfg(test)]
-mod tests;
+mod fetch_tests;
+#[cfg(test)]
+pub mod test_issuer;
+#[cfg(test)]
+mod token_tests;
 
 pub use sources::{Issuers, SourceConfig};

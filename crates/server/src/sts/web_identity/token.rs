@@ -200,7 +200,7 @@ impl<'a> Token<'a> {
 }
 
 /// An issuer's URL without its scheme.
-pub fn issuer_name(issuer: &str) -> &str {
+fn issuer_name(issuer: &str) -> &str {
     issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://")).unwrap_or(issuer)
 }
 
