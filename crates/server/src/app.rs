@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::uploads::UploadLocks;
+use crate::sts::web_identity::Issuers;
 
 /// Limits of one node. Units are in the names; all bound what a client can make the server hold.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub struct App {
     pub failures: Failures,
     /// Uses of keys and tokens that are not stored yet.
     pub last_uses: LastUses,
+    /// The keys of OpenID Connect issuers.
+    pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
     /// Keeps two requests from writing one upload.

@@ -1,5 +1,6 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::app::Limits;
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::TlsSource;
+use crate::sts::web_identity::SourceConfig;
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -74,6 +76,9 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
+    #[serde(default)]
+    pub oidc: OidcConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -117,6 +122,29 @@ pub struct DatabaseConfig {
     pub url: Option<Hidden>,
     /// Connections to PostgreSQL. Default: 16.
     pub pool_size: Option<usize>,
+}
+
+/// OpenID Connect. Which issuers an account trusts is said through IAM; here is how they are reached.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// Whether issuers may be in private networks and on this machine. Default: false, so that whoever may name an
+    /// issuer cannot reach into the server's own network.
+    #[serde(default)]
+    pub allow_private_networks: bool,
+    /// Issuers whose keys are in files, for networks that do not reach them.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+}
+
+/// An issuer whose keys are in a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// Its URL, exactly as its tokens name it (`iss`).
+    pub url: String,
+    /// A JSON Web Key Set; read again every hour, and then nothing is fetched from the issuer.
+    pub jwks_file: PathBuf,
 }
 
 /// Something in the configuration is wrong.
@@ -246,6 +274,21 @@ impl Config {
             .map_err(|error| ConfigError(format!("service_key: {error}")))
     }
 
+    /// Where the keys of OpenID Connect issuers come from.
+    pub(crate) fn oidc_sources(&self) -> Result<SourceConfig, ConfigError> {
+        let mut files = HashMap::new();
+        for issuer in &self.oidc.issuers {
+            let url = &issuer.url;
+            if !["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+                return Err(ConfigError(format!("oidc.issuers: '{url}' is not a URL")));
+            }
+            if files.insert(url.clone(), issuer.jwks_file.clone()).is_some() {
+                return Err(ConfigError(format!("oidc.issuers: '{url}' is there twice")));
+            }
+        }
+        Ok(SourceConfig { allow_private_networks: self.oidc.allow_private_networks, files })
+    }
+
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -255,7 +298,9 @@ impl Config {
         note(self.tls_source().map(drop).map_err(|error| error.to_string()));
         note(self.service_key().map(drop).map_err(|error| error.to_string()));
         note(credentials::check(self).map_err(|error| error.to_string()));
-        for file in [&self.tls.certificate, &self.tls.key].into_iter().flatten() {
+        note(self.oidc_sources().map(drop).map_err(|error| error.to_string()));
+        let jwks_files = self.oidc.issuers.iter().map(|issuer| &issuer.jwks_file);
+        for file in [&self.tls.certificate, &self.tls.key].into_iter().flatten().chain(jwks_files) {
             note(std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display())));
         }
         problems
@@ -315,6 +360,7 @@ mod tests {
         let config: Config = toml::from_str(example).expect("the example is valid");
         assert_eq!(config.listen(), DEFAULT_LISTEN);
         assert_eq!(config.accounts.len(), 1);
+        assert_eq!(config.oidc.issuers.len(), 1);
         assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
     }
 
@@ -350,9 +396,18 @@ mod tests {
 
     #[test]
     fn all_problems_are_listed() {
-        let text = "regions = [\"No\"]\npublic_url = \"x\"\nservice_key = \"1\"\naccess_key_id = \"a\"\n[tls]\nkey = \"/absent\"";
+        let text = "regions = [\"No\"]\npublic_url = \"x\"\nservice_key = \"1\"\naccess_key_id = \"a\"\n[tls]\nkey = \"/absent\"\n[[oidc.issuers]]\nurl = \"issuer\"\njwks_file = \"/nowhere\"";
         let problems = toml::from_str::<Config>(text).expect("well-formed").problems();
-        for word in ["No", "public_url", "service_key", "secret_access_key", "tls.certificate", "/absent"] {
+        for word in [
+            "No",
+            "public_url",
+            "service_key",
+            "secret_access_key",
+            "tls.certificate",
+            "/absent",
+            "'issuer'",
+            "/nowhere",
+        ] {
             assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
         }
         assert_eq!(Config::default().problems(), Vec::<String>::new());

@@ -22,6 +22,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError};
+use crate::sts::web_identity::Issuers;
 use crate::{credentials, jobs};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -133,6 +134,7 @@ impl Server {
             policies: Arc::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
             last_uses: LastUses::default(),
+            oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),

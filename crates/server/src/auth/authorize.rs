@@ -192,7 +192,7 @@ async fn decide_by(
         repository: repository_policy.as_ref(),
         registry: registry_policy.map(|registry| &registry.policy),
     };
-    let mut keys = RequestKeys::new(http, caller, need, owner);
+    let mut keys = RequestKeys::new(http, Some(caller), &need.keys, owner);
     if let Some(id) = repository.id
         && names_resource_tag(&policies)
     {
@@ -271,7 +271,7 @@ impl RepositoryRules {
 }
 
 /// Every condition key that the policies read, in lower case; some more than once.
-fn read_keys<'a>(policies: &Policies<'a>) -> impl Iterator<Item = &'a str> {
+pub(super) fn read_keys<'a>(policies: &Policies<'a>) -> impl Iterator<Item = &'a str> {
     let single = [policies.boundary, policies.scope, policies.repository, policies.registry];
     policies
         .identity

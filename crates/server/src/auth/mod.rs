@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod allowed;
+pub mod assume;
 pub mod authorize;
 pub mod caller;
 pub mod directory;

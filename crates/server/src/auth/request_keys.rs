@@ -4,15 +4,20 @@ use aws::AccountId;
 use http::header;
 use iam::{Context, Principal};
 
-use super::authorize::Need;
-use super::caller::{Caller, Credentials};
+use super::caller::Caller;
 use crate::http::request::RequestContext;
+
+/// Condition keys that only one request has, with their values.
+pub type OwnKeys = [(String, Vec<String>)];
+/// What the names of keys begin with whose values nobody but the server says, whatever an issuer calls itself.
+const OWN_PREFIXES: [&str; 6] = ["aws:", "ecr:", "ecr-public:", "iam:", "kms:", "sts:"];
 
 /// Where the values of condition keys come from.
 pub struct RequestKeys<'a> {
     http: &'a RequestContext,
-    caller: &'a Caller,
-    need: &'a Need,
+    /// None where someone presents a web identity.
+    caller: Option<&'a Caller>,
+    of_request: &'a OwnKeys,
     owner: AccountId,
     /// The tags of the resource, if they were read.
     pub resource_tags: Vec<(String, String)>,
@@ -20,8 +25,13 @@ pub struct RequestKeys<'a> {
 
 impl<'a> RequestKeys<'a> {
     /// The keys of one permission that a request needs, on a resource of `owner`.
-    pub const fn new(http: &'a RequestContext, caller: &'a Caller, need: &'a Need, owner: AccountId) -> Self {
-        Self { http, caller, need, owner, resource_tags: Vec::new() }
+    pub const fn new(
+        http: &'a RequestContext,
+        caller: Option<&'a Caller>,
+        of_request: &'a OwnKeys,
+        owner: AccountId,
+    ) -> Self {
+        Self { http, caller, of_request, owner, resource_tags: Vec::new() }
     }
 
     /// The context that holds those of `keys` (lower case) that have a value.
@@ -36,71 +46,83 @@ impl<'a> RequestKeys<'a> {
     }
 
     fn values(&self, key: &str) -> Vec<String> {
-        let of_request = self.need.keys.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        let of_request = self.of_request.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
         if let Some((_, values)) = of_request {
             return values.clone();
         }
+        if !OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+            return self.web_identity(key);
+        }
         if let Some((prefix, tag)) = key.split_once('/') {
             let tags = match prefix {
-                "aws:resourcetag" | "ecr:resourcetag" => &self.resource_tags,
+                "aws:resourcetag" | "ecr:resourcetag" | "iam:resourcetag" => &self.resource_tags,
                 "aws:principaltag" => return self.principal_tag(tag).into_iter().collect(),
                 _ => return Vec::new(),
             };
             return find_tag(tags, tag).into_iter().collect();
         }
-        let web_identity = self.caller.session().map_or(&[][..], |session| &session.claims.web_identity);
-        if let Some((_, value)) = web_identity.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            return vec![value.clone()];
-        }
         self.value(key).into_iter().collect()
+    }
+
+    /// What the web identity said that the session was made for. Such names may hold slashes: they begin with a URL.
+    fn web_identity(&self, key: &str) -> Vec<String> {
+        let session = self.caller.and_then(Caller::session);
+        let keys = session.map_or(&[][..], |session| &session.claims.web_identity);
+        keys.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone()).collect()
     }
 
     /// A session's tags go before those of its role.
     fn principal_tag(&self, key: &str) -> Option<String> {
-        let of_session = self.caller.session().and_then(|session| find_tag(&session.claims.tags, key));
-        of_session.or_else(|| self.caller.identity().and_then(|identity| find_tag(&identity.entity.tags, key)))
+        let caller = self.caller?;
+        let of_session = caller.session().and_then(|session| find_tag(&session.claims.tags, key));
+        of_session.or_else(|| caller.identity().and_then(|identity| find_tag(&identity.entity.tags, key)))
     }
 
     fn value(&self, key: &str) -> Option<String> {
         let header = |name| self.http.header(name).map(str::to_owned);
         match key {
-            "aws:principalarn" => Some(match &*self.caller.principal {
-                Principal::AssumedRole { role_arn, .. } => role_arn.clone(),
-                other => other.arn().into_owned(),
-            }),
-            "aws:principalaccount" => Some(self.caller.account.to_string()),
-            "aws:principaltype" => Some(
-                match &*self.caller.principal {
-                    Principal::Root { .. } => "Account",
-                    Principal::User { .. } => "User",
-                    Principal::AssumedRole { .. } | Principal::WebIdentity { .. } => "AssumedRole",
-                    Principal::Service { .. } => "Service",
-                    Principal::Anonymous => "Anonymous",
-                }
-                .to_owned(),
-            ),
-            "aws:userid" => Some(self.caller.user_id()),
-            "aws:username" => match &*self.caller.principal {
-                Principal::User { .. } => self.caller.identity().map(|user| user.entity.name.clone()),
-                _ => None,
-            },
-            "aws:tokenissuetime" => {
-                self.caller.session().map(|session| aws::time::iso8601(session.claims.issued_at_ms))
-            }
-            "aws:multifactorauthpresent" => {
-                matches!(self.caller.credentials, Credentials::Session(_)).then(|| "false".to_owned())
-            }
             "aws:viaawsservice" => Some("false".to_owned()),
             "aws:resourceaccount" => Some(self.owner.to_string()),
-            "aws:requestedregion" => Some(self.caller.region.to_string()),
             "aws:sourceip" => Some(self.http.source_ip.to_string()),
             "aws:securetransport" => Some((self.http.app.hosts.scheme() == "https").to_string()),
             "aws:currenttime" => Some(aws::time::iso8601(self.http.app.now_ms())),
             "aws:epochtime" => Some((self.http.app.now_ms() / 1000).to_string()),
             "aws:useragent" => header(header::USER_AGENT),
             "aws:referer" => header(header::REFERER),
-            _ => None,
+            _ => self.caller.and_then(|caller| of_caller(caller, key)),
         }
+    }
+}
+
+fn of_caller(caller: &Caller, key: &str) -> Option<String> {
+    match key {
+        "aws:principalarn" => Some(match &*caller.principal {
+            Principal::AssumedRole { role_arn, .. } => role_arn.clone(),
+            other => other.arn().into_owned(),
+        }),
+        "aws:principalaccount" => Some(caller.account.to_string()),
+        "aws:principaltype" => Some(
+            match &*caller.principal {
+                Principal::Root { .. } => "Account",
+                Principal::User { .. } => "User",
+                Principal::AssumedRole { .. } | Principal::WebIdentity { .. } => "AssumedRole",
+                Principal::Service { .. } => "Service",
+                Principal::Anonymous => "Anonymous",
+            }
+            .to_owned(),
+        ),
+        "aws:userid" => Some(caller.user_id()),
+        "aws:username" => match &*caller.principal {
+            Principal::User { .. } => caller.identity().map(|user| user.entity.name.clone()),
+            _ => None,
+        },
+        "aws:requestedregion" => Some(caller.region.to_string()),
+        "aws:tokenissuetime" => caller.session().map(|session| aws::time::iso8601(session.claims.issued_at_ms)),
+        // Nobody here has a second factor; permanent keys do not even have the key (IAM User Guide).
+        "aws:multifactorauthpresent" => caller.session().map(|_| "false".to_owned()),
+        "aws:sourceidentity" => caller.session().and_then(|session| session.claims.source_identity.clone()),
+        "aws:federatedprovider" => caller.session().and_then(|session| session.claims.web_identity_provider.clone()),
+        _ => None,
     }
 }
 

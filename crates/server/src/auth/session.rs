@@ -47,9 +47,19 @@ pub struct NewSession {
     /// Session tags.
     #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
-    /// Condition keys that the web identity brought along, such as `<issuer>:sub`.
+    /// The keys of those tags that a session of a role assumed with these keys has too.
+    #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
+    pub transitive_tag_keys: Vec<String>,
+    /// Who is behind the session, as whoever began the chain of roles said; it stays for the whole chain.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
+    /// Condition keys that the web identity brought along, such as `<issuer>:sub`; a key with several values is here
+    /// several times.
     #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     pub web_identity: Vec<(String, String)>,
+    /// The ARN of the web identity's provider.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub web_identity_provider: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,7 +1,16 @@
 //! The Security Token Service (around.md 3): who am I, and keys for a while. One file per operation.
 
+mod assume_role;
+mod assume_role_with_web_identity;
+mod constraints;
 mod errors;
+mod get_access_key_info;
 mod get_caller_identity;
+mod get_session_token;
+mod grant;
+#[cfg(test)]
+mod tests;
+pub mod web_identity;
 
 use std::pin::Pin;
 
@@ -11,7 +20,15 @@ use crate::aws_api::operation::Entry;
 use crate::http::request::RequestContext;
 
 /// Every signed operation of STS that Wharf has.
-pub const OPERATIONS: &[Entry] = &[Entry::of::<get_caller_identity::GetCallerIdentity>()];
+pub const OPERATIONS: &[Entry] = &[
+    Entry::of::<assume_role::AssumeRole>(),
+    Entry::of::<get_access_key_info::GetAccessKeyInfo>(),
+    Entry::of::<get_caller_identity::GetCallerIdentity>(),
+    Entry::of::<get_session_token::GetSessionToken>(),
+];
+
+/// The answer to a code of a second factor, which nobody here has.
+const NO_MFA: &str = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send + 'a>>;
 
@@ -24,4 +41,4 @@ pub struct UnsignedEntry {
 }
 
 /// Every such operation.
-pub const UNSIGNED: &[UnsignedEntry] = &[];
+pub const UNSIGNED: &[UnsignedEntry] = &[assume_role_with_web_identity::ENTRY];

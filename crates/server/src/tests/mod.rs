@@ -1,4 +1,5 @@
-//! Tests of the server as a whole, in this process: on a folder of its own, a free port and a clock that stands still.
+//! Tests of the server as a whole, in this process, each with storage of its own and a clock that stands still.
 
 mod denied_by_default;
+pub mod test_app;
 mod test_server;

@@ -198,6 +198,9 @@ fn session(call: &Call<'_>, role: &Arc<Identity>, name: &str) -> Credentials {
         policy_arns: Vec::new(),
         tags: Vec::new(),
         web_identity: Vec::new(),
+        web_identity_provider: None,
+        transitive_tag_keys: Vec::new(),
+        source_identity: None,
     };
     let session = Session { claims, identity: Some(Arc::clone(role)), policies: Vec::new(), token: String::new() };
     Credentials::Session(Arc::new(session))

@@ -1,0 +1,16 @@
+//! Web identities: what an OpenID Connect provider has signed about somebody, and the keys to check it with.
+
+mod fetch;
+mod keys;
+mod networks;
+mod sources;
+pub mod token;
+
+#[cfg(test)]
+mod fetch_tests;
+#[cfg(test)]
+pub mod test_issuer;
+#[cfg(test)]
+mod token_tests;
+
+pub use sources::{Issuers, SourceConfig};
