@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(read(&path).expect("read"), "{\n  \"a\": 1\n}\n");
         std::fs::write(&path, "{\n  \"a\": 1,\n}\n").expect("written");
         let message = read(&path).expect_err("refused").to_string();
-        assert!(message.ends_with("policy.json: not JSON: trailing comma at line 3 column 1"), "{message}");
+        assert!(message.ends_with("policy.json: not JSON: key must be a string at line 3 column 1"), "{message}");
         let message = read(&folder.path().join("absent")).expect_err("refused").to_string();
         assert!(message.contains("absent: No such file"), "{message}");
     }
