@@ -1,6 +1,7 @@
 //! Calls of a server: IAM by the Query protocol, Wharf's own service by AWS JSON 1.1. Every request is signed.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws::sigv4::{SigningRequest, sign_headers};
@@ -58,17 +59,10 @@ impl Client {
         if is_loopback(&settings.endpoint) {
             builder = builder.no_proxy();
         }
-        if let Some(path) = &settings.ca_bundle {
-            let wrong = |cause: String| Error::File { path: path.clone(), cause };
-            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .ok()
-                .filter(|found| !found.is_empty())
-                .ok_or_else(|| wrong("holds no certificate in PEM form".to_owned()))?;
+        let certificates = read_certificates(&settings.trusted)?;
+        // A call without TLS needs no certificates of the system, which are perhaps not there.
+        if !certificates.is_empty() || settings.endpoint.scheme() == "http" {
             builder = builder.tls_certs_only(certificates);
-        } else if settings.endpoint.scheme() == "http" {
-            // The system's certificates are not needed, and perhaps not there.
-            builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", chain(&error))))?;
         Ok(Self { http, settings, now_ms })
@@ -219,6 +213,20 @@ impl Client {
     fn url(&self) -> String {
         self.settings.endpoint.as_str().trim_end_matches('/').to_owned()
     }
+}
+
+fn read_certificates(paths: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let mut certificates = Vec::new();
+    for path in paths {
+        let wrong = |cause: String| Error::File { path: path.clone(), cause };
+        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let found = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        if found.is_empty() {
+            return Err(wrong("holds no certificate in PEM form".to_owned()));
+        }
+        certificates.extend(found);
+    }
+    Ok(certificates)
 }
 
 fn shown(content_type: &str) -> &str {

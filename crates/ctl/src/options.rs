@@ -81,7 +81,8 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Url,
     pub(crate) region: String,
     pub(crate) credentials: Credentials,
-    pub(crate) ca_bundle: Option<PathBuf>,
+    /// Files of the certificates to trust; those of the system if there are none.
+    pub(crate) trusted: Vec<PathBuf>,
 }
 
 /// Finds what a call needs.
@@ -102,11 +103,13 @@ pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Res
         .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
     let endpoint = parse_endpoint(&endpoint)?;
     let is_local = local_endpoint.is_some_and(|known| parse_endpoint(&known).is_ok_and(|known| known == endpoint));
-    let ca_bundle = options
-        .ca_bundle
-        .clone()
-        .or_else(|| surroundings.variable("AWS_CA_BUNDLE").map(PathBuf::from))
-        .or_else(|| known.filter(|_| is_local).and_then(|local| local.certificate.clone()));
+    let trusted = match &options.ca_bundle {
+        Some(path) => vec![path.clone()],
+        None => {
+            let certificate = known.filter(|_| is_local).and_then(|local| local.certificate.clone());
+            surroundings.variable("AWS_CA_BUNDLE").map(PathBuf::from).into_iter().chain(certificate).collect()
+        }
+    };
     let region = options
         .region
         .clone()
@@ -115,7 +118,7 @@ pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Res
         .or_else(|| known.and_then(|local| local.region.clone()))
         .unwrap_or_else(|| DEFAULT_REGION.to_owned());
     region.parse::<aws::Region>().map_err(|error| Error::Usage(format!("region '{region}': {error}")))?;
-    Ok(Settings { endpoint, region, credentials, ca_bundle })
+    Ok(Settings { endpoint, region, credentials, trusted })
 }
 
 fn from_environment(surroundings: &Surroundings<'_>) -> Result<Option<Credentials>, Error> {
@@ -205,7 +208,7 @@ mod tests {
         assert_eq!(settings.region, "eu-west-1");
         assert_eq!(settings.credentials.access_key_id, "AKIAROOT000000000000");
         assert_eq!(settings.credentials.source, "AKIAROOT000000000000, the root key of /data");
-        assert_eq!(settings.ca_bundle, Some("/data/tls-certificate.pem".into()));
+        assert_eq!(settings.trusted, [PathBuf::from("/data/tls-certificate.pem")]);
     }
 
     #[test]
@@ -219,7 +222,7 @@ mod tests {
             assert_eq!(settings.region, "us-west-2");
             assert_eq!(settings.credentials.secret.expose(), "mine");
             assert_eq!(settings.credentials.session_token.as_deref(), Some("token"));
-            assert_eq!(settings.ca_bundle, Some("/ca.pem".into()));
+            assert_eq!(settings.trusted, [PathBuf::from("/ca.pem")]);
         }
     }
 
@@ -235,7 +238,13 @@ mod tests {
         assert_eq!(settings.endpoint.as_str(), "http://flag:1/");
         assert_eq!(settings.region, "ap-south-1");
         // The data folder's certificate is that of another server.
-        assert_eq!(settings.ca_bundle, None);
+        assert_eq!(settings.trusted, Vec::<PathBuf>::new());
+        // The machine's bundle is not in the way of the data folder's server.
+        let settings = resolved(&Options::default(), &[("AWS_CA_BUNDLE", "/ca.pem")], &Ok(local())).expect("found");
+        assert_eq!(settings.trusted, ["/ca.pem", "/data/tls-certificate.pem"].map(PathBuf::from));
+        let options = Options { ca_bundle: Some("/flag.pem".into()), ..Options::default() };
+        let settings = resolved(&options, &[("AWS_CA_BUNDLE", "/ca.pem")], &Ok(local())).expect("found");
+        assert_eq!(settings.trusted, [PathBuf::from("/flag.pem")]);
     }
 
     #[test]

@@ -102,12 +102,12 @@ async fn run_with(arguments: &[&str], answers: Vec<(u16, String)>, has_colours: 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let answers: Answers = Arc::new(Mutex::new(answers.into()));
-    let (served, requests) = (answers.clone(), Arc::new(Mutex::new(Vec::new())));
+    let (remaining, requests) = (answers.clone(), Arc::new(Mutex::new(Vec::new())));
     let recorded = requests.clone();
     let server = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.expect("a connection");
-            let line = serve(stream, &served).await;
+            let line = serve(stream, &remaining).await;
             recorded.lock().expect("not poisoned").push(line);
         }
     });
