@@ -1,15 +1,17 @@
-//! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it.
+//! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
+
+mod credentials;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
 use server::config::Config;
-use server::credentials;
 
 #[derive(Parser)]
 #[command(name = "wharf", version, about = "Amazon ECR that you run yourself")]
@@ -23,10 +25,12 @@ enum Command {
     /// Run the registry.
     Serve(ServeArgs),
     /// Show the root credentials of a registry on this machine.
-    Credentials(CredentialsArgs),
+    Credentials(credentials::CredentialsArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Ctl(ctl::Command),
 }
 
 #[derive(Subcommand)]
@@ -70,28 +74,14 @@ enum TlsMode {
     SelfSigned,
 }
 
-#[derive(Args)]
-struct CredentialsArgs {
-    #[command(flatten)]
-    common: CommonArgs,
-    /// How to print them.
-    #[arg(long, value_enum, default_value = "text")]
-    output: Output,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Env,
-}
-
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Serve(args) => serve(args),
-        Command::Credentials(args) => show_credentials(args),
-        Command::Config(ConfigCommand::Check(args)) => check_config(args),
+        Command::Serve(args) => serve(args)?,
+        Command::Credentials(args) => credentials::show(args)?,
+        Command::Config(ConfigCommand::Check(args)) => check_config(args)?,
+        Command::Ctl(command) => return Ok(ctl::main(command, &credentials::local)),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(args: ServeArgs) -> anyhow::Result<()> {
@@ -154,50 +144,5 @@ fn check_config(args: CommonArgs) -> anyhow::Result<()> {
         bail!("{} to correct:\n  {}", problems.len(), problems.join("\n  "));
     }
     print!("{}", config.in_force()?);
-    Ok(())
-}
-
-fn show_credentials(args: CredentialsArgs) -> anyhow::Result<()> {
-    let config = args.common.load()?;
-    let Some(found) = credentials::find(&config)? else {
-        bail!("{} holds no credentials: start the registry once with `wharf serve`", config.data_dir().display());
-    };
-    let region = config.regions()?.first().map(ToString::to_string).context("no region is configured")?;
-    let endpoint = std::fs::read_to_string(config.data_dir().join("endpoint"))
-        .map_or_else(|_| format!("http://localhost:{}", config.listen().port()), |text| text.trim().to_owned());
-    match args.output {
-        Output::Json => {
-            let list: Vec<_> = found
-                .iter()
-                .map(|one| {
-                    serde_json::json!({
-                        "accountId": one.account_id,
-                        "accessKeyId": one.access_key_id,
-                        "secretAccessKey": one.secret_access_key,
-                        "region": region,
-                        "endpointUrl": endpoint,
-                    })
-                })
-                .collect();
-            println!("{}", serde_json::to_string_pretty(&list)?);
-        }
-        Output::Env => {
-            let first = found.first().context("no account is configured")?;
-            println!("export AWS_ACCESS_KEY_ID={}", first.access_key_id);
-            println!("export AWS_SECRET_ACCESS_KEY={}", first.secret_access_key);
-            println!("export AWS_REGION={region}");
-            println!("export AWS_DEFAULT_REGION={region}");
-            println!("export AWS_ENDPOINT_URL={endpoint}");
-        }
-        Output::Text => {
-            for one in &found {
-                println!("Account            {}", one.account_id);
-                println!("Access key id      {}", one.access_key_id);
-                println!("Secret access key  {}", one.secret_access_key);
-                println!("Region             {region}");
-                println!("Endpoint           {endpoint}");
-            }
-        }
-    }
     Ok(())
 }

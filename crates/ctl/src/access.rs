@@ -1,0 +1,137 @@
+//! `wharf access`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::Error;
+use crate::output::{Colour, field, fields};
+use crate::{Outcome, Session};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tell whether somebody may do something, what decides it, and what would have to change. The exit code is 0 if it
+    /// is allowed, 1 if it is denied, 2 after an error.
+    Explain {
+        /// Who: the ARN of a user, a role or a session of a role.
+        #[arg(long, value_name = "ARN")]
+        principal: String,
+        /// The action, such as ecr:PutImage.
+        #[arg(long)]
+        action: String,
+        /// On what: the ARN of a repository, or *.
+        #[arg(long, value_name = "ARN")]
+        resource: String,
+        /// A condition key of the request and its value. May be given several times, also for one key.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+        context: Vec<(String, String)>,
+    },
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write key=value, such as aws:SourceIp=10.0.0.1".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Decision {
+    Allowed,
+    ExplicitDeny,
+    ImplicitDeny,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanation {
+    decision: Decision,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    advice: String,
+    #[serde(default)]
+    statements: Vec<Statement>,
+}
+
+/// A statement that takes part in the decision.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    source: String,
+    #[serde(default)]
+    policy_name: Option<String>,
+    statement: u64,
+    #[serde(default)]
+    sid: Option<String>,
+    effect: String,
+    #[serde(default)]
+    line: Option<u64>,
+    #[serde(default)]
+    column: Option<u64>,
+}
+
+impl Statement {
+    fn shown(&self) -> String {
+        let source = match self.source.as_str() {
+            "Identity" => "identity policy",
+            "Boundary" => "permissions boundary",
+            "Session" => "session policy",
+            "Repository" => "repository policy",
+            "Registry" => "registry policy",
+            "Trust" => "trust policy",
+            "RobotScope" => "the token's scope",
+            other => other,
+        };
+        let name = self.policy_name.as_deref().filter(|name| !name.is_empty());
+        let mut shown = format!("{}: {source}", self.effect);
+        shown.extend(name.map(|name| format!(" {name}")));
+        let _ = write!(shown, ", statement {}", self.statement);
+        shown.extend(self.sid.as_deref().filter(|sid| !sid.is_empty()).map(|sid| format!(" ({sid})")));
+        shown.extend(self.line.map(|line| format!(", line {line}")));
+        shown.extend(self.column.map(|column| format!(" column {column}")));
+        shown
+    }
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
+        let Self::Explain { principal, action, resource, context } = self;
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in context {
+            values.entry(key).or_default().push(value);
+        }
+        let mut input = json!({ "principalArn": principal, "action": action, "resourceArn": resource });
+        if !values.is_empty() {
+            input["context"] = json!(values);
+        }
+        let explained: Explanation = session.client.wharf("ExplainAccess", &input).await?;
+        let word = match explained.decision {
+            Decision::Allowed => session.output.coloured("allowed", Colour::Green),
+            Decision::ExplicitDeny => {
+                format!("{}, by a statement that denies it", session.output.coloured("denied", Colour::Red))
+            }
+            Decision::ImplicitDeny => {
+                format!("{}, as nothing allows it", session.output.coloured("denied", Colour::Red))
+            }
+        };
+        session.output.show(&explained, |explained| {
+            let mut shown = vec![
+                field("Principal", &principal),
+                field("Action", &action),
+                field("Resource", &resource),
+                ("Reason", explained.reason.lines().map(str::to_owned).collect()),
+                ("Decided by", explained.statements.iter().map(Statement::shown).collect()),
+            ];
+            if !explained.advice.is_empty() {
+                shown.push(("To change it", explained.advice.lines().map(str::to_owned).collect()));
+            }
+            format!("{word}\n{}", fields(&shown))
+        })?;
+        Ok(if explained.decision == Decision::Allowed { Outcome::Done } else { Outcome::No })
+    }
+}

@@ -1,0 +1,162 @@
+//! `wharf group`.
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::holder::{HeldPolicies, Holder};
+use crate::output::{Field, field, fields};
+use crate::user::User;
+use crate::xml::Element;
+use crate::{Session, date};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a group.
+    Create {
+        /// Name.
+        name: String,
+        /// Path, which begins and ends with a slash.
+        #[arg(long)]
+        path: Option<String>,
+    },
+    /// List the groups.
+    List,
+    /// Show a group with its users and policies.
+    Show {
+        /// Name.
+        name: String,
+    },
+    /// Delete a group.
+    Delete {
+        /// Name.
+        name: String,
+        /// Remove its users and policies first.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put a user into a group.
+    AddUser(MemberArgs),
+    /// Take a user out of a group.
+    RemoveUser(MemberArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct MemberArgs {
+    /// The group.
+    #[arg(value_name = "GROUP")]
+    group: String,
+    /// The user.
+    #[arg(value_name = "USER")]
+    user: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    group_name: String,
+    group_id: String,
+    arn: String,
+    path: String,
+    create_date: String,
+}
+
+impl Group {
+    fn read(element: &Element) -> Result<Self, String> {
+        Ok(Self {
+            group_name: element.require("GroupName")?,
+            group_id: element.require("GroupId")?,
+            arn: element.require("Arn")?,
+            path: element.require("Path")?,
+            create_date: element.require("CreateDate")?,
+        })
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            field("Group", &self.group_name),
+            field("ARN", &self.arn),
+            field("Id", &self.group_id),
+            field("Created", date::of_iso8601(&self.create_date)),
+        ]
+    }
+}
+
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    group: Group,
+    users: Vec<String>,
+    #[serde(flatten)]
+    policies: HeldPolicies,
+}
+
+/// The groups that a user is in.
+pub(crate) async fn of_user(client: &Client, user: &str) -> Result<Vec<String>, Error> {
+    client.iam_list("ListGroupsForUser", &[("UserName", user)], "Groups", |group| group.require("GroupName")).await
+}
+
+pub(crate) async fn remove_user(client: &Client, group: &str, user: &str) -> Result<(), Error> {
+    client.iam("RemoveUserFromGroup", &[("GroupName", group), ("UserName", user)]).await.map(drop)
+}
+
+async fn users(client: &Client, group: &str) -> Result<Vec<String>, Error> {
+    let read = |user: &Element| User::read(user).map(|user| user.name().to_owned());
+    client.iam_list("GetGroup", &[("GroupName", group)], "Users", read).await
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let Session { client, output } = session;
+        match self {
+            Self::Create { name, path } => {
+                let mut given = vec![("GroupName", name.as_str())];
+                given.extend(path.as_deref().map(|path| ("Path", path)));
+                let group = client.iam_get("CreateGroup", &given, "Group", Group::read).await?;
+                output.show(&group, |group| fields(&group.fields()))
+            }
+            Self::List => {
+                let groups = client.iam_list("ListGroups", &[], "Groups", Group::read).await?;
+                output.list(&groups, "There are no groups.", &["NAME", "ARN", "CREATED"], |group| {
+                    vec![group.group_name.clone(), group.arn.clone(), date::of_iso8601(&group.create_date)]
+                })
+            }
+            Self::Show { name } => {
+                let whole = Whole {
+                    group: client.iam_get("GetGroup", &[("GroupName", &name)], "Group", Group::read).await?,
+                    users: users(client, &name).await?,
+                    policies: Holder::group(&name).policies(client).await?,
+                };
+                output.show(&whole, |whole| {
+                    let mut shown = whole.group.fields();
+                    shown.push(("Users", whole.users.clone()));
+                    shown.push(whole.policies.field());
+                    fields(&shown)
+                })
+            }
+            Self::Delete { name, force } => {
+                let group = Holder::group(&name);
+                if force {
+                    for user in users(client, &name).await? {
+                        remove_user(client, &name, &user).await?;
+                    }
+                    group.remove_policies(client).await?;
+                }
+                group.delete(client).await?;
+                output.show(&json!({ "groupName": name }), |_| format!("Deleted group {name}"))
+            }
+            Self::AddUser(MemberArgs { group, user }) => {
+                client.iam("AddUserToGroup", &[("GroupName", &group), ("UserName", &user)]).await?;
+                let told = json!({ "groupName": group, "userName": user });
+                output.show(&told, |_| format!("User {user} is in group {group}"))
+            }
+            Self::RemoveUser(MemberArgs { group, user }) => {
+                remove_user(client, &group, &user).await?;
+                let told = json!({ "groupName": group, "userName": user });
+                output.show(&told, |_| format!("User {user} is no longer in group {group}"))
+            }
+        }
+    }
+}

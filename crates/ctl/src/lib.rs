@@ -1,0 +1,145 @@
+//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+
+mod access;
+mod client;
+mod date;
+mod document;
+mod duration;
+mod error;
+mod group;
+mod holder;
+mod key;
+mod options;
+mod output;
+mod policy;
+mod role;
+#[cfg(test)]
+mod tests;
+mod token;
+mod user;
+mod xml;
+
+use std::io::{IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+pub use aws::SecretAccessKey;
+
+pub use crate::duration::Duration;
+pub use crate::error::Error;
+pub use crate::options::{Local, Options, Surroundings};
+pub use crate::output::Format;
+
+use crate::client::Client;
+use crate::output::Output;
+
+/// The commands that call a server.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Users: who signs in with keys of their own.
+    User(Noun<user::Command>),
+    /// Access keys of users.
+    Key(Noun<key::Command>),
+    /// Groups of users, who share policies.
+    Group(Noun<group::Command>),
+    /// Roles, which others take on for a while.
+    Role(Noun<role::Command>),
+    /// Policies, which say who may do what.
+    Policy(Noun<policy::Command>),
+    /// Registry tokens for machines: a password that works for some repositories, until it expires or is revoked.
+    Token(Noun<token::Command>),
+    /// Why somebody may do something, or may not.
+    Access(Noun<access::Command>),
+}
+
+/// A command with what all of them take.
+#[derive(Args, Debug)]
+pub struct Noun<C: Subcommand> {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: C,
+}
+
+/// How a command that worked ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Done,
+    /// The answer to what was asked is no.
+    No,
+}
+
+/// What a command works with.
+struct Session<'a> {
+    client: Client,
+    output: Output<'a>,
+}
+
+impl Command {
+    fn options(&self) -> &Options {
+        match self {
+            Self::User(noun) => &noun.options,
+            Self::Key(noun) => &noun.options,
+            Self::Group(noun) => &noun.options,
+            Self::Role(noun) => &noun.options,
+            Self::Policy(noun) => &noun.options,
+            Self::Token(noun) => &noun.options,
+            Self::Access(noun) => &noun.options,
+        }
+    }
+
+    /// Runs it and prints what it found out.
+    pub async fn run(
+        self,
+        surroundings: &Surroundings<'_>,
+        now_ms: fn() -> i64,
+        writer: &mut dyn Write,
+        has_colours: bool,
+    ) -> Result<Outcome, Error> {
+        let options = self.options();
+        let client = Client::new(options::resolve(options, surroundings)?, now_ms)?;
+        let output = Output::new(writer, options.output, has_colours);
+        let mut session = Session { client, output };
+        match self {
+            Self::User(noun) => noun.command.run(&mut session).await?,
+            Self::Key(noun) => noun.command.run(&mut session).await?,
+            Self::Group(noun) => noun.command.run(&mut session).await?,
+            Self::Role(noun) => noun.command.run(&mut session).await?,
+            Self::Policy(noun) => noun.command.run(&mut session).await?,
+            Self::Token(noun) => noun.command.run(&mut session).await?,
+            Self::Access(noun) => return noun.command.run(&mut session).await,
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Runs a command as a program does: prints to standard output, tells errors on standard error. The exit code is 0, or
+/// 1 when the answer to what was asked is no, or 2 after an error.
+pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { variable: &variable, local };
+    let mut stdout = std::io::stdout();
+    // no-color.org: any value but an empty one.
+    let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());
+    let now_ms = || jiff::Timestamp::now().as_millisecond();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Output);
+    let run = |runtime: tokio::runtime::Runtime| {
+        let outcome = runtime.block_on(command.run(&surroundings, now_ms, &mut stdout, has_colours))?;
+        stdout.flush()?;
+        Ok(outcome)
+    };
+    match runtime.and_then(run) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {}", output::clean(&error.to_string()));
+            if let Some(hint) = error.hint() {
+                eprintln!("  {}", output::clean(&hint));
+            }
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Printing: aligned text for people, JSON for scripts.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// Colour never carries a meaning alone: the words say it too.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Green,
+    Red,
+    Bold,
+}
+
+/// A label and the lines of its value.
+pub(crate) type Field = (&'static str, Vec<String>);
+
+/// A field of one line.
+pub(crate) fn field(label: &'static str, value: impl Into<String>) -> Field {
+    (label, vec![value.into()])
+}
+
+/// Where and how a command prints.
+pub(crate) struct Output<'a> {
+    writer: &'a mut dyn Write,
+    format: Format,
+    has_colours: bool,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(writer: &'a mut dyn Write, format: Format, has_colours: bool) -> Self {
+        Self { writer, format, has_colours }
+    }
+
+    fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+        writeln!(self.writer, "{text}")?;
+        Ok(())
+    }
+
+    /// A value: as JSON, or as the text that `text` makes of it, which ends without a line break.
+    pub(crate) fn show<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
+        match self.format {
+            Format::Json => self.json(value),
+            Format::Text => Ok(writeln!(self.writer, "{}", text(value))?),
+        }
+    }
+
+    /// A list: as JSON, or as a table; `empty` is said in place of a table without rows.
+    pub(crate) fn list<T: Serialize>(
+        &mut self,
+        items: &[T],
+        empty: &str,
+        columns: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Error> {
+        if self.format == Format::Json {
+            return self.json(&items);
+        }
+        if items.is_empty() {
+            return Ok(writeln!(self.writer, "{empty}")?);
+        }
+        let rows: Vec<Vec<String>> = items.iter().map(row).collect();
+        let mut lines = table(columns, &rows).into_iter();
+        let heading = lines.next().unwrap_or_default();
+        writeln!(self.writer, "{}", self.coloured(&heading, Colour::Bold))?;
+        for line in lines {
+            writeln!(self.writer, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// The text in a colour, where colours are shown.
+    pub(crate) fn coloured(&self, text: &str, colour: Colour) -> String {
+        if !self.has_colours {
+            return text.to_owned();
+        }
+        let code = match colour {
+            Colour::Green => "32",
+            Colour::Red => "31",
+            Colour::Bold => "1",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// Text from elsewhere, without what would steer the terminal.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|character| if character.is_control() && character != '\n' { '\u{fffd}' } else { character })
+        .collect()
+}
+
+/// Lines of columns that are as wide as their widest entry. What is empty is shown as a dash.
+fn table(columns: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|column| (*column).to_owned()).collect()];
+    lines.extend(rows.iter().map(|row| row.iter().map(|cell| shown(cell).replace('\n', " ")).collect()));
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|at| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    lines
+        .iter()
+        .map(|line| {
+            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn shown(value: &str) -> String {
+    if value.is_empty() { "-".to_owned() } else { clean(value) }
+}
+
+/// Labels and values below each other. A value without lines is shown as a dash.
+pub(crate) fn fields(fields: &[Field]) -> String {
+    let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for (label, value) in fields {
+        let joined = shown(&value.join("\n"));
+        for (at, line) in joined.lines().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            lines.push(format!("{label:width$}  {line}").trim_end().to_owned());
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(format: Format, has_colours: bool, items: &[(&str, &str)]) -> String {
+        let mut written = Vec::new();
+        let mut output = Output::new(&mut written, format, has_colours);
+        output
+            .list(items, "No things.", &["NAME", "NOTE"], |(name, note)| vec![(*name).to_owned(), (*note).to_owned()])
+            .expect("written");
+        String::from_utf8(written).expect("text")
+    }
+
+    #[test]
+    fn lists() {
+        let items = [("first", "a\u{1b}[31m\nb"), ("é", "")];
+        assert_eq!(printed(Format::Text, false, &items), "NAME   NOTE\nfirst  a\u{fffd}[31m b\né      -\n");
+        assert_eq!(printed(Format::Text, true, &[("a", "b")]), "\u{1b}[1mNAME  NOTE\u{1b}[0m\na     b\n");
+        assert_eq!(printed(Format::Text, true, &[]), "No things.\n");
+        assert_eq!(printed(Format::Json, true, &[]), "[]\n");
+    }
+
+    #[test]
+    fn labels() {
+        let lines = vec!["one".to_owned(), "two".to_owned()];
+        assert_eq!(
+            fields(&[field("A", "1"), ("Long", lines), ("B", vec![])]),
+            "A     1\nLong  one\n      two\nB     -"
+        );
+    }
+}
