@@ -58,11 +58,11 @@ async fn assume_as(test: &TestApp, caller: Caller, changes: Value) -> Answer {
 
 /// Whoever has the credentials of an answer.
 fn holder(test: &TestApp, answer: &Value) -> Result<Caller, String> {
-    let text = |name: &str| answer["Credentials"][name].as_str().expect("a text").to_owned();
-    let found = keys::find(&test.app, &text("AccessKeyId"), Some(&text("SessionToken")));
+    let credential = |name: &str| answer["Credentials"][name].as_str().expect("a text").to_owned();
+    let found = keys::find(&test.app, &credential("AccessKeyId"), Some(&credential("SessionToken")));
     let found = found.map_err(|error| error.to_string())?;
-    assert_eq!(found.secret.expose(), text("SecretAccessKey"));
-    Ok(found.into_caller("us-east-1".parse().expect("a region"), text("AccessKeyId")))
+    assert_eq!(found.secret.expose(), credential("SecretAccessKey"));
+    Ok(found.into_caller("us-east-1".parse().expect("a region"), credential("AccessKeyId")))
 }
 
 async fn may(test: &TestApp, caller: &Caller, action: &'static str) -> bool {

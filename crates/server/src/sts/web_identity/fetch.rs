@@ -200,7 +200,7 @@ fn cause_of(error: &reqwest::Error) -> String {
         }
         // A failed handshake is an I/O error that holds the one of TLS.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
             return "the certificate of the host is not trusted".to_owned();
         }
         cause = error.source();

@@ -136,6 +136,9 @@ async fn private_networks_are_closed() {
     assert_eq!(web.hits(), 0, "nothing was sent");
 }
 
+/// What is wrong, how the issuer gets there, and how the error ends.
+type Row = (&'static str, fn(&Web), &'static str);
+
 #[tokio::test]
 async fn what_is_not_followed() {
     let issuers = issuers(true);
@@ -145,7 +148,7 @@ async fn what_is_not_followed() {
     }
     assert!(error(&issuers, "https://user:secret@issuer.example.com").await.ends_with("password"));
 
-    let rows: [(&str, fn(&Web), &str); 8] = [
+    let rows: [Row; 8] = [
         ("redirected to plain text", |web| web.redirect(DISCOVERY, "http://issuer.example.com/"), away),
         ("redirected in a circle", |web| web.redirect(DISCOVERY, DISCOVERY), "more than 3 times"),
         ("redirected to nowhere", |web| web.say(DISCOVERY, "HTTP/1.1 302 Found\r\n\r\n".to_owned()), "to nowhere"),
