@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::fetch::MAX_DOCUMENT_BYTES;
 use super::sources::{Issuers, SourceConfig};
 use super::test_issuer::{RSA_KEY, TestIssuer};
+use crate::http::tls::{self, TlsSource};
 
 const NOW_MS: i64 = 1_767_225_600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -189,6 +190,23 @@ async fn an_issuer_that_is_not_there() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
     let said = error(&issuers(true), &format!("https://localhost:{closed}")).await;
     assert_eq!(said, format!("Couldn't read https://localhost:{closed}{DISCOVERY}: the host cannot be reached"));
+}
+
+/// A host with a certificate that nobody has signed is not asked anything.
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let acceptor = tls::acceptor(&TlsSource::SelfSigned, folder.path(), &["localhost".to_owned()]).expect("TLS");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
+    let accepted = tokio::spawn(async move {
+        let (connection, _) = listener.accept().await.expect("a connection");
+        acceptor.accept(connection).await.is_ok()
+    });
+    let said = error(&issuers(true), &url).await;
+    let expected = "the certificate of the host is not trusted";
+    assert_eq!(said, format!("Couldn't read {url}{DISCOVERY}: {expected}"));
+    assert!(!accepted.await.expect("ran"));
 }
 
 #[tokio::test]
