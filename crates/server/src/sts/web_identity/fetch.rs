@@ -195,15 +195,14 @@ fn cause_of(error: &reqwest::Error) -> String {
         if error.is::<PrivateNetwork>() {
             return PrivateNetwork.to_string();
         }
-        if error.is::<rustls::Error>() {
-            return "the certificate of the host is not trusted".to_owned();
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                return "the certificate of the host is not trusted".to_owned();
+            }
+            Some(_) => return "the host does not speak TLS as we do".to_owned(),
+            None => {}
         }
-        // A failed handshake is an I/O error that holds the one of TLS.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return "the certificate of the host is not trusted".to_owned();
-        }
-        cause = error.source();
+        cause = next_cause(error);
     }
     if error.is_timeout() {
         "the host does not answer".to_owned()
@@ -211,6 +210,15 @@ fn cause_of(error: &reqwest::Error) -> String {
         "the host cannot be reached".to_owned()
     } else {
         "the answer ended early".to_owned()
+    }
+}
+
+/// An I/O error that wraps another error does not name that as its source, but only what is behind it.
+fn next_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
     }
 }
 

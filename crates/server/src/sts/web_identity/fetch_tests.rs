@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::fetch::MAX_DOCUMENT_BYTES;
 use super::sources::{Issuers, SourceConfig};
 use super::test_issuer::{RSA_KEY, TestIssuer};
+use crate::http::tls::{self, TlsSource};
 
 const NOW_MS: i64 = 1_767_225_600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -136,6 +137,9 @@ async fn private_networks_are_closed() {
     assert_eq!(web.hits(), 0, "nothing was sent");
 }
 
+/// What is wrong, how the issuer gets there, and how the error ends.
+type Row = (&'static str, fn(&Web), &'static str);
+
 #[tokio::test]
 async fn what_is_not_followed() {
     let issuers = issuers(true);
@@ -145,7 +149,7 @@ async fn what_is_not_followed() {
     }
     assert!(error(&issuers, "https://user:secret@issuer.example.com").await.ends_with("password"));
 
-    let rows: [(&str, fn(&Web), &str); 8] = [
+    let rows: [Row; 8] = [
         ("redirected to plain text", |web| web.redirect(DISCOVERY, "http://issuer.example.com/"), away),
         ("redirected in a circle", |web| web.redirect(DISCOVERY, DISCOVERY), "more than 3 times"),
         ("redirected to nowhere", |web| web.say(DISCOVERY, "HTTP/1.1 302 Found\r\n\r\n".to_owned()), "to nowhere"),
@@ -186,6 +190,23 @@ async fn an_issuer_that_is_not_there() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
     let said = error(&issuers(true), &format!("https://localhost:{closed}")).await;
     assert_eq!(said, format!("Couldn't read https://localhost:{closed}{DISCOVERY}: the host cannot be reached"));
+}
+
+/// A host with a certificate that nobody has signed is not asked anything.
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let acceptor = tls::acceptor(&TlsSource::SelfSigned, folder.path(), &["localhost".to_owned()]).expect("TLS");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
+    let accepted = tokio::spawn(async move {
+        let (connection, _) = listener.accept().await.expect("a connection");
+        acceptor.accept(connection).await.is_ok()
+    });
+    let said = error(&issuers(true), &url).await;
+    let expected = "the certificate of the host is not trusted";
+    assert_eq!(said, format!("Couldn't read {url}{DISCOVERY}: {expected}"));
+    assert!(!accepted.await.expect("ran"));
 }
 
 #[tokio::test]

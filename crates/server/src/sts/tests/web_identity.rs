@@ -1,0 +1,130 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::sts::UNSIGNED;
+use crate::sts::web_identity::test_issuer::TestIssuer;
+use crate::tests::test_app::{ACCOUNT, OTHER_ACCOUNT, START_MS, role};
+
+const ISSUER: &str = "https://token.example.com/ci";
+
+async fn exchange(test: &TestApp, token: &str, changes: Value) -> Answer {
+    let mut input = json!({"RoleArn": ROLE, "RoleSessionName": "GitHubActions", "WebIdentityToken": token});
+    for (name, value) in changes.as_object().expect("an object") {
+        input[name] = value.clone();
+    }
+    let http = test.request();
+    let entry = UNSIGNED.iter().find(|entry| entry.name == "AssumeRoleWithWebIdentity").expect("an operation");
+    let output = (entry.run)(&http, input.to_string().as_bytes()).await.map_err(|error| (error.code, error.message))?;
+    Ok(serde_json::from_slice(&output).expect("JSON"))
+}
+
+#[tokio::test]
+async fn web_identities() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("jwks.json");
+    let issuer = TestIssuer::new();
+    std::fs::write(&file, issuer.key_set().to_string()).expect("written");
+    let test = TestApp::with_files(HashMap::from([(ISSUER.to_owned(), file)])).await;
+    test.provider("token.example.com/ci", &["sts.amazonaws.com"]).await;
+    let provider = format!("arn:aws:iam::{ACCOUNT}:oidc-provider/token.example.com/ci");
+    let condition = json!({"StringLike": {"token.example.com/ci:sub": "repo:org/app:ref:refs/heads/*"},
+        "StringEquals": {"token.example.com/ci:aud": "sts.amazonaws.com", "token.example.com/ci:actor": "ann"}});
+    let action = json!("sts:AssumeRoleWithWebIdentity");
+    let trusted = trust(json!({"Federated": provider}), action, condition);
+    let main_only = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PutImage",
+        "Resource": "*", "Condition": {"StringEquals": {
+            "token.example.com/ci:sub": "repo:org/app:ref:refs/heads/main", "aws:FederatedProvider": provider}}}});
+    test.role(role("ci", &trusted), Some(&main_only.to_string())).await;
+    test.role(role("closed", &trusts(ACCOUNT)), None).await;
+    let now = START_MS / 1000;
+    let token = |changes: Value| {
+        let mut claims = json!({"iss": ISSUER, "sub": "repo:org/app:ref:refs/heads/main", "aud": "sts.amazonaws.com",
+            "actor": "ann", "iat": now, "exp": now + 300});
+        for (name, value) in changes.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        issuer.token(&claims)
+    };
+    let good = token(json!({}));
+    let answer = exchange(&test, &good, json!({"DurationSeconds": "900"})).await.expect("allowed");
+    assert_eq!(answer["Provider"], provider);
+    assert_eq!(answer["Audience"], "sts.amazonaws.com");
+    assert_eq!(answer["SubjectFromWebIdentityToken"], "repo:org/app:ref:refs/heads/main");
+    assert_eq!(answer["AssumedRoleUser"]["Arn"], "arn:aws:sts::123456789012:assumed-role/ci/GitHubActions");
+    assert!(may(&test, &holder(&test, &answer).expect("good keys"), "ecr:PutImage").await);
+    // The session is still what its token was about.
+    let other = exchange(&test, &token(json!({"sub": "repo:org/app:ref:refs/heads/dev"})), json!({})).await;
+    assert!(!may(&test, &holder(&test, &other.expect("allowed")).expect("good keys"), "ecr:PutImage").await);
+
+    let invalid = "InvalidIdentityToken";
+    let not_authorized = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+    let elsewhere = "No OpenIDConnect provider found in your account for https://elsewhere.example.com";
+    let forged = TestIssuer::new().token(&json!({"iss": ISSUER, "sub": "s", "aud": "a", "iat": now, "exp": now + 9}));
+    let unsigned = issuer.token_with(&json!({"alg": "none", "kid": "rsa-1"}), &json!({"iss": ISSUER}));
+    let role_arn = |name: &str| json!({"RoleArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}")});
+    let expired = format!("Token expired: current date/time {now} must be before the expiration date/time {now}");
+    let rows = [
+        (
+            "another branch",
+            token(json!({"sub": "repo:org/fork:ref:refs/heads/main"})),
+            json!({}),
+            "AccessDenied",
+            not_authorized,
+        ),
+        ("another actor", token(json!({"actor": "eve"})), json!({}), "AccessDenied", not_authorized),
+        ("a role for users", good.clone(), role_arn("closed"), "AccessDenied", not_authorized),
+        ("no such role", good.clone(), role_arn("absent"), "AccessDenied", not_authorized),
+        (
+            "an account that trusts no issuer",
+            good.clone(),
+            json!({"RoleArn": format!("arn:aws:iam::{OTHER_ACCOUNT}:role/ci")}),
+            invalid,
+            "No OpenIDConnect provider found in your account for https://token.example.com/ci",
+        ),
+        ("another issuer", token(json!({"iss": "https://elsewhere.example.com"})), json!({}), invalid, elsewhere),
+        (
+            "an issuer without a scheme",
+            token(json!({"iss": "token.example.com/ci"})),
+            json!({}),
+            invalid,
+            "No OpenIDConnect provider found in your account for token.example.com/ci",
+        ),
+        (
+            "plain text instead of TLS",
+            token(json!({"iss": "http://token.example.com/ci"})),
+            json!({}),
+            "IDPCommunicationError",
+            "Couldn't read http://token.example.com/ci/.well-known/openid-configuration: it must be https",
+        ),
+        ("another audience", token(json!({"aud": "other"})), json!({}), invalid, "Incorrect token audience"),
+        ("past its end", token(json!({"exp": now})), json!({}), "ExpiredTokenException", &expired),
+        ("another key", forged, json!({}), invalid, "The signature of the web identity token is not valid"),
+        (
+            "no signature",
+            unsigned,
+            json!({}),
+            invalid,
+            "The signature algorithm of the web identity token must be one \
+            of RS256, RS384, RS512, PS256, ES256, ES384",
+        ),
+        (
+            "no token",
+            "abcd".to_owned(),
+            json!({}),
+            invalid,
+            "The ID Token provided is not a valid JWT. (You may see \
+            this error if you sent an Access Token)",
+        ),
+        (
+            "too long",
+            "a".repeat(20_001),
+            json!({}),
+            "ValidationError",
+            "1 validation error detected: Value  at \
+            'webIdentityToken' failed to satisfy constraint: Member must have length less than or equal to 20000",
+        ),
+    ];
+    for (row, token, changes, code, message) in rows {
+        assert_eq!(exchange(&test, &token, changes).await, Err((code, message.to_owned())), "{row}");
+    }
+}
