@@ -69,7 +69,7 @@ impl XmlWriter {
 }
 
 /// The elements that JSON stands for in the Query protocol: a list's entries are called `member`, and what is null is
-/// left out.
+/// left out. A map is given as an object whose one member `entry` is a list of objects with `key` and `value`.
 pub fn json_to_xml(value: &Value) -> String {
     let mut xml = XmlWriter::new();
     write_value(&mut xml, value);
@@ -83,10 +83,18 @@ fn write_value(xml: &mut XmlWriter, value: &Value) {
         Value::Number(number) => escape_into(&mut xml.0, &number.to_string()),
         Value::String(text) => escape_into(&mut xml.0, text),
         Value::Array(entries) => entries.iter().for_each(|entry| write_element(xml, "member", entry)),
-        Value::Object(members) => members
-            .iter()
-            .filter(|(_, member)| !member.is_null())
-            .for_each(|(name, member)| write_element(xml, name, member)),
+        Value::Object(members) => {
+            for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
+                match member {
+                    Value::Array(entries) if name == "entry" => {
+                        for entry in entries {
+                            write_element(xml, name, entry);
+                        }
+                    }
+                    member => write_element(xml, name, member),
+                }
+            }
+        }
     }
 }
 
@@ -123,5 +131,8 @@ mod tests {
             json_to_xml(&value),
             "<B>true</B><C>1</C><D>&lt;</D><E></E><F><member><G>x</G></member><member><G>y</G></member></F>"
         );
+        let map = serde_json::json!({"M": {"entry": [{"value": 1, "key": "a"}, {"value": 2, "key": "b"}]}});
+        let entries = "<entry><key>a</key><value>1</value></entry><entry><key>b</key><value>2</value></entry>";
+        assert_eq!(json_to_xml(&map), format!("<M>{entries}</M>"));
     }
 }

@@ -84,6 +84,7 @@ pub struct Directory {
     version: Option<i64>,
     identities: HashMap<String, Arc<Identity>>,
     ids_by_arn: HashMap<String, String>,
+    arns: HashMap<(AccountId, EntityKind, String), String>,
     keys: HashMap<String, Arc<UserKey>>,
     providers: HashMap<String, Arc<OidcProvider>>,
     registry_policies: HashMap<RegistryId, RegistryPolicy>,
@@ -102,12 +103,14 @@ impl Directory {
         self.ids_by_arn.get(arn).and_then(|id| self.identities.get(id))
     }
 
+    /// The ARN of the user, group or role of that account and name, whatever its path and the name's case.
+    pub fn entity_arn(&self, account: AccountId, kind: EntityKind, name: &str) -> Option<&str> {
+        self.arns.get(&(account, kind, name.to_ascii_lowercase())).map(String::as_str)
+    }
+
     /// The role of that account and name, whatever its path.
     pub fn role(&self, account: AccountId, name: &str) -> Option<&Arc<Identity>> {
-        self.identities.values().find(|identity| {
-            let entity = &identity.entity;
-            entity.kind == EntityKind::Role && entity.account == account && entity.name.eq_ignore_ascii_case(name)
-        })
+        self.entity_arn(account, EntityKind::Role, name).and_then(|arn| self.identity_by_arn(arn))
     }
 
     /// The user's access key of that id.
@@ -215,6 +218,8 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
         groups_of.entry(user_id).or_default().push(group_id);
     }
     for entity in entities::list_all(tx)? {
+        let key = (entity.account, entity.kind, entity.name.to_ascii_lowercase());
+        directory.arns.insert(key, entity.arn());
         if entity.kind == EntityKind::Group {
             continue;
         }

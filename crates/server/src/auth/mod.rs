@@ -11,6 +11,7 @@ pub mod failures;
 pub mod keys;
 pub mod last_uses;
 pub mod policy_cache;
+pub mod principals;
 mod request_keys;
 pub mod robot_scope;
 pub mod session;

@@ -23,7 +23,14 @@ struct Service {
     namespace: &'static str,
     /// What signatures name.
     signing_name: &'static str,
-    operations: &'static [Entry],
+    /// Its operations, in parts.
+    operations: &'static [&'static [Entry]],
+}
+
+impl Service {
+    fn operation(&self, name: &str) -> Option<&'static Entry> {
+        self.operations.iter().flat_map(|part| part.iter()).find(|entry| entry.name == name)
+    }
 }
 
 /// The first is the one of requests that name no version.
@@ -32,7 +39,7 @@ const SERVICES: &[Service] = &[
         version: "2011-06-15",
         namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
         signing_name: "sts",
-        operations: sts::OPERATIONS,
+        operations: &[sts::OPERATIONS],
     },
     Service {
         version: "2010-05-08",
@@ -97,7 +104,7 @@ async fn run(
         Ok(caller) => caller,
         Err(error) => return Err(refused(http, &error).await),
     };
-    let entry = service.operations.iter().find(|entry| entry.name == action).ok_or_else(unknown)?;
+    let entry = service.operation(action).ok_or_else(unknown)?;
     let output = (entry.run)(&Call { http, caller }, input.as_bytes()).await?;
     answer(http, service, action, &output)
 }
@@ -108,11 +115,11 @@ async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
 }
 
 fn answer(http: &RequestContext, service: &Service, action: &str, output: &[u8]) -> Result<String, AwsError> {
-    let output = serde_json::from_slice(output).map_err(|error| {
+    let output: serde_json::Value = serde_json::from_slice(output).map_err(|error| {
         tracing::error!(request_id = %http.request_id, %error, "answer of {action} cannot be read: {error}");
         super::operation::server_error()
     })?;
-    let result = aws::json_to_xml(&output);
-    let result = Some(result.as_str()).filter(|result| !result.is_empty());
-    Ok(query_response(service.namespace, action, result, &http.request_id.to_string()))
+    // Clients look for the result element of every operation that has an output, even an empty one.
+    let result = (!output.is_null()).then(|| aws::json_to_xml(&output));
+    Ok(query_response(service.namespace, action, result.as_deref(), &http.request_id.to_string()))
 }

@@ -196,6 +196,39 @@ pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<Entity>, StoreError> {
     tx.query(&format!("SELECT {COLUMNS} FROM iam_entities"), &[])?.iter().map(from_row).collect()
 }
 
+/// The users and roles of an account that a policy bounds, in the order of their ids.
+pub fn list_bounded_by(tx: &mut dyn Tx, account: AccountId, policy_arn: &str) -> Result<Vec<Entity>, StoreError> {
+    tx.query(
+        &format!("SELECT {COLUMNS} FROM iam_entities WHERE account_id = $1 AND boundary_arn = $2 ORDER BY id"),
+        &[account.as_str().into(), policy_arn.into()],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// How many users and roles of an account each policy bounds, as (policy ARN, count).
+pub fn count_bounded(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<(String, i64)>, StoreError> {
+    tx.query(
+        "SELECT boundary_arn, COUNT(*) FROM iam_entities WHERE account_id = $1 AND boundary_arn IS NOT NULL \
+         GROUP BY boundary_arn",
+        &[account.as_str().into()],
+    )?
+    .iter()
+    .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
+    .collect()
+}
+
+/// How many entities of a kind an account has.
+pub fn count_of_kind(tx: &mut dyn Tx, account: AccountId, kind: EntityKind) -> Result<i64, StoreError> {
+    tx.query(
+        "SELECT COUNT(*) FROM iam_entities WHERE account_id = $1 AND kind = $2",
+        &[account.as_str().into(), kind.as_str().into()],
+    )?
+    .first()
+    .map_or(Ok(0), |row| row.int(0))
+}
+
 /// Removes the row. The caller has seen that nothing names it.
 pub fn delete(tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM iam_entities WHERE id = $1", &[id.into()])?;

@@ -1,5 +1,7 @@
 //! The policies of users, groups and roles: inline ones, and managed ones that are attached.
 
+use aws::AccountId;
+
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
@@ -97,6 +99,18 @@ pub fn list_entities_of(tx: &mut dyn Tx, policy_arn: &str) -> Result<Vec<String>
     )?
     .iter()
     .map(|row| Ok(row.text(0)?.to_owned()))
+    .collect()
+}
+
+/// How many entities of an account have each managed policy, as (policy ARN, count); policies that none has are left out.
+pub fn count_attachments(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<(String, i64)>, StoreError> {
+    tx.query(
+        "SELECT policy_arn, COUNT(*) FROM iam_attached_policies JOIN iam_entities \
+         ON iam_entities.id = iam_attached_policies.entity_id WHERE account_id = $1 GROUP BY policy_arn",
+        &[account.as_str().into()],
+    )?
+    .iter()
+    .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
     .collect()
 }
 

@@ -1,0 +1,35 @@
+//! DeleteOpenIDConnectProvider: its tokens are worth nothing from then on. Trust policies may go on naming it.
+
+use store::db::Tx;
+use store::tables::iam::oidc_providers;
+
+use super::{Name, ProviderRef};
+use crate::app::App;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::Call;
+use crate::iam_api::errors::IamError;
+use crate::iam_api::operation::{Access, IamOperation};
+
+/// The operation.
+pub struct DeleteProvider(ProviderRef);
+
+impl IamOperation for DeleteProvider {
+    const ACTION: &'static str = "iam:DeleteOpenIDConnectProvider";
+    const ACCESS: Access = Access::Changes;
+    type Input = Name;
+    type Output = ();
+
+    fn check(call: &Call<'_>, input: Name) -> Result<Self, IamError> {
+        ProviderRef::new(call, input).map(Self)
+    }
+
+    fn needs(&self, _: &Call<'_>) -> Vec<Need> {
+        vec![self.0.need(Self::ACTION)]
+    }
+
+    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
+        let provider = self.0.require(tx)?;
+        oidc_providers::delete(tx, &provider.arn)?;
+        Ok(())
+    }
+}

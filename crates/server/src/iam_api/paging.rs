@@ -1,0 +1,90 @@
+//! Pages of lists: `MaxItems`, `Marker` and `IsTruncated`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::constraints;
+use super::errors::IamError;
+
+/// The members of an input that ask for a page.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PageInput {
+    #[serde(default, deserialize_with = "aws::number_text")]
+    max_items: Option<i64>,
+    marker: Option<String>,
+}
+
+/// The members of an output that say whether there is more.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PageOutput {
+    is_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+/// The part of a list that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many entries.
+    pub limit: usize,
+    /// The key of the entry that the page before ended with; empty for the first page.
+    pub after: String,
+}
+
+impl PageInput {
+    /// Reads the members: 100 entries if nothing is said, 1 to 1,000 otherwise.
+    pub fn check(self) -> Result<Page, IamError> {
+        let limit = constraints::number("maxItems", self.max_items.unwrap_or(100), 1, 1000)? as usize;
+        let after = match self.marker {
+            None => String::new(),
+            Some(marker) => decode(&marker)
+                .ok_or_else(|| IamError::InvalidInput("The Marker is not one of an answer's.".to_owned()))?,
+        };
+        Ok(Page { limit, after })
+    }
+}
+
+fn decode(marker: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(marker).ok()?).ok()
+}
+
+impl Page {
+    /// Cuts the page out of entries, which may reach beyond it on both sides, in the order of their keys. A page that
+    /// was read up to here has one entry more than its limit if it is not the last.
+    pub fn cut<T>(&self, mut entries: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, PageOutput) {
+        entries.retain(|entry| key(entry) > self.after);
+        entries.sort_by_cached_key(&key);
+        let is_truncated = entries.len() > self.limit;
+        entries.truncate(self.limit);
+        let marker = entries.last().filter(|_| is_truncated).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
+        (entries, PageOutput { is_truncated, marker })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other() {
+        let names = || ["b", "d", "a", "c", "e"].map(str::to_owned).to_vec();
+        let mut page = PageInput { max_items: Some(2), marker: None }.check().expect("valid");
+        let mut seen = Vec::new();
+        loop {
+            let (found, output) = page.cut(names(), Clone::clone);
+            seen.push(found.join(""));
+            if !output.is_truncated {
+                assert_eq!(output.marker, None);
+                break;
+            }
+            page = PageInput { max_items: Some(2), marker: output.marker }.check().expect("valid");
+        }
+        assert_eq!(seen, ["ab", "cd", "e"]);
+        assert!(PageInput { max_items: Some(0), marker: None }.check().is_err());
+        assert!(PageInput { max_items: Some(1001), marker: None }.check().is_err());
+        assert!(PageInput { max_items: None, marker: Some("?".to_owned()) }.check().is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! Operations of roles alone; what roles share with users and groups is beside this folder.
+
+mod create_role;
+mod get_role;
+mod list_instance_profiles_for_role;
+mod list_roles;
+mod update_assume_role_policy;
+mod update_role;
+
+use super::constraints;
+use super::errors::IamError;
+use super::operation::Iam;
+use crate::aws_api::operation::Entry;
+
+/// Every operation of roles alone.
+pub const OPERATIONS: &[Entry] = &[
+    Entry::of::<Iam<create_role::CreateRole>>(),
+    Entry::of::<Iam<get_role::GetRole>>(),
+    Entry::of::<Iam<list_instance_profiles_for_role::ListInstanceProfilesForRole>>(),
+    Entry::of::<Iam<list_roles::ListRoles>>(),
+    Entry::of::<Iam<update_assume_role_policy::UpdateAssumeRolePolicy>>(),
+    Entry::of::<Iam<update_role::UpdateRole>>(),
+    Entry::of::<Iam<update_role::UpdateRoleDescription>>(),
+];
+
+/// The longest session of a role, in seconds: an hour to twelve, one if nothing is said.
+fn max_session_duration(seconds: Option<i64>) -> Result<i64, IamError> {
+    constraints::number("maxSessionDuration", seconds.unwrap_or(3600), 3600, 43200)
+}
