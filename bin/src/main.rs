@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
 use server::config::Config;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Parser)]
 #[command(name = "wharf", version, about = "Amazon ECR that you run yourself")]
@@ -98,8 +99,10 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(&config, Arc::new(SystemClock)).await?;
+        // Whoever reads the welcome may end the server at once, and it must end well.
+        let signals = EndSignals::listen()?;
         print_welcome(&server, args_credentials(&config));
-        wait_for_signal().await?;
+        signals.wait().await;
         server.stop().await;
         anyhow::Ok(())
     })
@@ -126,15 +129,23 @@ fn print_welcome(server: &Server, credentials: String) {
     println!("  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1");
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the server.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn check_config(args: CommonArgs) -> anyhow::Result<()> {

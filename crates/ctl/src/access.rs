@@ -128,7 +128,8 @@ impl Command {
                 ("Decided by", explained.statements.iter().map(Statement::shown).collect()),
             ];
             if !explained.advice.is_empty() {
-                shown.push(("To change it", explained.advice.lines().map(str::to_owned).collect()));
+                let label = if explained.decision == Decision::Allowed { "Note" } else { "To change it" };
+                shown.push((label, explained.advice.lines().map(str::to_owned).collect()));
             }
             format!("{word}\n{}", fields(&shown))
         })?;

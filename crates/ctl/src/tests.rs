@@ -584,10 +584,10 @@ async fn explain() {
     });
     assert_eq!(serde_json::from_str::<Value>(input).expect("JSON"), expected);
 
-    let allowed = r#"{"decision":"allowed","reason":"the root user","advice":"","statements":[]}"#;
+    let allowed = r#"{"decision":"allowed","reason":"the root user","advice":"no policy limits it","statements":[]}"#;
     let ran = run_with(&EXPLAIN, vec![(200, allowed.to_owned())], true).await;
     assert!(ran.text().starts_with("\u{1b}[32mallowed\u{1b}[0m\nPrincipal   arn"), "{:?}", ran.printed);
-    assert!(ran.text().ends_with("Decided by  -\n"), "{}", ran.printed);
+    assert!(ran.text().ends_with("Decided by  -\nNote        no policy limits it\n"), "{}", ran.printed);
     assert_eq!(ran.result.as_ref().ok(), Some(&Outcome::Done));
 
     let implicit = r#"{"decision":"implicitDeny","reason":"none","advice":"allow it","statements":[]}"#;
