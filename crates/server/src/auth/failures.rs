@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let failures = Failures::new(0);
-        for number in 0..2 * MAX_SOURCES as u32 {
+        for number in 0..MAX_SOURCES as u32 + 100 {
             failures.record(IpAddr::V4(number.into()), i64::from(number));
         }
         assert!(failures.sources.lock().expect("not poisoned").len() <= MAX_SOURCES);
