@@ -25,6 +25,7 @@ mod groups;
 mod oidc_providers;
 mod policies;
 mod roles;
+mod simulation;
 mod users;
 
 use attached_policies::{AttachPolicy, DetachPolicy, ListAttachedPolicies};
@@ -89,4 +90,5 @@ pub const OPERATIONS: &[&[Entry]] = &[
     policies::OPERATIONS,
     oidc_providers::OPERATIONS,
     account::OPERATIONS,
+    simulation::OPERATIONS,
 ];

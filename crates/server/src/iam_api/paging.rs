@@ -40,8 +40,9 @@ impl PageInput {
         let limit = constraints::number("maxItems", self.max_items.unwrap_or(100), 1, 1000)? as usize;
         let after = match self.marker {
             None => String::new(),
-            Some(marker) => decode(&marker)
-                .ok_or_else(|| IamError::InvalidInput("The Marker is not one of an answer's.".to_owned()))?,
+            Some(marker) => decode(&marker).ok_or_else(|| {
+                IamError::constraint("marker", Some(&marker), "Member must be the Marker of an answer")
+            })?,
         };
         Ok(Page { limit, after })
     }
