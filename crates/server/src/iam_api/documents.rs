@@ -81,6 +81,6 @@ mod tests {
     #[test]
     fn encoding_and_size() {
         assert_eq!(encoded("{\"a\": \"b-._~*\"}"), "%7B%22a%22%3A%20%22b-._~%2A%22%7D");
-        assert_eq!(size("{ \"a\" :\n\t1 }"), 6);
+        assert_eq!(size("{ \"a\" :\n\t1 }"), 7);
     }
 }
