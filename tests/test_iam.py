@@ -758,6 +758,41 @@ def test_nobody_may_do_anything_by_default(nobody, operation):
     assert f"is not authorized to perform: iam:{operation} on resource: " in message
 
 
+def test_accounts_are_apart(start_wharf):
+    accounts = {
+        ACCOUNT: ("AKIAFIRSTFIRSTFIRST1", "first-secret"),
+        "210987654321": ("AKIAOTHEROTHEROTHER1", "other-secret"),
+    }
+    server = start_wharf(accounts, ["us-east-1"])
+    first, other = (
+        client_of(server, {"AccessKeyId": key_id, "SecretAccessKey": secret}) for key_id, secret in accounts.values()
+    )
+    user, policy = make(first, "user"), make_policy(first)["Arn"]
+    key = first.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
+    provider = first.create_open_id_connect_provider(Url="https://idp.example.com")["OpenIDConnectProviderArn"]
+    first.attach_user_policy(UserName=user, PolicyArn=READ_ONLY)
+    fails("NoSuchEntity", other.get_user, UserName=user)
+    make(other, "user", user)
+    assert other.list_attached_user_policies(UserName=user)["AttachedPolicies"] == []
+    assert other.get_policy(PolicyArn=READ_ONLY)["Policy"]["AttachmentCount"] == 0
+    assert other.list_entities_for_policy(PolicyArn=READ_ONLY)["PolicyUsers"] == []
+    for call, parameters in (
+        (other.get_policy, {"PolicyArn": policy}),
+        (other.delete_policy, {"PolicyArn": policy}),
+        (other.attach_user_policy, {"PolicyArn": policy, "UserName": user}),
+        (other.put_user_permissions_boundary, {"PermissionsBoundary": policy, "UserName": user}),
+        (other.tag_policy, {"PolicyArn": policy, "Tags": [{"Key": "a", "Value": "b"}]}),
+        (other.delete_open_id_connect_provider, {"OpenIDConnectProviderArn": provider}),
+        (other.delete_access_key, {"UserName": user, "AccessKeyId": key}),
+        (other.get_access_key_last_used, {"AccessKeyId": key}),
+    ):
+        fails("NoSuchEntity", call, **parameters)
+    arn = first.get_user(UserName=user)["User"]["Arn"]
+    fails("InvalidInput", other.simulate_principal_policy, PolicySourceArn=arn, ActionNames=["ecr:PutImage"])
+    assert other.list_policies(Scope="Local")["Policies"] == []
+    assert other.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+
+
 # --- The simulator --------------------------------------------------------------------------------------------------
 
 

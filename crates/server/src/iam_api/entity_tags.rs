@@ -6,13 +6,14 @@ use store::db::Tx;
 use store::tables::iam::entities;
 
 use super::errors::IamError;
-use super::kinds::{Bounded, EntityName, EntityRef, Kind, Role, User};
+use super::kinds::{Bounded, EntityName, EntityRef, Role, User};
 use super::tags::Tagged;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 
 /// The actions on the tags of one kind.
 pub trait TagActions: Bounded {
+    /// The action that sets tags, and so on.
     const TAG: &'static str;
     const UNTAG: &'static str;
     const LIST_TAGS: &'static str;
@@ -36,7 +37,7 @@ pub struct TaggedEntity<K> {
     kind: PhantomData<K>,
 }
 
-impl<K: TagActions + Kind> Tagged for TaggedEntity<K> {
+impl<K: TagActions> Tagged for TaggedEntity<K> {
     const TAG: &'static str = K::TAG;
     const UNTAG: &'static str = K::UNTAG;
     const LIST_TAGS: &'static str = K::LIST_TAGS;

@@ -14,11 +14,13 @@ use crate::aws_api::operation::Call;
 
 /// A kind of entity, with the actions of the operations that all kinds share.
 pub trait Kind: Send + Sync + 'static {
+    /// Which one it is.
     const KIND: EntityKind;
     /// The most non-whitespace characters of all inline policies together.
     const MAX_INLINE_POLICIES: usize;
     /// The name of the quota on attached policies.
     const POLICIES_QUOTA: &'static str;
+    /// The action that deletes one, and so on.
     const DELETE: &'static str;
     const PUT_POLICY: &'static str;
     const GET_POLICY: &'static str;
@@ -31,12 +33,14 @@ pub trait Kind: Send + Sync + 'static {
 
 /// A kind that can have a permissions boundary: users and roles.
 pub trait Bounded: Kind {
+    /// The action that sets the boundary, and so on.
     const PUT_BOUNDARY: &'static str;
     const DELETE_BOUNDARY: &'static str;
 }
 
 /// A kind that can be renamed: users and groups.
 pub trait Renamed: Kind {
+    /// The action.
     const UPDATE: &'static str;
     /// The longest new name.
     const MAX_NAME: usize;

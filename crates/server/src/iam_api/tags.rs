@@ -85,6 +85,7 @@ fn is_same_key(a: &str, b: &str) -> bool {
 
 /// A kind of resource that has tags.
 pub trait Tagged: Sized + Send + Sync + 'static {
+    /// The action that sets tags, and so on.
     const TAG: &'static str;
     const UNTAG: &'static str;
     const LIST_TAGS: &'static str;

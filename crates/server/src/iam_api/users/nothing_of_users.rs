@@ -16,6 +16,7 @@ use crate::iam_api::paging::{PageInput, PageOutput};
 
 /// A list that is always empty.
 pub trait Nothing: Send + Sync + 'static {
+    /// The action of the list.
     const ACTION: &'static str;
     /// The empty list under its name.
     type Entries: Default + Serialize + Send + 'static;
