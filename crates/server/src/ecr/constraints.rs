@@ -6,6 +6,7 @@ use oci::{Digest, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
 
 use super::errors::EcrError;
+use crate::auth::principals::unknown_principal;
 use crate::aws_api::operation::Call;
 
 /// A member that must be there.
@@ -98,7 +99,13 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     if text.chars().count() > 10_240 {
         return Err(invalid(&"it is longer than 10,240 characters"));
     }
-    call.app().policies.read(kind, text).map_err(|error| invalid(&error))
+    let app = call.app();
+    let policy = app.policies.read(kind, text).map_err(|error| invalid(&error))?;
+    // access.md 4: principals that do not exist make the policy invalid.
+    match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
+        None => Ok(policy),
+        Some(principal) => Err(invalid(&format!("there is no principal {principal}"))),
+    }
 }
 
 /// One value of an enumeration.
