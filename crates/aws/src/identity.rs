@@ -157,23 +157,33 @@ text_form!(AccountId, Region, AccessKeyId);
 #[derive(Clone)]
 pub struct SecretAccessKey(Zeroizing<String>);
 
-impl SecretAccessKey {
-    /// Takes the secret.
-    pub fn new(secret: String) -> Self {
-        Self(Zeroizing::new(secret))
-    }
+/// What temporary keys come with beside their secret. Wiped when dropped, and never printed.
+#[derive(Clone)]
+pub struct SessionToken(Zeroizing<String>);
 
-    /// The secret, for signing.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
+macro_rules! secret_text {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Takes the secret.
+            pub fn new(secret: String) -> Self {
+                Self(Zeroizing::new(secret))
+            }
+
+            /// The secret itself.
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("[redacted]")
+            }
+        }
+    )*};
 }
 
-impl fmt::Debug for SecretAccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
+secret_text!(SecretAccessKey, SessionToken);
 
 #[cfg(test)]
 mod tests {
@@ -192,5 +202,6 @@ mod tests {
             assert_eq!(region.parse::<Region>().expect("valid").partition().as_str(), partition);
         }
         assert_eq!(format!("{:?}", SecretAccessKey::new("x".to_owned())), "[redacted]");
+        assert_eq!(format!("{:?}", SessionToken::new("x".to_owned())), "[redacted]");
     }
 }

@@ -11,7 +11,7 @@ mod xml;
 
 pub use arn::{Arn, ArnError};
 pub use error::AwsError;
-pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey};
+pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey, SessionToken};
 pub use json::{Blob, Timestamp};
 pub use query::{QueryError, QueryForm, bool_text, number_text};
 pub use xml::{XmlWriter, json_to_xml, query_response};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use aws::sigv4::SigV4Error;
-use aws::{AccountId, SecretAccessKey};
+use aws::{AccountId, SecretAccessKey, SessionToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use iam::{Attached, PolicyKind, Principal};
@@ -90,7 +90,7 @@ pub struct Session {
     /// The policies that narrow it; it may do what any of them allows.
     pub policies: Vec<Attached>,
     /// The session token, for registry tokens made with these keys.
-    pub token: String,
+    pub token: SessionToken,
 }
 
 impl Session {
@@ -163,6 +163,6 @@ pub fn open(
         let Some(policy) = directory.managed_policy(arn) else { return Err(invalid()) };
         policies.push(Attached { name: arn.clone(), policy: policy.clone() });
     }
-    let session = Session { claims, identity, policies, token: token.to_owned() };
+    let session = Session { claims, identity, policies, token: SessionToken::new(token.to_owned()) };
     Ok((session, SecretAccessKey::new(secret)))
 }

@@ -74,7 +74,7 @@ pub fn issue(app: &App, caller: &Caller, registry_account: AccountId) -> (String
     let expires_at_ms = app.now_ms() + app.limits.token_lifetime_ms;
     let claims = Claims {
         access_key_id: caller.access_key_id.clone(),
-        session_token: caller.session().map(|session| session.token.clone()),
+        session_token: caller.session().map(|session| session.token.expose().to_owned()),
         principal_account: caller.account,
         registry_account,
         region: caller.region.clone(),

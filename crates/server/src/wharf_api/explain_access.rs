@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws::{AccountId, Arn};
+use aws::{AccountId, Arn, SessionToken};
 use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
@@ -202,6 +202,11 @@ fn session(call: &Call<'_>, role: &Arc<Identity>, name: &str) -> Credentials {
         transitive_tag_keys: Vec::new(),
         source_identity: None,
     };
-    let session = Session { claims, identity: Some(Arc::clone(role)), policies: Vec::new(), token: String::new() };
+    let session = Session {
+        claims,
+        identity: Some(Arc::clone(role)),
+        policies: Vec::new(),
+        token: SessionToken::new(String::new()),
+    };
     Credentials::Session(Arc::new(session))
 }

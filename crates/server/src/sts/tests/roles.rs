@@ -239,7 +239,7 @@ async fn sessions_are_revoked_by_their_time() {
 }
 
 fn holder_of(test: &TestApp, caller: &Caller) -> Caller {
-    let token = &caller.session().expect("a session").token;
+    let token = caller.session().expect("a session").token.expose();
     let found = keys::find(&test.app, &caller.access_key_id, Some(token)).expect("good keys");
     found.into_caller(caller.region.clone(), caller.access_key_id.clone())
 }
