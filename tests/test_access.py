@@ -2,14 +2,17 @@
 
 import json
 import re
+import time
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.identities import Identities, allow, deny, document, name_of
-from harness.registry_client import OCI_MANIFEST, Repository, digest_of, image_manifest, new_repository
+from harness import postgres
+from harness.identities import Identities, Principal, allow, deny, document, name_of
+from harness.registry_client import OCI_MANIFEST, RegistryClient, Repository, digest_of, image_manifest, new_repository
 from harness.server import Wharf, wait_for
+from test_docker import small_image
 
 READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 POWER_USER = "AmazonEC2ContainerRegistryPowerUser"
@@ -281,19 +284,17 @@ class TestRegistryPolicies:
 class TestCrossAccount:
     OWNER, OTHER = "111111111111", "222222222222"
 
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory):
+    @pytest.fixture
+    def server(self, tmp_path):
         accounts = "".join(
             f"[[accounts]]\nid = '{account}'\naccess_key_id = 'AKIAACCOUNT{account}'\nsecret_access_key = 'secret-of-{account}'\n"
             for account in (self.OWNER, self.OTHER)
         )
-        server = Wharf(tmp_path_factory.mktemp("accounts"), config=accounts)
+        server = Wharf(tmp_path / "accounts", config=accounts)
         yield server.start()
         server.finish()
 
     def root(self, server, account):
-        from harness.identities import Principal
-
         arn = f"arn:aws:iam::{account}:root"
         return Principal(server, arn, f"AKIAACCOUNT{account}", f"secret-of-{account}")
 
@@ -492,13 +493,11 @@ class TestEndOfRights:
 
     def test_every_node(self, tmp_path):
         """A key that is deactivated through one node is refused by the other within 5 s."""
-        from harness import postgres
-
         shared = {
             "WHARF_DATABASE_URL": postgres.new_database(),
             "WHARF_SERVICE_KEY": "5e" * 32,
             "WHARF_ACCESS_KEY_ID": "AKIAROOTOFBOTHNODES1",
-            "WHARF_SECRET_ACCESS_KEY": "the same on both nodes",
+            "WHARF_SECRET_ACCESS_KEY": "the-same-on-both-nodes",
         }
         one, two = (Wharf(tmp_path / node, environment=shared).start() for node in ("one", "two"))
         identities = Identities(one)
@@ -521,8 +520,6 @@ class TestEndOfRights:
 class TestSlowedDown:
     def test_guessing(self, tmp_path):
         """Failures beyond those that are free wait ever longer for their answer; whoever signs rightly does not."""
-        import time
-
         server = Wharf(tmp_path / "wharf", environment={"WHARF_AUTHENTICATION_FAILURES_PER_MINUTE": "3"}).start()
         started = time.monotonic()
         for _ in range(6):
@@ -572,8 +569,6 @@ class TestSecrets:
 
 
 def new_client(wharf):
-    from harness.registry_client import RegistryClient
-
     return RegistryClient(wharf.host, wharf.authorization)
 
 
@@ -588,6 +583,4 @@ def delete_user(iam, user_name):
 
 
 def docker_image(docker, wharf, folder):
-    from test_docker import small_image
-
     return small_image(docker, folder, f"local-{uuid.uuid4().hex}")

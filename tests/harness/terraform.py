@@ -19,11 +19,12 @@ class Terraform:
     def __init__(self, wharf, folder, services=("iam", "sts")):
         self.terraform = shutil.which("terraform")
         assert self.terraform, "terraform is not on the path"
-        assert (MIRROR / PROVIDER).is_dir(), f"the AWS provider of Terraform is not in {MIRROR / PROVIDER}"
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / "terraformrc"
-        settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n}}\n')
+        mirror = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n}}\n'
+        # Without a mirror Terraform fetches the provider from its registry.
+        settings.write_text(mirror if (MIRROR / PROVIDER).is_dir() else "")
         endpoints = "\n".join(f'    {service} = "{wharf.url}"' for service in services)
         (self.folder / "provider.tf").write_text(
             f'terraform {{\n  required_providers {{\n    aws = {{ source = "hashicorp/aws" }}\n  }}\n}}\n'
