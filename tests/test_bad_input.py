@@ -132,6 +132,101 @@ class TestJson:
         ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=["ok/name"])
 
 
+class TestNul:
+    """U+0000, which PostgreSQL cannot hold, is refused on every database and is nobody's internal error."""
+
+    @pytest.mark.parametrize("query", ["tags/list?last=%00", "tags/list?last=a%00b&n=1", "referrers/{digest}?last=%00"])
+    def test_registry(self, wharf, ecr, query):
+        repository = registry(wharf, ecr.repository())
+        repository.client.get(f"{repository.base}/{query.format(digest=digest_of(b'x'))}").expect(400)
+
+    def test_catalog(self, wharf):
+        RegistryClient(wharf.host, wharf.authorization).get("/v2/_catalog?last=a%00").expect(400)
+
+    def documents(self):
+        """Manifests with NUL in each text that is shown or stored."""
+        document = json.loads(image_manifest(b"config", []))
+        config = document["config"]
+        return [
+            {**document, "artifactType": "a/\0b"},
+            {**document, "config": {**config, "mediaType": "a/\0b"}},
+            {**document, "layers": [{**config, "mediaType": "a/\0b"}]},
+            {**document, "annotations": {"a": "\0"}},
+            {**document, "annotations": {"\0": "a"}},
+            {**document, "mediaType": "a/\0b"},
+        ]
+
+    def test_manifests(self, wharf, ecr):
+        name = ecr.repository()
+        repository = registry(wharf, name)
+        repository.push_blob(b"config")
+        for document in self.documents():
+            body = json.dumps(document)
+            with nothing_stored(wharf, ecr, name):
+                answer = repository.client.put(repository.manifest("v1"), body.encode(), content_type=OCI_MANIFEST)
+                answer.expect_error(400, "MANIFEST_INVALID")
+                ecr.refuse("PutImage", INVALID, repositoryName=name, imageManifest=body, imageTag="v1")
+
+    def test_resource_tags(self, ecr):
+        name = ecr.repository()
+        arn = ecr.arn(name)
+        for tag in ({"Key": "a\0", "Value": "b"}, {"Key": "a", "Value": "b\0"}):
+            ecr.refuse("CreateRepository", "InvalidTagParameterException", repositoryName=name + "2", tags=[tag])
+            ecr.refuse("TagResource", "InvalidTagParameterException", resourceArn=arn, tags=[tag])
+        ecr.refuse("UntagResource", "InvalidTagParameterException", resourceArn=arn, tagKeys=["a\0"])
+        assert ecr.call("ListTagsForResource", resourceArn=arn)["tags"] == []
+
+    def test_policies(self, ecr):
+        name = ecr.repository()
+        statement = {"Sid": "a\0", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
+        for policy in (json.dumps({"Statement": [statement]}), json.dumps({"Statement": []}) + "\0"):
+            answer = ecr.api.ecr("SetRepositoryPolicy", {"repositoryName": name, "policyText": policy})
+            assert answer.status in (200, 400), repr(answer)
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "Action=CreateUser&UserName=a%00b",
+            "Action=GetUser&UserName=%00",
+            "Action=CreateRole&RoleName=a&AssumeRolePolicyDocument=%00",
+            "Action=CreateUser&UserName=nul&Path=/%00/",
+            "Action=CreateUser&UserName=nul&Tags.member.1.Key=a%00&Tags.member.1.Value=b",
+            "Action=CreateUser&UserName=nul&Tags.member.1.Key=a&Tags.member.1.Value=b%00",
+            "Action=CreatePolicy&PolicyName=nul&Description=%00&PolicyDocument=%7B%22Statement%22:%5B%5D%7D",
+            "Action=CreatePolicy&PolicyName=nul&PolicyDocument=%00",
+            "Action=ListUsers&PathPrefix=/%00",
+            "Action=ListUsers&Marker=%00",
+            "Action=GetPolicy&PolicyArn=arn:aws:iam::123456789012:policy/%00",
+            "Action=PutUserPolicy&UserName=a&PolicyName=%00&PolicyDocument=%00",
+        ],
+    )
+    def test_iam(self, ecr, form):
+        answer = ecr.api.sts(f"{form}&Version=2010-05-08", ecr.api.signing.but(service="iam"))
+        assert 400 <= answer.status < 500, repr(answer)
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "Action=AssumeRole&RoleArn=arn:aws:iam::123456789012:role/a%00&RoleSessionName=abc",
+            "Action=AssumeRole&RoleArn=arn:aws:iam::123456789012:role/a&RoleSessionName=a%00c",
+            "Action=GetAccessKeyInfo&AccessKeyId=AKIA%00AAAAAAAAAAAAAAA",
+        ],
+    )
+    def test_sts(self, ecr, form):
+        answer = ecr.api.sts(f"{form}&Version=2011-06-15")
+        assert 400 <= answer.status < 500, repr(answer)
+
+    def test_tokens(self, ecr):
+        for operation, body in [
+            ("CreateToken", {"name": "a\0b", "actions": ["pull"], "repositories": ["*"]}),
+            ("RevokeToken", {"name": "a\0b"}),
+            ("CreateToken", {"name": "nul", "description": "\0", "policy": "\0"}),
+        ]:
+            headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"Wharf_20261121.{operation}"}
+            answer = ecr.api.post(json.dumps(body).encode(), headers, ecr.api.signing.but(service="wharf"))
+            assert answer.status == 400, repr(answer)
+
+
 class TestManifests:
     BODIES = {
         "empty": b"",

@@ -146,6 +146,18 @@ struct FsLayer {
     blob_sum: Option<String>,
 }
 
+impl Document {
+    /// Refuses NUL in what a registry shows and stores of a manifest; not every database can hold it.
+    fn check_texts(&self) -> Result<(), ManifestError> {
+        let lists = [&self.layers, &self.manifests, &self.blobs];
+        let descriptors = self.config.iter().chain(&self.subject).chain(lists.into_iter().flatten().flatten());
+        let annotations = self.annotations.iter().flatten().flat_map(|(key, value)| [key, value]);
+        let own = [&self.media_type, &self.artifact_type].into_iter().flatten();
+        let mut texts = own.chain(descriptors.filter_map(|raw| raw.0.media_type.as_ref())).chain(annotations);
+        if texts.any(|text| text.contains('\0')) { Err(invalid("a text holds a NUL character")) } else { Ok(()) }
+    }
+}
+
 fn invalid(text: impl Into<String>) -> ManifestError {
     ManifestError::Invalid(text.into())
 }
@@ -202,6 +214,7 @@ impl Manifest {
             })?;
         let media_type = media_type(&document, declared)?;
         let kind = kind(&media_type, &document)?;
+        document.check_texts()?;
         let Document { artifact_type, config, layers, manifests, blobs, fs_layers, subject, annotations, .. } =
             document;
         let kind = match kind {
@@ -421,6 +434,13 @@ mod tests {
             .map(|byte| if *byte == b'x' { 0xFF } else { *byte })
             .collect::<Vec<_>>();
         assert_eq!(Manifest::parse(&unreadable, None).err(), Some(ManifestError::InvalidJson));
+        says(with("artifactType", json!("a\0b")), "NUL");
+        says(with("annotations", json!({"a\0": "b"})), "NUL");
+        says(with("annotations", json!({"a": "\0"})), "NUL");
+        let mut typed = descriptor(b"c");
+        typed["mediaType"] = json!("a\0b");
+        says(with("config", typed.clone()), "NUL");
+        says(with("layers", json!([typed])), "NUL");
         says(with("schemaVersion", json!(1)), "schemaVersion must be 2");
         says(with("config", json!(null)), "config is missing");
         says(with("layers", json!([{"size": 1}])), "layers[0].digest is missing");
