@@ -100,6 +100,8 @@ class TestJson:
         "string for a structure": b'{"repositoryName": "ok/name", "imageScanningConfiguration": "yes"}',
         "object for a list": b'{"repositoryName": "ok/name", "tags": {"Key": "a", "Value": "b"}}',
         "number in a list": b'{"repositoryName": "ok/name", "tags": [1]}',
+        "array for a structure in a list": b'{"repositoryName": "ok/name", "tags": [["k", "v"]]}',
+        "array for a structure": b'{"repositoryName": "ok/name", "imageScanningConfiguration": [true]}',
     }
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -109,6 +111,22 @@ class TestJson:
         assert answer.status == 400, repr(answer)
         assert model_check.error_name(answer) in (SERIALIZATION, INVALID), repr(answer)
         ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=["ok/name"])
+
+    @pytest.mark.parametrize(
+        ("operation", "body"),
+        [
+            ("DescribeRegistry", b"[]"),
+            ("GetAuthorizationToken", b"[[]]"),
+            ("BatchGetImage", b'{"repositoryName": "ok/name", "imageIds": [[null, "latest"]]}'),
+            ("ListImages", b'{"repositoryName": "ok/name", "filter": ["TAGGED"]}'),
+            ("CreateRepository", b'[null, "ok/name"]'),
+        ],
+    )
+    def test_an_array_is_no_structure(self, ecr, operation, body):
+        """wire.md 1: the members' values without their names are no input."""
+        answer = ecr.api.ecr(operation, body)
+        assert answer.status == 400, repr(answer)
+        assert model_check.error_name(answer) == SERIALIZATION, repr(answer)
 
     @pytest.mark.parametrize("value", ["x", "5", [], {}, 1.5, 1e300, 10**30, True], ids=repr)
     def test_number(self, ecr, value):

@@ -87,7 +87,7 @@ impl Entry {
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsError> {
     let request_id = call.http.request_id;
-    let input: O::Input = serde_json::from_slice(body).map_err(|error| {
+    let input: O::Input = aws::from_json(body).map_err(|error| {
         tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
         AwsError::new("SerializationException", "Unable to parse request body")
     })?;
