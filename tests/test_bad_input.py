@@ -395,6 +395,76 @@ class TestPaths:
         repository.client.post(target).expect(202, 400, 404)
 
 
+class TestHead:
+    """What RFC 9110 and 9112 say of a request's head."""
+
+    def ask(self, wharf, target, hosts, version="1.1", method="GET"):
+        """The status and answer to a request with these Host headers."""
+        lines = [f"{method} {target} HTTP/{version}", *(f"Host: {host}" for host in hosts)]
+        lines += [f"Authorization: {wharf.authorization}", "Content-Length: 0"]
+        connection = RawConnection(wharf.host)
+        answer = connection.exchange(("\r\n".join(lines) + "\r\n\r\n").encode(), method)
+        connection.close()
+        return answer
+
+    @pytest.mark.parametrize("path", ["/v2/", "/", "/healthz"])
+    def test_one_host(self, wharf, path):
+        """RFC 9112, 3.2: an HTTP/1.1 request has exactly one Host header."""
+        for hosts in ((), (wharf.host, wharf.host), (wharf.host, "other.example")):
+            self.ask(wharf, path, hosts).expect(400)
+        self.ask(wharf, "/v2/", (), version="1.0").expect(200)
+        self.ask(wharf, "/v2/", (wharf.host,)).expect(200)
+
+    def test_absolute_form(self, wharf):
+        """RFC 9112, 3.2.2: the target's authority wins over Host."""
+        registry_host = f"{wharf.account}.dkr.ecr.eu-west-9.localhost"
+        self.ask(wharf, "http://localhost/v2/", (registry_host,)).expect(200)
+        assert self.ask(wharf, f"http://{registry_host}/v2/", ("localhost",)).status in (400, 401, 403)
+
+    def test_allow(self, wharf, ecr):
+        """RFC 9110, 15.5.6: 405 says which methods there are."""
+        base = registry(wharf, ecr.repository()).base
+        for path, method, allowed in [
+            ("/v2/", "PUT", "GET, HEAD"),
+            (f"{base}/tags/list", "DELETE", "GET, HEAD"),
+            (f"{base}/manifests/v1", "PATCH", "GET, HEAD, PUT, DELETE"),
+            (f"{base}/blobs/uploads/", "GET", "POST"),
+        ]:
+            answer = self.ask(wharf, path, (wharf.host,), method=method).expect(405)
+            assert answer.header("Allow") == allowed, repr(answer)
+
+    def test_ranges_beyond_all_numbers(self, wharf, ecr):
+        """RFC 9110, 14.2: a last position beyond the end means the end, however long its number."""
+        repository = registry(wharf, ecr.repository())
+        path = f"{repository.base}/blobs/{repository.push_blob(b'0123456789')}"
+        huge = "9" * 30
+        for asked, status, body in [(f"0-{huge}", 206, b"0123456789"), (f"-{huge}", 206, b"0123456789")]:
+            answer = repository.client.get(path, range=f"bytes={asked}").expect(status)
+            assert answer.body == body
+        repository.client.get(path, range=f"bytes={huge}-").expect(416)
+
+    def test_page_size_beyond_all_numbers(self, wharf, ecr):
+        repository = registry(wharf, ecr.repository())
+        repository.client.get(f"{repository.base}/tags/list?n={'9' * 30}").expect(200)
+        repository.client.get(f"{repository.base}/tags/list?n=-1").expect(400)
+
+    def test_head_of_an_upload(self, wharf, ecr):
+        """RFC 9110, 8.6: an answer of 204 has no Content-Length."""
+        repository = registry(wharf, ecr.repository())
+        location = path_of(repository.start_upload())
+        answer = self.ask(wharf, location, (wharf.host,), method="HEAD").expect(204)
+        assert answer.header("Content-Length") is None, repr(answer)
+
+    def test_case_of_a_media_type(self, wharf, ecr):
+        """RFC 9110, 8.3.1: media types have no case; the image has the one that its manifest spells."""
+        name = ecr.repository()
+        repository = registry(wharf, name)
+        repository.push_blob(b"config")
+        body = image_manifest(b"config", [])
+        repository.client.put(repository.manifest("v1"), body, content_type=OCI_MANIFEST.upper()).expect(201)
+        assert repository.client.get(repository.manifest("v1")).header("Content-Type") == OCI_MANIFEST
+
+
 class TestUploads:
     """Connections that break, lengths that are wrong."""
 

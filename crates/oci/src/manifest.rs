@@ -312,21 +312,19 @@ impl Manifest {
 
 fn media_type(document: &Document, declared: Option<&MediaType>) -> Result<MediaType, ManifestError> {
     // A client that names no type in particular (curl does) has not declared one.
-    let declared = declared.filter(|declared| {
-        !matches!(
-            declared.as_str(),
-            "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded"
-        )
-    });
+    let unspecific = ["application/json", "application/octet-stream", "application/x-www-form-urlencoded"];
+    let declared =
+        declared.filter(|declared| !unspecific.iter().any(|text| declared.as_str().eq_ignore_ascii_case(text)));
     let inside = document.media_type.as_deref().filter(|text| !text.is_empty());
     match (declared, inside) {
-        (Some(declared), Some(inside)) if declared.as_str() != inside => {
+        (Some(declared), Some(inside)) if !declared.as_str().eq_ignore_ascii_case(inside) => {
             Err(ManifestError::MediaTypeMismatch { declared: declared.to_string(), inside: inside.to_owned() })
         }
-        (Some(declared), _) => Ok(declared.clone()),
-        (None, Some(inside)) => {
+        // As the manifest spells it, which is what clients compare with.
+        (_, Some(inside)) => {
             inside.parse().map_err(|_| ManifestError::UnsupportedMediaType(inside.chars().take(255).collect()))
         }
+        (Some(declared), None) => Ok(declared.to_lowercase()),
         (None, None) => Err(ManifestError::MediaTypeMissing),
     }
 }
@@ -450,6 +448,17 @@ mod tests {
         let declared = DOCKER_MANIFEST.parse().expect("valid");
         let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
         assert!(matches!(mismatch, Some(ManifestError::MediaTypeMismatch { .. })));
+    }
+
+    #[test]
+    fn the_case_of_a_declared_type_does_not_matter() {
+        let declared = OCI_MANIFEST.to_uppercase().parse().expect("valid");
+        let mut document = image();
+        for _ in 0..2 {
+            let manifest = Manifest::parse(document.to_string().as_bytes(), Some(&declared)).expect("the same type");
+            assert_eq!(manifest.media_type.as_str(), OCI_MANIFEST);
+            document.as_object_mut().expect("an object").remove("mediaType");
+        }
     }
 
     proptest! {
