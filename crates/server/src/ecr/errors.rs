@@ -54,6 +54,8 @@ pub enum EcrError {
     RegistryPolicyNotFound(RegistryId),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
+    /// The answer would hold more bytes of manifests than one may.
+    AnswerTooLarge(usize),
     /// What both faces of the registry can refuse.
     Registry(RegistryError),
 }
@@ -132,6 +134,10 @@ impl IntoAwsError for EcrError {
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }
+            Self::AnswerTooLarge(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
+            ),
             Self::Registry(error) => registry_error(error, request_id),
         }
     }
