@@ -197,6 +197,31 @@ class TestMissingParts:
         assert model_check.error_name(answer) in ("IncompleteSignatureException", "InvalidSignatureException")
 
 
+class TestUnknownOperations:
+    """wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
+
+    TARGETS = [None, "", "x", f"{ECR_TARGET}.NoSuchOperation", "TrentService.Encrypt", ECR_TARGET]
+
+    @pytest.mark.parametrize("content_type", ["application/x-amz-json-1.0", "application/x-amz-json-1.1; charset=utf-8"])
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_target(self, api, target, content_type):
+        headers = {"Content-Type": content_type, **({} if target is None else {"X-Amz-Target": target})}
+        refused(send(api, headers), "MissingAuthenticationTokenException")
+        refused(api.post(b"{}", headers), "UnknownOperationException")
+        bad = api.post(b"{}", headers, api.signing.but(secret_key="wrong"))
+        refused(bad, "InvalidSignatureException")
+
+    def test_service_that_is_not_there(self, api):
+        """Its clients sign for a name that only they know."""
+        headers = {"Content-Type": JSON_TYPE, "X-Amz-Target": "TrentService.Encrypt"}
+        refused(api.post(b"{}", headers, api.signing.but(service="kms")), "UnknownOperationException")
+
+    def test_query(self, api):
+        """A query signed for another service keeps the error of its signature."""
+        answer = api.sts(signing=api.signing.but(service="ecr"))
+        refused_by_query(answer, "SignatureDoesNotMatch")
+
+
 class TestWrongSignatures:
     def test_unknown_key(self, api):
         """A key id that is nobody's."""

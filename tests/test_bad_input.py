@@ -100,6 +100,8 @@ class TestJson:
         "string for a structure": b'{"repositoryName": "ok/name", "imageScanningConfiguration": "yes"}',
         "object for a list": b'{"repositoryName": "ok/name", "tags": {"Key": "a", "Value": "b"}}',
         "number in a list": b'{"repositoryName": "ok/name", "tags": [1]}',
+        "array for a structure in a list": b'{"repositoryName": "ok/name", "tags": [["k", "v"]]}',
+        "array for a structure": b'{"repositoryName": "ok/name", "imageScanningConfiguration": [true]}',
     }
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -109,6 +111,22 @@ class TestJson:
         assert answer.status == 400, repr(answer)
         assert model_check.error_name(answer) in (SERIALIZATION, INVALID), repr(answer)
         ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=["ok/name"])
+
+    @pytest.mark.parametrize(
+        ("operation", "body"),
+        [
+            ("DescribeRegistry", b"[]"),
+            ("GetAuthorizationToken", b"[[]]"),
+            ("BatchGetImage", b'{"repositoryName": "ok/name", "imageIds": [[null, "latest"]]}'),
+            ("ListImages", b'{"repositoryName": "ok/name", "filter": ["TAGGED"]}'),
+            ("CreateRepository", b'[null, "ok/name"]'),
+        ],
+    )
+    def test_an_array_is_no_structure(self, ecr, operation, body):
+        """wire.md 1: the members' values without their names are no input."""
+        answer = ecr.api.ecr(operation, body)
+        assert answer.status == 400, repr(answer)
+        assert model_check.error_name(answer) == SERIALIZATION, repr(answer)
 
     @pytest.mark.parametrize("value", ["x", "5", [], {}, 1.5, 1e300, 10**30, True], ids=repr)
     def test_number(self, ecr, value):
@@ -130,6 +148,101 @@ class TestJson:
         answer = ecr.api.ecr("CreateRepository", body)
         assert answer.status in (400, 413), repr(answer)
         ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=["ok/name"])
+
+
+class TestNul:
+    """U+0000, which PostgreSQL cannot hold, is refused on every database and is nobody's internal error."""
+
+    @pytest.mark.parametrize("query", ["tags/list?last=%00", "tags/list?last=a%00b&n=1", "referrers/{digest}?last=%00"])
+    def test_registry(self, wharf, ecr, query):
+        repository = registry(wharf, ecr.repository())
+        repository.client.get(f"{repository.base}/{query.format(digest=digest_of(b'x'))}").expect(400)
+
+    def test_catalog(self, wharf):
+        RegistryClient(wharf.host, wharf.authorization).get("/v2/_catalog?last=a%00").expect(400)
+
+    def documents(self):
+        """Manifests with NUL in each text that is shown or stored."""
+        document = json.loads(image_manifest(b"config", []))
+        config = document["config"]
+        return [
+            {**document, "artifactType": "a/\0b"},
+            {**document, "config": {**config, "mediaType": "a/\0b"}},
+            {**document, "layers": [{**config, "mediaType": "a/\0b"}]},
+            {**document, "annotations": {"a": "\0"}},
+            {**document, "annotations": {"\0": "a"}},
+            {**document, "mediaType": "a/\0b"},
+        ]
+
+    def test_manifests(self, wharf, ecr):
+        name = ecr.repository()
+        repository = registry(wharf, name)
+        repository.push_blob(b"config")
+        for document in self.documents():
+            body = json.dumps(document)
+            with nothing_stored(wharf, ecr, name):
+                answer = repository.client.put(repository.manifest("v1"), body.encode(), content_type=OCI_MANIFEST)
+                answer.expect_error(400, "MANIFEST_INVALID")
+                ecr.refuse("PutImage", INVALID, repositoryName=name, imageManifest=body, imageTag="v1")
+
+    def test_resource_tags(self, ecr):
+        name = ecr.repository()
+        arn = ecr.arn(name)
+        for tag in ({"Key": "a\0", "Value": "b"}, {"Key": "a", "Value": "b\0"}):
+            ecr.refuse("CreateRepository", "InvalidTagParameterException", repositoryName=name + "2", tags=[tag])
+            ecr.refuse("TagResource", "InvalidTagParameterException", resourceArn=arn, tags=[tag])
+        ecr.refuse("UntagResource", "InvalidTagParameterException", resourceArn=arn, tagKeys=["a\0"])
+        assert ecr.call("ListTagsForResource", resourceArn=arn)["tags"] == []
+
+    def test_policies(self, ecr):
+        name = ecr.repository()
+        statement = {"Sid": "a\0", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
+        for policy in (json.dumps({"Statement": [statement]}), json.dumps({"Statement": []}) + "\0"):
+            answer = ecr.api.ecr("SetRepositoryPolicy", {"repositoryName": name, "policyText": policy})
+            assert answer.status in (200, 400), repr(answer)
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "Action=CreateUser&UserName=a%00b",
+            "Action=GetUser&UserName=%00",
+            "Action=CreateRole&RoleName=a&AssumeRolePolicyDocument=%00",
+            "Action=CreateUser&UserName=nul&Path=/%00/",
+            "Action=CreateUser&UserName=nul&Tags.member.1.Key=a%00&Tags.member.1.Value=b",
+            "Action=CreateUser&UserName=nul&Tags.member.1.Key=a&Tags.member.1.Value=b%00",
+            "Action=CreatePolicy&PolicyName=nul&Description=%00&PolicyDocument=%7B%22Statement%22:%5B%5D%7D",
+            "Action=CreatePolicy&PolicyName=nul&PolicyDocument=%00",
+            "Action=ListUsers&PathPrefix=/%00",
+            "Action=ListUsers&Marker=%00",
+            "Action=GetPolicy&PolicyArn=arn:aws:iam::123456789012:policy/%00",
+            "Action=PutUserPolicy&UserName=a&PolicyName=%00&PolicyDocument=%00",
+        ],
+    )
+    def test_iam(self, ecr, form):
+        answer = ecr.api.sts(f"{form}&Version=2010-05-08", ecr.api.signing.but(service="iam"))
+        assert 400 <= answer.status < 500, repr(answer)
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "Action=AssumeRole&RoleArn=arn:aws:iam::123456789012:role/a%00&RoleSessionName=abc",
+            "Action=AssumeRole&RoleArn=arn:aws:iam::123456789012:role/a&RoleSessionName=a%00c",
+            "Action=GetAccessKeyInfo&AccessKeyId=AKIA%00AAAAAAAAAAAAAAA",
+        ],
+    )
+    def test_sts(self, ecr, form):
+        answer = ecr.api.sts(f"{form}&Version=2011-06-15")
+        assert 400 <= answer.status < 500, repr(answer)
+
+    def test_tokens(self, ecr):
+        for operation, body in [
+            ("CreateToken", {"name": "a\0b", "actions": ["pull"], "repositories": ["*"]}),
+            ("RevokeToken", {"name": "a\0b"}),
+            ("CreateToken", {"name": "nul", "description": "\0", "policy": "\0"}),
+        ]:
+            headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"Wharf_20261121.{operation}"}
+            answer = ecr.api.post(json.dumps(body).encode(), headers, ecr.api.signing.but(service="wharf"))
+            assert answer.status == 400, repr(answer)
 
 
 class TestManifests:
@@ -280,6 +393,76 @@ class TestPaths:
         repository = registry(wharf, name)
         target = f"{repository.uploads}?mount={digest_of(b'x')}&from={source}"
         repository.client.post(target).expect(202, 400, 404)
+
+
+class TestHead:
+    """What RFC 9110 and 9112 say of a request's head."""
+
+    def ask(self, wharf, target, hosts, version="1.1", method="GET"):
+        """The status and answer to a request with these Host headers."""
+        lines = [f"{method} {target} HTTP/{version}", *(f"Host: {host}" for host in hosts)]
+        lines += [f"Authorization: {wharf.authorization}", "Content-Length: 0"]
+        connection = RawConnection(wharf.host)
+        answer = connection.exchange(("\r\n".join(lines) + "\r\n\r\n").encode(), method)
+        connection.close()
+        return answer
+
+    @pytest.mark.parametrize("path", ["/v2/", "/", "/healthz"])
+    def test_one_host(self, wharf, path):
+        """RFC 9112, 3.2: an HTTP/1.1 request has exactly one Host header."""
+        for hosts in ((), (wharf.host, wharf.host), (wharf.host, "other.example")):
+            self.ask(wharf, path, hosts).expect(400)
+        self.ask(wharf, "/v2/", (), version="1.0").expect(200)
+        self.ask(wharf, "/v2/", (wharf.host,)).expect(200)
+
+    def test_absolute_form(self, wharf):
+        """RFC 9112, 3.2.2: the target's authority wins over Host."""
+        registry_host = f"{wharf.account}.dkr.ecr.eu-west-9.localhost"
+        self.ask(wharf, "http://localhost/v2/", (registry_host,)).expect(200)
+        assert self.ask(wharf, f"http://{registry_host}/v2/", ("localhost",)).status in (400, 401, 403)
+
+    def test_allow(self, wharf, ecr):
+        """RFC 9110, 15.5.6: 405 says which methods there are."""
+        base = registry(wharf, ecr.repository()).base
+        for path, method, allowed in [
+            ("/v2/", "PUT", "GET, HEAD"),
+            (f"{base}/tags/list", "DELETE", "GET, HEAD"),
+            (f"{base}/manifests/v1", "PATCH", "GET, HEAD, PUT, DELETE"),
+            (f"{base}/blobs/uploads/", "GET", "POST"),
+        ]:
+            answer = self.ask(wharf, path, (wharf.host,), method=method).expect(405)
+            assert answer.header("Allow") == allowed, repr(answer)
+
+    def test_ranges_beyond_all_numbers(self, wharf, ecr):
+        """RFC 9110, 14.2: a last position beyond the end means the end, however long its number."""
+        repository = registry(wharf, ecr.repository())
+        path = f"{repository.base}/blobs/{repository.push_blob(b'0123456789')}"
+        huge = "9" * 30
+        for asked, status, body in [(f"0-{huge}", 206, b"0123456789"), (f"-{huge}", 206, b"0123456789")]:
+            answer = repository.client.get(path, range=f"bytes={asked}").expect(status)
+            assert answer.body == body
+        repository.client.get(path, range=f"bytes={huge}-").expect(416)
+
+    def test_page_size_beyond_all_numbers(self, wharf, ecr):
+        repository = registry(wharf, ecr.repository())
+        repository.client.get(f"{repository.base}/tags/list?n={'9' * 30}").expect(200)
+        repository.client.get(f"{repository.base}/tags/list?n=-1").expect(400)
+
+    def test_head_of_an_upload(self, wharf, ecr):
+        """RFC 9110, 8.6: an answer of 204 has no Content-Length."""
+        repository = registry(wharf, ecr.repository())
+        location = path_of(repository.start_upload())
+        answer = self.ask(wharf, location, (wharf.host,), method="HEAD").expect(204)
+        assert answer.header("Content-Length") is None, repr(answer)
+
+    def test_case_of_a_media_type(self, wharf, ecr):
+        """RFC 9110, 8.3.1: media types have no case; the image has the one that its manifest spells."""
+        name = ecr.repository()
+        repository = registry(wharf, name)
+        repository.push_blob(b"config")
+        body = image_manifest(b"config", [])
+        repository.client.put(repository.manifest("v1"), body, content_type=OCI_MANIFEST.upper()).expect(201)
+        assert repository.client.get(repository.manifest("v1")).header("Content-Type") == OCI_MANIFEST
 
 
 class TestUploads:

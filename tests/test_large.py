@@ -1,17 +1,22 @@
 """Size costs no memory: layers of gigabytes, hundreds of pulls at once, with a server that stays small."""
 
+import contextlib
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from harness.ecr_client import Ecr
 from harness.load import Generated, pull_all, send
 from harness.registry_client import (
+    OCI_INDEX,
     OCI_MANIFEST,
     RegistryClient,
     Repository,
     descriptor,
     digest_of,
+    index_manifest,
     path_of,
     with_query,
 )
@@ -110,3 +115,78 @@ def test_hundred_pushes(fresh_wharf, repository):
     with ThreadPoolExecutor(100) as pool:
         list(pool.map(push, range(100)))
     assert fresh_wharf.peak_memory < 250 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+
+
+class TestManifests:
+    """The longest manifests, many at once and to slow readers, with the server under 200 MiB."""
+
+    def push(self, repository, size, reference, **members):
+        """An index with an annotation of that many bytes; returns its body."""
+        body = index_manifest([], annotations={"x": "x" * size}, **members)
+        repository.client.put(repository.manifest(reference), body, content_type=OCI_INDEX).expect(201)
+        return body
+
+    def small(self, wharf):
+        assert wharf.peak_memory < 200 * MIB, f"{wharf.peak_memory / MIB:.0f} MiB"
+
+    def test_many_in_one_answer(self, fresh_wharf, repository):
+        """BatchGetImage: an image is answered once however often it is named, and an answer ends at 16 MiB."""
+        tags = [f"v{number}" for number in range(5)]
+        for tag in tags:
+            body = self.push(repository, 4 * MIB - 1000, tag)
+        ecr = Ecr(fresh_wharf)
+        ids = [{"imageTag": tag} for tag in tags]
+        answer = ecr.call("BatchGetImage", repositoryName="large", imageIds=ids[:1] * 100)
+        assert [image["imageManifest"] for image in answer["images"]] == [body.decode()]
+        assert len(ecr.call("BatchGetImage", repositoryName="large", imageIds=ids[:4])["images"]) == 4
+        ecr.refuse("BatchGetImage", "LimitExceededException", repositoryName="large", imageIds=ids)
+        self.small(fresh_wharf)
+
+    def test_slow_readers(self, fresh_wharf, repository):
+        """A hundred clients that ask for one manifest and do not read it share its bytes."""
+        body = self.push(repository, 4 * MIB - 1000, "v1")
+        request = f"GET {repository.manifest('v1')} HTTP/1.1\r\nHost: {fresh_wharf.host}\r\n"
+        request += f"Authorization: {fresh_wharf.authorization}\r\nConnection: close\r\n\r\n"
+        host, _, port = fresh_wharf.host.rpartition(":")
+        with contextlib.ExitStack() as open_sockets:
+            readers = []
+            for _ in range(100):
+                reader = open_sockets.enter_context(socket.socket())
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.connect((host, int(port)))
+                reader.sendall(request.encode())
+                readers.append(reader)
+            for reader in readers:
+                assert reader.recv(12) == b"HTTP/1.1 200"
+            self.small(fresh_wharf)
+            for reader in (readers[0], readers[-1]):
+                whole = b"".join(iter(lambda reader=reader: reader.recv(MIB), b""))
+                assert digest_of(whole.partition(b"\r\n\r\n")[2]) == digest_of(body)
+
+    def test_referrers(self, fresh_wharf, repository):
+        """Pages of referrers end at 4 MiB on both faces, and all of them are listed."""
+        subject = descriptor(OCI_INDEX, b"subject")
+        pushed = []
+        for number in range(20):
+            body = self.push(repository, 3 * MIB // 2, f"r{number}", subject={**subject, "size": 7 + number})
+            pushed.append(digest_of(body))
+        ecr = Ecr(fresh_wharf)
+        listed, token = [], {}
+        while True:
+            page = ecr.call(
+                "ListImageReferrers",
+                repositoryName="large",
+                subjectId={"imageDigest": subject["digest"]},
+                maxResults=50,
+                **token,
+            )
+            listed += [referrer["digest"] for referrer in page["referrers"]]
+            assert len(page["referrers"]) <= 2
+            if "nextToken" not in page:
+                break
+            token = {"nextToken": page["nextToken"]}
+        assert sorted(listed) == sorted(pushed) == listed
+        first = repository.client.get(f"{repository.base}/referrers/{subject['digest']}").expect(200)
+        assert len(first.body) <= 4 * MIB and first.header("Link"), repr(first)
+        assert len(first.json()["manifests"]) == 2
+        self.small(fresh_wharf)

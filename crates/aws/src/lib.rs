@@ -6,6 +6,7 @@ mod identity;
 mod json;
 mod query;
 pub mod sigv4;
+mod strict_json;
 pub mod time;
 mod xml;
 
@@ -14,4 +15,5 @@ pub use error::AwsError;
 pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey, SessionToken};
 pub use json::{Blob, Timestamp};
 pub use query::{QueryError, QueryForm, bool_text, number_text};
+pub use strict_json::from_json;
 pub use xml::{XmlWriter, json_to_xml, query_response};

@@ -146,6 +146,18 @@ struct FsLayer {
     blob_sum: Option<String>,
 }
 
+impl Document {
+    /// Refuses NUL in what a registry shows and stores of a manifest; not every database can hold it.
+    fn check_texts(&self) -> Result<(), ManifestError> {
+        let lists = [&self.layers, &self.manifests, &self.blobs];
+        let descriptors = self.config.iter().chain(&self.subject).chain(lists.into_iter().flatten().flatten());
+        let annotations = self.annotations.iter().flatten().flat_map(|(key, value)| [key, value]);
+        let own = [&self.media_type, &self.artifact_type].into_iter().flatten();
+        let mut texts = own.chain(descriptors.filter_map(|raw| raw.0.media_type.as_ref())).chain(annotations);
+        if texts.any(|text| text.contains('\0')) { Err(invalid("a text holds a NUL character")) } else { Ok(()) }
+    }
+}
+
 fn invalid(text: impl Into<String>) -> ManifestError {
     ManifestError::Invalid(text.into())
 }
@@ -202,6 +214,7 @@ impl Manifest {
             })?;
         let media_type = media_type(&document, declared)?;
         let kind = kind(&media_type, &document)?;
+        document.check_texts()?;
         let Document { artifact_type, config, layers, manifests, blobs, fs_layers, subject, annotations, .. } =
             document;
         let kind = match kind {
@@ -299,21 +312,19 @@ impl Manifest {
 
 fn media_type(document: &Document, declared: Option<&MediaType>) -> Result<MediaType, ManifestError> {
     // A client that names no type in particular (curl does) has not declared one.
-    let declared = declared.filter(|declared| {
-        !matches!(
-            declared.as_str(),
-            "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded"
-        )
-    });
+    let unspecific = ["application/json", "application/octet-stream", "application/x-www-form-urlencoded"];
+    let declared =
+        declared.filter(|declared| !unspecific.iter().any(|text| declared.as_str().eq_ignore_ascii_case(text)));
     let inside = document.media_type.as_deref().filter(|text| !text.is_empty());
     match (declared, inside) {
-        (Some(declared), Some(inside)) if declared.as_str() != inside => {
+        (Some(declared), Some(inside)) if !declared.as_str().eq_ignore_ascii_case(inside) => {
             Err(ManifestError::MediaTypeMismatch { declared: declared.to_string(), inside: inside.to_owned() })
         }
-        (Some(declared), _) => Ok(declared.clone()),
-        (None, Some(inside)) => {
+        // As the manifest spells it, which is what clients compare with.
+        (_, Some(inside)) => {
             inside.parse().map_err(|_| ManifestError::UnsupportedMediaType(inside.chars().take(255).collect()))
         }
+        (Some(declared), None) => Ok(declared.to_lowercase()),
         (None, None) => Err(ManifestError::MediaTypeMissing),
     }
 }
@@ -421,6 +432,13 @@ mod tests {
             .map(|byte| if *byte == b'x' { 0xFF } else { *byte })
             .collect::<Vec<_>>();
         assert_eq!(Manifest::parse(&unreadable, None).err(), Some(ManifestError::InvalidJson));
+        says(with("artifactType", json!("a\0b")), "NUL");
+        says(with("annotations", json!({"a\0": "b"})), "NUL");
+        says(with("annotations", json!({"a": "\0"})), "NUL");
+        let mut typed = descriptor(b"c");
+        typed["mediaType"] = json!("a\0b");
+        says(with("config", typed.clone()), "NUL");
+        says(with("layers", json!([typed])), "NUL");
         says(with("schemaVersion", json!(1)), "schemaVersion must be 2");
         says(with("config", json!(null)), "config is missing");
         says(with("layers", json!([{"size": 1}])), "layers[0].digest is missing");
@@ -430,6 +448,17 @@ mod tests {
         let declared = DOCKER_MANIFEST.parse().expect("valid");
         let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
         assert!(matches!(mismatch, Some(ManifestError::MediaTypeMismatch { .. })));
+    }
+
+    #[test]
+    fn the_case_of_a_declared_type_does_not_matter() {
+        let declared = OCI_MANIFEST.to_uppercase().parse().expect("valid");
+        let mut document = image();
+        for _ in 0..2 {
+            let manifest = Manifest::parse(document.to_string().as_bytes(), Some(&declared)).expect("the same type");
+            assert_eq!(manifest.media_type.as_str(), OCI_MANIFEST);
+            document.as_object_mut().expect("an object").remove("mediaType");
+        }
     }
 
     proptest! {

@@ -35,6 +35,12 @@ impl MediaType {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same type, as it is usually written.
+    #[must_use]
+    pub fn to_lowercase(&self) -> Self {
+        Self(self.0.to_ascii_lowercase().into())
+    }
 }
 
 impl FromStr for MediaType {

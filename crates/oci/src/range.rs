@@ -53,13 +53,14 @@ fn is_open_or_number(text: &str) -> bool {
     text.trim().is_empty() || number(text).is_some()
 }
 
-/// A run of digits, and nothing else: `u64`'s own parser takes a sign too.
+/// A run of digits, and nothing else: `u64`'s own parser takes a sign too. No content has a position beyond `u64`, so
+/// one that lies there may as well be the last.
 fn number(text: &str) -> Option<u64> {
     let text = text.trim();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok()
+    Some(text.parse().unwrap_or(u64::MAX))
 }
 
 /// Where a chunk of an upload belongs: `<first>-<last>`, both included (OCI distribution, "Pushing a blob in chunks").
@@ -86,7 +87,7 @@ impl FromStr for ContentRange {
         let text = text.split_once('/').map_or(text, |(range, _)| range);
         let (first, last) = text.split_once('-').ok_or(ContentRangeError)?;
         match (number(first), number(last)) {
-            (Some(first), Some(last)) if first <= last => Ok(Self { first, last }),
+            (Some(first), Some(last)) if first <= last && last < u64::MAX => Ok(Self { first, last }),
             _ => Err(ContentRangeError),
         }
     }
@@ -110,6 +111,10 @@ mod tests {
             ("bytes=100-", 100, Unsatisfiable),
             ("bytes=100-200", 100, Unsatisfiable),
             ("bytes=-0", 100, Unsatisfiable),
+            ("bytes=0-99999999999999999999999", 100, Part { first: 0, last: 99 }),
+            ("bytes=-99999999999999999999999", 100, Part { first: 0, last: 99 }),
+            ("bytes=99999999999999999999998-99999999999999999999999", 100, Unsatisfiable),
+            ("bytes=99999999999999999999999-", 100, Unsatisfiable),
             ("bytes=0-", 0, Unsatisfiable),
             ("bytes=-5", 0, Unsatisfiable),
             ("bytes=9-5", 100, Whole),

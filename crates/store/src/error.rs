@@ -17,6 +17,8 @@ pub enum StoreErrorKind {
     Corrupt,
     /// No space is left, on a disk or within a quota.
     Full,
+    /// A text that PostgreSQL cannot hold: one with a NUL character. No database takes it, so that both hold the same.
+    InvalidText,
     /// A fault in Wharf or a set-up that it cannot work with.
     Other,
 }
@@ -63,10 +65,13 @@ impl StoreError {
     /// The same failure for another of the callers that it hit; the cause is kept as text.
     pub(crate) fn repeated(&self) -> Self {
         let copy = Self::new(self.kind, self.context.clone());
-        match &self.source {
-            Some(source) => copy.with_source(source.to_string()),
-            None => copy,
+        let mut causes = Vec::new();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            causes.push(source.to_string());
+            cause = source.source();
         }
+        if causes.is_empty() { copy } else { copy.with_source(causes.join(": ")) }
     }
 }
 
@@ -99,5 +104,13 @@ mod tests {
         assert_eq!(repeated.kind(), StoreErrorKind::Full);
         assert_eq!(repeated.to_string(), "commit");
         assert_eq!(repeated.source().map(ToString::to_string).as_deref(), Some("disk is full"));
+    }
+
+    #[test]
+    fn a_repeated_error_keeps_the_whole_chain() {
+        let inner = StoreError::new(StoreErrorKind::Other, "db error").with_source("column \"x\" does not exist");
+        let repeated = StoreError::new(StoreErrorKind::Other, "run SELECT x").with_source(inner).repeated();
+        let cause = repeated.source().map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("db error: column \"x\" does not exist"));
     }
 }

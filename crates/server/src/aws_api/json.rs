@@ -44,9 +44,9 @@ pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody)
 
 async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {
     let unknown = || AwsError::new("UnknownOperationException", format!("Wharf has no operation '{target}'"));
-    let (service_target, name) = target.split_once('.').ok_or_else(unknown)?;
-    let service = SERVICES.iter().find(|service| service.target == service_target).ok_or_else(unknown)?;
-    let entry = service.operations.iter().find(|entry| entry.name == name);
+    let (service_target, name) = target.split_once('.').unwrap_or_default();
+    let service = SERVICES.iter().find(|service| service.target == service_target);
+    let entry = service.and_then(|service| service.operations.iter().find(|entry| entry.name == name));
 
     let mut parts = RequestParts {
         method: http.method.as_str(),
@@ -56,13 +56,16 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
         body: &[],
     };
     // Whoever names no key of ours need not be listened to for 30 MiB.
-    if let Err(error) = sigv4::find_key(&http.app, &parts) {
-        return Err(refused(http, &error).await);
-    }
+    let presented = match sigv4::find_key(&http.app, &parts) {
+        Ok((presented, _)) => presented,
+        Err(error) => return Err(refused(http, &error).await),
+    };
     let limit = entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes);
     let body = body.collect(limit).await.map_err(|error| body_error(&error))?;
     parts.body = &body;
-    let caller = match sigv4::authenticate(&http.app, &parts, service.signing_name, &http.authority) {
+    // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
+    let signing_name = service.map_or(presented.service.as_str(), |service| service.signing_name);
+    let caller = match sigv4::authenticate(&http.app, &parts, signing_name, &http.authority) {
         Ok(caller) => caller,
         Err(error) => return Err(refused(http, &error).await),
     };

@@ -5,7 +5,7 @@ mod json;
 pub mod operation;
 mod query;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, header};
 
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
@@ -17,8 +17,17 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     match http.header(TARGET) {
         Some(target) => json::handle(http, target, body).await,
+        // A client of this protocol cannot read the other's XML, so what it left out is an unknown target.
+        None if is_json(http) => json::handle(http, "", body).await,
         None => query::handle(http, body).await,
     }
+}
+
+/// Whether the body is said to be of AWS JSON 1.0 or 1.1.
+fn is_json(http: &RequestContext) -> bool {
+    const PREFIX: &str = "application/x-amz-json-1.";
+    let prefix = http.header(header::CONTENT_TYPE).and_then(|text| text.get(..PREFIX.len()));
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
 }
 
 /// The error for a body that cannot be taken (wire.md 1: common errors).

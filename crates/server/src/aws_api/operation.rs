@@ -6,12 +6,14 @@ use std::pin::Pin;
 use aws::AwsError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
+use crate::registry::errors::INVALID_TEXT;
 
 /// One authenticated call.
 pub struct Call<'a> {
@@ -85,7 +87,7 @@ impl Entry {
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsError> {
     let request_id = call.http.request_id;
-    let input: O::Input = serde_json::from_slice(body).map_err(|error| {
+    let input: O::Input = aws::from_json(body).map_err(|error| {
         tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
         AwsError::new("SerializationException", "Unable to parse request body")
     })?;
@@ -93,10 +95,7 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsE
     for need in O::needs(call, &checked) {
         authorize::authorize(call.http, &call.caller, &need).await.map_err(|refusal| match refusal {
             Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),
-            Refusal::Store(error) => {
-                crate::log_store_error(request_id, &error);
-                server_error()
-            }
+            Refusal::Store(error) => store_error(request_id, &error),
         })?;
     }
     let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
@@ -104,6 +103,16 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsE
         tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
         server_error()
     })
+}
+
+/// The answer when storage failed. Logs why.
+pub fn store_error(request_id: uuid::Uuid, error: &StoreError) -> AwsError {
+    if error.kind() == StoreErrorKind::InvalidText {
+        tracing::debug!(%request_id, %error, "request {request_id} holds a text that cannot be stored: {error}");
+        return AwsError::new("ValidationException", INVALID_TEXT);
+    }
+    crate::log_store_error(request_id, error);
+    server_error()
 }
 
 /// The answer when something went wrong inside; the log has the rest.

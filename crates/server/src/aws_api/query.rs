@@ -67,6 +67,7 @@ fn spelled_for_query(mut error: AwsError) -> AwsError {
     (error.code, error.status) = match error.code {
         "AccessDeniedException" => ("AccessDenied", StatusCode::FORBIDDEN),
         "SerializationException" => ("MalformedInput", StatusCode::BAD_REQUEST),
+        "ValidationException" => ("ValidationError", error.status),
         "ServerException" => ("ServiceFailure", StatusCode::INTERNAL_SERVER_ERROR),
         code => (code, error.status),
     };

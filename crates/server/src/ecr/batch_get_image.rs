@@ -1,5 +1,7 @@
 //! BatchGetImage: the manifests of images.
 
+use std::collections::HashSet;
+
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
@@ -12,6 +14,9 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
+
+/// An answer holds at most so many bytes of manifests: four of the longest, or a hundred of any usual size.
+const MAX_ANSWER_BYTES: usize = 4 * oci::MAX_MANIFEST_BYTES;
 
 /// The operation.
 pub struct BatchGetImage;
@@ -67,7 +72,13 @@ impl Operation for BatchGetImage {
         let place = (registry.clone(), name.clone());
         call.app().db.read_point(move |tx| require(tx, &place.0, &place.1)).await?;
         let mut output = Output { images: Vec::new(), failures: Vec::new() };
+        let mut bytes = 0;
+        let mut answered = HashSet::new();
         for id in ids {
+            // The same image again would say nothing new.
+            if !answered.insert(id.clone()) {
+                continue;
+            }
             let selector = match id.selector() {
                 Ok(selector) => selector,
                 Err(failure) => {
@@ -76,13 +87,21 @@ impl Operation for BatchGetImage {
                 }
             };
             match get(call, &registry, &name, selector, &accepted).await? {
-                Ok((digest, media_type, manifest)) => output.images.push(Image {
-                    registry_id: registry.account.to_string(),
-                    repository_name: name.to_string(),
-                    image_id: ImageIdentifier::new(&digest, id.image_tag),
-                    image_manifest: manifest,
-                    image_manifest_media_type: media_type,
-                }),
+                Ok((digest, media_type, manifest)) => {
+                    bytes += manifest.len();
+                    // Refused as a whole: every SDK raises this error, which the model lists, whereas no failure code
+                    // means it, and clients take an image among the failures for one that is not there.
+                    if bytes > MAX_ANSWER_BYTES {
+                        return Err(EcrError::AnswerTooLarge(MAX_ANSWER_BYTES));
+                    }
+                    output.images.push(Image {
+                        registry_id: registry.account.to_string(),
+                        repository_name: name.to_string(),
+                        image_id: ImageIdentifier::new(&digest, id.image_tag),
+                        image_manifest: manifest,
+                        image_manifest_media_type: media_type,
+                    });
+                }
                 Err(absent) => output.failures.push(ImageFailure::absent(id, absent)),
             }
         }
@@ -105,7 +124,7 @@ async fn get(
         one => (None, one),
     };
     let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
-    let pulled = match pull::peek_manifest(call.app(), query).await {
+    let pulled = match pull::peek_manifest(&call.http.app, query).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(error) => return Err(error.into()),

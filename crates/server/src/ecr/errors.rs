@@ -7,7 +7,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::aws_api::operation::IntoAwsError;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub enum EcrError {
     RegistryPolicyNotFound(RegistryId),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
+    /// The answer would hold more bytes of manifests than one may.
+    AnswerTooLarge(usize),
     /// What both faces of the registry can refuse.
     Registry(RegistryError),
 }
@@ -132,6 +134,10 @@ impl IntoAwsError for EcrError {
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }
+            Self::AnswerTooLarge(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
+            ),
             Self::Registry(error) => registry_error(error, request_id),
         }
     }
@@ -176,13 +182,19 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound => new("ImageNotFoundException"),
         RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
+            tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
+            AwsError::new("InvalidParameterException", INVALID_TEXT)
+        }
         RegistryError::Store(cause) => {
             crate::log_store_error(request_id, &cause);
             let text = match cause.kind() {
                 StoreErrorKind::Full => "The registry's storage is full. Nothing was stored.",
                 StoreErrorKind::Busy | StoreErrorKind::Unavailable => "The registry's storage is not available.",
                 StoreErrorKind::Corrupt => "What is stored is damaged. The server's log names it.",
-                StoreErrorKind::Conflict | StoreErrorKind::Other => "An error occurred inside the registry.",
+                StoreErrorKind::Conflict | StoreErrorKind::InvalidText | StoreErrorKind::Other => {
+                    "An error occurred inside the registry."
+                }
             };
             AwsError::new("ServerException", text).with_status(StatusCode::INTERNAL_SERVER_ERROR)
         }

@@ -15,6 +15,7 @@ use super::paging::{self, Page};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
+use crate::registry::referrers;
 use crate::registry::repositories::require;
 
 /// The operation.
@@ -55,6 +56,19 @@ struct Referrer {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
     artifact_status: &'static str,
+}
+
+impl Referrer {
+    fn new(found: images::Referrer) -> Self {
+        Self {
+            digest: found.digest.to_string(),
+            media_type: found.media_type,
+            artifact_type: found.artifact_type,
+            size: found.manifest_bytes,
+            annotations: found.annotations,
+            artifact_status: found.status.as_str(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -118,37 +132,20 @@ impl Operation for ListImageReferrers {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let output = call.app().db.read(move |tx| {
             let repository = require(tx, &checked.registry, &checked.name)?;
-            let mut output = Output { referrers: Vec::new(), next_token: None };
-            let Some(subject) = checked.subject else { return Ok(output) };
-            let mut after = checked.page.after[0].clone();
-            let limit = checked.page.limit;
-            loop {
-                let batch = images::referrers(tx, repository.id, &subject, &after, limit + 1)?;
-                let is_end = batch.len() <= limit;
-                for found in batch {
-                    let digest = found.digest.to_string();
-                    let has_type = checked.artifact_types.is_empty()
-                        || found.artifact_type.as_ref().is_some_and(|kind| checked.artifact_types.contains(kind));
-                    if has_type && checked.status.is_none_or(|wanted| wanted == found.status) {
-                        if output.referrers.len() == limit {
-                            output.next_token = Some(paging::token([&after, ""]));
-                            return Ok::<_, RegistryError>(output);
-                        }
-                        output.referrers.push(Referrer {
-                            digest: digest.clone(),
-                            media_type: found.media_type,
-                            artifact_type: found.artifact_type,
-                            size: found.manifest_bytes,
-                            annotations: found.annotations,
-                            artifact_status: found.status.as_str(),
-                        });
-                    }
-                    after = digest;
-                }
-                if is_end {
-                    return Ok(output);
-                }
-            }
+            let Some(subject) = checked.subject else {
+                return Ok(Output { referrers: Vec::new(), next_token: None });
+            };
+            let is_wanted = |found: &images::Referrer| {
+                let has_type = checked.artifact_types.is_empty()
+                    || found.artifact_type.as_ref().is_some_and(|kind| checked.artifact_types.contains(kind));
+                has_type && checked.status.is_none_or(|wanted| wanted == found.status)
+            };
+            let (after, limit) = (&checked.page.after[0], checked.page.limit);
+            let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted)?;
+            Ok::<_, RegistryError>(Output {
+                next_token: page.next.map(|last| paging::token([&last.to_string(), ""])),
+                referrers: page.referrers.into_iter().map(Referrer::new).collect(),
+            })
         });
         Ok(output.await?)
     }

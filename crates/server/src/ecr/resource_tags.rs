@@ -35,6 +35,9 @@ pub fn check(tags: Option<Vec<ResourceTag>>) -> Result<Vec<(String, String)>, Ec
         if value.chars().count() > 256 {
             return Err(EcrError::InvalidTag(format!("The value of tag '{key}' must be at most 256 characters long")));
         }
+        if value.contains('\0') {
+            return Err(EcrError::InvalidTag(format!("The value of tag '{key}' must not hold a NUL character")));
+        }
         if checked.iter().any(|(known, _)| *known == key) {
             return Err(EcrError::InvalidTag(format!("The tag key '{key}' is given more than once")));
         }
@@ -51,6 +54,9 @@ pub fn check_key(key: &str) -> Result<(), EcrError> {
     let length = key.chars().count();
     if !(1..=128).contains(&length) {
         return Err(EcrError::InvalidTag("A tag key must be 1 to 128 characters long".to_owned()));
+    }
+    if key.contains('\0') {
+        return Err(EcrError::InvalidTag("A tag key must not hold a NUL character".to_owned()));
     }
     if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
         return Err(EcrError::InvalidTag(format!("The tag key '{key}' must not begin with 'aws:', which is reserved")));

@@ -132,7 +132,7 @@ pub fn tag_mutability(
 }
 
 /// `ImageIdentifier`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageIdentifier {
     /// The digest.

@@ -18,11 +18,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// Answers one request.
 pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<Incoming>) -> Answer {
     let (head, incoming) = request.into_parts();
+    let has_good_host = has_good_host(&head);
+    // RFC 9112, 3.2.2: the authority of an absolute form wins over Host.
     let authority = head
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| head.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
         .unwrap_or("localhost")
         .to_owned();
     let request = RequestContext {
@@ -37,8 +39,8 @@ pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<In
     };
     let mut body = RequestBody::new(incoming, request.app.limits.body_idle);
     let started_ms = request.app.now_ms();
-    let route = route::parse(&request);
-    let mut answer = match route {
+    let mut answer = match route::parse(&request) {
+        _ if !has_good_host => bad_host(),
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Route::Ready => ready(&request).await,
         Route::Aws => aws_api::handle(&request, &mut body).await,
@@ -69,15 +71,29 @@ pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<In
     answer
 }
 
+/// RFC 9112, 3.2: a request of HTTP/1.1 has one Host header, and none has two. Two parties that each pick another of
+/// them would disagree on which registry is meant.
+fn has_good_host(head: &http::request::Parts) -> bool {
+    let count = head.headers.get_all(header::HOST).iter().count();
+    count == 1 || (count == 0 && head.version != http::Version::HTTP_11)
+}
+
+fn bad_host() -> Answer {
+    let text = "A request must have one Host header.\n";
+    respond::with_body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
+}
+
 /// A layer URL's path is its own password.
 fn loggable_path(path: &str) -> &str {
     let prefix = crate::auth::download_url::PATH_PREFIX;
     if path.starts_with(prefix) { prefix } else { path }
 }
 
-/// An answer to HEAD has the headers of the one to GET, length included, and no body.
+/// An answer to HEAD has the headers of the one to GET, length included, and no body. One that cannot have a body cannot
+/// have a length (RFC 9110, 8.6).
 fn strip_body(answer: &mut Answer) {
-    if !answer.headers().contains_key(header::CONTENT_LENGTH) && answer.status() != StatusCode::NOT_MODIFIED {
+    let has_length = !matches!(answer.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
+    if has_length && !answer.headers().contains_key(header::CONTENT_LENGTH) {
         let size_bytes = http_body::Body::size_hint(answer.body()).lower();
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size_bytes));
     }

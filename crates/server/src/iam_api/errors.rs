@@ -6,7 +6,7 @@ use iam::PolicyError;
 use store::error::StoreError;
 use store::tables::iam::entities::EntityKind;
 
-use crate::aws_api::operation::{IntoAwsError, server_error};
+use crate::aws_api::operation::{IntoAwsError, store_error};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -126,8 +126,7 @@ impl From<PolicyError> for IamError {
 impl IntoAwsError for IamError {
     fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
         if let Self::Store(error) = &self {
-            crate::log_store_error(request_id, error);
-            return server_error();
+            return store_error(request_id, error);
         }
         let (code, status) = self.code();
         AwsError::new(code, self.message()).with_status(status)

@@ -4,6 +4,9 @@ use oci::{Digest, ManifestError, RepositoryName, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
+/// What a client is told whose text no database can hold.
+pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
+
 /// The repository that an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryRef {

@@ -8,6 +8,8 @@ pub mod errors;
 pub mod pull;
 pub mod pull_times;
 pub mod push;
+pub mod referrers;
 pub mod repositories;
 pub mod settings;
+pub mod shared_manifests;
 pub mod uploads;

@@ -1,5 +1,7 @@
 //! Pulling a manifest.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use oci::{Digest, Reference, RepositoryName, Tag};
 use store::blob::open_small;
@@ -61,6 +63,14 @@ pub enum NoImage {
     TagDoesNotMatchDigest,
 }
 
+/// Where a manifest's bytes are found.
+enum Stored {
+    /// In memory, as another client is reading them.
+    InUse(Bytes),
+    /// In the database.
+    Sealed(Vec<u8>),
+}
+
 /// Finds the image that a selector names.
 pub fn find_image(
     tx: &mut dyn store::db::Tx,
@@ -79,16 +89,17 @@ pub fn find_image(
 }
 
 /// Pulls a manifest, checked against its digest, and notes the pull.
-pub async fn manifest(app: &App, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+pub async fn manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
     let pulled = peek_manifest(app, query).await?;
     app.pull_times.record(pulled.image.id, app.now_ms());
     Ok(pulled)
 }
 
 /// Reads a manifest as [`manifest`] does, without noting a pull.
-pub async fn peek_manifest(app: &App, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
     let ImageQuery { registry, repository, selector } = query.clone();
-    let (image, sealed) = app
+    let node = Arc::clone(app);
+    let (image, stored) = app
         .db
         .read_point(move |tx| {
             let repository = require(tx, &registry, &repository)?;
@@ -96,10 +107,17 @@ pub async fn peek_manifest(app: &App, query: ImageQuery) -> Result<PulledImage, 
                 .ok()
                 .filter(|image| image.status == ImageStatus::Active)
                 .ok_or(RegistryError::ImageNotFound)?;
+            if let Some(manifest) = node.pull_times.manifests.find(&image.digest) {
+                return Ok((image, Stored::InUse(manifest)));
+            }
             let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
-            Ok::<_, RegistryError>((image, sealed))
+            Ok::<_, RegistryError>((image, Stored::Sealed(sealed)))
         })
         .await?;
+    let sealed = match stored {
+        Stored::InUse(manifest) => return Ok(PulledImage { image, manifest }),
+        Stored::Sealed(sealed) => sealed,
+    };
     let context = manifest_context(&query.registry, &query.repository, &image.digest);
     let manifest = open_small(&app.service_key, MANIFEST_PURPOSE, &context, &sealed).map_err(|error| {
         StoreError::new(
@@ -108,5 +126,6 @@ pub async fn peek_manifest(app: &App, query: ImageQuery) -> Result<PulledImage, 
         )
         .with_source(error)
     })?;
-    Ok(PulledImage { image, manifest: Bytes::from(manifest) })
+    let manifest = app.pull_times.manifests.share(image.digest, manifest);
+    Ok(PulledImage { image, manifest })
 }

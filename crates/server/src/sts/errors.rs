@@ -4,7 +4,7 @@ use aws::AwsError;
 use http::StatusCode;
 use store::error::StoreError;
 
-use crate::aws_api::operation::{IntoAwsError, server_error};
+use crate::aws_api::operation::{IntoAwsError, store_error};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -46,10 +46,7 @@ impl IntoAwsError for StsError {
             Self::InvalidIdentityToken(message) => AwsError::new("InvalidIdentityToken", message),
             Self::ExpiredIdentityToken(message) => AwsError::new("ExpiredTokenException", message),
             Self::IdentityProviderUnreachable(message) => AwsError::new("IDPCommunicationError", message),
-            Self::Store(error) => {
-                crate::log_store_error(request_id, &error);
-                server_error()
-            }
+            Self::Store(error) => store_error(request_id, &error),
         }
     }
 }

@@ -29,13 +29,17 @@ impl Page {
     pub fn from_query(http: &RequestContext) -> Result<Self, V2Error> {
         let limit = match http.query_parameter("n") {
             None => MAX_PAGE,
-            Some(n) => n
-                .parse::<u64>()
-                .map_err(|_| {
-                    V2Error::new(ErrorCode::Unsupported, format!("The page size n='{n}' is not a whole number"))
-                        .with_status(StatusCode::BAD_REQUEST)
-                })?
-                .min(MAX_PAGE as u64) as usize,
+            // Digits that no integer holds are a large number all the same.
+            Some(n) if !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()) => {
+                n.parse::<usize>().map_or(MAX_PAGE, |n| n.min(MAX_PAGE))
+            }
+            Some(n) => {
+                return Err(V2Error::new(
+                    ErrorCode::Unsupported,
+                    format!("The page size n='{n}' is not a whole number"),
+                )
+                .with_status(StatusCode::BAD_REQUEST));
+            }
         };
         Ok(Self { last: http.query_parameter("last").unwrap_or_default(), limit })
     }

@@ -7,7 +7,7 @@ use store::error::StoreErrorKind;
 use crate::http::body::BodyError;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::registry::errors::RegistryError;
+use crate::registry::errors::{INVALID_TEXT, RegistryError};
 
 /// An error answer.
 #[derive(Debug)]
@@ -107,6 +107,9 @@ impl From<RegistryError> for V2Error {
                 new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
             }
             RegistryError::TooManyTagsOnImage => new(ErrorCode::Denied),
+            RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
+                Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
+            }
             RegistryError::Store(cause) => {
                 let (status, text) = match cause.kind() {
                     StoreErrorKind::Full => {
@@ -118,7 +121,7 @@ impl From<RegistryError> for V2Error {
                     StoreErrorKind::Corrupt => {
                         (StatusCode::INTERNAL_SERVER_ERROR, "What is stored is damaged. The server's log names it.")
                     }
-                    StoreErrorKind::Conflict | StoreErrorKind::Other => {
+                    StoreErrorKind::Conflict | StoreErrorKind::InvalidText | StoreErrorKind::Other => {
                         (StatusCode::INTERNAL_SERVER_ERROR, "An error occurred inside the registry.")
                     }
                 };

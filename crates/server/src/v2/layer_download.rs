@@ -1,19 +1,25 @@
 //! Presigned layer URLs: what GetDownloadUrlForLayer hands out, readable with plain curl.
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use oci::ErrorCode;
 
 use super::errors::V2Error;
 use crate::auth::download_url::{self, GrantError};
 use crate::http::request::RequestContext;
-use crate::http::respond::Answer;
+use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
 
 /// Answers a request for a layer URL, given what follows the prefix in its path.
 pub async fn handle(http: &RequestContext, sealed: &str) -> Answer {
     match download(http, sealed).await {
         Ok(answer) => answer,
-        Err(error) => error.into_answer(http),
+        Err(error) => {
+            let mut answer = error.into_answer(http);
+            if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+                respond::add_header(&mut answer, header::ALLOW, "GET, HEAD");
+            }
+            answer
+        }
     }
 }
 

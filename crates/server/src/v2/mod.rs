@@ -70,6 +70,7 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
+    let allowed = allowed_methods(&route);
     let mut answer = match authenticate(http).await {
         Err(refusal) => refusal,
         Ok(request) => match dispatch(&request, route, body).await {
@@ -77,6 +78,9 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
             Err(error) => error.into_answer(http),
         },
     };
+    if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
     answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     answer
 }
@@ -155,6 +159,17 @@ async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBod
         V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Uploads(_) => {
             Err(V2Error::unsupported_method())
         }
+    }
+}
+
+/// What `Allow` says of a path in an answer of 405 (RFC 9110, 15.5.6).
+const fn allowed_methods(route: &V2Route) -> &'static str {
+    match route {
+        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Blob(..) => "GET, HEAD",
+        V2Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        V2Route::Uploads(_) => "POST",
+        V2Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
+        V2Route::Invalid(_) => "",
     }
 }
 

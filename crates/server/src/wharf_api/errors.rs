@@ -3,7 +3,7 @@
 use aws::AwsError;
 use store::error::StoreError;
 
-use crate::aws_api::operation::{IntoAwsError, server_error};
+use crate::aws_api::operation::{IntoAwsError, store_error};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -58,10 +58,7 @@ impl IntoAwsError for WharfError {
                 "PrincipalNotFoundException",
                 format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
             ),
-            Self::Store(error) => {
-                crate::log_store_error(request_id, &error);
-                server_error()
-            }
+            Self::Store(error) => store_error(request_id, &error),
         }
     }
 }

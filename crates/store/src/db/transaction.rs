@@ -61,6 +61,19 @@ pub fn check_parameters(sql: &str, count: usize) -> Result<(), String> {
     if highest == count { Ok(()) } else { Err(format!("{count} parameters are given for {highest} in: {sql}")) }
 }
 
+/// Refuses texts that PostgreSQL cannot hold, on both databases: SQLite would keep them until somebody migrates.
+pub(super) fn check_texts(sql: &str, params: &[Value]) -> Result<(), StoreError> {
+    for (at, value) in params.iter().enumerate() {
+        if let Value::Text(text) = value
+            && text.contains('\0')
+        {
+            let context = format!("parameter {} holds a NUL character, in: {sql}", at + 1);
+            return Err(StoreError::new(StoreErrorKind::InvalidText, context));
+        }
+    }
+    Ok(())
+}
+
 /// A caller's closure on its way through an engine. It may be run again as long as it has not been answered.
 pub(super) trait Job: Send {
     /// Whether the caller has gone away.

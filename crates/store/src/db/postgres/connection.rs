@@ -12,7 +12,7 @@ use super::value::values_of;
 use crate::db::dialect::Dialect;
 use crate::db::migrate::{Migration, MigrationTx, apply_next};
 use crate::db::row::{ColumnNames, Row};
-use crate::db::transaction::{Tx, already_failed, check_parameters};
+use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -151,6 +151,7 @@ impl<'c> PostgresTx<'c> {
         if self.failure.is_some() {
             return Err(already_failed());
         }
+        check_texts(sql, params).map_err(|error| self.note(Failure::in_result(error)))?;
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
         let result = self.connection.prepare(sql).and_then(|prepared| {
             let done = work(&mut self.connection.client, &prepared.statement, &params)?;

@@ -37,7 +37,15 @@ impl Failure {
         };
         // After a failure on this side, the two ends may not agree on where they are.
         let is_connection_usable = error.code().is_some() && remedy != Remedy::Reconnect;
-        Self { remedy, is_connection_usable, error: StoreError::new(kind, context).with_source(error) }
+        let failed = StoreError::new(kind, context);
+        let error = match error.as_db_error() {
+            // Neither `postgres::Error` nor its cause shows the code.
+            Some(said) => {
+                failed.with_source(format!("{}: {} ({})", said.severity(), said.message(), said.code().code()))
+            }
+            None => failed.with_source(error),
+        };
+        Self { remedy, is_connection_usable, error }
     }
 
     /// A result that cannot be used.

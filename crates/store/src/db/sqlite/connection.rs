@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, params_
 use crate::db::dialect::Dialect;
 use crate::db::migrate::MigrationTx;
 use crate::db::row::{ColumnNames, Row};
-use crate::db::transaction::{Tx, already_failed, check_parameters};
+use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -113,9 +113,8 @@ impl<'c> SqliteTx<'c> {
             return Err(already_failed());
         }
         let connection = self.connection;
-        let result = connection
-            .prepare_cached(sql)
-            .map_err(|error| statement_failed(sql, error))
+        let result = check_texts(sql, params)
+            .and_then(|()| connection.prepare_cached(sql).map_err(|error| statement_failed(sql, error)))
             .and_then(|mut statement| work(&mut statement));
         if let Err(error) = &result {
             self.failure = Some(error.repeated());

@@ -18,6 +18,7 @@ on_every_backend!(
     results_of_functions_are_integers,
     changed_rows_are_counted,
     more_rows_than_one_are_an_error,
+    texts_with_nul_are_refused,
 );
 
 type Values = (Option<i64>, Option<String>, Option<Vec<u8>>);
@@ -115,4 +116,20 @@ async fn more_rows_than_one_are_an_error(backend: &Backend) {
     assert!(db.read(read).await.unwrap());
     add(&db, "b", 1).await;
     assert_eq!(db.read(read).await.unwrap_err().kind(), StoreErrorKind::Other);
+}
+
+/// PostgreSQL cannot hold them, and what one database refuses the other must not keep.
+async fn texts_with_nul_are_refused(backend: &Backend) {
+    let db = backend.open(SCHEMA);
+    let written = db
+        .write(|tx| tx.execute("INSERT INTO counters (name, value) VALUES ($1, 1)", &["a\0b".into()]))
+        .await
+        .map_err(|error| error.kind());
+    assert_eq!(written, Err(StoreErrorKind::InvalidText));
+    let read = db
+        .read_point(|tx| tx.query("SELECT value FROM counters WHERE name > $1", &["\0".into()]).map(|rows| rows.len()))
+        .await
+        .map_err(|error: StoreError| error.kind());
+    assert_eq!(read, Err(StoreErrorKind::InvalidText));
+    add(&db, "after", 1).await;
 }
