@@ -336,6 +336,27 @@ class TestManifests:
             answer = repository.client.put(repository.manifest("v1"), body, content_type=OCI_MANIFEST)
             answer.expect_error((400, 404), "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID")
 
+    def test_texts_of_refusals(self, ecr):
+        """What is wrong is said in the model's words, and each missing child once."""
+        name = ecr.repository()
+        body = index_manifest([]).decode()
+        put = {"repositoryName": name, "imageManifest": body}
+        said = ecr.refuse("PutImage", INVALID, **put, imageDigest="latest")["message"]
+        assert "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'" in said
+        said = ecr.refuse("PutImage", INVALID, **put, imageManifestMediaType="")["message"]
+        assert "imageManifestMediaType" in said and OCI_MANIFEST in said
+        child = {"mediaType": OCI_MANIFEST, "digest": digest_of(b"absent"), "size": 6}
+        put["imageManifest"] = index_manifest([child, child, child]).decode()
+        said = ecr.refuse("PutImage", "ReferencedImagesNotFoundException", **put)["message"]
+        assert said.count(child["digest"]) == 1, said
+
+    @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "x", ""])
+    def test_arn_of_another_partition(self, ecr, partition):
+        """A region belongs to one partition."""
+        arn = ecr.arn(ecr.repository()).replace("arn:aws:", f"arn:{partition}:")
+        said = ecr.refuse("ListTagsForResource", INVALID, resourceArn=arn)["message"]
+        assert "Invalid ARN" in said
+
     def test_an_index_of_itself(self, wharf, ecr):
         """A child that is absent is absent, even if its digest is that of an index in this repository's past."""
         name = ecr.repository()

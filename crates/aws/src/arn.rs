@@ -32,6 +32,11 @@ impl Arn {
         }
     }
 
+    /// `aws`, `aws-cn`, …
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
     /// `ecr`, `iam`, …
     pub fn service(&self) -> &str {
         &self.service

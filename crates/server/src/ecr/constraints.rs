@@ -1,6 +1,6 @@
 //! The model's constraints on members, with the texts that ECR answers (wire.md 1).
 
-use aws::{AccountId, Arn};
+use aws::{AccountId, Arn, Region};
 use iam::{Policy, PolicyKind};
 use oci::{Digest, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
@@ -63,10 +63,15 @@ pub fn list<T>(member: &'static str, list: Option<Vec<T>>, min: usize, max: usiz
     Ok(list)
 }
 
+/// What is no digest at all.
+pub fn digest_pattern(member: &'static str) -> EcrError {
+    pattern(member, "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+")
+}
+
 /// A layer digest. One that is well-formed for the model but of a kind that cannot be stored fits no layer.
 pub fn layer_digest(member: &'static str, text: &str) -> Result<Option<Digest>, EcrError> {
     if !oci::is_digest_like(text) {
-        return Err(pattern(member, "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+"));
+        return Err(digest_pattern(member));
     }
     Ok(text.parse().ok())
 }
@@ -130,7 +135,10 @@ pub fn repository_arn(arn: Option<String>) -> Result<(RegistryId, RepositoryName
     if arn.service() != "ecr" {
         return Err(invalid());
     }
-    let region = arn.region().parse().map_err(|_| invalid())?;
+    let region: Region = arn.region().parse().map_err(|_| invalid())?;
+    if arn.partition() != region.partition().as_str() {
+        return Err(invalid());
+    }
     let account = arn.account().parse().map_err(|_| invalid())?;
     Ok((RegistryId { account, region }, name.parse().map_err(|_| invalid())?))
 }

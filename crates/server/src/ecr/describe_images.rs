@@ -11,7 +11,7 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::paging::{self, Page};
+use super::paging::{self, List, Page};
 use super::shapes::{self, CheckedFilter, ImageIdentifier, ListFilter};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
@@ -104,7 +104,9 @@ impl Operation for DescribeImages {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let filter = input.filter.unwrap_or_default().check()?;
+        let filter = input.filter.unwrap_or_default();
+        let list = List::new(Self::NAME, &[&registry, &name, &filter]);
+        let filter = filter.check()?;
         let wanted = if input.image_ids.is_some() {
             let ids = shapes::image_ids(input.image_ids)?;
             paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
@@ -115,7 +117,7 @@ impl Operation for DescribeImages {
             // An identifier that no image can have is answered as an image that is not there.
             Wanted::Images(ids.into_iter().map(|id| (id.clone(), id.selector().ok())).collect())
         } else {
-            Wanted::Page(paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
+            Wanted::Page(paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
         };
         Ok(Checked { registry, name, wanted })
     }
@@ -165,7 +167,7 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
                     let detail = detail(tx, image.clone())?;
                     if filter.matches(!detail.image_tags.is_empty(), image.status) {
                         if image_details.len() == page.limit {
-                            return Ok(Output { image_details, next_token: Some(paging::token([&after, ""])) });
+                            return Ok(Output { image_details, next_token: Some(page.token_after([&after, ""])) });
                         }
                         image_details.push(detail);
                     }

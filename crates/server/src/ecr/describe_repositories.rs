@@ -7,7 +7,7 @@ use store::tables::repositories;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::paging::{self, Page};
+use super::paging::{self, List, Page};
 use super::shapes::Repository;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
@@ -53,7 +53,13 @@ impl Operation for DescribeRepositories {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let Some(names) = input.repository_names else {
-            let page = paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?;
+            let page = paging::page(
+                List::new(Self::NAME, &[&registry]),
+                input.max_results,
+                input.next_token.as_deref(),
+                100,
+                1000,
+            )?;
             return Ok((registry, Wanted::Page(page)));
         };
         let names = constraints::list("repositoryNames", Some(names), 1, 100)?;
@@ -76,28 +82,30 @@ impl Operation for DescribeRepositories {
 
     async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
         let db = &call.app().db;
-        let (mut found, limit) = match wanted {
+        let (mut found, page) = match wanted {
             Wanted::Names(names) => {
                 let found = db
                     .read_point(move |tx| {
                         names.iter().map(|name| require(tx, &registry, name)).collect::<Result<Vec<_>, _>>()
                     })
                     .await?;
-                (found, usize::MAX)
+                (found, None)
             }
             Wanted::Page(page) => {
-                let limit = page.limit;
+                let wanted = page.clone();
                 let found = db
                     .read(move |tx| {
-                        Ok::<_, RegistryError>(repositories::list(tx, &registry, &page.after[0], page.limit + 1)?)
+                        Ok::<_, RegistryError>(repositories::list(tx, &registry, &wanted.after[0], wanted.limit + 1)?)
                     })
                     .await?;
-                (found, limit)
+                (found, Some(page))
             }
         };
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next_token = found.last().filter(|_| has_more).map(|last| paging::token([last.spec.name.as_str(), ""]));
+        let mut next_token = None;
+        if let Some(page) = page.filter(|page| found.len() > page.limit) {
+            found.truncate(page.limit);
+            next_token = found.last().map(|last| page.token_after([last.spec.name.as_str(), ""]));
+        }
         Ok(Output { repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(), next_token })
     }
 }

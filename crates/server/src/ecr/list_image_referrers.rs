@@ -11,7 +11,7 @@ use store::tables::images::{self, ImageStatus};
 
 use super::constraints;
 use super::errors::EcrError;
-use super::paging::{self, Page};
+use super::paging::{self, List, Page};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
@@ -38,7 +38,7 @@ struct SubjectId {
     image_digest: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Filter {
     artifact_types: Option<Vec<String>>,
@@ -109,6 +109,7 @@ impl Operation for ListImageReferrers {
             return Err(EcrError::validation("subjectId.imageDigest", Some(&text), rule));
         }
         let filter = input.filter.unwrap_or_default();
+        let list = List::new(Self::NAME, &[&registry, &name, &text, &filter]);
         let artifact_types = filter.artifact_types.unwrap_or_default();
         if artifact_types.len() > 5 {
             let rule = "Member must have length less than or equal to 5";
@@ -121,7 +122,7 @@ impl Operation for ListImageReferrers {
             }
         }
         let status = super::shapes::image_status("artifactStatus", filter.artifact_status.as_deref())?;
-        let page = paging::page(input.max_results, input.next_token.as_deref(), 20, 50)?;
+        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 20, 50)?;
         Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })
     }
 
@@ -143,7 +144,7 @@ impl Operation for ListImageReferrers {
             let (after, limit) = (&checked.page.after[0], checked.page.limit);
             let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted)?;
             Ok::<_, RegistryError>(Output {
-                next_token: page.next.map(|last| paging::token([&last.to_string(), ""])),
+                next_token: page.next.map(|last| checked.page.token_after([&last.to_string(), ""])),
                 referrers: page.referrers.into_iter().map(Referrer::new).collect(),
             })
         });

@@ -7,7 +7,7 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::paging::{self, Page};
+use super::paging::{self, List, Page};
 use super::shapes::{CheckedFilter, ImageIdentifier, ListFilter};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
@@ -46,8 +46,10 @@ impl Operation for ListImages {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let page = paging::page(input.max_results, input.next_token.as_deref(), 100, 1000)?;
-        Ok((registry, name, page, input.filter.unwrap_or_default().check()?))
+        let filter = input.filter.unwrap_or_default();
+        let list = List::new(Self::NAME, &[&registry, &name, &filter]);
+        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
+        Ok((registry, name, page, filter.check()?))
     }
 
     fn needs(_: &Call<'_>, (registry, name, ..): &Self::Checked) -> Vec<Need> {
@@ -67,7 +69,7 @@ impl Operation for ListImages {
                     let line_tag = line.tag.clone().unwrap_or_default();
                     if filter.matches(line.tag.is_some(), line.status) {
                         if image_ids.len() == page.limit {
-                            let next_token = Some(paging::token([&digest, &tag]));
+                            let next_token = Some(page.token_after([&digest, &tag]));
                             return Ok::<_, RegistryError>(Output { image_ids, next_token });
                         }
                         image_ids.push(ImageIdentifier::new(&line.digest, line.tag));

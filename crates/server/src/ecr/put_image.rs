@@ -45,16 +45,16 @@ impl Operation for PutImage {
         let repository = constraints::repository_name("repositoryName", input.repository_name)?;
         let manifest = constraints::required("imageManifest", input.image_manifest)?;
         constraints::length("imageManifest", &manifest, 1, oci::MAX_MANIFEST_BYTES)?;
-        let media_type = input
-            .image_manifest_media_type
-            .map(|text| text.parse::<MediaType>())
-            .transpose()
-            .map_err(|error| EcrError::parameter("imageManifestMediaType", error.to_string()))?;
+        let media_type =
+            input.image_manifest_media_type.map(|text| text.parse::<MediaType>()).transpose().map_err(|_| {
+                let rule = "must be a media type such as 'application/vnd.oci.image.manifest.v1+json', or be left out";
+                EcrError::parameter("imageManifestMediaType", rule)
+            })?;
         let digest = input
             .image_digest
             .map(|text| text.parse::<Digest>())
             .transpose()
-            .map_err(|error| EcrError::parameter("imageDigest", error.to_string()))?;
+            .map_err(|_| constraints::digest_pattern("imageDigest"))?;
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
         Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest })

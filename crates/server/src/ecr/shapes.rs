@@ -321,7 +321,7 @@ pub struct Image {
 }
 
 /// `TagStatus` and `ImageStatusFilter` of lists.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListFilter {
     tag_status: Option<String>,

@@ -159,6 +159,7 @@ fn insert_image(
     for child in manifest.children() {
         match images::find(tx, repository.id, &child.digest)? {
             Some(image) => largest_child = image.size_bytes.max(largest_child),
+            None if missing.contains(&child.digest) => {}
             None => missing.push(child.digest),
         }
         children.push(child.digest);
