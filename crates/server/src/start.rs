@@ -114,7 +114,7 @@ impl Server {
         let acceptor = match &tls_source {
             None => None,
             Some(source) => {
-                let names = certificate_names(&hosts, &accounts, config.listen());
+                let names = hosts.certificate_names(accounts.ids(), accounts.regions(), config.listen().ip());
                 Some(tls::acceptor(source, &data_dir, &names)?)
             }
         };
@@ -235,20 +235,4 @@ fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
     }
-}
-
-/// The names that a self-signed certificate is good for.
-fn certificate_names(hosts: &Hosts, accounts: &Accounts, listen: SocketAddr) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !listen.ip().is_unspecified() && !listen.ip().is_loopback() {
-        names.push(listen.ip().to_string());
-    }
-    for domain in hosts.domains.iter().map(String::as_str).chain(["localhost", "amazonaws.com"]) {
-        for region in accounts.regions() {
-            names.push(format!("api.ecr.{region}.{domain}"));
-            names.extend(accounts.ids().iter().map(|account| format!("{account}.dkr.ecr.{region}.{domain}")));
-        }
-    }
-    names.extend(hosts.domains.iter().cloned());
-    names
 }
