@@ -110,7 +110,7 @@ ALTER TABLE repositories ADD COLUMN policy TEXT COLLATE "C";
 
 -- Counts the changes of all that nodes hold in memory for their decisions.
 CREATE TABLE identity_version (
-    only    BIGINT PRIMARY KEY,
+    id      BIGINT PRIMARY KEY,
     version BIGINT NOT NULL
 );
-INSERT INTO identity_version (only, version) VALUES (1, 0);
+INSERT INTO identity_version (id, version) VALUES (1, 0);

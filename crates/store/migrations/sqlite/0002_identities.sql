@@ -110,7 +110,7 @@ ALTER TABLE repositories ADD COLUMN policy TEXT;
 
 -- Counts the changes of all that nodes hold in memory for their decisions.
 CREATE TABLE identity_version (
-    only    INTEGER PRIMARY KEY,
+    id      INTEGER PRIMARY KEY,
     version INTEGER NOT NULL
 );
-INSERT INTO identity_version (only, version) VALUES (1, 0);
+INSERT INTO identity_version (id, version) VALUES (1, 0);

@@ -5,13 +5,13 @@ use crate::error::{StoreError, StoreErrorKind};
 
 /// The version.
 pub fn find(tx: &mut dyn Tx) -> Result<i64, StoreError> {
-    tx.query_opt("SELECT version FROM identity_version WHERE only = 1", &[])?
+    tx.query_opt("SELECT version FROM identity_version WHERE id = 1", &[])?
         .ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "table identity_version has no row"))?
         .int(0)
 }
 
 /// Says that something has changed; to be called in the transaction that changes it.
 pub fn increment(tx: &mut dyn Tx) -> Result<(), StoreError> {
-    tx.execute("UPDATE identity_version SET version = version + 1 WHERE only = 1", &[])?;
+    tx.execute("UPDATE identity_version SET version = version + 1 WHERE id = 1", &[])?;
     Ok(())
 }
