@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from harness import postgres
 from harness.commands import refused, run
 from harness.server import AWS, ROOT, Wharf, binary
 
@@ -23,6 +24,10 @@ def new_server(tmp_path):
 def credentials(server, output):
     command = [binary(), "credentials", "--data-dir", server.data_dir, "--output", output]
     return run(*command, environment=server.environment).stdout
+
+
+def serve(server):
+    return [binary(), "serve", "--data-dir", server.data_dir, "--listen", "127.0.0.1:0"]
 
 
 class TestFirstStart:
@@ -133,6 +138,54 @@ class TestCredentials:
         assert made["repositoryArn"] == "arn:aws:ecr:eu-central-1:555566667777:repository/given"
 
 
+class TestServiceKey:
+    """All that is stored is encrypted with the service key: it is never replaced, and a wrong one never used."""
+
+    def test_lost(self, fresh_wharf):
+        key = fresh_wharf.data_dir / "service.key"
+        kept = key.read_text()
+        fresh_wharf.client().create_repository(repositoryName="kept")
+        assert fresh_wharf.stop() == 0
+        key.unlink()
+        said = refused(*serve(fresh_wharf), environment=fresh_wharf.environment, timeout=60)
+        assert str(key) in said and "missing" in said and "WHARF_SERVICE_KEY" in said, said
+        assert not key.exists()
+        environment = fresh_wharf.environment
+        fresh_wharf.environment = {**environment, "WHARF_SERVICE_KEY": kept.strip()}
+        fresh_wharf.start()
+        assert fresh_wharf.client().describe_repositories()["repositories"]
+        assert fresh_wharf.stop() == 0
+        key.write_text(kept)
+        fresh_wharf.environment = environment
+        fresh_wharf.start()
+
+    def test_wrong(self, fresh_wharf):
+        assert fresh_wharf.stop() == 0
+        wrong = {**fresh_wharf.environment, "WHARF_SERVICE_KEY": "ab" * 32}
+        said = refused(*serve(fresh_wharf), environment=wrong, timeout=60)
+        assert "WHARF_SERVICE_KEY" in said and "is not the one" in said, said
+        key = fresh_wharf.data_dir / "service.key"
+        kept = key.read_text()
+        key.write_text("cd" * 32)
+        assert str(key) in refused(*serve(fresh_wharf), environment=fresh_wharf.environment, timeout=60)
+        key.write_text(kept)
+        fresh_wharf.start()
+
+    def test_second_node(self, tmp_path):
+        """A node with a folder of its own needs the key of the others, and makes none."""
+        environment = {"WHARF_DATABASE_URL": postgres.new_database()}
+        first = Wharf(tmp_path / "first", environment=environment).start()
+        second = Wharf(tmp_path / "second", environment=environment)
+        said = refused(*serve(second), environment=environment, timeout=60)
+        assert "service.key" in said and "another node" in said, said
+        assert not (second.data_dir / "service.key").exists()
+        assert not (second.data_dir / "credentials.json").exists()
+        key = (first.data_dir / "service.key").read_text().strip()
+        second.environment = {**environment, "WHARF_SERVICE_KEY": key}
+        second.start().finish()
+        first.finish()
+
+
 class TestHealth:
     @pytest.mark.parametrize("path", ["healthz", "readyz"])
     def test_open_to_all(self, wharf, path):
@@ -192,6 +245,28 @@ def test_self_signed(tmp_path):
     assert "certificate" in refused(
         "curl", "--verbose", "--noproxy", "*", f"{server.url}/healthz", environment={"CURL_CA_BUNDLE": None}
     )
+    server.finish()
+
+
+def test_self_signed_for_new_names(tmp_path):
+    """A certificate that lacks a name which the server must have is made anew, and the log says so."""
+    server = Wharf(tmp_path / "wharf", arguments=["--tls", "self-signed"])
+    server.certificate = server.data_dir / "tls-certificate.pem"
+    server.start()
+    before = server.certificate.read_bytes()
+    names = run("openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", server.certificate).stdout
+    for name in (
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com.cn",
+        "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
+        "123456789012.dkr-ecr.us-east-1.on.aws",
+        "api.ecr.us-east-1.amazonaws.com",
+    ):
+        assert f"DNS:{name}" in names, names
+    server.environment = {"WHARF_DOMAINS": "ecr.example.org"}
+    server.restart()
+    assert server.certificate.read_bytes() != before
+    assert "ecr.example.org" in server.log_text()
+    server.aws("ecr", "describe-repositories")
     server.finish()
 
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey};
+use store::blob::{BlobStore, ServiceKey, open_small, seal_small};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
+use store::tables::service_key_check;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -88,12 +89,7 @@ impl Server {
             .map_err(|error| StartError::io(&data_dir, error))?;
         let lock = lock_data_dir(&data_dir)?;
         let regions = config.regions()?;
-        let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
         let tls_source = config.tls_source()?;
-        let service_key = match config.service_key()? {
-            Some(key) => key,
-            None => ServiceKey::load_or_create(&data_dir.join("service.key"))?,
-        };
         let database = match &config.database.url {
             Some(url) => DbConfig::Postgres { url: url.expose().to_owned(), pool_size: config.pool_size() },
             None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
@@ -101,6 +97,9 @@ impl Server {
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        // Before anything else is made in the folder: a wrong key must leave no trace.
+        let service_key = find_service_key(config, &data_dir, &db).await?;
+        let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
             upload_expiry_ms: config.upload_expiry_hours.map_or(defaults.upload_expiry_ms, |h| i64::from(h) * HOUR_MS),
@@ -115,7 +114,7 @@ impl Server {
         let acceptor = match &tls_source {
             None => None,
             Some(source) => {
-                let names = certificate_names(&hosts, &accounts, config.listen());
+                let names = hosts.certificate_names(accounts.ids(), accounts.regions(), config.listen().ip());
                 Some(tls::acceptor(source, &data_dir, &names)?)
             }
         };
@@ -189,6 +188,42 @@ impl Server {
     }
 }
 
+/// The service key, from the configuration or its file, once the database has confirmed it. One is made only for a
+/// database that has never seen any: all that is encrypted would be lost behind a new one.
+async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<ServiceKey, StartError> {
+    const PURPOSE: &str = "service key check";
+    let path = data_dir.join("service.key");
+    let (key, origin) = match config.service_key()? {
+        Some(key) => (key, "service_key of the configuration (or WHARF_SERVICE_KEY)".to_owned()),
+        None => {
+            let is_known = db.read(|tx| service_key_check::find(tx)).await?.is_some();
+            let key = match ServiceKey::load(&path)? {
+                Some(key) => key,
+                None if is_known => {
+                    return Err(StartError::Other(format!(
+                        "the service key file {} is missing, and what the database refers to is encrypted with that \
+                         key: put the file back from a backup or from another node, or give the key with \
+                         WHARF_SERVICE_KEY; no other key opens what is stored",
+                        path.display()
+                    )));
+                }
+                None => ServiceKey::load_or_create(&path)?,
+            };
+            (key, format!("file {}", path.display()))
+        }
+    };
+    let sealed = seal_small(&key, PURPOSE, b"", b"wharf");
+    let known = db.write(move |tx| service_key_check::find_or_insert(tx, &sealed)).await?;
+    if open_small(&key, PURPOSE, b"", &known).is_err() {
+        return Err(StartError::Other(format!(
+            "the service key in {origin} is not the one that this database was set up with: give that one, with the \
+             file {} or with WHARF_SERVICE_KEY (all nodes of one database need the same), or use another database",
+            path.display()
+        )));
+    }
+    Ok(key)
+}
+
 /// Keeps a second server out of the data folder for as long as the file stays open.
 fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
@@ -200,20 +235,4 @@ fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
     }
-}
-
-/// The names that a self-signed certificate is good for.
-fn certificate_names(hosts: &Hosts, accounts: &Accounts, listen: SocketAddr) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    if !listen.ip().is_unspecified() && !listen.ip().is_loopback() {
-        names.push(listen.ip().to_string());
-    }
-    for domain in hosts.domains.iter().map(String::as_str).chain(["localhost", "amazonaws.com"]) {
-        for region in accounts.regions() {
-            names.push(format!("api.ecr.{region}.{domain}"));
-            names.extend(accounts.ids().iter().map(|account| format!("{account}.dkr.ecr.{region}.{domain}")));
-        }
-    }
-    names.extend(hosts.domains.iter().cloned());
-    names
 }

@@ -96,7 +96,8 @@ impl ServiceKey {
         })
     }
 
-    fn load(path: &Path) -> Result<Option<Self>, StoreError> {
+    /// Reads the key from a file; none if there is no file.
+    pub fn load(path: &Path) -> Result<Option<Self>, StoreError> {
         let context = || format!("service key file {}", path.display());
         match std::fs::read_to_string(path) {
             Ok(text) => Self::from_hex(&text)

@@ -46,8 +46,11 @@ macro_rules! migration {
 }
 
 /// Every step of Wharf's schema, in order.
-pub const MIGRATIONS: &[Migration] =
-    &[migration!(1, "registry", "0001_registry.sql"), migration!(2, "identities", "0002_identities.sql")];
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "registry", "0001_registry.sql"),
+    migration!(2, "identities", "0002_identities.sql"),
+    migration!(3, "service_key_check", "0003_service_key_check.sql"),
+];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.
 pub(super) trait MigrationTx: Tx {

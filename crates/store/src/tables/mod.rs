@@ -16,6 +16,7 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod service_key_check;
 pub mod uploads;
 
 use crate::error::{StoreError, StoreErrorKind};
