@@ -24,9 +24,11 @@ enum Output {
 }
 
 /// Where the server listens, or did when it last ran, or will.
-fn endpoint(config: &Config) -> String {
-    std::fs::read_to_string(config.data_dir().join("endpoint"))
-        .map_or_else(|_| format!("http://localhost:{}", config.listen().port()), |text| text.trim().to_owned())
+fn endpoint(config: &Config) -> anyhow::Result<String> {
+    Ok(std::fs::read_to_string(config.data_dir()?.join("endpoint")).map_or_else(
+        |_| format!("http://localhost:{}", config.listen().port()),
+        |text| text.trim().to_owned(),
+    ))
 }
 
 /// What the commands that call a server know of one on this machine.
@@ -37,10 +39,10 @@ pub fn local(options: &ctl::Options) -> Result<ctl::Local, String> {
 fn find_local(options: &ctl::Options) -> anyhow::Result<ctl::Local> {
     let config = CommonArgs { config: options.config.clone(), data_dir: options.data_dir.clone() }.load()?;
     let root = credentials::find(&config)?.and_then(|found| found.into_iter().next());
-    let made_certificate = config.data_dir().join("tls-certificate.pem");
+    let made_certificate = config.data_dir()?.join("tls-certificate.pem");
     Ok(ctl::Local {
-        data_dir: config.data_dir(),
-        endpoint: Some(endpoint(&config)),
+        data_dir: config.data_dir()?,
+        endpoint: Some(endpoint(&config)?),
         region: config.regions()?.first().map(ToString::to_string),
         root_key: root.map(|root| (root.access_key_id, ctl::SecretAccessKey::new(root.secret_access_key))),
         certificate: (config.tls.certificate.is_none() && made_certificate.exists()).then_some(made_certificate),
@@ -51,10 +53,10 @@ fn find_local(options: &ctl::Options) -> anyhow::Result<ctl::Local> {
 pub fn show(args: CredentialsArgs) -> anyhow::Result<()> {
     let config = args.common.load()?;
     let Some(found) = credentials::find(&config)? else {
-        bail!("{} holds no credentials: start the registry once with `wharf serve`", config.data_dir().display());
+        bail!("{} holds no credentials: start the registry once with `wharf serve`", config.data_dir()?.display());
     };
     let region = config.regions()?.first().map(ToString::to_string).context("no region is configured")?;
-    let endpoint = endpoint(&config);
+    let endpoint = endpoint(&config)?;
     match args.output {
         Output::Json => {
             let list: Vec<_> = found

@@ -81,7 +81,11 @@ pub struct Server {
 impl Server {
     /// Opens storage, makes what the first start must make, and listens.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let data_dir = config.data_dir();
+        let problems = config.problems();
+        if !problems.is_empty() {
+            return Err(ConfigError(problems.join("\n  ")).into());
+        }
+        let data_dir = config.data_dir()?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

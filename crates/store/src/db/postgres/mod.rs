@@ -42,6 +42,10 @@ pub(super) struct PostgresDb {
     turns: Arc<Semaphore>,
 }
 
+pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
+    connection::configure(url).map(drop)
+}
+
 impl PostgresDb {
     pub(super) fn open(url: &str, pool_size: usize, migrations: &[Migration]) -> Result<Self, StoreError> {
         if pool_size == 0 {
