@@ -138,6 +138,45 @@ class TestCredentials:
         assert made["repositoryArn"] == "arn:aws:ecr:eu-central-1:555566667777:repository/given"
 
 
+class TestCredentialsOfARunningServer:
+    """`wharf credentials` needs only the data folder, however the server was configured."""
+
+    def test_configured(self, tmp_path):
+        server = Wharf(tmp_path / "data of $me")
+        one, two = ("111111111111", "AKIAGIVENBYTHETESTS1"), ("222222222222", "AKIAGIVENBYTHETESTS2")
+        server.config = "regions = ['eu-west-1', 'eu-west-2']\npublic_url = 'https://registry.example.org'\n" + "".join(
+            f"[[accounts]]\nid = '{account}'\naccess_key_id = '{key}'\nsecret_access_key = 'given-by-the-tests'\n"
+            for account, key in (one, two)
+        )
+        server.start()
+        assert server.credentials["AWS_ACCESS_KEY_ID"] == one[1]
+        assert server.credentials["AWS_REGION"] == "eu-west-1"
+        assert server.credentials["AWS_ENDPOINT_URL"] == "https://registry.example.org"
+        command = [binary(), "credentials", "--data-dir", server.data_dir, "--output", "env"]
+        chosen = run(*command, "--account", two[0], "--region", "eu-west-2").stdout
+        assert two[1] in chosen and "eu-west-2" in chosen
+        assert one[0] in refused(*command, "--account", "333333333333")
+        assert "eu-west-1" in refused(*command, "--region", "us-east-1")
+        said = server.log_text()
+        assert "docker push registry.example.org/my-app:v1" in said
+        printed = re.search(r'eval "\$\((.*)\)"', said)[1]
+        assert one[1] in run("bash", "-euc", printed).stdout
+        assert (server.data_dir / "server.json").stat().st_mode & 0o777 == 0o600
+        server.finish()
+
+    def test_certificate(self, tmp_path):
+        server = Wharf(tmp_path / "wharf", arguments=["--tls", "self-signed"]).start()
+        certificate = server.data_dir / "tls-certificate.pem"
+        assert server.credentials["AWS_CA_BUNDLE"] == str(certificate)
+        said = server.log_text()
+        assert str(certificate) in said and f"/etc/docker/certs.d/{server.host}/ca.crt" in said
+        server.finish()
+
+    def test_closed_output(self, fresh_wharf):
+        script = f"{binary()} credentials --data-dir {fresh_wharf.data_dir} | true; exit ${{PIPESTATUS[0]}}"
+        assert run("bash", "-c", script).stderr == ""
+
+
 class TestServiceKey:
     """All that is stored is encrypted with the service key: it is never replaced, and a wrong one never used."""
 

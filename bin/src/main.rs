@@ -1,7 +1,9 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
 mod credentials;
+mod shell;
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -109,7 +111,9 @@ fn log_filter() -> anyhow::Result<EnvFilter> {
     for part in text.split(',').map(str::trim) {
         let is_bare = !part.contains(['=', '[', ':']);
         if is_bare && part.parse::<LevelFilter>().is_err() {
-            bail!("WHARF_LOG: '{part}' is no level: off, error, warn, info, debug or trace, or TARGET=LEVEL, is needed");
+            bail!(
+                "WHARF_LOG: '{part}' is no level: off, error, warn, info, debug or trace, or TARGET=LEVEL, is needed"
+            );
         }
     }
     let is_verbose = ["debug", "trace", "postgres"].iter().any(|word| text.contains(word));
@@ -131,32 +135,40 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
         let server = Server::start(&config, Arc::new(SystemClock)).await?;
         // Whoever reads the welcome may end the server at once, and it must end well.
         let signals = EndSignals::listen()?;
-        print_welcome(&server, args_credentials(&server));
+        shell::print(&welcome(&server)?)?;
         signals.wait().await;
         server.stop().await;
         anyhow::Ok(())
     })
 }
 
-/// How `wharf credentials` must be called to find this server's.
-fn args_credentials(server: &Server) -> String {
-    format!("wharf credentials --data-dir {} --output env", server.data_dir.display())
-}
-
-fn print_welcome(server: &Server, credentials: String) {
-    let Server { address, url, data_dir, accounts, regions, .. } = server;
+/// What the server is, and what to type next. Everything can be pasted as it stands.
+fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
+    let Server { address, public_url: url, data_dir, accounts, regions, certificate, .. } = server;
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
-    println!("Wharf is listening at {url} ({address})");
-    println!("  account      {}", accounts.join(", "));
-    println!("  region       {}", regions.join(", "));
-    println!("  data folder  {}", data_dir.display());
-    println!("  credentials  {credentials}");
-    println!();
-    println!("Push an image, from another terminal:");
-    println!("  eval \"$({credentials})\"");
-    println!("  aws ecr create-repository --repository-name my-app");
-    println!("  aws ecr get-login-password | docker login --username AWS --password-stdin {host}");
-    println!("  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1");
+    let credentials =
+        format!("{} credentials --data-dir {} --output env", shell::this_program(), shell::quoted_path(data_dir));
+    let mut text = String::new();
+    writeln!(text, "Wharf is listening at {url} ({address})")?;
+    writeln!(text, "  account      {}", accounts.join(", "))?;
+    writeln!(text, "  region       {}", regions.join(", "))?;
+    writeln!(text, "  data folder  {}", data_dir.display())?;
+    writeln!(text, "  credentials  {credentials}")?;
+    if let Some(certificate) = certificate {
+        let trusted = format!("/etc/docker/certs.d/{host}");
+        writeln!(text, "  certificate  {}", certificate.display())?;
+        writeln!(text)?;
+        writeln!(text, "Docker trusts the certificate after this, which localhost does not need:")?;
+        let certificate = shell::quoted_path(certificate);
+        writeln!(text, "  sudo mkdir -p {trusted} && sudo cp {certificate} {trusted}/ca.crt")?;
+    }
+    writeln!(text)?;
+    writeln!(text, "Push an image, from another terminal:")?;
+    writeln!(text, "  eval \"$({credentials})\"")?;
+    writeln!(text, "  aws ecr create-repository --repository-name my-app")?;
+    writeln!(text, "  aws ecr get-login-password | docker login --username AWS --password-stdin {host}")?;
+    writeln!(text, "  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1")?;
+    Ok(text)
 }
 
 /// The signals that end the server.
@@ -184,6 +196,5 @@ fn check_config(args: ServeArgs) -> anyhow::Result<()> {
     if !problems.is_empty() {
         bail!("{} to correct:\n  {}", problems.len(), problems.join("\n  "));
     }
-    print!("{}", config.in_force()?);
-    Ok(())
+    shell::print(&config.in_force()?)
 }

@@ -398,7 +398,8 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
-        for (key, hours) in [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
+        for (key, hours) in
+            [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
             if hours == Some(0) {
                 note(Err(ConfigError(format!("{key}: at least 1 is needed, as pushes take their time"))));
@@ -412,8 +413,9 @@ impl Config {
         }
         problems.extend(credentials::problems(self));
         let mut note = |result: Result<(), String>| problems.extend(result.err());
-        let can_open =
-            |file: &PathBuf| std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display()));
+        let can_open = |file: &PathBuf| {
+            std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display()))
+        };
         for issuer in &self.oidc.issuers {
             note(can_open(&issuer.jwks_file));
         }
@@ -501,7 +503,8 @@ mod tests {
         assert_eq!(config.listen(), DEFAULT_LISTEN);
         assert!(config.accounts.is_empty());
         let (_, accounts) = example.split_once("# Several accounts").expect("they are described");
-        let accounts: String = accounts.lines().skip(1).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        let accounts: String =
+            accounts.lines().skip(1).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
         assert_eq!(toml::from_str::<Config>(&accounts).expect("valid").accounts.len(), 1);
         for problem in config.problems() {
             assert!(problem.contains("No such file"), "{problem}");

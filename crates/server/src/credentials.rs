@@ -1,13 +1,14 @@
 //! Root credentials: made at the first start, kept in the data folder, shown by `wharf credentials`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws::{AccountId, SecretAccessKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::accounts::RootKey;
 use crate::config::{Config, ConfigError, no_duplicates};
-use crate::start::{StartError, write_private};
+use crate::start::{StartError, replace_private, write_private};
 
 const FILE: &str = "credentials.json";
 /// The account of a server that is told nothing else.
@@ -22,6 +23,39 @@ pub struct RootCredentials {
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
+}
+
+/// What a server leaves in its data folder for `wharf credentials`, which may run without the server's configuration.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RunningServer {
+    /// The base URL that clients use.
+    pub url: String,
+    /// The regions, the default first.
+    pub regions: Vec<String>,
+    /// The certificate that it made for itself, if it speaks TLS with that.
+    pub certificate: Option<PathBuf>,
+    /// The root keys, the default account's first.
+    pub accounts: Vec<RootCredentials>,
+}
+
+const RUNNING_FILE: &str = "server.json";
+
+impl RunningServer {
+    /// Reads what the last server on the folder left.
+    pub fn find(data_dir: &Path) -> Result<Option<Self>, StartError> {
+        read(&data_dir.join(RUNNING_FILE))
+    }
+
+    /// Writes it, whole or not at all.
+    pub(crate) fn write(&self, data_dir: &Path) -> Result<(), StartError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| StartError::Other(error.to_string()))?;
+        replace_private(&data_dir.join(RUNNING_FILE), &text)
+    }
+
+    /// Removes what an earlier server left.
+    pub(crate) fn forget(data_dir: &Path) {
+        let _ = std::fs::remove_file(data_dir.join(RUNNING_FILE));
+    }
 }
 
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -72,7 +106,7 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
             secret_access_key: secret_access_key.expose().to_owned(),
         }])),
         (None, None) => {
-            let stored = read(&config.data_dir()?)?;
+            let stored = read::<RootCredentials>(&config.data_dir()?.join(FILE))?;
             let Some(stored) = stored else { return Ok(None) };
             match &config.account_id {
                 Some(id) if *id != stored.account_id => Err(ConfigError(format!(
@@ -151,13 +185,12 @@ fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
     Ok(RootKey { account, access_key_id, secret: SecretAccessKey::new(given.secret_access_key) })
 }
 
-fn read(data_dir: &Path) -> Result<Option<RootCredentials>, StartError> {
-    let path = data_dir.join(FILE);
-    match std::fs::read(&path) {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
+    match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| StartError::Other(format!("{} cannot be read: {error}", path.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StartError::io(&path, error)),
+        Err(error) => Err(StartError::io(path, error)),
     }
 }

@@ -20,9 +20,10 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::credentials::RunningServer;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
-use crate::http::tls::{self, TlsError};
+use crate::http::tls::{self, TlsError, TlsSource};
 use crate::sts::web_identity::Issuers;
 use crate::{credentials, jobs};
 
@@ -59,14 +60,24 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> 
     file.sync_all()
 }
 
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartError> {
+    let new = path.with_added_extension("new");
+    write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
+}
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     /// The base URL that it is reached at on this machine.
     pub url: String,
-    /// The data folder.
+    /// The base URL that clients use: the configured one, else that of this machine.
+    pub public_url: String,
+    /// The data folder, as an absolute path.
     pub data_dir: PathBuf,
+    /// The certificate that the server made for itself, if it speaks TLS with that.
+    pub certificate: Option<PathBuf>,
     /// The accounts, the default first.
     pub accounts: Vec<String>,
     /// The regions, the default first.
@@ -85,13 +96,14 @@ impl Server {
         if !problems.is_empty() {
             return Err(ConfigError(problems.join("\n  ")).into());
         }
-        let data_dir = config.data_dir()?;
+        let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&data_dir)
             .map_err(|error| StartError::io(&data_dir, error))?;
         let lock = lock_data_dir(&data_dir)?;
+        RunningServer::forget(&data_dir);
         let regions = config.regions()?;
         let tls_source = config.tls_source()?;
         let database = match &config.database.url {
@@ -153,9 +165,16 @@ impl Server {
         } else {
             address.to_string()
         };
+        let url = format!("{scheme}://{host}");
         let server = Self {
             address,
-            url: format!("{scheme}://{host}"),
+            public_url: app
+                .hosts
+                .public_url
+                .as_ref()
+                .map_or_else(|| url.clone(), |public| format!("{}://{}", public.scheme, public.authority)),
+            url,
+            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::self_signed_paths(&data_dir).0),
             data_dir,
             accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
             regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
@@ -165,17 +184,16 @@ impl Server {
             working,
             _lock: lock,
         };
-        server.write_endpoint()?;
+        // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
+        let running = RunningServer {
+            url: server.public_url.clone(),
+            regions: server.regions.clone(),
+            certificate: server.certificate.clone(),
+            accounts: credentials::find(config)?.unwrap_or_default(),
+        };
+        running.write(&server.data_dir)?;
+        replace_private(&server.data_dir.join("endpoint"), format!("{}\n", server.url).as_bytes())?;
         Ok(server)
-    }
-
-    /// Leaves the base URL in the data folder, whole or not at all, for scripts that started with port 0.
-    fn write_endpoint(&self) -> Result<(), StartError> {
-        let path = self.data_dir.join("endpoint");
-        let new = self.data_dir.join("endpoint.new");
-        write_private(&new, format!("{}\n", self.url).as_bytes())
-            .and_then(|()| std::fs::rename(&new, &path))
-            .map_err(|error| StartError::io(&path, error))
     }
 
     /// Ends listening, lets what is in flight finish within the deadline, and stores what is only in memory.
