@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -39,7 +41,7 @@ class TestFirstStart:
             fresh_wharf.account,
             fresh_wharf.region,
             str(fresh_wharf.data_dir),
-            "wharf credentials",
+            f"credentials --data-dir {fresh_wharf.data_dir}",
             "create-repository",
             "get-login-password",
             "docker push",
@@ -55,6 +57,26 @@ class TestFirstStart:
     def test_data_folder(self, fresh_wharf):
         """Nobody else may look into it."""
         assert fresh_wharf.data_dir.stat().st_mode & 0o777 == 0o700
+
+    def test_files(self, tmp_path):
+        """Nor into its files; a folder that was open to others, and files in it, are closed at the start."""
+        server = Wharf(tmp_path / "wharf")
+        server.data_dir.mkdir(mode=0o755)
+        server.start()
+        assert server.data_dir.stat().st_mode & 0o777 == 0o700
+        assert server.stop() == 0
+        server.data_dir.chmod(0o755)
+        (server.data_dir / "wharf.db").chmod(0o644)
+        server.start()
+        server.client().create_repository(repositoryName="private")
+        for path in [server.data_dir, *server.data_dir.rglob("*")]:
+            assert path.stat().st_mode & 0o077 == 0, path
+        server.finish()
+
+    def test_folder_is_a_file(self, tmp_path):
+        (tmp_path / "file").touch()
+        said = refused(binary(), "serve", "--data-dir", tmp_path / "file", "--listen", "127.0.0.1:0", timeout=20)
+        assert f"{tmp_path}/file is a file" in said, said
 
     def test_default_data_folder(self, tmp_path):
         """`wharf serve` alone keeps its data in the user's folder for data, and nothing where it is started."""
@@ -267,6 +289,16 @@ class TestConfiguration:
         command = [binary(), "serve", "--data-dir", fresh_wharf.data_dir, "--listen", "127.0.0.1:0"]
         assert str(fresh_wharf.data_dir) in refused(*command, timeout=20)
         fresh_wharf.client().describe_repositories()
+
+
+def test_end_with_half_a_head(fresh_wharf):
+    """A client that never finishes its request does not hold up the end."""
+    with socket.create_connection(("127.0.0.1", fresh_wharf.port)) as connection:
+        connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: loc")
+        fresh_wharf.client().describe_repositories()
+        begin = time.monotonic()
+        assert fresh_wharf.stop() == 0
+        assert time.monotonic() - begin < 5
 
 
 def test_self_signed(tmp_path):

@@ -388,7 +388,13 @@ impl Config {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
-        note(self.data_dir().map(drop));
+        note(self.data_dir().and_then(|folder| {
+            if folder.exists() && !folder.is_dir() {
+                let hint = "name a folder with --data-dir or WHARF_DATA_DIR";
+                return Err(ConfigError(format!("data folder {} is a file: {hint}", folder.display())));
+            }
+            Ok(())
+        }));
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));

@@ -1,5 +1,6 @@
 //! Root credentials: made at the first start, kept in the data folder, shown by `wharf credentials`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws::{AccountId, SecretAccessKey};
@@ -190,7 +191,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| StartError::Other(format!("{} cannot be read: {error}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(StartError::io(path, error)),
     }
 }

@@ -1,7 +1,8 @@
 //! Starting and stopping: from a configuration to a server that answers, and back.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,11 +98,7 @@ impl Server {
             return Err(ConfigError(problems.join("\n  ")).into());
         }
         let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&data_dir)
-            .map_err(|error| StartError::io(&data_dir, error))?;
+        open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
         RunningServer::forget(&data_dir);
         let regions = config.regions()?;
@@ -244,6 +241,41 @@ async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<S
         )));
     }
     Ok(key)
+}
+
+/// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
+/// keeps its mode; there the files themselves are private.
+fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
+    let fail = |error| StartError::io(data_dir, error);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
+        StartError::Other(format!(
+            "cannot make the data folder {}: {error}: name another one with --data-dir or WHARF_DATA_DIR",
+            data_dir.display()
+        ))
+    })?;
+    let metadata = std::fs::metadata(data_dir).map_err(fail)?;
+    let is_owner = |metadata: &std::fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.mode() & 0o077 != 0 {
+        let is_ours = data_dir.join("lock").exists() || std::fs::read_dir(data_dir).map_err(fail)?.next().is_none();
+        if is_ours && is_owner(&metadata) {
+            std::fs::set_permissions(data_dir, Permissions::from_mode(0o700)).map_err(fail)?;
+        } else {
+            tracing::warn!(
+                "other users of this machine may look into the data folder {}: `chmod 700` it if it is Wharf's alone",
+                data_dir.display()
+            );
+        }
+    }
+    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs"] {
+        let path = data_dir.join(name);
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {
+            let mode = metadata.mode() & 0o700;
+            std::fs::set_permissions(&path, Permissions::from_mode(mode))
+                .map_err(|error| StartError::io(&path, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a second server out of the data folder for as long as the file stays open.
