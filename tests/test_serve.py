@@ -279,6 +279,35 @@ class TestConfiguration:
         for part in ("'No'", "secret_access_key", "tls.certificate", "absent.pem"):
             assert part in problems, part
 
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [("WHARF_LISEN", "x", "WHARF_LISTEN"), ("WHARF_LOG", "inof", "'inof'"), ("WHARF_PUBLIC_URL", "x y", "public_url")],
+    )
+    def test_wrong_variable(self, tmp_path, name, value, said):
+        command = [binary(), "serve", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0"]
+        assert said in refused(*command, environment={name: value}, timeout=20)
+
+    def test_other_account(self, fresh_wharf):
+        """A folder that was set up for one account is not taken over for another."""
+        assert fresh_wharf.stop() == 0
+        other = {**fresh_wharf.environment, "WHARF_ACCOUNT_ID": "999999999999"}
+        said = refused(*serve(fresh_wharf), environment=other, timeout=20)
+        assert "999999999999" in said and "123456789012" in said, said
+        fresh_wharf.start()
+
+    def test_database_out_of_reach(self, tmp_path):
+        """The log names the server that is waited for, and not the password."""
+        process = subprocess.Popen(
+            [binary(), "serve", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0"],
+            env={**os.environ, "WHARF_DATABASE_URL": "postgres://me:sesame@127.0.0.1:9/absent"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = process.stderr.readline()
+        process.kill()
+        process.communicate()
+        assert "127.0.0.1:9" in line and "trying again" in line and "sesame" not in line, line
+
     def test_port_in_use(self, fresh_wharf, tmp_path):
         """A second server on the same port says which address is taken."""
         command = [binary(), "serve", "--data-dir", tmp_path / "second", "--listen", f"127.0.0.1:{fresh_wharf.port}"]

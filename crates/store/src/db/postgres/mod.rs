@@ -54,7 +54,7 @@ impl PostgresDb {
         let config = Arc::new(connection::configure(url)?);
         // The client blocks on a runtime of its own, which it may not do on a thread of the caller's runtime.
         thread::scope(|scope| {
-            let migrate = || Connection::open(&config)?.migrate(migrations);
+            let migrate = || Connection::open_patiently(&config)?.migrate(migrations);
             scope.spawn(migrate).join().unwrap_or_else(|_| Err(no_answer()))
         })?;
         let (tasks, queue) = mpsc::channel();
