@@ -17,7 +17,7 @@ import pytest
 
 from conftest import REGISTRY
 from harness.images import noise
-from harness.server import AWS, Wharf, binary
+from harness.server import AWS, Wharf
 
 IMMUTABLE = (
     "The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable."
@@ -119,7 +119,6 @@ def test_pasted_commands(fresh_wharf, docker, tmp_path):
     commands = list(itertools.takewhile(str.strip, said[start + 1 :]))
     assert len(commands) >= 4, said
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/wharf").symlink_to(binary())
     (tmp_path / "bin/aws").symlink_to(AWS)
     docker("tag", small_image(docker, tmp_path, "pasted"), "my-app")
     # Only what the commands themselves set counts, not what this machine has.

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -39,7 +41,7 @@ class TestFirstStart:
             fresh_wharf.account,
             fresh_wharf.region,
             str(fresh_wharf.data_dir),
-            "wharf credentials",
+            f"credentials --data-dir {fresh_wharf.data_dir}",
             "create-repository",
             "get-login-password",
             "docker push",
@@ -55,6 +57,26 @@ class TestFirstStart:
     def test_data_folder(self, fresh_wharf):
         """Nobody else may look into it."""
         assert fresh_wharf.data_dir.stat().st_mode & 0o777 == 0o700
+
+    def test_files(self, tmp_path):
+        """Nor into its files; a folder that was open to others, and files in it, are closed at the start."""
+        server = Wharf(tmp_path / "wharf")
+        server.data_dir.mkdir(mode=0o755)
+        server.start()
+        assert server.data_dir.stat().st_mode & 0o777 == 0o700
+        assert server.stop() == 0
+        server.data_dir.chmod(0o755)
+        (server.data_dir / "wharf.db").chmod(0o644)
+        server.start()
+        server.client().create_repository(repositoryName="private")
+        for path in [server.data_dir, *server.data_dir.rglob("*")]:
+            assert path.stat().st_mode & 0o077 == 0, path
+        server.finish()
+
+    def test_folder_is_a_file(self, tmp_path):
+        (tmp_path / "file").touch()
+        said = refused(binary(), "serve", "--data-dir", tmp_path / "file", "--listen", "127.0.0.1:0", timeout=20)
+        assert f"{tmp_path}/file is a file" in said, said
 
     def test_default_data_folder(self, tmp_path):
         """`wharf serve` alone keeps its data in the user's folder for data, and nothing where it is started."""
@@ -138,6 +160,45 @@ class TestCredentials:
         assert made["repositoryArn"] == "arn:aws:ecr:eu-central-1:555566667777:repository/given"
 
 
+class TestCredentialsOfARunningServer:
+    """`wharf credentials` needs only the data folder, however the server was configured."""
+
+    def test_configured(self, tmp_path):
+        server = Wharf(tmp_path / "data of $me")
+        one, two = ("111111111111", "AKIAGIVENBYTHETESTS1"), ("222222222222", "AKIAGIVENBYTHETESTS2")
+        server.config = "regions = ['eu-west-1', 'eu-west-2']\npublic_url = 'https://registry.example.org'\n" + "".join(
+            f"[[accounts]]\nid = '{account}'\naccess_key_id = '{key}'\nsecret_access_key = 'given-by-the-tests'\n"
+            for account, key in (one, two)
+        )
+        server.start()
+        assert server.credentials["AWS_ACCESS_KEY_ID"] == one[1]
+        assert server.credentials["AWS_REGION"] == "eu-west-1"
+        assert server.credentials["AWS_ENDPOINT_URL"] == "https://registry.example.org"
+        command = [binary(), "credentials", "--data-dir", server.data_dir, "--output", "env"]
+        chosen = run(*command, "--account", two[0], "--region", "eu-west-2").stdout
+        assert two[1] in chosen and "eu-west-2" in chosen
+        assert one[0] in refused(*command, "--account", "333333333333")
+        assert "eu-west-1" in refused(*command, "--region", "us-east-1")
+        said = server.log_text()
+        assert "docker push registry.example.org/my-app:v1" in said
+        printed = re.search(r'eval "\$\((.*)\)"', said)[1]
+        assert one[1] in run("bash", "-euc", printed).stdout
+        assert (server.data_dir / "server.json").stat().st_mode & 0o777 == 0o600
+        server.finish()
+
+    def test_certificate(self, tmp_path):
+        server = Wharf(tmp_path / "wharf", arguments=["--tls", "self-signed"]).start()
+        certificate = server.data_dir / "tls-certificate.pem"
+        assert server.credentials["AWS_CA_BUNDLE"] == str(certificate)
+        said = server.log_text()
+        assert str(certificate) in said and f"/etc/docker/certs.d/{server.host}/ca.crt" in said
+        server.finish()
+
+    def test_closed_output(self, fresh_wharf):
+        script = f"{binary()} credentials --data-dir {fresh_wharf.data_dir} | true; exit ${{PIPESTATUS[0]}}"
+        assert run("bash", "-c", script).stderr == ""
+
+
 class TestServiceKey:
     """All that is stored is encrypted with the service key: it is never replaced, and a wrong one never used."""
 
@@ -218,6 +279,35 @@ class TestConfiguration:
         for part in ("'No'", "secret_access_key", "tls.certificate", "absent.pem"):
             assert part in problems, part
 
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [("WHARF_LISEN", "x", "WHARF_LISTEN"), ("WHARF_LOG", "inof", "'inof'"), ("WHARF_PUBLIC_URL", "x y", "public_url")],
+    )
+    def test_wrong_variable(self, tmp_path, name, value, said):
+        command = [binary(), "serve", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0"]
+        assert said in refused(*command, environment={name: value}, timeout=20)
+
+    def test_other_account(self, fresh_wharf):
+        """A folder that was set up for one account is not taken over for another."""
+        assert fresh_wharf.stop() == 0
+        other = {**fresh_wharf.environment, "WHARF_ACCOUNT_ID": "999999999999"}
+        said = refused(*serve(fresh_wharf), environment=other, timeout=20)
+        assert "999999999999" in said and "123456789012" in said, said
+        fresh_wharf.start()
+
+    def test_database_out_of_reach(self, tmp_path):
+        """The log names the server that is waited for, and not the password."""
+        process = subprocess.Popen(
+            [binary(), "serve", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0"],
+            env={**os.environ, "WHARF_DATABASE_URL": "postgres://me:sesame@127.0.0.1:9/absent"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = process.stderr.readline()
+        process.kill()
+        process.communicate()
+        assert "127.0.0.1:9" in line and "trying again" in line and "sesame" not in line, line
+
     def test_port_in_use(self, fresh_wharf, tmp_path):
         """A second server on the same port says which address is taken."""
         command = [binary(), "serve", "--data-dir", tmp_path / "second", "--listen", f"127.0.0.1:{fresh_wharf.port}"]
@@ -228,6 +318,16 @@ class TestConfiguration:
         command = [binary(), "serve", "--data-dir", fresh_wharf.data_dir, "--listen", "127.0.0.1:0"]
         assert str(fresh_wharf.data_dir) in refused(*command, timeout=20)
         fresh_wharf.client().describe_repositories()
+
+
+def test_end_with_half_a_head(fresh_wharf):
+    """A client that never finishes its request does not hold up the end."""
+    with socket.create_connection(("127.0.0.1", fresh_wharf.port)) as connection:
+        connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: loc")
+        fresh_wharf.client().describe_repositories()
+        begin = time.monotonic()
+        assert fresh_wharf.stop() == 0
+        assert time.monotonic() - begin < 5
 
 
 def test_self_signed(tmp_path):

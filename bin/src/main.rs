@@ -1,18 +1,22 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
 mod credentials;
+mod shell;
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
-use server::config::Config;
+use server::config::{self, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Parser)]
 #[command(name = "wharf", version, about = "Amazon ECR that you run yourself")]
@@ -37,7 +41,7 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Check the configuration and print what is in force, with secrets hidden.
-    Check(CommonArgs),
+    Check(ServeArgs),
 }
 
 #[derive(Args)]
@@ -52,6 +56,10 @@ struct CommonArgs {
 
 impl CommonArgs {
     fn load(self) -> anyhow::Result<Config> {
+        let unknown = config::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+        if !unknown.is_empty() {
+            bail!("{}", unknown.join("\n"));
+        }
         let mut config = Config::load(self.config.as_deref(), |name| std::env::var(name).ok())?;
         config.data_dir = self.data_dir.or(config.data_dir);
         Ok(config)
@@ -63,11 +71,20 @@ struct ServeArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Address and port to listen at; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = config::parse_listen)]
     listen: Option<std::net::SocketAddr>,
     /// Speak TLS with a certificate made by Wharf.
     #[arg(long, value_enum)]
     tls: Option<TlsMode>,
+}
+
+impl ServeArgs {
+    fn load(self) -> anyhow::Result<Config> {
+        let mut config = self.common.load()?;
+        config.listen = self.listen.or(config.listen);
+        config.tls.self_signed |= self.tls.is_some();
+        Ok(config)
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,48 +102,75 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is logged. The PostgreSQL client tells its whole configuration at info, which only debugging needs.
+fn log_filter() -> anyhow::Result<EnvFilter> {
+    let text = std::env::var("WHARF_LOG").unwrap_or_default();
+    if text.is_empty() {
+        return Ok(EnvFilter::new("info,wharf::access=warn,postgres::config=warn"));
+    }
+    for part in text.split(',').map(str::trim) {
+        let is_bare = !part.contains(['=', '[', ':']);
+        if is_bare && part.parse::<LevelFilter>().is_err() {
+            bail!(
+                "WHARF_LOG: '{part}' is no level: off, error, warn, info, debug or trace, or TARGET=LEVEL, is needed"
+            );
+        }
+    }
+    let is_verbose = ["debug", "trace", "postgres"].iter().any(|word| text.contains(word));
+    let quiet = if is_verbose { "" } else { "postgres::config=warn," };
+    EnvFilter::builder().parse(format!("{quiet}{text}")).with_context(|| format!("WHARF_LOG '{text}' is no log filter"))
+}
+
 fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WHARF_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,wharf::access=warn"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter()?)
+        // A log that nobody reads any more must not end the server.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let mut config = args.common.load()?;
-    config.listen = args.listen.or(config.listen);
-    config.tls.self_signed |= args.tls.is_some();
+    let config = args.load()?;
+    // Whatever the server or SQLite makes is its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(&config, Arc::new(SystemClock)).await?;
         // Whoever reads the welcome may end the server at once, and it must end well.
         let signals = EndSignals::listen()?;
-        print_welcome(&server, args_credentials(&config));
+        shell::print(&welcome(&server)?)?;
         signals.wait().await;
         server.stop().await;
         anyhow::Ok(())
     })
 }
 
-/// How `wharf credentials` must be called to find this server's.
-fn args_credentials(config: &Config) -> String {
-    format!("wharf credentials --data-dir {} --output env", config.data_dir().display())
-}
-
-fn print_welcome(server: &Server, credentials: String) {
-    let Server { address, url, data_dir, accounts, regions, .. } = server;
+/// What the server is, and what to type next. Everything can be pasted as it stands.
+fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
+    let Server { address, public_url: url, data_dir, accounts, regions, certificate, .. } = server;
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
-    println!("Wharf is listening at {url} ({address})");
-    println!("  account      {}", accounts.join(", "));
-    println!("  region       {}", regions.join(", "));
-    println!("  data folder  {}", data_dir.display());
-    println!("  credentials  {credentials}");
-    println!();
-    println!("Push an image, from another terminal:");
-    println!("  eval \"$({credentials})\"");
-    println!("  aws ecr create-repository --repository-name my-app");
-    println!("  aws ecr get-login-password | docker login --username AWS --password-stdin {host}");
-    println!("  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1");
+    let credentials =
+        format!("{} credentials --data-dir {} --output env", shell::this_program(), shell::quoted_path(data_dir));
+    let mut text = String::new();
+    writeln!(text, "Wharf is listening at {url} ({address})")?;
+    writeln!(text, "  account      {}", accounts.join(", "))?;
+    writeln!(text, "  region       {}", regions.join(", "))?;
+    writeln!(text, "  data folder  {}", data_dir.display())?;
+    writeln!(text, "  credentials  {credentials}")?;
+    if let Some(certificate) = certificate {
+        let trusted = format!("/etc/docker/certs.d/{host}");
+        writeln!(text, "  certificate  {}", certificate.display())?;
+        writeln!(text)?;
+        writeln!(text, "Docker trusts the certificate after this, which localhost does not need:")?;
+        let certificate = shell::quoted_path(certificate);
+        writeln!(text, "  sudo mkdir -p {trusted} && sudo cp {certificate} {trusted}/ca.crt")?;
+    }
+    writeln!(text)?;
+    writeln!(text, "Push an image, from another terminal:")?;
+    writeln!(text, "  eval \"$({credentials})\"")?;
+    writeln!(text, "  aws ecr create-repository --repository-name my-app")?;
+    writeln!(text, "  aws ecr get-login-password | docker login --username AWS --password-stdin {host}")?;
+    writeln!(text, "  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1")?;
+    Ok(text)
 }
 
 /// The signals that end the server.
@@ -148,12 +192,11 @@ impl EndSignals {
     }
 }
 
-fn check_config(args: CommonArgs) -> anyhow::Result<()> {
+fn check_config(args: ServeArgs) -> anyhow::Result<()> {
     let config = args.load()?;
     let problems = config.problems();
     if !problems.is_empty() {
         bail!("{} to correct:\n  {}", problems.len(), problems.join("\n  "));
     }
-    print!("{}", config.in_force()?);
-    Ok(())
+    shell::print(&config.in_force()?)
 }

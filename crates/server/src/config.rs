@@ -1,6 +1,6 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use store::blob::ServiceKey;
 use crate::app::Limits;
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
-use crate::http::tls::TlsSource;
+use crate::http::tls::{self, TlsSource};
 use crate::sts::web_identity::SourceConfig;
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -50,6 +50,7 @@ pub struct Config {
     /// Where metadata (SQLite), blobs, keys and credentials are. Default: `wharf` in the user's data folder.
     pub data_dir: Option<PathBuf>,
     /// Address and port to listen at. Default: `127.0.0.1:5000`; port 0 takes a free one.
+    #[serde(default, deserialize_with = "read_listen")]
     pub listen: Option<SocketAddr>,
     /// The account, if there is one. Default: 123456789012.
     pub account_id: Option<String>,
@@ -158,81 +159,175 @@ const DEFAULT_POOL_SIZE: usize = 16;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
 
+/// How the value of an environment variable is read.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    List,
+    Number,
+    Truth,
+    /// A TOML array of tables.
+    Tables,
+}
+
+impl Form {
+    fn read(self, name: &str, value: &str) -> Result<toml::Value, ConfigError> {
+        // The value itself may be a secret, if it landed in the wrong variable.
+        let wrong = |what: &str| ConfigError(format!("{name} is not {what}"));
+        Ok(match self {
+            Self::Text => value.into(),
+            Self::List => value.split(',').map(|part| toml::Value::from(part.trim())).collect::<Vec<_>>().into(),
+            Self::Number => toml::Value::Integer(
+                value.parse::<u32>().map_err(|_| ConfigError(format!("{name} '{value}' is not a number")))?.into(),
+            ),
+            Self::Truth => value.parse::<bool>().map_err(|_| wrong("true or false"))?.into(),
+            Self::Tables => toml::from_str::<toml::Table>(&format!("value = {value}"))
+                .ok()
+                .and_then(|mut table| table.remove("value"))
+                .filter(toml::Value::is_array)
+                .ok_or_else(|| wrong("a TOML array such as [{id = \"…\", …}]"))?,
+        })
+    }
+}
+
+/// Every variable, and the key that it sets.
+const ENVIRONMENT: &[(&str, &str, Form)] = &[
+    ("WHARF_DATA_DIR", "data_dir", Form::Text),
+    ("WHARF_LISTEN", "listen", Form::Text),
+    ("WHARF_ACCOUNT_ID", "account_id", Form::Text),
+    ("WHARF_ACCESS_KEY_ID", "access_key_id", Form::Text),
+    ("WHARF_SECRET_ACCESS_KEY", "secret_access_key", Form::Text),
+    ("WHARF_ACCOUNTS", "accounts", Form::Tables),
+    ("WHARF_REGIONS", "regions", Form::List),
+    ("WHARF_REGION", "regions", Form::List),
+    ("WHARF_DOMAINS", "domains", Form::List),
+    ("WHARF_PUBLIC_URL", "public_url", Form::Text),
+    ("WHARF_SERVICE_KEY", "service_key", Form::Text),
+    ("WHARF_TLS_CERTIFICATE", "tls.certificate", Form::Text),
+    ("WHARF_TLS_KEY", "tls.key", Form::Text),
+    ("WHARF_TLS_SELF_SIGNED", "tls.self_signed", Form::Truth),
+    ("WHARF_DATABASE_URL", "database.url", Form::Text),
+    ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
+    ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
+    ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
+    ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
+    ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
+    ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
+    ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
+];
+/// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
+const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
+
+fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, key)) => {
+            let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
+            if let Some(section) = section.as_table_mut() {
+                section.insert(key.to_owned(), value);
+            }
+        }
+    }
+}
+
+/// What is wrong with the names of the environment's variables: those with our prefix that set nothing.
+pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    let known = |name: &str| {
+        ENVIRONMENT.iter().any(|(known, ..)| *known == name)
+            || OTHER_VARIABLES.contains(&name)
+            || name.starts_with("WHARF_TEST_")
+    };
+    let candidates = || ENVIRONMENT.iter().map(|(known, ..)| *known).chain(["WHARF_LOG"]);
+    names
+        .filter(|name| name.starts_with("WHARF_") && !known(name))
+        .filter_map(|name| {
+            let nearest = candidates().min_by_key(|candidate| edit_distance(&name, candidate))?;
+            Some(format!("unknown environment variable {name}: did you mean {nearest}?"))
+        })
+        .collect()
+}
+
+/// How many letters must be added, removed or changed to make one text of the other.
+fn edit_distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Reads `ADDRESS:PORT` or `NAME:PORT`; of a name's addresses an IPv4 one goes first, as docker expects of localhost.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let found: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(text)
+        .map_err(|error| format!("'{text}' is not ADDRESS:PORT ({error})"))?
+        .collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
+    first.copied().ok_or_else(|| format!("'{text}' has no address"))
+}
+
+fn read_listen<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_listen(&text).map(Some).map_err(|error| serde::de::Error::custom(format!("listen: {error}")))
+}
+
+/// Whether DNS could have the name: labels of letters, digits and dashes.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 impl Config {
     /// Reads the file, if there is one, and then what the environment says.
     pub fn load(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut config = match file {
-            None => Self::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?;
-                toml::from_str(&text).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?
-            }
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?,
         };
-        config.apply_environment(environment)?;
-        Ok(config)
-    }
-
-    fn apply_environment(&mut self, environment: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
-        let get = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let list = |text: String| text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>();
-        let texts = [
-            ("WHARF_ACCOUNT_ID", &mut self.account_id),
-            ("WHARF_ACCESS_KEY_ID", &mut self.access_key_id),
-            ("WHARF_PUBLIC_URL", &mut self.public_url),
-        ];
-        for (name, slot) in texts {
-            if let Some(value) = get(name) {
-                *slot = Some(value);
+        let wrong = |error: toml::de::Error| {
+            ConfigError(format!("{}: {error}", file.map_or_else(String::new, |path| path.display().to_string())))
+        };
+        // By itself first, since only then do errors show the line.
+        let config: Self = toml::from_str(&text).map_err(wrong)?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
+        let mut is_changed = false;
+        for (name, key, form) in ENVIRONMENT {
+            if let Some(value) = environment(name).filter(|value| !value.is_empty()) {
+                set(&mut table, key, form.read(name, &value)?);
+                is_changed = true;
             }
         }
-        let secrets = [
-            ("WHARF_SECRET_ACCESS_KEY", &mut self.secret_access_key),
-            ("WHARF_SERVICE_KEY", &mut self.service_key),
-            ("WHARF_DATABASE_URL", &mut self.database.url),
-        ];
-        for (name, slot) in secrets {
-            if let Some(value) = get(name) {
-                *slot = Some(value.into());
-            }
+        if !is_changed {
+            return Ok(config);
         }
-        let paths = [
-            ("WHARF_DATA_DIR", &mut self.data_dir),
-            ("WHARF_TLS_CERTIFICATE", &mut self.tls.certificate),
-            ("WHARF_TLS_KEY", &mut self.tls.key),
-        ];
-        for (name, slot) in paths {
-            if let Some(value) = get(name) {
-                *slot = Some(value.into());
-            }
-        }
-        if let Some(value) = get("WHARF_LISTEN") {
-            let address =
-                value.parse().map_err(|_| ConfigError(format!("WHARF_LISTEN '{value}' is not ADDRESS:PORT")))?;
-            self.listen = Some(address);
-        }
-        if let Some(value) = get("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE") {
-            let rule = || ConfigError(format!("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE '{value}' is not a number"));
-            self.authentication_failures_per_minute = Some(value.parse().map_err(|_| rule())?);
-        }
-        if let Some(value) = get("WHARF_REGION").or_else(|| get("WHARF_REGIONS")) {
-            self.regions = list(value);
-        }
-        if let Some(value) = get("WHARF_DOMAINS") {
-            self.domains = list(value);
-        }
-        Ok(())
+        table.try_into().map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", error.message())))
     }
 
     /// The data folder in force.
-    pub fn data_dir(&self) -> PathBuf {
+    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
         if let Some(folder) = &self.data_dir {
-            return folder.clone();
+            return Ok(folder.clone());
         }
-        let base = std::env::var_os("XDG_DATA_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
-        base.unwrap_or_default().join("wharf")
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+            .map(|base| base.join("wharf"))
+            .ok_or_else(|| {
+                ConfigError("HOME is not set: name the data folder with --data-dir or WHARF_DATA_DIR".to_owned())
+            })
     }
 
     /// The address in force.
@@ -292,16 +387,50 @@ impl Config {
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
+        note(self.data_dir().and_then(|folder| {
+            if folder.exists() && !folder.is_dir() {
+                let hint = "name a folder with --data-dir or WHARF_DATA_DIR";
+                return Err(ConfigError(format!("data folder {} is a file: {hint}", folder.display())));
+            }
+            Ok(())
+        }));
+        note(self.regions().map(drop));
+        note(no_duplicates("regions", self.regions.iter()));
+        note(self.public_url().map(drop));
+        for domain in self.domains.iter().filter(|domain| !is_host_name(domain)) {
+            note(Err(ConfigError(format!("domains: '{domain}' is not a host name such as registry.example.com"))));
+        }
+        note(self.tls_source().map(drop));
+        note(self.service_key().map(drop));
+        note(self.oidc_sources().map(drop));
+        for (key, hours) in
+            [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
+        {
+            if hours == Some(0) {
+                note(Err(ConfigError(format!("{key}: at least 1 is needed, as pushes take their time"))));
+            }
+        }
+        if self.database.pool_size == Some(0) {
+            note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
+        }
+        if let Some(url) = &self.database.url {
+            note(check_database_url(url.expose()));
+        }
+        problems.extend(credentials::problems(self));
         let mut note = |result: Result<(), String>| problems.extend(result.err());
-        note(self.regions().map(drop).map_err(|error| error.to_string()));
-        note(self.public_url().map(drop).map_err(|error| error.to_string()));
-        note(self.tls_source().map(drop).map_err(|error| error.to_string()));
-        note(self.service_key().map(drop).map_err(|error| error.to_string()));
-        note(credentials::check(self).map_err(|error| error.to_string()));
-        note(self.oidc_sources().map(drop).map_err(|error| error.to_string()));
-        let jwks_files = self.oidc.issuers.iter().map(|issuer| &issuer.jwks_file);
-        for file in [&self.tls.certificate, &self.tls.key].into_iter().flatten().chain(jwks_files) {
-            note(std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display())));
+        let can_open = |file: &PathBuf| {
+            std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display()))
+        };
+        for issuer in &self.oidc.issuers {
+            note(can_open(&issuer.jwks_file));
+        }
+        let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
+        match files[..] {
+            [certificate, key] if files.iter().all(|file| can_open(file).is_ok()) => {
+                note(tls::server_config(certificate, key).map(drop).map_err(|error| error.to_string()));
+            }
+            _ => files.into_iter().for_each(|file| note(can_open(file))),
         }
         problems
     }
@@ -310,7 +439,7 @@ impl Config {
     pub fn in_force(&self) -> Result<String, ConfigError> {
         let limits = Limits::default();
         let mut config = self.clone();
-        config.data_dir = Some(self.data_dir());
+        config.data_dir = Some(self.data_dir()?);
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {
@@ -350,6 +479,25 @@ impl Config {
     }
 }
 
+/// Each value that is there more than once.
+pub(crate) fn no_duplicates<'t>(key: &str, values: impl Iterator<Item = &'t String>) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    let mut twice: Vec<&str> = values.filter(|value| !seen.insert(*value)).map(String::as_str).collect();
+    twice.dedup();
+    if twice.is_empty() { Ok(()) } else { Err(ConfigError(format!("{key}: '{}' is there twice", twice.join("', '")))) }
+}
+
+fn check_database_url(url: &str) -> Result<(), ConfigError> {
+    // Never shown itself: it may hold a password.
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(ConfigError("database.url: a URL such as postgres://user@host/database is needed".to_owned()));
+    }
+    store::db::check_postgres_url(url).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        ConfigError(format!("database.url: {error}{cause}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,7 +507,17 @@ mod tests {
         let example = include_str!("../../../docs/wharf.example.toml");
         let config: Config = toml::from_str(example).expect("the example is valid");
         assert_eq!(config.listen(), DEFAULT_LISTEN);
-        assert_eq!(config.accounts.len(), 1);
+        assert!(config.accounts.is_empty());
+        let (_, accounts) = example.split_once("# Several accounts").expect("they are described");
+        let accounts: String =
+            accounts.lines().skip(1).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        assert_eq!(toml::from_str::<Config>(&accounts).expect("valid").accounts.len(), 1);
+        for problem in config.problems() {
+            assert!(problem.contains("No such file"), "{problem}");
+        }
+        for (name, key, _) in ENVIRONMENT {
+            assert!(example.contains(name), "{name} of {key}");
+        }
         assert_eq!(config.oidc.issuers.len(), 1);
         assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
     }
@@ -381,6 +539,7 @@ mod tests {
         let environment = |name: &str| match name {
             "WHARF_ACCESS_KEY_ID" => Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
             "WHARF_SECRET_ACCESS_KEY" | "WHARF_SERVICE_KEY" | "WHARF_DATABASE_URL" => Some("sesame".repeat(8)),
+            "WHARF_DATA_DIR" => Some("/var/lib/wharf".to_owned()),
             _ => None,
         };
         let config = Config::load(None, environment).expect("valid");
@@ -411,6 +570,65 @@ mod tests {
             assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
         }
         assert_eq!(Config::default().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_a_problem() {
+        let account = |id: &str, key: &str| {
+            format!("[[accounts]]\nid = \"{id}\"\naccess_key_id = \"{key}\"\nsecret_access_key = \"long-enough\"\n")
+        };
+        let (one, two) = ("AKIAEXAMPLE000000001", "AKIAEXAMPLE000000002");
+        let cases = [
+            (account("111111111111", one) + &account("222222222222", one), "access_key_id: 'AKIA"),
+            (account("111111111111", one) + &account("111111111111", two), "id: '111111111111'"),
+            ("account_id = \"111111111111\"\n".to_owned() + &account("111111111111", one), "account_id and accounts"),
+            (account("111111111111", "ASIAEXAMPLE000000001"), "ASIA"),
+            ("domains = [\"https://example.com\"]".to_owned(), "https://example.com"),
+            ("domains = [\"-a.example\"]".to_owned(), "-a.example"),
+            ("regions = [\"us-east-1\", \"us-east-1\"]".to_owned(), "us-east-1"),
+            ("public_url = \"https://a b\"".to_owned(), "public_url"),
+            ("public_url = \"https://a:99999\"".to_owned(), "public_url"),
+            ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
+            ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
+            ("[database]\npool_size = 0".to_owned(), "pool_size"),
+            ("[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"".to_owned(), "/etc/hostname"),
+        ];
+        for (text, word) in cases {
+            let mut config = toml::from_str::<Config>(&text).expect("well-formed");
+            config.data_dir = Some("/nowhere".into());
+            let problems = config.problems();
+            assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
+            assert!(!problems.concat().contains("sesame"));
+        }
+    }
+
+    #[test]
+    fn every_key_can_come_from_the_environment() {
+        let environment = |name: &str| {
+            let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
+            let text = match (name, form) {
+                ("WHARF_LISTEN", _) => "localhost:0",
+                ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
+                ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
+                (_, Form::Number) => "7",
+                (_, Form::Truth) => "true",
+                _ => "text",
+            };
+            Some(text.to_owned())
+        };
+        let config = Config::load(None, environment).expect("valid");
+        assert_eq!((config.accounts.len(), config.oidc.issuers.len()), (1, 1));
+        assert!(config.listen().ip().is_loopback() && config.tls.self_signed && config.blob_grace_hours == Some(7));
+        let defaults = toml::Table::try_from(Config::default()).expect("a table");
+        let given = toml::Table::try_from(config).expect("a table");
+        assert!(defaults.keys().all(|key| given.contains_key(key)));
+    }
+
+    #[test]
+    fn unknown_variables_are_named() {
+        let names = ["WHARF_LISEN", "WHARF_LOG", "WHARF_TEST_POSTGRES", "HOME", "WHARF_LISTEN"];
+        let problems = unknown_variables(names.into_iter().map(ToOwned::to_owned));
+        assert_eq!(problems, ["unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Root credentials: made at the first start, kept in the data folder, shown by `wharf credentials`.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use aws::{AccountId, SecretAccessKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::accounts::RootKey;
-use crate::config::{Config, ConfigError};
-use crate::start::{StartError, write_private};
+use crate::config::{Config, ConfigError, no_duplicates};
+use crate::start::{StartError, replace_private, write_private};
 
 const FILE: &str = "credentials.json";
 /// The account of a server that is told nothing else.
@@ -22,6 +24,39 @@ pub struct RootCredentials {
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: String,
+}
+
+/// What a server leaves in its data folder for `wharf credentials`, which may run without the server's configuration.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RunningServer {
+    /// The base URL that clients use.
+    pub url: String,
+    /// The regions, the default first.
+    pub regions: Vec<String>,
+    /// The certificate that it made for itself, if it speaks TLS with that.
+    pub certificate: Option<PathBuf>,
+    /// The root keys, the default account's first.
+    pub accounts: Vec<RootCredentials>,
+}
+
+const RUNNING_FILE: &str = "server.json";
+
+impl RunningServer {
+    /// Reads what the last server on the folder left.
+    pub fn find(data_dir: &Path) -> Result<Option<Self>, StartError> {
+        read(&data_dir.join(RUNNING_FILE))
+    }
+
+    /// Writes it, whole or not at all.
+    pub(crate) fn write(&self, data_dir: &Path) -> Result<(), StartError> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| StartError::Other(error.to_string()))?;
+        replace_private(&data_dir.join(RUNNING_FILE), &text)
+    }
+
+    /// Removes what an earlier server left.
+    pub(crate) fn forget(data_dir: &Path) {
+        let _ = std::fs::remove_file(data_dir.join(RUNNING_FILE));
+    }
 }
 
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -72,10 +107,18 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
             secret_access_key: secret_access_key.expose().to_owned(),
         }])),
         (None, None) => {
-            let stored = read(&config.data_dir())?;
-            Ok(stored.map(|stored| {
-                vec![RootCredentials { account_id: config.account_id.clone().unwrap_or(stored.account_id), ..stored }]
-            }))
+            let stored = read::<RootCredentials>(&config.data_dir()?.join(FILE))?;
+            let Some(stored) = stored else { return Ok(None) };
+            match &config.account_id {
+                Some(id) if *id != stored.account_id => Err(ConfigError(format!(
+                    "account_id (or WHARF_ACCOUNT_ID) is {id}, but {} was set up for account {}: use that one, or \
+                     another data folder",
+                    config.data_dir()?.display(),
+                    stored.account_id
+                ))
+                .into()),
+                _ => Ok(Some(vec![stored])),
+            }
         }
         _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned()).into()),
     }
@@ -88,7 +131,7 @@ pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError
         None => {
             let made = generate(config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()));
             let text = serde_json::to_vec_pretty(&made).map_err(|error| StartError::Other(error.to_string()))?;
-            let path = config.data_dir().join(FILE);
+            let path = config.data_dir()?.join(FILE);
             write_private(&path, &text).map_err(|error| StartError::io(&path, error))?;
             vec![made]
         }
@@ -96,15 +139,33 @@ pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError
     credentials.into_iter().map(|given| root_key(given).map_err(StartError::from)).collect()
 }
 
-/// Whether the accounts and keys that are configured or stored can be used.
-pub(crate) fn check(config: &Config) -> Result<(), StartError> {
+/// What is wrong with the accounts and keys that are configured or stored.
+pub(crate) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
     if let Some(id) = &config.account_id {
-        id.parse::<AccountId>().map_err(|error| ConfigError(format!("account '{id}': {error}")))?;
+        note(id.parse::<AccountId>().map(drop).map_err(|error| ConfigError(format!("account '{id}': {error}"))));
     }
-    for given in find(config)?.unwrap_or_default() {
-        root_key(given)?;
+    if !config.accounts.is_empty() {
+        let single = [
+            ("account_id", config.account_id.is_some()),
+            ("access_key_id", config.access_key_id.is_some()),
+            ("secret_access_key", config.secret_access_key.is_some()),
+        ];
+        for (key, _) in single.into_iter().filter(|(_, is_given)| *is_given) {
+            note(Err(ConfigError(format!(
+                "{key} and accounts cannot be given together: put that account into accounts, or leave accounts out"
+            ))));
+        }
     }
-    Ok(())
+    note(no_duplicates("accounts.id", config.accounts.iter().map(|account| &account.id)));
+    note(no_duplicates("accounts.access_key_id", config.accounts.iter().map(|account| &account.access_key_id)));
+    match find(config) {
+        Ok(found) => found.unwrap_or_default().into_iter().for_each(|given| note(root_key(given).map(drop))),
+        Err(StartError::Config(error)) => note(Err(error)),
+        Err(error) => problems.push(error.to_string()),
+    }
+    problems
 }
 
 fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
@@ -114,19 +175,23 @@ fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
         .access_key_id
         .parse()
         .map_err(|error| ConfigError(format!("access key id of account {account}: {error}")))?;
+    if given.access_key_id.starts_with("ASIA") {
+        return Err(ConfigError(format!(
+            "access key id of account {account}: ASIA begins the keys of sessions; a root key begins with AKIA"
+        )));
+    }
     if given.secret_access_key.len() < 8 {
         return Err(ConfigError(format!("secret access key of account {account}: at least 8 characters are needed")));
     }
     Ok(RootKey { account, access_key_id, secret: SecretAccessKey::new(given.secret_access_key) })
 }
 
-fn read(data_dir: &Path) -> Result<Option<RootCredentials>, StartError> {
-    let path = data_dir.join(FILE);
-    match std::fs::read(&path) {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
+    match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| StartError::Other(format!("{} cannot be read: {error}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StartError::io(&path, error)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(StartError::io(path, error)),
     }
 }

@@ -1,7 +1,8 @@
 //! Starting and stopping: from a configuration to a server that answers, and back.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +21,10 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::credentials::RunningServer;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
-use crate::http::tls::{self, TlsError};
+use crate::http::tls::{self, TlsError, TlsSource};
 use crate::sts::web_identity::Issuers;
 use crate::{credentials, jobs};
 
@@ -59,14 +61,24 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> 
     file.sync_all()
 }
 
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartError> {
+    let new = path.with_added_extension("new");
+    write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
+}
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
     /// The base URL that it is reached at on this machine.
     pub url: String,
-    /// The data folder.
+    /// The base URL that clients use: the configured one, else that of this machine.
+    pub public_url: String,
+    /// The data folder, as an absolute path.
     pub data_dir: PathBuf,
+    /// The certificate that the server made for itself, if it speaks TLS with that.
+    pub certificate: Option<PathBuf>,
     /// The accounts, the default first.
     pub accounts: Vec<String>,
     /// The regions, the default first.
@@ -81,13 +93,14 @@ pub struct Server {
 impl Server {
     /// Opens storage, makes what the first start must make, and listens.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let data_dir = config.data_dir();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&data_dir)
-            .map_err(|error| StartError::io(&data_dir, error))?;
+        let problems = config.problems();
+        if !problems.is_empty() {
+            return Err(ConfigError(problems.join("\n  ")).into());
+        }
+        let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
+        open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
+        RunningServer::forget(&data_dir);
         let regions = config.regions()?;
         let tls_source = config.tls_source()?;
         let database = match &config.database.url {
@@ -149,9 +162,16 @@ impl Server {
         } else {
             address.to_string()
         };
+        let url = format!("{scheme}://{host}");
         let server = Self {
             address,
-            url: format!("{scheme}://{host}"),
+            public_url: app
+                .hosts
+                .public_url
+                .as_ref()
+                .map_or_else(|| url.clone(), |public| format!("{}://{}", public.scheme, public.authority)),
+            url,
+            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::self_signed_paths(&data_dir).0),
             data_dir,
             accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
             regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
@@ -161,17 +181,16 @@ impl Server {
             working,
             _lock: lock,
         };
-        server.write_endpoint()?;
+        // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
+        let running = RunningServer {
+            url: server.public_url.clone(),
+            regions: server.regions.clone(),
+            certificate: server.certificate.clone(),
+            accounts: credentials::find(config)?.unwrap_or_default(),
+        };
+        running.write(&server.data_dir)?;
+        replace_private(&server.data_dir.join("endpoint"), format!("{}\n", server.url).as_bytes())?;
         Ok(server)
-    }
-
-    /// Leaves the base URL in the data folder, whole or not at all, for scripts that started with port 0.
-    fn write_endpoint(&self) -> Result<(), StartError> {
-        let path = self.data_dir.join("endpoint");
-        let new = self.data_dir.join("endpoint.new");
-        write_private(&new, format!("{}\n", self.url).as_bytes())
-            .and_then(|()| std::fs::rename(&new, &path))
-            .map_err(|error| StartError::io(&path, error))
     }
 
     /// Ends listening, lets what is in flight finish within the deadline, and stores what is only in memory.
@@ -222,6 +241,41 @@ async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<S
         )));
     }
     Ok(key)
+}
+
+/// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
+/// keeps its mode; there the files themselves are private.
+fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
+    let fail = |error| StartError::io(data_dir, error);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
+        StartError::Other(format!(
+            "cannot make the data folder {}: {error}: name another one with --data-dir or WHARF_DATA_DIR",
+            data_dir.display()
+        ))
+    })?;
+    let metadata = std::fs::metadata(data_dir).map_err(fail)?;
+    let is_owner = |metadata: &std::fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.mode() & 0o077 != 0 {
+        let is_ours = data_dir.join("lock").exists() || std::fs::read_dir(data_dir).map_err(fail)?.next().is_none();
+        if is_ours && is_owner(&metadata) {
+            std::fs::set_permissions(data_dir, Permissions::from_mode(0o700)).map_err(fail)?;
+        } else {
+            tracing::warn!(
+                "other users of this machine may look into the data folder {}: `chmod 700` it if it is Wharf's alone",
+                data_dir.display()
+            );
+        }
+    }
+    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs"] {
+        let path = data_dir.join(name);
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {
+            let mode = metadata.mode() & 0o700;
+            std::fs::set_permissions(&path, Permissions::from_mode(mode))
+                .map_err(|error| StartError::io(&path, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a second server out of the data folder for as long as the file stays open.

@@ -43,6 +43,17 @@ impl std::str::FromStr for PublicUrl {
         if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
             return Err("the URL must be a host, and a port if need be, without a path");
         }
+        let (host, port) = split_port(authority);
+        if !port.is_empty() && port[1..].parse::<u16>().map_or(true, |port| port == 0) {
+            return Err("the port of the URL must be a number from 1 to 65535");
+        }
+        let is_address = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+        if !is_address && !crate::config::is_host_name(host) {
+            return Err("the host of the URL must be a host name or an address, IPv6 in brackets");
+        }
         Ok(Self { scheme: scheme.to_owned(), authority: authority.to_owned() })
     }
 }

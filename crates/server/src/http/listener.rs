@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch;
+use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
 use crate::app::App;
 
@@ -21,6 +22,8 @@ use crate::app::App;
 const MAX_CONNECTIONS: usize = 16_384;
 /// A head must be whole within this time; a connection may be idle for as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often a connection is asked whether it may end, after the word to stop.
+const IDLE_CHECK: Duration = Duration::from_millis(50);
 /// A TLS handshake must be done within this time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers together may be so long; tokens are the longest.
@@ -61,17 +64,29 @@ pub async fn serve(
         // Answers are small and must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let (app, tls, builder, watcher) = (Arc::clone(&app), tls.clone(), Arc::clone(&builder), graceful.watcher());
+        let mut stop = stop.clone();
         tokio::spawn(async move {
             let _slot = slot;
+            let in_flight = InFlight::default();
+            let counted = in_flight.clone();
             let service = service_fn(move |request: hyper::Request<Incoming>| {
-                let app = Arc::clone(&app);
-                async move { Ok::<_, Infallible>(dispatch::handle(app, peer.ip(), request).await) }
+                let (app, request_in_flight) = (Arc::clone(&app), counted.begin());
+                async move {
+                    let answer = dispatch::handle(app, peer.ip(), request).await;
+                    Ok::<_, Infallible>(answer.map(|body| Counted { body, _in_flight: request_in_flight }))
+                }
             });
             let result = match tls {
-                None => watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await,
+                None => {
+                    let stream = Lingering::new(Flushing::new(stream, in_flight.clone()));
+                    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+                    until_idle(served, in_flight, &mut stop).await
+                }
                 Some(tls) => {
                     let Some(stream) = shake_hands(&tls, stream).await else { return };
-                    watcher.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service)).await
+                    let stream = Lingering::new(Flushing::new(stream, in_flight.clone()));
+                    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+                    until_idle(served, in_flight, &mut stop).await
                 }
             };
             if let Err(error) = result {
@@ -82,6 +97,29 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {} s were cut off", deadline.as_secs());
+    }
+}
+
+/// Serves the connection to its end; after the word to stop, only for as long as a request is in flight on it. hyper by
+/// itself would go on waiting for the rest of a head.
+async fn until_idle<E>(
+    served: impl Future<Output = Result<(), E>>,
+    in_flight: InFlight,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), E> {
+    let idle = async {
+        stopped(stop).await;
+        loop {
+            // So that what ends by itself does so, and an answer's last bytes are on their way.
+            tokio::time::sleep(IDLE_CHECK).await;
+            if in_flight.is_idle() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        result = served => result,
+        () = idle => Ok(()),
     }
 }
 

@@ -3,7 +3,8 @@
 pub mod body;
 pub mod dispatch;
 pub mod hosts;
-pub mod linger;
+pub mod in_flight;
+mod linger;
 pub mod listener;
 pub mod request;
 pub mod respond;

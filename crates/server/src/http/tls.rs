@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject as _;
 use rustls::client::verify_server_name;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use tokio_rustls::TlsAcceptor;
@@ -99,9 +99,7 @@ fn name_it_lacks<'n>(certificate: &Path, names: &'n [String]) -> Result<Option<&
     let Some(parsed) = chain.first().and_then(|first| ParsedCertificate::try_from(first).ok()) else {
         return Ok(names.first().map(String::as_str));
     };
-    let is_named = |name: &str| {
-        ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
-    };
+    let is_named = |name: &str| ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok());
     Ok(names.iter().map(String::as_str).find(|name| !is_named(name)))
 }
 

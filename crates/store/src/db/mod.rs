@@ -58,6 +58,11 @@ impl fmt::Debug for DbConfig {
     }
 }
 
+/// Whether the URL of a PostgreSQL server can be read, without calling it.
+pub fn check_postgres_url(url: &str) -> Result<(), StoreError> {
+    postgres::check_url(url)
+}
+
 /// An open metadata database. Clones share it; dropping the last one ends its threads, on SQLite after what is queued.
 #[derive(Clone)]
 pub struct Db {

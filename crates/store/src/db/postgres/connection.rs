@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use postgres::config::Host;
+use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Statement};
 
@@ -15,6 +17,12 @@ use crate::db::row::{ColumnNames, Row};
 use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
+
+/// At the start a connection is tried again so often, with so long a pause: half a minute in all.
+const START_ATTEMPTS: u32 = 30;
+const START_PAUSE: Duration = Duration::from_secs(1);
+
+const DEFAULT_PORT: u16 = 5432;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,6 +58,21 @@ pub(super) fn configure(url: &str) -> Result<Config, StoreError> {
     Ok(config)
 }
 
+/// The hosts and ports of the servers, for messages.
+fn servers(config: &Config) -> String {
+    let ports = config.get_ports();
+    let mut names = Vec::new();
+    for (number, host) in config.get_hosts().iter().enumerate() {
+        let host = match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        };
+        let port = ports.get(number).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
+        names.push(format!("{host}:{port}"));
+    }
+    names.join(", ")
+}
+
 /// A connection with the statements that it has prepared.
 pub(super) struct Connection {
     client: Client,
@@ -63,6 +86,30 @@ struct Prepared {
 }
 
 impl Connection {
+    /// As [`open`](Self::open), but waits for a server that is not there yet: both may start at the same time.
+    pub(super) fn open_patiently(config: &Config) -> Result<Self, StoreError> {
+        let mut attempts_left = START_ATTEMPTS;
+        loop {
+            let error = match Self::open(config) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<postgres::Error>());
+            // A server that answers and refuses will not change its mind, unless it is only starting.
+            let may_come =
+                cause.is_some_and(|cause| cause.code().is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW));
+            if !may_come || attempts_left == 0 {
+                return Err(error);
+            }
+            if attempts_left == START_ATTEMPTS {
+                let cause = cause.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!("could not {error} ({cause}): trying again for {START_ATTEMPTS} s");
+            }
+            attempts_left -= 1;
+            std::thread::sleep(START_PAUSE);
+        }
+    }
+
     pub(super) fn open(config: &Config) -> Result<Self, StoreError> {
         let connect = || {
             let mut client = config.connect(NoTls)?;
@@ -70,7 +117,8 @@ impl Connection {
             Ok(client)
         };
         let client = connect().map_err(|error: postgres::Error| {
-            StoreError::new(StoreErrorKind::Unavailable, "connect to PostgreSQL").with_source(error)
+            let context = format!("connect to PostgreSQL at {}", servers(config));
+            StoreError::new(StoreErrorKind::Unavailable, context).with_source(error)
         })?;
         Ok(Self { client, statements: HashMap::new() })
     }

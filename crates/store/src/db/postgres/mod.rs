@@ -42,6 +42,10 @@ pub(super) struct PostgresDb {
     turns: Arc<Semaphore>,
 }
 
+pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
+    connection::configure(url).map(drop)
+}
+
 impl PostgresDb {
     pub(super) fn open(url: &str, pool_size: usize, migrations: &[Migration]) -> Result<Self, StoreError> {
         if pool_size == 0 {
@@ -50,7 +54,7 @@ impl PostgresDb {
         let config = Arc::new(connection::configure(url)?);
         // The client blocks on a runtime of its own, which it may not do on a thread of the caller's runtime.
         thread::scope(|scope| {
-            let migrate = || Connection::open(&config)?.migrate(migrations);
+            let migrate = || Connection::open_patiently(&config)?.migrate(migrations);
             scope.spawn(migrate).join().unwrap_or_else(|_| Err(no_answer()))
         })?;
         let (tasks, queue) = mpsc::channel();
