@@ -14,6 +14,7 @@ use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::registry::pull_times::PullTimes;
+use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::sts::web_identity::Issuers;
 
@@ -76,6 +77,8 @@ pub struct App {
     pub limits: Limits,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
+    /// The manifests of pulls that are still being answered.
+    pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.
     pub pull_times: PullTimes,
 }

@@ -509,9 +509,8 @@ mod tests {
         assert_eq!(config.listen(), DEFAULT_LISTEN);
         assert!(config.accounts.is_empty());
         let (_, accounts) = example.split_once("# Several accounts").expect("they are described");
-        let accounts: String =
-            accounts.lines().skip(1).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
-        assert_eq!(toml::from_str::<Config>(&accounts).expect("valid").accounts.len(), 1);
+        let accounts: Vec<&str> = accounts.lines().skip(1).map(|line| line.trim_start_matches("# ")).collect();
+        assert_eq!(toml::from_str::<Config>(&accounts.join("\n")).expect("valid").accounts.len(), 1);
         for problem in config.problems() {
             assert!(problem.contains("No such file"), "{problem}");
         }

@@ -149,6 +149,7 @@ impl Server {
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
         });
         app.refresh_identities().await?;

@@ -107,7 +107,7 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
                 .ok()
                 .filter(|image| image.status == ImageStatus::Active)
                 .ok_or(RegistryError::ImageNotFound)?;
-            if let Some(manifest) = node.pull_times.manifests.find(&image.digest) {
+            if let Some(manifest) = node.shared_manifests.find(&image.digest) {
                 return Ok((image, Stored::InUse(manifest)));
             }
             let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
@@ -126,6 +126,6 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         )
         .with_source(error)
     })?;
-    let manifest = app.pull_times.manifests.share(image.digest, manifest);
+    let manifest = app.shared_manifests.share(image.digest, manifest);
     Ok(PulledImage { image, manifest })
 }

@@ -7,17 +7,13 @@ use store::db::Db;
 use store::error::StoreError;
 use store::tables::images;
 
-use super::shared_manifests::SharedManifests;
-
 /// Images whose time can wait to be stored; more are stored with the next round anyway, so further ones are dropped.
 const MAX_PENDING: usize = 100_000;
 
-/// What a node remembers of pulls: times that are not stored yet, by image, and what is on its way to clients.
+/// Pull times that are not stored yet, by image.
 #[derive(Default)]
 pub struct PullTimes {
     pending: Mutex<HashMap<i64, i64>>,
-    /// The manifests of pulls that are still being answered.
-    pub manifests: SharedManifests,
 }
 
 impl PullTimes {

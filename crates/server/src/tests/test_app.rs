@@ -73,6 +73,7 @@ impl TestApp {
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
         });
         app.refresh_identities().await.expect("readable");
