@@ -202,7 +202,9 @@ class TestUnknownOperations:
 
     TARGETS = [None, "", "x", f"{ECR_TARGET}.NoSuchOperation", "TrentService.Encrypt", ECR_TARGET]
 
-    @pytest.mark.parametrize("content_type", ["application/x-amz-json-1.0", "application/x-amz-json-1.1; charset=utf-8"])
+    @pytest.mark.parametrize(
+        "content_type", ["application/x-amz-json-1.0", "application/x-amz-json-1.1; charset=utf-8"]
+    )
     @pytest.mark.parametrize("target", TARGETS)
     def test_target(self, api, target, content_type):
         headers = {"Content-Type": content_type, **({} if target is None else {"X-Amz-Target": target})}

@@ -281,7 +281,11 @@ class TestConfiguration:
 
     @pytest.mark.parametrize(
         ("name", "value", "said"),
-        [("WHARF_LISEN", "x", "WHARF_LISTEN"), ("WHARF_LOG", "inof", "'inof'"), ("WHARF_PUBLIC_URL", "x y", "public_url")],
+        [
+            ("WHARF_LISEN", "x", "WHARF_LISTEN"),
+            ("WHARF_LOG", "inof", "'inof'"),
+            ("WHARF_PUBLIC_URL", "x y", "public_url"),
+        ],
     )
     def test_wrong_variable(self, tmp_path, name, value, said):
         command = [binary(), "serve", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0"]

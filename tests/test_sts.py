@@ -1,5 +1,6 @@
 """Keys for a while: roles that users, root, other accounts and CI jobs assume, and what the keys may then do."""
 
+import base64
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from conftest import configuration, environment_of
 from harness.oidc import Issuer
 from harness.registry_client import RegistryClient
 from harness.server import SESSION, Wharf
+from test_access import PUSH_SET
+from test_docker import pushed_digest, small_image
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROOT_KEYS = {ACCOUNT: ("AKIAROOT000000000001", "root-secret-1"), OTHER: ("AKIAROOT000000000002", "root-secret-2")}
@@ -104,6 +107,11 @@ class Cloud:
 @pytest.fixture(scope="module")
 def cloud(server):
     return Cloud(server)
+
+
+@pytest.fixture(scope="module")
+def provider(cloud, github):
+    return cloud.provider(github)
 
 
 def allow(*actions):
@@ -272,11 +280,7 @@ class TestSessionToken:
 
 
 class TestWebIdentity:
-    @pytest.fixture(scope="class")
-    def provider(self, cloud, github):
-        return cloud.provider(github)
-
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def role(self, cloud, github, provider):
         """As GitHub's documentation has it: one branch of one repository."""
         condition = {
@@ -314,6 +318,23 @@ class TestWebIdentity:
     )
     def test_refused(self, cloud, github, role, changes, code, message):
         refused(code, cloud.exchange, github.token(**changes), role, message=message)
+
+    def test_push_with_docker(self, cloud, github, provider, docker, tmp_path):
+        """A CI job that proves its branch takes a role, and docker pushes with the role's registry token."""
+        condition = {"StringEquals": {f"{github.name}:sub": "repo:org/app:ref:refs/heads/main"}}
+        trust = trusting({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", condition=condition)
+        role = cloud.role(trust, *PUSH_SET)
+        name = f"ci/{uuid.uuid4().hex}"
+        cloud.root("ecr").create_repository(repositoryName=name)
+        ecr = cloud.client("ecr", cloud.exchange(github.token(), role)["Credentials"])
+        (data,) = ecr.get_authorization_token()["authorizationData"]
+        password = base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
+        docker("login", "--username", "AWS", "--password-stdin", cloud.server.host, stdin=password)
+        image = small_image(docker, tmp_path, f"{cloud.server.host}/{name}:main")
+        digest = pushed_digest(docker("push", image))
+        assert cloud.root("ecr").list_images(repositoryName=name)["imageIds"] == [
+            {"imageDigest": digest, "imageTag": "main"}
+        ]
 
     def test_forged(self, cloud, github, role):
         """Signed by somebody else, and changed after it was signed."""
