@@ -8,8 +8,14 @@ from pathlib import Path
 from harness.commands import run
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
-# Where the provider is looked for: a folder in Terraform's layout of mirrors.
-MIRROR = Path(os.environ.get("WHARF_TERRAFORM_MIRROR", "/opt/tf-plugins"))
+# Folders in Terraform's layout of mirrors in which the provider is looked for; Terraform's own places are among them.
+MIRRORS = [
+    *filter(None, [os.environ.get("WHARF_TERRAFORM_MIRROR")]),
+    "~/.terraform.d/plugins",
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+    "/opt/tf-plugins",
+]
 SECONDS = 600
 
 
@@ -22,9 +28,9 @@ class Terraform:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / "terraformrc"
-        mirror = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n}}\n'
         # Without a mirror Terraform fetches the provider from its registry.
-        settings.write_text(mirror if (MIRROR / PROVIDER).is_dir() else "")
+        mirrors = [folder for folder in map(Path, map(os.path.expanduser, MIRRORS)) if (folder / PROVIDER).is_dir()]
+        settings.write_text("".join(mirror_settings(folder) for folder in mirrors[:1]))
         endpoints = "\n".join(f'    {service} = "{wharf.url}"' for service in services)
         (self.folder / "provider.tf").write_text(
             f'terraform {{\n  required_providers {{\n    aws = {{ source = "hashicorp/aws" }}\n  }}\n}}\n'
@@ -57,3 +63,7 @@ class Terraform:
 
     def destroy(self):
         self("destroy", "-auto-approve")
+
+
+def mirror_settings(folder):
+    return f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder}"\n  }}\n}}\n'
