@@ -24,6 +24,8 @@ pub const ROWS: &[Row] = &[
     ("a child of two lists that stay", HOLD, "L[v1] 9d; M[w1] 9d; C[] 9d in=M,L", "1 untagged pushed 1", "| C:1(L,M)"),
     ("a child of two lists that go", HOLD, "L[v1] 9d; M[w1] 8d; C[] 9d in=L,M", "1 any pushed 1", "L:1 M:1 C:1"),
     ("a list named twice", HOLD, "L[v1] 9d; C[] 9d in=L,L", "1 any pushed 1", "L:1 C:1"),
+    ("a list named twice that stays", HOLD, "L[v1] 9d; C[] 9d in=L,L", "1 untagged pushed 1", "| C:1(L)"),
+    ("archiving: a list that was not given stays", HOLD, "C[] 9d in=L", "1 any pushed 1 archive", "| C>1(L)"),
     ("a list that was not given stays", HOLD, "C[] 9d in=L", "1 any pushed 1", "| C:1(L)"),
     ("a list in a list that stays", HOLD, "L[v1] 9d; M[] 9d in=L; C[] 9d in=M", "1 untagged pushed 1", "| C:1(M) M:1(L)"),
     ("a list in a list that goes", ORDER, "L[v1] 5d; M[] 7d in=L; C[] 9d in=M", "1 any pushed 1", "L:1 M:1 C:1"),
