@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use aws::AccountId;
 use iam::{Attached, Decision, Policies, Policy, PolicyKind, Request};
 use oci::RepositoryName;
 use store::error::{StoreError, StoreErrorKind};
@@ -59,6 +60,14 @@ impl Need {
     /// A permission that no resource belongs to.
     pub fn anywhere(action: &'static str) -> Self {
         Self { action: action.into(), resource: Resource::Any, keys: Vec::new() }
+    }
+
+    /// The account that owns the resource, when `caller` asks for it.
+    pub fn owner(&self, caller: &Caller) -> AccountId {
+        match &self.resource {
+            Resource::Repository { registry, .. } => registry.account,
+            Resource::Own(_) | Resource::Any => caller.account,
+        }
     }
 
     /// With a condition key that only this request has.
@@ -174,10 +183,7 @@ async fn decide_by(
     repository: &RepositoryRules,
 ) -> Result<Decision, StoreError> {
     let resource = arn(need);
-    let owner = match &need.resource {
-        Resource::Repository { registry, .. } => registry.account,
-        Resource::Own(_) | Resource::Any => caller.account,
-    };
+    let owner = need.owner(caller);
     let identity = caller.identity();
     let session = caller.session().filter(|session| !session.policies.is_empty());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
@@ -228,11 +234,7 @@ fn kept_decisions<'a>(
     need: &Need,
     repository: &RepositoryRules,
 ) -> Option<&'a Allowed> {
-    let owner = match &need.resource {
-        Resource::Repository { registry, .. } => registry.account,
-        Resource::Own(_) | Resource::Any => caller.account,
-    };
-    let is_alone = owner == caller.account
+    let is_alone = need.owner(caller) == caller.account
         && repository.policy.is_none()
         && registry_policy(directory, caller, need).is_none()
         && caller.scope.is_none()

@@ -32,6 +32,46 @@ macro_rules! allow {
     (@list $first:literal $(, $rest:literal)*) => { concat!("\"", $first, "\"" $(, ",\"", $rest, "\"")*) };
 }
 
+/// What the read-only policy of private registries allows, and more.
+macro_rules! ecr_read_and {
+    ($($more:literal),* $(,)?) => {
+        allow!(
+            "ecr:GetAuthorizationToken",
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:GetRepositoryPolicy",
+            "ecr:DescribeRepositories",
+            "ecr:ListImages",
+            "ecr:DescribeImages",
+            "ecr:BatchGetImage",
+            "ecr:GetLifecyclePolicy",
+            "ecr:GetLifecyclePolicyPreview",
+            "ecr:ListTagsForResource",
+            "ecr:DescribeImageScanFindings",
+            $($more),*
+        )
+    };
+}
+
+/// The same of public registries.
+macro_rules! ecr_public_read_and {
+    ($($more:literal),* $(,)?) => {
+        allow!(
+            "ecr-public:GetAuthorizationToken",
+            "sts:GetServiceBearerToken",
+            "ecr-public:BatchCheckLayerAvailability",
+            "ecr-public:GetRepositoryPolicy",
+            "ecr-public:DescribeRepositories",
+            "ecr-public:DescribeRegistries",
+            "ecr-public:DescribeImages",
+            "ecr-public:DescribeImageTags",
+            "ecr-public:GetRepositoryCatalogData",
+            "ecr-public:GetRegistryCatalogData",
+            $($more),*
+        )
+    };
+}
+
 /// All of them. Their ids are Wharf's own: AWS's are not part of what clients rely on.
 pub const POLICIES: &[AwsManagedPolicy] = &[
     AwsManagedPolicy {
@@ -60,39 +100,14 @@ pub const POLICIES: &[AwsManagedPolicy] = &[
         name: "AmazonEC2ContainerRegistryReadOnly",
         id: "ANPAWHARFAWSMANAGED04",
         version: 3,
-        statements: allow!(
-            "ecr:GetAuthorizationToken",
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:GetRepositoryPolicy",
-            "ecr:DescribeRepositories",
-            "ecr:ListImages",
-            "ecr:DescribeImages",
-            "ecr:BatchGetImage",
-            "ecr:GetLifecyclePolicy",
-            "ecr:GetLifecyclePolicyPreview",
-            "ecr:ListTagsForResource",
-            "ecr:DescribeImageScanFindings",
-        ),
+        statements: ecr_read_and!(),
     },
     AwsManagedPolicy {
         path: "/",
         name: "AmazonEC2ContainerRegistryPowerUser",
         id: "ANPAWHARFAWSMANAGED05",
         version: 3,
-        statements: allow!(
-            "ecr:GetAuthorizationToken",
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:GetRepositoryPolicy",
-            "ecr:DescribeRepositories",
-            "ecr:ListImages",
-            "ecr:DescribeImages",
-            "ecr:BatchGetImage",
-            "ecr:GetLifecyclePolicy",
-            "ecr:GetLifecyclePolicyPreview",
-            "ecr:ListTagsForResource",
-            "ecr:DescribeImageScanFindings",
+        statements: ecr_read_and!(
             "ecr:InitiateLayerUpload",
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
@@ -123,35 +138,14 @@ pub const POLICIES: &[AwsManagedPolicy] = &[
         name: "AmazonElasticContainerRegistryPublicReadOnly",
         id: "ANPAWHARFAWSMANAGED08",
         version: 1,
-        statements: allow!(
-            "ecr-public:GetAuthorizationToken",
-            "sts:GetServiceBearerToken",
-            "ecr-public:BatchCheckLayerAvailability",
-            "ecr-public:GetRepositoryPolicy",
-            "ecr-public:DescribeRepositories",
-            "ecr-public:DescribeRegistries",
-            "ecr-public:DescribeImages",
-            "ecr-public:DescribeImageTags",
-            "ecr-public:GetRepositoryCatalogData",
-            "ecr-public:GetRegistryCatalogData",
-        ),
+        statements: ecr_public_read_and!(),
     },
     AwsManagedPolicy {
         path: "/",
         name: "AmazonElasticContainerRegistryPublicPowerUser",
         id: "ANPAWHARFAWSMANAGED09",
         version: 1,
-        statements: allow!(
-            "ecr-public:GetAuthorizationToken",
-            "sts:GetServiceBearerToken",
-            "ecr-public:BatchCheckLayerAvailability",
-            "ecr-public:GetRepositoryPolicy",
-            "ecr-public:DescribeRepositories",
-            "ecr-public:DescribeRegistries",
-            "ecr-public:DescribeImages",
-            "ecr-public:DescribeImageTags",
-            "ecr-public:GetRepositoryCatalogData",
-            "ecr-public:GetRegistryCatalogData",
+        statements: ecr_public_read_and!(
             "ecr-public:InitiateLayerUpload",
             "ecr-public:UploadLayerPart",
             "ecr-public:CompleteLayerUpload",

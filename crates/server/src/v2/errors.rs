@@ -34,6 +34,12 @@ impl V2Error {
         self
     }
 
+    /// A text that should be a digest.
+    pub fn not_a_digest(text: &str) -> Self {
+        let rule = "'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are";
+        Self::new(ErrorCode::DigestInvalid, format!("'{text}' is not a digest: {rule}"))
+    }
+
     /// The path does not know the method.
     pub fn unsupported_method() -> Self {
         Self::new(ErrorCode::Unsupported, "The operation is unsupported.").with_status(StatusCode::METHOD_NOT_ALLOWED)

@@ -183,10 +183,7 @@ fn invalid_path(invalid: InvalidPath) -> V2Error {
             ErrorCode::TagInvalid,
             format!("The image tag '{tag}' must satisfy regular expression '{}'", oci::Tag::PATTERN),
         ),
-        InvalidPath::Digest(digest) => V2Error::new(
-            ErrorCode::DigestInvalid,
-            format!("'{digest}' is not a digest: 'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are"),
-        ),
+        InvalidPath::Digest(digest) => V2Error::not_a_digest(&digest),
         InvalidPath::UploadId(name) => {
             V2Error::new(ErrorCode::BlobUploadUnknown, format!("The repository '{name}' has no such upload"))
         }

@@ -113,12 +113,7 @@ pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) ->
 }
 
 fn parse_digest(text: &str) -> Result<Digest, V2Error> {
-    text.parse().map_err(|_| {
-        V2Error::new(
-            ErrorCode::DigestInvalid,
-            format!("'{text}' is not a digest: 'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are"),
-        )
-    })
+    text.parse().map_err(|_| V2Error::not_a_digest(text))
 }
 
 /// Takes a body whose Content-Range, if it has one, must go on where the upload stands and tell the right length.

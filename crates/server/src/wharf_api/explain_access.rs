@@ -100,10 +100,7 @@ impl Operation for ExplainAccess {
         let decision = authorize::decide(call.http, &directory, &caller, &need).await?;
         let resource = authorize::arn(&need);
         let context = iam::Context::default();
-        let owner = match &need.resource {
-            Resource::Repository { registry, .. } => registry.account,
-            Resource::Own(_) | Resource::Any => caller.account,
-        };
+        let owner = need.owner(&caller);
         let request = iam::Request {
             principal: &caller.principal,
             action: &need.action,
