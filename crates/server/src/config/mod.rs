@@ -1,5 +1,8 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod environment;
+mod sections;
+
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,10 @@ use crate::credentials;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::sts::web_identity::SourceConfig;
+
+pub use environment::unknown_variables;
+use environment::{ENVIRONMENT, set};
+pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -90,64 +97,6 @@ pub struct Config {
     pub authentication_failures_per_minute: Option<u32>,
 }
 
-/// One of several accounts.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountConfig {
-    /// 12 digits.
-    pub id: String,
-    /// Its root access key.
-    pub access_key_id: String,
-    /// The secret of that key.
-    pub secret_access_key: Hidden,
-}
-
-/// TLS.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// PEM file of the certificate chain.
-    pub certificate: Option<PathBuf>,
-    /// PEM file of its key.
-    pub key: Option<PathBuf>,
-    /// Make a certificate and keep it in the data folder.
-    #[serde(default)]
-    pub self_signed: bool,
-}
-
-/// Metadata.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatabaseConfig {
-    /// `postgres://…`; without it metadata is in SQLite in the data folder.
-    pub url: Option<Hidden>,
-    /// Connections to PostgreSQL. Default: 16.
-    pub pool_size: Option<usize>,
-}
-
-/// OpenID Connect. Which issuers an account trusts is said through IAM; here is how they are reached.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct OidcConfig {
-    /// Whether issuers may be in private networks and on this machine. Default: false, so that whoever may name an
-    /// issuer cannot reach into the server's own network.
-    #[serde(default)]
-    pub allow_private_networks: bool,
-    /// Issuers whose keys are in files, for networks that do not reach them.
-    #[serde(default)]
-    pub issuers: Vec<IssuerConfig>,
-}
-
-/// An issuer whose keys are in a file.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssuerConfig {
-    /// Its URL, exactly as its tokens name it (`iss`).
-    pub url: String,
-    /// A JSON Web Key Set; read again every hour, and then nothing is fetched from the issuer.
-    pub jwks_file: PathBuf,
-}
-
 /// Something in the configuration is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("configuration: {0}")]
@@ -158,111 +107,6 @@ const DEFAULT_FAILURES_PER_MINUTE: u32 = 60;
 const DEFAULT_POOL_SIZE: usize = 16;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5000);
-
-/// How the value of an environment variable is read.
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    List,
-    Number,
-    Truth,
-    /// A TOML array of tables.
-    Tables,
-}
-
-impl Form {
-    fn read(self, name: &str, value: &str) -> Result<toml::Value, ConfigError> {
-        // The value itself may be a secret, if it landed in the wrong variable.
-        let wrong = |what: &str| ConfigError(format!("{name} is not {what}"));
-        Ok(match self {
-            Self::Text => value.into(),
-            Self::List => value.split(',').map(|part| toml::Value::from(part.trim())).collect::<Vec<_>>().into(),
-            Self::Number => toml::Value::Integer(
-                value.parse::<u32>().map_err(|_| ConfigError(format!("{name} '{value}' is not a number")))?.into(),
-            ),
-            Self::Truth => value.parse::<bool>().map_err(|_| wrong("true or false"))?.into(),
-            Self::Tables => toml::from_str::<toml::Table>(&format!("value = {value}"))
-                .ok()
-                .and_then(|mut table| table.remove("value"))
-                .filter(toml::Value::is_array)
-                .ok_or_else(|| wrong("a TOML array such as [{id = \"…\", …}]"))?,
-        })
-    }
-}
-
-/// Every variable, and the key that it sets.
-const ENVIRONMENT: &[(&str, &str, Form)] = &[
-    ("WHARF_DATA_DIR", "data_dir", Form::Text),
-    ("WHARF_LISTEN", "listen", Form::Text),
-    ("WHARF_ACCOUNT_ID", "account_id", Form::Text),
-    ("WHARF_ACCESS_KEY_ID", "access_key_id", Form::Text),
-    ("WHARF_SECRET_ACCESS_KEY", "secret_access_key", Form::Text),
-    ("WHARF_ACCOUNTS", "accounts", Form::Tables),
-    ("WHARF_REGIONS", "regions", Form::List),
-    ("WHARF_REGION", "regions", Form::List),
-    ("WHARF_DOMAINS", "domains", Form::List),
-    ("WHARF_PUBLIC_URL", "public_url", Form::Text),
-    ("WHARF_SERVICE_KEY", "service_key", Form::Text),
-    ("WHARF_TLS_CERTIFICATE", "tls.certificate", Form::Text),
-    ("WHARF_TLS_KEY", "tls.key", Form::Text),
-    ("WHARF_TLS_SELF_SIGNED", "tls.self_signed", Form::Truth),
-    ("WHARF_DATABASE_URL", "database.url", Form::Text),
-    ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
-    ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
-    ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
-    ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
-    ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
-    ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
-    ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
-];
-/// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
-const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
-
-fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
-    match key.split_once('.') {
-        None => {
-            table.insert(key.to_owned(), value);
-        }
-        Some((section, key)) => {
-            let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
-            if let Some(section) = section.as_table_mut() {
-                section.insert(key.to_owned(), value);
-            }
-        }
-    }
-}
-
-/// What is wrong with the names of the environment's variables: those with our prefix that set nothing.
-pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
-    let known = |name: &str| {
-        ENVIRONMENT.iter().any(|(known, ..)| *known == name)
-            || OTHER_VARIABLES.contains(&name)
-            || name.starts_with("WHARF_TEST_")
-    };
-    let candidates = || ENVIRONMENT.iter().map(|(known, ..)| *known).chain(["WHARF_LOG"]);
-    names
-        .filter(|name| name.starts_with("WHARF_") && !known(name))
-        .filter_map(|name| {
-            let nearest = candidates().min_by_key(|candidate| edit_distance(&name, candidate))?;
-            Some(format!("unknown environment variable {name}: did you mean {nearest}?"))
-        })
-        .collect()
-}
-
-/// How many letters must be added, removed or changed to make one text of the other.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[other.len()]
-}
 
 /// Reads `ADDRESS:PORT` or `NAME:PORT`; of a name's addresses an IPv4 one goes first, as docker expects of localhost.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
@@ -499,140 +343,4 @@ fn check_database_url(url: &str) -> Result<(), ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_example_names_every_key() {
-        let example = include_str!("../../../docs/wharf.example.toml");
-        let config: Config = toml::from_str(example).expect("the example is valid");
-        assert_eq!(config.listen(), DEFAULT_LISTEN);
-        assert!(config.accounts.is_empty());
-        let (_, accounts) = example.split_once("# Several accounts").expect("they are described");
-        let accounts: Vec<&str> = accounts.lines().skip(1).map(|line| line.trim_start_matches("# ")).collect();
-        assert_eq!(toml::from_str::<Config>(&accounts.join("\n")).expect("valid").accounts.len(), 1);
-        for problem in config.problems() {
-            assert!(problem.contains("No such file"), "{problem}");
-        }
-        for (name, key, _) in ENVIRONMENT {
-            assert!(example.contains(name), "{name} of {key}");
-        }
-        assert_eq!(config.oidc.issuers.len(), 1);
-        assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
-    }
-
-    #[test]
-    fn the_environment_goes_before_the_file() {
-        let environment = |name: &str| match name {
-            "WHARF_REGION" => Some("eu-west-1, us-east-1".to_owned()),
-            "WHARF_LISTEN" => Some("127.0.0.1:0".to_owned()),
-            _ => None,
-        };
-        let config = Config::load(None, environment).expect("valid");
-        assert_eq!(config.regions().expect("valid").len(), 2);
-        assert_eq!(config.listen().port(), 0);
-    }
-
-    #[test]
-    fn what_is_in_force_shows_defaults_and_no_secret() {
-        let environment = |name: &str| match name {
-            "WHARF_ACCESS_KEY_ID" => Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
-            "WHARF_SECRET_ACCESS_KEY" | "WHARF_SERVICE_KEY" | "WHARF_DATABASE_URL" => Some("sesame".repeat(8)),
-            "WHARF_DATA_DIR" => Some("/var/lib/wharf".to_owned()),
-            _ => None,
-        };
-        let config = Config::load(None, environment).expect("valid");
-        let text = config.in_force().expect("valid");
-        for line in
-            ["listen = \"127.0.0.1:5000\"", "account_id = \"123456789012\"", "blob_grace_hours = 24", "pool_size = 16"]
-        {
-            assert!(text.contains(line), "{line} is not in:\n{text}");
-        }
-        assert!(!text.contains("sesame") && !format!("{config:?}").contains("sesame"), "{text}");
-        toml::from_str::<Config>(&text).expect("what is printed is a configuration");
-    }
-
-    #[test]
-    fn all_problems_are_listed() {
-        let text = "regions = [\"No\"]\npublic_url = \"x\"\nservice_key = \"1\"\naccess_key_id = \"a\"\n[tls]\nkey = \"/absent\"\n[[oidc.issuers]]\nurl = \"issuer\"\njwks_file = \"/nowhere\"";
-        let problems = toml::from_str::<Config>(text).expect("well-formed").problems();
-        for word in [
-            "No",
-            "public_url",
-            "service_key",
-            "secret_access_key",
-            "tls.certificate",
-            "/absent",
-            "'issuer'",
-            "/nowhere",
-        ] {
-            assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
-        }
-        assert_eq!(Config::default().problems(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_cannot_be_right_is_a_problem() {
-        let account = |id: &str, key: &str| {
-            format!("[[accounts]]\nid = \"{id}\"\naccess_key_id = \"{key}\"\nsecret_access_key = \"long-enough\"\n")
-        };
-        let (one, two) = ("AKIAEXAMPLE000000001", "AKIAEXAMPLE000000002");
-        let cases = [
-            (account("111111111111", one) + &account("222222222222", one), "access_key_id: 'AKIA"),
-            (account("111111111111", one) + &account("111111111111", two), "id: '111111111111'"),
-            ("account_id = \"111111111111\"\n".to_owned() + &account("111111111111", one), "account_id and accounts"),
-            (account("111111111111", "ASIAEXAMPLE000000001"), "ASIA"),
-            ("domains = [\"https://example.com\"]".to_owned(), "https://example.com"),
-            ("domains = [\"-a.example\"]".to_owned(), "-a.example"),
-            ("regions = [\"us-east-1\", \"us-east-1\"]".to_owned(), "us-east-1"),
-            ("public_url = \"https://a b\"".to_owned(), "public_url"),
-            ("public_url = \"https://a:99999\"".to_owned(), "public_url"),
-            ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
-            ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
-            ("[database]\npool_size = 0".to_owned(), "pool_size"),
-            ("[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"".to_owned(), "/etc/hostname"),
-        ];
-        for (text, word) in cases {
-            let mut config = toml::from_str::<Config>(&text).expect("well-formed");
-            config.data_dir = Some("/nowhere".into());
-            let problems = config.problems();
-            assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
-            assert!(!problems.concat().contains("sesame"));
-        }
-    }
-
-    #[test]
-    fn every_key_can_come_from_the_environment() {
-        let environment = |name: &str| {
-            let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
-            let text = match (name, form) {
-                ("WHARF_LISTEN", _) => "localhost:0",
-                ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
-                ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
-                (_, Form::Number) => "7",
-                (_, Form::Truth) => "true",
-                _ => "text",
-            };
-            Some(text.to_owned())
-        };
-        let config = Config::load(None, environment).expect("valid");
-        assert_eq!((config.accounts.len(), config.oidc.issuers.len()), (1, 1));
-        assert!(config.listen().ip().is_loopback() && config.tls.self_signed && config.blob_grace_hours == Some(7));
-        let defaults = toml::Table::try_from(Config::default()).expect("a table");
-        let given = toml::Table::try_from(config).expect("a table");
-        assert!(defaults.keys().all(|key| given.contains_key(key)));
-    }
-
-    #[test]
-    fn unknown_variables_are_named() {
-        let names = ["WHARF_LISEN", "WHARF_LOG", "WHARF_TEST_POSTGRES", "HOME", "WHARF_LISTEN"];
-        let problems = unknown_variables(names.into_iter().map(ToOwned::to_owned));
-        assert_eq!(problems, ["unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?"]);
-    }
-
-    #[test]
-    fn unknown_keys_are_named() {
-        let error = toml::from_str::<Config>("lisen = 1").expect_err("refused").to_string();
-        assert!(error.contains("lisen") && error.contains("listen"), "{error}");
-    }
-}
+mod tests;

@@ -1,0 +1,109 @@
+//! The environment's part of the configuration: which variable sets which key.
+
+use super::ConfigError;
+
+/// How the value of an environment variable is read.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Text,
+    List,
+    Number,
+    Truth,
+    /// A TOML array of tables.
+    Tables,
+}
+
+impl Form {
+    pub(super) fn read(self, name: &str, value: &str) -> Result<toml::Value, ConfigError> {
+        // The value itself may be a secret, if it landed in the wrong variable.
+        let wrong = |what: &str| ConfigError(format!("{name} is not {what}"));
+        Ok(match self {
+            Self::Text => value.into(),
+            Self::List => value.split(',').map(|part| toml::Value::from(part.trim())).collect::<Vec<_>>().into(),
+            Self::Number => toml::Value::Integer(
+                value.parse::<u32>().map_err(|_| ConfigError(format!("{name} '{value}' is not a number")))?.into(),
+            ),
+            Self::Truth => value.parse::<bool>().map_err(|_| wrong("true or false"))?.into(),
+            Self::Tables => toml::from_str::<toml::Table>(&format!("value = {value}"))
+                .ok()
+                .and_then(|mut table| table.remove("value"))
+                .filter(toml::Value::is_array)
+                .ok_or_else(|| wrong("a TOML array such as [{id = \"…\", …}]"))?,
+        })
+    }
+}
+
+/// Every variable, and the key that it sets.
+pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
+    ("WHARF_DATA_DIR", "data_dir", Form::Text),
+    ("WHARF_LISTEN", "listen", Form::Text),
+    ("WHARF_ACCOUNT_ID", "account_id", Form::Text),
+    ("WHARF_ACCESS_KEY_ID", "access_key_id", Form::Text),
+    ("WHARF_SECRET_ACCESS_KEY", "secret_access_key", Form::Text),
+    ("WHARF_ACCOUNTS", "accounts", Form::Tables),
+    ("WHARF_REGIONS", "regions", Form::List),
+    ("WHARF_REGION", "regions", Form::List),
+    ("WHARF_DOMAINS", "domains", Form::List),
+    ("WHARF_PUBLIC_URL", "public_url", Form::Text),
+    ("WHARF_SERVICE_KEY", "service_key", Form::Text),
+    ("WHARF_TLS_CERTIFICATE", "tls.certificate", Form::Text),
+    ("WHARF_TLS_KEY", "tls.key", Form::Text),
+    ("WHARF_TLS_SELF_SIGNED", "tls.self_signed", Form::Truth),
+    ("WHARF_DATABASE_URL", "database.url", Form::Text),
+    ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
+    ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
+    ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
+    ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
+    ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
+    ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
+    ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
+];
+/// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
+const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
+
+/// Sets a key that may be in a section.
+pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, key)) => {
+            let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
+            if let Some(section) = section.as_table_mut() {
+                section.insert(key.to_owned(), value);
+            }
+        }
+    }
+}
+
+/// What is wrong with the names of the environment's variables: those with our prefix that set nothing.
+pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+    let known = |name: &str| {
+        ENVIRONMENT.iter().any(|(known, ..)| *known == name)
+            || OTHER_VARIABLES.contains(&name)
+            || name.starts_with("WHARF_TEST_")
+    };
+    let candidates = || ENVIRONMENT.iter().map(|(known, ..)| *known).chain(["WHARF_LOG"]);
+    names
+        .filter(|name| name.starts_with("WHARF_") && !known(name))
+        .filter_map(|name| {
+            let nearest = candidates().min_by_key(|candidate| edit_distance(&name, candidate))?;
+            Some(format!("unknown environment variable {name}: did you mean {nearest}?"))
+        })
+        .collect()
+}
+
+/// How many letters must be added, removed or changed to make one text of the other.
+fn edit_distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[other.len()]
+}

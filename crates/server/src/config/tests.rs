@@ -1,0 +1,131 @@
+//! Tests of the configuration.
+
+use super::environment::{ENVIRONMENT, Form};
+use super::*;
+
+#[test]
+fn the_example_names_every_key() {
+    let example = include_str!("../../../../docs/wharf.example.toml");
+    let config: Config = toml::from_str(example).expect("the example is valid");
+    assert_eq!(config.listen(), DEFAULT_LISTEN);
+    assert!(config.accounts.is_empty());
+    let (_, accounts) = example.split_once("# Several accounts").expect("they are described");
+    let accounts: Vec<&str> = accounts.lines().skip(1).map(|line| line.trim_start_matches("# ")).collect();
+    assert_eq!(toml::from_str::<Config>(&accounts.join("\n")).expect("valid").accounts.len(), 1);
+    for problem in config.problems() {
+        assert!(problem.contains("No such file"), "{problem}");
+    }
+    for (name, key, _) in ENVIRONMENT {
+        assert!(example.contains(name), "{name} of {key}");
+    }
+    assert_eq!(config.oidc.issuers.len(), 1);
+    assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let environment = |name: &str| match name {
+        "WHARF_REGION" => Some("eu-west-1, us-east-1".to_owned()),
+        "WHARF_LISTEN" => Some("127.0.0.1:0".to_owned()),
+        _ => None,
+    };
+    let config = Config::load(None, environment).expect("valid");
+    assert_eq!(config.regions().expect("valid").len(), 2);
+    assert_eq!(config.listen().port(), 0);
+}
+
+#[test]
+fn what_is_in_force_shows_defaults_and_no_secret() {
+    let environment = |name: &str| match name {
+        "WHARF_ACCESS_KEY_ID" => Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+        "WHARF_SECRET_ACCESS_KEY" | "WHARF_SERVICE_KEY" | "WHARF_DATABASE_URL" => Some("sesame".repeat(8)),
+        "WHARF_DATA_DIR" => Some("/var/lib/wharf".to_owned()),
+        _ => None,
+    };
+    let config = Config::load(None, environment).expect("valid");
+    let text = config.in_force().expect("valid");
+    for line in
+        ["listen = \"127.0.0.1:5000\"", "account_id = \"123456789012\"", "blob_grace_hours = 24", "pool_size = 16"]
+    {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert!(!text.contains("sesame") && !format!("{config:?}").contains("sesame"), "{text}");
+    toml::from_str::<Config>(&text).expect("what is printed is a configuration");
+}
+
+#[test]
+fn all_problems_are_listed() {
+    let text = "regions = [\"No\"]\npublic_url = \"x\"\nservice_key = \"1\"\naccess_key_id = \"a\"\n[tls]\nkey = \"/absent\"\n[[oidc.issuers]]\nurl = \"issuer\"\njwks_file = \"/nowhere\"";
+    let problems = toml::from_str::<Config>(text).expect("well-formed").problems();
+    for word in
+        ["No", "public_url", "service_key", "secret_access_key", "tls.certificate", "/absent", "'issuer'", "/nowhere"]
+    {
+        assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
+    }
+    assert_eq!(Config::default().problems(), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_be_right_is_a_problem() {
+    let account = |id: &str, key: &str| {
+        format!("[[accounts]]\nid = \"{id}\"\naccess_key_id = \"{key}\"\nsecret_access_key = \"long-enough\"\n")
+    };
+    let (one, two) = ("AKIAEXAMPLE000000001", "AKIAEXAMPLE000000002");
+    let cases = [
+        (account("111111111111", one) + &account("222222222222", one), "access_key_id: 'AKIA"),
+        (account("111111111111", one) + &account("111111111111", two), "id: '111111111111'"),
+        ("account_id = \"111111111111\"\n".to_owned() + &account("111111111111", one), "account_id and accounts"),
+        (account("111111111111", "ASIAEXAMPLE000000001"), "ASIA"),
+        ("domains = [\"https://example.com\"]".to_owned(), "https://example.com"),
+        ("domains = [\"-a.example\"]".to_owned(), "-a.example"),
+        ("regions = [\"us-east-1\", \"us-east-1\"]".to_owned(), "us-east-1"),
+        ("public_url = \"https://a b\"".to_owned(), "public_url"),
+        ("public_url = \"https://a:99999\"".to_owned(), "public_url"),
+        ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
+        ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
+        ("[database]\npool_size = 0".to_owned(), "pool_size"),
+        ("[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"".to_owned(), "/etc/hostname"),
+    ];
+    for (text, word) in cases {
+        let mut config = toml::from_str::<Config>(&text).expect("well-formed");
+        config.data_dir = Some("/nowhere".into());
+        let problems = config.problems();
+        assert!(problems.iter().any(|problem| problem.contains(word)), "{word}: {problems:?}");
+        assert!(!problems.concat().contains("sesame"));
+    }
+}
+
+#[test]
+fn every_key_can_come_from_the_environment() {
+    let environment = |name: &str| {
+        let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
+        let text = match (name, form) {
+            ("WHARF_LISTEN", _) => "localhost:0",
+            ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
+            ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
+            (_, Form::Number) => "7",
+            (_, Form::Truth) => "true",
+            _ => "text",
+        };
+        Some(text.to_owned())
+    };
+    let config = Config::load(None, environment).expect("valid");
+    assert_eq!((config.accounts.len(), config.oidc.issuers.len()), (1, 1));
+    assert!(config.listen().ip().is_loopback() && config.tls.self_signed && config.blob_grace_hours == Some(7));
+    let defaults = toml::Table::try_from(Config::default()).expect("a table");
+    let given = toml::Table::try_from(config).expect("a table");
+    assert!(defaults.keys().all(|key| given.contains_key(key)));
+}
+
+#[test]
+fn unknown_variables_are_named() {
+    let names = ["WHARF_LISEN", "WHARF_LOG", "WHARF_TEST_POSTGRES", "HOME", "WHARF_LISTEN"];
+    let problems = unknown_variables(names.into_iter().map(ToOwned::to_owned));
+    assert_eq!(problems, ["unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?"]);
+}
+
+#[test]
+fn unknown_keys_are_named() {
+    let error = toml::from_str::<Config>("lisen = 1").expect_err("refused").to_string();
+    assert!(error.contains("lisen") && error.contains("listen"), "{error}");
+}
