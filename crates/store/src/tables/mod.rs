@@ -9,6 +9,7 @@ pub mod iam;
 pub mod identity_version;
 pub mod image_tags;
 pub mod images;
+pub mod jobs;
 pub mod registry_id;
 pub mod registry_policies;
 pub mod removed_objects;
