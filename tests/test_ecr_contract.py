@@ -3,6 +3,7 @@
 import base64
 import json
 import uuid
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness import model_check
 from harness.aws_api import ECR_TARGET, JSON_TYPE
 from harness.ecr_client import Ecr, part_parameters
 from harness.registry_client import OCI_MANIFEST, digest_of, index_manifest, random_content
+from harness.server import wait_for
 
 ABSENT = "sha256:" + "0" * 64
 NAME_RULE = (
@@ -311,6 +313,137 @@ def delete_registry_policy(ecr):
     with_registry_policy(ecr, check)
 
 
+@contextmanager
+def replicated(ecr, name, region="eu-west-1"):
+    """A repository is replicated to a region that this server has not, so whatever goes there fails; nothing else is."""
+    rule = {
+        "destinations": [{"region": region, "registryId": ecr.account}],
+        "repositoryFilters": [{"filter": name, "filterType": "PREFIX_MATCH"}],
+    }
+    ecr.call("PutReplicationConfiguration", replicationConfiguration={"rules": [rule]})
+    try:
+        yield rule["destinations"][0]
+    finally:
+        ecr.call("PutReplicationConfiguration", replicationConfiguration={"rules": []})
+
+
+@succeeds
+def put_replication_configuration(ecr):
+    destinations = [{"region": "eu-west-1", "registryId": ecr.account}, {"region": ecr.region, "registryId": "2" * 12}]
+    filters = [{"filter": text, "filterType": "PREFIX_MATCH"} for text in ("no-such", "a/b", "*")]
+    for rules in (
+        [{"destinations": destinations, "repositoryFilters": filters[:2]}],
+        [{"destinations": destinations[:1]}, {"destinations": destinations, "deleteReplication": {"enabled": True}}],
+        [{"destinations": destinations[:1], "repositoryFilters": filters, "deleteReplication": {"enabled": False}}],
+        [],
+    ):
+        answer = ecr.api.ecr("PutReplicationConfiguration", {"replicationConfiguration": {"rules": rules}})
+        assert answer.json() == {"replicationConfiguration": {"rules": rules}}, repr(answer)
+        assert ecr.api.ecr("DescribeRegistry", {}).json()["replicationConfiguration"] == {"rules": rules}
+    ecr.call("PutReplicationConfiguration", replicationConfiguration={"rules": []})
+
+
+@succeeds
+def describe_image_replication_status(ecr):
+    name = ecr.repository()
+    image = ecr.image(name, "v1")
+    here = {"repositoryName": name, "imageId": {"imageTag": "v1"}}
+    assert ecr.call("DescribeImageReplicationStatus", **here)["replicationStatuses"] == []
+    with replicated(ecr, name):
+        ecr.put(name, image, "v2")
+        (status,) = ecr.call("DescribeImageReplicationStatus", **here, registryId=ecr.account)["replicationStatuses"]
+        assert (status["region"], status["registryId"]) == ("eu-west-1", ecr.account)
+        by_digest = {"repositoryName": name, "imageId": {"imageDigest": image.digest}}
+        wait_for(
+            lambda: (
+                ecr.call("DescribeImageReplicationStatus", **by_digest)["replicationStatuses"][0].get("failureCode")
+                == "DestinationNotFound"
+            ),
+            "the failure",
+        )
+
+
+def ended_backfill(ecr, name):
+    """The id of a back-fill of a repository that has ended, and all that was told of it."""
+    with replicated(ecr, name) as destination:
+        started = ecr.call("StartReplicationBackfill", destination=destination, registryId=ecr.account)
+        assert (started["status"], started["destination"]) == ("PREPARING", destination)
+        here = {"replicationBackfillId": started["replicationBackfillId"], "registryId": ecr.account}
+        ended = []
+        wait_for(
+            lambda: (
+                ended.append(ecr.call("DescribeReplicationBackfillResults", **here))
+                or ended[-1]["status"] == "COMPLETE"
+            ),
+            "the back-fill to end",
+        )
+        return here, ended[-1]
+
+
+@succeeds
+def start_replication_backfill(ecr):
+    _, ended = ended_backfill(ecr, ecr.repository())
+    assert (ended["progress"]["totalReplicationCount"], ended["results"]) == (0, [])
+
+
+@succeeds
+def describe_replication_backfill_results(ecr):
+    name = ecr.repository()
+    child = ecr.image(name)
+    image = ecr.image(name, "v1")
+    ecr.put(name, image, "v2")
+    ecr.index(name, [child], "list")
+    here, ended = ended_backfill(ecr, name)
+    assert ended["progress"] == {
+        "totalReplicationCount": 4,
+        "completedReplicationCount": 0,
+        "failedReplicationCount": 4,
+        "failureCodes": ["DestinationNotFound"],
+    }
+    lists = [result for result in ended["results"] if result["imageId"].get("imageTag") == "list"]
+    assert [result["subImageFailureCodes"] for result in lists] == [["DestinationNotFound"]]
+    complete = ecr.call("DescribeReplicationBackfillResults", **here, resultStatusFilter="COMPLETE")
+    assert complete["results"] == []
+    paged, token = [], {}
+    while token is not None:
+        page = ecr.call("DescribeReplicationBackfillResults", **here, maxResults=1, resultStatusFilter="FAILED", **token)
+        paged += page["results"]
+        token = {"nextToken": page["nextToken"]} if "nextToken" in page else None
+    assert paged == ended["results"] and len(paged) == 4
+
+
+@succeeds
+def list_replication_backfills(ecr):
+    here, _ = ended_backfill(ecr, ecr.repository())
+    ended_backfill(ecr, ecr.repository())
+    found = ecr.call("ListReplicationBackfills", registryId=ecr.account)["backfills"]
+    assert here["replicationBackfillId"] in [entry["replicationBackfillId"] for entry in found]
+    page = ecr.call("ListReplicationBackfills", maxResults=1)
+    assert page["backfills"] == found[:1]
+    assert ecr.call("ListReplicationBackfills", maxResults=1, nextToken=page["nextToken"])["backfills"] == found[1:2]
+
+
+@succeeds
+def stop_replication_backfill(ecr):
+    """Until it has one image noted, a back-fill takes at least half a second; stopped before that or not, it ends."""
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    with replicated(ecr, name) as destination:
+        for _ in range(20):
+            started = ecr.call("StartReplicationBackfill", destination=destination)
+            here = {"replicationBackfillId": started["replicationBackfillId"]}
+            answer = ecr.api.ecr("StopReplicationBackfill", here)
+            if answer.status == 200:
+                break
+        stopped = answer.json()
+        model_check.expect_success("StopReplicationBackfill", answer)
+        ecr.succeeded.add("StopReplicationBackfill")
+        assert stopped["status"] in ("STOPPING", "STOPPED")
+        wait_for(
+            lambda: ecr.call("DescribeReplicationBackfillResults", **here)["status"] == "STOPPED", "the back-fill to end"
+        )
+
+
 IMPLEMENTED = sorted(SUCCESSES)
 NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
 
@@ -361,6 +494,7 @@ BY_REPOSITORY = {
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
+    "DescribeImageReplicationStatus": {"imageId": {"imageTag": "v1"}},
 }
 
 for name, parameters in BY_REPOSITORY.items():
@@ -692,6 +826,89 @@ def locked_out(ecr):
     }
 
 
+@provokes("DescribeImageReplicationStatus", "ImageNotFoundException")
+def status_of_no_image(ecr):
+    name = ecr.repository()
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v1'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}}, text
+
+
+@provokes("DescribeImageReplicationStatus", EITHER)
+def status_of_nothing(ecr):
+    return {"repositoryName": ecr.repository(), "imageId": {}}
+
+
+AWAY = {"region": "eu-west-1", "registryId": "123456789012"}
+PREFIX = {"filter": "prod", "filterType": "PREFIX_MATCH"}
+BAD_RULES = {
+    "no destination": [{"destinations": []}],
+    "no filter": [{"destinations": [AWAY], "repositoryFilters": []}],
+    "no such filter type": [{"destinations": [AWAY], "repositoryFilters": [{**PREFIX, "filterType": "SUFFIX"}]}],
+    "short filter": [{"destinations": [AWAY], "repositoryFilters": [{**PREFIX, "filter": "a"}]}],
+    "wildcard": [{"destinations": [AWAY], "repositoryFilters": [{**PREFIX, "filter": "prod*"}]}],
+    "101 filters": [{"destinations": [AWAY], "repositoryFilters": [PREFIX] * 101}],
+    "11 rules": [{"destinations": [AWAY]}] * 11,
+    "26 destinations": [
+        {"destinations": [{**AWAY, "registryId": f"{number:012}"} for number in range(first, first + 13)]}
+        for first in (1, 14)
+    ],
+    "no region": [{"destinations": [{"registryId": AWAY["registryId"]}]}],
+    "no such account": [{"destinations": [{**AWAY, "registryId": "1"}]}],
+    "bad region": [{"destinations": [{**AWAY, "region": "Europe"}]}],
+    "another partition": [{"destinations": [{**AWAY, "region": "cn-north-1"}]}],
+    "no flag": [{"destinations": [AWAY], "deleteReplication": {}}],
+}
+for rules in BAD_RULES.values():
+
+    @provokes("PutReplicationConfiguration", EITHER)
+    def bad_rules(ecr, rules=rules):
+        return {"replicationConfiguration": {"rules": rules}}
+
+
+@provokes("PutReplicationConfiguration", EITHER)
+def no_rules(ecr):
+    return {"replicationConfiguration": {}}
+
+
+@provokes("PutReplicationConfiguration", INVALID)
+def to_itself(ecr):
+    text = (
+        "Invalid parameter at 'replicationConfiguration' failed to satisfy constraint: 'Replication destination cannot "
+        "be the same as the source registry'"
+    )
+    rules = [{"destinations": [{"region": ecr.region, "registryId": ecr.account}]}]
+    return {"replicationConfiguration": {"rules": rules}}, text
+
+
+@provokes("StartReplicationBackfill", EITHER)
+def destination_of_no_rule(ecr):
+    return {"destination": {"region": "ap-south-1", "registryId": ecr.account}}
+
+
+for name in ("StopReplicationBackfill", "DescribeReplicationBackfillResults"):
+
+    @provokes(name, "ReplicationBackfillNotFoundException")
+    def absent_backfill(ecr):
+        return {"replicationBackfillId": str(uuid.uuid4())}
+
+    @provokes(name, EITHER)
+    def bad_backfill_id(ecr):
+        return {"replicationBackfillId": "1"}
+
+
+@provokes("StopReplicationBackfill", "ReplicationBackfillInvalidStatusException")
+def backfill_that_has_ended(ecr):
+    return ended_backfill(ecr, ecr.repository())[0]
+
+
+@provokes("ListReplicationBackfills", EITHER)
+def too_many_backfills_asked_for(ecr):
+    return {"maxResults": 51}
+
+
 # Modelled errors that nobody can provoke from outside here, with the reason.
 NOT_PROVOKED = {
     "ServerException": "a fault of the server, not of a request",
@@ -710,6 +927,8 @@ NOT_PROVOKED = {
     ("PutRegistryPolicy", "ValidationException"): "a bad policy is an invalid parameter",
     ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
     ("DescribeRegistry", "ValidationException"): "it has no parameters",
+    ("StartReplicationBackfill", "LimitExceededException"): "test_replication.py does, with back-fills that do not end",
+    ("StartReplicationBackfill", "ReplicationBackfillInProgressException"): "test_replication.py does, as before",
 }
 
 

@@ -121,6 +121,12 @@ class Generator:
             "UntagResource": {"resourceArn": arn, "tagKeys": ["k"]},
             "ListTagsForResource": {"resourceArn": arn},
             "DescribeRegistry": {},
+            "PutReplicationConfiguration": {"replicationConfiguration": {"rules": [{"destinations": [{"region": "eu-west-1", "registryId": "123456789012"}], "repositoryFilters": [{"filter": "no-such", "filterType": "PREFIX_MATCH"}], "deleteReplication": {"enabled": False}}]}},
+            "DescribeImageReplicationStatus": {**here, "imageId": {"imageTag": self.tag}},
+            "StartReplicationBackfill": {"destination": {"region": "eu-west-1", "registryId": "123456789012"}},
+            "StopReplicationBackfill": {"replicationBackfillId": upload},
+            "ListReplicationBackfills": {"maxResults": 3},
+            "DescribeReplicationBackfillResults": {"replicationBackfillId": upload, "resultStatusFilter": "FAILED"},
             "GetAccountSetting": {"name": "BLOB_MOUNTING"},
             "PutAccountSetting": {"name": "BASIC_SCAN_TYPE_VERSION", "value": "AWS_NATIVE"},
         }  # fmt: skip

@@ -12,6 +12,7 @@ mod key;
 mod options;
 mod output;
 mod policy;
+mod replication;
 mod role;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ pub enum Command {
     Policy(Noun<policy::Command>),
     /// Registry tokens for machines: a password that works for some repositories, until it expires or is revoked.
     Token(Noun<token::Command>),
+    /// Replication: where images go, and how far each got.
+    Replication(Noun<replication::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
 }
@@ -86,6 +89,7 @@ impl Command {
             Self::Role(noun) => &noun.options,
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
+            Self::Replication(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
         }
     }
@@ -109,6 +113,7 @@ impl Command {
             Self::Role(noun) => noun.command.run(&mut session).await?,
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
+            Self::Replication(noun) => noun.command.run(&mut session).await?,
             Self::Access(noun) => return noun.command.run(&mut session).await,
         }
         Ok(Outcome::Done)

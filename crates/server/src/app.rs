@@ -17,6 +17,7 @@ use crate::jobs::worker::Wake;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
+use crate::replication::remote::Remotes;
 use crate::sts::web_identity::Issuers;
 
 /// Limits of one node. Units are in the names; all bound what a client can make the server hold.
@@ -84,6 +85,8 @@ pub struct App {
     pub pull_times: PullTimes,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
+    /// Other Wharfs that images are replicated to.
+    pub replication: Remotes,
 }
 
 impl App {

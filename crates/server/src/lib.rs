@@ -11,6 +11,7 @@ mod http;
 mod iam_api;
 mod jobs;
 mod registry;
+mod replication;
 pub mod start;
 mod sts;
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::credentials::RunningServer;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::replication::remote::Remotes;
 use crate::sts::web_identity::Issuers;
 use crate::{credentials, jobs};
 
@@ -152,8 +153,11 @@ impl Server {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            replication: Remotes::new(config.replication_remotes()?),
         });
         app.refresh_identities().await?;
+        let extensions = config.replication_extensions()?;
+        app.db.write(move |tx| extensions.store(tx)).await?;
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));

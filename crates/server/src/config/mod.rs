@@ -1,6 +1,7 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
 mod environment;
+mod replication;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use crate::sts::web_identity::SourceConfig;
 
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -87,6 +89,9 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Replication.
+    #[serde(default)]
+    pub replication: ReplicationConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -248,6 +253,8 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.replication_extensions().map(drop));
+        note(self.replication_remotes().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {

@@ -18,7 +18,7 @@ fn the_example_names_every_key() {
     for (name, key, _) in ENVIRONMENT {
         assert!(example.contains(name), "{name} of {key}");
     }
-    assert_eq!(config.oidc.issuers.len(), 1);
+    assert_eq!((config.oidc.issuers.len(), config.replication.remotes.len()), (1, 1));
     assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
 }
 
@@ -70,6 +70,12 @@ fn what_cannot_be_right_is_a_problem() {
     let account = |id: &str, key: &str| {
         format!("[[accounts]]\nid = \"{id}\"\naccess_key_id = \"{key}\"\nsecret_access_key = \"long-enough\"\n")
     };
+    let remote = |region: &str, endpoint: &str, key: &str, more: &str| {
+        format!(
+            "[[replication.remotes]]\nregion = \"{region}\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{key}\"\n\
+             secret_access_key = \"sesame\"\n{more}\n"
+        )
+    };
     let (one, two) = ("AKIAEXAMPLE000000001", "AKIAEXAMPLE000000002");
     let cases = [
         (account("111111111111", one) + &account("222222222222", one), "access_key_id: 'AKIA"),
@@ -84,6 +90,14 @@ fn what_cannot_be_right_is_a_problem() {
         ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
         ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
         ("[database]\npool_size = 0".to_owned(), "pool_size"),
+        ("[replication]\ntag_filters = [\"a b\"]".to_owned(), "tag_filters: 'a b'"),
+        (remote("No", "https://a", "AKIAEXAMPLE000000001", ""), "region 'No'"),
+        (remote("eu-west-1", "ftp://a", "AKIAEXAMPLE000000001", ""), "endpoint 'ftp://a'"),
+        (remote("eu-west-1", "https://u:sesame@a", "AKIAEXAMPLE000000001", ""), "user name"),
+        (remote("eu-west-1", "https://a", "ASIAEXAMPLE000000001", ""), "ASIAEXAMPLE"),
+        (remote("eu-west-1", "https://a", "AKIAEXAMPLE000000001", "registry_ids = [\"1\"]"), "registry_ids"),
+        (remote("eu-west-1", "https://a", "AKIAEXAMPLE000000001", "ca_file = \"/absent\""), "/absent"),
+        (remote("eu-west-1", "https://a", "AKIAEXAMPLE000000001", "ca_file = \"/etc/hostname\""), "/etc/hostname"),
         ("[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"".to_owned(), "/etc/hostname"),
     ];
     for (text, word) in cases {
@@ -103,6 +117,9 @@ fn every_key_can_come_from_the_environment() {
             ("WHARF_LISTEN", _) => "localhost:0",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
             ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
+            ("WHARF_REPLICATION_REMOTES", _) => {
+                "[{region = \"r\", endpoint = \"e\", access_key_id = \"k\", secret_access_key = \"s\"}]"
+            }
             (_, Form::Number) => "7",
             (_, Form::Truth) => "true",
             _ => "text",

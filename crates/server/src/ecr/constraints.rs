@@ -14,7 +14,8 @@ pub fn required<T>(member: &'static str, value: Option<T>) -> Result<T, EcrError
     value.ok_or_else(|| EcrError::parameter(member, "must not be null"))
 }
 
-fn pattern(member: &'static str, pattern: &str) -> EcrError {
+/// A text that a pattern does not fit.
+pub fn pattern(member: &'static str, pattern: &str) -> EcrError {
     EcrError::parameter(member, format!("must satisfy regular expression '{pattern}'"))
 }
 
@@ -84,10 +85,16 @@ pub fn image_tag(member: &'static str, text: &str) -> Result<Tag, EcrError> {
 
 /// An upload id.
 pub fn upload_id(text: Option<String>) -> Result<uuid::Uuid, EcrError> {
-    let text = required("uploadId", text)?;
-    uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).ok_or_else(|| {
-        pattern("uploadId", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-    })
+    uuid("uploadId", text)
+}
+
+/// An id in the usual form of UUIDs.
+pub fn uuid(member: &'static str, text: Option<String>) -> Result<uuid::Uuid, EcrError> {
+    let text = required(member, text)?;
+    uuid::Uuid::try_parse(&text)
+        .ok()
+        .filter(|_| text.len() == 36)
+        .ok_or_else(|| pattern(member, "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"))
 }
 
 /// A repository's or registry's policy, of at most 10,240 characters.

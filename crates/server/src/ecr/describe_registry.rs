@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::errors::EcrError;
+use super::replication_configuration::ReplicationConfiguration;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::replication::rules::Rules;
 
 /// The operation.
 pub struct DescribeRegistry;
@@ -17,12 +19,6 @@ pub struct Input {}
 pub struct Output {
     registry_id: String,
     replication_configuration: ReplicationConfiguration,
-}
-
-/// No operation that puts rules exists yet, so there are none.
-#[derive(Serialize)]
-struct ReplicationConfiguration {
-    rules: [(); 0],
 }
 
 type Checked = ();
@@ -44,9 +40,8 @@ impl Operation for DescribeRegistry {
     }
 
     async fn run(call: &Call<'_>, (): Checked) -> Result<Output, EcrError> {
-        Ok(Output {
-            registry_id: call.caller.account.to_string(),
-            replication_configuration: ReplicationConfiguration { rules: [] },
-        })
+        let registry = call.own_registry();
+        let rules = call.app().db.read_point(move |tx| Rules::find(tx, &registry)).await?;
+        Ok(Output { registry_id: call.caller.account.to_string(), replication_configuration: (&rules).into() })
     }
 }

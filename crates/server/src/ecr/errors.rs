@@ -54,6 +54,14 @@ pub enum EcrError {
     RegistryPolicyNotFound(RegistryId),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
+    /// A region may be filled by one back-fill at a time.
+    BackfillInProgress(aws::Region),
+    /// A registry may have at most so many back-fills in progress.
+    TooManyBackfills(usize),
+    /// The registry has no such back-fill.
+    BackfillNotFound(RegistryId, uuid::Uuid),
+    /// The back-fill has ended; with its status.
+    BackfillEnded(uuid::Uuid, &'static str),
     /// The answer would hold more bytes of manifests than one may.
     AnswerTooLarge(usize),
     /// What both faces of the registry can refuse.
@@ -130,6 +138,25 @@ impl IntoAwsError for EcrError {
             Self::RegistryPolicyNotFound(registry) => AwsError::new(
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
+            ),
+            Self::BackfillInProgress(region) => AwsError::new(
+                "ReplicationBackfillInProgressException",
+                format!("A replication backfill for the destination region '{region}' is already in progress"),
+            ),
+            Self::TooManyBackfills(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} replication backfills in progress"),
+            ),
+            Self::BackfillNotFound(registry, id) => AwsError::new(
+                "ReplicationBackfillNotFoundException",
+                format!(
+                    "The replication backfill with id '{id}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::BackfillEnded(id, status) => AwsError::new(
+                "ReplicationBackfillInvalidStatusException",
+                format!("The replication backfill with id '{id}' cannot be stopped: its status is {status}"),
             ),
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))

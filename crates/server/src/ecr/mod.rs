@@ -3,6 +3,8 @@
 mod constraints;
 mod errors;
 mod paging;
+mod replication_backfill;
+mod replication_configuration;
 mod resource_tags;
 mod shapes;
 
@@ -14,8 +16,10 @@ mod create_repository;
 mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_policy;
+mod describe_image_replication_status;
 mod describe_images;
 mod describe_registry;
+mod describe_replication_backfill_results;
 mod describe_repositories;
 mod get_account_setting;
 mod get_authorization_token;
@@ -25,12 +29,16 @@ mod get_repository_policy;
 mod initiate_layer_upload;
 mod list_image_referrers;
 mod list_images;
+mod list_replication_backfills;
 mod list_tags_for_resource;
 mod put_account_setting;
 mod put_image;
 mod put_image_tag_mutability;
 mod put_registry_policy;
+mod put_replication_configuration;
 mod set_repository_policy;
+mod start_replication_backfill;
+mod stop_replication_backfill;
 mod tag_resource;
 mod untag_resource;
 mod upload_layer_part;
@@ -47,8 +55,10 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
+    Entry::of::<describe_image_replication_status::DescribeImageReplicationStatus>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
+    Entry::of::<describe_replication_backfill_results::DescribeReplicationBackfillResults>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
@@ -58,12 +68,16 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
     Entry::of::<list_image_referrers::ListImageReferrers>(),
     Entry::of::<list_images::ListImages>(),
+    Entry::of::<list_replication_backfills::ListReplicationBackfills>(),
     Entry::of::<list_tags_for_resource::ListTagsForResource>(),
     Entry::of::<put_account_setting::PutAccountSetting>(),
     Entry::of::<put_image::PutImage>(),
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),
+    Entry::of::<put_replication_configuration::PutReplicationConfiguration>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
+    Entry::of::<start_replication_backfill::StartReplicationBackfill>(),
+    Entry::of::<stop_replication_backfill::StopReplicationBackfill>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),

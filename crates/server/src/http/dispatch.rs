@@ -11,7 +11,8 @@ use super::request::RequestContext;
 use super::respond::{self, Answer};
 use super::route::{self, Route};
 use crate::app::App;
-use crate::{aws_api, v2};
+use crate::replication::layer_grant;
+use crate::{aws_api, v2, wharf_api};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -45,6 +46,7 @@ pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<In
         Route::Ready => ready(&request).await,
         Route::Aws => aws_api::handle(&request, &mut body).await,
         Route::LayerDownload(sealed) => v2::layer_download::handle(&request, &sealed).await,
+        Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(&request, &sealed, &mut body).await,
         Route::V2(route) => v2::handle(&request, route, &mut body).await,
         Route::Unknown => not_found(&request),
     };
@@ -83,10 +85,10 @@ fn bad_host() -> Answer {
     respond::with_body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
 }
 
-/// A layer URL's path is its own password.
+/// The path of a layer's URL is its own password.
 fn loggable_path(path: &str) -> &str {
-    let prefix = crate::auth::download_url::PATH_PREFIX;
-    if path.starts_with(prefix) { prefix } else { path }
+    let prefixes = [crate::auth::download_url::PATH_PREFIX, layer_grant::PATH_PREFIX];
+    prefixes.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
 }
 
 /// An answer to HEAD has the headers of the one to GET, length included, and no body. One that cannot have a body cannot

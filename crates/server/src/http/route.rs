@@ -5,6 +5,7 @@ use oci::{Digest, DigestError, Reference, RepositoryName};
 
 use super::request::RequestContext;
 use crate::auth::download_url;
+use crate::replication::layer_grant;
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Route {
     Aws,
     /// A presigned layer URL; holds the sealed grant.
     LayerDownload(String),
+    /// A layer from another Wharf; holds the sealed grant.
+    ReplicatedLayer(String),
     /// The registry.
     V2(V2Route),
     /// Nothing that Wharf serves.
@@ -74,6 +77,9 @@ pub fn parse(request: &RequestContext) -> Route {
     }
     if let Some(sealed) = request.path.strip_prefix(download_url::PATH_PREFIX) {
         return Route::LayerDownload(sealed.to_owned());
+    }
+    if let Some(sealed) = request.path.strip_prefix(layer_grant::PATH_PREFIX) {
+        return Route::ReplicatedLayer(sealed.to_owned());
     }
     let is_aws_query = request.method == Method::GET && request.query_parameter("Action").is_some();
     if request.path == "/" && (request.method == Method::POST || is_aws_query) {

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::app::App;
 use crate::auth::directory::RELOAD_EVERY;
 use crate::http::listener::stopped;
+use crate::replication;
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
@@ -21,7 +22,8 @@ const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
-pub const JOBS: &[job::Entry] = &[];
+pub const JOBS: &[job::Entry] =
+    &[job::Entry::of::<replication::replicate::Replicate>(), job::Entry::of::<replication::backfill::Fill>()];
 
 /// Works until `stop` turns true.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {

@@ -10,6 +10,7 @@ use store::tables::images::ImageStatus;
 use store::tables::repositories::Repository;
 
 use crate::app::App;
+use crate::replication::triggers;
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +110,11 @@ impl<'a> From<&'a store::tables::images::NewImage> for ChangedImage<'a> {
 }
 
 /// Notes what follows from a change. Whoever changes something calls this in the transaction that does it.
-pub fn note(_tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
+pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
     tracing::debug!(
         repository = %repository.spec.name,
         actor = ?cause.actor,
         "change in {}: {change:?}", repository.spec.name
     );
-    Ok(())
+    triggers::note(tx, cause, repository, change)
 }

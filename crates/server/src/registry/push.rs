@@ -25,6 +25,9 @@ pub enum Face {
     Api,
     /// `PUT /v2/…/manifests/…`: the same image again is fine, unless an immutable tag has it.
     Distribution,
+    /// Replication: the same image again is fine, and comes without a tag that is taken and immutable
+    /// (replication-cache-templates.md 1).
+    Replication,
 }
 
 /// An image to push.
@@ -94,6 +97,8 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         pushed_at_ms: push.cause.at_ms,
     };
     app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
+    // What follows from a push need not wait for the worker's next look.
+    app.wake_jobs.wake();
     Ok(pushed)
 }
 
@@ -109,11 +114,13 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     if let (Face::Distribution, Some(tag), Some(_)) = (push.face, immutable_tag, &tagged) {
         return Err(taken(tag));
     }
+    let is_left_out = push.face == Face::Replication && immutable_tag.is_some() && tagged.is_some();
+    let tag = push.tag.as_ref().filter(|_| !is_left_out);
     let image_id = match &existing {
         Some(image) => {
-            let has_tag = push.tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id);
+            let has_tag = tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id);
             match (has_tag, push.face) {
-                (true, Face::Distribution) => return Ok(()),
+                (true, Face::Distribution | Face::Replication) => return Ok(()),
                 (true, Face::Api) => {
                     let digest = new.digest;
                     return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
@@ -123,12 +130,13 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
         }
         None => insert_image(tx, &repository, manifest, new)?,
     };
-    let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
+    let pushed = Change::ImagePushed { image: new.into(), tag: tag.map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
-    let Some(tag) = &push.tag else { return Ok(()) };
+    let Some(tag) = tag else { return Ok(()) };
     if immutable_tag.is_some() {
         // The primary key decides, also between two pushes at once.
-        if !image_tags::insert(tx, repository.id, tag, image_id, new.pushed_at_ms)? {
+        let is_given = image_tags::insert(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
+        if !is_given && push.face != Face::Replication {
             return Err(taken(tag));
         }
     } else {

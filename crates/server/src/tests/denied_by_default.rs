@@ -34,6 +34,10 @@ fn ecr_input() -> Value {
         "layerPartBlob": "YQ==",
         "subjectId": {"imageDigest": DIGEST},
         "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
+        "imageId": {"imageTag": "v1"},
+        "replicationConfiguration": {"rules": []},
+        "replicationBackfillId": "11111111-1111-1111-1111-111111111111",
+        "destination": {"region": "eu-west-1", "registryId": "123456789012"},
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })
@@ -59,6 +63,13 @@ fn wharf_input() -> Value {
         "principalArn": "arn:aws:iam::123456789012:root",
         "action": "ecr:PutImage",
         "resourceArn": "*",
+        "sourceAccountId": "123456789012",
+        "registryId": "123456789012",
+        "repositoryName": "app",
+        "imageDigest": DIGEST,
+        "imageManifest": "",
+        "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+        "ids": [1],
     })
 }
 

@@ -57,7 +57,8 @@ impl TestApp {
             access_key_id: root_key(id).parse().expect("a key id"),
             secret: SecretAccessKey::new("root secret".to_owned()),
         };
-        let regions: Vec<Region> = ["us-east-1", "cn-north-1"].map(|name| name.parse().expect("a region")).into();
+        let regions: Vec<Region> =
+            ["us-east-1", "cn-north-1", "eu-west-1"].map(|name| name.parse().expect("a region")).into();
         let clock = Arc::new(ManualClock::new(START_MS));
         let app = Arc::new(App {
             db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
@@ -76,6 +77,7 @@ impl TestApp {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            replication: crate::replication::remote::Remotes::default(),
         });
         app.refresh_identities().await.expect("readable");
         Self { app, clock, _folder: folder }

@@ -4,6 +4,8 @@ use aws::AwsError;
 use store::error::StoreError;
 
 use crate::aws_api::operation::{IntoAwsError, store_error};
+use crate::registry::errors::RegistryError;
+use crate::replication::receive::ReceiveError;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -23,8 +25,32 @@ pub enum WharfError {
     TemporaryCredentials,
     /// The principal to explain is not there.
     PrincipalNotFound(String),
+    /// No image has the name.
+    ImageNotFound(String),
+    /// The registry's policy does not let another account replicate; with ECR's text.
+    ReplicationDenied(String),
+    /// What comes cannot be stored as it is.
+    Registry(RegistryError),
     /// Storage failed.
     Store(StoreError),
+}
+
+impl From<RegistryError> for WharfError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Store(error) => Self::Store(error),
+            error => Self::Registry(error),
+        }
+    }
+}
+
+impl From<ReceiveError> for WharfError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Denied(text) => Self::ReplicationDenied(text),
+            ReceiveError::Registry(error) => error.into(),
+        }
+    }
 }
 
 impl WharfError {
@@ -58,6 +84,18 @@ impl IntoAwsError for WharfError {
                 "PrincipalNotFoundException",
                 format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
             ),
+            Self::ImageNotFound(name) => AwsError::new("ImageNotFoundException", format!("There is no image {name}")),
+            Self::ReplicationDenied(text) => AwsError::new("AccessDeniedException", text),
+            Self::Registry(error) => {
+                let code = match &error {
+                    // Whoever replicates brings what is missing, and comes again.
+                    RegistryError::LayersNotFound(..) => "LayersNotFoundException",
+                    RegistryError::ReferencedImagesNotFound(..) => "ReferencedImagesNotFoundException",
+                    RegistryError::RepositoryNotFound(_) => "RepositoryNotFoundException",
+                    _ => "ValidationException",
+                };
+                AwsError::new(code, error.to_string())
+            }
             Self::Store(error) => store_error(request_id, &error),
         }
     }

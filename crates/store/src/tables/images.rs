@@ -242,6 +242,19 @@ pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Ve
     .collect()
 }
 
+/// The images that a list names, as far as the repository has them.
+pub fn children(tx: &mut dyn Tx, parent_image_id: i64) -> Result<Vec<i64>, StoreError> {
+    tx.query(
+        "SELECT i.id FROM image_children c \
+         JOIN images i ON i.repository_id = c.repository_id AND i.digest = c.child_digest \
+         WHERE c.parent_image_id = $1 ORDER BY i.id",
+        &[parent_image_id.into()],
+    )?
+    .iter()
+    .map(|row| row.int(0))
+    .collect()
+}
+
 /// Up to `limit` images whose subject is `subject`, in the order of their digests, from the first after `after`.
 pub fn referrers(
     tx: &mut dyn Tx,

@@ -7,6 +7,7 @@ mod image_tags;
 mod images;
 mod jobs;
 mod removed_objects;
+mod replications;
 mod repositories;
 mod repository_blobs;
 mod resource_tags;

@@ -1,0 +1,194 @@
+//! `wharf replication`.
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Session;
+use crate::client::Client;
+use crate::date;
+use crate::error::Error;
+
+/// More pages than a registry's replications have; ends what a faulty server would make endless.
+const MAX_PAGES: usize = 100_000;
+/// As many as one request takes.
+const PAGE: usize = 1000;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show where images of a repository go, and how far each got.
+    Status {
+        /// REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST.
+        image: String,
+    },
+    /// List the replications of the registry.
+    List {
+        /// Only those that failed.
+        #[arg(long)]
+        failed: bool,
+        /// Let those that failed begin anew.
+        #[arg(long, requires = "failed")]
+        retry: bool,
+    },
+}
+
+/// A replication as the server tells of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    id: i64,
+    repository_name: String,
+    image_digest: String,
+    image_tags: Vec<String>,
+    region: String,
+    registry_id: String,
+    status: String,
+    attempts: i64,
+    updated_at: f64,
+    failure_code: Option<String>,
+    failure_reason: Option<String>,
+}
+
+/// A replication with its dates as scripts read them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replication {
+    #[serde(skip)]
+    id: i64,
+    repository_name: String,
+    image_digest: String,
+    image_tags: Vec<String>,
+    region: String,
+    registry_id: String,
+    status: String,
+    attempts: i64,
+    updated_at: String,
+    failure_code: Option<String>,
+    failure_reason: Option<String>,
+}
+
+impl From<Told> for Replication {
+    fn from(told: Told) -> Self {
+        Self {
+            id: told.id,
+            repository_name: told.repository_name,
+            image_digest: told.image_digest,
+            image_tags: told.image_tags,
+            region: told.region,
+            registry_id: told.registry_id,
+            status: told.status,
+            attempts: told.attempts,
+            updated_at: date::iso8601(told.updated_at),
+            failure_code: told.failure_code,
+            failure_reason: told.failure_reason,
+        }
+    }
+}
+
+impl Replication {
+    fn row(&self) -> Vec<String> {
+        let why = match (&self.failure_code, &self.failure_reason) {
+            (Some(code), Some(reason)) => format!("{code}: {reason}"),
+            (code, reason) => code.clone().or_else(|| reason.clone()).unwrap_or_default(),
+        };
+        vec![
+            self.repository_name.clone(),
+            self.image_tags.join(", "),
+            short(&self.image_digest),
+            format!("{}/{}", self.registry_id, self.region),
+            self.status.clone(),
+            date::of_iso8601(&self.updated_at),
+            why,
+        ]
+    }
+}
+
+const COLUMNS: [&str; 7] = ["REPOSITORY", "TAGS", "DIGEST", "DESTINATION", "STATUS", "SINCE", "REASON"];
+
+/// As much of a digest as people compare.
+fn short(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListAnswer {
+    replications: Vec<Told>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RetryAnswer {
+    ids: Vec<i64>,
+}
+
+/// All replications that the members select.
+async fn list(client: &Client, mut input: Value) -> Result<Vec<Replication>, Error> {
+    let mut found = Vec::new();
+    input["maxResults"] = PAGE.into();
+    for _ in 0..MAX_PAGES {
+        let answer: ListAnswer = client.wharf("ListReplications", &input).await?;
+        found.extend(answer.replications.into_iter().map(Replication::from));
+        match answer.next_token {
+            Some(token) => input["nextToken"] = token.into(),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// The members that name an image, or all of a repository.
+fn named(image: &str) -> Value {
+    if let Some((repository, digest)) = image.split_once('@') {
+        return json!({ "repositoryName": repository, "imageDigest": digest });
+    }
+    match image.split_once(':') {
+        Some((repository, tag)) => json!({ "repositoryName": repository, "imageTag": tag }),
+        None => json!({ "repositoryName": image }),
+    }
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let Session { client, output } = session;
+        match self {
+            Self::Status { image } => {
+                let found = list(client, named(&image)).await?;
+                output.list(&found, &format!("Nothing replicates {image}."), &COLUMNS, Replication::row)
+            }
+            Self::List { failed, retry: false } => {
+                let input = if failed { json!({ "status": "FAILED" }) } else { json!({}) };
+                let found = list(client, input).await?;
+                let empty = if failed { "No replication has failed." } else { "Nothing is replicated." };
+                output.list(&found, empty, &COLUMNS, Replication::row)
+            }
+            Self::List { retry: true, .. } => {
+                let mut found = list(client, json!({ "status": "FAILED" })).await?;
+                let mut begun = Vec::new();
+                for page in found.chunks(PAGE) {
+                    let ids: Vec<i64> = page.iter().map(|replication| replication.id).collect();
+                    let answer: RetryAnswer = client.wharf("RetryReplications", &json!({ "ids": ids })).await?;
+                    begun.extend(answer.ids);
+                }
+                found.retain(|replication| begun.contains(&replication.id));
+                for replication in &mut found {
+                    "IN_PROGRESS".clone_into(&mut replication.status);
+                    (replication.failure_code, replication.failure_reason) = (None, None);
+                }
+                output.list(&found, "No replication has failed.", &COLUMNS, Replication::row)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images() {
+        assert_eq!(named("a/b"), json!({ "repositoryName": "a/b" }));
+        assert_eq!(named("a/b:v1"), json!({ "repositoryName": "a/b", "imageTag": "v1" }));
+        assert_eq!(named("a@sha256:0"), json!({ "repositoryName": "a", "imageDigest": "sha256:0" }));
+    }
+}

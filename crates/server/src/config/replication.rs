@@ -1,0 +1,103 @@
+//! The section of the configuration about replication: what is added to ECR's rules, and which other Wharfs there are.
+
+use std::path::PathBuf;
+
+use aws::{AccessKeyId, SecretAccessKey};
+use oci::TagFilter;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, Hidden};
+use crate::replication::remote::{self, check_certificates};
+use crate::replication::rules::Extensions;
+
+/// Replication. What is replicated where is said with PutReplicationConfiguration.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicationConfig {
+    /// Whether destinations lose images that are deleted here, whatever the rules say. Default: false.
+    #[serde(default)]
+    pub deletes: bool,
+    /// Whether destinations lose tags that images lose here, whatever the rules say. Default: false.
+    #[serde(default)]
+    pub tag_removals: bool,
+    /// Only images with such a tag are replicated, such as `v*`. Default: all.
+    #[serde(default)]
+    pub tag_filters: Vec<String>,
+    /// Other Wharfs.
+    #[serde(default)]
+    pub remotes: Vec<RemoteConfig>,
+}
+
+/// Another Wharf that serves a region.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteConfig {
+    /// The region that leads there.
+    pub region: String,
+    /// The accounts that lead there. Default: all.
+    #[serde(default)]
+    pub registry_ids: Vec<String>,
+    /// Its base URL.
+    pub endpoint: String,
+    /// An access key of the destination's account there.
+    pub access_key_id: String,
+    /// The secret of that key.
+    pub secret_access_key: Hidden,
+    /// PEM file of the certificates that its own is checked against. Default: those that the machine trusts.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl RemoteConfig {
+    fn check(&self) -> Result<remote::RemoteConfig, ConfigError> {
+        let wrong = |what: String| ConfigError(format!("replication.remotes: {what}"));
+        let region = self.region.parse().map_err(|error| wrong(format!("region '{}': {error}", self.region)))?;
+        let account = |id: &String| id.parse().map_err(|error| wrong(format!("registry_ids: '{id}': {error}")));
+        let accounts = self.registry_ids.iter().map(account).collect::<Result<_, _>>()?;
+        let is_base = |url: &Url| {
+            matches!(url.scheme(), "https" | "http") && url.has_host() && url.path() == "/" && url.query().is_none()
+        };
+        let endpoint = Url::parse(&self.endpoint).ok().filter(is_base).ok_or_else(|| {
+            wrong(format!("endpoint '{}' is not a base URL such as https://registry.example.com", self.endpoint))
+        })?;
+        if !endpoint.username().is_empty() || endpoint.password().is_some() {
+            return Err(wrong("endpoint has a user name or a password: give access_key_id instead".to_owned()));
+        }
+        let key: AccessKeyId = self
+            .access_key_id
+            .parse()
+            .map_err(|error| wrong(format!("access_key_id '{}': {error}", self.access_key_id)))?;
+        if !key.as_str().starts_with("AKIA") {
+            return Err(wrong(format!("access_key_id '{key}' is temporary: a key of a user is needed")));
+        }
+        let ca_pem = match &self.ca_file {
+            None => None,
+            Some(path) => {
+                let fail = |cause: String| wrong(format!("{}: {cause}", path.display()));
+                let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+                check_certificates(&pem).map_err(fail)?;
+                Some(pem)
+            }
+        };
+        let secret = SecretAccessKey::new(self.secret_access_key.expose().to_owned());
+        Ok(remote::RemoteConfig { region, accounts, endpoint, access_key_id: key.to_string(), secret, ca_pem })
+    }
+}
+
+impl Config {
+    /// What is added to the rules of replication.
+    pub(crate) fn replication_extensions(&self) -> Result<Extensions, ConfigError> {
+        for filter in &self.replication.tag_filters {
+            filter
+                .parse::<TagFilter>()
+                .map_err(|error| ConfigError(format!("replication.tag_filters: '{filter}' {error}")))?;
+        }
+        let ReplicationConfig { deletes, tag_removals, tag_filters, .. } = &self.replication;
+        Ok(Extensions { deletes: *deletes, tag_removals: *tag_removals, tag_filters: tag_filters.clone() })
+    }
+
+    /// The other Wharfs that images are replicated to.
+    pub(crate) fn replication_remotes(&self) -> Result<Vec<remote::RemoteConfig>, ConfigError> {
+        self.replication.remotes.iter().map(RemoteConfig::check).collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether the registry of a destination lets a source's account replicate into it (replication-cache-templates.md 1):
+//! its registry policy alone decides across accounts, and within one account only what it denies counts.
+
+use aws::AccountId;
+use iam::{Context, Policies, Principal, Request};
+use oci::RepositoryName;
+use store::tables::registry_id::RegistryId;
+
+use crate::app::App;
+use crate::auth::authorize::repository_arn;
+
+/// Refuses with ECR's text unless the source's account may do `action` to the repository.
+pub fn require(
+    app: &App,
+    source: AccountId,
+    destination: &RegistryId,
+    repository: &RepositoryName,
+    action: &str,
+) -> Result<(), String> {
+    let directory = app.identities.current();
+    let policy = directory.registry_policy(destination);
+    let principal = Principal::Root { account: source.to_string() };
+    let resource = repository_arn(destination, repository.as_str());
+    let mut context = Context::default();
+    for (key, value) in [
+        ("aws:PrincipalArn", principal.arn().into_owned()),
+        ("aws:PrincipalAccount", source.to_string()),
+        ("aws:PrincipalType", "Account".to_owned()),
+        ("aws:SourceAccount", source.to_string()),
+        ("aws:ResourceAccount", destination.account.to_string()),
+        ("aws:RequestedRegion", destination.region.to_string()),
+        ("aws:ViaAWSService", "true".to_owned()),
+        ("aws:CurrentTime", aws::time::iso8601(app.now_ms())),
+        ("aws:EpochTime", (app.now_ms() / 1000).to_string()),
+    ] {
+        context.set(key, value);
+    }
+    let request = Request {
+        principal: &principal,
+        action,
+        resource: &resource,
+        resource_account: destination.account.as_str(),
+        context: &context,
+    };
+    let policies = Policies { registry: policy.map(|registry| &registry.policy), ..Policies::default() };
+    let decision = iam::decide(&request, &policies);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    let because = decision.because(action);
+    Err(format!("User: {} is not authorized to perform: {action} on resource: {resource}{because}", principal.arn()))
+}

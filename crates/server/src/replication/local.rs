@@ -1,0 +1,40 @@
+//! Destinations in this server: layers are copied from store to store, or only counted once more, without HTTP.
+
+use std::future::poll_fn;
+
+use oci::Digest;
+use store::error::StoreError;
+use store::tables::blobs::StoredBlob;
+
+use super::receive::{self, Arrival};
+use crate::app::App;
+use crate::registry::errors::RegistryError;
+use crate::registry::{blobs, uploads};
+
+/// Copies a layer: it is read, checked, and written under a key of its own. Durable when this returns.
+pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &StoredBlob) -> Result<(), RegistryError> {
+    let mut session = receive::begin_layer(app, arrival).await?;
+    let upload = session.upload().id;
+    let copied = async {
+        if layer.size_bytes > 0 {
+            let mut stream = blobs::open(app, layer)?.stream(0, layer.size_bytes - 1);
+            while let Some(bytes) = poll_fn(|cx| stream.poll_next(cx)).await {
+                session.write(bytes?).await?;
+            }
+        }
+        session.complete(app, digest).await
+    };
+    let result = copied.await;
+    if result.is_err() {
+        // What was written goes at once; if not, it does when the upload is stale.
+        let cancelled = uploads::cancel(app, &arrival.registry, &arrival.repository, upload).await;
+        if let Err(RegistryError::Store(error)) = cancelled {
+            log_leftover(&error);
+        }
+    }
+    result
+}
+
+fn log_leftover(error: &StoreError) {
+    tracing::warn!(%error, "a copy that failed was not cleared away yet: {error}");
+}

@@ -1,0 +1,193 @@
+//! The receiving side: what a destination does for an image that comes to it, from a registry of this server or from
+//! another Wharf. Every step may be done again.
+
+use aws::AccountId;
+use bytes::Bytes;
+use oci::{Digest, MediaType, RepositoryName, Tag};
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::{blobs, image_tags, images, repository_blobs};
+
+use super::authority;
+use super::trouble::Trouble;
+use crate::app::App;
+use crate::registry::changes::{Actor, Cause};
+use crate::registry::delete;
+use crate::registry::errors::RegistryError;
+use crate::registry::pull::Selector;
+use crate::registry::push::{self, Face, Push};
+use crate::registry::uploads::{self, UploadSession, blob_scope};
+
+/// What comes where.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The account that it comes from.
+    pub source: AccountId,
+    /// The registry that it comes to.
+    pub registry: RegistryId,
+    /// The repository, of the same name there as here.
+    pub repository: RepositoryName,
+}
+
+/// Why a destination does not take something.
+#[derive(Debug)]
+pub enum ReceiveError {
+    /// Its registry policy does not allow it; with ECR's text.
+    Denied(String),
+    /// It cannot be stored as it is, or storage failed.
+    Registry(RegistryError),
+}
+
+impl From<RegistryError> for ReceiveError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<StoreError> for ReceiveError {
+    fn from(error: StoreError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
+impl From<ReceiveError> for Trouble {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Denied(reason) => Self::refused("AccessDenied", reason),
+            ReceiveError::Registry(error) => error.into(),
+        }
+    }
+}
+
+/// Makes the destination ready: decides whether the source may, creates the repository if it is not there, and shows
+/// in it what the destination stores already. The layers that it still needs.
+pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Result<Vec<Digest>, ReceiveError> {
+    let Arrival { source, registry, repository } = arrival.clone();
+    require(app, arrival, "ecr:ReplicateImage")?;
+    let exists =
+        app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
+    if !exists.await? {
+        require(app, arrival, "ecr:CreateRepository")?;
+        tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
+    }
+    let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));
+    app.db
+        .write(move |tx| {
+            let repository = find_or_create(tx, &arrival, &cause)?;
+            let scope = blob_scope(&repository);
+            let mut missing = Vec::new();
+            for digest in &layers {
+                if repository_blobs::find(tx, repository.id, digest)?.is_some() {
+                    repository_blobs::touch(tx, repository.id, digest, cause.at_ms)?;
+                    continue;
+                }
+                match blobs::reference_existing(tx, &scope, digest)? {
+                    None => missing.push(*digest),
+                    Some(blob_id) => {
+                        repository_blobs::insert(tx, repository.id, digest, blob_id, cause.at_ms)?;
+                    }
+                }
+            }
+            Ok::<_, ReceiveError>(missing)
+        })
+        .await
+}
+
+fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
+    authority::require(app, arrival.source, &arrival.registry, &arrival.repository, action)
+        .map_err(ReceiveError::Denied)
+}
+
+fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, cause: &Cause) -> Result<Repository, RegistryError> {
+    if let Some(found) = repositories::find(tx, &arrival.registry, &arrival.repository)? {
+        return Ok(found);
+    }
+    let new = NewRepository {
+        registry: arrival.registry.clone(),
+        name: arrival.repository.clone(),
+        created_at_ms: cause.at_ms,
+        tag_mutability: TagMutability::Mutable,
+        tag_mutability_filters: Vec::new(),
+        scan_on_push: false,
+        encryption_type: "AES256".to_owned(),
+        kms_key: None,
+    };
+    crate::registry::repositories::create(tx, &new, &[], cause)
+}
+
+/// Begins to receive a layer. Complete it with [`UploadSession::complete`]; dropped, it is abandoned after a while.
+pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, RegistryError> {
+    let upload = uploads::begin(app, &arrival.registry, &arrival.repository).await?;
+    uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await
+}
+
+/// An image that comes with its tags.
+#[derive(Clone, Debug)]
+pub struct ArrivingImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its manifest's media type.
+    pub media_type: MediaType,
+    /// Its manifest, byte for byte.
+    pub manifest: Bytes,
+    /// Its tags. Those that an immutable one stands for already are left out.
+    pub tags: Vec<Tag>,
+}
+
+/// Stores an image whose layers and children are there, and moves its tags to it.
+pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Result<(), ReceiveError> {
+    require(app, arrival, "ecr:ReplicateImage")?;
+    let tags: Vec<Option<Tag>> =
+        if image.tags.is_empty() { vec![None] } else { image.tags.into_iter().map(Some).collect() };
+    for tag in tags {
+        let push = Push {
+            face: Face::Replication,
+            registry: arrival.registry.clone(),
+            repository: arrival.repository.clone(),
+            tag,
+            digest: Some(image.digest),
+            media_type: Some(image.media_type.clone()),
+            manifest: image.manifest.clone(),
+            cause: Cause::now(app, Actor::Replication),
+        };
+        push::put_image(app, push).await?;
+    }
+    Ok(())
+}
+
+/// Takes tags from an image, where they are on it, and the image itself if it `is_gone` at the source. What is not
+/// there is fine.
+pub async fn remove(
+    app: &App,
+    arrival: &Arrival,
+    digest: Digest,
+    tags: Vec<Tag>,
+    is_gone: bool,
+) -> Result<(), ReceiveError> {
+    require(app, arrival, "ecr:ReplicateImage")?;
+    let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));
+    app.db
+        .write(move |tx| {
+            let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
+                return Ok(());
+            };
+            if is_gone {
+                // A list that names it here, and not at the source, keeps it.
+                delete::delete(tx, &repository, &Selector::Digest(digest), &cause)?.ok();
+                return Ok(());
+            }
+            for tag in &tags {
+                let Some(image) = images::find_by_tag(tx, repository.id, tag.as_str())? else { continue };
+                // Taken with its last tag, an image would go that the source still has.
+                if image.digest == digest && image_tags::count_of_image(tx, image.id)? == 1 {
+                    image_tags::delete(tx, repository.id, tag.as_str())?;
+                } else if image.digest == digest {
+                    delete::delete(tx, &repository, &Selector::Tag(tag.clone()), &cause)?.ok();
+                }
+            }
+            Ok::<_, ReceiveError>(())
+        })
+        .await
+}

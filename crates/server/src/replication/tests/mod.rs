@@ -1,0 +1,6 @@
+//! Replication between registries of one server, without a network.
+
+mod backfills;
+mod deletions;
+mod fixtures;
+mod images;

@@ -1,0 +1,69 @@
+//! The members that operations share by which another Wharf says what comes from where.
+
+use oci::{Digest, Tag};
+use serde::Deserialize;
+use store::tables::registry_id::RegistryId;
+
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::Call;
+use crate::replication::receive::Arrival;
+
+/// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
+/// that they come from.
+pub const ACTION: &str = "wharf:ReceiveReplication";
+
+/// What comes from where.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArrivalMembers {
+    source_account_id: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+}
+
+/// A member that must be there and be of a form.
+pub fn parsed<T: std::str::FromStr>(member: &'static str, text: Option<&str>, what: &str) -> Result<T, WharfError> {
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| WharfError::validation(member, format!("must be {what}")))
+}
+
+/// A list of at most `max` members.
+pub fn parsed_list<T: std::str::FromStr>(
+    member: &'static str,
+    texts: Option<&[String]>,
+    max: usize,
+    what: &str,
+) -> Result<Vec<T>, WharfError> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > max {
+        return Err(WharfError::validation(member, format!("must have at most {max} entries")));
+    }
+    texts.iter().map(|text| parsed(member, Some(text), what)).collect()
+}
+
+/// An image's digest.
+pub fn digest(text: Option<&str>) -> Result<Digest, WharfError> {
+    parsed("imageDigest", text, "a digest")
+}
+
+/// An image's tags.
+pub fn tags(texts: Option<&[String]>) -> Result<Vec<Tag>, WharfError> {
+    parsed_list("imageTags", texts, crate::registry::push::MAX_TAGS_PER_IMAGE as usize, "tags")
+}
+
+impl ArrivalMembers {
+    /// What they say.
+    pub fn check(&self, call: &Call<'_>) -> Result<Arrival, WharfError> {
+        let account = parsed("registryId", self.registry_id.as_deref(), "an account id")?;
+        Ok(Arrival {
+            source: parsed("sourceAccountId", self.source_account_id.as_deref(), "an account id")?,
+            registry: RegistryId { account, region: call.caller.region.clone() },
+            repository: parsed("repositoryName", self.repository_name.as_deref(), "a repository name")?,
+        })
+    }
+}
+
+/// What the key that brings something must be allowed.
+pub fn needs(arrival: &Arrival) -> Vec<Need> {
+    vec![Need::on_repository(ACTION, &arrival.registry, arrival.repository.as_str())]
+}

@@ -1,0 +1,67 @@
+//! PrepareReplication: what this server still needs for an image that another Wharf replicates to it, and where to put
+//! it. Creates the repository if it is not there.
+
+use oci::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::arrival::{self, ArrivalMembers};
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::replication::layer_grant;
+use crate::replication::receive::{self, Arrival};
+
+/// More than a manifest of 4 MiB can name.
+const MAX_LAYERS: usize = 60_000;
+
+/// The operation.
+pub struct PrepareReplication;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    #[serde(flatten)]
+    arrival: ArrivalMembers,
+    layer_digests: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    missing_layers: Vec<MissingLayer>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MissingLayer {
+    layer_digest: String,
+    upload_path: String,
+}
+
+impl Operation for PrepareReplication {
+    const NAME: &'static str = "PrepareReplication";
+    const ACTION: &'static str = arrival::ACTION;
+    const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+    type Input = Input;
+    type Output = Output;
+    type Checked = (Arrival, Vec<Digest>);
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
+        let layers = arrival::parsed_list("layerDigests", input.layer_digests.as_deref(), MAX_LAYERS, "digests")?;
+        Ok((input.arrival.check(call)?, layers))
+    }
+
+    fn needs(_: &Call<'_>, (arrival, _): &Self::Checked) -> Vec<Need> {
+        arrival::needs(arrival)
+    }
+
+    async fn run(call: &Call<'_>, (arrival, layers): Self::Checked) -> Result<Output, WharfError> {
+        let missing = receive::prepare(call.app(), &arrival, layers).await?;
+        let missing_layers = missing.into_iter().map(|digest| MissingLayer {
+            layer_digest: digest.to_string(),
+            upload_path: layer_grant::issue(call.app(), &arrival, digest),
+        });
+        Ok(Output { missing_layers: missing_layers.collect() })
+    }
+}

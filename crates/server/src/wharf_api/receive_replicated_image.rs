@@ -1,0 +1,62 @@
+//! ReceiveReplicatedImage: stores an image that another Wharf replicates to this server, whose layers are there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::arrival::{self, ArrivalMembers};
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::replication::receive::{self, Arrival, ArrivingImage};
+
+/// The operation.
+pub struct ReceiveReplicatedImage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    #[serde(flatten)]
+    arrival: ArrivalMembers,
+    image_digest: Option<String>,
+    image_manifest_media_type: Option<String>,
+    /// In base64, so that every byte stays what it is.
+    image_manifest: Option<String>,
+    image_tags: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+pub struct Output {}
+
+impl Operation for ReceiveReplicatedImage {
+    const NAME: &'static str = "ReceiveReplicatedImage";
+    const ACTION: &'static str = arrival::ACTION;
+    /// The longest manifest in base64, and a thousand tags.
+    const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+    type Input = Input;
+    type Output = Output;
+    type Checked = (Arrival, ArrivingImage);
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
+        let manifest = input.image_manifest.as_deref().and_then(|text| STANDARD.decode(text).ok());
+        let manifest = manifest.ok_or_else(|| WharfError::validation("imageManifest", "must be base64"))?;
+        let media_type = input.image_manifest_media_type.as_deref();
+        let image = ArrivingImage {
+            digest: arrival::digest(input.image_digest.as_deref())?,
+            media_type: arrival::parsed("imageManifestMediaType", media_type, "a media type")?,
+            manifest: manifest.into(),
+            tags: arrival::tags(input.image_tags.as_deref())?,
+        };
+        Ok((input.arrival.check(call)?, image))
+    }
+
+    fn needs(_: &Call<'_>, (arrival, _): &Self::Checked) -> Vec<Need> {
+        arrival::needs(arrival)
+    }
+
+    async fn run(call: &Call<'_>, (arrival, image): Self::Checked) -> Result<Output, WharfError> {
+        receive::put_image(call.app(), &arrival, image).await?;
+        Ok(Output {})
+    }
+}

@@ -1,0 +1,62 @@
+//! ReceiveReplicatedRemoval: takes away an image, or tags of one, that another Wharf has lost.
+
+use oci::{Digest, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::arrival::{self, ArrivalMembers};
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::replication::receive::{self, Arrival};
+
+/// The operation.
+pub struct ReceiveReplicatedRemoval;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    #[serde(flatten)]
+    arrival: ArrivalMembers,
+    image_digest: Option<String>,
+    image_tags: Option<Vec<String>>,
+    is_deleted: Option<bool>,
+}
+
+#[derive(Serialize)]
+pub struct Output {}
+
+/// The input, validated.
+pub struct Checked {
+    arrival: Arrival,
+    digest: Digest,
+    tags: Vec<Tag>,
+    is_deleted: bool,
+}
+
+impl Operation for ReceiveReplicatedRemoval {
+    const NAME: &'static str = "ReceiveReplicatedRemoval";
+    const ACTION: &'static str = arrival::ACTION;
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
+        Ok(Checked {
+            digest: arrival::digest(input.image_digest.as_deref())?,
+            tags: arrival::tags(input.image_tags.as_deref())?,
+            is_deleted: input.is_deleted.unwrap_or(false),
+            arrival: input.arrival.check(call)?,
+        })
+    }
+
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        arrival::needs(&checked.arrival)
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
+        let Checked { arrival, digest, tags, is_deleted } = checked;
+        receive::remove(call.app(), &arrival, digest, tags, is_deleted).await?;
+        Ok(Output {})
+    }
+}
