@@ -406,7 +406,9 @@ def describe_replication_backfill_results(ecr):
     assert complete["results"] == []
     paged, token = [], {}
     while token is not None:
-        page = ecr.call("DescribeReplicationBackfillResults", **here, maxResults=1, resultStatusFilter="FAILED", **token)
+        page = ecr.call(
+            "DescribeReplicationBackfillResults", **here, maxResults=1, resultStatusFilter="FAILED", **token
+        )
         paged += page["results"]
         token = {"nextToken": page["nextToken"]} if "nextToken" in page else None
     assert paged == ended["results"] and len(paged) == 4
@@ -440,7 +442,8 @@ def stop_replication_backfill(ecr):
         ecr.succeeded.add("StopReplicationBackfill")
         assert stopped["status"] in ("STOPPING", "STOPPED")
         wait_for(
-            lambda: ecr.call("DescribeReplicationBackfillResults", **here)["status"] == "STOPPED", "the back-fill to end"
+            lambda: ecr.call("DescribeReplicationBackfillResults", **here)["status"] == "STOPPED",
+            "the back-fill to end",
         )
 
 

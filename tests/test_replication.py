@@ -11,7 +11,15 @@ import pytest
 
 from harness import api_push, images
 from harness.commands import run
-from harness.registry_client import OCI_INDEX, RegistryClient, Repository, descriptor, digest_of, image_manifest, index_manifest
+from harness.registry_client import (
+    OCI_INDEX,
+    RegistryClient,
+    Repository,
+    descriptor,
+    digest_of,
+    image_manifest,
+    index_manifest,
+)
 from harness.server import Wharf, binary, wait_for
 from harness.skopeo import Skopeo
 from harness.terraform import Terraform
@@ -142,7 +150,9 @@ def test_aws_cli(two_regions):
     configuration = json.dumps(rules((AWAY, ACCOUNT), filters=["prod-"]))
     said = two_regions.aws("ecr", "put-replication-configuration", "--replication-configuration", configuration)
     assert json.loads(said)["replicationConfiguration"] == json.loads(configuration)
-    assert json.loads(two_regions.aws("ecr", "describe-registry"))["replicationConfiguration"] == json.loads(configuration)
+    assert json.loads(two_regions.aws("ecr", "describe-registry"))["replicationConfiguration"] == json.loads(
+        configuration
+    )
 
 
 def test_another_wharf_dies_in_the_middle_of_200_pushes(start):
