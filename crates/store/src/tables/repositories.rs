@@ -188,6 +188,20 @@ pub fn set_tag_mutability(
     Ok(())
 }
 
+/// For how many days deleted images of the repository can be restored; none if the server's setting holds.
+pub fn restore_window_days(tx: &mut dyn Tx, id: i64) -> Result<Option<i64>, StoreError> {
+    match tx.query_opt("SELECT restore_window_days FROM repositories WHERE id = $1", &[id.into()])? {
+        Some(row) => row.opt_int(0),
+        None => Ok(None),
+    }
+}
+
+/// Changes for how many days images can be restored that are deleted from now on; none for the server's setting.
+pub fn set_restore_window_days(tx: &mut dyn Tx, id: i64, days: Option<i64>) -> Result<(), StoreError> {
+    tx.execute("UPDATE repositories SET restore_window_days = $1 WHERE id = $2", &[days.into(), id.into()])?;
+    Ok(())
+}
+
 /// Removes the row. The caller has removed all that names it.
 pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
     tx.execute("DELETE FROM repositories WHERE id = $1", &[id.into()])?;
