@@ -13,6 +13,7 @@ use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
+use crate::jobs::worker::Wake;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
@@ -81,6 +82,8 @@ pub struct App {
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.
     pub pull_times: PullTimes,
+    /// Wakes the worker of background jobs.
+    pub wake_jobs: Wake,
 }
 
 impl App {

@@ -9,6 +9,7 @@ use super::errors::EcrError;
 use super::shapes::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::changes::Cause;
 use crate::registry::delete::{self, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
@@ -50,7 +51,7 @@ impl Operation for BatchDeleteImage {
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
-        let now_ms = call.app().now_ms();
+        let cause = Cause::of_caller(call.app(), &call.caller);
         // One transaction for all, in their order: a list that goes first frees its images for the next.
         let output = call.app().db.write(move |tx| {
             let repository = require(tx, &registry, &name)?;
@@ -63,7 +64,7 @@ impl Operation for BatchDeleteImage {
                         continue;
                     }
                 };
-                match delete::delete(tx, repository.id, &selector, now_ms)? {
+                match delete::delete(tx, &repository, &selector, &cause)? {
                     Ok(deleted) if deleted.tags.is_empty() => {
                         output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
                     }

@@ -10,6 +10,7 @@ use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ExclusionFilter, Repository};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::changes::Cause;
 use crate::registry::repositories;
 
 /// The operation.
@@ -103,7 +104,8 @@ impl Operation for CreateRepository {
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
-        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags)).await?;
+        let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
+        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })
     }
 }

@@ -9,6 +9,7 @@ use super::errors::EcrError;
 use super::shapes::Repository;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::changes::Cause;
 use crate::registry::repositories;
 
 /// The operation.
@@ -46,8 +47,8 @@ impl Operation for DeleteRepository {
     }
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
-        let now_ms = call.app().now_ms();
-        let deleted = call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, now_ms)).await?;
+        let cause = Cause::of_caller(call.app(), &call.caller);
+        let deleted = call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &deleted) })
     }
 }

@@ -9,6 +9,7 @@ use super::errors::EcrError;
 use super::shapes::{Image, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::changes::Cause;
 use crate::registry::push::{self, Face, Push};
 
 /// The operation.
@@ -57,7 +58,8 @@ impl Operation for PutImage {
             .map_err(|_| constraints::digest_pattern("imageDigest"))?;
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
-        Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest })
+        let cause = Cause::of_caller(call.app(), &call.caller);
+        Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest, cause })
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {

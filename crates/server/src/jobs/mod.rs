@@ -1,6 +1,9 @@
-//! Background work of one node: storing pull times and uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
+//! Background work of one node: jobs that follow from changes, and what is done again and again: storing pull times and
+//! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
 mod collect_garbage;
+pub mod job;
+pub mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +20,15 @@ const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
+/// Every kind of job.
+pub const JOBS: &[job::Entry] = &[];
+
 /// Works until `stop` turns true.
-pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
+    tokio::join!(worker::run(Arc::clone(&app), stop.clone()), run_rounds(app, stop));
+}
+
+async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(RELOAD_EVERY);

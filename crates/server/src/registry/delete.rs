@@ -1,10 +1,12 @@
 //! Deleting images, by tag and by digest, as BatchDeleteImage does (repositories-images.md 4).
 
-use oci::{Digest, Tag};
+use oci::Digest;
 use store::db::Tx;
 use store::tables::images::Image;
+use store::tables::repositories::Repository;
 use store::tables::{image_tags, images, repository_blobs};
 
+use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::pull::{NoImage, Selector, find_image};
 
@@ -29,30 +31,38 @@ pub enum NotDeleted {
 /// Deletes what the selector names. A tag alone takes the image along only if it was the last one.
 pub fn delete(
     tx: &mut dyn Tx,
-    repository_id: i64,
+    repository: &Repository,
     selector: &Selector,
-    now_ms: i64,
+    cause: &Cause,
 ) -> Result<Result<Deleted, NotDeleted>, RegistryError> {
-    let image = match find_image(tx, repository_id, selector)? {
+    let image = match find_image(tx, repository.id, selector)? {
         Ok(image) => image,
         Err(absent) => return Ok(Err(NotDeleted::Absent(absent))),
     };
     if let Selector::Tag(tag) = selector
         && image_tags::count_of_image(tx, image.id)? > 1
     {
-        return Ok(Ok(delete_tag(tx, repository_id, &image, tag)?));
+        image_tags::delete(tx, repository.id, tag.as_str())?;
+        return note(tx, repository, &image, vec![tag.to_string()], false, cause).map(Ok);
     }
-    let lists = images::parents(tx, repository_id, &image.digest)?;
+    let lists = images::parents(tx, repository.id, &image.digest)?;
     if !lists.is_empty() {
         return Ok(Err(NotDeleted::Referenced(lists)));
     }
     let tags = image_tags::delete_of_image(tx, image.id)?;
-    repository_blobs::remove_image(tx, repository_id, image.id, now_ms)?;
+    repository_blobs::remove_image(tx, repository.id, image.id, cause.at_ms)?;
     images::delete(tx, image.id)?;
-    Ok(Ok(Deleted { digest: image.digest, tags }))
+    note(tx, repository, &image, tags, true, cause).map(Ok)
 }
 
-fn delete_tag(tx: &mut dyn Tx, repository_id: i64, image: &Image, tag: &Tag) -> Result<Deleted, RegistryError> {
-    image_tags::delete(tx, repository_id, tag.as_str())?;
-    Ok(Deleted { digest: image.digest, tags: vec![tag.to_string()] })
+fn note(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    image: &Image,
+    tags: Vec<String>,
+    is_gone: bool,
+    cause: &Cause,
+) -> Result<Deleted, RegistryError> {
+    changes::note(tx, cause, repository, &Change::ImageDeleted { image: image.into(), tags: &tags, is_gone })?;
+    Ok(Deleted { digest: image.digest, tags })
 }

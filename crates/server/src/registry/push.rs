@@ -9,6 +9,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 use store::tables::{image_tags, images, repository_blobs};
 
+use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::repositories::{reference, require};
 use crate::app::App;
@@ -43,6 +44,8 @@ pub struct Push {
     pub media_type: Option<MediaType>,
     /// The manifest, kept byte for byte.
     pub manifest: Bytes,
+    /// Who pushes, and when.
+    pub cause: Cause,
 }
 
 /// What was pushed.
@@ -88,7 +91,7 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         size_bytes: manifest.image_size_bytes(),
         manifest_bytes: push.manifest.len() as u64,
         sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
-        pushed_at_ms: app.now_ms(),
+        pushed_at_ms: push.cause.at_ms,
     };
     app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
     Ok(pushed)
@@ -120,6 +123,8 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
         }
         None => insert_image(tx, &repository, manifest, new)?,
     };
+    let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
+    changes::note(tx, &push.cause, &repository, &pushed)?;
     let Some(tag) = &push.tag else { return Ok(()) };
     if immutable_tag.is_some() {
         // The primary key decides, also between two pushes at once.

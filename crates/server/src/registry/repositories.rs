@@ -6,6 +6,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository};
 use store::tables::{blobs, images, repository_blobs, resource_tags, uploads};
 
+use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
 
 /// The repository, or the error that names it.
@@ -21,13 +22,19 @@ pub fn reference(repository: &Repository) -> RepositoryRef {
 }
 
 /// Creates a repository with its resource tags.
-pub fn create(tx: &mut dyn Tx, new: &NewRepository, tags: &[(String, String)]) -> Result<Repository, RegistryError> {
+pub fn create(
+    tx: &mut dyn Tx,
+    new: &NewRepository,
+    tags: &[(String, String)],
+    cause: &Cause,
+) -> Result<Repository, RegistryError> {
     let created = repositories::insert(tx, new)?.ok_or_else(|| {
         RegistryError::RepositoryAlreadyExists(RepositoryRef { registry: new.registry.clone(), name: new.name.clone() })
     })?;
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;
     }
+    changes::note(tx, cause, &created, &Change::RepositoryCreated)?;
     Ok(created)
 }
 
@@ -37,16 +44,17 @@ pub fn delete(
     registry: &RegistryId,
     name: &RepositoryName,
     force: bool,
-    now_ms: i64,
+    cause: &Cause,
 ) -> Result<Repository, RegistryError> {
     let repository = require(tx, registry, name)?;
     if !force && images::any(tx, repository.id)? {
         return Err(RegistryError::RepositoryNotEmpty(reference(&repository)));
     }
     images::delete_all(tx, repository.id)?;
-    uploads::abandon_all_of(tx, repository.id, now_ms)?;
+    uploads::abandon_all_of(tx, repository.id, cause.at_ms)?;
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
     repositories::delete(tx, repository.id)?;
+    changes::note(tx, cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)
 }

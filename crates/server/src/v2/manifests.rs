@@ -7,6 +7,7 @@ use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
+use crate::registry::changes::Cause;
 use crate::registry::delete::{self, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
@@ -64,6 +65,7 @@ pub async fn put(
         digest,
         media_type: declared,
         manifest,
+        cause: Cause::of_caller(&request.http.app, &request.caller),
     };
     let pushed = push::put_image(&request.http.app, push).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
@@ -81,12 +83,13 @@ pub async fn put(
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
-    let (registry, name, now_ms) = (request.registry.clone(), name.clone(), app.now_ms());
+    let (registry, name) = (request.registry.clone(), name.clone());
+    let cause = Cause::of_caller(app, &request.caller);
     let selector = reference.into();
     app.db
         .write(move |tx| {
             let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, repository.id, &selector, now_ms)? {
+            match delete::delete(tx, &repository, &selector, &cause)? {
                 Ok(_) => Ok(()),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),

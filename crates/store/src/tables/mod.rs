@@ -12,6 +12,7 @@ pub mod identity_version;
 pub mod image_protections;
 pub mod image_tags;
 pub mod images;
+pub mod jobs;
 pub mod registry_id;
 pub mod registry_policies;
 pub mod removed_objects;

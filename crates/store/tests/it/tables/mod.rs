@@ -5,6 +5,7 @@ mod counting;
 mod fixtures;
 mod image_tags;
 mod images;
+mod jobs;
 mod removed_objects;
 mod repositories;
 mod repository_blobs;

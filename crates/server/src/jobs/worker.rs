@@ -1,0 +1,192 @@
+//! The worker of a node: takes jobs that are due, works on several at a time, and notes how they ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::db::Dialect;
+use store::error::StoreError;
+use store::tables::jobs::{self, TakenJob};
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::JOBS;
+use super::job::{Entry, JobError};
+use crate::app::App;
+use crate::http::listener::stopped;
+
+/// How often the worker looks for what is due, if nobody wakes it.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A node that does not extend its hold for so long has lost the job to others.
+const LEASE_MS: i64 = 30_000;
+const EXTEND_EVERY: Duration = Duration::from_secs(10);
+const LONGEST_DELAY_MS: i64 = 5 * 60 * 1000;
+
+/// Wakes the worker when something is due at once.
+#[derive(Default)]
+pub struct Wake(Notify);
+
+impl Wake {
+    /// Lets the worker look now.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Works until `stop` turns true, then puts back what it has not finished.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let lease = uuid::Uuid::new_v4().to_string();
+    if app.db.dialect() == Dialect::Sqlite {
+        // The data folder has one server at a time: whatever is held was held by one that has ended.
+        put_back_all(&app, None).await;
+    }
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut running = JoinSet::new();
+    let mut kinds: HashMap<Id, &'static str> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            _ = look.tick() => {}
+            () = app.wake_jobs.0.notified() => {}
+            Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
+                let id = match ended {
+                    Ok((id, ())) => id,
+                    Err(panicked) => {
+                        tracing::error!(error = %panicked, "a background job panicked: {panicked}");
+                        panicked.id()
+                    }
+                };
+                kinds.remove(&id);
+            }
+        }
+        for entry in JOBS {
+            let busy = kinds.values().filter(|kind| **kind == entry.kind).count();
+            let taken = match take(&app, entry, &lease, entry.at_once.saturating_sub(busy)).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    tracing::error!(%error, "jobs of kind {} cannot be taken: {error}", entry.kind);
+                    continue;
+                }
+            };
+            for job in taken {
+                let task = running.spawn(work(Arc::clone(&app), entry, job));
+                kinds.insert(task.id(), entry.kind);
+            }
+        }
+    }
+    running.shutdown().await;
+    put_back_all(&app, Some(lease)).await;
+}
+
+async fn put_back_all(app: &App, lease: Option<String>) {
+    let now_ms = app.now_ms();
+    if let Err(error) = app.db.write(move |tx| jobs::release(tx, lease.as_deref(), now_ms)).await {
+        tracing::warn!(%error, "jobs were not put back, and wait for their leases to end: {error}");
+    }
+}
+
+async fn take(app: &App, entry: &'static Entry, lease: &str, free: usize) -> Result<Vec<TakenJob>, StoreError> {
+    let now_ms = app.now_ms();
+    if free == 0 || !app.db.read_point(move |tx| jobs::is_any_due(tx, entry.kind, now_ms)).await? {
+        return Ok(Vec::new());
+    }
+    let lease = lease.to_owned();
+    app.db.write(move |tx| jobs::take_due(tx, entry.kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
+}
+
+/// Works on one job for as long as it is ours, and notes how it ended.
+async fn work(app: Arc<App>, entry: &'static Entry, job: TakenJob) {
+    let result = if job.attempts > entry.max_attempts {
+        Err(JobError::Hopeless(format!("it was begun {} times and never came to an end", job.attempts - 1)))
+    } else {
+        tokio::select! {
+            result = (entry.run)(Arc::clone(&app), &job) => result,
+            () = hold(&app, &job) => {
+                tracing::warn!("job {} {} was lost to another node", job.kind, job.key);
+                return;
+            }
+        }
+    };
+    if let Err(error) = note_end(&app, entry, job, result).await {
+        tracing::error!(%error, "the end of a job was not noted, so it is done again: {error}");
+    }
+}
+
+/// Extends the lease again and again; returns when it is lost.
+async fn hold(app: &App, job: &TakenJob) {
+    let mut extend = interval(EXTEND_EVERY);
+    extend.tick().await;
+    loop {
+        extend.tick().await;
+        let (job, until_ms) = (job.clone(), app.now_ms() + LEASE_MS);
+        match app.db.write(move |tx| jobs::extend(tx, &job, until_ms)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%error, "a job's lease was not extended: {error}"),
+        }
+    }
+}
+
+async fn note_end(
+    app: &App,
+    entry: &'static Entry,
+    job: TakenJob,
+    result: Result<(), JobError>,
+) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    let failure = match result {
+        Ok(()) => return app.db.write(move |tx| jobs::finish(tx, &job, now_ms)).await,
+        Err(JobError::TooEarly { until_ms }) => {
+            return app.db.write(move |tx| jobs::put_back(tx, &job, until_ms, None)).await;
+        }
+        Err(JobError::Hopeless(text)) => return give_up(app, job, text).await,
+        Err(JobError::Failed(text)) => text,
+        Err(JobError::Store(error)) => error.to_string(),
+    };
+    if job.attempts >= entry.max_attempts {
+        return give_up(app, job, failure).await;
+    }
+    let due_at_ms = now_ms + delay_ms(job.attempts);
+    tracing::info!("job {} {} failed and is tried again: {failure}", job.kind, job.key);
+    app.db.write(move |tx| jobs::put_back(tx, &job, due_at_ms, Some(&failure))).await
+}
+
+async fn give_up(app: &App, job: TakenJob, text: String) -> Result<(), StoreError> {
+    tracing::warn!("job {} {} is given up: {text}", job.kind, job.key);
+    let now_ms = app.now_ms();
+    app.db.write(move |tx| jobs::give_up(tx, &job, now_ms, &text)).await
+}
+
+fn delay_ms(attempts: i64) -> i64 {
+    (1000_i64 << (attempts - 1).clamp(0, 20)).min(LONGEST_DELAY_MS)
+}
+
+/// Works off all that is due at this moment, for tests.
+#[cfg(test)]
+pub async fn work_off(app: &Arc<App>) {
+    loop {
+        let mut count = 0;
+        for entry in JOBS {
+            for job in take(app, entry, "test", 100).await.expect("readable") {
+                count += 1;
+                work(Arc::clone(app), entry, job).await;
+            }
+        }
+        if count == 0 {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_five_minutes() {
+        let delays: Vec<i64> = [1, 2, 3, 9, 10, 64, 200].map(delay_ms).into();
+        assert_eq!(delays, [1000, 2000, 4000, 256_000, 300_000, 300_000, 300_000]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Changes of repositories and images, and what follows from them: the one place that every change is told to, in its
+//! own transaction, so that what follows is never lost and never early.
+
+use std::sync::Arc;
+
+use oci::Digest;
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::images::ImageStatus;
+use store::tables::repositories::Repository;
+
+use crate::app::App;
+
+/// Who makes a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The principal of a request, by its ARN.
+    Principal(Arc<str>),
+    /// A repository's lifecycle policy.
+    Lifecycle,
+    /// Replication from another registry. What it brings is not replicated on (replication-cache-templates.md 1).
+    Replication,
+    /// A pull through cache rule.
+    PullThroughCache,
+}
+
+/// By whom, when and for whom a change is made.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// Who makes it.
+    pub actor: Actor,
+    /// When.
+    pub at_ms: i64,
+}
+
+impl Cause {
+    /// A change that is made now.
+    pub fn now(app: &App, actor: Actor) -> Self {
+        Self { actor, at_ms: app.now_ms() }
+    }
+
+    /// A change that a request makes now.
+    pub fn of_caller(app: &App, caller: &crate::auth::caller::Caller) -> Self {
+        Self::now(app, Actor::Principal(caller.arn().into()))
+    }
+}
+
+/// What has changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// A repository was made.
+    RepositoryCreated,
+    /// A repository was deleted, with all that was in it.
+    RepositoryDeleted,
+    /// An image was pushed, or a tag was given to one that was there.
+    ImagePushed {
+        /// Which.
+        image: ChangedImage<'a>,
+        /// The tag that it was pushed with.
+        tag: Option<&'a str>,
+    },
+    /// An image was deleted with its tags, or only some of its tags were.
+    ImageDeleted {
+        /// Which.
+        image: ChangedImage<'a>,
+        /// The tags that went.
+        tags: &'a [String],
+        /// Whether the image went, too.
+        is_gone: bool,
+    },
+    /// An image was archived, is being restored, or is back from the archive.
+    ImageStatusChanged {
+        /// Which.
+        image: ChangedImage<'a>,
+        /// What it is now.
+        status: ImageStatus,
+    },
+}
+
+/// The image that a change is about.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedImage<'a> {
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Its manifest's media type.
+    pub media_type: &'a str,
+    /// ECR's `artifactMediaType`.
+    pub artifact_media_type: Option<&'a str>,
+}
+
+impl<'a> From<&'a store::tables::images::Image> for ChangedImage<'a> {
+    fn from(image: &'a store::tables::images::Image) -> Self {
+        Self {
+            digest: &image.digest,
+            media_type: &image.media_type,
+            artifact_media_type: image.artifact_media_type.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a store::tables::images::NewImage> for ChangedImage<'a> {
+    fn from(image: &'a store::tables::images::NewImage) -> Self {
+        Self {
+            digest: &image.digest,
+            media_type: &image.media_type,
+            artifact_media_type: image.artifact_media_type.as_deref(),
+        }
+    }
+}
+
+/// Notes what follows from a change. Whoever changes something calls this in the transaction that does it.
+pub fn note(_tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
+    tracing::debug!(
+        repository = %repository.spec.name,
+        actor = ?cause.actor,
+        "change in {}: {change:?}", repository.spec.name
+    );
+    Ok(())
+}

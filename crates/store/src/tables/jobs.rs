@@ -1,0 +1,215 @@
+//! Background work that waits, is being done, or has been given up.
+//!
+//! A job is noted in the transaction of the change that it follows from, so it is never lost and never early. One row
+//! exists per kind and key: noting a job that waits changes nothing but its payload, and noting one that is being
+//! worked on lets it run once more afterwards. Nodes share the work out by leases: who takes a job holds it until a
+//! time, and if that passes, it is anybody's again.
+
+use super::repositories::count;
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+
+/// A job to do.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJob<'a> {
+    /// What is to be done.
+    pub kind: &'a str,
+    /// To what; one job of a kind exists per key.
+    pub key: &'a str,
+    /// All else that the work needs to know, as JSON.
+    pub payload: &'a str,
+    /// Not before.
+    pub due_at_ms: i64,
+}
+
+/// A job that its taker holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenJob {
+    /// The row's key.
+    pub id: i64,
+    /// See [`NewJob::kind`].
+    pub kind: String,
+    /// See [`NewJob::key`].
+    pub key: String,
+    /// See [`NewJob::payload`].
+    pub payload: String,
+    /// How often it was noted; tells whether it was noted again meanwhile.
+    pub generation: i64,
+    /// How often it was taken, this time included.
+    pub attempts: i64,
+    /// Whose it is.
+    pub lease: String,
+}
+
+/// A job as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobStatus {
+    /// The row's key.
+    pub id: i64,
+    /// See [`NewJob::kind`].
+    pub kind: String,
+    /// See [`NewJob::key`].
+    pub key: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it was first noted.
+    pub created_at_ms: i64,
+    /// When it is tried next; of no meaning for a job that was given up.
+    pub due_at_ms: i64,
+    /// Whether a node is at it.
+    pub is_running: bool,
+    /// Whether it was given up.
+    pub is_dead: bool,
+    /// What the last attempt failed of.
+    pub last_error: Option<String>,
+}
+
+/// Notes a job. One that waits takes the new payload and the earlier time; one that was given up begins anew.
+pub fn enqueue(tx: &mut dyn Tx, job: &NewJob<'_>, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO jobs (kind, key, payload, generation, attempts, created_at_ms, due_at_ms, is_dead) \
+         VALUES ($1, $2, $3, 1, 0, $4, $5, 0) ON CONFLICT (kind, key) DO UPDATE SET \
+         payload = excluded.payload, generation = jobs.generation + 1, is_dead = 0, \
+         attempts = CASE WHEN jobs.is_dead = 1 THEN 0 ELSE jobs.attempts END, \
+         due_at_ms = CASE WHEN jobs.is_dead = 1 THEN excluded.due_at_ms \
+                          WHEN jobs.lease IS NOT NULL OR jobs.due_at_ms < excluded.due_at_ms THEN jobs.due_at_ms \
+                          ELSE excluded.due_at_ms END",
+        &[job.kind.into(), job.key.into(), job.payload.into(), now_ms.into(), job.due_at_ms.into()],
+    )?;
+    Ok(())
+}
+
+/// Whether any job of the kind can be taken.
+pub fn is_any_due(tx: &mut dyn Tx, kind: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM jobs WHERE kind = $1 AND is_dead = 0 AND due_at_ms <= $2 LIMIT 1",
+        &[kind.into(), now_ms.into()],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Takes up to `limit` jobs of a kind that are due, the longest due first, and holds them until `until_ms`.
+pub fn take_due(
+    tx: &mut dyn Tx,
+    kind: &str,
+    lease: &str,
+    now_ms: i64,
+    until_ms: i64,
+    limit: usize,
+) -> Result<Vec<TakenJob>, StoreError> {
+    let sql = format!(
+        "UPDATE jobs SET lease = $1, due_at_ms = $2, attempts = attempts + 1 WHERE id IN ( \
+         SELECT id FROM jobs WHERE kind = $3 AND is_dead = 0 AND due_at_ms <= $4 ORDER BY due_at_ms, id LIMIT $5{}) \
+         RETURNING id, kind, key, payload, generation, attempts, lease",
+        tx.dialect().lock_free_rows()
+    );
+    let rows = tx.query(&sql, &[lease.into(), until_ms.into(), kind.into(), now_ms.into(), count(limit)])?;
+    let mut taken = rows.iter().map(taken_from_row).collect::<Result<Vec<_>, _>>()?;
+    taken.sort_by_key(|job| job.id);
+    Ok(taken)
+}
+
+fn taken_from_row(row: &Row) -> Result<TakenJob, StoreError> {
+    Ok(TakenJob {
+        id: row.int(0)?,
+        kind: row.text(1)?.to_owned(),
+        key: row.text(2)?.to_owned(),
+        payload: row.text(3)?.to_owned(),
+        generation: row.int(4)?,
+        attempts: row.int(5)?,
+        lease: row.text(6)?.to_owned(),
+    })
+}
+
+/// Holds a job longer; `false` if it is no longer held by that lease.
+pub fn extend(tx: &mut dyn Tx, job: &TakenJob, until_ms: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE jobs SET due_at_ms = $1 WHERE id = $2 AND lease = $3 AND is_dead = 0",
+        &[until_ms.into(), job.id.into(), job.lease.as_str().into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Ends a job that was done. If it was noted again meanwhile, it is due at once, as a fresh one. Without effect if the
+/// lease has gone to another node.
+pub fn finish(tx: &mut dyn Tx, job: &TakenJob, now_ms: i64) -> Result<(), StoreError> {
+    let done = tx.execute(
+        "DELETE FROM jobs WHERE id = $1 AND lease = $2 AND generation = $3",
+        &[job.id.into(), job.lease.as_str().into(), job.generation.into()],
+    )?;
+    if done == 0 {
+        tx.execute(
+            "UPDATE jobs SET lease = NULL, attempts = 0, due_at_ms = $1, last_error = NULL WHERE id = $2 AND lease = $3",
+            &[now_ms.into(), job.id.into(), job.lease.as_str().into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Puts a job back that is to be tried again, with what went wrong; none if it only waits for something.
+pub fn put_back(tx: &mut dyn Tx, job: &TakenJob, due_at_ms: i64, error: Option<&str>) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, attempts = attempts - $3 \
+         WHERE id = $4 AND lease = $5",
+        &[due_at_ms.into(), error.into(), i64::from(error.is_none()).into(), job.id.into(), job.lease.as_str().into()],
+    )?;
+    Ok(())
+}
+
+/// Gives a job up, with what went wrong. If it was noted again meanwhile, it is due at once instead.
+pub fn give_up(tx: &mut dyn Tx, job: &TakenJob, now_ms: i64, error: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, \
+         attempts = CASE WHEN generation = $3 THEN attempts ELSE 0 END, \
+         is_dead = CASE WHEN generation = $3 THEN 1 ELSE 0 END WHERE id = $4 AND lease = $5",
+        &[now_ms.into(), error.into(), job.generation.into(), job.id.into(), job.lease.as_str().into()],
+    )?;
+    Ok(())
+}
+
+/// Puts back what a lease holds, or what any does: for a node that stops, and for the start of the only one.
+pub fn release(tx: &mut dyn Tx, lease: Option<&str>, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE jobs SET lease = NULL, due_at_ms = $1 WHERE lease IS NOT NULL AND lease = COALESCE($2, lease)",
+        &[now_ms.into(), lease.into()],
+    )?;
+    Ok(())
+}
+
+/// Forgets a job, whether or not a node is at it.
+pub fn cancel(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM jobs WHERE kind = $1 AND key = $2", &[kind.into(), key.into()])?;
+    Ok(())
+}
+
+/// Up to `limit` jobs in the order of their ids, from the first after `after`.
+pub fn list(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
+    tx.query(
+        "SELECT id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error FROM jobs \
+         WHERE id > $1 ORDER BY id LIMIT $2",
+        &[after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(JobStatus {
+            id: row.int(0)?,
+            kind: row.text(1)?.to_owned(),
+            key: row.text(2)?.to_owned(),
+            attempts: row.int(3)?,
+            created_at_ms: row.int(4)?,
+            due_at_ms: row.int(5)?,
+            is_running: row.opt_text(6)?.is_some(),
+            is_dead: row.bool(7)?,
+            last_error: row.opt_text(8)?.map(str::to_owned),
+        })
+    })
+    .collect()
+}
+
+/// Lets jobs that were given up begin anew: the one of that id, or all.
+pub fn revive(tx: &mut dyn Tx, id: Option<i64>, now_ms: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "UPDATE jobs SET is_dead = 0, attempts = 0, due_at_ms = $1 WHERE is_dead = 1 AND id = COALESCE($2, id)",
+        &[now_ms.into(), id.into()],
+    )
+}

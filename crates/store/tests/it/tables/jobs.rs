@@ -1,0 +1,181 @@
+//! Background jobs: one per kind and key, taken by one at a time, never lost.
+
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::jobs::{self, JobStatus, NewJob, TakenJob};
+
+use super::fixtures::in_transaction;
+use crate::backend::{Backend, on_every_backend};
+
+on_every_backend!(
+    what_is_due_is_taken_once,
+    a_lease_that_ends_frees_the_job,
+    noting_again_coalesces,
+    noting_again_while_it_runs_lets_it_run_once_more,
+    a_job_is_put_back_and_given_up,
+    a_lost_lease_changes_nothing,
+    nodes_share_a_queue,
+);
+
+fn note(tx: &mut dyn Tx, key: &str, payload: &str, due_at_ms: i64) -> Result<(), StoreError> {
+    jobs::enqueue(tx, &NewJob { kind: "copy", key, payload, due_at_ms }, 1)
+}
+
+fn take(tx: &mut dyn Tx, lease: &str, now_ms: i64) -> Result<Vec<TakenJob>, StoreError> {
+    jobs::take_due(tx, "copy", lease, now_ms, now_ms + 100, 10)
+}
+
+fn only(tx: &mut dyn Tx) -> Result<JobStatus, StoreError> {
+    let mut all = jobs::list(tx, 0, 10)?;
+    assert_eq!(all.len(), 1);
+    Ok(all.remove(0))
+}
+
+async fn what_is_due_is_taken_once(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        for (key, due_at_ms) in [("a", 30), ("b", 10), ("c", 20)] {
+            note(tx, key, "{}", due_at_ms)?;
+        }
+        jobs::enqueue(tx, &NewJob { kind: "other", key: "a", payload: "{}", due_at_ms: 0 }, 1)?;
+        assert!(!jobs::is_any_due(tx, "copy", 9)? && jobs::is_any_due(tx, "copy", 10)?);
+        assert!(take(tx, "n1", 9)?.is_empty());
+        let first = jobs::take_due(tx, "copy", "n1", 30, 130, 2)?;
+        assert_eq!(first.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!((first[0].attempts, first[0].lease.as_str()), (1, "n1"));
+        let second = take(tx, "n2", 30)?;
+        assert_eq!(second.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert!(take(tx, "n2", 30)?.is_empty());
+        for job in first.iter().chain(&second) {
+            jobs::finish(tx, job, 40)?;
+        }
+        assert_eq!(jobs::list(tx, 0, 10)?.len(), 1, "the one of another kind");
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_lease_that_ends_frees_the_job(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note(tx, "a", "{}", 0)?;
+        let held = take(tx, "n1", 0)?.remove(0);
+        assert!(jobs::extend(tx, &held, 200)?);
+        assert!(take(tx, "n2", 199)?.is_empty());
+        let retaken = take(tx, "n2", 200)?.remove(0);
+        assert_eq!(retaken.attempts, 2);
+        assert!(!jobs::extend(tx, &held, 500)?, "it is another node's now");
+        jobs::release(tx, Some("n1"), 210)?;
+        assert!(only(tx)?.is_running);
+        jobs::release(tx, None, 210)?;
+        assert!(!only(tx)?.is_running);
+        assert_eq!(take(tx, "n3", 210)?.len(), 1);
+        Ok(())
+    })
+    .await;
+}
+
+async fn noting_again_coalesces(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note(tx, "a", "1", 50)?;
+        note(tx, "a", "2", 80)?;
+        assert_eq!(only(tx)?.due_at_ms, 50);
+        note(tx, "a", "3", 20)?;
+        assert_eq!(only(tx)?.due_at_ms, 20);
+        let job = take(tx, "n1", 20)?.remove(0);
+        assert_eq!(job.payload, "3");
+        jobs::finish(tx, &job, 30)?;
+        assert!(jobs::list(tx, 0, 10)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+async fn noting_again_while_it_runs_lets_it_run_once_more(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note(tx, "a", "1", 0)?;
+        let job = take(tx, "n1", 0)?.remove(0);
+        note(tx, "a", "2", 0)?;
+        note(tx, "a", "3", 0)?;
+        assert!(take(tx, "n2", 50)?.is_empty(), "never two at once");
+        jobs::finish(tx, &job, 60)?;
+        let again = take(tx, "n2", 60)?.remove(0);
+        assert_eq!((again.payload.as_str(), again.attempts), ("3", 1));
+        jobs::finish(tx, &again, 70)?;
+        assert!(jobs::list(tx, 0, 10)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_job_is_put_back_and_given_up(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note(tx, "a", "1", 0)?;
+        let job = take(tx, "n1", 0)?.remove(0);
+        jobs::put_back(tx, &job, 40, None)?;
+        assert_eq!(only(tx)?.attempts, 0, "waiting is no failure");
+        let job = take(tx, "n1", 40)?.remove(0);
+        jobs::put_back(tx, &job, 90, Some("unreachable"))?;
+        let status = only(tx)?;
+        assert_eq!((status.attempts, status.due_at_ms, status.last_error.as_deref()), (1, 90, Some("unreachable")));
+        let job = take(tx, "n1", 90)?.remove(0);
+        jobs::give_up(tx, &job, 95, "refused")?;
+        assert!(only(tx)?.is_dead && take(tx, "n1", i64::MAX - 1000)?.is_empty());
+        assert_eq!(jobs::revive(tx, None, 100)?, 1);
+        let job = take(tx, "n1", 100)?.remove(0);
+        assert_eq!(job.attempts, 1);
+        note(tx, "a", "2", 0)?;
+        jobs::give_up(tx, &job, 105, "refused")?;
+        assert!(!only(tx)?.is_dead, "it was noted again meanwhile");
+        let job = take(tx, "n1", 105)?.remove(0);
+        jobs::give_up(tx, &job, 110, "refused")?;
+        note(tx, "a", "3", 120)?;
+        assert_eq!(take(tx, "n1", 120)?.remove(0).payload, "3", "noting revives it");
+        jobs::cancel(tx, "copy", "a")?;
+        assert!(jobs::list(tx, 0, 10)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_lost_lease_changes_nothing(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note(tx, "a", "1", 0)?;
+        let late = take(tx, "n1", 0)?.remove(0);
+        let now = take(tx, "n2", 100)?.remove(0);
+        let before = only(tx)?;
+        jobs::finish(tx, &late, 110)?;
+        jobs::put_back(tx, &late, 500, Some("late"))?;
+        jobs::give_up(tx, &late, 110, "late")?;
+        assert_eq!(only(tx)?, before);
+        jobs::finish(tx, &now, 120)?;
+        assert!(jobs::list(tx, 0, 10)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+async fn nodes_share_a_queue(backend: &Backend) {
+    const JOBS: usize = 200;
+    let db = backend.open(store::db::migrate::MIGRATIONS);
+    db.write(|tx| (0..JOBS).try_for_each(|number| note(tx, &number.to_string(), "{}", 0))).await.expect("stored");
+    let mut nodes = tokio::task::JoinSet::new();
+    for node in 0..8 {
+        let db = db.clone();
+        nodes.spawn(async move {
+            let mut taken = Vec::new();
+            loop {
+                let lease = format!("n{node}");
+                let batch = db.write(move |tx| jobs::take_due(tx, "copy", &lease, 10, 1_000, 7)).await.expect("taken");
+                if batch.is_empty() {
+                    return taken;
+                }
+                taken.extend(batch.into_iter().map(|job| job.key));
+            }
+        });
+    }
+    let mut all: Vec<String> = nodes.join_all().await.into_iter().flatten().collect();
+    all.sort_unstable();
+    all.dedup();
+    // A node may see nothing free while others hold the last rows, so what is missing must still be in the queue.
+    let left = db.write(|tx| jobs::take_due(tx, "copy", "last", 10, 1_000, JOBS)).await.expect("taken").len();
+    assert_eq!(all.len() + left, JOBS);
+}
