@@ -143,13 +143,16 @@ impl IntoAwsError for EcrError {
     }
 }
 
-fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
+/// ECR's error for what the registry refuses. Logs what is not the client's doing.
+pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
     let message = error.to_string();
     let new = |code| AwsError::new(code, message.clone());
     match error {
         RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
         RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),
-        RegistryError::RepositoryNotEmpty(_) => new("RepositoryNotEmptyException"),
+        RegistryError::RepositoryNotEmpty(_) | RegistryError::RepositoryProtected(..) => {
+            new("RepositoryNotEmptyException")
+        }
         RegistryError::UploadNotFound(..) => new("UploadNotFoundException"),
         RegistryError::UploadBusy => invalid_parameter("uploadId", &message),
         RegistryError::UploadOutOfOrder { repository, upload, received } => {
@@ -181,7 +184,7 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound => new("ImageNotFoundException"),
-        RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

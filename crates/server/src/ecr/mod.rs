@@ -36,6 +36,7 @@ mod untag_resource;
 mod upload_layer_part;
 
 use crate::aws_api::operation::Entry;
+pub use errors::registry_error;
 
 /// Every operation of ECR that Wharf has.
 pub const OPERATIONS: &[Entry] = &[

@@ -118,13 +118,8 @@ pub fn keep_all_of(tx: &mut dyn Tx, repository_id: i64, note: &DeletionNote) -> 
 }
 
 fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Result<(), StoreError> {
-    let noted = [
-        note.at_ms.into(),
-        note.by.as_str().into(),
-        note.reason.as_str().into(),
-        note.expires_at_ms.into(),
-        id.into(),
-    ];
+    let noted =
+        [note.at_ms.into(), note.by.as_str().into(), note.reason.as_str().into(), note.expires_at_ms.into(), id.into()];
     tx.execute(
         &format!(
             "INSERT INTO deleted_images (id, account_id, region, repository_name, encryption_type, kms_key, \
@@ -282,8 +277,10 @@ pub fn children(tx: &mut dyn Tx, id: i64) -> Result<Vec<Digest>, StoreError> {
 /// Puts a deleted image back among a repository's images, with its old key, as it was but without its tags, which are
 /// forgotten with the row: read them first. The repository has no image of the digest and the same encryption scope.
 pub fn restore(tx: &mut dyn Tx, id: i64, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
-    let named =
-        tx.query("SELECT digest, blob_id, media_type FROM deleted_image_blobs WHERE deleted_image_id = $1", &[id.into()])?;
+    let named = tx.query(
+        "SELECT digest, blob_id, media_type FROM deleted_image_blobs WHERE deleted_image_id = $1",
+        &[id.into()],
+    )?;
     for row in &named {
         let digest: Digest = parse_column(row.text(0)?, "deleted_image_blobs.digest")?;
         // The reference goes over to the repository, unless that has one.

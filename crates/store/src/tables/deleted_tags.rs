@@ -81,7 +81,12 @@ pub fn list_of_image(tx: &mut dyn Tx, deleted_image_id: i64) -> Result<Vec<Delet
 }
 
 /// Up to `limit` tags whose images stayed, in the order of repository, deletion and id, from the first after `after`.
-pub fn list_alone(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Result<Vec<DeletedTag>, StoreError> {
+pub fn list_alone(
+    tx: &mut dyn Tx,
+    wanted: &Wanted,
+    after: &After,
+    limit: usize,
+) -> Result<Vec<DeletedTag>, StoreError> {
     let (from, to) = wanted.repository_bounds();
     tx.query(
         &format!(
