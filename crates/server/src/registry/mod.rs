@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization.
 
 pub mod blobs;
+pub mod creation;
 pub mod delete;
 pub mod errors;
 pub mod pull;
