@@ -114,7 +114,8 @@ impl From<RegistryError> for V2Error {
             }
             RegistryError::TooManyTagsOnImage
             | RegistryError::ImageProtected(_)
-            | RegistryError::RepositoryProtected(..) => new(ErrorCode::Denied),
+            | RegistryError::RepositoryProtected(..)
+            | RegistryError::TemplateKmsKeyNotFound { .. } => new(ErrorCode::Denied),
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }
