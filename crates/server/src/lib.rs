@@ -11,6 +11,7 @@ mod http;
 mod iam_api;
 mod jobs;
 mod registry;
+mod secrets;
 pub mod start;
 mod sts;
 #[cfg(test)]

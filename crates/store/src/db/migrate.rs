@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "jobs", "0004_jobs.sql"),
     migration!(5, "creation_templates", "0005_creation_templates.sql"),
     migration!(6, "deleted_images", "0006_deleted_images.sql"),
+    migration!(7, "secrets", "0007_secrets.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -21,6 +21,8 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod secret_versions;
+pub mod secrets;
 pub mod service_key_check;
 pub mod uploads;
 

@@ -457,7 +457,8 @@ async fn restoring_races_with_collecting(backend: &Backend) {
     let id = repository.id;
     for image in 0..ROUNDS {
         let deleted = db.write(move |tx| {
-            add_blob(tx, &repositories::find(tx, &home(), &name("app"))?.expect("there"), &digest(100), NOW_MS)?;
+            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            add_blob(tx, &app, &digest(100), NOW_MS)?;
             let image_id = add_image_of(tx, id, image, [digest(100)])?;
             delete_kept(tx, id, image_id, &note(NOW_MS, NOW_MS + 5))?;
             Ok::<_, StoreError>(image_id)
@@ -498,7 +499,8 @@ async fn deleting_races_with_pushing(backend: &Backend) {
     for round in 0..ROUNDS {
         let (old, new) = (2 * round, 2 * round + 1);
         db.write(move |tx| {
-            add_blob(tx, &repositories::find(tx, &home(), &name("app"))?.expect("there"), &digest(100), NOW_MS)?;
+            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            add_blob(tx, &app, &digest(100), NOW_MS)?;
             add_image_of(tx, id, old, [digest(100)])
         })
         .await

@@ -2,6 +2,7 @@
 
 mod account_settings;
 mod counting;
+mod creation_templates;
 mod deleted_images;
 mod fixtures;
 mod image_protections;
