@@ -79,6 +79,18 @@ ALWAYS_PRESENT = {
         "status",
         "startedAt",
     },
+    "RepositoryCreationTemplate": {
+        "prefix",
+        "encryptionConfiguration",
+        "imageTagMutability",
+        "appliedFor",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "UpdateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DeleteRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DescribeRepositoryCreationTemplatesResponse": {"registryId", "repositoryCreationTemplates"},
     "GetAccountSettingResponse": {"name", "value"},
     "PutAccountSettingResponse": {"name", "value"},
 }

@@ -12,6 +12,7 @@ mod iam_api;
 mod jobs;
 mod registry;
 mod replication;
+mod secrets;
 pub mod start;
 mod sts;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use aws::AwsError;
 use http::StatusCode;
-use oci::ManifestError;
+use oci::{ManifestError, RepositoryPrefix};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
@@ -52,6 +52,12 @@ pub enum EcrError {
     RepositoryPolicyNotFound(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
+    /// There is a creation template for the prefix.
+    TemplateAlreadyExists(RegistryId, RepositoryPrefix),
+    /// There is no creation template for the prefix.
+    TemplateNotFound(RegistryId, RepositoryPrefix),
+    /// A registry can have so many creation templates.
+    TooManyTemplates,
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// A region may be filled by one back-fill at a time.
@@ -158,6 +164,27 @@ impl IntoAwsError for EcrError {
                 "ReplicationBackfillInvalidStatusException",
                 format!("The replication backfill with id '{id}' cannot be stopped: its status is {status}"),
             ),
+            Self::TemplateAlreadyExists(registry, prefix) => AwsError::new(
+                "TemplateAlreadyExistsException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TemplateNotFound(registry, prefix) => AwsError::new(
+                "TemplateNotFoundException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyTemplates => AwsError::new(
+                "LimitExceededException",
+                format!(
+                    "A registry can have at most {} repository creation templates",
+                    super::creation_templates::MAX_TEMPLATES
+                ),
+            ),
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }
@@ -170,13 +197,16 @@ impl IntoAwsError for EcrError {
     }
 }
 
-fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
+/// ECR's error for what the registry refuses. Logs what is not the client's doing.
+pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
     let message = error.to_string();
     let new = |code| AwsError::new(code, message.clone());
     match error {
         RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
         RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),
-        RegistryError::RepositoryNotEmpty(_) => new("RepositoryNotEmptyException"),
+        RegistryError::RepositoryNotEmpty(_) | RegistryError::RepositoryProtected(..) => {
+            new("RepositoryNotEmptyException")
+        }
         RegistryError::UploadNotFound(..) => new("UploadNotFoundException"),
         RegistryError::UploadBusy => invalid_parameter("uploadId", &message),
         RegistryError::UploadOutOfOrder { repository, upload, received } => {
@@ -208,7 +238,10 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound => new("ImageNotFoundException"),
-        RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
+        RegistryError::TemplateKmsKeyNotFound { .. } => {
+            new("KmsException").with("kmsError", "NotFoundException".into())
+        }
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

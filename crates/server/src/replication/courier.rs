@@ -106,9 +106,6 @@ impl Courier {
         if !is_due {
             return Ok(());
         }
-        if matches!(self.way, Way::None) {
-            return Err(self.nowhere());
-        }
         for (digest, status, code) in &children {
             match status {
                 ReplicationStatus::Complete => {}
@@ -118,6 +115,9 @@ impl Courier {
                     return Err(Trouble::refused(code, format!("{digest}, which it names, was not replicated")));
                 }
             }
+        }
+        if matches!(self.way, Way::None) {
+            return Err(self.nowhere());
         }
         let query = ImageQuery {
             registry: self.route.source.clone(),

@@ -7,16 +7,19 @@ use oci::{Digest, MediaType, RepositoryName, Tag};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
-use store::tables::{blobs, image_tags, images, repository_blobs};
+use store::tables::creation_templates::Scenario;
+use store::tables::repositories::{self, Repository};
+use store::tables::{blobs, images, repository_blobs};
 
 use super::authority;
 use super::trouble::Trouble;
 use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::delete;
+use crate::registry::creation::{self, Creation, IfAbsent};
+use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
+use crate::registry::repositories::not_found;
 use crate::registry::push::{self, Face, Push};
 use crate::registry::uploads::{self, UploadSession, blob_scope};
 
@@ -101,25 +104,17 @@ fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveErro
 }
 
 fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, cause: &Cause) -> Result<Repository, RegistryError> {
-    if let Some(found) = repositories::find(tx, &arrival.registry, &arrival.repository)? {
-        return Ok(found);
+    let Arrival { registry, repository, .. } = arrival;
+    match creation::create_automatically(tx, registry, repository, Scenario::Replication, cause)? {
+        Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
+        Creation::NotCovered => Err(not_found(registry, repository)),
     }
-    let new = NewRepository {
-        registry: arrival.registry.clone(),
-        name: arrival.repository.clone(),
-        created_at_ms: cause.at_ms,
-        tag_mutability: TagMutability::Mutable,
-        tag_mutability_filters: Vec::new(),
-        scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
-        kms_key: None,
-    };
-    crate::registry::repositories::create(tx, &new, &[], cause)
 }
 
 /// Begins to receive a layer. Complete it with [`UploadSession::complete`]; dropped, it is abandoned after a while.
 pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, RegistryError> {
-    let upload = uploads::begin(app, &arrival.registry, &arrival.repository).await?;
+    let cause = Cause::now(app, Actor::Replication);
+    let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
     uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await
 }
 
@@ -149,6 +144,7 @@ pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Re
             tag,
             digest: Some(image.digest),
             media_type: Some(image.media_type.clone()),
+            if_absent: IfAbsent::Refuse,
             manifest: image.manifest.clone(),
             cause: Cause::now(app, Actor::Replication),
         };
@@ -167,24 +163,22 @@ pub async fn remove(
     is_gone: bool,
 ) -> Result<(), ReceiveError> {
     require(app, arrival, "ecr:ReplicateImage")?;
-    let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));
+    let arrival = arrival.clone();
+    let deletion = Deletion::new(app, Cause::now(app, Actor::Replication), "ReplicateImage");
     app.db
         .write(move |tx| {
             let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
                 return Ok(());
             };
             if is_gone {
-                // A list that names it here, and not at the source, keeps it.
-                delete::delete(tx, &repository, &Selector::Digest(digest), &cause)?.ok();
+                // A list that names it here, and not at the source, keeps it; so does what protects it.
+                delete::delete(tx, &repository, &Selector::Digest(digest), &deletion)?.ok();
                 return Ok(());
             }
             for tag in &tags {
-                let Some(image) = images::find_by_tag(tx, repository.id, tag.as_str())? else { continue };
-                // Taken with its last tag, an image would go that the source still has.
-                if image.digest == digest && image_tags::count_of_image(tx, image.id)? == 1 {
-                    image_tags::delete(tx, repository.id, tag.as_str())?;
-                } else if image.digest == digest {
-                    delete::delete(tx, &repository, &Selector::Tag(tag.clone()), &cause)?.ok();
+                let image = images::find_by_tag(tx, repository.id, tag.as_str())?;
+                if let Some(image) = image.filter(|image| image.digest == digest) {
+                    delete::untag(tx, &repository, &image, tag, &deletion)?.ok();
                 }
             }
             Ok::<_, ReceiveError>(())

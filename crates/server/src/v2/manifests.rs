@@ -8,7 +8,8 @@ use super::{CONTENT_DIGEST, V2Request};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
-use crate::registry::delete::{self, NotDeleted};
+use crate::registry::creation::IfAbsent;
+use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
 use crate::registry::push::{self, Face, Push};
@@ -61,13 +62,15 @@ pub async fn put(
         face: Face::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
+        if_absent: IfAbsent::Refuse,
         tag,
         digest,
         media_type: declared,
         manifest,
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
-    let pushed = push::put_image(&request.http.app, push).await?;
+    let put = |if_absent| push::put_image(&request.http.app, Push { if_absent, ..push.clone() });
+    let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{location_reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
@@ -84,15 +87,16 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
     let (registry, name) = (request.registry.clone(), name.clone());
-    let cause = Cause::of_caller(app, &request.caller);
+    let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selector = reference.into();
     app.db
         .write(move |tx| {
             let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, &repository, &selector, &cause)? {
+            match delete::delete(tx, &repository, &selector, &deletion)? {
                 Ok(_) => Ok(()),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
+                Err(NotDeleted::Protected(protected)) => Err(RegistryError::ImageProtected(protected)),
             }
         })
         .await?;

@@ -4,7 +4,8 @@ use aws::AwsError;
 use store::error::StoreError;
 
 use crate::aws_api::operation::{IntoAwsError, store_error};
-use crate::registry::errors::RegistryError;
+use crate::ecr::registry_error;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::replication::receive::ReceiveError;
 
 /// What an operation answers with instead of its output.
@@ -29,19 +30,14 @@ pub enum WharfError {
     ImageNotFound(String),
     /// The registry's policy does not let another account replicate; with ECR's text.
     ReplicationDenied(String),
-    /// What comes cannot be stored as it is.
+    /// Images would be restored into a repository that is not there.
+    NothingToRestoreInto(RepositoryRef),
+    /// Nothing is protected in that way; as `wharf unprotect` names it.
+    ProtectionNotFound(String),
+    /// A repository can have so many protections.
+    TooManyProtections(usize),
+    /// What ECR refuses, too.
     Registry(RegistryError),
-    /// Storage failed.
-    Store(StoreError),
-}
-
-impl From<RegistryError> for WharfError {
-    fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::Store(error) => Self::Store(error),
-            error => Self::Registry(error),
-        }
-    }
 }
 
 impl From<ReceiveError> for WharfError {
@@ -62,7 +58,13 @@ impl WharfError {
 
 impl From<StoreError> for WharfError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Registry(error.into())
+    }
+}
+
+impl From<RegistryError> for WharfError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
     }
 }
 
@@ -86,17 +88,22 @@ impl IntoAwsError for WharfError {
             ),
             Self::ImageNotFound(name) => AwsError::new("ImageNotFoundException", format!("There is no image {name}")),
             Self::ReplicationDenied(text) => AwsError::new("AccessDeniedException", text),
-            Self::Registry(error) => {
-                let code = match &error {
-                    // Whoever replicates brings what is missing, and comes again.
-                    RegistryError::LayersNotFound(..) => "LayersNotFoundException",
-                    RegistryError::ReferencedImagesNotFound(..) => "ReferencedImagesNotFoundException",
-                    RegistryError::RepositoryNotFound(_) => "RepositoryNotFoundException",
-                    _ => "ValidationException",
-                };
-                AwsError::new(code, error.to_string())
+            Self::NothingToRestoreInto(RepositoryRef { registry, name }) => AwsError::new(
+                "RepositoryNotFoundException",
+                format!(
+                    "The repository with name '{name}' does not exist in the registry with id '{}'. Create it first, or \
+                     let the restore do it with 'createRepository' (wharf image restore --create-repository)",
+                    registry.account
+                ),
+            ),
+            Self::ProtectionNotFound(what) => {
+                AwsError::new("ProtectionNotFoundException", format!("'{what}' is not protected from deletion"))
             }
-            Self::Store(error) => store_error(request_id, &error),
+            Self::TooManyProtections(limit) => {
+                AwsError::new("LimitExceededException", format!("A repository can have at most {limit} protections"))
+            }
+            Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
+            Self::Registry(error) => registry_error(error, request_id),
         }
     }
 }

@@ -51,7 +51,10 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(2, "identities", "0002_identities.sql"),
     migration!(3, "service_key_check", "0003_service_key_check.sql"),
     migration!(4, "jobs", "0004_jobs.sql"),
-    migration!(5, "replication", "0005_replication.sql"),
+    migration!(5, "creation_templates", "0005_creation_templates.sql"),
+    migration!(6, "deleted_images", "0006_deleted_images.sql"),
+    migration!(7, "secrets", "0007_secrets.sql"),
+    migration!(8, "replication", "0008_replication.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -16,6 +16,8 @@ use crate::jobs::worker::work_off;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
+use crate::registry::creation::IfAbsent;
+use crate::registry::delete::Deletion;
 use crate::registry::{delete, uploads};
 use crate::replication::rules::{Destination, Extensions, Rule, Rules};
 use crate::sts::web_identity::SourceConfig;
@@ -97,7 +99,7 @@ impl Fixture {
         let app = &self.0.app;
         let repository = name(repository);
         let digest = Digest::sha256_of(content);
-        let upload = uploads::begin(app, at, &repository).await.expect("begun");
+        let upload = uploads::begin(app, at, &repository, IfAbsent::Refuse, &self.cause()).await.expect("begun");
         let mut session = uploads::open(app, at, &repository, upload.id).await.expect("open");
         session.write(Bytes::copy_from_slice(content)).await.expect("written");
         session.complete(app, digest).await.expect("complete");
@@ -109,6 +111,7 @@ impl Fixture {
             face: Face::Distribution,
             registry: at.clone(),
             repository: name(repository),
+            if_absent: IfAbsent::Refuse,
             tag: tag.map(|tag| tag.parse().expect("a tag")),
             digest: None,
             media_type: Some(kind.parse().expect("a media type")),
@@ -156,12 +159,13 @@ impl Fixture {
     }
 
     pub async fn delete(&self, repository: &str, selector: Selector) {
-        let (repository, cause) = (name(repository), self.cause());
-        let deletion = move |tx: &mut dyn store::db::Tx| {
+        let deletion = Deletion::new(&self.0.app, self.cause(), "test");
+        let repository = name(repository);
+        let delete = move |tx: &mut dyn store::db::Tx| {
             let repository = crate::registry::repositories::require(tx, &home(), &repository)?;
-            delete::delete(tx, &repository, &selector, &cause)
+            delete::delete(tx, &repository, &selector, &deletion)
         };
-        self.0.app.db.write(deletion).await.expect("stored").expect("deleted");
+        self.0.app.db.write(delete).await.expect("stored").expect("deleted");
     }
 
     /// Works until nothing is left to do but what waits for longer than a minute.

@@ -2,7 +2,10 @@
 
 mod account_settings;
 mod counting;
+mod creation_templates;
+mod deleted_images;
 mod fixtures;
+mod image_protections;
 mod image_tags;
 mod images;
 mod jobs;
