@@ -242,6 +242,7 @@ def list_tags_for_resource(ecr):
 
 @succeeds
 def describe_registry(ecr):
+    ecr.call("PutReplicationConfiguration", replicationConfiguration={"rules": []})
     found = ecr.call("DescribeRegistry")
     assert found == {"registryId": ecr.account, "replicationConfiguration": {"rules": []}}
 

@@ -97,7 +97,7 @@ def start(tmp_path, default_database):
     def begin(name, config="", account=ACCOUNT, region=HOME):
         server = Wharf(
             tmp_path / name,
-            environment=environment_of(default_database),
+            environment={**environment_of(default_database), "WHARF_LOG": "info"},
             config=f'account_id = "{account}"\nregions = ["{region}"]\n{config}',
         )
         server.account, server.region = account, region

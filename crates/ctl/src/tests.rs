@@ -547,6 +547,40 @@ async fn tokens() {
     assert_eq!(ran.requests, [r#"Wharf_20261121.RevokeToken {"name":"ci"}"#]);
 }
 
+#[tokio::test]
+async fn replication() {
+    const TOLD: &str = r#"{"id":7,"repositoryName":"app","imageDigest":"sha256:0123456789abcdef0123","imageTags":["v1","v2"],
+        "region":"eu-west-1","registryId":"210987654321","status":"FAILED","attempts":0,"updatedAt":1795224902.0,
+        "failureCode":"AccessDenied","failureReason":"not\nallowed"}"#;
+    let page = |more: &str| (200, format!(r#"{{"replications":[{TOLD}]{more}}}"#));
+    let ran = run(&["replication", "list", "--failed"], vec![page(r#","nextToken":"7""#), page("")]).await;
+    let line = "app         v1, v2  sha256:0123456789ab  210987654321/eu-west-1  FAILED  2026-11-21 01:35:02 UTC  \
+                AccessDenied: not allowed\n";
+    assert_eq!(
+        ran.text(),
+        format!(
+            "REPOSITORY  TAGS    DIGEST               DESTINATION             STATUS  SINCE                    REASON\n{line}{line}"
+        )
+    );
+    assert_eq!(
+        ran.requests,
+        [
+            r#"Wharf_20261121.ListReplications {"maxResults":1000,"status":"FAILED"}"#,
+            r#"Wharf_20261121.ListReplications {"maxResults":1000,"nextToken":"7","status":"FAILED"}"#
+        ]
+    );
+    let answers = vec![page(""), (200, r#"{"ids":[7]}"#.to_owned())];
+    let ran = run(&["replication", "list", "--failed", "--retry", "--output", "json"], answers).await;
+    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!((&told[0]["status"], &told[0]["failureReason"]), (&"IN_PROGRESS".into(), &Value::Null));
+    assert_eq!(ran.requests[1], r#"Wharf_20261121.RetryReplications {"ids":[7]}"#);
+    let none = vec![(200, r#"{"replications":[]}"#.to_owned())];
+    let ran = run(&["replication", "status", "app:v1"], none).await;
+    assert_eq!(ran.text(), "Nothing replicates app:v1.\n");
+    let asked = r#"Wharf_20261121.ListReplications {"imageTag":"v1","maxResults":1000,"repositoryName":"app"}"#;
+    assert_eq!(ran.requests, [asked]);
+}
+
 const EXPLAIN: [&str; 8] = [
     "access",
     "explain",

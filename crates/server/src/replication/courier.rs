@@ -99,7 +99,7 @@ impl Courier {
             .app
             .db
             .read(move |tx| {
-                let is_due = image_replications::turn(tx, id)?.is_some();
+                let is_due = image_replications::generation(tx, id)?.is_some();
                 Ok::<_, StoreError>((is_due, image_replications::of_children(tx, image_id, &destination)?))
             })
             .await?;
@@ -153,8 +153,8 @@ impl Courier {
 
     /// An image that cannot be read is archived, or gone; one that is gone took its row along.
     async fn note_unreadable(&self, due: &DueReplication) -> Result<(), Trouble> {
-        let image_id = due.id;
-        match self.app.db.read_point(move |tx| image_replications::turn(tx, image_id)).await? {
+        let id = due.id;
+        match self.app.db.read_point(move |tx| image_replications::generation(tx, id)).await? {
             None => Ok(()),
             Some(_) => {
                 Err(Trouble::refused("ImageInaccessible", "it is archived; it is replicated when it is restored"))
@@ -186,7 +186,7 @@ impl Courier {
         self.app
             .db
             .read(move |tx| {
-                let Some((generation, _)) = image_replications::turn(tx, id)? else { return Ok(AtSource::Gone) };
+                let Some(generation) = image_replications::generation(tx, id)? else { return Ok(AtSource::Gone) };
                 let image = images::find(tx, repository_id, &digest)?;
                 if image.is_none_or(|image| image.id != image_id || image.status != ImageStatus::Active) {
                     return Ok(AtSource::Gone);

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use oci::{Digest, MediaType, RepositoryName, Tag};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::registry_id::RegistryId;
 use store::tables::creation_templates::Scenario;
+use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, Repository};
 use store::tables::{blobs, images, repository_blobs};
 
@@ -19,8 +19,8 @@ use crate::registry::creation::{self, Creation, IfAbsent};
 use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
-use crate::registry::repositories::not_found;
 use crate::registry::push::{self, Face, Push};
+use crate::registry::repositories::not_found;
 use crate::registry::uploads::{self, UploadSession, blob_scope};
 
 /// What comes where.

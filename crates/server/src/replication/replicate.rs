@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
 use store::tables::image_replications::{self, DueReplication, ReplicationRoute};
 use store::tables::replication_removals;
 use tokio::task::{Id, JoinSet};
@@ -22,6 +23,8 @@ use crate::jobs::job::{Attempt, Job, JobError};
 const IMAGES_AT_ONCE: usize = 4;
 /// Rows that are read at a time.
 const PAGE: usize = 64;
+/// A destination that is out of reach is tried so often, and when something new is pushed.
+const OUT_OF_REACH_MS: i64 = 15_000;
 /// How long an image waits for what it needs first.
 const EARLY_MS: i64 = 100;
 /// Attempts of one image that others overtake, at most 5 minutes apart: about an hour and a half.
@@ -68,24 +71,32 @@ struct Round {
     running: JoinSet<Result<(), Trouble>>,
     under_way: HashMap<Id, DueReplication>,
     waiting: VecDeque<DueReplication>,
+    is_within_reach: bool,
 }
 
 impl Round {
     fn new(courier: Courier) -> Self {
         let courier = Arc::new(courier);
-        Self { courier, running: JoinSet::new(), under_way: HashMap::new(), waiting: VecDeque::new() }
+        Self {
+            courier,
+            running: JoinSet::new(),
+            under_way: HashMap::new(),
+            waiting: VecDeque::new(),
+            is_within_reach: true,
+        }
     }
 
     /// Works until nothing is due. Dropped, it drops what is under way.
     async fn run(mut self) -> Result<(), JobError> {
+        self.remove().await?;
         loop {
-            self.remove().await?;
-            while self.under_way.len() < IMAGES_AT_ONCE {
+            while self.is_within_reach && self.under_way.len() < IMAGES_AT_ONCE {
                 let Some(next) = self.next().await? else { break };
                 let (courier, due) = (Arc::clone(&self.courier), next.clone());
                 let task = self.running.spawn(async move { courier.bring(&due).await });
                 self.under_way.insert(task.id(), next);
             }
+            // Those that are under way may be through all the same when one is not.
             let Some(ended) = self.running.join_next_with_id().await else { break };
             let (id, result) = match ended {
                 Ok((id, result)) => (id, result),
@@ -94,9 +105,13 @@ impl Round {
             if let (Some(due), Err(trouble)) = (self.under_way.remove(&id), result) {
                 self.note_trouble(&due, trouble).await?;
             }
+            self.remove().await?;
         }
-        let route = self.courier.route.clone();
-        match self.courier.app.db.read(move |tx| image_replications::next_due_ms(tx, &route)).await? {
+        let (app, route) = (&self.courier.app, self.courier.route.clone());
+        if !self.is_within_reach {
+            return Err(JobError::TooEarly { until_ms: app.now_ms() + OUT_OF_REACH_MS });
+        }
+        match app.db.read(move |tx| image_replications::next_due_ms(tx, &route)).await? {
             None => Ok(()),
             Some(until_ms) => Err(JobError::TooEarly { until_ms }),
         }
@@ -116,68 +131,68 @@ impl Round {
     }
 
     /// Does the removals that wait, in the order in which they were noted: a list goes before what it names.
-    async fn remove(&self) -> Result<(), JobError> {
-        loop {
+    async fn remove(&mut self) -> Result<(), JobError> {
+        while self.is_within_reach {
             let route = self.courier.route.clone();
             let removals = self.courier.app.db.read(move |tx| replication_removals::list(tx, &route, PAGE)).await?;
             if removals.is_empty() {
-                return Ok(());
+                break;
             }
             for (id, removal) in removals {
                 match self.courier.remove(&removal).await {
                     Ok(()) => {}
-                    Err(Trouble::Destination(text) | Trouble::Image(text)) => return Err(JobError::Failed(text)),
-                    Err(Trouble::Early) => return Err(JobError::Failed("not yet".to_owned())),
-                    Err(Trouble::Refused { code, reason }) => tracing::warn!(
-                        repository = %removal.repository, digest = %removal.digest, %code,
-                        "the deletion of {} was not replicated: {reason}", removal.digest
+                    Err(Trouble::Destination(text)) => {
+                        self.note_out_of_reach(&text);
+                        return Ok(());
+                    }
+                    // It would hold up all that comes after it.
+                    Err(trouble) => tracing::warn!(
+                        repository = %removal.repository, digest = %removal.digest,
+                        "the deletion of {} was not replicated: {trouble:?}", removal.digest
                     ),
                 }
                 self.courier.app.db.write(move |tx| replication_removals::delete(tx, id)).await?;
             }
         }
+        Ok(())
     }
 
-    async fn note_trouble(&self, due: &DueReplication, trouble: Trouble) -> Result<(), JobError> {
-        let app = &self.courier.app;
-        let (id, now_ms) = (due.id, app.now_ms());
-        let Some((generation, attempts)) = app.db.read_point(move |tx| image_replications::turn(tx, id)).await? else {
-            return Ok(());
-        };
-        let (code, reason) = match trouble {
-            Trouble::Early => {
-                let until_ms = now_ms + EARLY_MS;
-                let postponed =
-                    app.db.write(move |tx| image_replications::postpone(tx, id, until_ms, None, false, now_ms));
-                return Ok(postponed.await?);
-            }
+    fn note_out_of_reach(&mut self, text: &str) {
+        if self.is_within_reach {
+            tracing::warn!("replication {} waits: {text}", self.courier.route);
+        }
+        self.is_within_reach = false;
+    }
+
+    async fn note_trouble(&mut self, due: &DueReplication, trouble: Trouble) -> Result<(), JobError> {
+        let (id, generation, now_ms) = (due.id, due.generation, self.courier.app.now_ms());
+        let (due_at_ms, reason, is_failed) = match trouble {
+            Trouble::Early => (now_ms + EARLY_MS, None, false),
             Trouble::Destination(text) => {
-                // Its own turn stays where it is; the destination waits as a whole.
-                let reason = text.clone();
-                app.db
-                    .write(move |tx| image_replications::postpone(tx, id, now_ms, Some(&reason), false, now_ms))
-                    .await?;
-                return Err(JobError::Failed(text));
+                self.note_out_of_reach(&text);
+                (now_ms, Some(text), false)
             }
-            Trouble::Image(text) if attempts + 1 < MAX_ATTEMPTS => {
+            Trouble::Image(text) if due.attempts + 1 < MAX_ATTEMPTS => {
                 tracing::info!(repository = %due.repository, digest = %due.digest, "an image is replicated later: {text}");
-                let until_ms = now_ms + delay_ms(attempts);
-                app.db
-                    .write(move |tx| image_replications::postpone(tx, id, until_ms, Some(&text), true, now_ms))
-                    .await?;
-                return Ok(());
+                (now_ms + delay_ms(due.attempts), Some(text), true)
             }
-            Trouble::Image(text) => ("ReplicationFailed".to_owned(), text),
-            Trouble::Refused { code, reason } => (code, reason),
+            Trouble::Image(text) => return self.give_up(due, "ReplicationFailed".to_owned(), text).await,
+            Trouble::Refused { code, reason } => return self.give_up(due, code, reason).await,
         };
+        let postpone = move |tx: &mut dyn Tx| {
+            image_replications::postpone(tx, id, generation, due_at_ms, reason.as_deref(), is_failed, now_ms)
+        };
+        Ok(self.courier.app.db.write(postpone).await?)
+    }
+
+    async fn give_up(&self, due: &DueReplication, code: String, reason: String) -> Result<(), JobError> {
         tracing::warn!(
             repository = %due.repository, digest = %due.digest, %code,
             "{} of {} was not replicated: {reason}", due.digest, due.repository
         );
-        let end = move |tx: &mut dyn store::db::Tx| {
-            image_replications::end(tx, id, generation, Some((&code, &reason)), now_ms)
-        };
-        Ok(app.db.write(end).await?)
+        let (id, generation, now_ms) = (due.id, due.generation, self.courier.app.now_ms());
+        let end = move |tx: &mut dyn Tx| image_replications::end(tx, id, generation, Some((&code, &reason)), now_ms);
+        Ok(self.courier.app.db.write(end).await?)
     }
 }
 

@@ -54,6 +54,7 @@ impl From<RegistryError> for Trouble {
             | RegistryError::RepositoryNotFound(_)
             | RegistryError::UploadNotFound(..)
             | RegistryError::UploadBusy => Self::Image(error.to_string()),
+            RegistryError::TemplateKmsKeyNotFound { .. } => Self::refused("KmsException", error.to_string()),
             other => Self::refused("InvalidImage", other.to_string()),
         }
     }

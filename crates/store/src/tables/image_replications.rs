@@ -117,6 +117,10 @@ pub struct DueReplication {
     pub repository: RepositoryName,
     /// The image.
     pub digest: Digest,
+    /// How often it was noted; tells whether it was noted again meanwhile.
+    pub generation: i64,
+    /// Attempts that failed since it was last noted.
+    pub attempts: i64,
 }
 
 /// Which of a registry's replications to list.
@@ -189,7 +193,7 @@ pub fn list_due(
     let mut values = route.columns().to_vec();
     values.extend([now_ms.into(), count(limit)]);
     tx.query(
-        "SELECT r.id, r.image_id, i.repository_id, p.name, i.digest FROM image_replications r \
+        "SELECT r.id, r.image_id, i.repository_id, p.name, i.digest, r.generation, r.attempts FROM image_replications r \
          JOIN images i ON i.id = r.image_id JOIN repositories p ON p.id = i.repository_id \
          WHERE r.account_id = $1 AND r.region = $2 AND r.destination_account_id = $3 AND r.destination_region = $4 \
          AND r.status = 'IN_PROGRESS' AND r.due_at_ms <= $5 ORDER BY r.due_at_ms, r.id LIMIT $6",
@@ -203,6 +207,8 @@ pub fn list_due(
             repository_id: row.int(2)?,
             repository: parse_column(row.text(3)?, "repositories.name")?,
             digest: parse_column(row.text(4)?, "images.digest")?,
+            generation: row.int(5)?,
+            attempts: row.int(6)?,
         })
     })
     .collect()
@@ -218,14 +224,11 @@ pub fn next_due_ms(tx: &mut dyn Tx, route: &ReplicationRoute) -> Result<Option<i
     .map_or(Ok(None), |row| row.opt_int(0))
 }
 
-/// How often a replication was noted, and how often it failed since; none if it no longer waits.
-pub fn turn(tx: &mut dyn Tx, id: i64) -> Result<Option<(i64, i64)>, StoreError> {
-    tx.query_opt(
-        "SELECT generation, attempts FROM image_replications WHERE id = $1 AND status = 'IN_PROGRESS'",
-        &[id.into()],
-    )?
-    .map(|row| Ok((row.int(0)?, row.int(1)?)))
-    .transpose()
+/// How often a replication was noted; none if it no longer waits.
+pub fn generation(tx: &mut dyn Tx, id: i64) -> Result<Option<i64>, StoreError> {
+    tx.query_opt("SELECT generation FROM image_replications WHERE id = $1 AND status = 'IN_PROGRESS'", &[id.into()])?
+        .map(|row| row.int(0))
+        .transpose()
 }
 
 /// Ends a replication that is still of that generation; one that was noted again goes on waiting.
@@ -246,19 +249,22 @@ pub fn end(
     Ok(())
 }
 
-/// Lets a replication wait until a time, and says why. `failed` counts it as an attempt that failed.
+/// Lets a replication that is still of that generation wait until a time, and says why. `is_failed` counts it as an
+/// attempt that failed.
 pub fn postpone(
     tx: &mut dyn Tx,
     id: i64,
+    generation: i64,
     due_at_ms: i64,
     reason: Option<&str>,
-    failed: bool,
+    is_failed: bool,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE image_replications SET due_at_ms = $1, attempts = attempts + $2, \
-         failure_reason = COALESCE($3, failure_reason), updated_at_ms = $4 WHERE id = $5 AND status = 'IN_PROGRESS'",
-        &[due_at_ms.into(), i64::from(failed).into(), reason.into(), now_ms.into(), id.into()],
+         failure_reason = COALESCE($3, failure_reason), updated_at_ms = $4 \
+         WHERE id = $5 AND generation = $6 AND status = 'IN_PROGRESS'",
+        &[due_at_ms.into(), i64::from(is_failed).into(), reason.into(), now_ms.into(), id.into(), generation.into()],
     )?;
     Ok(())
 }

@@ -14,10 +14,10 @@ use store::tables::{identity_version, image_tags, registry_policies};
 
 use crate::jobs::worker::work_off;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::pull::{self, ImageQuery, Selector};
-use crate::registry::push::{self, Face, Push};
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::Deletion;
+use crate::registry::pull::{self, ImageQuery, Selector};
+use crate::registry::push::{self, Face, Push};
 use crate::registry::{delete, uploads};
 use crate::replication::rules::{Destination, Extensions, Rule, Rules};
 use crate::sts::web_identity::SourceConfig;

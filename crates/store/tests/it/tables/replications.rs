@@ -60,9 +60,9 @@ async fn noting_again_is_one_transfer(backend: &Backend) {
         let due = image_replications::list_due(tx, &to, 30, 10)?;
         assert_eq!(due.len(), 1);
         assert_eq!((due[0].image_id, due[0].repository_id, due[0].digest), (image, repository.id, digest(1)));
-        assert_eq!(image_replications::turn(tx, due[0].id)?, Some((3, 0)));
+        assert_eq!((due[0].generation, due[0].attempts), (3, 0));
         image_replications::end(tx, due[0].id, 3, None, 50)?;
-        assert_eq!(image_replications::turn(tx, due[0].id)?, None);
+        assert_eq!(image_replications::generation(tx, due[0].id)?, None);
         let found = image_replications::find(tx, image, &to.destination)?.expect("noted");
         assert_eq!((found.status, found.updated_at_ms), (ReplicationStatus::Complete, 50));
         assert_eq!(image_replications::next_due_ms(tx, &to)?, None);
@@ -78,18 +78,19 @@ async fn what_is_noted_meanwhile_is_done_once_more(backend: &Backend) {
         let to = route("eu-west-1");
         image_replications::note(tx, image, &to, 10)?;
         let due = image_replications::list_due(tx, &to, 10, 10)?.remove(0);
-        let (generation, _) = image_replications::turn(tx, due.id)?.expect("it waits");
         image_replications::note(tx, image, &to, 20)?;
-        image_replications::end(tx, due.id, generation, None, 30)?;
+        image_replications::end(tx, due.id, due.generation, None, 30)?;
+        image_replications::postpone(tx, due.id, due.generation, 900, Some("late"), true, 30)?;
         assert_eq!(image_replications::list_due(tx, &to, 20, 10)?.len(), 1);
-        image_replications::postpone(tx, due.id, 100, None, false, 30)?;
-        image_replications::postpone(tx, due.id, 200, Some("no"), true, 40)?;
-        assert_eq!(image_replications::turn(tx, due.id)?, Some((2, 1)));
+        image_replications::postpone(tx, due.id, 2, 100, None, false, 30)?;
+        image_replications::postpone(tx, due.id, 2, 200, Some("no"), true, 40)?;
+        assert_eq!(image_replications::generation(tx, due.id)?, Some(2));
         assert_eq!(image_replications::next_due_ms(tx, &to)?, Some(200));
         let found = image_replications::find(tx, image, &to.destination)?.expect("noted");
         assert_eq!((found.attempts, found.failure_reason.as_deref()), (1, Some("no")));
         image_replications::note(tx, image, &to, 50)?;
-        assert_eq!(image_replications::turn(tx, due.id)?, Some((3, 0)), "a push begins anew");
+        let due = image_replications::list_due(tx, &to, 50, 10)?.remove(0);
+        assert_eq!((due.generation, due.attempts), (3, 0), "a push begins anew");
         Ok(())
     })
     .await;
