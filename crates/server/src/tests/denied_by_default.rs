@@ -70,7 +70,6 @@ fn wharf_input() -> Value {
         "resourceArn": "*",
         "sourceAccountId": "123456789012",
         "registryId": "123456789012",
-        "repositoryName": "app",
         "imageDigest": DIGEST,
         "imageManifest": "",
         "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
