@@ -1,6 +1,8 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod audit;
 mod environment;
+mod limits;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -16,8 +18,10 @@ use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::sts::web_identity::SourceConfig;
 
+pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -84,6 +88,15 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// How much of everything a registry may have.
+    #[serde(default)]
+    pub quotas: QuotasConfig,
+    /// How many requests a registry takes in a second.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// Records of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
@@ -248,6 +261,8 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.quotas.quotas().map(drop));
+        note(self.audit.settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -293,6 +308,8 @@ impl Config {
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.quotas = self.quotas.filled()?;
+        config.audit = self.audit.filled();
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

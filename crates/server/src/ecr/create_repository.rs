@@ -10,7 +10,7 @@ use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ExclusionFilter, Repository};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::repositories;
+use crate::registry::{quotas, repositories};
 
 /// The operation.
 pub struct CreateRepository;
@@ -103,6 +103,7 @@ impl Operation for CreateRepository {
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
+        quotas::require_room_for_repository(call.app(), &new.registry).await?;
         let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })
     }

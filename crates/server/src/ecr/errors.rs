@@ -52,6 +52,12 @@ pub enum EcrError {
     RepositoryPolicyNotFound(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
+    /// The principal's pulls are left out already.
+    ExclusionAlreadyExists(RegistryId, String),
+    /// The principal's pulls are not left out.
+    ExclusionNotFound(RegistryId, String),
+    /// The pulls of at most so many principals can be left out.
+    TooManyExclusions(usize),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// The answer would hold more bytes of manifests than one may.
@@ -131,9 +137,28 @@ impl IntoAwsError for EcrError {
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
             ),
-            Self::TooManyParts(limit) => {
-                AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
-            }
+            Self::ExclusionAlreadyExists(registry, arn) => AwsError::new(
+                "ExclusionAlreadyExistsException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::ExclusionNotFound(registry, arn) => AwsError::new(
+                "ExclusionNotFoundException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyExclusions(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} pull time update exclusions"),
+            ),
+            Self::TooManyParts(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("An upload can have at most {limit} parts, which is the quota 'Layer parts'"),
+            ),
             Self::AnswerTooLarge(limit) => AwsError::new(
                 "LimitExceededException",
                 format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
@@ -168,7 +193,10 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
         RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
         RegistryError::LayerInaccessible(..) => new("LayerInaccessibleException"),
-        RegistryError::LayerTooLarge | RegistryError::TooManyTagsOnImage => new("LimitExceededException"),
+        RegistryError::LayerTooLarge(_)
+        | RegistryError::TooManyRepositories(..)
+        | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
         }

@@ -8,6 +8,7 @@ pub mod errors;
 pub mod pull;
 pub mod pull_times;
 pub mod push;
+pub mod quotas;
 pub mod referrers;
 pub mod repositories;
 pub mod settings;

@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "registry", "0001_registry.sql"),
     migration!(2, "identities", "0002_identities.sql"),
     migration!(3, "service_key_check", "0003_service_key_check.sql"),
+    migration!(4, "settings_and_audit", "0004_settings_and_audit.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -1,10 +1,13 @@
 //! What every table's functions promise, on both databases.
 
 mod account_settings;
+mod audit_events;
 mod counting;
 mod fixtures;
+mod image_counts;
 mod image_tags;
 mod images;
+mod pull_time_exclusions;
 mod removed_objects;
 mod repositories;
 mod repository_blobs;
