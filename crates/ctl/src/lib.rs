@@ -1,6 +1,8 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
+//! could.
 
 mod access;
+mod audit;
 mod client;
 mod date;
 mod document;
@@ -51,6 +53,8 @@ pub enum Command {
     Token(Noun<token::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Who did what.
+    Audit(Noun<audit::Command>),
 }
 
 /// A command with what all of them take.
@@ -87,6 +91,7 @@ impl Command {
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Audit(noun) => &noun.options,
         }
     }
 
@@ -110,6 +115,7 @@ impl Command {
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Access(noun) => return noun.command.run(&mut session).await,
+            Self::Audit(noun) => noun.command.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

@@ -123,7 +123,6 @@ pub struct ApiEvent<'a> {
 }
 
 /// Something that the service did by itself.
-#[cfg_attr(not(test), expect(dead_code, reason = "for jobs that act by themselves, such as lifecycle policies"))]
 pub struct ServiceEvent {
     /// Whose.
     pub registry: RegistryId,
