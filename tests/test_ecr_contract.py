@@ -250,6 +250,41 @@ def get_account_setting(ecr):
         assert ecr.call("GetAccountSetting", name=name)["name"] == name
 
 
+def excluded_principal():
+    return f"arn:aws:iam::123456789012:role/path/{uuid.uuid4().hex}"
+
+
+@succeeds
+def register_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    assert ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)["principalArn"] == arn
+    ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
+@succeeds
+def deregister_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn) == {"principalArn": arn}
+
+
+@succeeds
+def list_pull_time_update_exclusions(ecr):
+    arns = sorted(excluded_principal() for _ in range(3))
+    for arn in arns:
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert set(arns) <= set(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    listed, page = [], ecr.call("ListPullTimeUpdateExclusions", maxResults=1)
+    while True:
+        listed += page["pullTimeUpdateExclusions"]
+        if "nextToken" not in page:
+            break
+        page = ecr.call("ListPullTimeUpdateExclusions", maxResults=1, nextToken=page["nextToken"])
+    assert listed == sorted(listed) and set(arns) <= set(listed)
+    for arn in arns:
+        ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
 @succeeds
 def put_account_setting(ecr):
     for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
@@ -757,6 +792,51 @@ for name, parameters in {"GetAccountSetting": {}, "PutAccountSetting": {"value":
         return {**parameters, "name": "NO_SUCH_SETTING"}
 
 
+for name in ("RegisterPullTimeUpdateExclusion", "DeregisterPullTimeUpdateExclusion"):
+
+    @provokes(name, EITHER)
+    def no_principal(ecr):
+        return {}
+
+    @provokes(name, EITHER)
+    def bad_principal(ecr):
+        return {"principalArn": "arn:aws:sts::123456789012:assumed-role/role/session"}
+
+    @provokes(name, EITHER)
+    def long_principal(ecr):
+        return {"principalArn": "arn:aws:iam::123456789012:role/" + "r" * 200}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "ExclusionAlreadyExistsException")
+def registered_twice(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    return {"principalArn": arn}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "LimitExceededException")
+def too_many_exclusions(ecr):
+    there = len(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    for _ in range(there, 100):
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=excluded_principal())
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("DeregisterPullTimeUpdateExclusion", "ExclusionNotFoundException")
+def not_registered(ecr):
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def no_results(ecr):
+    return {"maxResults": 0}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def token_of_nobody(ecr):
+    return {"nextToken": "x"}
+
+
 @provokes("PutAccountSetting", EITHER)
 def unknown_value(ecr):
     return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
@@ -925,6 +1005,8 @@ NOT_PROVOKED = {
     ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
     ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
+    ("DeregisterPullTimeUpdateExclusion", "LimitExceededException"): "removing one cannot be too much",
+    ("ListPullTimeUpdateExclusions", "LimitExceededException"): "it has no limit",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",

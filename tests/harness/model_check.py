@@ -80,6 +80,9 @@ ALWAYS_PRESENT = {
     "DescribeRepositoryCreationTemplatesResponse": {"registryId", "repositoryCreationTemplates"},
     "GetAccountSettingResponse": {"name", "value"},
     "PutAccountSettingResponse": {"name", "value"},
+    "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
+    "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
+    "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
 }
 
 # 2020 to 2100: a timestamp outside of it is in another unit.

@@ -1,6 +1,8 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
+//! could.
 
 mod access;
+mod audit;
 mod client;
 mod date;
 mod document;
@@ -65,6 +67,8 @@ pub enum Command {
     Protect(Verb<protect::ProtectArgs>),
     /// Let what was protected be deleted again.
     Unprotect(Verb<protect::UnprotectArgs>),
+    /// Who did what.
+    Audit(Noun<audit::Command>),
 }
 
 /// A command without commands of its own, with what all of them take.
@@ -114,6 +118,7 @@ impl Command {
             Self::Repository(noun) => &noun.options,
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
+            Self::Audit(noun) => &noun.options,
         }
     }
 
@@ -141,6 +146,7 @@ impl Command {
             Self::Repository(noun) => noun.command.run(&mut session).await?,
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Audit(noun) => noun.command.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

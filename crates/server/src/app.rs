@@ -6,6 +6,7 @@ use std::time::Duration;
 use store::blob::{BlobStore, ServiceKey};
 use store::db::Db;
 
+use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
@@ -14,7 +15,9 @@ use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
+use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::sts::web_identity::Issuers;
@@ -80,6 +83,12 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// How often a registry takes which request.
+    pub rates: Rates,
+    /// Records of who did what.
+    pub audit: Audit,
+    /// How much of everything a registry may have.
+    pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// The manifests of pulls that are still being answered.

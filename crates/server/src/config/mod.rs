@@ -1,6 +1,8 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod audit;
 mod environment;
+mod limits;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -17,8 +19,10 @@ use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::sts::web_identity::SourceConfig;
 
+pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -85,6 +89,15 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// How much of everything a registry may have.
+    #[serde(default)]
+    pub quotas: QuotasConfig,
+    /// How many requests a registry takes in a second.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// Records of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
@@ -251,6 +264,8 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.quotas.quotas().map(drop));
+        note(self.audit.settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -301,6 +316,8 @@ impl Config {
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
         config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.quotas = self.quotas.filled()?;
+        config.audit = self.audit.filled();
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

@@ -102,6 +102,7 @@ fn every_key_can_come_from_the_environment() {
         let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
         let text = match (name, form) {
             ("WHARF_LISTEN", _) => "localhost:0",
+            ("WHARF_RATES_PRESET", _) => "ecr",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
             ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
             (_, Form::Number) => "7",

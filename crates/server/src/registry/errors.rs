@@ -57,8 +57,8 @@ pub enum RegistryError {
     LayerNotFound(RepositoryRef, Digest),
     /// The layer is there, but no image names it (repositories-images.md 3).
     LayerInaccessible(RepositoryRef, Digest),
-    /// Longer than a layer may be.
-    LayerTooLarge,
+    /// Longer than a layer may be: at most so many bytes.
+    LayerTooLarge(u64),
     /// The manifest cannot be read.
     ManifestInvalid(ManifestError),
     /// The manifest does not have the digest that the client says.
@@ -84,8 +84,6 @@ pub enum RegistryError {
     ImageProtected(Protected),
     /// The repository, or an image in it, is protected from deletion.
     RepositoryProtected(RepositoryRef, Protected),
-    /// An image may have so many tags.
-    TooManyTagsOnImage,
     /// A creation template names a KMS key that cannot be used.
     TemplateKmsKeyNotFound {
         /// The template's prefix.
@@ -93,6 +91,12 @@ pub enum RegistryError {
         /// The key.
         key: String,
     },
+    /// A registry may have so many repositories.
+    TooManyRepositories(RegistryId, u64),
+    /// A repository may have so many images.
+    TooManyImages(RepositoryRef, u64),
+    /// An image may have so many tags.
+    TooManyTagsOnImage(u64),
     /// Storage failed.
     Store(StoreError),
 }
@@ -160,7 +164,9 @@ impl std::fmt::Display for RegistryError {
                 "Layer with digest '{digest}' is not associated with any image in the repository with name '{}' in the registry with id '{}'",
                 repository.name, repository.registry.account
             ),
-            Self::LayerTooLarge => write!(f, "A layer can be at most {} bytes", super::uploads::MAX_LAYER_BYTES),
+            Self::LayerTooLarge(quota) => {
+                write!(f, "A layer can be at most {quota} bytes, which is the quota 'Layer size'")
+            }
             Self::ManifestInvalid(error) => write!(f, "{error}"),
             Self::ImageDigestDoesNotMatch { claimed, actual } => {
                 write!(f, "Image digest '{actual}' does not match the requested digest '{claimed}'")
@@ -201,8 +207,18 @@ impl std::fmt::Display for RegistryError {
                 "The repository with name '{}' in registry with id '{}' cannot be deleted: {protected}",
                 repository.name, repository.registry.account
             ),
-            Self::TooManyTagsOnImage => {
-                write!(f, "An image can have at most {} tags", super::push::MAX_TAGS_PER_IMAGE)
+            Self::TooManyRepositories(registry, quota) => write!(
+                f,
+                "The registry with id '{}' already has the maximum number of repositories, which is the quota 'Registered repositories' of {quota}",
+                registry.account
+            ),
+            Self::TooManyImages(repository, quota) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' already has the maximum number of images, which is the quota 'Images per repository' of {quota}",
+                repository.name, repository.registry.account
+            ),
+            Self::TooManyTagsOnImage(quota) => {
+                write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
             }
             Self::TemplateKmsKeyNotFound { prefix, key } => write!(
                 f,

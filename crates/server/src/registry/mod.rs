@@ -11,6 +11,7 @@ pub mod protection;
 pub mod pull;
 pub mod pull_times;
 pub mod push;
+pub mod quotas;
 pub mod referrers;
 pub mod repositories;
 pub mod restore;

@@ -21,7 +21,7 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
-    let pulled = pull::manifest(&request.http.app, query).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
     let digest = pulled.image.digest.to_string();
     let is_known =
         request.http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
@@ -52,6 +52,7 @@ pub async fn put(
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
+    let manifest = request.pushed_manifest.get_or_init(|| manifest).clone();
     let (tag, digest) = match reference {
         Reference::Tag(tag) => (Some(tag), None),
         Reference::Digest(digest) => (None, Some(digest)),
