@@ -6,8 +6,10 @@ mod date;
 mod document;
 mod duration;
 mod error;
+mod events;
 mod group;
 mod holder;
+mod jobs;
 mod key;
 mod options;
 mod output;
@@ -51,6 +53,10 @@ pub enum Command {
     Token(Noun<token::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Background jobs of the server: those that wait, and those that were given up.
+    Jobs(Noun<jobs::Command>),
+    /// Events, which tell others what happens.
+    Events(Noun<events::Command>),
 }
 
 /// A command with what all of them take.
@@ -87,6 +93,8 @@ impl Command {
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Jobs(noun) => &noun.options,
+            Self::Events(noun) => &noun.options,
         }
     }
 
@@ -109,6 +117,8 @@ impl Command {
             Self::Role(noun) => noun.command.run(&mut session).await?,
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
+            Self::Jobs(noun) => noun.command.run(&mut session).await?,
+            Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
         }
         Ok(Outcome::Done)

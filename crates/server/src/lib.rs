@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 mod ecr;
+mod events;
 mod http;
 mod iam_api;
 mod jobs;

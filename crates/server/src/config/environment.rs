@@ -53,6 +53,12 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
     ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
     ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
+    ("WHARF_EVENTS_WEBHOOKS", "events.webhooks", Form::Tables),
+    ("WHARF_EVENTS_NATS", "events.nats", Form::Tables),
+    ("WHARF_EVENTS_FILE_PATH", "events.file.path", Form::Text),
+    ("WHARF_EVENTS_FILE_FILTER", "events.file.filter", Form::Text),
+    ("WHARF_EVENTS_FILE_ROTATE_MIB", "events.file.rotate_mib", Form::Number),
+    ("WHARF_EVENTS_FILE_KEEP_FILES", "events.file.keep_files", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
@@ -61,7 +67,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
 /// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
 const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
 
-/// Sets a key that may be in a section.
+/// Sets a key that may be in a section, or in a section of one.
 pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
     match key.split_once('.') {
         None => {
@@ -70,7 +76,7 @@ pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
         Some((section, key)) => {
             let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
             if let Some(section) = section.as_table_mut() {
-                section.insert(key.to_owned(), value);
+                set(section, key, value);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
 mod environment;
+mod events;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -12,12 +13,14 @@ use store::blob::ServiceKey;
 
 use crate::app::Limits;
 use crate::credentials;
+use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::sts::web_identity::SourceConfig;
 
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -87,6 +90,9 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Where events go.
+    #[serde(default)]
+    pub events: EventsConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -248,6 +254,7 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(Events::new(&self.events).map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -268,6 +275,9 @@ impl Config {
         };
         for issuer in &self.oidc.issuers {
             note(can_open(&issuer.jwks_file));
+        }
+        for file in self.events.files() {
+            note(can_open(file));
         }
         let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
         match files[..] {

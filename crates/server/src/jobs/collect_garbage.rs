@@ -4,12 +4,15 @@
 //! found again by the next run.
 
 use store::error::StoreError;
-use store::tables::{blobs, removed_objects, repository_blobs, uploads};
+use store::tables::{blobs, jobs, removed_objects, repository_blobs, uploads};
 
 use crate::app::App;
+use crate::events::JOB_KIND_PREFIX;
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
+/// Events that did not arrive can be sent again for so long: 14 days.
+const DEAD_EVENTS_KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
 /// One round.
 pub async fn run(app: &App) -> Result<(), StoreError> {
@@ -19,6 +22,8 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     while app.db.write(move |tx| uploads::abandon_stale(tx, stale_ms, now_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH)).await? == BATCH {}
+    let stale_ms = now_ms - DEAD_EVENTS_KEPT_MS;
+    while app.db.write(move |tx| jobs::forget_stale(tx, JOB_KIND_PREFIX, stale_ms, BATCH)).await? == BATCH {}
     remove_objects(app, now_ms - app.limits.object_grace_ms).await
 }
 

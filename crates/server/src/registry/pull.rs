@@ -13,6 +13,8 @@ use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use super::repositories::require;
 use crate::app::App;
+use crate::auth::caller::Caller;
+use crate::events::event::Place;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -93,6 +95,13 @@ pub async fn manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, 
     let pulled = peek_manifest(app, query).await?;
     app.pull_times.record(pulled.image.id, app.now_ms());
     Ok(pulled)
+}
+
+/// Tells the sinks of events that an image was pulled, if any of them wants to know.
+pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Option<&Tag>) {
+    if app.events.wants_pulls() {
+        app.events.note_pull(place, image.into(), tag.map(Tag::as_str), &caller.arn(), app.now_ms());
+    }
 }
 
 /// Reads a manifest as [`manifest`] does, without noting a pull.

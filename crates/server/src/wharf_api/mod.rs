@@ -1,11 +1,15 @@
-//! Wharf's own API, for what ECR lacks: robot tokens, and why something is allowed or denied. One file per operation.
+//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, background
+//! jobs and events. One file per operation.
 
 mod create_token;
 mod errors;
 mod explain_access;
+mod list_jobs;
 mod list_tokens;
+mod retry_job;
 mod revoke_token;
 mod shapes;
+mod test_events;
 
 use crate::aws_api::operation::Entry;
 
@@ -13,6 +17,9 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<explain_access::ExplainAccess>(),
+    Entry::of::<list_jobs::ListJobs>(),
     Entry::of::<list_tokens::ListTokens>(),
+    Entry::of::<retry_job::RetryJob>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<test_events::TestEvents>(),
 ];

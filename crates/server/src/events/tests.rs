@@ -1,0 +1,1 @@
+//! Tests of events: what a change is told as, and to whom.
