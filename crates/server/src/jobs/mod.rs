@@ -4,6 +4,8 @@
 mod collect_garbage;
 pub mod job;
 pub mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,8 @@ use crate::http::listener::stopped;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A node that does not extend its hold for so long has lost the job to others.
 const LEASE_MS: i64 = 30_000;
-const EXTEND_EVERY: Duration = Duration::from_secs(10);
+/// Tests lose leases, too, and do not wait.
+const EXTEND_EVERY: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
 const LONGEST_DELAY_MS: i64 = 5 * 60 * 1000;
 
 /// Wakes the worker when something is due at once.
@@ -83,7 +84,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 /// Every kind of job that this node works on.
 fn entries(app: &App) -> Vec<Arc<Entry>> {
-    JOBS.iter().cloned().chain(app.events.job_entries()).map(Arc::new).collect()
+    let all = JOBS.iter().cloned().chain(app.events.job_entries());
+    #[cfg(test)]
+    let all = all.chain(super::worker_tests::JOBS.iter().cloned());
+    all.map(Arc::new).collect()
 }
 
 async fn put_back_all(app: &App, lease: Option<String>) {
