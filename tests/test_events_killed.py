@@ -92,6 +92,8 @@ def test_the_file_has_every_push_of_many_at_once(serve, tmp_path):
     made = images.image("events", size=1000)
     api_push.push_image(server.client(), name, made)
     acknowledged = [made.digest]
+    wait_for(lambda: len(lines_of(path)) == 1, "the first line")
+    assert path.stat().st_mode & 0o777 == 0o600
     push_until_killed(server, name, made, 0, acknowledged, random.Random(1))
     with path.open("a") as file:
         file.write('{"cut off by a cras')
@@ -101,4 +103,3 @@ def test_the_file_has_every_push_of_many_at_once(serve, tmp_path):
     wait_for(lambda: jobs(server) == [], "an empty queue")
     told = [event["detail"]["image-digest"] for event in lines_of(path)]
     assert set(acknowledged) <= set(told)
-    assert path.stat().st_mode & 0o777 == 0o600

@@ -1,5 +1,7 @@
 //! `wharf jobs`.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -97,7 +99,7 @@ fn age(seconds: i64) -> String {
         let count = rest / length;
         rest %= length;
         if count > 0 || text.is_empty() {
-            text.push_str(&format!("{count}{unit}"));
+            let _ = write!(text, "{count}{unit}");
         }
     }
     text

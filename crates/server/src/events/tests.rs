@@ -232,11 +232,8 @@ async fn an_event_is_stored_once_for_each_sink_that_wants_it() {
     let created = Some(json!({"detail": {"action-type": ["CREATE"]}}));
     note(sinks(&[None, created.clone()]), Change::RepositoryCreated).await.expect("stored");
     note(sinks(&[None, created]), Change::RepositoryDeleted).await.expect("stored");
-    let expected = [
-        ("event to sink0", "my-app CREATE"),
-        ("event to sink1", "my-app CREATE"),
-        ("event to sink0", "my-app DELETE"),
-    ];
+    let expected =
+        [("event to sink0", "my-app CREATE"), ("event to sink1", "my-app CREATE"), ("event to sink0", "my-app DELETE")];
     assert_eq!(stored(&app).await, expected.map(|(kind, key)| (kind.to_owned(), key.to_owned())));
 }
 

@@ -1,5 +1,6 @@
 //! Webhooks: each event is a POST, signed so that its receiver knows whose it is.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -73,9 +74,11 @@ impl Webhook {
         let client =
             self.client.get_or_init(|| self.client()).as_ref().map_err(|text| JobError::Failed(text.clone()))?;
         let mut headers = self.headers.clone();
-        let mut insert = |name: HeaderName, value: String| match HeaderValue::try_from(value) {
-            Ok(value) => Ok(drop(headers.insert(name, value))),
-            Err(_) => Err(JobError::Hopeless("the event's id is no header".to_owned())),
+        let mut insert = |name: HeaderName, value: String| {
+            let value = HeaderValue::try_from(value)
+                .map_err(|_| JobError::Hopeless("the event's id is no header".to_owned()))?;
+            headers.insert(name, value);
+            Ok::<_, JobError>(())
         };
         insert(EVENT_ID, id.to_owned())?;
         if let Some(key) = &self.key {
@@ -126,7 +129,7 @@ fn signature(key: &hmac::Key, epoch_seconds: i64, body: &str) -> String {
     context.update(body.as_bytes());
     let mut text = format!("t={epoch_seconds},v1=");
     for byte in context.sign().as_ref() {
-        text.push_str(&format!("{byte:02x}"));
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

@@ -258,7 +258,10 @@ async fn who_loses_the_lease_stops_and_notes_nothing() {
     let job = only(&test.app).await;
     assert!(job.is_running && job.attempts == 2 && job.last_error.is_none(), "{job:?}");
     let held = stolen[0].clone();
-    assert!(test.app.db.write(move |tx| jobs::extend(tx, &held, later_ms)).await.expect("written"), "it is the thief's");
+    assert!(
+        test.app.db.write(move |tx| jobs::extend(tx, &held, later_ms)).await.expect("written"),
+        "it is the thief's"
+    );
     end(worker).await;
     assert!(only(&test.app).await.is_running, "a node that stops leaves the jobs of others alone");
 }
