@@ -9,9 +9,11 @@ mod document;
 mod dry_run;
 mod duration;
 mod error;
+mod events;
 mod group;
 mod holder;
 mod image;
+mod jobs;
 mod key;
 mod options;
 mod output;
@@ -69,6 +71,10 @@ pub enum Command {
     Unprotect(Verb<protect::UnprotectArgs>),
     /// Who did what.
     Audit(Noun<audit::Command>),
+    /// Background jobs of the server: those that wait, and those that were given up.
+    Jobs(Noun<jobs::Command>),
+    /// Events, which tell others what happens.
+    Events(Noun<events::Command>),
 }
 
 /// A command without commands of its own, with what all of them take.
@@ -119,6 +125,8 @@ impl Command {
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
             Self::Audit(noun) => &noun.options,
+            Self::Jobs(noun) => &noun.options,
+            Self::Events(noun) => &noun.options,
         }
     }
 
@@ -141,6 +149,8 @@ impl Command {
             Self::Role(noun) => noun.command.run(&mut session).await?,
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
+            Self::Jobs(noun) => noun.command.run(&mut session).await?,
+            Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,

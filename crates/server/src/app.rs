@@ -13,6 +13,7 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
 use crate::rates::Rates;
@@ -97,6 +98,8 @@ pub struct App {
     pub pull_times: PullTimes,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
+    /// Where events go.
+    pub events: Arc<Events>,
 }
 
 impl App {

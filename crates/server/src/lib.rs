@@ -9,6 +9,7 @@ mod cloudtrail;
 pub mod config;
 pub mod credentials;
 mod ecr;
+mod events;
 mod http;
 mod iam_api;
 mod jobs;

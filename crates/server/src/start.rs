@@ -23,6 +23,7 @@ use crate::auth::last_uses::LastUses;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
+use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
@@ -158,6 +159,7 @@ impl Server {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            events: Arc::new(Events::new(&config.events)?),
         });
         app.refresh_identities().await?;
         let (stop, stopped) = watch::channel(false);
@@ -211,6 +213,9 @@ impl Server {
         let _ = self.working.await;
         if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
             tracing::warn!(%error, "last pull times were not stored: {error}");
+        }
+        if let Err(error) = self.app.events.flush_pulls(&self.app).await {
+            tracing::warn!(%error, "last events of pulls were not stored: {error}");
         }
         if let Err(error) = self.app.last_uses.flush(&self.app.db).await {
             tracing::warn!(%error, "last uses of keys were not stored: {error}");

@@ -77,6 +77,12 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_AUDIT_RECORD_READS", "audit.record_reads", Form::Truth),
     ("WHARF_AUDIT_RETENTION_DAYS", "audit.retention_days", Form::Number),
     ("WHARF_AUDIT_MAX_EVENTS", "audit.max_events", Form::Number),
+    ("WHARF_EVENTS_WEBHOOKS", "events.webhooks", Form::Tables),
+    ("WHARF_EVENTS_NATS", "events.nats", Form::Tables),
+    ("WHARF_EVENTS_FILE_PATH", "events.file.path", Form::Text),
+    ("WHARF_EVENTS_FILE_FILTER", "events.file.filter", Form::Text),
+    ("WHARF_EVENTS_FILE_ROTATE_MIB", "events.file.rotate_mib", Form::Number),
+    ("WHARF_EVENTS_FILE_KEEP_FILES", "events.file.keep_files", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
@@ -86,7 +92,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
 /// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
 const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
 
-/// Sets a key that may be in a section.
+/// Sets a key that may be in a section, or in a section of one.
 pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
     match key.split_once('.') {
         None => {
@@ -95,7 +101,7 @@ pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
         Some((section, key)) => {
             let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
             if let Some(section) = section.as_table_mut() {
-                section.insert(key.to_owned(), value);
+                set(section, key, value);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod environment;
+mod events;
 mod limits;
 mod sections;
 
@@ -14,6 +15,7 @@ use store::blob::ServiceKey;
 
 use crate::app::Limits;
 use crate::credentials;
+use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
@@ -22,6 +24,7 @@ use crate::sts::web_identity::SourceConfig;
 pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
@@ -101,6 +104,9 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Where events go.
+    #[serde(default)]
+    pub events: EventsConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -266,6 +272,7 @@ impl Config {
         note(self.oidc_sources().map(drop));
         note(self.quotas.quotas().map(drop));
         note(self.audit.settings().map(drop));
+        note(Events::new(&self.events).map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -290,6 +297,9 @@ impl Config {
         };
         for issuer in &self.oidc.issuers {
             note(can_open(&issuer.jwks_file));
+        }
+        for file in self.events.files() {
+            note(can_open(file));
         }
         let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
         match files[..] {

@@ -11,6 +11,7 @@ use super::errors::EcrError;
 use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::events::event::Place;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
@@ -118,6 +119,10 @@ async fn get(
     selector: Selector,
     accepted: &[String],
 ) -> Result<Result<Found, NoImage>, EcrError> {
+    let asked_tag = match &selector {
+        Selector::Tag(tag) | Selector::Both(tag, _) => Some(tag.clone()),
+        Selector::Digest(_) => None,
+    };
     // A tag that points elsewhere is told apart from an image that is not there.
     let (tag, selector) = match selector {
         Selector::Both(tag, digest) => (Some(digest), Selector::Tag(tag)),
@@ -136,6 +141,7 @@ async fn get(
         return Ok(Err(NoImage::NotFound));
     }
     pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
+    pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
     let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
     Ok(Ok((pulled.image.digest, pulled.image.media_type, manifest)))
 }

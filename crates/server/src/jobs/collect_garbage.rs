@@ -6,12 +6,15 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::{blobs, deleted_images, deleted_tags, removed_objects, repository_blobs, secrets, uploads};
+use store::tables::{blobs, deleted_images, deleted_tags, jobs, removed_objects, repository_blobs, secrets, uploads};
 
 use crate::app::App;
+use crate::events::JOB_KIND_PREFIX;
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
+/// Events that did not arrive can be sent again for so long: 14 days.
+const DEAD_EVENTS_KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
 /// One round.
 pub async fn run(app: &App) -> Result<(), StoreError> {
@@ -24,6 +27,8 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     while app.db.write(move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| purge_secrets(tx, now_ms)).await? == BATCH {}
+    let stale_ms = now_ms - DEAD_EVENTS_KEPT_MS;
+    while app.db.write(move |tx| jobs::forget_stale(tx, JOB_KIND_PREFIX, stale_ms, BATCH)).await? == BATCH {}
     remove_objects(app, now_ms - app.limits.object_grace_ms).await
 }
 

@@ -14,6 +14,7 @@ use super::push::{MANIFEST_PURPOSE, manifest_context};
 use super::repositories::require;
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::events::event::Place;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -101,6 +102,13 @@ pub async fn manifest(app: &Arc<App>, query: ImageQuery, puller: &Caller) -> Res
 pub fn note_pull(app: &App, registry: &RegistryId, image: &Image, puller: &Caller) {
     if app.identities.current().counts_pulls_of(registry, puller) {
         app.pull_times.record(image.id, app.now_ms());
+    }
+}
+
+/// Tells the sinks of events that an image was pulled, if any of them wants to know.
+pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Option<&Tag>) {
+    if app.events.wants_pulls() {
+        app.events.note_pull(place, image.into(), tag.map(Tag::as_str), &caller.arn(), app.now_ms());
     }
 }
 

@@ -11,7 +11,7 @@ use store::tables::images;
 use store::tables::repositories::{NewRepository, Repository, TagMutability};
 use store::tables::{image_tags, repositories};
 
-use super::changes::{self, Cause, Change, ChangedImage};
+use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
 use super::pull::Selector;
 
@@ -188,12 +188,7 @@ fn restore_image(
     let mut restored =
         Restored { digest: image.digest, is_new: present.is_none(), tags: Vec::new(), other_tags: Vec::new() };
     give_back(tx, repository, image_id, tags, tags_per_image, &mut restored)?;
-    let changed = ChangedImage {
-        digest: &image.digest,
-        media_type: &image.media_type,
-        artifact_media_type: image.artifact_media_type.as_deref(),
-    };
-    tell(tx, repository, changed, &restored, cause)?;
+    tell(tx, repository, &restored, cause)?;
     Ok(restored)
 }
 
@@ -208,7 +203,7 @@ fn restore_tag(
     let mut restored = Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new() };
     if let Some(image) = images::find(tx, repository.id, &tag.digest)? {
         give_back(tx, repository, image.id, vec![tag.clone()], tags_per_image, &mut restored)?;
-        tell(tx, repository, (&image).into(), &restored, cause)?;
+        tell(tx, repository, &restored, cause)?;
     }
     Ok(restored)
 }
@@ -239,21 +234,13 @@ fn give_back(
     Ok(())
 }
 
-/// A restored image is one that was pushed, once with each tag.
-fn tell(
-    tx: &mut dyn Tx,
-    repository: &Repository,
-    image: ChangedImage<'_>,
-    restored: &Restored,
-    cause: &Cause,
-) -> Result<(), StoreError> {
-    if restored.tags.is_empty() && restored.is_new {
-        return changes::note(tx, cause, repository, &Change::ImagePushed { image, tag: None });
+fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &Cause) -> Result<(), StoreError> {
+    if restored.tags.is_empty() && !restored.is_new {
+        return Ok(());
     }
-    for tag in &restored.tags {
-        changes::note(tx, cause, repository, &Change::ImagePushed { image, tag: Some(tag.as_str()) })?;
-    }
-    Ok(())
+    let Some(image) = images::find(tx, repository.id, &restored.digest)? else { return Ok(()) };
+    let tags: Vec<String> = restored.tags.iter().map(ToString::to_string).collect();
+    changes::note(tx, cause, repository, &Change::ImageRestored { image: (&image).into(), tags: &tags })
 }
 
 /// Creates a repository again as deleted images need it: encrypted as it was, with ECR's defaults for the rest. `None`

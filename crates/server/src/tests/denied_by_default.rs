@@ -65,6 +65,7 @@ fn wharf_input() -> Value {
         "principalArn": "arn:aws:iam::123456789012:root",
         "action": "ecr:PutImage",
         "resourceArn": "*",
+        "jobId": 1,
     })
 }
 

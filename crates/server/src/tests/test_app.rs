@@ -79,6 +79,7 @@ impl TestApp {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            events: Arc::default(),
         });
         app.refresh_identities().await.expect("readable");
         Self { app, clock, folder }
