@@ -242,7 +242,7 @@ async fn expired_images_go_with_their_references(backend: &Backend) {
 async fn lists_have_pages(backend: &Backend) {
     in_transaction(backend, |tx| {
         let mut expected = Vec::new();
-        for place in ["app", "app-2", "b"] {
+        for place in ["app", "app-2", "bb"] {
             let repository = add_repository(tx, place)?;
             for image in 0..5 {
                 let id = add_image_of(tx, repository.id, image, [])?;
