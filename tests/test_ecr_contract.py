@@ -400,7 +400,13 @@ def update_repository_creation_template(ecr):
     assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
     assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
     assert without_times(update()) == without_times(full), "what is left out stays"
-    cleared = {"description": "", "repositoryPolicy": "", "lifecyclePolicy": "", "customRoleArn": "", "resourceTags": []}
+    cleared = {
+        "description": "",
+        "repositoryPolicy": "",
+        "lifecyclePolicy": "",
+        "customRoleArn": "",
+        "resourceTags": [],
+    }
     assert without_times(update(**cleared)) == {
         name: value for name, value in without_times(full).items() if name not in cleared
     }
@@ -862,7 +868,10 @@ BAD_TEMPLATES = {
         {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
         {"imageTagMutability": "SOMETIMES"},
         {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
-        {"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}]},
+        {
+            "imageTagMutability": "MUTABLE",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}],
+        },
         {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
@@ -909,7 +918,10 @@ NOT_PROVOKED = {
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
-    ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
+    (
+        "CreateRepositoryCreationTemplate",
+        "LimitExceededException",
+    ): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
