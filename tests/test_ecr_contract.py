@@ -833,7 +833,7 @@ def no_templates_left(ecr):
         ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
 
 
-BAD_PREFIXES = ("", "/", "a//b", "-a", "root", "ROOT/", "a" * 257)
+BAD_PREFIXES = ("", "/", "a//b", "-a", "Root", "ROOT/", "a" * 257)
 for prefix in BAD_PREFIXES:
     for name, parameters in {
         "CreateRepositoryCreationTemplate": PUSH,
