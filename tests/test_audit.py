@@ -405,9 +405,10 @@ class TestFile:
         server = start(f'[audit]\nfile = "{file}"\n')
         repository = new_repository(server, "file")
         for number in range(3):
+            size = file.stat().st_size
             pusher = threading.Thread(target=push_until_it_ends, args=(repository,))
             pusher.start()
-            wait_for(lambda size=file.stat().st_size: file.stat().st_size > size + 20_000, "records to be written")
+            wait_for(lambda size=size: file.stat().st_size > size + 20_000, "records to be written")
             server.kill()
             pusher.join()
             text = file.read_text()
@@ -423,8 +424,9 @@ class TestFile:
     def test_folder_that_is_not_there(self, tmp_path):
         """The server says what is wrong and does not start."""
         server = Wharf(tmp_path / "wharf", config='[audit]\nfile = "/nowhere/audit.jsonl"\n')
-        with pytest.raises(AssertionError, match="audit.file /nowhere/audit.jsonl"):
+        with pytest.raises(AssertionError, match="wharf ended with 1"):
             server.start()
+        assert "audit.file /nowhere/audit.jsonl" in server.log_text()
 
 
 def push_until_it_ends(repository):

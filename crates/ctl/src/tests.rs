@@ -603,7 +603,7 @@ async fn audit() {
     assert_eq!(input["StartTime"], NOW_MS / 1000 - 3600);
     assert_eq!(input["LookupAttributes"][0]["AttributeKey"], "ResourceName");
 
-    let ran = run(&["audit", "list", "--limit", "1"], pages()).await;
+    let ran = run(&["audit", "list", "--limit", "1"], vec![events("ci", Some("more"))]).await;
     assert_eq!((ran.text().lines().count(), ran.requests.len()), (2, 1));
     let ran = run(&["audit", "list", "--event", "PutImage"], vec![(200, r#"{"Events":[]}"#.to_owned())]).await;
     assert_eq!(ran.text(), "There are no events.\n");

@@ -77,8 +77,8 @@ struct Bucket(AtomicI64);
 impl Rates {
     /// With these limits.
     pub fn new(per_second: PerSecond) -> Self {
-        let limits = per_second.all().map(|rate| {
-            (rate > 0).then(|| Limit { interval_ns: SECOND_NS / i64::from(rate), buckets: RwLock::default() })
+        let limits = per_second.all().map(|requests| {
+            (requests > 0).then(|| Limit { interval_ns: SECOND_NS / i64::from(requests), buckets: RwLock::default() })
         });
         Self { is_unlimited: limits.iter().all(Option::is_none), limits }
     }
@@ -110,14 +110,14 @@ impl Limit {
 
 impl Bucket {
     fn take(&self, interval_ns: i64, now_ms: i64) -> Result<(), TooSoon> {
-        let now_ns = now_ms.saturating_mul(1_000_000);
+        let at_ns = now_ms.saturating_mul(1_000_000);
         // A bucket of one second's worth lets through what fits into this second and the moment itself.
-        let latest_ns = now_ns.saturating_add(SECOND_NS - interval_ns);
+        let latest_ns = at_ns.saturating_add(SECOND_NS - interval_ns);
         let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |full_at_ns| {
             // Further ahead than a bucket can be: the clock was set back, which must hold nobody up until it is as late
             // again.
-            let is_left_over = full_at_ns > now_ns.saturating_add(2 * SECOND_NS);
-            let from_ns = if is_left_over { now_ns } else { full_at_ns.max(now_ns) };
+            let is_left_over = full_at_ns > at_ns.saturating_add(2 * SECOND_NS);
+            let from_ns = if is_left_over { at_ns } else { full_at_ns.max(at_ns) };
             (from_ns <= latest_ns).then(|| from_ns.saturating_add(interval_ns))
         });
         taken.map(drop).map_err(|full_at_ns| {

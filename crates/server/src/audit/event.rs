@@ -331,3 +331,57 @@ fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_fo
         record: text,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use store::tables::audit_events::{self, Wanted};
+
+    use super::*;
+    use crate::tests::test_app::{ACCOUNT, START_MS, TestApp};
+
+    #[tokio::test]
+    async fn service_events() {
+        let server = TestApp::with_files(HashMap::new()).await;
+        let registry =
+            RegistryId { account: ACCOUNT.parse().expect("an id"), region: "cn-north-1".parse().expect("a region") };
+        let event = ServiceEvent {
+            registry: registry.clone(),
+            name: "PolicyExecutionEvent",
+            repositories: vec!["app".to_owned()],
+            details: json!({ "repositoryName": "app" }),
+        };
+        record_service_event(&server.app, &event);
+        server.app.audit.flush(&server.app.db).await.expect("stored");
+        let wanted = Wanted { registry, from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
+        let found = server.app.db.read(move |tx| audit_events::list(tx, &wanted, 10)).await.expect("readable");
+        let [found] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((found.event_name.as_str(), &found.username), ("PolicyExecutionEvent", &None));
+        let record: Value = serde_json::from_str(&found.record).expect("JSON");
+        assert_eq!(record["eventType"], "AwsServiceEvent");
+        assert_eq!(record["userIdentity"]["invokedBy"], "AWS Internal");
+        assert_eq!(record["serviceEventDetails"], json!({ "repositoryName": "app" }));
+        assert_eq!(record["resources"][0]["ARN"], format!("arn:aws-cn:ecr:cn-north-1:{ACCOUNT}:repository/app"));
+    }
+
+    #[test]
+    fn kinds_of_resources() {
+        let account: AccountId = ACCOUNT.parse().expect("an id");
+        for (arn, kind, name) in [
+            ("arn:aws:iam::123456789012:user/path/ci", Some("AWS::IAM::User"), "ci"),
+            ("arn:aws:iam::123456789012:role/ci", Some("AWS::IAM::Role"), "ci"),
+            ("arn:aws:iam::aws:policy/ReadOnly", Some("AWS::IAM::Policy"), "ReadOnly"),
+            (
+                "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-a1b2c3",
+                Some("AWS::SecretsManager::Secret"),
+                "db-a1b2c3",
+            ),
+            ("arn:aws:sns:us-east-1:123456789012:topic", None, "topic"),
+        ] {
+            let resource = AuditedResource::own(arn, account);
+            assert_eq!((resource.kind, resource.name.as_deref()), (kind, Some(name)), "{arn}");
+        }
+        assert_eq!(AuditedResource::own("x", account).kind, None);
+    }
+}

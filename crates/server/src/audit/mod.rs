@@ -49,7 +49,7 @@ pub struct AuditFile {
 }
 
 /// What is recorded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AuditSettings {
     /// The file.
     pub file: Option<AuditFile>,

@@ -67,7 +67,9 @@ impl Pending {
             let batch: Vec<NewEvent> = events.iter().take(BATCH).cloned().collect();
             let stored = db.write(move |tx| batch.iter().try_for_each(|event| audit_events::insert(tx, event))).await;
             if let Err(error) = stored {
-                events.into_iter().for_each(|event| self.push(event));
+                for event in events {
+                    self.push(event);
+                }
                 return Err(error);
             }
             events.drain(..BATCH.min(events.len()));

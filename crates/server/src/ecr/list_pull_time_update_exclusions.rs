@@ -1,7 +1,6 @@
 //! ListPullTimeUpdateExclusions: the principals whose pulls leave the last pull time of images as it is.
 
 use serde::{Deserialize, Serialize};
-use store::error::StoreError;
 use store::tables::pull_time_exclusions;
 
 use super::errors::EcrError;
@@ -49,7 +48,7 @@ impl Operation for ListPullTimeUpdateExclusions {
         let registry = call.own_registry();
         let (after, limit) = (page.after[0].clone(), page.limit);
         let listed = call.app().db.read(move |tx| pull_time_exclusions::list(tx, &registry, &after, limit + 1));
-        let mut pull_time_update_exclusions = listed.await.map_err(|error: StoreError| EcrError::from(error))?;
+        let mut pull_time_update_exclusions = listed.await?;
         let has_more = pull_time_update_exclusions.len() > page.limit;
         pull_time_update_exclusions.truncate(page.limit);
         let last = pull_time_update_exclusions.last().filter(|_| has_more);

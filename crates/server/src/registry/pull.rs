@@ -93,9 +93,9 @@ pub fn find_image(
 /// Pulls a manifest for `puller`, checked against its digest, and notes the pull unless the puller's do not count.
 pub async fn manifest(app: &Arc<App>, query: ImageQuery, puller: &Caller) -> Result<PulledImage, RegistryError> {
     let registry = query.registry.clone();
-    let pulled = peek_manifest(app, query).await?;
-    note_pull(app, &registry, &pulled.image, puller);
-    Ok(pulled)
+    let found = peek_manifest(app, query).await?;
+    note_pull(app, &registry, &found.image, puller);
+    Ok(found)
 }
 
 /// Notes a pull of an image, unless the puller's do not count (repositories-images.md 5).

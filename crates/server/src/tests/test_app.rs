@@ -59,6 +59,7 @@ impl TestApp {
         };
         let regions: Vec<Region> = ["us-east-1", "cn-north-1"].map(|name| name.parse().expect("a region")).into();
         let clock = Arc::new(ManualClock::new(START_MS));
+        let audit = crate::config::AuditConfig::default().settings().expect("good defaults");
         let app = Arc::new(App {
             db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
@@ -74,7 +75,7 @@ impl TestApp {
             limits: Limits::default(),
             quotas: crate::registry::quotas::Quotas::default(),
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
-            audit: crate::audit::Audit::open(crate::audit::AuditSettings::default()).expect("no file"),
+            audit: crate::audit::Audit::open(audit).expect("no file"),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
