@@ -33,6 +33,7 @@ mod put_registry_policy;
 mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
+mod update_image_storage_class;
 mod upload_layer_part;
 
 use crate::aws_api::operation::Entry;
@@ -66,5 +67,6 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
 ];

@@ -3,10 +3,14 @@
 //! Each step is a small transaction, so nothing waits long for it, and each can end at any moment: what it leaves is
 //! found again by the next run.
 
+use store::blob::Tier;
+use store::db::Tx;
 use store::error::StoreError;
+use store::tables::repository_blobs::Collected;
 use store::tables::{blobs, removed_objects, repository_blobs, uploads};
 
 use crate::app::App;
+use crate::registry::storage_class;
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
@@ -17,9 +21,29 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     let stale_ms = now_ms - app.limits.upload_expiry_ms;
     let unreferenced_ms = now_ms - app.limits.blob_grace_ms;
     while app.db.write(move |tx| uploads::abandon_stale(tx, stale_ms, now_ms, BATCH)).await? == BATCH {}
-    while app.db.write(move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await? == BATCH {}
+    collect(app, now_ms, move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await?;
+    collect(app, now_ms, move |tx| repository_blobs::collect_pushed_again(tx, unreferenced_ms, BATCH)).await?;
     while app.db.write(move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH)).await? == BATCH {}
     remove_objects(app, now_ms - app.limits.object_grace_ms).await
+}
+
+/// Repeats a step until it finds less than a batch, and has the blobs looked at that it may send to the archive.
+async fn collect(
+    app: &App,
+    now_ms: i64,
+    step: impl Fn(&mut dyn Tx) -> Result<Collected, StoreError> + Clone + Send + 'static,
+) -> Result<(), StoreError> {
+    loop {
+        let step = step.clone();
+        let rows = app.db.write(move |tx| {
+            let found = step(tx)?;
+            storage_class::check_blobs(tx, &found.maybe_archived, now_ms)?;
+            Ok::<_, StoreError>(found.rows)
+        });
+        if rows.await? < BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// Deletes bytes first and the note of them after: a crash between the two is repaired by doing it again.
@@ -27,10 +51,13 @@ async fn remove_objects(app: &App, until_ms: i64) -> Result<(), StoreError> {
     loop {
         let due = app.db.read(move |tx| removed_objects::list_due(tx, until_ms, BATCH)).await?;
         let count = due.len();
-        let store = app.blobs.clone();
+        let (standard, archive) = (app.blobs.clone(), app.archive.clone());
         let removed = tokio::task::spawn_blocking(move || {
-            for object in &due {
-                store.remove(*object)?;
+            for (object, tier) in &due {
+                match tier {
+                    Tier::Standard => standard.remove(*object)?,
+                    Tier::Archive => archive.remove(*object)?,
+                }
             }
             Ok::<_, StoreError>(due)
         })
@@ -40,7 +67,7 @@ async fn remove_objects(app: &App, until_ms: i64) -> Result<(), StoreError> {
         })??;
         app.db
             .write(move |tx| {
-                for object in &removed {
+                for (object, _) in &removed {
                     removed_objects::delete(tx, *object)?;
                 }
                 Ok::<_, StoreError>(())

@@ -22,6 +22,8 @@ pub enum Actor {
     Replication,
     /// A pull through cache rule.
     PullThroughCache,
+    /// The registry itself, as it ends what somebody has begun.
+    Service,
 }
 
 /// By whom, when and for whom a change is made.

@@ -9,6 +9,7 @@ use store::tables::{image_tags, images, repository_blobs};
 use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::pull::{NoImage, Selector, find_image};
+use super::storage_class;
 
 /// What was deleted: the tag, or the image with every tag that it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub fn delete(
     }
     let tags = image_tags::delete_of_image(tx, image.id)?;
     repository_blobs::remove_image(tx, repository.id, image.id, cause.at_ms)?;
+    storage_class::release_blobs(tx, repository.id, image.id, cause.at_ms)?;
     images::delete(tx, image.id)?;
     note(tx, repository, &image, tags, true, cause).map(Ok)
 }

@@ -13,4 +13,5 @@ pub mod referrers;
 pub mod repositories;
 pub mod settings;
 pub mod shared_manifests;
+pub mod storage_class;
 pub mod uploads;

@@ -8,6 +8,7 @@ use store::tables::{blobs, images, repository_blobs, resource_tags, uploads};
 
 use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
+use super::storage_class;
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
@@ -52,8 +53,10 @@ pub fn delete(
     }
     images::delete_all(tx, repository.id)?;
     uploads::abandon_all_of(tx, repository.id, cause.at_ms)?;
+    let archived_elsewhere = repository_blobs::archived_elsewhere(tx, repository.id)?;
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
+    storage_class::check_blobs(tx, &archived_elsewhere, cause.at_ms)?;
     repositories::delete(tx, repository.id)?;
     changes::note(tx, cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)

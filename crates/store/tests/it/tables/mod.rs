@@ -10,4 +10,5 @@ mod removed_objects;
 mod repositories;
 mod repository_blobs;
 mod resource_tags;
+mod storage_classes;
 mod uploads;
