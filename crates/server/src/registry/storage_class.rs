@@ -5,6 +5,8 @@
 //! it lists is active. Only pushing it again brings it back in one step: its layers are read from where they are, which
 //! always works, and move later. A list is archived before what it lists, so that an active list is always whole.
 
+use std::collections::HashSet;
+
 use oci::Digest;
 use store::blob::Tier;
 use store::db::Tx;
@@ -245,14 +247,11 @@ fn find_subject(tx: &mut dyn Tx, repository: &Repository, image: &Image) -> Resu
 
 /// The image, the images that it lists, and those that these list. A digest cannot list itself, so there is an end.
 fn with_listed(tx: &mut dyn Tx, image: &Image) -> Result<Vec<Image>, StoreError> {
+    let mut known = HashSet::from([image.id]);
     let mut found = vec![image.clone()];
     let mut at = 0;
     while let Some(list) = found.get(at) {
-        for child in images::children(tx, list.id)? {
-            if found.iter().all(|known| known.id != child.id) {
-                found.push(child);
-            }
-        }
+        found.extend(images::children(tx, list.id)?.into_iter().filter(|child| known.insert(child.id)));
         at += 1;
     }
     Ok(found)

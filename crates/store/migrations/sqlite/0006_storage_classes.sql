@@ -1,7 +1,7 @@
 -- Images that are archived, and where the bytes of blobs are kept.
 ALTER TABLE images ADD COLUMN last_archived_at_ms INTEGER;
 ALTER TABLE images ADD COLUMN last_activated_at_ms INTEGER;
-CREATE INDEX images_activating ON images (id) WHERE status = 'ACTIVATING';
+CREATE INDEX images_activating ON images (repository_id, id) WHERE status = 'ACTIVATING';
 
 -- Of the images that image_count counts. pushed_again_at_ms: a layer that only such images name was uploaded anew.
 ALTER TABLE repository_blobs ADD COLUMN archived_image_count INTEGER NOT NULL DEFAULT 0

@@ -320,10 +320,11 @@ pub fn of_subject(
 
 /// The images that are on their way back from the archive and name the blob: (repository, image), in that order.
 pub fn activating_of_blob(tx: &mut dyn Tx, blob_id: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    // CROSS JOIN: SQLite keeps the order, beginning with the few images that are on their way.
     tx.query(
-        "SELECT i.repository_id, i.id FROM images i JOIN image_blobs n ON n.image_id = i.id \
-         JOIN repository_blobs r ON r.repository_id = i.repository_id AND r.digest = n.digest \
-         WHERE i.status = 'ACTIVATING' AND r.blob_id = $1 ORDER BY i.repository_id, i.id",
+        "SELECT i.repository_id, i.id FROM images i CROSS JOIN image_blobs n CROSS JOIN repository_blobs r \
+         WHERE i.status = 'ACTIVATING' AND n.image_id = i.id AND r.repository_id = i.repository_id \
+         AND r.digest = n.digest AND r.blob_id = $1 ORDER BY i.repository_id, i.id",
         &[blob_id.into()],
     )?
     .iter()
