@@ -67,8 +67,23 @@ ALWAYS_PRESENT = {
     "GetRegistryPolicyResponse": {"registryId", "policyText"},
     "DeleteRegistryPolicyResponse": {"registryId", "policyText"},
     "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "RepositoryCreationTemplate": {
+        "prefix",
+        "encryptionConfiguration",
+        "imageTagMutability",
+        "appliedFor",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "UpdateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DeleteRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DescribeRepositoryCreationTemplatesResponse": {"registryId", "repositoryCreationTemplates"},
     "GetAccountSettingResponse": {"name", "value"},
     "PutAccountSettingResponse": {"name", "value"},
+    "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
+    "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
+    "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
 }
 
 # 2020 to 2100: a timestamp outside of it is in another unit.

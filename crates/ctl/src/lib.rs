@@ -1,18 +1,26 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
+//! could.
 
 mod access;
+mod audit;
 mod client;
 mod date;
 mod document;
+mod dry_run;
 mod duration;
 mod error;
 mod group;
 mod holder;
+mod image;
 mod key;
 mod options;
 mod output;
 mod policy;
+mod protect;
+mod repository;
 mod role;
+mod since;
+mod target;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -51,6 +59,25 @@ pub enum Command {
     Token(Noun<token::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Deleted images, which can be restored for a while.
+    Image(Noun<image::Command>),
+    /// Settings of repositories that ECR has no place for.
+    Repository(Noun<repository::Command>),
+    /// Protect a repository, tags or an image from deletion, or list what is protected.
+    Protect(Verb<protect::ProtectArgs>),
+    /// Let what was protected be deleted again.
+    Unprotect(Verb<protect::UnprotectArgs>),
+    /// Who did what.
+    Audit(Noun<audit::Command>),
+}
+
+/// A command without commands of its own, with what all of them take.
+#[derive(Args, Debug)]
+pub struct Verb<A: Args> {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    arguments: A,
 }
 
 /// A command with what all of them take.
@@ -87,6 +114,11 @@ impl Command {
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Image(noun) => &noun.options,
+            Self::Repository(noun) => &noun.options,
+            Self::Protect(verb) => &verb.options,
+            Self::Unprotect(verb) => &verb.options,
+            Self::Audit(noun) => &noun.options,
         }
     }
 
@@ -110,6 +142,11 @@ impl Command {
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Access(noun) => return noun.command.run(&mut session).await,
+            Self::Image(noun) => return noun.command.run(&mut session).await,
+            Self::Repository(noun) => noun.command.run(&mut session).await?,
+            Self::Protect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Audit(noun) => noun.command.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

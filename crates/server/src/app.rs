@@ -6,6 +6,7 @@ use std::time::Duration;
 use store::blob::{BlobStore, ServiceKey, Tier};
 use store::db::Db;
 
+use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
@@ -14,7 +15,9 @@ use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
+use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::sts::web_identity::Issuers;
@@ -28,6 +31,9 @@ pub struct Limits {
     pub upload_expiry_ms: i64,
     /// A blob that no image names stays so long.
     pub blob_grace_ms: i64,
+    /// Images can be restored for so many days after they were deleted, where their repository says nothing; 0 for
+    /// not at all.
+    pub restore_window_days: i64,
     /// Bytes of an object stay so long after the last row that named it is gone.
     pub object_grace_ms: i64,
     /// How long a registry token is valid (access.md 6: 12 h).
@@ -43,6 +49,7 @@ impl Default for Limits {
             body_idle: Duration::from_secs(60),
             upload_expiry_ms: 24 * HOUR_MS,
             blob_grace_ms: 24 * HOUR_MS,
+            restore_window_days: 7,
             object_grace_ms: 60 * 1000,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,
@@ -78,6 +85,12 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// How often a registry takes which request.
+    pub rates: Rates,
+    /// Records of who did what.
+    pub audit: Audit,
+    /// How much of everything a registry may have.
+    pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// The manifests of pulls that are still being answered.

@@ -1,6 +1,8 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod audit;
 mod environment;
+mod limits;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -14,10 +16,13 @@ use crate::app::Limits;
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
+use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::sts::web_identity::SourceConfig;
 
+pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use sections::{AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -87,6 +92,15 @@ pub struct Config {
     /// The store of archived layers.
     #[serde(default)]
     pub archive: ArchiveConfig,
+    /// How much of everything a registry may have.
+    #[serde(default)]
+    pub quotas: QuotasConfig,
+    /// How many requests a registry takes in a second.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// Records of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
@@ -96,6 +110,8 @@ pub struct Config {
     pub upload_expiry_hours: Option<u32>,
     /// Hours that a blob stays which no image names. Default: 24.
     pub blob_grace_hours: Option<u32>,
+    /// Days that deleted images can be restored, where their repository says nothing; 0 for not at all. Default: 7.
+    pub restore_window_days: Option<u32>,
     /// Failed authentications of one source in a minute that are answered without delay. Default: 60.
     pub authentication_failures_per_minute: Option<u32>,
 }
@@ -260,12 +276,18 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.quotas.quotas().map(drop));
+        note(self.audit.settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
             if hours == Some(0) {
                 note(Err(ConfigError(format!("{key}: at least 1 is needed, as pushes take their time"))));
             }
+        }
+        if self.restore_window_days.is_some_and(|days| i64::from(days) > MAX_RESTORE_WINDOW_DAYS) {
+            let rule = format!("at most {MAX_RESTORE_WINDOW_DAYS} (ten years) can be kept");
+            note(Err(ConfigError(format!("restore_window_days: {rule}"))));
         }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
@@ -305,7 +327,10 @@ impl Config {
         config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
+        config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.quotas = self.quotas.filled()?;
+        config.audit = self.audit.filled();
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

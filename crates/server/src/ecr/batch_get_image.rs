@@ -136,7 +136,7 @@ async fn get(
     if !accepted.is_empty() && !accepted.contains(&pulled.image.media_type) {
         return Ok(Err(NoImage::NotFound));
     }
-    call.app().pull_times.record(pulled.image.id, call.app().now_ms());
+    pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
     let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
     Ok(Ok((pulled.image.digest, pulled.image.media_type, manifest)))
 }

@@ -7,11 +7,11 @@ use store::tables::repositories::NewRepository;
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ExclusionFilter, Repository};
+use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
-use crate::registry::repositories;
+use crate::registry::{quotas, repositories};
 
 /// The operation.
 pub struct CreateRepository;
@@ -30,12 +30,6 @@ pub struct Input {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ScanningConfiguration {
-    scan_on_push: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct EncryptionConfiguration {
     encryption_type: Option<String>,
     kms_key: Option<String>,
@@ -45,8 +39,6 @@ struct EncryptionConfiguration {
 pub struct Output {
     repository: Repository,
 }
-
-const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
 
 fn check_encryption(configuration: Option<EncryptionConfiguration>) -> Result<String, EcrError> {
     let Some(configuration) = configuration else { return Ok(ENCRYPTION_TYPES[0].to_owned()) };
@@ -89,7 +81,7 @@ impl Operation for CreateRepository {
             created_at_ms: call.app().now_ms(),
             tag_mutability,
             tag_mutability_filters,
-            scan_on_push: input.image_scanning_configuration.and_then(|scan| scan.scan_on_push).unwrap_or(false),
+            scan_on_push: input.image_scanning_configuration.unwrap_or_default().scan_on_push,
             encryption_type: check_encryption(input.encryption_configuration)?,
             kms_key: None,
         };
@@ -104,6 +96,7 @@ impl Operation for CreateRepository {
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
+        quotas::require_room_for_repository(call.app(), &new.registry).await?;
         let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
         let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })

@@ -2,7 +2,7 @@
 
 use aws::AwsError;
 use http::StatusCode;
-use oci::ManifestError;
+use oci::{ManifestError, RepositoryPrefix};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
@@ -52,6 +52,18 @@ pub enum EcrError {
     RepositoryPolicyNotFound(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
+    /// There is a creation template for the prefix.
+    TemplateAlreadyExists(RegistryId, RepositoryPrefix),
+    /// There is no creation template for the prefix.
+    TemplateNotFound(RegistryId, RepositoryPrefix),
+    /// A registry can have so many creation templates.
+    TooManyTemplates,
+    /// The principal's pulls are left out already.
+    ExclusionAlreadyExists(RegistryId, String),
+    /// The principal's pulls are not left out.
+    ExclusionNotFound(RegistryId, String),
+    /// The pulls of at most so many principals can be left out.
+    TooManyExclusions(usize),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// The answer would hold more bytes of manifests than one may.
@@ -131,9 +143,49 @@ impl IntoAwsError for EcrError {
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
             ),
-            Self::TooManyParts(limit) => {
-                AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
-            }
+            Self::TemplateAlreadyExists(registry, prefix) => AwsError::new(
+                "TemplateAlreadyExistsException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TemplateNotFound(registry, prefix) => AwsError::new(
+                "TemplateNotFoundException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyTemplates => AwsError::new(
+                "LimitExceededException",
+                format!(
+                    "A registry can have at most {} repository creation templates",
+                    super::creation_templates::MAX_TEMPLATES
+                ),
+            ),
+            Self::ExclusionAlreadyExists(registry, arn) => AwsError::new(
+                "ExclusionAlreadyExistsException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::ExclusionNotFound(registry, arn) => AwsError::new(
+                "ExclusionNotFoundException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyExclusions(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} pull time update exclusions"),
+            ),
+            Self::TooManyParts(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("An upload can have at most {limit} parts, which is the quota 'Layer parts'"),
+            ),
             Self::AnswerTooLarge(limit) => AwsError::new(
                 "LimitExceededException",
                 format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
@@ -143,13 +195,16 @@ impl IntoAwsError for EcrError {
     }
 }
 
-fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
+/// ECR's error for what the registry refuses. Logs what is not the client's doing.
+pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
     let message = error.to_string();
     let new = |code| AwsError::new(code, message.clone());
     match error {
         RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
         RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),
-        RegistryError::RepositoryNotEmpty(_) => new("RepositoryNotEmptyException"),
+        RegistryError::RepositoryNotEmpty(_) | RegistryError::RepositoryProtected(..) => {
+            new("RepositoryNotEmptyException")
+        }
         RegistryError::UploadNotFound(..) => new("UploadNotFoundException"),
         RegistryError::UploadBusy => invalid_parameter("uploadId", &message),
         RegistryError::UploadOutOfOrder { repository, upload, received } => {
@@ -168,7 +223,10 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
         RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
         RegistryError::LayerInaccessible(..) | RegistryError::LayerArchived(..) => new("LayerInaccessibleException"),
-        RegistryError::LayerTooLarge | RegistryError::TooManyTagsOnImage => new("LimitExceededException"),
+        RegistryError::LayerTooLarge(_)
+        | RegistryError::TooManyRepositories(..)
+        | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
         }
@@ -182,7 +240,10 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
         RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
-        RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
+        RegistryError::TemplateKmsKeyNotFound { .. } => {
+            new("KmsException").with("kmsError", "NotFoundException".into())
+        }
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

@@ -1,6 +1,7 @@
 //! ECR's API: one file per operation, one line per operation in `OPERATIONS`.
 
 mod constraints;
+mod creation_templates;
 mod errors;
 mod paging;
 mod resource_tags;
@@ -11,12 +12,16 @@ mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
 mod create_repository;
+mod create_repository_creation_template;
 mod delete_registry_policy;
 mod delete_repository;
+mod delete_repository_creation_template;
 mod delete_repository_policy;
+mod deregister_pull_time_update_exclusion;
 mod describe_images;
 mod describe_registry;
 mod describe_repositories;
+mod describe_repository_creation_templates;
 mod get_account_setting;
 mod get_authorization_token;
 mod get_download_url_for_layer;
@@ -25,18 +30,23 @@ mod get_repository_policy;
 mod initiate_layer_upload;
 mod list_image_referrers;
 mod list_images;
+mod list_pull_time_update_exclusions;
 mod list_tags_for_resource;
 mod put_account_setting;
 mod put_image;
+mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 mod put_registry_policy;
+mod register_pull_time_update_exclusion;
 mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
 mod update_image_storage_class;
+mod update_repository_creation_template;
 mod upload_layer_part;
 
 use crate::aws_api::operation::Entry;
+pub use errors::registry_error;
 
 /// Every operation of ECR that Wharf has.
 pub const OPERATIONS: &[Entry] = &[
@@ -45,12 +55,16 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
+    Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
+    Entry::of::<deregister_pull_time_update_exclusion::DeregisterPullTimeUpdateExclusion>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
+    Entry::of::<describe_repository_creation_templates::DescribeRepositoryCreationTemplates>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
     Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
@@ -59,14 +73,18 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
     Entry::of::<list_image_referrers::ListImageReferrers>(),
     Entry::of::<list_images::ListImages>(),
+    Entry::of::<list_pull_time_update_exclusions::ListPullTimeUpdateExclusions>(),
     Entry::of::<list_tags_for_resource::ListTagsForResource>(),
     Entry::of::<put_account_setting::PutAccountSetting>(),
     Entry::of::<put_image::PutImage>(),
+    Entry::of::<put_image_scanning_configuration::PutImageScanningConfiguration>(),
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),
+    Entry::of::<register_pull_time_update_exclusion::RegisterPullTimeUpdateExclusion>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
+    Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
 ];

@@ -1,7 +1,7 @@
 //! Background work of one node: jobs that follow from changes, and what is done again and again: storing pull times and
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
-mod collect_garbage;
+pub(crate) mod collect_garbage;
 pub mod follow_subject;
 pub mod job;
 pub mod move_blob;

@@ -1,9 +1,10 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
-use oci::{Digest, ManifestError, RepositoryName, Tag};
+use oci::{Digest, ManifestError, RepositoryName, RepositoryPrefix, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
+use super::protection::Protected;
 use super::storage_class::NotSupported;
 
 /// What a client is told whose text no database can hold.
@@ -62,8 +63,8 @@ pub enum RegistryError {
     LayerInaccessible(RepositoryRef, Digest),
     /// Only archived images name the layer.
     LayerArchived(RepositoryRef, Digest),
-    /// Longer than a layer may be.
-    LayerTooLarge,
+    /// Longer than a layer may be: at most so many bytes.
+    LayerTooLarge(u64),
     /// The manifest cannot be read.
     ManifestInvalid(ManifestError),
     /// The manifest does not have the digest that the client says.
@@ -89,8 +90,23 @@ pub enum RegistryError {
     StorageClassNotSupported(NotSupported),
     /// A list in the repository names the image.
     ImageReferenced(Vec<Digest>),
+    /// The image, or the tag, is protected from deletion.
+    ImageProtected(Protected),
+    /// The repository, or an image in it, is protected from deletion.
+    RepositoryProtected(RepositoryRef, Protected),
+    /// A creation template names a KMS key that cannot be used.
+    TemplateKmsKeyNotFound {
+        /// The template's prefix.
+        prefix: RepositoryPrefix,
+        /// The key.
+        key: String,
+    },
+    /// A registry may have so many repositories.
+    TooManyRepositories(RegistryId, u64),
+    /// A repository may have so many images.
+    TooManyImages(RepositoryRef, u64),
     /// An image may have so many tags.
-    TooManyTagsOnImage,
+    TooManyTagsOnImage(u64),
     /// Storage failed.
     Store(StoreError),
 }
@@ -163,7 +179,9 @@ impl std::fmt::Display for RegistryError {
                 "Layer with digest '{digest}' is archived in the repository with name '{}' in the registry with id '{}': restore an image that needs it first",
                 repository.name, repository.registry.account
             ),
-            Self::LayerTooLarge => write!(f, "A layer can be at most {} bytes", super::uploads::MAX_LAYER_BYTES),
+            Self::LayerTooLarge(quota) => {
+                write!(f, "A layer can be at most {quota} bytes, which is the quota 'Layer size'")
+            }
             Self::ManifestInvalid(error) => write!(f, "{error}"),
             Self::ImageDigestDoesNotMatch { claimed, actual } => {
                 write!(f, "Image digest '{actual}' does not match the requested digest '{claimed}'")
@@ -200,9 +218,29 @@ impl std::fmt::Display for RegistryError {
             Self::ImageReferenced(lists) => {
                 write!(f, "Requested image referenced by manifest list: [{}]", join(lists))
             }
-            Self::TooManyTagsOnImage => {
-                write!(f, "An image can have at most {} tags", super::push::MAX_TAGS_PER_IMAGE)
+            Self::ImageProtected(protected) => write!(f, "{protected}"),
+            Self::RepositoryProtected(repository, protected) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' cannot be deleted: {protected}",
+                repository.name, repository.registry.account
+            ),
+            Self::TooManyRepositories(registry, quota) => write!(
+                f,
+                "The registry with id '{}' already has the maximum number of repositories, which is the quota 'Registered repositories' of {quota}",
+                registry.account
+            ),
+            Self::TooManyImages(repository, quota) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' already has the maximum number of images, which is the quota 'Images per repository' of {quota}",
+                repository.name, repository.registry.account
+            ),
+            Self::TooManyTagsOnImage(quota) => {
+                write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
             }
+            Self::TemplateKmsKeyNotFound { prefix, key } => write!(
+                f,
+                "The KMS key '{key}' of the repository creation template with prefix '{prefix}' does not exist: this server has no KMS. Use encryptionType AES256 in the template"
+            ),
             Self::Store(error) => write!(f, "{error}"),
         }
     }

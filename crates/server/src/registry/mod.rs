@@ -4,13 +4,17 @@
 
 pub mod blobs;
 pub mod changes;
+pub mod creation;
 pub mod delete;
 pub mod errors;
+pub mod protection;
 pub mod pull;
 pub mod pull_times;
 pub mod push;
+pub mod quotas;
 pub mod referrers;
 pub mod repositories;
+pub mod restore;
 pub mod settings;
 pub mod shared_manifests;
 pub mod storage_class;

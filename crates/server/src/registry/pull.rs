@@ -13,6 +13,7 @@ use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use super::repositories::require;
 use crate::app::App;
+use crate::auth::caller::Caller;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -90,11 +91,19 @@ pub fn find_image(
     Ok(found.ok_or(NoImage::NotFound))
 }
 
-/// Pulls a manifest, checked against its digest, and notes the pull.
-pub async fn manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+/// Pulls a manifest for `puller`, checked against its digest, and notes the pull unless the puller's do not count.
+pub async fn manifest(app: &Arc<App>, query: ImageQuery, puller: &Caller) -> Result<PulledImage, RegistryError> {
+    let registry = query.registry.clone();
     let pulled = peek_manifest(app, query).await?;
-    app.pull_times.record(pulled.image.id, app.now_ms());
+    note_pull(app, &registry, &pulled.image, puller);
     Ok(pulled)
+}
+
+/// Notes a pull of an image, unless the puller's do not count (repositories-images.md 5).
+pub fn note_pull(app: &App, registry: &RegistryId, image: &Image, puller: &Caller) {
+    if app.identities.current().counts_pulls_of(registry, puller) {
+        app.pull_times.record(image.id, app.now_ms());
+    }
 }
 
 /// Reads a manifest as [`manifest`] does, without noting a pull.

@@ -10,13 +10,13 @@ use store::tables::repositories::Repository;
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::changes::{self, Cause, Change};
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::RegistryError;
-use super::repositories::{reference, require};
+use super::quotas;
+use super::repositories::reference;
 use super::storage_class;
 use crate::app::App;
 
-/// repositories-images.md 7: 'tags per image'.
-pub const MAX_TAGS_PER_IMAGE: i64 = 1_000;
 pub(super) const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
@@ -37,6 +37,8 @@ pub struct Push {
     pub registry: RegistryId,
     /// The repository.
     pub repository: RepositoryName,
+    /// What to do if there is no such repository.
+    pub if_absent: IfAbsent,
     /// The tag to give it.
     pub tag: Option<Tag>,
     /// The digest that the client expects.
@@ -94,12 +96,20 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
         pushed_at_ms: push.cause.at_ms,
     };
-    app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
+    quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
+    let tags_per_image = app.quotas.tags_per_image;
+    app.db.write(move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
     Ok(pushed)
 }
 
-fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
-    let repository = require(tx, &push.registry, &push.repository)?;
+fn store_image(
+    tx: &mut dyn Tx,
+    push: &Push,
+    manifest: &Manifest,
+    new: &NewImage,
+    tags_per_image: u64,
+) -> Result<(), RegistryError> {
+    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let tagged = match &push.tag {
         Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,
@@ -141,8 +151,8 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     } else {
         image_tags::move_to(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
     }
-    if image_tags::count_of_image(tx, image_id)? > MAX_TAGS_PER_IMAGE {
-        return Err(RegistryError::TooManyTagsOnImage);
+    if image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
+        return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
     }
     Ok(())
 }

@@ -122,14 +122,36 @@ pub fn begin_restore(
     {
         return Ok(Err(NotSupported::FollowsSubject(subject.digest)));
     }
-    for image in with_listed(tx, image)? {
-        if image.status == ImageStatus::Archived {
-            turn(tx, repository, &image, ImageStatus::Activating, cause)?;
-            fetch_blobs(tx, repository.id, image.id, cause.at_ms)?;
-            enqueue_restore(tx, repository.id, image.id, cause.at_ms)?;
-        }
-    }
+    activate_listed(tx, repository, image, cause)?;
     Ok(Ok(()))
+}
+
+/// Lets an image and those that it lists be on their way back, as far as they are not active.
+fn activate_listed(tx: &mut dyn Tx, repository: &Repository, image: &Image, cause: &Cause) -> Result<(), StoreError> {
+    for image in with_listed(tx, image)? {
+        match image.status {
+            ImageStatus::Active => continue,
+            ImageStatus::Archived => turn(tx, repository, &image, ImageStatus::Activating, cause)?,
+            ImageStatus::Activating => {}
+        }
+        fetch_blobs(tx, repository.id, image.id, cause.at_ms)?;
+        enqueue_restore(tx, repository.id, image.id, cause.at_ms)?;
+    }
+    Ok(())
+}
+
+/// Goes on where a deleted image was when it was deleted, once it is among the images again: meanwhile its layers and
+/// the images that it lists may have been archived, or be needed no more.
+pub fn resume(tx: &mut dyn Tx, repository: &Repository, image_id: i64, cause: &Cause) -> Result<(), StoreError> {
+    let Some(image) = images::find_by_id(tx, repository.id, image_id)? else { return Ok(()) };
+    match image.status {
+        ImageStatus::Active => {
+            fetch_blobs(tx, repository.id, image.id, cause.at_ms)?;
+            reactivate(tx, repository, &image, cause)
+        }
+        ImageStatus::Activating => activate_listed(tx, repository, &image, cause),
+        ImageStatus::Archived => release_blobs(tx, repository.id, image.id, cause.at_ms),
+    }
 }
 
 /// Makes an activating image active, if its layers are in the standard store and the images that it lists are active;

@@ -18,13 +18,13 @@ use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
 use uuid::Uuid;
 
+use super::changes::Cause;
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
 use super::storage_class;
 use crate::app::App;
 
-/// repositories-images.md 7: 'layer size', 52,000 MiB.
-pub const MAX_LAYER_BYTES: u64 = 52_000 * 1024 * 1024;
 /// repositories-images.md 3: every part of an API upload but the last.
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 const STATE_PURPOSE: &str = "layer upload state";
@@ -64,8 +64,15 @@ fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
 }
 
 /// Begins an upload.
-pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> Result<Upload, RegistryError> {
+pub async fn begin(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    if_absent: IfAbsent,
+    cause: &Cause,
+) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    let cause = cause.clone();
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
     let upload = Upload {
@@ -78,11 +85,11 @@ pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> R
         part_count: 0,
         last_part_bytes: 0,
         has_short_part: false,
-        updated_at_ms: app.now_ms(),
+        updated_at_ms: cause.at_ms,
     };
     app.db
         .write(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &cause)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)
@@ -132,6 +139,7 @@ pub struct UploadSession {
     upload: Upload,
     writer: UploadWriter,
     written: u64,
+    max_bytes: u64,
     _lock: UploadLock,
 }
 
@@ -151,7 +159,7 @@ pub async fn open(
         })?;
     let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
     let writer = app.blobs.writer(state, key);
-    Ok(UploadSession { repository, upload, writer, written: 0, _lock: lock })
+    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes: app.quotas.layer_bytes, _lock: lock })
 }
 
 impl UploadSession {
@@ -177,7 +185,7 @@ impl UploadSession {
     /// Refuses what would make the layer longer than layers may be; for bodies that announce their length, before it comes.
     pub fn require_room(&self, bytes: u64) -> Result<(), RegistryError> {
         let total = self.received().saturating_add(bytes);
-        if total > MAX_LAYER_BYTES { Err(RegistryError::LayerTooLarge) } else { Ok(()) }
+        if total > self.max_bytes { Err(RegistryError::LayerTooLarge(self.max_bytes)) } else { Ok(()) }
     }
 
     /// Takes the next bytes.
@@ -190,7 +198,7 @@ impl UploadSession {
 
     /// Makes what was written durable as one part, and returns the bytes received in all.
     pub async fn checkpoint(self, app: &App) -> Result<u64, RegistryError> {
-        let Self { repository, mut upload, writer, written, _lock } = self;
+        let Self { repository, mut upload, writer, written, _lock, .. } = self;
         let from_bytes = upload.received_bytes;
         let state = writer.checkpoint().await?;
         upload.received_bytes += written;

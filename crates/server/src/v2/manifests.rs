@@ -8,7 +8,8 @@ use super::{CONTENT_DIGEST, V2Request};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
-use crate::registry::delete::{self, NotDeleted};
+use crate::registry::creation::IfAbsent;
+use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
 use crate::registry::push::{self, Face, Push};
@@ -20,7 +21,7 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
-    let pulled = pull::manifest(&request.http.app, query).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
     let digest = pulled.image.digest.to_string();
     let is_known =
         request.http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
@@ -51,6 +52,7 @@ pub async fn put(
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
+    let manifest = request.pushed_manifest.get_or_init(|| manifest).clone();
     let (tag, digest) = match reference {
         Reference::Tag(tag) => (Some(tag), None),
         Reference::Digest(digest) => (None, Some(digest)),
@@ -61,13 +63,15 @@ pub async fn put(
         face: Face::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
+        if_absent: IfAbsent::Refuse,
         tag,
         digest,
         media_type: declared,
         manifest,
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
-    let pushed = push::put_image(&request.http.app, push).await?;
+    let put = |if_absent| push::put_image(&request.http.app, Push { if_absent, ..push.clone() });
+    let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{location_reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
@@ -84,15 +88,16 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
     let (registry, name) = (request.registry.clone(), name.clone());
-    let cause = Cause::of_caller(app, &request.caller);
+    let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selector = reference.into();
     app.db
         .write(move |tx| {
             let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, &repository, &selector, &cause)? {
+            match delete::delete(tx, &repository, &selector, &deletion)? {
                 Ok(_) => Ok(()),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
+                Err(NotDeleted::Protected(protected)) => Err(RegistryError::ImageProtected(protected)),
             }
         })
         .await?;

@@ -4,12 +4,19 @@
 //! `&mut dyn Tx`, never read a clock and may run twice.
 
 pub mod account_settings;
+pub mod audit_events;
 pub mod blobs;
+pub mod creation_templates;
+pub mod deleted_images;
+pub mod deleted_tags;
 pub mod iam;
 pub mod identity_version;
+pub mod image_counts;
+pub mod image_protections;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
+pub mod pull_time_exclusions;
 pub mod registry_id;
 pub mod registry_policies;
 pub mod removed_objects;
@@ -17,8 +24,13 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod secret_versions;
+pub mod secrets;
 pub mod service_key_check;
 pub mod uploads;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -26,5 +38,18 @@ use crate::error::{StoreError, StoreErrorKind};
 pub(crate) fn parse_column<T: std::str::FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| {
         StoreError::new(StoreErrorKind::Corrupt, format!("column {column} holds {text:?}, which is not valid there"))
+    })
+}
+
+/// A column that holds a list as JSON.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("lists of texts can be written as JSON")
+}
+
+/// Reads what [`to_json`] wrote.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {column} is not what was written there"))
+            .with_source(error.to_string())
     })
 }

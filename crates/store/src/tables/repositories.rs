@@ -101,7 +101,6 @@ const COLUMNS: &str = "id, account_id, region, name, created_at_ms, tag_mutabili
                        scan_on_push, encryption_type, kms_key";
 
 fn from_row(row: &Row) -> Result<Repository, StoreError> {
-    let filters = row.text(6)?;
     Ok(Repository {
         id: row.int(0)?,
         spec: NewRepository {
@@ -112,10 +111,7 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
             name: parse_column(row.text(3)?, "repositories.name")?,
             created_at_ms: row.int(4)?,
             tag_mutability: parse_column(row.text(5)?, "repositories.tag_mutability")?,
-            tag_mutability_filters: filters
-                .split_whitespace()
-                .map(|filter| parse_column(filter, "repositories.tag_mutability_filters"))
-                .collect::<Result<_, _>>()?,
+            tag_mutability_filters: split_filters(row.text(6)?, "repositories.tag_mutability_filters")?,
             scan_on_push: row.bool(7)?,
             encryption_type: row.text(8)?.to_owned(),
             kms_key: row.opt_text(9)?.map(str::to_owned),
@@ -124,8 +120,13 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
 }
 
 /// Filters never hold a space (ECR: `^[0-9a-zA-Z._*-]{1,128}$`), so one separates them in the column.
-fn join_filters(filters: &[TagFilter]) -> String {
+pub(crate) fn join_filters(filters: &[TagFilter]) -> String {
     filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Undoes [`join_filters`].
+pub(crate) fn split_filters(text: &str, column: &str) -> Result<Vec<TagFilter>, StoreError> {
+    text.split_whitespace().map(|filter| parse_column(filter, column)).collect()
 }
 
 /// Adds a repository; `None` if the name is taken.
@@ -182,6 +183,19 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
     .collect()
 }
 
+/// How many repositories a registry has; counts no further than `limit`.
+pub fn count_up_to(tx: &mut dyn Tx, registry: &RegistryId, limit: u64) -> Result<u64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT count(*) FROM (SELECT 1 FROM repositories WHERE account_id = $1 AND region = $2 LIMIT $3) counted",
+        &[
+            registry.account.as_str().into(),
+            registry.region.as_str().into(),
+            count(usize::try_from(limit).unwrap_or(usize::MAX)),
+        ],
+    )?;
+    row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
+}
+
 /// Changes whether tags may move. Existing tags stay as they are.
 pub fn set_tag_mutability(
     tx: &mut dyn Tx,
@@ -193,6 +207,26 @@ pub fn set_tag_mutability(
         "UPDATE repositories SET tag_mutability = $1, tag_mutability_filters = $2 WHERE id = $3",
         &[mode.as_str().into(), join_filters(filters).into(), id.into()],
     )?;
+    Ok(())
+}
+
+/// For how many days deleted images of the repository can be restored; none if the server's setting holds.
+pub fn restore_window_days(tx: &mut dyn Tx, id: i64) -> Result<Option<i64>, StoreError> {
+    match tx.query_opt("SELECT restore_window_days FROM repositories WHERE id = $1", &[id.into()])? {
+        Some(row) => row.opt_int(0),
+        None => Ok(None),
+    }
+}
+
+/// Changes for how many days images can be restored that are deleted from now on; none for the server's setting.
+pub fn set_restore_window_days(tx: &mut dyn Tx, id: i64, days: Option<i64>) -> Result<(), StoreError> {
+    tx.execute("UPDATE repositories SET restore_window_days = $1 WHERE id = $2", &[days.into(), id.into()])?;
+    Ok(())
+}
+
+/// Changes whether images are scanned when they are pushed.
+pub fn set_scan_on_push(tx: &mut dyn Tx, id: i64, scan_on_push: bool) -> Result<(), StoreError> {
+    tx.execute("UPDATE repositories SET scan_on_push = $1 WHERE id = $2", &[scan_on_push.into(), id.into()])?;
     Ok(())
 }
 

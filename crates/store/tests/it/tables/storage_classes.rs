@@ -5,6 +5,7 @@ use store::blob::{Encoding, ObjectId, Tier};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
+use store::tables::deleted_images::{self, DeletionNote};
 use store::tables::images::{self, ImageStatus};
 use store::tables::removed_objects;
 use store::tables::repositories::Repository;
@@ -29,12 +30,18 @@ on_every_backend!(
     an_upload_brings_a_blob_back,
     lists_and_their_children_know_each_other,
     waiting_images_are_found_by_their_blobs,
+    a_deleted_image_comes_back_as_what_it_was,
 );
 
 const LAYER: u64 = 100;
 
 fn blob(tx: &mut dyn Tx, repository: &Repository) -> Result<RepositoryBlob, StoreError> {
     Ok(repository_blobs::find(tx, repository.id, &digest(LAYER))?.expect("it is there"))
+}
+
+fn wanted(tx: &mut dyn Tx, repository: &Repository) -> Result<Option<Tier>, StoreError> {
+    let id = blob(tx, repository)?.stored.id;
+    blobs::wanted_tier(tx, id)
 }
 
 /// Turns an image to another status, as the registry does.
@@ -205,7 +212,7 @@ async fn the_collector_finds_what_may_go_to_the_archive(backend: &Backend) {
 async fn a_deleted_repository_may_leave_blobs_to_the_archive(backend: &Backend) {
     in_transaction(backend, |tx| {
         let (own, other, blob_id) = shared(tx)?;
-        assert_eq!(repository_blobs::archived_elsewhere(tx, own.id)?, [], "its own archived image goes");
+        assert!(repository_blobs::archived_elsewhere(tx, own.id)?.is_empty(), "its own archived image goes");
         assert_eq!(repository_blobs::archived_elsewhere(tx, other.id)?, [blob_id]);
         delete_repository(tx, other.id, 20)?;
         assert_eq!(blobs::wanted_tier(tx, blob_id)?, Some(Tier::Archive));
@@ -282,7 +289,7 @@ async fn lists_and_their_children_know_each_other(backend: &Backend) {
         };
         assert_eq!(of(images::children(tx, lists[0])?), children);
         assert_eq!(of(images::children(tx, lists[1])?), [children[1]]);
-        assert_eq!(of(images::children(tx, children[0])?), []);
+        assert!(images::children(tx, children[0])?.is_empty());
         assert_eq!(of(images::parent_images(tx, repository.id, &digest(2))?), lists);
         let subject: Digest = digest(1);
         for number in 20..25 {
@@ -304,14 +311,38 @@ async fn waiting_images_are_found_by_their_blobs(backend: &Backend) {
         let waiting = add_image_of(tx, other.id, 2, [digest(LAYER)])?;
         add_image_of(tx, other.id, 3, [digest(LAYER)])?;
         add_image(tx, other.id, 4)?;
-        assert_eq!(images::activating_of_blob(tx, blob_id)?, []);
+        assert!(images::activating_of_blob(tx, blob_id)?.is_empty());
         turn(tx, &other, waiting, ImageStatus::Archived, 10)?;
         turn(tx, &other, waiting, ImageStatus::Activating, 10)?;
         assert_eq!(images::activating_of_blob(tx, blob_id)?, [(other.id, waiting)]);
-        let named = repository_blobs::list_of_image(tx, own.id, images::list(tx, own.id, "", 1)?[0].id)?;
+        let archived = images::list(tx, own.id, "", 1)?.remove(0);
+        let named = repository_blobs::list_of_image(tx, own.id, archived.id)?;
         assert_eq!(named.len(), 1);
         assert_eq!((named[0].blob_id, named[0].tier, named[0].image_count), (blob_id, Tier::Standard, 1));
         assert_eq!(named[0].archived_image_count, 1);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_deleted_image_comes_back_as_what_it_was(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        add_blob(tx, &repository, &digest(LAYER), 1)?;
+        let id = add_image_of(tx, repository.id, 1, [digest(LAYER)])?;
+        turn(tx, &repository, id, ImageStatus::Archived, 10)?;
+        turn(tx, &repository, id, ImageStatus::Activating, 20)?;
+        turn(tx, &repository, id, ImageStatus::Active, 30)?;
+        turn(tx, &repository, id, ImageStatus::Archived, 40)?;
+        let before = images::find_by_id(tx, repository.id, id)?;
+        let note = DeletionNote { by: "me".to_owned(), reason: "test".to_owned(), at_ms: 50, expires_at_ms: 60 };
+        deleted_images::keep(tx, id, &note)?;
+        delete_image(tx, repository.id, id, 50)?;
+        assert_eq!(wanted(tx, &repository)?, None);
+        deleted_images::restore(tx, id, repository.id, 55)?;
+        assert_eq!(images::find_by_id(tx, repository.id, id)?, before);
+        assert!(blob(tx, &repository)?.is_archived());
+        assert_eq!(wanted(tx, &repository)?, Some(Tier::Archive));
         Ok(())
     })
     .await;
