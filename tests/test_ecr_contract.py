@@ -10,6 +10,7 @@ from harness import model_check
 from harness.aws_api import ECR_TARGET, JSON_TYPE
 from harness.ecr_client import Ecr, part_parameters
 from harness.registry_client import OCI_MANIFEST, digest_of, index_manifest, random_content
+from harness.server import wait_for
 
 ABSENT = "sha256:" + "0" * 64
 NAME_RULE = (
@@ -161,6 +162,44 @@ def batch_check_layer_availability(ecr):
     repository = ecr.repository()
     digests = [ecr.layer(repository), ABSENT, "bad", ""]
     ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=digests)
+
+
+@succeeds
+def update_image_storage_class(ecr):
+    repository = ecr.repository()
+    subject = ecr.image(repository, "v1")
+    ecr.image(repository, subject=subject.descriptor, artifactType="a/b")
+    layer = json.loads(subject.body)["layers"][0]["digest"]
+    here = {"registryId": ecr.account, "repositoryName": repository}
+    archived = ecr.call("UpdateImageStorageClass", **here, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
+    both = {"imageDigest": subject.digest, "imageTag": "v1"}
+    assert archived == {**here, "imageId": both, "imageStatus": "ARCHIVED"}
+    any_status = {"imageStatus": "ANY"}
+    found = ecr.call("ListImages", repositoryName=repository, filter={"imageStatus": "ARCHIVED"})["imageIds"]
+    assert both in found
+    details = ecr.details(repository, filter=any_status)[subject.digest]
+    assert details["imageStatus"] == "ARCHIVED" and details["lastArchivedAt"] >= details["imagePushedAt"]
+    assert ecr.details(repository, imageIds=[{"imageTag": "v1"}])[subject.digest] == details
+    checked = ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=[layer])["layers"]
+    assert [entry["layerAvailability"] for entry in checked] == ["ARCHIVED"]
+    (failure,) = ecr.call("BatchGetImage", repositoryName=repository, imageIds=[{"imageTag": "v1"}])["failures"]
+    assert failure["failureCode"] == "ImageInaccessible"
+    for status in ("ARCHIVED", "ACTIVATING", "ANY"):
+        ecr.call(
+            "ListImageReferrers",
+            repositoryName=repository,
+            subjectId={"imageDigest": subject.digest},
+            filter={"artifactStatus": status},
+        )
+    restored = ecr.call(
+        "UpdateImageStorageClass", **here, imageId={"imageDigest": subject.digest}, targetStorageClass="STANDARD"
+    )
+    assert restored == {**here, "imageId": {"imageDigest": subject.digest}, "imageStatus": "ACTIVATING"}
+    wait_for(
+        lambda: ecr.details(repository, filter=any_status)[subject.digest]["imageStatus"] == "ACTIVE",
+        "the image to be active",
+    )
+    assert ecr.details(repository)[subject.digest]["lastActivatedAt"] >= details["lastArchivedAt"]
 
 
 @succeeds
@@ -512,6 +551,7 @@ BY_REPOSITORY = {
     "DescribeImages": {},
     "ListImageReferrers": {"subjectId": {"imageDigest": ABSENT}},
     "BatchCheckLayerAvailability": {"layerDigests": [ABSENT]},
+    "UpdateImageStorageClass": {"imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"},
     "InitiateLayerUpload": {},
     "UploadLayerPart": {"uploadId": str(uuid.uuid4()), "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": "YQ=="},
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
@@ -695,6 +735,66 @@ def tag_number_1001(ecr):
     for number in range(1000):
         ecr.put(name, image, f"t{number}")
     return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "one-more"}
+
+
+UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
+
+
+@provokes("UpdateImageStorageClass", "ImageNotFoundException")
+def absent_image_to_archive(ecr):
+    name = ecr.repository()
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v1'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}, text
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def standard_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def archived_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    ecr.call("UpdateImageStorageClass", **parameters)
+    return parameters
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def child_of_an_active_list(ecr):
+    name = ecr.repository()
+    child = ecr.image(name, "v1")
+    made = ecr.index(name, [child], "index")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    return parameters, f"Requested image referenced by manifest list: [{made.digest}]"
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def referrer_of_an_active_image(ecr):
+    name = ecr.repository()
+    subject = ecr.image(name, "v1")
+    ecr.image(name, "signature", subject=subject.descriptor)
+    return {"repositoryName": name, "imageId": {"imageTag": "signature"}, "targetStorageClass": "ARCHIVE"}
+
+
+for members in (
+    {"imageId": {"imageTag": "v1"}},
+    {"targetStorageClass": "ARCHIVE"},
+    {"imageId": {}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageTag": "v1"}, "targetStorageClass": "GLACIER"},
+    {"imageId": {"imageTag": ""}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageDigest": "none"}, "targetStorageClass": "ARCHIVE"},
+):
+
+    @provokes("UpdateImageStorageClass", EITHER)
+    def bad_storage_class_update(ecr, members=members):
+        return {"repositoryName": ecr.repository(), **members}
 
 
 @provokes("DescribeImages", "ImageNotFoundException")

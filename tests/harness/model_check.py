@@ -41,6 +41,7 @@ ALWAYS_PRESENT = {
     "LayerFailure": {"layerDigest", "failureCode", "failureReason"},
     "Layer": {"layerDigest", "layerAvailability"},
     "ImageReferrer": {"artifactStatus"},
+    "UpdateImageStorageClassResponse": {"registryId", "repositoryName", "imageId", "imageStatus"},
     "AuthorizationData": {"authorizationToken", "expiresAt", "proxyEndpoint"},
     "GetAuthorizationTokenResponse": {"authorizationData"},
     "CreateRepositoryResponse": {"repository"},

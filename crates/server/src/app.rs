@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey};
+use store::blob::{BlobStore, ServiceKey, Tier};
 use store::db::Db;
 
 use crate::audit::Audit;
@@ -64,6 +64,8 @@ pub struct App {
     pub db: Db,
     /// Blob bytes.
     pub blobs: BlobStore,
+    /// Blob bytes that only archived images need.
+    pub archive: BlobStore,
     /// Encrypts what has no key of its own: data keys, manifests, tokens.
     pub service_key: ServiceKey,
     /// The time.
@@ -106,6 +108,14 @@ impl App {
     /// The time, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// The store of a tier.
+    pub const fn tier(&self, tier: Tier) -> &BlobStore {
+        match tier {
+            Tier::Standard => &self.blobs,
+            Tier::Archive => &self.archive,
+        }
     }
 
     /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.

@@ -142,6 +142,7 @@ impl Server {
         let app = Arc::new(App {
             db,
             blobs: BlobStore::open(&data_dir.join("blobs"))?,
+            archive: BlobStore::open(&config.archive_dir(&data_dir))?,
             service_key,
             clock,
             accounts,
@@ -286,7 +287,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
             );
         }
     }
-    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs"] {
+    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive"] {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

@@ -51,6 +51,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_TLS_SELF_SIGNED", "tls.self_signed", Form::Truth),
     ("WHARF_DATABASE_URL", "database.url", Form::Text),
     ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
+    ("WHARF_ARCHIVE_DIR", "archive.dir", Form::Text),
     ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
     ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
     ("WHARF_QUOTAS_REPOSITORIES", "quotas.repositories", Form::Number),

@@ -26,7 +26,7 @@ pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
-pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
+pub use sections::{AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -92,6 +92,9 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// The store of archived layers.
+    #[serde(default)]
+    pub archive: ArchiveConfig,
     /// How much of everything a registry may have.
     #[serde(default)]
     pub quotas: QuotasConfig,
@@ -196,6 +199,11 @@ impl Config {
             })
     }
 
+    /// The folder of archived layers in force, given the data folder.
+    pub(crate) fn archive_dir(&self, data_dir: &Path) -> PathBuf {
+        self.archive.dir.clone().unwrap_or_else(|| data_dir.join("archive"))
+    }
+
     /// The address in force.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(DEFAULT_LISTEN)
@@ -261,6 +269,10 @@ impl Config {
             }
             Ok(())
         }));
+        note(match self.archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+            Some(file) => Err(ConfigError(format!("archive.dir: {} is a file, not a folder", file.display()))),
+            None => Ok(()),
+        });
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));
@@ -316,6 +328,7 @@ impl Config {
         let limits = Limits::default();
         let mut config = self.clone();
         config.data_dir = Some(self.data_dir()?);
+        config.archive.dir = Some(self.archive_dir(&self.data_dir()?));
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {

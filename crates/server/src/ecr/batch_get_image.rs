@@ -132,6 +132,7 @@ async fn get(
     let pulled = match pull::peek_manifest(&call.http.app, query).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
+        Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
         Err(error) => return Err(error.into()),
     };
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {

@@ -222,7 +222,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::LayerDigestMismatch { .. } => new("InvalidLayerException"),
         RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
         RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
-        RegistryError::LayerInaccessible(..) => new("LayerInaccessibleException"),
+        RegistryError::LayerInaccessible(..) | RegistryError::LayerArchived(..) => new("LayerInaccessibleException"),
         RegistryError::LayerTooLarge(_)
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
@@ -238,7 +238,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
-        RegistryError::ImageNotFound => new("ImageNotFoundException"),
+        RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
+        RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::TemplateKmsKeyNotFound { .. } => {
             new("KmsException").with("kmsError", "NotFoundException".into())

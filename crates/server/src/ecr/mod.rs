@@ -41,6 +41,7 @@ mod register_pull_time_update_exclusion;
 mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
+mod update_image_storage_class;
 mod update_repository_creation_template;
 mod upload_layer_part;
 
@@ -83,6 +84,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
     Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
 ];

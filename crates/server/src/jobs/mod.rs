@@ -2,7 +2,10 @@
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
 pub(crate) mod collect_garbage;
+pub mod follow_subject;
 pub mod job;
+pub mod move_blob;
+pub mod restore_image;
 pub mod worker;
 #[cfg(test)]
 mod worker_tests;
@@ -24,7 +27,11 @@ const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
-pub const JOBS: &[job::Entry] = &[];
+pub const JOBS: &[job::Entry] = &[
+    job::Entry::of::<follow_subject::FollowSubject>(),
+    job::Entry::of::<move_blob::MoveBlob>(),
+    job::Entry::of::<restore_image::RestoreImage>(),
+];
 
 /// Works until `stop` turns true.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {

@@ -23,6 +23,8 @@ pub enum Actor {
     Replication,
     /// A pull through cache rule.
     PullThroughCache,
+    /// The registry itself, as it ends what somebody has begun.
+    Service,
 }
 
 impl Actor {
@@ -33,6 +35,7 @@ impl Actor {
             Self::Lifecycle => "lifecycle",
             Self::Replication => "replication",
             Self::PullThroughCache => "pull-through-cache",
+            Self::Service => "registry",
         }
     }
 }

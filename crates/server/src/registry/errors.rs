@@ -5,9 +5,13 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use super::protection::Protected;
+use super::storage_class::NotSupported;
 
 /// What a client is told whose text no database can hold.
 pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
+
+/// Why an archived image cannot be pulled.
+pub const IMAGE_INACCESSIBLE: &str = "Requested image is archived. Restore it before pulling it.";
 
 /// The repository that an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub enum RegistryError {
     LayerNotFound(RepositoryRef, Digest),
     /// The layer is there, but no image names it (repositories-images.md 3).
     LayerInaccessible(RepositoryRef, Digest),
+    /// Only archived images name the layer.
+    LayerArchived(RepositoryRef, Digest),
     /// Longer than a layer may be: at most so many bytes.
     LayerTooLarge(u64),
     /// The manifest cannot be read.
@@ -78,6 +84,10 @@ pub enum RegistryError {
     ImageTagAlreadyExists(RepositoryRef, Tag),
     /// No such image.
     ImageNotFound,
+    /// The image is archived, or on its way back.
+    ImageInaccessible,
+    /// The image stays in its storage class.
+    StorageClassNotSupported(NotSupported),
     /// A list in the repository names the image.
     ImageReferenced(Vec<Digest>),
     /// The image, or the tag, is protected from deletion.
@@ -164,6 +174,11 @@ impl std::fmt::Display for RegistryError {
                 "Layer with digest '{digest}' is not associated with any image in the repository with name '{}' in the registry with id '{}'",
                 repository.name, repository.registry.account
             ),
+            Self::LayerArchived(repository, digest) => write!(
+                f,
+                "Layer with digest '{digest}' is archived in the repository with name '{}' in the registry with id '{}': restore an image that needs it first",
+                repository.name, repository.registry.account
+            ),
             Self::LayerTooLarge(quota) => {
                 write!(f, "A layer can be at most {quota} bytes, which is the quota 'Layer size'")
             }
@@ -198,6 +213,8 @@ impl std::fmt::Display for RegistryError {
                 repository.name
             ),
             Self::ImageNotFound => f.write_str("Requested image not found"),
+            Self::ImageInaccessible => f.write_str(IMAGE_INACCESSIBLE),
+            Self::StorageClassNotSupported(why) => write!(f, "{why}"),
             Self::ImageReferenced(lists) => {
                 write!(f, "Requested image referenced by manifest list: [{}]", join(lists))
             }

@@ -17,4 +17,5 @@ pub mod repositories;
 pub mod restore;
 pub mod settings;
 pub mod shared_manifests;
+pub mod storage_class;
 pub mod uploads;

@@ -63,6 +63,8 @@ pub enum NoImage {
     NotFound,
     /// The tag points elsewhere.
     TagDoesNotMatchDigest,
+    /// It is archived, or on its way back.
+    Inaccessible,
 }
 
 /// Where a manifest's bytes are found.
@@ -120,10 +122,10 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         .db
         .read_point(move |tx| {
             let repository = require(tx, &registry, &repository)?;
-            let image = find_image(tx, repository.id, &selector)?
-                .ok()
-                .filter(|image| image.status == ImageStatus::Active)
-                .ok_or(RegistryError::ImageNotFound)?;
+            let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
+            if image.status != ImageStatus::Active {
+                return Err(RegistryError::ImageInaccessible);
+            }
             if let Some(manifest) = node.shared_manifests.find(&image.digest) {
                 return Ok((image, Stored::InUse(manifest)));
             }

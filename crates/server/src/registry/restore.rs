@@ -14,6 +14,7 @@ use store::tables::{image_tags, repositories};
 use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
 use super::pull::Selector;
+use super::storage_class;
 
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -183,7 +184,10 @@ fn restore_image(
     match &present {
         // Pushed again since: that one stays, and only tags can come back.
         Some(_) => drop(deleted_images::drop_one(tx, image.id)?),
-        None => deleted_images::restore(tx, image.id, repository.id, cause.at_ms)?,
+        None => {
+            deleted_images::restore(tx, image.id, repository.id, cause.at_ms)?;
+            storage_class::resume(tx, repository, image.id, cause)?;
+        }
     }
     let mut restored =
         Restored { digest: image.digest, is_new: present.is_none(), tags: Vec::new(), other_tags: Vec::new() };

@@ -22,6 +22,7 @@ use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
+use super::storage_class;
 use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
@@ -257,7 +258,10 @@ fn store_blob(
     let scope = blob_scope(repository);
     let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;
     let blob_id = match replaced {
-        Some(id) => id,
+        Some(id) => {
+            storage_class::blob_is_back(tx, id, now_ms)?;
+            id
+        }
         None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {

@@ -24,6 +24,8 @@ fn ecr_input() -> Value {
         "tags": [{"Key": "k", "Value": "v"}],
         "tagKeys": ["k"],
         "imageIds": [{"imageTag": "v1"}],
+        "imageId": {"imageTag": "v1"},
+        "targetStorageClass": "ARCHIVE",
         "imageManifest": "{}",
         "imageTagMutability": "MUTABLE",
         "imageScanningConfiguration": {},

@@ -63,6 +63,7 @@ impl TestApp {
         let app = Arc::new(App {
             db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
+            archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
             service_key: ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"),
             clock: clock.clone(),
             accounts: Accounts::new(vec![root(ACCOUNT), root(OTHER_ACCOUNT)], regions),

@@ -121,7 +121,9 @@ impl From<RegistryError> for V2Error {
             RegistryError::LayerDigestMismatch { .. } | RegistryError::ImageDigestDoesNotMatch { .. } => {
                 new(ErrorCode::DigestInvalid)
             }
-            RegistryError::LayerNotFound(..) | RegistryError::LayerInaccessible(..) => new(ErrorCode::BlobUnknown),
+            RegistryError::LayerNotFound(..)
+            | RegistryError::LayerInaccessible(..)
+            | RegistryError::LayerArchived(..) => new(ErrorCode::BlobUnknown),
             RegistryError::LayerTooLarge(_) => new(ErrorCode::SizeInvalid).with_status(StatusCode::PAYLOAD_TOO_LARGE),
             RegistryError::ManifestInvalid(_) => new(ErrorCode::ManifestInvalid),
             // The specification lets a registry refuse with 404 here; docker prints the code's text either way.
@@ -129,7 +131,8 @@ impl From<RegistryError> for V2Error {
                 new(ErrorCode::ManifestBlobUnknown)
             }
             RegistryError::ImageTagAlreadyExists(..) => new(ErrorCode::TagInvalid),
-            RegistryError::ImageNotFound => new(ErrorCode::ManifestUnknown),
+            RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new(ErrorCode::ManifestUnknown),
+            RegistryError::StorageClassNotSupported(_) => new(ErrorCode::Unsupported),
             RegistryError::ImageReferenced(_) => {
                 new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
             }

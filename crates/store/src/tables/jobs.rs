@@ -155,12 +155,20 @@ pub fn finish(tx: &mut dyn Tx, job: &TakenJob, now_ms: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// Puts a job back that is to be tried again, with what went wrong; none if it only waits for something.
+/// Puts a job back that is to be tried again, with what went wrong; none if it only waits for something. If it was noted
+/// again meanwhile, it is due at once: what it waits for may have come.
 pub fn put_back(tx: &mut dyn Tx, job: &TakenJob, due_at_ms: i64, error: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, attempts = attempts - $3 \
-         WHERE id = $4 AND lease = $5",
-        &[due_at_ms.into(), error.into(), i64::from(error.is_none()).into(), job.id.into(), job.lease.as_str().into()],
+        "UPDATE jobs SET lease = NULL, due_at_ms = CASE WHEN generation = $1 THEN $2 ELSE created_at_ms END, \
+         last_error = $3, attempts = attempts - $4 WHERE id = $5 AND lease = $6",
+        &[
+            job.generation.into(),
+            due_at_ms.into(),
+            error.into(),
+            i64::from(error.is_none()).into(),
+            job.id.into(),
+            job.lease.as_str().into(),
+        ],
     )?;
     Ok(())
 }

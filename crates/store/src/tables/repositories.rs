@@ -161,6 +161,14 @@ pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Re
     .transpose()
 }
 
+/// The repository of that row.
+pub fn find_by_id(tx: &mut dyn Tx, id: i64) -> Result<Option<Repository>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM repositories WHERE id = $1"), &[id.into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
     tx.query(

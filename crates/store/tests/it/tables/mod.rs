@@ -16,4 +16,5 @@ mod removed_objects;
 mod repositories;
 mod repository_blobs;
 mod resource_tags;
+mod storage_classes;
 mod uploads;
