@@ -29,7 +29,7 @@ pub struct Sink {
 }
 
 enum Target {
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     File(EventFile),
     Nats(Nats),
 }
@@ -51,7 +51,7 @@ impl Sink {
         for one in &config.webhooks {
             let target = Webhook::new(one).map_err(|error| wrong("webhooks", error))?;
             let name = one.name.clone().unwrap_or_else(|| named_after("webhook", target.host(), &[&one.url]));
-            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(target))?);
+            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))?);
         }
         if let Some(one) = &config.file {
             let target = EventFile::new(one).map_err(|error| wrong("file", error))?;
