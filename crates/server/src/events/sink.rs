@@ -31,7 +31,7 @@ pub struct Sink {
 enum Target {
     Webhook(Box<Webhook>),
     File(EventFile),
-    Nats(Nats),
+    Nats(Box<Nats>),
 }
 
 /// An event that was sent, or not, for a test.
@@ -61,7 +61,7 @@ impl Sink {
             let target = Nats::new(one).map_err(|error| wrong("nats", error))?;
             let default = || named_after("nats", target.host(), &[one.url.expose(), &one.subject]);
             let name = one.name.clone().unwrap_or_else(default);
-            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(target))?);
+            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))?);
         }
         for (at, sink) in sinks.iter().enumerate() {
             if sinks[..at].iter().any(|other| other.job_kind == sink.job_kind) {
