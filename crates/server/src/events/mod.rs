@@ -119,7 +119,7 @@ fn of_change(cause: &Cause, repository: &Repository, change: &Change<'_>) -> Vec
             vec![Event::image_replicated(place, at_ms, image, tag)]
         }
         Change::ImagePushed { image, tag } => vec![Event::image_pushed(place, at_ms, image, tag)],
-        Change::ImageDeleted { image, tags, .. } if tags.is_empty() => {
+        Change::ImageDeleted { image, tags: [], .. } => {
             vec![Event::image_deleted(place, at_ms, image, None)]
         }
         Change::ImageDeleted { image, tags, .. } => {

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn base32_of(bytes: &[u8]) -> String {
-        let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+        let bits = bytes.iter().map(|byte| format!("{byte:08b}")).collect::<Vec<_>>().concat();
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         bits.as_bytes()
             .chunks(5)

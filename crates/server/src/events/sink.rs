@@ -29,9 +29,9 @@ pub struct Sink {
 }
 
 enum Target {
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     File(EventFile),
-    Nats(Nats),
+    Nats(Box<Nats>),
 }
 
 /// An event that was sent, or not, for a test.
@@ -51,7 +51,7 @@ impl Sink {
         for one in &config.webhooks {
             let target = Webhook::new(one).map_err(|error| wrong("webhooks", error))?;
             let name = one.name.clone().unwrap_or_else(|| named_after("webhook", target.host(), &[&one.url]));
-            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(target))?);
+            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))?);
         }
         if let Some(one) = &config.file {
             let target = EventFile::new(one).map_err(|error| wrong("file", error))?;
@@ -61,7 +61,7 @@ impl Sink {
             let target = Nats::new(one).map_err(|error| wrong("nats", error))?;
             let default = || named_after("nats", target.host(), &[one.url.expose(), &one.subject]);
             let name = one.name.clone().unwrap_or_else(default);
-            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(target))?);
+            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))?);
         }
         for (at, sink) in sinks.iter().enumerate() {
             if sinks[..at].iter().any(|other| other.job_kind == sink.job_kind) {
