@@ -1,6 +1,7 @@
 //! ECR's API: one file per operation, one line per operation in `OPERATIONS`.
 
 mod constraints;
+mod creation_templates;
 mod errors;
 mod paging;
 mod resource_tags;
@@ -11,12 +12,15 @@ mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
 mod create_repository;
+mod create_repository_creation_template;
 mod delete_registry_policy;
 mod delete_repository;
+mod delete_repository_creation_template;
 mod delete_repository_policy;
 mod describe_images;
 mod describe_registry;
 mod describe_repositories;
+mod describe_repository_creation_templates;
 mod get_account_setting;
 mod get_authorization_token;
 mod get_download_url_for_layer;
@@ -33,6 +37,7 @@ mod put_registry_policy;
 mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
+mod update_repository_creation_template;
 mod upload_layer_part;
 
 use crate::aws_api::operation::Entry;
@@ -44,12 +49,15 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
+    Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
+    Entry::of::<describe_repository_creation_templates::DescribeRepositoryCreationTemplates>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
     Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
@@ -66,5 +74,6 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
 ];

@@ -7,6 +7,8 @@ use store::tables::blobs::{self, StoredBlob};
 use store::tables::registry_id::RegistryId;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
+use super::changes::Cause;
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::require;
 use super::settings;
@@ -43,12 +45,14 @@ pub async fn mount(
     from: RepositoryName,
     to: RepositoryName,
     digest: Digest,
+    if_absent: IfAbsent,
+    cause: &Cause,
 ) -> Result<bool, RegistryError> {
     let registry = registry.clone();
-    let now_ms = app.now_ms();
+    let cause = cause.clone();
     app.db
         .write(move |tx| {
-            let target = require(tx, &registry, &to)?;
+            let target = require_for_push(tx, &registry, &to, if_absent, &cause)?;
             if !settings::is_blob_mounting_enabled(tx, &registry)? {
                 return Ok(false);
             }
@@ -61,9 +65,9 @@ pub async fn mount(
             }
             let scope = super::uploads::blob_scope(&target);
             let Some(blob_id) = blobs::reference_existing(tx, &scope, &digest)? else { return Ok(false) };
-            if !repository_blobs::insert(tx, target.id, &digest, blob_id, now_ms)? {
+            if !repository_blobs::insert(tx, target.id, &digest, blob_id, cause.at_ms)? {
                 blobs::release(tx, blob_id)?;
-                repository_blobs::touch(tx, target.id, &digest, now_ms)?;
+                repository_blobs::touch(tx, target.id, &digest, cause.at_ms)?;
             }
             Ok(true)
         })

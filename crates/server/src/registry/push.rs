@@ -10,8 +10,9 @@ use store::tables::repositories::Repository;
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::changes::{self, Cause, Change};
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::RegistryError;
-use super::repositories::{reference, require};
+use super::repositories::reference;
 use crate::app::App;
 
 /// repositories-images.md 7: 'tags per image'.
@@ -36,6 +37,8 @@ pub struct Push {
     pub registry: RegistryId,
     /// The repository.
     pub repository: RepositoryName,
+    /// What to do if there is no such repository.
+    pub if_absent: IfAbsent,
     /// The tag to give it.
     pub tag: Option<Tag>,
     /// The digest that the client expects.
@@ -98,7 +101,7 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
 }
 
 fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
-    let repository = require(tx, &push.registry, &push.repository)?;
+    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let tagged = match &push.tag {
         Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,

@@ -18,6 +18,8 @@ use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
 use uuid::Uuid;
 
+use super::changes::Cause;
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
 use crate::app::App;
@@ -63,8 +65,15 @@ fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
 }
 
 /// Begins an upload.
-pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> Result<Upload, RegistryError> {
+pub async fn begin(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    if_absent: IfAbsent,
+    cause: &Cause,
+) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    let cause = cause.clone();
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
     let upload = Upload {
@@ -77,11 +86,11 @@ pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> R
         part_count: 0,
         last_part_bytes: 0,
         has_short_part: false,
-        updated_at_ms: app.now_ms(),
+        updated_at_ms: cause.at_ms,
     };
     app.db
         .write(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &cause)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)
