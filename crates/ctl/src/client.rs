@@ -68,6 +68,11 @@ impl Client {
         Ok(Self { http, settings, now_ms })
     }
 
+    /// The time by which requests are signed, in epoch milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.now_ms)()
+    }
+
     /// Calls an operation of IAM; its result, empty if the operation has none.
     pub(crate) async fn iam(&self, action: &str, fields: Fields<'_>) -> Result<Element, Error> {
         let mut form = format!("Action={action}&Version={IAM_VERSION}");

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::holder::{HeldPolicies, Holder};
 use crate::output::{Field, field, fields};
@@ -36,6 +37,9 @@ pub enum Command {
         /// Remove its users and policies first.
         #[arg(long)]
         force: bool,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Put a user into a group.
     AddUser(MemberArgs),
@@ -136,7 +140,13 @@ impl Command {
                     fields(&shown)
                 })
             }
-            Self::Delete { name, force } => {
+            Self::Delete { name, force, dry_run: true } => {
+                let members = users(client, &name).await?;
+                let mut named: Vec<String> = members.iter().map(|user| format!("membership of user {user}")).collect();
+                named.extend(Holder::group(&name).policies(client).await?.named());
+                dry_run::tell(output, &format!("group {name}"), Parts { named, is_forced: force })
+            }
+            Self::Delete { name, force, dry_run: false } => {
                 let group = Holder::group(&name);
                 if force {
                     for user in users(client, &name).await? {

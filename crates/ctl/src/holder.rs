@@ -86,6 +86,16 @@ impl HeldPolicies {
     }
 }
 
+impl HeldPolicies {
+    /// Each with what it is, as a dry run names it.
+    pub(crate) fn named(&self) -> Vec<String> {
+        let attached =
+            self.attached_policies.iter().map(|policy| format!("attachment of policy {}", policy.policy_name));
+        let inline = self.inline_policies.iter().map(|name| format!("inline policy {name}"));
+        attached.chain(inline).collect()
+    }
+}
+
 impl Holder {
     pub(crate) fn new(kind: Kind, name: &str) -> Self {
         Self { kind, name: name.to_owned() }

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::output::{field, fields};
 use crate::xml::Element;
-use crate::{Session, date, user};
+use crate::{Session, date, dry_run, user};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -29,7 +29,13 @@ pub enum Command {
     /// Let an access key work again.
     Activate(KeyArgs),
     /// Delete an access key.
-    Delete(KeyArgs),
+    Delete {
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,7 +141,13 @@ impl Command {
             }
             Self::Deactivate(key) => set_status(session, &key, "Inactive", "Deactivated").await,
             Self::Activate(key) => set_status(session, &key, "Active", "Activated").await,
-            Self::Delete(key) => {
+            Self::Delete { key: KeyArgs { id, user }, dry_run: true } => {
+                if !of_user(client, &user).await?.iter().any(|key| key.id() == id) {
+                    return Err(Error::Usage(format!("user {user} has no access key {id}")));
+                }
+                dry_run::tell_alone(output, &format!("access key {id} of user {user}"))
+            }
+            Self::Delete { key, dry_run: false } => {
                 delete(client, &key.user, &key.id).await?;
                 let told = json!({ "accessKeyId": key.id, "userName": key.user });
                 output.show(&told, |_| format!("Deleted access key {} of user {}", key.id, key.user))

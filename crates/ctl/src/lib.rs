@@ -4,15 +4,21 @@ mod access;
 mod client;
 mod date;
 mod document;
+mod dry_run;
 mod duration;
 mod error;
 mod group;
 mod holder;
+mod image;
 mod key;
 mod options;
 mod output;
 mod policy;
+mod protect;
+mod repository;
 mod role;
+mod since;
+mod target;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -51,6 +57,23 @@ pub enum Command {
     Token(Noun<token::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Deleted images, which can be restored for a while.
+    Image(Noun<image::Command>),
+    /// Settings of repositories that ECR has no place for.
+    Repository(Noun<repository::Command>),
+    /// Protect a repository, tags or an image from deletion, or list what is protected.
+    Protect(Verb<protect::ProtectArgs>),
+    /// Let what was protected be deleted again.
+    Unprotect(Verb<protect::UnprotectArgs>),
+}
+
+/// A command without commands of its own, with what all of them take.
+#[derive(Args, Debug)]
+pub struct Verb<A: Args> {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    arguments: A,
 }
 
 /// A command with what all of them take.
@@ -87,6 +110,10 @@ impl Command {
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Image(noun) => &noun.options,
+            Self::Repository(noun) => &noun.options,
+            Self::Protect(verb) => &verb.options,
+            Self::Unprotect(verb) => &verb.options,
         }
     }
 
@@ -110,6 +137,10 @@ impl Command {
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Access(noun) => return noun.command.run(&mut session).await,
+            Self::Image(noun) => return noun.command.run(&mut session).await,
+            Self::Repository(noun) => noun.command.run(&mut session).await?,
+            Self::Protect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

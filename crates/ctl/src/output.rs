@@ -83,6 +83,14 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// A remark after what was shown, for people alone.
+    pub(crate) fn note(&mut self, text: &str) -> Result<(), Error> {
+        match self.format {
+            Format::Json => Ok(()),
+            Format::Text => Ok(writeln!(self.writer, "{}", clean(text))?),
+        }
+    }
+
     /// The text in a colour, where colours are shown.
     pub(crate) fn coloured(&self, text: &str, colour: Colour) -> String {
         if !self.has_colours {

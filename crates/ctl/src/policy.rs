@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::document::{self, Document};
+use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::holder::{Holder, HolderArgs, Kind};
 use crate::output::{Field, field, fields};
@@ -48,6 +49,9 @@ pub enum Command {
         /// Detach it everywhere and remove its old versions first.
         #[arg(long)]
         force: bool,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Attach a policy to a user, role or group.
     Attach {
@@ -81,6 +85,9 @@ pub enum Command {
         name: String,
         #[command(flatten)]
         from: HolderArgs,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -176,21 +183,38 @@ async fn holders(client: &Client, policy_arn: &str, kind: Kind) -> Result<Vec<Ho
     client.iam_list("ListEntitiesForPolicy", &[("PolicyArn", policy_arn)], &list, read).await
 }
 
+/// The versions of a policy that are not in force.
+async fn old_versions(client: &Client, policy_arn: &str) -> Result<Vec<String>, Error> {
+    let read = |version: &Element| {
+        let is_default = version.text("IsDefaultVersion") == Some("true");
+        Ok((version.require("VersionId")?, is_default))
+    };
+    let versions = client.iam_list("ListPolicyVersions", &[("PolicyArn", policy_arn)], "Versions", read).await?;
+    Ok(versions.into_iter().filter(|(_, is_default)| !is_default).map(|(version, _)| version).collect())
+}
+
 async fn make_unused(client: &Client, policy_arn: &str) -> Result<(), Error> {
     for kind in [Kind::User, Kind::Role, Kind::Group] {
         for holder in holders(client, policy_arn, kind).await? {
             holder.detach(client, policy_arn).await?;
         }
     }
-    let read = |version: &Element| {
-        let is_default = version.text("IsDefaultVersion") == Some("true");
-        Ok((version.require("VersionId")?, is_default))
-    };
-    let versions = client.iam_list("ListPolicyVersions", &[("PolicyArn", policy_arn)], "Versions", read).await?;
-    for (version, _) in versions.iter().filter(|(_, is_default)| !is_default) {
-        client.iam("DeletePolicyVersion", &[("PolicyArn", policy_arn), ("VersionId", version)]).await?;
+    for version in old_versions(client, policy_arn).await? {
+        client.iam("DeletePolicyVersion", &[("PolicyArn", policy_arn), ("VersionId", &version)]).await?;
     }
     Ok(())
+}
+
+/// What deleting a policy would take along.
+async fn uses(client: &Client, policy_arn: &str) -> Result<Vec<String>, Error> {
+    let mut named = Vec::new();
+    for kind in [Kind::User, Kind::Role, Kind::Group] {
+        let holders = holders(client, policy_arn, kind).await?;
+        named.extend(holders.iter().map(|holder| format!("attachment to {}", holder.shown())));
+    }
+    let versions = old_versions(client, policy_arn).await?;
+    named.extend(versions.iter().map(|version| format!("version {version}")));
+    Ok(named)
 }
 
 async fn show(client: &Client, policy: &str) -> Result<Whole, Error> {
@@ -246,7 +270,16 @@ impl Command {
                 shown.push(("Attached to", holders.map(Holder::shown).collect()));
                 format!("{}\n\nDocument:\n{}", fields(&shown), whole.document.text())
             }),
-            Self::Delete { policy, force } => {
+            Self::Delete { policy, force, dry_run: true } => {
+                let policy_arn = arn(client, &policy).await?;
+                let found = client.iam_get("GetPolicy", &[("PolicyArn", &policy_arn)], "Policy", Policy::read).await?;
+                if found.is_aws() {
+                    return Err(Error::Usage(format!("{policy_arn} is AWS's own and cannot be deleted")));
+                }
+                let named = uses(client, &policy_arn).await?;
+                dry_run::tell(output, &format!("policy {policy_arn}"), Parts { named, is_forced: force })
+            }
+            Self::Delete { policy, force, dry_run: false } => {
                 let policy_arn = arn(client, &policy).await?;
                 if force {
                     make_unused(client, &policy_arn).await?;
@@ -272,7 +305,14 @@ impl Command {
                 let told = told(&holder, "policyName", &name);
                 output.show(&told, |_| format!("Put inline policy {name} into {}", holder.shown()))
             }
-            Self::Remove { name, from } => {
+            Self::Remove { name, from, dry_run: true } => {
+                let holder = from.holder()?;
+                if !holder.policies(client).await?.inline_policies.contains(&name) {
+                    return Err(Error::Usage(format!("{} has no inline policy {name}", holder.shown())));
+                }
+                dry_run::tell_alone(output, &format!("inline policy {name} of {}", holder.shown()))
+            }
+            Self::Remove { name, from, dry_run: false } => {
                 let holder = from.holder()?;
                 holder.remove(client, &name).await?;
                 let told = told(&holder, "policyName", &name);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::document::{self, Document};
+use crate::dry_run::{self, Parts};
 use crate::duration::{Duration, shortest};
 use crate::error::Error;
 use crate::holder::{HeldPolicies, Holder};
@@ -47,6 +48,9 @@ pub enum Command {
         /// Remove its policies first.
         #[arg(long)]
         force: bool,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Show or set a role's trust policy, which says who may take on the role.
     Trust {
@@ -139,7 +143,12 @@ impl Command {
                     format!("{}\n\nTrust policy:\n{}", fields(&shown), whole.role.trust_policy.text())
                 })
             }
-            Self::Delete { name, force } => {
+            Self::Delete { name, force, dry_run: true } => {
+                client.iam_get("GetRole", &[("RoleName", &name)], "Role", Role::read).await?;
+                let named = Holder::role(&name).policies(client).await?.named();
+                dry_run::tell(output, &format!("role {name}"), Parts { named, is_forced: force })
+            }
+            Self::Delete { name, force, dry_run: false } => {
                 let role = Holder::role(&name);
                 if force {
                     role.remove_policies(client).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::Session;
 use crate::date;
+use crate::dry_run;
 use crate::duration::Duration;
 use crate::error::Error;
 use crate::output::{Field, field, fields};
@@ -33,6 +34,9 @@ pub enum Command {
     Revoke {
         /// Name.
         name: String,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -182,7 +186,14 @@ impl Command {
                     ]
                 })
             }
-            Self::Revoke { name } => {
+            Self::Revoke { name, dry_run: true } => {
+                let answer: ListAnswer = client.wharf("ListTokens", &json!({})).await?;
+                if !answer.tokens.iter().any(|token| token.name == name) {
+                    return Err(Error::Usage(format!("the registry has no token {name}")));
+                }
+                dry_run::tell_alone(output, &format!("token {name}"))
+            }
+            Self::Revoke { name, dry_run: false } => {
                 let _: serde_json::Value = client.wharf("RevokeToken", &json!({ "name": name })).await?;
                 output.show(&json!({ "name": name }), |_| format!("Revoked token {name}"))
             }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::date;
+use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::holder::{HeldPolicies, Holder};
 use crate::key::{self, AccessKey};
@@ -37,6 +38,9 @@ pub enum Command {
         /// Remove its keys, policies and groups first.
         #[arg(long)]
         force: bool,
+        /// Check and show what would go, without doing it.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -123,7 +127,16 @@ impl Command {
                     fields(&shown)
                 })
             }
-            Self::Delete { name, force } => {
+            Self::Delete { name, force, dry_run: true } => {
+                client.iam_get("GetUser", &[("UserName", name.as_str())], "User", User::read).await?;
+                let mut named: Vec<String> =
+                    key::of_user(client, &name).await?.iter().map(|key| format!("access key {}", key.id())).collect();
+                named.extend(Holder::user(&name).policies(client).await?.named());
+                let groups = group::of_user(client, &name).await?;
+                named.extend(groups.iter().map(|group| format!("membership of group {group}")));
+                dry_run::tell(output, &format!("user {name}"), Parts { named, is_forced: force })
+            }
+            Self::Delete { name, force, dry_run: false } => {
                 let user = Holder::user(&name);
                 if force {
                     for key in key::of_user(client, &name).await? {

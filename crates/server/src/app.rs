@@ -28,8 +28,13 @@ pub struct Limits {
     pub upload_expiry_ms: i64,
     /// A blob that no image names stays so long.
     pub blob_grace_ms: i64,
+    /// Images can be restored for so many days after they were deleted, where their repository says nothing; 0 for
+    /// not at all.
+    pub restore_window_days: i64,
     /// Bytes of an object stay so long after the last row that named it is gone.
     pub object_grace_ms: i64,
+    /// A lifecycle policy runs at least so often.
+    pub lifecycle_interval_ms: i64,
     /// How long a registry token is valid (access.md 6: 12 h).
     pub token_lifetime_ms: i64,
     /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
@@ -43,7 +48,9 @@ impl Default for Limits {
             body_idle: Duration::from_secs(60),
             upload_expiry_ms: 24 * HOUR_MS,
             blob_grace_ms: 24 * HOUR_MS,
+            restore_window_days: 7,
             object_grace_ms: 60 * 1000,
+            lifecycle_interval_ms: 24 * HOUR_MS,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,
         }

@@ -53,9 +53,11 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
     ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
     ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
+    ("WHARF_LIFECYCLE_INTERVAL_HOURS", "lifecycle.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
+    ("WHARF_RESTORE_WINDOW_DAYS", "restore_window_days", Form::Number),
     ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
 ];
 /// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.

@@ -14,11 +14,12 @@ use crate::app::Limits;
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
+use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::sts::web_identity::SourceConfig;
 
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
-pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
+pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -87,12 +88,17 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Lifecycle policies.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
     pub upload_expiry_hours: Option<u32>,
     /// Hours that a blob stays which no image names. Default: 24.
     pub blob_grace_hours: Option<u32>,
+    /// Days that deleted images can be restored, where their repository says nothing; 0 for not at all. Default: 7.
+    pub restore_window_days: Option<u32>,
     /// Failed authentications of one source in a minute that are answered without delay. Default: 60.
     pub authentication_failures_per_minute: Option<u32>,
 }
@@ -255,6 +261,13 @@ impl Config {
                 note(Err(ConfigError(format!("{key}: at least 1 is needed, as pushes take their time"))));
             }
         }
+        if self.restore_window_days.is_some_and(|days| i64::from(days) > MAX_RESTORE_WINDOW_DAYS) {
+            let rule = format!("at most {MAX_RESTORE_WINDOW_DAYS} (ten years) can be kept");
+            note(Err(ConfigError(format!("restore_window_days: {rule}"))));
+        }
+        if self.lifecycle.interval_hours == Some(0) {
+            note(Err(ConfigError("lifecycle.interval_hours: at least 1 is needed".to_owned())));
+        }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
         }
@@ -292,6 +305,8 @@ impl Config {
         config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
+        config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
+        config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);

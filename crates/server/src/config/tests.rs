@@ -81,6 +81,7 @@ fn what_cannot_be_right_is_a_problem() {
         ("regions = [\"us-east-1\", \"us-east-1\"]".to_owned(), "us-east-1"),
         ("public_url = \"https://a b\"".to_owned(), "public_url"),
         ("public_url = \"https://a:99999\"".to_owned(), "public_url"),
+        ("restore_window_days = 3651".to_owned(), "restore_window_days"),
         ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
         ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
         ("[database]\npool_size = 0".to_owned(), "pool_size"),

@@ -10,7 +10,7 @@ use super::shapes::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
-use crate::registry::delete::{self, NotDeleted};
+use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
@@ -51,7 +51,7 @@ impl Operation for BatchDeleteImage {
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
-        let cause = Cause::of_caller(call.app(), &call.caller);
+        let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         // One transaction for all, in their order: a list that goes first frees its images for the next.
         let output = call.app().db.write(move |tx| {
             let repository = require(tx, &registry, &name)?;
@@ -64,7 +64,7 @@ impl Operation for BatchDeleteImage {
                         continue;
                     }
                 };
-                match delete::delete(tx, &repository, &selector, &cause)? {
+                match delete::delete(tx, &repository, &selector, &deletion)? {
                     Ok(deleted) if deleted.tags.is_empty() => {
                         output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
                     }
@@ -72,6 +72,10 @@ impl Operation for BatchDeleteImage {
                         .image_ids
                         .extend(deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag)))),
                     Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
+                    // No code of ECR's means this; what this one says of the image is nearest.
+                    Err(NotDeleted::Protected(protected)) => {
+                        output.failures.push(ImageFailure::new(id.clone(), "ImageInaccessible", protected.to_string()))
+                    }
                     Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
                         id.clone(),
                         "ImageReferencedByManifestList",

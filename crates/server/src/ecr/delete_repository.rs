@@ -10,6 +10,7 @@ use super::shapes::Repository;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
+use crate::registry::delete::Deletion;
 use crate::registry::repositories;
 
 /// The operation.
@@ -47,8 +48,9 @@ impl Operation for DeleteRepository {
     }
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
-        let cause = Cause::of_caller(call.app(), &call.caller);
-        let deleted = call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, &cause)).await?;
+        let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
+        let deleted =
+            call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, &deletion)).await?;
         Ok(Output { repository: Repository::new(call.http, &deleted) })
     }
 }

@@ -50,6 +50,12 @@ pub enum EcrError {
     },
     /// The repository has no policy.
     RepositoryPolicyNotFound(RepositoryRef),
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound(RepositoryRef),
+    /// No preview of a lifecycle policy was started for the repository.
+    LifecyclePolicyPreviewNotFound(RepositoryRef),
+    /// A preview of a lifecycle policy is being made for the repository.
+    LifecyclePolicyPreviewInProgress(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
     /// There is a creation template for the prefix.
@@ -133,6 +139,27 @@ impl IntoAwsError for EcrError {
                     repository.name, repository.registry.account
                 ),
             ),
+            Self::LifecyclePolicyNotFound(repository) => AwsError::new(
+                "LifecyclePolicyNotFoundException",
+                format!(
+                    "Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewNotFound(repository) => AwsError::new(
+                "LifecyclePolicyPreviewNotFoundException",
+                format!(
+                    "Lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewInProgress(repository) => AwsError::new(
+                "LifecyclePolicyPreviewInProgressException",
+                format!(
+                    "Lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
             Self::RegistryPolicyNotFound(registry) => AwsError::new(
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
@@ -170,13 +197,16 @@ impl IntoAwsError for EcrError {
     }
 }
 
-fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
+/// ECR's error for what the registry refuses. Logs what is not the client's doing.
+pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
     let message = error.to_string();
     let new = |code| AwsError::new(code, message.clone());
     match error {
         RegistryError::RepositoryNotFound(_) => new("RepositoryNotFoundException"),
         RegistryError::RepositoryAlreadyExists(_) => new("RepositoryAlreadyExistsException"),
-        RegistryError::RepositoryNotEmpty(_) => new("RepositoryNotEmptyException"),
+        RegistryError::RepositoryNotEmpty(_) | RegistryError::RepositoryProtected(..) => {
+            new("RepositoryNotEmptyException")
+        }
         RegistryError::UploadNotFound(..) => new("UploadNotFoundException"),
         RegistryError::UploadBusy => invalid_parameter("uploadId", &message),
         RegistryError::UploadOutOfOrder { repository, upload, received } => {
@@ -208,7 +238,7 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound => new("ImageNotFoundException"),
-        RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::TemplateKmsKeyNotFound { .. } => {
             new("KmsException").with("kmsError", "NotFoundException".into())
         }

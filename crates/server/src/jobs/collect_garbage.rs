@@ -1,10 +1,11 @@
-//! Garbage: uploads that do not grow, blobs that no image names, objects that no row names.
+//! Garbage: uploads that do not grow, deleted images that can no longer be restored, blobs that no image names, objects
+//! that no row names.
 //!
 //! Each step is a small transaction, so nothing waits long for it, and each can end at any moment: what it leaves is
 //! found again by the next run.
 
 use store::error::StoreError;
-use store::tables::{blobs, removed_objects, repository_blobs, uploads};
+use store::tables::{blobs, deleted_images, deleted_tags, removed_objects, repository_blobs, uploads};
 
 use crate::app::App;
 
@@ -17,6 +18,8 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     let stale_ms = now_ms - app.limits.upload_expiry_ms;
     let unreferenced_ms = now_ms - app.limits.blob_grace_ms;
     while app.db.write(move |tx| uploads::abandon_stale(tx, stale_ms, now_ms, BATCH)).await? == BATCH {}
+    while app.db.write(move |tx| deleted_images::collect_expired(tx, now_ms, BATCH)).await?.images == BATCH {}
+    while app.db.write(move |tx| deleted_tags::collect_expired(tx, now_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH)).await? == BATCH {}
     remove_objects(app, now_ms - app.limits.object_grace_ms).await

@@ -1,8 +1,11 @@
 //! Background work of one node: jobs that follow from changes, and what is done again and again: storing pull times and
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
-mod collect_garbage;
+pub(crate) mod collect_garbage;
 pub mod job;
+pub mod preview_lifecycle_policy;
+pub mod run_lifecycle_policy;
+mod schedule_lifecycle;
 pub mod worker;
 
 use std::sync::Arc;
@@ -21,7 +24,10 @@ const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
-pub const JOBS: &[job::Entry] = &[];
+pub const JOBS: &[job::Entry] = &[
+    job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
+    job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
+];
 
 /// Works until `stop` turns true.
 pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
@@ -33,10 +39,12 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(RELOAD_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
+    let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
@@ -44,6 +52,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
+            _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };
         if let Err(error) = result {
             tracing::error!(%error, "{what} failed, and is tried again later: {error}");

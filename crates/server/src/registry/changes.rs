@@ -7,6 +7,7 @@ use oci::Digest;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::images::ImageStatus;
+use store::tables::lifecycle_changes;
 use store::tables::repositories::Repository;
 
 use crate::app::App;
@@ -109,11 +110,25 @@ impl<'a> From<&'a store::tables::images::NewImage> for ChangedImage<'a> {
 }
 
 /// Notes what follows from a change. Whoever changes something calls this in the transaction that does it.
-pub fn note(_tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
+pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
     tracing::debug!(
         repository = %repository.spec.name,
         actor = ?cause.actor,
         "change in {}: {change:?}", repository.spec.name
     );
-    Ok(())
+    match change {
+        // A run of the policy knows what it does itself.
+        Change::ImageDeleted { image, .. } | Change::ImageStatusChanged { image, .. }
+            if cause.actor != Actor::Lifecycle =>
+        {
+            lifecycle_changes::note(tx, repository.id, image.digest)
+        }
+        // Whoever adds something to an image that was there, or takes a tag from one, notes that itself: an image that
+        // is only added takes nothing away from what a run has decided.
+        Change::ImagePushed { .. }
+        | Change::ImageDeleted { .. }
+        | Change::ImageStatusChanged { .. }
+        | Change::RepositoryCreated
+        | Change::RepositoryDeleted => Ok(()),
+    }
 }

@@ -4,6 +4,8 @@ use oci::{Digest, ManifestError, RepositoryName, RepositoryPrefix, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
+use super::protection::Protected;
+
 /// What a client is told whose text no database can hold.
 pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
 
@@ -78,6 +80,10 @@ pub enum RegistryError {
     ImageNotFound,
     /// A list in the repository names the image.
     ImageReferenced(Vec<Digest>),
+    /// The image, or the tag, is protected from deletion.
+    ImageProtected(Protected),
+    /// The repository, or an image in it, is protected from deletion.
+    RepositoryProtected(RepositoryRef, Protected),
     /// An image may have so many tags.
     TooManyTagsOnImage,
     /// A creation template names a KMS key that cannot be used.
@@ -189,6 +195,12 @@ impl std::fmt::Display for RegistryError {
             Self::ImageReferenced(lists) => {
                 write!(f, "Requested image referenced by manifest list: [{}]", join(lists))
             }
+            Self::ImageProtected(protected) => write!(f, "{protected}"),
+            Self::RepositoryProtected(repository, protected) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' cannot be deleted: {protected}",
+                repository.name, repository.registry.account
+            ),
             Self::TooManyTagsOnImage => {
                 write!(f, "An image can have at most {} tags", super::push::MAX_TAGS_PER_IMAGE)
             }

@@ -7,7 +7,7 @@ use store::db::Tx;
 use store::tables::images::NewImage;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
-use store::tables::{image_tags, images, repository_blobs};
+use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
@@ -128,6 +128,9 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     };
     let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
+    if existing.is_some() || tagged.is_some() {
+        lifecycle_changes::note(tx, repository.id, &new.digest)?;
+    }
     let Some(tag) = &push.tag else { return Ok(()) };
     if immutable_tag.is_some() {
         // The primary key decides, also between two pushes at once.

@@ -4,10 +4,12 @@ use oci::RepositoryName;
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository};
-use store::tables::{blobs, images, repository_blobs, resource_tags, uploads};
+use store::tables::{blobs, deleted_images, images, repository_blobs, resource_tags, uploads};
 
 use super::changes::{self, Cause, Change};
+use super::delete::Deletion;
 use super::errors::{RegistryError, RepositoryRef};
+use super::protection::Protections;
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
@@ -41,23 +43,34 @@ pub fn create(
     Ok(created)
 }
 
-/// Deletes a repository and all that is in it; without `force` only an empty one. Its blobs become garbage.
+/// Deletes a repository and all that is in it; without `force` only an empty one, and none where something is protected.
+/// Its images can be restored for as long as its setting says.
 pub fn delete(
     tx: &mut dyn Tx,
     registry: &RegistryId,
     name: &RepositoryName,
     force: bool,
-    cause: &Cause,
+    deletion: &Deletion,
 ) -> Result<Repository, RegistryError> {
     let repository = require(tx, registry, name)?;
+    let protections = Protections::load(tx, &repository)?;
+    if let Some(protected) = protections.of_repository() {
+        return Err(RegistryError::RepositoryProtected(reference(&repository), protected));
+    }
     if !force && images::any(tx, repository.id)? {
         return Err(RegistryError::RepositoryNotEmpty(reference(&repository)));
     }
+    if let Some(protected) = protections.of_all(tx)?.into_values().next() {
+        return Err(RegistryError::RepositoryProtected(reference(&repository), protected));
+    }
+    if let Some(note) = deletion.note(tx, repository.id)? {
+        deleted_images::keep_all_of(tx, repository.id, &note)?;
+    }
     images::delete_all(tx, repository.id)?;
-    uploads::abandon_all_of(tx, repository.id, cause.at_ms)?;
+    uploads::abandon_all_of(tx, repository.id, deletion.cause.at_ms)?;
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
     repositories::delete(tx, repository.id)?;
-    changes::note(tx, cause, &repository, &Change::RepositoryDeleted)?;
+    changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)
 }

@@ -54,6 +54,8 @@ fn ecr_special_input(operation: &str) -> Option<Value> {
 fn wharf_input() -> Value {
     json!({
         "name": "n",
+        "repositoryName": "app",
+        "imageIds": [{"imageTag": "v1"}],
         "repositories": ["*"],
         "actions": ["pull"],
         "principalArn": "arn:aws:iam::123456789012:root",

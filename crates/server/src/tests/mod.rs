@@ -1,5 +1,7 @@
 //! Tests of the server as a whole, in this process, each with storage of its own and a clock that stands still.
 
 mod denied_by_default;
+mod protection;
+mod restore_window;
 pub mod test_app;
 mod test_server;

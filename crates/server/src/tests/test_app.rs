@@ -36,7 +36,7 @@ pub const OTHER_ACCOUNT: &str = "210987654321";
 pub struct TestApp {
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn account(id: &str) -> AccountId {
@@ -78,12 +78,29 @@ impl TestApp {
             wake_jobs: crate::jobs::worker::Wake::default(),
         });
         app.refresh_identities().await.expect("readable");
-        Self { app, clock, _folder: folder }
+        Self { app, clock, folder }
     }
 
     /// Whose keys come from files, by the URLs of the issuers.
     pub async fn with_files(files: HashMap<String, std::path::PathBuf>) -> Self {
         Self::new(SourceConfig { allow_private_networks: false, files }).await
+    }
+
+    /// How many objects the blobs folder holds.
+    pub fn stored_objects(&self) -> usize {
+        let mut waiting = vec![self.folder.path().join("blobs/objects")];
+        let mut count = 0;
+        while let Some(folder) = waiting.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let entry = entry.expect("an entry");
+                if entry.file_type().expect("a type").is_dir() {
+                    waiting.push(entry.path());
+                } else {
+                    count += 1;
+                }
+            }
+        }
+        count
     }
 
     /// As [`insert_user`].

@@ -9,7 +9,7 @@ use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
-use crate::registry::delete::{self, NotDeleted};
+use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
 use crate::registry::push::{self, Face, Push};
@@ -87,15 +87,16 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
     let (registry, name) = (request.registry.clone(), name.clone());
-    let cause = Cause::of_caller(app, &request.caller);
+    let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selector = reference.into();
     app.db
         .write(move |tx| {
             let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, &repository, &selector, &cause)? {
+            match delete::delete(tx, &repository, &selector, &deletion)? {
                 Ok(_) => Ok(()),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
+                Err(NotDeleted::Protected(protected)) => Err(RegistryError::ImageProtected(protected)),
             }
         })
         .await?;

@@ -4,6 +4,8 @@ use aws::AwsError;
 use store::error::StoreError;
 
 use crate::aws_api::operation::{IntoAwsError, store_error};
+use crate::ecr::registry_error;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -23,8 +25,14 @@ pub enum WharfError {
     TemporaryCredentials,
     /// The principal to explain is not there.
     PrincipalNotFound(String),
-    /// Storage failed.
-    Store(StoreError),
+    /// Images would be restored into a repository that is not there.
+    NothingToRestoreInto(RepositoryRef),
+    /// Nothing is protected in that way; as `wharf unprotect` names it.
+    ProtectionNotFound(String),
+    /// A repository can have so many protections.
+    TooManyProtections(usize),
+    /// What ECR refuses, too.
+    Registry(RegistryError),
 }
 
 impl WharfError {
@@ -36,7 +44,13 @@ impl WharfError {
 
 impl From<StoreError> for WharfError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Registry(error.into())
+    }
+}
+
+impl From<RegistryError> for WharfError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
     }
 }
 
@@ -58,7 +72,22 @@ impl IntoAwsError for WharfError {
                 "PrincipalNotFoundException",
                 format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
             ),
-            Self::Store(error) => store_error(request_id, &error),
+            Self::NothingToRestoreInto(RepositoryRef { registry, name }) => AwsError::new(
+                "RepositoryNotFoundException",
+                format!(
+                    "The repository with name '{name}' does not exist in the registry with id '{}'. Create it first, or \
+                     let the restore do it with 'createRepository' (wharf image restore --create-repository)",
+                    registry.account
+                ),
+            ),
+            Self::ProtectionNotFound(what) => {
+                AwsError::new("ProtectionNotFoundException", format!("'{what}' is not protected from deletion"))
+            }
+            Self::TooManyProtections(limit) => {
+                AwsError::new("LimitExceededException", format!("A repository can have at most {limit} protections"))
+            }
+            Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
+            Self::Registry(error) => registry_error(error, request_id),
         }
     }
 }

@@ -1,9 +1,21 @@
-//! Wharf's own API, for what ECR lacks: robot tokens, and why something is allowed or denied. One file per operation.
+//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images and what must
+//! not be deleted. One file per operation.
 
+mod constraints;
 mod create_token;
+mod delete_deletion_protection;
+mod dry_run;
 mod errors;
 mod explain_access;
+mod get_restore_window;
+mod list_deleted_images;
+mod list_deletion_protections;
 mod list_tokens;
+mod paging;
+mod purge_deleted_images;
+mod put_deletion_protection;
+mod put_restore_window;
+mod restore_image;
 mod revoke_token;
 mod shapes;
 
@@ -12,7 +24,15 @@ use crate::aws_api::operation::Entry;
 /// Every operation of Wharf's own.
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<create_token::CreateToken>(),
+    Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
     Entry::of::<explain_access::ExplainAccess>(),
+    Entry::of::<get_restore_window::GetRestoreWindow>(),
+    Entry::of::<list_deleted_images::ListDeletedImages>(),
+    Entry::of::<list_deletion_protections::ListDeletionProtections>(),
     Entry::of::<list_tokens::ListTokens>(),
+    Entry::of::<purge_deleted_images::PurgeDeletedImages>(),
+    Entry::of::<put_deletion_protection::PutDeletionProtection>(),
+    Entry::of::<put_restore_window::PutRestoreWindow>(),
+    Entry::of::<restore_image::RestoreImage>(),
     Entry::of::<revoke_token::RevokeToken>(),
 ];

@@ -52,7 +52,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(3, "service_key_check", "0003_service_key_check.sql"),
     migration!(4, "jobs", "0004_jobs.sql"),
     migration!(5, "creation_templates", "0005_creation_templates.sql"),
-    migration!(6, "lifecycle_policies", "0006_lifecycle_policies.sql"),
+    migration!(6, "deleted_images", "0006_deleted_images.sql"),
+    migration!(7, "lifecycle_policies", "0007_lifecycle_policies.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -1,4 +1,5 @@
-//! Stored blobs: one copy per region, encryption scope and digest, counted by the repositories that show it.
+//! Stored blobs: one copy per region, encryption scope and digest, counted by the repositories that show it and by the
+//! deleted images that need it to be restored.
 
 use oci::Digest;
 
@@ -97,6 +98,18 @@ pub fn insert(
 pub fn release(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
     tx.execute("UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1", &[id.into()])?;
     Ok(())
+}
+
+/// Gives up one reference; returns the blob's length if it was the last.
+pub fn release_and_measure(tx: &mut dyn Tx, id: i64) -> Result<u64, StoreError> {
+    let row = tx.query_opt(
+        "UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1 RETURNING reference_count, size_bytes",
+        &[id.into()],
+    )?;
+    match row {
+        Some(row) if row.int(0)? == 0 => Ok(row.int(1)? as u64),
+        Some(_) | None => Ok(0),
+    }
 }
 
 /// Gives up the references of a whole repository that is being deleted.

@@ -70,6 +70,23 @@ pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> R
     .collect()
 }
 
+/// Up to `limit` tags with their images in byte order, from the first after `after`, whatever the images' status.
+pub fn list_with_images(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(Tag, Digest)>, StoreError> {
+    tx.query(
+        "SELECT t.tag, i.digest FROM image_tags t JOIN images i ON i.id = t.image_id \
+         WHERE t.repository_id = $1 AND t.tag > $2 ORDER BY t.tag LIMIT $3",
+        &[repository_id.into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| Ok((parse_column(row.text(0)?, "image_tags.tag")?, parse_column(row.text(1)?, "images.digest")?)))
+    .collect()
+}
+
 /// One line of ECR's ListImages: a tag of an image, or an image without tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageLine {

@@ -242,6 +242,19 @@ pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Ve
     .collect()
 }
 
+/// What of a repository belongs together, as pairs: a list and an image that it names, or a subject and its referrer.
+pub fn links(tx: &mut dyn Tx, repository_id: i64) -> Result<Vec<(Digest, Digest)>, StoreError> {
+    tx.query(
+        "SELECT p.digest, c.child_digest FROM images p JOIN image_children c ON c.parent_image_id = p.id \
+         WHERE p.repository_id = $1 UNION ALL \
+         SELECT subject_digest, digest FROM images WHERE repository_id = $1 AND subject_digest IS NOT NULL",
+        &[repository_id.into()],
+    )?
+    .iter()
+    .map(|row| Ok((parse_column(row.text(0)?, "images.digest")?, parse_column(row.text(1)?, "images.digest")?)))
+    .collect()
+}
+
 /// Up to `limit` images whose subject is `subject`, in the order of their digests, from the first after `after`.
 pub fn referrers(
     tx: &mut dyn Tx,

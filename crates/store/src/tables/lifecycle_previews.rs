@@ -13,10 +13,12 @@ pub enum PreviewStatus {
     Complete,
     /// It could not be made.
     Failed,
+    /// Its results were removed, as they are old.
+    Expired,
 }
 
 impl PreviewStatus {
-    const ALL: [Self; 3] = [Self::InProgress, Self::Complete, Self::Failed];
+    const ALL: [Self; 4] = [Self::InProgress, Self::Complete, Self::Failed, Self::Expired];
 
     /// The value as the API model spells it.
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +26,7 @@ impl PreviewStatus {
             Self::InProgress => "IN_PROGRESS",
             Self::Complete => "COMPLETE",
             Self::Failed => "FAILED",
+            Self::Expired => "EXPIRED",
         }
     }
 }
@@ -147,17 +150,21 @@ pub fn delete_results(tx: &mut dyn Tx, repository_id: i64, limit: usize) -> Resu
     )
 }
 
-/// Removes up to `limit` results of previews that had ended at `before_ms`; returns how many.
-pub fn delete_expired_results(tx: &mut dyn Tx, before_ms: i64, limit: usize) -> Result<u64, StoreError> {
-    let expired = tx.query_opt(
-        "SELECT p.repository_id FROM lifecycle_previews p WHERE p.finished_at_ms <= $1 AND EXISTS ( \
-         SELECT 1 FROM lifecycle_preview_results r WHERE r.repository_id = p.repository_id) LIMIT 1",
+/// Ends a preview that was complete at `before_ms`, up to `limit` of whose results it removes; `false` if there is none.
+pub fn expire_one(tx: &mut dyn Tx, before_ms: i64, limit: usize) -> Result<bool, StoreError> {
+    let complete = tx.query_opt(
+        "SELECT repository_id FROM lifecycle_previews WHERE status = 'COMPLETE' AND finished_at_ms <= $1 LIMIT 1",
         &[before_ms.into()],
     )?;
-    match expired {
-        Some(row) => delete_results(tx, row.int(0)?, limit),
-        None => Ok(0),
+    let Some(row) = complete else { return Ok(false) };
+    let repository_id = row.int(0)?;
+    if delete_results(tx, repository_id, limit)? == 0 {
+        tx.execute(
+            "UPDATE lifecycle_previews SET status = 'EXPIRED' WHERE repository_id = $1",
+            &[repository_id.into()],
+        )?;
     }
+    Ok(true)
 }
 
 /// Up to `limit` results in their order, from the first after `after`; with `is_tagged` only such.

@@ -109,6 +109,21 @@ pub fn finish_step(
     Ok(())
 }
 
+/// Notes that a step had to be left half done, and what it did: what is left must be decided anew.
+pub fn overtake(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    expired_count: i64,
+    archived_count: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE lifecycle_runs SET expired_count = expired_count + $1, archived_count = archived_count + $2, \
+         change_count = -1 WHERE repository_id = $3",
+        &[expired_count.into(), archived_count.into(), repository_id.into()],
+    )?;
+    Ok(())
+}
+
 /// Forgets the run of a repository.
 pub fn delete(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreError> {
     for sql in [

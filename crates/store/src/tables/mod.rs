@@ -6,8 +6,11 @@
 pub mod account_settings;
 pub mod blobs;
 pub mod creation_templates;
+pub mod deleted_images;
+pub mod deleted_tags;
 pub mod iam;
 pub mod identity_version;
+pub mod image_protections;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;

@@ -161,6 +161,14 @@ pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Re
     .transpose()
 }
 
+/// The repository of that row.
+pub fn find_by_id(tx: &mut dyn Tx, id: i64) -> Result<Option<Repository>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM repositories WHERE id = $1"), &[id.into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
     tx.query(
@@ -186,6 +194,20 @@ pub fn set_tag_mutability(
         "UPDATE repositories SET tag_mutability = $1, tag_mutability_filters = $2 WHERE id = $3",
         &[mode.as_str().into(), join_filters(filters).into(), id.into()],
     )?;
+    Ok(())
+}
+
+/// For how many days deleted images of the repository can be restored; none if the server's setting holds.
+pub fn restore_window_days(tx: &mut dyn Tx, id: i64) -> Result<Option<i64>, StoreError> {
+    match tx.query_opt("SELECT restore_window_days FROM repositories WHERE id = $1", &[id.into()])? {
+        Some(row) => row.opt_int(0),
+        None => Ok(None),
+    }
+}
+
+/// Changes for how many days images can be restored that are deleted from now on; none for the server's setting.
+pub fn set_restore_window_days(tx: &mut dyn Tx, id: i64, days: Option<i64>) -> Result<(), StoreError> {
+    tx.execute("UPDATE repositories SET restore_window_days = $1 WHERE id = $2", &[days.into(), id.into()])?;
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 mod account_settings;
 mod counting;
+mod deleted_images;
 mod fixtures;
+mod image_protections;
 mod image_tags;
 mod images;
 mod jobs;

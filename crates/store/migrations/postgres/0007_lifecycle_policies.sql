@@ -50,7 +50,7 @@ CREATE TABLE lifecycle_previews (
     expiring_count  BIGINT NOT NULL,
     archiving_count BIGINT NOT NULL
 );
-CREATE INDEX lifecycle_previews_finished ON lifecycle_previews (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
+CREATE INDEX lifecycle_previews_complete ON lifecycle_previews (finished_at_ms) WHERE status = 'COMPLETE';
 
 CREATE TABLE lifecycle_preview_results (
     repository_id BIGINT NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,

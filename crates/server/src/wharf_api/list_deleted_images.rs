@@ -1,0 +1,203 @@
+//! ListDeletedImages: the images and tags that were deleted and can be restored.
+
+use aws::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::tables::deleted_images::{self, After, DeletionNote, Wanted};
+use store::tables::deleted_tags;
+use store::tables::registry_id::RegistryId;
+
+use super::errors::WharfError;
+use super::{constraints, paging};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+
+/// A page ends at so many tags, as an image can have a thousand.
+const MAX_TAGS_OF_PAGE: usize = 10_000;
+
+/// The operation.
+pub struct ListDeletedImages;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    /// Epoch seconds.
+    deleted_since: Option<f64>,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    deleted_images: Vec<DeletedImage>,
+    deleted_tags: Vec<DeletedTag>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletedImage {
+    registry_id: String,
+    repository_name: String,
+    image_digest: String,
+    image_tags: Vec<String>,
+    image_manifest_media_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_media_type: Option<String>,
+    image_size_in_bytes: u64,
+    image_pushed_at: Timestamp,
+    image_status: &'static str,
+    #[serde(flatten)]
+    deletion: Deletion,
+}
+
+/// A tag that was deleted from an image which stayed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletedTag {
+    registry_id: String,
+    repository_name: String,
+    image_digest: String,
+    image_tag: String,
+    #[serde(flatten)]
+    deletion: Deletion,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Deletion {
+    deleted_at: Timestamp,
+    deleted_by: String,
+    reason: String,
+    restorable_until: Timestamp,
+}
+
+impl From<DeletionNote> for Deletion {
+    fn from(note: DeletionNote) -> Self {
+        Self {
+            deleted_at: Timestamp::from_ms(note.at_ms),
+            deleted_by: note.by,
+            reason: note.reason,
+            restorable_until: Timestamp::from_ms(note.expires_at_ms),
+        }
+    }
+}
+
+/// Where a page ended. The tags come after all images.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    is_at_tags: bool,
+    repository: String,
+    deleted_at_ms: i64,
+    id: i64,
+}
+
+impl Place {
+    fn after(&self) -> After {
+        After { repository: self.repository.clone(), deleted_at_ms: self.deleted_at_ms, id: self.id }
+    }
+}
+
+/// The input, validated.
+pub struct Checked {
+    wanted: Wanted,
+    limit: usize,
+    place: Place,
+}
+
+impl Operation for ListDeletedImages {
+    const NAME: &'static str = "ListDeletedImages";
+    const ACTION: &'static str = "wharf:ListDeletedImages";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
+        let since = input.deleted_since.unwrap_or_default();
+        if !since.is_finite() || !(0.0..=1e12).contains(&since) {
+            return Err(WharfError::validation("deletedSince", "must be a time in epoch seconds"));
+        }
+        let wanted = Wanted {
+            registry: constraints::registry(call, input.registry_id.as_deref())?,
+            repository: input.repository_name.as_deref().map(constraints::repository_name).transpose()?,
+            since_ms: (since * 1000.0) as i64,
+            now_ms: call.app().now_ms(),
+        };
+        let place = paging::place(input.next_token.as_deref())?;
+        Ok(Checked { wanted, limit: paging::limit(input.max_results)?, place })
+    }
+
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        let Wanted { registry, repository, .. } = &checked.wanted;
+        let name = repository.as_ref().map_or("*", |name| name.as_str());
+        vec![Need::on_repository(Self::ACTION, registry, name)]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
+        call.app().db.read(move |tx| list(tx, &checked)).await
+    }
+}
+
+fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<Output, WharfError> {
+    let registry_id = |registry: &RegistryId| registry.account.to_string();
+    let mut output = Output { deleted_images: Vec::new(), deleted_tags: Vec::new(), next_token: None };
+    let mut tags_seen = 0;
+    if !place.is_at_tags {
+        let images = deleted_images::list(tx, wanted, &place.after(), *limit)?;
+        let is_last = images.len() < *limit;
+        for image in images {
+            let tags = deleted_tags::list_of_image(tx, image.id)?;
+            tags_seen += tags.len();
+            let next = Place {
+                is_at_tags: false,
+                repository: image.repository.to_string(),
+                deleted_at_ms: image.note.at_ms,
+                id: image.id,
+            };
+            output.next_token = Some(paging::token(&next));
+            output.deleted_images.push(DeletedImage {
+                registry_id: registry_id(&image.registry),
+                repository_name: image.repository.to_string(),
+                image_digest: image.digest.to_string(),
+                image_tags: tags.into_iter().map(|tag| tag.tag.to_string()).collect(),
+                image_manifest_media_type: image.media_type,
+                artifact_media_type: image.artifact_media_type,
+                image_size_in_bytes: image.size_bytes,
+                image_pushed_at: Timestamp::from_ms(image.pushed_at_ms),
+                image_status: image.status.as_str(),
+                deletion: image.note.into(),
+            });
+            if tags_seen > MAX_TAGS_OF_PAGE {
+                return Ok(output);
+            }
+        }
+        if !is_last {
+            return Ok(output);
+        }
+    }
+    let after = if place.is_at_tags { place.after() } else { After::default() };
+    let room = limit - output.deleted_images.len();
+    let tags = deleted_tags::list_alone(tx, wanted, &after, room)?;
+    let last = (tags.len() == room).then(|| tags.last()).flatten();
+    output.next_token = last.map(|tag| {
+        paging::token(&Place {
+            is_at_tags: true,
+            repository: tag.repository.to_string(),
+            deleted_at_ms: tag.note.at_ms,
+            id: tag.id,
+        })
+    });
+    output.deleted_tags.extend(tags.into_iter().map(|tag| DeletedTag {
+        registry_id: registry_id(&wanted.registry),
+        repository_name: tag.repository.to_string(),
+        image_digest: tag.digest.to_string(),
+        image_tag: tag.tag.to_string(),
+        deletion: tag.note.into(),
+    }));
+    Ok(output)
+}

@@ -1,0 +1,105 @@
+//! PurgeDeletedImages: drops deleted images for good, before their time is over.
+
+use serde::{Deserialize, Serialize};
+
+use super::errors::WharfError;
+use super::shapes::ImageId;
+use super::{constraints, dry_run};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::errors::RepositoryRef;
+use crate::registry::pull::Selector;
+use crate::registry::restore;
+
+/// The operation.
+pub struct PurgeDeletedImages;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_ids: Option<Vec<ImageId>>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    purged_images: Vec<PurgedImage>,
+    failures: Vec<Failure>,
+    /// Bytes that nothing refers to any more, and that the next garbage collections delete.
+    released_bytes: u64,
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PurgedImage {
+    image_digest: String,
+    image_tags: Vec<String>,
+    /// `PURGED`, or `TAG_PURGED` where the image itself had stayed.
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    image_id: ImageId,
+    failure_code: &'static str,
+    failure_reason: &'static str,
+}
+
+/// The input, validated.
+pub struct Checked {
+    place: RepositoryRef,
+    images: Vec<(ImageId, Selector)>,
+    is_dry_run: bool,
+}
+
+impl Operation for PurgeDeletedImages {
+    const NAME: &'static str = "PurgeDeletedImages";
+    const ACTION: &'static str = "wharf:PurgeDeletedImages";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
+        Ok(Checked {
+            place: constraints::repository(call, input.registry_id.as_deref(), input.repository_name.as_deref())?,
+            images: constraints::image_ids(input.image_ids)?,
+            is_dry_run: input.dry_run.unwrap_or(false),
+        })
+    }
+
+    fn needs(_: &Call<'_>, Checked { place, .. }: &Checked) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, Checked { place, images, is_dry_run }: Checked) -> Result<Output, WharfError> {
+        let now_ms = call.app().now_ms();
+        dry_run::write(call, is_dry_run, move |tx| {
+            let mut output =
+                Output { purged_images: Vec::new(), failures: Vec::new(), released_bytes: 0, dry_run: is_dry_run };
+            for (id, selector) in &images {
+                let Some(purged) = restore::purge(tx, &place, selector, now_ms)? else {
+                    output.failures.push(Failure {
+                        image_id: id.clone(),
+                        failure_code: "ImageNotFound",
+                        failure_reason: "It is not among the deleted images",
+                    });
+                    continue;
+                };
+                output.released_bytes += purged.released.bytes;
+                output.purged_images.push(PurgedImage {
+                    image_digest: purged.digest.to_string(),
+                    image_tags: purged.tags.iter().map(ToString::to_string).collect(),
+                    status: if purged.released.images > 0 { "PURGED" } else { "TAG_PURGED" },
+                });
+            }
+            Ok(output)
+        })
+        .await
+    }
+}

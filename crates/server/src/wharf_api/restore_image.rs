@@ -1,0 +1,165 @@
+//! RestoreImage: brings deleted images and tags back.
+
+use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::tables::repositories;
+
+use super::errors::WharfError;
+use super::shapes::ImageId;
+use super::{constraints, dry_run};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::changes::Cause;
+use crate::registry::errors::RepositoryRef;
+use crate::registry::pull::Selector;
+use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
+
+/// The operation.
+pub struct RestoreImage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_ids: Option<Vec<ImageId>>,
+    create_repository: Option<bool>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    restored_images: Vec<RestoredImage>,
+    failures: Vec<Failure>,
+    is_repository_created: bool,
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoredImage {
+    image_digest: String,
+    /// `RESTORED`, or `PRESENT` where the image was there and only tags came back.
+    status: &'static str,
+    restored_tags: Vec<String>,
+    tags_not_restored: Vec<TagFailure>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TagFailure {
+    image_tag: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    image_id: ImageId,
+    failure_code: &'static str,
+    failure_reason: String,
+}
+
+impl From<Restored> for RestoredImage {
+    fn from(restored: Restored) -> Self {
+        let failure = |(tag, why): (oci::Tag, TagNotRestored)| TagFailure {
+            image_tag: tag.to_string(),
+            reason: match why {
+                TagNotRestored::Taken(holder) => format!("it points at {holder} now"),
+                TagNotRestored::TooManyTags => "the image has as many tags as it can".to_owned(),
+            },
+        };
+        Self {
+            image_digest: restored.digest.to_string(),
+            status: if restored.is_new { "RESTORED" } else { "PRESENT" },
+            restored_tags: restored.tags.iter().map(ToString::to_string).collect(),
+            tags_not_restored: restored.other_tags.into_iter().map(failure).collect(),
+        }
+    }
+}
+
+impl Failure {
+    fn new(image_id: ImageId, why: NotRestored) -> Self {
+        let (failure_code, failure_reason) = match why {
+            NotRestored::NotFound => (
+                "ImageNotFound",
+                "It is not among the deleted images: it never was there, was purged, or its time is over".to_owned(),
+            ),
+            NotRestored::ChildrenGone(digests) => {
+                let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+                let reason = format!("The list names images that can no longer be restored: [{}]", digests.join(", "));
+                ("ReferencedImagesNotFound", reason)
+            }
+            NotRestored::OtherEncryption { image, repository } => (
+                "EncryptionDiffers",
+                format!(
+                    "The image is encrypted with {image}, but the repository of that name now is with {repository}"
+                ),
+            ),
+        };
+        Self { image_id, failure_code, failure_reason }
+    }
+}
+
+/// The input, validated.
+pub struct Checked {
+    place: RepositoryRef,
+    images: Vec<(ImageId, Selector)>,
+    may_create: bool,
+    is_dry_run: bool,
+}
+
+impl Operation for RestoreImage {
+    const NAME: &'static str = "RestoreImage";
+    const ACTION: &'static str = "wharf:RestoreImage";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
+        Ok(Checked {
+            place: constraints::repository(call, input.registry_id.as_deref(), input.repository_name.as_deref())?,
+            images: constraints::image_ids(input.image_ids)?,
+            may_create: input.create_repository.unwrap_or(false),
+            is_dry_run: input.dry_run.unwrap_or(false),
+        })
+    }
+
+    fn needs(_: &Call<'_>, Checked { place, may_create, .. }: &Checked) -> Vec<Need> {
+        let need = |action| Need::on_repository(action, &place.registry, place.name.as_str());
+        let mut needs = vec![need(Self::ACTION)];
+        needs.extend(may_create.then(|| need("ecr:CreateRepository")));
+        needs
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
+        let cause = Cause::of_caller(call.app(), &call.caller);
+        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, &cause)).await
+    }
+}
+
+fn restore_all(tx: &mut dyn Tx, checked: &Checked, cause: &Cause) -> Result<Output, WharfError> {
+    let Checked { place, images, may_create, is_dry_run } = checked;
+    let found = repositories::find(tx, &place.registry, &place.name)?;
+    let is_repository_created = found.is_none();
+    let repository = match found {
+        Some(repository) => repository,
+        None if *may_create => {
+            let selectors: Vec<Selector> = images.iter().map(|(_, selector)| selector.clone()).collect();
+            let created = restore::recreate_repository(tx, place, &selectors, cause)?;
+            created.ok_or_else(|| WharfError::NothingToRestoreInto(place.clone()))?
+        }
+        None => return Err(WharfError::NothingToRestoreInto(place.clone())),
+    };
+    let mut output =
+        Output { restored_images: Vec::new(), failures: Vec::new(), is_repository_created, dry_run: *is_dry_run };
+    for (id, selector) in images {
+        match restore::restore(tx, &repository, selector, cause)? {
+            Ok(restored) => output.restored_images.extend(restored.into_iter().map(RestoredImage::from)),
+            Err(why) => output.failures.push(Failure::new(id.clone(), why)),
+        }
+    }
+    Ok(output)
+}
