@@ -1,8 +1,8 @@
 //! StartLifecyclePolicyPreview: lets a preview be made of what a lifecycle policy would do.
 
 use serde::{Deserialize, Serialize};
-use store::tables::lifecycle_previews::{self, PreviewStatus};
 use store::tables::lifecycle_policies;
+use store::tables::lifecycle_previews::{self, PreviewStatus};
 
 use super::constraints;
 use super::errors::EcrError;

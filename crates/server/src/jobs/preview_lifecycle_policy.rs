@@ -43,7 +43,8 @@ impl PreviewLifecyclePolicy {
     async fn make(self, app: &App) -> Result<(), StoreError> {
         let Self { repository_id, started_at_ms } = self;
         // Those of the preview before, or of an attempt that was cut off.
-        let remove = move || app.db.write(move |tx| lifecycle_previews::delete_results(tx, repository_id, RESULTS_AT_ONCE));
+        let remove =
+            move || app.db.write(move |tx| lifecycle_previews::delete_results(tx, repository_id, RESULTS_AT_ONCE));
         while remove().await? > 0 {}
         app.pull_times.flush(&app.db).await?;
         let now_ms = app.now_ms();

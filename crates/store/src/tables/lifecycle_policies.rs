@@ -1,6 +1,10 @@
 //! Lifecycle policies of repositories (ECR: PutLifecyclePolicy), and when they are due to be run. They go with their
 //! repository.
 
+use oci::RepositoryName;
+
+use super::parse_column;
+use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -45,6 +49,42 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64) -> Result<Option<LifecyclePolic
     .as_ref()
     .map(from_row)
     .transpose()
+}
+
+/// A repository's name with its policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyOfRepository {
+    /// The repository's row.
+    pub repository_id: i64,
+    /// Its name.
+    pub repository: RepositoryName,
+    /// Its policy.
+    pub policy: LifecyclePolicy,
+}
+
+/// Up to `limit` policies of a registry in the order of the repositories' names, from the first after `after` (an empty
+/// text: the first).
+pub fn list(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<PolicyOfRepository>, StoreError> {
+    tx.query(
+        "SELECT p.policy_text, p.last_evaluated_at_ms, p.last_run, r.id, r.name FROM repositories r \
+         JOIN lifecycle_policies p ON p.repository_id = r.id \
+         WHERE r.account_id = $1 AND r.region = $2 AND r.name > $3 ORDER BY r.name LIMIT $4",
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(PolicyOfRepository {
+            repository_id: row.int(3)?,
+            repository: parse_column(row.text(4)?, "repositories.name")?,
+            policy: from_row(row)?,
+        })
+    })
+    .collect()
 }
 
 /// Takes the policy of a repository away, and returns it.

@@ -5,11 +5,8 @@ use crate::error::StoreError;
 
 /// Whether rules of a repository look only at images that no list names; `false` unless it was set.
 pub fn counts_root_images(tx: &mut dyn Tx, repository_id: i64) -> Result<bool, StoreError> {
-    tx.query_opt(
-        "SELECT count_root_images FROM lifecycle_settings WHERE repository_id = $1",
-        &[repository_id.into()],
-    )?
-    .map_or(Ok(false), |row| row.bool(0))
+    tx.query_opt("SELECT count_root_images FROM lifecycle_settings WHERE repository_id = $1", &[repository_id.into()])?
+        .map_or(Ok(false), |row| row.bool(0))
 }
 
 /// Says whether rules look only at images that no list names.
