@@ -208,6 +208,18 @@ def put_image_tag_mutability(ecr):
 
 
 @succeeds
+def put_image_scanning_configuration(ecr):
+    repository = ecr.repository()
+    for configuration, scan_on_push in (({"scanOnPush": True}, True), ({}, False)):
+        answer = ecr.call(
+            "PutImageScanningConfiguration", repositoryName=repository, imageScanningConfiguration=configuration
+        )
+        assert answer["imageScanningConfiguration"] == {"scanOnPush": scan_on_push}
+        described = ecr.call("DescribeRepositories", repositoryNames=[repository])["repositories"][0]
+        assert described["imageScanningConfiguration"] == {"scanOnPush": scan_on_push}
+
+
+@succeeds
 def tag_resource(ecr):
     ecr.call("TagResource", resourceArn=ecr.arn(ecr.repository()), tags=[{"Key": "k", "Value": "v"}])
 
@@ -358,6 +370,7 @@ BY_REPOSITORY = {
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
     "GetDownloadUrlForLayer": {"layerDigest": ABSENT},
     "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
+    "PutImageScanningConfiguration": {"imageScanningConfiguration": {}},
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
@@ -702,6 +715,7 @@ NOT_PROVOKED = {
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
+    ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",

@@ -1,5 +1,6 @@
 """Deleted images come back as they were, what is protected stays, and what nobody can restore any more frees its storage."""
 
+import base64
 import json
 import random
 import re
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from harness import api_push, images
 from harness.api_push import push_image, push_index
+from harness.ecr_client import Ecr
 from harness.identities import Identities, allow, document
 from harness.registry_client import OCI_MANIFEST, RegistryClient, Repository, digest_of, image_manifest
 from harness.skopeo import Skopeo
@@ -422,6 +424,40 @@ def test_permissions(wharf, cli, ecr, name):
         assert f"perform: {action}" in mine.refused(*command), command
     mine("image", "restore", f"{name}:v1")
     assert len(details(ecr, name)) == 1
+
+
+def test_bad_input(wharf):
+    """Whatever a client sends costs it an error, never the server one."""
+    api = Ecr(wharf).api
+    token = base64.urlsafe_b64encode(
+        b'{"is_at_tags": false, "repository": "a\\u0000", "deleted_at_ms": 9223372036854775807, "id": -1}'
+    ).rstrip(b"=")
+    digest = digest_of(b"")
+    for operation, body in [
+        ("ListDeletedImages", {"nextToken": "a\0b"}),
+        ("ListDeletedImages", {"nextToken": token.decode()}),
+        ("ListDeletedImages", {"maxResults": 0}),
+        ("ListDeletedImages", {"maxResults": 1001}),
+        ("ListDeletedImages", {"deletedSince": -1}),
+        ("ListDeletedImages", {"deletedSince": 1e300}),
+        ("ListDeletedImages", {"repositoryName": "\0"}),
+        ("ListDeletedImages", {"registryId": "1"}),
+        ("ListDeletionProtections", {"nextToken": "W10"}),
+        ("RestoreImage", {"repositoryName": "app", "imageIds": []}),
+        ("RestoreImage", {"repositoryName": "app", "imageIds": [{}]}),
+        ("RestoreImage", {"repositoryName": "app", "imageIds": [{"imageTag": "a\0"}]}),
+        ("RestoreImage", {"repositoryName": "app", "imageIds": [{"imageTag": "a"}] * 101}),
+        ("PurgeDeletedImages", {"repositoryName": "app", "imageIds": [{"imageDigest": "sha256:"}]}),
+        ("PurgeDeletedImages", {"imageIds": [{"imageTag": "a"}]}),
+        ("PutRestoreWindow", {"repositoryName": "app", "restoreWindowDays": -1}),
+        ("PutRestoreWindow", {"repositoryName": "app", "restoreWindowDays": 2**63 - 1}),
+        ("PutDeletionProtection", {"repositoryName": "app", "imageTagPattern": ""}),
+        ("PutDeletionProtection", {"repositoryName": "app", "imageTagPattern": "a", "imageDigest": digest}),
+        ("DeleteDeletionProtection", {"repositoryName": "app", "imageDigest": "x"}),
+    ]:
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"Wharf_20261121.{operation}"}
+        answer = api.post(json.dumps(body).encode(), headers, api.signing.but(service="wharf"))
+        assert answer.status == 400 and b"ValidationException" in answer.body, (operation, body, repr(answer))
 
 
 def test_at_once(wharf_on_each_database):

@@ -1,5 +1,7 @@
 //! Whole commands against a small server in this process, which checks every signature and plays answers back.
 
+mod images;
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,7 @@ use store::tables::repositories::NewRepository;
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository};
+use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
@@ -26,12 +26,6 @@ pub struct Input {
     image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
     image_scanning_configuration: Option<ScanningConfiguration>,
     encryption_configuration: Option<EncryptionConfiguration>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ScanningConfiguration {
-    scan_on_push: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +81,7 @@ impl Operation for CreateRepository {
             created_at_ms: call.app().now_ms(),
             tag_mutability,
             tag_mutability_filters,
-            scan_on_push: input.image_scanning_configuration.and_then(|scan| scan.scan_on_push).unwrap_or(false),
+            scan_on_push: input.image_scanning_configuration.unwrap_or_default().scan_on_push,
             encryption_type: check_encryption(input.encryption_configuration)?,
             kms_key: None,
         };

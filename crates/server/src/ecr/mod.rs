@@ -35,6 +35,7 @@ mod list_images;
 mod list_tags_for_resource;
 mod put_account_setting;
 mod put_image;
+mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 mod put_lifecycle_policy;
 mod put_registry_policy;
@@ -78,6 +79,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<list_tags_for_resource::ListTagsForResource>(),
     Entry::of::<put_account_setting::PutAccountSetting>(),
     Entry::of::<put_image::PutImage>(),
+    Entry::of::<put_image_scanning_configuration::PutImageScanningConfiguration>(),
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
     Entry::of::<put_lifecycle_policy::PutLifecyclePolicy>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),

@@ -36,10 +36,13 @@ pub struct Repository {
     encryption_configuration: EncryptionConfiguration,
 }
 
-#[derive(Serialize)]
+/// `ImageScanningConfiguration`; an empty one does not scan.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ScanningConfiguration {
-    scan_on_push: bool,
+pub struct ScanningConfiguration {
+    /// Whether images are scanned when they are pushed.
+    #[serde(default)]
+    pub scan_on_push: bool,
 }
 
 /// What a repository can be encrypted with; the first is what it is encrypted with unless something else is said.

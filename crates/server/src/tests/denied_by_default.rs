@@ -26,6 +26,7 @@ fn ecr_input() -> Value {
         "imageIds": [{"imageTag": "v1"}],
         "imageManifest": "{}",
         "imageTagMutability": "MUTABLE",
+        "imageScanningConfiguration": {},
         "layerDigest": DIGEST,
         "layerDigests": [DIGEST],
         "uploadId": "11111111-1111-1111-1111-111111111111",

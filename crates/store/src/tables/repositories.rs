@@ -211,6 +211,12 @@ pub fn set_restore_window_days(tx: &mut dyn Tx, id: i64, days: Option<i64>) -> R
     Ok(())
 }
 
+/// Changes whether images are scanned when they are pushed.
+pub fn set_scan_on_push(tx: &mut dyn Tx, id: i64, scan_on_push: bool) -> Result<(), StoreError> {
+    tx.execute("UPDATE repositories SET scan_on_push = $1 WHERE id = $2", &[scan_on_push.into(), id.into()])?;
+    Ok(())
+}
+
 /// Removes the row. The caller has removed all that names it.
 pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
     tx.execute("DELETE FROM repositories WHERE id = $1", &[id.into()])?;
