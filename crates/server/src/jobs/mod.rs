@@ -5,7 +5,7 @@ pub(crate) mod collect_garbage;
 pub mod job;
 pub mod preview_lifecycle_policy;
 pub mod run_lifecycle_policy;
-mod schedule_lifecycle;
+pub(crate) mod schedule_lifecycle;
 pub mod worker;
 
 use std::sync::Arc;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
 use crate::registry::errors::RegistryError;
-use crate::registry::lifecycle::run::{self, Step, Work};
+use crate::registry::lifecycle::run::{self, Report, Step, Work};
 
 /// After so many decisions that were overtaken before anything came of them, one is made and begun in a transaction that
 /// keeps others out.
@@ -46,7 +47,11 @@ impl Job for RunLifecyclePolicy {
                 Begun::Run { steps } => match work_off(&app, repository_id, steps).await? {
                     Worked { last: Step::Overtaken, steps: 0 } => overtaken += 1,
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
-                    Worked { last: Step::Done | Step::RunEnded, .. } => return Ok(()),
+                    Worked { last: Step::RunEnded(report), .. } => {
+                        report.iter().for_each(|told| tell(&told.0, &told.1));
+                        return Ok(());
+                    }
+                    Worked { last: Step::Done, .. } => {}
                 },
             }
         }
@@ -85,7 +90,7 @@ async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobErr
             }
         }
         Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, now_ms)? {
-            Step::Done | Step::RunEnded => Begun::Run { steps: 1 },
+            Step::Done | Step::RunEnded(_) => Begun::Run { steps: 1 },
             Step::Overtaken => Begun::Overtaken,
         })
     });
@@ -105,9 +110,18 @@ async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Resul
         let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await.map_err(failed)?;
         match step {
             Step::Done => steps += 1,
-            last @ (Step::Overtaken | Step::RunEnded) => return Ok(Worked { last, steps }),
+            last @ (Step::Overtaken | Step::RunEnded(_)) => return Ok(Worked { last, steps }),
         }
     }
+}
+
+fn tell(repository: &RepositoryName, report: &Report) {
+    let Report { image_count, expired_count, archived_count, failure_count, .. } = report;
+    tracing::info!(
+        %repository, expired_count, archived_count, failure_count,
+        "lifecycle policy of {repository}: {expired_count} of {image_count} images expired, {archived_count} archived, \
+         {failure_count} could not be"
+    );
 }
 
 fn failed(error: RegistryError) -> JobError {

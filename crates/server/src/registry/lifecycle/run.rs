@@ -2,7 +2,7 @@
 //! changed that the decision rests on. A run that is cut off goes on where it was; one that is overtaken by changes
 //! decides anew.
 
-use oci::Digest;
+use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
@@ -194,26 +194,26 @@ pub fn begin(tx: &mut dyn Tx, repository_id: i64, decision: &Decision) -> Result
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// There may be more.
     Done,
     /// Something has changed, so what is left must be decided anew.
     Overtaken,
-    /// There was none left: the run is over.
-    RunEnded,
+    /// There was none left: the run of this repository is over, or was, if there is no report.
+    RunEnded(Option<Box<(RepositoryName, Report)>>),
 }
 
 /// Does the next step of the repository's run, or ends it.
 pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<Step, RegistryError> {
-    let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded) };
-    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded) };
+    let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
+    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
     if !still_holds(tx, repository_id, &run)? {
         return Ok(Step::Overtaken);
     }
     let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
-        finish(tx, repository_id, &run, now_ms)?;
-        return Ok(Step::RunEnded);
+        let report = finish(tx, repository_id, &run, now_ms)?;
+        return Ok(Step::RunEnded(Some(Box::new((repository.spec.name, report)))));
     };
     let actions: Vec<StoredAction> =
         serde_json::from_str(&actions).map_err(|error| damaged("a step of a run").with_source(error))?;
@@ -260,7 +260,7 @@ fn carry_out(
     }
 }
 
-fn finish(tx: &mut dyn Tx, repository_id: i64, run: &LifecycleRun, now_ms: i64) -> Result<(), StoreError> {
+fn finish(tx: &mut dyn Tx, repository_id: i64, run: &LifecycleRun, now_ms: i64) -> Result<Report, StoreError> {
     let report = Report {
         finished_at_ms: Some(now_ms),
         expired_count: run.expired_count,
@@ -268,5 +268,6 @@ fn finish(tx: &mut dyn Tx, repository_id: i64, run: &LifecycleRun, now_ms: i64) 
         ..read_report(&run.report)?
     };
     lifecycle_policies::note_run(tx, repository_id, run.decided_at_ms, &to_json(&report)?)?;
-    lifecycle_runs::delete(tx, repository_id)
+    lifecycle_runs::delete(tx, repository_id)?;
+    Ok(report)
 }
