@@ -3,6 +3,7 @@
 mod denied_by_default;
 mod lifecycle;
 mod lifecycle_properties;
+mod lifecycle_scale;
 mod protection;
 mod restore_window;
 pub mod test_app;

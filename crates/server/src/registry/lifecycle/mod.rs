@@ -1,7 +1,7 @@
 //! Lifecycle policies at work: what a policy says about the images of a repository, and carrying it out (lifecycle.md).
 
 pub mod decision;
-mod images;
+pub mod images;
 pub mod run;
 
 use ::lifecycle::{LifecyclePolicy, Options, PolicyError};

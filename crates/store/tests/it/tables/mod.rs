@@ -8,6 +8,7 @@ mod image_protections;
 mod image_tags;
 mod images;
 mod jobs;
+mod lifecycle;
 mod removed_objects;
 mod repositories;
 mod repository_blobs;
