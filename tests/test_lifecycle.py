@@ -131,6 +131,7 @@ def test_usual_policy_with_the_aws_cli(fresh_wharf, tmp_path):
     ended = "lifecycle policy of my-app: 2 of 12 images expired"
     wait_for(lambda: ended in fresh_wharf.log_text(), "the run after eight days", 60)
     fresh_wharf.restart()
+    ecr = Ecr(fresh_wharf)
     assert {tag for _, tag in ecr.image_ids("my-app")} == kept
     fresh_wharf.aws("ecr", "delete-lifecycle-policy", *here)
     ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName="my-app")
