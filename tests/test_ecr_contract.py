@@ -862,6 +862,11 @@ NOT_PROVOKED = {
     ("PutRegistryPolicy", "ValidationException"): "a bad policy is an invalid parameter",
     ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
     ("DescribeRegistry", "ValidationException"): "it has no parameters",
+    ("PutLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("DeleteLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("StartLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
     "LifecyclePolicyPreviewInProgressException": "a preview is made in no time; a test inside the server stops the clock",
 }
 
