@@ -509,6 +509,80 @@ def delete_repository_creation_template(ecr):
     assert deleted["repositoryCreationTemplate"] == made
 
 
+KEEP_ONE_UNTAGGED = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": "Keep one untagged image",
+                "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+
+
+@succeeds
+def put_lifecycle_policy(ecr):
+    here = {"registryId": ecr.account, "repositoryName": ecr.repository()}
+    expected = {**here, "lifecyclePolicyText": KEEP_ONE_UNTAGGED}
+    assert ecr.call("PutLifecyclePolicy", **expected) == expected
+    assert ecr.call("PutLifecyclePolicy", **expected) == expected
+
+
+@succeeds
+def get_lifecycle_policy(ecr):
+    name = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("GetLifecyclePolicy", repositoryName=name)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+    wait_for(lambda: ecr.call("GetLifecyclePolicy", repositoryName=name)["lastEvaluatedAt"] > 0, "the first evaluation")
+
+
+@succeeds
+def delete_lifecycle_policy(ecr):
+    name = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("DeleteLifecyclePolicy", repositoryName=name)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+    ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName=name)
+
+
+@succeeds
+def start_lifecycle_policy_preview(ecr):
+    name = ecr.repository()
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    assert answer["status"] == "IN_PROGRESS"
+    stored = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=stored)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+
+
+def lifecycle_preview(ecr, name, **parameters):
+    """The preview when it is complete."""
+    wait_for(
+        lambda: ecr.call("GetLifecyclePolicyPreview", repositoryName=name)["status"] != "IN_PROGRESS", "the preview"
+    )
+    return ecr.call("GetLifecyclePolicyPreview", repositoryName=name, **parameters)
+
+
+@succeeds
+def get_lifecycle_policy_preview(ecr):
+    name = ecr.repository()
+    images = [ecr.image(name) for _ in range(3)]
+    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    found = lifecycle_preview(ecr, name)
+    assert found["status"] == "COMPLETE" and found["summary"] == {"expiringImageTotalCount": 2}
+    first = lifecycle_preview(ecr, name, maxResults=1)
+    second = lifecycle_preview(ecr, name, maxResults=1, nextToken=first["nextToken"])
+    assert first["previewResults"] + second["previewResults"] == found["previewResults"]
+    oldest = lifecycle_preview(ecr, name, imageIds=[{"imageDigest": images[0].digest}])["previewResults"]
+    assert [result["imageDigest"] for result in oldest] == [images[0].digest]
+    assert lifecycle_preview(ecr, name, filter={"tagStatus": "TAGGED"})["previewResults"] == []
+
+
 IMPLEMENTED = sorted(SUCCESSES)
 NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
 
@@ -561,6 +635,11 @@ BY_REPOSITORY = {
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
+    "PutLifecyclePolicy": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
+    "GetLifecyclePolicy": {},
+    "DeleteLifecyclePolicy": {},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
+    "GetLifecyclePolicyPreview": {},
 }
 
 for name, parameters in BY_REPOSITORY.items():
@@ -960,6 +1039,64 @@ for name in ("GetRepositoryPolicy", "DeleteRepositoryPolicy"):
         return {"repositoryName": name}, text
 
 
+for name in ("GetLifecyclePolicy", "DeleteLifecyclePolicy", "StartLifecyclePolicyPreview"):
+
+    @provokes(name, "LifecyclePolicyNotFoundException")
+    def no_lifecycle_policy(ecr):
+        name = ecr.repository()
+        text = (
+            f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
+            f"'{ecr.account}'"
+        )
+        return {"repositoryName": name}, text
+
+
+@provokes("GetLifecyclePolicyPreview", "LifecyclePolicyPreviewNotFoundException")
+def no_lifecycle_preview(ecr):
+    name = ecr.repository()
+    text = (
+        f"Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
+        f"'{ecr.account}'"
+    )
+    return {"repositoryName": name}, text
+
+
+@provokes("GetLifecyclePolicyPreview", INVALID)
+def preview_of_images_and_paging(ecr):
+    return {"repositoryName": ecr.repository(), "imageIds": [{"imageTag": "v1"}], "maxResults": 5}
+
+
+def lifecycle_rule(**changes):
+    rule = json.loads(KEEP_ONE_UNTAGGED)["rules"][0]
+    return {**rule, **changes}
+
+
+BAD_LIFECYCLE_POLICIES = {
+    "Could not map policyString into LifecyclePolicy.": "x" * 100,
+    'object has missing required properties (["rules"])': "{" + " " * 100 + "}",
+    "Rules must have unique rulePriority values, but found 1 more than once.": json.dumps(
+        {"rules": [lifecycle_rule(), lifecycle_rule(selection={**lifecycle_rule()["selection"], "tagStatus": "any"})]}
+    ),
+    'instance value ("vanish") not found in enum (possible values: ["expire","transition"])': json.dumps(
+        {"rules": [lifecycle_rule(action={"type": "vanish"})]}
+    ),
+}
+for name in ("PutLifecyclePolicy", "StartLifecyclePolicyPreview"):
+    for problem, text in BAD_LIFECYCLE_POLICIES.items():
+
+        @provokes(name, INVALID)
+        def bad_lifecycle_policy(ecr, problem=problem, text=text):
+            frame = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: "
+            message = f"{frame}'Lifecycle policy validation failure: {problem}'"
+            return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}, message
+
+    for text in ("{}", KEEP_ONE_UNTAGGED + " " * 30_720):
+
+        @provokes(name, INVALID)
+        def lifecycle_policy_of_bad_length(ecr, text=text):
+            return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}
+
+
 for name in ("GetRegistryPolicy", "DeleteRegistryPolicy"):
 
     @provokes(name, "RegistryPolicyNotFoundException")
@@ -1069,7 +1206,7 @@ BAD_TEMPLATES = {
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
         {"lifecyclePolicy": "{" + " " * 200},
-        {"lifecyclePolicy": LIFECYCLE_POLICY + " " * 30_720},
+        {"lifecyclePolicy": KEEP_ONE_UNTAGGED + " " * 30_720},
         {"lifecyclePolicy": '{"rules": []}'},
         {"resourceTags": [{"Key": "aws:k", "Value": "v"}]},
         {"resourceTags": [{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}]},
@@ -1127,6 +1264,12 @@ NOT_PROVOKED = {
     ("PutRegistryPolicy", "ValidationException"): "a bad policy is an invalid parameter",
     ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
     ("DescribeRegistry", "ValidationException"): "it has no parameters",
+    ("PutLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("DeleteLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("StartLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
+    "LifecyclePolicyPreviewInProgressException": "a preview is made in no time; a test inside the server stops the clock",
 }
 
 

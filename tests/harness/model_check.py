@@ -103,7 +103,31 @@ ALWAYS_PRESENT = {
     "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
     "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
     "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
+    "PutLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText"},
+    "GetLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "lastEvaluatedAt"},
+    "DeleteLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "lastEvaluatedAt"},
+    "StartLifecyclePolicyPreviewResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "status"},
+    "GetLifecyclePolicyPreviewResponse": {
+        "registryId",
+        "repositoryName",
+        "lifecyclePolicyText",
+        "status",
+        "previewResults",
+    },
+    "LifecyclePolicyPreviewResult": {
+        "imageTags",
+        "imageDigest",
+        "imagePushedAt",
+        "action",
+        "appliedRulePriority",
+        "storageClass",
+    },
+    "LifecyclePolicyRuleAction": {"type"},
+    "LifecyclePolicyPreviewSummary": {"expiringImageTotalCount"},
 }
+
+# Timestamps that are 0 for what never happened (lifecycle.md 4).
+CAN_BE_NEVER = {"EvaluationTimestamp"}
 
 # 2020 to 2100: a timestamp outside of it is in another unit.
 EPOCH_SECONDS = range(1_577_836_800, 4_102_444_800)
@@ -232,7 +256,7 @@ def boolean(shape, value, path):
 def timestamp(shape, value, path):
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield f"{path} is no number"
-    elif int(value) not in EPOCH_SECONDS:
+    elif int(value) not in EPOCH_SECONDS and not (value == 0 and shape.name in CAN_BE_NEVER):
         yield f"{path} is {value}, which is no time in seconds"
 
 

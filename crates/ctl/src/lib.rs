@@ -15,6 +15,7 @@ mod holder;
 mod image;
 mod jobs;
 mod key;
+mod lifecycle;
 mod options;
 mod output;
 mod policy;
@@ -63,6 +64,8 @@ pub enum Command {
     Access(Noun<access::Command>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
+    /// Lifecycle policies: run them now, see what they would do and what came of them.
+    Lifecycle(Noun<lifecycle::Command>),
     /// Settings of repositories that ECR has no place for.
     Repository(Noun<repository::Command>),
     /// Protect a repository, tags or an image from deletion, or list what is protected.
@@ -121,6 +124,7 @@ impl Command {
             Self::Token(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
             Self::Image(noun) => &noun.options,
+            Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
@@ -153,6 +157,7 @@ impl Command {
             Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
+            Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,

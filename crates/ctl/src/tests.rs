@@ -728,3 +728,55 @@ fn arguments() {
         assert_eq!(cli.command.options().output, crate::Format::Json);
     }
 }
+
+#[tokio::test]
+async fn lifecycle_plans_and_runs() {
+    // A plan of two pages, the first of which is asked for again because something has changed.
+    let image = |digest: &str, tags: &str, more: &str| {
+        format!(
+            r#"{{"imageDigest":"{digest}","imageTags":[{tags}],"imagePushedAt":1795224902.0,"rulePriority":2,"action":"EXPIRE"{more}}}"#
+        )
+    };
+    let page = |image: &str, more: &str| (200, format!(r#"{{"imageCount":9,"images":[{image}]{more}}}"#));
+    let changed = (400, r#"{"__type":"RepositoryChangedException","message":"changed"}"#.to_owned());
+    let failed = r#","failureCode":"ImageProtected","failureReason":"'app' is protected""#;
+    let answers = vec![
+        page(&image("sha256:aa", "", ""), r#","nextToken":"n1""#),
+        changed,
+        page(&image("sha256:aa", "", ""), r#","nextToken":"n2""#),
+        page(&image("sha256:bb", r#""a","b","c","d","e","f""#, failed), ""),
+    ];
+    let ran = run(&["lifecycle", "run", "app", "--dry-run"], answers).await;
+    assert_eq!(
+        ran.text(),
+        "IMAGE          TAGS                      PUSHED                   RULE  ACTION\n\
+         app@sha256:aa  -                         2026-11-21 01:35:02 UTC  2     expire\n\
+         app@sha256:bb  a, b, c, d, e and 1 more  2026-11-21 01:35:02 UTC  2     stays (expire failed): 'app' is protected\n\
+         1 of 9 images would go or move, 1 could not. Nothing was changed.\n"
+    );
+    assert_eq!(ran.result.ok(), Some(Outcome::No));
+
+    let status = |state: &str, more: &str| {
+        (200, format!(r#"{{"policies":[{{"repositoryName":"app","countRootImages":false,"state":"{state}"{more}}}]}}"#))
+    };
+    let progress = r#","progress":{"plannedCount":9,"doneCount":4}"#;
+    let done = r#","lastEvaluatedAt":1795224902.0,"lastRun":{"imageCount":20,"expiredCount":9,"archivedCount":0,"failureCount":0,"failures":[]}"#;
+    let answers =
+        vec![(200, "{}".to_owned()), status("RUNNING", progress), status("RUNNING", progress), status("IDLE", done)];
+    let ran = run(&["lifecycle", "run", "app"], answers).await;
+    assert_eq!(
+        ran.text(),
+        "app: 4 of 9 done\n\
+         REPOSITORY  STATE  EVALUATED                IMAGES  EXPIRED  ARCHIVED  FAILED\n\
+         app         idle   2026-11-21 01:35:02 UTC  20      9        0         0\n"
+    );
+    assert_eq!(ran.result.ok(), Some(Outcome::Done));
+
+    let ran = run(&["lifecycle", "set", "--count-root-images", "true", "app"], vec![(200, "{}".to_owned())]).await;
+    assert_eq!(
+        ran.text(),
+        "Lifecycle rules of app count only images that no manifest list names from the next run on\n"
+    );
+    let ran = run(&["lifecycle", "status"], vec![(200, r#"{"policies":[]}"#.to_owned())]).await;
+    assert_eq!(ran.text(), "No repository has a lifecycle policy.\n");
+}

@@ -37,6 +37,8 @@ pub struct Limits {
     pub restore_window_days: i64,
     /// Bytes of an object stay so long after the last row that named it is gone.
     pub object_grace_ms: i64,
+    /// A lifecycle policy runs at least so often.
+    pub lifecycle_interval_ms: i64,
     /// How long a registry token is valid (access.md 6: 12 h).
     pub token_lifetime_ms: i64,
     /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
@@ -52,6 +54,7 @@ impl Default for Limits {
             blob_grace_ms: 24 * HOUR_MS,
             restore_window_days: 7,
             object_grace_ms: 60 * 1000,
+            lifecycle_interval_ms: 24 * HOUR_MS,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,
         }

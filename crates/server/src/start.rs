@@ -119,6 +119,10 @@ impl Server {
         let defaults = Limits::default();
         let limits = Limits {
             upload_expiry_ms: config.upload_expiry_hours.map_or(defaults.upload_expiry_ms, |h| i64::from(h) * HOUR_MS),
+            lifecycle_interval_ms: config
+                .lifecycle
+                .interval_hours
+                .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
             ..defaults

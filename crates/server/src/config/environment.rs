@@ -84,6 +84,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_EVENTS_FILE_FILTER", "events.file.filter", Form::Text),
     ("WHARF_EVENTS_FILE_ROTATE_MIB", "events.file.rotate_mib", Form::Number),
     ("WHARF_EVENTS_FILE_KEEP_FILES", "events.file.keep_files", Form::Number),
+    ("WHARF_LIFECYCLE_INTERVAL_HOURS", "lifecycle.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),

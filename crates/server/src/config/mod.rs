@@ -26,7 +26,9 @@ pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
-pub use sections::{AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
+pub use sections::{
+    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig,
+};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -110,6 +112,9 @@ pub struct Config {
     /// Where events go.
     #[serde(default)]
     pub events: EventsConfig,
+    /// Lifecycle policies.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -296,6 +301,9 @@ impl Config {
             let rule = format!("at most {MAX_RESTORE_WINDOW_DAYS} (ten years) can be kept");
             note(Err(ConfigError(format!("restore_window_days: {rule}"))));
         }
+        if self.lifecycle.interval_hours == Some(0) {
+            note(Err(ConfigError("lifecycle.interval_hours: at least 1 is needed".to_owned())));
+        }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
         }
@@ -338,6 +346,7 @@ impl Config {
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
         config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
+        config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
         config.audit = self.audit.filled();

@@ -50,6 +50,12 @@ pub enum EcrError {
     },
     /// The repository has no policy.
     RepositoryPolicyNotFound(RepositoryRef),
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound(RepositoryRef),
+    /// No preview of a lifecycle policy was started for the repository.
+    LifecyclePolicyPreviewNotFound(RepositoryRef),
+    /// A preview of a lifecycle policy is being made for the repository.
+    LifecyclePolicyPreviewInProgress(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
     /// There is a creation template for the prefix.
@@ -136,6 +142,27 @@ impl IntoAwsError for EcrError {
                 "RepositoryPolicyNotFoundException",
                 format!(
                     "Repository policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyNotFound(repository) => AwsError::new(
+                "LifecyclePolicyNotFoundException",
+                format!(
+                    "Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewNotFound(repository) => AwsError::new(
+                "LifecyclePolicyPreviewNotFoundException",
+                format!(
+                    "Lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewInProgress(repository) => AwsError::new(
+                "LifecyclePolicyPreviewInProgressException",
+                format!(
+                    "Lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'",
                     repository.name, repository.registry.account
                 ),
             ),

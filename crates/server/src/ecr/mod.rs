@@ -13,6 +13,7 @@ mod batch_get_image;
 mod complete_layer_upload;
 mod create_repository;
 mod create_repository_creation_template;
+mod delete_lifecycle_policy;
 mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_creation_template;
@@ -25,6 +26,8 @@ mod describe_repository_creation_templates;
 mod get_account_setting;
 mod get_authorization_token;
 mod get_download_url_for_layer;
+mod get_lifecycle_policy;
+mod get_lifecycle_policy_preview;
 mod get_registry_policy;
 mod get_repository_policy;
 mod initiate_layer_upload;
@@ -36,9 +39,11 @@ mod put_account_setting;
 mod put_image;
 mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
+mod put_lifecycle_policy;
 mod put_registry_policy;
 mod register_pull_time_update_exclusion;
 mod set_repository_policy;
+mod start_lifecycle_policy_preview;
 mod tag_resource;
 mod untag_resource;
 mod update_image_storage_class;
@@ -56,6 +61,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_repository::CreateRepository>(),
     Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
+    Entry::of::<delete_lifecycle_policy::DeleteLifecyclePolicy>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
@@ -68,6 +74,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
     Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
+    Entry::of::<get_lifecycle_policy::GetLifecyclePolicy>(),
+    Entry::of::<get_lifecycle_policy_preview::GetLifecyclePolicyPreview>(),
     Entry::of::<get_registry_policy::GetRegistryPolicy>(),
     Entry::of::<get_repository_policy::GetRepositoryPolicy>(),
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
@@ -79,9 +87,11 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<put_image::PutImage>(),
     Entry::of::<put_image_scanning_configuration::PutImageScanningConfiguration>(),
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
+    Entry::of::<put_lifecycle_policy::PutLifecyclePolicy>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),
     Entry::of::<register_pull_time_update_exclusion::RegisterPullTimeUpdateExclusion>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
+    Entry::of::<start_lifecycle_policy_preview::StartLifecyclePolicyPreview>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),

@@ -5,7 +5,10 @@ pub(crate) mod collect_garbage;
 pub mod follow_subject;
 pub mod job;
 pub mod move_blob;
+pub mod preview_lifecycle_policy;
 pub mod restore_image;
+pub mod run_lifecycle_policy;
+pub(crate) mod schedule_lifecycle;
 pub mod worker;
 #[cfg(test)]
 mod worker_tests;
@@ -31,6 +34,8 @@ pub const JOBS: &[job::Entry] = &[
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
     job::Entry::of::<restore_image::RestoreImage>(),
+    job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
+    job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];
 
 /// Works until `stop` turns true.
@@ -44,11 +49,13 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut identities = interval(RELOAD_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
+    let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
@@ -57,6 +64,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
+            _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };
         if let Err(error) = result {
             tracing::error!(%error, "{what} failed, and is tried again later: {error}");

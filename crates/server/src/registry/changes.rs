@@ -7,6 +7,7 @@ use oci::Digest;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::images::ImageStatus;
+use store::tables::lifecycle_changes;
 use store::tables::repositories::Repository;
 
 use crate::app::App;
@@ -144,5 +145,24 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
         actor = ?cause.actor,
         "change in {}: {change:?}", repository.spec.name
     );
-    cause.events.note(tx, cause, repository, change)
+    cause.events.note(tx, cause, repository, change)?;
+    match change {
+        // A run of the policy knows what it does itself.
+        Change::ImageDeleted { image, .. } | Change::ImageStatusChanged { image, .. }
+            if cause.actor != Actor::Lifecycle =>
+        {
+            lifecycle_changes::note(tx, repository.id, image.digest)
+        }
+        Change::ImageRestored { image, tags } if !tags.is_empty() => {
+            lifecycle_changes::note(tx, repository.id, image.digest)
+        }
+        // Whoever adds something to an image that was there, or takes a tag from one, notes that itself: an image that
+        // is only added takes nothing away from what a run has decided.
+        Change::ImagePushed { .. }
+        | Change::ImageDeleted { .. }
+        | Change::ImageStatusChanged { .. }
+        | Change::ImageRestored { .. }
+        | Change::RepositoryCreated
+        | Change::RepositoryDeleted => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ use store::db::Tx;
 use store::tables::images::{ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
-use store::tables::{image_tags, images, repository_blobs};
+use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
@@ -142,6 +142,9 @@ fn store_image(
     };
     let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
+    if existing.is_some() || tagged.is_some() {
+        lifecycle_changes::note(tx, repository.id, &new.digest)?;
+    }
     let Some(tag) = push.tag.as_ref().filter(|_| !has_tag) else { return Ok(()) };
     if immutable_tag.is_some() {
         // The primary key decides, also between two pushes at once.

@@ -40,6 +40,7 @@ fn ecr_input() -> Value {
         "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
         "prefix": "app",
         "appliedFor": ["CREATE_ON_PUSH"],
+        "lifecyclePolicyText": r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}"#,
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })
@@ -60,6 +61,7 @@ fn ecr_special_input(operation: &str) -> Option<Value> {
 fn wharf_input() -> Value {
     json!({
         "name": "n",
+        "countRootImages": true,
         "repositoryName": "app",
         "imageIds": [{"imageTag": "v1"}],
         "repositories": ["*"],

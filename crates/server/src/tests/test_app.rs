@@ -156,6 +156,12 @@ impl TestApp {
         holder.into_caller("us-east-1".parse().expect("a region"), access_key_id.to_owned())
     }
 
+    /// The registry of the account's first region.
+    pub fn registry(&self) -> store::tables::registry_id::RegistryId {
+        let region = self.app.accounts.regions()[0].clone();
+        store::tables::registry_id::RegistryId { account: account(ACCOUNT), region }
+    }
+
     /// A request with no headers.
     pub fn request(&self) -> RequestContext {
         RequestContext {

@@ -31,6 +31,10 @@ pub enum WharfError {
     ProtectionNotFound(String),
     /// A repository can have so many protections.
     TooManyProtections(usize),
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound(RepositoryRef),
+    /// The pages of a plan would not fit together.
+    RepositoryChanged(RepositoryRef),
     /// What ECR refuses, too.
     Registry(RegistryError),
     /// The server has no such job to try again.
@@ -98,6 +102,17 @@ impl IntoAwsError for WharfError {
             Self::TooManyProtections(limit) => {
                 AwsError::new("LimitExceededException", format!("A repository can have at most {limit} protections"))
             }
+            Self::LifecyclePolicyNotFound(RepositoryRef { registry, name }) => AwsError::new(
+                "LifecyclePolicyNotFoundException",
+                format!(
+                    "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::RepositoryChanged(RepositoryRef { name, .. }) => AwsError::new(
+                "RepositoryChangedException",
+                format!("Something has changed in the repository '{name}' since the first page. Begin with it again."),
+            ),
             Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
             Self::Registry(error) => registry_error(error, request_id),
             Self::JobNotFound(id) => AwsError::new(

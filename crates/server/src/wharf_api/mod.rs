@@ -1,10 +1,12 @@
 //! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
-//! be deleted, background jobs and events. One file per operation.
+//! be deleted, runs of lifecycle policies, background jobs and events. One file per operation.
 
 mod constraints;
 mod create_token;
 mod delete_deletion_protection;
+mod describe_lifecycle_policies;
 mod dry_run;
+mod dry_run_lifecycle_policy;
 mod errors;
 mod explain_access;
 mod get_restore_window;
@@ -15,10 +17,12 @@ mod list_tokens;
 mod paging;
 mod purge_deleted_images;
 mod put_deletion_protection;
+mod put_lifecycle_settings;
 mod put_restore_window;
 mod restore_image;
 mod retry_job;
 mod revoke_token;
+mod run_lifecycle_policy;
 mod shapes;
 mod test_events;
 
@@ -28,6 +32,8 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
+    Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
+    Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
@@ -35,10 +41,12 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<list_tokens::ListTokens>(),
     Entry::of::<purge_deleted_images::PurgeDeletedImages>(),
     Entry::of::<put_deletion_protection::PutDeletionProtection>(),
+    Entry::of::<put_lifecycle_settings::PutLifecycleSettings>(),
     Entry::of::<put_restore_window::PutRestoreWindow>(),
     Entry::of::<restore_image::RestoreImage>(),
     Entry::of::<list_jobs::ListJobs>(),
     Entry::of::<retry_job::RetryJob>(),
     Entry::of::<revoke_token::RevokeToken>(),
     Entry::of::<test_events::TestEvents>(),
+    Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

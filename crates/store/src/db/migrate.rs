@@ -56,6 +56,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "secrets", "0007_secrets.sql"),
     migration!(8, "settings_and_audit", "0008_settings_and_audit.sql"),
     migration!(9, "storage_classes", "0009_storage_classes.sql"),
+    migration!(10, "lifecycle_policies", "0010_lifecycle_policies.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -199,6 +199,14 @@ pub fn cancel(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// The job of that kind and key.
+pub fn find(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<Option<JobStatus>, StoreError> {
+    tx.query_opt(&format!("SELECT {STATUS} FROM jobs WHERE kind = $1 AND key = $2"), &[kind.into(), key.into()])?
+        .as_ref()
+        .map(status_from_row)
+        .transpose()
+}
+
 /// Up to `limit` jobs in the order of their ids, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
     list_from(tx, after, false, limit)
@@ -211,25 +219,28 @@ pub fn list_dead(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobSta
 
 fn list_from(tx: &mut dyn Tx, after: i64, only_dead: bool, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
     tx.query(
-        "SELECT id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error FROM jobs \
-         WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3",
+        &format!("SELECT {STATUS} FROM jobs WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3"),
         &[after.into(), i64::from(only_dead).into(), count(limit)],
     )?
     .iter()
-    .map(|row| {
-        Ok(JobStatus {
-            id: row.int(0)?,
-            kind: row.text(1)?.to_owned(),
-            key: row.text(2)?.to_owned(),
-            attempts: row.int(3)?,
-            created_at_ms: row.int(4)?,
-            due_at_ms: row.int(5)?,
-            is_running: row.opt_text(6)?.is_some(),
-            is_dead: row.bool(7)?,
-            last_error: row.opt_text(8)?.map(str::to_owned),
-        })
-    })
+    .map(status_from_row)
     .collect()
+}
+
+const STATUS: &str = "id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error";
+
+fn status_from_row(row: &Row) -> Result<JobStatus, StoreError> {
+    Ok(JobStatus {
+        id: row.int(0)?,
+        kind: row.text(1)?.to_owned(),
+        key: row.text(2)?.to_owned(),
+        attempts: row.int(3)?,
+        created_at_ms: row.int(4)?,
+        due_at_ms: row.int(5)?,
+        is_running: row.opt_text(6)?.is_some(),
+        is_dead: row.bool(7)?,
+        last_error: row.opt_text(8)?.map(str::to_owned),
+    })
 }
 
 /// Lets jobs that were given up begin anew: the one of that id, or all.

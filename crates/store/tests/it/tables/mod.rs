@@ -11,6 +11,7 @@ mod image_protections;
 mod image_tags;
 mod images;
 mod jobs;
+mod lifecycle;
 mod pull_time_exclusions;
 mod removed_objects;
 mod repositories;
