@@ -486,7 +486,13 @@ def update_repository_creation_template(ecr):
     assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
     assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
     assert without_times(update()) == without_times(full), "what is left out stays"
-    cleared = {"description": "", "repositoryPolicy": "", "lifecyclePolicy": "", "customRoleArn": "", "resourceTags": []}
+    cleared = {
+        "description": "",
+        "repositoryPolicy": "",
+        "lifecyclePolicy": "",
+        "customRoleArn": "",
+        "resourceTags": [],
+    }
     assert without_times(update(**cleared)) == {
         name: value for name, value in without_times(full).items() if name not in cleared
     }
@@ -1055,7 +1061,10 @@ BAD_TEMPLATES = {
         {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
         {"imageTagMutability": "SOMETIMES"},
         {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
-        {"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}]},
+        {
+            "imageTagMutability": "MUTABLE",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}],
+        },
         {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
@@ -1103,7 +1112,10 @@ NOT_PROVOKED = {
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
     ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
-    ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
+    (
+        "CreateRepositoryCreationTemplate",
+        "LimitExceededException",
+    ): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
     ("DeregisterPullTimeUpdateExclusion", "LimitExceededException"): "removing one cannot be too much",
     ("ListPullTimeUpdateExclusions", "LimitExceededException"): "it has no limit",
