@@ -10,6 +10,7 @@ from harness import model_check
 from harness.aws_api import ECR_TARGET, JSON_TYPE
 from harness.ecr_client import Ecr, part_parameters
 from harness.registry_client import OCI_MANIFEST, digest_of, index_manifest, random_content
+from harness.server import wait_for
 
 ABSENT = "sha256:" + "0" * 64
 NAME_RULE = (
@@ -164,6 +165,44 @@ def batch_check_layer_availability(ecr):
 
 
 @succeeds
+def update_image_storage_class(ecr):
+    repository = ecr.repository()
+    subject = ecr.image(repository, "v1")
+    ecr.image(repository, subject=subject.descriptor, artifactType="a/b")
+    layer = json.loads(subject.body)["layers"][0]["digest"]
+    here = {"registryId": ecr.account, "repositoryName": repository}
+    archived = ecr.call("UpdateImageStorageClass", **here, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
+    both = {"imageDigest": subject.digest, "imageTag": "v1"}
+    assert archived == {**here, "imageId": both, "imageStatus": "ARCHIVED"}
+    any_status = {"imageStatus": "ANY"}
+    found = ecr.call("ListImages", repositoryName=repository, filter={"imageStatus": "ARCHIVED"})["imageIds"]
+    assert both in found
+    details = ecr.details(repository, filter=any_status)[subject.digest]
+    assert details["imageStatus"] == "ARCHIVED" and details["lastArchivedAt"] >= details["imagePushedAt"]
+    assert ecr.details(repository, imageIds=[{"imageTag": "v1"}])[subject.digest] == details
+    checked = ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=[layer])["layers"]
+    assert [entry["layerAvailability"] for entry in checked] == ["ARCHIVED"]
+    (failure,) = ecr.call("BatchGetImage", repositoryName=repository, imageIds=[{"imageTag": "v1"}])["failures"]
+    assert failure["failureCode"] == "ImageInaccessible"
+    for status in ("ARCHIVED", "ACTIVATING", "ANY"):
+        ecr.call(
+            "ListImageReferrers",
+            repositoryName=repository,
+            subjectId={"imageDigest": subject.digest},
+            filter={"artifactStatus": status},
+        )
+    restored = ecr.call(
+        "UpdateImageStorageClass", **here, imageId={"imageDigest": subject.digest}, targetStorageClass="STANDARD"
+    )
+    assert restored == {**here, "imageId": {"imageDigest": subject.digest}, "imageStatus": "ACTIVATING"}
+    wait_for(
+        lambda: ecr.details(repository, filter=any_status)[subject.digest]["imageStatus"] == "ACTIVE",
+        "the image to be active",
+    )
+    assert ecr.details(repository)[subject.digest]["lastActivatedAt"] >= details["lastArchivedAt"]
+
+
+@succeeds
 def initiate_layer_upload(ecr):
     ecr.start_upload(ecr.repository())
 
@@ -248,6 +287,41 @@ def describe_registry(ecr):
 def get_account_setting(ecr):
     for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
         assert ecr.call("GetAccountSetting", name=name)["name"] == name
+
+
+def excluded_principal():
+    return f"arn:aws:iam::123456789012:role/path/{uuid.uuid4().hex}"
+
+
+@succeeds
+def register_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    assert ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)["principalArn"] == arn
+    ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
+@succeeds
+def deregister_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn) == {"principalArn": arn}
+
+
+@succeeds
+def list_pull_time_update_exclusions(ecr):
+    arns = sorted(excluded_principal() for _ in range(3))
+    for arn in arns:
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert set(arns) <= set(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    listed, page = [], ecr.call("ListPullTimeUpdateExclusions", maxResults=1)
+    while True:
+        listed += page["pullTimeUpdateExclusions"]
+        if "nextToken" not in page:
+            break
+        page = ecr.call("ListPullTimeUpdateExclusions", maxResults=1, nextToken=page["nextToken"])
+    assert listed == sorted(listed) and set(arns) <= set(listed)
+    for arn in arns:
+        ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
 
 
 @succeeds
@@ -412,7 +486,13 @@ def update_repository_creation_template(ecr):
     assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
     assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
     assert without_times(update()) == without_times(full), "what is left out stays"
-    cleared = {"description": "", "repositoryPolicy": "", "lifecyclePolicy": "", "customRoleArn": "", "resourceTags": []}
+    cleared = {
+        "description": "",
+        "repositoryPolicy": "",
+        "lifecyclePolicy": "",
+        "customRoleArn": "",
+        "resourceTags": [],
+    }
     assert without_times(update(**cleared)) == {
         name: value for name, value in without_times(full).items() if name not in cleared
     }
@@ -471,6 +551,7 @@ BY_REPOSITORY = {
     "DescribeImages": {},
     "ListImageReferrers": {"subjectId": {"imageDigest": ABSENT}},
     "BatchCheckLayerAvailability": {"layerDigests": [ABSENT]},
+    "UpdateImageStorageClass": {"imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"},
     "InitiateLayerUpload": {},
     "UploadLayerPart": {"uploadId": str(uuid.uuid4()), "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": "YQ=="},
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
@@ -656,6 +737,66 @@ def tag_number_1001(ecr):
     return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "one-more"}
 
 
+UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
+
+
+@provokes("UpdateImageStorageClass", "ImageNotFoundException")
+def absent_image_to_archive(ecr):
+    name = ecr.repository()
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v1'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}, text
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def standard_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def archived_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    ecr.call("UpdateImageStorageClass", **parameters)
+    return parameters
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def child_of_an_active_list(ecr):
+    name = ecr.repository()
+    child = ecr.image(name, "v1")
+    made = ecr.index(name, [child], "index")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    return parameters, f"Requested image referenced by manifest list: [{made.digest}]"
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def referrer_of_an_active_image(ecr):
+    name = ecr.repository()
+    subject = ecr.image(name, "v1")
+    ecr.image(name, "signature", subject=subject.descriptor)
+    return {"repositoryName": name, "imageId": {"imageTag": "signature"}, "targetStorageClass": "ARCHIVE"}
+
+
+for members in (
+    {"imageId": {"imageTag": "v1"}},
+    {"targetStorageClass": "ARCHIVE"},
+    {"imageId": {}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageTag": "v1"}, "targetStorageClass": "GLACIER"},
+    {"imageId": {"imageTag": ""}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageDigest": "none"}, "targetStorageClass": "ARCHIVE"},
+):
+
+    @provokes("UpdateImageStorageClass", EITHER)
+    def bad_storage_class_update(ecr, members=members):
+        return {"repositoryName": ecr.repository(), **members}
+
+
 @provokes("DescribeImages", "ImageNotFoundException")
 def absent_tag(ecr):
     name = ecr.repository()
@@ -757,6 +898,51 @@ for name, parameters in {"GetAccountSetting": {}, "PutAccountSetting": {"value":
         return {**parameters, "name": "NO_SUCH_SETTING"}
 
 
+for name in ("RegisterPullTimeUpdateExclusion", "DeregisterPullTimeUpdateExclusion"):
+
+    @provokes(name, EITHER)
+    def no_principal(ecr):
+        return {}
+
+    @provokes(name, EITHER)
+    def bad_principal(ecr):
+        return {"principalArn": "arn:aws:sts::123456789012:assumed-role/role/session"}
+
+    @provokes(name, EITHER)
+    def long_principal(ecr):
+        return {"principalArn": "arn:aws:iam::123456789012:role/" + "r" * 200}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "ExclusionAlreadyExistsException")
+def registered_twice(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    return {"principalArn": arn}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "LimitExceededException")
+def too_many_exclusions(ecr):
+    there = len(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    for _ in range(there, 100):
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=excluded_principal())
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("DeregisterPullTimeUpdateExclusion", "ExclusionNotFoundException")
+def not_registered(ecr):
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def no_results(ecr):
+    return {"maxResults": 0}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def token_of_nobody(ecr):
+    return {"nextToken": "x"}
+
+
 @provokes("PutAccountSetting", EITHER)
 def unknown_value(ecr):
     return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
@@ -840,7 +1026,7 @@ def no_templates_left(ecr):
         ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
 
 
-BAD_PREFIXES = ("", "/", "a//b", "-a", "root", "ROOT/", "a" * 257)
+BAD_PREFIXES = ("", "/", "a//b", "-a", "Root", "ROOT/", "a" * 257)
 for prefix in BAD_PREFIXES:
     for name, parameters in {
         "CreateRepositoryCreationTemplate": PUSH,
@@ -875,7 +1061,10 @@ BAD_TEMPLATES = {
         {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
         {"imageTagMutability": "SOMETIMES"},
         {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
-        {"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}]},
+        {
+            "imageTagMutability": "MUTABLE",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}],
+        },
         {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
@@ -923,8 +1112,13 @@ NOT_PROVOKED = {
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
     ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
-    ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
+    (
+        "CreateRepositoryCreationTemplate",
+        "LimitExceededException",
+    ): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
+    ("DeregisterPullTimeUpdateExclusion", "LimitExceededException"): "removing one cannot be too much",
+    ("ListPullTimeUpdateExclusions", "LimitExceededException"): "it has no limit",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",

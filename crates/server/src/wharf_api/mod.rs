@@ -1,5 +1,5 @@
-//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images and what must
-//! not be deleted. One file per operation.
+//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
+//! be deleted, background jobs and events. One file per operation.
 
 mod constraints;
 mod create_token;
@@ -10,14 +10,17 @@ mod explain_access;
 mod get_restore_window;
 mod list_deleted_images;
 mod list_deletion_protections;
+mod list_jobs;
 mod list_tokens;
 mod paging;
 mod purge_deleted_images;
 mod put_deletion_protection;
 mod put_restore_window;
 mod restore_image;
+mod retry_job;
 mod revoke_token;
 mod shapes;
+mod test_events;
 
 use crate::aws_api::operation::Entry;
 
@@ -34,5 +37,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<put_deletion_protection::PutDeletionProtection>(),
     Entry::of::<put_restore_window::PutRestoreWindow>(),
     Entry::of::<restore_image::RestoreImage>(),
+    Entry::of::<list_jobs::ListJobs>(),
+    Entry::of::<retry_job::RetryJob>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<test_events::TestEvents>(),
 ];
