@@ -166,6 +166,44 @@ def batch_check_layer_availability(ecr):
 
 
 @succeeds
+def update_image_storage_class(ecr):
+    repository = ecr.repository()
+    subject = ecr.image(repository, "v1")
+    ecr.image(repository, subject=subject.descriptor, artifactType="a/b")
+    layer = json.loads(subject.body)["layers"][0]["digest"]
+    here = {"registryId": ecr.account, "repositoryName": repository}
+    archived = ecr.call("UpdateImageStorageClass", **here, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
+    both = {"imageDigest": subject.digest, "imageTag": "v1"}
+    assert archived == {**here, "imageId": both, "imageStatus": "ARCHIVED"}
+    any_status = {"imageStatus": "ANY"}
+    found = ecr.call("ListImages", repositoryName=repository, filter={"imageStatus": "ARCHIVED"})["imageIds"]
+    assert both in found
+    details = ecr.details(repository, filter=any_status)[subject.digest]
+    assert details["imageStatus"] == "ARCHIVED" and details["lastArchivedAt"] >= details["imagePushedAt"]
+    assert ecr.details(repository, imageIds=[{"imageTag": "v1"}])[subject.digest] == details
+    checked = ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=[layer])["layers"]
+    assert [entry["layerAvailability"] for entry in checked] == ["ARCHIVED"]
+    (failure,) = ecr.call("BatchGetImage", repositoryName=repository, imageIds=[{"imageTag": "v1"}])["failures"]
+    assert failure["failureCode"] == "ImageInaccessible"
+    for status in ("ARCHIVED", "ACTIVATING", "ANY"):
+        ecr.call(
+            "ListImageReferrers",
+            repositoryName=repository,
+            subjectId={"imageDigest": subject.digest},
+            filter={"artifactStatus": status},
+        )
+    restored = ecr.call(
+        "UpdateImageStorageClass", **here, imageId={"imageDigest": subject.digest}, targetStorageClass="STANDARD"
+    )
+    assert restored == {**here, "imageId": {"imageDigest": subject.digest}, "imageStatus": "ACTIVATING"}
+    wait_for(
+        lambda: ecr.details(repository, filter=any_status)[subject.digest]["imageStatus"] == "ACTIVE",
+        "the image to be active",
+    )
+    assert ecr.details(repository)[subject.digest]["lastActivatedAt"] >= details["lastArchivedAt"]
+
+
+@succeeds
 def initiate_layer_upload(ecr):
     ecr.start_upload(ecr.repository())
 
@@ -251,6 +289,41 @@ def describe_registry(ecr):
 def get_account_setting(ecr):
     for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
         assert ecr.call("GetAccountSetting", name=name)["name"] == name
+
+
+def excluded_principal():
+    return f"arn:aws:iam::123456789012:role/path/{uuid.uuid4().hex}"
+
+
+@succeeds
+def register_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    assert ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)["principalArn"] == arn
+    ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
+@succeeds
+def deregister_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn) == {"principalArn": arn}
+
+
+@succeeds
+def list_pull_time_update_exclusions(ecr):
+    arns = sorted(excluded_principal() for _ in range(3))
+    for arn in arns:
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert set(arns) <= set(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    listed, page = [], ecr.call("ListPullTimeUpdateExclusions", maxResults=1)
+    while True:
+        listed += page["pullTimeUpdateExclusions"]
+        if "nextToken" not in page:
+            break
+        page = ecr.call("ListPullTimeUpdateExclusions", maxResults=1, nextToken=page["nextToken"])
+    assert listed == sorted(listed) and set(arns) <= set(listed)
+    for arn in arns:
+        ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
 
 
 @succeeds
@@ -572,6 +645,80 @@ def delete_repository_creation_template(ecr):
     assert deleted["repositoryCreationTemplate"] == made
 
 
+KEEP_ONE_UNTAGGED = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": "Keep one untagged image",
+                "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+
+
+@succeeds
+def put_lifecycle_policy(ecr):
+    here = {"registryId": ecr.account, "repositoryName": ecr.repository()}
+    expected = {**here, "lifecyclePolicyText": KEEP_ONE_UNTAGGED}
+    assert ecr.call("PutLifecyclePolicy", **expected) == expected
+    assert ecr.call("PutLifecyclePolicy", **expected) == expected
+
+
+@succeeds
+def get_lifecycle_policy(ecr):
+    name = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("GetLifecyclePolicy", repositoryName=name)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+    wait_for(lambda: ecr.call("GetLifecyclePolicy", repositoryName=name)["lastEvaluatedAt"] > 0, "the first evaluation")
+
+
+@succeeds
+def delete_lifecycle_policy(ecr):
+    name = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("DeleteLifecyclePolicy", repositoryName=name)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+    ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName=name)
+
+
+@succeeds
+def start_lifecycle_policy_preview(ecr):
+    name = ecr.repository()
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    assert answer["status"] == "IN_PROGRESS"
+    stored = ecr.repository()
+    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=stored)
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
+
+
+def lifecycle_preview(ecr, name, **parameters):
+    """The preview when it is complete."""
+    wait_for(
+        lambda: ecr.call("GetLifecyclePolicyPreview", repositoryName=name)["status"] != "IN_PROGRESS", "the preview"
+    )
+    return ecr.call("GetLifecyclePolicyPreview", repositoryName=name, **parameters)
+
+
+@succeeds
+def get_lifecycle_policy_preview(ecr):
+    name = ecr.repository()
+    images = [ecr.image(name) for _ in range(3)]
+    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
+    found = lifecycle_preview(ecr, name)
+    assert found["status"] == "COMPLETE" and found["summary"] == {"expiringImageTotalCount": 2}
+    first = lifecycle_preview(ecr, name, maxResults=1)
+    second = lifecycle_preview(ecr, name, maxResults=1, nextToken=first["nextToken"])
+    assert first["previewResults"] + second["previewResults"] == found["previewResults"]
+    oldest = lifecycle_preview(ecr, name, imageIds=[{"imageDigest": images[0].digest}])["previewResults"]
+    assert [result["imageDigest"] for result in oldest] == [images[0].digest]
+    assert lifecycle_preview(ecr, name, filter={"tagStatus": "TAGGED"})["previewResults"] == []
+
+
 IMPLEMENTED = sorted(SUCCESSES)
 NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
 
@@ -614,6 +761,7 @@ BY_REPOSITORY = {
     "DescribeImages": {},
     "ListImageReferrers": {"subjectId": {"imageDigest": ABSENT}},
     "BatchCheckLayerAvailability": {"layerDigests": [ABSENT]},
+    "UpdateImageStorageClass": {"imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"},
     "InitiateLayerUpload": {},
     "UploadLayerPart": {"uploadId": str(uuid.uuid4()), "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": "YQ=="},
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
@@ -623,6 +771,11 @@ BY_REPOSITORY = {
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
+    "PutLifecyclePolicy": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
+    "GetLifecyclePolicy": {},
+    "DeleteLifecyclePolicy": {},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
+    "GetLifecyclePolicyPreview": {},
     "DescribeImageReplicationStatus": {"imageId": {"imageTag": "v1"}},
 }
 
@@ -800,6 +953,66 @@ def tag_number_1001(ecr):
     return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "one-more"}
 
 
+UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
+
+
+@provokes("UpdateImageStorageClass", "ImageNotFoundException")
+def absent_image_to_archive(ecr):
+    name = ecr.repository()
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v1'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}, text
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def standard_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def archived_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    ecr.call("UpdateImageStorageClass", **parameters)
+    return parameters
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def child_of_an_active_list(ecr):
+    name = ecr.repository()
+    child = ecr.image(name, "v1")
+    made = ecr.index(name, [child], "index")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    return parameters, f"Requested image referenced by manifest list: [{made.digest}]"
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def referrer_of_an_active_image(ecr):
+    name = ecr.repository()
+    subject = ecr.image(name, "v1")
+    ecr.image(name, "signature", subject=subject.descriptor)
+    return {"repositoryName": name, "imageId": {"imageTag": "signature"}, "targetStorageClass": "ARCHIVE"}
+
+
+for members in (
+    {"imageId": {"imageTag": "v1"}},
+    {"targetStorageClass": "ARCHIVE"},
+    {"imageId": {}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageTag": "v1"}, "targetStorageClass": "GLACIER"},
+    {"imageId": {"imageTag": ""}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageDigest": "none"}, "targetStorageClass": "ARCHIVE"},
+):
+
+    @provokes("UpdateImageStorageClass", EITHER)
+    def bad_storage_class_update(ecr, members=members):
+        return {"repositoryName": ecr.repository(), **members}
+
+
 @provokes("DescribeImages", "ImageNotFoundException")
 def absent_tag(ecr):
     name = ecr.repository()
@@ -901,6 +1114,51 @@ for name, parameters in {"GetAccountSetting": {}, "PutAccountSetting": {"value":
         return {**parameters, "name": "NO_SUCH_SETTING"}
 
 
+for name in ("RegisterPullTimeUpdateExclusion", "DeregisterPullTimeUpdateExclusion"):
+
+    @provokes(name, EITHER)
+    def no_principal(ecr):
+        return {}
+
+    @provokes(name, EITHER)
+    def bad_principal(ecr):
+        return {"principalArn": "arn:aws:sts::123456789012:assumed-role/role/session"}
+
+    @provokes(name, EITHER)
+    def long_principal(ecr):
+        return {"principalArn": "arn:aws:iam::123456789012:role/" + "r" * 200}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "ExclusionAlreadyExistsException")
+def registered_twice(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    return {"principalArn": arn}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "LimitExceededException")
+def too_many_exclusions(ecr):
+    there = len(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    for _ in range(there, 100):
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=excluded_principal())
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("DeregisterPullTimeUpdateExclusion", "ExclusionNotFoundException")
+def not_registered(ecr):
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def no_results(ecr):
+    return {"maxResults": 0}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def token_of_nobody(ecr):
+    return {"nextToken": "x"}
+
+
 @provokes("PutAccountSetting", EITHER)
 def unknown_value(ecr):
     return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
@@ -916,6 +1174,64 @@ for name in ("GetRepositoryPolicy", "DeleteRepositoryPolicy"):
             f"'{ecr.account}'"
         )
         return {"repositoryName": name}, text
+
+
+for name in ("GetLifecyclePolicy", "DeleteLifecyclePolicy", "StartLifecyclePolicyPreview"):
+
+    @provokes(name, "LifecyclePolicyNotFoundException")
+    def no_lifecycle_policy(ecr):
+        name = ecr.repository()
+        text = (
+            f"Lifecycle policy does not exist for the repository with name '{name}' in the registry with id "
+            f"'{ecr.account}'"
+        )
+        return {"repositoryName": name}, text
+
+
+@provokes("GetLifecyclePolicyPreview", "LifecyclePolicyPreviewNotFoundException")
+def no_lifecycle_preview(ecr):
+    name = ecr.repository()
+    text = (
+        f"Lifecycle policy preview does not exist for the repository with name '{name}' in the registry with id "
+        f"'{ecr.account}'"
+    )
+    return {"repositoryName": name}, text
+
+
+@provokes("GetLifecyclePolicyPreview", INVALID)
+def preview_of_images_and_paging(ecr):
+    return {"repositoryName": ecr.repository(), "imageIds": [{"imageTag": "v1"}], "maxResults": 5}
+
+
+def lifecycle_rule(**changes):
+    rule = json.loads(KEEP_ONE_UNTAGGED)["rules"][0]
+    return {**rule, **changes}
+
+
+BAD_LIFECYCLE_POLICIES = {
+    "Could not map policyString into LifecyclePolicy.": "x" * 100,
+    'object has missing required properties (["rules"])': "{" + " " * 100 + "}",
+    "Rules must have unique rulePriority values, but found 1 more than once.": json.dumps(
+        {"rules": [lifecycle_rule(), lifecycle_rule(selection={**lifecycle_rule()["selection"], "tagStatus": "any"})]}
+    ),
+    'instance value ("vanish") not found in enum (possible values: ["expire","transition"])': json.dumps(
+        {"rules": [lifecycle_rule(action={"type": "vanish"})]}
+    ),
+}
+for name in ("PutLifecyclePolicy", "StartLifecyclePolicyPreview"):
+    for problem, text in BAD_LIFECYCLE_POLICIES.items():
+
+        @provokes(name, INVALID)
+        def bad_lifecycle_policy(ecr, problem=problem, text=text):
+            frame = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: "
+            message = f"{frame}'Lifecycle policy validation failure: {problem}'"
+            return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}, message
+
+    for text in ("{}", KEEP_ONE_UNTAGGED + " " * 30_720):
+
+        @provokes(name, INVALID)
+        def lifecycle_policy_of_bad_length(ecr, text=text):
+            return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}
 
 
 for name in ("GetRegistryPolicy", "DeleteRegistryPolicy"):
@@ -1067,7 +1383,7 @@ def no_templates_left(ecr):
         ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
 
 
-BAD_PREFIXES = ("", "/", "a//b", "-a", "root", "ROOT/", "a" * 257)
+BAD_PREFIXES = ("", "/", "a//b", "-a", "Root", "ROOT/", "a" * 257)
 for prefix in BAD_PREFIXES:
     for name, parameters in {
         "CreateRepositoryCreationTemplate": PUSH,
@@ -1110,7 +1426,7 @@ BAD_TEMPLATES = {
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
         {"lifecyclePolicy": "{" + " " * 200},
-        {"lifecyclePolicy": LIFECYCLE_POLICY + " " * 30_720},
+        {"lifecyclePolicy": KEEP_ONE_UNTAGGED + " " * 30_720},
         {"lifecyclePolicy": '{"rules": []}'},
         {"resourceTags": [{"Key": "aws:k", "Value": "v"}]},
         {"resourceTags": [{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}]},
@@ -1158,6 +1474,8 @@ NOT_PROVOKED = {
         "LimitExceededException",
     ): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
+    ("DeregisterPullTimeUpdateExclusion", "LimitExceededException"): "removing one cannot be too much",
+    ("ListPullTimeUpdateExclusions", "LimitExceededException"): "it has no limit",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",
@@ -1166,6 +1484,12 @@ NOT_PROVOKED = {
     ("PutRegistryPolicy", "ValidationException"): "a bad policy is an invalid parameter",
     ("DescribeRegistry", "InvalidParameterException"): "it has no parameters",
     ("DescribeRegistry", "ValidationException"): "it has no parameters",
+    ("PutLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("DeleteLifecyclePolicy", "ValidationException"): "a bad member is an invalid parameter",
+    ("StartLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
+    ("GetLifecyclePolicyPreview", "ValidationException"): "a bad member is an invalid parameter",
+    "LifecyclePolicyPreviewInProgressException": "a preview is made in no time; a test inside the server stops the clock",
     ("StartReplicationBackfill", "LimitExceededException"): "test_replication.py does, with back-fills that do not end",
     ("StartReplicationBackfill", "ReplicationBackfillInProgressException"): "test_replication.py does, as before",
 }

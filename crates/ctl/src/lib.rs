@@ -1,16 +1,21 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
+//! could.
 
 mod access;
+mod audit;
 mod client;
 mod date;
 mod document;
 mod dry_run;
 mod duration;
 mod error;
+mod events;
 mod group;
 mod holder;
 mod image;
+mod jobs;
 mod key;
+mod lifecycle;
 mod options;
 mod output;
 mod policy;
@@ -62,12 +67,20 @@ pub enum Command {
     Access(Noun<access::Command>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
+    /// Lifecycle policies: run them now, see what they would do and what came of them.
+    Lifecycle(Noun<lifecycle::Command>),
     /// Settings of repositories that ECR has no place for.
     Repository(Noun<repository::Command>),
     /// Protect a repository, tags or an image from deletion, or list what is protected.
     Protect(Verb<protect::ProtectArgs>),
     /// Let what was protected be deleted again.
     Unprotect(Verb<protect::UnprotectArgs>),
+    /// Who did what.
+    Audit(Noun<audit::Command>),
+    /// Background jobs of the server: those that wait, and those that were given up.
+    Jobs(Noun<jobs::Command>),
+    /// Events, which tell others what happens.
+    Events(Noun<events::Command>),
 }
 
 /// A command without commands of its own, with what all of them take.
@@ -115,9 +128,13 @@ impl Command {
             Self::Replication(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
             Self::Image(noun) => &noun.options,
+            Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
+            Self::Audit(noun) => &noun.options,
+            Self::Jobs(noun) => &noun.options,
+            Self::Events(noun) => &noun.options,
         }
     }
 
@@ -141,11 +158,15 @@ impl Command {
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Replication(noun) => noun.command.run(&mut session).await?,
+            Self::Jobs(noun) => noun.command.run(&mut session).await?,
+            Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
+            Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Audit(noun) => noun.command.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

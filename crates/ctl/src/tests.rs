@@ -73,7 +73,11 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> String {
     let request = RequestParts { method: "POST", path: "/", query: "", headers: &headers, body };
     let presented = Presented::from_request(&request).expect("signed");
     let target = headers.get("x-amz-target").map(|target| target.to_str().expect("text").to_owned());
-    let service = if target.is_some() { "wharf" } else { "iam" };
+    let service = match &target {
+        None => "iam",
+        Some(target) if target.starts_with("com.amazonaws.cloudtrail") => "cloudtrail",
+        Some(_) => "wharf",
+    };
     let region = if target.is_some() { "eu-west-1" } else { "us-east-1" };
     presented
         .verify(&request, &SecretAccessKey::new(SECRET.to_owned()), service, |name| name == region, NOW_MS)
@@ -581,6 +585,64 @@ async fn replication() {
     assert_eq!(ran.requests, [asked]);
 }
 
+/// A page of LookupEvents with one event of this user.
+fn events(user: &str, next_token: Option<&str>) -> (u16, String) {
+    let record = serde_json::json!({
+        "eventName": "PutImage", "sourceIPAddress": "192.0.2.1", "errorCode": "AccessDenied", "awsRegion": "eu-west-1"
+    });
+    let event = serde_json::json!({
+        "EventId": "1", "EventName": "PutImage", "ReadOnly": "false", "EventTime": 1_795_224_902, "Username": user,
+        "Resources": [
+            {"ResourceType": "AWS::ECR::Repository", "ResourceName": "arn:aws:ecr:eu-west-1:123456789012:repository/app"},
+            {"ResourceType": "AWS::ECR::Repository", "ResourceName": "app"},
+        ],
+        "CloudTrailEvent": record.to_string(),
+    });
+    let mut page = serde_json::json!({ "Events": [event] });
+    if let Some(token) = next_token {
+        page["NextToken"] = token.into();
+    }
+    (200, page.to_string())
+}
+
+#[tokio::test]
+async fn audit() {
+    let pages = || vec![events("ci", Some("more")), events("other", None)];
+    let ran = run(&["audit", "list"], pages()).await;
+    assert_eq!(
+        ran.text(),
+        "TIME                     USER   EVENT     RESOURCE  RESULT        FROM\n\
+         2026-11-21 01:35:02 UTC  ci     PutImage  app       AccessDenied  192.0.2.1\n\
+         2026-11-21 01:35:02 UTC  other  PutImage  app       AccessDenied  192.0.2.1\n"
+    );
+    let inputs: Vec<Value> = ran
+        .requests
+        .iter()
+        .map(|line| {
+            let (target, input) = line.split_once(' ').expect("two parts");
+            assert_eq!(target, "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents");
+            serde_json::from_str(input).expect("JSON")
+        })
+        .collect();
+    assert_eq!(inputs[0], serde_json::json!({ "MaxResults": 50 }));
+    assert_eq!(inputs[1], serde_json::json!({ "MaxResults": 50, "NextToken": "more" }));
+
+    let arguments = ["audit", "list", "--user", "ci", "--resource", "app", "--since", "1h", "--output", "json"];
+    let ran = run(&arguments, pages()).await;
+    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(told.as_array().expect("a list").len(), 1, "the other user's is left out: {told}");
+    assert_eq!(told[0]["awsRegion"], "eu-west-1");
+    let (_, input) = ran.requests[0].split_once(' ').expect("two parts");
+    let input: Value = serde_json::from_str(input).expect("JSON");
+    assert_eq!(input["StartTime"], NOW_MS / 1000 - 3600);
+    assert_eq!(input["LookupAttributes"][0]["AttributeKey"], "ResourceName");
+
+    let ran = run(&["audit", "list", "--limit", "1"], vec![events("ci", Some("more"))]).await;
+    assert_eq!((ran.text().lines().count(), ran.requests.len()), (2, 1));
+    let ran = run(&["audit", "list", "--event", "PutImage"], vec![(200, r#"{"Events":[]}"#.to_owned())]).await;
+    assert_eq!(ran.text(), "There are no events.\n");
+}
+
 const EXPLAIN: [&str; 8] = [
     "access",
     "explain",
@@ -699,4 +761,56 @@ fn arguments() {
         let cli = Cli::try_parse_from(all).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(cli.command.options().output, crate::Format::Json);
     }
+}
+
+#[tokio::test]
+async fn lifecycle_plans_and_runs() {
+    // A plan of two pages, the first of which is asked for again because something has changed.
+    let image = |digest: &str, tags: &str, more: &str| {
+        format!(
+            r#"{{"imageDigest":"{digest}","imageTags":[{tags}],"imagePushedAt":1795224902.0,"rulePriority":2,"action":"EXPIRE"{more}}}"#
+        )
+    };
+    let page = |image: &str, more: &str| (200, format!(r#"{{"imageCount":9,"images":[{image}]{more}}}"#));
+    let changed = (400, r#"{"__type":"RepositoryChangedException","message":"changed"}"#.to_owned());
+    let failed = r#","failureCode":"ImageProtected","failureReason":"'app' is protected""#;
+    let answers = vec![
+        page(&image("sha256:aa", "", ""), r#","nextToken":"n1""#),
+        changed,
+        page(&image("sha256:aa", "", ""), r#","nextToken":"n2""#),
+        page(&image("sha256:bb", r#""a","b","c","d","e","f""#, failed), ""),
+    ];
+    let ran = run(&["lifecycle", "run", "app", "--dry-run"], answers).await;
+    assert_eq!(
+        ran.text(),
+        "IMAGE          TAGS                      PUSHED                   RULE  ACTION\n\
+         app@sha256:aa  -                         2026-11-21 01:35:02 UTC  2     expire\n\
+         app@sha256:bb  a, b, c, d, e and 1 more  2026-11-21 01:35:02 UTC  2     stays (expire failed): 'app' is protected\n\
+         1 of 9 images would go or move, 1 could not. Nothing was changed.\n"
+    );
+    assert_eq!(ran.result.ok(), Some(Outcome::No));
+
+    let status = |state: &str, more: &str| {
+        (200, format!(r#"{{"policies":[{{"repositoryName":"app","countRootImages":false,"state":"{state}"{more}}}]}}"#))
+    };
+    let progress = r#","progress":{"plannedCount":9,"doneCount":4}"#;
+    let done = r#","lastEvaluatedAt":1795224902.0,"lastRun":{"imageCount":20,"expiredCount":9,"archivedCount":0,"failureCount":0,"failures":[]}"#;
+    let answers =
+        vec![(200, "{}".to_owned()), status("RUNNING", progress), status("RUNNING", progress), status("IDLE", done)];
+    let ran = run(&["lifecycle", "run", "app"], answers).await;
+    assert_eq!(
+        ran.text(),
+        "app: 4 of 9 done\n\
+         REPOSITORY  STATE  EVALUATED                IMAGES  EXPIRED  ARCHIVED  FAILED\n\
+         app         idle   2026-11-21 01:35:02 UTC  20      9        0         0\n"
+    );
+    assert_eq!(ran.result.ok(), Some(Outcome::Done));
+
+    let ran = run(&["lifecycle", "set", "--count-root-images", "true", "app"], vec![(200, "{}".to_owned())]).await;
+    assert_eq!(
+        ran.text(),
+        "Lifecycle rules of app count only images that no manifest list names from the next run on\n"
+    );
+    let ran = run(&["lifecycle", "status"], vec![(200, r#"{"policies":[]}"#.to_owned())]).await;
+    assert_eq!(ran.text(), "No repository has a lifecycle policy.\n");
 }

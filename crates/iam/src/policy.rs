@@ -148,4 +148,27 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn policies_of_secrets() {
+        let parse = |principal: &str, more: &str, action: &str| {
+            let text = format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal}, "Action": "{action}"{more}}}]}}"#
+            );
+            Policy::parse(PolicyKind::Secret, &text)
+        };
+        let everywhere = r#", "Resource": "*""#;
+        let read = "secretsmanager:GetSecretValue";
+        for (principal, more, is_public) in [
+            (r#""*""#, everywhere, true),
+            (r#"{"AWS": "*"}"#, everywhere, true),
+            (r#"{"AWS": "123456789012"}"#, everywhere, false),
+            (r#""*""#, r#", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}"#, false),
+        ] {
+            assert_eq!(parse(principal, more, read).expect("valid").is_public(), is_public, "{principal}{more}");
+        }
+        assert!(parse(r#""*""#, everywhere, "secretsmanager:*").is_ok());
+        assert!(parse(r#""*""#, everywhere, "ecr:PutImage").is_err());
+        assert!(parse(r#""*""#, "", read).is_err());
+    }
 }

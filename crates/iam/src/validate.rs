@@ -117,7 +117,6 @@ fn check_action_format(kind: PolicyKind, number: usize, statement: &StatementTex
             |service: &str| action.split_once(':').is_some_and(|(vendor, _)| vendor.eq_ignore_ascii_case(service));
         let foreign = || PolicyError::ForeignAction { statement: number, action: action.clone() };
         match kind {
-            PolicyKind::Identity => {}
             PolicyKind::Trust => {
                 let is_trust = TRUST_ACTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(action));
                 if actions.negated || !is_trust {
@@ -126,7 +125,7 @@ fn check_action_format(kind: PolicyKind, number: usize, statement: &StatementTex
             }
             PolicyKind::Repository | PolicyKind::Registry if !is_of("ecr") => return Err(foreign()),
             PolicyKind::Secret if action != "*" && !is_of("secretsmanager") => return Err(foreign()),
-            PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret => {}
+            PolicyKind::Identity | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret => {}
         }
     }
     Ok(())

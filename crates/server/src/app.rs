@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey};
+use store::blob::{BlobStore, ServiceKey, Tier};
 use store::db::Db;
 
+use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
+use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::replication::remote::Remotes;
@@ -34,6 +38,8 @@ pub struct Limits {
     pub restore_window_days: i64,
     /// Bytes of an object stay so long after the last row that named it is gone.
     pub object_grace_ms: i64,
+    /// A lifecycle policy runs at least so often.
+    pub lifecycle_interval_ms: i64,
     /// How long a registry token is valid (access.md 6: 12 h).
     pub token_lifetime_ms: i64,
     /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
@@ -49,6 +55,7 @@ impl Default for Limits {
             blob_grace_ms: 24 * HOUR_MS,
             restore_window_days: 7,
             object_grace_ms: 60 * 1000,
+            lifecycle_interval_ms: 24 * HOUR_MS,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,
         }
@@ -61,6 +68,8 @@ pub struct App {
     pub db: Db,
     /// Blob bytes.
     pub blobs: BlobStore,
+    /// Blob bytes that only archived images need.
+    pub archive: BlobStore,
     /// Encrypts what has no key of its own: data keys, manifests, tokens.
     pub service_key: ServiceKey,
     /// The time.
@@ -81,6 +90,12 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// How often a registry takes which request.
+    pub rates: Rates,
+    /// Records of who did what.
+    pub audit: Audit,
+    /// How much of everything a registry may have.
+    pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// The manifests of pulls that are still being answered.
@@ -89,6 +104,8 @@ pub struct App {
     pub pull_times: PullTimes,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
+    /// Where events go.
+    pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
     pub replication: Remotes,
 }
@@ -97,6 +114,14 @@ impl App {
     /// The time, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// The store of a tier.
+    pub const fn tier(&self, tier: Tier) -> &BlobStore {
+        match tier {
+            Tier::Standard => &self.blobs,
+            Tier::Archive => &self.archive,
+        }
     }
 
     /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.

@@ -1,6 +1,9 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod audit;
 mod environment;
+mod events;
+mod limits;
 mod replication;
 mod sections;
 
@@ -13,15 +16,21 @@ use store::blob::ServiceKey;
 
 use crate::app::Limits;
 use crate::credentials;
+use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::sts::web_identity::SourceConfig;
 
+pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
+pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
+pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use replication::{RemoteConfig, ReplicationConfig};
-pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
+pub use sections::{
+    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig,
+};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -87,9 +96,27 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// The store of archived layers.
+    #[serde(default)]
+    pub archive: ArchiveConfig,
+    /// How much of everything a registry may have.
+    #[serde(default)]
+    pub quotas: QuotasConfig,
+    /// How many requests a registry takes in a second.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// Records of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Where events go.
+    #[serde(default)]
+    pub events: EventsConfig,
+    /// Lifecycle policies.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
     /// Replication.
     #[serde(default)]
     pub replication: ReplicationConfig,
@@ -182,6 +209,11 @@ impl Config {
             })
     }
 
+    /// The folder of archived layers in force, given the data folder.
+    pub(crate) fn archive_dir(&self, data_dir: &Path) -> PathBuf {
+        self.archive.dir.clone().unwrap_or_else(|| data_dir.join("archive"))
+    }
+
     /// The address in force.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(DEFAULT_LISTEN)
@@ -247,6 +279,10 @@ impl Config {
             }
             Ok(())
         }));
+        note(match self.archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+            Some(file) => Err(ConfigError(format!("archive.dir: {} is a file, not a folder", file.display()))),
+            None => Ok(()),
+        });
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));
@@ -256,6 +292,9 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.quotas.quotas().map(drop));
+        note(self.audit.settings().map(drop));
+        note(Events::new(&self.events).map(drop));
         note(self.replication_extensions().map(drop));
         note(self.replication_remotes().map(drop));
         for (key, hours) in
@@ -268,6 +307,9 @@ impl Config {
         if self.restore_window_days.is_some_and(|days| i64::from(days) > MAX_RESTORE_WINDOW_DAYS) {
             let rule = format!("at most {MAX_RESTORE_WINDOW_DAYS} (ten years) can be kept");
             note(Err(ConfigError(format!("restore_window_days: {rule}"))));
+        }
+        if self.lifecycle.interval_hours == Some(0) {
+            note(Err(ConfigError("lifecycle.interval_hours: at least 1 is needed".to_owned())));
         }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
@@ -282,6 +324,9 @@ impl Config {
         };
         for issuer in &self.oidc.issuers {
             note(can_open(&issuer.jwks_file));
+        }
+        for file in self.events.files() {
+            note(can_open(file));
         }
         let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
         match files[..] {
@@ -298,6 +343,7 @@ impl Config {
         let limits = Limits::default();
         let mut config = self.clone();
         config.data_dir = Some(self.data_dir()?);
+        config.archive.dir = Some(self.archive_dir(&self.data_dir()?));
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {
@@ -307,7 +353,10 @@ impl Config {
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
         config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
+        config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.quotas = self.quotas.filled()?;
+        config.audit = self.audit.filled();
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

@@ -41,6 +41,22 @@ pub struct DatabaseConfig {
     pub pool_size: Option<usize>,
 }
 
+/// Where the layers of archived images are.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// A folder, such as one on a cheaper disk. Default: `archive` in the data folder.
+    pub dir: Option<PathBuf>,
+}
+
+/// Lifecycle policies.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LifecycleConfig {
+    /// Hours from one run of a policy to the next. Default: 24, as on AWS.
+    pub interval_hours: Option<u32>,
+}
+
 /// OpenID Connect. Which issuers an account trusts is said through IAM; here is how they are reached.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

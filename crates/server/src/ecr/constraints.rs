@@ -122,6 +122,16 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     }
 }
 
+/// A lifecycle policy of 100 to 30,720 characters (lifecycle.md 1 and 2).
+pub fn lifecycle_policy(text: &str) -> Result<(), EcrError> {
+    const MEMBER: &str = "LifecyclePolicyText";
+    length(MEMBER, text, 100, 30_720)?;
+    crate::registry::lifecycle::parse(text).map(drop).map_err(|error| {
+        let text = format!("Lifecycle policy validation failure: {error}");
+        EcrError::parameter(MEMBER, text)
+    })
+}
+
 /// One value of an enumeration.
 pub fn one_of<T: Copy>(
     member: &'static str,

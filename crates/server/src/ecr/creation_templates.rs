@@ -16,7 +16,6 @@ use crate::aws_api::operation::Call;
 
 /// Most templates of a registry, as of pull-through cache rules (repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
-const MAX_LIFECYCLE_POLICY: usize = 30_720;
 const NOT_NULL: &str = "Member must not be null";
 
 /// `RepositoryCreationTemplate`.
@@ -127,7 +126,7 @@ impl TemplateMembers {
             constraints::policy(call, iam::PolicyKind::Repository, text)?;
         }
         if let Some(text) = self.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
-            lifecycle_policy(text)?;
+            constraints::lifecycle_policy(text)?;
         }
         if let Some(text) = self.custom_role_arn.as_deref().filter(|text| !text.is_empty()) {
             custom_role(call, text)?;
@@ -315,17 +314,6 @@ fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
         }
     }
     Ok(scenarios)
-}
-
-/// A lifecycle policy, by the rules of PutLifecyclePolicy (lifecycle.md 1 and 2).
-fn lifecycle_policy(text: &str) -> Result<(), EcrError> {
-    constraints::length("LifecyclePolicyText", text, 100, MAX_LIFECYCLE_POLICY)?;
-    match lifecycle::LifecyclePolicy::parse(text) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            Err(EcrError::parameter("LifecyclePolicyText", format!("Lifecycle policy validation failure: {error}")))
-        }
-    }
 }
 
 /// A role of the caller's account; whether it is there is a matter of its use (replication-cache-templates.md 3).

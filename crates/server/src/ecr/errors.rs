@@ -50,6 +50,12 @@ pub enum EcrError {
     },
     /// The repository has no policy.
     RepositoryPolicyNotFound(RepositoryRef),
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound(RepositoryRef),
+    /// No preview of a lifecycle policy was started for the repository.
+    LifecyclePolicyPreviewNotFound(RepositoryRef),
+    /// A preview of a lifecycle policy is being made for the repository.
+    LifecyclePolicyPreviewInProgress(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
     /// There is a creation template for the prefix.
@@ -58,6 +64,12 @@ pub enum EcrError {
     TemplateNotFound(RegistryId, RepositoryPrefix),
     /// A registry can have so many creation templates.
     TooManyTemplates,
+    /// The principal's pulls are left out already.
+    ExclusionAlreadyExists(RegistryId, String),
+    /// The principal's pulls are not left out.
+    ExclusionNotFound(RegistryId, String),
+    /// The pulls of at most so many principals can be left out.
+    TooManyExclusions(usize),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// A region may be filled by one back-fill at a time.
@@ -141,6 +153,27 @@ impl IntoAwsError for EcrError {
                     repository.name, repository.registry.account
                 ),
             ),
+            Self::LifecyclePolicyNotFound(repository) => AwsError::new(
+                "LifecyclePolicyNotFoundException",
+                format!(
+                    "Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewNotFound(repository) => AwsError::new(
+                "LifecyclePolicyPreviewNotFoundException",
+                format!(
+                    "Lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
+            Self::LifecyclePolicyPreviewInProgress(repository) => AwsError::new(
+                "LifecyclePolicyPreviewInProgressException",
+                format!(
+                    "Lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'",
+                    repository.name, repository.registry.account
+                ),
+            ),
             Self::RegistryPolicyNotFound(registry) => AwsError::new(
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
@@ -185,9 +218,28 @@ impl IntoAwsError for EcrError {
                     super::creation_templates::MAX_TEMPLATES
                 ),
             ),
-            Self::TooManyParts(limit) => {
-                AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
-            }
+            Self::ExclusionAlreadyExists(registry, arn) => AwsError::new(
+                "ExclusionAlreadyExistsException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::ExclusionNotFound(registry, arn) => AwsError::new(
+                "ExclusionNotFoundException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyExclusions(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} pull time update exclusions"),
+            ),
+            Self::TooManyParts(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("An upload can have at most {limit} parts, which is the quota 'Layer parts'"),
+            ),
             Self::AnswerTooLarge(limit) => AwsError::new(
                 "LimitExceededException",
                 format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
@@ -224,8 +276,11 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::LayerDigestMismatch { .. } => new("InvalidLayerException"),
         RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
         RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
-        RegistryError::LayerInaccessible(..) => new("LayerInaccessibleException"),
-        RegistryError::LayerTooLarge | RegistryError::TooManyTagsOnImage => new("LimitExceededException"),
+        RegistryError::LayerInaccessible(..) | RegistryError::LayerArchived(..) => new("LayerInaccessibleException"),
+        RegistryError::LayerTooLarge(_)
+        | RegistryError::TooManyRepositories(..)
+        | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
         }
@@ -237,7 +292,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
-        RegistryError::ImageNotFound => new("ImageNotFoundException"),
+        RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
+        RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::TemplateKmsKeyNotFound { .. } => {
             new("KmsException").with("kmsError", "NotFoundException".into())

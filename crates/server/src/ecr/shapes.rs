@@ -16,7 +16,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 use crate::http::request::RequestContext;
-use crate::registry::errors::RepositoryRef;
+use crate::registry::errors::{IMAGE_INACCESSIBLE, RepositoryRef};
 use crate::registry::pull::{NoImage, Selector};
 use crate::registry::repositories::require;
 
@@ -212,6 +212,29 @@ impl RepositoryPolicy {
     }
 }
 
+/// A repository's lifecycle policy: the output of the operations that show and delete it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecyclePolicy {
+    registry_id: String,
+    repository_name: String,
+    lifecycle_policy_text: String,
+    last_evaluated_at: Timestamp,
+}
+
+impl LifecyclePolicy {
+    /// As stored.
+    pub fn new(repository: &RepositoryRef, policy: store::tables::lifecycle_policies::LifecyclePolicy) -> Self {
+        let RepositoryRef { registry, name } = repository;
+        Self {
+            registry_id: registry.account.to_string(),
+            repository_name: name.to_string(),
+            lifecycle_policy_text: policy.text,
+            last_evaluated_at: Timestamp::from_ms(policy.last_evaluated_at_ms),
+        }
+    }
+}
+
 /// A registry's policy: the output of the operations that put, show and delete it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -325,6 +348,7 @@ impl ImageFailure {
                 "ImageTagDoesNotMatchDigest",
                 "The given image tag does not point at the given image digest",
             ),
+            NoImage::Inaccessible => Self::new(image_id, "ImageInaccessible", IMAGE_INACCESSIBLE),
         }
     }
 }
@@ -363,18 +387,7 @@ pub struct CheckedFilter {
 impl ListFilter {
     /// Checks the values. Without `imageStatus` only active images are listed (repositories-images.md 4).
     pub fn check(self) -> Result<CheckedFilter, EcrError> {
-        let is_tagged = match self.tag_status.as_deref() {
-            None => None,
-            Some(text) => {
-                constraints::one_of(
-                    "tagStatus",
-                    text,
-                    &[("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)],
-                    |v| v.0,
-                )?
-                .1
-            }
-        };
+        let is_tagged = tag_status(self.tag_status.as_deref())?;
         Ok(CheckedFilter { is_tagged, status: image_status("imageStatus", self.image_status.as_deref())? })
     }
 }
@@ -383,6 +396,15 @@ impl CheckedFilter {
     /// Whether an image is to be listed.
     pub fn matches(self, is_tagged: bool, status: ImageStatus) -> bool {
         self.is_tagged.is_none_or(|wanted| wanted == is_tagged) && self.status.is_none_or(|wanted| wanted == status)
+    }
+}
+
+/// `TagStatus`: none means any.
+pub fn tag_status(text: Option<&str>) -> Result<Option<bool>, EcrError> {
+    const VALUES: [(&str, Option<bool>); 3] = [("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)];
+    match text {
+        None => Ok(None),
+        Some(text) => Ok(constraints::one_of("tagStatus", text, &VALUES, |value| value.0)?.1),
     }
 }
 

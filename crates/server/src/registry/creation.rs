@@ -9,7 +9,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::{self, CreationTemplate, Scenario};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
-use store::tables::{repository_policies, resource_tags};
+use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 
 use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
@@ -71,6 +71,9 @@ pub fn create_automatically(
         }
         if let Some(policy) = &template.repository_policy {
             repository_policies::set(tx, created.id, Some(policy))?;
+        }
+        if let Some(policy) = &template.lifecycle_policy {
+            lifecycle_policies::upsert(tx, created.id, policy, cause.at_ms)?;
         }
     }
     changes::note(tx, cause, &created, &Change::RepositoryCreated)?;

@@ -17,6 +17,7 @@ use super::receive::{self, Arrival, ArrivingImage};
 use super::remote::Remote;
 use super::trouble::Trouble;
 use crate::app::App;
+use crate::events::event::{Event, Place, Success};
 use crate::registry::blobs;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, Selector};
@@ -31,13 +32,16 @@ enum Way {
     None,
 }
 
+/// Full once its layer was brought.
+type LayerCell = Arc<OnceCell<()>>;
+
 /// Brings images of one registry to one other.
 pub(super) struct Courier {
     pub(super) app: Arc<App>,
     pub(super) route: ReplicationRoute,
     way: Way,
     /// Layers that were brought, or are being: images that share one bring it once.
-    layers: Mutex<HashMap<(RepositoryName, Digest), Arc<OnceCell<()>>>>,
+    layers: Mutex<HashMap<(RepositoryName, Digest), LayerCell>>,
     /// The images of a repository arrive one after the other, each with the tags that it has at that moment: so a tag
     /// that moves at the source ends at the destination where it ends at the source.
     arrivals: Mutex<HashMap<RepositoryName, Arc<AsyncMutex<()>>>>,
@@ -147,8 +151,35 @@ impl Courier {
             self.bring_again(&children, due).await?;
         }
         put?;
-        let now_ms = self.app.now_ms();
-        Ok(self.app.db.write(move |tx| image_replications::end(tx, id, generation, None, now_ms)).await?)
+        Ok(self.end(due, generation, None).await?)
+    }
+
+    /// Notes what has become of an image's replication, unless it was noted again meanwhile, and tells it: one event per
+    /// tag, or one for an image without any, in the destination (scanning.md 5), wherever that is.
+    pub(super) async fn end(
+        &self,
+        due: &DueReplication,
+        generation: i64,
+        failure: Option<(String, String)>,
+    ) -> Result<(), StoreError> {
+        let (id, image_id, digest, repository) = (due.id, due.image_id, due.digest, due.repository.clone());
+        let (route, events, now_ms) = (self.route.clone(), Arc::clone(&self.app.events), self.app.now_ms());
+        let success = if failure.is_none() { Success::Yes } else { Success::No };
+        let end = move |tx: &mut dyn Tx| {
+            let failure = failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str()));
+            if !image_replications::end(tx, id, generation, failure, now_ms)? || events.sinks().is_empty() {
+                return Ok(());
+            }
+            let place = Place { registry: &route.destination, repository: &repository };
+            let tags = image_tags::list_of_image(tx, image_id)?;
+            let told = if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
+            for tag in told {
+                let event = Event::replication(place, now_ms, success, &route.source, &digest, tag);
+                events.enqueue(tx, &event, now_ms)?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        self.app.db.write(end).await
     }
 
     /// An image that cannot be read is archived, or gone; one that is gone took its row along.
@@ -204,7 +235,7 @@ impl Courier {
         Arc::clone(arrivals.entry(repository.clone()).or_default())
     }
 
-    fn layer_cell(&self, repository: &RepositoryName, digest: Digest) -> Arc<OnceCell<()>> {
+    fn layer_cell(&self, repository: &RepositoryName, digest: Digest) -> LayerCell {
         let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(layers.entry((repository.clone(), digest)).or_default())
     }

@@ -20,6 +20,7 @@ use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::push::{self, Face, Push};
+use crate::registry::quotas;
 use crate::registry::repositories::not_found;
 use crate::registry::uploads::{self, UploadSession, blob_scope};
 
@@ -73,6 +74,7 @@ pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Resul
         app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
     if !exists.await? {
         require(app, arrival, "ecr:CreateRepository")?;
+        quotas::require_room_for_repository(app, &arrival.registry).await?;
         tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));

@@ -190,9 +190,7 @@ impl Round {
             repository = %due.repository, digest = %due.digest, %code,
             "{} of {} was not replicated: {reason}", due.digest, due.repository
         );
-        let (id, generation, now_ms) = (due.id, due.generation, self.courier.app.now_ms());
-        let end = move |tx: &mut dyn Tx| image_replications::end(tx, id, generation, Some((&code, &reason)), now_ms);
-        Ok(self.courier.app.db.write(end).await?)
+        Ok(self.courier.end(due, due.generation, Some((code, reason))).await?)
     }
 }
 

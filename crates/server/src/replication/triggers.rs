@@ -27,8 +27,8 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
     }
     match change {
         Change::ImagePushed { image, tag } => note_image(tx, repository, image.digest, *tag, cause.at_ms),
-        // repositories-images.md 4: a restore is replicated as a push.
-        Change::ImageStatusChanged { image, status: ImageStatus::Active } => {
+        // repositories-images.md 4: a restore is replicated as a push. One that was deleted has its tags again by now.
+        Change::ImageStatusChanged { image, status: ImageStatus::Active } | Change::ImageRestored { image, .. } => {
             note_image(tx, repository, image.digest, None, cause.at_ms)
         }
         Change::ImageDeleted { image, tags, is_gone } => {
@@ -58,7 +58,11 @@ fn note_image(
     if destinations.is_empty() {
         return Ok(());
     }
-    let Some(image) = images::find(tx, repository.id, digest)? else { return Ok(()) };
+    // One that is archived, or on its way back, is noted when it is active.
+    let Some(image) = images::find(tx, repository.id, digest)?.filter(|image| image.status == ImageStatus::Active)
+    else {
+        return Ok(());
+    };
     for (destination, _) in destinations {
         note_for(tx, repository, &image, tag, destination, now_ms)?;
     }
@@ -134,8 +138,8 @@ fn named_by(tx: &mut dyn Tx, image: &Image) -> Result<HashSet<i64>, StoreError> 
     let mut lists = vec![image.id];
     while let Some(list) = lists.pop() {
         for child in images::children(tx, list)? {
-            if found.insert(child) {
-                lists.push(child);
+            if found.insert(child.id) {
+                lists.push(child.id);
             }
         }
     }

@@ -55,6 +55,10 @@ impl From<RegistryError> for Trouble {
             | RegistryError::UploadNotFound(..)
             | RegistryError::UploadBusy => Self::Image(error.to_string()),
             RegistryError::TemplateKmsKeyNotFound { .. } => Self::refused("KmsException", error.to_string()),
+            RegistryError::TooManyRepositories(..)
+            | RegistryError::TooManyImages(..)
+            | RegistryError::TooManyTagsOnImage(_)
+            | RegistryError::LayerTooLarge(_) => Self::refused("LimitExceeded", error.to_string()),
             other => Self::refused("InvalidImage", other.to_string()),
         }
     }

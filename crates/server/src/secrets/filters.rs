@@ -14,7 +14,7 @@ pub struct FilterMember {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum Attribute {
     Description,
     Name,
     TagKey,
@@ -24,20 +24,20 @@ enum Key {
     All,
 }
 
-const KEYS: [(&str, Key); 7] = [
-    ("description", Key::Description),
-    ("name", Key::Name),
-    ("tag-key", Key::TagKey),
-    ("tag-value", Key::TagValue),
-    ("primary-region", Key::PrimaryRegion),
-    ("owning-service", Key::OwningService),
-    ("all", Key::All),
+const KEYS: [(&str, Attribute); 7] = [
+    ("description", Attribute::Description),
+    ("name", Attribute::Name),
+    ("tag-key", Attribute::TagKey),
+    ("tag-value", Attribute::TagValue),
+    ("primary-region", Attribute::PrimaryRegion),
+    ("owning-service", Attribute::OwningService),
+    ("all", Attribute::All),
 ];
 
 /// A filter, validated: one of the values must match.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    key: Key,
+    key: Attribute,
     values: Vec<Wanted>,
 }
 
@@ -88,14 +88,14 @@ impl Filter {
 
     fn has(&self, secret: &Secret, text: &str) -> bool {
         match self.key {
-            Key::Name => secret.name.starts_with(text),
-            Key::Description => has_word(secret.description.as_deref().unwrap_or_default(), text),
-            Key::TagKey => secret.tags.iter().any(|(key, _)| key.starts_with(text)),
-            Key::TagValue => secret.tags.iter().any(|(_, value)| value.starts_with(text)),
+            Attribute::Name => secret.name.starts_with(text),
+            Attribute::Description => has_word(secret.description.as_deref().unwrap_or_default(), text),
+            Attribute::TagKey => secret.tags.iter().any(|(key, _)| key.starts_with(text)),
+            Attribute::TagValue => secret.tags.iter().any(|(_, value)| value.starts_with(text)),
             // Nothing here is replicated or managed by a service: a secret's region is its primary one.
-            Key::PrimaryRegion => secret.registry.region.as_str().starts_with(text),
-            Key::OwningService => false,
-            Key::All => text.split_whitespace().all(|word| {
+            Attribute::PrimaryRegion => secret.registry.region.as_str().starts_with(text),
+            Attribute::OwningService => false,
+            Attribute::All => text.split_whitespace().all(|word| {
                 has_word(&secret.name, word)
                     || has_word(secret.description.as_deref().unwrap_or_default(), word)
                     || secret.tags.iter().any(|(key, value)| has_word(key, word) || has_word(value, word))

@@ -106,15 +106,15 @@ fn context(arn: &str, version_id: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn hidden(text: &str) -> Option<HiddenText> {
-        Some(HiddenText(Zeroizing::new(text.to_owned())))
+    fn hidden(text: &str) -> HiddenText {
+        HiddenText(Zeroizing::new(text.to_owned()))
     }
 
     #[test]
     fn values_come_back_where_they_belong_and_are_never_printed() {
         let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
-        let text = SecretValue::from_members(hidden("geheim"), None).expect("valid").expect("given");
-        let binary = SecretValue::from_members(None, hidden("AAH/")).expect("valid").expect("given");
+        let text = SecretValue::from_members(Some(hidden("geheim")), None).expect("valid").expect("given");
+        let binary = SecretValue::from_members(None, Some(hidden("AAH/"))).expect("valid").expect("given");
         assert_eq!((text.text(), text.binary()), (Some("geheim"), None));
         assert_eq!((binary.text(), binary.binary().as_deref()), (None, Some("AAH/")));
         assert_eq!(format!("{text:?} {binary:?}"), "[redacted] [redacted]");
@@ -130,16 +130,16 @@ mod tests {
     #[test]
     fn what_is_no_value() {
         for (name, text, binary) in [
-            ("both", hidden("a"), hidden("AA==")),
-            ("empty", hidden(""), None),
-            ("empty binary", None, hidden("")),
-            ("no base64", None, hidden("geheim!")),
-            ("too long", hidden(&"x".repeat(MAX_BYTES + 1)), None),
+            ("both", Some(hidden("a")), Some(hidden("AA=="))),
+            ("empty", Some(hidden("")), None),
+            ("empty binary", None, Some(hidden(""))),
+            ("no base64", None, Some(hidden("geheim!"))),
+            ("too long", Some(hidden(&"x".repeat(MAX_BYTES + 1))), None),
         ] {
             let error = SecretValue::from_members(text, binary).expect_err(name);
             assert!(!format!("{error:?}").contains("geheim"), "{name}");
         }
-        assert!(SecretValue::from_members(hidden(&"x".repeat(MAX_BYTES)), None).is_ok());
+        assert!(SecretValue::from_members(Some(hidden(&"x".repeat(MAX_BYTES))), None).is_ok());
         assert!(SecretValue::from_members(None, None).expect("valid").is_none());
     }
 

@@ -9,7 +9,7 @@ use super::test_server::TestServer;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Entry};
 use crate::http::route::V2Route;
-use crate::{ecr, iam_api, secrets, sts, wharf_api};
+use crate::{cloudtrail, ecr, iam_api, secrets, sts, wharf_api};
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -24,10 +24,13 @@ fn ecr_input() -> Value {
         "tags": [{"Key": "k", "Value": "v"}],
         "tagKeys": ["k"],
         "imageIds": [{"imageTag": "v1"}],
+        "imageId": {"imageTag": "v1"},
+        "targetStorageClass": "ARCHIVE",
         "imageManifest": "{}",
         "imageTagMutability": "MUTABLE",
         "imageScanningConfiguration": {},
         "layerDigest": DIGEST,
+        "principalArn": "arn:aws:iam::123456789012:role/scanner",
         "layerDigests": [DIGEST],
         "uploadId": "11111111-1111-1111-1111-111111111111",
         "partFirstByte": 0,
@@ -41,6 +44,7 @@ fn ecr_input() -> Value {
         "destination": {"region": "eu-west-1", "registryId": "123456789012"},
         "prefix": "app",
         "appliedFor": ["CREATE_ON_PUSH"],
+        "lifecyclePolicyText": r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}"#,
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })
@@ -61,6 +65,7 @@ fn ecr_special_input(operation: &str) -> Option<Value> {
 fn wharf_input() -> Value {
     json!({
         "name": "n",
+        "countRootImages": true,
         "repositoryName": "app",
         "imageIds": [{"imageTag": "v1"}],
         "repositories": ["*"],
@@ -68,6 +73,7 @@ fn wharf_input() -> Value {
         "principalArn": "arn:aws:iam::123456789012:root",
         "action": "ecr:PutImage",
         "resourceArn": "*",
+        "jobId": 1,
         "sourceAccountId": "123456789012",
         "registryId": "123456789012",
         "imageDigest": DIGEST,
@@ -169,6 +175,7 @@ async fn every_operation() {
         ("ecr", &[ecr::OPERATIONS][..]),
         ("secretsmanager", &[secrets::OPERATIONS]),
         ("wharf", &[wharf_api::OPERATIONS]),
+        ("cloudtrail", &[cloudtrail::OPERATIONS]),
         ("iam", iam_api::OPERATIONS),
         ("sts", &[sts::OPERATIONS]),
     ] {
@@ -177,6 +184,7 @@ async fn every_operation() {
             "ecr" => ecr_special_input(name).unwrap_or_else(ecr_input),
             "secretsmanager" => secrets_special_input(name).unwrap_or_else(secrets_input),
             "wharf" => wharf_input(),
+            "cloudtrail" => json!({}),
             _ => query_special_input(name),
         };
         for (name, answer) in answers(&server, entries.iter().copied().flatten(), input).await {

@@ -1,6 +1,9 @@
 //! Tests of the server as a whole, in this process, each with storage of its own and a clock that stands still.
 
 mod denied_by_default;
+mod lifecycle;
+mod lifecycle_properties;
+mod lifecycle_scale;
 mod protection;
 mod restore_window;
 pub mod test_app;

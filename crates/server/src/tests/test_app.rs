@@ -60,9 +60,11 @@ impl TestApp {
         let regions: Vec<Region> =
             ["us-east-1", "cn-north-1", "eu-west-1"].map(|name| name.parse().expect("a region")).into();
         let clock = Arc::new(ManualClock::new(START_MS));
+        let audit = crate::config::AuditConfig::default().settings().expect("good defaults");
         let app = Arc::new(App {
             db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
+            archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
             service_key: ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"),
             clock: clock.clone(),
             accounts: Accounts::new(vec![root(ACCOUNT), root(OTHER_ACCOUNT)], regions),
@@ -73,10 +75,14 @@ impl TestApp {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
+            quotas: crate::registry::quotas::Quotas::default(),
+            rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
+            audit: crate::audit::Audit::open(audit).expect("no file"),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
         });
         app.refresh_identities().await.expect("readable");
@@ -150,6 +156,12 @@ impl TestApp {
     pub fn caller(&self, access_key_id: &str) -> Caller {
         let holder = keys::find(&self.app, access_key_id, None).expect("a key");
         holder.into_caller("us-east-1".parse().expect("a region"), access_key_id.to_owned())
+    }
+
+    /// The registry of the account's first region.
+    pub fn registry(&self) -> store::tables::registry_id::RegistryId {
+        let region = self.app.accounts.regions()[0].clone();
+        store::tables::registry_id::RegistryId { account: account(ACCOUNT), region }
     }
 
     /// A request with no headers.

@@ -46,9 +46,9 @@ pub fn digest(text: Option<&str>) -> Result<Digest, WharfError> {
     parsed("imageDigest", text, "a digest")
 }
 
-/// An image's tags.
-pub fn tags(texts: Option<&[String]>) -> Result<Vec<Tag>, WharfError> {
-    parsed_list("imageTags", texts, crate::registry::push::MAX_TAGS_PER_IMAGE as usize, "tags")
+/// At most `max` tags of an image.
+pub fn tags(texts: Option<&[String]>, max: usize) -> Result<Vec<Tag>, WharfError> {
+    parsed_list("imageTags", texts, max, "tags")
 }
 
 impl ArrivalMembers {

@@ -1,9 +1,9 @@
 //! The errors of Wharf's own API, with their names and texts in one place.
 
-use aws::AwsError;
+use aws::{AccountId, AwsError};
 use store::error::StoreError;
 
-use crate::aws_api::operation::{IntoAwsError, store_error};
+use crate::aws_api::operation::{Call, IntoAwsError, store_error};
 use crate::ecr::registry_error;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::replication::receive::ReceiveError;
@@ -36,8 +36,16 @@ pub enum WharfError {
     ProtectionNotFound(String),
     /// A repository can have so many protections.
     TooManyProtections(usize),
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound(RepositoryRef),
+    /// The pages of a plan would not fit together.
+    RepositoryChanged(RepositoryRef),
     /// What ECR refuses, too.
     Registry(RegistryError),
+    /// The server has no such job to try again.
+    JobNotFound(i64),
+    /// What belongs to the whole server is for the principals of its first account, which this is.
+    NotOperator(AccountId),
 }
 
 impl From<ReceiveError> for WharfError {
@@ -50,6 +58,14 @@ impl From<ReceiveError> for WharfError {
 }
 
 impl WharfError {
+    /// Refuses who is not of the account that the server itself is run with: its first.
+    pub fn unless_operator(call: &Call<'_>) -> Result<(), Self> {
+        match call.app().accounts.ids().first() {
+            Some(operator) if *operator != call.caller.account => Err(Self::NotOperator(*operator)),
+            _ => Ok(()),
+        }
+    }
+
     /// A member is not what it must be.
     pub fn validation(member: &'static str, rule: impl Into<String>) -> Self {
         Self::Validation { member, rule: rule.into() }
@@ -102,8 +118,27 @@ impl IntoAwsError for WharfError {
             Self::TooManyProtections(limit) => {
                 AwsError::new("LimitExceededException", format!("A repository can have at most {limit} protections"))
             }
+            Self::LifecyclePolicyNotFound(RepositoryRef { registry, name }) => AwsError::new(
+                "LifecyclePolicyNotFoundException",
+                format!(
+                    "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::RepositoryChanged(RepositoryRef { name, .. }) => AwsError::new(
+                "RepositoryChangedException",
+                format!("Something has changed in the repository '{name}' since the first page. Begin with it again."),
+            ),
             Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
             Self::Registry(error) => registry_error(error, request_id),
+            Self::JobNotFound(id) => AwsError::new(
+                "JobNotFoundException",
+                format!("No job {id} waits or was given up: it is being worked on, or is done"),
+            ),
+            Self::NotOperator(operator) => AwsError::new(
+                "AccessDeniedException",
+                format!("Only principals of account {operator} may do this, as it concerns all accounts of the server"),
+            ),
         }
     }
 }

@@ -1,30 +1,38 @@
-//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images and what must
-//! not be deleted, how replications stand, and what one Wharf needs of another to replicate to it. One file per operation.
+//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
+//! be deleted, runs of lifecycle policies, background jobs, events, how replications stand, and what one Wharf needs of
+//! another to replicate to it. One file per operation.
 
 mod arrival;
 mod constraints;
 mod create_token;
 mod delete_deletion_protection;
+mod describe_lifecycle_policies;
 mod dry_run;
+mod dry_run_lifecycle_policy;
 mod errors;
 mod explain_access;
 mod get_restore_window;
 mod list_deleted_images;
 mod list_deletion_protections;
+mod list_jobs;
 mod list_replications;
 mod list_tokens;
 mod paging;
 mod prepare_replication;
 mod purge_deleted_images;
 mod put_deletion_protection;
+mod put_lifecycle_settings;
 mod put_restore_window;
 mod receive_replicated_image;
 mod receive_replicated_removal;
 pub mod replicated_layer;
 mod restore_image;
+mod retry_job;
 mod retry_replications;
 mod revoke_token;
+mod run_lifecycle_policy;
 mod shapes;
+mod test_events;
 
 use crate::aws_api::operation::Entry;
 
@@ -32,6 +40,8 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
+    Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
+    Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
@@ -41,10 +51,15 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<prepare_replication::PrepareReplication>(),
     Entry::of::<purge_deleted_images::PurgeDeletedImages>(),
     Entry::of::<put_deletion_protection::PutDeletionProtection>(),
+    Entry::of::<put_lifecycle_settings::PutLifecycleSettings>(),
     Entry::of::<put_restore_window::PutRestoreWindow>(),
     Entry::of::<receive_replicated_image::ReceiveReplicatedImage>(),
     Entry::of::<receive_replicated_removal::ReceiveReplicatedRemoval>(),
     Entry::of::<restore_image::RestoreImage>(),
+    Entry::of::<list_jobs::ListJobs>(),
+    Entry::of::<retry_job::RetryJob>(),
     Entry::of::<retry_replications::RetryReplications>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<test_events::TestEvents>(),
+    Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

@@ -31,7 +31,7 @@ pub struct Output {}
 impl Operation for ReceiveReplicatedImage {
     const NAME: &'static str = "ReceiveReplicatedImage";
     const ACTION: &'static str = arrival::ACTION;
-    /// The longest manifest in base64, and a thousand tags.
+    /// The longest manifest in base64, and several thousand tags.
     const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
     type Input = Input;
     type Output = Output;
@@ -41,12 +41,13 @@ impl Operation for ReceiveReplicatedImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
         let manifest = input.image_manifest.as_deref().and_then(|text| STANDARD.decode(text).ok());
         let manifest = manifest.ok_or_else(|| WharfError::validation("imageManifest", "must be base64"))?;
+        let most_tags = usize::try_from(call.app().quotas.tags_per_image).unwrap_or(usize::MAX);
         let media_type = input.image_manifest_media_type.as_deref();
         let image = ArrivingImage {
             digest: arrival::digest(input.image_digest.as_deref())?,
             media_type: arrival::parsed("imageManifestMediaType", media_type, "a media type")?,
             manifest: manifest.into(),
-            tags: arrival::tags(input.image_tags.as_deref())?,
+            tags: arrival::tags(input.image_tags.as_deref(), most_tags)?,
         };
         Ok((input.arrival.check(call)?, image))
     }

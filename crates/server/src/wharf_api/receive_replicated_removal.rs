@@ -9,6 +9,9 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::receive::{self, Arrival};
 
+/// Tags in one request: many more than an image has by the quota that ECR has by default, since the other's may be higher.
+const MAX_TAGS: usize = 10_000;
+
 /// The operation.
 pub struct ReceiveReplicatedRemoval;
 
@@ -36,6 +39,8 @@ pub struct Checked {
 impl Operation for ReceiveReplicatedRemoval {
     const NAME: &'static str = "ReceiveReplicatedRemoval";
     const ACTION: &'static str = arrival::ACTION;
+    /// As many of the longest tags.
+    const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;
@@ -44,7 +49,7 @@ impl Operation for ReceiveReplicatedRemoval {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
         Ok(Checked {
             digest: arrival::digest(input.image_digest.as_deref())?,
-            tags: arrival::tags(input.image_tags.as_deref())?,
+            tags: arrival::tags(input.image_tags.as_deref(), MAX_TAGS)?,
             is_deleted: input.is_deleted.unwrap_or(false),
             arrival: input.arrival.check(call)?,
         })

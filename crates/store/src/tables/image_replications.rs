@@ -231,22 +231,22 @@ pub fn generation(tx: &mut dyn Tx, id: i64) -> Result<Option<i64>, StoreError> {
         .transpose()
 }
 
-/// Ends a replication that is still of that generation; one that was noted again goes on waiting.
+/// Ends a replication that is still of that generation; one that was noted again goes on waiting. Whether it ended.
 pub fn end(
     tx: &mut dyn Tx,
     id: i64,
     generation: i64,
     failure: Option<(&str, &str)>,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let status = if failure.is_some() { ReplicationStatus::Failed } else { ReplicationStatus::Complete };
     let (code, reason) = failure.unzip();
-    tx.execute(
+    let changed = tx.execute(
         "UPDATE image_replications SET status = $1, failure_code = $2, failure_reason = $3, attempts = 0, \
          updated_at_ms = $4 WHERE id = $5 AND generation = $6",
         &[status.as_str().into(), code.into(), reason.into(), now_ms.into(), id.into(), generation.into()],
     )?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// Lets a replication that is still of that generation wait until a time, and says why. `is_failed` counts it as an

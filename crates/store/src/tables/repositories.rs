@@ -161,6 +161,14 @@ pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Re
     .transpose()
 }
 
+/// The repository of that row.
+pub fn find_by_id(tx: &mut dyn Tx, id: i64) -> Result<Option<Repository>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM repositories WHERE id = $1"), &[id.into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
     tx.query(
@@ -173,6 +181,19 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
     .iter()
     .map(from_row)
     .collect()
+}
+
+/// How many repositories a registry has; counts no further than `limit`.
+pub fn count_up_to(tx: &mut dyn Tx, registry: &RegistryId, limit: u64) -> Result<u64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT count(*) FROM (SELECT 1 FROM repositories WHERE account_id = $1 AND region = $2 LIMIT $3) counted",
+        &[
+            registry.account.as_str().into(),
+            registry.region.as_str().into(),
+            count(usize::try_from(limit).unwrap_or(usize::MAX)),
+        ],
+    )?;
+    row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
 }
 
 /// Changes whether tags may move. Existing tags stay as they are.

@@ -1,0 +1,41 @@
+//! DeleteLifecyclePolicy: takes the lifecycle policy of a repository away. What it has not done yet, it never does.
+
+use store::tables::{lifecycle_policies, lifecycle_runs};
+
+use super::errors::EcrError;
+use super::shapes::{LifecyclePolicy, RepositoryMembers};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::registry::errors::RepositoryRef;
+use crate::registry::repositories::require;
+
+/// The operation.
+pub struct DeleteLifecyclePolicy;
+
+impl Operation for DeleteLifecyclePolicy {
+    const NAME: &'static str = "DeleteLifecyclePolicy";
+    const ACTION: &'static str = "ecr:DeleteLifecyclePolicy";
+    type Input = RepositoryMembers;
+    type Output = LifecyclePolicy;
+    type Checked = RepositoryRef;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: RepositoryMembers) -> Result<RepositoryRef, EcrError> {
+        input.check(call)
+    }
+
+    fn needs(_: &Call<'_>, repository: &RepositoryRef) -> Vec<Need> {
+        vec![Need::on_repository(Self::ACTION, &repository.registry, repository.name.as_str())]
+    }
+
+    async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<LifecyclePolicy, EcrError> {
+        let deleted = call.app().db.write(move |tx| {
+            let stored = require(tx, &repository.registry, &repository.name)?;
+            let policy = lifecycle_policies::delete(tx, stored.id)?;
+            let policy = policy.ok_or_else(|| EcrError::LifecyclePolicyNotFound(repository.clone()))?;
+            lifecycle_runs::delete(tx, stored.id)?;
+            Ok(LifecyclePolicy::new(&repository, policy))
+        });
+        deleted.await
+    }
+}

@@ -1,0 +1,100 @@
+//! The job that makes a preview of a lifecycle policy.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::lifecycle_previews::{self, PreviewResult, PreviewStatus};
+use store::tables::repositories;
+
+use super::job::{Attempt, Job, JobError};
+use crate::app::App;
+use crate::registry::lifecycle::decision::{self, Decision, ImageAction, Planned};
+
+/// Results that one transaction writes or removes.
+const RESULTS_AT_ONCE: usize = 500;
+
+/// Makes the preview that was started then.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PreviewLifecyclePolicy {
+    /// The repository.
+    pub repository_id: i64,
+    /// Tells the preview from those before it.
+    pub started_at_ms: i64,
+}
+
+impl Job for PreviewLifecyclePolicy {
+    const KIND: &'static str = "preview_lifecycle_policy";
+
+    fn key(&self) -> String {
+        self.repository_id.to_string()
+    }
+
+    async fn run(self, app: Arc<App>, attempt: Attempt) -> Result<(), JobError> {
+        let result = self.make(&app).await;
+        if result.is_err() && attempt.is_last {
+            self.finish(&app, PreviewStatus::Failed, (0, 0)).await?;
+        }
+        Ok(result?)
+    }
+}
+
+impl PreviewLifecyclePolicy {
+    async fn make(self, app: &App) -> Result<(), StoreError> {
+        let Self { repository_id, started_at_ms } = self;
+        // Those of the preview before, or of an attempt that was cut off.
+        let remove =
+            move || app.db.write(move |tx| lifecycle_previews::delete_results(tx, repository_id, RESULTS_AT_ONCE));
+        while remove().await? > 0 {}
+        app.pull_times.flush(&app.db).await?;
+        let now_ms = app.now_ms();
+        let decided = app.db.read(move |tx| {
+            let preview = lifecycle_previews::find(tx, repository_id)?.filter(|preview| {
+                preview.status == PreviewStatus::InProgress && preview.started_at_ms == started_at_ms
+            });
+            let (Some(preview), Some(repository)) = (preview, repositories::find_by_id(tx, repository_id)?) else {
+                return Ok(None);
+            };
+            let policy = crate::registry::lifecycle::parse(&preview.policy_text).map_err(|error| {
+                StoreError::new(StoreErrorKind::Corrupt, "the lifecycle policy of a preview").with_source(error)
+            })?;
+            decision::decide(tx, &repository, &preview.policy_text, &policy, now_ms).map(Some)
+        });
+        let Some(Decision { actions, .. }) = decided.await? else { return Ok(()) };
+        let count = |action| actions.iter().filter(|planned| planned.selected.action == action).count() as i64;
+        let counts = (count(ImageAction::Expire), count(ImageAction::Transition));
+        let actions = Arc::new(actions);
+        for first in (0..actions.len()).step_by(RESULTS_AT_ONCE) {
+            let actions = Arc::clone(&actions);
+            let written = app.db.write(move |tx| {
+                let some = actions.iter().enumerate().skip(first).take(RESULTS_AT_ONCE);
+                some.into_iter().try_for_each(|(at, planned)| {
+                    lifecycle_previews::insert_result(tx, repository_id, &result(at, planned)?)
+                })
+            });
+            written.await?;
+        }
+        self.finish(app, PreviewStatus::Complete, counts).await
+    }
+
+    async fn finish(self, app: &App, status: PreviewStatus, counts: (i64, i64)) -> Result<(), StoreError> {
+        let Self { repository_id, started_at_ms } = self;
+        let now_ms = app.now_ms();
+        let finished = app
+            .db
+            .write(move |tx| lifecycle_previews::finish(tx, repository_id, started_at_ms, status, counts, now_ms));
+        finished.await
+    }
+}
+
+fn result(at: usize, planned: &Planned) -> Result<PreviewResult, StoreError> {
+    let result = serde_json::to_string(&planned.selected).map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "a result of a preview cannot be stored").with_source(error)
+    })?;
+    Ok(PreviewResult {
+        position: at as i64,
+        image_digest: planned.selected.digest.clone(),
+        is_tagged: !planned.selected.tags.is_empty(),
+        result,
+    })
+}

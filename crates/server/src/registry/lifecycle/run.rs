@@ -1,0 +1,292 @@
+//! Carrying a policy out: what was decided is stored, and done in steps, each of which first makes sure that nothing has
+//! changed that the decision rests on. A run that is cut off goes on where it was; one that is overtaken by changes
+//! decides anew.
+
+use oci::{Digest, RepositoryName};
+use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::lifecycle_runs::{self, LifecycleRun};
+use store::tables::repositories::{self, Repository};
+use store::tables::{images, lifecycle_changes, lifecycle_images, lifecycle_policies, lifecycle_settings};
+
+use super::decision::{self, Decision, ImageAction, Planned, Unable};
+use crate::app::App;
+use crate::registry::changes::{Actor, Cause};
+use crate::registry::delete::{self, Deletion};
+use crate::registry::errors::RegistryError;
+use crate::registry::pull::Selector;
+use crate::registry::storage_class::{self, NotSupported, StorageClass};
+
+/// Images of one step, which is one transaction.
+const IMAGES_PER_STEP: usize = 100;
+/// Failures that are kept of a run, and characters of each reason; more are only counted.
+const MAX_FAILURES: usize = 100;
+const MAX_REASON: usize = 1_000;
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// When it decided.
+    pub decided_at_ms: i64,
+    /// When it was done.
+    pub finished_at_ms: Option<i64>,
+    /// How many images there were.
+    pub image_count: usize,
+    /// How many it has deleted.
+    pub expired_count: i64,
+    /// How many it has moved to the archive.
+    pub archived_count: i64,
+    /// How many it would have acted on, but for a reason.
+    pub failure_count: usize,
+    /// The oldest of them.
+    pub failures: Vec<ReportedFailure>,
+}
+
+/// An image that could not be acted on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedFailure {
+    /// The image.
+    pub digest: String,
+    /// The rule.
+    pub rule_priority: i64,
+    /// What the rule wanted.
+    pub action: ImageAction,
+    /// A word for the reason.
+    pub code: String,
+    /// The reason.
+    pub reason: String,
+}
+
+impl From<&Unable> for ReportedFailure {
+    fn from(unable: &Unable) -> Self {
+        Self {
+            digest: unable.selected.digest.clone(),
+            rule_priority: unable.selected.rule_priority,
+            action: unable.selected.action,
+            code: unable.code.to_owned(),
+            reason: unable.reason.chars().take(MAX_REASON).collect(),
+        }
+    }
+}
+
+impl From<&Decision> for Report {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            decided_at_ms: decision.decided_at_ms,
+            finished_at_ms: None,
+            image_count: decision.image_count,
+            expired_count: 0,
+            archived_count: 0,
+            failure_count: decision.failures.len(),
+            failures: decision.failures.iter().take(MAX_FAILURES).map(ReportedFailure::from).collect(),
+        }
+    }
+}
+
+/// One image of a step, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredAction {
+    digest: Digest,
+    action: ImageAction,
+    rule_priority: i64,
+    unless_pulled_after_ms: Option<i64>,
+    referrer_count: i64,
+}
+
+impl StoredAction {
+    fn new(planned: &Planned) -> Result<Self, StoreError> {
+        Ok(Self {
+            digest: planned.selected.digest.parse().map_err(|_| damaged("a digest of a run"))?,
+            action: planned.selected.action,
+            rule_priority: planned.selected.rule_priority,
+            unless_pulled_after_ms: planned.unless_pulled_after_ms,
+            referrer_count: planned.referrer_count,
+        })
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("{what} is not what Wharf has stored"))
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::new(StoreErrorKind::Other, "what is decided cannot be stored").with_source(error))
+}
+
+/// What a stored policy or report says.
+fn read_report(text: &str) -> Result<Report, StoreError> {
+    serde_json::from_str(text).map_err(|error| damaged("the report of a run").with_source(error))
+}
+
+/// The last run of a repository's policy, as [`lifecycle_policies`] keeps it.
+pub fn last_report(policy: &lifecycle_policies::LifecyclePolicy) -> Result<Option<Report>, StoreError> {
+    policy.last_run.as_deref().map(read_report).transpose()
+}
+
+/// What there is to do for a repository.
+pub enum Work {
+    /// It has no policy, or is gone.
+    None,
+    /// What was decided earlier still holds.
+    GoOn,
+    /// This was decided now.
+    Begin(Box<Decision>),
+}
+
+/// Looks for the run that is to go on, and decides if there is none.
+pub fn find_work(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<Work, StoreError> {
+    let Some(policy) = lifecycle_policies::find(tx, repository_id)? else { return Ok(Work::None) };
+    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Work::None) };
+    if let Some(run) = lifecycle_runs::find(tx, repository_id)?
+        && still_holds(tx, repository_id, &run)?
+    {
+        return Ok(Work::GoOn);
+    }
+    let parsed = super::parse(&policy.text).map_err(|error| damaged("a lifecycle policy").with_source(error))?;
+    let decision = decision::decide(tx, &repository, &policy.text, &parsed, now_ms)?;
+    Ok(Work::Begin(Box::new(decision)))
+}
+
+/// Whether nothing has changed that a decision rests on.
+fn holds(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    policy_text: &str,
+    counts_root_images: bool,
+    change_count: i64,
+) -> Result<bool, StoreError> {
+    let policy = lifecycle_policies::find(tx, repository_id)?;
+    Ok(policy.is_some_and(|policy| policy.text == policy_text)
+        && lifecycle_settings::counts_root_images(tx, repository_id)? == counts_root_images
+        && lifecycle_changes::count(tx, repository_id)? == change_count)
+}
+
+fn still_holds(tx: &mut dyn Tx, repository_id: i64, run: &LifecycleRun) -> Result<bool, StoreError> {
+    holds(tx, repository_id, &run.policy_text, run.counts_root_images, run.change_count)
+}
+
+/// Stores what was decided, to be done in steps; `false` if it no longer holds.
+pub fn begin(tx: &mut dyn Tx, repository_id: i64, decision: &Decision) -> Result<bool, StoreError> {
+    let Decision { policy_text, counts_root_images, change_count, .. } = decision;
+    if !holds(tx, repository_id, policy_text, *counts_root_images, *change_count)? {
+        return Ok(false);
+    }
+    // What was done before it was overtaken belongs to the same run.
+    let overtaken = lifecycle_runs::find(tx, repository_id)?.filter(|run| run.policy_text == *policy_text);
+    let run = LifecycleRun {
+        policy_text: policy_text.clone(),
+        counts_root_images: *counts_root_images,
+        change_count: *change_count,
+        decided_at_ms: decision.decided_at_ms,
+        action_count: i64::try_from(decision.actions.len()).unwrap_or(i64::MAX),
+        expired_count: overtaken.as_ref().map_or(0, |run| run.expired_count),
+        archived_count: overtaken.as_ref().map_or(0, |run| run.archived_count),
+        report: to_json(&Report::from(decision))?,
+    };
+    let mut steps = Vec::new();
+    for step in decision.actions.chunks(IMAGES_PER_STEP) {
+        let actions: Vec<StoredAction> = step.iter().map(StoredAction::new).collect::<Result<_, _>>()?;
+        steps.push(to_json(&actions)?);
+    }
+    lifecycle_runs::replace(tx, repository_id, &run, steps.into_iter())?;
+    Ok(true)
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There may be more.
+    Done,
+    /// Something has changed, so what is left must be decided anew.
+    Overtaken,
+    /// There was none left: the run of this repository is over, or was, if there is no report.
+    RunEnded(Option<Box<(RepositoryName, Report)>>),
+}
+
+/// Does the next step of the repository's run, or ends it.
+pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<Step, RegistryError> {
+    let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
+    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
+    if !still_holds(tx, repository_id, &run)? {
+        return Ok(Step::Overtaken);
+    }
+    let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
+        let report = finish(tx, repository_id, &run, now_ms)?;
+        return Ok(Step::RunEnded(Some(Box::new((repository.spec.name, report)))));
+    };
+    let actions: Vec<StoredAction> =
+        serde_json::from_str(&actions).map_err(|error| damaged("a step of a run").with_source(error))?;
+    let (mut expired_count, mut archived_count) = (0, 0);
+    for action in &actions {
+        match carry_out(tx, app, &repository, action, now_ms)? {
+            Outcome::Expired => expired_count += 1,
+            Outcome::Archived => archived_count += 1,
+            Outcome::Stays => {}
+            Outcome::Overtaken => {
+                lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?;
+                return Ok(Step::Overtaken);
+            }
+        }
+    }
+    lifecycle_runs::finish_step(tx, repository_id, number, expired_count, archived_count)?;
+    Ok(Step::Done)
+}
+
+/// What came of one action.
+enum Outcome {
+    /// The image is deleted.
+    Expired,
+    /// The image is in the archive.
+    Archived,
+    /// The image belongs to another one that keeps it where it is.
+    Stays,
+    /// It is no longer as it was when the action was decided.
+    Overtaken,
+}
+
+/// Acts on one image.
+fn carry_out(
+    tx: &mut dyn Tx,
+    app: &App,
+    repository: &Repository,
+    action: &StoredAction,
+    now_ms: i64,
+) -> Result<Outcome, RegistryError> {
+    let Some(image) = images::find(tx, repository.id, &action.digest)? else { return Ok(Outcome::Overtaken) };
+    if action.unless_pulled_after_ms.is_some_and(|time_ms| image.last_pulled_at_ms.is_some_and(|last| last > time_ms)) {
+        return Ok(Outcome::Overtaken);
+    }
+    // A referrer that came later would be left without its subject.
+    if lifecycle_images::count_referrers(tx, repository.id, &action.digest.to_string())? > action.referrer_count {
+        return Ok(Outcome::Overtaken);
+    }
+    let cause = Cause { at_ms: now_ms, ..Cause::now(app, Actor::Lifecycle) };
+    match action.action {
+        ImageAction::Expire => {
+            let reason = format!("lifecycle policy, rule {}", action.rule_priority);
+            let deletion = Deletion::new(app, cause, reason);
+            let deleted = delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)?;
+            Ok(if deleted.is_ok() { Outcome::Expired } else { Outcome::Overtaken })
+        }
+        ImageAction::Transition => {
+            let archived = storage_class::archive(tx, repository, &image, &cause)?;
+            // A referrer may have followed its subject already.
+            let is_archived = matches!(archived, Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)));
+            Ok(if is_archived { Outcome::Archived } else { Outcome::Stays })
+        }
+    }
+}
+
+fn finish(tx: &mut dyn Tx, repository_id: i64, run: &LifecycleRun, now_ms: i64) -> Result<Report, StoreError> {
+    let report = Report {
+        finished_at_ms: Some(now_ms),
+        expired_count: run.expired_count,
+        archived_count: run.archived_count,
+        ..read_report(&run.report)?
+    };
+    lifecycle_policies::note_run(tx, repository_id, run.decided_at_ms, &to_json(&report)?)?;
+    lifecycle_runs::delete(tx, repository_id)?;
+    Ok(report)
+}
