@@ -10,6 +10,7 @@ mod range;
 mod reference;
 mod referrers;
 mod repository_name;
+mod repository_prefix;
 mod tag;
 
 pub use digest::{Algorithm, Digest, DigestError, is_digest_like};
@@ -22,4 +23,5 @@ pub use range::{ByteRange, ContentRange, ContentRangeError, RangeOutcome};
 pub use reference::{Reference, ReferenceError};
 pub use referrers::{ReferrerEntry, referrers_index};
 pub use repository_name::{RepositoryName, RepositoryNameError};
+pub use repository_prefix::{RepositoryPrefix, RepositoryPrefixError};
 pub use tag::{Tag, TagError, TagFilter, TagFilterError};

@@ -37,7 +37,7 @@ impl RepositoryName {
 }
 
 /// Whether one part between slashes matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
-fn is_component(text: &[u8]) -> bool {
+pub(crate) fn is_component(text: &[u8]) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut rest = text;
     loop {

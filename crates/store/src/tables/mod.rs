@@ -10,6 +10,7 @@ pub mod identity_version;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
+pub mod pull_through_cache_rules;
 pub mod registry_id;
 pub mod registry_policies;
 pub mod removed_objects;
@@ -19,6 +20,7 @@ pub mod repository_policies;
 pub mod resource_tags;
 pub mod service_key_check;
 pub mod uploads;
+pub mod upstream_blobs;
 
 use crate::error::{StoreError, StoreErrorKind};
 
