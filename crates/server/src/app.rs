@@ -11,6 +11,7 @@ use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
@@ -82,6 +83,8 @@ pub struct App {
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.
     pub pull_times: PullTimes,
+    /// The pull through cache.
+    pub cache: Cache,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
 }

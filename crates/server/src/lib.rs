@@ -3,6 +3,7 @@
 pub mod app;
 mod auth;
 mod aws_api;
+mod cache;
 pub mod clock;
 pub mod config;
 pub mod credentials;
@@ -10,6 +11,7 @@ mod ecr;
 mod http;
 mod iam_api;
 mod jobs;
+mod outbound;
 mod registry;
 pub mod start;
 mod sts;

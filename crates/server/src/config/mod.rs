@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use store::blob::ServiceKey;
 
 use crate::app::Limits;
+use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
@@ -18,7 +19,9 @@ use crate::sts::web_identity::SourceConfig;
 
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
-pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, OidcConfig, TlsConfig};
+pub use sections::{
+    AccountConfig, DatabaseConfig, IssuerConfig, MirrorConfig, OidcConfig, PullThroughCacheConfig, TlsConfig,
+};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -87,6 +90,12 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
+    /// Where the pull through cache may go.
+    #[serde(default)]
+    pub pull_through_cache: PullThroughCacheConfig,
+    /// The transparent mirror.
+    #[serde(default)]
+    pub mirror: MirrorConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -228,6 +237,11 @@ impl Config {
         Ok(SourceConfig { allow_private_networks: self.oidc.allow_private_networks, files })
     }
 
+    /// Where the pull through cache may go.
+    pub(crate) fn cache_settings(&self) -> Result<CacheSettings, ConfigError> {
+        CacheSettings::read(&self.pull_through_cache)
+    }
+
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -248,6 +262,7 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.cache_settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -293,6 +308,7 @@ impl Config {
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

@@ -3,6 +3,7 @@
 mod constraints;
 mod errors;
 mod paging;
+mod pull_through_cache_rules;
 mod resource_tags;
 mod shapes;
 
@@ -10,11 +11,14 @@ mod batch_check_layer_availability;
 mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
+mod create_pull_through_cache_rule;
 mod create_repository;
+mod delete_pull_through_cache_rule;
 mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_policy;
 mod describe_images;
+mod describe_pull_through_cache_rules;
 mod describe_registry;
 mod describe_repositories;
 mod get_account_setting;
@@ -33,7 +37,9 @@ mod put_registry_policy;
 mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
+mod update_pull_through_cache_rule;
 mod upload_layer_part;
+mod validate_pull_through_cache_rule;
 
 use crate::aws_api::operation::Entry;
 
@@ -43,11 +49,14 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_delete_image::BatchDeleteImage>(),
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
+    Entry::of::<create_pull_through_cache_rule::CreatePullThroughCacheRule>(),
     Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<delete_pull_through_cache_rule::DeletePullThroughCacheRule>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<describe_images::DescribeImages>(),
+    Entry::of::<describe_pull_through_cache_rules::DescribePullThroughCacheRules>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
@@ -66,5 +75,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<update_pull_through_cache_rule::UpdatePullThroughCacheRule>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
+    Entry::of::<validate_pull_through_cache_rule::ValidatePullThroughCacheRule>(),
 ];
