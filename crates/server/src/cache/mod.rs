@@ -3,8 +3,13 @@
 //! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
 //! they are stored, and are known by their digests before anybody gets the last of them.
 
+pub mod blobs;
 mod challenge;
 pub mod credentials;
+pub mod failure;
+mod flights;
+mod import;
+pub mod pull;
 pub mod settings;
 pub mod upstream;
 pub mod upstream_registry;
@@ -13,7 +18,11 @@ use oci::RepositoryName;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 
 use crate::app::App;
+use blobs::BlobFetches;
 use credentials::CredentialsError;
+use failure::CacheFailure;
+use flights::Flights;
+use pull::Outages;
 use settings::CacheSettings;
 use upstream::{UpstreamClient, UpstreamRepository};
 
@@ -23,12 +32,22 @@ pub struct Cache {
     pub settings: CacheSettings,
     /// Asks upstreams.
     pub upstream: UpstreamClient,
+    /// Blobs on their way.
+    pub blobs: BlobFetches,
+    imports: Flights<Result<(), CacheFailure>>,
+    outages: Outages,
 }
 
 impl Cache {
     /// With nothing under way.
     pub fn new(settings: CacheSettings) -> Self {
-        Self { upstream: UpstreamClient::new(&settings), settings }
+        Self {
+            upstream: UpstreamClient::new(&settings),
+            settings,
+            blobs: BlobFetches::default(),
+            imports: Flights::default(),
+            outages: Outages::default(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod changes;
 pub mod delete;
 pub mod errors;
+pub mod import;
 pub mod pull;
 pub mod pull_times;
 pub mod push;

@@ -7,10 +7,11 @@ use store::db::Tx;
 use store::tables::images::NewImage;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
+use store::tables::upstream_blobs::{self, BlobSource};
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::changes::{self, Cause, Change};
-use super::errors::RegistryError;
+use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
 use crate::app::App;
 
@@ -80,21 +81,34 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         media_type: manifest.media_type.clone(),
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
     };
-    let context = manifest_context(&push.registry, &push.repository, &digest);
-    let new = NewImage {
+    let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
+    let new = new_image(app, &place, digest, &manifest, &push.manifest, push.cause.at_ms);
+    app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
+    Ok(pushed)
+}
+
+/// What is stored of an image.
+pub(super) fn new_image(
+    app: &App,
+    place: &RepositoryRef,
+    digest: Digest,
+    manifest: &Manifest,
+    bytes: &[u8],
+    pushed_at_ms: i64,
+) -> NewImage {
+    let context = manifest_context(&place.registry, &place.name, &digest);
+    NewImage {
         digest,
         media_type: manifest.media_type.to_string(),
         artifact_media_type: manifest.artifact_media_type().map(str::to_owned),
         artifact_type: manifest.referrer_artifact_type().map(str::to_owned),
         annotations: manifest.annotations.clone(),
-        subject: pushed.subject,
+        subject: manifest.subject.as_ref().map(|subject| subject.digest),
         size_bytes: manifest.image_size_bytes(),
-        manifest_bytes: push.manifest.len() as u64,
-        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
-        pushed_at_ms: push.cause.at_ms,
-    };
-    app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
-    Ok(pushed)
+        manifest_bytes: bytes.len() as u64,
+        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, bytes),
+        pushed_at_ms,
+    }
 }
 
 fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
@@ -121,7 +135,7 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
                 (false, _) => image.id,
             }
         }
-        None => insert_image(tx, &repository, manifest, new)?,
+        None => insert_image(tx, &repository, manifest, new, None)?,
     };
     let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
@@ -140,17 +154,22 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     Ok(())
 }
 
-/// Stores an image that the repository does not have, and counts all that it names.
-fn insert_image(
+/// Stores an image that the repository does not have, and counts all that it names. Blobs of an image that comes from
+/// upstream may still be there, and images of its lists too: they come when they are asked for.
+pub(super) fn insert_image(
     tx: &mut dyn Tx,
     repository: &Repository,
     manifest: &Manifest,
     new: &NewImage,
+    upstream: Option<&BlobSource>,
 ) -> Result<i64, RegistryError> {
     let mut counted = Vec::new();
     let mut missing = Vec::new();
     for blob in manifest.blobs() {
         if repository_blobs::add_image(tx, repository.id, &blob.digest, blob.media_type)? {
+            counted.push(blob.digest);
+        } else if let Some(source) = upstream.filter(|_| blob.is_required) {
+            upstream_blobs::add_image(tx, repository.id, &blob.digest, blob.size_bytes, blob.media_type, source)?;
             counted.push(blob.digest);
         } else if blob.is_required {
             missing.push(blob.digest);
@@ -164,7 +183,7 @@ fn insert_image(
     for child in manifest.children() {
         match images::find(tx, repository.id, &child.digest)? {
             Some(image) => largest_child = image.size_bytes.max(largest_child),
-            None if missing.contains(&child.digest) => {}
+            None if upstream.is_some() || missing.contains(&child.digest) => {}
             None => missing.push(child.digest),
         }
         children.push(child.digest);

@@ -5,6 +5,7 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
+use crate::cache;
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
@@ -19,7 +20,11 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
-    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
+    let selector = reference.into();
+    cache::pull::prepare(request.http, &request.caller, &request.registry, name, &selector)
+        .await
+        .map_err(V2Error::of_image)?;
+    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
     let pulled = pull::manifest(&request.http.app, query).await?;
     let digest = pulled.image.digest.to_string();
     let is_known =

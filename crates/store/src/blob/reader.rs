@@ -23,7 +23,8 @@ use crate::error::{StoreError, StoreErrorKind};
 /// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
 const BATCH_SEGMENTS: u64 = 2;
 
-/// An open object.
+/// An open object. Cheap to clone.
+#[derive(Clone)]
 pub struct BlobReader {
     inner: Arc<Inner>,
 }
@@ -37,6 +38,23 @@ struct Inner {
 
 impl BlobReader {
     pub(super) fn open(path: &Path, object: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
+        let reader = Self::open_growing(path, object, key, size_bytes)?;
+        let file = &reader.inner.file;
+        let length =
+            file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {object}"), error))?.len();
+        let expected = segment::file_bytes(size_bytes);
+        if length != expected {
+            return Err(damaged(object, &format!("its file has {length} bytes, not {expected}")));
+        }
+        Ok(reader)
+    }
+
+    pub(super) fn open_growing(
+        path: &Path,
+        object: ObjectId,
+        key: &DataKey,
+        size_bytes: u64,
+    ) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 damaged(object, "its file is missing")
@@ -44,12 +62,6 @@ impl BlobReader {
                 StoreError::io(format!("cannot open object {object}"), error)
             }
         })?;
-        let length =
-            file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {object}"), error))?.len();
-        let expected = segment::file_bytes(size_bytes);
-        if length != expected {
-            return Err(damaged(object, &format!("its file has {length} bytes, not {expected}")));
-        }
         Ok(Self { inner: Arc::new(Inner { file, key: key.cipher(), object, size_bytes }) })
     }
 
