@@ -311,6 +311,112 @@ def delete_registry_policy(ecr):
     with_registry_policy(ecr, check)
 
 
+LIFECYCLE_POLICY = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5},
+                "action": {"type": "expire"},
+            }
+        ]
+    },
+    indent=1,
+)
+PUSH = {"appliedFor": ["CREATE_ON_PUSH"]}
+
+
+def new_template(ecr, **members):
+    """A template for a prefix of its own; returns it."""
+    parameters = {"prefix": f"contract-{uuid.uuid4().hex}", **PUSH, **members}
+    made = ecr.call("CreateRepositoryCreationTemplate", **parameters)
+    assert made["registryId"] == ecr.account
+    return made["repositoryCreationTemplate"]
+
+
+def without_times(template):
+    return {name: value for name, value in template.items() if name not in ("createdAt", "updatedAt")}
+
+
+FULL_TEMPLATE = {
+    "description": "what for",
+    "encryptionConfiguration": {"encryptionType": "AES256"},
+    "resourceTags": [{"Key": "z", "Value": "1"}, {"Key": "a", "Value": ""}],
+    "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+    "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "dev-*"}],
+    "repositoryPolicy": REPOSITORY_POLICY,
+    "lifecyclePolicy": LIFECYCLE_POLICY,
+    "appliedFor": ["PULL_THROUGH_CACHE", "REPLICATION"],
+    "customRoleArn": "arn:aws:iam::123456789012:role/path/creator",
+}
+
+
+@succeeds
+def create_repository_creation_template(ecr):
+    plain = new_template(ecr)
+    defaults = {"imageTagMutability": "MUTABLE", "encryptionConfiguration": {"encryptionType": "AES256"}, **PUSH}
+    assert without_times(plain) == {"prefix": plain["prefix"], **defaults}
+    full = new_template(ecr, prefix=f"contract/{uuid.uuid4().hex}/", **FULL_TEMPLATE)
+    assert without_times(full) == {"prefix": full["prefix"], **FULL_TEMPLATE}
+    for key in ("", "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"):
+        made = new_template(ecr, encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key})
+        assert made["encryptionConfiguration"].get("kmsKey", "") == key
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=made["prefix"])
+    for template in (plain, full):
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
+
+
+@succeeds
+def describe_repository_creation_templates(ecr):
+    made = [new_template(ecr) for _ in range(3)]
+    prefixes = sorted(template["prefix"] for template in made)
+    found = ecr.call("DescribeRepositoryCreationTemplates", prefixes=[*prefixes, "absent"])
+    assert [template["prefix"] for template in found["repositoryCreationTemplates"]] == prefixes
+    found = ecr.call("DescribeRepositoryCreationTemplates", prefixes=["absent"])
+    assert found == {"registryId": ecr.account, "repositoryCreationTemplates": []}
+    paged, token = [], {}
+    while True:
+        page = ecr.call("DescribeRepositoryCreationTemplates", maxResults=1, prefixes=prefixes, **token)
+        paged += [template["prefix"] for template in page["repositoryCreationTemplates"]]
+        if "nextToken" not in page:
+            break
+        token = {"nextToken": page["nextToken"]}
+    assert paged == prefixes
+    everything = ecr.call("DescribeRepositoryCreationTemplates")["repositoryCreationTemplates"]
+    assert set(prefixes) <= {template["prefix"] for template in everything}
+    for prefix in prefixes:
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=prefix)
+
+
+@succeeds
+def update_repository_creation_template(ecr):
+    made = new_template(ecr)
+    prefix = made["prefix"]
+
+    def update(**members):
+        return ecr.call("UpdateRepositoryCreationTemplate", prefix=prefix, **members)["repositoryCreationTemplate"]
+
+    full = update(**FULL_TEMPLATE)
+    assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
+    assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
+    assert without_times(update()) == without_times(full), "what is left out stays"
+    cleared = {"description": "", "repositoryPolicy": "", "lifecyclePolicy": "", "customRoleArn": "", "resourceTags": []}
+    assert without_times(update(**cleared)) == {
+        name: value for name, value in without_times(full).items() if name not in cleared
+    }
+    mutable = update(imageTagMutability="MUTABLE_WITH_EXCLUSION")
+    assert mutable["imageTagMutabilityExclusionFilters"] == FULL_TEMPLATE["imageTagMutabilityExclusionFilters"]
+    assert "imageTagMutabilityExclusionFilters" not in update(imageTagMutability="MUTABLE")
+    ecr.call("DeleteRepositoryCreationTemplate", prefix=prefix)
+
+
+@succeeds
+def delete_repository_creation_template(ecr):
+    made = new_template(ecr)
+    deleted = ecr.call("DeleteRepositoryCreationTemplate", prefix=f"{made['prefix']}/")
+    assert deleted["repositoryCreationTemplate"] == made
+
+
 IMPLEMENTED = sorted(SUCCESSES)
 NOT_IMPLEMENTED = sorted(set(model_check.model().operation_names) - set(IMPLEMENTED))
 
@@ -692,6 +798,107 @@ def locked_out(ecr):
     }
 
 
+@provokes("CreateRepositoryCreationTemplate", "TemplateAlreadyExistsException")
+def template_twice(ecr):
+    prefix = new_template(ecr)["prefix"]
+    text = (
+        f"The repository creation template with prefix '{prefix}/' already exists in the registry with id "
+        f"'{ecr.account}'"
+    )
+    return {"prefix": f"{prefix}/", **PUSH}, text
+
+
+for name in ("UpdateRepositoryCreationTemplate", "DeleteRepositoryCreationTemplate"):
+
+    @provokes(name, "TemplateNotFoundException")
+    def absent_template(ecr):
+        text = (
+            "The repository creation template with prefix 'absent' does not exist in the registry with id "
+            f"'{ecr.account}'"
+        )
+        return {"prefix": "absent"}, text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_templates_left(ecr):
+    """A registry has room for few templates, and they change what pushes do."""
+    yield
+    for template in ecr.call("DescribeRepositoryCreationTemplates")["repositoryCreationTemplates"]:
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
+
+
+BAD_PREFIXES = ("", "/", "a//b", "-a", "root", "ROOT/", "a" * 257)
+for prefix in BAD_PREFIXES:
+    for name, parameters in {
+        "CreateRepositoryCreationTemplate": PUSH,
+        "UpdateRepositoryCreationTemplate": {},
+        "DeleteRepositoryCreationTemplate": {},
+    }.items():
+
+        @provokes(name, "ValidationException")
+        def bad_prefix(ecr, prefix=prefix, parameters=parameters):
+            return {"prefix": prefix, **parameters}
+
+    @provokes("DescribeRepositoryCreationTemplates", "ValidationException")
+    def bad_prefix_in_a_list(ecr, prefix=prefix):
+        return {"prefixes": ["good", prefix]}
+
+
+@provokes("DescribeRepositoryCreationTemplates", INVALID)
+def bad_token_of_templates(ecr):
+    return {"nextToken": "garbage"}
+
+
+BAD_TEMPLATES = {
+    "ValidationException": [
+        {"appliedFor": []},
+        {"appliedFor": ["SOMETIMES"]},
+        {"description": "x" * 257},
+        {"encryptionConfiguration": {"encryptionType": "ROT13"}},
+        {"encryptionConfiguration": {}},
+        {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "alias/aws/ecr"}},
+    ],
+    INVALID: [
+        {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
+        {"imageTagMutability": "SOMETIMES"},
+        {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
+        {"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}]},
+        {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
+        {"repositoryPolicy": "{"},
+        {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
+        {"lifecyclePolicy": "{" + " " * 200},
+        {"lifecyclePolicy": LIFECYCLE_POLICY + " " * 30_720},
+        {"lifecyclePolicy": '{"rules": []}'},
+        {"resourceTags": [{"Key": "aws:k", "Value": "v"}]},
+        {"resourceTags": [{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}]},
+        {"resourceTags": [{"Key": f"k{number}", "Value": "v"} for number in range(51)]},
+        {"resourceTags": [{"Key": "k", "Value": "v" * 257}]},
+        {"customRoleArn": "creator"},
+        {"customRoleArn": "arn:aws:iam::210987654321:role/of-another-account"},
+    ],
+}
+for error, members in ((error, members) for error, cases in BAD_TEMPLATES.items() for members in cases):
+
+    @provokes("CreateRepositoryCreationTemplate", error)
+    def bad_template(ecr, members=members):
+        return {"prefix": "bad", **PUSH, **members}
+
+    @provokes("UpdateRepositoryCreationTemplate", error)
+    def bad_template_later(ecr, members=members):
+        if not described(ecr, "updated-badly"):
+            new_template(ecr, prefix="updated-badly")
+        return {"prefix": "updated-badly", **members}
+
+
+def described(ecr, prefix):
+    return ecr.call("DescribeRepositoryCreationTemplates", prefixes=[prefix])["repositoryCreationTemplates"]
+
+
+@provokes("CreateRepositoryCreationTemplate", "ValidationException")
+def template_for_nothing(ecr):
+    return {"prefix": "bad"}
+
+
 # Modelled errors that nobody can provoke from outside here, with the reason.
 NOT_PROVOKED = {
     "ServerException": "a fault of the server, not of a request",
@@ -702,6 +909,8 @@ NOT_PROVOKED = {
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
+    ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
+    ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",

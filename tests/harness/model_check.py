@@ -66,6 +66,18 @@ ALWAYS_PRESENT = {
     "GetRegistryPolicyResponse": {"registryId", "policyText"},
     "DeleteRegistryPolicyResponse": {"registryId", "policyText"},
     "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "RepositoryCreationTemplate": {
+        "prefix",
+        "encryptionConfiguration",
+        "imageTagMutability",
+        "appliedFor",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "UpdateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DeleteRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DescribeRepositoryCreationTemplatesResponse": {"registryId", "repositoryCreationTemplates"},
     "GetAccountSettingResponse": {"name", "value"},
     "PutAccountSettingResponse": {"name", "value"},
 }

@@ -21,6 +21,8 @@ pub enum PolicyKind {
     Trust,
     Repository,
     Registry,
+    /// A secret of Secrets Manager.
+    Secret,
 }
 
 /// Whether a statement lets in or keeps out.
@@ -82,6 +84,18 @@ impl Policy {
     /// Whether every statement names no other actions than these, each spelled out.
     pub fn is_only_about(&self, actions: &[&str]) -> bool {
         self.0.statements.iter().all(|statement| statement.actions.are_among(actions))
+    }
+
+    /// Whether a statement lets everybody in without a condition.
+    pub fn is_public(&self) -> bool {
+        self.0.statements.iter().any(|statement| {
+            let principals = statement.principals.as_ref();
+            statement.effect == Effect::Allow
+                && statement.conditions.is_empty()
+                && principals.is_some_and(|principals| {
+                    principals.negated || principals.patterns.contains(&PrincipalPattern::Everyone)
+                })
+        })
     }
 
     /// The AWS principals that it names, as written: ARNs, account ids, unique ids; not `*`.

@@ -13,6 +13,7 @@ mod iam_api;
 mod jobs;
 mod outbound;
 mod registry;
+mod secrets;
 pub mod start;
 mod sts;
 #[cfg(test)]

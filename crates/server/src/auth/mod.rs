@@ -5,6 +5,7 @@ pub mod allowed;
 pub mod assume;
 pub mod authorize;
 pub mod caller;
+pub mod create_on_push;
 pub mod directory;
 pub mod download_url;
 pub mod failures;

@@ -20,6 +20,7 @@ use super::failure::CacheFailure;
 use super::upstream::{UpstreamFailure, UpstreamRepository};
 use crate::app::App;
 use crate::outbound::cause_of;
+use crate::registry::creation::IfAbsent;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::repositories::require;
 use crate::registry::uploads::{self, MAX_LAYER_BYTES, UploadSession};
@@ -242,7 +243,7 @@ async fn fetch(app: &Arc<App>, blob: &AwaitedBlob, state: &watch::Sender<State>)
         return Err(RegistryError::LayerTooLarge.into());
     }
     let RepositoryRef { registry, name } = &blob.place;
-    let upload = uploads::begin(app, registry, name).await?;
+    let upload = uploads::begin(app, registry, name, IfAbsent::Refuse).await?;
     let session = uploads::open(app, registry, name, upload.id).await?;
     state.send_replace(State::Coming {
         object: upload.object,

@@ -6,6 +6,7 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
+use crate::secrets::{self, SecretProblem, UpstreamCredential};
 
 /// A user name and a password. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -55,11 +56,20 @@ impl fmt::Display for CredentialsError {
     }
 }
 
-/// The user name and password of a secret.
-pub async fn read(_app: &App, registry: &RegistryId, arn: &str) -> Result<Credentials, CredentialsError> {
+/// The user name and password of a secret (replication-cache-templates.md 2: of the rule's own account and region).
+pub async fn read(app: &App, registry: &RegistryId, arn: &str) -> Result<Credentials, CredentialsError> {
     let parsed: aws::Arn = arn.parse().map_err(|_| CredentialsError::NotFound(arn.to_owned()))?;
     if parsed.account() != registry.account.as_str() || parsed.region() != registry.region.as_str() {
         return Err(CredentialsError::NotAccessible(arn.to_owned()));
     }
-    Err(CredentialsError::NotFound(arn.to_owned()))
+    match secrets::read_for_pull_through(app, registry, arn).await {
+        Ok(UpstreamCredential { username, access_token }) => {
+            Ok(Credentials { username, access_token: (*access_token).clone() })
+        }
+        Err(SecretProblem::NotFound | SecretProblem::Deleted) => Err(CredentialsError::NotFound(arn.to_owned())),
+        Err(SecretProblem::NotJson | SecretProblem::MissingMember(_)) => {
+            Err(CredentialsError::NotReadable(arn.to_owned()))
+        }
+        Err(SecretProblem::Store(error)) => Err(CredentialsError::Store(error)),
+    }
 }

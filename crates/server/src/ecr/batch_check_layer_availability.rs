@@ -2,15 +2,18 @@
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
 use store::tables::registry_id::RegistryId;
+use store::tables::{repositories, repository_blobs};
 
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
+use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
-use crate::registry::repositories::require;
-use store::tables::repository_blobs;
+use crate::registry::repositories::not_found;
 
 /// The operation.
 pub struct BatchCheckLayerAvailability;
@@ -78,33 +81,47 @@ impl Operation for BatchCheckLayerAvailability {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let output = call.app().db.read(move |tx| {
-            let repository = require(tx, &checked.registry, &checked.name)?;
-            let mut output = Output { layers: Vec::new(), failures: Vec::new() };
-            for text in &checked.digests {
-                let layer_digest = text.clone();
-                if text.is_empty() || !oci::is_digest_like(text) {
-                    let (failure_code, failure_reason) = if text.is_empty() {
-                        ("MissingLayerDigest", "Missing layer digest")
-                    } else {
-                        ("InvalidLayerDigest", "Invalid layer digest")
-                    };
-                    output.failures.push(LayerFailure { layer_digest, failure_code, failure_reason });
-                    continue;
-                }
-                let blob = match text.parse() {
-                    Ok(digest) => repository_blobs::find(tx, repository.id, &digest)?,
-                    Err(_) => None,
+        let Checked { registry, name, digests } = &checked;
+        let look = |if_absent| {
+            let (registry, name, digests) = (registry.clone(), name.clone(), digests.clone());
+            call.app().db.read(move |tx| {
+                let repository = match repositories::find(tx, &registry, &name)? {
+                    // A push asks before it sends anything: what it would create has no layers yet.
+                    None if if_absent == IfAbsent::Create => None,
+                    Some(repository) => Some(repository),
+                    None => return Err(not_found(&registry, &name)),
                 };
-                output.layers.push(Layer {
-                    layer_digest,
-                    layer_availability: if blob.is_some() { "AVAILABLE" } else { "UNAVAILABLE" },
-                    layer_size: blob.as_ref().map(|blob| blob.stored.size_bytes),
-                    media_type: blob.and_then(|blob| blob.media_type).filter(|text| !text.is_empty()),
-                });
-            }
-            Ok::<_, RegistryError>(output)
-        });
-        Ok(output.await?)
+                availability(tx, repository.map(|repository| repository.id), &digests)
+            })
+        };
+        Ok(create_on_push::pushing(call.http, &call.caller, registry, name, look).await?)
     }
+}
+
+/// Which of the layers a repository has; none at all if it is not there yet.
+fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String]) -> Result<Output, RegistryError> {
+    let mut output = Output { layers: Vec::new(), failures: Vec::new() };
+    for text in digests {
+        let layer_digest = text.clone();
+        if text.is_empty() || !oci::is_digest_like(text) {
+            let (failure_code, failure_reason) = if text.is_empty() {
+                ("MissingLayerDigest", "Missing layer digest")
+            } else {
+                ("InvalidLayerDigest", "Invalid layer digest")
+            };
+            output.failures.push(LayerFailure { layer_digest, failure_code, failure_reason });
+            continue;
+        }
+        let blob = match (repository_id, text.parse()) {
+            (Some(id), Ok(digest)) => repository_blobs::find(tx, id, &digest)?,
+            (None, _) | (_, Err(_)) => None,
+        };
+        output.layers.push(Layer {
+            layer_digest,
+            layer_availability: if blob.is_some() { "AVAILABLE" } else { "UNAVAILABLE" },
+            layer_size: blob.as_ref().map(|blob| blob.stored.size_bytes),
+            media_type: blob.and_then(|blob| blob.media_type).filter(|text| !text.is_empty()),
+        });
+    }
+    Ok(output)
 }

@@ -7,7 +7,7 @@ use store::tables::repositories::NewRepository;
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ExclusionFilter, Repository};
+use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
@@ -45,8 +45,6 @@ struct EncryptionConfiguration {
 pub struct Output {
     repository: Repository,
 }
-
-const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
 
 fn check_encryption(configuration: Option<EncryptionConfiguration>) -> Result<String, EcrError> {
     let Some(configuration) = configuration else { return Ok(ENCRYPTION_TYPES[0].to_owned()) };

@@ -53,6 +53,12 @@ pub enum EcrError {
     RepositoryPolicyNotFound(RepositoryRef),
     /// The registry has no policy.
     RegistryPolicyNotFound(RegistryId),
+    /// There is a creation template for the prefix.
+    TemplateAlreadyExists(RegistryId, RepositoryPrefix),
+    /// There is no creation template for the prefix.
+    TemplateNotFound(RegistryId, RepositoryPrefix),
+    /// A registry can have so many creation templates.
+    TooManyTemplates,
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// The answer would hold more bytes of manifests than one may.
@@ -150,6 +156,27 @@ impl IntoAwsError for EcrError {
                 "RegistryPolicyNotFoundException",
                 format!("Registry policy does not exist in the registry with id '{}'", registry.account),
             ),
+            Self::TemplateAlreadyExists(registry, prefix) => AwsError::new(
+                "TemplateAlreadyExistsException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TemplateNotFound(registry, prefix) => AwsError::new(
+                "TemplateNotFoundException",
+                format!(
+                    "The repository creation template with prefix '{prefix}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyTemplates => AwsError::new(
+                "LimitExceededException",
+                format!(
+                    "A registry can have at most {} repository creation templates",
+                    super::creation_templates::MAX_TEMPLATES
+                ),
+            ),
             Self::TooManyParts(limit) => {
                 AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
             }
@@ -232,6 +259,9 @@ fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError {
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound => new("ImageNotFoundException"),
         RegistryError::ImageReferenced(_) => invalid_parameter("imageIds", &message),
+        RegistryError::TemplateKmsKeyNotFound { .. } => {
+            new("KmsException").with("kmsError", "NotFoundException".into())
+        }
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

@@ -7,6 +7,7 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
+use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::uploads;
 
@@ -54,7 +55,9 @@ impl Operation for InitiateLayerUpload {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let upload = uploads::begin(call.app(), &checked.registry, &checked.name).await?;
+        let Checked { registry, name } = &checked;
+        let begin = |if_absent| uploads::begin(call.app(), registry, name, if_absent);
+        let upload = create_on_push::pushing(call.http, &call.caller, registry, name, begin).await?;
         Ok(Output { upload_id: upload.id.to_string(), part_size: PART_BYTES })
     }
 }

@@ -1,6 +1,7 @@
 //! ECR's API: one file per operation, one line per operation in `OPERATIONS`.
 
 mod constraints;
+mod creation_templates;
 mod errors;
 mod paging;
 mod pull_through_cache_rules;
@@ -13,14 +14,17 @@ mod batch_get_image;
 mod complete_layer_upload;
 mod create_pull_through_cache_rule;
 mod create_repository;
+mod create_repository_creation_template;
 mod delete_pull_through_cache_rule;
 mod delete_registry_policy;
 mod delete_repository;
+mod delete_repository_creation_template;
 mod delete_repository_policy;
 mod describe_images;
 mod describe_pull_through_cache_rules;
 mod describe_registry;
 mod describe_repositories;
+mod describe_repository_creation_templates;
 mod get_account_setting;
 mod get_authorization_token;
 mod get_download_url_for_layer;
@@ -38,6 +42,7 @@ mod set_repository_policy;
 mod tag_resource;
 mod untag_resource;
 mod update_pull_through_cache_rule;
+mod update_repository_creation_template;
 mod upload_layer_part;
 mod validate_pull_through_cache_rule;
 
@@ -51,14 +56,17 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_pull_through_cache_rule::CreatePullThroughCacheRule>(),
     Entry::of::<create_repository::CreateRepository>(),
+    Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
     Entry::of::<delete_pull_through_cache_rule::DeletePullThroughCacheRule>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
+    Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_pull_through_cache_rules::DescribePullThroughCacheRules>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
+    Entry::of::<describe_repository_creation_templates::DescribeRepositoryCreationTemplates>(),
     Entry::of::<get_account_setting::GetAccountSetting>(),
     Entry::of::<get_authorization_token::GetAuthorizationToken>(),
     Entry::of::<get_download_url_for_layer::GetDownloadUrlForLayer>(),
@@ -76,6 +84,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<update_pull_through_cache_rule::UpdatePullThroughCacheRule>(),
+    Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
     Entry::of::<validate_pull_through_cache_rule::ValidatePullThroughCacheRule>(),
 ];

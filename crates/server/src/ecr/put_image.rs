@@ -8,8 +8,10 @@ use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{Image, ImageIdentifier};
 use crate::auth::authorize::Need;
+use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
+use crate::registry::creation::IfAbsent;
 use crate::registry::push::{self, Face, Push};
 
 /// The operation.
@@ -59,7 +61,8 @@ impl Operation for PutImage {
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
         let cause = Cause::of_caller(call.app(), &call.caller);
-        Ok(Push { face: Face::Api, registry, repository, tag, digest, media_type, manifest, cause })
+        let if_absent = IfAbsent::Refuse;
+        Ok(Push { face: Face::Api, registry, repository, if_absent, tag, digest, media_type, manifest, cause })
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {
@@ -70,7 +73,8 @@ impl Operation for PutImage {
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
         let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tag.clone());
         let manifest = push.manifest.clone();
-        let pushed = push::put_image(call.app(), push).await?;
+        let put = |if_absent| push::put_image(call.app(), Push { if_absent, ..push.clone() });
+        let pushed = create_on_push::pushing(call.http, &call.caller, &registry, &repository, put).await?;
         Ok(Output {
             image: Image {
                 registry_id: registry.account.to_string(),

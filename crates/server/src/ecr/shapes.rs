@@ -42,12 +42,23 @@ struct ScanningConfiguration {
     scan_on_push: bool,
 }
 
+/// What a repository can be encrypted with; the first is what it is encrypted with unless something else is said.
+pub const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
+
+/// `EncryptionConfiguration` of an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EncryptionConfiguration {
+pub struct EncryptionConfiguration {
     encryption_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     kms_key: Option<String>,
+}
+
+impl EncryptionConfiguration {
+    /// As stored.
+    pub fn new(encryption_type: String, kms_key: Option<String>) -> Self {
+        Self { encryption_type, kms_key }
+    }
 }
 
 impl Repository {
@@ -63,10 +74,7 @@ impl Repository {
             image_tag_mutability: spec.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&spec.tag_mutability_filters),
             image_scanning_configuration: ScanningConfiguration { scan_on_push: spec.scan_on_push },
-            encryption_configuration: EncryptionConfiguration {
-                encryption_type: spec.encryption_type.clone(),
-                kms_key: spec.kms_key.clone(),
-            },
+            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type.clone(), spec.kms_key.clone()),
         }
     }
 }
@@ -103,20 +111,34 @@ pub fn tag_mutability(
     mode: Option<&str>,
     filters: Option<Vec<ExclusionFilter>>,
 ) -> Result<(TagMutability, Vec<TagFilter>), EcrError> {
-    let mode = match mode {
-        None => TagMutability::Mutable,
-        Some(text) => constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)?,
-    };
-    let filters = match filters {
+    let mode = mode.map(mutability_mode).transpose()?.unwrap_or(TagMutability::Mutable);
+    with_filters(mode, filters.map(exclusion_filters).transpose()?)
+}
+
+/// A mutability mode.
+pub fn mutability_mode(text: &str) -> Result<TagMutability, EcrError> {
+    constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)
+}
+
+/// A mode with the filters that go with it.
+pub fn with_filters(
+    mode: TagMutability,
+    filters: Option<Vec<TagFilter>>,
+) -> Result<(TagMutability, Vec<TagFilter>), EcrError> {
+    match filters {
         None if mode.takes_filters() => {
-            return Err(EcrError::parameter(FILTERS, format!("must be given with '{}'", mode.as_str())));
+            Err(EcrError::parameter(FILTERS, format!("must be given with '{}'", mode.as_str())))
         }
-        None => return Ok((mode, Vec::new())),
         Some(_) if !mode.takes_filters() => {
-            return Err(EcrError::parameter(FILTERS, format!("must not be given with '{}'", mode.as_str())));
+            Err(EcrError::parameter(FILTERS, format!("must not be given with '{}'", mode.as_str())))
         }
-        filters => constraints::list(FILTERS, filters, 1, 5)?,
-    };
+        filters => Ok((mode, filters.unwrap_or_default())),
+    }
+}
+
+/// Checks exclusion filters: 1 to 5.
+pub fn exclusion_filters(filters: Vec<ExclusionFilter>) -> Result<Vec<TagFilter>, EcrError> {
+    let filters = constraints::list(FILTERS, Some(filters), 1, 5)?;
     let filters = filters.into_iter().map(|filter| {
         let kind = constraints::required("filterType", filter.filter_type)?;
         constraints::one_of("filterType", &kind, &["WILDCARD"], |name| name)?;
@@ -128,7 +150,7 @@ pub fn tag_mutability(
             )
         })
     });
-    Ok((mode, filters.collect::<Result<_, _>>()?))
+    filters.collect()
 }
 
 /// `ImageIdentifier`.

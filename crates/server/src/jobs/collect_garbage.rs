@@ -1,10 +1,11 @@
-//! Garbage: uploads that do not grow, blobs that no image names, objects that no row names.
+//! Garbage: uploads that do not grow, blobs that no image names, objects that no row names, secrets whose time is up.
 //!
 //! Each step is a small transaction, so nothing waits long for it, and each can end at any moment: what it leaves is
 //! found again by the next run.
 
+use store::db::Tx;
 use store::error::StoreError;
-use store::tables::{blobs, removed_objects, repository_blobs, uploads};
+use store::tables::{blobs, removed_objects, repository_blobs, secrets, uploads};
 
 use crate::app::App;
 
@@ -19,7 +20,17 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     while app.db.write(move |tx| uploads::abandon_stale(tx, stale_ms, now_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| repository_blobs::collect_unreferenced(tx, unreferenced_ms, BATCH)).await? == BATCH {}
     while app.db.write(move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH)).await? == BATCH {}
+    while app.db.write(move |tx| purge_secrets(tx, now_ms)).await? == BATCH {}
     remove_objects(app, now_ms - app.limits.object_grace_ms).await
+}
+
+/// Deletes secrets whose recovery window has ended; says how many.
+fn purge_secrets(tx: &mut dyn Tx, now_ms: i64) -> Result<usize, StoreError> {
+    let due = secrets::list_due(tx, now_ms, BATCH)?;
+    for id in &due {
+        secrets::delete(tx, *id)?;
+    }
+    Ok(due.len())
 }
 
 /// Deletes bytes first and the note of them after: a crash between the two is repaired by doing it again.

@@ -7,6 +7,7 @@ use store::tables::blobs::{self, StoredBlob};
 use store::tables::registry_id::RegistryId;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::require;
 use super::settings;
@@ -43,12 +44,13 @@ pub async fn mount(
     from: RepositoryName,
     to: RepositoryName,
     digest: Digest,
+    if_absent: IfAbsent,
 ) -> Result<bool, RegistryError> {
     let registry = registry.clone();
     let now_ms = app.now_ms();
     app.db
         .write(move |tx| {
-            let target = require(tx, &registry, &to)?;
+            let target = require_for_push(tx, &registry, &to, if_absent, now_ms)?;
             if !settings::is_blob_mounting_enabled(tx, &registry)? {
                 return Ok(false);
             }

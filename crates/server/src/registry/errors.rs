@@ -1,6 +1,6 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
-use oci::{Digest, ManifestError, RepositoryName, Tag};
+use oci::{Digest, ManifestError, RepositoryName, RepositoryPrefix, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
@@ -80,6 +80,13 @@ pub enum RegistryError {
     ImageReferenced(Vec<Digest>),
     /// An image may have so many tags.
     TooManyTagsOnImage,
+    /// A creation template names a KMS key that cannot be used.
+    TemplateKmsKeyNotFound {
+        /// The template's prefix.
+        prefix: RepositoryPrefix,
+        /// The key.
+        key: String,
+    },
     /// Storage failed.
     Store(StoreError),
 }
@@ -185,6 +192,10 @@ impl std::fmt::Display for RegistryError {
             Self::TooManyTagsOnImage => {
                 write!(f, "An image can have at most {} tags", super::push::MAX_TAGS_PER_IMAGE)
             }
+            Self::TemplateKmsKeyNotFound { prefix, key } => write!(
+                f,
+                "The KMS key '{key}' of the repository creation template with prefix '{prefix}' does not exist: this server has no KMS. Use encryptionType AES256 in the template"
+            ),
             Self::Store(error) => write!(f, "{error}"),
         }
     }

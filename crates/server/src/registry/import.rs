@@ -1,17 +1,17 @@
 //! Storing images that come from an upstream registry, before their blobs do.
 
-use oci::{Digest, Manifest, RepositoryName, Tag};
+use oci::{Digest, Manifest, Tag};
 use store::db::Tx;
+use store::tables::creation_templates::Scenario;
 use store::tables::images::NewImage;
-use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, Repository};
 use store::tables::upstream_blobs::BlobSource;
 use store::tables::{image_tags, images};
 
 use super::changes::{self, Cause, Change};
+use super::creation::{self, Creation};
 use super::errors::{RegistryError, RepositoryRef};
 use super::push::{self, MAX_TAGS_PER_IMAGE};
-use super::repositories::create;
 use crate::app::App;
 
 /// An image as it came.
@@ -69,7 +69,7 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
     let RepositoryRef { registry, name } = &import.place;
     let repository = match repositories::find(tx, registry, name)? {
         Some(repository) => repository,
-        None if import.may_create => create_for_cache(tx, registry, name, &import.cause)?,
+        None if import.may_create => create(tx, import)?,
         None => return Err(RegistryError::RepositoryNotFound(import.place.clone())),
     };
     let Some((wanted, others)) = import.images.split_last() else { return Ok(()) };
@@ -116,21 +116,15 @@ fn give_tag(
     Ok(!has_it)
 }
 
-fn create_for_cache(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    cause: &Cause,
-) -> Result<Repository, RegistryError> {
-    let new = NewRepository {
-        registry: registry.clone(),
-        name: name.clone(),
-        created_at_ms: cause.at_ms,
-        tag_mutability: TagMutability::Mutable,
-        tag_mutability_filters: Vec::new(),
-        scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
-        kms_key: None,
-    };
-    create(tx, &new, &[], cause)
+fn create(tx: &mut dyn Tx, import: &Import) -> Result<Repository, RegistryError> {
+    let RepositoryRef { registry, name } = &import.place;
+    let scenario = Scenario::PullThroughCache;
+    match creation::create_automatically(tx, registry, name, scenario, import.cause.at_ms)? {
+        Creation::Created(created) => {
+            changes::note(tx, &import.cause, &created, &Change::RepositoryCreated)?;
+            Ok(created)
+        }
+        Creation::Existing(repository) => Ok(repository),
+        Creation::NotCovered => Err(RegistryError::RepositoryNotFound(import.place.clone())),
+    }
 }

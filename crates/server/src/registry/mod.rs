@@ -4,6 +4,7 @@
 
 pub mod blobs;
 pub mod changes;
+pub mod creation;
 pub mod delete;
 pub mod errors;
 pub mod import;

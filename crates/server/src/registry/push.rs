@@ -11,8 +11,9 @@ use store::tables::upstream_blobs::{self, BlobSource};
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::changes::{self, Cause, Change};
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
-use super::repositories::{reference, require};
+use super::repositories::reference;
 use crate::app::App;
 
 /// repositories-images.md 7: 'tags per image'.
@@ -37,6 +38,8 @@ pub struct Push {
     pub registry: RegistryId,
     /// The repository.
     pub repository: RepositoryName,
+    /// What to do if there is no such repository.
+    pub if_absent: IfAbsent,
     /// The tag to give it.
     pub tag: Option<Tag>,
     /// The digest that the client expects.
@@ -112,7 +115,7 @@ pub(super) fn new_image(
 }
 
 fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
-    let repository = require(tx, &push.registry, &push.repository)?;
+    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, new.pushed_at_ms)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let tagged = match &push.tag {
         Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,

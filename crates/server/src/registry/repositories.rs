@@ -11,9 +11,12 @@ use super::errors::{RegistryError, RepositoryRef};
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
-    repositories::find(tx, registry, name)?.ok_or_else(|| {
-        RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
-    })
+    repositories::find(tx, registry, name)?.ok_or_else(|| not_found(registry, name))
+}
+
+/// The error that names a repository which is not there.
+pub fn not_found(registry: &RegistryId, name: &RepositoryName) -> RegistryError {
+    RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
 }
 
 /// How errors name a stored repository.

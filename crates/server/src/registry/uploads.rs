@@ -19,6 +19,7 @@ use store::tables::uploads::{self, Upload};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
 use crate::app::App;
@@ -64,7 +65,12 @@ fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
 }
 
 /// Begins an upload.
-pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> Result<Upload, RegistryError> {
+pub async fn begin(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    if_absent: IfAbsent,
+) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
@@ -82,7 +88,7 @@ pub async fn begin(app: &App, registry: &RegistryId, name: &RepositoryName) -> R
     };
     app.db
         .write(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, upload.updated_at_ms)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)

@@ -146,7 +146,7 @@ impl From<RegistryError> for V2Error {
             RegistryError::ImageReferenced(_) => {
                 new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
             }
-            RegistryError::TooManyTagsOnImage => new(ErrorCode::Denied),
+            RegistryError::TooManyTagsOnImage | RegistryError::TemplateKmsKeyNotFound { .. } => new(ErrorCode::Denied),
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }

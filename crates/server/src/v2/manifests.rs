@@ -9,6 +9,7 @@ use crate::cache;
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
+use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
@@ -66,13 +67,15 @@ pub async fn put(
         face: Face::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
+        if_absent: IfAbsent::Refuse,
         tag,
         digest,
         media_type: declared,
         manifest,
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
-    let pushed = push::put_image(&request.http.app, push).await?;
+    let put = |if_absent| push::put_image(&request.http.app, Push { if_absent, ..push.clone() });
+    let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{location_reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);

@@ -15,11 +15,14 @@ use store::tables::registry_id::RegistryId;
 
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
+use crate::auth::create_on_push;
 use crate::auth::token::{self, TokenError};
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::http::route::{InvalidPath, V2Route};
+use crate::registry::creation::IfAbsent;
+use crate::registry::errors::RegistryError;
 use errors::V2Error;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -53,6 +56,14 @@ impl V2Request<'_> {
             Reference::Digest(_) => None,
         };
         self.require(Need::on_repository(action, &self.registry, repository.as_str()).with_image_tag(tag)).await
+    }
+
+    /// Runs a step of a push, which may create the repository (see [`create_on_push::pushing`]).
+    async fn pushing<T, F>(&self, name: &RepositoryName, step: impl Fn(IfAbsent) -> F) -> Result<T, V2Error>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        Ok(create_on_push::pushing(self.http, &self.caller, &self.registry, name, step).await?)
     }
 
     async fn require(&self, need: Need) -> Result<(), V2Error> {

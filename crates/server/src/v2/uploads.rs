@@ -24,6 +24,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
         let text = format!("The digest algorithm '{algorithm}' is not supported: sha256 and sha512 are");
         return Err(V2Error::new(ErrorCode::DigestInvalid, text));
     }
+    let begin = |if_absent| uploads::begin(app, &request.registry, name, if_absent);
     if let Some(mount) = request.http.query_parameter("mount") {
         let digest = parse_digest(&mount)?;
         if let Some(from) = request.http.query_parameter("from") {
@@ -31,14 +32,15 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
             let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await.is_ok();
-            if may_read && blobs::mount(app, &request.registry, from, name.clone(), digest).await? {
+            let mount = |if_absent| blobs::mount(app, &request.registry, from.clone(), name.clone(), digest, if_absent);
+            if may_read && request.pushing(name, mount).await? {
                 return Ok(created(name, digest));
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
         request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str()).await?;
         let digest = parse_digest(&digest)?;
-        let upload = uploads::begin(app, &request.registry, name).await?;
+        let upload = request.pushing(name, begin).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
         let result = match receive(session, body).await {
             Ok(session) => session.complete(app, digest).await.map_err(V2Error::from),
@@ -51,7 +53,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
         }
         return Ok(created(name, digest));
     }
-    let upload = uploads::begin(app, &request.registry, name).await?;
+    let upload = request.pushing(name, begin).await?;
     Ok(progress(name, upload.id, 0, StatusCode::ACCEPTED))
 }
 

@@ -51,7 +51,9 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(2, "identities", "0002_identities.sql"),
     migration!(3, "service_key_check", "0003_service_key_check.sql"),
     migration!(4, "jobs", "0004_jobs.sql"),
-    migration!(5, "pull_through_cache", "0005_pull_through_cache.sql"),
+    migration!(5, "creation_templates", "0005_creation_templates.sql"),
+    migration!(6, "secrets", "0006_secrets.sql"),
+    migration!(7, "pull_through_cache", "0007_pull_through_cache.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

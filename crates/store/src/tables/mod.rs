@@ -5,6 +5,7 @@
 
 pub mod account_settings;
 pub mod blobs;
+pub mod creation_templates;
 pub mod iam;
 pub mod identity_version;
 pub mod image_tags;
@@ -18,9 +19,14 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod secret_versions;
+pub mod secrets;
 pub mod service_key_check;
 pub mod uploads;
 pub mod upstream_blobs;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -28,5 +34,18 @@ use crate::error::{StoreError, StoreErrorKind};
 pub(crate) fn parse_column<T: std::str::FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| {
         StoreError::new(StoreErrorKind::Corrupt, format!("column {column} holds {text:?}, which is not valid there"))
+    })
+}
+
+/// A column that holds a list as JSON.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("lists of texts can be written as JSON")
+}
+
+/// Reads what [`to_json`] wrote.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {column} is not what was written there"))
+            .with_source(error.to_string())
     })
 }

@@ -101,7 +101,6 @@ const COLUMNS: &str = "id, account_id, region, name, created_at_ms, tag_mutabili
                        scan_on_push, encryption_type, kms_key";
 
 fn from_row(row: &Row) -> Result<Repository, StoreError> {
-    let filters = row.text(6)?;
     Ok(Repository {
         id: row.int(0)?,
         spec: NewRepository {
@@ -112,10 +111,7 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
             name: parse_column(row.text(3)?, "repositories.name")?,
             created_at_ms: row.int(4)?,
             tag_mutability: parse_column(row.text(5)?, "repositories.tag_mutability")?,
-            tag_mutability_filters: filters
-                .split_whitespace()
-                .map(|filter| parse_column(filter, "repositories.tag_mutability_filters"))
-                .collect::<Result<_, _>>()?,
+            tag_mutability_filters: split_filters(row.text(6)?, "repositories.tag_mutability_filters")?,
             scan_on_push: row.bool(7)?,
             encryption_type: row.text(8)?.to_owned(),
             kms_key: row.opt_text(9)?.map(str::to_owned),
@@ -124,8 +120,13 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
 }
 
 /// Filters never hold a space (ECR: `^[0-9a-zA-Z._*-]{1,128}$`), so one separates them in the column.
-fn join_filters(filters: &[TagFilter]) -> String {
+pub(crate) fn join_filters(filters: &[TagFilter]) -> String {
     filters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Undoes [`join_filters`].
+pub(crate) fn split_filters(text: &str, column: &str) -> Result<Vec<TagFilter>, StoreError> {
+    text.split_whitespace().map(|filter| parse_column(filter, column)).collect()
 }
 
 /// Adds a repository; `None` if the name is taken.

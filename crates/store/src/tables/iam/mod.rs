@@ -11,19 +11,4 @@ pub mod policies;
 pub mod policies_of_entities;
 pub mod robot_tokens;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::error::{StoreError, StoreErrorKind};
-
-/// A column that holds a list as JSON.
-fn to_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("lists of texts can be written as JSON")
-}
-
-fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("column {column} is not what was written there"))
-            .with_source(error.to_string())
-    })
-}
+use super::{from_json, to_json};

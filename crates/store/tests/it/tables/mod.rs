@@ -2,6 +2,7 @@
 
 mod account_settings;
 mod counting;
+mod creation_templates;
 mod fixtures;
 mod image_tags;
 mod images;

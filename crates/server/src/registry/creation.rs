@@ -1,0 +1,126 @@
+//! The one way in which Wharf itself creates a repository: by the creation template for its name, or with defaults.
+//!
+//! Everything here is part of the caller's transaction and may run at the same time for the same name: one creates, and
+//! the others find what it made.
+
+use oci::RepositoryName;
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::creation_templates::{self, CreationTemplate, Scenario};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::{repository_policies, resource_tags};
+
+use super::errors::RegistryError;
+use super::repositories::{not_found, require};
+
+/// What became of a repository that should be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It was there.
+    Existing(Repository),
+    /// It was made.
+    Created(Repository),
+    /// It is not there, and nothing says that Wharf may make it: only for [`Scenario::CreateOnPush`].
+    NotCovered,
+}
+
+/// What a push does when its repository is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfAbsent {
+    /// It fails.
+    Refuse,
+    /// It creates the repository if a template covers the name. For callers who may create it.
+    Create,
+}
+
+/// Makes sure that a repository is there.
+///
+/// The template with the longest prefix of those for the occasion says what the repository is like; without one it gets
+/// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
+/// (replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
+///
+/// Fails with [`RegistryError::TemplateKmsKeyNotFound`] if the template wants a KMS key, which this server has none of.
+pub fn create_automatically(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    scenario: Scenario,
+    now_ms: i64,
+) -> Result<Creation, RegistryError> {
+    if let Some(existing) = repositories::find(tx, registry, name)? {
+        return Ok(Creation::Existing(existing));
+    }
+    let template = creation_templates::find_for(tx, registry, name, scenario)?;
+    if template.is_none() && scenario == Scenario::CreateOnPush {
+        return Ok(Creation::NotCovered);
+    }
+    let new = new_repository(registry, name, template.as_ref(), now_ms)?;
+    let Some(created) = repositories::insert(tx, &new)? else {
+        let existing = repositories::find(tx, registry, name)?.ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Conflict, format!("repository {name} was taken and is gone again"))
+        })?;
+        return Ok(Creation::Existing(existing));
+    };
+    if let Some(template) = &template {
+        // ECR takes these rights from the template's custom role, because its own service role only creates
+        // repositories. Wharf asks no other service for them, so tags and policies work without a role.
+        for (key, value) in &template.resource_tags {
+            resource_tags::upsert(tx, created.id, key, value)?;
+        }
+        if let Some(policy) = &template.repository_policy {
+            repository_policies::set(tx, created.id, Some(policy))?;
+        }
+    }
+    Ok(Creation::Created(created))
+}
+
+/// The repository of a push; created if it is not there, `if_absent` says so and a template covers it.
+pub fn require_for_push(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    if_absent: IfAbsent,
+    now_ms: i64,
+) -> Result<Repository, RegistryError> {
+    if if_absent == IfAbsent::Refuse {
+        return require(tx, registry, name);
+    }
+    match create_automatically(tx, registry, name, Scenario::CreateOnPush, now_ms)? {
+        Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
+        Creation::NotCovered => Err(not_found(registry, name)),
+    }
+}
+
+/// Whether a push to a repository that is not there would create it, as far as templates have a say.
+pub fn covers_push(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<bool, StoreError> {
+    Ok(creation_templates::find_for(tx, registry, name, Scenario::CreateOnPush)?.is_some())
+}
+
+fn new_repository(
+    registry: &RegistryId,
+    name: &RepositoryName,
+    template: Option<&CreationTemplate>,
+    now_ms: i64,
+) -> Result<NewRepository, RegistryError> {
+    let defaults = NewRepository {
+        registry: registry.clone(),
+        name: name.clone(),
+        created_at_ms: now_ms,
+        tag_mutability: TagMutability::Mutable,
+        tag_mutability_filters: Vec::new(),
+        scan_on_push: false,
+        encryption_type: "AES256".to_owned(),
+        kms_key: None,
+    };
+    let Some(template) = template else { return Ok(defaults) };
+    if template.encryption_type != defaults.encryption_type {
+        let key = template.kms_key.clone().unwrap_or_else(|| "alias/aws/ecr".to_owned());
+        return Err(RegistryError::TemplateKmsKeyNotFound { prefix: template.prefix.clone(), key });
+    }
+    Ok(NewRepository {
+        tag_mutability: template.tag_mutability,
+        tag_mutability_filters: template.tag_mutability_filters.clone(),
+        ..defaults
+    })
+}

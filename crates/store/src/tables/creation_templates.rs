@@ -1,0 +1,245 @@
+//! Repository creation templates: what Wharf gives repositories that it creates by itself.
+
+use oci::{RepositoryName, RepositoryPrefix, TagFilter};
+
+use super::registry_id::RegistryId;
+use super::repositories::{TagMutability, count as limit_of, join_filters, split_filters};
+use super::{from_json, parse_column, to_json};
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+
+/// On what occasion Wharf creates a repository (ECR: `RCTAppliedFor`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// An image is replicated into a registry that has no such repository.
+    Replication,
+    /// An image is fetched from an upstream registry for the first time.
+    PullThroughCache,
+    /// An image is pushed to a repository that is not there.
+    CreateOnPush,
+}
+
+impl Scenario {
+    /// Every value, in the order of the API model.
+    pub const ALL: [Self; 3] = [Self::Replication, Self::PullThroughCache, Self::CreateOnPush];
+
+    /// The value as the API model spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replication => "REPLICATION",
+            Self::PullThroughCache => "PULL_THROUGH_CACHE",
+            Self::CreateOnPush => "CREATE_ON_PUSH",
+        }
+    }
+}
+
+impl std::str::FromStr for Scenario {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|scenario| scenario.as_str() == text).ok_or(())
+    }
+}
+
+/// A template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreationTemplate {
+    /// Its registry.
+    pub registry: RegistryId,
+    /// The names that it is for; unique in the registry but for a slash at its end.
+    pub prefix: RepositoryPrefix,
+    /// What people say about it; never empty.
+    pub description: Option<String>,
+    /// `AES256`, `KMS` or `KMS_DSSE`.
+    pub encryption_type: String,
+    /// The ARN of the KMS key, if one is named.
+    pub kms_key: Option<String>,
+    /// Resource tags of new repositories, in the order in which they were given.
+    pub resource_tags: Vec<(String, String)>,
+    /// Whether tags of new repositories may move.
+    pub tag_mutability: TagMutability,
+    /// The exclusions from `tag_mutability`; empty unless the mode takes them.
+    pub tag_mutability_filters: Vec<TagFilter>,
+    /// The repository policy of new repositories, as given.
+    pub repository_policy: Option<String>,
+    /// Their lifecycle policy, as given.
+    pub lifecycle_policy: Option<String>,
+    /// The occasions that it is for; at least one.
+    pub applied_for: Vec<Scenario>,
+    /// The role that ECR would create repositories as; kept and shown.
+    pub custom_role_arn: Option<String>,
+    /// Creation time.
+    pub created_at_ms: i64,
+    /// Time of the last change.
+    pub updated_at_ms: i64,
+}
+
+const COLUMNS: &str = "account_id, region, prefix, description, encryption_type, kms_key, resource_tags, \
+                       tag_mutability, tag_mutability_filters, repository_policy, lifecycle_policy, applied_for, \
+                       custom_role_arn, created_at_ms, updated_at_ms";
+
+fn from_row(row: &Row) -> Result<CreationTemplate, StoreError> {
+    let text = |at| Ok::<_, StoreError>(row.opt_text(at)?.map(str::to_owned));
+    Ok(CreationTemplate {
+        registry: RegistryId {
+            account: parse_column(row.text(0)?, "creation_templates.account_id")?,
+            region: parse_column(row.text(1)?, "creation_templates.region")?,
+        },
+        prefix: parse_column(row.text(2)?, "creation_templates.prefix")?,
+        description: text(3)?,
+        encryption_type: row.text(4)?.to_owned(),
+        kms_key: text(5)?,
+        resource_tags: from_json(row.text(6)?, "creation_templates.resource_tags")?,
+        tag_mutability: parse_column(row.text(7)?, "creation_templates.tag_mutability")?,
+        tag_mutability_filters: split_filters(row.text(8)?, "creation_templates.tag_mutability_filters")?,
+        repository_policy: text(9)?,
+        lifecycle_policy: text(10)?,
+        applied_for: row
+            .text(11)?
+            .split_whitespace()
+            .map(|scenario| parse_column(scenario, "creation_templates.applied_for"))
+            .collect::<Result<_, _>>()?,
+        custom_role_arn: text(12)?,
+        created_at_ms: row.int(13)?,
+        updated_at_ms: row.int(14)?,
+    })
+}
+
+fn join_scenarios(scenarios: &[Scenario]) -> String {
+    scenarios.iter().map(|scenario| scenario.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds a template; `false` if there is one for the prefix.
+pub fn insert(tx: &mut dyn Tx, new: &CreationTemplate) -> Result<bool, StoreError> {
+    let inserted = tx.execute(
+        &format!(
+            "INSERT INTO creation_templates ({COLUMNS}, prefix_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             ON CONFLICT (account_id, region, prefix_key) DO NOTHING"
+        ),
+        &[
+            new.registry.account.as_str().into(),
+            new.registry.region.as_str().into(),
+            new.prefix.as_str().into(),
+            new.description.as_deref().into(),
+            new.encryption_type.as_str().into(),
+            new.kms_key.as_deref().into(),
+            to_json(&new.resource_tags).into(),
+            new.tag_mutability.as_str().into(),
+            join_filters(&new.tag_mutability_filters).into(),
+            new.repository_policy.as_deref().into(),
+            new.lifecycle_policy.as_deref().into(),
+            join_scenarios(&new.applied_for).into(),
+            new.custom_role_arn.as_deref().into(),
+            new.created_at_ms.into(),
+            new.updated_at_ms.into(),
+            new.prefix.key().into(),
+        ],
+    )?;
+    Ok(inserted == 1)
+}
+
+/// Stores a template as changed, in place of the one for the same prefix. Its prefix and creation time stay.
+pub fn update(tx: &mut dyn Tx, template: &CreationTemplate) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE creation_templates SET description = $1, encryption_type = $2, kms_key = $3, resource_tags = $4, \
+         tag_mutability = $5, tag_mutability_filters = $6, repository_policy = $7, lifecycle_policy = $8, \
+         applied_for = $9, custom_role_arn = $10, updated_at_ms = $11 \
+         WHERE account_id = $12 AND region = $13 AND prefix_key = $14",
+        &[
+            template.description.as_deref().into(),
+            template.encryption_type.as_str().into(),
+            template.kms_key.as_deref().into(),
+            to_json(&template.resource_tags).into(),
+            template.tag_mutability.as_str().into(),
+            join_filters(&template.tag_mutability_filters).into(),
+            template.repository_policy.as_deref().into(),
+            template.lifecycle_policy.as_deref().into(),
+            join_scenarios(&template.applied_for).into(),
+            template.custom_role_arn.as_deref().into(),
+            template.updated_at_ms.into(),
+            template.registry.account.as_str().into(),
+            template.registry.region.as_str().into(),
+            template.prefix.key().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The template for a prefix.
+pub fn find(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    prefix: &RepositoryPrefix,
+) -> Result<Option<CreationTemplate>, StoreError> {
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key = $3"),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Up to `limit` templates in the order of their prefixes' keys, from the first after `after` (an empty text: the first).
+pub fn list(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<CreationTemplate>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key > $3 \
+             ORDER BY prefix_key LIMIT $4"
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), limit_of(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// How many templates a registry has.
+pub fn count(tx: &mut dyn Tx, registry: &RegistryId) -> Result<i64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT count(*) FROM creation_templates WHERE account_id = $1 AND region = $2",
+        &[registry.account.as_str().into(), registry.region.as_str().into()],
+    )?;
+    row.map_or(Ok(0), |row| row.int(0))
+}
+
+/// The template that a repository of this name is created from: of those for the occasion the one with the longest
+/// prefix, and `ROOT` only if no other covers the name (replication-cache-templates.md 3).
+pub fn find_for(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    scenario: Scenario,
+) -> Result<Option<CreationTemplate>, StoreError> {
+    // `ROOT` is no longer than some prefixes, so its being last is not left to its length.
+    let rows = tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 \
+             AND (prefix_key = 'ROOT' OR substr($3, 1, length(prefix_key) + 1) = prefix_key || '/') \
+             ORDER BY CASE WHEN prefix_key = 'ROOT' THEN 0 ELSE length(prefix_key) END DESC"
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
+    )?;
+    for row in &rows {
+        let template = from_row(row)?;
+        if template.applied_for.contains(&scenario) {
+            return Ok(Some(template));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the template for a prefix; `false` if there is none.
+pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, prefix: &RepositoryPrefix) -> Result<bool, StoreError> {
+    let deleted = tx.execute(
+        "DELETE FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key = $3",
+        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
+    )?;
+    Ok(deleted == 1)
+}
