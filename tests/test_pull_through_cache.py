@@ -60,7 +60,7 @@ def rule(server, url, prefix=None, **more):
 
 
 def repository(server, name, timeout=60):
-    return Repository(RegistryClient(server.host, server.authorization, timeout=timeout), name)
+    return Repository(RegistryClient(server.host, server.authorization, timeout=timeout, is_gateway=True), name)
 
 
 def images_of(server, name):
