@@ -9,7 +9,10 @@ pub mod credentials;
 pub mod failure;
 mod flights;
 mod import;
+pub mod layers;
+pub mod mirror;
 pub mod pull;
+pub mod referrers;
 pub mod settings;
 pub mod upstream;
 pub mod upstream_registry;
@@ -22,7 +25,9 @@ use blobs::BlobFetches;
 use credentials::CredentialsError;
 use failure::CacheFailure;
 use flights::Flights;
+use mirror::MirrorSettings;
 use pull::Outages;
+use referrers::Listed;
 use settings::CacheSettings;
 use upstream::{UpstreamClient, UpstreamRepository};
 
@@ -30,23 +35,28 @@ use upstream::{UpstreamClient, UpstreamRepository};
 pub struct Cache {
     /// What the configuration says.
     pub settings: CacheSettings,
+    /// Who may use the transparent mirror without a token.
+    pub mirror: MirrorSettings,
     /// Asks upstreams.
     pub upstream: UpstreamClient,
     /// Blobs on their way.
     pub blobs: BlobFetches,
     imports: Flights<Result<(), CacheFailure>>,
     outages: Outages,
+    listed: Listed,
 }
 
 impl Cache {
     /// With nothing under way.
-    pub fn new(settings: CacheSettings) -> Self {
+    pub fn new(settings: CacheSettings, mirror: MirrorSettings) -> Self {
         Self {
             upstream: UpstreamClient::new(&settings),
             settings,
+            mirror,
             blobs: BlobFetches::default(),
             imports: Flights::default(),
             outages: Outages::default(),
+            listed: Listed::default(),
         }
     }
 }

@@ -147,7 +147,7 @@ async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<P
 }
 
 /// Whether the caller has a permission that the cache alone asks for: without it, what is not cached is not there.
-async fn may(
+pub(super) async fn may(
     http: &RequestContext,
     caller: &Caller,
     action: &'static str,

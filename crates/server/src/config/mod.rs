@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 use store::blob::ServiceKey;
+use store::tables::registry_id::RegistryId;
 
 use crate::app::Limits;
+use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::credentials;
 use crate::http::hosts::PublicUrl;
@@ -242,6 +244,35 @@ impl Config {
         CacheSettings::read(&self.pull_through_cache)
     }
 
+    /// Who may use the transparent mirror without a token.
+    pub(crate) fn mirror_settings(&self) -> Result<MirrorSettings, ConfigError> {
+        let config = &self.mirror;
+        let registries = config.registries.iter().map(|registry| registry.to_ascii_lowercase()).collect();
+        if !config.anonymous {
+            return Ok(MirrorSettings { anonymous: None, registries });
+        }
+        let default = self.account_id.as_deref().unwrap_or(credentials::DEFAULT_ACCOUNT);
+        let accounts: Vec<&str> = match self.accounts.as_slice() {
+            [] => vec![default],
+            several => several.iter().map(|account| account.id.as_str()).collect(),
+        };
+        let regions = self.regions()?;
+        let wrong = |key: &str, text: &str| ConfigError(format!("mirror.{key}: '{text}' is none of this server's"));
+        let account = config.account.as_deref().unwrap_or(accounts[0]);
+        if !accounts.contains(&account) {
+            return Err(wrong("account", account));
+        }
+        let account = account.parse().map_err(|_| wrong("account", account))?;
+        let region = match &config.region {
+            None => regions[0].clone(),
+            Some(name) => {
+                let found = regions.iter().find(|region| region.as_str() == name);
+                found.cloned().ok_or_else(|| wrong("region", name))?
+            }
+        };
+        Ok(MirrorSettings { anonymous: Some(RegistryId { account, region }), registries })
+    }
+
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -263,6 +294,7 @@ impl Config {
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
         note(self.cache_settings().map(drop));
+        note(self.mirror_settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {

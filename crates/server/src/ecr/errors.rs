@@ -73,6 +73,12 @@ pub enum EcrError {
     UnsupportedUpstreamRegistry(String),
     /// An update of a rule that changes nothing.
     NoCredentialToUpdate,
+    /// An image that the upstream has cannot be taken; says why.
+    UnableToGetUpstreamImage(String),
+    /// A layer that is still upstream cannot be had; says why.
+    UnableToGetUpstreamLayer(String),
+    /// The upstream does not say what refers to an image; says why.
+    UnableToListUpstreamImageReferrers(String),
     /// The secret of a rule cannot be used.
     Credentials(CredentialsError),
     /// What both faces of the registry can refuse.
@@ -207,6 +213,11 @@ impl IntoAwsError for EcrError {
                 "InvalidParameterException",
                 "Invalid input: Please set either credential arn or role arn to update the credential",
             ),
+            Self::UnableToGetUpstreamImage(text) => AwsError::new("UnableToGetUpstreamImageException", text),
+            Self::UnableToGetUpstreamLayer(text) => AwsError::new("UnableToGetUpstreamLayerException", text),
+            Self::UnableToListUpstreamImageReferrers(text) => {
+                AwsError::new("UnableToListUpstreamImageReferrersException", text)
+            }
             Self::Credentials(error) => match error {
                 CredentialsError::NotFound(_) => AwsError::new("SecretNotFoundException", error.to_string()),
                 CredentialsError::NotAccessible(_) => AwsError::new("UnableToAccessSecretException", error.to_string()),

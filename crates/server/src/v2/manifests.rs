@@ -74,7 +74,11 @@ pub async fn put(
         manifest,
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
-    let put = |if_absent| push::put_image(&request.http.app, Push { if_absent, ..push.clone() });
+    let app = &request.http.app;
+    let put = |if_absent| {
+        let push = &push;
+        cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
+    };
     let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{location_reference}"));

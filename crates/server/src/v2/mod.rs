@@ -5,6 +5,7 @@ mod catalog;
 mod errors;
 pub mod layer_download;
 mod manifests;
+mod mirror;
 mod referrers;
 mod tags;
 mod uploads;
@@ -82,9 +83,9 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
     let allowed = allowed_methods(&route);
-    let mut answer = match authenticate(http).await {
+    let mut answer = match mirror::enter(http, route).await {
         Err(refusal) => refusal,
-        Ok(request) => match dispatch(&request, route, body).await {
+        Ok((request, route)) => match dispatch(&request, route, body).await {
             Ok(answer) => answer,
             Err(error) => error.into_answer(http),
         },
