@@ -17,9 +17,9 @@ from harness.images import Index
 from harness.registry_client import RegistryClient, Repository, digest_of
 from harness.server import wait_for
 
-# "wharf" with the password "secret": bcrypt, which is all that docker-registry reads. The salt is fixed.
-USER, PASSWORD = "wharf", "secret"
-HTPASSWD = "wharf:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+# "wharf" with the password "quay-side-42": bcrypt, which is all that docker-registry reads. The salt is fixed.
+USER, PASSWORD = "wharf", "quay-side-42"
+HTPASSWD = "wharf:$2y$05$abcdefghijklmnopqrstuuQlnxIQ8IzrJt9RdBzYGPfoOG2XnwL16\n"
 
 
 def free_port():

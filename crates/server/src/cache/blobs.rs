@@ -121,9 +121,12 @@ pub async fn find(
                 return Ok(Found::Here(blob));
             }
             match upstream_blobs::find(tx, repository.id, &digest)? {
-                Some(known) => {
-                    Ok(Found::Awaited(AwaitedBlob { place: place.clone(), repository_id: repository.id, digest, known }))
-                }
+                Some(known) => Ok(Found::Awaited(AwaitedBlob {
+                    place: place.clone(),
+                    repository_id: repository.id,
+                    digest,
+                    known,
+                })),
                 None => Err(RegistryError::LayerNotFound(place.clone(), digest)),
             }
         })
@@ -192,10 +195,7 @@ impl BlobFetches {
 }
 
 /// The first state that fits; a failure is an error.
-async fn wait_until(
-    state: &mut watch::Receiver<State>,
-    fits: impl Fn(&State) -> bool,
-) -> Result<State, CacheFailure> {
+async fn wait_until(state: &mut watch::Receiver<State>, fits: impl Fn(&State) -> bool) -> Result<State, CacheFailure> {
     let found = state.wait_for(|state| fits(state)).await.map(|state| state.clone());
     match found {
         Ok(State::Failed(failure)) => Err(failure),
@@ -288,7 +288,10 @@ async fn receive(
 impl ComingBlob {
     /// The bytes from `first` to `last`, both included, as they come.
     pub fn stream(self, first: u64, last: u64) -> ComingStream {
-        ComingStream { reading: None, idle: Some(Box::new(Reading { blob: self, reader: None, next: first, end: last + 1 })) }
+        ComingStream {
+            reading: None,
+            idle: Some(Box::new(Reading { blob: self, reader: None, next: first, end: last + 1 })),
+        }
     }
 }
 

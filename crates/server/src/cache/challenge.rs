@@ -101,11 +101,18 @@ mod tests {
             (&["basic"], Some(Challenge::Basic)),
             (
                 &[hub],
-                Some(bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:a/b:pull,push"))),
+                Some(bearer(
+                    "https://auth.docker.io/token",
+                    Some("registry.docker.io"),
+                    Some("repository:a/b:pull,push"),
+                )),
             ),
             (&[r#"Bearer realm="https://a/token""#], Some(bearer("https://a/token", None, None))),
             (&[r"bearer realm=https://a/token , service=b"], Some(bearer("https://a/token", Some("b"), None))),
-            (&[r#"Basic realm="x", Bearer realm="https://a", service="b""#], Some(bearer("https://a", Some("b"), None))),
+            (
+                &[r#"Basic realm="x", Bearer realm="https://a", service="b""#],
+                Some(bearer("https://a", Some("b"), None)),
+            ),
             (&[r#"Basic realm="x""#, r#"Bearer realm="https://a""#], Some(bearer("https://a", None, None))),
             (&[r#"Bearer realm="https://a\"b""#], Some(bearer("https://a\"b", None, None))),
             (&["Bearer"], None),

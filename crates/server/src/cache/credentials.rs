@@ -39,10 +39,9 @@ pub enum CredentialsError {
 impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound(arn) => write!(
-                f,
-                "The ARN of the secret specified in the pull through cache rule was not found: '{arn}'"
-            ),
+            Self::NotFound(arn) => {
+                write!(f, "The ARN of the secret specified in the pull through cache rule was not found: '{arn}'")
+            }
             Self::NotAccessible(arn) => write!(
                 f,
                 "The secret '{arn}' cannot be used: it must be in the account and region of the pull through cache rule"

@@ -53,8 +53,7 @@ impl Wanted {
     /// The repository upstream, and how blobs remember it.
     pub async fn upstream(&self, app: &App) -> Result<(UpstreamRepository, BlobSource), CacheFailure> {
         let name = self.rule.upstream_name(&self.place.name).ok_or(UpstreamFailure::NotFound)?;
-        let source =
-            BlobSource { upstream_url: self.rule.upstream_url.clone(), upstream_repository: name.to_string() };
+        let source = BlobSource { upstream_url: self.rule.upstream_url.clone(), upstream_repository: name.to_string() };
         Ok((super::upstream_of(app, &self.rule, name).await?, source))
     }
 }

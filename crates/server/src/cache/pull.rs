@@ -171,12 +171,7 @@ async fn import_absent(app: &std::sync::Arc<App>, wanted: &Wanted) -> Result<(),
 }
 
 /// Takes a tag over if it has moved upstream, and else notes that it has not.
-async fn check(
-    app: &std::sync::Arc<App>,
-    wanted: &Wanted,
-    tag: &Tag,
-    repository_id: i64,
-) -> Result<(), CacheFailure> {
+async fn check(app: &std::sync::Arc<App>, wanted: &Wanted, tag: &Tag, repository_id: i64) -> Result<(), CacheFailure> {
     if !matches!(plan(app, &wanted.place, &Selector::Tag(tag.clone())).await?, Plan::Check(..)) {
         return Ok(());
     }

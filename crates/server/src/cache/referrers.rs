@@ -64,7 +64,9 @@ pub async fn prepare(
     });
     let Some((repository_id, rule)) = found.await? else { return Ok(()) };
     let key = (repository_id, subject);
-    if app.cache.listed.is_recent(key, app.now_ms()) || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+    if app.cache.listed.is_recent(key, app.now_ms())
+        || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await?
+    {
         return Ok(());
     }
     let wanted = Wanted { place, rule, reference: Reference::Digest(subject), may_create: false };

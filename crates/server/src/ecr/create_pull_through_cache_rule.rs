@@ -99,7 +99,10 @@ impl Operation for CreatePullThroughCacheRule {
         app.db
             .write(move |tx| {
                 if !pull_through_cache_rules::insert(tx, &rule)? {
-                    return Err(EcrError::PullThroughCacheRuleAlreadyExists(rule.prefix.clone(), rule.registry.clone()));
+                    return Err(EcrError::PullThroughCacheRuleAlreadyExists(
+                        rule.prefix.clone(),
+                        rule.registry.clone(),
+                    ));
                 }
                 if pull_through_cache_rules::count(tx, &rule.registry)? > MAX_RULES {
                     return Err(EcrError::TooManyPullThroughCacheRules(MAX_RULES));
@@ -114,7 +117,8 @@ impl Operation for CreatePullThroughCacheRule {
 /// The kind of an upstream, if ECR knows it; otherwise the upstream must be allowed by the configuration.
 fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<Option<UpstreamKind>, EcrError> {
     let settings = &call.app().cache.settings;
-    let unsupported = || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
+    let unsupported =
+        || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
     let named = match named {
         None => None,
         Some(text) => match UpstreamKind::ALL.into_iter().find(|kind| kind.as_str() == text) {

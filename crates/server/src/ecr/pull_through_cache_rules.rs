@@ -42,8 +42,7 @@ pub fn prefix(member: &'static str, text: &str) -> Result<RepositoryPrefix, EcrE
     bounded(member, text, PREFIX_LENGTH)?;
     text.parse().map_err(|error| match error {
         RepositoryPrefixError::TooShort | RepositoryPrefixError::TooLong | RepositoryPrefixError::Pattern => {
-            let rule =
-                format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN);
+            let rule = format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN);
             EcrError::validation(member, Some(text), rule)
         }
     })

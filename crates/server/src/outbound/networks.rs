@@ -152,10 +152,13 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        for text in ["10.0.0.0/8", "10.1.2.3", "::1", "[::1]", "fd00::/8", "registry.internal", "registry.internal:5000"] {
+        for text in
+            ["10.0.0.0/8", "10.1.2.3", "::1", "[::1]", "fd00::/8", "registry.internal", "registry.internal:5000"]
+        {
             assert!(text.parse::<Place>().is_ok(), "{text}");
         }
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/x", "a b", "registry.internal:", "host/path", "host:99999"] {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/x", "a b", "registry.internal:", "host/path", "host:99999"]
+        {
             assert_eq!(text.parse::<Place>(), Err(PlaceError), "{text}");
         }
     }

@@ -82,9 +82,7 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
     }
     let (image_id, is_new) = match images::find(tx, repository.id, &wanted.new.digest)? {
         Some(image) => (image.id, false),
-        None => {
-            (push::insert_image(tx, &repository, &wanted.manifest, &wanted.new, Some(&import.source))?, true)
-        }
+        None => (push::insert_image(tx, &repository, &wanted.manifest, &wanted.new, Some(&import.source))?, true),
     };
     let is_tagged = match &import.tag {
         Some(tag) => give_tag(tx, &repository, tag, image_id, import.cause.at_ms)?,

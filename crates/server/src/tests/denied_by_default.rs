@@ -36,6 +36,9 @@ fn ecr_input() -> Value {
         "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
         "prefix": "app",
         "appliedFor": ["CREATE_ON_PUSH"],
+        "ecrRepositoryPrefix": "quay",
+        "upstreamRegistryUrl": "quay.io",
+        "credentialArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/quay-abcdef",
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })

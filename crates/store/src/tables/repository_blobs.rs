@@ -67,12 +67,7 @@ pub fn insert(
         tx.execute(
             "UPDATE repository_blobs SET image_count = $1, media_type = $2, unreferenced_since_ms = NULL \
              WHERE repository_id = $3 AND digest = $4",
-            &[
-                awaited.image_count.into(),
-                awaited.media_type.into(),
-                repository_id.into(),
-                digest.to_string().into(),
-            ],
+            &[awaited.image_count.into(), awaited.media_type.into(), repository_id.into(), digest.to_string().into()],
         )?;
     }
     Ok(changed == 1)
