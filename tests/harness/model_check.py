@@ -69,7 +69,6 @@ ALWAYS_PRESENT = {
     "PullThroughCacheRule": {
         "ecrRepositoryPrefix",
         "upstreamRegistryUrl",
-        "upstreamRepositoryPrefix",
         "registryId",
         "createdAt",
         "updatedAt",
@@ -77,7 +76,6 @@ ALWAYS_PRESENT = {
     "CreatePullThroughCacheRuleResponse": {
         "ecrRepositoryPrefix",
         "upstreamRegistryUrl",
-        "upstreamRepositoryPrefix",
         "registryId",
         "createdAt",
     },

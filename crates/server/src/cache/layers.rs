@@ -30,10 +30,9 @@ where
 async fn fetch_all(app: &Arc<App>, place: &RepositoryRef, digests: &[Digest]) -> Result<bool, RegistryError> {
     for digest in digests {
         match blobs::find(app, &place.registry, &place.name, *digest).await {
-            Ok(Found::Here(_)) => {}
             // Why it did not come is in the log; to the client the layer is one to upload.
             Ok(Found::Awaited(blob)) if app.cache.blobs.complete(app, &blob).await.is_err() => return Ok(false),
-            Ok(Found::Awaited(_)) => {}
+            Ok(Found::Here(_) | Found::Awaited(_)) => {}
             Err(RegistryError::LayerNotFound(..)) => return Ok(false),
             Err(error) => return Err(error),
         }

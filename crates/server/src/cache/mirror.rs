@@ -56,7 +56,7 @@ pub async fn find(
     let rules = app.db.read(move |tx| pull_through_cache_rules::list(tx, &registry, "", ALL_RULES)).await?;
     let wanted = upstream.to_ascii_lowercase();
     let length = |rule: &PullThroughCacheRule| {
-        if rule.upstream_prefix.is_root() { 0 } else { rule.upstream_prefix.key().len() }
+        rule.upstream_prefix.as_ref().filter(|prefix| !prefix.is_root()).map_or(0, |prefix| prefix.key().len())
     };
     let mut best: Option<(PullThroughCacheRule, RepositoryName)> = None;
     for rule in rules {

@@ -33,7 +33,7 @@ pub struct Checked {
     prefix: RepositoryPrefix,
     upstream_url: String,
     kind: Option<UpstreamKind>,
-    upstream_prefix: RepositoryPrefix,
+    upstream_prefix: Option<RepositoryPrefix>,
     credential_arn: Option<String>,
     custom_role_arn: Option<String>,
 }
@@ -51,9 +51,9 @@ impl Operation for CreatePullThroughCacheRule {
         let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
         let upstream_url = rules::required("upstreamRegistryUrl", input.upstream_registry_url)?;
-        let upstream_prefix = input.upstream_repository_prefix.as_deref().unwrap_or("ROOT");
-        let upstream_prefix = rules::prefix("upstreamRepositoryPrefix", upstream_prefix)?;
-        if prefix.is_root() && !upstream_prefix.is_root() {
+        let upstream_prefix = input.upstream_repository_prefix.as_deref();
+        let upstream_prefix = upstream_prefix.map(|text| rules::prefix("upstreamRepositoryPrefix", text)).transpose()?;
+        if prefix.is_root() && upstream_prefix.as_ref().is_some_and(|prefix| !prefix.is_root()) {
             let rule = "must be ROOT when ecrRepositoryPrefix is ROOT";
             return Err(EcrError::parameter("upstreamRepositoryPrefix", rule));
         }
@@ -124,8 +124,8 @@ fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<Option<Upstre
         Some(text) => match UpstreamKind::ALL.into_iter().find(|kind| kind.as_str() == text) {
             Some(kind) => Some(kind),
             None => {
-                let names = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
-                let rule = format!("Member must satisfy enum value set: [{names}]");
+                let known = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
+                let rule = format!("Member must satisfy enum value set: [{known}]");
                 return Err(EcrError::validation("upstreamRegistry", Some(text), rule));
             }
         },

@@ -117,8 +117,9 @@ pub struct Rule {
     /// The role to log in as.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
-    /// What stands in the upstream's names in place of the prefix.
-    pub upstream_repository_prefix: String,
+    /// What stands in the upstream's names in place of the prefix; only if it was given, as Terraform expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
 }
 
 impl Rule {
@@ -133,7 +134,7 @@ impl Rule {
             upstream_registry: rule.upstream_registry,
             credential_arn: rule.credential_arn,
             custom_role_arn: rule.custom_role_arn,
-            upstream_repository_prefix: rule.upstream_prefix.to_string(),
+            upstream_repository_prefix: rule.upstream_prefix.map(|prefix| prefix.to_string()),
         }
     }
 }

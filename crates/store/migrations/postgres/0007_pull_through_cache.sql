@@ -6,7 +6,7 @@ CREATE TABLE pull_through_cache_rules (
     prefix            TEXT COLLATE "C" NOT NULL,
     upstream_url      TEXT COLLATE "C" NOT NULL,
     upstream_registry TEXT COLLATE "C",
-    upstream_prefix   TEXT COLLATE "C" NOT NULL,
+    upstream_prefix   TEXT COLLATE "C",
     credential_arn    TEXT COLLATE "C",
     custom_role_arn   TEXT COLLATE "C",
     created_at_ms     BIGINT NOT NULL,

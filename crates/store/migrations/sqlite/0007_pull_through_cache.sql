@@ -6,7 +6,7 @@ CREATE TABLE pull_through_cache_rules (
     prefix            TEXT NOT NULL,
     upstream_url      TEXT NOT NULL,
     upstream_registry TEXT,
-    upstream_prefix   TEXT NOT NULL,
+    upstream_prefix   TEXT,
     credential_arn    TEXT,
     custom_role_arn   TEXT,
     created_at_ms     INTEGER NOT NULL,

@@ -19,8 +19,8 @@ pub struct PullThroughCacheRule {
     pub upstream_url: String,
     /// ECR's name of the upstream's kind (`quay`, `docker-hub`, …); none for one that ECR does not know.
     pub upstream_registry: Option<String>,
-    /// What stands in the upstream's names in place of `prefix`; `ROOT` for nothing.
-    pub upstream_prefix: RepositoryPrefix,
+    /// What stands in the upstream's names in place of `prefix`; none and `ROOT` are nothing, and shown as given.
+    pub upstream_prefix: Option<RepositoryPrefix>,
     /// The secret to log in with, by its ARN.
     pub credential_arn: Option<String>,
     /// The role that ECR would log in as; kept and shown.
@@ -34,23 +34,31 @@ pub struct PullThroughCacheRule {
 impl PullThroughCacheRule {
     /// The upstream's name of a repository that the rule covers; none if that cannot be one.
     pub fn upstream_name(&self, local: &RepositoryName) -> Option<RepositoryName> {
-        replace_prefix(local, &self.prefix, &self.upstream_prefix)
+        replace_prefix(local, Some(&self.prefix), self.upstream_prefix.as_ref())
     }
 
     /// The name here of an upstream's repository; none if the rule does not reach it.
     pub fn local_name(&self, upstream: &RepositoryName) -> Option<RepositoryName> {
-        replace_prefix(upstream, &self.upstream_prefix, &self.prefix)
+        replace_prefix(upstream, self.upstream_prefix.as_ref(), Some(&self.prefix))
     }
 }
 
 /// replication-cache-templates.md 2, 'Name mapping'.
-fn replace_prefix(name: &RepositoryName, from: &RepositoryPrefix, to: &RepositoryPrefix) -> Option<RepositoryName> {
-    if !from.covers(name) {
-        return None;
+fn replace_prefix(
+    name: &RepositoryName,
+    from: Option<&RepositoryPrefix>,
+    to: Option<&RepositoryPrefix>,
+) -> Option<RepositoryName> {
+    let is_part = |prefix: &&RepositoryPrefix| !prefix.is_root();
+    let rest = match from.filter(is_part) {
+        Some(from) if from.covers(name) => &name.as_str()[from.key().len() + 1..],
+        Some(_) => return None,
+        None => name.as_str(),
+    };
+    match to.filter(is_part) {
+        Some(to) => format!("{}/{rest}", to.key()).parse().ok(),
+        None => rest.parse().ok(),
     }
-    let rest = if from.is_root() { name.as_str() } else { &name.as_str()[from.key().len() + 1..] };
-    let mapped = if to.is_root() { rest.to_owned() } else { format!("{}/{rest}", to.key()) };
-    mapped.parse().ok()
 }
 
 const COLUMNS: &str = "account_id, region, prefix, upstream_url, upstream_registry, upstream_prefix, credential_arn, \
@@ -66,7 +74,10 @@ fn from_row(row: &Row) -> Result<PullThroughCacheRule, StoreError> {
         prefix: parse_column(row.text(2)?, "pull_through_cache_rules.prefix")?,
         upstream_url: row.text(3)?.to_owned(),
         upstream_registry: text(4)?,
-        upstream_prefix: parse_column(row.text(5)?, "pull_through_cache_rules.upstream_prefix")?,
+        upstream_prefix: row
+            .opt_text(5)?
+            .map(|text| parse_column(text, "pull_through_cache_rules.upstream_prefix"))
+            .transpose()?,
         credential_arn: text(6)?,
         custom_role_arn: text(7)?,
         created_at_ms: row.int(8)?,
@@ -88,7 +99,7 @@ pub fn insert(tx: &mut dyn Tx, new: &PullThroughCacheRule) -> Result<bool, Store
             new.prefix.as_str().into(),
             new.upstream_url.as_str().into(),
             new.upstream_registry.as_deref().into(),
-            new.upstream_prefix.as_str().into(),
+            new.upstream_prefix.as_ref().map(RepositoryPrefix::as_str).into(),
             new.credential_arn.as_deref().into(),
             new.custom_role_arn.as_deref().into(),
             new.created_at_ms.into(),
@@ -219,7 +230,7 @@ mod tests {
                 prefix: prefix.parse().expect("a prefix"),
                 upstream_url: "quay.io".to_owned(),
                 upstream_registry: None,
-                upstream_prefix: upstream_prefix.parse().expect("a prefix"),
+                upstream_prefix: Some(upstream_prefix.parse().expect("a prefix")),
                 credential_arn: None,
                 custom_role_arn: None,
                 created_at_ms: 0,
