@@ -241,7 +241,13 @@ def test_who_may_make_templates(wharf):
         allow("iam:PassRole", on=role),
     ]
     for number, action in enumerate(
-        ["CreateRepositoryCreationTemplate", "CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy", "PassRole"]
+        [
+            "CreateRepositoryCreationTemplate",
+            "CreateRepository",
+            "SetRepositoryPolicy",
+            "PutLifecyclePolicy",
+            "PassRole",
+        ]
     ):
         user = identities.user(document(*rights[:number], *rights[number + 1 :]))
         with pytest.raises(ClientError, match=f"not authorized to perform: .*{action}"):

@@ -400,7 +400,13 @@ def update_repository_creation_template(ecr):
     assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
     assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
     assert without_times(update()) == without_times(full), "what is left out stays"
-    cleared = {"description": "", "repositoryPolicy": "", "lifecyclePolicy": "", "customRoleArn": "", "resourceTags": []}
+    cleared = {
+        "description": "",
+        "repositoryPolicy": "",
+        "lifecyclePolicy": "",
+        "customRoleArn": "",
+        "resourceTags": [],
+    }
     assert without_times(update(**cleared)) == {
         name: value for name, value in without_times(full).items() if name not in cleared
     }
@@ -952,7 +958,10 @@ BAD_TEMPLATES = {
         {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
         {"imageTagMutability": "SOMETIMES"},
         {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
-        {"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}]},
+        {
+            "imageTagMutability": "MUTABLE",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}],
+        },
         {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
@@ -1002,7 +1011,7 @@ for name, parameters in BY_PREFIX.items():
     for prefix in [None, "a", "a" * 31, "Not/A/Prefix", "a//b"]:
 
         @provokes(name, "ValidationException")
-        def bad_prefix(ecr, parameters=parameters, prefix=prefix):
+        def bad_rule_prefix(ecr, parameters=parameters, prefix=prefix):
             return {**parameters, **({} if prefix is None else {"ecrRepositoryPrefix": prefix})}
 
     @provokes(name, INVALID)
@@ -1128,7 +1137,10 @@ NOT_PROVOKED = {
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
-    ("CreateRepositoryCreationTemplate", "LimitExceededException"): "test_creation_templates.py does, on a server of its own",
+    (
+        "CreateRepositoryCreationTemplate",
+        "LimitExceededException",
+    ): "test_creation_templates.py does, on a server of its own",
     ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",

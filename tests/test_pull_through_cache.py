@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import hashlib
 import http.client
 import json
 import threading
@@ -395,7 +396,9 @@ def test_login_over_tls(tmp_path):
     plain.push("app", made, "v1")
     plain.stop()
     upstream = DockerRegistry(tmp_path / "registry", has_login=True, tls=(certificate, key)).start()
-    config = f'[pull_through_cache]\nallow_any_upstream = true\nallow_private_networks = true\nca_file = "{authority}"\n'
+    config = (
+        f'[pull_through_cache]\nallow_any_upstream = true\nallow_private_networks = true\nca_file = "{authority}"\n'
+    )
     server = Wharf(tmp_path / "wharf", config=config).start()
     ecr = server.client()
     prefix = rule(server, upstream.url)
@@ -480,7 +483,9 @@ def test_tags_are_checked_again(tmp_path, fake):
     assert fake.requests == [], "within an hour the upstream is not asked"
     filters = [{"filterType": "WILDCARD", "filter": "fixed"}]
     server.client().put_image_tag_mutability(
-        repositoryName=repo.name, imageTagMutability="MUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=filters
+        repositoryName=repo.name,
+        imageTagMutability="MUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=filters,
     )
     repo = two_hours_later(server, repo)
     assert digest_of(repo.pull("fixed").body) == old.digest, "immutable tags are never checked"
@@ -745,3 +750,34 @@ def test_killed_while_it_fetches(tmp_path, fake):
         server.start()
         assert pull_whole(repository(server, name), "v1") == made.digest
     server.finish()
+
+
+def test_a_hundred_clients_pull_200_mib(cache, tmp_path):
+    """docker-registry serves each blob once, and everybody gets all of it."""
+    upstream = DockerRegistry(tmp_path / "upstream").start()
+    made = image("large", size=100 * 1024 * 1024, layers=2)
+    upstream.push("large", made, "v1")
+    name = f"{rule(cache, upstream.url)}/large"
+
+    def pull(_):
+        """Without holding a layer in memory."""
+        client = repository(cache, name, 600)
+        document = client.pull("v1").expect(200).json()
+        for each in [document["config"], *document["layers"]]:
+            connection = http.client.HTTPConnection(cache.host, timeout=600)
+            connection.request("GET", client.blob(each["digest"]), headers={"Authorization": cache.authorization})
+            answer, digest = connection.getresponse(), hashlib.sha256()
+            assert answer.status == 200
+            while block := answer.read(1024 * 1024):
+                digest.update(block)
+            assert f"sha256:{digest.hexdigest()}" == each["digest"]
+            connection.close()
+        client.client.close()
+
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        assert len(list(pool.map(pull, range(100)))) == 100
+    print(f"100 pulls of 200 MiB: {time.monotonic() - started:.1f} s, {cache.peak_memory // 2**20} MiB at most")
+    served = upstream.served()
+    assert sorted(served) == sorted(f"/v2/large/blobs/{digest_of(blob)}" for blob in made.blobs)
+    upstream.stop()

@@ -103,11 +103,7 @@ impl Operation for BatchCheckLayerAvailability {
 type Known = (Option<u64>, Option<String>);
 
 /// What is known of a layer that the repository has, or that is still upstream and comes when it is read.
-fn find(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &Digest,
-) -> Result<Option<Known>, StoreError> {
+fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Known>, StoreError> {
     if let Some(blob) = repository_blobs::find(tx, repository_id, digest)? {
         return Ok(Some((Some(blob.stored.size_bytes), blob.media_type)));
     }

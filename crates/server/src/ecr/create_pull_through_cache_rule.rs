@@ -52,7 +52,8 @@ impl Operation for CreatePullThroughCacheRule {
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
         let upstream_url = rules::required("upstreamRegistryUrl", input.upstream_registry_url)?;
         let upstream_prefix = input.upstream_repository_prefix.as_deref();
-        let upstream_prefix = upstream_prefix.map(|text| rules::prefix("upstreamRepositoryPrefix", text)).transpose()?;
+        let upstream_prefix =
+            upstream_prefix.map(|text| rules::prefix("upstreamRepositoryPrefix", text)).transpose()?;
         if prefix.is_root() && upstream_prefix.as_ref().is_some_and(|prefix| !prefix.is_root()) {
             let rule = "must be ROOT when ecrRepositoryPrefix is ROOT";
             return Err(EcrError::parameter("upstreamRepositoryPrefix", rule));
