@@ -3,8 +3,7 @@
 import pytest
 
 from harness.containerd import Containerd
-from harness.docker import DockerDaemon
-from harness.images import image, index
+from harness.images import docker_image, image, index
 from harness.registry_client import RegistryClient, digest_of
 from harness.server import Wharf
 from harness.terraform import Terraform
@@ -71,17 +70,15 @@ def test_containerd_pulls_names_unchanged(containerd, mirror, upstreams, tmp_pat
     assert names == ["hub/library/x", "quay/org/y"]
 
 
-def test_docker_pulls_through_a_prefix(mirror, upstreams, tmp_path):
+def test_docker_pulls_through_a_prefix(mirror, upstreams, docker):
     _, quay = upstreams
-    made = image("docker", media_type="application/vnd.docker.distribution.manifest.v2+json")
+    made = docker_image("docker")
     quay.push("some/app", made, "v1")
-    daemon = DockerDaemon(tmp_path / "docker").start()
-    try:
-        daemon("login", "--username", "AWS", "--password-stdin", mirror.host, stdin=mirror.password)
-        said = daemon("pull", f"{mirror.host}/quay/some/app:v1")
-        assert made.digest in said
-    finally:
-        daemon.stop()
+    docker("login", "--username", "AWS", "--password-stdin", mirror.host, stdin=mirror.password)
+    name = f"{mirror.host}/quay/some/app:v1"
+    assert made.digest in docker("pull", name)
+    docker.forget(name)
+    docker.log_out(mirror.host)
 
 
 def anonymous(server):
