@@ -90,7 +90,7 @@ def test_nobody_gets_more_than_the_mirror(mirror, upstreams):
     hub.push("library/z", image("z"), "v1")
     client = anonymous(mirror)
     path = "/v2/library/z/manifests/v1"
-    assert client.get(f"{path}?ns=docker.io").expect(200)
+    assert client.get(f"{path}?ns=docker.io").expect(200).header("OCI-Namespace") == "docker.io"
     assert client.get(f"{path}?ns=registry-1.docker.io").expect(200)
     client.get(path).expect(401)
     client.get("/v2/hub/library/z/manifests/v1").expect(401)

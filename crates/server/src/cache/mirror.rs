@@ -44,6 +44,16 @@ impl MirrorSettings {
     }
 }
 
+/// What a registry has for a repository of another one.
+pub enum Mirrored {
+    /// It mirrors nothing: it has no rule at all.
+    Nothing,
+    /// It has rules, and none leads there.
+    Elsewhere,
+    /// The rule that leads there, and the repository here that it fills.
+    Here(PullThroughCacheRule, RepositoryName),
+}
+
 /// The repository here that stands for one of another registry, and the rule that fills it. Of several rules the one with
 /// the longest prefix upstream goes first, and then the first by name.
 pub async fn find(
@@ -51,9 +61,12 @@ pub async fn find(
     registry: &RegistryId,
     upstream: &str,
     name: &RepositoryName,
-) -> Result<Option<(PullThroughCacheRule, RepositoryName)>, StoreError> {
+) -> Result<Mirrored, StoreError> {
     let registry = registry.clone();
     let rules = app.db.read(move |tx| pull_through_cache_rules::list(tx, &registry, "", ALL_RULES)).await?;
+    if rules.is_empty() {
+        return Ok(Mirrored::Nothing);
+    }
     let wanted = upstream.to_ascii_lowercase();
     let length = |rule: &PullThroughCacheRule| {
         rule.upstream_prefix.as_ref().filter(|prefix| !prefix.is_root()).map_or(0, |prefix| prefix.key().len())
@@ -70,7 +83,7 @@ pub async fn find(
             best = Some((rule, local));
         }
     }
-    Ok(best)
+    Ok(best.map_or(Mirrored::Elsewhere, |(rule, local)| Mirrored::Here(rule, local)))
 }
 
 /// Who a request without a token is: somebody who may pull what a rule fills, and nothing else.

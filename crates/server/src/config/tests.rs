@@ -103,6 +103,7 @@ fn every_key_can_come_from_the_environment() {
             ("WHARF_LISTEN", _) => "localhost:0",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
             ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
+            (_, Form::Table) => "{\"quay.io\" = \"https://mirror.example.com\"}",
             (_, Form::Number) => "7",
             (_, Form::Truth) => "true",
             _ => "text",

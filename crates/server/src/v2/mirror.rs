@@ -5,14 +5,26 @@ use oci::{ErrorCode, RepositoryName};
 
 use super::errors::V2Error;
 use super::{V2Request, authenticate};
-use crate::cache::mirror;
+use crate::cache::mirror::{self, Mirrored};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
 use crate::http::route::V2Route;
 
-/// The request's principal and registry, and the route with the name that the repository has here.
-pub async fn enter(http: &RequestContext, route: V2Route) -> Result<(V2Request<'_>, V2Route), Answer> {
-    let Some((upstream, name)) = upstream(http, &route) else { return Ok((authenticate(http).await?, route)) };
+/// A request whose principal is known, and what it is for.
+pub struct Entered<'a> {
+    /// The request.
+    pub request: V2Request<'a>,
+    /// The route, with the name that the repository has here.
+    pub route: V2Route,
+    /// The registry that is mirrored.
+    pub upstream: Option<String>,
+}
+
+/// Lets a request in, and finds what it is for.
+pub async fn enter(http: &RequestContext, route: V2Route) -> Result<Entered<'_>, Answer> {
+    let Some((upstream, name)) = upstream(http, &route) else {
+        return Ok(Entered { request: authenticate(http).await?, route, upstream: None });
+    };
     let answer = |error: V2Error| error.into_answer(http);
     let app = &http.app;
     let open_to_all = app.cache.mirror.registry_for(&upstream).filter(|_| http.header(header::AUTHORIZATION).is_none());
@@ -24,21 +36,30 @@ pub async fn enter(http: &RequestContext, route: V2Route) -> Result<(V2Request<'
         }
     };
     let found = mirror::find(app, &registry, &upstream, &name).await.map_err(|error| answer(error.into()))?;
-    let Some((rule, local)) = found else { return Err(answer(absent(&upstream))) };
-    let request = match known {
-        Some(request) => request,
-        None => {
-            let caller = mirror::anonymous(app, &registry, &rule).ok_or_else(|| answer(absent(&upstream)))?;
-            V2Request { http, caller, registry }
+    match (found, known) {
+        (Mirrored::Here(_, local), Some(request)) => {
+            Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
         }
-    };
-    let route = match route {
+        (Mirrored::Here(rule, local), None) => {
+            let caller = mirror::anonymous(app, &registry, &rule).ok_or_else(|| answer(absent(&upstream)))?;
+            let request = V2Request { http, caller, registry };
+            Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
+        }
+        // A registry that mirrors nothing takes no notice (OCI distribution, "Registry Proxying"). One that does must not
+        // pass its own repository of that name off as the other registry's.
+        (Mirrored::Nothing, Some(request)) => Ok(Entered { request, route, upstream: None }),
+        (Mirrored::Nothing | Mirrored::Elsewhere, _) => Err(answer(absent(&upstream))),
+    }
+}
+
+/// The route with the name that the repository has here.
+fn renamed(route: V2Route, local: RepositoryName) -> V2Route {
+    match route {
         V2Route::Manifest(_, reference) => V2Route::Manifest(local, reference),
         V2Route::Blob(_, digest) => V2Route::Blob(local, digest),
         V2Route::Referrers(_, digest) => V2Route::Referrers(local, digest),
         other => other,
-    };
-    Ok((request, route))
+    }
 }
 
 /// So that the client goes on to the registry itself.

@@ -25,8 +25,11 @@ use crate::http::route::{InvalidPath, V2Route};
 use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use errors::V2Error;
+use mirror::Entered;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// Which registry's images an answer speaks of (OCI distribution, "Registry Proxying").
+const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// A request whose principal is known, for one registry.
@@ -85,10 +88,16 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     let allowed = allowed_methods(&route);
     let mut answer = match mirror::enter(http, route).await {
         Err(refusal) => refusal,
-        Ok((request, route)) => match dispatch(&request, route, body).await {
-            Ok(answer) => answer,
-            Err(error) => error.into_answer(http),
-        },
+        Ok(Entered { request, route, upstream }) => {
+            let mut answer = match dispatch(&request, route, body).await {
+                Ok(answer) => answer,
+                Err(error) => error.into_answer(http),
+            };
+            if let Some(upstream) = upstream {
+                respond::add_header(&mut answer, OCI_NAMESPACE, upstream);
+            }
+            answer
+        }
     };
     if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
