@@ -67,6 +67,23 @@ ALWAYS_PRESENT = {
     "GetRegistryPolicyResponse": {"registryId", "policyText"},
     "DeleteRegistryPolicyResponse": {"registryId", "policyText"},
     "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "PullThroughCacheRule": {
+        "ecrRepositoryPrefix",
+        "upstreamRegistryUrl",
+        "registryId",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreatePullThroughCacheRuleResponse": {
+        "ecrRepositoryPrefix",
+        "upstreamRegistryUrl",
+        "registryId",
+        "createdAt",
+    },
+    "DescribePullThroughCacheRulesResponse": {"pullThroughCacheRules"},
+    "UpdatePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "registryId", "updatedAt"},
+    "DeletePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "upstreamRegistryUrl", "registryId", "createdAt"},
+    "ValidatePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "registryId", "upstreamRegistryUrl", "isValid"},
     "RepositoryCreationTemplate": {
         "prefix",
         "encryptionConfiguration",
