@@ -4,6 +4,7 @@ mod constraints;
 mod creation_templates;
 mod errors;
 mod paging;
+mod pull_through_cache_rules;
 mod replication_backfill;
 mod replication_configuration;
 mod resource_tags;
@@ -13,9 +14,11 @@ mod batch_check_layer_availability;
 mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
+mod create_pull_through_cache_rule;
 mod create_repository;
 mod create_repository_creation_template;
 mod delete_lifecycle_policy;
+mod delete_pull_through_cache_rule;
 mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_creation_template;
@@ -23,6 +26,7 @@ mod delete_repository_policy;
 mod deregister_pull_time_update_exclusion;
 mod describe_image_replication_status;
 mod describe_images;
+mod describe_pull_through_cache_rules;
 mod describe_registry;
 mod describe_replication_backfill_results;
 mod describe_repositories;
@@ -55,8 +59,10 @@ mod stop_replication_backfill;
 mod tag_resource;
 mod untag_resource;
 mod update_image_storage_class;
+mod update_pull_through_cache_rule;
 mod update_repository_creation_template;
 mod upload_layer_part;
+mod validate_pull_through_cache_rule;
 
 use crate::aws_api::operation::Entry;
 pub use errors::registry_error;
@@ -67,9 +73,11 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_delete_image::BatchDeleteImage>(),
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
+    Entry::of::<create_pull_through_cache_rule::CreatePullThroughCacheRule>(),
     Entry::of::<create_repository::CreateRepository>(),
     Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
     Entry::of::<delete_lifecycle_policy::DeleteLifecyclePolicy>(),
+    Entry::of::<delete_pull_through_cache_rule::DeletePullThroughCacheRule>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
@@ -77,6 +85,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<deregister_pull_time_update_exclusion::DeregisterPullTimeUpdateExclusion>(),
     Entry::of::<describe_image_replication_status::DescribeImageReplicationStatus>(),
     Entry::of::<describe_images::DescribeImages>(),
+    Entry::of::<describe_pull_through_cache_rules::DescribePullThroughCacheRules>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_replication_backfill_results::DescribeReplicationBackfillResults>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
@@ -109,6 +118,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
+    Entry::of::<update_pull_through_cache_rule::UpdatePullThroughCacheRule>(),
     Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
+    Entry::of::<validate_pull_through_cache_rule::ValidatePullThroughCacheRule>(),
 ];

@@ -48,7 +48,9 @@ impl Job for RunLifecyclePolicy {
                     Worked { last: Step::Overtaken, steps: 0 } => overtaken += 1,
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
                     Worked { last: Step::RunEnded(report), .. } => {
-                        report.iter().for_each(|told| tell(&told.0, &told.1));
+                        if let Some(told) = &report {
+                            tell(&told.0, &told.1);
+                        }
                         return Ok(());
                     }
                     Worked { last: Step::Done, .. } => {}

@@ -17,8 +17,8 @@ use super::receive::{self, Arrival, ArrivingImage};
 use super::remote::Remote;
 use super::trouble::Trouble;
 use crate::app::App;
+use crate::cache::blobs::{self, Found};
 use crate::events::event::{Event, Place, Success};
-use crate::registry::blobs;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, Selector};
 
@@ -264,7 +264,12 @@ impl Courier {
         is_required: bool,
     ) -> Result<(), Trouble> {
         let found = match blobs::find(&self.app, &self.route.source, repository, layer.digest).await {
-            Ok(found) => found.stored,
+            Ok(Found::Here(found)) => found.stored,
+            // The source cached its image without it so far.
+            Ok(Found::Awaited(awaited)) => {
+                let fetched = self.app.cache.blobs.complete(&self.app, &awaited).await;
+                fetched.map_err(|failure| Trouble::Image(failure.to_string()))?.stored
+            }
             // Layers that are to be had elsewhere need not be here, nor there.
             Err(RegistryError::LayerNotFound(..)) if !is_required => return Ok(()),
             Err(error) => return Err(error.into()),

@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use oci::{Digest, Tag};
 use reqwest::{Client, Url, redirect};
 use serde_json::{Value, json};
+use store::blob::BlobStream;
 use store::error::StoreError;
 use store::tables::blobs::StoredBlob;
 use store::tables::registry_id::RegistryId;
@@ -26,7 +27,6 @@ use super::courier::MissingLayer;
 use super::receive::{Arrival, ArrivingImage};
 use super::trouble::Trouble;
 use crate::app::App;
-use crate::http::body::ResponseBody;
 use crate::registry::blobs;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,7 +83,8 @@ pub struct Remote {
 
 /// A layer's bytes on their way, which count themselves.
 struct Counted {
-    body: ResponseBody,
+    stream: Option<BlobStream>,
+    remaining: u64,
     sent_bytes: Arc<AtomicU64>,
 }
 
@@ -92,21 +93,22 @@ impl Body for Counted {
     type Error = StoreError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        let next = std::task::ready!(stream.poll_next(cx));
+        if let Some(Ok(data)) = &next {
+            let bytes = data.len() as u64;
+            self.remaining = self.remaining.saturating_sub(bytes);
+            self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        frame
+        Poll::Ready(next.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.remaining == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        SizeHint::with_exact(self.remaining)
     }
 }
 
@@ -270,14 +272,13 @@ impl Remote {
             return Err(self.unreachable("it gave out a path to elsewhere"));
         }
         let size_bytes = layer.size_bytes;
-        let body = if size_bytes == 0 {
-            ResponseBody::empty()
-        } else {
-            let stream = Box::new(blobs::open(app, layer)?.stream(0, size_bytes - 1));
-            ResponseBody::Blob { stream, remaining: size_bytes }
+        let stream = match size_bytes {
+            0 => None,
+            _ => Some(blobs::open(app, layer)?.stream(0, size_bytes - 1)),
         };
         let sent_bytes = Arc::new(AtomicU64::new(0));
-        let body = reqwest::Body::wrap(Counted { body, sent_bytes: Arc::clone(&sent_bytes) });
+        let body = Counted { stream, remaining: size_bytes, sent_bytes: Arc::clone(&sent_bytes) };
+        let body = reqwest::Body::wrap(body);
         let request = self.client()?.put(url).header(header::CONTENT_LENGTH, size_bytes).body(body);
         let sent = tokio::select! {
             sent = request.send() => sent.map_err(|error| self.unreachable(&cause_of(&error)))?,
