@@ -8,10 +8,12 @@ pytest.register_assert_rewrite("harness")
 
 from harness import postgres  # noqa: E402
 from harness.docker import DockerDaemon  # noqa: E402
+from harness.events import sinks_configuration  # noqa: E402
 from harness.mount_namespace import MountNamespace  # noqa: E402
 from harness.rootfs import debian_rootfs  # noqa: E402
 from harness.server import Wharf  # noqa: E402
 from harness.tls import make_certificate  # noqa: E402
+from harness.webhook import Receiver  # noqa: E402
 
 DATABASES = ("sqlite", "postgres")
 # The host names of the server with TLS. They lead to ::1, which docker trusts no more than any address elsewhere,
@@ -112,6 +114,29 @@ def configuration(accounts=(), regions=(), domains=(), tls=None):
     for account, (key_id, secret) in dict(accounts).items():
         lines += ["[[accounts]]", f'id = "{account}"', f'access_key_id = "{key_id}"', f'secret_access_key = "{secret}"']
     return "\n".join([*lines, ""])
+
+
+@pytest.fixture
+def serve(tmp_path, default_database):
+    """Starts a server with sinks."""
+    started = []
+
+    def start(text="", **sinks):
+        config = text + sinks_configuration(**sinks)
+        server = Wharf(tmp_path / f"wharf{len(started)}", environment=environment_of(default_database), config=config)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.finish()
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
 
 
 @pytest.fixture(scope="session")

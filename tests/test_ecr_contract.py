@@ -165,6 +165,44 @@ def batch_check_layer_availability(ecr):
 
 
 @succeeds
+def update_image_storage_class(ecr):
+    repository = ecr.repository()
+    subject = ecr.image(repository, "v1")
+    ecr.image(repository, subject=subject.descriptor, artifactType="a/b")
+    layer = json.loads(subject.body)["layers"][0]["digest"]
+    here = {"registryId": ecr.account, "repositoryName": repository}
+    archived = ecr.call("UpdateImageStorageClass", **here, imageId={"imageTag": "v1"}, targetStorageClass="ARCHIVE")
+    both = {"imageDigest": subject.digest, "imageTag": "v1"}
+    assert archived == {**here, "imageId": both, "imageStatus": "ARCHIVED"}
+    any_status = {"imageStatus": "ANY"}
+    found = ecr.call("ListImages", repositoryName=repository, filter={"imageStatus": "ARCHIVED"})["imageIds"]
+    assert both in found
+    details = ecr.details(repository, filter=any_status)[subject.digest]
+    assert details["imageStatus"] == "ARCHIVED" and details["lastArchivedAt"] >= details["imagePushedAt"]
+    assert ecr.details(repository, imageIds=[{"imageTag": "v1"}])[subject.digest] == details
+    checked = ecr.call("BatchCheckLayerAvailability", repositoryName=repository, layerDigests=[layer])["layers"]
+    assert [entry["layerAvailability"] for entry in checked] == ["ARCHIVED"]
+    (failure,) = ecr.call("BatchGetImage", repositoryName=repository, imageIds=[{"imageTag": "v1"}])["failures"]
+    assert failure["failureCode"] == "ImageInaccessible"
+    for status in ("ARCHIVED", "ACTIVATING", "ANY"):
+        ecr.call(
+            "ListImageReferrers",
+            repositoryName=repository,
+            subjectId={"imageDigest": subject.digest},
+            filter={"artifactStatus": status},
+        )
+    restored = ecr.call(
+        "UpdateImageStorageClass", **here, imageId={"imageDigest": subject.digest}, targetStorageClass="STANDARD"
+    )
+    assert restored == {**here, "imageId": {"imageDigest": subject.digest}, "imageStatus": "ACTIVATING"}
+    wait_for(
+        lambda: ecr.details(repository, filter=any_status)[subject.digest]["imageStatus"] == "ACTIVE",
+        "the image to be active",
+    )
+    assert ecr.details(repository)[subject.digest]["lastActivatedAt"] >= details["lastArchivedAt"]
+
+
+@succeeds
 def initiate_layer_upload(ecr):
     ecr.start_upload(ecr.repository())
 
@@ -251,6 +289,41 @@ def get_account_setting(ecr):
         assert ecr.call("GetAccountSetting", name=name)["name"] == name
 
 
+def excluded_principal():
+    return f"arn:aws:iam::123456789012:role/path/{uuid.uuid4().hex}"
+
+
+@succeeds
+def register_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    assert ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)["principalArn"] == arn
+    ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
+@succeeds
+def deregister_pull_time_update_exclusion(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn) == {"principalArn": arn}
+
+
+@succeeds
+def list_pull_time_update_exclusions(ecr):
+    arns = sorted(excluded_principal() for _ in range(3))
+    for arn in arns:
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    assert set(arns) <= set(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    listed, page = [], ecr.call("ListPullTimeUpdateExclusions", maxResults=1)
+    while True:
+        listed += page["pullTimeUpdateExclusions"]
+        if "nextToken" not in page:
+            break
+        page = ecr.call("ListPullTimeUpdateExclusions", maxResults=1, nextToken=page["nextToken"])
+    assert listed == sorted(listed) and set(arns) <= set(listed)
+    for arn in arns:
+        ecr.call("DeregisterPullTimeUpdateExclusion", principalArn=arn)
+
+
 @succeeds
 def put_account_setting(ecr):
     for name in ("BASIC_SCAN_TYPE_VERSION", "REGISTRY_POLICY_SCOPE", "BLOB_MOUNTING"):
@@ -329,6 +402,118 @@ LIFECYCLE_POLICY = json.dumps(
         "rules": [
             {
                 "rulePriority": 1,
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5},
+                "action": {"type": "expire"},
+            }
+        ]
+    },
+    indent=1,
+)
+PUSH = {"appliedFor": ["CREATE_ON_PUSH"]}
+
+
+def new_template(ecr, **members):
+    """A template for a prefix of its own; returns it."""
+    parameters = {"prefix": f"contract-{uuid.uuid4().hex}", **PUSH, **members}
+    made = ecr.call("CreateRepositoryCreationTemplate", **parameters)
+    assert made["registryId"] == ecr.account
+    return made["repositoryCreationTemplate"]
+
+
+def without_times(template):
+    return {name: value for name, value in template.items() if name not in ("createdAt", "updatedAt")}
+
+
+FULL_TEMPLATE = {
+    "description": "what for",
+    "encryptionConfiguration": {"encryptionType": "AES256"},
+    "resourceTags": [{"Key": "z", "Value": "1"}, {"Key": "a", "Value": ""}],
+    "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+    "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "dev-*"}],
+    "repositoryPolicy": REPOSITORY_POLICY,
+    "lifecyclePolicy": LIFECYCLE_POLICY,
+    "appliedFor": ["PULL_THROUGH_CACHE", "REPLICATION"],
+    "customRoleArn": "arn:aws:iam::123456789012:role/path/creator",
+}
+
+
+@succeeds
+def create_repository_creation_template(ecr):
+    plain = new_template(ecr)
+    defaults = {"imageTagMutability": "MUTABLE", "encryptionConfiguration": {"encryptionType": "AES256"}, **PUSH}
+    assert without_times(plain) == {"prefix": plain["prefix"], **defaults}
+    full = new_template(ecr, prefix=f"contract/{uuid.uuid4().hex}/", **FULL_TEMPLATE)
+    assert without_times(full) == {"prefix": full["prefix"], **FULL_TEMPLATE}
+    for key in ("", "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"):
+        made = new_template(ecr, encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key})
+        assert made["encryptionConfiguration"].get("kmsKey", "") == key
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=made["prefix"])
+    for template in (plain, full):
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
+
+
+@succeeds
+def describe_repository_creation_templates(ecr):
+    made = [new_template(ecr) for _ in range(3)]
+    prefixes = sorted(template["prefix"] for template in made)
+    found = ecr.call("DescribeRepositoryCreationTemplates", prefixes=[*prefixes, "absent"])
+    assert [template["prefix"] for template in found["repositoryCreationTemplates"]] == prefixes
+    found = ecr.call("DescribeRepositoryCreationTemplates", prefixes=["absent"])
+    assert found == {"registryId": ecr.account, "repositoryCreationTemplates": []}
+    paged, token = [], {}
+    while True:
+        page = ecr.call("DescribeRepositoryCreationTemplates", maxResults=1, prefixes=prefixes, **token)
+        paged += [template["prefix"] for template in page["repositoryCreationTemplates"]]
+        if "nextToken" not in page:
+            break
+        token = {"nextToken": page["nextToken"]}
+    assert paged == prefixes
+    everything = ecr.call("DescribeRepositoryCreationTemplates")["repositoryCreationTemplates"]
+    assert set(prefixes) <= {template["prefix"] for template in everything}
+    for prefix in prefixes:
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=prefix)
+
+
+@succeeds
+def update_repository_creation_template(ecr):
+    made = new_template(ecr)
+    prefix = made["prefix"]
+
+    def update(**members):
+        return ecr.call("UpdateRepositoryCreationTemplate", prefix=prefix, **members)["repositoryCreationTemplate"]
+
+    full = update(**FULL_TEMPLATE)
+    assert without_times(full) == {"prefix": prefix, **FULL_TEMPLATE}
+    assert full["createdAt"] == made["createdAt"] and full["updatedAt"] >= made["updatedAt"]
+    assert without_times(update()) == without_times(full), "what is left out stays"
+    cleared = {
+        "description": "",
+        "repositoryPolicy": "",
+        "lifecyclePolicy": "",
+        "customRoleArn": "",
+        "resourceTags": [],
+    }
+    assert without_times(update(**cleared)) == {
+        name: value for name, value in without_times(full).items() if name not in cleared
+    }
+    mutable = update(imageTagMutability="MUTABLE_WITH_EXCLUSION")
+    assert mutable["imageTagMutabilityExclusionFilters"] == FULL_TEMPLATE["imageTagMutabilityExclusionFilters"]
+    assert "imageTagMutabilityExclusionFilters" not in update(imageTagMutability="MUTABLE")
+    ecr.call("DeleteRepositoryCreationTemplate", prefix=prefix)
+
+
+@succeeds
+def delete_repository_creation_template(ecr):
+    made = new_template(ecr)
+    deleted = ecr.call("DeleteRepositoryCreationTemplate", prefix=f"{made['prefix']}/")
+    assert deleted["repositoryCreationTemplate"] == made
+
+
+UNTAGGED_POLICY = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
                 "description": "Keep one untagged image",
                 "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1},
                 "action": {"type": "expire"},
@@ -341,7 +526,7 @@ LIFECYCLE_POLICY = json.dumps(
 @succeeds
 def put_lifecycle_policy(ecr):
     here = {"registryId": ecr.account, "repositoryName": ecr.repository()}
-    expected = {**here, "lifecyclePolicyText": LIFECYCLE_POLICY}
+    expected = {**here, "lifecyclePolicyText": UNTAGGED_POLICY}
     assert ecr.call("PutLifecyclePolicy", **expected) == expected
     assert ecr.call("PutLifecyclePolicy", **expected) == expected
 
@@ -349,30 +534,30 @@ def put_lifecycle_policy(ecr):
 @succeeds
 def get_lifecycle_policy(ecr):
     name = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=LIFECYCLE_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
     answer = ecr.call("GetLifecyclePolicy", repositoryName=name)
-    assert answer["lifecyclePolicyText"] == LIFECYCLE_POLICY
+    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
     wait_for(lambda: ecr.call("GetLifecyclePolicy", repositoryName=name)["lastEvaluatedAt"] > 0, "the first evaluation")
 
 
 @succeeds
 def delete_lifecycle_policy(ecr):
     name = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=LIFECYCLE_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
     answer = ecr.call("DeleteLifecyclePolicy", repositoryName=name)
-    assert answer["lifecyclePolicyText"] == LIFECYCLE_POLICY
+    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
     ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName=name)
 
 
 @succeeds
 def start_lifecycle_policy_preview(ecr):
     name = ecr.repository()
-    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=LIFECYCLE_POLICY)
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
     assert answer["status"] == "IN_PROGRESS"
     stored = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=LIFECYCLE_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=UNTAGGED_POLICY)
     answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=stored)
-    assert answer["lifecyclePolicyText"] == LIFECYCLE_POLICY
+    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
 
 
 def lifecycle_preview(ecr, name, **parameters):
@@ -387,7 +572,7 @@ def lifecycle_preview(ecr, name, **parameters):
 def get_lifecycle_policy_preview(ecr):
     name = ecr.repository()
     images = [ecr.image(name) for _ in range(3)]
-    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=LIFECYCLE_POLICY)
+    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
     found = lifecycle_preview(ecr, name)
     assert found["status"] == "COMPLETE" and found["summary"] == {"expiringImageTotalCount": 2}
     first = lifecycle_preview(ecr, name, maxResults=1)
@@ -440,6 +625,7 @@ BY_REPOSITORY = {
     "DescribeImages": {},
     "ListImageReferrers": {"subjectId": {"imageDigest": ABSENT}},
     "BatchCheckLayerAvailability": {"layerDigests": [ABSENT]},
+    "UpdateImageStorageClass": {"imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"},
     "InitiateLayerUpload": {},
     "UploadLayerPart": {"uploadId": str(uuid.uuid4()), "partFirstByte": 0, "partLastByte": 0, "layerPartBlob": "YQ=="},
     "CompleteLayerUpload": {"uploadId": str(uuid.uuid4()), "layerDigests": [ABSENT]},
@@ -449,10 +635,10 @@ BY_REPOSITORY = {
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
-    "PutLifecyclePolicy": {"lifecyclePolicyText": LIFECYCLE_POLICY},
+    "PutLifecyclePolicy": {"lifecyclePolicyText": UNTAGGED_POLICY},
     "GetLifecyclePolicy": {},
     "DeleteLifecyclePolicy": {},
-    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": LIFECYCLE_POLICY},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": UNTAGGED_POLICY},
     "GetLifecyclePolicyPreview": {},
 }
 
@@ -630,6 +816,66 @@ def tag_number_1001(ecr):
     return {"repositoryName": name, "imageManifest": image.body.decode(), "imageTag": "one-more"}
 
 
+UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
+
+
+@provokes("UpdateImageStorageClass", "ImageNotFoundException")
+def absent_image_to_archive(ecr):
+    name = ecr.repository()
+    text = (
+        "The image with imageId {imageDigest:'null', imageTag:'v1'} does not exist within the repository with name "
+        f"'{name}' in the registry with id '{ecr.account}'"
+    )
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}, text
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def standard_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    return {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "STANDARD"}
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def archived_already(ecr):
+    name = ecr.repository()
+    ecr.image(name, "v1")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    ecr.call("UpdateImageStorageClass", **parameters)
+    return parameters
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def child_of_an_active_list(ecr):
+    name = ecr.repository()
+    child = ecr.image(name, "v1")
+    made = ecr.index(name, [child], "index")
+    parameters = {"repositoryName": name, "imageId": {"imageTag": "v1"}, "targetStorageClass": "ARCHIVE"}
+    return parameters, f"Requested image referenced by manifest list: [{made.digest}]"
+
+
+@provokes("UpdateImageStorageClass", UNSUPPORTED)
+def referrer_of_an_active_image(ecr):
+    name = ecr.repository()
+    subject = ecr.image(name, "v1")
+    ecr.image(name, "signature", subject=subject.descriptor)
+    return {"repositoryName": name, "imageId": {"imageTag": "signature"}, "targetStorageClass": "ARCHIVE"}
+
+
+for members in (
+    {"imageId": {"imageTag": "v1"}},
+    {"targetStorageClass": "ARCHIVE"},
+    {"imageId": {}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageTag": "v1"}, "targetStorageClass": "GLACIER"},
+    {"imageId": {"imageTag": ""}, "targetStorageClass": "ARCHIVE"},
+    {"imageId": {"imageDigest": "none"}, "targetStorageClass": "ARCHIVE"},
+):
+
+    @provokes("UpdateImageStorageClass", EITHER)
+    def bad_storage_class_update(ecr, members=members):
+        return {"repositoryName": ecr.repository(), **members}
+
+
 @provokes("DescribeImages", "ImageNotFoundException")
 def absent_tag(ecr):
     name = ecr.repository()
@@ -731,6 +977,51 @@ for name, parameters in {"GetAccountSetting": {}, "PutAccountSetting": {"value":
         return {**parameters, "name": "NO_SUCH_SETTING"}
 
 
+for name in ("RegisterPullTimeUpdateExclusion", "DeregisterPullTimeUpdateExclusion"):
+
+    @provokes(name, EITHER)
+    def no_principal(ecr):
+        return {}
+
+    @provokes(name, EITHER)
+    def bad_principal(ecr):
+        return {"principalArn": "arn:aws:sts::123456789012:assumed-role/role/session"}
+
+    @provokes(name, EITHER)
+    def long_principal(ecr):
+        return {"principalArn": "arn:aws:iam::123456789012:role/" + "r" * 200}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "ExclusionAlreadyExistsException")
+def registered_twice(ecr):
+    arn = excluded_principal()
+    ecr.call("RegisterPullTimeUpdateExclusion", principalArn=arn)
+    return {"principalArn": arn}
+
+
+@provokes("RegisterPullTimeUpdateExclusion", "LimitExceededException")
+def too_many_exclusions(ecr):
+    there = len(ecr.call("ListPullTimeUpdateExclusions")["pullTimeUpdateExclusions"])
+    for _ in range(there, 100):
+        ecr.call("RegisterPullTimeUpdateExclusion", principalArn=excluded_principal())
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("DeregisterPullTimeUpdateExclusion", "ExclusionNotFoundException")
+def not_registered(ecr):
+    return {"principalArn": excluded_principal()}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def no_results(ecr):
+    return {"maxResults": 0}
+
+
+@provokes("ListPullTimeUpdateExclusions", EITHER)
+def token_of_nobody(ecr):
+    return {"nextToken": "x"}
+
+
 @provokes("PutAccountSetting", EITHER)
 def unknown_value(ecr):
     return {"name": "BLOB_MOUNTING", "value": "PERHAPS"}
@@ -776,7 +1067,7 @@ def preview_of_images_and_paging(ecr):
 
 
 def lifecycle_rule(**changes):
-    rule = json.loads(LIFECYCLE_POLICY)["rules"][0]
+    rule = json.loads(UNTAGGED_POLICY)["rules"][0]
     return {**rule, **changes}
 
 
@@ -799,7 +1090,7 @@ for name in ("PutLifecyclePolicy", "StartLifecyclePolicyPreview"):
             message = f"{frame}'Lifecycle policy validation failure: {problem}'"
             return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}, message
 
-    for text in ("{}", LIFECYCLE_POLICY + " " * 30_720):
+    for text in ("{}", UNTAGGED_POLICY + " " * 30_720):
 
         @provokes(name, INVALID)
         def lifecycle_policy_of_bad_length(ecr, text=text):
@@ -843,6 +1134,110 @@ def locked_out(ecr):
     }
 
 
+@provokes("CreateRepositoryCreationTemplate", "TemplateAlreadyExistsException")
+def template_twice(ecr):
+    prefix = new_template(ecr)["prefix"]
+    text = (
+        f"The repository creation template with prefix '{prefix}/' already exists in the registry with id "
+        f"'{ecr.account}'"
+    )
+    return {"prefix": f"{prefix}/", **PUSH}, text
+
+
+for name in ("UpdateRepositoryCreationTemplate", "DeleteRepositoryCreationTemplate"):
+
+    @provokes(name, "TemplateNotFoundException")
+    def absent_template(ecr):
+        text = (
+            "The repository creation template with prefix 'absent' does not exist in the registry with id "
+            f"'{ecr.account}'"
+        )
+        return {"prefix": "absent"}, text
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_templates_left(ecr):
+    """A registry has room for few templates, and they change what pushes do."""
+    yield
+    for template in ecr.call("DescribeRepositoryCreationTemplates")["repositoryCreationTemplates"]:
+        ecr.call("DeleteRepositoryCreationTemplate", prefix=template["prefix"])
+
+
+BAD_PREFIXES = ("", "/", "a//b", "-a", "Root", "ROOT/", "a" * 257)
+for prefix in BAD_PREFIXES:
+    for name, parameters in {
+        "CreateRepositoryCreationTemplate": PUSH,
+        "UpdateRepositoryCreationTemplate": {},
+        "DeleteRepositoryCreationTemplate": {},
+    }.items():
+
+        @provokes(name, "ValidationException")
+        def bad_prefix(ecr, prefix=prefix, parameters=parameters):
+            return {"prefix": prefix, **parameters}
+
+    @provokes("DescribeRepositoryCreationTemplates", "ValidationException")
+    def bad_prefix_in_a_list(ecr, prefix=prefix):
+        return {"prefixes": ["good", prefix]}
+
+
+@provokes("DescribeRepositoryCreationTemplates", INVALID)
+def bad_token_of_templates(ecr):
+    return {"nextToken": "garbage"}
+
+
+BAD_TEMPLATES = {
+    "ValidationException": [
+        {"appliedFor": []},
+        {"appliedFor": ["SOMETIMES"]},
+        {"description": "x" * 257},
+        {"encryptionConfiguration": {"encryptionType": "ROT13"}},
+        {"encryptionConfiguration": {}},
+        {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "alias/aws/ecr"}},
+    ],
+    INVALID: [
+        {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "arn:aws:kms:us-east-1:123456789012:key/a"}},
+        {"imageTagMutability": "SOMETIMES"},
+        {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"},
+        {
+            "imageTagMutability": "MUTABLE",
+            "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a"}],
+        },
+        {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a/b"}]},
+        {"repositoryPolicy": "{"},
+        {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
+        {"lifecyclePolicy": "{" + " " * 200},
+        {"lifecyclePolicy": UNTAGGED_POLICY + " " * 30_720},
+        {"lifecyclePolicy": '{"rules": []}'},
+        {"resourceTags": [{"Key": "aws:k", "Value": "v"}]},
+        {"resourceTags": [{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}]},
+        {"resourceTags": [{"Key": f"k{number}", "Value": "v"} for number in range(51)]},
+        {"resourceTags": [{"Key": "k", "Value": "v" * 257}]},
+        {"customRoleArn": "creator"},
+        {"customRoleArn": "arn:aws:iam::210987654321:role/of-another-account"},
+    ],
+}
+for error, members in ((error, members) for error, cases in BAD_TEMPLATES.items() for members in cases):
+
+    @provokes("CreateRepositoryCreationTemplate", error)
+    def bad_template(ecr, members=members):
+        return {"prefix": "bad", **PUSH, **members}
+
+    @provokes("UpdateRepositoryCreationTemplate", error)
+    def bad_template_later(ecr, members=members):
+        if not described(ecr, "updated-badly"):
+            new_template(ecr, prefix="updated-badly")
+        return {"prefix": "updated-badly", **members}
+
+
+def described(ecr, prefix):
+    return ecr.call("DescribeRepositoryCreationTemplates", prefixes=[prefix])["repositoryCreationTemplates"]
+
+
+@provokes("CreateRepositoryCreationTemplate", "ValidationException")
+def template_for_nothing(ecr):
+    return {"prefix": "bad"}
+
+
 # Modelled errors that nobody can provoke from outside here, with the reason.
 NOT_PROVOKED = {
     "ServerException": "a fault of the server, not of a request",
@@ -854,6 +1249,13 @@ NOT_PROVOKED = {
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
     ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
+    (
+        "CreateRepositoryCreationTemplate",
+        "LimitExceededException",
+    ): "test_creation_templates.py does, on a server of its own",
+    ("DeleteRepositoryCreationTemplate", "InvalidParameterException"): "its one parameter has a pattern",
+    ("DeregisterPullTimeUpdateExclusion", "LimitExceededException"): "removing one cannot be too much",
+    ("ListPullTimeUpdateExclusions", "LimitExceededException"): "it has no limit",
     ("UntagResource", "TooManyTagsException"): "removing tags cannot make too many",
     ("GetRegistryPolicy", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryPolicy", "ValidationException"): "it has no parameters",

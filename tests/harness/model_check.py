@@ -41,6 +41,7 @@ ALWAYS_PRESENT = {
     "LayerFailure": {"layerDigest", "failureCode", "failureReason"},
     "Layer": {"layerDigest", "layerAvailability"},
     "ImageReferrer": {"artifactStatus"},
+    "UpdateImageStorageClassResponse": {"registryId", "repositoryName", "imageId", "imageStatus"},
     "AuthorizationData": {"authorizationToken", "expiresAt", "proxyEndpoint"},
     "GetAuthorizationTokenResponse": {"authorizationData"},
     "CreateRepositoryResponse": {"repository"},
@@ -66,7 +67,38 @@ ALWAYS_PRESENT = {
     "GetRegistryPolicyResponse": {"registryId", "policyText"},
     "DeleteRegistryPolicyResponse": {"registryId", "policyText"},
     "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "RepositoryCreationTemplate": {
+        "prefix",
+        "encryptionConfiguration",
+        "imageTagMutability",
+        "appliedFor",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "UpdateRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DeleteRepositoryCreationTemplateResponse": {"registryId", "repositoryCreationTemplate"},
+    "DescribeRepositoryCreationTemplatesResponse": {"registryId", "repositoryCreationTemplates"},
     "GetAccountSettingResponse": {"name", "value"},
+    "CreateSecretResponse": {"ARN", "Name"},
+    "GetSecretValueResponse": {"ARN", "Name", "VersionId", "CreatedDate"},
+    "SecretValueEntry": {"ARN", "Name", "VersionId", "CreatedDate"},
+    "BatchGetSecretValueResponse": {"SecretValues", "Errors"},
+    "APIErrorType": {"SecretId", "ErrorCode", "Message"},
+    "PutSecretValueResponse": {"ARN", "Name", "VersionId"},
+    "UpdateSecretResponse": {"ARN", "Name"},
+    "DescribeSecretResponse": {"ARN", "Name", "CreatedDate", "LastChangedDate"},
+    "DeleteSecretResponse": {"ARN", "Name", "DeletionDate"},
+    "RestoreSecretResponse": {"ARN", "Name"},
+    "ListSecretsResponse": {"SecretList"},
+    "SecretListEntry": {"ARN", "Name", "CreatedDate", "LastChangedDate"},
+    "ListSecretVersionIdsResponse": {"ARN", "Name", "Versions"},
+    "SecretVersionsListEntry": {"VersionId", "CreatedDate"},
+    "UpdateSecretVersionStageResponse": {"ARN", "Name"},
+    "GetResourcePolicyResponse": {"ARN", "Name"},
+    "PutResourcePolicyResponse": {"ARN", "Name"},
+    "DeleteResourcePolicyResponse": {"ARN", "Name"},
+    "GetRandomPasswordResponse": {"RandomPassword"},
     "PutAccountSettingResponse": {"name", "value"},
     "PutLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText"},
     "GetLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "lastEvaluatedAt"},
@@ -89,6 +121,9 @@ ALWAYS_PRESENT = {
     },
     "LifecyclePolicyRuleAction": {"type"},
     "LifecyclePolicyPreviewSummary": {"expiringImageTotalCount"},
+    "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
+    "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
+    "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
 }
 
 # Timestamps that are 0 for what never happened (lifecycle.md 4).
@@ -103,31 +138,32 @@ def model(service="ecr"):
     return botocore.session.get_session().get_service_model(service)
 
 
-def listed_errors(operation):
-    return {shape.name for shape in model().operation_model(operation).error_shapes}
+def listed_errors(operation, service="ecr"):
+    return {shape.name for shape in model(service).operation_model(operation).error_shapes}
 
 
-def expect_success(operation, answer):
+def expect_success(operation, answer, service="ecr"):
     """The answer is a success of this operation as the model describes it."""
     assert answer.status == 200, f"{operation} failed: {answer!r}"
     expect_headers(answer)
     value = answer.json()
-    shape = model().operation_model(operation).output_shape
+    shape = model(service).operation_model(operation).output_shape
     found = list(problems(shape, value, operation)) if shape else ([] if value == {} else ["the output is not empty"])
     assert not found, "\n".join([*found, repr(answer)])
 
 
-def expect_error(operation, answer, *expected):
+def expect_error(operation, answer, *expected, service="ecr"):
     """The answer is one of the expected errors, which the model lists for this operation; returns its message."""
     assert answer.status != 200, f"{operation} succeeded, expected {' or '.join(expected)}: {answer!r}"
     expect_headers(answer)
     name = error_name(answer)
     value = answer.json()
     assert name in expected, f"{operation} answered {name}, expected {' or '.join(expected)}: {answer!r}"
-    assert name in listed_errors(operation), f"{operation} has no {name} in the model: {answer!r}"
+    assert name in listed_errors(operation, service), f"{operation} has no {name} in the model: {answer!r}"
     assert answer.status == 400, f"a client error is 400: {answer!r}"
-    shape = model().shape_for(name)
-    members = {key: item for key, item in value.items() if key not in ("__type", "Message")}
+    shape = model(service).shape_for(name)
+    other = "message" if "Message" in shape.members else "Message"
+    members = {key: item for key, item in value.items() if key not in ("__type", other)}
     found = list(problems(shape, members, name))
     assert not found, "\n".join([*found, repr(answer)])
     assert isinstance(value.get("message"), str) and value["message"], f"no message: {answer!r}"

@@ -122,6 +122,9 @@ class Generator:
             "ListTagsForResource": {"resourceArn": arn},
             "DescribeRegistry": {},
             "GetAccountSetting": {"name": "BLOB_MOUNTING"},
+            "RegisterPullTimeUpdateExclusion": {"principalArn": "arn:aws:iam::123456789012:role/fuzz"},
+            "DeregisterPullTimeUpdateExclusion": {"principalArn": "arn:aws:iam::123456789012:role/fuzz"},
+            "ListPullTimeUpdateExclusions": {"maxResults": 2},
             "PutAccountSetting": {"name": "BASIC_SCAN_TYPE_VERSION", "value": "AWS_NATIVE"},
         }  # fmt: skip
 

@@ -1,4 +1,4 @@
-//! Calls of a server: IAM by the Query protocol, Wharf's own service by AWS JSON 1.1. Every request is signed.
+//! Calls of a server: IAM by the Query protocol, the others by AWS JSON 1.1. Every request is signed.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -141,11 +141,22 @@ impl Client {
 
     /// Calls an operation of Wharf's own service.
     pub(crate) async fn wharf<T: DeserializeOwned>(&self, operation: &str, input: &Value) -> Result<T, Error> {
+        self.json("wharf", WHARF_TARGET, operation, input).await
+    }
+
+    /// Calls an operation of a service of the JSON protocol, whose requests have this target.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        target: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Result<T, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-        let target = HeaderValue::from_str(&format!("{WHARF_TARGET}.{operation}"));
+        let target = HeaderValue::from_str(&format!("{target}.{operation}"));
         headers.insert(TARGET, target.expect("operations have names of letters"));
-        let answer = self.post(headers, input.to_string(), "wharf", &self.settings.region).await?;
+        let answer = self.post(headers, input.to_string(), service, &self.settings.region).await?;
         if answer.status.is_success() {
             let output = serde_json::from_str(&answer.body);
             return output.map_err(|error| self.unreadable(operation, &answer, error.to_string()));

@@ -1,15 +1,19 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API and Wharf's own, as any other client could.
+//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
+//! could.
 
 mod access;
+mod audit;
 mod client;
 mod date;
 mod document;
 mod dry_run;
 mod duration;
 mod error;
+mod events;
 mod group;
 mod holder;
 mod image;
+mod jobs;
 mod key;
 mod lifecycle;
 mod options;
@@ -68,6 +72,12 @@ pub enum Command {
     Protect(Verb<protect::ProtectArgs>),
     /// Let what was protected be deleted again.
     Unprotect(Verb<protect::UnprotectArgs>),
+    /// Who did what.
+    Audit(Noun<audit::Command>),
+    /// Background jobs of the server: those that wait, and those that were given up.
+    Jobs(Noun<jobs::Command>),
+    /// Events, which tell others what happens.
+    Events(Noun<events::Command>),
 }
 
 /// A command without commands of its own, with what all of them take.
@@ -118,6 +128,9 @@ impl Command {
             Self::Repository(noun) => &noun.options,
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
+            Self::Audit(noun) => &noun.options,
+            Self::Jobs(noun) => &noun.options,
+            Self::Events(noun) => &noun.options,
         }
     }
 
@@ -140,12 +153,15 @@ impl Command {
             Self::Role(noun) => noun.command.run(&mut session).await?,
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
+            Self::Jobs(noun) => noun.command.run(&mut session).await?,
+            Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
+            Self::Audit(noun) => noun.command.run(&mut session).await?,
         }
         Ok(Outcome::Done)
     }

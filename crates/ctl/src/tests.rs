@@ -73,7 +73,11 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> String {
     let request = RequestParts { method: "POST", path: "/", query: "", headers: &headers, body };
     let presented = Presented::from_request(&request).expect("signed");
     let target = headers.get("x-amz-target").map(|target| target.to_str().expect("text").to_owned());
-    let service = if target.is_some() { "wharf" } else { "iam" };
+    let service = match &target {
+        None => "iam",
+        Some(target) if target.starts_with("com.amazonaws.cloudtrail") => "cloudtrail",
+        Some(_) => "wharf",
+    };
     let region = if target.is_some() { "eu-west-1" } else { "us-east-1" };
     presented
         .verify(&request, &SecretAccessKey::new(SECRET.to_owned()), service, |name| name == region, NOW_MS)
@@ -545,6 +549,64 @@ async fn tokens() {
     let ran = run(&["token", "revoke", "ci"], vec![(200, "{}".to_owned())]).await;
     assert_eq!(ran.text(), "Revoked token ci\n");
     assert_eq!(ran.requests, [r#"Wharf_20261121.RevokeToken {"name":"ci"}"#]);
+}
+
+/// A page of LookupEvents with one event of this user.
+fn events(user: &str, next_token: Option<&str>) -> (u16, String) {
+    let record = serde_json::json!({
+        "eventName": "PutImage", "sourceIPAddress": "192.0.2.1", "errorCode": "AccessDenied", "awsRegion": "eu-west-1"
+    });
+    let event = serde_json::json!({
+        "EventId": "1", "EventName": "PutImage", "ReadOnly": "false", "EventTime": 1_795_224_902, "Username": user,
+        "Resources": [
+            {"ResourceType": "AWS::ECR::Repository", "ResourceName": "arn:aws:ecr:eu-west-1:123456789012:repository/app"},
+            {"ResourceType": "AWS::ECR::Repository", "ResourceName": "app"},
+        ],
+        "CloudTrailEvent": record.to_string(),
+    });
+    let mut page = serde_json::json!({ "Events": [event] });
+    if let Some(token) = next_token {
+        page["NextToken"] = token.into();
+    }
+    (200, page.to_string())
+}
+
+#[tokio::test]
+async fn audit() {
+    let pages = || vec![events("ci", Some("more")), events("other", None)];
+    let ran = run(&["audit", "list"], pages()).await;
+    assert_eq!(
+        ran.text(),
+        "TIME                     USER   EVENT     RESOURCE  RESULT        FROM\n\
+         2026-11-21 01:35:02 UTC  ci     PutImage  app       AccessDenied  192.0.2.1\n\
+         2026-11-21 01:35:02 UTC  other  PutImage  app       AccessDenied  192.0.2.1\n"
+    );
+    let inputs: Vec<Value> = ran
+        .requests
+        .iter()
+        .map(|line| {
+            let (target, input) = line.split_once(' ').expect("two parts");
+            assert_eq!(target, "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents");
+            serde_json::from_str(input).expect("JSON")
+        })
+        .collect();
+    assert_eq!(inputs[0], serde_json::json!({ "MaxResults": 50 }));
+    assert_eq!(inputs[1], serde_json::json!({ "MaxResults": 50, "NextToken": "more" }));
+
+    let arguments = ["audit", "list", "--user", "ci", "--resource", "app", "--since", "1h", "--output", "json"];
+    let ran = run(&arguments, pages()).await;
+    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(told.as_array().expect("a list").len(), 1, "the other user's is left out: {told}");
+    assert_eq!(told[0]["awsRegion"], "eu-west-1");
+    let (_, input) = ran.requests[0].split_once(' ').expect("two parts");
+    let input: Value = serde_json::from_str(input).expect("JSON");
+    assert_eq!(input["StartTime"], NOW_MS / 1000 - 3600);
+    assert_eq!(input["LookupAttributes"][0]["AttributeKey"], "ResourceName");
+
+    let ran = run(&["audit", "list", "--limit", "1"], vec![events("ci", Some("more"))]).await;
+    assert_eq!((ran.text().lines().count(), ran.requests.len()), (2, 1));
+    let ran = run(&["audit", "list", "--event", "PutImage"], vec![(200, r#"{"Events":[]}"#.to_owned())]).await;
+    assert_eq!(ran.text(), "There are no events.\n");
 }
 
 const EXPLAIN: [&str; 8] = [

@@ -21,6 +21,8 @@ pub enum PolicyKind {
     Trust,
     Repository,
     Registry,
+    /// A secret of Secrets Manager.
+    Secret,
 }
 
 /// Whether a statement lets in or keeps out.
@@ -84,6 +86,18 @@ impl Policy {
         self.0.statements.iter().all(|statement| statement.actions.are_among(actions))
     }
 
+    /// Whether a statement lets everybody in without a condition.
+    pub fn is_public(&self) -> bool {
+        self.0.statements.iter().any(|statement| {
+            let principals = statement.principals.as_ref();
+            statement.effect == Effect::Allow
+                && statement.conditions.is_empty()
+                && principals.is_some_and(|principals| {
+                    principals.negated || principals.patterns.contains(&PrincipalPattern::Everyone)
+                })
+        })
+    }
+
     /// The AWS principals that it names, as written: ARNs, account ids, unique ids; not `*`.
     pub fn aws_principals(&self) -> impl Iterator<Item = &str> {
         let principals = self.0.statements.iter().filter_map(|statement| statement.principals.as_ref());
@@ -133,5 +147,28 @@ mod tests {
                 "{element}"
             );
         }
+    }
+
+    #[test]
+    fn policies_of_secrets() {
+        let parse = |principal: &str, more: &str, action: &str| {
+            let text = format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal}, "Action": "{action}"{more}}}]}}"#
+            );
+            Policy::parse(PolicyKind::Secret, &text)
+        };
+        let everywhere = r#", "Resource": "*""#;
+        let read = "secretsmanager:GetSecretValue";
+        for (principal, more, is_public) in [
+            (r#""*""#, everywhere, true),
+            (r#"{"AWS": "*"}"#, everywhere, true),
+            (r#"{"AWS": "123456789012"}"#, everywhere, false),
+            (r#""*""#, r#", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}"#, false),
+        ] {
+            assert_eq!(parse(principal, more, read).expect("valid").is_public(), is_public, "{principal}{more}");
+        }
+        assert!(parse(r#""*""#, everywhere, "secretsmanager:*").is_ok());
+        assert!(parse(r#""*""#, everywhere, "ecr:PutImage").is_err());
+        assert!(parse(r#""*""#, "", read).is_err());
     }
 }

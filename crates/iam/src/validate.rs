@@ -113,21 +113,19 @@ fn check_action_format(kind: PolicyKind, number: usize, statement: &StatementTex
     };
     for action in &actions.values {
         check_action_name(number, action)?;
-        let action = action.clone();
+        let is_of =
+            |service: &str| action.split_once(':').is_some_and(|(vendor, _)| vendor.eq_ignore_ascii_case(service));
+        let foreign = || PolicyError::ForeignAction { statement: number, action: action.clone() };
         match kind {
-            PolicyKind::Identity => {}
             PolicyKind::Trust => {
-                let is_trust = TRUST_ACTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(&action));
+                let is_trust = TRUST_ACTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(action));
                 if actions.negated || !is_trust {
-                    return Err(PolicyError::TrustAction { statement: number, action });
+                    return Err(PolicyError::TrustAction { statement: number, action: action.clone() });
                 }
             }
-            PolicyKind::Repository | PolicyKind::Registry => {
-                let is_of_ecr = action.split_once(':').is_some_and(|(vendor, _)| vendor.eq_ignore_ascii_case("ecr"));
-                if !is_of_ecr {
-                    return Err(PolicyError::ForeignAction { statement: number, action });
-                }
-            }
+            PolicyKind::Repository | PolicyKind::Registry if !is_of("ecr") => return Err(foreign()),
+            PolicyKind::Secret if action != "*" && !is_of("secretsmanager") => return Err(foreign()),
+            PolicyKind::Identity | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret => {}
         }
     }
     Ok(())
@@ -159,10 +157,10 @@ fn check_principal(kind: PolicyKind, number: usize, statement: &StatementText) -
     match (kind, &statement.principals) {
         (PolicyKind::Identity, None) => Ok(()),
         (PolicyKind::Identity, Some(_)) => Err(PolicyError::ProhibitedPrincipal { statement: number }),
-        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry, None) => {
+        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret, None) => {
             Err(PolicyError::MissingPrincipal { statement: number })
         }
-        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry, Some(principals)) => {
+        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret, Some(principals)) => {
             match principals.values.iter().find(|(kind, value)| read_principal(kind, value).is_none()) {
                 None => Ok(()),
                 Some((kind, value)) => {
@@ -177,7 +175,7 @@ fn check_principal(kind: PolicyKind, number: usize, statement: &StatementText) -
 fn check_resources_present(kind: PolicyKind, number: usize, statement: &StatementText) -> Result<(), PolicyError> {
     let is_empty = statement.resources.as_ref().is_none_or(|resources| resources.values.is_empty());
     match kind {
-        PolicyKind::Identity | PolicyKind::Registry if is_empty => {
+        PolicyKind::Identity | PolicyKind::Registry | PolicyKind::Secret if is_empty => {
             Err(PolicyError::MissingResources { statement: number })
         }
         PolicyKind::Trust if statement.resources.is_some() => {
@@ -187,7 +185,11 @@ fn check_resources_present(kind: PolicyKind, number: usize, statement: &Statemen
         PolicyKind::Repository if is_empty && statement.resources.is_some() => {
             Err(PolicyError::MissingResources { statement: number })
         }
-        PolicyKind::Identity | PolicyKind::Registry | PolicyKind::Trust | PolicyKind::Repository => Ok(()),
+        PolicyKind::Identity
+        | PolicyKind::Registry
+        | PolicyKind::Secret
+        | PolicyKind::Trust
+        | PolicyKind::Repository => Ok(()),
     }
 }
 

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey};
+use store::blob::{BlobStore, ServiceKey, Tier};
 use store::db::Db;
 
+use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
+use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::sts::web_identity::Issuers;
@@ -63,6 +67,8 @@ pub struct App {
     pub db: Db,
     /// Blob bytes.
     pub blobs: BlobStore,
+    /// Blob bytes that only archived images need.
+    pub archive: BlobStore,
     /// Encrypts what has no key of its own: data keys, manifests, tokens.
     pub service_key: ServiceKey,
     /// The time.
@@ -83,6 +89,12 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// How often a registry takes which request.
+    pub rates: Rates,
+    /// Records of who did what.
+    pub audit: Audit,
+    /// How much of everything a registry may have.
+    pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// The manifests of pulls that are still being answered.
@@ -91,12 +103,22 @@ pub struct App {
     pub pull_times: PullTimes,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
+    /// Where events go.
+    pub events: Arc<Events>,
 }
 
 impl App {
     /// The time, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// The store of a tier.
+    pub const fn tier(&self, tier: Tier) -> &BlobStore {
+        match tier {
+            Tier::Standard => &self.blobs,
+            Tier::Archive => &self.archive,
+        }
     }
 
     /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.

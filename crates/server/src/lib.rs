@@ -1,16 +1,21 @@
 //! The product: a registry that speaks ECR's API and the OCI distribution protocol.
 
 pub mod app;
+mod audit;
 mod auth;
 mod aws_api;
 pub mod clock;
+mod cloudtrail;
 pub mod config;
 pub mod credentials;
 mod ecr;
+mod events;
 mod http;
 mod iam_api;
 mod jobs;
+mod rates;
 mod registry;
+mod secrets;
 pub mod start;
 mod sts;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Limits};
+use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
@@ -22,11 +23,13 @@ use crate::auth::last_uses::LastUses;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
+use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::rates::Rates;
 use crate::sts::web_identity::Issuers;
-use crate::{credentials, jobs};
+use crate::{audit, credentials, jobs};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -86,7 +89,7 @@ pub struct Server {
     pub(crate) app: Arc<App>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
-    working: JoinHandle<()>,
+    working: JoinHandle<((), ())>,
     _lock: std::fs::File,
 }
 
@@ -143,6 +146,7 @@ impl Server {
         let app = Arc::new(App {
             db,
             blobs: BlobStore::open(&data_dir.join("blobs"))?,
+            archive: BlobStore::open(&config.archive_dir(&data_dir))?,
             service_key,
             clock,
             accounts,
@@ -153,16 +157,23 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
+            quotas: config.quotas.quotas()?,
+            rates: Rates::new(config.rates.per_second()),
+            audit: Audit::open(config.audit.settings()?)?,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            events: Arc::new(Events::new(&config.events)?),
         });
         app.refresh_identities().await?;
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
-        let working = tokio::spawn(jobs::run(Arc::clone(&app), stopped));
+        let working = tokio::spawn({
+            let (jobs, audit) = (jobs::run(Arc::clone(&app), stopped.clone()), audit::run(Arc::clone(&app), stopped));
+            async move { tokio::join!(jobs, audit) }
+        });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
         let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
             format!("localhost:{}", address.port())
@@ -208,9 +219,16 @@ impl Server {
         if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
             tracing::warn!(%error, "last pull times were not stored: {error}");
         }
+        if let Err(error) = self.app.events.flush_pulls(&self.app).await {
+            tracing::warn!(%error, "last events of pulls were not stored: {error}");
+        }
         if let Err(error) = self.app.last_uses.flush(&self.app.db).await {
             tracing::warn!(%error, "last uses of keys were not stored: {error}");
         }
+        if let Err(error) = self.app.audit.flush(&self.app.db).await {
+            tracing::warn!(%error, "last audit events were not stored: {error}");
+        }
+        self.app.audit.close();
     }
 }
 
@@ -273,7 +291,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
             );
         }
     }
-    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs"] {
+    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive"] {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

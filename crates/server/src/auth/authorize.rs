@@ -7,6 +7,7 @@ use iam::{Attached, Decision, Policies, Policy, PolicyKind, Request};
 use oci::RepositoryName;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
+use store::tables::secrets::{self, SecretId};
 use store::tables::{repository_policies, resource_tags};
 
 use super::allowed::Allowed;
@@ -28,6 +29,8 @@ pub enum Resource {
         /// Its name.
         name: String,
     },
+    /// A secret, which need not exist.
+    Secret(SecretId),
     /// Anything else of the caller's account that has an ARN.
     Own(String),
     /// Actions without a resource level (access.md 1): `*` in the caller's account.
@@ -52,6 +55,11 @@ impl Need {
         Self { action: action.into(), resource, keys: Vec::new() }
     }
 
+    /// A permission on a secret.
+    pub fn on_secret(action: &'static str, id: SecretId) -> Self {
+        Self { action: action.into(), resource: Resource::Secret(id), keys: Vec::new() }
+    }
+
     /// A permission on a resource of the caller's account.
     pub fn on(action: &'static str, arn: String) -> Self {
         Self { action: action.into(), resource: Resource::Own(arn), keys: Vec::new() }
@@ -66,6 +74,7 @@ impl Need {
     pub fn owner(&self, caller: &Caller) -> AccountId {
         match &self.resource {
             Resource::Repository { registry, .. } => registry.account,
+            Resource::Secret(id) => id.registry.account,
             Resource::Own(_) | Resource::Any => caller.account,
         }
     }
@@ -117,8 +126,8 @@ impl From<StoreError> for Refusal {
 /// Refuses unless the caller has the permission.
 pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let directory = http.app.identities.current();
-    let rules = RepositoryRules::of(http, need).await?;
-    let (action, resource) = (&need.action, arn(need));
+    let rules = ResourceRules::of(http, need).await?;
+    let (action, resource) = (&need.action, rules.arn(need));
     let kept = kept_decisions(&directory, caller, need, &rules);
     if kept.is_some_and(|kept| kept.contains(action, &resource)) {
         return Ok(());
@@ -138,9 +147,12 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     )))
 }
 
-/// The resource as policies and messages name it.
+/// The resource as policies and messages name it, by what the request says of it.
 pub fn arn(need: &Need) -> String {
     match &need.resource {
+        // Nobody knows the six characters of a secret that is not there; a policy names them with six question marks.
+        Resource::Secret(id) if id.is_arn => secrets::arn(&id.registry, &id.text),
+        Resource::Secret(id) => secrets::arn(&id.registry, &format!("{}-??????", id.text)),
         Resource::Any => "*".to_owned(),
         Resource::Own(arn) => arn.clone(),
         Resource::Repository { registry, name } => repository_arn(registry, name),
@@ -160,7 +172,7 @@ pub async fn decide(
     caller: &Caller,
     need: &Need,
 ) -> Result<Decision, StoreError> {
-    let rules = RepositoryRules::of(http, need).await?;
+    let rules = ResourceRules::of(http, need).await?;
     decide_by(http, directory, caller, need, &rules).await
 }
 
@@ -171,7 +183,7 @@ pub async fn would_allow(
     need: &Need,
     policy: Policy,
 ) -> Result<bool, StoreError> {
-    let rules = RepositoryRules { policy: Some(policy), ..RepositoryRules::of(http, need).await? };
+    let rules = ResourceRules { policy: Some(policy), ..ResourceRules::of(http, need).await? };
     Ok(decide_by(http, &http.app.identities.current(), caller, need, &rules).await?.is_allowed())
 }
 
@@ -180,26 +192,27 @@ async fn decide_by(
     directory: &Directory,
     caller: &Caller,
     need: &Need,
-    repository: &RepositoryRules,
+    rules: &ResourceRules,
 ) -> Result<Decision, StoreError> {
-    let resource = arn(need);
+    let resource = rules.arn(need);
     let owner = need.owner(caller);
     let identity = caller.identity();
     let session = caller.session().filter(|session| !session.policies.is_empty());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let registry_policy = registry_policy(directory, caller, need);
-    let repository_policy =
-        repository.policy.as_ref().map(|policy| Attached { name: resource.clone(), policy: policy.clone() });
+    let resource_policy =
+        rules.policy.as_ref().map(|policy| Attached { name: resource.clone(), policy: policy.clone() });
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
         session: &session,
         scope: caller.scope.as_deref(),
-        repository: repository_policy.as_ref(),
+        repository: resource_policy.as_ref(),
         registry: registry_policy.map(|registry| &registry.policy),
     };
     let mut keys = RequestKeys::new(http, Some(caller), &need.keys, owner);
-    if let Some(id) = repository.id
+    keys.resource_tags.clone_from(&rules.tags);
+    if let Some(id) = rules.repository_id
         && names_resource_tag(&policies)
     {
         keys.resource_tags = http.app.db.read_point(move |tx| resource_tags::list(tx, id)).await?;
@@ -222,7 +235,7 @@ fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -
         Resource::Any if need.action.starts_with("ecr:") => {
             directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
         }
-        Resource::Own(_) | Resource::Any => None,
+        Resource::Secret(_) | Resource::Own(_) | Resource::Any => None,
     };
     policy.filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action))
 }
@@ -232,44 +245,72 @@ fn kept_decisions<'a>(
     directory: &Directory,
     caller: &'a Caller,
     need: &Need,
-    repository: &RepositoryRules,
+    rules: &ResourceRules,
 ) -> Option<&'a Allowed> {
     let is_alone = need.owner(caller) == caller.account
-        && repository.policy.is_none()
+        && rules.policy.is_none()
         && registry_policy(directory, caller, need).is_none()
         && caller.scope.is_none()
         && caller.session().is_none_or(|session| session.policies.is_empty());
     caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
 }
 
-/// What a repository contributes to decisions about it.
+/// What a repository or a secret contributes to decisions about it.
 #[derive(Default)]
-struct RepositoryRules {
-    id: Option<i64>,
+struct ResourceRules {
+    repository_id: Option<i64>,
+    /// The ARN, where the request does not say all of it.
+    arn: Option<String>,
     policy: Option<Policy>,
+    /// The tags of a secret. Those of a repository are read when a policy asks for them.
+    tags: Vec<(String, String)>,
 }
 
-impl RepositoryRules {
+impl ResourceRules {
     async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
         match &need.resource {
-            Resource::Repository { registry, name } => Self::find(http, registry, name).await,
+            Resource::Repository { registry, name } => Self::find_repository(http, registry, name).await,
+            Resource::Secret(id) => Self::find_secret(http, id).await,
             Resource::Own(_) | Resource::Any => Ok(Self::default()),
         }
     }
 
-    async fn find(http: &RequestContext, registry: &RegistryId, name: &str) -> Result<Self, StoreError> {
+    async fn find_repository(http: &RequestContext, registry: &RegistryId, name: &str) -> Result<Self, StoreError> {
         let Ok(name) = name.parse::<RepositoryName>() else { return Ok(Self::default()) };
         let registry = registry.clone();
         let found = http.app.db.read_point(move |tx| repository_policies::find_access(tx, &registry, &name)).await?;
         let Some(found) = found else { return Ok(Self::default()) };
-        let policy = found.policy.map(|text| http.app.policies.read(PolicyKind::Repository, &text)).transpose();
-        let policy = policy.map_err(|error| {
-            let id = found.repository_id;
-            StoreError::new(StoreErrorKind::Corrupt, format!("the policy of repository {id} is not what was stored"))
-                .with_source(error.to_string())
-        })?;
-        Ok(Self { id: Some(found.repository_id), policy })
+        let what = || format!("repository {}", found.repository_id);
+        let policy = read_policy(http, PolicyKind::Repository, found.policy.as_deref(), &what)?;
+        Ok(Self { repository_id: Some(found.repository_id), policy, ..Self::default() })
     }
+
+    async fn find_secret(http: &RequestContext, id: &SecretId) -> Result<Self, StoreError> {
+        let id = id.clone();
+        let Some(found) = http.app.db.read_point(move |tx| secrets::find(tx, &id)).await? else {
+            return Ok(Self::default());
+        };
+        let arn = found.arn();
+        let policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), &|| arn.clone())?;
+        Ok(Self { repository_id: None, arn: Some(arn), policy, tags: found.tags })
+    }
+
+    fn arn(&self, need: &Need) -> String {
+        self.arn.clone().unwrap_or_else(|| arn(need))
+    }
+}
+
+/// A resource's policy as it was stored.
+fn read_policy(
+    http: &RequestContext,
+    kind: PolicyKind,
+    text: Option<&str>,
+    what: &dyn Fn() -> String,
+) -> Result<Option<Policy>, StoreError> {
+    text.map(|text| http.app.policies.read(kind, text)).transpose().map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("the policy of {} is not what was stored", what()))
+            .with_source(error.to_string())
+    })
 }
 
 /// Every condition key that the policies read, in lower case; some more than once.

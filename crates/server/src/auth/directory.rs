@@ -4,7 +4,7 @@
 //! The database is the truth. A change of it moves the identity version; the node that made the change reloads before
 //! it answers, the others within [`RELOAD_EVERY`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use store::tables::iam::oidc_providers::{self, OidcProvider};
 use store::tables::iam::robot_tokens::{self, RobotToken};
 use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
 use store::tables::registry_id::RegistryId;
-use store::tables::{account_settings, identity_version, registry_policies};
+use store::tables::{account_settings, identity_version, pull_time_exclusions, registry_policies};
 
 use super::allowed::Allowed;
+use super::caller::Caller;
 use super::policy_cache::PolicyCache;
 use crate::iam_api::managed;
 use crate::registry::settings::AccountSetting;
@@ -90,6 +91,7 @@ pub struct Directory {
     registry_policies: HashMap<RegistryId, RegistryPolicy>,
     robot_tokens: HashMap<String, Arc<RobotToken>>,
     managed_policies: HashMap<String, Policy>,
+    pull_time_exclusions: HashMap<RegistryId, HashSet<String>>,
 }
 
 impl Directory {
@@ -131,6 +133,19 @@ impl Directory {
     /// The robot token of that id.
     pub fn robot_token(&self, id: &str) -> Option<&Arc<RobotToken>> {
         self.robot_tokens.get(id)
+    }
+
+    /// Whether a pull of the caller's counts for the last pull time of a registry's images (repositories-images.md 5):
+    /// a role stands for all of its sessions.
+    pub fn counts_pulls_of(&self, registry: &RegistryId, caller: &Caller) -> bool {
+        let Some(excluded) = self.pull_time_exclusions.get(registry) else { return true };
+        match &*caller.principal {
+            Principal::User { arn, .. } | Principal::AssumedRole { role_arn: arn, .. } => !excluded.contains(arn),
+            Principal::Root { .. }
+            | Principal::WebIdentity { .. }
+            | Principal::Service { .. }
+            | Principal::Anonymous => true,
+        }
     }
 
     /// The managed policy of that ARN, as it is in force: AWS's, or a customer's.
@@ -190,6 +205,11 @@ fn load(tx: &mut dyn Tx, key: &ServiceKey, cache: &PolicyCache) -> Result<Direct
     }
     for token in robot_tokens::list_all(tx)? {
         directory.robot_tokens.insert(token.id.clone(), Arc::new(token));
+    }
+    for (registry, arn) in pull_time_exclusions::list_all(tx)? {
+        // Principals are known by the ARNs of the first partition, whatever region they are seen in.
+        let arn = arn.splitn(3, ':').nth(2).map_or_else(|| arn.clone(), |rest| format!("arn:aws:{rest}"));
+        directory.pull_time_exclusions.entry(registry).or_default().insert(arn);
     }
     let setting = AccountSetting::RegistryPolicyScope;
     for (registry, document) in registry_policies::list_all(tx)? {

@@ -10,7 +10,7 @@ use crate::http::request::RequestContext;
 /// Condition keys that only one request has, with their values.
 pub type OwnKeys = [(String, Vec<String>)];
 /// What the names of keys begin with whose values nobody but the server says, whatever an issuer calls itself.
-const OWN_PREFIXES: [&str; 6] = ["aws:", "ecr:", "ecr-public:", "iam:", "kms:", "sts:"];
+const OWN_PREFIXES: [&str; 7] = ["aws:", "ecr:", "ecr-public:", "iam:", "kms:", "secretsmanager:", "sts:"];
 
 /// Where the values of condition keys come from.
 pub struct RequestKeys<'a> {
@@ -55,7 +55,9 @@ impl<'a> RequestKeys<'a> {
         }
         if let Some((prefix, tag)) = key.split_once('/') {
             let tags = match prefix {
-                "aws:resourcetag" | "ecr:resourcetag" | "iam:resourcetag" => &self.resource_tags,
+                "aws:resourcetag" | "ecr:resourcetag" | "iam:resourcetag" | "secretsmanager:resourcetag" => {
+                    &self.resource_tags
+                }
                 "aws:principaltag" => return self.principal_tag(tag).into_iter().collect(),
                 _ => return Vec::new(),
             };

@@ -10,7 +10,7 @@ use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::{ecr, wharf_api};
+use crate::{cloudtrail, ecr, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
@@ -18,7 +18,7 @@ const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
 
 /// A service of this protocol.
 struct Service {
-    /// What `X-Amz-Target` begins with, before the dot.
+    /// What `X-Amz-Target` begins with, before its last dot.
     target: &'static str,
     /// What signatures name (wire.md 1: 'signing name').
     signing_name: &'static str,
@@ -27,6 +27,12 @@ struct Service {
 
 const SERVICES: &[Service] = &[
     Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS },
+    Service { target: "secretsmanager", signing_name: "secretsmanager", operations: secrets::OPERATIONS },
+    Service {
+        target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
+        signing_name: "cloudtrail",
+        operations: cloudtrail::OPERATIONS,
+    },
     Service { target: "Wharf_20261121", signing_name: "wharf", operations: wharf_api::OPERATIONS },
 ];
 
@@ -44,7 +50,7 @@ pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody)
 
 async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {
     let unknown = || AwsError::new("UnknownOperationException", format!("Wharf has no operation '{target}'"));
-    let (service_target, name) = target.split_once('.').unwrap_or_default();
+    let (service_target, name) = target.rsplit_once('.').unwrap_or_default();
     let service = SERVICES.iter().find(|service| service.target == service_target);
     let entry = service.and_then(|service| service.operations.iter().find(|entry| entry.name == name));
 

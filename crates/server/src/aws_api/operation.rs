@@ -10,9 +10,11 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
-use crate::auth::authorize::{self, Need, Refusal};
+use crate::audit;
+use crate::auth::authorize::{self, Need, Refusal, Resource};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
+use crate::rates::RatedOperation;
 use crate::registry::errors::INVALID_TEXT;
 
 /// One authenticated call.
@@ -86,23 +88,49 @@ impl Entry {
 }
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsError> {
+    let mut needs = Vec::new();
+    let result = perform::<O>(call, body, &mut needs).await;
+    audit::record_call(call, O::NAME, O::ACTION, body, &needs, &result);
+    result
+}
+
+/// Runs the parts in their order; `needs` is left with what was asked for, also when it was refused.
+async fn perform<O: Operation>(call: &Call<'_>, body: &[u8], needs: &mut Vec<Need>) -> Result<Vec<u8>, AwsError> {
     let request_id = call.http.request_id;
     let input: O::Input = aws::from_json(body).map_err(|error| {
         tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
         AwsError::new("SerializationException", "Unable to parse request body")
     })?;
     let checked = O::check(call, input).map_err(|error| error.into_aws_error(request_id))?;
-    for need in O::needs(call, &checked) {
-        authorize::authorize(call.http, &call.caller, &need).await.map_err(|refusal| match refusal {
+    *needs = O::needs(call, &checked);
+    for need in needs.iter() {
+        authorize::authorize(call.http, &call.caller, need).await.map_err(|refusal| match refusal {
             Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),
             Refusal::Store(error) => store_error(request_id, &error),
         })?;
     }
+    throttle(call, O::NAME, needs)?;
     let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
     serde_json::to_vec(&output).map_err(|error| {
         tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
         server_error()
     })
+}
+
+/// Refuses what the registry is asked too often. What names no registry is asked of the caller's own.
+fn throttle(call: &Call<'_>, name: &str, needs: &[Need]) -> Result<(), AwsError> {
+    let app = call.app();
+    if app.rates.is_unlimited() {
+        return Ok(());
+    }
+    let Some(operation) = RatedOperation::of_name(name) else { return Ok(()) };
+    let named = needs.iter().find_map(|need| match &need.resource {
+        Resource::Repository { registry, .. } => Some(registry.clone()),
+        Resource::Secret(_) | Resource::Own(_) | Resource::Any => None,
+    });
+    let registry = named.unwrap_or_else(|| call.own_registry());
+    let taken = app.rates.take(&registry, operation, app.now_ms());
+    taken.map_err(|_| AwsError::new("ThrottlingException", "Rate exceeded"))
 }
 
 /// The answer when storage failed. Logs why.

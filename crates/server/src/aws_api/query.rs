@@ -10,7 +10,7 @@ use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::{iam_api, sts};
+use crate::{audit, iam_api, sts};
 
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 const CONTENT_TYPE: &str = "text/xml";
@@ -92,6 +92,7 @@ async fn run(
     let input = input.to_string();
     if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
         let output = (open.run)(http, input.as_bytes()).await?;
+        audit::record_web_identity(http, open.name, input.as_bytes(), &output);
         return answer(http, service, action, &output);
     }
     let parts = RequestParts {

@@ -51,9 +51,40 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_TLS_SELF_SIGNED", "tls.self_signed", Form::Truth),
     ("WHARF_DATABASE_URL", "database.url", Form::Text),
     ("WHARF_DATABASE_POOL_SIZE", "database.pool_size", Form::Number),
+    ("WHARF_ARCHIVE_DIR", "archive.dir", Form::Text),
     ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
     ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
     ("WHARF_LIFECYCLE_INTERVAL_HOURS", "lifecycle.interval_hours", Form::Number),
+    ("WHARF_QUOTAS_REPOSITORIES", "quotas.repositories", Form::Number),
+    ("WHARF_QUOTAS_IMAGES_PER_REPOSITORY", "quotas.images_per_repository", Form::Number),
+    ("WHARF_QUOTAS_TAGS_PER_IMAGE", "quotas.tags_per_image", Form::Number),
+    ("WHARF_QUOTAS_LAYER_SIZE_MIB", "quotas.layer_size_mib", Form::Number),
+    ("WHARF_QUOTAS_LAYER_PARTS", "quotas.layer_parts", Form::Number),
+    ("WHARF_RATES_PRESET", "rates.preset", Form::Text),
+    ("WHARF_RATES_GET_AUTHORIZATION_TOKEN_PER_SECOND", "rates.get_authorization_token_per_second", Form::Number),
+    ("WHARF_RATES_BATCH_GET_IMAGE_PER_SECOND", "rates.batch_get_image_per_second", Form::Number),
+    ("WHARF_RATES_GET_DOWNLOAD_URL_FOR_LAYER_PER_SECOND", "rates.get_download_url_for_layer_per_second", Form::Number),
+    (
+        "WHARF_RATES_BATCH_CHECK_LAYER_AVAILABILITY_PER_SECOND",
+        "rates.batch_check_layer_availability_per_second",
+        Form::Number,
+    ),
+    ("WHARF_RATES_INITIATE_LAYER_UPLOAD_PER_SECOND", "rates.initiate_layer_upload_per_second", Form::Number),
+    ("WHARF_RATES_UPLOAD_LAYER_PART_PER_SECOND", "rates.upload_layer_part_per_second", Form::Number),
+    ("WHARF_RATES_COMPLETE_LAYER_UPLOAD_PER_SECOND", "rates.complete_layer_upload_per_second", Form::Number),
+    ("WHARF_RATES_PUT_IMAGE_PER_SECOND", "rates.put_image_per_second", Form::Number),
+    ("WHARF_AUDIT_FILE", "audit.file", Form::Text),
+    ("WHARF_AUDIT_ROTATE_MIB", "audit.rotate_mib", Form::Number),
+    ("WHARF_AUDIT_KEEP_FILES", "audit.keep_files", Form::Number),
+    ("WHARF_AUDIT_RECORD_READS", "audit.record_reads", Form::Truth),
+    ("WHARF_AUDIT_RETENTION_DAYS", "audit.retention_days", Form::Number),
+    ("WHARF_AUDIT_MAX_EVENTS", "audit.max_events", Form::Number),
+    ("WHARF_EVENTS_WEBHOOKS", "events.webhooks", Form::Tables),
+    ("WHARF_EVENTS_NATS", "events.nats", Form::Tables),
+    ("WHARF_EVENTS_FILE_PATH", "events.file.path", Form::Text),
+    ("WHARF_EVENTS_FILE_FILTER", "events.file.filter", Form::Text),
+    ("WHARF_EVENTS_FILE_ROTATE_MIB", "events.file.rotate_mib", Form::Number),
+    ("WHARF_EVENTS_FILE_KEEP_FILES", "events.file.keep_files", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
@@ -63,7 +94,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
 /// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
 const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
 
-/// Sets a key that may be in a section.
+/// Sets a key that may be in a section, or in a section of one.
 pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
     match key.split_once('.') {
         None => {
@@ -72,7 +103,7 @@ pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
         Some((section, key)) => {
             let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
             if let Some(section) = section.as_table_mut() {
-                section.insert(key.to_owned(), value);
+                set(section, key, value);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
+mod audit;
 mod environment;
+mod events;
+mod limits;
 mod sections;
 
 use std::collections::{HashMap, HashSet};
@@ -12,14 +15,20 @@ use store::blob::ServiceKey;
 
 use crate::app::Limits;
 use crate::credentials;
+use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::sts::web_identity::SourceConfig;
 
+pub use audit::AuditConfig;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
-pub use sections::{AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig};
+pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
+pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
+pub use sections::{
+    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig,
+};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -85,12 +94,27 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// The store of archived layers.
+    #[serde(default)]
+    pub archive: ArchiveConfig,
+    /// How much of everything a registry may have.
+    #[serde(default)]
+    pub quotas: QuotasConfig,
+    /// How many requests a registry takes in a second.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// Records of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
     /// Lifecycle policies.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,
+    /// Where events go.
+    #[serde(default)]
+    pub events: EventsConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -180,6 +204,11 @@ impl Config {
             })
     }
 
+    /// The folder of archived layers in force, given the data folder.
+    pub(crate) fn archive_dir(&self, data_dir: &Path) -> PathBuf {
+        self.archive.dir.clone().unwrap_or_else(|| data_dir.join("archive"))
+    }
+
     /// The address in force.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(DEFAULT_LISTEN)
@@ -245,6 +274,10 @@ impl Config {
             }
             Ok(())
         }));
+        note(match self.archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+            Some(file) => Err(ConfigError(format!("archive.dir: {} is a file, not a folder", file.display()))),
+            None => Ok(()),
+        });
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));
@@ -254,6 +287,9 @@ impl Config {
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
         note(self.oidc_sources().map(drop));
+        note(self.quotas.quotas().map(drop));
+        note(self.audit.settings().map(drop));
+        note(Events::new(&self.events).map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -282,6 +318,9 @@ impl Config {
         for issuer in &self.oidc.issuers {
             note(can_open(&issuer.jwks_file));
         }
+        for file in self.events.files() {
+            note(can_open(file));
+        }
         let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
         match files[..] {
             [certificate, key] if files.iter().all(|file| can_open(file).is_ok()) => {
@@ -297,6 +336,7 @@ impl Config {
         let limits = Limits::default();
         let mut config = self.clone();
         config.data_dir = Some(self.data_dir()?);
+        config.archive.dir = Some(self.archive_dir(&self.data_dir()?));
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {
@@ -308,6 +348,8 @@ impl Config {
         config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
         config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
+        config.quotas = self.quotas.filled()?;
+        config.audit = self.audit.filled();
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

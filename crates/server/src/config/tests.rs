@@ -19,6 +19,9 @@ fn the_example_names_every_key() {
         assert!(example.contains(name), "{name} of {key}");
     }
     assert_eq!(config.oidc.issuers.len(), 1);
+    let events = crate::events::Events::new(&config.events).expect("good");
+    assert_eq!(events.sinks().iter().filter(|sink| sink.name() == "deployer").count(), 1);
+    assert_eq!(events.sinks().len(), 3);
     assert!(config.database.url.is_some() && config.service_key.is_some() && config.public_url.is_some());
 }
 
@@ -85,6 +88,25 @@ fn what_cannot_be_right_is_a_problem() {
         ("blob_grace_hours = 0\nupload_expiry_hours = 0".to_owned(), "blob_grace_hours"),
         ("[database]\nurl = \"mysql://sesame\"".to_owned(), "postgres://"),
         ("[database]\npool_size = 0".to_owned(), "pool_size"),
+        ("[[events.webhooks]]\nurl = \"hooks\"".to_owned(), "events.webhooks: url"),
+        ("[[events.webhooks]]\nurl = \"http://a:sesame@hooks\"".to_owned(), "use headers"),
+        ("[[events.webhooks]]\nurl = \"http://hooks\"\nsecret = \"sesame\"".to_owned(), "16 bytes"),
+        ("[[events.webhooks]]\nurl = \"http://hooks\"\nname = \"a b\"".to_owned(), "name 'a b'"),
+        ("[[events.webhooks]]\nurl = \"http://hooks\"\nheaders = {Host = \"a\"}".to_owned(), "'Host'"),
+        (
+            "[[events.webhooks]]\nurl = \"http://hooks\"\nfilter = {source = \"wharf\"}".to_owned(),
+            "'source': write a list",
+        ),
+        (
+            "[[events.webhooks]]\nurl = \"http://a\"\n[[events.webhooks]]\nurl = \"http://a\"".to_owned(),
+            "a name of its own",
+        ),
+        ("[[events.webhooks]]\nurl = \"http://a\"\nca_file = \"/absent\"".to_owned(), "/absent"),
+        ("[events.file]\npath = \"/\"".to_owned(), "events.file: path"),
+        ("[events.file]\npath = \"/e\"\nrotate_mib = 0".to_owned(), "rotate_mib"),
+        ("[events.file]\npath = \"/e\"\nkeep_files = 0".to_owned(), "keep_files"),
+        ("[[events.nats]]\nurl = \"http://sesame@nats\"\nsubject = \"a\"".to_owned(), "events.nats: url"),
+        ("[[events.nats]]\nurl = \"nats://nats\"\nsubject = \"a.*\"".to_owned(), "subject 'a.*'"),
         ("[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"".to_owned(), "/etc/hostname"),
     ];
     for (text, word) in cases {
@@ -102,7 +124,13 @@ fn every_key_can_come_from_the_environment() {
         let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
         let text = match (name, form) {
             ("WHARF_LISTEN", _) => "localhost:0",
+            ("WHARF_RATES_PRESET", _) => "ecr",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
+            ("WHARF_EVENTS_WEBHOOKS", _) => {
+                "[{url = \"http://hooks\", headers = {a = \"b\"}, filter = {source = [\"wharf\"]}}]"
+            }
+            ("WHARF_EVENTS_NATS", _) => "[{url = \"nats://localhost\", subject = \"a.b\"}]",
+            ("WHARF_EVENTS_FILE_FILTER", _) => "{\"source\": [\"wharf\"]}",
             ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
             (_, Form::Number) => "7",
             (_, Form::Truth) => "true",
@@ -112,6 +140,10 @@ fn every_key_can_come_from_the_environment() {
     };
     let config = Config::load(None, environment).expect("valid");
     assert_eq!((config.accounts.len(), config.oidc.issuers.len()), (1, 1));
+    assert_eq!((config.events.webhooks.len(), config.events.nats.len()), (1, 1));
+    let events = crate::events::Events::new(&config.events).expect("good");
+    assert_eq!(events.sinks().len(), 3);
+    assert!(config.events.file.as_ref().is_some_and(|file| file.rotate_mib == Some(7)));
     assert!(config.listen().ip().is_loopback() && config.tls.self_signed && config.blob_grace_hours == Some(7));
     let defaults = toml::Table::try_from(Config::default()).expect("a table");
     let given = toml::Table::try_from(config).expect("a table");

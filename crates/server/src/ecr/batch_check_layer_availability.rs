@@ -118,7 +118,11 @@ fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String])
         };
         output.layers.push(Layer {
             layer_digest,
-            layer_availability: if blob.is_some() { "AVAILABLE" } else { "UNAVAILABLE" },
+            layer_availability: match &blob {
+                Some(blob) if blob.is_archived() => "ARCHIVED",
+                Some(_) => "AVAILABLE",
+                None => "UNAVAILABLE",
+            },
             layer_size: blob.as_ref().map(|blob| blob.stored.size_bytes),
             media_type: blob.and_then(|blob| blob.media_type).filter(|text| !text.is_empty()),
         });

@@ -11,6 +11,7 @@ use super::errors::EcrError;
 use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::events::event::Place;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
@@ -118,6 +119,10 @@ async fn get(
     selector: Selector,
     accepted: &[String],
 ) -> Result<Result<Found, NoImage>, EcrError> {
+    let asked_tag = match &selector {
+        Selector::Tag(tag) | Selector::Both(tag, _) => Some(tag.clone()),
+        Selector::Digest(_) => None,
+    };
     // A tag that points elsewhere is told apart from an image that is not there.
     let (tag, selector) = match selector {
         Selector::Both(tag, digest) => (Some(digest), Selector::Tag(tag)),
@@ -127,6 +132,7 @@ async fn get(
     let pulled = match pull::peek_manifest(&call.http.app, query).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
+        Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
         Err(error) => return Err(error.into()),
     };
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {
@@ -135,7 +141,8 @@ async fn get(
     if !accepted.is_empty() && !accepted.contains(&pulled.image.media_type) {
         return Ok(Err(NoImage::NotFound));
     }
-    call.app().pull_times.record(pulled.image.id, call.app().now_ms());
+    pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
+    pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
     let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
     Ok(Ok((pulled.image.digest, pulled.image.media_type, manifest)))
 }

@@ -81,8 +81,9 @@ impl Operation for CompleteLayerUpload {
         if session.upload().has_short_part {
             return Err(RegistryError::LayerPartTooSmall.into());
         }
-        match blobs::find(call.app(), &registry, &name, digest).await {
-            Err(RegistryError::LayerNotFound(..)) => {}
+        match blobs::find_readable(call.app(), &registry, &name, digest).await {
+            // Of an archived layer nobody can tell that it is there: whoever needs it uploads it again.
+            Err(RegistryError::LayerNotFound(..) | RegistryError::LayerArchived(..)) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {
                 let place = RepositoryRef { registry, name };

@@ -94,7 +94,9 @@ pub fn upload_id(text: Option<String>) -> Result<uuid::Uuid, EcrError> {
 pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, EcrError> {
     let constraint = match kind {
         PolicyKind::Registry => "Invalid registry policy provided",
-        PolicyKind::Repository | PolicyKind::Identity | PolicyKind::Trust => "Invalid repository policy provided",
+        PolicyKind::Repository | PolicyKind::Identity | PolicyKind::Secret | PolicyKind::Trust => {
+            "Invalid repository policy provided"
+        }
     };
     let invalid = |why: &dyn std::fmt::Display| {
         // ECR's text does not say what is wrong; the log does.

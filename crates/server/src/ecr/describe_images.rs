@@ -50,6 +50,10 @@ struct ImageDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_manifest_digest: Option<String>,
     image_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_archived_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_activated_at: Option<Timestamp>,
 }
 
 impl ImageDetail {
@@ -66,6 +70,8 @@ impl ImageDetail {
             last_recorded_pull_time: image.last_pulled_at_ms.map(Timestamp::from_ms),
             subject_manifest_digest: image.subject.map(|subject| subject.to_string()),
             image_status: image.status.as_str(),
+            last_archived_at: image.last_archived_at_ms.map(Timestamp::from_ms),
+            last_activated_at: image.last_activated_at_ms.map(Timestamp::from_ms),
         }
     }
 }

@@ -64,6 +64,12 @@ pub enum EcrError {
     TemplateNotFound(RegistryId, RepositoryPrefix),
     /// A registry can have so many creation templates.
     TooManyTemplates,
+    /// The principal's pulls are left out already.
+    ExclusionAlreadyExists(RegistryId, String),
+    /// The principal's pulls are not left out.
+    ExclusionNotFound(RegistryId, String),
+    /// The pulls of at most so many principals can be left out.
+    TooManyExclusions(usize),
     /// An upload may have at most so many parts.
     TooManyParts(u64),
     /// The answer would hold more bytes of manifests than one may.
@@ -185,9 +191,28 @@ impl IntoAwsError for EcrError {
                     super::creation_templates::MAX_TEMPLATES
                 ),
             ),
-            Self::TooManyParts(limit) => {
-                AwsError::new("LimitExceededException", format!("An upload can have at most {limit} parts"))
-            }
+            Self::ExclusionAlreadyExists(registry, arn) => AwsError::new(
+                "ExclusionAlreadyExistsException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::ExclusionNotFound(registry, arn) => AwsError::new(
+                "ExclusionNotFoundException",
+                format!(
+                    "The pull time update exclusion for principal '{arn}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyExclusions(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} pull time update exclusions"),
+            ),
+            Self::TooManyParts(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("An upload can have at most {limit} parts, which is the quota 'Layer parts'"),
+            ),
             Self::AnswerTooLarge(limit) => AwsError::new(
                 "LimitExceededException",
                 format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
@@ -224,8 +249,11 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::LayerDigestMismatch { .. } => new("InvalidLayerException"),
         RegistryError::LayerAlreadyExists(..) => new("LayerAlreadyExistsException"),
         RegistryError::LayerNotFound(..) | RegistryError::LayersNotFound(..) => new("LayersNotFoundException"),
-        RegistryError::LayerInaccessible(..) => new("LayerInaccessibleException"),
-        RegistryError::LayerTooLarge | RegistryError::TooManyTagsOnImage => new("LimitExceededException"),
+        RegistryError::LayerInaccessible(..) | RegistryError::LayerArchived(..) => new("LayerInaccessibleException"),
+        RegistryError::LayerTooLarge(_)
+        | RegistryError::TooManyRepositories(..)
+        | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
         }
@@ -237,7 +265,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
-        RegistryError::ImageNotFound => new("ImageNotFoundException"),
+        RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
+        RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::TemplateKmsKeyNotFound { .. } => {
             new("KmsException").with("kmsError", "NotFoundException".into())

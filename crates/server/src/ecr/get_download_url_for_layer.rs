@@ -61,7 +61,7 @@ impl Operation for GetDownloadUrlForLayer {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
-        let blob = blobs::find(call.app(), &registry, &name, digest).await?;
+        let blob = blobs::find_readable(call.app(), &registry, &name, digest).await?;
         if blob.image_count == 0 {
             return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
         }

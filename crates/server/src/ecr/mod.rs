@@ -18,6 +18,7 @@ mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_creation_template;
 mod delete_repository_policy;
+mod deregister_pull_time_update_exclusion;
 mod describe_images;
 mod describe_registry;
 mod describe_repositories;
@@ -32,6 +33,7 @@ mod get_repository_policy;
 mod initiate_layer_upload;
 mod list_image_referrers;
 mod list_images;
+mod list_pull_time_update_exclusions;
 mod list_tags_for_resource;
 mod put_account_setting;
 mod put_image;
@@ -39,10 +41,12 @@ mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 mod put_lifecycle_policy;
 mod put_registry_policy;
+mod register_pull_time_update_exclusion;
 mod set_repository_policy;
 mod start_lifecycle_policy_preview;
 mod tag_resource;
 mod untag_resource;
+mod update_image_storage_class;
 mod update_repository_creation_template;
 mod upload_layer_part;
 
@@ -62,6 +66,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
+    Entry::of::<deregister_pull_time_update_exclusion::DeregisterPullTimeUpdateExclusion>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
@@ -76,6 +81,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
     Entry::of::<list_image_referrers::ListImageReferrers>(),
     Entry::of::<list_images::ListImages>(),
+    Entry::of::<list_pull_time_update_exclusions::ListPullTimeUpdateExclusions>(),
     Entry::of::<list_tags_for_resource::ListTagsForResource>(),
     Entry::of::<put_account_setting::PutAccountSetting>(),
     Entry::of::<put_image::PutImage>(),
@@ -83,10 +89,12 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
     Entry::of::<put_lifecycle_policy::PutLifecyclePolicy>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),
+    Entry::of::<register_pull_time_update_exclusion::RegisterPullTimeUpdateExclusion>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
     Entry::of::<start_lifecycle_policy_preview::StartLifecyclePolicyPreview>(),
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
+    Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
     Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
 ];

@@ -16,7 +16,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 use crate::http::request::RequestContext;
-use crate::registry::errors::RepositoryRef;
+use crate::registry::errors::{IMAGE_INACCESSIBLE, RepositoryRef};
 use crate::registry::pull::{NoImage, Selector};
 use crate::registry::repositories::require;
 
@@ -348,6 +348,7 @@ impl ImageFailure {
                 "ImageTagDoesNotMatchDigest",
                 "The given image tag does not point at the given image digest",
             ),
+            NoImage::Inaccessible => Self::new(image_id, "ImageInaccessible", IMAGE_INACCESSIBLE),
         }
     }
 }

@@ -28,13 +28,13 @@ impl Operation for UpdateRepositoryCreationTemplate {
 
     async fn run(call: &Call<'_>, changes: TemplateChanges) -> Result<TemplateOutput, EcrError> {
         let (registry, now_ms) = (call.own_registry(), call.app().now_ms());
-        let changed = call.app().db.write(move |tx| {
+        let updated = call.app().db.write(move |tx| {
             let stored = creation_templates::find(tx, &registry, &changes.prefix)?
                 .ok_or_else(|| EcrError::TemplateNotFound(registry.clone(), changes.prefix.clone()))?;
-            let changed = changes.clone().apply(stored, now_ms)?;
-            creation_templates::update(tx, &changed)?;
-            Ok::<_, EcrError>(changed)
+            let template = changes.clone().apply(stored, now_ms)?;
+            creation_templates::update(tx, &template)?;
+            Ok::<_, EcrError>(template)
         });
-        Ok(changed.await?.into())
+        Ok(updated.await?.into())
     }
 }

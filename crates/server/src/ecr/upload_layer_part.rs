@@ -17,8 +17,6 @@ pub struct UploadLayerPart;
 
 /// The model's limit on 'layerPartBlob'.
 const MAX_PART_BYTES: usize = 20_971_520;
-/// repositories-images.md 7: 'parts'.
-const MAX_PARTS: u64 = 4_200;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,8 +88,9 @@ impl Operation for UploadLayerPart {
         if first != session.received() || says != Some(part.len() as u64) {
             return Err(session.out_of_order().into());
         }
-        if session.upload().part_count >= MAX_PARTS {
-            return Err(EcrError::TooManyParts(MAX_PARTS));
+        let max_parts = call.app().quotas.layer_parts;
+        if session.upload().part_count >= max_parts {
+            return Err(EcrError::TooManyParts(max_parts));
         }
         session.write(part).await?;
         session.checkpoint(call.app()).await?;

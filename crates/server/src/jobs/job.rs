@@ -1,5 +1,6 @@
 //! What a background job is: a value that is stored with the change that it follows from, and done later, at least once.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,9 +73,10 @@ pub fn enqueue<J: Job>(tx: &mut dyn Tx, job: &J, due_at_ms: i64, now_ms: i64) ->
 type Running = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 
 /// A kind of job in the table of all.
+#[derive(Clone)]
 pub struct Entry {
-    /// [`Job::KIND`].
-    pub kind: &'static str,
+    /// [`Job::KIND`], or what a sink of events has in its place.
+    pub kind: Cow<'static, str>,
     /// [`Job::AT_ONCE`].
     pub at_once: usize,
     /// [`Job::MAX_ATTEMPTS`].
@@ -86,7 +88,7 @@ pub struct Entry {
 impl Entry {
     /// The entry of a kind.
     pub const fn of<J: Job>() -> Self {
-        Self { kind: J::KIND, at_once: J::AT_ONCE, max_attempts: J::MAX_ATTEMPTS, run: run::<J> }
+        Self { kind: Cow::Borrowed(J::KIND), at_once: J::AT_ONCE, max_attempts: J::MAX_ATTEMPTS, run: run::<J> }
     }
 }
 

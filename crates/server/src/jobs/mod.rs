@@ -2,11 +2,16 @@
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
 pub(crate) mod collect_garbage;
+pub mod follow_subject;
 pub mod job;
+pub mod move_blob;
 pub mod preview_lifecycle_policy;
+pub mod restore_image;
 pub mod run_lifecycle_policy;
 pub(crate) mod schedule_lifecycle;
 pub mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +26,16 @@ use crate::http::listener::stopped;
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
+const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
     job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
     job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
+    job::Entry::of::<follow_subject::FollowSubject>(),
+    job::Entry::of::<move_blob::MoveBlob>(),
+    job::Entry::of::<restore_image::RestoreImage>(),
 ];
 
 /// Works until `stop` turns true.
@@ -38,11 +47,13 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(RELOAD_EVERY);
+    let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -51,6 +62,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
+            _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };

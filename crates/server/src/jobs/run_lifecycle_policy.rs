@@ -8,6 +8,7 @@ use store::error::StoreError;
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::registry::changes::{Actor, Cause};
 use crate::registry::errors::RegistryError;
 use crate::registry::lifecycle::run::{self, Report, Step, Work};
 
@@ -48,7 +49,9 @@ impl Job for RunLifecyclePolicy {
                     Worked { last: Step::Overtaken, steps: 0 } => overtaken += 1,
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
                     Worked { last: Step::RunEnded(report), .. } => {
-                        report.iter().for_each(|told| tell(&told.0, &told.1));
+                        if let Some(told) = report {
+                            tell(&told.0, &told.1);
+                        }
                         return Ok(());
                     }
                     Worked { last: Step::Done, .. } => {}
@@ -81,6 +84,7 @@ async fn begin(app: &App, repository_id: i64) -> Result<Begun, StoreError> {
 async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobError> {
     let now_ms = app.now_ms();
     let node = Arc::clone(app);
+    let cause = Cause::now(app, Actor::Lifecycle);
     let begun = app.db.write(move |tx| {
         match run::find_work(tx, repository_id, now_ms)? {
             Work::None => return Ok(Begun::NoPolicy),
@@ -89,7 +93,7 @@ async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobErr
                 run::begin(tx, repository_id, &decision)?;
             }
         }
-        Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, now_ms)? {
+        Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, &cause)? {
             Step::Done | Step::RunEnded(_) => Begun::Run { steps: 1 },
             Step::Overtaken => Begun::Overtaken,
         })
@@ -106,8 +110,8 @@ async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Resul
     loop {
         app.pull_times.flush(&app.db).await?;
         let node = Arc::clone(app);
-        let now_ms = app.now_ms();
-        let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await.map_err(failed)?;
+        let cause = Cause::now(app, Actor::Lifecycle);
+        let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, &cause)).await.map_err(failed)?;
         match step {
             Step::Done => steps += 1,
             last @ (Step::Overtaken | Step::RunEnded(_)) => return Ok(Worked { last, steps }),

@@ -20,7 +20,8 @@ use crate::http::listener::stopped;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A node that does not extend its hold for so long has lost the job to others.
 const LEASE_MS: i64 = 30_000;
-const EXTEND_EVERY: Duration = Duration::from_secs(10);
+/// Tests lose leases, too, and do not wait.
+const EXTEND_EVERY: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
 const LONGEST_DELAY_MS: i64 = 5 * 60 * 1000;
 
 /// Wakes the worker when something is due at once.
@@ -44,7 +45,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut running = JoinSet::new();
-    let mut kinds: HashMap<Id, &'static str> = HashMap::new();
+    let entries = entries(&app);
+    let mut kinds: HashMap<Id, usize> = HashMap::new();
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -61,8 +63,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 kinds.remove(&id);
             }
         }
-        for entry in JOBS {
-            let busy = kinds.values().filter(|kind| **kind == entry.kind).count();
+        for (kind, entry) in entries.iter().enumerate() {
+            let busy = kinds.values().filter(|running| **running == kind).count();
             let taken = match take(&app, entry, &lease, entry.at_once.saturating_sub(busy)).await {
                 Ok(taken) => taken,
                 Err(error) => {
@@ -71,13 +73,21 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 }
             };
             for job in taken {
-                let task = running.spawn(work(Arc::clone(&app), entry, job));
-                kinds.insert(task.id(), entry.kind);
+                let task = running.spawn(work(Arc::clone(&app), Arc::clone(entry), job));
+                kinds.insert(task.id(), kind);
             }
         }
     }
     running.shutdown().await;
     put_back_all(&app, Some(lease)).await;
+}
+
+/// Every kind of job that this node works on.
+fn entries(app: &App) -> Vec<Arc<Entry>> {
+    let all = JOBS.iter().cloned().chain(app.events.job_entries());
+    #[cfg(test)]
+    let all = all.chain(super::worker_tests::JOBS.iter().cloned());
+    all.map(Arc::new).collect()
 }
 
 async fn put_back_all(app: &App, lease: Option<String>) {
@@ -87,17 +97,18 @@ async fn put_back_all(app: &App, lease: Option<String>) {
     }
 }
 
-async fn take(app: &App, entry: &'static Entry, lease: &str, free: usize) -> Result<Vec<TakenJob>, StoreError> {
+async fn take(app: &App, entry: &Arc<Entry>, lease: &str, free: usize) -> Result<Vec<TakenJob>, StoreError> {
     let now_ms = app.now_ms();
-    if free == 0 || !app.db.read_point(move |tx| jobs::is_any_due(tx, entry.kind, now_ms)).await? {
+    let asked = Arc::clone(entry);
+    if free == 0 || !app.db.read_point(move |tx| jobs::is_any_due(tx, &asked.kind, now_ms)).await? {
         return Ok(Vec::new());
     }
-    let lease = lease.to_owned();
-    app.db.write(move |tx| jobs::take_due(tx, entry.kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
+    let (lease, entry) = (lease.to_owned(), Arc::clone(entry));
+    app.db.write(move |tx| jobs::take_due(tx, &entry.kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
 }
 
 /// Works on one job for as long as it is ours, and notes how it ended.
-async fn work(app: Arc<App>, entry: &'static Entry, job: TakenJob) {
+async fn work(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
     let result = if job.attempts > entry.max_attempts {
         Err(JobError::Hopeless(format!("it was begun {} times and never came to an end", job.attempts - 1)))
     } else {
@@ -109,7 +120,7 @@ async fn work(app: Arc<App>, entry: &'static Entry, job: TakenJob) {
             }
         }
     };
-    if let Err(error) = note_end(&app, entry, job, result).await {
+    if let Err(error) = note_end(&app, &entry, job, result).await {
         tracing::error!(%error, "the end of a job was not noted, so it is done again: {error}");
     }
 }
@@ -129,12 +140,7 @@ async fn hold(app: &App, job: &TakenJob) {
     }
 }
 
-async fn note_end(
-    app: &App,
-    entry: &'static Entry,
-    job: TakenJob,
-    result: Result<(), JobError>,
-) -> Result<(), StoreError> {
+async fn note_end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), JobError>) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let failure = match result {
         Ok(()) => return app.db.write(move |tx| jobs::finish(tx, &job, now_ms)).await,
@@ -168,10 +174,10 @@ fn delay_ms(attempts: i64) -> i64 {
 pub async fn work_off(app: &Arc<App>) {
     loop {
         let mut count = 0;
-        for entry in JOBS {
-            for job in take(app, entry, "test", 100).await.expect("readable") {
+        for entry in entries(app) {
+            for job in take(app, &entry, "test", 100).await.expect("readable") {
                 count += 1;
-                work(Arc::clone(app), entry, job).await;
+                work(Arc::clone(app), Arc::clone(&entry), job).await;
             }
         }
         if count == 0 {

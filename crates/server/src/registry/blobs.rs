@@ -31,10 +31,28 @@ pub async fn find(
         .await
 }
 
-/// Opens a blob's bytes for reading.
+/// As [`find`], for reading: a blob that only archived images name is out of reach (repositories-images.md 4).
+pub async fn find_readable(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<RepositoryBlob, RegistryError> {
+    let blob = find(app, registry, name, digest).await?;
+    if blob.is_archived() {
+        return Err(RegistryError::LayerArchived(
+            RepositoryRef { registry: registry.clone(), name: name.clone() },
+            digest,
+        ));
+    }
+    Ok(blob)
+}
+
+/// Opens a blob's bytes for reading, wherever they are.
 pub fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, StoreError> {
     let key = app.service_key.unwrap_data_key(&blob.data_key, blob.object)?;
-    app.blobs.open_reader(blob.object, key, blob.size_bytes)
+    let stored = (blob.encoding, blob.stored_bytes);
+    app.tier(blob.tier).open_encoded(blob.object, key, stored, blob.size_bytes)
 }
 
 /// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is
@@ -60,7 +78,7 @@ pub async fn mount(
             if source.encryption_scope() != target.encryption_scope() {
                 return Ok(false);
             }
-            if repository_blobs::find(tx, source.id, &digest)?.is_none() {
+            if repository_blobs::find(tx, source.id, &digest)?.is_none_or(|blob| blob.is_archived()) {
                 return Ok(false);
             }
             let scope = super::uploads::blob_scope(&target);

@@ -11,6 +11,7 @@ use store::tables::lifecycle_changes;
 use store::tables::repositories::Repository;
 
 use crate::app::App;
+use crate::events::Events;
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,21 @@ pub enum Actor {
     Replication,
     /// A pull through cache rule.
     PullThroughCache,
+    /// The registry itself, as it ends what somebody has begun.
+    Service,
+}
+
+impl Actor {
+    /// How events name it: the principal's ARN, or what of Wharf it is.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Principal(arn) => arn,
+            Self::Lifecycle => "lifecycle",
+            Self::Replication => "replication",
+            Self::PullThroughCache => "pull-through-cache",
+            Self::Service => "registry",
+        }
+    }
 }
 
 /// By whom, when and for whom a change is made.
@@ -32,12 +48,14 @@ pub struct Cause {
     pub actor: Actor,
     /// When.
     pub at_ms: i64,
+    /// Whom to tell.
+    pub events: Arc<Events>,
 }
 
 impl Cause {
     /// A change that is made now.
     pub fn now(app: &App, actor: Actor) -> Self {
-        Self { actor, at_ms: app.now_ms() }
+        Self { actor, at_ms: app.now_ms(), events: Arc::clone(&app.events) }
     }
 
     /// A change that a request makes now.
@@ -76,6 +94,13 @@ pub enum Change<'a> {
         /// What it is now.
         status: ImageStatus,
     },
+    /// An image that was deleted is back.
+    ImageRestored {
+        /// Which.
+        image: ChangedImage<'a>,
+        /// The tags that came back with it.
+        tags: &'a [String],
+    },
 }
 
 /// The image that a change is about.
@@ -87,6 +112,8 @@ pub struct ChangedImage<'a> {
     pub media_type: &'a str,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<&'a str>,
+    /// Whether it refers to another image.
+    pub is_referrer: bool,
 }
 
 impl<'a> From<&'a store::tables::images::Image> for ChangedImage<'a> {
@@ -95,6 +122,7 @@ impl<'a> From<&'a store::tables::images::Image> for ChangedImage<'a> {
             digest: &image.digest,
             media_type: &image.media_type,
             artifact_media_type: image.artifact_media_type.as_deref(),
+            is_referrer: image.subject.is_some(),
         }
     }
 }
@@ -105,6 +133,7 @@ impl<'a> From<&'a store::tables::images::NewImage> for ChangedImage<'a> {
             digest: &image.digest,
             media_type: &image.media_type,
             artifact_media_type: image.artifact_media_type.as_deref(),
+            is_referrer: image.subject.is_some(),
         }
     }
 }
@@ -116,9 +145,12 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
         actor = ?cause.actor,
         "change in {}: {change:?}", repository.spec.name
     );
+    cause.events.note(tx, cause, repository, change)?;
     match change {
         // A run of the policy knows what it does itself.
-        Change::ImageDeleted { image, .. } | Change::ImageStatusChanged { image, .. }
+        Change::ImageDeleted { image, .. }
+        | Change::ImageStatusChanged { image, .. }
+        | Change::ImageRestored { image, .. }
             if cause.actor != Actor::Lifecycle =>
         {
             lifecycle_changes::note(tx, repository.id, image.digest)
@@ -128,6 +160,7 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
         Change::ImagePushed { .. }
         | Change::ImageDeleted { .. }
         | Change::ImageStatusChanged { .. }
+        | Change::ImageRestored { .. }
         | Change::RepositoryCreated
         | Change::RepositoryDeleted => Ok(()),
     }

@@ -9,11 +9,12 @@ use store::tables::images::Image;
 use store::tables::repositories::{self, Repository};
 use store::tables::{deleted_tags, image_tags, images, repository_blobs};
 
-use super::changes::{self, Actor, Cause, Change};
+use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::protection::{Protected, Protections};
 use super::pull::{NoImage, Selector, find_image};
 use super::restore::DAY_MS;
+use super::storage_class;
 use crate::app::App;
 
 /// Who deletes, when and why, and for how long it can be undone.
@@ -36,12 +37,7 @@ impl Deletion {
     /// What is written down of it; nothing where deleted images cannot be restored.
     pub(super) fn note(&self, tx: &mut dyn Tx, repository_id: i64) -> Result<Option<DeletionNote>, StoreError> {
         let days = repositories::restore_window_days(tx, repository_id)?.unwrap_or(self.default_window_days);
-        let by = match &self.cause.actor {
-            Actor::Principal(arn) => arn.to_string(),
-            Actor::Lifecycle => "lifecycle".to_owned(),
-            Actor::Replication => "replication".to_owned(),
-            Actor::PullThroughCache => "pull through cache".to_owned(),
-        };
+        let by = self.cause.actor.as_str().to_owned();
         let at_ms = self.cause.at_ms;
         let expires_at_ms = at_ms + days * DAY_MS;
         Ok((days > 0).then(|| DeletionNote { by, reason: self.reason.clone(), at_ms, expires_at_ms }))
@@ -104,6 +100,7 @@ pub fn delete(
     }
     let tags = image_tags::delete_of_image(tx, image.id)?;
     repository_blobs::remove_image(tx, repository.id, image.id, deletion.cause.at_ms)?;
+    storage_class::release_blobs(tx, repository.id, image.id, deletion.cause.at_ms)?;
     images::delete(tx, image.id)?;
     tell(tx, repository, &image, tags, true, deletion).map(Ok)
 }

@@ -5,9 +5,13 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use super::protection::Protected;
+use super::storage_class::NotSupported;
 
 /// What a client is told whose text no database can hold.
 pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
+
+/// Why an archived image cannot be pulled.
+pub const IMAGE_INACCESSIBLE: &str = "Requested image is archived. Restore it before pulling it.";
 
 /// The repository that an error is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +61,10 @@ pub enum RegistryError {
     LayerNotFound(RepositoryRef, Digest),
     /// The layer is there, but no image names it (repositories-images.md 3).
     LayerInaccessible(RepositoryRef, Digest),
-    /// Longer than a layer may be.
-    LayerTooLarge,
+    /// Only archived images name the layer.
+    LayerArchived(RepositoryRef, Digest),
+    /// Longer than a layer may be: at most so many bytes.
+    LayerTooLarge(u64),
     /// The manifest cannot be read.
     ManifestInvalid(ManifestError),
     /// The manifest does not have the digest that the client says.
@@ -78,14 +84,16 @@ pub enum RegistryError {
     ImageTagAlreadyExists(RepositoryRef, Tag),
     /// No such image.
     ImageNotFound,
+    /// The image is archived, or on its way back.
+    ImageInaccessible,
+    /// The image stays in its storage class.
+    StorageClassNotSupported(NotSupported),
     /// A list in the repository names the image.
     ImageReferenced(Vec<Digest>),
     /// The image, or the tag, is protected from deletion.
     ImageProtected(Protected),
     /// The repository, or an image in it, is protected from deletion.
     RepositoryProtected(RepositoryRef, Protected),
-    /// An image may have so many tags.
-    TooManyTagsOnImage,
     /// A creation template names a KMS key that cannot be used.
     TemplateKmsKeyNotFound {
         /// The template's prefix.
@@ -93,6 +101,12 @@ pub enum RegistryError {
         /// The key.
         key: String,
     },
+    /// A registry may have so many repositories.
+    TooManyRepositories(RegistryId, u64),
+    /// A repository may have so many images.
+    TooManyImages(RepositoryRef, u64),
+    /// An image may have so many tags.
+    TooManyTagsOnImage(u64),
     /// Storage failed.
     Store(StoreError),
 }
@@ -160,7 +174,14 @@ impl std::fmt::Display for RegistryError {
                 "Layer with digest '{digest}' is not associated with any image in the repository with name '{}' in the registry with id '{}'",
                 repository.name, repository.registry.account
             ),
-            Self::LayerTooLarge => write!(f, "A layer can be at most {} bytes", super::uploads::MAX_LAYER_BYTES),
+            Self::LayerArchived(repository, digest) => write!(
+                f,
+                "Layer with digest '{digest}' is archived in the repository with name '{}' in the registry with id '{}': restore an image that needs it first",
+                repository.name, repository.registry.account
+            ),
+            Self::LayerTooLarge(quota) => {
+                write!(f, "A layer can be at most {quota} bytes, which is the quota 'Layer size'")
+            }
             Self::ManifestInvalid(error) => write!(f, "{error}"),
             Self::ImageDigestDoesNotMatch { claimed, actual } => {
                 write!(f, "Image digest '{actual}' does not match the requested digest '{claimed}'")
@@ -192,6 +213,8 @@ impl std::fmt::Display for RegistryError {
                 repository.name
             ),
             Self::ImageNotFound => f.write_str("Requested image not found"),
+            Self::ImageInaccessible => f.write_str(IMAGE_INACCESSIBLE),
+            Self::StorageClassNotSupported(why) => write!(f, "{why}"),
             Self::ImageReferenced(lists) => {
                 write!(f, "Requested image referenced by manifest list: [{}]", join(lists))
             }
@@ -201,8 +224,18 @@ impl std::fmt::Display for RegistryError {
                 "The repository with name '{}' in registry with id '{}' cannot be deleted: {protected}",
                 repository.name, repository.registry.account
             ),
-            Self::TooManyTagsOnImage => {
-                write!(f, "An image can have at most {} tags", super::push::MAX_TAGS_PER_IMAGE)
+            Self::TooManyRepositories(registry, quota) => write!(
+                f,
+                "The registry with id '{}' already has the maximum number of repositories, which is the quota 'Registered repositories' of {quota}",
+                registry.account
+            ),
+            Self::TooManyImages(repository, quota) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' already has the maximum number of images, which is the quota 'Images per repository' of {quota}",
+                repository.name, repository.registry.account
+            ),
+            Self::TooManyTagsOnImage(quota) => {
+                write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
             }
             Self::TemplateKmsKeyNotFound { prefix, key } => write!(
                 f,

@@ -13,6 +13,8 @@ use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use super::repositories::require;
 use crate::app::App;
+use crate::auth::caller::Caller;
+use crate::events::event::Place;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub enum NoImage {
     NotFound,
     /// The tag points elsewhere.
     TagDoesNotMatchDigest,
+    /// It is archived, or on its way back.
+    Inaccessible,
 }
 
 /// Where a manifest's bytes are found.
@@ -88,11 +92,26 @@ pub fn find_image(
     Ok(found.ok_or(NoImage::NotFound))
 }
 
-/// Pulls a manifest, checked against its digest, and notes the pull.
-pub async fn manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
-    let pulled = peek_manifest(app, query).await?;
-    app.pull_times.record(pulled.image.id, app.now_ms());
-    Ok(pulled)
+/// Pulls a manifest for `puller`, checked against its digest, and notes the pull unless the puller's do not count.
+pub async fn manifest(app: &Arc<App>, query: ImageQuery, puller: &Caller) -> Result<PulledImage, RegistryError> {
+    let registry = query.registry.clone();
+    let found = peek_manifest(app, query).await?;
+    note_pull(app, &registry, &found.image, puller);
+    Ok(found)
+}
+
+/// Notes a pull of an image, unless the puller's do not count (repositories-images.md 5).
+pub fn note_pull(app: &App, registry: &RegistryId, image: &Image, puller: &Caller) {
+    if app.identities.current().counts_pulls_of(registry, puller) {
+        app.pull_times.record(image.id, app.now_ms());
+    }
+}
+
+/// Tells the sinks of events that an image was pulled, if any of them wants to know.
+pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Option<&Tag>) {
+    if app.events.wants_pulls() {
+        app.events.note_pull(place, image.into(), tag.map(Tag::as_str), &caller.arn(), app.now_ms());
+    }
 }
 
 /// Reads a manifest as [`manifest`] does, without noting a pull.
@@ -103,10 +122,10 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         .db
         .read_point(move |tx| {
             let repository = require(tx, &registry, &repository)?;
-            let image = find_image(tx, repository.id, &selector)?
-                .ok()
-                .filter(|image| image.status == ImageStatus::Active)
-                .ok_or(RegistryError::ImageNotFound)?;
+            let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
+            if image.status != ImageStatus::Active {
+                return Err(RegistryError::ImageInaccessible);
+            }
             if let Some(manifest) = node.shared_manifests.find(&image.digest) {
                 return Ok((image, Stored::InUse(manifest)));
             }

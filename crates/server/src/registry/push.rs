@@ -4,7 +4,7 @@ use bytes::Bytes;
 use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
 use store::blob::seal_small;
 use store::db::Tx;
-use store::tables::images::NewImage;
+use store::tables::images::{ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
@@ -12,11 +12,11 @@ use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
 use super::errors::RegistryError;
+use super::quotas;
 use super::repositories::reference;
+use super::storage_class;
 use crate::app::App;
 
-/// repositories-images.md 7: 'tags per image'.
-pub const MAX_TAGS_PER_IMAGE: i64 = 1_000;
 pub(super) const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
@@ -96,11 +96,19 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
         pushed_at_ms: push.cause.at_ms,
     };
-    app.db.write(move |tx| store_image(tx, &push, &manifest, &new)).await?;
+    quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
+    let tags_per_image = app.quotas.tags_per_image;
+    app.db.write(move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
     Ok(pushed)
 }
 
-fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage) -> Result<(), RegistryError> {
+fn store_image(
+    tx: &mut dyn Tx,
+    push: &Push,
+    manifest: &Manifest,
+    new: &NewImage,
+    tags_per_image: u64,
+) -> Result<(), RegistryError> {
     let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let tagged = match &push.tag {
@@ -109,29 +117,35 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     };
     let immutable_tag = push.tag.as_ref().filter(|tag| repository.is_immutable(tag));
     let taken = |tag: &Tag| RegistryError::ImageTagAlreadyExists(reference(&repository), tag.clone());
-    if let (Face::Distribution, Some(tag), Some(_)) = (push.face, immutable_tag, &tagged) {
+    let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
+    let has_tag = existing
+        .as_ref()
+        .is_some_and(|image| push.tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id));
+    // Restoring an archived image by pushing it again moves no tag.
+    if let (Face::Distribution, Some(tag), Some(_)) = (push.face, immutable_tag, &tagged)
+        && !(is_restored && has_tag)
+    {
         return Err(taken(tag));
     }
     let image_id = match &existing {
-        Some(image) => {
-            let has_tag = push.tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id);
-            match (has_tag, push.face) {
-                (true, Face::Distribution) => return Ok(()),
-                (true, Face::Api) => {
-                    let digest = new.digest;
-                    return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
-                }
-                (false, _) => image.id,
-            }
+        Some(image) if is_restored => {
+            storage_class::reactivate(tx, &repository, image, &push.cause)?;
+            image.id
         }
-        None => insert_image(tx, &repository, manifest, new)?,
+        Some(_) if has_tag && push.face == Face::Distribution => return Ok(()),
+        Some(_) if has_tag => {
+            let digest = new.digest;
+            return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
+        }
+        Some(image) => image.id,
+        None => insert_image(tx, &repository, manifest, new, &push.cause)?,
     };
     let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
     if existing.is_some() || tagged.is_some() {
         lifecycle_changes::note(tx, repository.id, &new.digest)?;
     }
-    let Some(tag) = &push.tag else { return Ok(()) };
+    let Some(tag) = push.tag.as_ref().filter(|_| !has_tag) else { return Ok(()) };
     if immutable_tag.is_some() {
         // The primary key decides, also between two pushes at once.
         if !image_tags::insert(tx, repository.id, tag, image_id, new.pushed_at_ms)? {
@@ -140,8 +154,8 @@ fn store_image(tx: &mut dyn Tx, push: &Push, manifest: &Manifest, new: &NewImage
     } else {
         image_tags::move_to(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
     }
-    if image_tags::count_of_image(tx, image_id)? > MAX_TAGS_PER_IMAGE {
-        return Err(RegistryError::TooManyTagsOnImage);
+    if image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
+        return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
     }
     Ok(())
 }
@@ -152,6 +166,7 @@ fn insert_image(
     repository: &Repository,
     manifest: &Manifest,
     new: &NewImage,
+    cause: &Cause,
 ) -> Result<i64, RegistryError> {
     let mut counted = Vec::new();
     let mut missing = Vec::new();
@@ -166,10 +181,16 @@ fn insert_image(
         return Err(RegistryError::LayersNotFound(reference(repository), missing));
     }
     let mut largest_child = 0;
+    let mut archived = Vec::new();
     let mut children = Vec::new();
     for child in manifest.children() {
         match images::find(tx, repository.id, &child.digest)? {
-            Some(image) => largest_child = image.size_bytes.max(largest_child),
+            Some(image) => {
+                largest_child = image.size_bytes.max(largest_child);
+                if image.status != ImageStatus::Active {
+                    archived.push(image);
+                }
+            }
             None if missing.contains(&child.digest) => {}
             None => missing.push(child.digest),
         }
@@ -187,6 +208,11 @@ fn insert_image(
     }
     for child in &children {
         images::insert_child(tx, image_id, repository.id, child)?;
+    }
+    storage_class::fetch_blobs(tx, repository.id, image_id, cause.at_ms)?;
+    // An active list is whole: what it lists comes back with it.
+    for child in &archived {
+        storage_class::reactivate(tx, repository, child, cause)?;
     }
     Ok(image_id)
 }

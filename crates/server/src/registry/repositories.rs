@@ -10,6 +10,7 @@ use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::errors::{RegistryError, RepositoryRef};
 use super::protection::Protections;
+use super::storage_class;
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
@@ -68,8 +69,10 @@ pub fn delete(
     }
     images::delete_all(tx, repository.id)?;
     uploads::abandon_all_of(tx, repository.id, deletion.cause.at_ms)?;
+    let archived_elsewhere = repository_blobs::archived_elsewhere(tx, repository.id)?;
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
+    storage_class::check_blobs(tx, &archived_elsewhere, deletion.cause.at_ms)?;
     repositories::delete(tx, repository.id)?;
     changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)

@@ -9,12 +9,12 @@ use store::tables::deleted_images::{self, DeletedImage, Released};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
 use store::tables::repositories::{NewRepository, Repository, TagMutability};
-use store::tables::{image_tags, lifecycle_changes, repositories};
+use store::tables::{image_tags, repositories};
 
-use super::changes::{self, Cause, Change, ChangedImage};
+use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
 use super::pull::Selector;
-use super::push::MAX_TAGS_PER_IMAGE;
+use super::storage_class;
 
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -73,16 +73,20 @@ enum Found {
 /// Restores what the selector names, as it was: the image with its blobs and the tags that are free, and if it is a
 /// list the images that it names. What is there already stays. Nothing is changed when the answer is `NotRestored`.
 ///
+/// An image gets back so many tags that it has `tags_per_image` at most.
 /// A tag brings the image back that it pointed at when it was last deleted; a digest, the last deletion of it.
 pub fn restore(
     tx: &mut dyn Tx,
     repository: &Repository,
     selector: &Selector,
+    tags_per_image: u64,
     cause: &Cause,
 ) -> Result<Result<Vec<Restored>, NotRestored>, StoreError> {
     let (image, tag) = match find(tx, repository, selector, cause.at_ms)? {
         Found::Image(image, tag) => (image, tag),
-        Found::TagAlone(tag) => return restore_tag(tx, repository, &tag, cause).map(|restored| Ok(vec![restored])),
+        Found::TagAlone(tag) => {
+            return restore_tag(tx, repository, &tag, tags_per_image, cause).map(|restored| Ok(vec![restored]));
+        }
         Found::Present(digest) => {
             return Ok(Ok(vec![Restored { digest, is_new: false, tags: Vec::new(), other_tags: Vec::new() }]));
         }
@@ -96,7 +100,7 @@ pub fn restore(
     for image in &plan {
         // The tag that was asked for belongs to the first.
         let own = tag.as_ref().filter(|_| restored.is_empty());
-        restored.push(restore_image(tx, repository, image, own, cause)?);
+        restored.push(restore_image(tx, repository, image, own, tags_per_image, cause)?);
     }
     Ok(Ok(restored))
 }
@@ -167,6 +171,7 @@ fn restore_image(
     repository: &Repository,
     image: &DeletedImage,
     taken_before: Option<&DeletedTag>,
+    tags_per_image: u64,
     cause: &Cause,
 ) -> Result<Restored, StoreError> {
     let mut tags = deleted_tags::list_of_image(tx, image.id)?;
@@ -179,17 +184,15 @@ fn restore_image(
     match &present {
         // Pushed again since: that one stays, and only tags can come back.
         Some(_) => drop(deleted_images::drop_one(tx, image.id)?),
-        None => deleted_images::restore(tx, image.id, repository.id, cause.at_ms)?,
+        None => {
+            deleted_images::restore(tx, image.id, repository.id, cause.at_ms)?;
+            storage_class::resume(tx, repository, image.id, cause)?;
+        }
     }
     let mut restored =
         Restored { digest: image.digest, is_new: present.is_none(), tags: Vec::new(), other_tags: Vec::new() };
-    give_back(tx, repository, image_id, tags, &mut restored)?;
-    let changed = ChangedImage {
-        digest: &image.digest,
-        media_type: &image.media_type,
-        artifact_media_type: image.artifact_media_type.as_deref(),
-    };
-    tell(tx, repository, changed, &restored, cause)?;
+    give_back(tx, repository, image_id, tags, tags_per_image, &mut restored)?;
+    tell(tx, repository, &restored, cause)?;
     Ok(restored)
 }
 
@@ -197,13 +200,14 @@ fn restore_tag(
     tx: &mut dyn Tx,
     repository: &Repository,
     tag: &DeletedTag,
+    tags_per_image: u64,
     cause: &Cause,
 ) -> Result<Restored, StoreError> {
     deleted_tags::delete(tx, tag.id)?;
     let mut restored = Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new() };
     if let Some(image) = images::find(tx, repository.id, &tag.digest)? {
-        give_back(tx, repository, image.id, vec![tag.clone()], &mut restored)?;
-        tell(tx, repository, (&image).into(), &restored, cause)?;
+        give_back(tx, repository, image.id, vec![tag.clone()], tags_per_image, &mut restored)?;
+        tell(tx, repository, &restored, cause)?;
     }
     Ok(restored)
 }
@@ -214,9 +218,11 @@ fn give_back(
     repository: &Repository,
     image_id: i64,
     tags: Vec<DeletedTag>,
+    tags_per_image: u64,
     restored: &mut Restored,
 ) -> Result<(), StoreError> {
-    let mut room = MAX_TAGS_PER_IMAGE - image_tags::count_of_image(tx, image_id)?;
+    let quota = i64::try_from(tags_per_image).unwrap_or(i64::MAX);
+    let mut room = quota - image_tags::count_of_image(tx, image_id)?;
     for DeletedTag { tag, tagged_at_ms, .. } in tags {
         match images::find_by_tag(tx, repository.id, tag.as_str())? {
             Some(holder) if holder.id == image_id => {}
@@ -232,24 +238,13 @@ fn give_back(
     Ok(())
 }
 
-/// A restored image is one that was pushed, once with each tag.
-fn tell(
-    tx: &mut dyn Tx,
-    repository: &Repository,
-    image: ChangedImage<'_>,
-    restored: &Restored,
-    cause: &Cause,
-) -> Result<(), StoreError> {
-    if restored.tags.is_empty() && restored.is_new {
-        return changes::note(tx, cause, repository, &Change::ImagePushed { image, tag: None });
+fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &Cause) -> Result<(), StoreError> {
+    if restored.tags.is_empty() && !restored.is_new {
+        return Ok(());
     }
-    if !restored.is_new && !restored.tags.is_empty() {
-        lifecycle_changes::note(tx, repository.id, image.digest)?;
-    }
-    for tag in &restored.tags {
-        changes::note(tx, cause, repository, &Change::ImagePushed { image, tag: Some(tag.as_str()) })?;
-    }
-    Ok(())
+    let Some(image) = images::find(tx, repository.id, &restored.digest)? else { return Ok(()) };
+    let tags: Vec<String> = restored.tags.iter().map(ToString::to_string).collect();
+    changes::note(tx, cause, repository, &Change::ImageRestored { image: (&image).into(), tags: &tags })
 }
 
 /// Creates a repository again as deleted images need it: encrypted as it was, with ECR's defaults for the rest. `None`

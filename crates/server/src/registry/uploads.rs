@@ -22,10 +22,9 @@ use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
+use super::storage_class;
 use crate::app::App;
 
-/// repositories-images.md 7: 'layer size', 52,000 MiB.
-pub const MAX_LAYER_BYTES: u64 = 52_000 * 1024 * 1024;
 /// repositories-images.md 3: every part of an API upload but the last.
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 const STATE_PURPOSE: &str = "layer upload state";
@@ -140,6 +139,7 @@ pub struct UploadSession {
     upload: Upload,
     writer: UploadWriter,
     written: u64,
+    max_bytes: u64,
     _lock: UploadLock,
 }
 
@@ -159,7 +159,7 @@ pub async fn open(
         })?;
     let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
     let writer = app.blobs.writer(state, key);
-    Ok(UploadSession { repository, upload, writer, written: 0, _lock: lock })
+    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes: app.quotas.layer_bytes, _lock: lock })
 }
 
 impl UploadSession {
@@ -185,7 +185,7 @@ impl UploadSession {
     /// Refuses what would make the layer longer than layers may be; for bodies that announce their length, before it comes.
     pub fn require_room(&self, bytes: u64) -> Result<(), RegistryError> {
         let total = self.received().saturating_add(bytes);
-        if total > MAX_LAYER_BYTES { Err(RegistryError::LayerTooLarge) } else { Ok(()) }
+        if total > self.max_bytes { Err(RegistryError::LayerTooLarge(self.max_bytes)) } else { Ok(()) }
     }
 
     /// Takes the next bytes.
@@ -198,7 +198,7 @@ impl UploadSession {
 
     /// Makes what was written durable as one part, and returns the bytes received in all.
     pub async fn checkpoint(self, app: &App) -> Result<u64, RegistryError> {
-        let Self { repository, mut upload, writer, written, _lock } = self;
+        let Self { repository, mut upload, writer, written, _lock, .. } = self;
         let from_bytes = upload.received_bytes;
         let state = writer.checkpoint().await?;
         upload.received_bytes += written;
@@ -258,7 +258,10 @@ fn store_blob(
     let scope = blob_scope(repository);
     let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;
     let blob_id = match replaced {
-        Some(id) => id,
+        Some(id) => {
+            storage_class::blob_is_back(tx, id, now_ms)?;
+            id
+        }
         None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {

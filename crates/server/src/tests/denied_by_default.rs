@@ -9,7 +9,7 @@ use super::test_server::TestServer;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Entry};
 use crate::http::route::V2Route;
-use crate::{ecr, iam_api, sts, wharf_api};
+use crate::{cloudtrail, ecr, iam_api, secrets, sts, wharf_api};
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -24,10 +24,13 @@ fn ecr_input() -> Value {
         "tags": [{"Key": "k", "Value": "v"}],
         "tagKeys": ["k"],
         "imageIds": [{"imageTag": "v1"}],
+        "imageId": {"imageTag": "v1"},
+        "targetStorageClass": "ARCHIVE",
         "imageManifest": "{}",
         "imageTagMutability": "MUTABLE",
         "imageScanningConfiguration": {},
         "layerDigest": DIGEST,
+        "principalArn": "arn:aws:iam::123456789012:role/scanner",
         "layerDigests": [DIGEST],
         "uploadId": "11111111-1111-1111-1111-111111111111",
         "partFirstByte": 0,
@@ -36,6 +39,8 @@ fn ecr_input() -> Value {
         "subjectId": {"imageDigest": DIGEST},
         "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
         "lifecyclePolicyText": r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}"#,
+        "prefix": "app",
+        "appliedFor": ["CREATE_ON_PUSH"],
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })
@@ -64,7 +69,30 @@ fn wharf_input() -> Value {
         "principalArn": "arn:aws:iam::123456789012:root",
         "action": "ecr:PutImage",
         "resourceArn": "*",
+        "jobId": 1,
     })
+}
+
+/// Members that together make a valid input of every operation of Secrets Manager.
+fn secrets_input() -> Value {
+    json!({
+        "Name": "secret",
+        "SecretId": "secret",
+        "SecretString": "value",
+        "VersionStage": "AWSPENDING",
+        "MoveToVersionId": "11111111-1111-1111-1111-111111111111",
+        "ResourcePolicy": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}}"#,
+        "Tags": [{"Key": "k", "Value": "v"}],
+        "TagKeys": ["k"],
+    })
+}
+
+/// Operations of Secrets Manager whose input must not have everything at once.
+fn secrets_special_input(operation: &str) -> Option<Value> {
+    match operation {
+        "BatchGetSecretValue" => Some(json!({"SecretIdList": ["secret"]})),
+        _ => None,
+    }
 }
 
 /// Members that together make a valid input of every operation of IAM and STS; all values are texts, as in forms.
@@ -135,14 +163,18 @@ async fn answers(
 async fn every_operation() {
     for (service, entries) in [
         ("ecr", &[ecr::OPERATIONS][..]),
+        ("secretsmanager", &[secrets::OPERATIONS]),
         ("wharf", &[wharf_api::OPERATIONS]),
+        ("cloudtrail", &[cloudtrail::OPERATIONS]),
         ("iam", iam_api::OPERATIONS),
         ("sts", &[sts::OPERATIONS]),
     ] {
         let server = TestServer::start().await;
         let input = |name: &str| match service {
             "ecr" => ecr_special_input(name).unwrap_or_else(ecr_input),
+            "secretsmanager" => secrets_special_input(name).unwrap_or_else(secrets_input),
             "wharf" => wharf_input(),
+            "cloudtrail" => json!({}),
             _ => query_special_input(name),
         };
         for (name, answer) in answers(&server, entries.iter().copied().flatten(), input).await {

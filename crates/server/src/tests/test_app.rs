@@ -59,9 +59,11 @@ impl TestApp {
         };
         let regions: Vec<Region> = ["us-east-1", "cn-north-1"].map(|name| name.parse().expect("a region")).into();
         let clock = Arc::new(ManualClock::new(START_MS));
+        let audit = crate::config::AuditConfig::default().settings().expect("good defaults");
         let app = Arc::new(App {
             db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
+            archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
             service_key: ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"),
             clock: clock.clone(),
             accounts: Accounts::new(vec![root(ACCOUNT), root(OTHER_ACCOUNT)], regions),
@@ -72,10 +74,14 @@ impl TestApp {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
+            quotas: crate::registry::quotas::Quotas::default(),
+            rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
+            audit: crate::audit::Audit::open(audit).expect("no file"),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             wake_jobs: crate::jobs::worker::Wake::default(),
+            events: Arc::default(),
         });
         app.refresh_identities().await.expect("readable");
         Self { app, clock, folder }

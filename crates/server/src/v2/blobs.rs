@@ -19,7 +19,7 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest)
     if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
         request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }
-    let blob = blobs::find(&request.http.app, &request.registry, name, digest).await?;
+    let blob = blobs::find_readable(&request.http.app, &request.registry, name, digest).await?;
     answer(&request.http.app, request.http, &blob, digest)
 }
 

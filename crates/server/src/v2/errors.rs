@@ -1,12 +1,13 @@
 //! Errors on `/v2/`: the specification's codes with ECR's texts and statuses (access.md 7).
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
 use store::error::StoreErrorKind;
 
 use crate::http::body::BodyError;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
+use crate::rates::TooSoon;
 use crate::registry::errors::{INVALID_TEXT, RegistryError};
 
 /// An error answer.
@@ -19,13 +20,15 @@ pub struct V2Error {
     cause: Option<store::error::StoreError>,
     /// Bytes of an upload received so far, which a client needs to go on.
     pub received: Option<u64>,
+    /// After how many seconds the client may ask again.
+    retry_after_seconds: Option<u64>,
 }
 
 impl V2Error {
     /// With the code's own status.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.default_status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { code, status, message: message.into(), cause: None, received: None }
+        Self { code, status, message: message.into(), cause: None, received: None, retry_after_seconds: None }
     }
 
     /// With another status.
@@ -45,16 +48,34 @@ impl V2Error {
         Self::new(ErrorCode::Unsupported, "The operation is unsupported.").with_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
+    /// The registry is asked too often (access.md 7).
+    pub fn too_many_requests(too_soon: TooSoon) -> Self {
+        let mut error = Self::new(ErrorCode::TooManyRequests, "Rate exceeded");
+        error.retry_after_seconds = Some(too_soon.retry_after_seconds);
+        error
+    }
+
+    /// The code of the specification.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What the client is told.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The answer. Logs what is not the client's doing.
     pub fn into_answer(self, http: &RequestContext) -> Answer {
         if let Some(cause) = &self.cause {
             crate::log_store_error(http.request_id, cause);
         }
-        respond::with_body(
-            self.status,
-            "application/json; charset=utf-8",
-            oci::error_body(self.code, &self.message, None),
-        )
+        let body = oci::error_body(self.code, &self.message, None);
+        let mut answer = respond::with_body(self.status, "application/json; charset=utf-8", body);
+        if let Some(seconds) = self.retry_after_seconds {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        answer
     }
 }
 
@@ -100,22 +121,27 @@ impl From<RegistryError> for V2Error {
             RegistryError::LayerDigestMismatch { .. } | RegistryError::ImageDigestDoesNotMatch { .. } => {
                 new(ErrorCode::DigestInvalid)
             }
-            RegistryError::LayerNotFound(..) | RegistryError::LayerInaccessible(..) => new(ErrorCode::BlobUnknown),
-            RegistryError::LayerTooLarge => new(ErrorCode::SizeInvalid).with_status(StatusCode::PAYLOAD_TOO_LARGE),
+            RegistryError::LayerNotFound(..)
+            | RegistryError::LayerInaccessible(..)
+            | RegistryError::LayerArchived(..) => new(ErrorCode::BlobUnknown),
+            RegistryError::LayerTooLarge(_) => new(ErrorCode::SizeInvalid).with_status(StatusCode::PAYLOAD_TOO_LARGE),
             RegistryError::ManifestInvalid(_) => new(ErrorCode::ManifestInvalid),
             // The specification lets a registry refuse with 404 here; docker prints the code's text either way.
             RegistryError::LayersNotFound(..) | RegistryError::ReferencedImagesNotFound(..) => {
                 new(ErrorCode::ManifestBlobUnknown)
             }
             RegistryError::ImageTagAlreadyExists(..) => new(ErrorCode::TagInvalid),
-            RegistryError::ImageNotFound => new(ErrorCode::ManifestUnknown),
+            RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new(ErrorCode::ManifestUnknown),
+            RegistryError::StorageClassNotSupported(_) => new(ErrorCode::Unsupported),
             RegistryError::ImageReferenced(_) => {
                 new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
             }
-            RegistryError::TooManyTagsOnImage
-            | RegistryError::ImageProtected(_)
+            RegistryError::ImageProtected(_)
             | RegistryError::RepositoryProtected(..)
-            | RegistryError::TemplateKmsKeyNotFound { .. } => new(ErrorCode::Denied),
+            | RegistryError::TemplateKmsKeyNotFound { .. }
+            | RegistryError::TooManyRepositories(..)
+            | RegistryError::TooManyImages(..)
+            | RegistryError::TooManyTagsOnImage(_) => new(ErrorCode::Denied),
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }

@@ -34,6 +34,6 @@ async fn download(http: &RequestContext, sealed: &str) -> Result<Answer, V2Error
         };
         V2Error::new(ErrorCode::Denied, text).with_status(StatusCode::FORBIDDEN)
     })?;
-    let blob = blobs::find(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
+    let blob = blobs::find_readable(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
     super::blobs::answer(&http.app, http, &blob, grant.digest)
 }

@@ -5,6 +5,7 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
+use crate::events::event::Place;
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
@@ -20,8 +21,17 @@ const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
+    let tag = match &reference {
+        Reference::Tag(tag) => Some(tag.clone()),
+        Reference::Digest(_) => None,
+    };
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
-    let pulled = pull::manifest(&request.http.app, query).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
+    // HEAD only asks what there is.
+    if request.http.method == http::Method::GET {
+        let place = Place { registry: &request.registry, repository: name };
+        pull::tell(&request.http.app, &request.caller, place, &pulled.image, tag.as_ref());
+    }
     let digest = pulled.image.digest.to_string();
     let is_known =
         request.http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &pulled.image.digest));
@@ -52,6 +62,7 @@ pub async fn put(
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
+    let manifest = request.pushed_manifest.get_or_init(|| manifest).clone();
     let (tag, digest) = match reference {
         Reference::Tag(tag) => (Some(tag), None),
         Reference::Digest(digest) => (None, Some(digest)),

@@ -1,5 +1,6 @@
 //! The OCI distribution protocol under `/v2/`: authentication, authorization and the handlers, in this order, once.
 
+mod api_calls;
 mod blobs;
 mod catalog;
 mod errors;
@@ -9,10 +10,13 @@ mod referrers;
 mod tags;
 mod uploads;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use oci::{ErrorCode, Reference, RepositoryName};
 use store::tables::registry_id::RegistryId;
 
+use crate::audit;
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
@@ -21,8 +25,10 @@ use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::http::route::{InvalidPath, V2Route};
+use crate::rates::RatedOperation;
 use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
+use api_calls::Scene;
 use errors::V2Error;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -33,6 +39,12 @@ struct V2Request<'a> {
     http: &'a RequestContext,
     caller: Caller,
     registry: RegistryId,
+    /// The calls of ECR's API that it corresponds to.
+    calls: &'static [&'static str],
+    /// Whether they were counted for the registry's rates.
+    is_counted: AtomicBool,
+    /// The manifest that it pushes, once that is read.
+    pushed_manifest: api_calls::PushedManifest,
 }
 
 impl V2Request<'_> {
@@ -70,7 +82,20 @@ impl V2Request<'_> {
         authorize::authorize(self.http, &self.caller, &need).await.map_err(|refusal| match refusal {
             Refusal::Denied(message) => V2Error::new(ErrorCode::Denied, message),
             Refusal::Store(error) => error.into(),
-        })
+        })?;
+        self.count()
+    }
+
+    /// Counts the request for the registry's rates, when its first permission was granted.
+    fn count(&self) -> Result<(), V2Error> {
+        let app = &self.http.app;
+        if app.rates.is_unlimited() || self.is_counted.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for operation in self.calls.iter().filter_map(|name| RatedOperation::of_name(name)) {
+            app.rates.take(&self.registry, operation, app.now_ms()).map_err(V2Error::too_many_requests)?;
+        }
+        Ok(())
     }
 }
 
@@ -82,12 +107,18 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
     let allowed = allowed_methods(&route);
-    let mut answer = match authenticate(http).await {
+    let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
+    let mut answer = match authenticate(http, calls).await {
         Err(refusal) => refusal,
-        Ok(request) => match dispatch(&request, route, body).await {
-            Ok(answer) => answer,
-            Err(error) => error.into_answer(http),
-        },
+        Ok(request) => {
+            let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
+            let scene = is_wanted.then(|| Scene::of(http, &route));
+            let result = dispatch(&request, route, body).await;
+            if let Some(scene) = scene {
+                api_calls::record(&request, calls, &scene, &result);
+            }
+            result.unwrap_or_else(|error| error.into_answer(http))
+        }
     };
     if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -96,7 +127,7 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     answer
 }
 
-async fn authenticate(http: &RequestContext) -> Result<V2Request<'_>, Answer> {
+async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static str]) -> Result<V2Request<'a>, Answer> {
     let named = http.app.hosts.registry_of(&http.authority);
     let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
         Ok(bearer) => bearer,
@@ -116,7 +147,14 @@ async fn authenticate(http: &RequestContext) -> Result<V2Request<'_>, Answer> {
         Some(named) => named,
         None => bearer.registry,
     };
-    Ok(V2Request { http, caller: bearer.caller, registry })
+    Ok(V2Request {
+        http,
+        caller: bearer.caller,
+        registry,
+        calls,
+        is_counted: AtomicBool::new(false),
+        pushed_manifest: api_calls::PushedManifest::new(),
+    })
 }
 
 fn invalid_token(http: &RequestContext) -> Answer {

@@ -12,7 +12,7 @@ use crate::registry::blobs;
 use crate::registry::changes::Cause;
 use crate::registry::uploads::{self, UploadSession};
 
-const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.

@@ -1,9 +1,9 @@
 //! The errors of Wharf's own API, with their names and texts in one place.
 
-use aws::AwsError;
+use aws::{AccountId, AwsError};
 use store::error::StoreError;
 
-use crate::aws_api::operation::{IntoAwsError, store_error};
+use crate::aws_api::operation::{Call, IntoAwsError, store_error};
 use crate::ecr::registry_error;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 
@@ -37,9 +37,21 @@ pub enum WharfError {
     RepositoryChanged(RepositoryRef),
     /// What ECR refuses, too.
     Registry(RegistryError),
+    /// The server has no such job to try again.
+    JobNotFound(i64),
+    /// What belongs to the whole server is for the principals of its first account, which this is.
+    NotOperator(AccountId),
 }
 
 impl WharfError {
+    /// Refuses who is not of the account that the server itself is run with: its first.
+    pub fn unless_operator(call: &Call<'_>) -> Result<(), Self> {
+        match call.app().accounts.ids().first() {
+            Some(operator) if *operator != call.caller.account => Err(Self::NotOperator(*operator)),
+            _ => Ok(()),
+        }
+    }
+
     /// A member is not what it must be.
     pub fn validation(member: &'static str, rule: impl Into<String>) -> Self {
         Self::Validation { member, rule: rule.into() }
@@ -103,6 +115,14 @@ impl IntoAwsError for WharfError {
             ),
             Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
             Self::Registry(error) => registry_error(error, request_id),
+            Self::JobNotFound(id) => AwsError::new(
+                "JobNotFoundException",
+                format!("No job {id} waits or was given up: it is being worked on, or is done"),
+            ),
+            Self::NotOperator(operator) => AwsError::new(
+                "AccessDeniedException",
+                format!("Only principals of account {operator} may do this, as it concerns all accounts of the server"),
+            ),
         }
     }
 }

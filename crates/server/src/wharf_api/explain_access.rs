@@ -145,6 +145,9 @@ fn resource(call: &Call<'_>, text: &str) -> Result<Resource, WharfError> {
         let registry = RegistryId { account: call.caller.account, region };
         return Ok(Resource::Repository { registry, name: name.to_owned() });
     }
+    if let Some(id) = crate::secrets::arn(text) {
+        return Ok(Resource::Secret(id));
+    }
     Ok(Resource::Own(text.to_owned()))
 }
 

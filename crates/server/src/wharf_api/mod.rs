@@ -1,5 +1,5 @@
-//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must
-//! not be deleted, and runs of lifecycle policies. One file per operation.
+//! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
+//! be deleted, runs of lifecycle policies, background jobs and events. One file per operation.
 
 mod constraints;
 mod create_token;
@@ -12,6 +12,7 @@ mod explain_access;
 mod get_restore_window;
 mod list_deleted_images;
 mod list_deletion_protections;
+mod list_jobs;
 mod list_tokens;
 mod paging;
 mod purge_deleted_images;
@@ -19,9 +20,11 @@ mod put_deletion_protection;
 mod put_lifecycle_settings;
 mod put_restore_window;
 mod restore_image;
+mod retry_job;
 mod revoke_token;
 mod run_lifecycle_policy;
 mod shapes;
+mod test_events;
 
 use crate::aws_api::operation::Entry;
 
@@ -41,6 +44,9 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<put_lifecycle_settings::PutLifecycleSettings>(),
     Entry::of::<put_restore_window::PutRestoreWindow>(),
     Entry::of::<restore_image::RestoreImage>(),
+    Entry::of::<list_jobs::ListJobs>(),
+    Entry::of::<retry_job::RetryJob>(),
     Entry::of::<revoke_token::RevokeToken>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
+    Entry::of::<test_events::TestEvents>(),
 ];

@@ -136,11 +136,12 @@ impl Operation for RestoreImage {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
-        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, &cause)).await
+        let tags_per_image = call.app().quotas.tags_per_image;
+        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, tags_per_image, &cause)).await
     }
 }
 
-fn restore_all(tx: &mut dyn Tx, checked: &Checked, cause: &Cause) -> Result<Output, WharfError> {
+fn restore_all(tx: &mut dyn Tx, checked: &Checked, tags_per_image: u64, cause: &Cause) -> Result<Output, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
     let found = repositories::find(tx, &place.registry, &place.name)?;
     let is_repository_created = found.is_none();
@@ -156,7 +157,7 @@ fn restore_all(tx: &mut dyn Tx, checked: &Checked, cause: &Cause) -> Result<Outp
     let mut output =
         Output { restored_images: Vec::new(), failures: Vec::new(), is_repository_created, dry_run: *is_dry_run };
     for (id, selector) in images {
-        match restore::restore(tx, &repository, selector, cause)? {
+        match restore::restore(tx, &repository, selector, tags_per_image, cause)? {
             Ok(restored) => output.restored_images.extend(restored.into_iter().map(RestoredImage::from)),
             Err(why) => output.failures.push(Failure::new(id.clone(), why)),
         }

@@ -3,10 +3,15 @@
 //! An object is one file under `objects/<first two hex digits>/<id>`, created in its final place and made visible by
 //! the metadata alone. Metadata decides what exists; this module never lists the folder.
 
+mod compress;
+mod copy;
+mod decompress;
 mod keys;
 mod object_id;
 mod reader;
 mod segment;
+mod stream;
+mod tier;
 mod upload;
 mod writer;
 
@@ -16,8 +21,10 @@ use std::sync::Arc;
 
 pub use keys::{DataKey, ServiceKey, open_small, seal_small};
 pub use object_id::ObjectId;
-pub use reader::{BlobReader, BlobStream};
+pub use reader::BlobReader;
 pub use segment::SEGMENT;
+pub use stream::BlobStream;
+pub use tier::{Encoding, Tier};
 pub use upload::UploadState;
 pub use writer::{FinishedObject, UploadWriter};
 
@@ -63,7 +70,18 @@ impl BlobStore {
 
     /// Opens an object of `size_bytes` plaintext bytes for reading.
     pub fn open_reader(&self, object: ObjectId, key: DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
-        BlobReader::open(&self.path(object), object, &key, size_bytes)
+        self.open_encoded(object, key, (Encoding::Identity, size_bytes), size_bytes)
+    }
+
+    /// Opens an object for reading whose `stored_bytes` bytes are content of `size_bytes` in an encoding.
+    pub fn open_encoded(
+        &self,
+        object: ObjectId,
+        key: DataKey,
+        stored: (Encoding, u64),
+        size_bytes: u64,
+    ) -> Result<BlobReader, StoreError> {
+        BlobReader::open(&self.path(object), object, &key, stored, size_bytes)
     }
 
     /// Reads an object again to compute its digest.

@@ -53,7 +53,10 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "jobs", "0004_jobs.sql"),
     migration!(5, "creation_templates", "0005_creation_templates.sql"),
     migration!(6, "deleted_images", "0006_deleted_images.sql"),
-    migration!(7, "lifecycle_policies", "0007_lifecycle_policies.sql"),
+    migration!(7, "secrets", "0007_secrets.sql"),
+    migration!(8, "settings_and_audit", "0008_settings_and_audit.sql"),
+    migration!(9, "storage_classes", "0009_storage_classes.sql"),
+    migration!(10, "lifecycle_policies", "0010_lifecycle_policies.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

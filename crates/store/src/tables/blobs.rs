@@ -5,8 +5,8 @@ use oci::Digest;
 
 use super::repositories::count;
 use super::{parse_column, removed_objects};
-use crate::blob::ObjectId;
-use crate::db::Tx;
+use crate::blob::{Encoding, ObjectId, Tier};
+use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
 /// Where copies are shared: a region and the key that they are encrypted under.
@@ -25,10 +25,83 @@ pub struct StoredBlob {
     pub id: i64,
     /// Plaintext length.
     pub size_bytes: u64,
+    /// Where the object is.
+    pub tier: Tier,
+    /// The form of the content in it.
+    pub encoding: Encoding,
+    /// Bytes that the object holds in that form.
+    pub stored_bytes: u64,
     /// The object that holds the bytes.
     pub object: ObjectId,
     /// The object's data key, wrapped by the scope's key with the object's id as context.
     pub data_key: Vec<u8>,
+}
+
+/// What [`stored_from_row`] reads of `blobs b`, in order.
+pub(super) const COLUMNS: &str = "b.id, b.size_bytes, b.tier, b.encoding, b.stored_bytes, b.object_id, b.data_key";
+
+/// Reads [`COLUMNS`], which are a row's first.
+pub(super) fn stored_from_row(row: &Row) -> Result<StoredBlob, StoreError> {
+    let size_bytes = row.int(1)?;
+    Ok(StoredBlob {
+        id: row.int(0)?,
+        size_bytes: size_bytes as u64,
+        tier: parse_column(row.text(2)?, "blobs.tier")?,
+        encoding: parse_column(row.text(3)?, "blobs.encoding")?,
+        stored_bytes: row.opt_int(4)?.unwrap_or(size_bytes) as u64,
+        object: parse_column(row.text(5)?, "blobs.object_id")?,
+        data_key: row.blob(6)?.to_vec(),
+    })
+}
+
+/// A stored copy and its digest.
+pub fn find(tx: &mut dyn Tx, id: i64) -> Result<Option<(StoredBlob, Digest)>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS}, b.digest FROM blobs b WHERE b.id = $1"), &[id.into()])?
+        .map(|row| Ok((stored_from_row(&row)?, parse_column(row.text(7)?, "blobs.digest")?)))
+        .transpose()
+}
+
+/// The tier that a blob should be in: the archive if every repository that shows it names it in archived images alone,
+/// the standard one if an image that is not archived names it or it was just uploaded again; none if it may stay where
+/// it is, as while an upload waits for its image, or an image that was deleted for the garbage collection.
+pub fn wanted_tier(tx: &mut dyn Tx, id: i64) -> Result<Option<Tier>, StoreError> {
+    let Some(row) = tx.query_opt(
+        "SELECT COUNT(CASE WHEN image_count > archived_image_count OR pushed_again_at_ms IS NOT NULL THEN 1 END), \
+                COUNT(CASE WHEN image_count > 0 THEN 1 END), COUNT(*) \
+         FROM repository_blobs WHERE blob_id = $1",
+        &[id.into()],
+    )?
+    else {
+        return Ok(None);
+    };
+    let (active, named, shown) = (row.int(0)?, row.int(1)?, row.int(2)?);
+    Ok(match (active, named) {
+        (1.., _) => Some(Tier::Standard),
+        (_, 1..) if named == shown => Some(Tier::Archive),
+        _ => None,
+    })
+}
+
+/// Lets a blob have its bytes in the object of `copy` instead of `from`, which is noted for removal. The caller has
+/// taken the copy into use. `false` if the blob has its bytes elsewhere by now, or is gone.
+pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE blobs SET object_id = $1, data_key = $2, tier = $3, encoding = $4, stored_bytes = $5 \
+         WHERE id = $6 AND object_id = $7",
+        &[
+            copy.object.to_string().into(),
+            copy.data_key.as_slice().into(),
+            copy.tier.as_str().into(),
+            copy.encoding.as_str().into(),
+            (copy.stored_bytes as i64).into(),
+            from.id.into(),
+            from.object.to_string().into(),
+        ],
+    )?;
+    if changed == 1 {
+        removed_objects::insert(tx, from.object, from.tier, now_ms)?;
+    }
+    Ok(changed == 1)
 }
 
 /// Takes one reference to the stored copy of `digest`, if there is one.
@@ -42,7 +115,8 @@ pub fn reference_existing(tx: &mut dyn Tx, scope: &BlobScope, digest: &Digest) -
     .transpose()
 }
 
-/// Replaces the stored copy of `digest` with the one just received, if there is one, takes one reference, and notes
+/// Replaces the stored copy of `digest` with the one just received, if there is one, which brings it back from the
+/// archive, takes one reference, and notes
 /// the old object for removal. So pushing a blob again heals a copy that was damaged on disk.
 pub fn replace_existing(
     tx: &mut dyn Tx,
@@ -53,7 +127,7 @@ pub fn replace_existing(
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
     let Some(old) = tx.query_opt(
-        "SELECT id, object_id FROM blobs WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
+        "SELECT id, object_id, tier FROM blobs WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
         &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
     )?
     else {
@@ -61,10 +135,12 @@ pub fn replace_existing(
     };
     let id = old.int(0)?;
     tx.execute(
-        "UPDATE blobs SET reference_count = reference_count + 1, object_id = $1, data_key = $2 WHERE id = $3",
+        "UPDATE blobs SET reference_count = reference_count + 1, object_id = $1, data_key = $2, tier = 'STANDARD', \
+         encoding = 'IDENTITY', stored_bytes = NULL WHERE id = $3",
         &[object.to_string().into(), data_key.into(), id.into()],
     )?;
-    removed_objects::insert(tx, parse_column(old.text(1)?, "blobs.object_id")?, now_ms)?;
+    let tier = parse_column(old.text(2)?, "blobs.tier")?;
+    removed_objects::insert(tx, parse_column(old.text(1)?, "blobs.object_id")?, tier, now_ms)?;
     Ok(Some(id))
 }
 
@@ -126,11 +202,12 @@ pub fn release_all_of(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreEr
 pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE reference_count = 0 ORDER BY id LIMIT $1) \
-         AND reference_count = 0 RETURNING object_id",
+         AND reference_count = 0 RETURNING object_id, tier",
         &[count(limit)],
     )?;
     for row in &rows {
-        removed_objects::insert(tx, parse_column(row.text(0)?, "blobs.object_id")?, now_ms)?;
+        let tier = parse_column(row.text(1)?, "blobs.tier")?;
+        removed_objects::insert(tx, parse_column(row.text(0)?, "blobs.object_id")?, tier, now_ms)?;
     }
     Ok(rows.len())
 }

@@ -76,7 +76,8 @@ const COLUMNS: &str = "id, account_id, region, repository_name, encryption_type,
 
 /// What an image and a deleted image have in common, column by column: a new column of images belongs here too.
 const COPIED: &str = "digest, media_type, artifact_media_type, artifact_type, annotations, subject_digest, size_bytes, \
-                      manifest_bytes, manifest, pushed_at_ms, last_pulled_at_ms, status";
+                      manifest_bytes, manifest, pushed_at_ms, last_pulled_at_ms, status, last_archived_at_ms, \
+                      last_activated_at_ms";
 
 fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
     Ok(DeletedImage {
@@ -308,6 +309,11 @@ pub fn restore(tx: &mut dyn Tx, id: i64, repository_id: i64, now_ms: i64) -> Res
          SELECT deleted_image_id, $1, child_digest FROM deleted_image_children WHERE deleted_image_id = $2",
         &[repository_id.into(), id.into()],
     )?;
+    let status = tx.query_opt("SELECT status FROM images WHERE id = $1", &[id.into()])?;
+    if let Some(row) = status {
+        let status = parse_column(row.text(0)?, "images.status")?;
+        repository_blobs::count_status(tx, repository_id, id, ImageStatus::Active, status)?;
+    }
     forget(tx, id)
 }
 

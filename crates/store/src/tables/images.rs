@@ -90,6 +90,10 @@ pub struct Image {
     pub last_pulled_at_ms: Option<i64>,
     /// Where it is in its life.
     pub status: ImageStatus,
+    /// When it was last archived.
+    pub last_archived_at_ms: Option<i64>,
+    /// When it last came back from the archive.
+    pub last_activated_at_ms: Option<i64>,
 }
 
 /// An image as a referrers list shows it.
@@ -110,7 +114,8 @@ pub struct Referrer {
 }
 
 const COLUMNS: &str = "i.id, i.digest, i.media_type, i.artifact_media_type, i.subject_digest, i.size_bytes, \
-                       i.manifest_bytes, i.pushed_at_ms, i.last_pulled_at_ms, i.status";
+                       i.manifest_bytes, i.pushed_at_ms, i.last_pulled_at_ms, i.status, i.last_archived_at_ms, \
+                       i.last_activated_at_ms";
 
 fn from_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
@@ -124,6 +129,8 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
         pushed_at_ms: row.int(7)?,
         last_pulled_at_ms: row.opt_int(8)?,
         status: parse_column(row.text(9)?, "images.status")?,
+        last_archived_at_ms: row.opt_int(10)?,
+        last_activated_at_ms: row.opt_int(11)?,
     })
 }
 
@@ -205,6 +212,32 @@ pub fn find_by_tag(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<Opt
     .transpose()
 }
 
+/// The image of that row, if it is in the repository.
+pub fn find_by_id(tx: &mut dyn Tx, repository_id: i64, image_id: i64) -> Result<Option<Image>, StoreError> {
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} FROM images i WHERE i.id = $1 AND i.repository_id = $2"),
+        &[image_id.into(), repository_id.into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Turns an image to another status. Archiving and coming back leave their times.
+pub fn set_status(tx: &mut dyn Tx, image_id: i64, status: ImageStatus, now_ms: i64) -> Result<(), StoreError> {
+    let (archived_at_ms, activated_at_ms) = match status {
+        ImageStatus::Archived => (Some(now_ms), None),
+        ImageStatus::Activating => (None, None),
+        ImageStatus::Active => (None, Some(now_ms)),
+    };
+    tx.execute(
+        "UPDATE images SET status = $1, last_archived_at_ms = COALESCE($2, last_archived_at_ms), \
+         last_activated_at_ms = COALESCE($3, last_activated_at_ms) WHERE id = $4",
+        &[status.as_str().into(), archived_at_ms.into(), activated_at_ms.into(), image_id.into()],
+    )?;
+    Ok(())
+}
+
 /// The sealed manifest of an image.
 pub fn sealed_manifest(tx: &mut dyn Tx, image_id: i64) -> Result<Option<Vec<u8>>, StoreError> {
     tx.query_opt("SELECT manifest FROM images WHERE id = $1", &[image_id.into()])?
@@ -230,15 +263,72 @@ pub fn any(tx: &mut dyn Tx, repository_id: i64) -> Result<bool, StoreError> {
     Ok(tx.query_opt("SELECT 1 FROM images WHERE repository_id = $1 LIMIT 1", &[repository_id.into()])?.is_some())
 }
 
-/// The digests of the lists that name `child`, in order.
-pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Vec<Digest>, StoreError> {
+/// The lists that name `child`, in the order of their digests.
+pub fn parent_images(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Vec<Image>, StoreError> {
     tx.query(
-        "SELECT p.digest FROM image_children c JOIN images p ON p.id = c.parent_image_id \
-         WHERE c.repository_id = $1 AND c.child_digest = $2 ORDER BY p.digest",
+        &format!(
+            "SELECT {COLUMNS} FROM image_children c JOIN images i ON i.id = c.parent_image_id \
+             WHERE c.repository_id = $1 AND c.child_digest = $2 ORDER BY i.digest"
+        ),
         &[repository_id.into(), child.to_string().into()],
     )?
     .iter()
-    .map(|row| parse_column(row.text(0)?, "images.digest"))
+    .map(from_row)
+    .collect()
+}
+
+/// The digests of the lists that name `child`, in order.
+pub fn parents(tx: &mut dyn Tx, repository_id: i64, child: &Digest) -> Result<Vec<Digest>, StoreError> {
+    Ok(parent_images(tx, repository_id, child)?.into_iter().map(|image| image.digest).collect())
+}
+
+/// The images that a list names, in the order of their digests.
+pub fn children(tx: &mut dyn Tx, parent_image_id: i64) -> Result<Vec<Image>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM image_children c \
+             JOIN images i ON i.repository_id = c.repository_id AND i.digest = c.child_digest \
+             WHERE c.parent_image_id = $1 ORDER BY i.digest"
+        ),
+        &[parent_image_id.into()],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Up to `limit` images whose subject is `subject`, in the order of their digests, from the first after `after`,
+/// without what a referrers list shows of them.
+pub fn of_subject(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    subject: &Digest,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Image>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.subject_digest = $2 AND i.digest > $3 \
+             ORDER BY i.digest LIMIT $4"
+        ),
+        &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The images that are on their way back from the archive and name the blob: (repository, image), in that order.
+pub fn activating_of_blob(tx: &mut dyn Tx, blob_id: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    // CROSS JOIN: SQLite keeps the order, beginning with the few images that are on their way.
+    tx.query(
+        "SELECT i.repository_id, i.id FROM images i CROSS JOIN image_blobs n CROSS JOIN repository_blobs r \
+         WHERE i.status = 'ACTIVATING' AND n.image_id = i.id AND r.repository_id = i.repository_id \
+         AND r.digest = n.digest AND r.blob_id = $1 ORDER BY i.repository_id, i.id",
+        &[blob_id.into()],
+    )?
+    .iter()
+    .map(|row| Ok((row.int(0)?, row.int(1)?)))
     .collect()
 }
 

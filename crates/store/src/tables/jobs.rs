@@ -88,6 +88,15 @@ pub fn is_any_due(tx: &mut dyn Tx, kind: &str, now_ms: i64) -> Result<bool, Stor
     Ok(found.is_some())
 }
 
+/// How many jobs of a kind there are, given up or not; counts up to `limit`.
+pub fn count_of_kind(tx: &mut dyn Tx, kind: &str, limit: usize) -> Result<usize, StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*) FROM (SELECT id FROM jobs WHERE kind = $1 LIMIT $2) AS counted",
+        &[kind.into(), count(limit)],
+    )?;
+    Ok(row.map_or(Ok(0), |row| row.int(0))? as usize)
+}
+
 /// Takes up to `limit` jobs of a kind that are due, the longest due first, and holds them until `until_ms`.
 pub fn take_due(
     tx: &mut dyn Tx,
@@ -146,12 +155,20 @@ pub fn finish(tx: &mut dyn Tx, job: &TakenJob, now_ms: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// Puts a job back that is to be tried again, with what went wrong; none if it only waits for something.
+/// Puts a job back that is to be tried again, with what went wrong; none if it only waits for something. If it was noted
+/// again meanwhile, it is due at once: what it waits for may have come.
 pub fn put_back(tx: &mut dyn Tx, job: &TakenJob, due_at_ms: i64, error: Option<&str>) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, attempts = attempts - $3 \
-         WHERE id = $4 AND lease = $5",
-        &[due_at_ms.into(), error.into(), i64::from(error.is_none()).into(), job.id.into(), job.lease.as_str().into()],
+        "UPDATE jobs SET lease = NULL, due_at_ms = CASE WHEN generation = $1 THEN $2 ELSE created_at_ms END, \
+         last_error = $3, attempts = attempts - $4 WHERE id = $5 AND lease = $6",
+        &[
+            job.generation.into(),
+            due_at_ms.into(),
+            error.into(),
+            i64::from(error.is_none()).into(),
+            job.id.into(),
+            job.lease.as_str().into(),
+        ],
     )?;
     Ok(())
 }
@@ -192,10 +209,22 @@ pub fn find(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<Option<JobStatus>,
 
 /// Up to `limit` jobs in the order of their ids, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
-    tx.query(&format!("SELECT {STATUS} FROM jobs WHERE id > $1 ORDER BY id LIMIT $2"), &[after.into(), count(limit)])?
-        .iter()
-        .map(status_from_row)
-        .collect()
+    list_from(tx, after, false, limit)
+}
+
+/// As [`list`], of those that were given up.
+pub fn list_dead(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
+    list_from(tx, after, true, limit)
+}
+
+fn list_from(tx: &mut dyn Tx, after: i64, only_dead: bool, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
+    tx.query(
+        &format!("SELECT {STATUS} FROM jobs WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3"),
+        &[after.into(), i64::from(only_dead).into(), count(limit)],
+    )?
+    .iter()
+    .map(status_from_row)
+    .collect()
 }
 
 const STATUS: &str = "id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error";
@@ -220,4 +249,23 @@ pub fn revive(tx: &mut dyn Tx, id: Option<i64>, now_ms: i64) -> Result<u64, Stor
         "UPDATE jobs SET is_dead = 0, attempts = 0, due_at_ms = $1 WHERE is_dead = 1 AND id = COALESCE($2, id)",
         &[now_ms.into(), id.into()],
     )
+}
+
+/// Lets a job that waits be tried now; `false` if none of that id waits.
+pub fn hasten(tx: &mut dyn Tx, id: i64, now_ms: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE jobs SET due_at_ms = $1 WHERE id = $2 AND is_dead = 0 AND lease IS NULL",
+        &[now_ms.into(), id.into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Forgets up to `limit` jobs whose kind begins with `kind_prefix` and that nothing has been done about since
+/// `until_ms`: those that were given up, and those that no node knows. Says how many. `kind_prefix` has no `%` or `_`.
+pub fn forget_stale(tx: &mut dyn Tx, kind_prefix: &str, until_ms: i64, limit: usize) -> Result<usize, StoreError> {
+    let forgotten = tx.execute(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE kind LIKE $1 AND due_at_ms < $2 ORDER BY id LIMIT $3)",
+        &[format!("{kind_prefix}%").into(), until_ms.into(), count(limit)],
+    )?;
+    Ok(forgotten as usize)
 }

@@ -4,12 +4,14 @@
 //! `&mut dyn Tx`, never read a clock and may run twice.
 
 pub mod account_settings;
+pub mod audit_events;
 pub mod blobs;
 pub mod creation_templates;
 pub mod deleted_images;
 pub mod deleted_tags;
 pub mod iam;
 pub mod identity_version;
+pub mod image_counts;
 pub mod image_protections;
 pub mod image_tags;
 pub mod images;
@@ -20,6 +22,7 @@ pub mod lifecycle_policies;
 pub mod lifecycle_previews;
 pub mod lifecycle_runs;
 pub mod lifecycle_settings;
+pub mod pull_time_exclusions;
 pub mod registry_id;
 pub mod registry_policies;
 pub mod removed_objects;
@@ -27,6 +30,8 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod secret_versions;
+pub mod secrets;
 pub mod service_key_check;
 pub mod uploads;
 

@@ -183,6 +183,19 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
     .collect()
 }
 
+/// How many repositories a registry has; counts no further than `limit`.
+pub fn count_up_to(tx: &mut dyn Tx, registry: &RegistryId, limit: u64) -> Result<u64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT count(*) FROM (SELECT 1 FROM repositories WHERE account_id = $1 AND region = $2 LIMIT $3) counted",
+        &[
+            registry.account.as_str().into(),
+            registry.region.as_str().into(),
+            count(usize::try_from(limit).unwrap_or(usize::MAX)),
+        ],
+    )?;
+    row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
+}
+
 /// Changes whether tags may move. Existing tags stay as they are.
 pub fn set_tag_mutability(
     tx: &mut dyn Tx,

@@ -3,8 +3,10 @@
 use oci::Digest;
 
 use super::blobs::{self, StoredBlob};
+use super::images::ImageStatus;
 use super::parse_column;
 use super::repositories::count;
+use crate::blob::Tier;
 use crate::db::{Tx, Value};
 use crate::error::StoreError;
 
@@ -17,6 +19,17 @@ pub struct RepositoryBlob {
     pub media_type: Option<String>,
     /// How many images of the repository name it.
     pub image_count: i64,
+    /// How many of these are archived, or on their way back from there.
+    pub inactive_image_count: i64,
+    /// Whether it was uploaded again while it had no other images.
+    pub is_pushed_again: bool,
+}
+
+impl RepositoryBlob {
+    /// Whether only archived images name it, so that it cannot be read until one is restored (repositories-images.md 4).
+    pub const fn is_archived(&self) -> bool {
+        self.image_count > 0 && self.image_count == self.inactive_image_count && !self.is_pushed_again
+    }
 }
 
 fn key(repository_id: i64, digest: &Digest) -> [Value; 2] {
@@ -25,23 +38,19 @@ fn key(repository_id: i64, digest: &Digest) -> [Value; 2] {
 
 /// The blob, if the repository has it.
 pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<RepositoryBlob>, StoreError> {
-    let Some(row) = tx.query_opt(
-        "SELECT b.id, b.size_bytes, b.object_id, b.data_key, r.media_type, r.image_count FROM repository_blobs r \
-         JOIN blobs b ON b.id = r.blob_id WHERE r.repository_id = $1 AND r.digest = $2",
-        &key(repository_id, digest),
-    )?
-    else {
-        return Ok(None);
-    };
+    let sql = format!(
+        "SELECT {}, r.media_type, r.image_count, r.archived_image_count + r.activating_image_count, \
+         r.pushed_again_at_ms FROM repository_blobs r JOIN blobs b ON b.id = r.blob_id \
+         WHERE r.repository_id = $1 AND r.digest = $2",
+        blobs::COLUMNS
+    );
+    let Some(row) = tx.query_opt(&sql, &key(repository_id, digest))? else { return Ok(None) };
     Ok(Some(RepositoryBlob {
-        stored: StoredBlob {
-            id: row.int(0)?,
-            size_bytes: row.int(1)? as u64,
-            object: parse_column(row.text(2)?, "blobs.object_id")?,
-            data_key: row.blob(3)?.to_vec(),
-        },
-        media_type: row.opt_text(4)?.map(str::to_owned),
-        image_count: row.int(5)?,
+        stored: blobs::stored_from_row(&row)?,
+        media_type: row.opt_text(7)?.map(str::to_owned),
+        image_count: row.int(8)?,
+        inactive_image_count: row.int(9)?,
+        is_pushed_again: row.opt_int(10)?.is_some(),
     }))
 }
 
@@ -62,20 +71,27 @@ pub fn insert(
     Ok(changed == 1)
 }
 
-/// Restarts the grace period of a blob that was uploaded again.
+/// Restarts the grace period of a blob that was uploaded again, which makes one readable that only archived images name.
 pub fn touch(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, now_ms: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE repository_blobs SET unreferenced_since_ms = $1 \
-         WHERE repository_id = $2 AND digest = $3 AND unreferenced_since_ms IS NOT NULL",
-        &[now_ms.into(), repository_id.into(), digest.to_string().into()],
-    )?;
+    for (column, condition) in [
+        ("unreferenced_since_ms", "unreferenced_since_ms IS NOT NULL"),
+        ("pushed_again_at_ms", "image_count > 0 AND image_count = archived_image_count + activating_image_count"),
+    ] {
+        tx.execute(
+            &format!(
+                "UPDATE repository_blobs SET {column} = $1 WHERE repository_id = $2 AND digest = $3 AND {condition}"
+            ),
+            &[now_ms.into(), repository_id.into(), digest.to_string().into()],
+        )?;
+    }
     Ok(())
 }
 
 /// Counts one more image that names the blob; `false` if the repository does not have it.
 pub fn add_image(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, media_type: &str) -> Result<bool, StoreError> {
     let changed = tx.execute(
-        "UPDATE repository_blobs SET image_count = image_count + 1, unreferenced_since_ms = NULL, media_type = $1 \
+        "UPDATE repository_blobs SET image_count = image_count + 1, unreferenced_since_ms = NULL, \
+         pushed_again_at_ms = NULL, media_type = $1 \
          WHERE repository_id = $2 AND digest = $3",
         &[media_type.into(), repository_id.into(), digest.to_string().into()],
     )?;
@@ -84,23 +100,112 @@ pub fn add_image(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, media_typ
 
 /// Counts one image less for every blob that the image names; blobs that no image names start their grace period.
 pub fn remove_image(tx: &mut dyn Tx, repository_id: i64, image_id: i64, now_ms: i64) -> Result<(), StoreError> {
+    let status = tx.query_opt("SELECT status FROM images WHERE id = $1", &[image_id.into()])?;
+    let uncounted = match status.map(|row| parse_column(row.text(0)?, "images.status")).transpose()? {
+        Some(ImageStatus::Archived) => ", archived_image_count = archived_image_count - 1",
+        Some(ImageStatus::Activating) => ", activating_image_count = activating_image_count - 1",
+        Some(ImageStatus::Active) | None => "",
+    };
     tx.execute(
-        "UPDATE repository_blobs SET image_count = image_count - 1, \
-         unreferenced_since_ms = CASE WHEN image_count = 1 THEN $1 ELSE unreferenced_since_ms END \
-         WHERE repository_id = $2 AND digest IN (SELECT digest FROM image_blobs WHERE image_id = $3)",
+        &format!(
+            "UPDATE repository_blobs SET image_count = image_count - 1{uncounted}, \
+             unreferenced_since_ms = CASE WHEN image_count = 1 THEN $1 ELSE unreferenced_since_ms END \
+             WHERE repository_id = $2 AND digest IN (SELECT digest FROM image_blobs WHERE image_id = $3)"
+        ),
         &[now_ms.into(), repository_id.into(), image_id.into()],
     )?;
     Ok(())
 }
 
-/// Hides up to `limit` blobs that no image has named since `until_ms` and gives up their references; says how many.
-pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<usize, StoreError> {
+/// Counts an image that turns from one status to another for every blob that it names.
+pub fn count_status(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    image_id: i64,
+    from: ImageStatus,
+    to: ImageStatus,
+) -> Result<(), StoreError> {
+    let change = |status| i64::from(to == status) - i64::from(from == status);
+    // What was uploaded again has found its image, or has lost it to the archive since.
+    tx.execute(
+        "UPDATE repository_blobs SET archived_image_count = archived_image_count + $1, \
+         activating_image_count = activating_image_count + $2, pushed_again_at_ms = NULL \
+         WHERE repository_id = $3 AND digest IN (SELECT digest FROM image_blobs WHERE image_id = $4)",
+        &[
+            change(ImageStatus::Archived).into(),
+            change(ImageStatus::Activating).into(),
+            repository_id.into(),
+            image_id.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// A blob that an image names, as its repository sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedBlob {
+    /// The shared copy's row.
+    pub blob_id: i64,
+    /// Where the copy is.
+    pub tier: Tier,
+    /// How many images of the repository name it.
+    pub image_count: i64,
+    /// How many of these are archived.
+    pub archived_image_count: i64,
+}
+
+/// The blobs that an image names and its repository has, in the order of their rows.
+pub fn list_of_image(tx: &mut dyn Tx, repository_id: i64, image_id: i64) -> Result<Vec<NamedBlob>, StoreError> {
+    tx.query(
+        "SELECT b.id, b.tier, r.image_count, r.archived_image_count FROM image_blobs n \
+         JOIN repository_blobs r ON r.repository_id = $1 AND r.digest = n.digest JOIN blobs b ON b.id = r.blob_id \
+         WHERE n.image_id = $2 ORDER BY b.id",
+        &[repository_id.into(), image_id.into()],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(NamedBlob {
+            blob_id: row.int(0)?,
+            tier: parse_column(row.text(1)?, "blobs.tier")?,
+            image_count: row.int(2)?,
+            archived_image_count: row.int(3)?,
+        })
+    })
+    .collect()
+}
+
+/// The blobs of a repository that others have in archived images: once it shows them no more, they may belong into the
+/// archive.
+pub fn archived_elsewhere(tx: &mut dyn Tx, repository_id: i64) -> Result<Vec<i64>, StoreError> {
+    tx.query(
+        "SELECT DISTINCT other.blob_id FROM repository_blobs own \
+         JOIN repository_blobs other ON other.blob_id = own.blob_id AND other.repository_id <> own.repository_id \
+         WHERE own.repository_id = $1 AND other.archived_image_count > 0 ORDER BY other.blob_id",
+        &[repository_id.into()],
+    )?
+    .iter()
+    .map(|row| row.int(0))
+    .collect()
+}
+
+/// What a step of the garbage collection has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Rows that it looked at.
+    pub rows: usize,
+    /// Blobs that may belong into the archive now, since archived images name them still.
+    pub maybe_archived: Vec<i64>,
+}
+
+/// Hides up to `limit` blobs that no image has named since `until_ms` and gives up their references.
+pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Collected, StoreError> {
     let due = tx.query(
         "SELECT repository_id, digest FROM repository_blobs \
          WHERE unreferenced_since_ms IS NOT NULL AND unreferenced_since_ms <= $1 \
          ORDER BY unreferenced_since_ms LIMIT $2",
         &[until_ms.into(), count(limit)],
     )?;
+    let mut maybe_archived = Vec::new();
     for row in &due {
         // Still unreferenced? A push on another node may have named it since the look-up.
         let removed = tx.query_opt(
@@ -109,10 +214,34 @@ pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Res
             &[row.int(0)?.into(), row.text(1)?.into()],
         )?;
         if let Some(removed) = removed {
-            blobs::release(tx, removed.int(0)?)?;
+            let blob_id = removed.int(0)?;
+            blobs::release(tx, blob_id)?;
+            let archived = tx.query_opt(
+                "SELECT 1 FROM repository_blobs WHERE blob_id = $1 AND archived_image_count > 0 LIMIT 1",
+                &[blob_id.into()],
+            )?;
+            maybe_archived.extend(archived.map(|_| blob_id));
         }
     }
-    Ok(due.len())
+    Ok(Collected { rows: due.len(), maybe_archived })
+}
+
+/// Takes up to `limit` blobs for archived again that were uploaded before `until_ms` for an image that never came.
+pub fn collect_pushed_again(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Collected, StoreError> {
+    let due = tx.query(
+        "SELECT repository_id, digest, blob_id FROM repository_blobs \
+         WHERE pushed_again_at_ms IS NOT NULL AND pushed_again_at_ms <= $1 ORDER BY pushed_again_at_ms LIMIT $2",
+        &[until_ms.into(), count(limit)],
+    )?;
+    let mut maybe_archived = Vec::new();
+    for row in &due {
+        tx.execute(
+            "UPDATE repository_blobs SET pushed_again_at_ms = NULL WHERE repository_id = $1 AND digest = $2",
+            &[row.int(0)?.into(), row.text(1)?.into()],
+        )?;
+        maybe_archived.push(row.int(2)?);
+    }
+    Ok(Collected { rows: due.len(), maybe_archived })
 }
 
 /// Hides every blob of a repository that is being deleted. The caller has released their references.

@@ -2,7 +2,7 @@
 
 use super::repositories::count;
 use super::{parse_column, removed_objects};
-use crate::blob::ObjectId;
+use crate::blob::{ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
@@ -109,7 +109,7 @@ pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
 pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
     let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id", &[id.to_string().into()])?;
     let Some(row) = removed else { return Ok(false) };
-    removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, now_ms)?;
+    removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
     Ok(true)
 }
 
@@ -129,7 +129,7 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
     let rows = tx.query("DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id", &[repository_id.into()])?;
     for row in &rows {
-        removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, now_ms)?;
+        removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
     }
     Ok(())
 }

@@ -12,10 +12,11 @@ use store::tables::{images, lifecycle_changes, lifecycle_images, lifecycle_polic
 
 use super::decision::{self, Decision, ImageAction, Planned, Unable};
 use crate::app::App;
-use crate::registry::changes::{Actor, Cause};
+use crate::registry::changes::Cause;
 use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
+use crate::registry::storage_class::{self, NotSupported, StorageClass};
 
 /// Images of one step, which is one transaction.
 const IMAGES_PER_STEP: usize = 100;
@@ -204,22 +205,22 @@ pub enum Step {
     RunEnded(Option<Box<(RepositoryName, Report)>>),
 }
 
-/// Does the next step of the repository's run, or ends it.
-pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<Step, RegistryError> {
+/// Does the next step of the repository's run, or ends it; the cause is the policy.
+pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, cause: &Cause) -> Result<Step, RegistryError> {
     let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
     let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
     if !still_holds(tx, repository_id, &run)? {
         return Ok(Step::Overtaken);
     }
     let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
-        let report = finish(tx, repository_id, &run, now_ms)?;
+        let report = finish(tx, repository_id, &run, cause.at_ms)?;
         return Ok(Step::RunEnded(Some(Box::new((repository.spec.name, report)))));
     };
     let actions: Vec<StoredAction> =
         serde_json::from_str(&actions).map_err(|error| damaged("a step of a run").with_source(error))?;
     let (mut expired_count, mut archived_count) = (0, 0);
     for action in &actions {
-        if !carry_out(tx, app, &repository, action, now_ms)? {
+        if !carry_out(tx, app, &repository, action, cause)? {
             lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?;
             return Ok(Step::Overtaken);
         }
@@ -238,7 +239,7 @@ fn carry_out(
     app: &App,
     repository: &Repository,
     action: &StoredAction,
-    now_ms: i64,
+    cause: &Cause,
 ) -> Result<bool, RegistryError> {
     let Some(image) = images::find(tx, repository.id, &action.digest)? else { return Ok(false) };
     if action.unless_pulled_after_ms.is_some_and(|time_ms| image.last_pulled_at_ms.is_some_and(|last| last > time_ms)) {
@@ -248,15 +249,18 @@ fn carry_out(
     if lifecycle_images::count_referrers(tx, repository.id, &action.digest.to_string())? > action.referrer_count {
         return Ok(false);
     }
-    let cause = Cause { actor: Actor::Lifecycle, at_ms: now_ms };
     match action.action {
         ImageAction::Expire => {
             let reason = format!("lifecycle policy, rule {}", action.rule_priority);
-            let deletion = Deletion::new(app, cause, reason);
+            let deletion = Deletion::new(app, cause.clone(), reason);
             let deleted = delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)?;
             Ok(deleted.is_ok())
         }
-        ImageAction::Transition => Ok(true),
+        ImageAction::Transition => match storage_class::archive(tx, repository, &image, cause)? {
+            // A referrer may have followed its subject already.
+            Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)) => Ok(true),
+            Err(_) => Ok(false),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the blob store promises: the same bytes back or a clear refusal, and nothing in clear on the disk.
 
+mod archive;
 mod damage;
 mod full_disk;
 mod reading;

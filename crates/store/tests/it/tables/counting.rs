@@ -8,12 +8,13 @@ use proptest::test_runner::TestRunner;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
-use store::tables::{blobs, image_tags, images, removed_objects, repository_blobs};
+use store::tables::{blobs, image_tags, images, repository_blobs};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::fixtures::{
-    add_blob, add_image_of, delete_image, delete_repository, digest, new_repository, open, scope_of, show_blob, tag,
+    add_blob, add_image_of, delete_image, delete_repository, digest, due_objects, new_repository, open, scope_of,
+    show_blob, tag,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -241,7 +242,7 @@ impl World {
 
     /// A round of the collector in small steps, as the job does it.
     fn collect(&mut self, tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<(), StoreError> {
-        until_fewer_than(limit, || repository_blobs::collect_unreferenced(tx, until_ms, limit))?;
+        until_fewer_than(limit, || Ok(repository_blobs::collect_unreferenced(tx, until_ms, limit)?.rows))?;
         until_fewer_than(limit, || blobs::collect_unreferenced(tx, self.model.now_ms, limit))?;
         for repository in &mut self.model.repositories {
             repository.blobs.retain(|_, (_, since_ms)| since_ms.is_none_or(|since_ms| since_ms > until_ms));
@@ -257,8 +258,7 @@ impl World {
 
     /// Compares all that is stored with the model.
     fn check(&self, tx: &mut dyn Tx) -> Result<(), StoreError> {
-        let removed: BTreeSet<String> =
-            removed_objects::list_due(tx, i64::MAX, 10_000)?.iter().map(ToString::to_string).collect();
+        let removed: BTreeSet<String> = due_objects(tx, i64::MAX, 10_000)?.iter().map(ToString::to_string).collect();
         for (repository, model) in self.stored.iter().zip(&self.model.repositories) {
             let found = read_repository(tx, repository)?;
             assert_eq!(found, *model, "{}", repository.spec.name);

@@ -10,13 +10,13 @@ use store::error::StoreError;
 use store::tables::deleted_images::{self, After, DeletionNote, Released, Wanted};
 use store::tables::images::{self, ImageStatus, NewImage};
 use store::tables::repositories::{self, Repository};
-use store::tables::{blobs, deleted_tags, image_tags, removed_objects, repository_blobs};
+use store::tables::{blobs, deleted_tags, image_tags, repository_blobs};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::fixtures::{
-    add_blob, add_image_of, add_repository, add_tag, delete_image, delete_repository, digest, home, in_transaction,
-    name, new_image, new_repository, number, open, tag,
+    add_blob, add_image_of, add_repository, add_tag, delete_image, delete_repository, digest, due_objects, home,
+    in_transaction, name, new_image, new_repository, number, open, tag,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -233,7 +233,7 @@ async fn expired_images_go_with_their_references(backend: &Backend) {
         assert_eq!(deleted_images::collect_expired(tx, NOW_MS + 30, 10)?, Released { images: 1, bytes: 10 });
         assert_eq!(number(tx, "SELECT count(*) FROM deleted_tags")?, 0);
         assert_eq!(blobs::collect_unreferenced(tx, NOW_MS, 10)?, 1);
-        assert_eq!(removed_objects::list_due(tx, NOW_MS, 10)?, [object]);
+        assert_eq!(due_objects(tx, NOW_MS, 10)?, [object]);
         Ok(())
     })
     .await;
@@ -242,7 +242,7 @@ async fn expired_images_go_with_their_references(backend: &Backend) {
 async fn lists_have_pages(backend: &Backend) {
     in_transaction(backend, |tx| {
         let mut expected = Vec::new();
-        for place in ["app", "app-2", "b"] {
+        for place in ["app", "app-2", "bb"] {
             let repository = add_repository(tx, place)?;
             for image in 0..5 {
                 let id = add_image_of(tx, repository.id, image, [])?;
@@ -457,7 +457,8 @@ async fn restoring_races_with_collecting(backend: &Backend) {
     let id = repository.id;
     for image in 0..ROUNDS {
         let deleted = db.write(move |tx| {
-            add_blob(tx, &repositories::find(tx, &home(), &name("app"))?.expect("there"), &digest(100), NOW_MS)?;
+            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            add_blob(tx, &app, &digest(100), NOW_MS)?;
             let image_id = add_image_of(tx, id, image, [digest(100)])?;
             delete_kept(tx, id, image_id, &note(NOW_MS, NOW_MS + 5))?;
             Ok::<_, StoreError>(image_id)
@@ -498,7 +499,8 @@ async fn deleting_races_with_pushing(backend: &Backend) {
     for round in 0..ROUNDS {
         let (old, new) = (2 * round, 2 * round + 1);
         db.write(move |tx| {
-            add_blob(tx, &repositories::find(tx, &home(), &name("app"))?.expect("there"), &digest(100), NOW_MS)?;
+            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            add_blob(tx, &app, &digest(100), NOW_MS)?;
             add_image_of(tx, id, old, [digest(100)])
         })
         .await

@@ -10,7 +10,7 @@ use store::tables::blobs::{self, BlobScope};
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
-use store::tables::{image_tags, repository_blobs, uploads};
+use store::tables::{image_tags, removed_objects, repository_blobs, uploads};
 
 use crate::backend::Backend;
 
@@ -186,4 +186,9 @@ pub fn all_pages<T>(
         }
     }
     panic!("pages of {limit} do not end");
+}
+
+/// The objects that are noted for removal since `until_ms`, wherever they are.
+pub fn due_objects(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
+    Ok(removed_objects::list_due(tx, until_ms, limit)?.into_iter().map(|(object, _)| object).collect())
 }

@@ -39,7 +39,7 @@ async fn targets_are_kept_apart(backend: &Backend) {
 async fn lists_have_pages(backend: &Backend) {
     in_transaction(backend, |tx| {
         let mut expected = Vec::new();
-        for place in ["app", "app-2", "b"] {
+        for place in ["app", "app-2", "bb"] {
             let repository = add_repository(tx, place)?;
             for target in targets() {
                 image_protections::insert(tx, repository.id, &target, 1, "somebody")?;

@@ -64,6 +64,8 @@ async fn what_is_stored_comes_back(backend: &Backend) {
                 pushed_at_ms: new.pushed_at_ms,
                 last_pulled_at_ms: None,
                 status: ImageStatus::Active,
+                last_archived_at_ms: None,
+                last_activated_at_ms: None,
             };
             assert_eq!(images::find(tx, repository_id, &new.digest)?, Some(expected));
             assert_eq!(images::sealed_manifest(tx, id)?, Some(new.sealed_manifest));

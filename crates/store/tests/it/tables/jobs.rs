@@ -15,6 +15,8 @@ on_every_backend!(
     a_job_is_put_back_and_given_up,
     a_lost_lease_changes_nothing,
     nodes_share_a_queue,
+    people_see_what_was_given_up_and_hasten_what_waits,
+    stale_jobs_of_a_kind_are_forgotten,
 );
 
 fn note(tx: &mut dyn Tx, key: &str, payload: &str, due_at_ms: i64) -> Result<(), StoreError> {
@@ -178,4 +180,40 @@ async fn nodes_share_a_queue(backend: &Backend) {
     // A node may see nothing free while others hold the last rows, so what is missing must still be in the queue.
     let left = db.write(|tx| jobs::take_due(tx, "copy", "last", 10, 1_000, JOBS)).await.expect("taken").len();
     assert_eq!(all.len() + left, JOBS);
+}
+
+async fn people_see_what_was_given_up_and_hasten_what_waits(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        for key in ["a", "b", "c"] {
+            note(tx, key, "{}", 0)?;
+        }
+        let taken = take(tx, "n1", 0)?;
+        jobs::give_up(tx, &taken[1], 10, "broken")?;
+        jobs::put_back(tx, &taken[2], 900, Some("later"))?;
+        let dead = jobs::list_dead(tx, 0, 10)?;
+        assert_eq!(dead.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(jobs::list_dead(tx, dead[0].id, 10)?.is_empty());
+        assert_eq!((jobs::count_of_kind(tx, "copy", 10)?, jobs::count_of_kind(tx, "copy", 2)?), (3, 2));
+        assert_eq!(jobs::count_of_kind(tx, "other", 10)?, 0);
+        let ids: Vec<i64> = jobs::list(tx, 0, 10)?.iter().map(|job| job.id).collect();
+        assert!(!jobs::hasten(tx, ids[0], 20)?, "a node is at it");
+        assert!(!jobs::hasten(tx, ids[1], 20)?, "it was given up");
+        assert!(jobs::hasten(tx, ids[2], 20)? && !jobs::hasten(tx, 99, 20)?);
+        assert_eq!(take(tx, "n2", 20)?.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["c"]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn stale_jobs_of_a_kind_are_forgotten(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        for (kind, key, due_at_ms) in [("event to a", "old", 10), ("event to b", "new", 90), ("copy", "old", 10)] {
+            jobs::enqueue(tx, &NewJob { kind, key, payload: "{}", due_at_ms }, 1)?;
+        }
+        assert_eq!(jobs::forget_stale(tx, "event to ", 50, 10)?, 1);
+        let left: Vec<String> = jobs::list(tx, 0, 10)?.into_iter().map(|job| job.kind).collect();
+        assert_eq!(left, ["event to b", "copy"]);
+        Ok(())
+    })
+    .await;
 }

@@ -1,16 +1,21 @@
 //! What every table's functions promise, on both databases.
 
 mod account_settings;
+mod audit_events;
 mod counting;
+mod creation_templates;
 mod deleted_images;
 mod fixtures;
+mod image_counts;
 mod image_protections;
 mod image_tags;
 mod images;
 mod jobs;
 mod lifecycle;
+mod pull_time_exclusions;
 mod removed_objects;
 mod repositories;
 mod repository_blobs;
 mod resource_tags;
+mod storage_classes;
 mod uploads;

@@ -1,26 +1,32 @@
 //! Objects whose bytes are to be deleted: noted once, due after a while, oldest first.
 
-use store::blob::ObjectId;
+use store::blob::{ObjectId, Tier};
 use store::tables::removed_objects;
 
-use super::fixtures::in_transaction;
+use super::fixtures::{due_objects, in_transaction};
 use crate::backend::{Backend, on_every_backend};
 
-on_every_backend!(objects_become_due_in_order, the_first_note_counts);
+on_every_backend!(
+    objects_become_due_in_order,
+    the_first_note_counts,
+    a_note_says_where_the_object_is,
+    a_copy_is_used_in_time_or_goes,
+    copies_that_are_given_up_go_at_once,
+);
 
 async fn objects_become_due_in_order(backend: &Backend) {
     in_transaction(backend, |tx| {
         let objects: Vec<ObjectId> = (0..4).map(|_| ObjectId::random()).collect();
         for (object, removed_at_ms) in objects.iter().zip([30, 10, 40, 20]) {
-            removed_objects::insert(tx, *object, removed_at_ms)?;
+            removed_objects::insert(tx, *object, Tier::Standard, removed_at_ms)?;
         }
-        assert!(removed_objects::list_due(tx, 9, 10)?.is_empty());
-        assert_eq!(removed_objects::list_due(tx, 10, 10)?, [objects[1]]);
-        assert_eq!(removed_objects::list_due(tx, 39, 10)?, [objects[1], objects[3], objects[0]]);
-        assert_eq!(removed_objects::list_due(tx, 39, 2)?, [objects[1], objects[3]]);
+        assert!(due_objects(tx, 9, 10)?.is_empty());
+        assert_eq!(due_objects(tx, 10, 10)?, [objects[1]]);
+        assert_eq!(due_objects(tx, 39, 10)?, [objects[1], objects[3], objects[0]]);
+        assert_eq!(due_objects(tx, 39, 2)?, [objects[1], objects[3]]);
         removed_objects::delete(tx, objects[1])?;
         removed_objects::delete(tx, objects[1])?;
-        assert_eq!(removed_objects::list_due(tx, i64::MAX, 10)?, [objects[3], objects[0], objects[2]]);
+        assert_eq!(due_objects(tx, i64::MAX, 10)?, [objects[3], objects[0], objects[2]]);
         Ok(())
     })
     .await;
@@ -29,9 +35,52 @@ async fn objects_become_due_in_order(backend: &Backend) {
 async fn the_first_note_counts(backend: &Backend) {
     in_transaction(backend, |tx| {
         let object = ObjectId::random();
-        removed_objects::insert(tx, object, 10)?;
-        removed_objects::insert(tx, object, 20)?;
-        assert_eq!(removed_objects::list_due(tx, 10, 10)?, [object]);
+        removed_objects::insert(tx, object, Tier::Standard, 10)?;
+        removed_objects::insert(tx, object, Tier::Standard, 20)?;
+        assert_eq!(due_objects(tx, 10, 10)?, [object]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_note_says_where_the_object_is(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (here, there) = (ObjectId::random(), ObjectId::random());
+        removed_objects::insert(tx, here, Tier::Standard, 10)?;
+        removed_objects::insert(tx, there, Tier::Archive, 20)?;
+        let found = removed_objects::list_due(tx, 20, 10)?;
+        assert_eq!(found, [(here, Tier::Standard), (there, Tier::Archive)]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_copy_is_used_in_time_or_goes(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (used, late) = (ObjectId::random(), ObjectId::random());
+        for copy in [used, late] {
+            removed_objects::insert_copy(tx, copy, Tier::Archive, 7, 1_000)?;
+        }
+        assert!(due_objects(tx, 999, 10)?.is_empty(), "not while it is being written");
+        assert!(removed_objects::take_into_use(tx, used, 999)?);
+        assert!(!removed_objects::take_into_use(tx, used, 999)?, "it has no note any more");
+        assert!(!removed_objects::take_into_use(tx, late, 1_000)?, "its bytes may be going");
+        assert_eq!(removed_objects::list_due(tx, 1_000, 10)?, [(late, Tier::Archive)]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn copies_that_are_given_up_go_at_once(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (own, other, removed) = (ObjectId::random(), ObjectId::random(), ObjectId::random());
+        removed_objects::insert_copy(tx, own, Tier::Archive, 7, 1_000)?;
+        removed_objects::insert_copy(tx, other, Tier::Archive, 8, 1_000)?;
+        removed_objects::insert(tx, removed, Tier::Standard, 50)?;
+        removed_objects::give_up_copies(tx, 7)?;
+        assert_eq!(due_objects(tx, 49, 10)?, [own]);
+        assert!(!removed_objects::take_into_use(tx, own, 1)?, "whoever still writes it cannot use it");
+        assert!(removed_objects::take_into_use(tx, other, 1)?);
         Ok(())
     })
     .await;

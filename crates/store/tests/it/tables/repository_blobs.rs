@@ -6,12 +6,12 @@ use store::db::{Db, Tx};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope};
 use store::tables::repositories::{self, NewRepository, Repository};
-use store::tables::{images, removed_objects, repository_blobs};
+use store::tables::{images, repository_blobs};
 use tokio::task::JoinSet;
 
 use super::fixtures::{
-    add_blob, add_image_of, add_repository, delete_image, delete_repository, digest, home, in_transaction, name,
-    new_repository, open, registry, scope_of, show_blob,
+    add_blob, add_image_of, add_repository, delete_image, delete_repository, digest, due_objects, home, in_transaction,
+    name, new_repository, open, registry, scope_of, show_blob,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -54,7 +54,7 @@ fn count(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<
 
 /// A round of the collector, for blobs that no image has named since `until_ms`.
 fn collect(tx: &mut dyn Tx, until_ms: i64, now_ms: i64) -> Result<(usize, usize), StoreError> {
-    Ok((repository_blobs::collect_unreferenced(tx, until_ms, 100)?, blobs::collect_unreferenced(tx, now_ms, 100)?))
+    Ok((repository_blobs::collect_unreferenced(tx, until_ms, 100)?.rows, blobs::collect_unreferenced(tx, now_ms, 100)?))
 }
 
 fn find_repository(tx: &mut dyn Tx) -> Result<Repository, StoreError> {
@@ -130,8 +130,8 @@ async fn a_second_upload_replaces_the_copy(backend: &Backend) {
             assert_eq!((after.id, after.object, after.data_key), (before.id, new, vec![7]), "all have the new copy");
         }
         assert_eq!(references(tx, &scope, &digest(1))?, Some(2));
-        assert!(removed_objects::list_due(tx, 1_999, 10)?.is_empty());
-        assert_eq!(removed_objects::list_due(tx, 2_000, 10)?, [old], "only the old copy goes");
+        assert!(due_objects(tx, 1_999, 10)?.is_empty());
+        assert_eq!(due_objects(tx, 2_000, 10)?, [old], "only the old copy goes");
         Ok(())
     })
     .await;
@@ -211,7 +211,7 @@ async fn what_no_image_names_goes_after_the_grace_period(backend: &Backend) {
         assert_eq!(collect(tx, 1_000, 5_000)?, (1, 1));
         assert_eq!(repository_blobs::find(tx, repository.id, &digest(1))?, None);
         assert_eq!(references(tx, &scope_of(&repository), &digest(1))?, None);
-        assert_eq!(removed_objects::list_due(tx, 5_000, 10)?, [object]);
+        assert_eq!(due_objects(tx, 5_000, 10)?, [object]);
         assert_eq!(collect(tx, i64::MAX, 6_000)?, (0, 0), "what an image names stays");
         assert!(repository_blobs::find(tx, repository.id, &digest(2))?.is_some());
         assert_eq!(references(tx, &scope_of(&repository), &digest(2))?, Some(1));
@@ -260,15 +260,15 @@ async fn collecting_keeps_to_its_limits_and_its_order(backend: &Backend) {
         for (number, since_ms) in [(1, 30), (2, 10), (3, 50), (4, 20), (5, 40)] {
             objects.push((since_ms, add_blob(tx, &repository, &digest(number), since_ms)?));
         }
-        assert_eq!(repository_blobs::collect_unreferenced(tx, 40, 2)?, 2);
+        assert_eq!(repository_blobs::collect_unreferenced(tx, 40, 2)?.rows, 2);
         assert_eq!(blobs::collect_unreferenced(tx, 100, 10)?, 2);
-        assert_eq!(repository_blobs::collect_unreferenced(tx, 40, 10)?, 2);
+        assert_eq!(repository_blobs::collect_unreferenced(tx, 40, 10)?.rows, 2);
         assert_eq!(blobs::collect_unreferenced(tx, 200, 1)?, 1);
         assert_eq!(blobs::collect_unreferenced(tx, 300, 1)?, 1);
         assert_eq!(blobs::collect_unreferenced(tx, 400, 1)?, 0);
         let since =
             |object: &ObjectId| objects.iter().find(|(_, known)| known == object).map(|(since_ms, _)| *since_ms);
-        let removed = removed_objects::list_due(tx, i64::MAX, 10)?;
+        let removed = due_objects(tx, i64::MAX, 10)?;
         let mut oldest: Vec<_> = removed[..2].iter().map(since).collect();
         oldest.sort_unstable();
         assert_eq!(oldest, [Some(10), Some(20)], "the oldest go first");
@@ -290,7 +290,7 @@ async fn a_shared_copy_goes_with_its_last_repository(backend: &Backend) {
         assert_eq!(blob.stored.object, object);
         assert_eq!(collect(tx, 2_000, 4_000)?, (1, 1));
         assert_eq!(references(tx, &scope_of(&first), &digest(1))?, None);
-        assert_eq!(removed_objects::list_due(tx, 4_000, 10)?.last(), Some(&object));
+        assert_eq!(due_objects(tx, 4_000, 10)?.last(), Some(&object));
         Ok(())
     })
     .await;

@@ -3,12 +3,12 @@
 use store::blob::ObjectId;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::repositories;
 use store::tables::uploads::{self, Upload};
-use store::tables::{removed_objects, repositories};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::fixtures::{add_repository, delete_repository, in_transaction, open};
+use super::fixtures::{add_repository, delete_repository, due_objects, in_transaction, open};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -47,7 +47,7 @@ fn add_upload(tx: &mut dyn Tx, repository_id: i64, updated_at_ms: i64) -> Result
 }
 
 fn removed(tx: &mut dyn Tx) -> Result<Vec<ObjectId>, StoreError> {
-    removed_objects::list_due(tx, i64::MAX, 1_000)
+    due_objects(tx, i64::MAX, 1_000)
 }
 
 async fn what_is_stored_comes_back(backend: &Backend) {
@@ -161,8 +161,8 @@ async fn an_abandoned_upload_leaves_its_object_for_removal(backend: &Backend) {
         assert!(!uploads::abandon(tx, gone.id, 30)?);
         assert!(!uploads::delete(tx, gone.id)?);
         assert!(uploads::find(tx, id, other.id)?.is_some());
-        assert!(removed_objects::list_due(tx, 19, 10)?.is_empty());
-        assert_eq!(removed_objects::list_due(tx, 20, 10)?, [gone.object]);
+        assert!(due_objects(tx, 19, 10)?.is_empty());
+        assert_eq!(due_objects(tx, 20, 10)?, [gone.object]);
         Ok(())
     })
     .await;
@@ -180,7 +180,7 @@ async fn stale_uploads_are_abandoned_oldest_first(backend: &Backend) {
         assert_eq!(uploads::abandon_stale(tx, 30, 102, 2)?, 1, "the one that was exactly as old");
         assert_eq!(uploads::abandon_stale(tx, 30, 103, 2)?, 0);
         assert_eq!(uploads::find(tx, id, begun[0].id)?, Some(begun[0].clone()));
-        let first: Vec<ObjectId> = removed_objects::list_due(tx, 101, 10)?;
+        let first: Vec<ObjectId> = due_objects(tx, 101, 10)?;
         assert_eq!(first.len(), 2);
         assert!(first.contains(&begun[1].object) && first.contains(&begun[3].object), "the oldest go first");
         assert_eq!(removed(tx)?.last(), Some(&begun[2].object));
@@ -208,7 +208,7 @@ async fn uploads_go_with_their_repository(backend: &Backend) {
         let gone = [add_upload(tx, first, 10)?, add_upload(tx, first, 20)?];
         let kept = add_upload(tx, second, 10)?;
         delete_repository(tx, first, 30)?;
-        let removed = removed_objects::list_due(tx, 30, 10)?;
+        let removed = due_objects(tx, 30, 10)?;
         assert_eq!(removed.len(), 2);
         assert!(gone.iter().all(|upload| removed.contains(&upload.object)));
         assert_eq!(uploads::find(tx, first, gone[0].id)?, None);

@@ -1,0 +1,155 @@
+//! `wharf audit`.
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Session;
+use crate::date;
+use crate::duration::Duration;
+use crate::error::Error;
+
+const SERVICE: &str = "cloudtrail";
+const TARGET: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101";
+/// CloudTrail's limit on one page.
+const PAGE: usize = 50;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what was done, the newest first.
+    List {
+        /// How far to look back, such as 24h or 7d.
+        #[arg(long, value_name = "DURATION")]
+        since: Option<Duration>,
+        /// Only what this user, or session of a role, did.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// Only calls of this operation, such as PutImage.
+        #[arg(long, value_name = "NAME")]
+        event: Option<String>,
+        /// Only what was done to this repository (or other resource, by its name or ARN).
+        #[arg(long, value_name = "NAME")]
+        resource: Option<String>,
+        /// At most so many events.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    events: Vec<Told>,
+    next_token: Option<String>,
+}
+
+/// An event as the server tells of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Told {
+    event_time: f64,
+    event_name: String,
+    username: Option<String>,
+    #[serde(default)]
+    resources: Vec<Resource>,
+    cloud_trail_event: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    resource_name: String,
+}
+
+/// An event for people; scripts get the whole record.
+struct Event {
+    time: String,
+    user: String,
+    name: String,
+    resource: String,
+    result: String,
+    source: String,
+    record: Value,
+}
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.record.serialize(serializer)
+    }
+}
+
+impl From<Told> for Event {
+    fn from(told: Told) -> Self {
+        let record: Value = serde_json::from_str(&told.cloud_trail_event).unwrap_or_default();
+        let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let names = told.resources.into_iter().map(|resource| resource.resource_name);
+        let names: Vec<String> = names.filter(|name| !name.starts_with("arn:")).collect();
+        let code = text("errorCode");
+        Self {
+            time: date::of_iso8601(&date::iso8601(told.event_time)),
+            user: told.username.unwrap_or_default(),
+            name: told.event_name,
+            resource: names.join(", "),
+            result: if code.is_empty() { "ok".to_owned() } else { code },
+            source: text("sourceIPAddress"),
+            record,
+        }
+    }
+}
+
+/// What the events must be.
+struct Wanted {
+    user: Option<String>,
+    event: Option<String>,
+    resource: Option<String>,
+}
+
+impl Wanted {
+    fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let attributes = [("ResourceName", &self.resource), ("Username", &self.user), ("EventName", &self.event)];
+        attributes.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
+    }
+
+    fn fits(&self, told: &Told) -> bool {
+        self.user.as_ref().is_none_or(|user| told.username.as_ref() == Some(user))
+            && self.event.as_ref().is_none_or(|event| told.event_name == *event)
+            && self.resource.as_ref().is_none_or(|name| told.resources.iter().any(|told| told.resource_name == *name))
+    }
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let Session { client, output } = session;
+        let Self::List { since, user, event, resource, limit } = self;
+        let wanted = Wanted { user, event, resource };
+        let mut input = json!({ "MaxResults": PAGE });
+        // CloudTrail takes one attribute; the others are looked at here.
+        if let Some((key, value)) = wanted.attributes().next() {
+            input["LookupAttributes"] = json!([{ "AttributeKey": key, "AttributeValue": value }]);
+        }
+        if let Some(since) = since {
+            input["StartTime"] = (client.now_ms() / 1000 - since.seconds() as i64).into();
+        }
+        let mut events: Vec<Event> = Vec::new();
+        while events.len() < limit {
+            let page: Page = client.json(SERVICE, TARGET, "LookupEvents", &input).await?;
+            events.extend(page.events.into_iter().filter(|told| wanted.fits(told)).map(Event::from));
+            match page.next_token {
+                Some(token) => input["NextToken"] = token.into(),
+                None => break,
+            }
+        }
+        events.truncate(limit);
+        let columns = ["TIME", "USER", "EVENT", "RESOURCE", "RESULT", "FROM"];
+        output.list(&events, "There are no events.", &columns, |event| {
+            vec![
+                event.time.clone(),
+                event.user.clone(),
+                event.name.clone(),
+                event.resource.clone(),
+                event.result.clone(),
+                event.source.clone(),
+            ]
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Records of calls of the AWS protocols.
+
+use std::borrow::Cow;
+
+use aws::AwsError;
+use serde_json::{Value, json};
+
+use super::event::{ApiEvent, AuditedResource, Who, record};
+use super::parameters::shown;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::Call;
+use crate::http::request::RequestContext;
+
+/// What the names of operations begin with that change nothing, as CloudTrail's `readOnly` says of them.
+const READING: [&str; 9] =
+    ["Get", "List", "Describe", "BatchGet", "BatchCheck", "Lookup", "Simulate", "Explain", "AssumeRole"];
+
+/// Whether an operation of that name changes nothing.
+pub fn is_read_only(name: &str) -> bool {
+    READING.iter().any(|verb| name.starts_with(verb)) || name == "ValidatePullThroughCacheRule"
+}
+
+/// The service that an IAM action belongs to, as CloudTrail names it.
+fn source_of(action: &str) -> Cow<'static, str> {
+    match action.split(':').next().unwrap_or_default() {
+        "ecr" => "ecr.amazonaws.com".into(),
+        // Wharf's own operations are none of Amazon's.
+        "wharf" => "wharf".into(),
+        service => format!("{service}.amazonaws.com").into(),
+    }
+}
+
+/// Records a call of an operation, unless nobody wants to know of it.
+pub fn record_call(
+    call: &Call<'_>,
+    name: &'static str,
+    action: &'static str,
+    body: &[u8],
+    needs: &[Need],
+    result: &Result<Vec<u8>, AwsError>,
+) {
+    let is_read_only = is_read_only(name);
+    if !call.app().audit.wants(is_read_only) {
+        return;
+    }
+    let caller = &call.caller;
+    record(ApiEvent {
+        http: call.http,
+        who: Who::caller(caller),
+        source: source_of(action),
+        name,
+        is_read_only,
+        request_parameters: shown(body),
+        response_elements: match result {
+            Ok(output) if !is_read_only => shown(output),
+            Ok(_) | Err(_) => Value::Null,
+        },
+        error: result.as_ref().err().map(|error| (code(error).into(), error.message.clone())),
+        resources: needs.iter().filter_map(|need| AuditedResource::of_need(need, caller)).collect(),
+    });
+}
+
+/// CloudTrail names a refusal `AccessDenied`, whatever the protocol calls it.
+fn code(error: &AwsError) -> &'static str {
+    if error.code == "AccessDeniedException" { "AccessDenied" } else { error.code }
+}
+
+/// Records that a web identity took a role's keys. Those who are refused have no account that could be told.
+pub fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8], output: &[u8]) {
+    let app = &*http.app;
+    let is_read_only = is_read_only(name);
+    if !app.audit.wants(is_read_only) {
+        return;
+    }
+    let (request_parameters, output) = (shown(body), shown(output));
+    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let role_arn = text(&request_parameters, "/roleArn");
+    let Some(account) = role_arn.split(':').nth(4).and_then(|account| account.parse().ok()) else { return };
+    let Some(region) = app.accounts.regions().first().cloned() else { return };
+    let (provider, audience, subject) =
+        (text(&output, "/provider"), text(&output, "/audience"), text(&output, "/subjectFromWebIdentityToken"));
+    record(ApiEvent {
+        http,
+        who: Who {
+            identity: json!({
+                "type": "WebIdentityUser",
+                "principalId": format!("{provider}:{audience}:{subject}"),
+                "userName": subject,
+                "identityProvider": provider,
+            }),
+            username: subject,
+            account,
+            region,
+            access_key_id: None,
+        },
+        source: "sts.amazonaws.com".into(),
+        name,
+        is_read_only,
+        request_parameters,
+        response_elements: Value::Null,
+        error: None,
+        resources: vec![AuditedResource::own(&role_arn, account)],
+    });
+}

@@ -1,0 +1,387 @@
+//! A record in CloudTrail's form, and where it goes.
+
+use std::borrow::Cow;
+
+use aws::AccountId;
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::tables::audit_events::NewEvent;
+use store::tables::registry_id::RegistryId;
+use store::tables::secrets;
+
+use super::identity;
+use super::parameters::cut;
+use crate::app::App;
+use crate::auth::authorize::{Need, Resource, repository_arn};
+use crate::auth::caller::Caller;
+use crate::http::request::RequestContext;
+
+const EVENT_VERSION: &str = "1.11";
+const REPOSITORY_TYPE: &str = "AWS::ECR::Repository";
+/// Where events of services without regions are listed, if that region is served.
+const GLOBAL_REGION: &str = "us-east-1";
+const GLOBAL_SOURCE: &str = "iam.amazonaws.com";
+/// Resources of one record; lists of the model hold no more repositories.
+const MAX_RESOURCES: usize = 100;
+
+/// Something that a call was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditedResource {
+    arn: String,
+    account: AccountId,
+    /// CloudTrail's name for what it is, if it is known.
+    kind: Option<&'static str>,
+    /// The name by which LookupEvents finds it beside the ARN.
+    name: Option<String>,
+}
+
+impl AuditedResource {
+    /// A repository.
+    pub fn repository(registry: &RegistryId, name: &str) -> Self {
+        Self {
+            arn: repository_arn(registry, name),
+            account: registry.account,
+            kind: Some(REPOSITORY_TYPE),
+            name: Some(name.to_owned()),
+        }
+    }
+
+    /// What a permission was needed on; none where that is not one thing.
+    pub fn of_need(need: &Need, caller: &Caller) -> Option<Self> {
+        match &need.resource {
+            Resource::Repository { registry, name } if name != "*" => Some(Self::repository(registry, name)),
+            Resource::Secret(id) => Some(Self::own(&secrets::arn(&id.registry, &id.text), caller.account)),
+            Resource::Own(arn) if !arn.contains('*') => Some(Self::own(arn, caller.account)),
+            Resource::Repository { .. } | Resource::Own(_) | Resource::Any => None,
+        }
+    }
+
+    /// Anything else of an account.
+    pub fn own(arn: &str, account: AccountId) -> Self {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let (service, resource) = (parts.get(2).copied().unwrap_or(""), parts.get(5).copied().unwrap_or(""));
+        let kind = match (service, resource.split(['/', ':']).next().unwrap_or("")) {
+            ("iam", "user") => Some("AWS::IAM::User"),
+            ("iam", "role") => Some("AWS::IAM::Role"),
+            ("iam", "group") => Some("AWS::IAM::Group"),
+            ("iam", "policy") => Some("AWS::IAM::Policy"),
+            ("iam", "oidc-provider") => Some("AWS::IAM::OIDCProvider"),
+            ("secretsmanager", _) => Some("AWS::SecretsManager::Secret"),
+            ("kms", "key") => Some("AWS::KMS::Key"),
+            _ => None,
+        };
+        let name = resource.rsplit(['/', ':']).next().filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { arn: arn.to_owned(), account, kind, name }
+    }
+}
+
+/// Who called, as records say it.
+pub struct Who {
+    /// `userIdentity`.
+    pub identity: Value,
+    /// LookupEvents' user name.
+    pub username: String,
+    /// The account.
+    pub account: AccountId,
+    /// The region that was called.
+    pub region: aws::Region,
+    /// The key that was used, if one was.
+    pub access_key_id: Option<String>,
+}
+
+impl Who {
+    /// Whoever signed.
+    pub fn caller(caller: &Caller) -> Self {
+        Self {
+            identity: identity::user_identity(caller),
+            username: identity::username(caller),
+            account: caller.account,
+            region: caller.region.clone(),
+            access_key_id: Some(caller.access_key_id.clone()),
+        }
+    }
+}
+
+/// A call, as the dispatchers know it when it has ended.
+pub struct ApiEvent<'a> {
+    /// The request.
+    pub http: &'a RequestContext,
+    /// Who called.
+    pub who: Who,
+    /// The service, such as `ecr.amazonaws.com`.
+    pub source: Cow<'static, str>,
+    /// The operation.
+    pub name: &'static str,
+    /// Whether it only reads.
+    pub is_read_only: bool,
+    /// What was asked, without secrets.
+    pub request_parameters: Value,
+    /// What was answered, without secrets; null for what only reads and for errors.
+    pub response_elements: Value,
+    /// The error's name and text.
+    pub error: Option<(Cow<'static, str>, String)>,
+    /// What it was about.
+    pub resources: Vec<AuditedResource>,
+}
+
+/// Something that the service did by itself.
+pub struct ServiceEvent {
+    /// Whose.
+    pub registry: RegistryId,
+    /// What, in CloudTrail's words, such as `PolicyExecutionEvent`.
+    pub name: &'static str,
+    /// The repositories that it was about.
+    pub repositories: Vec<String>,
+    /// CloudTrail's `serviceEventDetails`, without secrets.
+    pub details: Value,
+}
+
+/// A record, whose members CloudTrail writes in this order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    event_version: &'static str,
+    user_identity: Value,
+    event_time: String,
+    event_source: &'a str,
+    event_name: &'a str,
+    aws_region: &'a str,
+    #[serde(rename = "sourceIPAddress")]
+    source_ip_address: String,
+    user_agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+    request_parameters: Value,
+    response_elements: Value,
+    #[serde(rename = "requestID", skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(rename = "eventID")]
+    event_id: String,
+    read_only: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Value>,
+    event_type: &'static str,
+    management_event: bool,
+    recipient_account_id: String,
+    #[serde(rename = "sharedEventID", skip_serializing_if = "Option::is_none")]
+    shared_event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_event_details: Option<&'a Value>,
+    event_category: &'static str,
+}
+
+/// What of an event its row in the table needs beside the record.
+struct Row<'a> {
+    at_ms: i64,
+    region: aws::Region,
+    username: Option<String>,
+    access_key_id: Option<String>,
+    resources: &'a [AuditedResource],
+}
+
+fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// Records a call. It is for whoever asked `Audit::wants`, and never waits.
+pub fn record(event: ApiEvent<'_>) {
+    let ApiEvent { http, who, source, name, is_read_only, error, .. } = event;
+    let app = &*http.app;
+    let now_ms = app.now_ms();
+    let mut resources = Vec::new();
+    for resource in event.resources {
+        if resources.len() < MAX_RESOURCES && !resources.contains(&resource) {
+            resources.push(resource);
+        }
+    }
+    let region = if source == GLOBAL_SOURCE { GLOBAL_REGION } else { who.region.as_str() };
+    let listed_in = app.accounts.regions().iter().find(|served| served.as_str() == region);
+    let listed_in = listed_in.or_else(|| app.accounts.regions().first()).cloned();
+    // The owner of what another account reaches for learns of it too, as in CloudTrail.
+    let mut recipients = vec![who.account];
+    for resource in &resources {
+        if !recipients.contains(&resource.account) && app.accounts.ids().contains(&resource.account) {
+            recipients.push(resource.account);
+        }
+    }
+    let mut record = Record {
+        event_version: EVENT_VERSION,
+        user_identity: who.identity,
+        event_time: aws::time::iso8601(now_ms),
+        event_source: &source,
+        event_name: name,
+        aws_region: region,
+        source_ip_address: http.source_ip.to_string(),
+        user_agent: http.header(http::header::USER_AGENT).map(cut),
+        error_code: error.as_ref().map(|(code, _)| code.as_ref()),
+        error_message: error.as_ref().map(|(_, message)| cut(message)),
+        request_parameters: event.request_parameters,
+        response_elements: event.response_elements,
+        request_id: Some(http.request_id.to_string()),
+        event_id: new_id(),
+        read_only: is_read_only,
+        resources: resources.iter().map(shown_resource).collect(),
+        event_type: "AwsApiCall",
+        management_event: true,
+        recipient_account_id: String::new(),
+        shared_event_id: (recipients.len() > 1).then(new_id),
+        service_event_details: None,
+        event_category: "Management",
+    };
+    let row = Row {
+        at_ms: now_ms,
+        region: listed_in.unwrap_or_else(|| who.region.clone()),
+        username: Some(who.username),
+        access_key_id: who.access_key_id,
+        resources: &resources,
+    };
+    for (number, recipient) in recipients.into_iter().enumerate() {
+        if number > 0 {
+            record.event_id = new_id();
+        }
+        record.recipient_account_id = recipient.to_string();
+        keep(app, &record, recipient, &row, number == 0);
+    }
+}
+
+/// Records something that the service did by itself; for jobs. It never waits.
+#[cfg_attr(not(test), expect(dead_code, reason = "for jobs that act by themselves, such as lifecycle policies"))]
+pub fn record_service_event(app: &App, event: &ServiceEvent) {
+    if !app.audit.wants(false) {
+        return;
+    }
+    let now_ms = app.now_ms();
+    let resources: Vec<AuditedResource> = event
+        .repositories
+        .iter()
+        .take(MAX_RESOURCES)
+        .map(|name| AuditedResource::repository(&event.registry, name))
+        .collect();
+    let account = event.registry.account;
+    let record = Record {
+        event_version: EVENT_VERSION,
+        user_identity: json!({ "accountId": account.as_str(), "invokedBy": "AWS Internal" }),
+        event_time: aws::time::iso8601(now_ms),
+        event_source: "ecr.amazonaws.com",
+        event_name: event.name,
+        aws_region: event.registry.region.as_str(),
+        source_ip_address: "AWS Internal".to_owned(),
+        user_agent: Some("AWS Internal".to_owned()),
+        error_code: None,
+        error_message: None,
+        request_parameters: Value::Null,
+        response_elements: Value::Null,
+        request_id: None,
+        event_id: new_id(),
+        read_only: false,
+        resources: resources.iter().map(shown_resource).collect(),
+        event_type: "AwsServiceEvent",
+        management_event: true,
+        recipient_account_id: account.to_string(),
+        shared_event_id: None,
+        service_event_details: Some(&event.details),
+        event_category: "Management",
+    };
+    let region = event.registry.region.clone();
+    let row = Row { at_ms: now_ms, region, username: None, access_key_id: None, resources: &resources };
+    keep(app, &record, account, &row, true);
+}
+
+fn shown_resource(resource: &AuditedResource) -> Value {
+    let mut shown = json!({ "accountId": resource.account.as_str(), "ARN": resource.arn });
+    if let Some(kind) = resource.kind {
+        shown["type"] = kind.into();
+    }
+    shown
+}
+
+/// Hands a record to the file, once for all accounts that it is for, and to the table.
+fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_for_file: bool) {
+    let audit = &app.audit;
+    let text = match serde_json::to_string(record) {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::error!(%error, "an audit record cannot be written: {error}");
+            return;
+        }
+    };
+    if let Some(file) = audit.file.as_ref().filter(|_| is_for_file) {
+        file.write(&text);
+    }
+    if !audit.stores(record.read_only) {
+        return;
+    }
+    let names = |resource: &AuditedResource| {
+        let kind = resource.kind?;
+        Some([Some(resource.arn.clone()), resource.name.clone()].into_iter().flatten().map(move |name| (name, kind)))
+    };
+    audit.pending.push(NewEvent {
+        registry: RegistryId { account, region: row.region.clone() },
+        at_ms: row.at_ms,
+        event_id: record.event_id.clone(),
+        event_name: record.event_name.to_owned(),
+        event_source: record.event_source.to_owned(),
+        username: row.username.clone(),
+        access_key_id: row.access_key_id.clone(),
+        is_read_only: record.read_only,
+        resources: row.resources.iter().filter_map(names).flatten().collect(),
+        // A NUL is escaped in JSON, so no text here is one that the table cannot hold.
+        record: text,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use store::tables::audit_events::{self, Wanted};
+
+    use super::*;
+    use crate::tests::test_app::{ACCOUNT, START_MS, TestApp};
+
+    #[tokio::test]
+    async fn service_events() {
+        let server = TestApp::with_files(HashMap::new()).await;
+        let registry =
+            RegistryId { account: ACCOUNT.parse().expect("an id"), region: "cn-north-1".parse().expect("a region") };
+        let event = ServiceEvent {
+            registry: registry.clone(),
+            name: "PolicyExecutionEvent",
+            repositories: vec!["app".to_owned()],
+            details: json!({ "repositoryName": "app" }),
+        };
+        record_service_event(&server.app, &event);
+        server.app.audit.flush(&server.app.db).await.expect("stored");
+        let wanted = Wanted { registry, from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
+        let found = server.app.db.read(move |tx| audit_events::list(tx, &wanted, 10)).await.expect("readable");
+        let [found] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((found.event_name.as_str(), &found.username), ("PolicyExecutionEvent", &None));
+        let record: Value = serde_json::from_str(&found.record).expect("JSON");
+        assert_eq!(record["eventType"], "AwsServiceEvent");
+        assert_eq!(record["userIdentity"]["invokedBy"], "AWS Internal");
+        assert_eq!(record["serviceEventDetails"], json!({ "repositoryName": "app" }));
+        assert_eq!(record["resources"][0]["ARN"], format!("arn:aws-cn:ecr:cn-north-1:{ACCOUNT}:repository/app"));
+    }
+
+    #[test]
+    fn kinds_of_resources() {
+        let account: AccountId = ACCOUNT.parse().expect("an id");
+        for (arn, kind, name) in [
+            ("arn:aws:iam::123456789012:user/path/ci", Some("AWS::IAM::User"), "ci"),
+            ("arn:aws:iam::123456789012:role/ci", Some("AWS::IAM::Role"), "ci"),
+            ("arn:aws:iam::aws:policy/ReadOnly", Some("AWS::IAM::Policy"), "ReadOnly"),
+            (
+                "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-a1b2c3",
+                Some("AWS::SecretsManager::Secret"),
+                "db-a1b2c3",
+            ),
+            ("arn:aws:sns:us-east-1:123456789012:topic", None, "topic"),
+        ] {
+            let resource = AuditedResource::own(arn, account);
+            assert_eq!((resource.kind, resource.name.as_deref()), (kind, Some(name)), "{arn}");
+        }
+        assert_eq!(AuditedResource::own("x", account).kind, None);
+    }
+}

@@ -1,0 +1,142 @@
+//! Records of who did what, in CloudTrail's form (around.md 3): made by the dispatchers, kept in a file and for
+//! LookupEvents. No request ever waits for them.
+
+mod api_call;
+mod event;
+mod file;
+mod identity;
+mod parameters;
+mod pending;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::db::Db;
+use store::error::StoreError;
+use store::tables::audit_events;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+use crate::http::listener::stopped;
+use crate::start::StartError;
+
+pub use api_call::{is_read_only, record_call, record_web_identity};
+pub use event::{ApiEvent, AuditedResource, Who, record};
+#[expect(unused_imports, reason = "for jobs that act by themselves, such as lifecycle policies")]
+pub use event::{ServiceEvent, record_service_event};
+pub use parameters::cut;
+
+use file::FileWriter;
+use pending::Pending;
+
+/// Events are stored so often, and old ones removed.
+const STORE_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// Events that one transaction removes.
+const PRUNE_BATCH: usize = 1_000;
+
+/// A file that takes every record.
+#[derive(Clone, Debug)]
+pub struct AuditFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A new one begins at this length.
+    pub rotate_bytes: u64,
+    /// Files that are kept, the one that is written included; at least 1.
+    pub keep_files: u32,
+}
+
+/// What is recorded.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// The file.
+    pub file: Option<AuditFile>,
+    /// Whether LookupEvents knows of what was only read.
+    pub record_reads: bool,
+    /// How long LookupEvents knows of an event.
+    pub retention_ms: i64,
+    /// How many events LookupEvents knows of; 0 for none at all.
+    pub max_events: u64,
+}
+
+/// The audit of one node.
+pub struct Audit {
+    settings: AuditSettings,
+    file: Option<FileWriter>,
+    pending: Pending,
+}
+
+impl Audit {
+    /// Opens the file, if there is one.
+    pub fn open(settings: AuditSettings) -> Result<Self, StartError> {
+        let file = settings.file.clone().map(FileWriter::open).transpose()?;
+        Ok(Self { settings, file, pending: Pending::default() })
+    }
+
+    /// Whether anybody wants a record of a call. What nobody wants costs no more than this question.
+    pub fn wants(&self, is_read_only: bool) -> bool {
+        self.file.is_some() || self.stores(is_read_only)
+    }
+
+    /// Whether LookupEvents is to know of such a call.
+    fn stores(&self, is_read_only: bool) -> bool {
+        self.settings.max_events > 0 && (self.settings.record_reads || !is_read_only)
+    }
+
+    /// Stores the events that wait.
+    pub async fn flush(&self, db: &Db) -> Result<(), StoreError> {
+        self.pending.flush(db).await
+    }
+
+    /// Writes the file to its end. What comes later is not written any more.
+    pub fn close(&self) {
+        if let Some(file) = &self.file {
+            file.close();
+        }
+    }
+
+    fn warn_of_losses(&self) {
+        let dropped = self.pending.take_dropped();
+        if dropped > 0 {
+            tracing::warn!(
+                dropped,
+                "{dropped} audit events are missing in LookupEvents: they came too fast to be stored"
+            );
+        }
+        let dropped = self.file.as_ref().map_or(0, FileWriter::take_dropped);
+        if dropped > 0 {
+            tracing::warn!(dropped, "{dropped} audit records are missing in the file: it could not take them");
+        }
+    }
+
+    /// Removes events that are too old or too many.
+    async fn prune(&self, db: &Db, now_ms: i64) -> Result<(), StoreError> {
+        let until_ms = now_ms - self.settings.retention_ms;
+        let keep = usize::try_from(self.settings.max_events).unwrap_or(usize::MAX);
+        let up_to_id = db.read(move |tx| audit_events::first_beyond(tx, keep)).await?.unwrap_or(0);
+        while db.write(move |tx| audit_events::delete_old(tx, until_ms, up_to_id, PRUNE_BATCH)).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// Stores and prunes events until `stop` turns true.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut store = interval(STORE_EVERY);
+    let mut prune = interval(PRUNE_EVERY);
+    store.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let (what, result) = tokio::select! {
+            () = stopped(&mut stop) => return,
+            _ = store.tick() => ("storing audit events", app.audit.flush(&app.db).await),
+            () = app.audit.pending.is_long() => ("storing audit events", app.audit.flush(&app.db).await),
+            _ = prune.tick() => ("removing old audit events", app.audit.prune(&app.db, app.now_ms()).await),
+        };
+        app.audit.warn_of_losses();
+        if let Err(error) = result {
+            tracing::error!(%error, "{what} failed, and is tried again later: {error}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! DeregisterPullTimeUpdateExclusion: a principal's pulls count again.
+
+use serde::{Deserialize, Serialize};
+use store::tables::{identity_version, pull_time_exclusions};
+
+use super::errors::EcrError;
+use super::register_pull_time_update_exclusion::principal_arn;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+
+/// The operation.
+pub struct DeregisterPullTimeUpdateExclusion;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    principal_arn: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    principal_arn: String,
+}
+
+impl Operation for DeregisterPullTimeUpdateExclusion {
+    const NAME: &'static str = "DeregisterPullTimeUpdateExclusion";
+    const ACTION: &'static str = "ecr:DeregisterPullTimeUpdateExclusion";
+    type Input = Input;
+    type Output = Output;
+    type Checked = String;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<String, EcrError> {
+        principal_arn(input.principal_arn)
+    }
+
+    fn needs(_: &Call<'_>, _: &String) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
+    }
+
+    async fn run(call: &Call<'_>, principal_arn: String) -> Result<Output, EcrError> {
+        let (registry, arn) = (call.own_registry(), principal_arn.clone());
+        call.app()
+            .db
+            .write(move |tx| {
+                identity_version::increment(tx)?;
+                if pull_time_exclusions::delete(tx, &registry, &arn)? {
+                    Ok(())
+                } else {
+                    Err(EcrError::ExclusionNotFound(registry.clone(), arn.clone()))
+                }
+            })
+            .await?;
+        call.app().refresh_identities().await?;
+        Ok(Output { principal_arn })
+    }
+}

@@ -1,0 +1,148 @@
+//! Events: what happens to repositories and images, told to the sinks of the configuration.
+//!
+//! An event of a change is stored as a job for each sink that wants it, in the transaction of the change, so it is
+//! neither lost nor early, and arrives at least once. Pulls change nothing and are many: their events are gathered in
+//! memory, and lost when the server is killed.
+
+pub mod event;
+mod event_file;
+mod nats;
+mod nats_credentials;
+pub mod pattern;
+mod pulls;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Value;
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::images::ImageStatus;
+use store::tables::jobs::{self, NewJob, TakenJob};
+use store::tables::repositories::Repository;
+
+use self::event::Event;
+use self::pulls::PullQueue;
+pub use self::sink::{Attempted, JOB_KIND_PREFIX, Sink};
+use crate::app::App;
+use crate::config::{ConfigError, EventsConfig};
+use crate::jobs::job::{Entry, JobError};
+use crate::registry::changes::{Actor, Cause, Change};
+
+/// Events of one sink that a node sends at a time. Each sink has its own, so none waits for another's receiver.
+const AT_ONCE: usize = 8;
+/// Attempts wait 1 s, 2 s, 4 s … up to 5 minutes: as many make 24 hours, for which EventBridge tries, too.
+const MAX_ATTEMPTS: i64 = 300;
+
+/// The sinks, and events on their way to them.
+#[derive(Default)]
+pub struct Events {
+    sinks: Vec<Arc<Sink>>,
+    pulls: PullQueue,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.sinks.iter().map(|sink| sink.name())).finish()
+    }
+}
+
+impl Events {
+    /// The sinks that are configured.
+    pub fn new(config: &EventsConfig) -> Result<Self, ConfigError> {
+        let sinks: Vec<Arc<Sink>> = Sink::all(config)?.into_iter().map(Arc::new).collect();
+        Ok(Self { sinks, pulls: PullQueue::default() })
+    }
+
+    /// The sinks.
+    pub fn sinks(&self) -> &[Arc<Sink>] {
+        &self.sinks
+    }
+
+    /// The kinds of job that bring events to sinks, one per sink.
+    pub fn job_entries(&self) -> impl Iterator<Item = Entry> {
+        self.sinks.iter().map(|sink| Entry {
+            kind: sink.job_kind().to_owned().into(),
+            at_once: AT_ONCE,
+            max_attempts: MAX_ATTEMPTS,
+            run: deliver,
+        })
+    }
+
+    /// Notes the events of a change. Costs nothing if no sink is configured.
+    pub fn note(
+        &self,
+        tx: &mut dyn Tx,
+        cause: &Cause,
+        repository: &Repository,
+        change: &Change<'_>,
+    ) -> Result<(), StoreError> {
+        if self.sinks.is_empty() {
+            return Ok(());
+        }
+        for event in of_change(cause, repository, change) {
+            self.enqueue(tx, &event, cause.at_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Notes an event in the transaction that it tells of, for every sink that wants it.
+    pub fn enqueue(&self, tx: &mut dyn Tx, event: &Event, now_ms: i64) -> Result<(), StoreError> {
+        if self.sinks.is_empty() {
+            return Ok(());
+        }
+        let json = event.to_json();
+        let mut text = None;
+        for sink in self.sinks.iter().filter(|sink| sink.wants(&json)) {
+            let payload: &String = text.get_or_insert_with(|| json.to_string());
+            let key = format!("{} {}", event.title(), event.id());
+            let job = NewJob { kind: sink.job_kind(), key: &key, payload, due_at_ms: now_ms };
+            jobs::enqueue(tx, &job, now_ms)?;
+        }
+        Ok(())
+    }
+}
+
+/// The events of a change, in the order in which they are told.
+fn of_change(cause: &Cause, repository: &Repository, change: &Change<'_>) -> Vec<Event> {
+    let (place, at_ms) = (repository.into(), cause.at_ms);
+    let actor = cause.actor.as_str();
+    match *change {
+        Change::RepositoryCreated => vec![Event::repository(place, at_ms, actor, true)],
+        Change::RepositoryDeleted => vec![Event::repository(place, at_ms, actor, false)],
+        // ECR tells of what replication brings as `ECR Replication Action`, which only the replicator can make.
+        Change::ImagePushed { image, tag } if cause.actor == Actor::Replication => {
+            vec![Event::image_replicated(place, at_ms, image, tag)]
+        }
+        Change::ImagePushed { image, tag } => vec![Event::image_pushed(place, at_ms, image, tag)],
+        Change::ImageDeleted { image, tags: [], .. } => {
+            vec![Event::image_deleted(place, at_ms, image, None)]
+        }
+        Change::ImageDeleted { image, tags, .. } => {
+            tags.iter().map(|tag| Event::image_deleted(place, at_ms, image, Some(tag))).collect()
+        }
+        Change::ImageStatusChanged { image, status } => match status {
+            ImageStatus::Archived => vec![Event::storage_class_updated(place, at_ms, image, true)],
+            ImageStatus::Active => vec![Event::storage_class_updated(place, at_ms, image, false)],
+            // Told when it has come to its end.
+            ImageStatus::Activating => Vec::new(),
+        },
+        Change::ImageRestored { image, tags } => vec![Event::image_restored(place, at_ms, actor, image, tags)],
+    }
+}
+
+/// Does the job that brings one event to one sink.
+fn deliver(app: Arc<App>, job: &TakenJob) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> {
+    let sink = app.events.sinks.iter().find(|sink| sink.job_kind() == job.kind).cloned();
+    let payload = job.payload.clone();
+    Box::pin(async move {
+        let sink = sink.ok_or_else(|| JobError::Hopeless("the sink is not configured any more".to_owned()))?;
+        let event: Value = serde_json::from_str(&payload)
+            .map_err(|error| JobError::Hopeless(format!("what is stored of the event cannot be read: {error}")))?;
+        sink.deliver(&event, payload, &*app.clock).await
+    })
+}

@@ -1,0 +1,152 @@
+//! A sink: what it is called, which events it wants, and how they get there.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use aws_lc_rs::digest;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::event::IMAGE_PULL;
+use super::event_file::EventFile;
+use super::nats::Nats;
+use super::pattern::Pattern;
+use super::webhook::Webhook;
+use crate::clock::Clock;
+use crate::config::{ConfigError, EventsConfig};
+use crate::jobs::job::JobError;
+
+/// The kinds of jobs that bring events to sinks begin so.
+pub const JOB_KIND_PREFIX: &str = "event to ";
+/// Events of one repository wait for each other here, others do not.
+const LANES: usize = 16;
+
+/// Where events go.
+pub struct Sink {
+    job_kind: String,
+    filter: Option<Pattern>,
+    target: Target,
+    lanes: [Mutex<()>; LANES],
+}
+
+enum Target {
+    Webhook(Box<Webhook>),
+    File(EventFile),
+    Nats(Box<Nats>),
+}
+
+/// An event that was sent, or not, for a test.
+pub struct Attempted {
+    /// The sink.
+    pub sink: String,
+    /// Why it did not arrive.
+    pub failure: Option<String>,
+    /// How long it took.
+    pub elapsed_ms: i64,
+}
+
+impl Sink {
+    /// Every sink of the configuration.
+    pub fn all(config: &EventsConfig) -> Result<Vec<Self>, ConfigError> {
+        let mut sinks = Vec::new();
+        for one in &config.webhooks {
+            let target = Webhook::new(one).map_err(|error| wrong("webhooks", error))?;
+            let name = one.name.clone().unwrap_or_else(|| named_after("webhook", target.host(), &[&one.url]));
+            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))?);
+        }
+        if let Some(one) = &config.file {
+            let target = EventFile::new(one).map_err(|error| wrong("file", error))?;
+            sinks.push(Self::new("file", "file".to_owned(), one.filter.as_ref(), Target::File(target))?);
+        }
+        for one in &config.nats {
+            let target = Nats::new(one).map_err(|error| wrong("nats", error))?;
+            let default = || named_after("nats", target.host(), &[one.url.expose(), &one.subject]);
+            let name = one.name.clone().unwrap_or_else(default);
+            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))?);
+        }
+        for (at, sink) in sinks.iter().enumerate() {
+            if sinks[..at].iter().any(|other| other.job_kind == sink.job_kind) {
+                return Err(ConfigError(format!(
+                    "events: two sinks are called '{}': give each a name of its own",
+                    sink.name()
+                )));
+            }
+        }
+        Ok(sinks)
+    }
+
+    fn new(section: &str, name: String, filter: Option<&Value>, target: Target) -> Result<Self, ConfigError> {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+        if !(1..=100).contains(&name.len()) || !name.bytes().all(is_good) {
+            return Err(wrong(section, format!("name '{name}' must have 1 to 100 letters, digits or . _ - :")));
+        }
+        let filter = filter.map(Pattern::read).transpose();
+        let filter = filter.map_err(|error| wrong(section, format!("filter of {name}: {error}")))?;
+        Ok(Self {
+            job_kind: format!("{JOB_KIND_PREFIX}{name}"),
+            filter,
+            target,
+            lanes: std::array::from_fn(|_| Mutex::new(())),
+        })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        self.job_kind.strip_prefix(JOB_KIND_PREFIX).unwrap_or(&self.job_kind)
+    }
+
+    /// The kind of the jobs that bring it events.
+    pub fn job_kind(&self) -> &str {
+        &self.job_kind
+    }
+
+    /// Whether it wants an event.
+    pub fn wants(&self, event: &Value) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(event))
+    }
+
+    /// Whether it asks for pulls by their name; they are too many to be sent to who did not ask.
+    pub fn wants_pulls(&self) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.names_detail_type(IMAGE_PULL))
+    }
+
+    /// Brings it an event, whose JSON text is `body`. Events of one repository go one after the other.
+    pub async fn deliver(&self, event: &Value, body: String, clock: &dyn Clock) -> Result<(), JobError> {
+        let mut hasher = DefaultHasher::new();
+        [&event["account"], &event["region"], &event["detail"]["repository-name"]]
+            .map(|part| part.as_str().unwrap_or_default())
+            .hash(&mut hasher);
+        let _turn = self.lanes[hasher.finish() as usize % LANES].lock().await;
+        let id = event["id"].as_str().unwrap_or_default();
+        match &self.target {
+            Target::Webhook(webhook) => webhook.post(id, body, clock.now_ms()).await,
+            Target::File(file) => file.append(body).await,
+            Target::Nats(nats) => nats.publish(id, body).await,
+        }
+    }
+
+    /// Brings it an event at once, whatever its filter says.
+    pub async fn attempt(&self, event: &Value, clock: &dyn Clock) -> Attempted {
+        let started_ms = clock.now_ms();
+        let failure = match self.deliver(event, event.to_string(), clock).await {
+            Ok(()) => None,
+            Err(JobError::Failed(text) | JobError::Hopeless(text)) => Some(text),
+            Err(JobError::TooEarly { .. }) => Some("it is busy".to_owned()),
+            Err(JobError::Store(error)) => Some(error.to_string()),
+        };
+        Attempted { sink: self.name().to_owned(), failure, elapsed_ms: clock.now_ms() - started_ms }
+    }
+}
+
+fn wrong(section: &str, cause: impl std::fmt::Display) -> ConfigError {
+    ConfigError(format!("events.{section}: {cause}"))
+}
+
+/// A name that stays the same when other sinks come and go, and shows no secret that a URL may hold.
+fn named_after(kind: &str, host: &str, parts: &[&str]) -> String {
+    let hash = digest::digest(&digest::SHA256, parts.join("\n").as_bytes());
+    let short = hash.as_ref().iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let host: String =
+        host.chars().map(|each| if each.is_ascii_alphanumeric() || each == '.' { each } else { '-' }).collect();
+    let host = host.get(..60).unwrap_or(&host);
+    format!("{kind}-{host}-{short}")
+}

@@ -1,0 +1,125 @@
+//! Moves a blob between the standard and the archive store, as the images that name it need it.
+//!
+//! A copy is noted as removed in advance, written and synced, and then taken into use in the transaction that notes the
+//! old object as removed. Whenever this is cut off, one of the two is whole and in use, and the other one goes.
+
+use std::sync::Arc;
+
+use oci::Digest;
+use serde::{Deserialize, Serialize};
+use store::blob::{Encoding, ObjectId, Tier};
+use store::error::StoreError;
+use store::tables::blobs::{self, StoredBlob};
+use store::tables::removed_objects;
+
+use super::job::{Attempt, Job, JobError};
+use crate::app::App;
+use crate::registry::{self, storage_class};
+
+/// A copy that is not in use after so long is given up: the longest layer takes that time at 1 MiB a second.
+const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
+/// What is left of that time must be enough for a transaction that waits for its turn.
+const MARGIN_MS: i64 = 60 * 60 * 1000;
+
+/// The job, of one blob. Where it is to go follows from where it is needed when this runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MoveBlob {
+    /// Its row.
+    pub blob_id: i64,
+}
+
+/// A move that was found to be due.
+struct Move {
+    from: StoredBlob,
+    digest: Digest,
+    to: Tier,
+}
+
+impl Job for MoveBlob {
+    const KIND: &'static str = "move_blob";
+    // Each has up to a processor of its own and a disk to share.
+    const AT_ONCE: usize = 2;
+
+    fn key(&self) -> String {
+        self.blob_id.to_string()
+    }
+
+    async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
+        let (state, key) = app.blobs.begin();
+        let object = state.object;
+        let Some(Move { from, digest, to }) = self.begin(&app, object).await? else { return Ok(()) };
+        let written = async {
+            let source = registry::blobs::open(&app, &from)?;
+            let encoding = match to {
+                Tier::Standard => Encoding::Identity,
+                Tier::Archive => source.archive_encoding().await?,
+            };
+            let stored_bytes = app.tier(to).copy(source, &digest, state, key.clone(), encoding).await?;
+            Ok::<_, StoreError>((encoding, stored_bytes))
+        };
+        let is_in_use = match written.await {
+            Ok((encoding, stored_bytes)) => {
+                let data_key = app.service_key.wrap_data_key(&key, object);
+                let copy = StoredBlob { object, data_key, tier: to, encoding, stored_bytes, ..from.clone() };
+                self.take_into_use(&app, from, copy).await
+            }
+            Err(error) => Err(error),
+        };
+        match is_in_use {
+            Ok(true) => Ok(()),
+            Ok(false) => Ok(self.give_up(&app).await?),
+            Err(error) => {
+                self.give_up(&app).await?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl MoveBlob {
+    /// Finds out whether the blob must move, and if so notes the object that it will be in.
+    async fn begin(&self, app: &App, object: ObjectId) -> Result<Option<Move>, StoreError> {
+        let (blob_id, until_ms) = (self.blob_id, app.now_ms() + COPY_EXPIRY_MS);
+        app.db
+            .write(move |tx| {
+                removed_objects::give_up_copies(tx, blob_id)?;
+                let Some((from, digest)) = blobs::find(tx, blob_id)? else { return Ok(None) };
+                match blobs::wanted_tier(tx, blob_id)? {
+                    Some(to) if to != from.tier => {
+                        removed_objects::insert_copy(tx, object, to, blob_id, until_ms)?;
+                        Ok(Some(Move { from, digest, to }))
+                    }
+                    _ => Ok(None),
+                }
+            })
+            .await
+    }
+
+    /// Switches to the copy; `false` if it is not to be used: the blob is needed elsewhere by now, has other bytes, or
+    /// another node has given this copy up.
+    async fn take_into_use(&self, app: &App, from: StoredBlob, copy: StoredBlob) -> Result<bool, StoreError> {
+        let (blob_id, now_ms) = (self.blob_id, app.now_ms());
+        app.db
+            .write(move |tx| {
+                let is_there = blobs::find(tx, blob_id)?.is_some_and(|(stored, _)| stored.object == from.object);
+                if !is_there
+                    || blobs::wanted_tier(tx, blob_id)? != Some(copy.tier)
+                    || !removed_objects::take_into_use(tx, copy.object, now_ms + MARGIN_MS)?
+                {
+                    return Ok(false);
+                }
+                blobs::move_to(tx, &from, &copy, now_ms)?;
+                if copy.tier == Tier::Standard {
+                    storage_class::blob_is_back(tx, blob_id, now_ms)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Lets the garbage collection have what was written.
+    async fn give_up(&self, app: &App) -> Result<(), StoreError> {
+        let blob_id = self.blob_id;
+        app.db.write(move |tx| removed_objects::give_up_copies(tx, blob_id)).await
+    }
+}

@@ -1,0 +1,82 @@
+//! The quotas of a registry that can be configured (repositories-images.md 7), and how they are counted.
+
+use oci::{Digest, RepositoryName};
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::registry_id::RegistryId;
+use store::tables::{image_counts, images, repositories};
+
+use super::errors::RegistryError;
+use super::repositories::reference;
+use crate::app::App;
+
+const MIB: u64 = 1024 * 1024;
+
+/// How much of everything there may be. The defaults are ECR's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Repositories of one registry.
+    pub repositories: u64,
+    /// Images of one repository.
+    pub images_per_repository: u64,
+    /// Tags of one image.
+    pub tags_per_image: u64,
+    /// Bytes of one layer.
+    pub layer_bytes: u64,
+    /// Parts of one layer upload through the API.
+    pub layer_parts: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            repositories: 100_000,
+            images_per_repository: 100_000,
+            tags_per_image: 1_000,
+            layer_bytes: 52_000 * MIB,
+            layer_parts: 4_200,
+        }
+    }
+}
+
+/// Refuses if the registry has as many repositories as it may have.
+///
+/// Asked before the transaction that creates one, so that creations at once do not get in each other's way; they may
+/// together go over the quota by as many as there are at once. It counts along an index and no further than the quota.
+pub async fn require_room_for_repository(app: &App, registry: &RegistryId) -> Result<(), RegistryError> {
+    let (registry, quota) = (registry.clone(), app.quotas.repositories);
+    let is_full = {
+        let registry = registry.clone();
+        app.db.read(move |tx| Ok::<_, StoreError>(repositories::count_up_to(tx, &registry, quota)? >= quota)).await?
+    };
+    if is_full { Err(RegistryError::TooManyRepositories(registry, quota)) } else { Ok(()) }
+}
+
+/// Refuses if the repository has as many images as it may have and none of this digest.
+///
+/// Asked before the transaction that pushes, for the same reason as in [`require_room_for_repository`]. It reads at
+/// most 64 rows, however many images there are.
+pub async fn require_room_for_image(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<(), RegistryError> {
+    let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.images_per_repository);
+    app.db.read_point(move |tx| check_images(tx, &registry, &name, &digest, quota)).await
+}
+
+fn check_images(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: &Digest,
+    quota: u64,
+) -> Result<(), RegistryError> {
+    // The push itself tells of a repository that is not there.
+    let Some(repository) = repositories::find(tx, registry, name)? else { return Ok(()) };
+    if image_counts::of_repository(tx, repository.id)? < quota || images::find(tx, repository.id, digest)?.is_some() {
+        return Ok(());
+    }
+    Err(RegistryError::TooManyImages(reference(&repository), quota))
+}

@@ -1,0 +1,39 @@
+//! RestoreSecret: takes a secret's mark for deletion away.
+
+use store::tables::secrets::{self, Secret, SecretId};
+
+use super::constraints;
+use super::errors::SecretsError;
+use super::shapes::{SecretMember, SecretName, need};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+
+/// The operation.
+pub struct RestoreSecret;
+
+impl Operation for RestoreSecret {
+    const NAME: &'static str = "RestoreSecret";
+    const ACTION: &'static str = "secretsmanager:RestoreSecret";
+    type Input = SecretMember;
+    type Output = SecretName;
+    type Checked = SecretId;
+    type Error = SecretsError;
+
+    fn check(call: &Call<'_>, input: SecretMember) -> Result<SecretId, SecretsError> {
+        input.check(call)
+    }
+
+    fn needs(_: &Call<'_>, id: &SecretId) -> Vec<Need> {
+        vec![need(Self::ACTION, id)]
+    }
+
+    async fn run(call: &Call<'_>, id: SecretId) -> Result<SecretName, SecretsError> {
+        let now_ms = call.app().now_ms();
+        let restored = call.app().db.write(move |tx| {
+            let secret = Secret { purge_at_ms: None, changed_at_ms: now_ms, ..constraints::require(tx, &id)? };
+            secrets::update(tx, &secret)?;
+            Ok::<_, SecretsError>(SecretName::new(&secret))
+        });
+        restored.await
+    }
+}

@@ -1,0 +1,250 @@
+//! The calls of ECR's API that a request of `/v2/` corresponds to (access.md 2): for its rates and its records.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{Method, header};
+use oci::{ErrorCode, Reference};
+use serde_json::{Value, json};
+
+use super::errors::V2Error;
+use super::{CONTENT_DIGEST, V2Request};
+use crate::audit::{self, ApiEvent, AuditedResource, Who};
+use crate::http::request::RequestContext;
+use crate::http::respond::Answer;
+use crate::http::route::V2Route;
+
+/// The operations of the API, in the order in which a client of it would call them.
+pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [&'static str] {
+    let is_get = http.method == Method::GET;
+    match (route, &http.method) {
+        (V2Route::Catalog, _) => &["DescribeRepositories"],
+        (V2Route::Tags(_), _) => &["ListImages"],
+        (V2Route::Referrers(..), _) => &["ListImageReferrers"],
+        (V2Route::Manifest(..), &Method::PUT) => &["PutImage"],
+        (V2Route::Manifest(..), &Method::DELETE) => &["BatchDeleteImage"],
+        (V2Route::Manifest(..), _) => &["BatchGetImage"],
+        (V2Route::Blob(..), &Method::HEAD) => &["BatchCheckLayerAvailability"],
+        (V2Route::Blob(..), _) if is_get => &["GetDownloadUrlForLayer"],
+        (V2Route::Uploads(_), _) if is_whole(http) => {
+            &["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"]
+        }
+        (V2Route::Uploads(_), _) => &["InitiateLayerUpload"],
+        (V2Route::Upload(..), &Method::PATCH) => &["UploadLayerPart"],
+        (V2Route::Upload(..), &Method::PUT) if has_body => &["UploadLayerPart", "CompleteLayerUpload"],
+        (V2Route::Upload(..), &Method::PUT) => &["CompleteLayerUpload"],
+        // The API has no such calls; the names are Wharf's.
+        (V2Route::Upload(..), &Method::DELETE) => &["CancelLayerUpload"],
+        (V2Route::Upload(..), _) => &["GetLayerUpload"],
+        (V2Route::Blob(..), _) => &["DeleteLayer"],
+        (V2Route::Base | V2Route::Invalid(_), _) => &[],
+    }
+}
+
+/// Whether a POST is the whole push of a blob.
+fn is_whole(http: &RequestContext) -> bool {
+    http.query_parameter("mount").is_none() && http.query_parameter("digest").is_some()
+}
+
+/// What records tell of a request, taken from its path before it is answered.
+pub struct Scene {
+    repository: Option<String>,
+    image_id: Option<Value>,
+    digest: Option<String>,
+    upload_id: Option<String>,
+}
+
+impl Scene {
+    /// Of a request that records are wanted of.
+    pub fn of(http: &RequestContext, route: &V2Route) -> Self {
+        let mut scene = Self { repository: None, image_id: None, digest: None, upload_id: None };
+        let name = match route {
+            V2Route::Base | V2Route::Catalog | V2Route::Invalid(_) => return scene,
+            V2Route::Tags(name) | V2Route::Uploads(name) => name,
+            V2Route::Manifest(name, reference) => {
+                scene.image_id = Some(match reference {
+                    Reference::Tag(tag) => json!({ "imageTag": tag.as_str() }),
+                    Reference::Digest(digest) => json!({ "imageDigest": digest.to_string() }),
+                });
+                name
+            }
+            V2Route::Blob(name, digest) | V2Route::Referrers(name, digest) => {
+                scene.digest = Some(digest.to_string());
+                name
+            }
+            V2Route::Upload(name, id) => {
+                scene.upload_id = Some(id.to_string());
+                name
+            }
+        };
+        scene.repository = Some(name.to_string());
+        if matches!(route, V2Route::Uploads(_) | V2Route::Upload(..)) {
+            scene.digest = http.query_parameter("digest").or_else(|| http.query_parameter("mount"));
+        }
+        scene
+    }
+}
+
+/// Records what a request was, once for each of its calls.
+pub fn record(
+    request: &V2Request<'_>,
+    calls: &'static [&'static str],
+    scene: &Scene,
+    result: &Result<Answer, V2Error>,
+) {
+    let error = error_of(calls, result);
+    let resources: Vec<AuditedResource> =
+        scene.repository.iter().map(|name| AuditedResource::repository(&request.registry, name)).collect();
+    for name in calls {
+        let is_read_only = audit::is_read_only(name);
+        if !request.http.app.audit.wants(is_read_only) {
+            continue;
+        }
+        let response_elements = match result {
+            Ok(answer) if !is_read_only && error.is_none() => response_elements(request, name, scene, answer),
+            Ok(_) | Err(_) => Value::Null,
+        };
+        audit::record(ApiEvent {
+            http: request.http,
+            who: Who::caller(&request.caller),
+            source: "ecr.amazonaws.com".into(),
+            name,
+            is_read_only,
+            request_parameters: request_parameters(request, name, scene),
+            response_elements,
+            error: error.clone(),
+            resources: resources.clone(),
+        });
+    }
+}
+
+/// `registryId` and `repositoryName`, as every call but one has them.
+fn place(request: &V2Request<'_>, scene: &Scene) -> Value {
+    let mut place = json!({ "registryId": request.registry.account.as_str() });
+    if let Some(name) = &scene.repository {
+        place["repositoryName"] = name.as_str().into();
+    }
+    place
+}
+
+fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Value {
+    let http = request.http;
+    let mut parameters = place(request, scene);
+    match name {
+        "BatchGetImage" => {
+            parameters["imageIds"] = json!([scene.image_id]);
+            let accepted = http.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            let types: Vec<String> =
+                accepted.flat_map(|types| types.split(',')).take(100).map(|kind| audit::cut(kind.trim())).collect();
+            if !types.is_empty() {
+                parameters["acceptedMediaTypes"] = types.into();
+            }
+        }
+        "BatchDeleteImage" => parameters["imageIds"] = json!([scene.image_id]),
+        "PutImage" => {
+            if let Some(Value::Object(id)) = &scene.image_id {
+                id.iter().for_each(|(key, value)| parameters[key] = value.clone());
+            }
+            if let Some(kind) = http.header(header::CONTENT_TYPE) {
+                parameters["imageManifestMediaType"] = audit::cut(kind).into();
+            }
+            if let Some(manifest) = request.pushed_manifest.get() {
+                parameters["imageManifest"] = audit::cut(&String::from_utf8_lossy(manifest)).into();
+            }
+        }
+        "GetDownloadUrlForLayer" | "DeleteLayer" => parameters["layerDigest"] = json!(scene.digest),
+        "BatchCheckLayerAvailability" => parameters["layerDigests"] = json!([scene.digest]),
+        "ListImageReferrers" => parameters["subjectId"] = json!({ "imageDigest": scene.digest }),
+        "InitiateLayerUpload" => {
+            if let (Some(_), Some(from)) = (http.query_parameter("mount"), http.query_parameter("from")) {
+                parameters["mount"] = json!({ "layerDigest": scene.digest, "from": audit::cut(&from) });
+            }
+        }
+        "CompleteLayerUpload" => {
+            parameters["uploadId"] = json!(scene.upload_id);
+            parameters["layerDigests"] = json!([scene.digest.as_deref().map(audit::cut)]);
+        }
+        "UploadLayerPart" | "CancelLayerUpload" | "GetLayerUpload" => {
+            parameters["uploadId"] = json!(scene.upload_id);
+            let range = http.header(header::CONTENT_RANGE).and_then(|range| range.parse::<oci::ContentRange>().ok());
+            if let Some(range) = range.filter(|_| name == "UploadLayerPart") {
+                parameters["partFirstByte"] = range.first.into();
+                parameters["partLastByte"] = range.last.into();
+            }
+        }
+        _ => {}
+    }
+    parameters
+}
+
+fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, answer: &Answer) -> Value {
+    let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let mut elements = place(request, scene);
+    match name {
+        "InitiateLayerUpload" => match told(super::uploads::UPLOAD_UUID) {
+            Some(id) => json!({ "uploadId": id }),
+            None => json!({ "layerDigest": told(CONTENT_DIGEST) }),
+        },
+        "UploadLayerPart" => {
+            elements["uploadId"] = json!(scene.upload_id);
+            let last = told(header::RANGE).and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
+            if let Some(last) = last {
+                elements["lastByteReceived"] = last.into();
+            }
+            elements
+        }
+        "CompleteLayerUpload" => {
+            elements["uploadId"] = json!(scene.upload_id);
+            elements["layerDigest"] = json!(told(CONTENT_DIGEST));
+            elements
+        }
+        "PutImage" => {
+            let mut id = scene.image_id.clone().unwrap_or_default();
+            id["imageDigest"] = json!(told(CONTENT_DIGEST));
+            elements["imageId"] = id;
+            json!({ "image": elements })
+        }
+        "BatchDeleteImage" => json!({ "imageIds": [scene.image_id], "failures": [] }),
+        _ => Value::Null,
+    }
+}
+
+/// The exception of the API that says what went wrong.
+fn error_of(calls: &'static [&'static str], result: &Result<Answer, V2Error>) -> Option<(Cow<'static, str>, String)> {
+    let is_image = calls.iter().any(|name| name.contains("Image"));
+    match result {
+        Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
+            // What answers with headers of its own: a chunk out of order, a range that is not there.
+            let name = if calls.contains(&"UploadLayerPart") || calls.contains(&"CompleteLayerUpload") {
+                "InvalidLayerPartException"
+            } else {
+                "InvalidParameterException"
+            };
+            Some((name.into(), format!("The request was answered with HTTP {}", answer.status().as_u16())))
+        }
+        Ok(_) => None,
+        Err(error) => Some((exception(error.code(), is_image).into(), error.message().to_owned())),
+    }
+}
+
+fn exception(code: ErrorCode, is_image: bool) -> &'static str {
+    match code {
+        ErrorCode::Denied | ErrorCode::Unauthorized => "AccessDenied",
+        ErrorCode::TooManyRequests => "ThrottlingException",
+        ErrorCode::NameUnknown => "RepositoryNotFoundException",
+        ErrorCode::ManifestUnknown => "ImageNotFoundException",
+        ErrorCode::BlobUnknown => "LayersNotFoundException",
+        ErrorCode::ManifestBlobUnknown => "ReferencedImagesNotFoundException",
+        ErrorCode::BlobUploadUnknown => "UploadNotFoundException",
+        ErrorCode::BlobUploadInvalid | ErrorCode::SizeInvalid => "InvalidLayerPartException",
+        ErrorCode::DigestInvalid if is_image => "ImageDigestDoesNotMatchException",
+        ErrorCode::DigestInvalid => "InvalidLayerException",
+        ErrorCode::TagInvalid => "ImageTagAlreadyExistsException",
+        ErrorCode::ManifestInvalid | ErrorCode::NameInvalid | ErrorCode::Unsupported => "InvalidParameterException",
+        ErrorCode::Internal => "ServerException",
+    }
+}
+
+/// The manifest of a push, for its record.
+pub type PushedManifest = OnceLock<Bytes>;

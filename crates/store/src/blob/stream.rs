@@ -1,0 +1,142 @@
+//! The content of an object on its way to a client: read where it is in the page cache, else on a blocking thread.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::decompress::Decompression;
+use super::reader::Object;
+use super::tier::Encoding;
+use crate::error::{StoreError, StoreErrorKind};
+
+/// The bytes of a blob, in order.
+pub struct BlobStream {
+    source: Source,
+    next: u64,
+    end: u64,
+}
+
+enum Source {
+    Plain {
+        object: Arc<Object>,
+        slow: Option<JoinHandle<Result<Bytes, StoreError>>>,
+    },
+    /// Content before `next` is passed over. `None` after a failure to begin.
+    Compressed {
+        object: Arc<Object>,
+        size_bytes: u64,
+        begun: Option<Box<Decompression>>,
+        running: Option<JoinHandle<Result<(Box<Decompression>, Bytes), StoreError>>>,
+    },
+}
+
+fn ended_early(error: tokio::task::JoinError) -> StoreError {
+    StoreError::new(StoreErrorKind::Other, "reading a blob ended early").with_source(error)
+}
+
+impl BlobStream {
+    pub(super) fn new(object: Arc<Object>, encoding: Encoding, size_bytes: u64, next: u64, end: u64) -> Self {
+        let source = match encoding {
+            Encoding::Identity => Source::Plain { object, slow: None },
+            Encoding::Zstd => Source::Compressed { object, size_bytes, begun: None, running: None },
+        };
+        Self { source, next, end }
+    }
+
+    /// The next bytes; none at the end. Reads on the calling thread what is in the page cache, else on a blocking one.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        let result = match &mut self.source {
+            Source::Plain { object, slow } => ready!(poll_plain(object, slow, self.next, self.end, cx)),
+            Source::Compressed { object, size_bytes, begun, running } => {
+                ready!(poll_compressed(object, *size_bytes, begun, running, self.next, self.end, cx))
+            }
+        };
+        Poll::Ready(result.map(|result| self.advance(result)))
+    }
+
+    /// As [`poll_next`](Self::poll_next), to wait for.
+    pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn advance(&mut self, result: Result<Bytes, StoreError>) -> Result<Bytes, StoreError> {
+        match &result {
+            Ok(bytes) => self.next += bytes.len() as u64,
+            // Nothing after a damaged part may be sent as if it followed.
+            Err(_) => self.next = self.end,
+        }
+        result
+    }
+}
+
+fn poll_plain(
+    object: &Arc<Object>,
+    slow: &mut Option<JoinHandle<Result<Bytes, StoreError>>>,
+    next: u64,
+    end: u64,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, StoreError>>> {
+    if slow.is_none() {
+        if next >= end {
+            return Poll::Ready(None);
+        }
+        let plan = object.plan(next, end);
+        if let Some(sealed) = object.read_cached(&plan) {
+            return Poll::Ready(Some(object.open_batch(&plan, sealed)));
+        }
+        let object = Arc::clone(object);
+        *slow = Some(tokio::task::spawn_blocking(move || {
+            let sealed = object.read_blocking(&plan)?;
+            object.open_batch(&plan, sealed)
+        }));
+    }
+    let Some(running) = slow else { return Poll::Ready(None) };
+    let result = ready!(Pin::new(running).poll(cx)).unwrap_or_else(|error| Err(ended_early(error)));
+    *slow = None;
+    Poll::Ready(Some(result))
+}
+
+fn poll_compressed(
+    object: &Arc<Object>,
+    size_bytes: u64,
+    begun: &mut Option<Box<Decompression>>,
+    running: &mut Option<JoinHandle<Result<(Box<Decompression>, Bytes), StoreError>>>,
+    next: u64,
+    end: u64,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, StoreError>>> {
+    loop {
+        let Some(work) = running else {
+            if next >= end {
+                return Poll::Ready(None);
+            }
+            let (object, begun) = (Arc::clone(object), begun.take());
+            *running = Some(tokio::task::spawn_blocking(move || {
+                let mut content = match begun {
+                    Some(content) => content,
+                    None => Box::new(Decompression::new(object, size_bytes, next)?),
+                };
+                let bytes = content.next_chunk()?;
+                Ok((content, bytes))
+            }));
+            continue;
+        };
+        let result = ready!(Pin::new(work).poll(cx)).unwrap_or_else(|error| Err(ended_early(error)));
+        *running = None;
+        match result {
+            Err(error) => return Poll::Ready(Some(Err(error))),
+            Ok((content, mut bytes)) => {
+                *begun = Some(content);
+                bytes.truncate(usize::try_from(end - next).unwrap_or(usize::MAX));
+                // Nothing of what was decompressed may be wanted yet.
+                if !bytes.is_empty() {
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+            }
+        }
+    }
+}

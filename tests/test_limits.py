@@ -1,0 +1,201 @@
+"""Quotas and request rates, as the configuration sets them."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import environment_of
+from harness.api_push import push_image
+from harness.identities import Identities
+from harness.images import image
+from harness.registry_client import OCI_INDEX, digest_of, index_manifest, new_repository, random_content, with_query
+from harness.server import Wharf
+
+
+@pytest.fixture
+def start(tmp_path, default_database):
+    """Starts a server with these lines of configuration."""
+    started = []
+
+    def start(config, **environment):
+        server = Wharf(
+            tmp_path / "wharf", config=config, environment={**environment_of(default_database), **environment}
+        )
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.finish()
+
+
+def refused(call, **parameters):
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+class TestQuotas:
+    """repositories-images.md 7: LimitExceededException names the quota and its value."""
+
+    def test_repositories(self, start):
+        server = start("[quotas]\nrepositories = 3\n")
+        ecr = server.client()
+        for name in ("one", "two", "three"):
+            ecr.create_repository(repositoryName=name)
+        code, message = refused(ecr.create_repository, repositoryName="four")
+        assert code == "LimitExceededException" and "'Registered repositories' of 3" in message
+        ecr.delete_repository(repositoryName="two")
+        ecr.create_repository(repositoryName="four")
+
+    def test_images(self, start):
+        """New images are refused, 403 on /v2; tags of known ones are not, and deleting makes room."""
+        server = start("[quotas]\nimages_per_repository = 2\n")
+        ecr, repository = server.client(), new_repository(server, "quota")
+        first = repository.push_image("v1")
+        repository.push_image("v2")
+        third = image("third", size=100)
+        code, message = refused(lambda: push_image(ecr, repository.name, third, "v3"))
+        assert code == "LimitExceededException" and "'Images per repository' of 2" in message
+        for blob in third.blobs:
+            repository.push_blob(blob)
+        answer = repository.client.put(repository.manifest("v3"), third.manifest, content_type=third.media_type)
+        answer.expect_error(403, "DENIED")
+        assert "'Images per repository' of 2" in answer.messages[0]
+        repository.push_manifest(first.body, "again")
+        push_image(ecr, repository_of(server, "elsewhere"), third, "v3")
+        ecr.batch_delete_image(repositoryName=repository.name, imageIds=[{"imageTag": "v2"}])
+        repository.push_manifest(third.manifest, "v3")
+
+    def test_images_of_a_repository_made_again(self, start):
+        """Deleting a whole repository and making it again begins at none."""
+        server = start("[quotas]\nimages_per_repository = 2\n")
+        ecr = server.client()
+        for _ in range(3):
+            ecr.create_repository(repositoryName="again")
+            for number in range(2):
+                push_image(ecr, "again", image(f"again-{number}", size=100), f"v{number}")
+            ecr.delete_repository(repositoryName="again", force=True)
+
+    def test_tags(self, start):
+        server = start("", WHARF_QUOTAS_TAGS_PER_IMAGE="2")
+        ecr, name = server.client(), repository_of(server, "tags")
+        made = image("tags", size=100)
+        for tag in ("a", "b"):
+            push_image(ecr, name, made, tag)
+        code, message = refused(lambda: push_image(ecr, name, made, "c"))
+        assert code == "LimitExceededException" and "'Tags per image'" in message and "2 tags" in message
+
+    def test_layers(self, start):
+        """The length of a layer on both faces, and the parts of an upload."""
+        server = start("[quotas]\nlayer_size_mib = 1\nlayer_parts = 2\n")
+        ecr, repository = server.client(), new_repository(server, "layers")
+        content = random_content(1024 * 1024 + 1)
+        target = with_query(repository.start_upload(), digest="sha256:" + "0" * 64)
+        answer = repository.client.put(target, content, content_type="application/octet-stream")
+        answer.expect_error(413, "SIZE_INVALID")
+        here = {
+            "repositoryName": repository.name,
+            "uploadId": ecr.initiate_layer_upload(repositoryName=repository.name)["uploadId"],
+        }
+
+        def part(first, data):
+            last = first + len(data) - 1
+            return ecr.upload_layer_part(**here, partFirstByte=first, partLastByte=last, layerPartBlob=data)
+
+        code, message = refused(lambda: part(0, content))
+        assert code == "LimitExceededException" and "'Layer size'" in message and "1048576 bytes" in message
+        part(0, b"a")
+        part(1, b"b")
+        code, message = refused(lambda: part(2, b"c"))
+        assert code == "LimitExceededException" and "'Layer parts'" in message and "2 parts" in message
+
+
+def repository_of(server, name):
+    server.client().create_repository(repositoryName=name)
+    return name
+
+
+class TestRates:
+    def test_api(self, start):
+        """ThrottlingException `Rate exceeded`, for this operation and registry alone, after authorization."""
+        server = start("[rates]\nput_image_per_second = 1\nget_authorization_token_per_second = 1\n")
+        ecr, name = server.client(), repository_of(server, "rates")
+        nobody = Identities(server).user()
+        for _ in range(3):
+            assert refused(nobody.client().get_authorization_token)[0] == "AccessDeniedException"
+        # More requests than a second of any machine has room for, even if some of them fall into the next one.
+        codes = [code_of(ecr.get_authorization_token) for _ in range(30)]
+        assert codes[0] is None and "ThrottlingException" in codes and set(codes) == {None, "ThrottlingException"}
+        for _ in range(10):
+            ecr.describe_repositories()
+        assert name
+
+    def test_registry(self, start):
+        """On /v2 429 TOOMANYREQUESTS with Retry-After; each request counts as its call of the API."""
+        server = start("[rates]\nbatch_get_image_per_second = 1\nget_download_url_for_layer_per_second = 1\n")
+        repository = new_repository(server, "rates")
+        pushed = repository.push_image("v1")
+        digest = json.loads(pushed.body)["layers"][0]["digest"]
+        for target in (repository.manifest("v1"), repository.blob(digest)):
+            answers = [repository.client.get(target, accept="*/*") for _ in range(50)]
+            assert answers[0].status == 200
+            throttled = [answer for answer in answers if answer.status == 429]
+            assert throttled and len(throttled) + sum(answer.status == 200 for answer in answers) == 50
+            throttled[0].expect_error(429, "TOOMANYREQUESTS")
+            assert throttled[0].messages == ["Rate exceeded"]
+            assert throttled[0].header("Retry-After") == "1"
+        for _ in range(20):
+            repository.client.head(repository.blob(digest)).expect(200)
+            repository.client.get(repository.tags).expect(200)
+
+    def test_pushes(self, start):
+        """Every step of a push has its rate."""
+        keys = ("initiate_layer_upload", "upload_layer_part", "complete_layer_upload", "put_image")
+        for key in keys:
+            server = start(f"[rates]\n{key}_per_second = 1\n")
+            repository = new_repository(server, "rates")
+            statuses = set()
+            for _ in range(30):
+                statuses |= push_statuses(repository)
+            assert 429 in statuses, key
+            server.stop()
+
+    def test_preset(self, start):
+        """The published rates of ECR, of which one can be lifted."""
+        server = start('[rates]\npreset = "ecr"\nput_image_per_second = 0\n')
+        repository = new_repository(server, "rates")
+        image_of = repository.push_image("v1")
+        for _ in range(30):
+            repository.push_manifest(image_of.body, "v2")
+
+    def test_unlimited_by_default(self, start):
+        server = start("")
+        repository = new_repository(server, "rates")
+        pushed = repository.push_image("v1")
+        for number in range(40):
+            repository.push_manifest(pushed.body, f"v{number}")
+
+
+def code_of(call):
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def push_statuses(repository):
+    """The statuses of a push that goes on as far as it is let."""
+    client, content = repository.client, random_content()
+    seen = [client.post(repository.uploads, content_length="0")]
+    location = seen[0].header("Location")
+    if location:
+        seen.append(client.patch(location, content, content_type="application/octet-stream"))
+        target = with_query(location, digest=digest_of(content))
+        seen.append(client.put(target, b"", content_length="0"))
+    body = index_manifest([], unique=content.hex())
+    seen.append(client.put(repository.manifest(digest_of(body)), body, content_type=OCI_INDEX))
+    return {answer.status for answer in seen}
