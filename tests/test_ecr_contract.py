@@ -509,7 +509,7 @@ def delete_repository_creation_template(ecr):
     assert deleted["repositoryCreationTemplate"] == made
 
 
-UNTAGGED_POLICY = json.dumps(
+KEEP_ONE_UNTAGGED = json.dumps(
     {
         "rules": [
             {
@@ -526,7 +526,7 @@ UNTAGGED_POLICY = json.dumps(
 @succeeds
 def put_lifecycle_policy(ecr):
     here = {"registryId": ecr.account, "repositoryName": ecr.repository()}
-    expected = {**here, "lifecyclePolicyText": UNTAGGED_POLICY}
+    expected = {**here, "lifecyclePolicyText": KEEP_ONE_UNTAGGED}
     assert ecr.call("PutLifecyclePolicy", **expected) == expected
     assert ecr.call("PutLifecyclePolicy", **expected) == expected
 
@@ -534,30 +534,30 @@ def put_lifecycle_policy(ecr):
 @succeeds
 def get_lifecycle_policy(ecr):
     name = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
     answer = ecr.call("GetLifecyclePolicy", repositoryName=name)
-    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
     wait_for(lambda: ecr.call("GetLifecyclePolicy", repositoryName=name)["lastEvaluatedAt"] > 0, "the first evaluation")
 
 
 @succeeds
 def delete_lifecycle_policy(ecr):
     name = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
     answer = ecr.call("DeleteLifecyclePolicy", repositoryName=name)
-    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
     ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName=name)
 
 
 @succeeds
 def start_lifecycle_policy_preview(ecr):
     name = ecr.repository()
-    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
+    answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
     assert answer["status"] == "IN_PROGRESS"
     stored = ecr.repository()
-    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=UNTAGGED_POLICY)
+    ecr.call("PutLifecyclePolicy", repositoryName=stored, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
     answer = ecr.call("StartLifecyclePolicyPreview", repositoryName=stored)
-    assert answer["lifecyclePolicyText"] == UNTAGGED_POLICY
+    assert answer["lifecyclePolicyText"] == KEEP_ONE_UNTAGGED
 
 
 def lifecycle_preview(ecr, name, **parameters):
@@ -572,7 +572,7 @@ def lifecycle_preview(ecr, name, **parameters):
 def get_lifecycle_policy_preview(ecr):
     name = ecr.repository()
     images = [ecr.image(name) for _ in range(3)]
-    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=UNTAGGED_POLICY)
+    ecr.call("StartLifecyclePolicyPreview", repositoryName=name, lifecyclePolicyText=KEEP_ONE_UNTAGGED)
     found = lifecycle_preview(ecr, name)
     assert found["status"] == "COMPLETE" and found["summary"] == {"expiringImageTotalCount": 2}
     first = lifecycle_preview(ecr, name, maxResults=1)
@@ -581,6 +581,96 @@ def get_lifecycle_policy_preview(ecr):
     oldest = lifecycle_preview(ecr, name, imageIds=[{"imageDigest": images[0].digest}])["previewResults"]
     assert [result["imageDigest"] for result in oldest] == [images[0].digest]
     assert lifecycle_preview(ecr, name, filter={"tagStatus": "TAGGED"})["previewResults"] == []
+
+
+def new_prefix():
+    return f"c{uuid.uuid4().hex[:20]}"
+
+
+def new_rule(ecr, prefix=None, **parameters):
+    parameters = {"upstreamRegistryUrl": "quay.io", **parameters}
+    return ecr.call("CreatePullThroughCacheRule", ecrRepositoryPrefix=prefix or new_prefix(), **parameters)
+
+
+def new_secret(ecr, value=None):
+    """The ARN of a secret that a rule may use; the value is that of a login unless another is given."""
+    name = f"ecr-pullthroughcache/{uuid.uuid4().hex}"
+    text = json.dumps({"username": "u", "accessToken": "t"} if value is None else value)
+    return ecr.wharf.client("secretsmanager").create_secret(Name=name, SecretString=text)["ARN"]
+
+
+def delete_rule(ecr, rule):
+    ecr.call("DeletePullThroughCacheRule", ecrRepositoryPrefix=rule["ecrRepositoryPrefix"])
+
+
+@succeeds
+def create_pull_through_cache_rule(ecr):
+    plain = new_rule(ecr)
+    # Terraform takes a prefix that it has not given for a change.
+    assert plain["upstreamRegistry"] == "quay" and "upstreamRepositoryPrefix" not in plain
+    assert plain["registryId"] == ecr.account and "credentialArn" not in plain
+    secret = new_secret(ecr)
+    full = new_rule(
+        ecr,
+        upstreamRegistryUrl="registry-1.docker.io",
+        upstreamRegistry="docker-hub",
+        upstreamRepositoryPrefix="library",
+        credentialArn=secret,
+        registryId=ecr.account,
+    )
+    assert (full["credentialArn"], full["upstreamRepositoryPrefix"]) == (secret, "library")
+    others = [("public.ecr.aws", "ecr-public"), ("registry.k8s.io", "k8s")]
+    others += [("210987654321.dkr.ecr.eu-west-1.amazonaws.com", "ecr")]
+    rules = [new_rule(ecr, prefix=f"{new_prefix()}/", upstreamRegistryUrl=url) for url, _ in others]
+    assert [rule["upstreamRegistry"] for rule in rules] == [kind for _, kind in others]
+    for rule in [plain, full, *rules]:
+        delete_rule(ecr, rule)
+
+
+@succeeds
+def describe_pull_through_cache_rules(ecr):
+    rules = [new_rule(ecr) for _ in range(3)]
+    prefixes = sorted(rule["ecrRepositoryPrefix"] for rule in rules)
+    found = ecr.call("DescribePullThroughCacheRules", ecrRepositoryPrefixes=prefixes)["pullThroughCacheRules"]
+    assert [rule["ecrRepositoryPrefix"] for rule in found] == prefixes
+    assert found[0]["updatedAt"] == found[0]["createdAt"]
+    paged, token = [], {}
+    while True:
+        page = ecr.call("DescribePullThroughCacheRules", maxResults=1, **token)
+        paged += [rule["ecrRepositoryPrefix"] for rule in page["pullThroughCacheRules"]]
+        if "nextToken" not in page:
+            break
+        token = {"nextToken": page["nextToken"]}
+    assert set(prefixes) <= set(paged) and paged == sorted(paged)
+    for rule in rules:
+        delete_rule(ecr, rule)
+
+
+@succeeds
+def update_pull_through_cache_rule(ecr):
+    rule = new_rule(ecr)
+    prefix, secret = rule["ecrRepositoryPrefix"], new_secret(ecr)
+    changed = ecr.call("UpdatePullThroughCacheRule", ecrRepositoryPrefix=prefix, credentialArn=secret)
+    assert changed["credentialArn"] == secret and changed["updatedAt"] >= rule["createdAt"]
+    role = "arn:aws:iam::123456789012:role/puller"
+    changed = ecr.call("UpdatePullThroughCacheRule", ecrRepositoryPrefix=prefix, customRoleArn=role)
+    assert (changed["credentialArn"], changed["customRoleArn"]) == (secret, role)
+    delete_rule(ecr, rule)
+
+
+@succeeds
+def delete_pull_through_cache_rule(ecr):
+    rule = new_rule(ecr)
+    deleted = ecr.call("DeletePullThroughCacheRule", ecrRepositoryPrefix=f"{rule['ecrRepositoryPrefix']}/")
+    assert deleted["upstreamRegistryUrl"] == "quay.io"
+
+
+@succeeds
+def validate_pull_through_cache_rule(ecr):
+    rule = new_rule(ecr)
+    found = ecr.call("ValidatePullThroughCacheRule", ecrRepositoryPrefix=rule["ecrRepositoryPrefix"])
+    assert found["isValid"] and "failure" not in found
+    delete_rule(ecr, rule)
 
 
 IMPLEMENTED = sorted(SUCCESSES)
@@ -635,10 +725,10 @@ BY_REPOSITORY = {
     "SetRepositoryPolicy": {"policyText": REPOSITORY_POLICY},
     "GetRepositoryPolicy": {},
     "DeleteRepositoryPolicy": {},
-    "PutLifecyclePolicy": {"lifecyclePolicyText": UNTAGGED_POLICY},
+    "PutLifecyclePolicy": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
     "GetLifecyclePolicy": {},
     "DeleteLifecyclePolicy": {},
-    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": UNTAGGED_POLICY},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
     "GetLifecyclePolicyPreview": {},
 }
 
@@ -1067,7 +1157,7 @@ def preview_of_images_and_paging(ecr):
 
 
 def lifecycle_rule(**changes):
-    rule = json.loads(UNTAGGED_POLICY)["rules"][0]
+    rule = json.loads(KEEP_ONE_UNTAGGED)["rules"][0]
     return {**rule, **changes}
 
 
@@ -1090,7 +1180,7 @@ for name in ("PutLifecyclePolicy", "StartLifecyclePolicyPreview"):
             message = f"{frame}'Lifecycle policy validation failure: {problem}'"
             return {"repositoryName": ecr.repository(), "lifecyclePolicyText": text}, message
 
-    for text in ("{}", UNTAGGED_POLICY + " " * 30_720):
+    for text in ("{}", KEEP_ONE_UNTAGGED + " " * 30_720):
 
         @provokes(name, INVALID)
         def lifecycle_policy_of_bad_length(ecr, text=text):
@@ -1206,7 +1296,7 @@ BAD_TEMPLATES = {
         {"repositoryPolicy": "{"},
         {"repositoryPolicy": REPOSITORY_POLICY + " " * 10_240},
         {"lifecyclePolicy": "{" + " " * 200},
-        {"lifecyclePolicy": UNTAGGED_POLICY + " " * 30_720},
+        {"lifecyclePolicy": KEEP_ONE_UNTAGGED + " " * 30_720},
         {"lifecyclePolicy": '{"rules": []}'},
         {"resourceTags": [{"Key": "aws:k", "Value": "v"}]},
         {"resourceTags": [{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}]},
@@ -1239,12 +1329,141 @@ def template_for_nothing(ecr):
 
 
 # Modelled errors that nobody can provoke from outside here, with the reason.
+# Parameters that are complete but for the prefix.
+BY_PREFIX = {
+    "CreatePullThroughCacheRule": {"upstreamRegistryUrl": "quay.io"},
+    "UpdatePullThroughCacheRule": {"customRoleArn": "arn:aws:iam::123456789012:role/puller"},
+    "DeletePullThroughCacheRule": {},
+    "ValidatePullThroughCacheRule": {},
+}
+
+for name, parameters in BY_PREFIX.items():
+    for prefix in [None, "a", "a" * 31, "Not/A/Prefix", "a//b"]:
+
+        @provokes(name, "ValidationException")
+        def bad_rule_prefix(ecr, parameters=parameters, prefix=prefix):
+            return {**parameters, **({} if prefix is None else {"ecrRepositoryPrefix": prefix})}
+
+    @provokes(name, INVALID)
+    def other_registry(ecr, parameters=parameters):
+        return {**parameters, "ecrRepositoryPrefix": new_prefix(), "registryId": "210987654321"}
+
+    if name != "CreatePullThroughCacheRule":
+
+        @provokes(name, "PullThroughCacheRuleNotFoundException")
+        def absent_rule(ecr, parameters=parameters):
+            prefix = new_prefix()
+            text = f"The pull through cache rule with prefix '{prefix}' does not exist in the registry with id "
+            return {**parameters, "ecrRepositoryPrefix": prefix}, f"{text}'{ecr.account}'"
+
+
+@provokes("DescribePullThroughCacheRules", "PullThroughCacheRuleNotFoundException")
+def one_of_the_rules(ecr):
+    return {"ecrRepositoryPrefixes": [new_prefix()]}
+
+
+@provokes("DescribePullThroughCacheRules", "ValidationException")
+def one_bad_prefix(ecr):
+    return {"ecrRepositoryPrefixes": ["Not/A/Prefix"]}
+
+
+@provokes("DescribePullThroughCacheRules", INVALID)
+def prefixes_and_paging(ecr):
+    return {"ecrRepositoryPrefixes": ["quay"], "maxResults": 1}
+
+
+@provokes("DescribePullThroughCacheRules", INVALID)
+def no_prefixes(ecr):
+    return {"ecrRepositoryPrefixes": []}
+
+
+@provokes("CreatePullThroughCacheRule", "PullThroughCacheRuleAlreadyExistsException")
+def same_prefix_but_for_the_slash(ecr):
+    return {"ecrRepositoryPrefix": f"{new_rule(ecr)['ecrRepositoryPrefix']}/", "upstreamRegistryUrl": "quay.io"}
+
+
+UNSUPPORTED = "UnsupportedUpstreamRegistryException"
+for url in ["example.com", "quay.io:5000", "https://quay.io", "http://quay.io", "", "quay.io/x", "127.0.0.1:5000"]:
+
+    @provokes("CreatePullThroughCacheRule", UNSUPPORTED)
+    def unknown_upstream(ecr, url=url):
+        return {"ecrRepositoryPrefix": new_prefix(), "upstreamRegistryUrl": url}
+
+
+for url in ["registry-1.docker.io", "ghcr.io", "registry.gitlab.com", "a.azurecr.io", "cgr.dev"]:
+
+    @provokes("CreatePullThroughCacheRule", UNSUPPORTED)
+    def upstream_that_needs_a_secret(ecr, url=url):
+        return {"ecrRepositoryPrefix": new_prefix(), "upstreamRegistryUrl": url}
+
+
+@provokes("CreatePullThroughCacheRule", "ValidationException")
+def no_upstream(ecr):
+    return {"ecrRepositoryPrefix": new_prefix()}
+
+
+@provokes("CreatePullThroughCacheRule", "ValidationException")
+def no_such_kind(ecr):
+    return {"ecrRepositoryPrefix": new_prefix(), "upstreamRegistryUrl": "quay.io", "upstreamRegistry": "docker"}
+
+
+@provokes("CreatePullThroughCacheRule", INVALID)
+def another_kind(ecr):
+    return {"ecrRepositoryPrefix": new_prefix(), "upstreamRegistryUrl": "quay.io", "upstreamRegistry": "k8s"}
+
+
+@provokes("CreatePullThroughCacheRule", INVALID)
+def root_of_a_part(ecr):
+    return {"ecrRepositoryPrefix": "ROOT", "upstreamRegistryUrl": "quay.io", "upstreamRepositoryPrefix": "part"}
+
+
+@provokes(
+    "UpdatePullThroughCacheRule",
+    INVALID,
+    "Invalid input: Please set either credential arn or role arn to update the credential",
+)
+def nothing_to_update(ecr):
+    return {"ecrRepositoryPrefix": new_rule(ecr)["ecrRepositoryPrefix"]}
+
+
+def with_secret(ecr, operation, arn):
+    """Parameters that are good but for the secret."""
+    if operation == "UpdatePullThroughCacheRule":
+        return {"ecrRepositoryPrefix": new_rule(ecr)["ecrRepositoryPrefix"], "credentialArn": arn}
+    return {"ecrRepositoryPrefix": new_prefix(), "upstreamRegistryUrl": "ghcr.io", "credentialArn": arn}
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/absent-abcdef"
+for name in ["CreatePullThroughCacheRule", "UpdatePullThroughCacheRule"]:
+
+    @provokes(name, "SecretNotFoundException")
+    def absent_secret(ecr, name=name):
+        return with_secret(ecr, name, SECRET)
+
+    @provokes(name, "UnableToAccessSecretException")
+    def secret_elsewhere(ecr, name=name):
+        return with_secret(ecr, name, SECRET.replace("us-east-1", "eu-west-1"))
+
+    for value in ["text", {"username": "u"}, {"username": "u", "accessToken": ""}]:
+
+        @provokes(name, "UnableToDecryptSecretValueException")
+        def secret_of_another_form(ecr, name=name, value=value):
+            return with_secret(ecr, name, new_secret(ecr, value))
+
+    for arn in ["short", SECRET.replace("ecr-pullthroughcache", "other"), SECRET + "a" * 600]:
+
+        @provokes(name, "ValidationException")
+        def no_secrets_arn(ecr, name=name, arn=arn):
+            return with_secret(ecr, name, arn)
+
+
 NOT_PROVOKED = {
+    ("CreatePullThroughCacheRule", "LimitExceededException"): "test_pull_through_cache.py does, on a server of its own",
     "ServerException": "a fault of the server, not of a request",
     "KmsException": "there are no KMS keys yet",
-    "UnableToGetUpstreamImageException": "there is no pull through cache yet",
-    "UnableToGetUpstreamLayerException": "there is no pull through cache yet",
-    "UnableToListUpstreamImageReferrersException": "there is no pull through cache yet",
+    "UnableToGetUpstreamImageException": "test_pull_through_cache.py does, with upstreams of its own",
+    "UnableToGetUpstreamLayerException": "test_pull_through_cache.py does, with upstreams of its own",
+    "UnableToListUpstreamImageReferrersException": "test_pull_through_cache.py does, with upstreams of its own",
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",

@@ -22,6 +22,7 @@ class Ecr:
     """One account's registry through the API."""
 
     def __init__(self, wharf, signing=None):
+        self.wharf = wharf
         self.api = AwsApi(wharf, signing)
         self.account = wharf.account
         self.region = wharf.region

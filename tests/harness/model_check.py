@@ -67,6 +67,23 @@ ALWAYS_PRESENT = {
     "GetRegistryPolicyResponse": {"registryId", "policyText"},
     "DeleteRegistryPolicyResponse": {"registryId", "policyText"},
     "DescribeRegistryResponse": {"registryId", "replicationConfiguration"},
+    "PullThroughCacheRule": {
+        "ecrRepositoryPrefix",
+        "upstreamRegistryUrl",
+        "registryId",
+        "createdAt",
+        "updatedAt",
+    },
+    "CreatePullThroughCacheRuleResponse": {
+        "ecrRepositoryPrefix",
+        "upstreamRegistryUrl",
+        "registryId",
+        "createdAt",
+    },
+    "DescribePullThroughCacheRulesResponse": {"pullThroughCacheRules"},
+    "UpdatePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "registryId", "updatedAt"},
+    "DeletePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "upstreamRegistryUrl", "registryId", "createdAt"},
+    "ValidatePullThroughCacheRuleResponse": {"ecrRepositoryPrefix", "registryId", "upstreamRegistryUrl", "isValid"},
     "RepositoryCreationTemplate": {
         "prefix",
         "encryptionConfiguration",
@@ -100,6 +117,9 @@ ALWAYS_PRESENT = {
     "DeleteResourcePolicyResponse": {"ARN", "Name"},
     "GetRandomPasswordResponse": {"RandomPassword"},
     "PutAccountSettingResponse": {"name", "value"},
+    "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
+    "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
+    "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
     "PutLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText"},
     "GetLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "lastEvaluatedAt"},
     "DeleteLifecyclePolicyResponse": {"registryId", "repositoryName", "lifecyclePolicyText", "lastEvaluatedAt"},
@@ -121,9 +141,6 @@ ALWAYS_PRESENT = {
     },
     "LifecyclePolicyRuleAction": {"type"},
     "LifecyclePolicyPreviewSummary": {"expiringImageTotalCount"},
-    "RegisterPullTimeUpdateExclusionResponse": {"principalArn", "createdAt"},
-    "DeregisterPullTimeUpdateExclusionResponse": {"principalArn"},
-    "ListPullTimeUpdateExclusionsResponse": {"pullTimeUpdateExclusions"},
 }
 
 # Timestamps that are 0 for what never happened (lifecycle.md 4).

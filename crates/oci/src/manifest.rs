@@ -88,6 +88,8 @@ pub struct NamedBlob<'a> {
     pub digest: Digest,
     /// The media type that the manifest gives it.
     pub media_type: &'a str,
+    /// Its length in bytes, if the manifest says; Docker schema 1 does not.
+    pub size_bytes: Option<u64>,
     /// Whether the repository must have it before the manifest.
     pub is_required: bool,
 }
@@ -251,7 +253,12 @@ impl Manifest {
     pub fn blobs(&self) -> Vec<NamedBlob<'_>> {
         const SCHEMA_V1_LAYER: &str = "application/vnd.docker.container.image.rootfs.diff+x-gtar";
         fn required(descriptor: &Descriptor) -> NamedBlob<'_> {
-            NamedBlob { digest: descriptor.digest, media_type: &descriptor.media_type, is_required: true }
+            NamedBlob {
+                digest: descriptor.digest,
+                media_type: &descriptor.media_type,
+                size_bytes: Some(descriptor.size),
+                is_required: true,
+            }
         }
         let mut seen = std::collections::HashSet::new();
         let named: Vec<NamedBlob<'_>> = match &self.kind {
@@ -263,7 +270,12 @@ impl Manifest {
             ManifestKind::Artifact { blobs } => blobs.iter().map(required).collect(),
             ManifestKind::SchemaV1 { layers } => layers
                 .iter()
-                .map(|digest| NamedBlob { digest: *digest, media_type: SCHEMA_V1_LAYER, is_required: true })
+                .map(|digest| NamedBlob {
+                    digest: *digest,
+                    media_type: SCHEMA_V1_LAYER,
+                    size_bytes: None,
+                    is_required: true,
+                })
                 .collect(),
             ManifestKind::Index { .. } => Vec::new(),
         };

@@ -12,6 +12,7 @@ use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::policy_cache::PolicyCache;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
@@ -101,6 +102,8 @@ pub struct App {
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.
     pub pull_times: PullTimes,
+    /// The pull through cache.
+    pub cache: Cache,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Wake,
     /// Where events go.

@@ -163,6 +163,7 @@ impl Server {
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
+            cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::new(Events::new(&config.events)?),
         });

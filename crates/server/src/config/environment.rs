@@ -11,6 +11,8 @@ pub(super) enum Form {
     Truth,
     /// A TOML array of tables.
     Tables,
+    /// A TOML table.
+    Table,
 }
 
 impl Form {
@@ -24,13 +26,18 @@ impl Form {
                 value.parse::<u32>().map_err(|_| ConfigError(format!("{name} '{value}' is not a number")))?.into(),
             ),
             Self::Truth => value.parse::<bool>().map_err(|_| wrong("true or false"))?.into(),
-            Self::Tables => toml::from_str::<toml::Table>(&format!("value = {value}"))
-                .ok()
-                .and_then(|mut table| table.remove("value"))
+            Self::Tables => toml_value(value)
                 .filter(toml::Value::is_array)
                 .ok_or_else(|| wrong("a TOML array such as [{id = \"…\", …}]"))?,
+            Self::Table => toml_value(value)
+                .filter(toml::Value::is_table)
+                .ok_or_else(|| wrong("a TOML table such as {\"quay.io\" = \"https://…\"}"))?,
         })
     }
+}
+
+fn toml_value(text: &str) -> Option<toml::Value> {
+    toml::from_str::<toml::Table>(&format!("value = {text}")).ok()?.remove("value")
 }
 
 /// Every variable, and the key that it sets.
@@ -54,7 +61,6 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_ARCHIVE_DIR", "archive.dir", Form::Text),
     ("WHARF_OIDC_ALLOW_PRIVATE_NETWORKS", "oidc.allow_private_networks", Form::Truth),
     ("WHARF_OIDC_ISSUERS", "oidc.issuers", Form::Tables),
-    ("WHARF_LIFECYCLE_INTERVAL_HOURS", "lifecycle.interval_hours", Form::Number),
     ("WHARF_QUOTAS_REPOSITORIES", "quotas.repositories", Form::Number),
     ("WHARF_QUOTAS_IMAGES_PER_REPOSITORY", "quotas.images_per_repository", Form::Number),
     ("WHARF_QUOTAS_TAGS_PER_IMAGE", "quotas.tags_per_image", Form::Number),
@@ -85,6 +91,19 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_EVENTS_FILE_FILTER", "events.file.filter", Form::Text),
     ("WHARF_EVENTS_FILE_ROTATE_MIB", "events.file.rotate_mib", Form::Number),
     ("WHARF_EVENTS_FILE_KEEP_FILES", "events.file.keep_files", Form::Number),
+    ("WHARF_LIFECYCLE_INTERVAL_HOURS", "lifecycle.interval_hours", Form::Number),
+    ("WHARF_PULL_THROUGH_CACHE_ALLOW_ANY_UPSTREAM", "pull_through_cache.allow_any_upstream", Form::Truth),
+    ("WHARF_PULL_THROUGH_CACHE_ALLOW_HTTP", "pull_through_cache.allow_http", Form::Truth),
+    ("WHARF_PULL_THROUGH_CACHE_ALLOW_PRIVATE_NETWORKS", "pull_through_cache.allow_private_networks", Form::Truth),
+    ("WHARF_PULL_THROUGH_CACHE_ALLOW", "pull_through_cache.allow", Form::List),
+    ("WHARF_PULL_THROUGH_CACHE_DENY", "pull_through_cache.deny", Form::List),
+    ("WHARF_PULL_THROUGH_CACHE_CA_FILE", "pull_through_cache.ca_file", Form::Text),
+    ("WHARF_PULL_THROUGH_CACHE_CHECK_HOURS", "pull_through_cache.check_hours", Form::Number),
+    ("WHARF_PULL_THROUGH_CACHE_ENDPOINTS", "pull_through_cache.endpoints", Form::Table),
+    ("WHARF_MIRROR_ANONYMOUS", "mirror.anonymous", Form::Truth),
+    ("WHARF_MIRROR_ACCOUNT", "mirror.account", Form::Text),
+    ("WHARF_MIRROR_REGION", "mirror.region", Form::Text),
+    ("WHARF_MIRROR_REGISTRIES", "mirror.registries", Form::List),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),

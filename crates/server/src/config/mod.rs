@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 use store::blob::ServiceKey;
+use store::tables::registry_id::RegistryId;
 
 use crate::app::Limits;
+use crate::cache::mirror::MirrorSettings;
+use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::credentials;
 use crate::events::Events;
 use crate::http::hosts::PublicUrl;
@@ -27,7 +30,8 @@ use environment::{ENVIRONMENT, set};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use sections::{
-    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, OidcConfig, TlsConfig,
+    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig,
+    PullThroughCacheConfig, TlsConfig,
 };
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
@@ -109,12 +113,18 @@ pub struct Config {
     /// OpenID Connect issuers whose tokens AssumeRoleWithWebIdentity takes.
     #[serde(default)]
     pub oidc: OidcConfig,
-    /// Lifecycle policies.
-    #[serde(default)]
-    pub lifecycle: LifecycleConfig,
     /// Where events go.
     #[serde(default)]
     pub events: EventsConfig,
+    /// Lifecycle policies.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
+    /// Where the pull through cache may go.
+    #[serde(default)]
+    pub pull_through_cache: PullThroughCacheConfig,
+    /// The transparent mirror.
+    #[serde(default)]
+    pub mirror: MirrorConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -263,6 +273,40 @@ impl Config {
         Ok(SourceConfig { allow_private_networks: self.oidc.allow_private_networks, files })
     }
 
+    /// Where the pull through cache may go.
+    pub(crate) fn cache_settings(&self) -> Result<CacheSettings, ConfigError> {
+        CacheSettings::read(&self.pull_through_cache)
+    }
+
+    /// Who may use the transparent mirror without a token.
+    pub(crate) fn mirror_settings(&self) -> Result<MirrorSettings, ConfigError> {
+        let config = &self.mirror;
+        let registries = config.registries.iter().map(|registry| registry.to_ascii_lowercase()).collect();
+        if !config.anonymous {
+            return Ok(MirrorSettings { anonymous: None, registries });
+        }
+        let default = self.account_id.as_deref().unwrap_or(credentials::DEFAULT_ACCOUNT);
+        let accounts: Vec<&str> = match self.accounts.as_slice() {
+            [] => vec![default],
+            several => several.iter().map(|account| account.id.as_str()).collect(),
+        };
+        let regions = self.regions()?;
+        let wrong = |key: &str, text: &str| ConfigError(format!("mirror.{key}: '{text}' is none of this server's"));
+        let account = config.account.as_deref().unwrap_or(accounts[0]);
+        if !accounts.contains(&account) {
+            return Err(wrong("account", account));
+        }
+        let account = account.parse().map_err(|_| wrong("account", account))?;
+        let region = match &config.region {
+            None => regions[0].clone(),
+            Some(name) => {
+                let found = regions.iter().find(|region| region.as_str() == name);
+                found.cloned().ok_or_else(|| wrong("region", name))?
+            }
+        };
+        Ok(MirrorSettings { anonymous: Some(RegistryId { account, region }), registries })
+    }
+
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -290,6 +334,8 @@ impl Config {
         note(self.quotas.quotas().map(drop));
         note(self.audit.settings().map(drop));
         note(Events::new(&self.events).map(drop));
+        note(self.cache_settings().map(drop));
+        note(self.mirror_settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -350,6 +396,7 @@ impl Config {
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
         config.audit = self.audit.filled();
+        config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }

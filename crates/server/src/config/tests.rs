@@ -132,6 +132,7 @@ fn every_key_can_come_from_the_environment() {
             ("WHARF_EVENTS_NATS", _) => "[{url = \"nats://localhost\", subject = \"a.b\"}]",
             ("WHARF_EVENTS_FILE_FILTER", _) => "{\"source\": [\"wharf\"]}",
             ("WHARF_OIDC_ISSUERS", _) => "[{url = \"u\", jwks_file = \"f\"}]",
+            (_, Form::Table) => "{\"quay.io\" = \"https://mirror.example.com\"}",
             (_, Form::Number) => "7",
             (_, Form::Truth) => "true",
             _ => "text",

@@ -1,10 +1,11 @@
 //! BatchCheckLayerAvailability: which layers a repository has.
 
-use oci::RepositoryName;
+use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
-use store::tables::{repositories, repository_blobs};
+use store::tables::{repositories, repository_blobs, upstream_blobs};
 
 use super::constraints;
 use super::errors::EcrError;
@@ -98,6 +99,27 @@ impl Operation for BatchCheckLayerAvailability {
     }
 }
 
+/// A layer as far as it is known.
+struct Known {
+    availability: &'static str,
+    size_bytes: Option<u64>,
+    media_type: Option<String>,
+}
+
+/// What is known of a layer that the repository has, or that is still upstream and comes when it is read.
+fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Known>, StoreError> {
+    if let Some(blob) = repository_blobs::find(tx, repository_id, digest)? {
+        let availability = if blob.is_archived() { "ARCHIVED" } else { "AVAILABLE" };
+        let size_bytes = Some(blob.stored.size_bytes);
+        return Ok(Some(Known { availability, size_bytes, media_type: blob.media_type }));
+    }
+    Ok(upstream_blobs::find(tx, repository_id, digest)?.map(|blob| Known {
+        availability: "AVAILABLE",
+        size_bytes: blob.size_bytes,
+        media_type: Some(blob.media_type),
+    }))
+}
+
 /// Which of the layers a repository has; none at all if it is not there yet.
 fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String]) -> Result<Output, RegistryError> {
     let mut output = Output { layers: Vec::new(), failures: Vec::new() };
@@ -112,19 +134,15 @@ fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String])
             output.failures.push(LayerFailure { layer_digest, failure_code, failure_reason });
             continue;
         }
-        let blob = match (repository_id, text.parse()) {
-            (Some(id), Ok(digest)) => repository_blobs::find(tx, id, &digest)?,
+        let known = match (repository_id, text.parse()) {
+            (Some(id), Ok(digest)) => find(tx, id, &digest)?,
             (None, _) | (_, Err(_)) => None,
         };
         output.layers.push(Layer {
             layer_digest,
-            layer_availability: match &blob {
-                Some(blob) if blob.is_archived() => "ARCHIVED",
-                Some(_) => "AVAILABLE",
-                None => "UNAVAILABLE",
-            },
-            layer_size: blob.as_ref().map(|blob| blob.stored.size_bytes),
-            media_type: blob.and_then(|blob| blob.media_type).filter(|text| !text.is_empty()),
+            layer_availability: known.as_ref().map_or("UNAVAILABLE", |known| known.availability),
+            layer_size: known.as_ref().and_then(|known| known.size_bytes),
+            media_type: known.and_then(|known| known.media_type).filter(|text| !text.is_empty()),
         });
     }
     Ok(output)

@@ -74,7 +74,7 @@ impl Operation for BatchDeleteImage {
                     Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
                     // No code of ECR's means this; what this one says of the image is nearest.
                     Err(NotDeleted::Protected(protected)) => {
-                        output.failures.push(ImageFailure::new(id.clone(), "ImageInaccessible", protected.to_string()))
+                        output.failures.push(ImageFailure::new(id.clone(), "ImageInaccessible", protected.to_string()));
                     }
                     Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
                         id.clone(),

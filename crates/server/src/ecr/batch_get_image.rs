@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
@@ -11,6 +12,9 @@ use super::errors::EcrError;
 use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::cache;
+use crate::cache::failure::CacheFailure;
+use crate::cache::upstream::UpstreamFailure;
 use crate::events::event::Place;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
@@ -70,9 +74,13 @@ impl Operation for BatchGetImage {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, ids, accepted } = checked;
+        let mut output = Output { images: Vec::new(), failures: Vec::new() };
+        let ids = prepare(call, &registry, &name, ids, &mut output.failures).await?;
+        if ids.is_empty() {
+            return Ok(output);
+        }
         let place = (registry.clone(), name.clone());
         call.app().db.read_point(move |tx| require(tx, &place.0, &place.1)).await?;
-        let mut output = Output { images: Vec::new(), failures: Vec::new() };
         let mut bytes = 0;
         let mut answered = HashSet::new();
         for id in ids {
@@ -108,6 +116,43 @@ impl Operation for BatchGetImage {
         }
         Ok(output)
     }
+}
+
+/// Has images imported that a rule fills the repository with; returns those that are still to be looked for.
+async fn prepare(
+    call: &Call<'_>,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    ids: Vec<ImageIdentifier>,
+    failures: &mut Vec<ImageFailure>,
+) -> Result<Vec<ImageIdentifier>, EcrError> {
+    let mut rest = Vec::with_capacity(ids.len());
+    for id in ids {
+        let prepared = match id.selector() {
+            Ok(selector) => cache::pull::prepare(call.http, &call.caller, registry, name, &selector).await,
+            Err(_) => Ok(()),
+        };
+        let code = match &prepared {
+            Ok(()) | Err(CacheFailure::Upstream(UpstreamFailure::NotFound)) => {
+                rest.push(id);
+                continue;
+            }
+            Err(CacheFailure::Upstream(UpstreamFailure::AccessDenied(_)) | CacheFailure::Credentials(_)) => {
+                "UpstreamAccessDenied"
+            }
+            Err(CacheFailure::Upstream(UpstreamFailure::TooManyRequests)) => "UpstreamTooManyRequests",
+            Err(CacheFailure::Upstream(UpstreamFailure::Unavailable(_))) => "UpstreamUnavailable",
+            Err(CacheFailure::Storage(kind, text)) => return Err(StoreError::new(*kind, text.clone()).into()),
+            Err(
+                failure @ (CacheFailure::Upstream(UpstreamFailure::Unusable(_))
+                | CacheFailure::NoRule(..)
+                | CacheFailure::Refused(_)),
+            ) => return Err(EcrError::UnableToGetUpstreamImage(failure.to_string())),
+        };
+        let reason = prepared.err().map(|failure| failure.to_string()).unwrap_or_default();
+        failures.push(ImageFailure::new(id, code, reason));
+    }
+    Ok(rest)
 }
 
 type Found = (oci::Digest, String, String);

@@ -7,6 +7,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::aws_api::operation::IntoAwsError;
+use crate::cache::credentials::CredentialsError;
 use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
 
 /// What an operation answers with instead of its output.
@@ -74,6 +75,24 @@ pub enum EcrError {
     TooManyParts(u64),
     /// The answer would hold more bytes of manifests than one may.
     AnswerTooLarge(usize),
+    /// There is a rule for the prefix.
+    PullThroughCacheRuleAlreadyExists(RepositoryPrefix, RegistryId),
+    /// There is no rule for the prefix.
+    PullThroughCacheRuleNotFound(RepositoryPrefix, RegistryId),
+    /// A registry may have at most so many rules.
+    TooManyPullThroughCacheRules(i64),
+    /// A rule may not name that upstream; says why.
+    UnsupportedUpstreamRegistry(String),
+    /// An update of a rule that changes nothing.
+    NoCredentialToUpdate,
+    /// An image that the upstream has cannot be taken; says why.
+    UnableToGetUpstreamImage(String),
+    /// A layer that is still upstream cannot be had; says why.
+    UnableToGetUpstreamLayer(String),
+    /// The upstream does not say what refers to an image; says why.
+    UnableToListUpstreamImageReferrers(String),
+    /// The secret of a rule cannot be used.
+    Credentials(CredentialsError),
     /// What both faces of the registry can refuse.
     Registry(RegistryError),
 }
@@ -100,6 +119,12 @@ impl From<RegistryError> for EcrError {
 impl From<StoreError> for EcrError {
     fn from(error: StoreError) -> Self {
         Self::Registry(error.into())
+    }
+}
+
+impl From<CredentialsError> for EcrError {
+    fn from(error: CredentialsError) -> Self {
+        Self::Credentials(error)
     }
 }
 
@@ -217,6 +242,42 @@ impl IntoAwsError for EcrError {
                 "LimitExceededException",
                 format!("The manifests have more than {limit} bytes together. Ask for fewer images at once."),
             ),
+            Self::PullThroughCacheRuleAlreadyExists(prefix, registry) => AwsError::new(
+                "PullThroughCacheRuleAlreadyExistsException",
+                format!(
+                    "A pull through cache rule with prefix '{prefix}' already exists in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::PullThroughCacheRuleNotFound(prefix, registry) => AwsError::new(
+                "PullThroughCacheRuleNotFoundException",
+                format!(
+                    "The pull through cache rule with prefix '{prefix}' does not exist in the registry with id '{}'",
+                    registry.account
+                ),
+            ),
+            Self::TooManyPullThroughCacheRules(limit) => AwsError::new(
+                "LimitExceededException",
+                format!("A registry can have at most {limit} pull through cache rules"),
+            ),
+            Self::UnsupportedUpstreamRegistry(text) => AwsError::new("UnsupportedUpstreamRegistryException", text),
+            Self::NoCredentialToUpdate => AwsError::new(
+                "InvalidParameterException",
+                "Invalid input: Please set either credential arn or role arn to update the credential",
+            ),
+            Self::UnableToGetUpstreamImage(text) => AwsError::new("UnableToGetUpstreamImageException", text),
+            Self::UnableToGetUpstreamLayer(text) => AwsError::new("UnableToGetUpstreamLayerException", text),
+            Self::UnableToListUpstreamImageReferrers(text) => {
+                AwsError::new("UnableToListUpstreamImageReferrersException", text)
+            }
+            Self::Credentials(error) => match error {
+                CredentialsError::NotFound(_) => AwsError::new("SecretNotFoundException", error.to_string()),
+                CredentialsError::NotAccessible(_) => AwsError::new("UnableToAccessSecretException", error.to_string()),
+                CredentialsError::NotReadable(_) => {
+                    AwsError::new("UnableToDecryptSecretValueException", error.to_string())
+                }
+                CredentialsError::Store(error) => registry_error(error.into(), request_id),
+            },
             Self::Registry(error) => registry_error(error, request_id),
         }
     }

@@ -3,6 +3,7 @@
 use oci::Digest;
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
@@ -10,7 +11,8 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::auth::download_url::{self, Grant};
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::blobs;
+use crate::cache::blobs::{self, Found};
+use crate::cache::failure::CacheFailure;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 
 /// The operation.
@@ -61,8 +63,19 @@ impl Operation for GetDownloadUrlForLayer {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
-        let blob = blobs::find_readable(call.app(), &registry, &name, digest).await?;
-        if blob.image_count == 0 {
+        let image_count = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
+            Found::Here(blob) => blob.image_count,
+            Found::Awaited(blob) => {
+                // The URL is of use only if the upstream has the layer; so it is on its way when the client comes.
+                let app = &call.http.app;
+                app.cache.blobs.begin(app, &blob).await.map_err(|failure| match failure {
+                    CacheFailure::Storage(kind, text) => StoreError::new(kind, text).into(),
+                    failure => EcrError::UnableToGetUpstreamLayer(failure.to_string()),
+                })?;
+                blob.known.image_count
+            }
+        };
+        if image_count == 0 {
             return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
         }
         let base = call.http.registry_url(&registry);

@@ -14,6 +14,7 @@ use super::errors::EcrError;
 use super::paging::{self, List, Page};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::cache;
 use crate::registry::errors::RegistryError;
 use crate::registry::referrers;
 use crate::registry::repositories::require;
@@ -131,6 +132,12 @@ impl Operation for ListImageReferrers {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let prepared = match checked.subject {
+            Some(subject) => {
+                cache::referrers::prepare(call.http, &call.caller, &checked.registry, &checked.name, subject).await
+            }
+            None => Ok(()),
+        };
         let output = call.app().db.read(move |tx| {
             let repository = require(tx, &checked.registry, &checked.name)?;
             let Some(subject) = checked.subject else {
@@ -148,6 +155,13 @@ impl Operation for ListImageReferrers {
                 referrers: page.referrers.into_iter().map(Referrer::new).collect(),
             })
         });
-        Ok(output.await?)
+        let output = output.await?;
+        match prepared {
+            // What is cached is better than nothing.
+            Err(failure) if output.referrers.is_empty() => {
+                Err(EcrError::UnableToListUpstreamImageReferrers(failure.to_string()))
+            }
+            Ok(()) | Err(_) => Ok(output),
+        }
     }
 }

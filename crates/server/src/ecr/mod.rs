@@ -4,6 +4,7 @@ mod constraints;
 mod creation_templates;
 mod errors;
 mod paging;
+mod pull_through_cache_rules;
 mod resource_tags;
 mod shapes;
 
@@ -11,15 +12,18 @@ mod batch_check_layer_availability;
 mod batch_delete_image;
 mod batch_get_image;
 mod complete_layer_upload;
+mod create_pull_through_cache_rule;
 mod create_repository;
 mod create_repository_creation_template;
 mod delete_lifecycle_policy;
+mod delete_pull_through_cache_rule;
 mod delete_registry_policy;
 mod delete_repository;
 mod delete_repository_creation_template;
 mod delete_repository_policy;
 mod deregister_pull_time_update_exclusion;
 mod describe_images;
+mod describe_pull_through_cache_rules;
 mod describe_registry;
 mod describe_repositories;
 mod describe_repository_creation_templates;
@@ -47,8 +51,10 @@ mod start_lifecycle_policy_preview;
 mod tag_resource;
 mod untag_resource;
 mod update_image_storage_class;
+mod update_pull_through_cache_rule;
 mod update_repository_creation_template;
 mod upload_layer_part;
+mod validate_pull_through_cache_rule;
 
 use crate::aws_api::operation::Entry;
 pub use errors::registry_error;
@@ -59,15 +65,18 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_delete_image::BatchDeleteImage>(),
     Entry::of::<batch_get_image::BatchGetImage>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
+    Entry::of::<create_pull_through_cache_rule::CreatePullThroughCacheRule>(),
     Entry::of::<create_repository::CreateRepository>(),
     Entry::of::<create_repository_creation_template::CreateRepositoryCreationTemplate>(),
     Entry::of::<delete_lifecycle_policy::DeleteLifecyclePolicy>(),
+    Entry::of::<delete_pull_through_cache_rule::DeletePullThroughCacheRule>(),
     Entry::of::<delete_registry_policy::DeleteRegistryPolicy>(),
     Entry::of::<delete_repository::DeleteRepository>(),
     Entry::of::<delete_repository_creation_template::DeleteRepositoryCreationTemplate>(),
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<deregister_pull_time_update_exclusion::DeregisterPullTimeUpdateExclusion>(),
     Entry::of::<describe_images::DescribeImages>(),
+    Entry::of::<describe_pull_through_cache_rules::DescribePullThroughCacheRules>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
     Entry::of::<describe_repositories::DescribeRepositories>(),
     Entry::of::<describe_repository_creation_templates::DescribeRepositoryCreationTemplates>(),
@@ -95,6 +104,8 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<tag_resource::TagResource>(),
     Entry::of::<untag_resource::UntagResource>(),
     Entry::of::<update_image_storage_class::UpdateImageStorageClass>(),
+    Entry::of::<update_pull_through_cache_rule::UpdatePullThroughCacheRule>(),
     Entry::of::<update_repository_creation_template::UpdateRepositoryCreationTemplate>(),
     Entry::of::<upload_layer_part::UploadLayerPart>(),
+    Entry::of::<validate_pull_through_cache_rule::ValidatePullThroughCacheRule>(),
 ];

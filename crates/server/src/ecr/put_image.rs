@@ -10,6 +10,7 @@ use super::shapes::{Image, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
+use crate::cache;
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
 use crate::registry::push::{self, Face, Push};
@@ -73,7 +74,10 @@ impl Operation for PutImage {
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
         let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tag.clone());
         let manifest = push.manifest.clone();
-        let put = |if_absent| push::put_image(call.app(), Push { if_absent, ..push.clone() });
+        let put = |if_absent| {
+            let (app, push) = (&call.http.app, &push);
+            cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
+        };
         let pushed = create_on_push::pushing(call.http, &call.caller, &registry, &repository, put).await?;
         Ok(Output {
             image: Image {

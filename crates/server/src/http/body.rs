@@ -1,6 +1,7 @@
 //! Bodies: reading a client's within limits, and sending bytes or a blob.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use store::blob::BlobStream;
 use store::error::StoreError;
+
+use crate::app::App;
+use crate::cache::blobs::ComingStream;
 
 /// What went wrong with a client's body.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +114,15 @@ pub enum ResponseBody {
         /// How many are still to come.
         remaining: u64,
     },
+    /// A blob that is still coming from upstream, or a part of one.
+    Coming {
+        /// The server, where the blob is being stored.
+        app: Arc<App>,
+        /// Where the bytes come from.
+        stream: Box<ComingStream>,
+        /// How many are still to come.
+        remaining: u64,
+    },
 }
 
 impl ResponseBody {
@@ -125,6 +138,17 @@ impl From<Bytes> for ResponseBody {
     }
 }
 
+type NextBytes = Option<Result<Bytes, StoreError>>;
+
+fn count_down(next: NextBytes, remaining: &mut u64) -> Option<Result<Frame<Bytes>, StoreError>> {
+    next.map(|data| {
+        data.map(|data| {
+            *remaining = remaining.saturating_sub(data.len() as u64);
+            Frame::data(data)
+        })
+    })
+}
+
 impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = StoreError;
@@ -132,28 +156,24 @@ impl http_body::Body for ResponseBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Blob { stream, remaining } => stream.poll_next(cx).map(|next| {
-                next.map(|data| {
-                    data.map(|data| {
-                        *remaining = remaining.saturating_sub(data.len() as u64);
-                        Frame::data(data)
-                    })
-                })
-            }),
+            Self::Blob { stream, remaining } => stream.poll_next(cx).map(|next| count_down(next, remaining)),
+            Self::Coming { app, stream, remaining } => {
+                stream.poll_next(cx, app).map(|next| count_down(next, remaining))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
-            Self::Blob { remaining, .. } => *remaining == 0,
+            Self::Blob { remaining, .. } | Self::Coming { remaining, .. } => *remaining == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match self {
             Self::Full(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Self::Blob { remaining, .. } => *remaining,
+            Self::Blob { remaining, .. } | Self::Coming { remaining, .. } => *remaining,
         })
     }
 }

@@ -31,11 +31,11 @@ const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
-    job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
-    job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
     job::Entry::of::<restore_image::RestoreImage>(),
+    job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
+    job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];
 
 /// Works until `stop` turns true.

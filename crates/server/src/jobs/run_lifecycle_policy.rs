@@ -49,7 +49,7 @@ impl Job for RunLifecyclePolicy {
                     Worked { last: Step::Overtaken, steps: 0 } => overtaken += 1,
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
                     Worked { last: Step::RunEnded(report), .. } => {
-                        if let Some(told) = report {
+                        if let Some(told) = &report {
                             tell(&told.0, &told.1);
                         }
                         return Ok(());

@@ -155,6 +155,9 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
         {
             lifecycle_changes::note(tx, repository.id, image.digest)
         }
+        Change::ImageRestored { image, tags } if !tags.is_empty() => {
+            lifecycle_changes::note(tx, repository.id, image.digest)
+        }
         // Whoever adds something to an image that was there, or takes a tag from one, notes that itself: an image that
         // is only added takes nothing away from what a run has decided.
         Change::ImagePushed { .. }

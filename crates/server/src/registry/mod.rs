@@ -7,6 +7,7 @@ pub mod changes;
 pub mod creation;
 pub mod delete;
 pub mod errors;
+pub mod import;
 pub mod lifecycle;
 pub mod protection;
 pub mod pull;

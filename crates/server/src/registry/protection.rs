@@ -3,6 +3,7 @@
 //! Protected is an image whose digest is, one with a tag that is, and all that such an image holds: the images of a
 //! list and, with a subject, its referrers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -156,8 +157,8 @@ impl Protections {
         while let Some(holder) = waiting.pop() {
             let Protected { target, holder: first, .. } = protected[&holder].clone();
             for image in held.remove(&holder).unwrap_or_default() {
-                if !protected.contains_key(&image) {
-                    protected.insert(image, self.by(&target, Some(first.unwrap_or(holder))));
+                if let Entry::Vacant(free) = protected.entry(image) {
+                    free.insert(self.by(&target, Some(first.unwrap_or(holder))));
                     waiting.push(image);
                 }
             }

@@ -7,11 +7,12 @@ use store::db::Tx;
 use store::tables::images::{ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
+use store::tables::upstream_blobs::{self, BlobSource};
 use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
-use super::errors::RegistryError;
+use super::errors::{RegistryError, RepositoryRef};
 use super::quotas;
 use super::repositories::reference;
 use super::storage_class;
@@ -83,23 +84,36 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         media_type: manifest.media_type.clone(),
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
     };
-    let context = manifest_context(&push.registry, &push.repository, &digest);
-    let new = NewImage {
+    let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
+    let new = new_image(app, &place, digest, &manifest, &push.manifest, push.cause.at_ms);
+    quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
+    let tags_per_image = app.quotas.tags_per_image;
+    app.db.write(move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
+    Ok(pushed)
+}
+
+/// What is stored of an image.
+pub(super) fn new_image(
+    app: &App,
+    place: &RepositoryRef,
+    digest: Digest,
+    manifest: &Manifest,
+    bytes: &[u8],
+    pushed_at_ms: i64,
+) -> NewImage {
+    let context = manifest_context(&place.registry, &place.name, &digest);
+    NewImage {
         digest,
         media_type: manifest.media_type.to_string(),
         artifact_media_type: manifest.artifact_media_type().map(str::to_owned),
         artifact_type: manifest.referrer_artifact_type().map(str::to_owned),
         annotations: manifest.annotations.clone(),
-        subject: pushed.subject,
+        subject: manifest.subject.as_ref().map(|subject| subject.digest),
         size_bytes: manifest.image_size_bytes(),
-        manifest_bytes: push.manifest.len() as u64,
-        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, &push.manifest),
-        pushed_at_ms: push.cause.at_ms,
-    };
-    quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
-    let tags_per_image = app.quotas.tags_per_image;
-    app.db.write(move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
-    Ok(pushed)
+        manifest_bytes: bytes.len() as u64,
+        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, bytes),
+        pushed_at_ms,
+    }
 }
 
 fn store_image(
@@ -138,7 +152,7 @@ fn store_image(
             return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
         }
         Some(image) => image.id,
-        None => insert_image(tx, &repository, manifest, new, &push.cause)?,
+        None => insert_image(tx, &repository, manifest, new, None, &push.cause)?,
     };
     let pushed = Change::ImagePushed { image: new.into(), tag: push.tag.as_ref().map(Tag::as_str) };
     changes::note(tx, &push.cause, &repository, &pushed)?;
@@ -160,18 +174,23 @@ fn store_image(
     Ok(())
 }
 
-/// Stores an image that the repository does not have, and counts all that it names.
-fn insert_image(
+/// Stores an image that the repository does not have, and counts all that it names. Blobs of an image that comes from
+/// upstream may still be there, and images of its lists too: they come when they are asked for.
+pub(super) fn insert_image(
     tx: &mut dyn Tx,
     repository: &Repository,
     manifest: &Manifest,
     new: &NewImage,
+    upstream: Option<&BlobSource>,
     cause: &Cause,
 ) -> Result<i64, RegistryError> {
     let mut counted = Vec::new();
     let mut missing = Vec::new();
     for blob in manifest.blobs() {
         if repository_blobs::add_image(tx, repository.id, &blob.digest, blob.media_type)? {
+            counted.push(blob.digest);
+        } else if let Some(source) = upstream.filter(|_| blob.is_required) {
+            upstream_blobs::add_image(tx, repository.id, &blob.digest, blob.size_bytes, blob.media_type, source)?;
             counted.push(blob.digest);
         } else if blob.is_required {
             missing.push(blob.digest);
@@ -191,7 +210,7 @@ fn insert_image(
                     archived.push(image);
                 }
             }
-            None if missing.contains(&child.digest) => {}
+            None if upstream.is_some() || missing.contains(&child.digest) => {}
             None => missing.push(child.digest),
         }
         children.push(child.digest);

@@ -62,7 +62,7 @@ pub enum NotRestored {
 /// What a selector leads to among all that was deleted.
 enum Found {
     /// A deleted image, and perhaps a tag that was taken from it before.
-    Image(DeletedImage, Option<DeletedTag>),
+    Image(Box<(DeletedImage, Option<DeletedTag>)>),
     /// A tag that was taken from an image that is still there.
     TagAlone(DeletedTag),
     /// Nothing was deleted: the image is there.
@@ -83,7 +83,7 @@ pub fn restore(
     cause: &Cause,
 ) -> Result<Result<Vec<Restored>, NotRestored>, StoreError> {
     let (image, tag) = match find(tx, repository, selector, cause.at_ms)? {
-        Found::Image(image, tag) => (image, tag),
+        Found::Image(found) => *found,
         Found::TagAlone(tag) => {
             return restore_tag(tx, repository, &tag, tags_per_image, cause).map(|restored| Ok(vec![restored]));
         }
@@ -112,7 +112,7 @@ fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
             if let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
-                return Ok(Found::Image(image, None));
+                return Ok(Found::Image(Box::new((image, None))));
             }
             let is_present = images::find(tx, repository.id, digest)?.is_some();
             return Ok(if is_present { Found::Present(*digest) } else { Found::Nothing });
@@ -124,13 +124,13 @@ fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i
         return Ok(present.map_or(Found::Nothing, |image| Found::Present(image.digest)));
     };
     if let Some(id) = found.deleted_image_id {
-        return Ok(deleted_images::find(tx, id)?.map_or(Found::Nothing, |image| Found::Image(image, None)));
+        return Ok(deleted_images::find(tx, id)?.map_or(Found::Nothing, |image| Found::Image(Box::new((image, None)))));
     }
     if images::find(tx, repository.id, &found.digest)?.is_some() {
         return Ok(Found::TagAlone(found));
     }
     let image = deleted_images::find_newest(tx, registry, name, &found.digest, now_ms)?;
-    Ok(image.map_or(Found::Nothing, |image| Found::Image(image, Some(found))))
+    Ok(image.map_or(Found::Nothing, |image| Found::Image(Box::new((image, Some(found))))))
 }
 
 /// The image and all that must come back with it.

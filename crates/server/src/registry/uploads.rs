@@ -16,6 +16,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::changes::Cause;
@@ -166,6 +167,11 @@ impl UploadSession {
     /// Bytes received so far, those of this request included.
     pub const fn received(&self) -> u64 {
         self.upload.received_bytes + self.written
+    }
+
+    /// How many bytes of the object can be read already; see [`UploadWriter::readable`].
+    pub fn readable(&self) -> watch::Receiver<u64> {
+        self.writer.readable()
     }
 
     /// The upload's row as it was when this request opened it.

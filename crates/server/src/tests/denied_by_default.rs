@@ -38,9 +38,12 @@ fn ecr_input() -> Value {
         "layerPartBlob": "YQ==",
         "subjectId": {"imageDigest": DIGEST},
         "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
-        "lifecyclePolicyText": r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}"#,
         "prefix": "app",
         "appliedFor": ["CREATE_ON_PUSH"],
+        "lifecyclePolicyText": r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}"#,
+        "ecrRepositoryPrefix": "quay",
+        "upstreamRegistryUrl": "quay.io",
+        "credentialArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/quay-abcdef",
         "name": "BLOB_MOUNTING",
         "value": "ENABLED",
     })

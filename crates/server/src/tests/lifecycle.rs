@@ -331,8 +331,8 @@ async fn protected_images_stay_and_are_reported() {
     let test = test_app().await;
     let id = fill(&test, "app", numbered(4)).await;
     call(&test, "PutDeletionProtection", json!({"repositoryName": "app", "imageTagPattern": "v1"})).await;
-    let wanted = policy(&[rule(1, &any(), &keep(1))]);
-    let input = json!({"repositoryName": "app", "lifecyclePolicyText": wanted});
+    let policy_text = policy(&[rule(1, &any(), &keep(1))]);
+    let input = json!({"repositoryName": "app", "lifecyclePolicyText": policy_text});
     call(&test, "StartLifecyclePolicyPreview", input.clone()).await;
     worker::work_off(&test.app).await;
     let preview = call(&test, "GetLifecyclePolicyPreview", json!({"repositoryName": "app"})).await;
@@ -386,10 +386,10 @@ async fn previews() {
         image.age_days += 5;
     }
     let id = fill(&test, "app", all).await;
-    let wanted = policy(&[rule(1, &any(), &keep(10))]);
-    let start = json!({"repositoryName": "app", "lifecyclePolicyText": wanted});
+    let policy_text = policy(&[rule(1, &any(), &keep(10))]);
+    let start = json!({"repositoryName": "app", "lifecyclePolicyText": policy_text});
     let started = call(&test, "StartLifecyclePolicyPreview", start.clone()).await;
-    assert_eq!((&started["status"], &started["lifecyclePolicyText"]), (&json!("IN_PROGRESS"), &json!(wanted)));
+    assert_eq!((&started["status"], &started["lifecyclePolicyText"]), (&json!("IN_PROGRESS"), &json!(policy_text)));
     let (code, _) = try_call(&test, "StartLifecyclePolicyPreview", start.clone()).await.expect_err("one runs");
     assert_eq!(code, "LifecyclePolicyPreviewInProgressException");
     let get = |more: Value| {

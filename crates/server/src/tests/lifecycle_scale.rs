@@ -64,19 +64,19 @@ async fn a_hundred_thousand_images() {
     let test = TestApp::with_files(HashMap::new()).await;
     let id = fill(&test, "app", Vec::new()).await;
     fill_up(&test, id).await;
-    let wanted = policy(&[
+    let policy_text = policy(&[
         rule(1, &json!({"tagStatus": "tagged", "tagPrefixList": ["v1"]}), &super::lifecycle::keep(1_000)),
         rule(2, &json!({"tagStatus": "tagged", "tagPatternList": ["build-*7", "v*"]}), &since("sinceImagePushed", 30)),
         rule(3, &json!({"tagStatus": "any"}), &since("sinceImagePushed", 300)),
     ]);
     let memory_before = peak_memory_mib();
     for _ in 0..3 {
-        let wanted = wanted.clone();
+        let policy_text = policy_text.clone();
         let measured = test.app.db.read(move |tx| {
-            let policy = crate::registry::lifecycle::parse(&wanted).expect("valid");
+            let policy = crate::registry::lifecycle::parse(&policy_text).expect("valid");
             let stored = repositories::find_by_id(tx, id)?.expect("there");
             let whole = Instant::now();
-            let decided = decision::decide(tx, &stored, &wanted, &policy, START_MS)?;
+            let decided = decision::decide(tx, &stored, &policy_text, &policy, START_MS)?;
             let whole = whole.elapsed();
             let images = RepositoryImages::read(tx, id)?;
             let alone = Instant::now();
@@ -92,7 +92,7 @@ async fn a_hundred_thousand_images() {
         );
     }
     println!("lifecycle: peak memory grew from {memory_before} to {} MiB", peak_memory_mib());
-    call(&test, "PutLifecyclePolicy", json!({"repositoryName": "app", "lifecyclePolicyText": wanted})).await;
+    call(&test, "PutLifecyclePolicy", json!({"repositoryName": "app", "lifecyclePolicyText": policy_text})).await;
     let run = Instant::now();
     worker::work_off(&test.app).await;
     println!("lifecycle: the run took {:?}, peak memory {} MiB", run.elapsed(), peak_memory_mib());

@@ -1,6 +1,6 @@
 //! What is protected: one image asked for, and all of them at once, against an obvious model.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use oci::{Digest, Tag};
 use proptest::prelude::*;
@@ -107,7 +107,7 @@ fn store(tx: &mut dyn Tx, world: &World) -> Result<Repository, StoreError> {
             media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
             artifact_media_type: None,
             artifact_type: None,
-            annotations: Default::default(),
+            annotations: BTreeMap::default(),
             subject: image.subject.map(digest),
             size_bytes: 1,
             manifest_bytes: 1,

@@ -80,6 +80,10 @@ impl TestApp {
             upload_locks: crate::registry::uploads::UploadLocks::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
+            cache: crate::cache::Cache::new(
+                crate::cache::settings::CacheSettings::default(),
+                crate::cache::mirror::MirrorSettings::default(),
+            ),
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::default(),
         });

@@ -1,12 +1,16 @@
 //! `/v2/<name>/blobs/<digest>`: pulling layers and configs.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, StatusCode, header};
 use oci::{ByteRange, Digest, ErrorCode, RangeOutcome, RepositoryName};
 use store::tables::repository_blobs::RepositoryBlob;
+use store::tables::upstream_blobs::UpstreamBlob;
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::app::App;
+use crate::cache::blobs::{self as cached, Arriving, AwaitedBlob, ComingBlob, Found};
 use crate::http::body::ResponseBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
@@ -19,8 +23,43 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest)
     if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
         request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }
-    let blob = blobs::find_readable(&request.http.app, &request.registry, name, digest).await?;
-    answer(&request.http.app, request.http, &blob, digest)
+    let found = cached::find_readable(&request.http.app, &request.registry, name, digest).await?;
+    answer_found(request.http, found, digest).await
+}
+
+/// The bytes of a blob, or only its length.
+enum Source {
+    Stored(RepositoryBlob),
+    Coming(ComingBlob),
+    Length(u64),
+}
+
+impl Source {
+    const fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Stored(blob) => blob.stored.size_bytes,
+            Self::Coming(blob) => blob.size_bytes,
+            Self::Length(size_bytes) => *size_bytes,
+        }
+    }
+}
+
+/// The blob, or the part of it that the Range header asks for; fetched from upstream if it is still there.
+pub(super) async fn answer_found(http: &RequestContext, found: Found, digest: Digest) -> Result<Answer, V2Error> {
+    let app = &http.app;
+    let source = match found {
+        Found::Here(blob) => Source::Stored(blob),
+        Found::Awaited(AwaitedBlob { known: UpstreamBlob { size_bytes: Some(size_bytes), .. }, .. })
+            if http.method == http::Method::HEAD =>
+        {
+            Source::Length(size_bytes)
+        }
+        Found::Awaited(blob) => match app.cache.blobs.begin(app, &blob).await.map_err(V2Error::of_layer)? {
+            Arriving::Here(blob) => Source::Stored(blob),
+            Arriving::Coming(blob) => Source::Coming(blob),
+        },
+    };
+    answer(app, http, source, digest)
 }
 
 /// DELETE is optional in the specification, and ECR has none: layers go when no image names them.
@@ -34,14 +73,8 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Dige
     .with_status(StatusCode::METHOD_NOT_ALLOWED))
 }
 
-/// The blob, or the part of it that the Range header asks for.
-pub(super) fn answer(
-    app: &App,
-    http: &RequestContext,
-    blob: &RepositoryBlob,
-    digest: Digest,
-) -> Result<Answer, V2Error> {
-    let size = blob.stored.size_bytes;
+fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
+    let size = blob.size_bytes();
     let text = digest.to_string();
     let is_known = http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &digest));
     // A range of another version than the client has a part of would be of no use to it.
@@ -77,9 +110,9 @@ pub(super) fn answer(
 }
 
 fn with_bytes(
-    app: &App,
+    app: &Arc<App>,
     http: &RequestContext,
-    blob: &RepositoryBlob,
+    blob: Source,
     status: StatusCode,
     first: u64,
     count: u64,
@@ -89,7 +122,18 @@ fn with_bytes(
     if http.method == http::Method::HEAD || count == 0 {
         return Ok(answer);
     }
-    let stream = Box::new(blobs::open(app, &blob.stored)?.stream(first, first + count - 1));
-    *answer.body_mut() = ResponseBody::Blob { stream, remaining: count };
+    let last = first + count - 1;
+    *answer.body_mut() = match blob {
+        Source::Stored(blob) => {
+            let stream = Box::new(blobs::open(app, &blob.stored)?.stream(first, last));
+            ResponseBody::Blob { stream, remaining: count }
+        }
+        Source::Coming(blob) => {
+            let stream = Box::new(blob.stream(first, last));
+            ResponseBody::Coming { app: Arc::clone(app), stream, remaining: count }
+        }
+        // Only HEAD is content with it, and HEAD was answered above.
+        Source::Length(_) => ResponseBody::empty(),
+    };
     Ok(answer)
 }

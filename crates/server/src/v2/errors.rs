@@ -4,6 +4,8 @@ use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
 use store::error::StoreErrorKind;
 
+use crate::cache::failure::CacheFailure;
+use crate::cache::upstream::UpstreamFailure;
 use crate::http::body::BodyError;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
@@ -63,6 +65,38 @@ impl V2Error {
     /// What the client is told.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// For an image that the cache did not get.
+    pub fn of_image(failure: CacheFailure) -> Self {
+        Self::of_cache(failure, RegistryError::ImageNotFound.into())
+    }
+
+    /// For a layer that the cache did not get.
+    pub fn of_layer(failure: CacheFailure) -> Self {
+        let text = "The upstream registry does not have the layer any more";
+        Self::of_cache(failure, Self::new(ErrorCode::BlobUnknown, text))
+    }
+
+    fn of_cache(failure: CacheFailure, absent: Self) -> Self {
+        let text = failure.to_string();
+        let new = |code, status| Self::new(code, text).with_status(status);
+        match failure {
+            CacheFailure::Upstream(UpstreamFailure::NotFound) => absent,
+            CacheFailure::Upstream(UpstreamFailure::AccessDenied(_)) | CacheFailure::Credentials(_) => {
+                new(ErrorCode::Denied, StatusCode::FORBIDDEN)
+            }
+            CacheFailure::Upstream(UpstreamFailure::TooManyRequests) => {
+                new(ErrorCode::TooManyRequests, StatusCode::TOO_MANY_REQUESTS)
+            }
+            CacheFailure::Upstream(UpstreamFailure::Unavailable(_)) => {
+                new(ErrorCode::Internal, StatusCode::SERVICE_UNAVAILABLE)
+            }
+            CacheFailure::Upstream(UpstreamFailure::Unusable(_)) => new(ErrorCode::Internal, StatusCode::BAD_GATEWAY),
+            CacheFailure::NoRule(..) => new(ErrorCode::BlobUnknown, StatusCode::NOT_FOUND),
+            CacheFailure::Refused(_) => new(ErrorCode::Denied, StatusCode::FORBIDDEN),
+            CacheFailure::Storage(kind, text) => store::error::StoreError::new(kind, text).into(),
+        }
     }
 
     /// The answer. Logs what is not the client's doing.

@@ -5,9 +5,9 @@ use oci::ErrorCode;
 
 use super::errors::V2Error;
 use crate::auth::download_url::{self, GrantError};
+use crate::cache::blobs;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::registry::blobs;
 
 /// Answers a request for a layer URL, given what follows the prefix in its path.
 pub async fn handle(http: &RequestContext, sealed: &str) -> Answer {
@@ -34,6 +34,6 @@ async fn download(http: &RequestContext, sealed: &str) -> Result<Answer, V2Error
         };
         V2Error::new(ErrorCode::Denied, text).with_status(StatusCode::FORBIDDEN)
     })?;
-    let blob = blobs::find_readable(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
-    super::blobs::answer(&http.app, http, &blob, grant.digest)
+    let found = blobs::find_readable(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
+    super::blobs::answer_found(http, found, grant.digest).await
 }

@@ -5,6 +5,7 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
+use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
@@ -25,7 +26,11 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
         Reference::Tag(tag) => Some(tag.clone()),
         Reference::Digest(_) => None,
     };
-    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector: reference.into() };
+    let selector = reference.into();
+    cache::pull::prepare(request.http, &request.caller, &request.registry, name, &selector)
+        .await
+        .map_err(V2Error::of_image)?;
+    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
     let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
@@ -80,7 +85,11 @@ pub async fn put(
         manifest,
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
-    let put = |if_absent| push::put_image(&request.http.app, Push { if_absent, ..push.clone() });
+    let app = &request.http.app;
+    let put = |if_absent| {
+        let push = &push;
+        cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
+    };
     let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{location_reference}"));

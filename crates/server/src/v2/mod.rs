@@ -6,6 +6,7 @@ mod catalog;
 mod errors;
 pub mod layer_download;
 mod manifests;
+mod mirror;
 mod referrers;
 mod tags;
 mod uploads;
@@ -30,8 +31,11 @@ use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use api_calls::Scene;
 use errors::V2Error;
+use mirror::Entered;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// Which registry's images an answer speaks of (OCI distribution, "Registry Proxying").
+const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// A request whose principal is known, for one registry.
@@ -47,7 +51,13 @@ struct V2Request<'a> {
     pushed_manifest: api_calls::PushedManifest,
 }
 
-impl V2Request<'_> {
+impl<'a> V2Request<'a> {
+    /// A request of a known principal, of which nothing has been done yet.
+    fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
+        let (is_counted, pushed_manifest) = (AtomicBool::new(false), api_calls::PushedManifest::new());
+        Self { http, caller, registry, calls, is_counted, pushed_manifest }
+    }
+
     /// Refuses unless the principal may do every one of `actions` to the repository (access.md 2).
     async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
         for action in actions {
@@ -108,16 +118,20 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
     let allowed = allowed_methods(&route);
     let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
-    let mut answer = match authenticate(http, calls).await {
+    let mut answer = match mirror::enter(http, route, calls).await {
         Err(refusal) => refusal,
-        Ok(request) => {
+        Ok(Entered { request, route, upstream }) => {
             let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
             let scene = is_wanted.then(|| Scene::of(http, &route));
             let result = dispatch(&request, route, body).await;
             if let Some(scene) = scene {
                 api_calls::record(&request, calls, &scene, &result);
             }
-            result.unwrap_or_else(|error| error.into_answer(http))
+            let mut answer = result.unwrap_or_else(|error| error.into_answer(http));
+            if let Some(upstream) = upstream {
+                respond::add_header(&mut answer, OCI_NAMESPACE, upstream);
+            }
+            answer
         }
     };
     if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -147,14 +161,7 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
         Some(named) => named,
         None => bearer.registry,
     };
-    Ok(V2Request {
-        http,
-        caller: bearer.caller,
-        registry,
-        calls,
-        is_counted: AtomicBool::new(false),
-        pushed_manifest: api_calls::PushedManifest::new(),
-    })
+    Ok(V2Request::new(http, bearer.caller, registry, calls))
 }
 
 fn invalid_token(http: &RequestContext) -> Answer {

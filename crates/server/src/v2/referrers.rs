@@ -7,6 +7,7 @@ use store::tables::images::{ImageStatus, Referrer};
 
 use super::V2Request;
 use super::errors::V2Error;
+use crate::cache;
 use crate::http::respond::{self, Answer};
 use crate::registry::errors::RegistryError;
 use crate::registry::referrers;
@@ -19,6 +20,10 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 /// The images that refer to `subject`, as an image index. The subject need not exist.
 pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:BatchGetImage"], name.as_str()).await?;
+    let prepared = cache::referrers::prepare(request.http, &request.caller, &request.registry, name, subject).await;
+    if let Err(failure) = prepared {
+        tracing::info!(repository = %name, %subject, "referrers of {subject} were not asked for upstream: {failure}");
+    }
     let artifact_type = request.http.query_parameter("artifactType").filter(|wanted| !wanted.is_empty());
     let after = request.http.query_parameter("last").unwrap_or_default();
     let (registry, repository_name) = (request.registry.clone(), name.clone());

@@ -49,7 +49,7 @@ pub fn image_ids(ids: Option<Vec<ImageId>>) -> Result<Vec<(ImageId, Selector)>, 
 }
 
 fn selector(id: &ImageId) -> Result<Selector, WharfError> {
-    let digest = id.image_digest.as_deref().map(|text| text.parse()).transpose().map_err(|_| {
+    let digest = id.image_digest.as_deref().map(str::parse).transpose().map_err(|_| {
         WharfError::validation("imageIds", "must have digests such as 'sha256:' and 64 lower-case hex digits")
     })?;
     let tag = id.image_tag.as_deref().map(str::parse).transpose();

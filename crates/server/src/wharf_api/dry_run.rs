@@ -8,13 +8,13 @@ use crate::aws_api::operation::Call;
 
 /// Why a transaction is undone.
 enum Undone<T> {
-    Failed(WharfError),
+    Failed(Box<WharfError>),
     DryRun(T),
 }
 
 impl<T> From<StoreError> for Undone<T> {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }
 
@@ -25,11 +25,11 @@ where
     F: Fn(&mut dyn Tx) -> Result<T, WharfError> + Send + 'static,
 {
     let ended = call.app().db.write(move |tx| {
-        let output = run(tx).map_err(Undone::Failed)?;
+        let output = run(tx).map_err(|error| Undone::Failed(Box::new(error)))?;
         if is_dry_run { Err(Undone::DryRun(output)) } else { Ok(output) }
     });
     match ended.await {
         Ok(output) | Err(Undone::DryRun(output)) => Ok(output),
-        Err(Undone::Failed(error)) => Err(error),
+        Err(Undone::Failed(error)) => Err(*error),
     }
 }

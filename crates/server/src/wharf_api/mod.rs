@@ -47,6 +47,6 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<list_jobs::ListJobs>(),
     Entry::of::<retry_job::RetryJob>(),
     Entry::of::<revoke_token::RevokeToken>(),
-    Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
     Entry::of::<test_events::TestEvents>(),
+    Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

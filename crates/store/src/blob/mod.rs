@@ -84,6 +84,12 @@ impl BlobStore {
         BlobReader::open(&self.path(object), object, &key, stored, size_bytes)
     }
 
+    /// Opens an object that a writer is still filling, and that is to have `size_bytes` plaintext bytes. Only what the
+    /// writer's [`readable`](UploadWriter::readable) says can be read.
+    pub fn open_growing(&self, object: ObjectId, key: &DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
+        BlobReader::open_growing(&self.path(object), object, key, size_bytes)
+    }
+
     /// Reads an object again to compute its digest.
     pub async fn hash(
         &self,

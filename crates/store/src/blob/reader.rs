@@ -23,7 +23,7 @@ use crate::error::{StoreError, StoreErrorKind};
 /// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
 const BATCH_SEGMENTS: u64 = 2;
 
-/// The content of an open object.
+/// The content of an open object. Cheap to clone.
 #[derive(Clone)]
 pub struct BlobReader {
     object: Arc<Object>,
@@ -51,6 +51,17 @@ impl BlobReader {
     ) -> Result<Self, StoreError> {
         let object = Arc::new(Object::open(path, object, key, stored_bytes)?);
         Ok(Self { object, encoding, size_bytes })
+    }
+
+    /// Of an object that is still being written and will hold `size_bytes` bytes.
+    pub(super) fn open_growing(
+        path: &Path,
+        object: ObjectId,
+        key: &DataKey,
+        size_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let object = Arc::new(Object::open_growing(path, object, key, size_bytes)?);
+        Ok(Self { object, encoding: Encoding::Identity, size_bytes })
     }
 
     /// Length of the content.
@@ -143,6 +154,17 @@ pub(super) struct Plan {
 
 impl Object {
     fn open(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
+        let object = Self::open_growing(path, id, key, size_bytes)?;
+        let length =
+            object.file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
+        let expected = segment::file_bytes(size_bytes);
+        if length != expected {
+            return Err(damaged(id, &format!("its file has {length} bytes, not {expected}")));
+        }
+        Ok(object)
+    }
+
+    fn open_growing(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 damaged(id, "its file is missing")
@@ -150,12 +172,6 @@ impl Object {
                 StoreError::io(format!("cannot open object {id}"), error)
             }
         })?;
-        let length =
-            file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
-        let expected = segment::file_bytes(size_bytes);
-        if length != expected {
-            return Err(damaged(id, &format!("its file has {length} bytes, not {expected}")));
-        }
         Ok(Self { file, key: key.cipher(), id, size_bytes })
     }
 

@@ -20,17 +20,23 @@ pub struct BlobStream {
     end: u64,
 }
 
+/// A read on a blocking thread.
+type Read<T> = JoinHandle<Result<T, StoreError>>;
+
+/// A decompression comes back from the thread with what it has made.
+type Decompressed = (Box<Decompression>, Bytes);
+
 enum Source {
     Plain {
         object: Arc<Object>,
-        slow: Option<JoinHandle<Result<Bytes, StoreError>>>,
+        slow: Option<Read<Bytes>>,
     },
-    /// Content before `next` is passed over. `None` after a failure to begin.
+    /// It is begun with the first read, and away while one runs.
     Compressed {
         object: Arc<Object>,
         size_bytes: u64,
         begun: Option<Box<Decompression>>,
-        running: Option<JoinHandle<Result<(Box<Decompression>, Bytes), StoreError>>>,
+        running: Option<Read<Decompressed>>,
     },
 }
 
@@ -75,7 +81,7 @@ impl BlobStream {
 
 fn poll_plain(
     object: &Arc<Object>,
-    slow: &mut Option<JoinHandle<Result<Bytes, StoreError>>>,
+    slow: &mut Option<Read<Bytes>>,
     next: u64,
     end: u64,
     cx: &mut Context<'_>,
@@ -104,7 +110,7 @@ fn poll_compressed(
     object: &Arc<Object>,
     size_bytes: u64,
     begun: &mut Option<Box<Decompression>>,
-    running: &mut Option<JoinHandle<Result<(Box<Decompression>, Bytes), StoreError>>>,
+    running: &mut Option<Read<Decompressed>>,
     next: u64,
     end: u64,
     cx: &mut Context<'_>,

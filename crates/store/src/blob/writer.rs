@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use oci::Digest;
 use sha2::Digest as _;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::keys::DataKey;
@@ -43,6 +44,7 @@ pub struct UploadWriter {
     running: Option<JoinHandle<Result<Sink, StoreError>>>,
     /// Shared with the sink: a batch cannot be called back, and may come to run when another writer has followed.
     is_dropped: Arc<AtomicBool>,
+    readable: watch::Receiver<u64>,
 }
 
 impl Drop for UploadWriter {
@@ -60,12 +62,14 @@ struct Sink {
     sealed: Vec<u8>,
     unsynced: u64,
     is_dropped: Arc<AtomicBool>,
+    readable: watch::Sender<u64>,
 }
 
 impl UploadWriter {
     pub(super) fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
         let sealer = Sealer::new(key.cipher(), state.object);
         let is_dropped = Arc::new(AtomicBool::new(false));
+        let (sender, readable) = watch::channel(state.segments * SEGMENT as u64);
         let sink = Sink {
             path,
             file: None,
@@ -74,8 +78,15 @@ impl UploadWriter {
             sealed: Vec::new(),
             unsynced: 0,
             is_dropped: Arc::clone(&is_dropped),
+            readable: sender,
         };
-        Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped }
+        Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped, readable }
+    }
+
+    /// How many bytes [`BlobStore::open_growing`](super::BlobStore::open_growing) can read already, as it grows. The end
+    /// of the object is never among them: that cannot be read before [`finish`](Self::finish) has returned.
+    pub fn readable(&self) -> watch::Receiver<u64> {
+        self.readable.clone()
     }
 
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
@@ -155,7 +166,9 @@ impl Sink {
             self.state.tail.extend_from_slice(taken);
             data = rest;
         }
-        self.write_sealed(first)
+        self.write_sealed(first)?;
+        self.readable.send_replace(self.state.segments * SEGMENT as u64);
+        Ok(())
     }
 
     /// Writes what is sealed, the first of it being segment `first`.

@@ -57,6 +57,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "settings_and_audit", "0008_settings_and_audit.sql"),
     migration!(9, "storage_classes", "0009_storage_classes.sql"),
     migration!(10, "lifecycle_policies", "0010_lifecycle_policies.sql"),
+    migration!(11, "pull_through_cache", "0011_pull_through_cache.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -108,7 +108,8 @@ fn columns_of(table: &str, columns: &str) -> String {
     columns.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes an image that is about to be deleted down, with its tags, and takes a reference on each of its blobs.
+/// Writes an image that is about to be deleted down, with its tags, and takes a reference on each of its blobs. An image
+/// with blobs that are still upstream is not kept: it can be pulled from there again.
 pub fn keep(tx: &mut dyn Tx, image_id: i64, note: &DeletionNote) -> Result<(), StoreError> {
     keep_where(tx, "i.id", image_id, note)
 }
@@ -126,7 +127,9 @@ fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Re
             "INSERT INTO deleted_images (id, account_id, region, repository_name, encryption_type, kms_key, \
              deleted_at_ms, deleted_by, reason, expires_at_ms, {COPIED}) \
              SELECT i.id, r.account_id, r.region, r.name, r.encryption_type, r.kms_key, $1, $2, $3, $4, {} \
-             FROM images i JOIN repositories r ON r.id = i.repository_id WHERE {column} = $5",
+             FROM images i JOIN repositories r ON r.id = i.repository_id WHERE {column} = $5 AND NOT EXISTS ( \
+             SELECT 1 FROM image_blobs n JOIN upstream_blobs u ON u.digest = n.digest \
+             AND u.repository_id = i.repository_id WHERE n.image_id = i.id)",
             columns_of("i", COPIED)
         ),
         &noted,
@@ -136,15 +139,15 @@ fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Re
             "INSERT INTO deleted_tags (account_id, region, repository_name, tag, digest, tagged_at_ms, \
              deleted_image_id, deleted_at_ms, deleted_by, reason, expires_at_ms) \
              SELECT r.account_id, r.region, r.name, t.tag, i.digest, t.tagged_at_ms, i.id, $1, $2, $3, $4 \
-             FROM images i JOIN repositories r ON r.id = i.repository_id JOIN image_tags t ON t.image_id = i.id \
-             WHERE {column} = $5"
+             FROM images i JOIN deleted_images d ON d.id = i.id JOIN repositories r ON r.id = i.repository_id \
+             JOIN image_tags t ON t.image_id = i.id WHERE {column} = $5"
         ),
         &noted,
     )?;
     tx.execute(
         &format!(
             "INSERT INTO deleted_image_children (deleted_image_id, child_digest) \
-             SELECT c.parent_image_id, c.child_digest FROM images i \
+             SELECT c.parent_image_id, c.child_digest FROM images i JOIN deleted_images d ON d.id = i.id \
              JOIN image_children c ON c.parent_image_id = i.id WHERE {column} = $1"
         ),
         &[id.into()],
@@ -152,7 +155,7 @@ fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Re
     tx.execute(
         &format!(
             "INSERT INTO deleted_image_blobs (deleted_image_id, digest, blob_id, media_type) \
-             SELECT b.image_id, b.digest, s.blob_id, COALESCE(s.media_type, '') FROM images i \
+             SELECT b.image_id, b.digest, s.blob_id, COALESCE(s.media_type, '') FROM images i JOIN deleted_images d ON d.id = i.id \
              JOIN image_blobs b ON b.image_id = i.id \
              JOIN repository_blobs s ON s.repository_id = i.repository_id AND s.digest = b.digest WHERE {column} = $1"
         ),

@@ -30,6 +30,24 @@ pub fn move_to(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64, no
     Ok(())
 }
 
+/// When a tag was last known to be the upstream's: when it was given to its image, or found unchanged since.
+pub fn fresh_since_ms(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<Option<i64>, StoreError> {
+    let row = tx.query_opt(
+        "SELECT tagged_at_ms, upstream_checked_at_ms FROM image_tags WHERE repository_id = $1 AND tag = $2",
+        &[repository_id.into(), tag.into()],
+    )?;
+    row.map(|row| Ok(row.opt_int(1)?.unwrap_or(i64::MIN).max(row.int(0)?))).transpose()
+}
+
+/// Notes that a tag was found to be the upstream's.
+pub fn set_checked(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_tags SET upstream_checked_at_ms = $1 WHERE repository_id = $2 AND tag = $3",
+        &[now_ms.into(), repository_id.into(), tag.as_str().into()],
+    )?;
+    Ok(())
+}
+
 /// Removes a tag; `false` if it was absent.
 pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, StoreError> {
     let changed = tx

@@ -22,6 +22,7 @@ pub mod lifecycle_policies;
 pub mod lifecycle_previews;
 pub mod lifecycle_runs;
 pub mod lifecycle_settings;
+pub mod pull_through_cache_rules;
 pub mod pull_time_exclusions;
 pub mod registry_id;
 pub mod registry_policies;
@@ -34,6 +35,7 @@ pub mod secret_versions;
 pub mod secrets;
 pub mod service_key_check;
 pub mod uploads;
+pub mod upstream_blobs;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

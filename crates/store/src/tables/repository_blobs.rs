@@ -6,6 +6,7 @@ use super::blobs::{self, StoredBlob};
 use super::images::ImageStatus;
 use super::parse_column;
 use super::repositories::count;
+use super::upstream_blobs;
 use crate::blob::Tier;
 use crate::db::{Tx, Value};
 use crate::error::StoreError;
@@ -55,7 +56,8 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Opti
 }
 
 /// Shows a blob in a repository; `false` if it was there. The caller has taken the blob's reference and gives it
-/// back when the answer is `false`. No image names the blob yet, so its grace period starts at `now_ms`.
+/// back when the answer is `false`. Its grace period starts at `now_ms`, unless images name it that waited for it to
+/// come from upstream.
 pub fn insert(
     tx: &mut dyn Tx,
     repository_id: i64,
@@ -68,6 +70,15 @@ pub fn insert(
          VALUES ($1, $2, $3, 0, $4) ON CONFLICT (repository_id, digest) DO NOTHING",
         &[repository_id.into(), digest.to_string().into(), blob_id.into(), now_ms.into()],
     )?;
+    if changed == 1
+        && let Some(awaited) = upstream_blobs::take(tx, repository_id, digest)?
+    {
+        tx.execute(
+            "UPDATE repository_blobs SET image_count = $1, media_type = $2, unreferenced_since_ms = NULL \
+             WHERE repository_id = $3 AND digest = $4",
+            &[awaited.image_count.into(), awaited.media_type.into(), repository_id.into(), digest.to_string().into()],
+        )?;
+    }
     Ok(changed == 1)
 }
 
@@ -98,7 +109,8 @@ pub fn add_image(tx: &mut dyn Tx, repository_id: i64, digest: &Digest, media_typ
     Ok(changed == 1)
 }
 
-/// Counts one image less for every blob that the image names; blobs that no image names start their grace period.
+/// Counts one image less for every blob that the image names, those that are still upstream included; blobs that no
+/// image names start their grace period.
 pub fn remove_image(tx: &mut dyn Tx, repository_id: i64, image_id: i64, now_ms: i64) -> Result<(), StoreError> {
     let status = tx.query_opt("SELECT status FROM images WHERE id = $1", &[image_id.into()])?;
     let uncounted = match status.map(|row| parse_column(row.text(0)?, "images.status")).transpose()? {
@@ -114,7 +126,7 @@ pub fn remove_image(tx: &mut dyn Tx, repository_id: i64, image_id: i64, now_ms: 
         ),
         &[now_ms.into(), repository_id.into(), image_id.into()],
     )?;
-    Ok(())
+    upstream_blobs::remove_image(tx, repository_id, image_id)
 }
 
 /// Counts an image that turns from one status to another for every blob that it names.

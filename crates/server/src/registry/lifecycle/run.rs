@@ -220,47 +220,62 @@ pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, cause: &Cause) ->
         serde_json::from_str(&actions).map_err(|error| damaged("a step of a run").with_source(error))?;
     let (mut expired_count, mut archived_count) = (0, 0);
     for action in &actions {
-        if !carry_out(tx, app, &repository, action, cause)? {
-            lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?;
-            return Ok(Step::Overtaken);
-        }
-        match action.action {
-            ImageAction::Expire => expired_count += 1,
-            ImageAction::Transition => archived_count += 1,
+        match carry_out(tx, app, &repository, action, now_ms)? {
+            Outcome::Expired => expired_count += 1,
+            Outcome::Archived => archived_count += 1,
+            Outcome::Stays => {}
+            Outcome::Overtaken => {
+                lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?;
+                return Ok(Step::Overtaken);
+            }
         }
     }
     lifecycle_runs::finish_step(tx, repository_id, number, expired_count, archived_count)?;
     Ok(Step::Done)
 }
 
-/// Acts on one image; `false` if it is no longer as it was when that was decided.
+/// What came of one action.
+enum Outcome {
+    /// The image is deleted.
+    Expired,
+    /// The image is in the archive.
+    Archived,
+    /// The image belongs to another one that keeps it where it is.
+    Stays,
+    /// It is no longer as it was when the action was decided.
+    Overtaken,
+}
+
+/// Acts on one image.
 fn carry_out(
     tx: &mut dyn Tx,
     app: &App,
     repository: &Repository,
     action: &StoredAction,
-    cause: &Cause,
-) -> Result<bool, RegistryError> {
-    let Some(image) = images::find(tx, repository.id, &action.digest)? else { return Ok(false) };
+    now_ms: i64,
+) -> Result<Outcome, RegistryError> {
+    let Some(image) = images::find(tx, repository.id, &action.digest)? else { return Ok(Outcome::Overtaken) };
     if action.unless_pulled_after_ms.is_some_and(|time_ms| image.last_pulled_at_ms.is_some_and(|last| last > time_ms)) {
-        return Ok(false);
+        return Ok(Outcome::Overtaken);
     }
     // A referrer that came later would be left without its subject.
     if lifecycle_images::count_referrers(tx, repository.id, &action.digest.to_string())? > action.referrer_count {
-        return Ok(false);
+        return Ok(Outcome::Overtaken);
     }
+    let cause = Cause { at_ms: now_ms, ..Cause::now(app, Actor::Lifecycle) };
     match action.action {
         ImageAction::Expire => {
             let reason = format!("lifecycle policy, rule {}", action.rule_priority);
             let deletion = Deletion::new(app, cause.clone(), reason);
             let deleted = delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)?;
-            Ok(deleted.is_ok())
+            Ok(if deleted.is_ok() { Outcome::Expired } else { Outcome::Overtaken })
         }
-        ImageAction::Transition => match storage_class::archive(tx, repository, &image, cause)? {
+        ImageAction::Transition => {
+            let archived = storage_class::archive(tx, repository, &image, &cause)?;
             // A referrer may have followed its subject already.
-            Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)) => Ok(true),
-            Err(_) => Ok(false),
-        },
+            let is_archived = matches!(archived, Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)));
+            Ok(if is_archived { Outcome::Archived } else { Outcome::Stays })
+        }
     }
 }
 

@@ -1,16 +1,12 @@
 //! Fetching an issuer's documents: bounded in time, size and redirects, and never from where it must not go.
 
-use std::error::Error as _;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, StatusCode, Url, header, redirect};
+use reqwest::{StatusCode, Url, header};
 use serde::Deserialize;
 
 use super::keys::Keys;
-use super::networks::is_public;
+use crate::outbound::{Networks, OutboundClient, Patience, cause_of, is_loopback};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest document.
@@ -36,36 +32,9 @@ impl std::fmt::Display for FetchError {
     }
 }
 
-/// The name leads to an address that is not allowed.
-#[derive(Debug, thiserror::Error)]
-#[error("the host is in a private network")]
-struct PrivateNetwork;
-
-/// Resolves names; connections go to no address but those that were checked here.
-struct CheckedResolver {
-    allow_private_networks: bool,
-}
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private_networks = self.allow_private_networks;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> =
-                found.iter().copied().filter(|found| allow_private_networks || is_public(found.ip())).collect();
-            if allowed.is_empty() && !found.is_empty() {
-                return Err(PrivateNetwork.into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
 /// Fetches documents.
 pub struct Fetcher {
-    allow_private_networks: bool,
-    /// Made at its first use: it reads all certificates that the machine trusts.
-    client: OnceLock<Result<Client, String>>,
+    client: OutboundClient,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +46,8 @@ struct Discovery {
 impl Fetcher {
     /// `allow_private_networks` opens networks that are not the internet.
     pub fn new(allow_private_networks: bool) -> Self {
-        Self { allow_private_networks, client: OnceLock::new() }
+        let patience = Patience { connect: TIMEOUT, read: None, idle_connections: 0 };
+        Self { client: OutboundClient::new(Networks::new(allow_private_networks), Vec::new(), patience) }
     }
 
     /// The keys of an issuer, by discovery (OpenID Connect Discovery 1.0, section 4).
@@ -106,9 +76,9 @@ impl Fetcher {
     }
 
     async fn follow(&self, mut url: Url, allow_http: bool) -> Result<Vec<u8>, String> {
-        let client = self.client.get_or_init(|| self.client()).as_ref().map_err(Clone::clone)?;
         for _ in 0..=MAX_REDIRECTS {
-            self.check(&url, allow_http)?;
+            check_scheme(&url, allow_http)?;
+            let client = self.client.for_url(&url)?;
             let answer = client.get(url.clone()).send().await.map_err(|error| cause_of(&error))?;
             let status = answer.status();
             if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
@@ -124,56 +94,18 @@ impl Fetcher {
         }
         Err(format!("it was redirected more than {MAX_REDIRECTS} times"))
     }
+}
 
-    fn client(&self) -> Result<Client, String> {
-        let resolver = CheckedResolver { allow_private_networks: self.allow_private_networks };
-        Client::builder()
-            .dns_resolver(Arc::new(resolver))
-            // A proxy would resolve names itself, unchecked.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| {
-                tracing::error!(%error, "no HTTP client for OpenID Connect issuers: {}", chain(&error));
-                "the server trusts no certificates; it has none of any authority".to_owned()
-            })
-    }
-
-    /// Refuses what the resolver does not get to see: schemes, credentials, and hosts that are addresses.
-    fn check(&self, url: &Url, allow_http: bool) -> Result<(), String> {
-        let is_allowed_scheme = match url.scheme() {
-            "https" => true,
-            "http" => allow_http && is_loopback(url),
-            _ => false,
-        };
-        if !is_allowed_scheme {
-            return Err("it must be https".to_owned());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("it has a user name or password".to_owned());
-        }
-        match address(url) {
-            Some(address) if !self.allow_private_networks && !is_public(address) => Err(PrivateNetwork.to_string()),
-            _ => Ok(()),
-        }
+fn check_scheme(url: &Url, allow_http: bool) -> Result<(), String> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if allow_http && is_loopback(url) => Ok(()),
+        _ => Err("it must be https".to_owned()),
     }
 }
 
 fn parse(url: &str) -> Result<Url, FetchError> {
     Url::parse(url).map_err(|_| FetchError::new(url, "it is no URL"))
-}
-
-/// The address that a URL has in place of a name.
-fn address(url: &Url) -> Option<IpAddr> {
-    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    url.host_str() == Some("localhost") || address(url).is_some_and(|address| address.is_loopback())
 }
 
 async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
@@ -185,50 +117,4 @@ async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
         document.extend_from_slice(&chunk);
     }
     Ok(document)
-}
-
-/// In words of ours: those of the client name addresses.
-fn cause_of(error: &reqwest::Error) -> String {
-    tracing::debug!(%error, "an OpenID Connect issuer cannot be reached: {}", chain(error));
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.is::<PrivateNetwork>() {
-            return PrivateNetwork.to_string();
-        }
-        match error.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(_)) => {
-                return "the certificate of the host is not trusted".to_owned();
-            }
-            Some(_) => return "the host does not speak TLS as we do".to_owned(),
-            None => {}
-        }
-        cause = next_cause(error);
-    }
-    if error.is_timeout() {
-        "the host does not answer".to_owned()
-    } else if error.is_connect() {
-        "the host cannot be reached".to_owned()
-    } else {
-        "the answer ended early".to_owned()
-    }
-}
-
-/// An I/O error that wraps another error does not name that as its source, but only what is behind it.
-fn next_cause<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    match wrapped {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -2,7 +2,6 @@
 
 mod fetch;
 mod keys;
-mod networks;
 mod sources;
 pub mod token;
 

@@ -271,3 +271,32 @@ async fn a_removed_object_is_gone_and_may_be_removed_again() {
     let (found, error) = place.read_all(&other).await;
     assert!(error.is_none() && found == other.plaintext);
 }
+
+#[tokio::test]
+async fn what_is_written_can_be_read_before_the_end() {
+    let place = Place::new();
+    let plaintext = noise(20 * SEGMENT + 7, 1);
+    let (state, key) = place.store.begin();
+    let object = state.object;
+    let mut writer = place.store.writer(state, key.clone());
+    let mut readable = writer.readable();
+    let mut seen = 0;
+    for part in plaintext.chunks(3 * SEGMENT + 5) {
+        writer.write(Bytes::copy_from_slice(part)).await.expect("the part can be written");
+        let until = *readable.borrow_and_update() as usize;
+        assert!(seen <= until && until < plaintext.len(), "{until} after {seen}");
+        if until > 0 {
+            let size_bytes = plaintext.len() as u64;
+            let reader = place.store.open_growing(object, &key, size_bytes).expect("the object can be opened");
+            let mut stream = reader.stream(0, until as u64 - 1);
+            let mut found = Vec::new();
+            while let Some(bytes) = std::future::poll_fn(|cx| stream.poll_next(cx)).await {
+                found.extend_from_slice(&bytes.expect("what is readable opens"));
+            }
+            assert!(found == plaintext[..until], "the first {until} bytes are the object's");
+        }
+        seen = until;
+    }
+    assert!(seen > 0, "something was readable before the end");
+    writer.finish().await.expect("the object ends");
+}

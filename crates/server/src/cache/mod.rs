@@ -1,0 +1,79 @@
+//! The pull through cache: fills repositories from upstream registries when their images are asked for.
+//!
+//! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
+//! they are stored, and are known by their digests before anybody gets the last of them.
+
+pub mod blobs;
+mod challenge;
+pub mod credentials;
+pub mod failure;
+mod flights;
+mod import;
+pub mod layers;
+pub mod mirror;
+pub mod pull;
+pub mod referrers;
+pub mod settings;
+pub mod upstream;
+pub mod upstream_registry;
+
+use oci::RepositoryName;
+use store::tables::pull_through_cache_rules::PullThroughCacheRule;
+
+use crate::app::App;
+use blobs::BlobFetches;
+use credentials::CredentialsError;
+use failure::CacheFailure;
+use flights::Flights;
+use mirror::MirrorSettings;
+use pull::Outages;
+use referrers::Listed;
+use settings::CacheSettings;
+use upstream::{UpstreamClient, UpstreamRepository};
+
+/// What one node's cache is made of.
+pub struct Cache {
+    /// What the configuration says.
+    pub settings: CacheSettings,
+    /// Who may use the transparent mirror without a token.
+    pub mirror: MirrorSettings,
+    /// Asks upstreams.
+    pub upstream: UpstreamClient,
+    /// Blobs on their way.
+    pub blobs: BlobFetches,
+    imports: Flights<Result<(), CacheFailure>>,
+    outages: Outages,
+    listed: Listed,
+}
+
+impl Cache {
+    /// With nothing under way.
+    pub fn new(settings: CacheSettings, mirror: MirrorSettings) -> Self {
+        Self {
+            upstream: UpstreamClient::new(&settings),
+            settings,
+            mirror,
+            blobs: BlobFetches::default(),
+            imports: Flights::default(),
+            outages: Outages::default(),
+            listed: Listed::default(),
+        }
+    }
+}
+
+/// Where a rule leads for a repository of that name upstream.
+pub async fn upstream_of(
+    app: &App,
+    rule: &PullThroughCacheRule,
+    name: RepositoryName,
+) -> Result<UpstreamRepository, CredentialsError> {
+    let upstream: upstream_registry::UpstreamUrl = rule.upstream_url.parse().map_err(|_| {
+        let context = format!("the rule for {} has an upstream that is no URL", rule.prefix);
+        CredentialsError::Store(store::error::StoreError::new(store::error::StoreErrorKind::Corrupt, context))
+    })?;
+    let credentials = match &rule.credential_arn {
+        Some(arn) => Some(credentials::read(app, &rule.registry, arn).await?),
+        None => None,
+    };
+    Ok(UpstreamRepository { endpoint: app.cache.settings.endpoint(&upstream).clone(), name, credentials })
+}

@@ -1,0 +1,187 @@
+//! Before an image is pulled: has it imported if the repository is filled from upstream and does not have it, or has it
+//! no longer as it is upstream (replication-cache-templates.md 2, 'Pull flow').
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use oci::{Reference, RepositoryName, Tag};
+use store::error::StoreError;
+use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories;
+use store::tables::{image_tags, images};
+
+use super::failure::CacheFailure;
+use super::import::{self, Wanted};
+use super::upstream::UpstreamFailure;
+use crate::app::App;
+use crate::auth::authorize::{self, Need, Refusal};
+use crate::auth::caller::Caller;
+use crate::http::request::RequestContext;
+use crate::registry::errors::RepositoryRef;
+use crate::registry::pull::{Selector, find_image};
+
+/// A pull waits so long for the upstream to say whether a cached tag has moved.
+const CHECK_WAIT: Duration = Duration::from_secs(3);
+/// An upstream that failed a check is not asked for another one for so long.
+const OUTAGE_MS: i64 = 15_000;
+/// Upstreams whose failure is remembered; more than there are rules.
+const MAX_OUTAGES: usize = 1024;
+
+/// Upstreams that have failed of late, by where they are.
+#[derive(Default)]
+pub struct Outages(Mutex<HashMap<String, i64>>);
+
+impl Outages {
+    fn note(&self, upstream: &str, now_ms: i64) {
+        let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= MAX_OUTAGES {
+            failed.clear();
+        }
+        failed.insert(upstream.to_owned(), now_ms);
+    }
+
+    fn is_recent(&self, upstream: &str, now_ms: i64) -> bool {
+        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(upstream).is_some_and(|at_ms| now_ms.abs_diff(*at_ms) < OUTAGE_MS.unsigned_abs())
+    }
+}
+
+/// What the cache would do for a pull.
+enum Plan {
+    /// Nothing.
+    Serve,
+    /// Ask whether the tag has moved.
+    Check(PullThroughCacheRule, Tag, i64),
+    /// Import.
+    Import { rule: PullThroughCacheRule, has_repository: bool },
+}
+
+/// Makes sure, as far as the caller may and the upstream lets us, that what is asked for is cached. What is still missing
+/// then is missing for the caller.
+pub async fn prepare(
+    http: &RequestContext,
+    caller: &Caller,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    selector: &Selector,
+) -> Result<(), CacheFailure> {
+    let app = &http.app;
+    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    let reference = match selector {
+        Selector::Tag(tag) | Selector::Both(tag, _) => Reference::Tag(tag.clone()),
+        Selector::Digest(digest) => Reference::Digest(*digest),
+    };
+    match plan(app, &place, selector).await? {
+        Plan::Serve => Ok(()),
+        Plan::Check(rule, tag, repository_id) => {
+            let upstream = rule.upstream_url.clone();
+            let is_out = app.cache.outages.is_recent(&upstream, app.now_ms());
+            if is_out || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+                return Ok(());
+            }
+            let wanted = Wanted { place, rule, reference, may_create: false };
+            let node = std::sync::Arc::clone(app);
+            let work = || async move { check(&node, &wanted, &tag, repository_id).await };
+            let key = format!("check {repository_id} {}", selector_tag(selector));
+            let checked = tokio::time::timeout(CHECK_WAIT, app.cache.imports.join(key, work)).await;
+            if !matches!(checked, Ok(Some(Ok(())))) {
+                // The cached copy is served: the upstream being away is what it is for.
+                app.cache.outages.note(&upstream, app.now_ms());
+            }
+            Ok(())
+        }
+        Plan::Import { rule, has_repository } => {
+            if !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+                return Ok(());
+            }
+            let may_create = !has_repository;
+            if may_create && !may(http, caller, "ecr:CreateRepository", &place).await? {
+                return Ok(());
+            }
+            let wanted = Wanted { place, rule, reference, may_create };
+            let node = std::sync::Arc::clone(app);
+            let key = wanted.key();
+            let work = || async move { import_absent(&node, &wanted).await };
+            let fault = || CacheFailure::from(UpstreamFailure::Unavailable("importing ended early".to_owned()));
+            app.cache.imports.join(key, work).await.ok_or_else(fault)?
+        }
+    }
+}
+
+fn selector_tag(selector: &Selector) -> &str {
+    match selector {
+        Selector::Tag(tag) | Selector::Both(tag, _) => tag.as_str(),
+        Selector::Digest(_) => "",
+    }
+}
+
+async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<Plan, CacheFailure> {
+    let (place, selector) = (place.clone(), selector.clone());
+    let (now_ms, check_ms) = (app.now_ms(), app.cache.settings.check_ms);
+    let plan = app.db.read_point(move |tx| {
+        let repository = repositories::find(tx, &place.registry, &place.name)?;
+        if let (Some(repository), Selector::Digest(digest)) = (&repository, &selector)
+            && images::find(tx, repository.id, digest)?.is_some()
+        {
+            return Ok(Plan::Serve);
+        }
+        let Some(rule) = pull_through_cache_rules::find_for(tx, &place.registry, &place.name)? else {
+            return Ok(Plan::Serve);
+        };
+        let Some(repository) = repository else { return Ok(Plan::Import { rule, has_repository: false }) };
+        let (Selector::Tag(tag) | Selector::Both(tag, _)) = &selector else {
+            return Ok(Plan::Import { rule, has_repository: true });
+        };
+        if find_image(tx, repository.id, &Selector::Tag(tag.clone()))?.is_err() {
+            return Ok(Plan::Import { rule, has_repository: true });
+        }
+        let fresh_since_ms = image_tags::fresh_since_ms(tx, repository.id, tag.as_str())?.unwrap_or(i64::MIN);
+        if repository.is_immutable(tag) || now_ms < fresh_since_ms.saturating_add(check_ms) {
+            return Ok(Plan::Serve);
+        }
+        Ok::<_, StoreError>(Plan::Check(rule, tag.clone(), repository.id))
+    });
+    Ok(plan.await?)
+}
+
+/// Whether the caller has a permission that the cache alone asks for: without it, what is not cached is not there.
+pub(super) async fn may(
+    http: &RequestContext,
+    caller: &Caller,
+    action: &'static str,
+    place: &RepositoryRef,
+) -> Result<bool, CacheFailure> {
+    let need = Need::on_repository(action, &place.registry, place.name.as_str());
+    match authorize::authorize(http, caller, &need).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Imports what nobody has imported meanwhile.
+async fn import_absent(app: &std::sync::Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
+    let selector = Selector::from(wanted.reference.clone());
+    match plan(app, &wanted.place, &selector).await? {
+        Plan::Import { .. } => import::run(app, wanted).await,
+        Plan::Serve | Plan::Check(..) => Ok(()),
+    }
+}
+
+/// Takes a tag over if it has moved upstream, and else notes that it has not.
+async fn check(app: &std::sync::Arc<App>, wanted: &Wanted, tag: &Tag, repository_id: i64) -> Result<(), CacheFailure> {
+    if !matches!(plan(app, &wanted.place, &Selector::Tag(tag.clone())).await?, Plan::Check(..)) {
+        return Ok(());
+    }
+    let (upstream, _) = wanted.upstream(app).await?;
+    let now = app.cache.upstream.tag_digest(&upstream, &wanted.reference, app.now_ms()).await?;
+    let name = tag.to_string();
+    let cached = app.db.read_point(move |tx| images::find_by_tag(tx, repository_id, &name)).await?;
+    if now.is_none() || cached.is_none_or(|cached| Some(cached.digest) != now) {
+        import::run(app, wanted).await?;
+    }
+    let (tag, now_ms) = (tag.clone(), app.now_ms());
+    Ok(app.db.write(move |tx| image_tags::set_checked(tx, repository_id, &tag, now_ms)).await?)
+}

@@ -1,0 +1,77 @@
+//! UpdatePullThroughCacheRule: changes what a rule logs in with at its upstream.
+
+use oci::RepositoryPrefix;
+use serde::Deserialize;
+use store::tables::pull_through_cache_rules;
+use store::tables::registry_id::RegistryId;
+
+use super::errors::EcrError;
+use super::pull_through_cache_rules::{self as rules, Rule};
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::cache::credentials;
+
+/// The operation.
+pub struct UpdatePullThroughCacheRule;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    ecr_repository_prefix: Option<String>,
+    registry_id: Option<String>,
+    credential_arn: Option<String>,
+    custom_role_arn: Option<String>,
+}
+
+/// The input, validated.
+pub struct Checked {
+    registry: RegistryId,
+    prefix: RepositoryPrefix,
+    credential_arn: Option<String>,
+    custom_role_arn: Option<String>,
+}
+
+impl Operation for UpdatePullThroughCacheRule {
+    const NAME: &'static str = "UpdatePullThroughCacheRule";
+    const ACTION: &'static str = "ecr:UpdatePullThroughCacheRule";
+    type Input = Input;
+    type Output = Rule;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = rules::own_registry(call, input.registry_id.as_deref())?;
+        let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
+        let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
+        let credential_arn = input.credential_arn.map(rules::credential_arn).transpose()?;
+        let custom_role_arn = input.custom_role_arn.map(rules::custom_role_arn).transpose()?;
+        if credential_arn.is_none() && custom_role_arn.is_none() {
+            return Err(EcrError::NoCredentialToUpdate);
+        }
+        Ok(Checked { registry, prefix, credential_arn, custom_role_arn })
+    }
+
+    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
+        let app = call.app();
+        let Checked { registry, prefix, credential_arn, custom_role_arn } = checked;
+        let (place, wanted) = (registry.clone(), prefix.clone());
+        app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;
+        if let Some(arn) = &credential_arn {
+            credentials::read(app, &registry, arn).await?;
+        }
+        let now_ms = app.now_ms();
+        let updated = app.db.write(move |tx| {
+            let rule = rules::require(tx, &registry, &prefix)?;
+            let credential_arn = credential_arn.as_deref().or(rule.credential_arn.as_deref());
+            let custom_role_arn = custom_role_arn.as_deref().or(rule.custom_role_arn.as_deref());
+            pull_through_cache_rules::set_credentials(tx, &registry, &prefix, credential_arn, custom_role_arn, now_ms)?;
+            rules::require(tx, &registry, &prefix)
+        });
+        let whole = Rule::whole(updated.await?);
+        Ok(Rule { created_at: None, upstream_registry: None, upstream_registry_url: None, ..whole })
+    }
+}
