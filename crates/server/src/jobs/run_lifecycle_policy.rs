@@ -8,7 +8,6 @@ use store::error::StoreError;
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
-use crate::registry::changes::{Actor, Cause};
 use crate::registry::errors::RegistryError;
 use crate::registry::lifecycle::run::{self, Report, Step, Work};
 
@@ -84,7 +83,6 @@ async fn begin(app: &App, repository_id: i64) -> Result<Begun, StoreError> {
 async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobError> {
     let now_ms = app.now_ms();
     let node = Arc::clone(app);
-    let cause = Cause::now(app, Actor::Lifecycle);
     let begun = app.db.write(move |tx| {
         match run::find_work(tx, repository_id, now_ms)? {
             Work::None => return Ok(Begun::NoPolicy),
@@ -93,7 +91,7 @@ async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobErr
                 run::begin(tx, repository_id, &decision)?;
             }
         }
-        Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, &cause)? {
+        Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, now_ms)? {
             Step::Done | Step::RunEnded(_) => Begun::Run { steps: 1 },
             Step::Overtaken => Begun::Overtaken,
         })
@@ -110,8 +108,8 @@ async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Resul
     loop {
         app.pull_times.flush(&app.db).await?;
         let node = Arc::clone(app);
-        let cause = Cause::now(app, Actor::Lifecycle);
-        let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, &cause)).await.map_err(failed)?;
+        let now_ms = app.now_ms();
+        let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await.map_err(failed)?;
         match step {
             Step::Done => steps += 1,
             last @ (Step::Overtaken | Step::RunEnded(_)) => return Ok(Worked { last, steps }),

@@ -148,9 +148,7 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
     cause.events.note(tx, cause, repository, change)?;
     match change {
         // A run of the policy knows what it does itself.
-        Change::ImageDeleted { image, .. }
-        | Change::ImageStatusChanged { image, .. }
-        | Change::ImageRestored { image, .. }
+        Change::ImageDeleted { image, .. } | Change::ImageStatusChanged { image, .. }
             if cause.actor != Actor::Lifecycle =>
         {
             lifecycle_changes::note(tx, repository.id, image.digest)

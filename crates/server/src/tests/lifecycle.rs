@@ -13,7 +13,6 @@ use store::tables::{image_tags, images, lifecycle_changes, lifecycle_policies, l
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 use crate::aws_api::operation::Call;
 use crate::jobs::{schedule_lifecycle, worker};
-use crate::registry::changes::{Actor, Cause};
 use crate::registry::lifecycle::run::{self, Step, Work};
 use crate::{ecr, wharf_api};
 
@@ -209,8 +208,8 @@ async fn decide_only(test: &TestApp, repository_id: i64) {
 }
 
 async fn step(test: &TestApp, repository_id: i64) -> Step {
-    let (app, cause) = (Arc::clone(&test.app), Cause::now(&test.app, Actor::Lifecycle));
-    let done = test.app.db.write(move |tx| run::do_step(tx, &app, repository_id, &cause));
+    let (app, now_ms) = (Arc::clone(&test.app), test.app.now_ms());
+    let done = test.app.db.write(move |tx| run::do_step(tx, &app, repository_id, now_ms));
     done.await.expect("done")
 }
 

@@ -12,7 +12,7 @@ use store::tables::{images, lifecycle_changes, lifecycle_images, lifecycle_polic
 
 use super::decision::{self, Decision, ImageAction, Planned, Unable};
 use crate::app::App;
-use crate::registry::changes::Cause;
+use crate::registry::changes::{Actor, Cause};
 use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
@@ -205,15 +205,15 @@ pub enum Step {
     RunEnded(Option<Box<(RepositoryName, Report)>>),
 }
 
-/// Does the next step of the repository's run, or ends it; the cause is the policy.
-pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, cause: &Cause) -> Result<Step, RegistryError> {
+/// Does the next step of the repository's run, or ends it.
+pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<Step, RegistryError> {
     let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
     let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
     if !still_holds(tx, repository_id, &run)? {
         return Ok(Step::Overtaken);
     }
     let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
-        let report = finish(tx, repository_id, &run, cause.at_ms)?;
+        let report = finish(tx, repository_id, &run, now_ms)?;
         return Ok(Step::RunEnded(Some(Box::new((repository.spec.name, report)))));
     };
     let actions: Vec<StoredAction> =
@@ -266,7 +266,7 @@ fn carry_out(
     match action.action {
         ImageAction::Expire => {
             let reason = format!("lifecycle policy, rule {}", action.rule_priority);
-            let deletion = Deletion::new(app, cause.clone(), reason);
+            let deletion = Deletion::new(app, cause, reason);
             let deleted = delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)?;
             Ok(if deleted.is_ok() { Outcome::Expired } else { Outcome::Overtaken })
         }
