@@ -7,7 +7,7 @@ use oci::Digest;
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::images::NewImage;
+use store::tables::images::{ImageStatus, NewImage};
 use store::tables::{image_tags, images, lifecycle_changes, lifecycle_policies, lifecycle_runs, repositories};
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
@@ -448,4 +448,42 @@ async fn only_what_may_matter_counts_as_a_change() {
     assert_eq!(count().await.expect("readable"), 1);
     let stored = test.app.db.read(move |tx| lifecycle_policies::find(tx, id)).await.expect("readable");
     assert_eq!(stored.expect("a policy").last_evaluated_at_ms, 0);
+}
+
+/// An image that a rule archives takes its referrer along; what stays in the archive for long goes for good.
+#[tokio::test]
+async fn transitions_archive_and_later_rules_expire() {
+    let test = test_app().await;
+    let mut all = numbered(3);
+    all.push(TestImage { number: 3, subject: Some(0), age_days: 1, ..TestImage::default() });
+    let id = fill(&test, "app", all).await;
+    let mut archive = rule(1, &any(), &since("sinceImagePulled", 1));
+    archive["action"] = json!({"type": "transition", "targetStorageClass": "archive"});
+    let mut expire = rule(2, &any(), &since("sinceImageTransitioned", 90));
+    expire["selection"]["storageClass"] = json!("archive");
+    let rules = [archive, expire];
+    let input = json!({"repositoryName": "app", "lifecyclePolicyText": policy(&rules)});
+    call(&test, "StartLifecyclePolicyPreview", input).await;
+    worker::work_off(&test.app).await;
+    let preview = call(&test, "GetLifecyclePolicyPreview", json!({"repositoryName": "app"})).await;
+    let counts = json!([{"targetStorageClass": "ARCHIVE", "imageTotalCount": 2}]);
+    assert_eq!(preview["summary"]["transitioningImageTotalCounts"], counts);
+    put(&test, "app", &rules).await;
+    worker::work_off(&test.app).await;
+    let archived = || async {
+        let found = test.app.db.read(move |tx| {
+            let all = images::list(tx, id, "", 10)?.into_iter();
+            let archived = all.filter(|image| image.status == ImageStatus::Archived).map(|image| image.digest);
+            Ok::<_, StoreError>(archived.collect::<BTreeSet<_>>())
+        });
+        found.await.expect("readable")
+    };
+    assert_eq!(archived().await, BTreeSet::from([digest(0), digest(3)]));
+    assert_eq!(status(&test, "app").await["lastRun"]["archivedCount"], json!(2));
+    test.clock.advance_ms(91 * DAY_MS);
+    schedule_lifecycle::run(&test.app).await.expect("looks");
+    worker::work_off(&test.app).await;
+    // The two that were archived are gone, and the others are in the archive now.
+    assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 2]));
+    assert_eq!(archived().await, BTreeSet::from([digest(1), digest(2)]));
 }

@@ -17,6 +17,10 @@ pub struct LifecycleImage {
     pub pushed_at_ms: i64,
     /// Last recorded pull.
     pub last_pulled_at_ms: Option<i64>,
+    /// When it was last archived.
+    pub last_archived_at_ms: Option<i64>,
+    /// When it last came back from the archive.
+    pub last_activated_at_ms: Option<i64>,
     /// Where it is in its life.
     pub status: ImageStatus,
     /// The image that it refers to, whether or not that is there.
@@ -26,7 +30,8 @@ pub struct LifecycleImage {
 /// Up to `limit` images in the order of their digests, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<LifecycleImage>, StoreError> {
     tx.query(
-        "SELECT id, digest, pushed_at_ms, last_pulled_at_ms, status, subject_digest FROM images \
+        "SELECT id, digest, pushed_at_ms, last_pulled_at_ms, status, subject_digest, \
+         last_archived_at_ms, last_activated_at_ms FROM images \
          WHERE repository_id = $1 AND digest > $2 ORDER BY digest LIMIT $3",
         &[repository_id.into(), after.into(), count(limit)],
     )?
@@ -39,6 +44,8 @@ pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> R
             last_pulled_at_ms: row.opt_int(3)?,
             status: parse_column(row.text(4)?, "images.status")?,
             subject: row.opt_text(5)?.map(str::to_owned),
+            last_archived_at_ms: row.opt_int(6)?,
+            last_activated_at_ms: row.opt_int(7)?,
         })
     })
     .collect()
