@@ -393,5 +393,5 @@ def test_skopeo(wharf):
     source = as_root(wharf, f"{prefix}/source")
     image = source.push_image("v1")
     tool = Skopeo(wharf)
-    tool.copy(tool.image(source.name, "v1"), tool.image(f"{prefix}/copy", "v1"))
+    tool.copy(tool.image(source.name, "v1"), tool.image(f"{prefix}/copy", "v1"), "--preserve-digests")
     assert as_root(wharf, f"{prefix}/copy").pull("v1").expect(200).body == image.body

@@ -9,16 +9,18 @@ use store::error::StoreError;
 use store::tables::image_replications::{self, ImageReplication};
 use store::tables::images::{self, Image};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, TagMutability};
+use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
 use store::tables::{identity_version, image_tags, registry_policies};
 
 use crate::jobs::worker::work_off;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::Deletion;
+use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
-use crate::registry::{delete, uploads};
+use crate::registry::storage_class::NotSupported;
+use crate::registry::{delete, restore, storage_class, uploads};
 use crate::replication::rules::{Destination, Extensions, Rule, Rules};
 use crate::sts::web_identity::SourceConfig;
 use crate::tests::test_app::{ACCOUNT, TestApp};
@@ -47,6 +49,8 @@ pub fn name(text: &str) -> RepositoryName {
 pub fn rule(destination: &RegistryId, prefix: &str) -> Rule {
     Rule { destinations: vec![Destination::from(destination)], prefixes: Some(vec![prefix.to_owned()]), deletes: None }
 }
+
+type SetClass = fn(&mut dyn store::db::Tx, &Repository, &Image, &Cause) -> Result<Result<(), NotSupported>, StoreError>;
 
 pub struct Fixture(pub TestApp);
 
@@ -166,6 +170,36 @@ impl Fixture {
             delete::delete(tx, &repository, &selector, &deletion)
         };
         self.0.app.db.write(delete).await.expect("stored").expect("deleted");
+    }
+
+    /// Restores what was deleted.
+    pub async fn restore(&self, repository: &str, selector: Selector) {
+        let (repository, cause) = (name(repository), self.cause());
+        let restore = move |tx: &mut dyn store::db::Tx| {
+            let repository = crate::registry::repositories::require(tx, &home(), &repository)?;
+            Ok::<_, RegistryError>(restore::restore(tx, &repository, &selector, 1000, &cause)?)
+        };
+        let restored = self.0.app.db.write(restore).await.expect("stored");
+        assert!(restored.is_ok_and(|restored| restored.iter().all(|image| image.other_tags.is_empty())));
+    }
+
+    pub async fn archive(&self, at: &RegistryId, repository: &str, digest: Digest) {
+        self.set_class(at, repository, digest, storage_class::archive).await;
+    }
+
+    /// Takes an image from the archive.
+    pub async fn unarchive(&self, at: &RegistryId, repository: &str, digest: Digest) {
+        self.set_class(at, repository, digest, storage_class::begin_restore).await;
+    }
+
+    async fn set_class(&self, at: &RegistryId, repository: &str, digest: Digest, set: SetClass) {
+        let (at, repository, cause) = (at.clone(), name(repository), self.cause());
+        let set = move |tx: &mut dyn store::db::Tx| {
+            let repository = crate::registry::repositories::require(tx, &at, &repository)?;
+            let image = images::find(tx, repository.id, &digest)?.expect("there");
+            Ok::<_, RegistryError>(set(tx, &repository, &image, &cause)?)
+        };
+        self.0.app.db.write(set).await.expect("stored").expect("it can");
     }
 
     /// Works until nothing is left to do but what waits for longer than a minute.

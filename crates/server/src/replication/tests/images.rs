@@ -1,9 +1,11 @@
 //! Images that are pushed arrive, whole and with their tags, and go no further.
 
+use store::tables::images::ImageStatus;
 use store::tables::repositories::TagMutability;
 
 use super::fixtures::{Fixture, away, home, name, registry, rule};
 use crate::registry::blobs;
+use crate::registry::pull::Selector;
 use crate::replication::rules::Extensions;
 use crate::tests::test_app::OTHER_ACCOUNT;
 
@@ -160,4 +162,50 @@ async fn filters_of_tags_leave_the_others_at_home() {
     server.push("app", Some("v2"), "other").await;
     server.settle().await;
     assert_eq!(server.statuses("app", other).await, ["COMPLETE"]);
+}
+
+#[tokio::test]
+async fn an_image_that_the_destination_has_archived_comes_back_when_it_is_replicated_again() {
+    let server = Fixture::new(vec![rule(&away(), "*")]).await;
+    server.create(&home(), "app", TagMutability::Mutable).await;
+    let image = server.push("app", Some("v1"), "layer").await;
+    server.settle().await;
+    server.archive(&away(), "app", image).await;
+    server.settle().await;
+    assert_eq!(server.push("app", Some("v2"), "layer").await, image);
+    server.settle().await;
+    let found = server.image(&away(), "app", image).await.expect("there");
+    assert_eq!(found.status, ImageStatus::Active);
+    let tags = server.tags(&away(), "app", image).await;
+    assert_eq!(tags, Some(vec!["v1".to_owned(), "v2".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_archived_image_goes_when_it_is_restored() {
+    let server = Fixture::new(Vec::new()).await;
+    server.create(&home(), "app", TagMutability::Mutable).await;
+    let image = server.push("app", Some("v1"), "layer").await;
+    server.archive(&home(), "app", image).await;
+    server.settle().await;
+    server.put_rules(&home(), vec![rule(&away(), "*")]).await;
+    server.unarchive(&home(), "app", image).await;
+    server.settle().await;
+    assert_eq!(server.statuses("app", image).await, ["COMPLETE"]);
+    assert_eq!(server.tags(&away(), "app", image).await, Some(vec!["v1".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_deleted_image_goes_with_its_tags_when_it_is_restored() {
+    let server = Fixture::new(Vec::new()).await;
+    server.create(&home(), "app", TagMutability::Mutable).await;
+    let image = server.push("app", Some("v1"), "layer").await;
+    server.push("app", Some("v2"), "layer").await;
+    server.delete("app", Selector::Digest(image)).await;
+    server.put_rules(&home(), vec![rule(&away(), "*")]).await;
+    server.restore("app", Selector::Digest(image)).await;
+    assert_eq!(server.count("SELECT count(*) FROM image_replications").await, 1, "once");
+    server.settle().await;
+    assert_eq!(server.statuses("app", image).await, ["COMPLETE"]);
+    let tags = server.tags(&away(), "app", image).await;
+    assert_eq!(tags, Some(vec!["v1".to_owned(), "v2".to_owned()]));
 }
