@@ -17,6 +17,7 @@ from harness.api_push import push_image, push_index
 from harness.ecr_client import Ecr
 from harness.identities import Identities, allow, document
 from harness.registry_client import OCI_MANIFEST, RegistryClient, Repository, digest_of, image_manifest
+from harness.server import wait_for
 from harness.skopeo import Skopeo
 from test_ctl import DATE, Program, allowing
 
@@ -193,8 +194,9 @@ def test_a_repository_that_is_gone(cli, ecr, name, registry):
     assert cli.json("image", "list-deleted", name) == []
 
 
-def test_a_thousand_images(cli, ecr, name, registry):
-    """Deleted in one go by mistake, all come back byte for byte with their tags."""
+@pytest.mark.parametrize("by", ["request", "policy"])
+def test_a_thousand_images(cli, ecr, name, registry, by):
+    """Deleted in one go by mistake, or by a wrong policy, all come back byte for byte with their tags."""
     config, layer = b"{}", images.noise(name, 3000)
     for blob in (config, layer):
         registry.push_blob(blob)
@@ -207,13 +209,23 @@ def test_a_thousand_images(cli, ecr, name, registry):
         manifests[digest_of(manifest)] = manifest
     before = details(ecr, name)
     assert before.keys() == manifests.keys()
-    digests = list(before)
-    for first in range(0, 1000, 100):
-        ids = [{"imageDigest": digest} for digest in digests[first : first + 100]]
-        assert not ecr.batch_delete_image(repositoryName=name, imageIds=ids)["failures"]
-    assert details(ecr, name) == {}
+    left = 0
+    if by == "request":
+        digests = list(before)
+        for first in range(0, 1000, 100):
+            ids = [{"imageDigest": digest} for digest in digests[first : first + 100]]
+            assert not ecr.batch_delete_image(repositoryName=name, imageIds=ids)["failures"]
+    else:
+        # Meant were the images of branches; one is the least that a policy can keep.
+        selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}
+        rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
+        left = 1
+        wait_for(lambda: len(details(ecr, name)) == left, "the end of the policy's run")
+        ecr.delete_lifecycle_policy(repositoryName=name)
+    assert len(details(ecr, name)) == left
     lines = cli.json("image", "restore", name, "--since", "1h")
-    assert len(lines) == 1000 and {line["status"] for line in lines} == {"RESTORED"}
+    assert len(lines) == 1000 - left and {line["status"] for line in lines} == {"RESTORED"}
     assert details(ecr, name) == before
     for digest, manifest in manifests.items():
         assert registry.pull(digest).expect(200).body == manifest
