@@ -145,6 +145,44 @@ def test_two_regions_in_one_wharf(two_regions, tmp_path):
     assert names == {"prod-app-all", "dev/app-all", "prod-app-some"}
 
 
+def test_events(tmp_path, default_database):
+    """Who waits for an image in another region is told of it there: that it came, with each of its tags, or did not."""
+    from conftest import environment_of
+
+    nowhere, events = "ap-south-1", tmp_path / "events.jsonl"
+    server = Wharf(
+        tmp_path / "wharf",
+        environment={
+            **environment_of(default_database),
+            "WHARF_REGIONS": f"{HOME},{AWAY}",
+            "WHARF_EVENTS_FILE_PATH": str(events),
+            "WHARF_EVENTS_FILE_FILTER": json.dumps({"detail-type": ["ECR Replication Action"]}),
+        },
+    )
+    try:
+        ecr = server.start().client()
+        ecr.create_repository(repositoryName="app")
+        replicate(ecr, (AWAY, ACCOUNT), (nowhere, ACCOUNT))
+        made = images.image("app")
+        api_push.push_image(ecr, "app", made, "v1")
+        wait_for(lambda: events.exists() and events.read_text().count("\n") == 2, "two events", SECONDS)
+    finally:
+        server.finish()
+    told = {event["region"]: event for event in map(json.loads, events.read_text().splitlines())}
+    for region, result in ((AWAY, "SUCCESS"), (nowhere, "FAILED")):
+        assert told[region]["account"] == ACCOUNT
+        assert told[region]["resources"] == [f"arn:aws:ecr:{region}:{ACCOUNT}:repository/app"]
+        assert told[region]["detail"] == {
+            "result": result,
+            "repository-name": "app",
+            "image-digest": made.digest,
+            "image-tag": "v1",
+            "source-account": ACCOUNT,
+            "source-region": HOME,
+            "action-type": "REPLICATE",
+        }
+
+
 def test_aws_cli(two_regions):
     """The commands of the documentation."""
     configuration = json.dumps(rules((AWAY, ACCOUNT), filters=["prod-"]))

@@ -33,7 +33,8 @@ async fn fetch_all(app: &Arc<App>, place: &RepositoryRef, digests: &[Digest]) ->
             // Why it did not come is in the log; to the client the layer is one to upload.
             Ok(Found::Awaited(blob)) if app.cache.blobs.complete(app, &blob).await.is_err() => return Ok(false),
             Ok(Found::Here(_) | Found::Awaited(_)) => {}
-            Err(RegistryError::LayerNotFound(..)) => return Ok(false),
+            // A repository that the push would have created is not there, as the push failed.
+            Err(RegistryError::LayerNotFound(..) | RegistryError::RepositoryNotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
     }
