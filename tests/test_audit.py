@@ -100,7 +100,7 @@ class TestRecords:
         part = by_name["UploadLayerPart"]["requestParameters"]
         assert "layerPartBlob" not in part and part["partFirstByte"] == 0
         put = by_name["PutImage"]
-        assert put["requestParameters"]["imageManifest"] == pushed.manifest.decode()
+        assert "imageManifest" not in put["requestParameters"]
         assert put["responseElements"]["image"]["imageId"] == {"imageDigest": pushed.digest, "imageTag": "v1"}
 
     def test_skopeo(self, reading, tmp_path):
@@ -119,7 +119,7 @@ class TestRecords:
         for call in ("InitiateLayerUpload", "CompleteLayerUpload"):
             assert names.count(call) == len(made.blobs), names
         puts = [record for record in found if record["eventName"] == "PutImage"]
-        assert puts[-1]["requestParameters"]["imageManifest"] == made.manifest.decode()
+        assert "imageManifest" not in puts[-1]["requestParameters"]
         assert puts[-1]["responseElements"]["image"]["imageId"]["imageDigest"] == made.digest
         got = [record for record in found if record["eventName"] == "BatchGetImage" and "errorCode" not in record]
         assert got[0]["requestParameters"]["imageIds"] == [{"imageTag": "v1"}]

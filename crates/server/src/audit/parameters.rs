@@ -10,8 +10,8 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 const MAX_BYTES: usize = 32 * 1024;
 /// What a member costs beside its texts, so that many small ones end as well.
 const MEMBER_BYTES: usize = 16;
-/// Members that are no parameter but content.
-const LEFT_OUT: [&str; 2] = ["layerpartblob", "logoimageblob"];
+/// Members that are no parameter but content, which is stored encrypted or not at all.
+const LEFT_OUT: [&str; 3] = ["layerpartblob", "logoimageblob", "imagemanifest"];
 /// Words in the names of members whose texts are secrets, unless the name ends as one that only names a secret.
 const SECRET_WORDS: [&str; 8] =
     ["secret", "password", "token", "credential", "privatekey", "signingkey", "downloadurl", "hmac"];
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for Shown<'_> {
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let seed = Shown { left: &mut *self.left, is_secret: is_secret(&lower_case) };
+            let seed = Shown { left: &mut *self.left, is_secret: self.is_secret || is_secret(&lower_case) };
             let value = members.next_value_seed(seed)?;
             shown.insert(with_small_initial(name), value);
         }

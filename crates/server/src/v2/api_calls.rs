@@ -1,9 +1,7 @@
 //! The calls of ECR's API that a request of `/v2/` corresponds to (access.md 2): for its rates and its records.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
-use bytes::Bytes;
 use http::{Method, header};
 use oci::{ErrorCode, Reference};
 use serde_json::{Value, json};
@@ -149,9 +147,6 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Val
             if let Some(kind) = http.header(header::CONTENT_TYPE) {
                 parameters["imageManifestMediaType"] = audit::cut(kind).into();
             }
-            if let Some(manifest) = request.pushed_manifest.get() {
-                parameters["imageManifest"] = audit::cut(&String::from_utf8_lossy(manifest)).into();
-            }
         }
         "GetDownloadUrlForLayer" | "DeleteLayer" => parameters["layerDigest"] = json!(scene.digest),
         "BatchCheckLayerAvailability" => parameters["layerDigests"] = json!([scene.digest]),
@@ -245,6 +240,3 @@ fn exception(code: ErrorCode, is_image: bool) -> &'static str {
         ErrorCode::Internal => "ServerException",
     }
 }
-
-/// The manifest of a push, for its record.
-pub type PushedManifest = OnceLock<Bytes>;

@@ -47,15 +47,12 @@ struct V2Request<'a> {
     calls: &'static [&'static str],
     /// Whether they were counted for the registry's rates.
     is_counted: AtomicBool,
-    /// The manifest that it pushes, once that is read.
-    pushed_manifest: api_calls::PushedManifest,
 }
 
 impl<'a> V2Request<'a> {
     /// A request of a known principal, of which nothing has been done yet.
     fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
-        let (is_counted, pushed_manifest) = (AtomicBool::new(false), api_calls::PushedManifest::new());
-        Self { http, caller, registry, calls, is_counted, pushed_manifest }
+        Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
     }
 
     /// Refuses unless the principal may do every one of `actions` to the repository (access.md 2).
