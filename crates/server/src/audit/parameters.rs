@@ -42,6 +42,11 @@ fn is_secret(lower_case_name: &str) -> bool {
         && !NAMING_ENDS.iter().any(|end| lower_case_name.ends_with(end))
 }
 
+/// Whether a member of a secret object may be a part of the secret: all but what names or dates it.
+fn is_untold(lower_case_name: &str) -> bool {
+    lower_case_name != "expiration" && !NAMING_ENDS.iter().any(|end| lower_case_name.ends_with(end))
+}
+
 /// Reads a value and keeps what is shown of it, without ever holding the rest.
 struct Shown<'l> {
     left: &'l mut usize,
@@ -120,7 +125,10 @@ impl<'de> Visitor<'de> for Shown<'_> {
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let seed = Shown { left: &mut *self.left, is_secret: self.is_secret || is_secret(&lower_case) };
+            let seed = Shown {
+                left: &mut *self.left,
+                is_secret: is_secret(&lower_case) || (self.is_secret && is_untold(&lower_case)),
+            };
             let value = members.next_value_seed(seed)?;
             shown.insert(with_small_initial(name), value);
         }
