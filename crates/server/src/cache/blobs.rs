@@ -375,7 +375,7 @@ impl Reading {
         let reader = match &self.reader {
             Some(reader) => reader.clone(),
             None => {
-                let key = app.service_key.unwrap_data_key(&self.blob.data_key, self.blob.object)?;
+                let key = app.key_ring.unwrap_data_key(&self.blob.data_key, self.blob.object)?;
                 let reader = app.blobs.open_growing(self.blob.object, &key, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }

@@ -2,11 +2,14 @@
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
 pub(crate) mod collect_garbage;
+pub mod delete_kms_key;
 pub mod follow_subject;
 pub mod job;
 pub mod move_blob;
 pub mod preview_lifecycle_policy;
+pub mod reseal;
 pub mod restore_image;
+pub mod rotate_kms_key;
 pub mod run_lifecycle_policy;
 pub(crate) mod schedule_lifecycle;
 pub mod worker;
@@ -22,18 +25,22 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::app::App;
 use crate::auth::directory::RELOAD_EVERY;
 use crate::http::listener::stopped;
-use crate::replication;
+use crate::{replication, root_keys};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
+const ROTATION_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
+    job::Entry::of::<delete_kms_key::DeleteKmsKey>(),
+    job::Entry::of::<rotate_kms_key::RotateKmsKey>(),
+    job::Entry::of::<reseal::Reseal>(),
     job::Entry::of::<restore_image::RestoreImage>(),
     job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
     job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
@@ -50,12 +57,16 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(RELOAD_EVERY);
+    let mut keys = interval(RELOAD_EVERY);
+    let mut rotation = interval(ROTATION_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,6 +76,8 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
+            _ = keys.tick() => ("reloading keys", app.refresh_keys().await),
+            _ = rotation.tick() => ("rotating the root key", root_keys::rotate_if_due(&app).await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),

@@ -59,7 +59,7 @@ impl Job for MoveBlob {
         };
         let is_in_use = match written.await {
             Ok((encoding, stored_bytes)) => {
-                let data_key = app.service_key.wrap_data_key(&key, object);
+                let data_key = app.key_ring.wrap_data_key(&key, object);
                 let copy = StoredBlob { object, data_key, tier: to, encoding, stored_bytes, ..from.clone() };
                 self.take_into_use(&app, from, copy).await
             }

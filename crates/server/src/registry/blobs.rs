@@ -50,7 +50,7 @@ pub async fn find_readable(
 
 /// Opens a blob's bytes for reading, wherever they are.
 pub fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, StoreError> {
-    let key = app.service_key.unwrap_data_key(&blob.data_key, blob.object)?;
+    let key = app.key_ring.unwrap_data_key(&blob.data_key, blob.object)?;
     let stored = (blob.encoding, blob.stored_bytes);
     app.tier(blob.tier).open_encoded(blob.object, key, stored, blob.size_bytes)
 }

@@ -138,7 +138,7 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         Stored::Sealed(sealed) => sealed,
     };
     let context = manifest_context(&query.registry, &query.repository, &image.digest);
-    let manifest = open_small(&app.service_key, MANIFEST_PURPOSE, &context, &sealed).map_err(|error| {
+    let manifest = open_small(&app.key_ring, MANIFEST_PURPOSE, &context, &sealed).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Corrupt,
             format!("manifest {} of repository {} cannot be decrypted", image.digest, query.repository),

@@ -18,7 +18,8 @@ use super::repositories::reference;
 use super::storage_class;
 use crate::app::App;
 
-pub(super) const MANIFEST_PURPOSE: &str = "image manifest";
+/// What manifests are sealed for; their context is [`manifest_context`].
+pub const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Pushed {
 }
 
 /// What binds a sealed manifest to its place.
-pub(super) fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
+pub fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
     format!("{registry}/{repository}@{digest}").into_bytes()
 }
 
@@ -116,7 +117,7 @@ pub(super) fn new_image(
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
         size_bytes: manifest.image_size_bytes(),
         manifest_bytes: bytes.len() as u64,
-        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, bytes),
+        sealed_manifest: seal_small(&app.key_ring, MANIFEST_PURPOSE, &context, bytes),
         pushed_at_ms,
     }
 }

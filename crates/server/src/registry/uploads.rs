@@ -28,7 +28,8 @@ use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
-const STATE_PURPOSE: &str = "layer upload state";
+/// What the states of uploads are sealed for; their context is the upload's id.
+pub const STATE_PURPOSE: &str = "layer upload state";
 
 /// Uploads that a request of this node is writing.
 #[derive(Clone, Default)]
@@ -61,7 +62,7 @@ pub fn blob_scope(repository: &Repository) -> BlobScope {
 }
 
 fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
-    seal_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &state.to_bytes())
+    seal_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &state.to_bytes())
 }
 
 /// Begins an upload.
@@ -80,7 +81,7 @@ pub async fn begin(
         id,
         repository_id: 0,
         object: state.object,
-        data_key: app.service_key.wrap_data_key(&key, state.object),
+        data_key: app.key_ring.wrap_data_key(&key, state.object),
         sealed_state: seal_state(app, id, &state),
         received_bytes: 0,
         part_count: 0,
@@ -153,12 +154,12 @@ pub async fn open(
 ) -> Result<UploadSession, RegistryError> {
     let lock = app.upload_locks.acquire(id)?;
     let (repository, upload) = find(app, registry, name, id).await?;
-    let state = open_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
+    let state = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
         })?;
-    let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+    let key = app.key_ring.unwrap_data_key(&upload.data_key, upload.object)?;
     let writer = app.blobs.writer(state, key);
     Ok(UploadSession { repository, upload, writer, written: 0, max_bytes: app.quotas.layer_bytes, _lock: lock })
 }
@@ -235,7 +236,7 @@ impl UploadSession {
         let actual = match claimed.algorithm() {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
-                let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+                let key = app.key_ring.unwrap_data_key(&upload.data_key, upload.object)?;
                 app.blobs.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
             }
         };
@@ -258,17 +259,16 @@ fn store_blob(
     size_bytes: u64,
     now_ms: i64,
 ) -> Result<(), RegistryError> {
-    if !uploads::delete(tx, upload.id)? {
-        return Err(RegistryError::UploadNotFound(reference(repository), upload.id.to_string()));
-    }
+    let data_key = uploads::finish(tx, upload.id)?
+        .ok_or_else(|| RegistryError::UploadNotFound(reference(repository), upload.id.to_string()))?;
     let scope = blob_scope(repository);
-    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;
+    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &data_key, now_ms)?;
     let blob_id = match replaced {
         Some(id) => {
             storage_class::blob_is_back(tx, id, now_ms)?;
             id
         }
-        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
+        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &data_key, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {
         blobs::release(tx, blob_id)?;

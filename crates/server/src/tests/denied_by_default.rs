@@ -83,6 +83,7 @@ fn wharf_input() -> Value {
         "imageManifest": "",
         "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
         "ids": [1],
+        "number": 1,
     })
 }
 

@@ -30,6 +30,7 @@ mod restore_image;
 mod retry_job;
 mod retry_replications;
 mod revoke_token;
+mod root_keys;
 mod run_lifecycle_policy;
 mod shapes;
 mod test_events;
@@ -60,6 +61,10 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<retry_job::RetryJob>(),
     Entry::of::<retry_replications::RetryReplications>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<root_keys::DescribeRootKeys>(),
+    Entry::of::<root_keys::RetireRootKey>(),
+    Entry::of::<root_keys::RewrapRootKeys>(),
+    Entry::of::<root_keys::RotateRootKey>(),
     Entry::of::<test_events::TestEvents>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

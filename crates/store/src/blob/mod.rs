@@ -6,7 +6,9 @@
 mod compress;
 mod copy;
 mod decompress;
+mod key_ring;
 mod keys;
+mod kms_ciphertext;
 mod object_id;
 mod reader;
 mod segment;
@@ -19,7 +21,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use keys::{DataKey, ServiceKey, open_small, seal_small};
+pub use key_ring::{DATA_KEY_PURPOSE, KeyRing, RootKey, SEALED_HEAD, open_small, root_key_of, seal_small, sealed_head};
+pub use keys::{DataKey, ServiceKey};
+pub use kms_ciphertext::{EncryptionContext, KMS_FORM, KmsCiphertextHead, kms_decrypt, kms_encrypt};
 pub use object_id::ObjectId;
 pub use reader::BlobReader;
 pub use segment::SEGMENT;

@@ -17,6 +17,9 @@ pub mod image_replications;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
+pub mod kms_aliases;
+pub mod kms_grants;
+pub mod kms_keys;
 pub mod lifecycle_changes;
 pub mod lifecycle_images;
 pub mod lifecycle_policies;
@@ -35,9 +38,11 @@ pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
 pub mod resource_tags;
+pub mod root_keys;
+pub mod sealed_values;
 pub mod secret_versions;
 pub mod secrets;
-pub mod service_key_check;
+
 pub mod uploads;
 pub mod upstream_blobs;
 

@@ -100,9 +100,11 @@ pub fn advance(tx: &mut dyn Tx, upload: &Upload, from_bytes: u64) -> Result<bool
     Ok(changed == 1)
 }
 
-/// Ends an upload whose object lives on as a blob; `false` if it is gone.
-pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
-    Ok(tx.execute("DELETE FROM uploads WHERE id = $1", &[id.to_string().into()])? == 1)
+/// Ends an upload whose object lives on as a blob, and gives the wrapped data key, which may have been wrapped anew since
+/// the upload was read; none if it is gone.
+pub fn finish(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    let finished = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING data_key", &[id.to_string().into()])?;
+    finished.map(|row| Ok(row.blob(0)?.to_vec())).transpose()
 }
 
 /// Ends an upload and notes its object for removal; `false` if it is gone.

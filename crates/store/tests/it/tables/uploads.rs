@@ -106,7 +106,7 @@ async fn progress_counts_from_where_it_began(backend: &Backend) {
         assert!(uploads::advance(tx, &more, 100)?);
         assert_eq!(uploads::find(tx, id, begun.id)?, Some(more.clone()));
         assert_eq!(uploads::find(tx, id, bystander.id)?, Some(bystander));
-        uploads::delete(tx, begun.id)?;
+        uploads::finish(tx, begun.id)?;
         assert!(!uploads::advance(tx, &more, 300)?, "it is gone");
         Ok(())
     })
@@ -142,8 +142,8 @@ async fn an_ended_upload_is_gone_and_its_object_lives(backend: &Backend) {
     in_transaction(backend, |tx| {
         let id = add_repository(tx, "app")?.id;
         let (ended, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
-        assert!(uploads::delete(tx, ended.id)?);
-        assert!(!uploads::delete(tx, ended.id)?);
+        assert!(uploads::finish(tx, ended.id)?.is_some());
+        assert!(uploads::finish(tx, ended.id)?.is_none());
         assert!(!uploads::abandon(tx, ended.id, 20)?);
         assert_eq!(uploads::find(tx, id, ended.id)?, None);
         assert!(uploads::find(tx, id, other.id)?.is_some());
@@ -159,7 +159,7 @@ async fn an_abandoned_upload_leaves_its_object_for_removal(backend: &Backend) {
         let (gone, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
         assert!(uploads::abandon(tx, gone.id, 20)?);
         assert!(!uploads::abandon(tx, gone.id, 30)?);
-        assert!(!uploads::delete(tx, gone.id)?);
+        assert!(uploads::finish(tx, gone.id)?.is_none());
         assert!(uploads::find(tx, id, other.id)?.is_some());
         assert!(due_objects(tx, 19, 10)?.is_empty());
         assert_eq!(due_objects(tx, 20, 10)?, [gone.object]);
