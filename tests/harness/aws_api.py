@@ -115,6 +115,12 @@ class AwsApi:
         signing = signing or self.signing.but(service="secretsmanager")
         return self.post(body, {"Content-Type": JSON_TYPE, "X-Amz-Target": f"secretsmanager.{operation}"}, signing)
 
+    def kms(self, operation, parameters=None, signing=None) -> Answer:
+        """A KMS request with JSON parameters, or with a body of any bytes."""
+        body = parameters if isinstance(parameters, bytes) else json.dumps(parameters or {}).encode()
+        signing = signing or self.signing.but(service="kms")
+        return self.post(body, {"Content-Type": JSON_TYPE, "X-Amz-Target": f"TrentService.{operation}"}, signing)
+
     def sts(self, form="Action=GetCallerIdentity&Version=2011-06-15", signing=None) -> Answer:
         signing = signing or self.signing.but(service="sts")
         return self.post(form.encode(), {"Content-Type": FORM_TYPE}, signing)

@@ -8,6 +8,7 @@ use store::tables::{blobs, deleted_images, images, repository_blobs, resource_ta
 
 use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
+use super::encryption;
 use super::errors::{RegistryError, RepositoryRef};
 use super::protection::Protections;
 use super::storage_class;
@@ -40,6 +41,7 @@ pub fn create(
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;
     }
+    encryption::make_grants(tx, &created)?;
     changes::note(tx, cause, &created, &Change::RepositoryCreated)?;
     Ok(created)
 }
@@ -73,6 +75,7 @@ pub fn delete(
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
     storage_class::check_blobs(tx, &archived_elsewhere, deletion.cause.at_ms)?;
+    encryption::retire_grants(tx, &repository)?;
     repositories::delete(tx, repository.id)?;
     changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)

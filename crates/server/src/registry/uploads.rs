@@ -12,6 +12,7 @@ use store::blob::{UploadState, UploadWriter, open_small, seal_small};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope};
+use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
+use super::encryption::{self, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::{reference, require};
 use super::storage_class;
@@ -55,10 +57,7 @@ impl Drop for UploadLock {
 
 /// Where copies of this repository's blobs are shared.
 pub fn blob_scope(repository: &Repository) -> BlobScope {
-    BlobScope {
-        region: repository.spec.registry.region.to_string(),
-        encryption: repository.encryption_scope().to_owned(),
-    }
+    BlobScope { region: repository.spec.registry.region.to_string(), encryption: repository.encryption_scope() }
 }
 
 fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
@@ -75,13 +74,14 @@ pub async fn begin(
 ) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
+    let encryption = encryption::for_push(app, registry, name, if_absent, Scenario::CreateOnPush).await?;
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
     let upload = Upload {
         id,
         repository_id: 0,
         object: state.object,
-        data_key: app.key_ring.wrap_data_key(&key, state.object),
+        data_key: encryption.wrap_data_key(app, &key, state.object)?,
         sealed_state: seal_state(app, id, &state),
         received_bytes: 0,
         part_count: 0,
@@ -91,7 +91,7 @@ pub async fn begin(
     };
     app.db
         .write(move |tx| {
-            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &cause)?;
+            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &encryption, &cause)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)
@@ -159,7 +159,8 @@ pub async fn open(
         .map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
         })?;
-    let key = app.key_ring.unwrap_data_key(&upload.data_key, upload.object)?;
+    encryption::require(app, &repository, Use::Push).await?;
+    let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
     let writer = app.blobs.writer(state, key);
     Ok(UploadSession { repository, upload, writer, written: 0, max_bytes: app.quotas.layer_bytes, _lock: lock })
 }
@@ -236,7 +237,7 @@ impl UploadSession {
         let actual = match claimed.algorithm() {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
-                let key = app.key_ring.unwrap_data_key(&upload.data_key, upload.object)?;
+                let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
                 app.blobs.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
             }
         };

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::{self, Creation, IfAbsent};
 use crate::registry::delete::{self, Deletion};
+use crate::registry::encryption::{self, Encryption};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::push::{self, Face, Push};
@@ -77,10 +78,12 @@ pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Resul
         quotas::require_room_for_repository(app, &arrival.registry).await?;
         tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
+    let Arrival { registry, repository, .. } = arrival;
+    let encryption = encryption::for_push(app, registry, repository, IfAbsent::Create, Scenario::Replication).await?;
     let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));
     app.db
         .write(move |tx| {
-            let repository = find_or_create(tx, &arrival, &cause)?;
+            let repository = find_or_create(tx, &arrival, &encryption, &cause)?;
             let scope = blob_scope(&repository);
             let mut missing = Vec::new();
             for digest in &layers {
@@ -105,9 +108,14 @@ fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveErro
         .map_err(ReceiveError::Denied)
 }
 
-fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, cause: &Cause) -> Result<Repository, RegistryError> {
+fn find_or_create(
+    tx: &mut dyn Tx,
+    arrival: &Arrival,
+    encryption: &Encryption,
+    cause: &Cause,
+) -> Result<Repository, RegistryError> {
     let Arrival { registry, repository, .. } = arrival;
-    match creation::create_automatically(tx, registry, repository, Scenario::Replication, cause)? {
+    match creation::create_automatically(tx, registry, repository, Scenario::Replication, encryption, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, repository)),
     }
