@@ -10,7 +10,7 @@ use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::errors::{RegistryError, RepositoryRef};
 use super::protection::Protections;
-use super::storage_class;
+use super::{quotas, storage_class};
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
@@ -27,16 +27,18 @@ pub fn reference(repository: &Repository) -> RepositoryRef {
     RepositoryRef { registry: repository.spec.registry.clone(), name: repository.spec.name.clone() }
 }
 
-/// Creates a repository with its resource tags.
+/// Creates a repository with its resource tags, if its registry has no more than `quota` of them then.
 pub fn create(
     tx: &mut dyn Tx,
     new: &NewRepository,
     tags: &[(String, String)],
+    quota: u64,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
     let created = repositories::insert(tx, new)?.ok_or_else(|| {
         RegistryError::RepositoryAlreadyExists(RepositoryRef { registry: new.registry.clone(), name: new.name.clone() })
     })?;
+    quotas::require_room_for_inserted(tx, &new.registry, quota)?;
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;
     }
