@@ -28,6 +28,8 @@ pub const USES: [(&str, &[&str]); 3] = [
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
             "ecr:PutImage",
+            // Where a creation template covers the name: a token has no other way of creating a repository.
+            "ecr:CreateRepository",
         ],
     ),
     ("delete", &["ecr:BatchDeleteImage"]),
