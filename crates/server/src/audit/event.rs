@@ -247,7 +247,6 @@ pub fn record(event: ApiEvent<'_>) {
 }
 
 /// Records something that the service did by itself; for jobs. It never waits.
-#[cfg_attr(not(test), expect(dead_code, reason = "for jobs that act by themselves, such as lifecycle policies"))]
 pub fn record_service_event(app: &App, event: &ServiceEvent) {
     if !app.audit.wants(false) {
         return;
