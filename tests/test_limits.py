@@ -87,7 +87,7 @@ class TestQuotas:
         upstream.close()
         assert text in pulled.messages[0]
 
-        said = Program(server).run("image", "restore", "deleted:v1", expect=2).stderr
+        said = Program(server).run("image", "restore", "deleted:v1", "--create-repository", expect=2).stderr
         assert "LimitExceededException" in said and text in said
 
         replicate(ecr, ("eu-west-1", server.account))

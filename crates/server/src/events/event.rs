@@ -209,6 +209,11 @@ impl Event {
         Self::new(WHARF, "Wharf Test", registry, at_ms, json!({ "message": "Events of Wharf arrive here." }))
     }
 
+    /// Where it happened.
+    pub fn registry(&self) -> &RegistryId {
+        &self.registry
+    }
+
     /// By which its receivers know it again.
     pub fn id(&self) -> uuid::Uuid {
         self.id

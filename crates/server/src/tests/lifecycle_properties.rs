@@ -139,7 +139,14 @@ async fn previewed(test: &TestApp, name: &str) -> BTreeMap<String, String> {
     }
 }
 
-async fn check(test: &TestApp, name: &str, images: Vec<TestImage>, rules: &[Value], is_root: bool, protect: u64) -> Seen {
+async fn check(
+    test: &TestApp,
+    name: &str,
+    images: Vec<TestImage>,
+    rules: &[Value],
+    is_root: bool,
+    protect: u64,
+) -> Seen {
     let count = images.len() as u64;
     let id = fill(test, name, images).await;
     call(test, "PutLifecycleSettings", json!({"repositoryName": name, "countRootImages": is_root})).await;

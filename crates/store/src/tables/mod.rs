@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod creation_templates;
 pub mod deleted_images;
 pub mod deleted_tags;
+pub mod followed_events;
 pub mod iam;
 pub mod identity_version;
 pub mod image_counts;
