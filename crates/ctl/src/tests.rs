@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use aws::sigv4::{Presented, RequestParts};
 use clap::Parser;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

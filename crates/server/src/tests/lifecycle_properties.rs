@@ -129,8 +129,8 @@ async fn previewed(test: &TestApp, name: &str) -> BTreeMap<String, String> {
     loop {
         let page = call(test, "GetLifecyclePolicyPreview", input.clone()).await;
         for result in page["previewResults"].as_array().expect("a list") {
-            let text = |value: &Value| value.as_str().expect("text").to_owned();
-            found.insert(text(&result["imageDigest"]), text(&result["action"]["type"]));
+            let member = |value: &Value| value.as_str().expect("text").to_owned();
+            found.insert(member(&result["imageDigest"]), member(&result["action"]["type"]));
         }
         match page.get("nextToken") {
             Some(token) => input["nextToken"] = token.clone(),

@@ -81,7 +81,7 @@ impl Position {
             }
         }
         let too_many = next.told.len().saturating_sub(MAX_TOLD);
-        if let Some(last) = next.told.drain(..too_many).last() {
+        if let Some(last) = next.told.drain(..too_many).next_back() {
             next.after = last;
         }
         (new, next)
