@@ -24,8 +24,7 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     fn arn(&self) -> String {
-        let RegistryId { account, region } = self.registry;
-        format!("arn:{}:ecr:{region}:{account}:repository/{}", region.partition(), self.repository)
+        self.registry.repository_arn(self.repository.as_str())
     }
 }
 

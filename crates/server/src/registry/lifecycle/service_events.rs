@@ -9,7 +9,6 @@ use store::tables::repositories::Repository;
 use super::decision::{Selected, Unable};
 use super::run::ReportedFailure;
 use crate::audit::ServiceEvent;
-use crate::auth::authorize::repository_arn;
 
 /// The event of a run.
 pub const EXECUTION: &str = "PolicyExecutionEvent";
@@ -95,7 +94,7 @@ impl PolicyEvents<'_> {
     fn policy(&self) -> Result<Value, StoreError> {
         let parsed: LifecyclePolicy = super::parse(self.policy_text)
             .map_err(|error| super::run::damaged("a lifecycle policy").with_source(error))?;
-        let whose = repository_arn(&self.repository.spec.registry, self.repository.spec.name.as_str());
+        let whose = self.repository.spec.registry.repository_arn(self.repository.spec.name.as_str());
         let hash = oci::Digest::sha256_of(format!("{whose}\n{}", self.policy_text).as_bytes()).hex();
         let half = u128::from_str_radix(&hash[..32], 16).expect("a hash is 64 hexadecimal digits");
         let id = uuid::Builder::from_random_bytes(half.to_be_bytes()).into_uuid();
