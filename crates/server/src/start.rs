@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
 use crate::sts::web_identity::Issuers;
@@ -147,6 +148,7 @@ impl Server {
             .await
             .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let membership = Membership::new(&db, address.to_string(), clock.now_ms());
         let app = Arc::new(App {
             db,
             blobs: BlobStore::open(&data_dir.join("blobs"))?,
@@ -155,6 +157,7 @@ impl Server {
             clock,
             accounts,
             hosts,
+            membership,
             identities: Identities::default(),
             policies: Arc::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
@@ -172,7 +175,7 @@ impl Server {
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
         });
-        app.refresh_identities().await?;
+        app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
         app.db.write(move |tx| extensions.store(tx)).await?;
         let (stop, stopped) = watch::channel(false);
@@ -243,6 +246,9 @@ impl Server {
         }
         if let Err(error) = self.app.audit.flush(&self.app.db).await {
             tracing::warn!(%error, "last audit events were not stored: {error}");
+        }
+        if let Err(error) = self.app.leave_nodes().await {
+            tracing::warn!(%error, "the other nodes were not told of the end: {error}");
         }
         self.app.audit.close();
     }
