@@ -24,6 +24,7 @@ pub mod lifecycle_policies;
 pub mod lifecycle_previews;
 pub mod lifecycle_runs;
 pub mod lifecycle_settings;
+pub mod nodes;
 mod prefixes;
 pub mod pull_through_cache_rules;
 pub mod pull_time_exclusions;
