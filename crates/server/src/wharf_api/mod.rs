@@ -27,6 +27,7 @@ mod put_restore_window;
 mod receive_replicated_image;
 mod receive_replicated_removal;
 pub mod replicated_layer;
+mod repository_pages;
 mod restore_image;
 mod retry_job;
 mod retry_replications;
