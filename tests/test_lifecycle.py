@@ -268,12 +268,13 @@ def test_kill_during_runs(tmp_path):
     started = time.monotonic()
     undisturbed = end(copy(0))
     assert 0 < len(undisturbed) < 200
-    longest = max(0.1, time.monotonic() - started) / 4
+    # Short lives, so that one run is begun again and again.
+    longest = max(0.1, time.monotonic() - started) / 12
     killer, number = Killer(SEED), 0
     while killer.kills < KILLS:
         number += 1
         server = copy(number)
-        for _ in range(8):
+        for _ in range(25):
             killer.kill(server, longest)
             server.start()
         assert end(server) == undisturbed, f"copy {number}"
