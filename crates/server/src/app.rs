@@ -18,6 +18,7 @@ use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
+use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
@@ -88,6 +89,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Which names lead to which registry.
     pub hosts: Hosts,
+    /// This node among those that share the database.
+    pub membership: Membership,
     /// Users, roles, keys and policies as this node knows them.
     pub identities: Identities,
     /// Policies that were read already.
@@ -136,15 +139,15 @@ impl App {
         }
     }
 
-    /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.
-    pub async fn refresh_identities(&self) -> Result<(), store::error::StoreError> {
-        self.identities.refresh(&self.db, &self.key_ring, &self.policies).await
-    }
-
     /// Takes over what has changed of root keys and KMS keys. Whoever changes them calls this before answering.
     pub async fn refresh_keys(&self) -> Result<(), store::error::StoreError> {
         let version = self.root_keys.refresh(&self.db, &self.key_ring, self.now_ms()).await?;
         self.kms_keys.forget_before(version);
         Ok(())
+    }
+
+    /// Loads what has changed of users, roles, keys and policies.
+    pub async fn load_identities(&self) -> Result<(), store::error::StoreError> {
+        self.identities.refresh(&self.db, &self.key_ring, &self.policies).await
     }
 }

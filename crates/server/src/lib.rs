@@ -15,6 +15,7 @@ mod http;
 mod iam_api;
 mod jobs;
 mod kms;
+mod nodes;
 mod outbound;
 mod rates;
 mod registry;

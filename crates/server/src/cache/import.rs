@@ -15,10 +15,10 @@ use super::failure::CacheFailure;
 use super::upstream::{UpstreamFailure, UpstreamManifest, UpstreamRepository};
 use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::creation::IfAbsent;
 use crate::registry::encryption::{self, Encryption};
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::import::{self, Import, UpstreamImage};
+use crate::registry::repositories::order;
 
 /// Manifests that are asked for at the same time.
 const AT_ONCE: usize = 4;
@@ -81,6 +81,7 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
         tag,
         may_create: wanted.may_create,
         encryption,
+        repository_quota: app.quotas.repositories,
         tags_per_image: app.quotas.tags_per_image,
         cause,
     };
@@ -89,15 +90,15 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
 
 /// How the repository that is imported into is encrypted, or would be.
 pub async fn encryption_of(app: &App, place: &RepositoryRef, may_create: bool) -> Result<Encryption, RegistryError> {
-    let if_absent = if may_create { IfAbsent::Create } else { IfAbsent::Refuse };
-    encryption::for_push(app, &place.registry, &place.name, if_absent, Scenario::PullThroughCache).await
+    encryption::for_push(app, &place.registry, &place.name, may_create, Scenario::PullThroughCache).await
 }
 
 /// Stores what was gathered.
 pub async fn store(app: &App, import: Import) -> Result<(), CacheFailure> {
     let (name, tag) = (import.place.name.clone(), import.tag.as_ref().map(Tag::to_string));
     let count = import.images.len();
-    app.db.write(move |tx| import::store(tx, &import)).await?;
+    let order = order(&import.place.registry, &name);
+    app.db.write_in_order(&order, move |tx| import::store(tx, &import)).await?;
     tracing::info!(repository = %name, tag, count, "cached {count} manifests of {name}");
     Ok(())
 }

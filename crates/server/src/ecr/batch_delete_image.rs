@@ -6,13 +6,13 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::{self, ImageFailure, ImageIdentifier};
+use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
-use crate::registry::repositories::require;
+use crate::registry::repositories::{order, require};
 
 /// The operation.
 pub struct BatchDeleteImage;
@@ -43,17 +43,18 @@ impl Operation for BatchDeleteImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        Ok((registry, name, shapes::image_ids(input.image_ids)?))
+        Ok((registry, name, image_identifiers::image_ids(input.image_ids)?))
     }
 
     fn needs(_: &Call<'_>, (registry, name, ids): &Self::Checked) -> Vec<Need> {
-        shapes::needs_of_images(Self::ACTION, registry, name, ids)
+        image_identifiers::needs_of_images(Self::ACTION, registry, name, ids)
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         // One transaction for all, in their order: a list that goes first frees its images for the next.
-        let output = call.app().db.write(move |tx| {
+        let order = order(&registry, &name);
+        let output = call.app().db.write_in_order(&order, move |tx| {
             let repository = require(tx, &registry, &name)?;
             let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
             for id in &ids {

@@ -15,7 +15,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::kms::aws_managed::{self, ECR_ALIAS};
 use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
-use crate::registry::{encryption, quotas, repositories};
+use crate::registry::{encryption, repositories};
 
 /// The operation.
 pub struct CreateRepository;
@@ -118,12 +118,12 @@ impl Operation for CreateRepository {
     }
 
     async fn run(call: &Call<'_>, (mut new, key, tags): Self::Checked) -> Result<Output, EcrError> {
-        quotas::require_room_for_repository(call.app(), &new.registry).await?;
         if let Some(key) = key {
             new.kms_key = Some(require_key(call, &key).await?);
         }
         let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
-        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, &cause)).await?;
+        let quota = call.app().quotas.repositories;
+        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, quota, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })
     }
 }

@@ -23,14 +23,15 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
-use crate::auth::directory::RELOAD_EVERY;
+use crate::events;
 use crate::http::listener::stopped;
-use crate::{replication, root_keys};
+use crate::{nodes, replication, root_keys};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 const ROTATION_EVERY: Duration = Duration::from_secs(60);
 
@@ -56,10 +57,11 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
 async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
-    let mut identities = interval(RELOAD_EVERY);
-    let mut keys = interval(RELOAD_EVERY);
+    let mut identities = interval(nodes::LOOK_EVERY);
+    let mut keys = interval(nodes::LOOK_EVERY);
     let mut rotation = interval(ROTATION_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
+    let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,6 +70,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
     rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -75,10 +78,11 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = stopped(&mut stop) => return,
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
-            _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
-            _ = keys.tick() => ("reloading keys", app.refresh_keys().await),
+            _ = identities.tick() => ("following identities", app.follow_identities().await),
+            _ = keys.tick() => ("following keys", app.refresh_keys().await),
             _ = rotation.tick() => ("rotating the root key", root_keys::rotate_if_due(&app).await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
+            _ = followed_events.tick() => ("forgetting events that were followed", events::forget_followed(&app).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };

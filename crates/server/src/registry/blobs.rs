@@ -79,7 +79,8 @@ pub async fn mount(
     if_absent: IfAbsent,
     cause: &Cause,
 ) -> Result<bool, RegistryError> {
-    let encryption = encryption::for_push(app, registry, &to, if_absent, Scenario::CreateOnPush).await?;
+    let encryption =
+        encryption::for_push(app, registry, &to, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let registry = registry.clone();
     let cause = cause.clone();
     app.db

@@ -14,6 +14,7 @@ use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 use super::changes::{self, Cause, Change};
 use super::encryption::{self, Encryption};
 use super::errors::RegistryError;
+use super::quotas;
 use super::repositories::{not_found, require};
 
 /// What became of a repository that should be there.
@@ -33,7 +34,10 @@ pub enum IfAbsent {
     /// It fails.
     Refuse,
     /// It creates the repository if a template covers the name. For callers who may create it.
-    Create,
+    Create {
+        /// How many repositories the registry may have.
+        repository_quota: u64,
+    },
 }
 
 /// Makes sure that a repository is there.
@@ -42,13 +46,15 @@ pub enum IfAbsent {
 /// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
 /// (replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
 ///
-/// `encryption` is what [`encryption::for_push`](super::encryption::for_push) found out before the transaction.
+/// `encryption` is what [`encryption::for_push`](super::encryption::for_push) found out before the transaction. Fails with
+/// [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
 pub fn create_automatically(
     tx: &mut dyn Tx,
     registry: &RegistryId,
     name: &RepositoryName,
     scenario: Scenario,
     encryption: &Encryption,
+    quota: u64,
     cause: &Cause,
 ) -> Result<Creation, RegistryError> {
     if let Some(existing) = repositories::find(tx, registry, name)? {
@@ -67,6 +73,7 @@ pub fn create_automatically(
         encryption.require_of(&existing)?;
         return Ok(Creation::Existing(existing));
     };
+    quotas::require_room_for_inserted(tx, registry, quota)?;
     encryption::make_grants(tx, &created)?;
     if let Some(template) = &template {
         // ECR takes these rights from the template's custom role, because its own service role only creates
@@ -94,12 +101,12 @@ pub fn require_for_push(
     encryption: &Encryption,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    if if_absent == IfAbsent::Refuse {
+    let IfAbsent::Create { repository_quota } = if_absent else {
         let repository = require(tx, registry, name)?;
         encryption.require_of(&repository)?;
         return Ok(repository);
-    }
-    match create_automatically(tx, registry, name, Scenario::CreateOnPush, encryption, cause)? {
+    };
+    match create_automatically(tx, registry, name, Scenario::CreateOnPush, encryption, repository_quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, name)),
     }

@@ -19,11 +19,10 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, Repository};
 use zeroize::Zeroizing;
 
-use super::creation::IfAbsent;
 use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use crate::app::App;
-use crate::auth::authorize::{Need, repository_arn};
+use crate::auth::authorize::Need;
 use crate::kms::loaded::LoadedKey;
 use crate::kms::{self, KmsError, aws_managed};
 
@@ -80,14 +79,13 @@ fn key_of_arn(registry: &RegistryId, arn: &str) -> Result<KeyRef, RegistryError>
 
 /// What the data keys of layers are bound to.
 fn data_key_context(key: &KmsKey, object: ObjectId) -> EncryptionContext {
-    [(CONTEXT_KEY.to_owned(), repository_arn(&key.registry, "*")), ("wharf:object".to_owned(), object.to_string())]
-        .into()
+    [(CONTEXT_KEY.to_owned(), key.registry.repository_arn("*")), ("wharf:object".to_owned(), object.to_string())].into()
 }
 
 /// What a manifest is bound to.
 fn kms_manifest_context(registry: &RegistryId, name: &RepositoryName, digest: &Digest) -> EncryptionContext {
     [
-        (CONTEXT_KEY.to_owned(), repository_arn(registry, name.as_str())),
+        (CONTEXT_KEY.to_owned(), registry.repository_arn(name.as_str())),
         ("wharf:manifest".to_owned(), digest.to_string()),
     ]
     .into()
@@ -126,7 +124,7 @@ pub async fn for_push(
     app: &App,
     registry: &RegistryId,
     name: &RepositoryName,
-    if_absent: IfAbsent,
+    may_create: bool,
     scenario: Scenario,
 ) -> Result<Encryption, RegistryError> {
     let (place, wanted) = (registry.clone(), name.clone());
@@ -134,10 +132,7 @@ pub async fn for_push(
         if let Some(repository) = repositories::find(tx, &place, &wanted)? {
             return Ok((Some(repository), None));
         }
-        let template = match if_absent {
-            IfAbsent::Create => creation_templates::find_for(tx, &place, &wanted, scenario)?,
-            IfAbsent::Refuse => None,
-        };
+        let template = if may_create { creation_templates::find_for(tx, &place, &wanted, scenario)? } else { None };
         Ok::<_, StoreError>((None, template))
     });
     let template = match read.await? {
@@ -313,7 +308,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
         let name = grant_name(repository.id);
         // Ids need to be unique, not secret.
         let id = Digest::sha256_of(format!("{name}/{}/{}", wanted.operation(), spec.created_at_ms).as_bytes());
-        let context = [(CONTEXT_KEY.to_owned(), repository_arn(&spec.registry, spec.name.as_str()))].into();
+        let context = [(CONTEXT_KEY.to_owned(), spec.registry.repository_arn(spec.name.as_str()))].into();
         let grant = KmsGrant {
             grant_id: id.hex().to_owned(),
             kms_key_id: key.id,

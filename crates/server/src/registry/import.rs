@@ -63,6 +63,8 @@ pub struct Import {
     pub may_create: bool,
     /// How the manifests were sealed.
     pub encryption: Encryption,
+    /// How many repositories the registry may have.
+    pub repository_quota: u64,
     /// How many tags an image may have.
     pub tags_per_image: u64,
     /// By whom and when.
@@ -130,7 +132,8 @@ fn give_tag(
 fn create(tx: &mut dyn Tx, import: &Import) -> Result<Repository, RegistryError> {
     let RepositoryRef { registry, name } = &import.place;
     let scenario = Scenario::PullThroughCache;
-    match creation::create_automatically(tx, registry, name, scenario, &import.encryption, &import.cause)? {
+    let (encryption, quota) = (&import.encryption, import.repository_quota);
+    match creation::create_automatically(tx, registry, name, scenario, encryption, quota, &import.cause)? {
         Creation::Created(repository) | Creation::Existing(repository) => Ok(repository),
         Creation::NotCovered => Err(RegistryError::RepositoryNotFound(import.place.clone())),
     }

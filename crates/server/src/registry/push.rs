@@ -15,7 +15,7 @@ use super::creation::{IfAbsent, require_for_push};
 use super::encryption::{self, Encryption};
 use super::errors::{RegistryError, RepositoryRef};
 use super::quotas;
-use super::repositories::reference;
+use super::repositories::{order, reference};
 use super::storage_class;
 use crate::app::App;
 
@@ -90,13 +90,15 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
     };
     let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
-    let if_absent = push.if_absent;
+    let may_create = push.if_absent != IfAbsent::Refuse;
     let encryption =
-        encryption::for_push(app, &push.registry, &push.repository, if_absent, Scenario::CreateOnPush).await?;
+        encryption::for_push(app, &push.registry, &push.repository, may_create, Scenario::CreateOnPush).await?;
     let new = new_image(app, &encryption, &place, digest, &manifest, &push.manifest, push.cause.at_ms)?;
     quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
     let tags_per_image = app.quotas.tags_per_image;
-    app.db.write(move |tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image)).await?;
+    let order = order(&push.registry, &push.repository);
+    let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
+    app.db.write_in_order(&order, stored).await?;
     // What follows from a push need not wait for the worker's next look.
     app.wake_jobs.wake();
     Ok(pushed)

@@ -74,7 +74,8 @@ pub async fn begin(
 ) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
-    let encryption = encryption::for_push(app, registry, name, if_absent, Scenario::CreateOnPush).await?;
+    let encryption =
+        encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
     let upload = Upload {

@@ -24,6 +24,7 @@ use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
+use crate::nodes::Membership;
 use crate::root_keys::{Outer, RootKeys};
 use crate::sts::web_identity::{Issuers, SourceConfig};
 
@@ -66,6 +67,7 @@ impl TestApp {
         let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
         let (root_keys, key_ring) = RootKeys::open(&db, outer, Vec::new(), START_MS).await.expect("made");
         let app = Arc::new(App {
+            membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
             db,
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
             archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
@@ -95,7 +97,7 @@ impl TestApp {
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
         });
-        app.refresh_identities().await.expect("readable");
+        app.join_nodes().await.expect("readable");
         Self { app, clock, folder }
     }
 
@@ -140,7 +142,7 @@ impl TestApp {
             identity_version::increment(tx)
         });
         written.await.expect("stored");
-        self.app.refresh_identities().await.expect("readable");
+        self.app.load_identities().await.expect("readable");
     }
 
     /// An OpenID Connect provider.
@@ -159,7 +161,7 @@ impl TestApp {
             identity_version::increment(tx)
         });
         written.await.expect("stored");
-        self.app.refresh_identities().await.expect("readable");
+        self.app.load_identities().await.expect("readable");
     }
 
     /// Who uses a permanent key.
@@ -222,7 +224,7 @@ async fn insert(app: &App, entity: Entity, policy: Option<&str>, key: Option<Acc
         identity_version::increment(tx)
     });
     written.await.expect("stored");
-    app.refresh_identities().await.expect("readable");
+    app.load_identities().await.expect("readable");
 }
 
 /// A user or role; the id is made of account and name.
