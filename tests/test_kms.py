@@ -151,7 +151,13 @@ class TestCreation:
             ([allow("kms:DescribeKey", on=key)], False),
             ([allow("kms:CreateGrant", on=key)], False),
             ([allow("kms:DescribeKey", "kms:CreateGrant", on=key)], True),
-            ([allow("kms:DescribeKey", on=key), through("kms:CreateGrant", key, f"ecr.{wharf.region}.amazonaws.com")], True),
+            (
+                [
+                    allow("kms:DescribeKey", on=key),
+                    through("kms:CreateGrant", key, f"ecr.{wharf.region}.amazonaws.com"),
+                ],
+                True,
+            ),
             ([allow("kms:DescribeKey", on=key), through("kms:CreateGrant", key, "s3.amazonaws.com")], False),
         ):
             user = identities.user(document(ALL_ECR, *rights))
@@ -284,7 +290,9 @@ class TestPolicies:
         key = new_key(kms)
         user = identities.user(NOTHING)
         client = user.client("kms")
-        sealed = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"a": "1", "b": "2"})["CiphertextBlob"]
+        sealed = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"a": "1", "b": "2"})[
+            "CiphertextBlob"
+        ]
 
         def decrypt():
             return client.decrypt(CiphertextBlob=sealed, EncryptionContext={"a": "1", "b": "2"})["Plaintext"]

@@ -307,7 +307,11 @@ def re_encrypt(kms):
 @succeeds
 def generate_data_key(kms):
     made = kms.key()
-    for parameters, size in (({"KeySpec": "AES_256"}, 32), ({"KeySpec": "AES_128"}, 16), ({"NumberOfBytes": 1024}, 1024)):
+    for parameters, size in (
+        ({"KeySpec": "AES_256"}, 32),
+        ({"KeySpec": "AES_128"}, 16),
+        ({"NumberOfBytes": 1024}, 1024),
+    ):
         answer = kms.call("GenerateDataKey", KeyId=made["KeyId"], EncryptionContext=CONTEXT, **parameters)
         plaintext = base64.b64decode(answer["Plaintext"])
         assert (len(plaintext), answer["KeyId"]) == (size, made["Arn"])

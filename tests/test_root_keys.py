@@ -124,7 +124,10 @@ class TestRotation:
         for _ in range(3):
             numbers.append(service_key(fresh_wharf, "rotate")["number"])
             wait_for(
-                lambda: any(key["status"] == "SEALING" and key["number"] == numbers[-1] for key in status(fresh_wharf)["rootKeys"]),
+                lambda: any(
+                    key["status"] == "SEALING" and key["number"] == numbers[-1]
+                    for key in status(fresh_wharf)["rootKeys"]
+                ),
                 "the new root key to seal",
             )
         assert numbers == [2, 3, 4]

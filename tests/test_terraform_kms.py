@@ -80,7 +80,13 @@ def test_keys_with_terraform(fresh_wharf, tmp_path):
     assert made["used"] == made["alias"] == made["key"]
     assert kms.get_key_rotation_status(KeyId=made["key"])["KeyRotationEnabled"]
     push_image(ecr, "kms/app", image("terraform"), "v1")
-    changed = {"description": "new", "rotation": "false", "tags": '{ team = "b", x = "y" }', "sid": "two", "target": "other"}
+    changed = {
+        "description": "new",
+        "rotation": "false",
+        "tags": '{ team = "b", x = "y" }',
+        "sid": "two",
+        "target": "other",
+    }
     again = terraform.apply(configuration(**changed))
     assert (again["key"], again["alias"]) == (made["key"], made["other"])
     assert kms.describe_key(KeyId=made["key"])["KeyMetadata"]["Description"] == "new"
