@@ -97,6 +97,9 @@ async fn search(app: &App, root_key: u32) -> Result<Search, StoreError> {
     Ok(search)
 }
 
+/// A value, its old sealing and its new one.
+type Resealed = (SealedValue, Vec<u8>, Vec<u8>);
+
 /// Reads the next values of a place, seals anew those that need it, and notes how far the search is.
 async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, StoreError> {
     let (cursor, head) = (search.cursor.clone(), sealed_head(search.root_key));
@@ -110,9 +113,9 @@ async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, Sto
         }
     }
     let ring = app.key_ring.clone();
-    let sealed = tokio::task::spawn_blocking(move || {
-        let mut unreadable = 0;
-        let mut sealed = Vec::new();
+    let work = tokio::task::spawn_blocking(move || {
+        let mut unreadable = 0_u64;
+        let mut sealed: Vec<Resealed> = Vec::new();
         for mut value in values {
             let Some(old) = value.sealed.take() else { continue };
             match reseal(&ring, &value.subject, &old) {
@@ -125,8 +128,8 @@ async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, Sto
         }
         (sealed, unreadable)
     });
-    let (sealed, unreadable): (Vec<(SealedValue, Vec<u8>, Vec<u8>)>, u64) =
-        sealed.await.map_err(|error| StoreError::new(store::error::StoreErrorKind::Other, error.to_string()))?;
+    let (sealed, unreadable) =
+        work.await.map_err(|error| StoreError::new(store::error::StoreErrorKind::Other, error.to_string()))?;
     search.unreadable += unreadable;
     app.db
         .write(move |tx| {

@@ -456,10 +456,10 @@ impl Operation for RetireGrant {
             named.as_ref().is_none_or(|named| named.registry == of.registry && named.name == of.key_id.to_string())
         });
         let is_named = found.as_ref().is_some_and(|(grant, _)| {
-            let names = authorize::grantee_names(&call.caller);
+            let aliases = authorize::grantee_names(&call.caller);
             let may_itself = grant.operations.iter().any(|operation| operation == "RetireGrant");
-            grant.retiring.as_ref().is_some_and(|retiring| names.contains(retiring))
-                || (may_itself && names.contains(&grant.grantee))
+            grant.retiring.as_ref().is_some_and(|retiring| aliases.contains(retiring))
+                || (may_itself && aliases.contains(&grant.grantee))
         });
         if !is_named {
             let of =

@@ -310,7 +310,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
         let id = Digest::sha256_of(format!("{name}/{}/{}", wanted.operation(), spec.created_at_ms).as_bytes());
         let context = [(CONTEXT_KEY.to_owned(), spec.registry.repository_arn(spec.name.as_str()))].into();
         let grant = KmsGrant {
-            grant_id: id.hex().to_owned(),
+            grant_id: id.hex(),
             kms_key_id: key.id,
             grantee: service.clone(),
             retiring: Some(service.clone()),

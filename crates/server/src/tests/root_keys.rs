@@ -51,7 +51,7 @@ async fn an_old_root_key_goes_when_nothing_needs_it() {
     let value = call(&test, "GetSecretValue", json!({"SecretId": "s"})).await.expect("it opens");
     assert_eq!(value["SecretString"], "geheim");
     test.app.db.write(store::tables::identity_version::increment).await.expect("stored");
-    test.app.refresh_identities().await.expect("the secrets of access keys open");
+    test.app.load_identities().await.expect("the secrets of access keys open");
 }
 
 #[tokio::test]
