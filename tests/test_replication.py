@@ -2,7 +2,6 @@
 
 import copy
 import json
-import random
 import re
 import socket
 import subprocess
@@ -230,42 +229,6 @@ def test_another_wharf_dies_in_the_middle_of_200_pushes(start):
     arrived = len(LAYER_ARRIVED.findall(away.log_text()))
     # The death may fall between a layer's arrival and the line of the log about it, for each that was on its way.
     assert len(layers) - 4 <= arrived <= len(layers)
-
-
-def test_the_source_dies_again_and_again(start):
-    """Killed at many points, it brings everything in the end, and nothing half."""
-    away = start("away", region=AWAY)
-    home = start("home", remote_of(away))
-    replicate(home.client(), (AWAY, ACCOUNT))
-    home.client().create_repository(repositoryName="app")
-    chance = random.Random(4)
-    pushed = []
-    for point in range(25):
-        ecr = home.client()
-        for number in range(3):
-            made = images.image(f"{point}-{number}", size=20_000)
-            api_push.push_image(ecr, "app", made, f"v{point}-{number}")
-            pushed.append(made)
-        seen = len(LAYER_ARRIVED.findall(away.log_text()))
-        goal = seen + chance.randrange(6)
-        for _ in range(chance.randrange(400)):
-            if len(LAYER_ARRIVED.findall(away.log_text())) > goal:
-                break
-        home.kill()
-        home.start()
-    ecr = home.client()
-    for made in pushed:
-        wait_for_status(ecr, "app", made.digest)
-    there = away.client()
-    for at, made in enumerate(pushed):
-        (found,) = there.batch_get_image(repositoryName="app", imageIds=[{"imageDigest": made.digest}])["images"]
-        assert found["imageManifest"].encode() == made.manifest
-        (detail,) = there.describe_images(repositoryName="app", imageIds=[{"imageDigest": made.digest}])["imageDetails"]
-        assert detail["imageTags"] == [f"v{at // 3}-{at % 3}"]
-        layers = there.batch_check_layer_availability(
-            repositoryName="app", layerDigests=[digest_of(blob) for blob in made.blobs]
-        )
-        assert {layer["layerAvailability"] for layer in layers["layers"]} == {"AVAILABLE"}
 
 
 def test_indexes_and_referrers_arrive_at_another_wharf(start, tmp_path):

@@ -5,6 +5,7 @@
 
 mod dialect;
 pub mod migrate;
+mod order;
 mod postgres;
 mod row;
 mod sqlite;
@@ -110,9 +111,31 @@ impl Db {
         let (call, answer) = Call::new(f);
         match &*self.engine {
             Engine::Sqlite(db) => db.write(Box::new(call)).await?,
-            Engine::Postgres(db) => db.submit(Access::Write, Box::new(call)).await?,
+            Engine::Postgres(db) => db.submit(Access::Write, None, Box::new(call)).await?,
         }
         answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+    }
+
+    /// As [`write`](Self::write), after whatever else is written in order about the same thing, on any node: changes that
+    /// meet in the same rows wait for each other here, rather than being run again and again. `order` names the thing.
+    pub async fn write_in_order<T, E, F>(&self, order: &str, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            // One writer does everything in order.
+            Engine::Sqlite(_) => self.write(f).await,
+            Engine::Postgres(db) => {
+                let lock = order::lock_of(order);
+                // Here, so that those who wait hold no connections.
+                let _waited = db.orders.wait(lock).await?;
+                let (call, answer) = Call::new(f);
+                db.submit(Access::Write, Some(lock), Box::new(call)).await?;
+                answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+            }
+        }
     }
 
     /// Runs `f` on one consistent state of the database, which it cannot change; never waits for writers.
@@ -149,6 +172,12 @@ impl Db {
         self.write(|tx| tx.query("SELECT 1", &[]).map(|_| ())).await
     }
 
+    /// What the clock of the database server says now, in epoch milliseconds; none if the database is embedded.
+    pub async fn server_time_ms(&self) -> Result<Option<i64>, StoreError> {
+        let Some(sql) = self.dialect().server_time_ms() else { return Ok(None) };
+        self.read(move |tx| tx.query_opt(sql, &[])?.map(|row| row.int(0)).transpose()).await
+    }
+
     /// Which database this is.
     pub fn dialect(&self) -> Dialect {
         match &*self.engine {
@@ -165,7 +194,7 @@ where
     E: From<StoreError> + Send + 'static,
 {
     let (call, answer) = Call::new(f);
-    db.submit(Access::Read, Box::new(call)).await?;
+    db.submit(Access::Read, None, Box::new(call)).await?;
     answer.await.unwrap_or_else(|_| Err(no_answer().into()))
 }
 
