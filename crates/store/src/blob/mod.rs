@@ -110,7 +110,9 @@ impl BlobStore {
                 StoreErrorKind::Corrupt,
                 format!("object {object} was begun in a bucket, not in a folder"),
             )),
-            Self::Files(store) => Ok(UploadWriter(Kind::File(FileWriter::new(store.path(object), state, &key)))),
+            Self::Files(store) => {
+                Ok(UploadWriter(Kind::File(Box::new(FileWriter::new(store.path(object), state, &key)))))
+            }
             Self::S3(store) => {
                 let session = session.ok_or_else(|| {
                     StoreError::new(StoreErrorKind::Other, format!("object {object} is written without a session"))

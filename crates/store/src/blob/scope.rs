@@ -21,7 +21,7 @@ impl BlobScope {
             self.encryption.clone()
         } else {
             let hash = digest::digest(&digest::SHA256, self.encryption.as_bytes());
-            let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
             format!("key-{hex}")
         };
         let region = if is_plain(&self.region) { self.region.as_str() } else { "none" };

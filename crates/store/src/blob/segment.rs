@@ -124,13 +124,13 @@ pub(super) fn open_run(
 
 /// Seals a whole object's plaintext.
 pub(super) fn seal_all(key: LessSafeKey, object: ObjectId, plaintext: &[u8]) -> Vec<u8> {
-    let mut sealer = Sealer::new(key, object);
+    let mut session = Sealer::new(key, object);
     let total = count(plaintext.len() as u64);
     let mut sealed = Vec::with_capacity(file_bytes(plaintext.len() as u64) as usize);
     for number in 0..total {
         let start = number as usize * SEGMENT;
         let end = (start + SEGMENT).min(plaintext.len());
-        sealer.seal(number, number + 1 == total, &plaintext[start..end], &mut sealed);
+        session.seal(number, number + 1 == total, &plaintext[start..end], &mut sealed);
     }
     sealed
 }

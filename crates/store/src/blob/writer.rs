@@ -30,7 +30,7 @@ pub struct FinishedObject {
 pub struct UploadWriter(pub(super) Kind);
 
 pub(super) enum Kind {
-    File(FileWriter),
+    File(Box<FileWriter>),
     S3(Box<S3Writer>),
 }
 

@@ -18,8 +18,14 @@ pub struct S3List {
     store: S3Store,
     objects: Option<BoxStream<'static, object_store::Result<ObjectMeta>>>,
     multiparts: VecDeque<Listed>,
-    /// Where the next page of those begins; none after the last.
-    next: Option<Option<(String, String)>>,
+    next: NextPage,
+}
+
+/// Which page of unfinished multipart uploads comes next.
+enum NextPage {
+    First,
+    After((String, String)),
+    None,
 }
 
 impl S3List {
@@ -27,7 +33,7 @@ impl S3List {
         let prefix = Path::from(store.bucket.settings.prefix.trim_end_matches('/'));
         let prefix = (!prefix.as_ref().is_empty()).then_some(prefix);
         let objects = store.bucket.reading.list(prefix.as_ref());
-        Self { store, objects: Some(objects), multiparts: VecDeque::new(), next: Some(None) }
+        Self { store, objects: Some(objects), multiparts: VecDeque::new(), next: NextPage::First }
     }
 
     /// The object that a key is of.
@@ -53,7 +59,11 @@ impl S3List {
             if let Some(found) = self.multiparts.pop_front() {
                 return Ok(Some(found));
             }
-            let Some(from) = self.next.take() else { return Ok(None) };
+            let from = match std::mem::replace(&mut self.next, NextPage::None) {
+                NextPage::First => None,
+                NextPage::After(last) => Some(last),
+                NextPage::None => return Ok(None),
+            };
             let bucket = &self.store.bucket;
             let page = bucket.requests.unfinished(&bucket.settings.prefix, from.as_ref()).await?;
             for upload in page.uploads {
@@ -65,7 +75,7 @@ impl S3List {
                     modified_at_ms: upload.begun_at_ms,
                 });
             }
-            self.next = page.next.map(Some);
+            self.next = page.next.map_or(NextPage::None, NextPage::After);
         }
     }
 }

@@ -105,12 +105,12 @@ impl S3Store {
             StoreError::new(StoreErrorKind::Unavailable, format!("bucket {bucket}{place} cannot be {what} ({hint})"))
                 .with_source(text)
         };
-        let content = Bytes::from_static(b"wharf");
-        self.bucket.writing.put(&key, content.clone().into()).await.map_err(|error| wrong("written", error))?;
+        let sent = Bytes::from_static(b"wharf");
+        self.bucket.writing.put(&key, sent.clone().into()).await.map_err(|error| wrong("written", error))?;
         let found = async { self.bucket.reading.get(&key).await?.bytes().await };
         let found = found.await.map_err(|error| wrong("read", error))?;
         self.bucket.writing.delete(&key).await.map_err(|error| wrong("cleaned", error))?;
-        if found != content {
+        if found != sent {
             let context = format!("bucket {bucket}{place} does not give back what was written to it");
             return Err(StoreError::new(StoreErrorKind::Other, context));
         }

@@ -122,7 +122,7 @@ async fn only_one_session_ends_an_upload() {
             // A short object of its own, which no row will name.
             Ok(other) => assert_ne!(other.object, finished.object),
             Err(error) => {
-                assert!(matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::Unavailable), "{error}")
+                assert!(matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::Unavailable), "{error}");
             }
         }
         assert_reads(&place, &Stored { object: finished.object, key, plaintext }).await;
