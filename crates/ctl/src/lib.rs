@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod client;
 mod date;
+mod deleted_images;
 mod document;
 mod dry_run;
 mod duration;
