@@ -13,9 +13,11 @@ import threading
 import time
 from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from harness import bucket
 from harness.cluster import Cluster
 from harness.commands import run
 from harness.fault_proxy import FAULTS, FaultProxy
@@ -65,10 +67,10 @@ def database():
 
 
 @pytest.fixture
-def store(s3_server):
+def store():
     """The proxy before the S3 server, and the environment of servers that use it."""
-    proxy = FaultProxy(s3_server.address)
-    yield proxy, s3_server.new_bucket(endpoint=proxy.url)
+    proxy = FaultProxy(urlsplit(bucket.server_url()).netloc)
+    yield proxy, bucket.environment_of_new(proxy.url)
     proxy.stop()
 
 

@@ -104,14 +104,6 @@ impl KmsEndpointSection {
     }
 }
 
-/// Where the layers of archived images are.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArchiveConfig {
-    /// A folder, such as one on a cheaper disk. Default: `archive` in the data folder.
-    pub dir: Option<PathBuf>,
-}
-
 /// Lifecycle policies.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -61,11 +61,12 @@ pub async fn find_readable(
     Ok(blob)
 }
 
-/// Opens a blob's bytes for reading, wherever they are.
+/// Opens a blob's bytes for reading, wherever they are. Whether they are there may show only with
+/// [`BlobStream::begin`](store::blob::BlobStream::begin).
 pub async fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, RegistryError> {
     let key = encryption::unwrap_data_key(app, &blob.data_key, blob.object).await?;
     let stored = (blob.encoding, blob.stored_bytes);
-    Ok(app.tier(blob.tier).open_encoded(blob.object, key, stored, blob.size_bytes)?)
+    Ok(app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, key, stored, blob.size_bytes)?)
 }
 
 /// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is
