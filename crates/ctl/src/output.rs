@@ -83,6 +83,19 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// A table after what was shown, for people alone: scripts have it in what was shown.
+    pub(crate) fn table<T: Serialize>(
+        &mut self,
+        items: &[T],
+        columns: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Error> {
+        match self.format {
+            Format::Json => Ok(()),
+            Format::Text => self.list(items, "", columns, row),
+        }
+    }
+
     /// A remark after what was shown, for people alone.
     pub(crate) fn note(&mut self, text: &str) -> Result<(), Error> {
         match self.format {
