@@ -1,20 +1,21 @@
-//! Copying one repository: which of its images are wanted and missing, and bringing them with all that they name.
+//! Copying images with all that they name and all that refers to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oci::{Digest, RepositoryName};
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
-use super::destination::{Arrival, Destination, PolicyKind, Present};
-use super::ecr::Settings;
+use super::destination::Destination;
 use super::failure::Failure;
-use super::report::{NotImported, Totals};
-use super::source::{Fetched, ListedImage, Listing, Problem, Selection, Source};
+use super::repository::Place;
+use super::source::{Fetched, ListedImage, Selection, Source};
 use super::state::State;
+use super::tally::Tally;
+use super::upload::Arrival;
 
 /// Indexes of indexes, and referrers of referrers, end here.
 const MAX_DEPTH: u32 = 16;
@@ -47,103 +48,14 @@ pub(super) struct Import {
     pub(super) selection: Selection,
     pub(super) manner: Manner,
     pub(super) state: State,
-    images: Arc<Semaphore>,
+    pub(super) images: Arc<Semaphore>,
     blobs: Semaphore,
     holders: Mutex<HashMap<Digest, Holders>>,
     silent_images: AtomicU32,
     pub(super) tally: Tally,
 }
-
-/// What has come of it so far.
-pub(super) struct Tally {
-    totals: Mutex<Totals>,
-    failures: Mutex<Vec<NotImported>>,
-    notes: Mutex<Vec<String>>,
-    would_copy: Mutex<Vec<String>>,
-    /// Bytes on their way, of blobs that are not there yet too.
-    pub(super) moved: Arc<AtomicU64>,
-    /// Lines for whoever watches.
-    lines: mpsc::UnboundedSender<String>,
-}
-
-impl Tally {
-    pub(super) fn new(lines: mpsc::UnboundedSender<String>) -> Self {
-        Self {
-            totals: Mutex::default(),
-            failures: Mutex::default(),
-            notes: Mutex::default(),
-            would_copy: Mutex::default(),
-            moved: Arc::default(),
-            lines,
-        }
-    }
-
-    fn count(&self, change: impl FnOnce(&mut Totals)) {
-        change(&mut self.totals.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    pub(super) fn totals(&self) -> Totals {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn tell(&self, line: String) {
-        // Nobody watches a test.
-        let _ = self.lines.send(line);
-    }
-
-    /// Notes what was not imported, once.
-    pub(super) fn fail(&self, repository: &str, image: impl Into<String>, reason: impl ToString) {
-        let failed = NotImported { repository: repository.to_owned(), image: image.into(), reason: reason.to_string() };
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failures.contains(&failed) {
-            self.tell(format!("{}{} not imported: {}", failed.repository, failed.image, failed.reason));
-            failures.push(failed);
-        }
-    }
-
-    fn note(&self, note: String) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-    }
-
-    /// Failures, notes and what a dry run would copy, in order.
-    pub(super) fn take(&self) -> (Vec<NotImported>, Vec<String>, Vec<String>) {
-        fn taken<T>(list: &Mutex<Vec<T>>) -> Vec<T> {
-            std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
-        }
-        let (mut failures, mut notes, mut would_copy) =
-            (taken(&self.failures), taken(&self.notes), taken(&self.would_copy));
-        failures.sort_by(|one, other| (&one.repository, &one.image).cmp(&(&other.repository, &other.image)));
-        notes.sort_unstable();
-        would_copy.sort_unstable();
-        (failures, notes, would_copy)
-    }
-}
-
-/// A repository on its way.
-struct Place {
-    source: String,
-    target: RepositoryName,
-    is_there: bool,
-    listing: Listing,
-    /// What the target's tags name.
-    tags: HashMap<String, Digest>,
-    present: Mutex<HashSet<Digest>>,
-    /// Images that are being copied or were.
-    copies: Mutex<HashMap<Digest, Arc<OnceCell<Copied>>>>,
-}
-
-impl Place {
-    fn has(&self, digest: Digest) -> bool {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
-    }
-
-    fn add(&self, digest: Digest) {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-    }
-}
-
 /// An image that is there.
-struct Copied {
+pub(super) struct Copied {
     /// Its manifest, unless it was there before.
     image: Option<Fetched>,
     children: Vec<Digest>,
@@ -178,136 +90,8 @@ impl Import {
         }
     }
 
-    /// Imports a repository; what goes wrong is noted.
-    pub(super) async fn repository(self: Arc<Self>, name: String) {
-        self.tally.count(|totals| totals.repositories += 1);
-        let target = match &self.manner.prefix {
-            Some(prefix) => format!("{}/{name}", prefix.trim_end_matches('/')),
-            None => name.clone(),
-        };
-        let target: RepositoryName = match target.parse() {
-            Ok(target) => target,
-            Err(error) => {
-                let reason = format!("'{target}' is no name of a repository in ECR: {error}; --prefix may help");
-                return self.tally.fail(&name, "", reason);
-            }
-        };
-        if let Err(failure) = self.import_into(&name, target).await {
-            self.tally.fail(&name, "", failure);
-        }
-    }
-
-    async fn import_into(self: &Arc<Self>, name: &str, target: RepositoryName) -> Result<(), Failure> {
-        let mut listing = self.source.list(name, &self.selection).await?;
-        self.drop_old(name, &mut listing).await;
-        for Problem { image, reason } in std::mem::take(&mut listing.problems) {
-            self.tally.fail(name, image, reason);
-        }
-        for note in std::mem::take(&mut listing.notes) {
-            self.tally.note(note);
-        }
-        let is_there = self.target.has_repository(&target).await?;
-        let settings = self.prepare(name, &target, is_there).await?;
-        let Present { images, tags } = if is_there { self.target.present(&target).await? } else { Present::default() };
-        let images_to_copy = listing.images.clone();
-        self.tally.count(|totals| totals.images += images_to_copy.len() as u64);
-        let is_there = is_there || !self.manner.is_dry_run;
-        let place = Arc::new(Place {
-            source: name.to_owned(),
-            target,
-            is_there,
-            listing,
-            tags,
-            present: Mutex::new(images),
-            copies: Mutex::default(),
-        });
-        let mut copying = JoinSet::new();
-        let mut is_whole = true;
-        for image in images_to_copy {
-            // In this order, as lifecycle policies count by it.
-            let Ok(permit) = Arc::clone(&self.images).acquire_owned().await else { break };
-            let (import, place) = (Arc::clone(self), Arc::clone(&place));
-            copying.spawn(async move {
-                let is_copied = import.image(&place, &image).await;
-                drop(permit);
-                is_copied
-            });
-            while let Some(done) = copying.try_join_next() {
-                is_whole &= done.unwrap_or(false);
-            }
-        }
-        while let Some(done) = copying.join_next().await {
-            is_whole &= done.unwrap_or(false);
-        }
-        self.settle(&place, settings, is_whole).await;
-        Ok(())
-    }
-
-    /// Leaves out what was there before the time that the selection names.
-    async fn drop_old(&self, name: &str, listing: &mut Listing) {
-        let Some(since_ms) = self.selection.since_ms else { return };
-        let mut kept = Vec::new();
-        for image in std::mem::take(&mut listing.images) {
-            let at_ms = match image.pushed_at_ms {
-                Some(at_ms) => Ok(Some(at_ms)),
-                None => self.source.created_at_ms(name, image.digest).await,
-            };
-            match at_ms {
-                // What does not say its age is no image that could be told to be old.
-                Ok(at_ms) => kept.extend(at_ms.is_none_or(|at_ms| at_ms >= since_ms).then_some(image)),
-                Err(failure) => self.tally.fail(name, shown(&image), failure),
-            }
-        }
-        listing.images = kept;
-    }
-
-    /// Creates the repository if it is not there; the settings that it should get when the images are there.
-    async fn prepare(&self, name: &str, target: &RepositoryName, is_there: bool) -> Result<Option<Settings>, Failure> {
-        let is_unsettled = self.state.is_unsettled(target.as_str());
-        let settings = if self.manner.has_settings && (!is_there || is_unsettled) {
-            self.source.settings(name).await?
-        } else {
-            None
-        };
-        for problem in settings.iter().flat_map(|settings| &settings.problems) {
-            self.tally.fail(name, "", problem);
-        }
-        if is_there {
-            return Ok(settings);
-        }
-        self.tally.count(|totals| totals.repositories_created += 1);
-        if self.manner.is_dry_run {
-            return Ok(None);
-        }
-        // Before it is created: a run that is killed in between must know whose settings these are.
-        self.state.note_created(target.as_str());
-        self.target.create_repository(target, settings.as_ref()).await?;
-        self.tally.tell(format!("{target} created"));
-        Ok(settings)
-    }
-
-    /// Gives a new repository its policies. That for lifecycles waits for all images: it deletes by what it sees.
-    async fn settle(&self, place: &Place, settings: Option<Settings>, is_whole: bool) {
-        let Some(settings) = settings.filter(|_| !self.manner.is_dry_run) else { return };
-        let mut is_settled = is_whole && settings.problems.is_empty();
-        let lifecycle = settings.lifecycle_policy.filter(|_| is_whole);
-        for (kind, what, text) in [
-            (PolicyKind::Repository, "its policy", settings.repository_policy),
-            (PolicyKind::Lifecycle, "its lifecycle policy", lifecycle),
-        ] {
-            let Some(text) = text else { continue };
-            if let Err(failure) = self.target.put_policy(&place.target, kind, &text).await {
-                is_settled = false;
-                self.tally.fail(&place.source, "", format!("{what} cannot be set: {failure}"));
-            }
-        }
-        if is_settled {
-            self.state.note_settled(place.target.as_str());
-        }
-    }
-
     /// Imports an image with its tags and referrers; whether all of it is there.
-    async fn image(self: &Arc<Self>, place: &Arc<Place>, image: &ListedImage) -> bool {
+    pub(super) async fn image(self: &Arc<Self>, place: &Arc<Place>, image: &ListedImage) -> bool {
         let outcome = if self.silent_images.load(Ordering::Relaxed) >= MAX_SILENT_IMAGES {
             let reason = format!("not tried, as nobody answered for {MAX_SILENT_IMAGES} images in a row");
             Err(Failure::Final(reason))
@@ -376,8 +160,7 @@ impl Import {
             self.tally.count(|totals| totals.images_copied += 1);
             let name = format!("{}{}", place.target, shown(image));
             if self.manner.is_dry_run {
-                let mut would_copy = self.tally.would_copy.lock().unwrap_or_else(PoisonError::into_inner);
-                would_copy.push(name);
+                self.tally.would_copy(name);
             } else {
                 self.tally.tell(format!("{name} copied"));
             }
@@ -599,7 +382,7 @@ impl Import {
 }
 
 /// An image behind the name of its repository.
-fn shown(image: &ListedImage) -> String {
+pub(super) fn shown(image: &ListedImage) -> String {
     match image.tags.as_slice() {
         [] => format!("@{}", image.digest),
         [tag] => format!(":{tag}"),

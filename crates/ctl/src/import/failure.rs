@@ -45,7 +45,10 @@ impl Failure {
     /// Of an answer that is no success. `what` says who answered what.
     pub(super) fn of_status(status: StatusCode, retry_after: Option<Duration>, what: String) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::NotFound(what),
+            // What a server does not offer it does not have.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                Self::NotFound(what)
+            }
             StatusCode::TOO_MANY_REQUESTS => Self::Passing { cause: what, retry_after, is_throttled: true },
             // A part of an upload that does not follow the last one: how far it is must be asked anew.
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::RANGE_NOT_SATISFIABLE => {
