@@ -28,10 +28,11 @@ use crate::replication;
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
-const GARBAGE_EVERY: Duration = Duration::from_secs(60);
+const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
+    job::Entry::of::<collect_garbage::CollectGarbage>(),
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
     job::Entry::of::<restore_image::RestoreImage>(),
@@ -66,7 +67,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
-            _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
+            _ = garbage.tick() => ("scheduling the garbage collection", collect_garbage::schedule(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };
         if let Err(error) = result {

@@ -1,12 +1,13 @@
 //! Blob bytes: encrypted, content-checked objects in local files.
 //!
 //! An object is one file under `objects/<first two hex digits>/<id>`, created in its final place and made visible by
-//! the metadata alone. Metadata decides what exists; this module never lists the folder.
+//! the metadata alone. Metadata decides what exists; the folder is listed by checks only.
 
 mod compress;
 mod copy;
 mod decompress;
 mod keys;
+mod list;
 mod object_id;
 mod reader;
 mod segment;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use keys::{DataKey, ServiceKey, open_small, seal_small};
+pub use list::{Listed, ListedKind, StoreList};
 pub use object_id::ObjectId;
 pub use reader::BlobReader;
 pub use segment::SEGMENT;

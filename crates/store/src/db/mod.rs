@@ -7,6 +7,7 @@ mod dialect;
 pub mod migrate;
 mod postgres;
 mod row;
+pub mod schema;
 mod sqlite;
 mod transaction;
 mod value;

@@ -99,7 +99,7 @@ pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i6
         ],
     )?;
     if changed == 1 {
-        removed_objects::insert(tx, from.object, from.tier, now_ms)?;
+        removed_objects::insert(tx, from.object, from.tier, from.stored_bytes, now_ms)?;
     }
     Ok(changed == 1)
 }
@@ -127,7 +127,8 @@ pub fn replace_existing(
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
     let Some(old) = tx.query_opt(
-        "SELECT id, object_id, tier FROM blobs WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
+        "SELECT id, object_id, tier, COALESCE(stored_bytes, size_bytes) FROM blobs \
+         WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
         &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
     )?
     else {
@@ -140,7 +141,8 @@ pub fn replace_existing(
         &[object.to_string().into(), data_key.into(), id.into()],
     )?;
     let tier = parse_column(old.text(2)?, "blobs.tier")?;
-    removed_objects::insert(tx, parse_column(old.text(1)?, "blobs.object_id")?, tier, now_ms)?;
+    let object = parse_column(old.text(1)?, "blobs.object_id")?;
+    removed_objects::insert(tx, object, tier, old.int(3)? as u64, now_ms)?;
     Ok(Some(id))
 }
 
@@ -202,12 +204,13 @@ pub fn release_all_of(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreEr
 pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE reference_count = 0 ORDER BY id LIMIT $1) \
-         AND reference_count = 0 RETURNING object_id, tier",
+         AND reference_count = 0 RETURNING object_id, tier, COALESCE(stored_bytes, size_bytes)",
         &[count(limit)],
     )?;
     for row in &rows {
         let tier = parse_column(row.text(1)?, "blobs.tier")?;
-        removed_objects::insert(tx, parse_column(row.text(0)?, "blobs.object_id")?, tier, now_ms)?;
+        let object = parse_column(row.text(0)?, "blobs.object_id")?;
+        removed_objects::insert(tx, object, tier, row.int(2)? as u64, now_ms)?;
     }
     Ok(rows.len())
 }

@@ -8,12 +8,18 @@ use crate::blob::{ObjectId, Tier};
 use crate::db::Tx;
 use crate::error::StoreError;
 
-/// Notes that an object's bytes can go.
-pub fn insert(tx: &mut dyn Tx, object: ObjectId, tier: Tier, now_ms: i64) -> Result<(), StoreError> {
+/// Notes that an object's bytes can go, which are so many.
+pub fn insert(
+    tx: &mut dyn Tx,
+    object: ObjectId,
+    tier: Tier,
+    stored_bytes: u64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO removed_objects (object_id, tier, removed_at_ms) VALUES ($1, $2, $3) \
+        "INSERT INTO removed_objects (object_id, tier, stored_bytes, removed_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (object_id) DO NOTHING",
-        &[object.to_string().into(), tier.as_str().into(), now_ms.into()],
+        &[object.to_string().into(), tier.as_str().into(), (stored_bytes as i64).into(), now_ms.into()],
     )?;
     Ok(())
 }
@@ -50,22 +56,52 @@ pub fn give_up_copies(tx: &mut dyn Tx, blob_id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Up to `limit` objects, with the tiers that they are in, that were noted at or before `until_ms`.
-pub fn list_due(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<(ObjectId, Tier)>, StoreError> {
+/// An object whose bytes are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovedObject {
+    /// The object.
+    pub object: ObjectId,
+    /// Where it is.
+    pub tier: Tier,
+    /// What it frees; 0 if that is not known.
+    pub stored_bytes: u64,
+}
+
+/// Up to `limit` objects that were noted at or before `until_ms`, from the first after the place `after` on: a time and
+/// an object's name, of which none comes first.
+pub fn list_due(
+    tx: &mut dyn Tx,
+    until_ms: i64,
+    after: (i64, &str),
+    limit: usize,
+) -> Result<Vec<(RemovedObject, i64)>, StoreError> {
     tx.query(
-        "SELECT object_id, tier FROM removed_objects WHERE removed_at_ms <= $1 ORDER BY removed_at_ms LIMIT $2",
-        &[until_ms.into(), count(limit)],
+        "SELECT object_id, tier, stored_bytes, removed_at_ms FROM removed_objects WHERE removed_at_ms <= $1 \
+         AND (removed_at_ms, object_id) > ($2, $3) ORDER BY removed_at_ms, object_id LIMIT $4",
+        &[until_ms.into(), after.0.into(), after.1.into(), count(limit)],
     )?
     .iter()
     .map(|row| {
-        let object = parse_column(row.text(0)?, "removed_objects.object_id")?;
-        Ok((object, parse_column(row.text(1)?, "removed_objects.tier")?))
+        let removed = RemovedObject {
+            object: parse_column(row.text(0)?, "removed_objects.object_id")?,
+            tier: parse_column(row.text(1)?, "removed_objects.tier")?,
+            stored_bytes: row.opt_int(2)?.unwrap_or_default() as u64,
+        };
+        Ok((removed, row.int(3)?))
     })
     .collect()
 }
 
-/// Forgets an object whose bytes are gone.
-pub fn delete(tx: &mut dyn Tx, object: ObjectId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM removed_objects WHERE object_id = $1", &[object.to_string().into()])?;
-    Ok(())
+/// How many objects were noted at or before `until_ms`, and what they free as far as that is known.
+pub fn measure(tx: &mut dyn Tx, until_ms: i64) -> Result<(u64, u64), StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM removed_objects WHERE removed_at_ms <= $1",
+        &[until_ms.into()],
+    )?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
+}
+
+/// Forgets an object whose bytes are gone; `false` if somebody else has.
+pub fn delete(tx: &mut dyn Tx, object: ObjectId) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM removed_objects WHERE object_id = $1", &[object.to_string().into()])? == 1)
 }

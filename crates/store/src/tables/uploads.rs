@@ -107,9 +107,9 @@ pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
 
 /// Ends an upload and notes its object for removal; `false` if it is gone.
 pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
-    let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id", &[id.to_string().into()])?;
+    let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id, received_bytes", &[id.to_string().into()])?;
     let Some(row) = removed else { return Ok(false) };
-    removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
+    note_removed(tx, &row, now_ms)?;
     Ok(true)
 }
 
@@ -127,9 +127,21 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
 
 /// Abandons every upload of a repository that is being deleted.
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
-    let rows = tx.query("DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id", &[repository_id.into()])?;
-    for row in &rows {
-        removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
-    }
-    Ok(())
+    let sql = "DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id, received_bytes";
+    tx.query(sql, &[repository_id.into()])?.iter().try_for_each(|row| note_removed(tx, row, now_ms))
+}
+
+/// Notes the object of an upload that was just deleted.
+fn note_removed(tx: &mut dyn Tx, row: &Row, now_ms: i64) -> Result<(), StoreError> {
+    let object = parse_column(row.text(0)?, "uploads.object_id")?;
+    removed_objects::insert(tx, object, Tier::Standard, row.int(1)? as u64, now_ms)
+}
+
+/// How many uploads have not grown since `until_ms`, and the bytes that they hold.
+pub fn measure_stale(tx: &mut dyn Tx, until_ms: i64) -> Result<(u64, u64), StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(received_bytes), 0) AS BIGINT) FROM uploads WHERE updated_at_ms <= $1",
+        &[until_ms.into()],
+    )?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
 }

@@ -18,7 +18,7 @@ async fn objects_become_due_in_order(backend: &Backend) {
     in_transaction(backend, |tx| {
         let objects: Vec<ObjectId> = (0..4).map(|_| ObjectId::random()).collect();
         for (object, removed_at_ms) in objects.iter().zip([30, 10, 40, 20]) {
-            removed_objects::insert(tx, *object, Tier::Standard, removed_at_ms)?;
+            removed_objects::insert(tx, *object, Tier::Standard, 10, removed_at_ms)?;
         }
         assert!(due_objects(tx, 9, 10)?.is_empty());
         assert_eq!(due_objects(tx, 10, 10)?, [objects[1]]);
@@ -35,8 +35,8 @@ async fn objects_become_due_in_order(backend: &Backend) {
 async fn the_first_note_counts(backend: &Backend) {
     in_transaction(backend, |tx| {
         let object = ObjectId::random();
-        removed_objects::insert(tx, object, Tier::Standard, 10)?;
-        removed_objects::insert(tx, object, Tier::Standard, 20)?;
+        removed_objects::insert(tx, object, Tier::Standard, 10, 10)?;
+        removed_objects::insert(tx, object, Tier::Standard, 10, 20)?;
         assert_eq!(due_objects(tx, 10, 10)?, [object]);
         Ok(())
     })
@@ -46,8 +46,8 @@ async fn the_first_note_counts(backend: &Backend) {
 async fn a_note_says_where_the_object_is(backend: &Backend) {
     in_transaction(backend, |tx| {
         let (here, there) = (ObjectId::random(), ObjectId::random());
-        removed_objects::insert(tx, here, Tier::Standard, 10)?;
-        removed_objects::insert(tx, there, Tier::Archive, 20)?;
+        removed_objects::insert(tx, here, Tier::Standard, 10, 10)?;
+        removed_objects::insert(tx, there, Tier::Archive, 10, 20)?;
         let found = removed_objects::list_due(tx, 20, 10)?;
         assert_eq!(found, [(here, Tier::Standard), (there, Tier::Archive)]);
         Ok(())
@@ -76,7 +76,7 @@ async fn copies_that_are_given_up_go_at_once(backend: &Backend) {
         let (own, other, removed) = (ObjectId::random(), ObjectId::random(), ObjectId::random());
         removed_objects::insert_copy(tx, own, Tier::Archive, 7, 1_000)?;
         removed_objects::insert_copy(tx, other, Tier::Archive, 8, 1_000)?;
-        removed_objects::insert(tx, removed, Tier::Standard, 50)?;
+        removed_objects::insert(tx, removed, Tier::Standard, 10, 50)?;
         removed_objects::give_up_copies(tx, 7)?;
         assert_eq!(due_objects(tx, 49, 10)?, [own]);
         assert!(!removed_objects::take_into_use(tx, own, 1)?, "whoever still writes it cannot use it");
