@@ -7,6 +7,7 @@ import pytest
 pytest.register_assert_rewrite("harness")
 
 from harness import postgres  # noqa: E402
+from harness.cluster import Cluster  # noqa: E402
 from harness.docker import DockerDaemon  # noqa: E402
 from harness.events import sinks_configuration  # noqa: E402
 from harness.mount_namespace import MountNamespace  # noqa: E402
@@ -28,6 +29,12 @@ def pytest_addoption(parser):
         choices=DATABASES,
         default="sqlite",
         help="where the servers under test keep their metadata, in tests that do not choose it themselves",
+    )
+    parser.addoption(
+        "--nodes",
+        type=int,
+        default=1,
+        help="how many nodes the shared servers under test have; more than one need --database postgres",
     )
 
 
@@ -62,17 +69,31 @@ def default_database(request):
 
 
 @pytest.fixture(scope="session")
-def wharf(tmp_path_factory, default_database):
+def new_server(request, default_database):
+    """Makes a server, or as many nodes as `--nodes` says behind a balancer."""
+    nodes = request.config.getoption("--nodes")
+
+    def make(folder, config=None):
+        environment = environment_of(default_database)
+        if nodes == 1:
+            return Wharf(folder, environment=environment, config=config)
+        return Cluster(folder, nodes, environment=environment, config=config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def wharf(tmp_path_factory, new_server):
     """The server that most tests share; each uses repositories of its own."""
-    server = Wharf(tmp_path_factory.mktemp("wharf"), environment=environment_of(default_database))
+    server = new_server(tmp_path_factory.mktemp("wharf"))
     yield server.start()
     server.finish()
 
 
 @pytest.fixture
-def fresh_wharf(tmp_path, default_database):
+def fresh_wharf(tmp_path, new_server):
     """A server for one test, which may kill it, restart it and change its files."""
-    server = Wharf(tmp_path / "wharf", environment=environment_of(default_database))
+    server = new_server(tmp_path / "wharf")
     yield server.start()
     server.finish()
 
@@ -86,14 +107,14 @@ def wharf_on_each_database(request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def start_wharf(tmp_path_factory, default_database):
+def start_wharf(tmp_path_factory, new_server):
     """Starts servers with several accounts (`{id: (access key id, secret)}`), regions and domains."""
     started = []
 
     def start(accounts, regions, domains=()):
         config = configuration(accounts, regions, domains)
         folder = tmp_path_factory.mktemp("wharf")
-        started.append(Wharf(folder, environment=environment_of(default_database), config=config))
+        started.append(new_server(folder, config))
         return started[-1].start()
 
     yield start
@@ -117,13 +138,13 @@ def configuration(accounts=(), regions=(), domains=(), tls=None):
 
 
 @pytest.fixture
-def serve(tmp_path, default_database):
+def serve(tmp_path, new_server):
     """Starts a server with sinks."""
     started = []
 
     def start(text="", **sinks):
         config = text + sinks_configuration(**sinks)
-        server = Wharf(tmp_path / f"wharf{len(started)}", environment=environment_of(default_database), config=config)
+        server = new_server(tmp_path / f"wharf{len(started)}", config)
         started.append(server)
         return server.start()
 

@@ -26,4 +26,17 @@ def new_database():
     url = server_url()
     name = f"wharf_{uuid.uuid4().hex}"
     run("psql", "--quiet", "--no-psqlrc", "--dbname", url, "--command", f"CREATE DATABASE {name}")
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
+    # What public has comes first, so that `set_clock` can put its own clock before the server's.
+    query = "options=-csearch_path%3Dpublic,pg_catalog"
+    return urlsplit(url)._replace(path=f"/{name}", query=query).geturl()
+
+
+def set_clock(url, seconds):
+    """Lets the clock that the database tells its clients run ahead or behind; 0 sets it right."""
+    function = "public.clock_timestamp()"
+    if seconds:
+        clock = f"SELECT pg_catalog.clock_timestamp() + interval '{seconds} s'"
+        sql = f"CREATE OR REPLACE FUNCTION {function} RETURNS timestamptz LANGUAGE sql AS $$ {clock} $$"
+    else:
+        sql = f"DROP FUNCTION IF EXISTS {function}"
+    run("psql", "--quiet", "--no-psqlrc", "--dbname", url, "--command", sql)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from harness import postgres
 from harness.commands import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +70,7 @@ class Wharf:
     def start(self, clock=None):
         """Starts and waits until it listens. After the first time it keeps its port.
 
-        `clock`, such as "+12h10m", makes the server's clock run ahead or behind.
+        `clock`, such as "+12h10m", makes the server's clock run ahead or behind; that is the database's, if it has one.
         """
         endpoint = self.data_dir / "endpoint"
         endpoint.unlink(missing_ok=True)
@@ -79,7 +80,11 @@ class Wharf:
             command += ["--config", self.folder / "wharf.toml"]
         # Tests fail to authenticate on purpose, all from one address.
         patient = {"WHARF_AUTHENTICATION_FAILURES_PER_MINUTE": "1000000"}
-        environment = {**os.environ, **patient, **self.environment, **(shifted(clock) if clock else {})}
+        environment = {**os.environ, **patient, **self.environment}
+        if database := self.environment.get("WHARF_DATABASE_URL"):
+            postgres.set_clock(database, seconds_of(clock) if clock else 0)
+        elif clock:
+            environment |= shifted(clock)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
@@ -230,14 +235,20 @@ class Wharf:
         return run(*command, expect=expect, environment=self.aws_environment()).stdout
 
 
-def shifted(clock):
-    """The environment that shifts a program's clock, but not the timers that it waits with."""
+def seconds_of(clock):
+    """The seconds that a text such as "+12h10m" says."""
     sign, units = clock[0], dict((unit, int(number)) for number, unit in re.findall(r"(\d+)([hms])", clock))
     seconds = units.get("h", 0) * 3600 + units.get("m", 0) * 60 + units.get("s", 0)
-    assert sign in "+-" and seconds and Path(FAKETIME).exists(), f"clock {clock}, {FAKETIME}"
+    assert sign in "+-" and seconds, f"clock {clock}"
+    return -seconds if sign == "-" else seconds
+
+
+def shifted(clock):
+    """The environment that shifts a program's clock, but not the timers that it waits with."""
+    assert Path(FAKETIME).exists(), FAKETIME
     return {
         "LD_PRELOAD": FAKETIME,
-        "FAKETIME": f"{sign}{seconds}",
+        "FAKETIME": f"{seconds_of(clock):+d}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }

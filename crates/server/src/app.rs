@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
@@ -79,6 +80,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Which names lead to which registry.
     pub hosts: Hosts,
+    /// This node among those that share the database.
+    pub membership: Membership,
     /// Users, roles, keys and policies as this node knows them.
     pub identities: Identities,
     /// Policies that were read already.
@@ -127,8 +130,8 @@ impl App {
         }
     }
 
-    /// Takes over what has changed of users, roles, keys and policies. Whoever changes them calls this before answering.
-    pub async fn refresh_identities(&self) -> Result<(), store::error::StoreError> {
+    /// Loads what has changed of users, roles, keys and policies.
+    pub async fn load_identities(&self) -> Result<(), store::error::StoreError> {
         self.identities.refresh(&self.db, &self.service_key, &self.policies).await
     }
 }

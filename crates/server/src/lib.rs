@@ -14,6 +14,7 @@ mod events;
 mod http;
 mod iam_api;
 mod jobs;
+mod nodes;
 mod outbound;
 mod rates;
 mod registry;

@@ -20,13 +20,14 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
-use crate::clock::Clock;
+use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
 use crate::sts::web_identity::Issuers;
@@ -90,12 +91,13 @@ pub struct Server {
     pub(crate) app: Arc<App>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
-    working: JoinHandle<((), ())>,
+    working: JoinHandle<()>,
     _lock: std::fs::File,
 }
 
 impl Server {
-    /// Opens storage, makes what the first start must make, and listens.
+    /// Opens storage, makes what the first start must make, and listens. `clock` counts where the database is embedded:
+    /// nodes that share a database go by its clock.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let problems = config.problems();
         if !problems.is_empty() {
@@ -114,6 +116,8 @@ impl Server {
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        let database_clock = DatabaseClock::of(&db).await?;
+        let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
         let service_key = find_service_key(config, &data_dir, &db).await?;
         let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
@@ -144,6 +148,7 @@ impl Server {
             .await
             .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let membership = Membership::new(&db, address.to_string(), clock.now_ms());
         let app = Arc::new(App {
             db,
             blobs: BlobStore::open(&data_dir.join("blobs"))?,
@@ -152,6 +157,7 @@ impl Server {
             clock,
             accounts,
             hosts,
+            membership,
             identities: Identities::default(),
             policies: Arc::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
@@ -169,15 +175,23 @@ impl Server {
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
         });
-        app.refresh_identities().await?;
+        app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
         app.db.write(move |tx| extensions.store(tx)).await?;
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let (jobs, audit) = (jobs::run(Arc::clone(&app), stopped.clone()), audit::run(Arc::clone(&app), stopped));
-            async move { tokio::join!(jobs, audit) }
+            let jobs = jobs::run(Arc::clone(&app), stopped.clone());
+            let audit = audit::run(Arc::clone(&app), stopped.clone());
+            let time = async move {
+                if let Some(clock) = database_clock {
+                    clock.follow(stopped).await;
+                }
+            };
+            async move {
+                tokio::join!(jobs, audit, time);
+            }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
         let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
@@ -232,6 +246,9 @@ impl Server {
         }
         if let Err(error) = self.app.audit.flush(&self.app.db).await {
             tracing::warn!(%error, "last audit events were not stored: {error}");
+        }
+        if let Err(error) = self.app.leave_nodes().await {
+            tracing::warn!(%error, "the other nodes were not told of the end: {error}");
         }
         self.app.audit.close();
     }

@@ -1,12 +1,11 @@
 //! Identities as a node holds them in memory: users, roles, access keys, registry policies and robot tokens, with
 //! their policies ready for decisions.
 //!
-//! The database is the truth. A change of it moves the identity version; the node that made the change reloads before
-//! it answers, the others within [`RELOAD_EVERY`].
+//! The database is the truth. A change of it moves the identity version, by which nodes know that they must load
+//! it anew; see [`nodes`](crate::nodes).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use aws::{AccountId, SecretAccessKey};
 use iam::{Attached, Policy, PolicyKind, Principal};
@@ -26,8 +25,6 @@ use super::policy_cache::PolicyCache;
 use crate::iam_api::managed;
 use crate::registry::settings::AccountSetting;
 
-/// A change that another node made is in force here after this time at the latest.
-pub const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// What the secrets of access keys are sealed for.
 pub const SECRET_PURPOSE: &str = "access key secret";
 
@@ -95,6 +92,11 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// The identity version that it was loaded at; 0 before it was.
+    pub fn version(&self) -> i64 {
+        self.version.unwrap_or(0)
+    }
+
     /// The user or role of that id.
     pub fn identity(&self, id: &str) -> Option<&Arc<Identity>> {
         self.identities.get(id)

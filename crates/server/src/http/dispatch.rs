@@ -42,6 +42,9 @@ pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<In
     let started_ms = request.app.now_ms();
     let mut answer = match route::parse(&request) {
         _ if !has_good_host => bad_host(),
+        Route::Aws | Route::V2(_) if !knows_identities(&request).await => {
+            respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
+        }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Route::Ready => ready(&request).await,
         Route::Aws => aws_api::handle(&request, &mut body).await,
@@ -100,6 +103,17 @@ fn strip_body(answer: &mut Answer) {
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size_bytes));
     }
     *answer.body_mut() = ResponseBody::empty();
+}
+
+/// Whether this node knows by which keys and policies it must decide now.
+async fn knows_identities(request: &RequestContext) -> bool {
+    match request.app.require_current_identities().await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(request_id = %request.request_id, %error, "keys and policies cannot be read: {error}");
+            false
+        }
+    }
 }
 
 async fn ready(request: &RequestContext) -> Answer {

@@ -20,9 +20,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
-use crate::auth::directory::RELOAD_EVERY;
 use crate::http::listener::stopped;
-use crate::replication;
+use crate::{nodes, replication};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
@@ -50,7 +49,7 @@ pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
 async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
-    let mut identities = interval(RELOAD_EVERY);
+    let mut identities = interval(nodes::LOOK_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
@@ -65,7 +64,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = stopped(&mut stop) => return,
             _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
-            _ = identities.tick() => ("reloading identities", app.refresh_identities().await),
+            _ = identities.tick() => ("following identities", app.follow_identities().await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = garbage.tick() => ("scheduling the garbage collection", collect_garbage::schedule(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),

@@ -24,6 +24,7 @@ use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
+use crate::nodes::Membership;
 use crate::sts::web_identity::{Issuers, SourceConfig};
 
 /// 2026-01-01T00:00:00Z.
@@ -61,8 +62,10 @@ impl TestApp {
             ["us-east-1", "cn-north-1", "eu-west-1"].map(|name| name.parse().expect("a region")).into();
         let clock = Arc::new(ManualClock::new(START_MS));
         let audit = crate::config::AuditConfig::default().settings().expect("good defaults");
+        let db = tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database");
         let app = Arc::new(App {
-            db: tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database"),
+            membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
+            db,
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
             archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
             service_key: ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"),
@@ -89,7 +92,7 @@ impl TestApp {
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
         });
-        app.refresh_identities().await.expect("readable");
+        app.join_nodes().await.expect("readable");
         Self { app, clock, folder }
     }
 
@@ -134,7 +137,7 @@ impl TestApp {
             identity_version::increment(tx)
         });
         written.await.expect("stored");
-        self.app.refresh_identities().await.expect("readable");
+        self.app.load_identities().await.expect("readable");
     }
 
     /// An OpenID Connect provider.
@@ -153,7 +156,7 @@ impl TestApp {
             identity_version::increment(tx)
         });
         written.await.expect("stored");
-        self.app.refresh_identities().await.expect("readable");
+        self.app.load_identities().await.expect("readable");
     }
 
     /// Who uses a permanent key.
@@ -216,7 +219,7 @@ async fn insert(app: &App, entity: Entity, policy: Option<&str>, key: Option<Acc
         identity_version::increment(tx)
     });
     written.await.expect("stored");
-    app.refresh_identities().await.expect("readable");
+    app.load_identities().await.expect("readable");
 }
 
 /// A user or role; the id is made of account and name.

@@ -46,7 +46,7 @@ impl Operation for RevokeToken {
                 Ok(identity_version::increment(tx)?)
             })
             .await?;
-        call.app().refresh_identities().await?;
+        call.app().publish_identities().await?;
         Ok(Output {})
     }
 }

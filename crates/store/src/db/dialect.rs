@@ -27,6 +27,14 @@ impl Dialect {
         }
     }
 
+    /// Asks for the clock of the database server as it stands when the statement runs.
+    pub(super) const fn server_time_ms(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
+        }
+    }
+
     /// An expression for the database's own clock in epoch milliseconds, constant within a transaction.
     /// For book-keeping of the engine only: rules take their time as a parameter.
     pub(super) const fn now_ms(self) -> &'static str {

@@ -59,7 +59,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(10, "lifecycle_policies", "0010_lifecycle_policies.sql"),
     migration!(11, "pull_through_cache", "0011_pull_through_cache.sql"),
     migration!(12, "replication", "0012_replication.sql"),
-    migration!(13, "storage_care", "0015_storage_care.sql"),
+    migration!(13, "nodes", "0013_nodes.sql"),
+    migration!(14, "storage_care", "0015_storage_care.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

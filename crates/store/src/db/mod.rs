@@ -150,6 +150,12 @@ impl Db {
         self.write(|tx| tx.query("SELECT 1", &[]).map(|_| ())).await
     }
 
+    /// What the clock of the database server says now, in epoch milliseconds; none if the database is embedded.
+    pub async fn server_time_ms(&self) -> Result<Option<i64>, StoreError> {
+        let Some(sql) = self.dialect().server_time_ms() else { return Ok(None) };
+        self.read(move |tx| tx.query_opt(sql, &[])?.map(|row| row.int(0)).transpose()).await
+    }
+
     /// Which database this is.
     pub fn dialect(&self) -> Dialect {
         match &*self.engine {

@@ -27,6 +27,7 @@ pub mod lifecycle_policies;
 pub mod lifecycle_previews;
 pub mod lifecycle_runs;
 pub mod lifecycle_settings;
+pub mod nodes;
 pub mod pull_through_cache_rules;
 pub mod pull_time_exclusions;
 pub mod registry_id;

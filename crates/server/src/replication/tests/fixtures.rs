@@ -82,7 +82,7 @@ impl Fixture {
             identity_version::increment(tx)
         };
         self.0.app.db.write(put).await.expect("stored");
-        self.0.app.refresh_identities().await.expect("readable");
+        self.0.app.load_identities().await.expect("readable");
     }
 
     pub async fn create(&self, at: &RegistryId, repository: &str, tag_mutability: TagMutability) {

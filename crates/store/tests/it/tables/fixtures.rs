@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use oci::{Digest, RepositoryName, Tag};
-use store::blob::ObjectId;
+use store::blob::{ObjectId, Tier};
 use store::db::{Db, Tx};
 use store::error::StoreError;
 use store::tables::blobs::{self, BlobScope};
@@ -190,5 +190,12 @@ pub fn all_pages<T>(
 
 /// The objects that are noted for removal since `until_ms`, wherever they are.
 pub fn due_objects(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
-    Ok(removed_objects::list_due(tx, until_ms, limit)?.into_iter().map(|(object, _)| object).collect())
+    let due = removed_objects::list_due(tx, until_ms, (i64::MIN, ""), limit)?;
+    Ok(due.into_iter().map(|(removed, _)| removed.object).collect())
+}
+
+/// The first ten objects that were noted for removal at or before `until_ms`, with their tiers.
+pub fn due(tx: &mut dyn Tx, until_ms: i64) -> Result<Vec<(ObjectId, Tier)>, StoreError> {
+    let due = removed_objects::list_due(tx, until_ms, (i64::MIN, ""), 10)?;
+    Ok(due.into_iter().map(|(removed, _)| (removed.object, removed.tier)).collect())
 }

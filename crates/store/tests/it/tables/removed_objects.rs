@@ -3,7 +3,7 @@
 use store::blob::{ObjectId, Tier};
 use store::tables::removed_objects;
 
-use super::fixtures::{due_objects, in_transaction};
+use super::fixtures::{due, due_objects, in_transaction};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -48,7 +48,7 @@ async fn a_note_says_where_the_object_is(backend: &Backend) {
         let (here, there) = (ObjectId::random(), ObjectId::random());
         removed_objects::insert(tx, here, Tier::Standard, 10, 10)?;
         removed_objects::insert(tx, there, Tier::Archive, 10, 20)?;
-        let found = removed_objects::list_due(tx, 20, 10)?;
+        let found = due(tx, 20)?;
         assert_eq!(found, [(here, Tier::Standard), (there, Tier::Archive)]);
         Ok(())
     })
@@ -65,7 +65,7 @@ async fn a_copy_is_used_in_time_or_goes(backend: &Backend) {
         assert!(removed_objects::take_into_use(tx, used, 999)?);
         assert!(!removed_objects::take_into_use(tx, used, 999)?, "it has no note any more");
         assert!(!removed_objects::take_into_use(tx, late, 1_000)?, "its bytes may be going");
-        assert_eq!(removed_objects::list_due(tx, 1_000, 10)?, [(late, Tier::Archive)]);
+        assert_eq!(due(tx, 1_000)?, [(late, Tier::Archive)]);
         Ok(())
     })
     .await;

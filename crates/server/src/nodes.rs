@@ -1,0 +1,155 @@
+//! This node among those that share its database: it says that it is alive, and decides by no keys and policies but
+//! those in force.
+//!
+//! A change of keys or policies is in force on every node when the call that made it is answered: the call waits for
+//! the nodes that were seen within [`SEEN_WITHIN`], and a node that has not looked for [`LOOKED_WITHIN`], because it was
+//! stopped or cut off, looks again before it decides anything.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use store::db::{Db, Dialect};
+use store::error::StoreError;
+use store::tables::nodes::{self, Node};
+
+use crate::app::App;
+
+/// How often a node looks for changes.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a node says that it is alive.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// A node decides by what it saw so long ago at most.
+const LOOKED_WITHIN: Duration = Duration::from_secs(3);
+/// Who has said nothing for so long decides nothing before it has looked again: more than [`LOOKED_WITHIN`] and
+/// [`REPORT_EVERY`] together.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+/// How often a change asks whether the others have it.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// This start of the server, as the others know it.
+pub struct Membership {
+    node: Node,
+    /// Whether there can be others.
+    is_shared: bool,
+    looked: Mutex<Looked>,
+    /// Held by whoever looks on behalf of a request, while others wait for what it sees.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Looked {
+    /// When this node last looked, and told the others.
+    at: Option<Instant>,
+    reported_at: Option<Instant>,
+    reported_version: i64,
+}
+
+impl Membership {
+    /// Of a server that listens at `address`.
+    pub fn new(db: &Db, address: String, started_at_ms: i64) -> Self {
+        let node = Node {
+            id: uuid::Uuid::new_v4().to_string(),
+            address,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at_ms,
+            seen_at_ms: started_at_ms,
+            identity_version: 0,
+        };
+        let is_shared = db.dialect() == Dialect::Postgres;
+        Self { node, is_shared, looked: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    fn has_looked(&self) -> bool {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.at.is_some_and(|at| at.elapsed() < LOOKED_WITHIN)
+    }
+}
+
+impl App {
+    /// Says that this node begins, and loads what it decides by. From here on changes wait for it.
+    pub async fn join_nodes(&self) -> Result<(), StoreError> {
+        if !self.membership.is_shared {
+            return self.load_identities().await;
+        }
+        let node = self.membership.node.clone();
+        self.db.write(move |tx| nodes::report(tx, &node)).await?;
+        self.follow_identities().await
+    }
+
+    /// Takes over what others have changed of users, roles, keys and policies, and says that this node is alive.
+    pub async fn follow_identities(&self) -> Result<(), StoreError> {
+        let membership = &self.membership;
+        if !membership.is_shared {
+            // All changes are made here.
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.load_identities().await?;
+        let version = self.identities.current().version();
+        let is_due = {
+            let looked = membership.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            version != looked.reported_version || looked.reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY)
+        };
+        if is_due {
+            let node = Node { seen_at_ms: self.now_ms(), identity_version: version, ..membership.node.clone() };
+            self.db.write(move |tx| nodes::report(tx, &node)).await?;
+        }
+        let mut looked = membership.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.at = Some(began);
+        if is_due {
+            looked.reported_at = Some(began);
+            looked.reported_version = version;
+        }
+        Ok(())
+    }
+
+    /// Lets a change of users, roles, keys or policies be in force everywhere. Whoever makes one calls this before
+    /// answering.
+    pub async fn publish_identities(&self) -> Result<(), StoreError> {
+        if !self.membership.is_shared {
+            return self.load_identities().await;
+        }
+        self.follow_identities().await?;
+        let (version, began) = (self.identities.current().version(), Instant::now());
+        loop {
+            let since_ms = self.now_ms() - SEEN_WITHIN.as_millis() as i64;
+            if !self.db.read_point(move |tx| nodes::is_any_behind(tx, version, since_ms)).await? {
+                return Ok(());
+            }
+            if began.elapsed() > 2 * SEEN_WITHIN {
+                // It says that it is alive, and yet does not look; it is still bound to, before it decides anything.
+                tracing::warn!("a node has not followed a change of keys or policies for {SEEN_WITHIN:?}");
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Looks for changes if this node has not for too long, before it decides about a request.
+    pub async fn require_current_identities(&self) -> Result<(), StoreError> {
+        let membership = &self.membership;
+        if !membership.is_shared || membership.has_looked() {
+            return Ok(());
+        }
+        let _turn = membership.turn.lock().await;
+        if membership.has_looked() {
+            return Ok(());
+        }
+        self.follow_identities().await
+    }
+
+    /// Lets the others know that this node has ended, and forgets those that ended without a word.
+    pub async fn leave_nodes(&self) -> Result<(), StoreError> {
+        if !self.membership.is_shared {
+            return Ok(());
+        }
+        let (id, unseen_ms) = (self.membership.node.id.clone(), self.now_ms() - DAY_MS);
+        self.db
+            .write(move |tx| {
+                nodes::forget_unseen(tx, unseen_ms)?;
+                nodes::delete(tx, &id)
+            })
+            .await
+    }
+}

@@ -1,0 +1,78 @@
+//! The nodes that share the database: which are alive, and by which version of identities and policies each decides.
+
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+
+/// A node, as it last said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// A name that no other start of a server has.
+    pub id: String,
+    /// Where it listens.
+    pub address: String,
+    /// The program's version.
+    pub version: String,
+    /// When it started.
+    pub started_at_ms: i64,
+    /// When it last said something.
+    pub seen_at_ms: i64,
+    /// See [`identity_version`](super::identity_version).
+    pub identity_version: i64,
+}
+
+/// Says that a node is alive, and what it decides by.
+pub fn report(tx: &mut dyn Tx, node: &Node) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO nodes (id, address, version, started_at_ms, seen_at_ms, identity_version) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET \
+         seen_at_ms = excluded.seen_at_ms, identity_version = excluded.identity_version",
+        &[
+            node.id.as_str().into(),
+            node.address.as_str().into(),
+            node.version.as_str().into(),
+            node.started_at_ms.into(),
+            node.seen_at_ms.into(),
+            node.identity_version.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Whether a node that was seen since `since_ms` still decides by an older version than this.
+pub fn is_any_behind(tx: &mut dyn Tx, identity_version: i64, since_ms: i64) -> Result<bool, StoreError> {
+    let behind = tx.query_opt(
+        "SELECT 1 FROM nodes WHERE identity_version < $1 AND seen_at_ms >= $2 LIMIT 1",
+        &[identity_version.into(), since_ms.into()],
+    )?;
+    Ok(behind.is_some())
+}
+
+/// Every node, the longest running first.
+pub fn list(tx: &mut dyn Tx) -> Result<Vec<Node>, StoreError> {
+    let sql = "SELECT id, address, version, started_at_ms, seen_at_ms, identity_version FROM nodes \
+               ORDER BY started_at_ms, id";
+    tx.query(sql, &[])?.iter().map(from_row).collect()
+}
+
+fn from_row(row: &Row) -> Result<Node, StoreError> {
+    Ok(Node {
+        id: row.text(0)?.to_owned(),
+        address: row.text(1)?.to_owned(),
+        version: row.text(2)?.to_owned(),
+        started_at_ms: row.int(3)?,
+        seen_at_ms: row.int(4)?,
+        identity_version: row.int(5)?,
+    })
+}
+
+/// Forgets a node that has ended.
+pub fn delete(tx: &mut dyn Tx, id: &str) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM nodes WHERE id = $1", &[id.into()])?;
+    Ok(())
+}
+
+/// Forgets the nodes that have not been seen since `until_ms`.
+pub fn forget_unseen(tx: &mut dyn Tx, until_ms: i64) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM nodes WHERE seen_at_ms < $1", &[until_ms.into()])?;
+    Ok(())
+}
