@@ -1,6 +1,7 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
 mod credentials;
+mod offline;
 mod shell;
 
 use std::fmt::Write as _;
@@ -97,6 +98,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve(args)?,
         Command::Credentials(args) => credentials::show(args)?,
         Command::Config(ConfigCommand::Check(args)) => check_config(args)?,
+        Command::Ctl(ctl::Command::Fsck(fsck)) if fsck.arguments.offline => return offline::check(fsck),
         Command::Ctl(command) => return Ok(ctl::main(command, &credentials::local)),
     }
     Ok(ExitCode::SUCCESS)

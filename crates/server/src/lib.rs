@@ -13,6 +13,7 @@ mod ecr;
 mod events;
 mod http;
 mod iam_api;
+mod integrity;
 mod jobs;
 mod nodes;
 mod outbound;
@@ -27,7 +28,7 @@ mod tests;
 mod v2;
 mod wharf_api;
 
-pub use start::{Server, StartError};
+pub use start::{Server, StartError, Work};
 
 /// Logs a failure of storage once, with its causes and the request that it ended.
 fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {

@@ -72,6 +72,15 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartEr
     write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
 }
 
+/// What a server does beside answering requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Everything.
+    All,
+    /// Checks of what is stored that are asked for, and nothing else: nobody is told anything and nothing expires.
+    ChecksOnly,
+}
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
@@ -92,6 +101,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,
+    work: Work,
     _lock: std::fs::File,
 }
 
@@ -99,6 +109,11 @@ impl Server {
     /// Opens storage, makes what the first start must make, and listens. `clock` counts where the database is embedded:
     /// nodes that share a database go by its clock.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Work::All).await
+    }
+
+    /// As [`start`](Self::start), with some background work only.
+    pub async fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
         let problems = config.problems();
         if !problems.is_empty() {
             return Err(ConfigError(problems.join("\n  ")).into());
@@ -130,6 +145,8 @@ impl Server {
                 .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
+            scrub_bytes_per_second: config.scrub.bytes_per_second(),
+            scrub_interval_ms: config.scrub.interval_ms(),
             ..defaults
         };
         let hosts = Hosts {
@@ -182,7 +199,7 @@ impl Server {
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let jobs = jobs::run(Arc::clone(&app), stopped.clone());
+            let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
             let time = async move {
                 if let Some(clock) = database_clock {
@@ -216,6 +233,7 @@ impl Server {
             stop,
             listening,
             working,
+            work,
             _lock: lock,
         };
         // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
@@ -251,6 +269,11 @@ impl Server {
             tracing::warn!(%error, "the other nodes were not told of the end: {error}");
         }
         self.app.audit.close();
+        if self.work == Work::ChecksOnly {
+            // Nobody is to find this one.
+            RunningServer::forget(&self.data_dir);
+            let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod segment;
 mod stream;
 mod tier;
 mod upload;
+mod verify;
 mod writer;
 
 use std::os::unix::fs::DirBuilderExt as _;

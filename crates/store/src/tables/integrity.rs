@@ -7,7 +7,7 @@ use oci::Digest;
 
 use super::repositories::count;
 use crate::blob::ObjectId;
-use crate::db::schema::{Reference, Table};
+use crate::db::schema::{ColumnType, Reference, Table};
 use crate::db::{Dialect, Tx};
 use crate::error::StoreError;
 
@@ -291,6 +291,12 @@ pub fn recount_repository(tx: &mut dyn Tx, repository_id: i64) -> Result<(), Sto
     Ok(())
 }
 
+/// Sets the size of an image.
+pub fn set_image_size(tx: &mut dyn Tx, image_id: i64, size_bytes: u64) -> Result<(), StoreError> {
+    tx.execute("UPDATE images SET size_bytes = $1 WHERE id = $2", &[(size_bytes as i64).into(), image_id.into()])?;
+    Ok(())
+}
+
 /// Takes back the note that an object is to be removed, if a blob has its bytes in it.
 pub fn keep_named_object(tx: &mut dyn Tx, object: &str) -> Result<bool, StoreError> {
     let changed = tx.execute(
@@ -316,15 +322,29 @@ pub fn show_again(
     Ok(true)
 }
 
-/// Whether any row names the object, in whatever way.
-pub fn is_named(tx: &mut dyn Tx, object: ObjectId) -> Result<bool, StoreError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM (SELECT object_id FROM blobs WHERE object_id = $1 \
-         UNION SELECT object_id FROM uploads WHERE object_id = $1 \
-         UNION SELECT object_id FROM removed_objects WHERE object_id = $1) named",
-        &[object.to_string().into()],
-    )?;
-    Ok(found.is_some())
+/// The columns that name objects, whichever tables have them: all whose name is `object_id` or ends with it. A note of
+/// damage keeps nothing.
+pub fn object_columns(tables: &[Table]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for table in tables.iter().filter(|table| table.name != "damaged_objects") {
+        let names = table.columns.iter().filter(|column| {
+            column.column_type == ColumnType::Text
+                && (column.name == "object_id" || column.name.ends_with("_object_id"))
+        });
+        found.extend(names.map(|column| (table.name.clone(), column.name.clone())));
+    }
+    found
+}
+
+/// Whether any row names the object, in one of the columns that [`object_columns`] has found.
+pub fn is_named(tx: &mut dyn Tx, columns: &[(String, String)], object: ObjectId) -> Result<bool, StoreError> {
+    for (table, column) in columns {
+        let sql = format!("SELECT 1 FROM {table} WHERE {column} = $1 LIMIT 1");
+        if tx.query_opt(&sql, &[object.to_string().into()])?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Up to `limit` blobs in the order of their ids, after the id `after`.
@@ -404,4 +424,58 @@ pub fn other_copies(tx: &mut dyn Tx, blob_id: i64) -> Result<Vec<i64>, StoreErro
     .iter()
     .map(|row| row.int(0))
     .collect()
+}
+
+/// A repository that shows a stored blob to images of its own, all of them active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownIn {
+    /// The repository.
+    pub repository_id: i64,
+    /// How many of its images name the blob.
+    pub image_count: i64,
+}
+
+/// Up to `limit` repositories that show a stored blob to active images.
+pub fn shown_in(tx: &mut dyn Tx, blob_id: i64, limit: usize) -> Result<Vec<ShownIn>, StoreError> {
+    tx.query(
+        "SELECT repository_id, image_count FROM repository_blobs WHERE blob_id = $1 AND image_count > 0 \
+         AND archived_image_count = 0 AND activating_image_count = 0 ORDER BY repository_id LIMIT $2",
+        &[blob_id.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| Ok(ShownIn { repository_id: row.int(0)?, image_count: row.int(1)? }))
+    .collect()
+}
+
+/// Lets a repository of the pull through cache await a blob again whose stored copy is damaged: it shows it no more until
+/// it has come from upstream. `false` if it does not show that copy.
+pub fn await_again(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    blob_id: i64,
+    size_bytes: u64,
+    source: &super::upstream_blobs::BlobSource,
+) -> Result<bool, StoreError> {
+    let removed = tx.query_opt(
+        "DELETE FROM repository_blobs WHERE repository_id = $1 AND digest = $2 AND blob_id = $3 \
+         AND archived_image_count = 0 AND activating_image_count = 0 RETURNING image_count, media_type",
+        &[repository_id.into(), digest.to_string().into(), blob_id.into()],
+    )?;
+    let Some(row) = removed else { return Ok(false) };
+    super::blobs::release(tx, blob_id)?;
+    tx.execute(
+        "INSERT INTO upstream_blobs (repository_id, digest, size_bytes, media_type, image_count, upstream_url, \
+         upstream_repository) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            repository_id.into(),
+            digest.to_string().into(),
+            (size_bytes as i64).into(),
+            row.opt_text(1)?.unwrap_or_default().into(),
+            row.int(0)?.into(),
+            source.upstream_url.as_str().into(),
+            source.upstream_repository.as_str().into(),
+        ],
+    )?;
+    Ok(true)
 }
