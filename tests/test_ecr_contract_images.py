@@ -16,6 +16,7 @@ from harness.registry_client import (
     digest_of,
     index_manifest,
 )
+from harness.server import wait_for
 
 ABSENT = "sha256:" + "0" * 64
 INVALID = "InvalidParameterException"
@@ -335,6 +336,8 @@ class TestListingAndDescribing:
         image = ecr.image(name, "v1")
         assert "lastRecordedPullTime" not in ecr.details(name)[image.digest]
         ecr.call("BatchGetImage", repositoryName=name, imageIds=[{"imageTag": "v1"}])
+        # The node that is asked need not be the one that was pulled from, which stores the time soon.
+        wait_for(lambda: "lastRecordedPullTime" in ecr.details(name)[image.digest], "the pull time")
         detail = ecr.details(name)[image.digest]
         assert detail["lastRecordedPullTime"] >= detail["imagePushedAt"]
 

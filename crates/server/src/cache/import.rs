@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::import::{self, Import, UpstreamImage};
+use crate::registry::repositories::order;
 
 /// Manifests that are asked for at the same time.
 const AT_ONCE: usize = 4;
@@ -85,7 +86,8 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
 pub async fn store(app: &App, import: Import) -> Result<(), CacheFailure> {
     let (name, tag) = (import.place.name.clone(), import.tag.as_ref().map(Tag::to_string));
     let count = import.images.len();
-    app.db.write(move |tx| import::store(tx, &import)).await?;
+    let order = order(&import.place.registry, &name);
+    app.db.write_in_order(&order, move |tx| import::store(tx, &import)).await?;
     tracing::info!(repository = %name, tag, count, "cached {count} manifests of {name}");
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
-use crate::registry::repositories::require;
+use crate::registry::repositories::{order, require};
 
 /// The operation.
 pub struct BatchDeleteImage;
@@ -53,7 +53,8 @@ impl Operation for BatchDeleteImage {
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         // One transaction for all, in their order: a list that goes first frees its images for the next.
-        let output = call.app().db.write(move |tx| {
+        let order = order(&registry, &name);
+        let output = call.app().db.write_in_order(&order, move |tx| {
             let repository = require(tx, &registry, &name)?;
             let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
             for id in &ids {

@@ -14,7 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{Selector, find_image};
-use crate::registry::repositories::{reference, require};
+use crate::registry::repositories::{order, reference, require};
 use crate::registry::storage_class::{self, StorageClass};
 
 /// The operation.
@@ -83,7 +83,8 @@ impl Operation for UpdateImageStorageClass {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
-        let output = call.app().db.write(move |tx| update(tx, &checked, &cause)).await?;
+        let order = order(&checked.registry, &checked.name);
+        let output = call.app().db.write_in_order(&order, move |tx| update(tx, &checked, &cause)).await?;
         call.app().wake_jobs.wake();
         Ok(output)
     }

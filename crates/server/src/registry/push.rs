@@ -14,7 +14,7 @@ use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
 use super::quotas;
-use super::repositories::reference;
+use super::repositories::{order, reference};
 use super::storage_class;
 use crate::app::App;
 
@@ -91,7 +91,8 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
     let new = new_image(app, &place, digest, &manifest, &push.manifest, push.cause.at_ms);
     quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
     let tags_per_image = app.quotas.tags_per_image;
-    app.db.write(move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
+    let order = order(&push.registry, &push.repository);
+    app.db.write_in_order(&order, move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
     // What follows from a push need not wait for the worker's next look.
     app.wake_jobs.wake();
     Ok(pushed)

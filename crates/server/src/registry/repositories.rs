@@ -22,6 +22,12 @@ pub fn not_found(registry: &RegistryId, name: &RepositoryName) -> RegistryError 
     RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
 }
 
+/// What changes of a repository's images are [in order](store::db::Db::write_in_order) by: they all meet in the counts of
+/// its images and blobs.
+pub fn order(registry: &RegistryId, name: &RepositoryName) -> String {
+    format!("repository {registry}/{name}")
+}
+
 /// How errors name a stored repository.
 pub fn reference(repository: &Repository) -> RepositoryRef {
     RepositoryRef { registry: repository.spec.registry.clone(), name: repository.spec.name.clone() }

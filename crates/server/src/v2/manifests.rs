@@ -15,7 +15,7 @@ use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery};
 use crate::registry::push::{self, Face, Push};
-use crate::registry::repositories::require;
+use crate::registry::repositories::{order, require};
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
@@ -108,8 +108,9 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     let (registry, name) = (request.registry.clone(), name.clone());
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selector = reference.into();
+    let order = order(&registry, &name);
     app.db
-        .write(move |tx| {
+        .write_in_order(&order, move |tx| {
             let repository = require(tx, &registry, &name)?;
             match delete::delete(tx, &repository, &selector, &deletion)? {
                 Ok(_) => Ok(()),

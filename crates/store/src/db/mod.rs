@@ -5,6 +5,7 @@
 
 mod dialect;
 pub mod migrate;
+mod order;
 mod postgres;
 mod row;
 pub mod schema;
@@ -111,9 +112,31 @@ impl Db {
         let (call, answer) = Call::new(f);
         match &*self.engine {
             Engine::Sqlite(db) => db.write(Box::new(call)).await?,
-            Engine::Postgres(db) => db.submit(Access::Write, Box::new(call)).await?,
+            Engine::Postgres(db) => db.submit(Access::Write, None, Box::new(call)).await?,
         }
         answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+    }
+
+    /// As [`write`](Self::write), after whatever else is written in order about the same thing, on any node: changes that
+    /// meet in the same rows wait for each other here, rather than being run again and again. `order` names the thing.
+    pub async fn write_in_order<T, E, F>(&self, order: &str, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.engine {
+            // One writer does everything in order.
+            Engine::Sqlite(_) => self.write(f).await,
+            Engine::Postgres(db) => {
+                let lock = order::lock_of(order);
+                // Here, so that those who wait hold no connections.
+                let _waited = db.orders.wait(lock).await?;
+                let (call, answer) = Call::new(f);
+                db.submit(Access::Write, Some(lock), Box::new(call)).await?;
+                answer.await.unwrap_or_else(|_| Err(no_answer().into()))
+            }
+        }
     }
 
     /// Runs `f` on one consistent state of the database, which it cannot change; never waits for writers.
@@ -172,7 +195,7 @@ where
     E: From<StoreError> + Send + 'static,
 {
     let (call, answer) = Call::new(f);
-    db.submit(Access::Read, Box::new(call)).await?;
+    db.submit(Access::Read, None, Box::new(call)).await?;
     answer.await.unwrap_or_else(|_| Err(no_answer().into()))
 }
 

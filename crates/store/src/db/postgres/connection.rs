@@ -35,9 +35,10 @@ const STATEMENT_CACHE: usize = 512;
 /// Who migrates holds this advisory lock of the database: "wharf" in ASCII.
 const MIGRATION_LOCK: i64 = 0x77_68_61_72_66;
 
-/// A statement may take 30 seconds, a silent transaction a minute (it holds locks that others wait for). A server set
+/// A statement may take 30 seconds, a silent transaction ten: it is of a node that was stopped in the middle of it, and
+/// holds locks that others wait for. A server set
 /// to acknowledge before it has written would break Wharf's promise that what is acknowledged is durable.
-const SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
+const SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '10s'; \
     SET client_min_messages = 'warning'; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
@@ -77,6 +78,7 @@ fn servers(config: &Config) -> String {
 pub(super) struct Connection {
     client: Client,
     statements: HashMap<String, Prepared>,
+    has_locks: bool,
 }
 
 #[derive(Clone)]
@@ -120,7 +122,7 @@ impl Connection {
             let context = format!("connect to PostgreSQL at {}", servers(config));
             StoreError::new(StoreErrorKind::Unavailable, context).with_source(error)
         })?;
-        Ok(Self { client, statements: HashMap::new() })
+        Ok(Self { client, statements: HashMap::new(), has_locks: false })
     }
 
     /// Applies what is missing of `migrations`, while nobody else does.
@@ -146,8 +148,36 @@ impl Connection {
         })
     }
 
+    /// Waits for an advisory lock, and keeps it from before a transaction's beginning, so that the transaction sees what
+    /// the one before has done, until [`unlock`](Self::unlock) or a [`commit`](Self::commit). Who waits for too long goes
+    /// on without: locks spare collisions, and correctness does not rest on them.
+    pub(super) fn lock(&mut self, lock: i64) -> Result<(), Failure> {
+        let wait = format!("BEGIN; SET LOCAL lock_timeout = '10s'; SELECT pg_advisory_lock({lock}); COMMIT");
+        match self.run(&wait) {
+            Ok(()) => self.has_locks = true,
+            Err(failure) if failure.is_connection_usable => self.roll_back()?,
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    /// Gives up all locks.
+    pub(super) fn unlock(&mut self) -> Result<(), Failure> {
+        if self.has_locks {
+            self.run("SELECT pg_advisory_unlock_all()")?;
+            self.has_locks = false;
+        }
+        Ok(())
+    }
+
     pub(super) fn commit(&mut self) -> Result<(), Failure> {
-        self.run("COMMIT")
+        if !self.has_locks {
+            return self.run("COMMIT");
+        }
+        // In one message. If the commit fails, the rest is not run, and another attempt still has the locks.
+        self.run("COMMIT; SELECT pg_advisory_unlock_all()")?;
+        self.has_locks = false;
+        Ok(())
     }
 
     pub(super) fn roll_back(&mut self) -> Result<(), Failure> {

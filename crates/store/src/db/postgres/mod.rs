@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::migrate::Migration;
+use super::order::Orders;
 use super::transaction::Job;
 use super::{QUEUE_WAIT, no_answer, no_turn};
 use crate::error::{StoreError, StoreErrorKind};
@@ -31,6 +32,8 @@ pub(super) enum Access {
 /// A job that has got its turn.
 struct Task {
     access: Access,
+    /// The advisory lock that keeps transactions on the same thing in order.
+    order: Option<i64>,
     job: Box<dyn Job>,
     /// Held until the job is answered, so that there are never more tasks than threads, even if callers go away.
     _turn: OwnedSemaphorePermit,
@@ -40,6 +43,7 @@ struct Task {
 pub(super) struct PostgresDb {
     tasks: mpsc::Sender<Task>,
     turns: Arc<Semaphore>,
+    pub(super) orders: Orders,
 }
 
 pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
@@ -69,16 +73,16 @@ impl PostgresDb {
                     StoreError::new(StoreErrorKind::Other, "start a database thread").with_source(error)
                 })?;
         }
-        Ok(Self { tasks, turns: Arc::new(Semaphore::new(pool_size)) })
+        Ok(Self { tasks, turns: Arc::new(Semaphore::new(pool_size)), orders: Orders::default() })
     }
 
     /// Hands a job to a thread when one comes free; the job answers for itself.
-    pub(super) async fn submit(&self, access: Access, job: Box<dyn Job>) -> Result<(), StoreError> {
+    pub(super) async fn submit(&self, access: Access, order: Option<i64>, job: Box<dyn Job>) -> Result<(), StoreError> {
         let turn = timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(no_turn());
         };
-        self.tasks.send(Task { access, job, _turn: turn }).map_err(|_| no_answer())
+        self.tasks.send(Task { access, order, job, _turn: turn }).map_err(|_| no_answer())
     }
 }
 
@@ -88,7 +92,7 @@ fn serve_next(queue: &Mutex<mpsc::Receiver<Task>>, worker: &mut Worker) -> bool 
     let received = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
     let Ok(mut task) = received else { return false };
     if !task.job.is_abandoned() {
-        worker.serve(task.access, &mut *task.job);
+        worker.serve(task.access, task.order, &mut *task.job);
         task.job.answer();
     }
     true

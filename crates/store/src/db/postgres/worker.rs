@@ -16,13 +16,32 @@ use crate::error::{StoreError, StoreErrorKind};
 /// Attempts at a transaction that others keep interfering with.
 const ATTEMPTS: u32 = 20;
 
+/// After so many attempts a transaction waits for its turn among all that collide: those that do so again and again must
+/// not all go on doing so.
+const FREE_ATTEMPTS: u32 = 3;
+
+/// Who has the turn holds this advisory lock: the one of migrations plus one.
+const TURN_LOCK: i64 = 0x77_68_61_72_67;
+
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Owns one connection, which it makes when it needs one and forgets when it is broken.
 pub(super) struct Worker {
     config: Arc<Config>,
     connection: Option<Connection>,
+}
+
+/// The advisory locks that a transaction is to hold before it begins, and does not hold yet. One that is lost with its
+/// connection is gone for the attempts that remain.
+struct Locks {
+    missing: Vec<i64>,
+}
+
+impl Locks {
+    fn take(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        self.missing.drain(..).try_for_each(|lock| connection.lock(lock))
+    }
 }
 
 impl Worker {
@@ -31,23 +50,29 @@ impl Worker {
     }
 
     /// Runs a job until its result stands. The job is left unanswered.
-    pub(super) fn serve(&mut self, access: Access, job: &mut dyn Job) {
+    pub(super) fn serve(&mut self, access: Access, order: Option<i64>, job: &mut dyn Job) {
         let mut may_reconnect = true;
         let mut may_repeat_conflict = true;
+        let mut locks = Locks { missing: order.into_iter().collect() };
         for attempt in 1..=ATTEMPTS {
-            match self.attempt(access, job) {
+            if attempt == FREE_ATTEMPTS + 1 {
+                locks.missing.push(TURN_LOCK);
+            }
+            match self.attempt(access, &mut locks, job) {
                 Remedy::RunAgain if attempt < ATTEMPTS => thread::sleep(pause_after(attempt)),
                 Remedy::RunAgainOnce if may_repeat_conflict => may_repeat_conflict = false,
                 Remedy::Reconnect if may_reconnect => may_reconnect = false,
-                Remedy::RunAgain | Remedy::RunAgainOnce | Remedy::Reconnect | Remedy::None => {
-                    return;
-                }
+                Remedy::RunAgain | Remedy::RunAgainOnce | Remedy::Reconnect | Remedy::None => break,
             }
+        }
+        if self.connection.as_mut().is_some_and(|connection| connection.unlock().is_err()) {
+            // Whoever waits for a lock gets it as the connection closes.
+            self.connection = None;
         }
     }
 
     /// Runs the job once and leaves it with the result that stands unless the remedy, if any, gives a better one.
-    fn attempt(&mut self, access: Access, job: &mut dyn Job) -> Remedy {
+    fn attempt(&mut self, access: Access, locks: &mut Locks, job: &mut dyn Job) -> Remedy {
         // Taken out until it is known to be in order.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -59,7 +84,7 @@ impl Worker {
                 }
             },
         };
-        if let Err(failure) = connection.begin(access) {
+        if let Err(failure) = locks.take(&mut connection).and_then(|()| connection.begin(access)) {
             job.fail(failure.error);
             return failure.remedy;
         }
