@@ -12,6 +12,12 @@ use server::{Server, Work};
 
 use crate::{CommonArgs, credentials};
 
+/// The check of what was just restored: all metadata, and the end of every object.
+pub fn quick_check(common: CommonArgs) -> Verb<FsckArgs> {
+    let options = ctl::Options { config: common.config, data_dir: common.data_dir, ..ctl::Options::default() };
+    Verb { options, arguments: FsckArgs::quick() }
+}
+
 /// Checks, and ends as `wharf fsck` does.
 pub fn check(mut fsck: Verb<FsckArgs>) -> anyhow::Result<ExitCode> {
     let common = CommonArgs { config: fsck.options.config.clone(), data_dir: fsck.options.data_dir.clone() };

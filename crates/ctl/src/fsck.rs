@@ -103,6 +103,11 @@ struct Finding {
 }
 
 impl FsckArgs {
+    /// A check that reads the end of every object only.
+    pub const fn quick() -> Self {
+        Self { sample: Some(0.0), repair: false, orphan_grace: None, last: false, offline: true }
+    }
+
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
         let Session { client, output } = session;
         let mut input = json!({ "maxResults": PAGE });

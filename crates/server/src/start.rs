@@ -10,7 +10,7 @@ use std::time::Duration;
 use store::blob::{BlobStore, ServiceKey, open_small, seal_small};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
-use store::tables::service_key_check;
+use store::tables::{service_key_check, storage_moves};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -131,6 +131,12 @@ impl Server {
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        if db.read(storage_moves::is_begun).await? {
+            return Err(StartError::Other(
+                "a migration into this database has not come to its end: run `wharf migrate` again, which goes on with it"
+                    .to_owned(),
+            ));
+        }
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
@@ -315,7 +321,7 @@ async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<S
 
 /// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
 /// keeps its mode; there the files themselves are private.
-fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
+pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let fail = |error| StartError::io(data_dir, error);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
         StartError::Other(format!(
@@ -349,7 +355,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
 }
 
 /// Keeps a second server out of the data folder for as long as the file stays open.
-fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
+pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
     let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
     match file.try_lock() {

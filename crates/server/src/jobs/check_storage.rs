@@ -8,6 +8,7 @@ use store::tables::storage_checks::{self, StorageCheck};
 
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
+use crate::with_causes;
 use crate::integrity::check::{self, KEPT, Progress, Settings, Status};
 
 /// The job, of one check.
@@ -20,7 +21,7 @@ pub struct CheckStorage {
 impl Job for CheckStorage {
     const KIND: &'static str = "check_storage";
     const AT_ONCE: usize = 1;
-    const MAX_ATTEMPTS: i64 = 5;
+    const MAX_ATTEMPTS: i64 = 3;
 
     fn key(&self) -> String {
         self.check_id.clone()
@@ -35,7 +36,7 @@ impl Job for CheckStorage {
         if let Err(error) = &result
             && attempt.is_last
         {
-            let text = Some(error.to_string());
+            let text = Some(with_causes(error));
             let finished_at_ms = Some(app.now_ms());
             let failed = StorageCheck { status: Status::Failed.as_str().to_owned(), error: text, finished_at_ms, ..row };
             app.db.write(move |tx| storage_checks::update(tx, &failed)).await?;

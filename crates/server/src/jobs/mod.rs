@@ -23,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::http::listener::stopped;
+use crate::start::Work;
 use crate::{nodes, replication};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.

@@ -54,3 +54,8 @@ CREATE TABLE damaged_objects (
     problem     TEXT COLLATE "C" NOT NULL,
     found_at_ms BIGINT NOT NULL
 );
+
+-- A row while a migration fills this database.
+CREATE TABLE storage_moves (
+    id BIGINT PRIMARY KEY CHECK (id = 1)
+);

@@ -54,3 +54,8 @@ CREATE TABLE damaged_objects (
     problem     TEXT NOT NULL,
     found_at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- A row while a migration fills this database.
+CREATE TABLE storage_moves (
+    id INTEGER PRIMARY KEY CHECK (id = 1)
+);

@@ -227,7 +227,7 @@ pub fn file_problems(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
     if tx.dialect() == Dialect::Postgres {
         return Ok(Vec::new());
     }
-    let rows = tx.query("SELECT quick_check FROM pragma_quick_check(20)", &[])?;
+    let rows = tx.query("PRAGMA quick_check(20)", &[])?;
     let texts = rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect::<Result<Vec<_>, StoreError>>()?;
     Ok(texts.into_iter().filter(|text| text != "ok").collect())
 }

@@ -44,6 +44,7 @@ pub mod secret_versions;
 pub mod secrets;
 pub mod service_key_check;
 pub mod storage_checks;
+pub mod storage_moves;
 pub mod storage_scrubs;
 pub mod uploads;
 pub mod upstream_blobs;
