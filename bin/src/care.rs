@@ -140,7 +140,8 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let common = CommonArgs { config: args.common.config.clone(), data_dir: args.common.data_dir.clone() };
     let config = args.common.load()?;
     let mut line = Line::new();
-    let done = runtime()?.block_on(restore(&config, &args.folder, &mut |objects| line.show(&format!("{objects} objects"))));
+    let done =
+        runtime()?.block_on(restore(&config, &args.folder, &mut |objects| line.show(&format!("{objects} objects"))));
     drop(line);
     let restored = done?;
     shell::print(&format!("{} objects were restored into {}\n", restored.objects, restored.data_dir.display()))?;
@@ -190,7 +191,11 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{} objects were missing already ({}): `wharf fsck` tells which images suffer", missing.len(), names(&missing));
+    eprintln!(
+        "{} objects were missing already ({}): `wharf fsck` tells which images suffer",
+        missing.len(),
+        names(&missing)
+    );
     Ok(ExitCode::FAILURE)
 }
 

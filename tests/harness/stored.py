@@ -55,4 +55,3 @@ def wharf_command(wharf, *arguments, expect=0):
 
 def kinds(report):
     return sorted(finding["kind"] for finding in report["findings"])
-

@@ -16,13 +16,9 @@ pub(crate) fn shown(bytes: u64) -> String {
 mod tests {
     #[test]
     fn units() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1_023, "1023 bytes"),
-            (1_536, "1.5 KiB"),
-            (3 << 30, "3.0 GiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
+        for (bytes, text) in
+            [(0, "0 bytes"), (1_023, "1023 bytes"), (1_536, "1.5 KiB"), (3 << 30, "3.0 GiB"), (u64::MAX, "16384.0 PiB")]
+        {
             assert_eq!(super::shown(bytes), text);
         }
     }

@@ -216,7 +216,9 @@ fn text_of(told: &Told) -> String {
                     progress.repaired, progress.warnings
                 ),
                 "DAMAGED" => write!(text, "{left} to do, {} repaired", progress.repaired),
-                "FAILED" => write!(text, "The check failed: {}", check.error.as_deref().unwrap_or("no reason is known")),
+                "FAILED" => {
+                    write!(text, "The check failed: {}", check.error.as_deref().unwrap_or("no reason is known"))
+                }
                 _ => write!(text, "The check goes on: {}", progress.phase),
             };
         }

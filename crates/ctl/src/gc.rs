@@ -154,7 +154,10 @@ fn told(state: &State) -> String {
         lines.push(field("Deleted images", counts.deleted_images_dropped.to_string()));
         lines.push(field("Layers of repositories", counts.repository_layers_hidden.to_string()));
         lines.push(field("Stored blobs", counts.blobs_released.to_string()));
-        lines.push(field("Freed", format!("{} of {} objects", bytes::shown(counts.bytes_removed), counts.objects_removed)));
+        lines.push(field(
+            "Freed",
+            format!("{} of {} objects", bytes::shown(counts.bytes_removed), counts.objects_removed),
+        ));
         if let Some(error) = &last.error {
             lines.push(field("Failed", error.clone()));
         }

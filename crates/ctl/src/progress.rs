@@ -46,7 +46,12 @@ fn bar(done: u64, total: u64) -> String {
     }
     let done = done.min(total);
     let filled = (done as f64 / total as f64 * WIDTH as f64) as usize;
-    format!("[{}{}] {:>3}% ", "#".repeat(filled), ".".repeat(WIDTH - filled), (done as f64 / total as f64 * 100.0) as u64)
+    format!(
+        "[{}{}] {:>3}% ",
+        "#".repeat(filled),
+        ".".repeat(WIDTH - filled),
+        (done as f64 / total as f64 * 100.0) as u64
+    )
 }
 
 #[cfg(test)]

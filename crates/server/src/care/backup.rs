@@ -296,7 +296,9 @@ pub(super) fn copy_file(from: &Path, to: &Path) -> Result<(), StartError> {
 pub(super) fn sync_folders(objects: &Path) -> Result<(), StartError> {
     for entry in std::fs::read_dir(objects).map_err(|error| StartError::io(objects, error))? {
         let path = entry.map_err(|error| StartError::io(objects, error))?.path();
-        std::fs::File::open(&path).and_then(|folder| folder.sync_all()).map_err(|error| StartError::io(&path, error))?;
+        std::fs::File::open(&path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| StartError::io(&path, error))?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::db::transfer;
 use store::db::Db;
+use store::db::transfer;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::{collection_holds, storage_moves};
 use tokio::task::JoinSet;
@@ -106,9 +106,8 @@ async fn renew(db: &Db) -> Result<(), StoreError> {
 
 /// A database that somebody uses must not be overwritten; one that a migration has begun to fill may be.
 async fn require_unused(target: &Db) -> Result<(), StartError> {
-    let (is_used, is_begun) = target
-        .read(|tx| Ok::<_, StoreError>((storage_moves::is_used(tx)?, storage_moves::is_begun(tx)?)))
-        .await?;
+    let (is_used, is_begun) =
+        target.read(|tx| Ok::<_, StoreError>((storage_moves::is_used(tx)?, storage_moves::is_begun(tx)?))).await?;
     if is_used && !is_begun {
         return Err(StartError::Other(
             "the database to migrate to holds repositories or users already: name an empty one".to_owned(),

@@ -91,9 +91,8 @@ impl NamedObjects {
             let rows = db
                 .read(move |tx| {
                     let tier = if table == "blobs" { "tier" } else { "'STANDARD'" };
-                    let sql = format!(
-                        "SELECT {column}, {tier} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2"
-                    );
+                    let sql =
+                        format!("SELECT {column}, {tier} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2");
                     tx.query(&sql, &[after.as_str().into(), (PAGE as i64).into()])
                 })
                 .await?;
@@ -104,7 +103,8 @@ impl NamedObjects {
             };
             last.text(0)?.clone_into(&mut self.after);
             let named = rows.iter().map(|row| {
-                let wrong = |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
+                let wrong =
+                    |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
                 let tier = row.text(1)?.parse().unwrap_or(Tier::Standard);
                 Ok(Named { object: row.text(0)?.parse().map_err(wrong)?, tier, is_finished })
             });

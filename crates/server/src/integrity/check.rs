@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use store::blob::Tier;
 use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
+use store::tables::damaged_objects;
 use store::tables::integrity::{self, RowCheck};
 use store::tables::storage_checks::{self, StorageCheck};
-use store::tables::damaged_objects;
 use tokio::task::JoinSet;
 
 use super::contents::{Damage, Depth, examine};
@@ -140,8 +140,7 @@ pub struct Checker {
 pub async fn run(app: Arc<App>, row: StorageCheck, settings: Settings) -> Result<(), StoreError> {
     let id = row.id.clone();
     app.db.write(move |tx| storage_checks::clear_findings(tx, &id)).await?;
-    let mut checker =
-        Checker { app, settings, progress: Progress::default(), foreign_files: 0, row, noted: (0, 0) };
+    let mut checker = Checker { app, settings, progress: Progress::default(), foreign_files: 0, row, noted: (0, 0) };
     checker.run().await
 }
 
@@ -258,12 +257,7 @@ impl Checker {
         self.note_progress(false).await
     }
 
-    async fn report_damage(
-        &mut self,
-        stored: StoredBlob,
-        digest: Digest,
-        damage: Damage,
-    ) -> Result<(), StoreError> {
+    async fn report_damage(&mut self, stored: StoredBlob, digest: Digest, damage: Damage) -> Result<(), StoreError> {
         let (id, object, now_ms, problem) = (stored.id, stored.object, self.app.now_ms(), damage.detail.clone());
         let affected = self.app.db.write(move |tx| {
             damaged_objects::insert(tx, object, &problem, now_ms)?;

@@ -68,7 +68,10 @@ pub async fn examine(
         Ok(actual) if actual.is_none_or(|actual| actual == *digest) => Ok(None),
         Ok(actual) => Ok(Some(Damage {
             kind: FindingKind::DigestMismatch,
-            detail: format!("its content has the digest {}", actual.map_or_else(String::new, |found| found.to_string())),
+            detail: format!(
+                "its content has the digest {}",
+                actual.map_or_else(String::new, |found| found.to_string())
+            ),
         })),
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
             let detail = error.to_string();

@@ -66,7 +66,9 @@ impl FindingKind {
             Self::DamagedManifest | Self::LayerNotShown => PUSH_AGAIN,
             Self::OrphanObject => "`wharf fsck --repair` notes it for the garbage collection",
             Self::ForeignFile => "nothing of Wharf's: remove it, if it is nobody else's",
-            Self::DanglingRow => "restore the database from a backup, or ask for help with this report: it was changed from outside",
+            Self::DanglingRow => {
+                "restore the database from a backup, or ask for help with this report: it was changed from outside"
+            }
             Self::TagElsewhere => "give the tag to the right image (push it again), or delete it",
             Self::ListedImageMissing => "push the image that is missing, or delete the list",
             Self::LinkToOtherDigest => PUSH_AGAIN,

@@ -34,12 +34,7 @@ pub async fn heal(app: &Arc<App>, stored: &StoredBlob, digest: &Digest) -> Resul
 }
 
 /// Copies the content of `other` into a new object, which the blob has its bytes in from then on.
-async fn copy_from(
-    app: &App,
-    stored: &StoredBlob,
-    other: &StoredBlob,
-    digest: &Digest,
-) -> Result<bool, StoreError> {
+async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &Digest) -> Result<bool, StoreError> {
     let (state, key) = app.blobs.begin();
     let object = state.object;
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
@@ -48,8 +43,14 @@ async fn copy_from(
     let stored_bytes = app.blobs.copy(source, digest, state, key.clone(), Encoding::Identity).await?;
     let data_key = app.service_key.wrap_data_key(&key, object);
     let from = stored.clone();
-    let copy =
-        StoredBlob { object, data_key, tier: Tier::Standard, encoding: Encoding::Identity, stored_bytes, ..from.clone() };
+    let copy = StoredBlob {
+        object,
+        data_key,
+        tier: Tier::Standard,
+        encoding: Encoding::Identity,
+        stored_bytes,
+        ..from.clone()
+    };
     let now_ms = app.now_ms();
     app.db
         .write(move |tx| {
@@ -72,10 +73,8 @@ async fn fetch_again(app: &Arc<App>, stored: &StoredBlob, digest: &Digest) -> Re
             let (registry, name) = (repository.spec.registry, repository.spec.name);
             let Some(rule) = pull_through_cache_rules::find_for(tx, &registry, &name)? else { continue };
             let Some(upstream) = rule.upstream_name(&name) else { continue };
-            let source = BlobSource {
-                upstream_url: rule.upstream_url.clone(),
-                upstream_repository: upstream.to_string(),
-            };
+            let source =
+                BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
             if integrity::await_again(tx, repository.id, &digest, id, size_bytes, &source)? {
                 return Ok::<_, StoreError>(Some((registry, name)));
             }

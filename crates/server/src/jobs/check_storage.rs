@@ -8,8 +8,8 @@ use store::tables::storage_checks::{self, StorageCheck};
 
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
-use crate::with_causes;
 use crate::integrity::check::{self, KEPT, Progress, Settings, Status};
+use crate::with_causes;
 
 /// The job, of one check.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +38,8 @@ impl Job for CheckStorage {
         {
             let text = Some(with_causes(error));
             let finished_at_ms = Some(app.now_ms());
-            let failed = StorageCheck { status: Status::Failed.as_str().to_owned(), error: text, finished_at_ms, ..row };
+            let failed =
+                StorageCheck { status: Status::Failed.as_str().to_owned(), error: text, finished_at_ms, ..row };
             app.db.write(move |tx| storage_checks::update(tx, &failed)).await?;
         }
         Ok(result?)

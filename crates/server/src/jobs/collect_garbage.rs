@@ -94,9 +94,7 @@ impl Until {
 pub async fn measure(app: &App) -> Result<Collectable, StoreError> {
     let until = Until::at(app);
     let (uploads_ms, blobs_ms, objects_ms) = (until.stale_uploads_ms, until.unreferenced_ms, until.objects_ms);
-    app.db
-        .read(move |tx| garbage_collections::measure(tx, uploads_ms, blobs_ms, until.now_ms, objects_ms))
-        .await
+    app.db.read(move |tx| garbage_collections::measure(tx, uploads_ms, blobs_ms, until.now_ms, objects_ms)).await
 }
 
 /// A collection that goes on.
@@ -161,12 +159,8 @@ impl Collection<'_> {
         .await;
         self.step("purging secrets", move |tx| purge_secrets(tx, now_ms), |_, _| {}).await;
         let stale_ms = now_ms - DEAD_EVENTS_KEPT_MS;
-        self.step(
-            "forgetting events",
-            move |tx| jobs::forget_stale(tx, JOB_KIND_PREFIX, stale_ms, BATCH),
-            |_, _| {},
-        )
-        .await;
+        self.step("forgetting events", move |tx| jobs::forget_stale(tx, JOB_KIND_PREFIX, stale_ms, BATCH), |_, _| {})
+            .await;
         self.step(
             "releasing blobs",
             move |tx| blobs::collect_unreferenced(tx, now_ms, BATCH),
@@ -250,7 +244,9 @@ impl Collection<'_> {
                 (removed, failed)
             })
             .await
-            .map_err(|error| StoreError::new(StoreErrorKind::Other, "removing objects ended early").with_source(error))?;
+            .map_err(|error| {
+                StoreError::new(StoreErrorKind::Other, "removing objects ended early").with_source(error)
+            })?;
             let freed = app
                 .db
                 .write(move |tx| {

@@ -133,9 +133,10 @@ impl IntoAwsError for WharfError {
             ),
             Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
             Self::Registry(error) => registry_error(error, request_id),
-            Self::StorageCheckNotFound(id) => {
-                AwsError::new("StorageCheckNotFoundException", format!("There is no check '{id}'; the last ten are kept"))
-            }
+            Self::StorageCheckNotFound(id) => AwsError::new(
+                "StorageCheckNotFoundException",
+                format!("There is no check '{id}'; the last ten are kept"),
+            ),
             Self::JobNotFound(id) => AwsError::new(
                 "JobNotFoundException",
                 format!("No job {id} waits or was given up: it is being worked on, or is done"),

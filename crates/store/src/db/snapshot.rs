@@ -46,14 +46,12 @@ pub fn check_schema(path: &Path) -> Result<(), StoreError> {
 /// Writes one state of the database at `from` to a new file. Durable when it returns. Blocks; writers are not kept
 /// waiting.
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let place = to.to_str().ok_or_else(|| {
-        StoreError::new(StoreErrorKind::Other, format!("the path {} is not UTF-8", to.display()))
-    })?;
+    let place = to
+        .to_str()
+        .ok_or_else(|| StoreError::new(StoreErrorKind::Other, format!("the path {} is not UTF-8", to.display())))?;
     // In one read transaction, so of one state; pages that are free are left out.
     open(from)?.execute("VACUUM INTO ?1", [place]).map_err(|error| failed(from, error))?;
     let io = |error| StoreError::io(format!("cannot sync {}", to.display()), error);
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
-    to.parent().map_or(Ok(()), |folder| {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
-    })
+    to.parent().map_or(Ok(()), |folder| std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io))
 }

@@ -157,7 +157,7 @@ fn check_alike(from: &[Table], to: &[Table]) -> Result<(), StoreError> {
     ))
 }
 
-/// Removes all rows of a table, some at a time.
+/// Removes all rows of a table.
 async fn empty(db: &Db, table: &str) -> Result<(), StoreError> {
     let table = table.to_owned();
     db.write(move |tx| tx.execute(&format!("DELETE FROM \"{table}\""), &[]).map(drop)).await

@@ -45,10 +45,7 @@ pub fn forget_replaced(tx: &mut dyn Tx) -> Result<(), StoreError> {
 
 /// How many damaged objects blobs have their bytes in.
 pub fn count_all(tx: &mut dyn Tx) -> Result<u64, StoreError> {
-    let row = tx.query_opt(
-        "SELECT COUNT(*) FROM damaged_objects d JOIN blobs b ON b.object_id = d.object_id",
-        &[],
-    )?;
+    let row = tx.query_opt("SELECT COUNT(*) FROM damaged_objects d JOIN blobs b ON b.object_id = d.object_id", &[])?;
     row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
 }
 

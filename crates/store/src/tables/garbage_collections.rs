@@ -100,12 +100,7 @@ pub fn add_removed(tx: &mut dyn Tx, objects: u64, bytes: u64) -> Result<(), Stor
 }
 
 /// It has ended, with what went wrong.
-pub fn finish(
-    tx: &mut dyn Tx,
-    counts: &CollectionCounts,
-    error: Option<&str>,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn finish(tx: &mut dyn Tx, counts: &CollectionCounts, error: Option<&str>, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE garbage_collections SET finished_at_ms = $1, step = '', counts = $2, error = $3 WHERE id = 1",
         &[now_ms.into(), to_json(counts).into(), error.into()],

@@ -173,11 +173,7 @@ fn page_end(tx: &mut dyn Tx, table: &str, key: &str, after: i64, limit: usize) -
 
 /// The rows that are wrong on the page after the key `after`, and the key that the page ends with; none after the last
 /// page. Keys count from 1.
-pub fn wrong_rows(
-    tx: &mut dyn Tx,
-    check: RowCheck,
-    after: i64,
-) -> Result<Option<(Vec<WrongRow>, i64)>, StoreError> {
+pub fn wrong_rows(tx: &mut dyn Tx, check: RowCheck, after: i64) -> Result<Option<(Vec<WrongRow>, i64)>, StoreError> {
     let (table, key, limit) = check.driven_by();
     let Some(last) = page_end(tx, table, key, after, limit)? else { return Ok(None) };
     let rows = tx.query(check.sql(), &[after.into(), last.into()])?;
@@ -243,12 +239,7 @@ pub fn recount_references(tx: &mut dyn Tx, blob_id: i64) -> Result<(), StoreErro
 }
 
 /// Counts the images anew that name a layer of a repository. One that none names begins its grace period now.
-pub fn recount_images(
-    tx: &mut dyn Tx,
-    repository_id: i64,
-    digest: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn recount_images(tx: &mut dyn Tx, repository_id: i64, digest: &str, now_ms: i64) -> Result<(), StoreError> {
     let counted = tx.query_opt(
         "SELECT COUNT(*), COUNT(CASE WHEN i.status = 'ARCHIVED' THEN 1 END), \
          COUNT(CASE WHEN i.status = 'ACTIVATING' THEN 1 END) FROM images i \

@@ -9,13 +9,7 @@ use crate::db::Tx;
 use crate::error::StoreError;
 
 /// Notes that an object's bytes can go, which are so many.
-pub fn insert(
-    tx: &mut dyn Tx,
-    object: ObjectId,
-    tier: Tier,
-    stored_bytes: u64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub fn insert(tx: &mut dyn Tx, object: ObjectId, tier: Tier, stored_bytes: u64, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO removed_objects (object_id, tier, stored_bytes, removed_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (object_id) DO NOTHING",

@@ -107,7 +107,8 @@ pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
 
 /// Ends an upload and notes its object for removal; `false` if it is gone.
 pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
-    let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id, received_bytes", &[id.to_string().into()])?;
+    let removed = tx
+        .query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id, received_bytes", &[id.to_string().into()])?;
     let Some(row) = removed else { return Ok(false) };
     note_removed(tx, &row, now_ms)?;
     Ok(true)

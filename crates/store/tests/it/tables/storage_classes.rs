@@ -11,8 +11,8 @@ use store::tables::removed_objects;
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
-use super::fixtures::{due, 
-    add_blob, add_image, add_image_of, add_repository, delete_image, delete_repository, digest, due_objects,
+use super::fixtures::{
+    add_blob, add_image, add_image_of, add_repository, delete_image, delete_repository, digest, due, due_objects,
     in_transaction, new_image, show_blob,
 };
 use crate::backend::{Backend, on_every_backend};
