@@ -1,20 +1,14 @@
 """Archived images: not pullable, kept in the archive's folder, shorter where that pays, and back byte for byte."""
 
-import contextlib
-import csv
-import io
 import json
-import random
-import sqlite3
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import environment_of
 from harness.api_push import push_image, push_index, push_layer
-from harness.commands import run
 from harness.images import image, index, noise, write_layout
+from harness.killed import Killer
 from harness.registry_client import (
     OCI_MANIFEST,
     RegistryClient,
@@ -27,6 +21,7 @@ from harness.registry_client import (
 )
 from harness.server import Wharf, wait_for
 from harness.skopeo import Skopeo
+from harness.stored import objects, stored
 from harness.verify import expect_whole_image, expect_whole_repository
 from test_skopeo import expect_directory
 
@@ -44,11 +39,6 @@ def ecr(fresh_wharf):
 @pytest.fixture
 def repository(fresh_wharf):
     return new_repository(fresh_wharf, "archive")
-
-
-def objects(wharf, tier):
-    """The bytes of the objects in a folder of the data folder, by file."""
-    return {path: path.stat().st_size for path in (wharf.data_dir / tier / "objects").rglob("*") if path.is_file()}
 
 
 def set_class(ecr, name, reference, target):
@@ -79,23 +69,6 @@ def refused(call, *arguments):
     with pytest.raises(ClientError) as failure:
         call(*arguments)
     return failure.value.response["Error"]["Code"]
-
-
-def rows(wharf, sql):
-    """What a query of the server's database finds, as texts."""
-    url = wharf.environment.get("WHARF_DATABASE_URL")
-    if url:
-        said = run("psql", "--no-psqlrc", "--csv", "--tuples-only", "--dbname", url, "--command", sql).stdout
-        return [tuple(row) for row in csv.reader(io.StringIO(said))]
-    with contextlib.closing(sqlite3.connect(wharf.data_dir / "wharf.db")) as database:
-        return [tuple(map(str, row)) for row in database.execute(sql)]
-
-
-def stored(wharf):
-    """Where blobs are: {digest: (object, tier, encoding)}; every object that is known to go; jobs that are not done."""
-    blobs = {row[0]: row[1:] for row in rows(wharf, "SELECT digest, object_id, tier, encoding FROM blobs")}
-    gone = {row[0] for row in rows(wharf, "SELECT object_id FROM removed_objects")}
-    return blobs, gone, len(rows(wharf, "SELECT id FROM jobs"))
 
 
 def in_tier(wharf, digests, tier):
@@ -465,7 +438,8 @@ def test_kill_during_moves(wharf_on_each_database, request):
     """`kill -9` at random moments of archiving and restoring: nothing is lost, and in the end all is where it belongs."""
     wharf = wharf_on_each_database
     database = request.node.callspec.params["wharf_on_each_database"]
-    chance = random.Random(SEED)
+    killer = Killer(SEED)
+    chance = killer.chance
     ecr = wharf.client()
     repository = new_repository(wharf, "killed")
     text = b"".join(b"line %06d of a log that says much the same\n" % number for number in range(60_000))
@@ -485,9 +459,7 @@ def test_kill_during_moves(wharf_on_each_database, request):
                 # It is there already, or on its way.
                 assert error.response["Error"]["Code"] == UNSUPPORTED, error
         repository.client.close()
-        # The moment is the subject of this test.
-        time.sleep(chance.uniform(0, 0.25))
-        wharf.kill()
+        killer.kill(wharf, 0.25)
         log_start = wharf.log_size
         wharf.start()
         for tag in chance.sample(tags, 2):

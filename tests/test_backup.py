@@ -7,7 +7,7 @@ import pytest
 
 from harness.registry_client import RegistryClient, Repository, new_repository, random_content
 from harness.server import Wharf, binary
-from harness.stored import execute, fsck, object_of, query, run, wharf_command
+from harness.storage import execute, fsck, object_of, query, run, wharf_command
 
 SEGMENT = 65_536
 

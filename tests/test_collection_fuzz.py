@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from harness import stored
+from harness import storage
 from harness.registry_client import (
     OCI_MANIFEST,
     RegistryClient,
@@ -245,7 +245,7 @@ def expire(server, reader_seconds=0):
         "UPDATE repository_blobs SET unreferenced_since_ms = 1 WHERE image_count = 0",
         f"UPDATE removed_objects SET removed_at_ms = 1 WHERE copy_of_blob_id IS NULL AND removed_at_ms <= {before}",
     ):
-        stored.execute(server, sql)
+        storage.execute(server, sql)
 
 
 def test_nothing_that_is_needed_goes_and_nothing_else_stays(server, tmp_path):
@@ -283,17 +283,17 @@ def test_nothing_that_is_needed_goes_and_nothing_else_stays(server, tmp_path):
             pull(nodes[0].client, name, tag)
     if not server:
         return
-    assert stored.fsck(server)["findings"] == []
+    assert storage.fsck(server)["findings"] == []
 
     # And when all images are gone for good, so is every byte.
     for name in names:
         nodes[0].ecr.delete_repository(repositoryName=name, force=True)
-    stored.execute(server, "UPDATE deleted_images SET expires_at_ms = 1; UPDATE deleted_tags SET expires_at_ms = 1")
+    storage.execute(server, "UPDATE deleted_images SET expires_at_ms = 1; UPDATE deleted_tags SET expires_at_ms = 1")
 
     def is_empty():
         expire(server)
         nodes[0].wharf("CollectGarbage")
-        return stored.query(server, "SELECT 1 FROM blobs UNION ALL SELECT 1 FROM removed_objects LIMIT 1") == []
+        return storage.query(server, "SELECT 1 FROM blobs UNION ALL SELECT 1 FROM removed_objects LIMIT 1") == []
 
     wait_for(is_empty, "all bytes to be collected", 60)
     assert [path for path in server.data_dir.rglob("objects/*/*") if path.is_file()] == []

@@ -1,13 +1,13 @@
 """Events: none of an acknowledged change is lost, however often the server is killed."""
 
 import json
-import random
 import threading
 
 from botocore.exceptions import BotoCoreError
 
 from harness import api_push, images
 from harness.events import jobs, make_repository, push_variant
+from harness.killed import Killer
 from harness.server import wait_for
 
 KILLS = 100
@@ -39,31 +39,30 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def push_until_killed(server, name, made, round_number, acknowledged, chance):
+def push_until_killed(server, name, made, round_number, acknowledged, killer):
     pushers = [Pusher(server, name, made, f"{round_number}-{each}", acknowledged) for each in range(3)]
     count = len(acknowledged)
     for pusher in pushers:
         pusher.start()
     wait_for(lambda: len(acknowledged) > count, "a push")
-    threading.Event().wait(chance.uniform(0, 0.06))
-    server.kill()
+    killer.kill(server, 0.06)
     for pusher in pushers:
         pusher.join()
         assert pusher.failure is None, pusher.failure
 
 
 def test_no_event_is_lost_when_the_server_is_killed(serve, receiver, tmp_path):
-    chance = random.Random(4)
+    killer = Killer(4)
     # Some answers are no, and some come late, so that kills hit every state of a delivery.
-    receiver.answer = lambda event: 500 if chance.random() < 0.1 else 200
+    receiver.answer = lambda event: 500 if killer.chance.random() < 0.1 else 200
     path = tmp_path / "events.jsonl"
     server = serve(webhooks=[{"url": receiver.url, "name": "hook"}], file={"path": str(path)})
     name = make_repository(server)
     made = images.image("events", size=1000)
     api_push.push_image(server.client(), name, made)
     acknowledged = [made.digest]
-    for round_number in range(KILLS):
-        push_until_killed(server, name, made, round_number, acknowledged, chance)
+    while killer.kills < KILLS:
+        push_until_killed(server, name, made, killer.kills, acknowledged, killer)
         server.start()
     wait_for(lambda: jobs(server) == [], "an empty queue", 300)
 
@@ -94,7 +93,7 @@ def test_the_file_has_every_push_of_many_at_once(serve, tmp_path):
     acknowledged = [made.digest]
     wait_for(lambda: len(lines_of(path)) == 1, "the first line")
     assert path.stat().st_mode & 0o777 == 0o600
-    push_until_killed(server, name, made, 0, acknowledged, random.Random(1))
+    push_until_killed(server, name, made, 0, acknowledged, Killer(1))
     with path.open("a") as file:
         file.write('{"cut off by a cras')
     server.start()

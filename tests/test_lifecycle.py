@@ -1,7 +1,6 @@
 """Lifecycle policies from outside: with the AWS CLI, Terraform and `wharf lifecycle`, under changes and under kill -9."""
 
 import json
-import random
 import shutil
 import threading
 import time
@@ -10,6 +9,7 @@ import uuid
 import pytest
 
 from harness.ecr_client import Ecr
+from harness.killed import Killer
 from harness.registry_client import OCI_MANIFEST, Pushed, image_manifest
 from harness.server import Wharf, wait_for
 from harness.terraform import Terraform
@@ -268,15 +268,14 @@ def test_kill_during_runs(tmp_path):
     started = time.monotonic()
     undisturbed = end(copy(0))
     assert 0 < len(undisturbed) < 200
-    longest = max(0.1, time.monotonic() - started) / 4
-    chance, kills, number = random.Random(SEED), 0, 0
-    while kills < KILLS:
+    # Short lives, so that one run is begun again and again.
+    longest = max(0.1, time.monotonic() - started) / 12
+    killer, number = Killer(SEED), 0
+    while killer.kills < KILLS:
         number += 1
         server = copy(number)
-        for _ in range(8):
-            time.sleep(chance.uniform(0, longest))
-            server.kill()
-            kills += 1
+        for _ in range(25):
+            killer.kill(server, longest)
             server.start()
         assert end(server) == undisturbed, f"copy {number}"
 

@@ -9,7 +9,7 @@ from harness.api_push import push_image, push_index
 from harness.images import image, index
 from harness.registry_client import RegistryClient, Repository
 from harness.server import SESSION, Wharf, binary
-from harness.stored import fsck, query, run
+from harness.storage import fsck, query, run
 
 
 def place(folder, database=None):

@@ -723,35 +723,6 @@ def test_template_of_a_cached_repository(cache, fake):
 # --- Crashes ------------------------------------------------------------------------------------------------------
 
 
-def test_killed_while_it_fetches(tmp_path, fake):
-    """Wherever it is killed: it starts again, and the next pull gives the right bytes."""
-    made = index("killed", size=1_500_000)
-    fake.push("app", made, "v1")
-    server = Wharf(tmp_path / "wharf", config=OPEN).start()
-    prefixes = [rule(server, fake.url) for _ in range(12)]
-    for number, prefix in enumerate(prefixes):
-        name = f"{prefix}/app"
-        authorization = server.authorization
-
-        def pull(name=name, authorization=authorization):
-            try:
-                pull_whole(Repository(RegistryClient(server.host, authorization), name), "v1")
-            except (OSError, http.client.HTTPException, AssertionError):
-                pass
-
-        fake.forget()
-        puller = threading.Thread(target=pull)
-        puller.start()
-        wanted = number * 11 // len(prefixes)
-        while len(fake.requests) <= wanted and puller.is_alive():
-            time.sleep(0.001)
-        server.kill()
-        puller.join()
-        server.start()
-        assert pull_whole(repository(server, name), "v1") == made.digest
-    server.finish()
-
-
 def test_a_hundred_clients_pull_200_mib(cache, tmp_path):
     """docker-registry serves each blob once, and everybody gets all of it."""
     upstream = DockerRegistry(tmp_path / "upstream").start()

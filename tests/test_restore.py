@@ -4,13 +4,12 @@ import base64
 import json
 import random
 import re
-import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from harness import api_push, images
 from harness.api_push import push_image, push_index
@@ -512,43 +511,6 @@ def test_at_once(wharf_on_each_database):
     assert program.json("image", "list-deleted", name) == []
     for image in made:
         pulled(registry, image)
-
-
-def churn(program, client, name, made):
-    """Deletes and restores images until the server is gone."""
-    try:
-        for image in made * 20:
-            client.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": image.digest}])
-            program.run("image", "restore", f"{name}@{image.digest}", expect=None)
-    except (BotoCoreError, ClientError):
-        return
-
-
-def test_kill_while_deleting_and_restoring(fresh_wharf):
-    """Killed at any moment, an image is there or restorable, never neither."""
-    server, name = fresh_wharf, "app"
-    ecr = server.client()
-    ecr.create_repository(repositoryName=name)
-    made = [images.image(f"kill {number}", size=500) for number in range(5)]
-    for number, image in enumerate(made):
-        push_image(ecr, name, image, f"v{number}")
-    for round_ in range(8):
-        thread = threading.Thread(target=churn, args=(Program(server), server.client(), name, made))
-        thread.start()
-        time.sleep(0.05 + 0.04 * round_)
-        server.kill()
-        thread.join()
-        server.start()
-        program = Program(server)
-        ecr = server.client()
-        present = set(details(ecr, name))
-        deleted = {line["imageDigest"] for line in program.json("image", "list-deleted", name)}
-        assert present | deleted == {image.digest for image in made} and not present & deleted
-        program("image", "restore", name, "--all")
-    registry = Repository(RegistryClient(server.host, server.authorization), name)
-    for number, image in enumerate(made):
-        pulled(registry, image)
-        assert registry.pull(f"v{number}").expect(200).body == image.manifest
 
 
 # --- --dry-run of the commands that delete ----------------------------------------------------------------------------

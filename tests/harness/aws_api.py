@@ -13,6 +13,7 @@ from harness.registry_client import Answer, RegistryClient, path_of
 JSON_TYPE = "application/x-amz-json-1.1"
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 ECR_TARGET = "AmazonEC2ContainerRegistry_V20150921"
+WHARF_TARGET = "Wharf_20261121"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,12 @@ class AwsApi:
         body = parameters if isinstance(parameters, bytes) else json.dumps(parameters or {}).encode()
         signing = signing or self.signing.but(service="secretsmanager")
         return self.post(body, {"Content-Type": JSON_TYPE, "X-Amz-Target": f"secretsmanager.{operation}"}, signing)
+
+    def wharf(self, operation, parameters=None) -> Answer:
+        """A request to Wharf's own API."""
+        body = json.dumps(parameters or {}).encode()
+        headers = {"Content-Type": JSON_TYPE, "X-Amz-Target": f"{WHARF_TARGET}.{operation}"}
+        return self.post(body, headers, self.signing.but(service="wharf"))
 
     def sts(self, form="Action=GetCallerIdentity&Version=2011-06-15", signing=None) -> Answer:
         signing = signing or self.signing.but(service="sts")

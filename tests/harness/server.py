@@ -72,8 +72,13 @@ class Wharf:
 
         `clock`, such as "+12h10m", makes the server's clock run ahead or behind; that is the database's, if it has one.
         """
-        endpoint = self.data_dir / "endpoint"
-        endpoint.unlink(missing_ok=True)
+        self.launch(clock)
+        wait_for(self._listens, f"wharf to listen; {self.log}", START_SECONDS)
+        return self
+
+    def launch(self, clock=None):
+        """Starts and waits for nothing."""
+        self._endpoint.unlink(missing_ok=True)
         command = [binary(), "serve", "--data-dir", self.data_dir, "--listen", self.listen, *self.arguments]
         if self.config is not None:
             (self.folder / "wharf.toml").write_text(self.config)
@@ -95,16 +100,18 @@ class Wharf:
                 cwd=self.folder,
             )
         Wharf.running.append(self)
-        wait_for(lambda: self._listens(endpoint), f"wharf to listen; {self.log}", START_SECONDS)
-        return self
 
-    def _listens(self, endpoint):
+    @property
+    def _endpoint(self):
+        return self.data_dir / "endpoint"
+
+    def _listens(self):
         if self.process.poll() is not None:
             Wharf.running.remove(self)
             raise AssertionError(f"wharf ended with {self.process.returncode} at its start:\n{self.tail()}")
-        if not endpoint.exists() or not endpoint.read_text().strip():
+        if not self._endpoint.exists() or not self._endpoint.read_text().strip():
             return False
-        parts = urlsplit(endpoint.read_text().strip())
+        parts = urlsplit(self._endpoint.read_text().strip())
         address = self.listen.rpartition(":")[0]
         self.listen = f"{address}:{parts.port}"
         self.url = f"{parts.scheme}://{self.listen if self.name else parts.netloc}"

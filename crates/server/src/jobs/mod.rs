@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
+use crate::events;
 use crate::http::listener::stopped;
 use crate::start::Work;
 use crate::{nodes, replication};
@@ -30,6 +31,7 @@ use crate::{nodes, replication};
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
 const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 const SCRUB_EVERY: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(nodes::LOOK_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
+    let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut scrub = interval(SCRUB_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
@@ -65,6 +68,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     scrub.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -75,6 +79,9 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
             _ = last_uses.tick(), if is_all => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
             _ = pull_events.tick(), if is_all => ("storing events of pulls", app.events.flush_pulls(&app).await),
+            _ = followed_events.tick(), if is_all => {
+                ("forgetting events that were followed", events::forget_followed(&app).await)
+            }
             _ = garbage.tick(), if is_all => ("scheduling the garbage collection", collect_garbage::schedule(&app).await),
             _ = scrub.tick(), if is_all => ("scheduling the scrub", scrub_storage::schedule(&app).await),
             _ = lifecycle.tick(), if is_all => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),

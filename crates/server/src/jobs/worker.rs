@@ -25,6 +25,9 @@ const LEASE_MS: i64 = 30_000;
 /// Tests lose leases, too, and do not wait.
 const EXTEND_EVERY: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
 const LONGEST_DELAY_MS: i64 = 5 * 60 * 1000;
+/// A job that was begun so often, while its node died each time before it came to an end, is perhaps why. A node that is
+/// killed for other reasons must not cost a job, so these are many.
+const MOST_BEGINS: i64 = 200;
 
 /// Wakes the worker when something is due at once.
 #[derive(Default)]
@@ -42,32 +45,35 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
     let lease = uuid::Uuid::new_v4().to_string();
     if app.db.dialect() == Dialect::Sqlite {
         // The data folder has one server at a time: whatever is held was held by one that has ended.
-        put_back_all(&app, None).await;
+        let now_ms = app.now_ms();
+        note_released(app.db.write(move |tx| jobs::release_all(tx, now_ms)).await);
     }
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut running = JoinSet::new();
     let mut entries = entries(&app);
     entries.retain(|entry| work == Work::All || entry.kind == CheckStorage::KIND);
-    let mut kinds: HashMap<Id, usize> = HashMap::new();
+    // By task: the kind and the job.
+    let mut under_way: HashMap<Id, (usize, TakenJob)> = HashMap::new();
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
             _ = look.tick() => {}
             () = app.wake_jobs.0.notified() => {}
             Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
-                let id = match ended {
-                    Ok((id, ())) => id,
+                match ended {
+                    Ok((id, ())) => drop(under_way.remove(&id)),
                     Err(panicked) => {
                         tracing::error!(error = %panicked, "a background job panicked: {panicked}");
-                        panicked.id()
+                        if let Some((kind, job)) = under_way.remove(&panicked.id()) {
+                            end(&app, &entries[kind], job, Err(JobError::Failed(format!("it panicked: {panicked}")))).await;
+                        }
                     }
-                };
-                kinds.remove(&id);
+                }
             }
         }
         for (kind, entry) in entries.iter().enumerate() {
-            let busy = kinds.values().filter(|running| **running == kind).count();
+            let busy = under_way.values().filter(|(running, _)| *running == kind).count();
             let taken = match take(&app, entry, &lease, entry.at_once.saturating_sub(busy)).await {
                 Ok(taken) => taken,
                 Err(error) => {
@@ -76,13 +82,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
                 }
             };
             for job in taken {
-                let task = running.spawn(work_on(Arc::clone(&app), Arc::clone(entry), job));
-                kinds.insert(task.id(), kind);
+                let task = running.spawn(work_on(Arc::clone(&app), Arc::clone(entry), job.clone()));
+                under_way.insert(task.id(), (kind, job));
             }
         }
     }
     running.shutdown().await;
-    put_back_all(&app, Some(lease)).await;
+    let now_ms = app.now_ms();
+    note_released(app.db.write(move |tx| jobs::release(tx, &lease, now_ms)).await);
 }
 
 /// Every kind of job that this node works on.
@@ -93,9 +100,8 @@ fn entries(app: &App) -> Vec<Arc<Entry>> {
     all.map(Arc::new).collect()
 }
 
-async fn put_back_all(app: &App, lease: Option<String>) {
-    let now_ms = app.now_ms();
-    if let Err(error) = app.db.write(move |tx| jobs::release(tx, lease.as_deref(), now_ms)).await {
+fn note_released(released: Result<(), StoreError>) {
+    if let Err(error) = released {
         tracing::warn!(%error, "jobs were not put back, and wait for their leases to end: {error}");
     }
 }
@@ -112,7 +118,7 @@ async fn take(app: &App, entry: &Arc<Entry>, lease: &str, free: usize) -> Result
 
 /// Works on one job for as long as it is ours, and notes how it ended.
 async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
-    let result = if job.attempts > entry.max_attempts {
+    let result = if job.attempts > entry.max_attempts.max(MOST_BEGINS) {
         Err(JobError::Hopeless(format!("it was begun {} times and never came to an end", job.attempts - 1)))
     } else {
         tokio::select! {
@@ -123,7 +129,11 @@ async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
             }
         }
     };
-    if let Err(error) = note_end(&app, &entry, job, result).await {
+    end(&app, &entry, job, result).await;
+}
+
+async fn end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), JobError>) {
+    if let Err(error) = note_end(app, entry, job, result).await {
         tracing::error!(%error, "the end of a job was not noted, so it is done again: {error}");
     }
 }

@@ -55,7 +55,7 @@ impl Job for TestJob {
     }
 
     async fn run(self, app: Arc<App>, attempt: Attempt) -> Result<(), JobError> {
-        assert_eq!(attempt.is_last, attempt.number == Self::MAX_ATTEMPTS);
+        assert_eq!(attempt.is_last, attempt.number >= Self::MAX_ATTEMPTS);
         match self.plan {
             Plan::SucceedAt(number) if attempt.number < number => {
                 Err(JobError::Failed(format!("attempt {}", attempt.number)))
@@ -218,11 +218,12 @@ async fn a_panic_ends_one_job_and_not_the_worker() {
     let test = new_app().await;
     let worker = start(&test.app);
     note(&test.app, "a", Plan::PanicUntil(2)).await;
-    until(&test.app, "the first attempt", |jobs| jobs.iter().any(|job| job.attempts == 1)).await;
+    let found = until(&test.app, "the first attempt", |jobs| jobs.iter().any(|job| job.last_error.is_some())).await;
+    assert!(found[0].last_error.as_deref().is_some_and(|text| text.starts_with("it panicked: ")), "{found:?}");
+    assert_eq!((found[0].attempts, found[0].due_at_ms), (1, START_MS + 1000));
     note(&test.app, "b", Plan::SucceedAt(1)).await;
     until(&test.app, "the other job", |jobs| jobs.len() == 1).await;
-    // Nobody extends its lease any more.
-    test.clock.advance_ms(30_000);
+    test.clock.advance_ms(1000);
     until(&test.app, "the second attempt", <[_]>::is_empty).await;
     end(worker).await;
 }
@@ -232,12 +233,14 @@ async fn what_always_panics_is_given_up() {
     let test = new_app().await;
     let worker = start(&test.app);
     note(&test.app, "a", Plan::PanicUntil(100)).await;
-    for attempts in 1..=3 {
-        until(&test.app, "an attempt", |jobs| jobs.iter().any(|job| job.attempts == attempts)).await;
+    for attempts in 1..=2 {
+        let is_through = |job: &JobStatus| job.attempts == attempts && !job.is_running;
+        until(&test.app, "an attempt", |jobs| jobs.iter().any(is_through)).await;
         test.clock.advance_ms(30_000);
     }
     let found = until(&test.app, "the end", |jobs| jobs.iter().any(|job| job.is_dead)).await;
-    assert_eq!(found[0].last_error.as_deref(), Some("it was begun 3 times and never came to an end"));
+    assert_eq!(found[0].attempts, 3);
+    assert!(found[0].last_error.as_deref().is_some_and(|text| text.starts_with("it panicked: ")), "{found:?}");
     end(worker).await;
 }
 
@@ -290,6 +293,18 @@ async fn a_stop_puts_back_what_is_not_done() {
     assert!(mark.exists());
     let job = only(&test.app).await;
     assert!(!job.is_running && !job.is_dead && job.due_at_ms == test.app.now_ms(), "{job:?}");
+    assert_eq!(job.attempts, 0, "a stop is no failure");
+}
+
+/// Takes what is due as a node that dies at once, and starts the next one.
+async fn die(app: &App) {
+    app.db
+        .write(|tx| {
+            jobs::take_due(tx, TestJob::KIND, "dead node", START_MS, i64::MAX, 1)?;
+            jobs::release_all(tx, START_MS)
+        })
+        .await
+        .expect("taken");
 }
 
 #[tokio::test]
@@ -300,6 +315,26 @@ async fn the_start_of_the_only_node_frees_what_a_crash_left_held() {
     let worker = start(&test.app);
     until(&test.app, "the job", <[_]>::is_empty).await;
     end(worker).await;
+}
+
+#[tokio::test]
+async fn a_node_that_dies_again_and_again_costs_no_job() {
+    let test = new_app().await;
+    note(&test.app, "a", Plan::SucceedAt(1)).await;
+    for _ in 0..199 {
+        die(&test.app).await;
+    }
+    work_off(&test.app).await;
+    assert!(all(&test.app).await.is_empty());
+    // One that is perhaps why is given up all the same.
+    note(&test.app, "b", Plan::SucceedAt(1)).await;
+    for _ in 0..200 {
+        die(&test.app).await;
+    }
+    work_off(&test.app).await;
+    let job = only(&test.app).await;
+    assert!(job.is_dead);
+    assert_eq!(job.last_error.as_deref(), Some("it was begun 200 times and never came to an end"));
 }
 
 #[tokio::test]

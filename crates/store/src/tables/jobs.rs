@@ -184,12 +184,18 @@ pub fn give_up(tx: &mut dyn Tx, job: &TakenJob, now_ms: i64, error: &str) -> Res
     Ok(())
 }
 
-/// Puts back what a lease holds, or what any does: for a node that stops, and for the start of the only one.
-pub fn release(tx: &mut dyn Tx, lease: Option<&str>, now_ms: i64) -> Result<(), StoreError> {
+/// Puts back what a lease holds, for a node that stops. Those attempts do not count: the stop is no fault of the jobs.
+pub fn release(tx: &mut dyn Tx, lease: &str, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE jobs SET lease = NULL, due_at_ms = $1 WHERE lease IS NOT NULL AND lease = COALESCE($2, lease)",
+        "UPDATE jobs SET lease = NULL, due_at_ms = $1, attempts = attempts - 1 WHERE lease = $2",
         &[now_ms.into(), lease.into()],
     )?;
+    Ok(())
+}
+
+/// Puts back what any lease holds, for the start of the only node: the one that held it has died.
+pub fn release_all(tx: &mut dyn Tx, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute("UPDATE jobs SET lease = NULL, due_at_ms = $1 WHERE lease IS NOT NULL", &[now_ms.into()])?;
     Ok(())
 }
 

@@ -65,11 +65,15 @@ async fn a_lease_that_ends_frees_the_job(backend: &Backend) {
         let retaken = take(tx, "n2", 200)?.remove(0);
         assert_eq!(retaken.attempts, 2);
         assert!(!jobs::extend(tx, &held, 500)?, "it is another node's now");
-        jobs::release(tx, Some("n1"), 210)?;
+        jobs::release(tx, "n1", 210)?;
         assert!(only(tx)?.is_running);
-        jobs::release(tx, None, 210)?;
+        jobs::release_all(tx, 210)?;
         assert!(!only(tx)?.is_running);
+        assert_eq!(only(tx)?.attempts, 2, "a node that died may have died of it");
         assert_eq!(take(tx, "n3", 210)?.len(), 1);
+        jobs::release(tx, "n3", 220)?;
+        let job = only(tx)?;
+        assert_eq!((job.is_running, job.attempts, job.due_at_ms), (false, 2, 220), "a stop is no failure");
         Ok(())
     })
     .await;

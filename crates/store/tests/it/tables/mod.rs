@@ -6,6 +6,7 @@ mod counting;
 mod creation_templates;
 mod deleted_images;
 mod fixtures;
+mod followed_events;
 mod image_counts;
 mod image_protections;
 mod image_tags;
