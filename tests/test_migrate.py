@@ -154,8 +154,9 @@ def test_a_half_filled_database_is_not_served(tmp_path):
         "psql", "--quiet", "--no-psqlrc", "--dbname", cluster.environment["WHARF_DATABASE_URL"], "--command",
         "INSERT INTO storage_moves (id) VALUES (1); DELETE FROM image_tags",
     )  # fmt: skip
-    with pytest.raises(AssertionError, match="a migration into this database has not come to its end"):
+    with pytest.raises(AssertionError):
         cluster.start()
+    assert "a migration into this database has not come to its end" in cluster.log_text()
     migrate(embedded, cluster)
     assert dump(cluster) == dump(embedded)
     cluster.start()

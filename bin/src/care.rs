@@ -1,5 +1,6 @@
 //! `wharf backup`, `wharf restore`, `wharf migrate` and `wharf dump`: they work on what is stored on this machine.
 
+use std::fmt::Write as _;
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -180,13 +181,14 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     drop(line);
     let Migrated { copied, bytes, kept, missing, tables } = done?;
     let mut text = format!("{copied} objects copied ({bytes} bytes), {kept} were there\n");
-    text.push_str(&match tables {
-        Some((tables, rows)) => format!(
-            "{tables} tables with {rows} rows copied and compared: start the server with {}, and the old one no more\n",
+    match tables {
+        Some((tables, rows)) => writeln!(
+            text,
+            "{tables} tables with {rows} rows copied and compared: start the server with {}, and the old one no more",
             args.to.display()
-        ),
-        None => "Stop the server and run this again without --prepare to copy the rest\n".to_owned(),
-    });
+        )?,
+        None => text.push_str("Stop the server and run this again without --prepare to copy the rest\n"),
+    }
     shell::print(&text)?;
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -203,9 +205,7 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
 pub fn run_dump(args: DumpArgs) -> anyhow::Result<ExitCode> {
     let config = args.common.load()?;
     let mut out = BufWriter::new(std::io::stdout());
-    runtime()?.block_on(dump(&config, &mut |line| {
-        writeln!(out, "{line}").map_err(|error| server::care::write_failed(error))
-    }))?;
+    runtime()?.block_on(dump(&config, &mut |line| writeln!(out, "{line}").map_err(server::care::write_failed)))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -148,7 +148,7 @@ impl Checker {
     async fn run(&mut self) -> Result<(), StoreError> {
         let (blobs, _, images) = self.app.db.read(integrity::totals).await?;
         self.progress.total = blobs + images;
-        self.row.status = Status::Running.as_str().to_owned();
+        Status::Running.as_str().clone_into(&mut self.row.status);
         self.begin("tables").await?;
         self.check_tables().await?;
         for check in RowCheck::ALL {
@@ -165,7 +165,7 @@ impl Checker {
         self.progress.phase = String::new();
         self.progress.done = self.progress.total;
         let status = if self.progress.damage() == 0 { Status::Clean } else { Status::Damaged };
-        self.row.status = status.as_str().to_owned();
+        status.as_str().clone_into(&mut self.row.status);
         self.row.finished_at_ms = Some(self.app.now_ms());
         self.note_progress(true).await
     }

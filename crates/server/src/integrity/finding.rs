@@ -63,7 +63,7 @@ impl FindingKind {
             }
             Self::WrongSize => "`wharf fsck --repair` takes the size from the manifest",
             Self::SizeNotAsPushed => "nothing is lost; clients may refuse to pull it: build and push the image again",
-            Self::DamagedManifest | Self::LayerNotShown => PUSH_AGAIN,
+            Self::DamagedManifest | Self::LayerNotShown | Self::LinkToOtherDigest => PUSH_AGAIN,
             Self::OrphanObject => "`wharf fsck --repair` notes it for the garbage collection",
             Self::ForeignFile => "nothing of Wharf's: remove it, if it is nobody else's",
             Self::DanglingRow => {
@@ -71,7 +71,6 @@ impl FindingKind {
             }
             Self::TagElsewhere => "give the tag to the right image (push it again), or delete it",
             Self::ListedImageMissing => "push the image that is missing, or delete the list",
-            Self::LinkToOtherDigest => PUSH_AGAIN,
             Self::WrongImageCount | Self::WrongReferenceCount | Self::WrongRepositoryCount => {
                 "`wharf fsck --repair` counts anew"
             }

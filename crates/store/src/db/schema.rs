@@ -119,15 +119,15 @@ fn columns_of(rows: &[Row], table: &str) -> Result<(Vec<Column>, Vec<String>), S
 fn references_of(rows: &[Row]) -> Result<Vec<Reference>, StoreError> {
     let mut references: Vec<(i64, Reference)> = Vec::new();
     for row in rows {
-        let (id, column, referenced) = (row.int(0)?, row.text(2)?.to_owned(), row.text(3)?.to_owned());
+        let (id, here, there) = (row.int(0)?, row.text(2)?.to_owned(), row.text(3)?.to_owned());
         match references.last_mut().filter(|(known, _)| *known == id) {
             Some((_, reference)) => {
-                reference.columns.push(column);
-                reference.referenced.push(referenced);
+                reference.columns.push(here);
+                reference.referenced.push(there);
             }
             None => {
                 let table = row.text(1)?.to_owned();
-                references.push((id, Reference { columns: vec![column], table, referenced: vec![referenced] }));
+                references.push((id, Reference { columns: vec![here], table, referenced: vec![there] }));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! read from the databases, so a new table needs nothing here.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -266,10 +267,17 @@ pub async fn fingerprints(db: &Db, without: &'static [&'static str]) -> Result<F
             }
         })
         .await?;
-        let hex: String = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        found.insert(table.name, (count, hex));
+        found.insert(table.name, (count, hexadecimal(context.finish().as_ref())));
     }
     Ok(found)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    text
 }
 
 fn absorb(context: &mut digest::Context, text: &str) {
@@ -293,7 +301,9 @@ async fn each_row(
         if rows.is_empty() {
             return Ok(());
         }
-        rows.iter().for_each(|row| take(&sorted.columns, row));
+        for row in &rows {
+            take(&sorted.columns, row);
+        }
     }
 }
 
@@ -316,7 +326,7 @@ pub async fn dump(
                     Value::Null => serde_json::Value::Null,
                     Value::Int(number) => (*number).into(),
                     Value::Text(text) => text.as_str().into(),
-                    Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+                    Value::Blob(bytes) => hexadecimal(bytes).into(),
                 };
                 (column.name.clone(), value)
             });
