@@ -120,6 +120,11 @@ pub async fn backup(
                 .to_owned(),
         ));
     }
+    if config.storage.bucket.is_some() || config.archive.bucket.is_some() {
+        return Err(StartError::Other(
+            "wharf backup copies folders; let the bucket keep versions, or replicate it: see docs/repair.md".to_owned(),
+        ));
+    }
     let data_dir = data_dir(config)?;
     let database = data_dir.join("wharf.db");
     if !database.exists() {
@@ -195,7 +200,7 @@ async fn copy_all(
     let mut named = NamedObjects::of(&taken, true).await?;
     let stores = |tier| match tier {
         Tier::Standard => data_dir.join("blobs"),
-        Tier::Archive => config.archive_dir(data_dir),
+        Tier::Archive => config.archive_dir(data_dir).unwrap_or_else(|| data_dir.join("archive")),
     };
     for tier in Tier::ALL {
         BlobStore::open(&folder.join(folder_of(tier)))?;
@@ -208,7 +213,8 @@ async fn copy_all(
             .map(|named| {
                 let name = named.object.to_string();
                 let path = |root: PathBuf| root.join("objects").join(&name[..2]).join(&name);
-                (named, path(stores(named.tier)), path(folder.join(folder_of(named.tier))))
+                let tier = named.tier;
+                (named, path(stores(tier)), path(folder.join(folder_of(tier))))
             })
             .collect();
         let copies = settings.copies;

@@ -86,7 +86,7 @@ pub async fn migrate(
             }
         }
     });
-    let stores = Arc::new((Stores::open(from, &from_dir)?, Stores::open(to, &to_dir)?));
+    let stores = Arc::new((Stores::open(from, &from_dir).await?, Stores::open(to, &to_dir).await?));
     let mut migrated = Migrated::default();
     let mut result = copy_objects(&source, &stores, &mut migrated, progress).await;
     if result.is_ok() && is_whole {
@@ -175,7 +175,8 @@ fn note(
 }
 
 async fn copy_object(stores: Arc<(Stores, Stores)>, named: Named) -> Result<Copied, StoreError> {
-    let (from, to): (_, _) = (stores.0.tier(named.tier), stores.1.tier(named.tier));
+    let of = |stores: &Stores| stores.tier(named.tier).of_scope(&named.scope);
+    let (from, to) = (of(&stores.0), of(&stores.1));
     let Some(object) = from.read_raw(named.object).await? else {
         return Ok(Copied::Missing(named.object.to_string()));
     };
@@ -238,7 +239,7 @@ mod tests {
         assert!(from.read_raw(object).await.expect("looked up").is_none());
         let (state, key) = from.begin();
         let object = state.object;
-        let mut writer = from.writer(state, key.clone());
+        let mut writer = from.writer(state, key.clone(), None).expect("a folder");
         let content = vec![7; 3 * 1024 * 1024 + 5];
         writer.write(content.clone().into()).await.expect("written");
         let finished = writer.finish().await.expect("finished");

@@ -43,7 +43,7 @@ pub async fn restore(
     for tier in Tier::ALL {
         let to = match tier {
             Tier::Standard => data_dir.join("blobs"),
-            Tier::Archive => config.archive_dir(&data_dir),
+            Tier::Archive => config.archive_dir(&data_dir).unwrap_or_else(|| data_dir.join("archive")),
         };
         BlobStore::open(&to)?;
         let mut list = BlobStore::open(&folder.join(folder_of(tier)))?.list();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use store::blob::{BlobStore, ObjectId, Tier};
+use store::blob::{BlobScope, BlobStore, ObjectId, Tier};
 use store::db::{Db, DbConfig, schema};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity;
@@ -41,11 +41,9 @@ pub struct Stores {
 
 impl Stores {
     /// Opens them.
-    pub fn open(config: &Config, data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self {
-            standard: BlobStore::open(&data_dir.join("blobs"))?,
-            archive: BlobStore::open(&config.archive_dir(data_dir))?,
-        })
+    pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, StoreError> {
+        let (standard, archive) = config.open_stores(data_dir).await?;
+        Ok(Self { standard, archive })
     }
 
     /// The store of a tier.
@@ -58,12 +56,14 @@ impl Stores {
 }
 
 /// An object that metadata names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The object.
     pub object: ObjectId,
     /// Where it is.
     pub tier: Tier,
+    /// Where it is there; of no meaning for what is not finished.
+    pub scope: BlobScope,
     /// Whether it is finished: the bytes of a blob never change, those of an upload do.
     pub is_finished: bool,
 }
@@ -90,9 +90,9 @@ impl NamedObjects {
             let is_finished = table == "blobs";
             let rows = db
                 .read(move |tx| {
-                    let tier = if table == "blobs" { "tier" } else { "'STANDARD'" };
+                    let place = if table == "blobs" { "tier, region, encryption_scope" } else { "'STANDARD', '', ''" };
                     let sql =
-                        format!("SELECT {column}, {tier} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2");
+                        format!("SELECT {column}, {place} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2");
                     tx.query(&sql, &[after.as_str().into(), (PAGE as i64).into()])
                 })
                 .await?;
@@ -106,7 +106,8 @@ impl NamedObjects {
                 let wrong =
                     |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
                 let tier = row.text(1)?.parse().unwrap_or(Tier::Standard);
-                Ok(Named { object: row.text(0)?.parse().map_err(wrong)?, tier, is_finished })
+                let scope = BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() };
+                Ok(Named { object: row.text(0)?.parse().map_err(wrong)?, tier, scope, is_finished })
             });
             return Ok(Some(named.collect::<Result<_, StoreError>>()?));
         }

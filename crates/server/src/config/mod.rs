@@ -6,6 +6,7 @@ mod events;
 mod limits;
 mod replication;
 mod sections;
+mod storage;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -32,9 +33,11 @@ pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
-    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig,
-    PullThroughCacheConfig, ScrubConfig, TlsConfig,
+    AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig, PullThroughCacheConfig,
+    ScrubConfig, TlsConfig,
 };
+
+pub use storage::{ArchiveConfig, StorageConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -100,6 +103,9 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// Blobs.
+    #[serde(default)]
+    pub storage: StorageConfig,
     /// The store of archived layers.
     #[serde(default)]
     pub archive: ArchiveConfig,
@@ -222,11 +228,6 @@ impl Config {
             })
     }
 
-    /// The folder of archived layers in force, given the data folder.
-    pub(crate) fn archive_dir(&self, data_dir: &Path) -> PathBuf {
-        self.archive.dir.clone().unwrap_or_else(|| data_dir.join("archive"))
-    }
-
     /// The address in force.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(DEFAULT_LISTEN)
@@ -326,10 +327,9 @@ impl Config {
             }
             Ok(())
         }));
-        note(match self.archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
-            Some(file) => Err(ConfigError(format!("archive.dir: {} is a file, not a folder", file.display()))),
-            None => Ok(()),
-        });
+        for problem in self.storage_problems() {
+            note(Err(problem));
+        }
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));
@@ -395,7 +395,7 @@ impl Config {
         let limits = Limits::default();
         let mut config = self.clone();
         config.data_dir = Some(self.data_dir()?);
-        config.archive.dir = Some(self.archive_dir(&self.data_dir()?));
+        config.archive.dir = self.archive_dir(&self.data_dir()?);
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {

@@ -85,7 +85,7 @@ pub async fn examine(
 fn kind_of(detail: &str) -> FindingKind {
     if detail.contains("is missing") {
         FindingKind::MissingObject
-    } else if detail.contains("bytes, not") || detail.contains("was cut") {
+    } else if (detail.contains(" bytes") && detail.contains(", not ")) || detail.contains("was cut") {
         FindingKind::WrongLength
     } else {
         FindingKind::DamagedObject

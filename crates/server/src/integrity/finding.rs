@@ -64,7 +64,7 @@ impl FindingKind {
             Self::WrongSize => "`wharf fsck --repair` takes the size from the manifest",
             Self::SizeNotAsPushed => "nothing is lost; clients may refuse to pull it: build and push the image again",
             Self::DamagedManifest | Self::LayerNotShown | Self::LinkToOtherDigest => PUSH_AGAIN,
-            Self::OrphanObject => "`wharf fsck --repair` notes it for the garbage collection",
+            Self::OrphanObject => "`wharf fsck --repair` removes it",
             Self::ForeignFile => "nothing of Wharf's: remove it, if it is nobody else's",
             Self::DanglingRow => {
                 "restore the database from a backup, or ask for help with this report: it was changed from outside"

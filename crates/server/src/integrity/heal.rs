@@ -6,12 +6,14 @@ use oci::Digest;
 use store::blob::{Encoding, Tier};
 use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
+use store::tables::removed_objects::RemovedObject;
 use store::tables::upstream_blobs::BlobSource;
 use store::tables::{integrity, pull_through_cache_rules, removed_objects, repositories};
 
 use super::contents::{Depth, examine};
 use crate::app::App;
 use crate::cache::blobs::Found;
+use crate::registry::part_ledger::CopyParts;
 use crate::{cache, registry};
 
 /// A copy that is not in use after so long is given up; as [`MoveBlob`](crate::jobs::move_blob::MoveBlob) has it.
@@ -38,9 +40,12 @@ async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &
     let (state, key) = app.blobs.begin();
     let object = state.object;
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
-    app.db.write(move |tx| removed_objects::insert_copy(tx, object, Tier::Standard, blob_id, until_ms)).await?;
+    let noted = RemovedObject::standard(object, stored.scope.clone());
+    app.db.write(move |tx| removed_objects::insert_copy(tx, &noted, blob_id, until_ms)).await?;
     let source = registry::blobs::open(app, other)?;
-    let stored_bytes = app.blobs.copy(source, digest, state, key.clone(), Encoding::Identity).await?;
+    let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
+    let store = app.blobs.of_scope(&stored.scope);
+    let stored_bytes = store.copy(source, digest, state, key.clone(), Encoding::Identity, ledger).await?;
     let data_key = app.service_key.wrap_data_key(&key, object);
     let from = stored.clone();
     let copy = StoredBlob {

@@ -3,7 +3,7 @@
 use store::blob::{Listed, ListedKind, ObjectId, Tier};
 use store::db::schema;
 use store::error::StoreError;
-use store::tables::{integrity, removed_objects};
+use store::tables::integrity;
 
 use super::check::Checker;
 use super::finding::{Finding, FindingKind};
@@ -72,10 +72,9 @@ impl Checker {
         let mut finding = Finding::new(FindingKind::OrphanObject, object.to_string(), detail);
         finding.object = Some(object.to_string());
         if self.settings.repair {
-            // Names are never used twice, so what nothing names now nothing ever will. The collection does the rest.
-            let (now_ms, bytes) = (self.app.now_ms(), listed.bytes);
-            self.app.db.write(move |tx| removed_objects::insert(tx, object, tier, bytes, now_ms)).await?;
-            finding = finding.repaired("noted for the garbage collection, which removes it");
+            // Names are never used twice, so what nothing names now nothing ever will.
+            self.app.tier(tier).remove_listed(&listed).await?;
+            finding = finding.repaired("removed");
         }
         self.report(finding).await
     }
@@ -84,6 +83,7 @@ impl Checker {
 fn object_of(kind: &ListedKind) -> Option<ObjectId> {
     match kind {
         ListedKind::Object(object) => Some(*object),
+        ListedKind::Multipart { object, .. } => *object,
         ListedKind::Foreign => None,
     }
 }

@@ -3,20 +3,20 @@
 //!
 //! Each step is a small transaction, so nothing waits long for it, and each can end at any moment: what it leaves is
 //! found again by the next run. One node collects at a time, which is thrift and no condition: every step asks in its
-//! transaction whether what it takes is still garbage. Nodes that share a database share its clock, so the times that others wrote count.
+//! transaction whether what it takes is still garbage. Nodes that share a database share its clock, so the times that
+//! others wrote count.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::blob::Tier;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::garbage_collections::{self, Collectable, CollectionCounts};
-use store::tables::removed_objects::RemovedObject;
 use store::tables::repository_blobs::Collected;
 use store::tables::{
     blobs, collection_holds, deleted_images, deleted_tags, jobs, removed_objects, repository_blobs, secrets, uploads,
 };
+use tokio::task::JoinSet;
 
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
@@ -25,6 +25,8 @@ use crate::registry::storage_class;
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
+/// Objects whose bytes are deleted at a time.
+const REMOVED_AT_ONCE: usize = 16;
 /// Events that did not arrive can be sent again for so long: 14 days.
 const DEAD_EVENTS_KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 /// A collection begins so long after the one before.
@@ -223,37 +225,37 @@ impl Collection<'_> {
                 }
                 removed_objects::list_due(tx, until_ms, (from.0, &from.1), BATCH)
             });
-            let due: Vec<(RemovedObject, i64)> = due.await?;
-            let Some((last, removed_at_ms)) = due.last() else { return Ok(()) };
-            after = (*removed_at_ms, last.object.to_string());
+            let due = due.await?;
+            let Some(last) = due.last() else { return Ok(()) };
+            after = (last.removed_at_ms, last.removed.object.to_string());
             let is_last = due.len() < BATCH;
-            let (standard, archive) = (app.blobs.clone(), app.archive.clone());
-            let (removed, failed) = tokio::task::spawn_blocking(move || {
-                let mut failed = Vec::new();
-                let mut removed = Vec::with_capacity(due.len());
-                for (object, _) in due {
-                    let store = match object.tier {
-                        Tier::Standard => &standard,
-                        Tier::Archive => &archive,
-                    };
-                    match store.remove(object.object) {
-                        Ok(()) => removed.push(object),
+            let (mut removed, mut failed) = (Vec::with_capacity(due.len()), Vec::new());
+            for some in due.chunks(REMOVED_AT_ONCE) {
+                let mut removals = JoinSet::new();
+                for gone in some {
+                    let (store, gone) = (app.tier(gone.removed.tier).of_scope(&gone.removed.scope), gone.clone());
+                    removals.spawn(async move {
+                        store.remove(gone.removed.object, gone.removed.multipart.as_deref()).await?;
+                        Ok::<_, StoreError>((gone.removed.object, gone.stored_bytes))
+                    });
+                }
+                while let Some(done) = removals.join_next().await {
+                    let done = done.map_err(|error| {
+                        StoreError::new(StoreErrorKind::Other, "removing an object ended early").with_source(error)
+                    })?;
+                    match done {
+                        Ok(gone) => removed.push(gone),
                         Err(error) => failed.push(error),
                     }
                 }
-                (removed, failed)
-            })
-            .await
-            .map_err(|error| {
-                StoreError::new(StoreErrorKind::Other, "removing objects ended early").with_source(error)
-            })?;
+            }
             let freed = app
                 .db
                 .write(move |tx| {
                     let mut freed = (0, 0);
-                    for object in &removed {
-                        if removed_objects::delete(tx, object.object)? {
-                            freed = (freed.0 + 1, freed.1 + object.stored_bytes);
+                    for (object, stored_bytes) in &removed {
+                        if removed_objects::delete(tx, *object)? {
+                            freed = (freed.0 + 1, freed.1 + stored_bytes);
                         }
                     }
                     garbage_collections::add_removed(tx, freed.0, freed.1)?;

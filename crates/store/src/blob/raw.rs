@@ -1,115 +1,92 @@
 //! Objects as they are stored, encrypted, for copying them from one store to another without their keys.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::files::read_chunk;
 use super::object_id::ObjectId;
-use super::{BlobStore, blocking, sync_folder};
+use super::s3::{RawStream, next};
+use super::{BlobStore, blocking};
 use crate::error::StoreError;
 
-/// Bytes that are in memory at a time.
+/// Bytes of a file that are in memory at a time.
 const CHUNK: usize = 1024 * 1024;
 
 /// The stored bytes of an object, in order.
 pub struct RawObject {
-    file: Option<File>,
+    source: Source,
     /// The whole length.
     pub bytes: u64,
+}
+
+enum Source {
+    /// Away while it is read.
+    File(Option<File>),
+    Bucket(RawStream),
 }
 
 impl RawObject {
     /// The next bytes; none at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let Some(mut file) = self.file.take() else { return Ok(None) };
-        let (file, chunk) = blocking(move || {
-            let mut chunk = vec![0; CHUNK];
-            let mut filled = 0;
-            while filled < CHUNK {
-                match file.read(&mut chunk[filled..]) {
-                    Ok(0) => break,
-                    Ok(read) => filled += read,
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(StoreError::io("cannot read an object", error)),
-                }
+        match &mut self.source {
+            Source::Bucket(stream) => next(stream).await,
+            Source::File(file) => {
+                let Some(mut open) = file.take() else { return Ok(None) };
+                let (open, chunk) = blocking(move || {
+                    let chunk = read_chunk(&mut open, CHUNK)?;
+                    Ok((open, chunk))
+                })
+                .await?;
+                *file = Some(open);
+                Ok((!chunk.is_empty()).then(|| chunk.into()))
             }
-            chunk.truncate(filled);
-            Ok((file, chunk))
-        })
-        .await?;
-        if chunk.is_empty() {
-            return Ok(None);
         }
-        self.file = Some(file);
-        Ok(Some(chunk.into()))
     }
 }
 
 impl BlobStore {
     /// The length of an object as stored; none if it is not there.
     pub async fn raw_bytes(&self, object: ObjectId) -> Result<Option<u64>, StoreError> {
-        let path = self.path(object);
-        blocking(move || match std::fs::metadata(&path) {
-            Ok(found) => Ok(Some(found.len())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io(format!("cannot inspect {}", path.display()), error)),
-        })
-        .await
+        match self {
+            Self::Files(store) => {
+                let store = store.clone();
+                blocking(move || store.raw_bytes(object)).await
+            }
+            Self::S3(store) => store.raw_bytes(object).await,
+        }
     }
 
     /// Opens an object as it is stored; none if it is not there.
     pub async fn read_raw(&self, object: ObjectId) -> Result<Option<RawObject>, StoreError> {
-        let path = self.path(object);
-        blocking(move || {
-            let failed = |error| StoreError::io(format!("cannot open {}", path.display()), error);
-            match File::open(&path) {
-                Ok(file) => {
-                    let bytes = file.metadata().map_err(failed)?.len();
-                    Ok(Some(RawObject { file: Some(file), bytes }))
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(failed(error)),
+        match self {
+            Self::Files(store) => {
+                let store = store.clone();
+                let found = blocking(move || store.open_raw(object)).await?;
+                Ok(found.map(|(file, bytes)| RawObject { source: Source::File(Some(file)), bytes }))
             }
-        })
-        .await
+            Self::S3(store) => {
+                let found = store.open_raw(object).await?;
+                Ok(found.map(|(stream, bytes)| RawObject { source: Source::Bucket(stream), bytes }))
+            }
+        }
     }
 
     /// Stores an object's bytes as they were stored elsewhere, under the same name. It is there as a whole or not at all,
     /// and durable when this returns.
     pub async fn write_raw(&self, object: ObjectId, mut source: RawObject) -> Result<(), StoreError> {
-        let path = self.path(object);
-        let unnamed = path.with_extension("copy");
-        let begun = unnamed.clone();
-        let mut file = blocking(move || create(&begun)).await?;
+        let store = match self {
+            Self::S3(store) => return store.write_raw(object, source).await,
+            Self::Files(store) => store.clone(),
+        };
+        let mut file = blocking(move || store.begin_raw(object)).await?;
         while let Some(bytes) = source.next().await? {
-            let place = unnamed.clone();
             file = blocking(move || {
-                file.write_all(&bytes)
-                    .map_err(|error| StoreError::io(format!("cannot write {}", place.display()), error))?;
+                file.write(&bytes)?;
                 Ok(file)
             })
             .await?;
         }
-        blocking(move || name(&file, &unnamed, &path)).await
+        blocking(move || file.finish()).await
     }
-}
-
-fn create(path: &Path) -> Result<File, StoreError> {
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))
-}
-
-fn name(file: &File, unnamed: &PathBuf, path: &Path) -> Result<(), StoreError> {
-    file.sync_all()
-        .and_then(|()| std::fs::rename(unnamed, path))
-        .map_err(|error| StoreError::io(format!("cannot store {}", path.display()), error))?;
-    path.parent().map_or(Ok(()), sync_folder)
 }
