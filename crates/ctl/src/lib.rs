@@ -12,6 +12,8 @@ mod dry_run;
 mod duration;
 mod error;
 mod events;
+mod fsck;
+mod gc;
 mod group;
 mod holder;
 mod image;
@@ -44,6 +46,7 @@ pub use aws::SecretAccessKey;
 
 pub use crate::duration::Duration;
 pub use crate::error::Error;
+pub use crate::fsck::FsckArgs;
 pub use crate::options::{Local, Options, Surroundings};
 pub use crate::output::Format;
 
@@ -87,15 +90,21 @@ pub enum Command {
     Jobs(Noun<jobs::Command>),
     /// Events, which tell others what happens.
     Events(Noun<events::Command>),
+    /// Collect garbage now, and show what it frees.
+    Gc(Verb<gc::GcArgs>),
+    /// Check all that is stored, and repair what is safe. Exits with 1 if something is wrong.
+    Fsck(Verb<fsck::FsckArgs>),
 }
 
 /// A command without commands of its own, with what all of them take.
 #[derive(Args, Debug)]
 pub struct Verb<A: Args> {
+    /// What all commands take.
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
+    /// What it takes itself.
     #[command(flatten)]
-    arguments: A,
+    pub arguments: A,
 }
 
 /// A command with what all of them take.
@@ -142,6 +151,8 @@ impl Command {
             Self::Audit(noun) => &noun.options,
             Self::Jobs(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
+            Self::Gc(verb) => &verb.options,
+            Self::Fsck(verb) => &verb.options,
         }
     }
 
@@ -171,6 +182,8 @@ impl Command {
             Self::Replication(noun) => noun.command.run(&mut session).await?,
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,
+            Self::Gc(verb) => verb.arguments.run(&mut session).await?,
+            Self::Fsck(verb) => return verb.arguments.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Import(_) => return Ok(Outcome::Done),
             Self::Image(noun) => return noun.command.run(&mut session).await,
@@ -187,8 +200,20 @@ impl Command {
 /// Runs a command as a program does: prints to standard output, tells errors on standard error. The exit code is 0, or
 /// 1 when the answer to what was asked is no, or 2 after an error.
 pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
-    let variable = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { variable: &variable, local };
+    run_program(command, local, &|name| std::env::var(name).ok())
+}
+
+/// As [`main`], with the root's key of the data folder, whatever the environment says of AWS.
+pub fn main_as_root(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
+    run_program(command, local, &|name| std::env::var(name).ok().filter(|_| !name.starts_with("AWS_")))
+}
+
+fn run_program(
+    command: Command,
+    local: &dyn Fn(&Options) -> Result<Local, String>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let surroundings = Surroundings { variable, local };
     let mut stdout = std::io::stdout();
     // no-color.org: any value but an empty one.
     let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -120,6 +120,8 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_MIRROR_ACCOUNT", "mirror.account", Form::Text),
     ("WHARF_MIRROR_REGION", "mirror.region", Form::Text),
     ("WHARF_MIRROR_REGISTRIES", "mirror.registries", Form::List),
+    ("WHARF_SCRUB_KIB_PER_SECOND", "scrub.kib_per_second", Form::Number),
+    ("WHARF_SCRUB_INTERVAL_HOURS", "scrub.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
