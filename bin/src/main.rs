@@ -45,7 +45,7 @@ enum Command {
     /// Write every row of the database, one line of JSON each.
     Dump(care::DumpArgs),
     #[command(flatten)]
-    Ctl(ctl::Command),
+    Ctl(Box<ctl::Command>),
 }
 
 #[derive(Subcommand)]
@@ -111,8 +111,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Restore(args) => return care::run_restore(args),
         Command::Migrate(args) => return care::run_migrate(args),
         Command::Dump(args) => return care::run_dump(args),
-        Command::Ctl(ctl::Command::Fsck(fsck)) if fsck.arguments.offline => return offline::check(fsck),
-        Command::Ctl(command) => return Ok(ctl::main(command, &credentials::local)),
+        Command::Ctl(command) => match *command {
+            ctl::Command::Fsck(fsck) if fsck.arguments.offline => return offline::check(fsck),
+            command => return Ok(ctl::main(command, &credentials::local)),
+        },
     }
     Ok(ExitCode::SUCCESS)
 }
