@@ -1,8 +1,9 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
-//! could.
+//! The command line for people and scripts. It talks HTTP only, as any other client could: IAM's API, CloudTrail's, ECR's and
+//! Wharf's own, and the registry protocol.
 
 mod access;
 mod audit;
+mod bytes;
 mod client;
 mod date;
 mod deleted_images;
@@ -11,15 +12,19 @@ mod dry_run;
 mod duration;
 mod error;
 mod events;
+mod fsck;
+mod gc;
 mod group;
 mod holder;
 mod image;
+mod import;
 mod jobs;
 mod key;
 mod lifecycle;
 mod options;
 mod output;
 mod policy;
+mod progress;
 mod protect;
 mod replication;
 mod repository;
@@ -42,6 +47,7 @@ pub use aws::SecretAccessKey;
 
 pub use crate::duration::Duration;
 pub use crate::error::Error;
+pub use crate::fsck::FsckArgs;
 pub use crate::options::{Local, Options, Surroundings};
 pub use crate::output::Format;
 
@@ -67,6 +73,8 @@ pub enum Command {
     Replication(Noun<replication::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Copy repositories from elsewhere. Exits with 1 if something could not be imported.
+    Import(Noun<import::Command>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
     /// Lifecycle policies: run them now, see what they would do and what came of them.
@@ -85,15 +93,21 @@ pub enum Command {
     ServiceKey(Noun<service_key::Command>),
     /// Events, which tell others what happens.
     Events(Noun<events::Command>),
+    /// Collect garbage now, and show what it frees.
+    Gc(Verb<gc::GcArgs>),
+    /// Check all that is stored, and repair what is safe. Exits with 1 if something is wrong.
+    Fsck(Verb<fsck::FsckArgs>),
 }
 
 /// A command without commands of its own, with what all of them take.
 #[derive(Args, Debug)]
 pub struct Verb<A: Args> {
+    /// What all commands take.
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
+    /// What it takes itself.
     #[command(flatten)]
-    arguments: A,
+    pub arguments: A,
 }
 
 /// A command with what all of them take.
@@ -131,6 +145,7 @@ impl Command {
             Self::Token(noun) => &noun.options,
             Self::Replication(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Import(noun) => &noun.options,
             Self::Image(noun) => &noun.options,
             Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
@@ -140,6 +155,8 @@ impl Command {
             Self::Jobs(noun) => &noun.options,
             Self::ServiceKey(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
+            Self::Gc(verb) => &verb.options,
+            Self::Fsck(verb) => &verb.options,
         }
     }
 
@@ -152,8 +169,12 @@ impl Command {
         has_colours: bool,
     ) -> Result<Outcome, Error> {
         let options = self.options();
+        let mut output = Output::new(writer, options.output, has_colours);
+        if let Self::Import(noun) = self {
+            // Its target is not always where the environment's credentials belong.
+            return noun.command.run(&noun.options, surroundings, now_ms, &mut output).await;
+        }
         let client = Client::new(options::resolve(options, surroundings)?, now_ms)?;
-        let output = Output::new(writer, options.output, has_colours);
         let mut session = Session { client, output };
         match self {
             Self::User(noun) => noun.command.run(&mut session).await?,
@@ -166,7 +187,10 @@ impl Command {
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
             Self::ServiceKey(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,
+            Self::Gc(verb) => verb.arguments.run(&mut session).await?,
+            Self::Fsck(verb) => return verb.arguments.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
+            Self::Import(_) => return Ok(Outcome::Done),
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
@@ -181,13 +205,30 @@ impl Command {
 /// Runs a command as a program does: prints to standard output, tells errors on standard error. The exit code is 0, or
 /// 1 when the answer to what was asked is no, or 2 after an error.
 pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
-    let variable = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { variable: &variable, local };
+    run_program(command, local, &|name| std::env::var(name).ok())
+}
+
+/// As [`main`], with the root's key of the data folder, whatever the environment says of AWS.
+pub fn main_as_root(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
+    run_program(command, local, &|name| std::env::var(name).ok().filter(|_| !name.starts_with("AWS_")))
+}
+
+fn run_program(
+    command: Command,
+    local: &dyn Fn(&Options) -> Result<Local, String>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let surroundings = Surroundings { variable, local };
     let mut stdout = std::io::stdout();
     // no-color.org: any value but an empty one.
     let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());
     let now_ms = || jiff::Timestamp::now().as_millisecond();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Output);
+    let mut runtime = match &command {
+        // Layers are received, checked and sent at the same time.
+        Command::Import(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(Error::Output);
     let run = |runtime: tokio::runtime::Runtime| {
         let outcome = runtime.block_on(command.run(&surroundings, now_ms, &mut stdout, has_colours))?;
         stdout.flush()?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use store::blob::{KeyRing, ServiceKey};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
+use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -72,6 +73,15 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartEr
     write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
 }
 
+/// What a server does beside answering requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Everything.
+    All,
+    /// Checks of what is stored that are asked for, and nothing else: nobody is told anything and nothing expires.
+    ChecksOnly,
+}
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
@@ -92,6 +102,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,
+    work: Work,
     _lock: std::fs::File,
 }
 
@@ -99,6 +110,11 @@ impl Server {
     /// Opens storage, makes what the first start must make, and listens. `clock` counts where the database is embedded:
     /// nodes that share a database go by its clock.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Work::All).await
+    }
+
+    /// As [`start`](Self::start), with some background work only.
+    pub async fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
         let problems = config.problems();
         if !problems.is_empty() {
             return Err(ConfigError(problems.join("\n  ")).into());
@@ -116,6 +132,12 @@ impl Server {
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        if db.read(storage_moves::is_begun).await? {
+            return Err(StartError::Other(
+                "a migration into this database has not come to its end: run `wharf migrate` again, which goes on with it"
+                    .to_owned(),
+            ));
+        }
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
@@ -131,6 +153,8 @@ impl Server {
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
             root_key_rotation_ms: config.root_key_rotation_days.map(|days| i64::from(days) * 24 * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
+            scrub_bytes_per_second: config.scrub.bytes_per_second(),
+            scrub_interval_ms: config.scrub.interval_ms(),
             ..defaults
         };
         let hosts = Hosts {
@@ -186,7 +210,7 @@ impl Server {
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let jobs = jobs::run(Arc::clone(&app), stopped.clone());
+            let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
             let time = async move {
                 if let Some(clock) = database_clock {
@@ -220,6 +244,7 @@ impl Server {
             stop,
             listening,
             working,
+            work,
             _lock: lock,
         };
         // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
@@ -255,6 +280,11 @@ impl Server {
             tracing::warn!(%error, "the other nodes were not told of the end: {error}");
         }
         self.app.audit.close();
+        if self.work == Work::ChecksOnly {
+            // Nobody is to find this one.
+            RunningServer::forget(&self.data_dir);
+            let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
+        }
     }
 }
 
@@ -305,7 +335,7 @@ async fn open_root_keys(
 
 /// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
 /// keeps its mode; there the files themselves are private.
-fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
+pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let fail = |error| StartError::io(data_dir, error);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
         StartError::Other(format!(
@@ -339,7 +369,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
 }
 
 /// Keeps a second server out of the data folder for as long as the file stays open.
-fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
+pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
     let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
     match file.try_lock() {

@@ -398,10 +398,7 @@ impl Reading {
             None => {
                 let Following { object, data_key, follower } = &self.blob.upload;
                 let unwrapped = encryption::unwrap_data_key(app, data_key, *object).await;
-                let key = unwrapped.map_err(|error| match error {
-                    RegistryError::Store(error) => error,
-                    other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
-                })?;
+                let key = unwrapped.map_err(RegistryError::into_store_error)?;
                 let reader = follower.open(&key, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }

@@ -136,14 +136,16 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_MIRROR_ACCOUNT", "mirror.account", Form::Text),
     ("WHARF_MIRROR_REGION", "mirror.region", Form::Text),
     ("WHARF_MIRROR_REGISTRIES", "mirror.registries", Form::List),
+    ("WHARF_SCRUB_KIB_PER_SECOND", "scrub.kib_per_second", Form::Number),
+    ("WHARF_SCRUB_INTERVAL_HOURS", "scrub.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
     ("WHARF_RESTORE_WINDOW_DAYS", "restore_window_days", Form::Number),
     ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
 ];
-/// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
-const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
+/// Variables that are none of the configuration's: the log's filter, what Wharf's own tests use, and logins of `wharf import`.
+const OTHER_VARIABLES: [&str; 4] = ["WHARF_LOG", "WHARF_BINARY", "WHARF_SOURCE_USERNAME", "WHARF_SOURCE_PASSWORD"];
 
 /// Sets a key that may be in a section, or in a section of one.
 pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {

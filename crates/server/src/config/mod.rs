@@ -35,7 +35,7 @@ pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
-    PullThroughCacheConfig, TlsConfig,
+    PullThroughCacheConfig, ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
@@ -147,6 +147,9 @@ pub struct Config {
     /// Replication.
     #[serde(default)]
     pub replication: ReplicationConfig,
+    /// The background scrub.
+    #[serde(default)]
+    pub scrub: ScrubConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -396,6 +399,9 @@ impl Config {
         if self.lifecycle.interval_hours == Some(0) {
             note(Err(ConfigError("lifecycle.interval_hours: at least 1 is needed".to_owned())));
         }
+        if self.scrub.interval_hours == Some(0) {
+            note(Err(ConfigError("scrub.interval_hours: at least 1 is needed".to_owned())));
+        }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
         }
@@ -442,6 +448,7 @@ impl Config {
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
         config.audit = self.audit.filled();
+        config.scrub = self.scrub.filled();
         config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);

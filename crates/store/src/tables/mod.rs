@@ -6,10 +6,13 @@
 pub mod account_settings;
 pub mod audit_events;
 pub mod blobs;
+pub mod collection_holds;
 pub mod creation_templates;
+pub mod damaged_objects;
 pub mod deleted_images;
 pub mod deleted_tags;
 pub mod followed_events;
+pub mod garbage_collections;
 pub mod iam;
 pub mod identity_version;
 pub mod image_counts;
@@ -17,6 +20,7 @@ pub mod image_protections;
 pub mod image_replications;
 pub mod image_tags;
 pub mod images;
+pub mod integrity;
 pub mod jobs;
 pub mod kms_aliases;
 pub mod kms_grants;
@@ -45,7 +49,9 @@ pub mod root_keys;
 pub mod sealed_values;
 pub mod secret_versions;
 pub mod secrets;
-
+pub mod storage_checks;
+pub mod storage_moves;
+pub mod storage_scrubs;
 pub mod uploads;
 pub mod upstream_blobs;
 
