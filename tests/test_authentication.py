@@ -215,8 +215,8 @@ class TestUnknownOperations:
 
     def test_service_that_is_not_there(self, api):
         """Its clients sign for a name that only they know."""
-        headers = {"Content-Type": JSON_TYPE, "X-Amz-Target": "TrentService.Encrypt"}
-        refused(api.post(b"{}", headers, api.signing.but(service="kms")), "UnknownOperationException")
+        headers = {"Content-Type": JSON_TYPE, "X-Amz-Target": "AWSInsightsIndexService.GetCostAndUsage"}
+        refused(api.post(b"{}", headers, api.signing.but(service="ce")), "UnknownOperationException")
 
     def test_query(self, api):
         """A query signed for another service keeps the error of its signature."""

@@ -1680,7 +1680,7 @@ for name in ["CreatePullThroughCacheRule", "UpdatePullThroughCacheRule"]:
 NOT_PROVOKED = {
     ("CreatePullThroughCacheRule", "LimitExceededException"): "test_pull_through_cache.py does, on a server of its own",
     "ServerException": "a fault of the server, not of a request",
-    "KmsException": "there are no KMS keys yet",
+    "KmsException": "test_kms.py does, with keys of its own",
     "UnableToGetUpstreamImageException": "test_pull_through_cache.py does, with upstreams of its own",
     "UnableToGetUpstreamLayerException": "test_pull_through_cache.py does, with upstreams of its own",
     "UnableToListUpstreamImageReferrersException": "test_pull_through_cache.py does, with upstreams of its own",

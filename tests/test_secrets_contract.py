@@ -645,7 +645,7 @@ def test_error(secrets, operation, error, message, scene):
 # Modelled errors that nobody can provoke from outside here, with the reason.
 NOT_PROVOKED = {
     "InternalServiceError": "a fault of the server, not of a request",
-    "DecryptionFailure": "there are no KMS keys yet",
+    "DecryptionFailure": "secrets are encrypted by the server's own keys alone",
     "PreconditionNotMetException": "nothing here has a rotation that could be in the way",
     ("PutSecretValue", "EncryptionFailure"): "it names no key",
     ("CreateSecret", "ResourceNotFoundException"): "it names nothing that must be there",

@@ -116,6 +116,12 @@ class AwsApi:
         signing = signing or self.signing.but(service="secretsmanager")
         return self.post(body, {"Content-Type": JSON_TYPE, "X-Amz-Target": f"secretsmanager.{operation}"}, signing)
 
+    def kms(self, operation, parameters=None, signing=None) -> Answer:
+        """A KMS request with JSON parameters, or with a body of any bytes."""
+        body = parameters if isinstance(parameters, bytes) else json.dumps(parameters or {}).encode()
+        signing = signing or self.signing.but(service="kms")
+        return self.post(body, {"Content-Type": JSON_TYPE, "X-Amz-Target": f"TrentService.{operation}"}, signing)
+
     def wharf(self, operation, parameters=None) -> Answer:
         """A request to Wharf's own API."""
         body = json.dumps(parameters or {}).encode()

@@ -29,6 +29,7 @@ mod protect;
 mod replication;
 mod repository;
 mod role;
+mod service_key;
 mod since;
 mod target;
 #[cfg(test)]
@@ -88,6 +89,8 @@ pub enum Command {
     Audit(Noun<audit::Command>),
     /// Background jobs of the server: those that wait, and those that were given up.
     Jobs(Noun<jobs::Command>),
+    /// The keys that encrypt what the server stores.
+    ServiceKey(Noun<service_key::Command>),
     /// Events, which tell others what happens.
     Events(Noun<events::Command>),
     /// Collect garbage now, and show what it frees.
@@ -150,6 +153,7 @@ impl Command {
             Self::Unprotect(verb) => &verb.options,
             Self::Audit(noun) => &noun.options,
             Self::Jobs(noun) => &noun.options,
+            Self::ServiceKey(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
             Self::Gc(verb) => &verb.options,
             Self::Fsck(verb) => &verb.options,
@@ -181,6 +185,7 @@ impl Command {
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Replication(noun) => noun.command.run(&mut session).await?,
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
+            Self::ServiceKey(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Gc(verb) => verb.arguments.run(&mut session).await?,
             Self::Fsck(verb) => return verb.arguments.run(&mut session).await,

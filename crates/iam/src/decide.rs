@@ -1,7 +1,7 @@
 //! The evaluation logic (access.md 5; IAM User Guide, "Policy evaluation logic").
 
 use crate::principal::Grant;
-use crate::{Attached, Decision, Effect, Matched, Policies, Principal, Reason, Request, Source};
+use crate::{Attached, Decision, Effect, Matched, Policies, PolicyKind, Principal, Reason, Request, Source};
 
 /// Collects what the policies say about one request.
 pub(crate) struct Survey<'a> {
@@ -118,7 +118,10 @@ pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
     let caller = CallerSide::read(&mut survey, principal, policies);
     let reason = if account == request.resource_account {
         let is_root = matches!(principal, Principal::Root { .. });
+        // KMS Developer Guide, "Key policies": whom the key's policy does not allow, nothing else does, not even root.
+        let is_key = policies.repository.is_some_and(|attached| attached.policy.kind() == PolicyKind::Key);
         match caller.missing(principal, grant) {
+            _ if is_key && grant == Grant::None => Reason::NotAllowedBy(Source::Repository),
             Some(source) => Reason::NotAllowedBy(source),
             None if is_root => Reason::Root,
             None if grant >= Grant::Role => Reason::AllowedBy(granted_by),

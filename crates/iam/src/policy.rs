@@ -23,6 +23,8 @@ pub enum PolicyKind {
     Registry,
     /// A secret of Secrets Manager.
     Secret,
+    /// A key of KMS: alone among all, it must give the account power before identity policies count.
+    Key,
 }
 
 /// Whether a statement lets in or keeps out.

@@ -125,7 +125,12 @@ fn check_action_format(kind: PolicyKind, number: usize, statement: &StatementTex
             }
             PolicyKind::Repository | PolicyKind::Registry if !is_of("ecr") => return Err(foreign()),
             PolicyKind::Secret if action != "*" && !is_of("secretsmanager") => return Err(foreign()),
-            PolicyKind::Identity | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret => {}
+            PolicyKind::Key if action != "*" && !is_of("kms") => return Err(foreign()),
+            PolicyKind::Identity
+            | PolicyKind::Repository
+            | PolicyKind::Registry
+            | PolicyKind::Secret
+            | PolicyKind::Key => {}
         }
     }
     Ok(())
@@ -157,10 +162,8 @@ fn check_principal(kind: PolicyKind, number: usize, statement: &StatementText) -
     match (kind, &statement.principals) {
         (PolicyKind::Identity, None) => Ok(()),
         (PolicyKind::Identity, Some(_)) => Err(PolicyError::ProhibitedPrincipal { statement: number }),
-        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret, None) => {
-            Err(PolicyError::MissingPrincipal { statement: number })
-        }
-        (PolicyKind::Trust | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret, Some(principals)) => {
+        (_, None) => Err(PolicyError::MissingPrincipal { statement: number }),
+        (_, Some(principals)) => {
             match principals.values.iter().find(|(kind, value)| read_principal(kind, value).is_none()) {
                 None => Ok(()),
                 Some((kind, value)) => {
@@ -175,7 +178,7 @@ fn check_principal(kind: PolicyKind, number: usize, statement: &StatementText) -
 fn check_resources_present(kind: PolicyKind, number: usize, statement: &StatementText) -> Result<(), PolicyError> {
     let is_empty = statement.resources.as_ref().is_none_or(|resources| resources.values.is_empty());
     match kind {
-        PolicyKind::Identity | PolicyKind::Registry | PolicyKind::Secret if is_empty => {
+        PolicyKind::Identity | PolicyKind::Registry | PolicyKind::Secret | PolicyKind::Key if is_empty => {
             Err(PolicyError::MissingResources { statement: number })
         }
         PolicyKind::Trust if statement.resources.is_some() => {
@@ -188,6 +191,7 @@ fn check_resources_present(kind: PolicyKind, number: usize, statement: &Statemen
         PolicyKind::Identity
         | PolicyKind::Registry
         | PolicyKind::Secret
+        | PolicyKind::Key
         | PolicyKind::Trust
         | PolicyKind::Repository => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey, Tier};
+use store::blob::{BlobStore, KeyRing, Tier};
 use store::db::Db;
 
 use crate::audit::Audit;
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
+use crate::kms::loaded::LoadedKeys;
 use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
@@ -24,6 +25,7 @@ use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
 use crate::registry::uploads::UploadLocks;
 use crate::replication::remote::Remotes;
+use crate::root_keys::RootKeys;
 use crate::sts::web_identity::Issuers;
 
 /// Limits of one node. Units are in the names; all bound what a client can make the server hold.
@@ -50,6 +52,8 @@ pub struct Limits {
     pub token_lifetime_ms: i64,
     /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
     pub download_url_lifetime_ms: i64,
+    /// A root key is followed by a new one after so long; never if none.
+    pub root_key_rotation_ms: Option<i64>,
 }
 
 impl Default for Limits {
@@ -66,6 +70,7 @@ impl Default for Limits {
             lifecycle_interval_ms: 24 * HOUR_MS,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,
+            root_key_rotation_ms: None,
         }
     }
 }
@@ -79,7 +84,11 @@ pub struct App {
     /// Blob bytes that only archived images need.
     pub archive: BlobStore,
     /// Encrypts what has no key of its own: data keys, manifests, tokens.
-    pub service_key: ServiceKey,
+    pub key_ring: KeyRing,
+    /// Where the keys in the ring come from.
+    pub root_keys: RootKeys,
+    /// KMS keys that this node has unwrapped.
+    pub kms_keys: LoadedKeys,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Accounts, regions and root access keys.
@@ -136,8 +145,15 @@ impl App {
         }
     }
 
+    /// Takes over what has changed of root keys and KMS keys. Whoever changes them calls this before answering.
+    pub async fn refresh_keys(&self) -> Result<(), store::error::StoreError> {
+        let version = self.root_keys.refresh(&self.db, &self.key_ring, self.now_ms()).await?;
+        self.kms_keys.forget_before(version);
+        Ok(())
+    }
+
     /// Loads what has changed of users, roles, keys and policies.
     pub async fn load_identities(&self) -> Result<(), store::error::StoreError> {
-        self.identities.refresh(&self.db, &self.service_key, &self.policies).await
+        self.identities.refresh(&self.db, &self.key_ring, &self.policies).await
     }
 }

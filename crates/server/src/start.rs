@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{ServiceKey, open_small, seal_small};
+use store::blob::{KeyRing, ServiceKey};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
-use store::tables::{service_key_check, storage_moves};
+use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -30,8 +30,9 @@ use crate::http::tls::{self, TlsError, TlsSource};
 use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
+use crate::root_keys::{NotOpened, Outer, RootKeys};
 use crate::sts::web_identity::Issuers;
-use crate::{audit, credentials, jobs};
+use crate::{audit, credentials, jobs, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -140,7 +141,7 @@ impl Server {
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
-        let service_key = find_service_key(config, &data_dir, &db).await?;
+        let (root_keys, key_ring) = open_root_keys(config, &data_dir, &db, clock.now_ms()).await?;
         let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
@@ -150,6 +151,7 @@ impl Server {
                 .interval_hours
                 .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
+            root_key_rotation_ms: config.root_key_rotation_days.map(|days| i64::from(days) * 24 * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
             scrub_bytes_per_second: config.scrub.bytes_per_second(),
             scrub_interval_ms: config.scrub.interval_ms(),
@@ -177,7 +179,9 @@ impl Server {
             db,
             blobs,
             archive,
-            service_key,
+            key_ring,
+            root_keys,
+            kms_keys: crate::kms::loaded::LoadedKeys::default(),
             clock,
             accounts,
             hosts,
@@ -284,40 +288,49 @@ impl Server {
     }
 }
 
-/// The service key, from the configuration or its file, once the database has confirmed it. One is made only for a
-/// database that has never seen any: all that is encrypted would be lost behind a new one.
-async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<ServiceKey, StartError> {
-    const PURPOSE: &str = "service key check";
-    let path = data_dir.join("service.key");
-    let (key, origin) = match config.service_key()? {
-        Some(key) => (key, "service_key of the configuration (or WHARF_SERVICE_KEY)".to_owned()),
-        None => {
-            let is_known = db.read(|tx| service_key_check::find(tx)).await?.is_some();
-            let key = match ServiceKey::load(&path)? {
-                Some(key) => key,
-                None if is_known => {
-                    return Err(StartError::Other(format!(
-                        "the service key file {} is missing, and what the database refers to is encrypted with that \
-                         key: put the file back from a backup or from another node, or give the key with \
-                         WHARF_SERVICE_KEY; no other key opens what is stored",
-                        path.display()
-                    )));
-                }
-                None => ServiceKey::load_or_create(&path)?,
-            };
-            (key, format!("file {}", path.display()))
-        }
-    };
-    let sealed = seal_small(&key, PURPOSE, b"", b"wharf");
-    let known = db.write(move |tx| service_key_check::find_or_insert(tx, &sealed)).await?;
-    if open_small(&key, PURPOSE, b"", &known).is_err() {
-        return Err(StartError::Other(format!(
-            "the service key in {origin} is not the one that this database was set up with: give that one, with the \
-             file {} or with WHARF_SERVICE_KEY (all nodes of one database need the same), or use another database",
-            path.display()
-        )));
+/// What wraps the root keys: a KMS, or the service key from the configuration or its file. A file is made only for a
+/// database that has no root keys: all that is encrypted would be lost behind a new one.
+async fn find_outer(config: &Config, path: &Path, db: &Db) -> Result<Outer, StartError> {
+    if let Some(endpoint) = config.service_key_endpoint()? {
+        return Ok(Outer::Kms(Box::new(endpoint)));
     }
-    Ok(key)
+    if let Some(key) = config.service_key()? {
+        return Ok(Outer::Configured(key));
+    }
+    let key = match ServiceKey::load(path)? {
+        Some(key) => key,
+        None if root_keys::exist(db).await? => {
+            return Err(StartError::Other(format!(
+                "the service key file {} is missing, and what the database refers to is encrypted with that \
+                 key: put the file back from a backup or from another node, or give the key with \
+                 WHARF_SERVICE_KEY; no other key opens what is stored",
+                path.display()
+            )));
+        }
+        None => ServiceKey::load_or_create(path)?,
+    };
+    Ok(Outer::File(key, path.to_owned()))
+}
+
+/// The root keys of the database, which only the right service key unwraps.
+async fn open_root_keys(
+    config: &Config,
+    data_dir: &Path,
+    db: &Db,
+    now_ms: i64,
+) -> Result<(RootKeys, KeyRing), StartError> {
+    let path = data_dir.join("service.key");
+    let outer = find_outer(config, &path, db).await?;
+    let origin = outer.origin();
+    RootKeys::open(db, outer, config.previous_service_keys()?, now_ms).await.map_err(|error| match error {
+        NotOpened::WrongKey => StartError::Other(format!(
+            "the service key in {origin} is not the one that this database was set up with: give that one, with the \
+             file {} or with WHARF_SERVICE_KEY (all nodes of one database need the same; to change it, give the old \
+             one as WHARF_PREVIOUS_SERVICE_KEY), or use another database",
+            path.display()
+        )),
+        NotOpened::Store(error) => error.into(),
+    })
 }
 
 /// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too

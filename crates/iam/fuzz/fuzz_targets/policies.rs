@@ -64,13 +64,13 @@ fn check(kind: PolicyKind, text: &str) {
             let request = Request { principal, action, resource, resource_account: ACCOUNT, context: &context };
             let policies = match kind {
                 PolicyKind::Identity => Policies { identity: &attached, ..Policies::default() },
-                PolicyKind::Repository | PolicyKind::Secret => Policies { repository: attached.first(), ..Policies::default() },
+                PolicyKind::Repository | PolicyKind::Secret | PolicyKind::Key => Policies { repository: attached.first(), ..Policies::default() },
                 PolicyKind::Registry => Policies { registry: attached.first(), ..Policies::default() },
                 PolicyKind::Trust => Policies::default(),
             };
             let decision = match kind {
                 PolicyKind::Trust => iam::decide_trust(&request, &attached[0], &policies),
-                PolicyKind::Identity | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret => {
+                PolicyKind::Identity | PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret | PolicyKind::Key => {
                     iam::decide(&request, &policies)
                 }
             };
@@ -86,7 +86,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    for kind in [PolicyKind::Identity, PolicyKind::Trust, PolicyKind::Repository, PolicyKind::Registry, PolicyKind::Secret] {
+    for kind in [PolicyKind::Identity, PolicyKind::Trust, PolicyKind::Repository, PolicyKind::Registry, PolicyKind::Secret, PolicyKind::Key] {
         check(kind, text);
     }
 });

@@ -51,6 +51,7 @@ impl AuditedResource {
         match &need.resource {
             Resource::Repository { registry, name } if name != "*" => Some(Self::repository(registry, name)),
             Resource::Secret(id) => Some(Self::own(&secrets::arn(&id.registry, &id.text), caller.account)),
+            Resource::Key(key) => Some(Self::own(&key.arn(), key.registry.account)),
             Resource::Own(arn) if !arn.contains('*') => Some(Self::own(arn, caller.account)),
             Resource::Repository { .. } | Resource::Own(_) | Resource::Any => None,
         }

@@ -13,8 +13,8 @@ const MEMBER_BYTES: usize = 16;
 /// Members that are no parameter but content, which is stored encrypted or not at all.
 const LEFT_OUT: [&str; 3] = ["layerpartblob", "logoimageblob", "imagemanifest"];
 /// Words in the names of members whose texts are secrets, unless the name ends as one that only names a secret.
-const SECRET_WORDS: [&str; 8] =
-    ["secret", "password", "token", "credential", "privatekey", "signingkey", "downloadurl", "hmac"];
+const SECRET_WORDS: [&str; 9] =
+    ["secret", "password", "token", "credential", "privatekey", "signingkey", "downloadurl", "hmac", "plaintext"];
 const NAMING_ENDS: [&str; 5] = ["id", "ids", "arn", "arns", "name"];
 
 /// A text that is at most so long, and says so where it was cut.

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 
 use aws::AccountId;
-use iam::{Attached, Decision, Policies, Policy, PolicyKind, Request};
+use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Principal, Request};
 use oci::RepositoryName;
+use serde_json::{Value, json};
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
+use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
 use store::tables::secrets::{self, SecretId};
 use store::tables::{repository_policies, resource_tags};
@@ -16,6 +19,8 @@ use super::directory::{Directory, RegistryPolicy};
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
 
+/// Grants of a key to one principal that a decision looks at.
+const MAX_GRANTS: usize = 500;
 /// Actions that a registry policy of scope V1 governs (access.md 4).
 pub const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 
@@ -31,6 +36,8 @@ pub enum Resource {
     },
     /// A secret, which need not exist.
     Secret(SecretId),
+    /// A KMS key, which need not exist.
+    Key(KeyRef),
     /// Anything else of the caller's account that has an ARN.
     Own(String),
     /// Actions without a resource level (access.md 1): `*` in the caller's account.
@@ -60,6 +67,11 @@ impl Need {
         Self { action: action.into(), resource: Resource::Secret(id), keys: Vec::new() }
     }
 
+    /// A permission on a KMS key.
+    pub fn on_key(action: &'static str, key: KeyRef) -> Self {
+        Self { action: action.into(), resource: Resource::Key(key), keys: Vec::new() }
+    }
+
     /// A permission on a resource of the caller's account.
     pub fn on(action: &'static str, arn: String) -> Self {
         Self { action: action.into(), resource: Resource::Own(arn), keys: Vec::new() }
@@ -75,6 +87,7 @@ impl Need {
         match &self.resource {
             Resource::Repository { registry, .. } => registry.account,
             Resource::Secret(id) => id.registry.account,
+            Resource::Key(key) => key.registry.account,
             Resource::Own(_) | Resource::Any => caller.account,
         }
     }
@@ -132,7 +145,12 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     if kept.is_some_and(|kept| kept.contains(action, resource)) {
         return Ok(());
     }
-    let decision = decide_by(http, &directory, caller, need, &rules).await?;
+    let mut decision = decide_by(http, &directory, caller, need, &rules).await?;
+    if decision.outcome == Outcome::ImplicitDeny
+        && let Some(with_grants) = rules.with_grants(http, caller, need).await?
+    {
+        decision = decide_by(http, &directory, caller, need, &with_grants).await?;
+    }
     if decision.is_allowed() {
         if let Some(kept) = kept {
             kept.insert(action, resource);
@@ -153,6 +171,7 @@ pub fn arn(need: &Need) -> String {
         // Nobody knows the six characters of a secret that is not there; a policy names them with six question marks.
         Resource::Secret(id) if id.is_arn => secrets::arn(&id.registry, &id.text),
         Resource::Secret(id) => secrets::arn(&id.registry, &format!("{}-??????", id.text)),
+        Resource::Key(key) => key.arn(),
         Resource::Any => "*".to_owned(),
         Resource::Own(arn) => arn.clone(),
         Resource::Repository { registry, name } => registry.repository_arn(name),
@@ -228,7 +247,7 @@ fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -
         Resource::Any if need.action.starts_with("ecr:") => {
             directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
         }
-        Resource::Secret(_) | Resource::Own(_) | Resource::Any => None,
+        Resource::Secret(_) | Resource::Key(_) | Resource::Own(_) | Resource::Any => None,
     };
     policy.filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action))
 }
@@ -248,22 +267,66 @@ fn kept_decisions<'a>(
     caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
 }
 
-/// What a repository or a secret contributes to decisions about it.
+/// The names by which grants of KMS keys can be made to a caller.
+pub fn grantee_names(caller: &Caller) -> Vec<String> {
+    let mut names = vec![caller.principal.arn().into_owned()];
+    if let Principal::AssumedRole { role_arn, .. } = &*caller.principal {
+        names.push(role_arn.clone());
+    }
+    names.push(format!("arn:aws:iam::{}:root", caller.account));
+    names.dedup();
+    names
+}
+
+/// A grant in the words of a key policy.
+fn statement_of(grant: &KmsGrant, action: &str) -> Value {
+    let mut equal = serde_json::Map::new();
+    let GrantConstraints { subset, equals } = &grant.constraints;
+    for (name, value) in subset.iter().chain(equals).flatten() {
+        equal.insert(format!("kms:EncryptionContext:{name}"), value.as_str().into());
+    }
+    let mut condition = serde_json::Map::new();
+    if !equal.is_empty() {
+        condition.insert("StringEquals".to_owned(), equal.into());
+    }
+    match equals {
+        Some(pairs) if pairs.is_empty() => {
+            condition.insert("Null".to_owned(), json!({ "kms:EncryptionContextKeys": "true" }));
+        }
+        Some(pairs) => {
+            let names: Vec<&String> = pairs.keys().collect();
+            condition.insert("ForAllValues:StringEquals".to_owned(), json!({ "kms:EncryptionContextKeys": names }));
+        }
+        None => {}
+    }
+    let mut statement = json!({
+        "Effect": "Allow", "Principal": {"AWS": grant.grantee}, "Action": action, "Resource": "*",
+    });
+    if !condition.is_empty() {
+        statement["Condition"] = condition.into();
+    }
+    statement
+}
+
+/// What a repository, a secret or a key contributes to decisions about it.
 struct ResourceRules {
     /// As policies and messages name it.
     arn: String,
     repository_id: Option<i64>,
     policy: Option<Policy>,
-    /// The tags of a secret. Those of a repository are read when a policy asks for them.
+    /// The key, if it is one.
+    key: Option<KmsKey>,
+    /// The tags of a secret or key. Those of a repository are read when a policy asks for them.
     tags: Vec<(String, String)>,
 }
 
 impl ResourceRules {
     async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
-        let mut rules = Self { arn: arn(need), repository_id: None, policy: None, tags: Vec::new() };
+        let mut rules = Self { arn: arn(need), repository_id: None, policy: None, key: None, tags: Vec::new() };
         match &need.resource {
             Resource::Repository { registry, name } => rules.add_repository(http, registry, name).await?,
             Resource::Secret(id) => rules.add_secret(http, id).await?,
+            Resource::Key(key) => rules.add_key(http, key).await?,
             Resource::Own(_) | Resource::Any => {}
         }
         Ok(rules)
@@ -293,6 +356,58 @@ impl ResourceRules {
         self.policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), &|| self.arn.clone())?;
         self.tags = found.tags;
         Ok(())
+    }
+
+    /// A key that is there has an ARN, whatever alias the request names it by.
+    async fn add_key(&mut self, http: &RequestContext, key: &KeyRef) -> Result<(), StoreError> {
+        let key = key.clone();
+        let Some(found) = http.app.db.read_point(move |tx| kms_keys::find(tx, &key)).await? else { return Ok(()) };
+        self.arn = found.arn();
+        self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), &|| self.arn.clone())?;
+        self.tags.clone_from(&found.tags);
+        self.key = Some(found);
+        Ok(())
+    }
+
+    /// The same rules with a key's grants to the caller as further statements of its policy; none if there are none.
+    async fn with_grants(
+        &self,
+        http: &RequestContext,
+        caller: &Caller,
+        need: &Need,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let Some(operation) = need.action.strip_prefix("kms:") else { return Ok(None) };
+        let (id, names) = (key.id, grantee_names(caller));
+        let read = http.app.db.read(move |tx| {
+            let mut found = Vec::new();
+            for name in &names {
+                found.extend(kms_grants::list(tx, id, Some(name), "", MAX_GRANTS)?);
+            }
+            Ok::<_, StoreError>(found)
+        });
+        let mut statements: Vec<Value> = Vec::new();
+        for grant in read.await?.iter().filter(|grant| grant.operations.iter().any(|name| name == operation)) {
+            statements.push(statement_of(grant, &need.action));
+        }
+        if statements.is_empty() {
+            return Ok(None);
+        }
+        let mut policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
+        match policy.get_mut("Statement") {
+            Some(Value::Array(own)) => own.extend(statements),
+            Some(own) => {
+                statements.push(own.take());
+                *own = Value::Array(statements);
+            }
+            None => return Ok(None),
+        }
+        let policy = Policy::parse(PolicyKind::Key, &policy.to_string()).map_err(|error| {
+            StoreError::new(StoreErrorKind::Corrupt, format!("the grants of {} are not what was stored", key.arn()))
+                .with_source(error.to_string())
+        })?;
+        let (arn, tags) = (self.arn.clone(), self.tags.clone());
+        Ok(Some(Self { repository_id: None, key: None, arn, policy: Some(policy), tags }))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws::{AccountId, SecretAccessKey};
 use iam::{Attached, Policy, PolicyKind, Principal};
-use store::blob::{ServiceKey, open_small};
+use store::blob::{KeyRing, open_small};
 use store::db::{Db, Tx};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::iam::entities::{self, Entity, EntityKind};
@@ -169,7 +169,7 @@ impl Identities {
     }
 
     /// Takes over what has changed in the database, if anything has.
-    pub async fn refresh(&self, db: &Db, key: &ServiceKey, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
+    pub async fn refresh(&self, db: &Db, key: &KeyRing, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
         let version = db.read_point(identity_version::find).await?;
         if self.current().version == Some(version) {
             return Ok(());
@@ -185,7 +185,7 @@ impl Identities {
     }
 }
 
-fn load(tx: &mut dyn Tx, key: &ServiceKey, cache: &PolicyCache) -> Result<Directory, StoreError> {
+fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory, StoreError> {
     let mut directory = Directory { version: Some(identity_version::find(tx)?), ..Directory::default() };
     let documents = policies::list_all_in_force(tx)?;
     let aws_managed = managed::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));

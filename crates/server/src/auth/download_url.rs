@@ -57,13 +57,13 @@ pub fn issue(app: &App, grant: &Grant) -> String {
         expires_at_ms: app.now_ms() + app.limits.download_url_lifetime_ms,
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
-    format!("{PATH_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, PURPOSE, &[], &claims)))
+    format!("{PATH_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims)))
 }
 
 /// Reads what follows [`PATH_PREFIX`] in a request's path.
 pub fn verify(app: &App, sealed: &str) -> Result<Grant, GrantError> {
     let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| GrantError::Invalid)?;
-    let claims = open_small(&app.service_key, PURPOSE, &[], &sealed).map_err(|_| GrantError::Invalid)?;
+    let claims = open_small(&app.key_ring, PURPOSE, &[], &sealed).map_err(|_| GrantError::Invalid)?;
     let claims: Claims = serde_json::from_slice(&claims).map_err(|_| GrantError::Invalid)?;
     if claims.expires_at_ms <= app.now_ms() {
         return Err(GrantError::Expired);

@@ -102,7 +102,7 @@ fn of_caller(caller: &Caller, key: &str) -> Option<String> {
             Principal::AssumedRole { role_arn, .. } => role_arn.clone(),
             other => other.arn().into_owned(),
         }),
-        "aws:principalaccount" => Some(caller.account.to_string()),
+        "aws:principalaccount" | "kms:calleraccount" => Some(caller.account.to_string()),
         "aws:principaltype" => Some(
             match &*caller.principal {
                 Principal::Root { .. } => "Account",

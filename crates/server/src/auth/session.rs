@@ -128,7 +128,7 @@ pub fn issue(app: &App, session: NewSession) -> TemporaryKeys {
     let secret = random_text(SECRET_ALPHABET, 40);
     let claims = Claims { secret: secret.clone(), session };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
-    let sealed = seal_small(&app.service_key, PURPOSE, access_key_id.as_bytes(), &claims);
+    let sealed = seal_small(&app.key_ring, PURPOSE, access_key_id.as_bytes(), &claims);
     TemporaryKeys { access_key_id, secret: SecretAccessKey::new(secret), session_token: STANDARD.encode(sealed) }
 }
 
@@ -144,7 +144,7 @@ pub fn open(
         return Err(invalid());
     }
     let sealed = STANDARD.decode(token).map_err(|_| invalid())?;
-    let claims = open_small(&app.service_key, PURPOSE, access_key_id.as_bytes(), &sealed).map_err(|_| invalid())?;
+    let claims = open_small(&app.key_ring, PURPOSE, access_key_id.as_bytes(), &sealed).map_err(|_| invalid())?;
     let Claims { secret, session: claims } = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     if claims.expires_at_ms <= app.now_ms() {
         return Err(SigV4Error::ExpiredToken);

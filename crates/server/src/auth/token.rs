@@ -81,13 +81,13 @@ pub fn issue(app: &App, caller: &Caller, registry_account: AccountId) -> (String
         expires_at_ms,
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
-    let password = URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, PURPOSE, &[], &claims));
+    let password = URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims));
     (STANDARD.encode(format!("{USER}:{password}")), expires_at_ms)
 }
 
 /// Makes the password of a robot token from its id.
 pub fn robot_password(app: &App, id: &str) -> String {
-    format!("{ROBOT_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, ROBOT_PURPOSE, &[], id.as_bytes())))
+    format!("{ROBOT_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, ROBOT_PURPOSE, &[], id.as_bytes())))
 }
 
 /// Reads the `Authorization` header of a `/v2/` request.
@@ -111,7 +111,7 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
 
 fn open(app: &App, purpose: &'static str, sealed: &str) -> Result<Vec<u8>, TokenError> {
     let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
-    open_small(&app.service_key, purpose, &[], &sealed).map_err(|_| TokenError::Invalid)
+    open_small(&app.key_ring, purpose, &[], &sealed).map_err(|_| TokenError::Invalid)
 }
 
 fn verify_claims(app: &App, password: &str) -> Result<Bearer, TokenError> {

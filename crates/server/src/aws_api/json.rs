@@ -10,7 +10,7 @@ use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::{cloudtrail, ecr, secrets, wharf_api};
+use crate::{cloudtrail, ecr, kms, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
@@ -27,6 +27,7 @@ struct Service {
 
 const SERVICES: &[Service] = &[
     Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS },
+    Service { target: "TrentService", signing_name: "kms", operations: kms::OPERATIONS },
     Service { target: "secretsmanager", signing_name: "secretsmanager", operations: secrets::OPERATIONS },
     Service {
         target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",

@@ -126,7 +126,7 @@ fn throttle(call: &Call<'_>, name: &str, needs: &[Need]) -> Result<(), AwsError>
     let Some(operation) = RatedOperation::of_name(name) else { return Ok(()) };
     let named = needs.iter().find_map(|need| match &need.resource {
         Resource::Repository { registry, .. } => Some(registry.clone()),
-        Resource::Secret(_) | Resource::Own(_) | Resource::Any => None,
+        Resource::Secret(_) | Resource::Key(_) | Resource::Own(_) | Resource::Any => None,
     });
     let registry = named.unwrap_or_else(|| call.own_registry());
     let taken = app.rates.take(&registry, operation, app.now_ms());

@@ -12,6 +12,7 @@ use store::blob::{BlobReader, Follower, ObjectId};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 use store::tables::upstream_blobs::{self, UpstreamBlob};
 use tokio::sync::{Semaphore, watch};
@@ -22,6 +23,7 @@ use crate::app::App;
 use crate::outbound::cause_of;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
+use crate::registry::encryption::{self, Use};
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::repositories::require;
 use crate::registry::uploads::{self, UploadSession};
@@ -121,7 +123,11 @@ pub async fn find_readable(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<Found, RegistryError> {
-    match find(app, registry, name, digest).await? {
+    let (repository, found) = look_up(app, registry, name, digest).await?;
+    if matches!(found, Found::Here(_)) {
+        encryption::require(app, &repository, Use::Pull).await?;
+    }
+    match found {
         Found::Here(blob) if blob.is_archived() => {
             let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
             Err(RegistryError::LayerArchived(place, digest))
@@ -137,20 +143,27 @@ pub async fn find(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<Found, RegistryError> {
+    look_up(app, registry, name, digest).await.map(|(_, found)| found)
+}
+
+async fn look_up(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<(Repository, Found), RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     app.db
         .read_point(move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
             if let Some(blob) = repository_blobs::find(tx, repository.id, &digest)? {
-                return Ok(Found::Here(blob));
+                return Ok((repository, Found::Here(blob)));
             }
             match upstream_blobs::find(tx, repository.id, &digest)? {
-                Some(known) => Ok(Found::Awaited(AwaitedBlob {
-                    place: place.clone(),
-                    repository_id: repository.id,
-                    digest,
-                    known,
-                })),
+                Some(known) => {
+                    let (place, repository_id) = (place.clone(), repository.id);
+                    Ok((repository, Found::Awaited(AwaitedBlob { place, repository_id, digest, known })))
+                }
                 None => Err(RegistryError::LayerNotFound(place.clone(), digest)),
             }
         })
@@ -384,7 +397,11 @@ impl Reading {
             Some(reader) => reader.clone(),
             None => {
                 let Following { object, data_key, follower } = &self.blob.upload;
-                let key = app.service_key.unwrap_data_key(data_key, *object)?;
+                let unwrapped = encryption::unwrap_data_key(app, data_key, *object).await;
+                let key = unwrapped.map_err(|error| match error {
+                    RegistryError::Store(error) => error,
+                    other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
+                })?;
                 let reader = follower.open(&key, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }

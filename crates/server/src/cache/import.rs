@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use oci::{Digest, Manifest, Reference, Tag};
+use store::tables::creation_templates::Scenario;
 use store::tables::images;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 use store::tables::repositories;
@@ -14,7 +15,8 @@ use super::failure::CacheFailure;
 use super::upstream::{UpstreamFailure, UpstreamManifest, UpstreamRepository};
 use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::errors::RepositoryRef;
+use crate::registry::encryption::{self, Encryption};
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::import::{self, Import, UpstreamImage};
 use crate::registry::repositories::order;
 
@@ -64,7 +66,9 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
     let (upstream, source) = wanted.upstream(app).await?;
     let first = app.cache.upstream.manifest(&upstream, &wanted.reference, app.now_ms()).await?;
     let cause = Cause::now(app, Actor::PullThroughCache);
-    let mut gathering = Gathering { app, upstream: &upstream, place: &wanted.place, cause: &cause, bytes: 0 };
+    let encryption = encryption_of(app, &wanted.place, wanted.may_create).await?;
+    let mut gathering =
+        Gathering { app, upstream: &upstream, place: &wanted.place, encryption: &encryption, cause: &cause, bytes: 0 };
     let images = gathering.all(first).await?;
     let tag = match &wanted.reference {
         Reference::Tag(tag) => Some(tag.clone()),
@@ -76,11 +80,17 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
         images,
         tag,
         may_create: wanted.may_create,
+        encryption,
         repository_quota: app.quotas.repositories,
         tags_per_image: app.quotas.tags_per_image,
         cause,
     };
     store(app, import).await
+}
+
+/// How the repository that is imported into is encrypted, or would be.
+pub async fn encryption_of(app: &App, place: &RepositoryRef, may_create: bool) -> Result<Encryption, RegistryError> {
+    encryption::for_push(app, &place.registry, &place.name, may_create, Scenario::PullThroughCache).await
 }
 
 /// Stores what was gathered.
@@ -101,6 +111,8 @@ pub struct Gathering<'a> {
     pub upstream: &'a UpstreamRepository,
     /// Where they go.
     pub place: &'a RepositoryRef,
+    /// How they are sealed there.
+    pub encryption: &'a Encryption,
     /// By whom and when.
     pub cause: &'a Cause,
     /// Bytes so far.
@@ -193,6 +205,7 @@ impl Gathering<'_> {
         let manifest = Manifest::parse(&fetched.bytes, fetched.media_type.as_ref()).map_err(|error| {
             UpstreamFailure::Unusable(format!("manifest {} cannot be read: {error}", fetched.digest))
         })?;
-        Ok(UpstreamImage::new(self.app, self.place, fetched.digest, manifest, &fetched.bytes, self.cause))
+        let UpstreamManifest { digest, bytes, .. } = &fetched;
+        Ok(UpstreamImage::new(self.app, self.encryption, self.place, *digest, manifest, bytes, self.cause)?)
     }
 }

@@ -98,7 +98,9 @@ async fn import_referrers(app: &Arc<App>, wanted: &Wanted, subject: Digest) -> R
             Err(failure) => return Err(failure.into()),
         };
         let place = &wanted.place;
-        let mut gathering = Gathering { app, upstream: &upstream, place, cause: &cause, bytes: 0 };
+        let encryption = import::encryption_of(app, place, false).await?;
+        let mut gathering =
+            Gathering { app, upstream: &upstream, place, encryption: &encryption, cause: &cause, bytes: 0 };
         let images = gathering.all(fetched).await?;
         let import = Import {
             place: place.clone(),
@@ -106,6 +108,7 @@ async fn import_referrers(app: &Arc<App>, wanted: &Wanted, subject: Digest) -> R
             images,
             tag: None,
             may_create: false,
+            encryption,
             repository_quota: app.quotas.repositories,
             tags_per_image: app.quotas.tags_per_image,
             cause: cause.clone(),

@@ -24,6 +24,7 @@ use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
+use crate::root_keys::{KmsEndpoint, Outer};
 use crate::sts::web_identity::SourceConfig;
 
 pub use audit::AuditConfig;
@@ -33,8 +34,8 @@ pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
-    AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig, PullThroughCacheConfig,
-    ScrubConfig, TlsConfig,
+    AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
+    PullThroughCacheConfig, ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
@@ -97,6 +98,16 @@ pub struct Config {
     pub public_url: Option<String>,
     /// 64 hex digits. Default: made at the first start, in the data folder.
     pub service_key: Option<Hidden>,
+    /// What `service_key` was before, or what the file in the data folder held: what it wrapped is wrapped anew.
+    pub previous_service_key: Option<Hidden>,
+    /// A KMS whose key stands in for the service key.
+    #[serde(default)]
+    pub service_key_kms: KmsEndpointSection,
+    /// The KMS whose key stood in for the service key before.
+    #[serde(default)]
+    pub previous_service_key_kms: KmsEndpointSection,
+    /// Days after which a root key is followed by a new one. Default: never by itself.
+    pub root_key_rotation_days: Option<u32>,
     /// TLS.
     #[serde(default)]
     pub tls: TlsConfig,
@@ -267,6 +278,29 @@ impl Config {
             .map_err(|error| ConfigError(format!("service_key: {error}")))
     }
 
+    /// The KMS whose key stands in for the service key, if one does.
+    pub(crate) fn service_key_endpoint(&self) -> Result<Option<KmsEndpoint>, ConfigError> {
+        let endpoint = self.service_key_kms.endpoint("service_key_kms")?;
+        if endpoint.is_some() && self.service_key.is_some() {
+            let hint = "give one of them, and what was in force before as previous_service_key";
+            return Err(ConfigError(format!("service_key and service_key_kms cannot both be given: {hint}")));
+        }
+        Ok(endpoint)
+    }
+
+    /// What was the service key before, if that is configured.
+    pub(crate) fn previous_service_keys(&self) -> Result<Vec<Outer>, ConfigError> {
+        let mut previous = Vec::new();
+        if let Some(text) = &self.previous_service_key {
+            let key = ServiceKey::from_hex(text.expose());
+            previous
+                .push(Outer::Configured(key.map_err(|error| ConfigError(format!("previous_service_key: {error}")))?));
+        }
+        let endpoint = self.previous_service_key_kms.endpoint("previous_service_key_kms")?;
+        previous.extend(endpoint.map(|endpoint| Outer::Kms(Box::new(endpoint))));
+        Ok(previous)
+    }
+
     /// Where the keys of OpenID Connect issuers come from.
     pub(crate) fn oidc_sources(&self) -> Result<SourceConfig, ConfigError> {
         let mut files = HashMap::new();
@@ -338,6 +372,11 @@ impl Config {
         }
         note(self.tls_source().map(drop));
         note(self.service_key().map(drop));
+        note(self.previous_service_keys().map(drop));
+        note(self.service_key_endpoint().map(drop));
+        if self.root_key_rotation_days == Some(0) {
+            note(Err(ConfigError("root_key_rotation_days: at least 1 is needed".to_owned())));
+        }
         note(self.oidc_sources().map(drop));
         note(self.quotas.quotas().map(drop));
         note(self.audit.settings().map(drop));

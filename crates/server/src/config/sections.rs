@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aws::SecretAccessKey;
 use serde::{Deserialize, Serialize};
 
-use super::Hidden;
+use super::{ConfigError, Hidden};
 use crate::app::Limits;
+use crate::root_keys::{KmsEndpoint, KmsEndpointConfig};
 
 const KIB: u64 = 1024;
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -44,6 +46,66 @@ pub struct DatabaseConfig {
     pub url: Option<Hidden>,
     /// Connections to PostgreSQL. Default: 16.
     pub pool_size: Option<usize>,
+}
+
+/// A KMS, AWS's or another one, whose key wraps the root keys.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KmsEndpointSection {
+    /// The key: id, ARN or alias. Without it no KMS is asked.
+    pub key_id: Option<String>,
+    /// Base URL. Default: AWS's KMS of the region.
+    pub endpoint: Option<String>,
+    /// Region that requests are signed for. Default: us-east-1.
+    pub region: Option<String>,
+    /// Access key. Default: the environment's `AWS_ACCESS_KEY_ID`, with its secret and session token.
+    pub access_key_id: Option<String>,
+    /// The secret of that key.
+    pub secret_access_key: Option<Hidden>,
+    /// Its session token, if it is temporary.
+    pub session_token: Option<Hidden>,
+    /// PEM file of who issued the KMS's certificate. Default: the machine's authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl KmsEndpointSection {
+    /// The KMS that the section `name` describes, if it does.
+    pub(crate) fn endpoint(&self, name: &str) -> Result<Option<KmsEndpoint>, ConfigError> {
+        let Some(key_id) = self.key_id.clone() else {
+            if self.endpoint.is_some() || self.access_key_id.is_some() {
+                return Err(ConfigError(format!("{name}.key_id: it says which key wraps, and is missing")));
+            }
+            return Ok(None);
+        };
+        let region = self.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        let url = self.endpoint.clone().unwrap_or_else(|| format!("https://kms.{region}.amazonaws.com"));
+        let url = reqwest::Url::parse(&url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+        let url = url.ok_or_else(|| ConfigError(format!("{name}.endpoint: it must be a URL of http or https")))?;
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let given = |value: &Option<Hidden>| value.as_ref().map(|value| value.expose().to_owned());
+        let (access_key_id, secret, session_token) = match &self.access_key_id {
+            Some(id) => (Some(id.clone()), given(&self.secret_access_key), given(&self.session_token)),
+            None => (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), variable("AWS_SESSION_TOKEN")),
+        };
+        let (Some(access_key_id), Some(secret)) = (access_key_id, secret) else {
+            let hint = "give access_key_id and secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+            return Err(ConfigError(format!("{name}: it has no credentials: {hint}")));
+        };
+        let ca_pem = self.ca_file.as_ref().map(|path| {
+            std::fs::read(path).map_err(|error| ConfigError(format!("{name}.ca_file {}: {error}", path.display())))
+        });
+        let config = KmsEndpointConfig {
+            key_id,
+            url,
+            region,
+            access_key_id,
+            secret: SecretAccessKey::new(secret),
+            session_token: session_token.map(SecretAccessKey::new),
+            ca_pem: ca_pem.transpose()?,
+        };
+        let endpoint = KmsEndpoint::new(config).map_err(|error| ConfigError(format!("{name}: {error}")))?;
+        Ok(Some(endpoint))
+    }
 }
 
 /// Lifecycle policies.

@@ -179,6 +179,7 @@ async fn get(
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
+        Err(RegistryError::Kms { message, .. }) => return Ok(Err(NoImage::Kms(message))),
         Err(error) => return Err(error.into()),
     };
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {

@@ -101,7 +101,7 @@ pub fn uuid(member: &'static str, text: Option<String>) -> Result<uuid::Uuid, Ec
 pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, EcrError> {
     let constraint = match kind {
         PolicyKind::Registry => "Invalid registry policy provided",
-        PolicyKind::Repository | PolicyKind::Identity | PolicyKind::Secret | PolicyKind::Trust => {
+        PolicyKind::Repository | PolicyKind::Identity | PolicyKind::Secret | PolicyKind::Key | PolicyKind::Trust => {
             "Invalid repository policy provided"
         }
     };

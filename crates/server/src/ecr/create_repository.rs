@@ -2,16 +2,20 @@
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::tables::kms_keys::KeyRef;
+use store::tables::registry_id::RegistryId;
 use store::tables::repositories::NewRepository;
 
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
+use crate::kms::aws_managed::{self, ECR_ALIAS};
+use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
-use crate::registry::repositories;
+use crate::registry::{encryption, repositories};
 
 /// The operation.
 pub struct CreateRepository;
@@ -40,24 +44,41 @@ pub struct Output {
     repository: Repository,
 }
 
-fn check_encryption(configuration: Option<EncryptionConfiguration>) -> Result<String, EcrError> {
-    let Some(configuration) = configuration else { return Ok(ENCRYPTION_TYPES[0].to_owned()) };
+/// The type, and which KMS key where it wants one.
+fn check_encryption(
+    registry: &RegistryId,
+    configuration: Option<EncryptionConfiguration>,
+) -> Result<(String, Option<KeyRef>), EcrError> {
+    let Some(configuration) = configuration else { return Ok((encryption::AES256.to_owned(), None)) };
     let given = constraints::required("encryptionType", configuration.encryption_type)?;
     let encryption_type = constraints::one_of("encryptionType", &given, &ENCRYPTION_TYPES, |name| name)?;
     if let Some(key) = &configuration.kms_key {
         constraints::length("kmsKey", key, 1, 2048)?;
-        if encryption_type == "AES256" {
+        if encryption_type == encryption::AES256 {
             return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
         }
     }
-    if encryption_type != "AES256" {
-        let key = configuration.kms_key.unwrap_or_else(|| "alias/aws/ecr".to_owned());
-        return Err(EcrError::Kms {
-            kms_error: "NotFoundException",
-            message: format!("The KMS key '{key}' does not exist: this server has no KMS. Use encryptionType AES256"),
-        });
+    if encryption_type == encryption::AES256 {
+        return Ok((given, None));
     }
-    Ok(given)
+    let key = configuration.kms_key.unwrap_or_else(|| ECR_ALIAS.to_owned());
+    Ok((given, Some(kms::key_ref(registry.account, &registry.region, &key)?)))
+}
+
+/// The key's ARN, if the caller may have ECR use it and it can be used.
+async fn require_key(call: &Call<'_>, key: &KeyRef) -> Result<String, EcrError> {
+    if key.name == ECR_ALIAS {
+        aws_managed::require(call.app(), key).await?;
+    }
+    for need in encryption::needs_on_key(key) {
+        let allowed = authorize::authorize(call.http, &call.caller, &need).await;
+        allowed.map_err(KmsError::from)?;
+    }
+    let found = aws_managed::require(call.app(), key).await?;
+    match KmsError::of_state(&found) {
+        Some(error) => Err(error.into()),
+        None => Ok(found.arn()),
+    }
 }
 
 impl Operation for CreateRepository {
@@ -65,7 +86,7 @@ impl Operation for CreateRepository {
     const ACTION: &'static str = "ecr:CreateRepository";
     type Input = Input;
     type Output = Output;
-    type Checked = (NewRepository, Vec<(String, String)>);
+    type Checked = (NewRepository, Option<KeyRef>, Vec<(String, String)>);
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
@@ -75,6 +96,7 @@ impl Operation for CreateRepository {
             input.image_tag_mutability.as_deref(),
             input.image_tag_mutability_exclusion_filters,
         )?;
+        let (encryption_type, key) = check_encryption(&registry, input.encryption_configuration)?;
         let new = NewRepository {
             registry,
             name,
@@ -82,20 +104,23 @@ impl Operation for CreateRepository {
             tag_mutability,
             tag_mutability_filters,
             scan_on_push: input.image_scanning_configuration.unwrap_or_default().scan_on_push,
-            encryption_type: check_encryption(input.encryption_configuration)?,
+            encryption_type,
             kms_key: None,
         };
-        Ok((new, resource_tags::check(input.tags)?))
+        Ok((new, key, resource_tags::check(input.tags)?))
     }
 
-    fn needs(_: &Call<'_>, (new, tags): &Self::Checked) -> Vec<Need> {
+    fn needs(_: &Call<'_>, (new, _, tags): &Self::Checked) -> Vec<Need> {
         let need = |action| Need::on_repository(action, &new.registry, new.name.as_str()).with_request_tags(tags);
         // access.md 1: with tags it is TagResource as well.
         let tagging = (!tags.is_empty()).then(|| need("ecr:TagResource"));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 
-    async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (mut new, key, tags): Self::Checked) -> Result<Output, EcrError> {
+        if let Some(key) = key {
+            new.kms_key = Some(require_key(call, &key).await?);
+        }
         let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
         let quota = call.app().quotas.repositories;
         let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, quota, &cause)).await?;

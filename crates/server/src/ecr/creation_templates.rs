@@ -13,6 +13,8 @@ use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ENCRYPTION_TYPES, EncryptionConfiguration, ExclusionFilter};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
+use crate::kms::aws_managed::ECR_ALIAS;
+use crate::registry::encryption;
 
 /// Most templates of a registry, as of pull-through cache rules (repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
@@ -215,6 +217,15 @@ impl TemplateChanges {
         }
         if is_given(&self.lifecycle_policy) {
             needs.push(on_names("ecr:PutLifecyclePolicy"));
+        }
+        // Here the server's own right to the key comes from whoever makes the template: it needs no role.
+        if let Some((encryption_type, key)) = &self.encryption
+            && encryption_type != ENCRYPTION_TYPES[0]
+        {
+            let key = key.as_deref().unwrap_or(ECR_ALIAS);
+            if let Ok(key) = crate::kms::key_ref(registry.account, &registry.region, key) {
+                needs.extend(encryption::needs_on_key(&key));
+            }
         }
         if let Some(role) = self.custom_role_arn.as_ref().filter(|role| !role.is_empty()) {
             needs.push(Need::on("iam:PassRole", role.clone()).with("iam:PassedToService", ["ecr.amazonaws.com"]));

@@ -42,13 +42,6 @@ pub enum EcrError {
         /// Where.
         repository: RepositoryRef,
     },
-    /// A KMS key that cannot be used.
-    Kms {
-        /// KMS's own error.
-        kms_error: &'static str,
-        /// What is wrong with it.
-        message: String,
-    },
     /// The repository has no policy.
     RepositoryPolicyNotFound(RepositoryRef),
     /// The repository has no lifecycle policy.
@@ -130,6 +123,12 @@ impl From<StoreError> for EcrError {
     }
 }
 
+impl From<crate::kms::KmsError> for EcrError {
+    fn from(error: crate::kms::KmsError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
 impl From<CredentialsError> for EcrError {
     fn from(error: CredentialsError) -> Self {
         Self::Credentials(error)
@@ -168,9 +167,6 @@ impl IntoAwsError for EcrError {
                     repository.registry.account
                 ),
             ),
-            Self::Kms { kms_error, message } => {
-                AwsError::new("KmsException", message).with("kmsError", kms_error.into())
-            }
             Self::RepositoryPolicyNotFound(repository) => AwsError::new(
                 "RepositoryPolicyNotFoundException",
                 format!(
@@ -356,9 +352,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
         RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
-        RegistryError::TemplateKmsKeyNotFound { .. } => {
-            new("KmsException").with("kmsError", "NotFoundException".into())
-        }
+        RegistryError::Kms { code, .. } => new("KmsException").with("kmsError", code.into()),
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

@@ -146,6 +146,7 @@ impl ImageFailure {
                 "ImageTagDoesNotMatchDigest",
                 "The given image tag does not point at the given image digest",
             ),
+            NoImage::Kms(reason) => Self::new(image_id, "KmsError", reason),
             NoImage::Inaccessible => Self::new(image_id, "ImageInaccessible", IMAGE_INACCESSIBLE),
         }
     }

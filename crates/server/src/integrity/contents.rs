@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use oci::{Algorithm, Digest};
-use store::blob::Encoding;
+use store::blob::{BlobReader, Encoding};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::StoredBlob;
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::finding::FindingKind;
 use crate::app::App;
 use crate::registry;
+use crate::registry::errors::RegistryError;
 
 /// How much of an object is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,18 @@ pub async fn examine(
     depth: Depth,
     throttle: Option<&mut Throttle>,
 ) -> Result<Option<Damage>, StoreError> {
-    match read(app, stored, digest, depth, throttle).await {
+    let reader = match registry::blobs::open(app, stored).await {
+        Ok(reader) => Ok(reader),
+        Err(RegistryError::Store(error)) => Err(error),
+        Err(other) => {
+            return Ok(Some(Damage { kind: FindingKind::KeyUnusable, detail: other.to_string() }));
+        }
+    };
+    let actual = match reader {
+        Ok(reader) => read(reader, stored, digest, depth, throttle).await,
+        Err(error) => Err(error),
+    };
+    match actual {
         Ok(actual) if actual.is_none_or(|actual| actual == *digest) => Ok(None),
         Ok(actual) => Ok(Some(Damage {
             kind: FindingKind::DigestMismatch,
@@ -94,13 +106,12 @@ fn kind_of(detail: &str) -> FindingKind {
 
 /// Reads what the depth asks for; the digest, if that was all.
 async fn read(
-    app: &App,
+    reader: BlobReader,
     stored: &StoredBlob,
     digest: &Digest,
     depth: Depth,
     mut throttle: Option<&mut Throttle>,
 ) -> Result<Option<Digest>, StoreError> {
-    let reader = registry::blobs::open(app, stored)?;
     let size = stored.size_bytes;
     if size == 0 {
         return reader.digest(digest.algorithm()).await.map(Some);

@@ -8,7 +8,8 @@ use store::tables::{images, pull_through_cache_rules, repositories, repository_b
 
 use super::check::Checker;
 use super::finding::{Finding, FindingKind};
-use crate::registry::pull::open_manifest;
+use crate::registry::encryption::open_manifest;
+use crate::registry::errors::RegistryError;
 use crate::registry::uploads::blob_scope;
 
 /// Rows of one kind of dangling reference that are told one by one.
@@ -177,13 +178,14 @@ impl Checker {
             finding.affected.push(affected.clone());
             finding
         };
-        let opened = open_manifest(&self.app, &spec.registry, &spec.name, &image.digest, &sealed);
+        let opened = open_manifest(&self.app, &spec.registry, &spec.name, &image.digest, &sealed).await;
         let manifest = match opened {
             Ok(manifest) => manifest,
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
                 return self.report(finding(FindingKind::DamagedManifest, error.to_string())).await;
             }
-            Err(error) => return Err(error),
+            Err(RegistryError::Store(error)) => return Err(error),
+            Err(other) => return self.report(finding(FindingKind::KeyUnusable, other.to_string())).await,
         };
         let actual = match image.digest.algorithm() {
             oci::Algorithm::Sha256 => Digest::sha256_of(&manifest),

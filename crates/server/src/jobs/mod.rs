@@ -3,11 +3,14 @@
 
 pub mod check_storage;
 pub(crate) mod collect_garbage;
+pub mod delete_kms_key;
 pub mod follow_subject;
 pub mod job;
 pub mod move_blob;
 pub mod preview_lifecycle_policy;
+pub mod reseal;
 pub mod restore_image;
+pub mod rotate_kms_key;
 pub mod run_lifecycle_policy;
 pub(crate) mod schedule_lifecycle;
 pub mod scrub_storage;
@@ -25,7 +28,7 @@ use crate::app::App;
 use crate::events;
 use crate::http::listener::stopped;
 use crate::start::Work;
-use crate::{nodes, replication};
+use crate::{nodes, replication, root_keys};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
@@ -34,6 +37,7 @@ const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
 const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 const SCRUB_EVERY: Duration = Duration::from_secs(60);
+const ROTATION_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
@@ -42,6 +46,9 @@ pub const JOBS: &[job::Entry] = &[
     job::Entry::of::<scrub_storage::ScrubStorage>(),
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
+    job::Entry::of::<delete_kms_key::DeleteKmsKey>(),
+    job::Entry::of::<rotate_kms_key::RotateKmsKey>(),
+    job::Entry::of::<reseal::Reseal>(),
     job::Entry::of::<restore_image::RestoreImage>(),
     job::Entry::of::<preview_lifecycle_policy::PreviewLifecyclePolicy>(),
     job::Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
@@ -59,6 +66,8 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(nodes::LOOK_EVERY);
+    let mut keys = interval(nodes::LOOK_EVERY);
+    let mut rotation = interval(ROTATION_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
@@ -67,6 +76,8 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,6 +89,8 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
             _ = pull_times.tick(), if is_all => ("storing pull times", app.pull_times.flush(&app.db).await),
             _ = last_uses.tick(), if is_all => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
+            _ = keys.tick() => ("following keys", app.refresh_keys().await),
+            _ = rotation.tick(), if is_all => ("rotating the root key", root_keys::rotate_if_due(&app).await),
             _ = pull_events.tick(), if is_all => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = followed_events.tick(), if is_all => {
                 ("forgetting events that were followed", events::forget_followed(&app).await)

@@ -14,8 +14,9 @@ use store::tables::removed_objects::{self, RemovedObject};
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::registry::errors::RegistryError;
 use crate::registry::part_ledger::CopyParts;
-use crate::registry::{self, storage_class};
+use crate::registry::{self, encryption, storage_class};
 
 /// A copy that is not in use after so long is given up: the longest layer takes that time at 1 MiB a second.
 const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -50,7 +51,7 @@ impl Job for MoveBlob {
         let object = state.object;
         let Some(Move { from, digest, to }) = self.begin(&app, object).await? else { return Ok(()) };
         let written = async {
-            let source = registry::blobs::open(&app, &from)?;
+            let source = registry::blobs::open(&app, &from).await?;
             let encoding = match to {
                 Tier::Standard => Encoding::Identity,
                 Tier::Archive => source.archive_encoding().await?,
@@ -58,13 +59,13 @@ impl Job for MoveBlob {
             let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
             let store = app.tier(to).of_scope(&from.scope);
             let stored_bytes = store.copy(source, &digest, state, key.clone(), encoding, ledger).await?;
-            Ok::<_, StoreError>((encoding, stored_bytes))
+            let data_key = encryption::wrap_as(&app, &from.data_key, from.object, &key, object).await?;
+            Ok::<_, RegistryError>((encoding, stored_bytes, data_key))
         };
         let is_in_use = match written.await {
-            Ok((encoding, stored_bytes)) => {
-                let data_key = app.service_key.wrap_data_key(&key, object);
+            Ok((encoding, stored_bytes, data_key)) => {
                 let copy = StoredBlob { object, data_key, tier: to, encoding, stored_bytes, ..from.clone() };
-                self.take_into_use(&app, from, copy).await
+                self.take_into_use(&app, from, copy).await.map_err(RegistryError::from)
             }
             Err(error) => Err(error),
         };
@@ -73,7 +74,10 @@ impl Job for MoveBlob {
             Ok(false) => Ok(self.give_up(&app).await?),
             Err(error) => {
                 self.give_up(&app).await?;
-                Err(error.into())
+                Err(match error {
+                    RegistryError::Store(error) => error.into(),
+                    other => JobError::Failed(other.to_string()),
+                })
             }
         }
     }

@@ -2,13 +2,15 @@
 
 use oci::{Digest, RepositoryName};
 use store::blob::BlobReader;
-use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
+use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
+use super::encryption::{self, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::repositories::require;
 use super::settings;
@@ -21,12 +23,22 @@ pub async fn find(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<RepositoryBlob, RegistryError> {
+    look_up(app, registry, name, digest).await.map(|(_, blob)| blob)
+}
+
+async fn look_up(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<(Repository, RepositoryBlob), RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     app.db
         .read_point(move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
-            repository_blobs::find(tx, repository.id, &digest)?
-                .ok_or_else(|| RegistryError::LayerNotFound(place.clone(), digest))
+            let blob = repository_blobs::find(tx, repository.id, &digest)?
+                .ok_or_else(|| RegistryError::LayerNotFound(place.clone(), digest))?;
+            Ok((repository, blob))
         })
         .await
 }
@@ -38,7 +50,8 @@ pub async fn find_readable(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<RepositoryBlob, RegistryError> {
-    let blob = find(app, registry, name, digest).await?;
+    let (repository, blob) = look_up(app, registry, name, digest).await?;
+    encryption::require(app, &repository, Use::Pull).await?;
     if blob.is_archived() {
         return Err(RegistryError::LayerArchived(
             RepositoryRef { registry: registry.clone(), name: name.clone() },
@@ -50,10 +63,10 @@ pub async fn find_readable(
 
 /// Opens a blob's bytes for reading, wherever they are. Whether they are there may show only with
 /// [`BlobStream::begin`](store::blob::BlobStream::begin).
-pub fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, StoreError> {
-    let key = app.service_key.unwrap_data_key(&blob.data_key, blob.object)?;
+pub async fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, RegistryError> {
+    let key = encryption::unwrap_data_key(app, &blob.data_key, blob.object).await?;
     let stored = (blob.encoding, blob.stored_bytes);
-    app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, key, stored, blob.size_bytes)
+    Ok(app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, key, stored, blob.size_bytes)?)
 }
 
 /// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is
@@ -67,11 +80,13 @@ pub async fn mount(
     if_absent: IfAbsent,
     cause: &Cause,
 ) -> Result<bool, RegistryError> {
+    let encryption =
+        encryption::for_push(app, registry, &to, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let registry = registry.clone();
     let cause = cause.clone();
     app.db
         .write(move |tx| {
-            let target = require_for_push(tx, &registry, &to, if_absent, &cause)?;
+            let target = require_for_push(tx, &registry, &to, if_absent, &encryption, &cause)?;
             if !settings::is_blob_mounting_enabled(tx, &registry)? {
                 return Ok(false);
             }

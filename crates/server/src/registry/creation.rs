@@ -12,6 +12,7 @@ use store::tables::repositories::{self, NewRepository, Repository, TagMutability
 use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 
 use super::changes::{self, Cause, Change};
+use super::encryption::{self, Encryption};
 use super::errors::RegistryError;
 use super::quotas;
 use super::repositories::{not_found, require};
@@ -45,31 +46,35 @@ pub enum IfAbsent {
 /// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
 /// (replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
 ///
-/// Fails with [`RegistryError::TemplateKmsKeyNotFound`] if the template wants a KMS key, which this server has none of,
-/// and with [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
+/// `encryption` is what [`encryption::for_push`](super::encryption::for_push) found out before the transaction. Fails with
+/// [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
 pub fn create_automatically(
     tx: &mut dyn Tx,
     registry: &RegistryId,
     name: &RepositoryName,
     scenario: Scenario,
+    encryption: &Encryption,
     quota: u64,
     cause: &Cause,
 ) -> Result<Creation, RegistryError> {
     if let Some(existing) = repositories::find(tx, registry, name)? {
+        encryption.require_of(&existing)?;
         return Ok(Creation::Existing(existing));
     }
     let template = creation_templates::find_for(tx, registry, name, scenario)?;
     if template.is_none() && scenario == Scenario::CreateOnPush {
         return Ok(Creation::NotCovered);
     }
-    let new = new_repository(registry, name, template.as_ref(), cause.at_ms)?;
+    let new = new_repository(registry, name, template.as_ref(), encryption, cause.at_ms)?;
     let Some(created) = repositories::insert(tx, &new)? else {
         let existing = repositories::find(tx, registry, name)?.ok_or_else(|| {
             StoreError::new(StoreErrorKind::Conflict, format!("repository {name} was taken and is gone again"))
         })?;
+        encryption.require_of(&existing)?;
         return Ok(Creation::Existing(existing));
     };
     quotas::require_room_for_inserted(tx, registry, quota)?;
+    encryption::make_grants(tx, &created)?;
     if let Some(template) = &template {
         // ECR takes these rights from the template's custom role, because its own service role only creates
         // repositories. Wharf asks no other service for them, so tags and policies work without a role.
@@ -93,10 +98,15 @@ pub fn require_for_push(
     registry: &RegistryId,
     name: &RepositoryName,
     if_absent: IfAbsent,
+    encryption: &Encryption,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    let IfAbsent::Create { repository_quota } = if_absent else { return require(tx, registry, name) };
-    match create_automatically(tx, registry, name, Scenario::CreateOnPush, repository_quota, cause)? {
+    let IfAbsent::Create { repository_quota } = if_absent else {
+        let repository = require(tx, registry, name)?;
+        encryption.require_of(&repository)?;
+        return Ok(repository);
+    };
+    match create_automatically(tx, registry, name, Scenario::CreateOnPush, encryption, repository_quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, name)),
     }
@@ -111,6 +121,7 @@ fn new_repository(
     registry: &RegistryId,
     name: &RepositoryName,
     template: Option<&CreationTemplate>,
+    encryption: &Encryption,
     now_ms: i64,
 ) -> Result<NewRepository, RegistryError> {
     let defaults = NewRepository {
@@ -120,13 +131,17 @@ fn new_repository(
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
-        kms_key: None,
+        encryption_type: encryption.encryption_type.clone(),
+        kms_key: encryption.kms_key(),
     };
-    let Some(template) = template else { return Ok(defaults) };
-    if template.encryption_type != defaults.encryption_type {
-        let key = template.kms_key.clone().unwrap_or_else(|| "alias/aws/ecr".to_owned());
-        return Err(RegistryError::TemplateKmsKeyNotFound { prefix: template.prefix.clone(), key });
+    let Some(template) = template else {
+        return Ok(NewRepository { encryption_type: encryption::AES256.to_owned(), kms_key: None, ..defaults });
+    };
+    if template.encryption_type != defaults.encryption_type
+        || (template.kms_key.is_some() && template.kms_key != defaults.kms_key)
+    {
+        let text = format!("the creation template {} has changed in the middle of a push", template.prefix);
+        return Err(StoreError::new(StoreErrorKind::Busy, text).into());
     }
     Ok(NewRepository {
         tag_mutability: template.tag_mutability,

@@ -1,6 +1,6 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
-use oci::{Digest, ManifestError, RepositoryName, RepositoryPrefix, Tag};
+use oci::{Digest, ManifestError, RepositoryName, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
@@ -94,12 +94,12 @@ pub enum RegistryError {
     ImageProtected(Protected),
     /// The repository, or an image in it, is protected from deletion.
     RepositoryProtected(RepositoryRef, Protected),
-    /// A creation template names a KMS key that cannot be used.
-    TemplateKmsKeyNotFound {
-        /// The template's prefix.
-        prefix: RepositoryPrefix,
-        /// The key.
-        key: String,
+    /// The KMS key of a repository cannot be used.
+    Kms {
+        /// KMS's own error.
+        code: &'static str,
+        /// What is wrong with the key.
+        message: String,
     },
     /// A registry may have so many repositories.
     TooManyRepositories(RegistryId, u64),
@@ -237,10 +237,7 @@ impl std::fmt::Display for RegistryError {
             Self::TooManyTagsOnImage(quota) => {
                 write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
             }
-            Self::TemplateKmsKeyNotFound { prefix, key } => write!(
-                f,
-                "The KMS key '{key}' of the repository creation template with prefix '{prefix}' does not exist: this server has no KMS. Use encryptionType AES256 in the template"
-            ),
+            Self::Kms { message, .. } => f.write_str(message),
             Self::Store(error) => write!(f, "{error}"),
         }
     }

@@ -10,6 +10,7 @@ use store::tables::{image_tags, images};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{self, Creation};
+use super::encryption::Encryption;
 use super::errors::{RegistryError, RepositoryRef};
 use super::push;
 use crate::app::App;
@@ -25,14 +26,15 @@ impl UpstreamImage {
     /// Of a manifest whose digest is known to be this one.
     pub fn new(
         app: &App,
+        encryption: &Encryption,
         place: &RepositoryRef,
         digest: Digest,
         manifest: Manifest,
         bytes: &[u8],
         cause: &Cause,
-    ) -> Self {
-        let new = push::new_image(app, place, digest, &manifest, bytes, cause.at_ms);
-        Self { manifest, new }
+    ) -> Result<Self, RegistryError> {
+        let new = push::new_image(app, encryption, place, digest, &manifest, bytes, cause.at_ms)?;
+        Ok(Self { manifest, new })
     }
 
     /// What it names.
@@ -47,7 +49,7 @@ impl UpstreamImage {
 }
 
 /// Images that come together: those of a list before the list.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Import {
     /// Where to.
     pub place: RepositoryRef,
@@ -59,6 +61,8 @@ pub struct Import {
     pub tag: Option<Tag>,
     /// Whether the repository may be made.
     pub may_create: bool,
+    /// How the manifests were sealed.
+    pub encryption: Encryption,
     /// How many repositories the registry may have.
     pub repository_quota: u64,
     /// How many tags an image may have.
@@ -72,7 +76,10 @@ pub struct Import {
 pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
     let RepositoryRef { registry, name } = &import.place;
     let repository = match repositories::find(tx, registry, name)? {
-        Some(repository) => repository,
+        Some(repository) => {
+            import.encryption.require_of(&repository)?;
+            repository
+        }
         None if import.may_create => create(tx, import)?,
         None => return Err(RegistryError::RepositoryNotFound(import.place.clone())),
     };
@@ -125,7 +132,8 @@ fn give_tag(
 fn create(tx: &mut dyn Tx, import: &Import) -> Result<Repository, RegistryError> {
     let RepositoryRef { registry, name } = &import.place;
     let scenario = Scenario::PullThroughCache;
-    match creation::create_automatically(tx, registry, name, scenario, import.repository_quota, &import.cause)? {
+    let (encryption, quota) = (&import.encryption, import.repository_quota);
+    match creation::create_automatically(tx, registry, name, scenario, encryption, quota, &import.cause)? {
         Creation::Created(repository) | Creation::Existing(repository) => Ok(repository),
         Creation::NotCovered => Err(RegistryError::RepositoryNotFound(import.place.clone())),
     }

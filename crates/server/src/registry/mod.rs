@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod changes;
 pub mod creation;
 pub mod delete;
+pub mod encryption;
 pub mod errors;
 pub mod import;
 pub mod lifecycle;

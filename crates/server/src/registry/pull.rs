@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::{Digest, Reference, RepositoryName, Tag};
-use store::blob::open_small;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::registry_id::RegistryId;
 
+use super::encryption::{self, Use};
 use super::errors::RegistryError;
-use super::push::{MANIFEST_PURPOSE, manifest_context};
 use super::repositories::require;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -57,7 +56,7 @@ pub struct PulledImage {
 }
 
 /// Why one image of several cannot be had (ECR: `ImageFailureCode`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoImage {
     /// There is none.
     NotFound,
@@ -65,6 +64,8 @@ pub enum NoImage {
     TagDoesNotMatchDigest,
     /// It is archived, or on its way back.
     Inaccessible,
+    /// The KMS key that it is encrypted with cannot be used; says why.
+    Kms(String),
 }
 
 /// Where a manifest's bytes are found.
@@ -118,7 +119,7 @@ pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Op
 pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
     let ImageQuery { registry, repository, selector } = query.clone();
     let node = Arc::clone(app);
-    let (image, stored) = app
+    let (repository, image, stored) = app
         .db
         .read_point(move |tx| {
             let repository = require(tx, &registry, &repository)?;
@@ -127,35 +128,19 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
                 return Err(RegistryError::ImageInaccessible);
             }
             if let Some(manifest) = node.shared_manifests.find(&image.digest) {
-                return Ok((image, Stored::InUse(manifest)));
+                return Ok((repository, image, Stored::InUse(manifest)));
             }
             let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
-            Ok::<_, RegistryError>((image, Stored::Sealed(sealed)))
+            Ok::<_, RegistryError>((repository, image, Stored::Sealed(sealed)))
         })
         .await?;
+    encryption::require(app, &repository, Use::Pull).await?;
     let sealed = match stored {
         Stored::InUse(manifest) => return Ok(PulledImage { image, manifest }),
         Stored::Sealed(sealed) => sealed,
     };
-    let manifest = open_manifest(app, &query.registry, &query.repository, &image.digest, &sealed)?;
+    let (registry, name) = (&query.registry, &query.repository);
+    let manifest = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
     let manifest = app.shared_manifests.share(image.digest, manifest);
     Ok(PulledImage { image, manifest })
-}
-
-/// Decrypts a manifest as it is stored.
-pub fn open_manifest(
-    app: &App,
-    registry: &RegistryId,
-    repository: &RepositoryName,
-    digest: &Digest,
-    sealed: &[u8],
-) -> Result<Vec<u8>, StoreError> {
-    let context = manifest_context(registry, repository, digest);
-    open_small(&app.service_key, MANIFEST_PURPOSE, &context, sealed).map_err(|error| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("manifest {digest} of repository {repository} cannot be decrypted"),
-        )
-        .with_source(error)
-    })
 }

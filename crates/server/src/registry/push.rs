@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
-use store::blob::seal_small;
 use store::db::Tx;
+use store::tables::creation_templates::Scenario;
 use store::tables::images::{ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
@@ -12,13 +12,15 @@ use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
+use super::encryption::{self, Encryption};
 use super::errors::{RegistryError, RepositoryRef};
 use super::quotas;
 use super::repositories::{order, reference};
 use super::storage_class;
 use crate::app::App;
 
-pub(super) const MANIFEST_PURPOSE: &str = "image manifest";
+/// What manifests are sealed for; their context is [`manifest_context`].
+pub const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ pub struct Pushed {
 }
 
 /// What binds a sealed manifest to its place.
-pub(super) fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
+pub fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
     format!("{registry}/{repository}@{digest}").into_bytes()
 }
 
@@ -88,11 +90,15 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
     };
     let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
-    let new = new_image(app, &place, digest, &manifest, &push.manifest, push.cause.at_ms);
+    let may_create = push.if_absent != IfAbsent::Refuse;
+    let encryption =
+        encryption::for_push(app, &push.registry, &push.repository, may_create, Scenario::CreateOnPush).await?;
+    let new = new_image(app, &encryption, &place, digest, &manifest, &push.manifest, push.cause.at_ms)?;
     quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
     let tags_per_image = app.quotas.tags_per_image;
     let order = order(&push.registry, &push.repository);
-    app.db.write_in_order(&order, move |tx| store_image(tx, &push, &manifest, &new, tags_per_image)).await?;
+    let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
+    app.db.write_in_order(&order, stored).await?;
     // What follows from a push need not wait for the worker's next look.
     app.wake_jobs.wake();
     Ok(pushed)
@@ -101,14 +107,14 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
 /// What is stored of an image.
 pub(super) fn new_image(
     app: &App,
+    encryption: &Encryption,
     place: &RepositoryRef,
     digest: Digest,
     manifest: &Manifest,
     bytes: &[u8],
     pushed_at_ms: i64,
-) -> NewImage {
-    let context = manifest_context(&place.registry, &place.name, &digest);
-    NewImage {
+) -> Result<NewImage, RegistryError> {
+    Ok(NewImage {
         digest,
         media_type: manifest.media_type.to_string(),
         artifact_media_type: manifest.artifact_media_type().map(str::to_owned),
@@ -117,19 +123,20 @@ pub(super) fn new_image(
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
         size_bytes: manifest.image_size_bytes(),
         manifest_bytes: bytes.len() as u64,
-        sealed_manifest: seal_small(&app.service_key, MANIFEST_PURPOSE, &context, bytes),
+        sealed_manifest: encryption.seal_manifest(app, &place.registry, &place.name, &digest, bytes)?,
         pushed_at_ms,
-    }
+    })
 }
 
 fn store_image(
     tx: &mut dyn Tx,
     push: &Push,
+    encryption: &Encryption,
     manifest: &Manifest,
     new: &NewImage,
     tags_per_image: u64,
 ) -> Result<(), RegistryError> {
-    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, &push.cause)?;
+    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, encryption, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let tagged = match &push.tag {
         Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,

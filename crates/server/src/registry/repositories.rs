@@ -9,6 +9,7 @@ use store::tables::{blobs, deleted_images, image_tags, images, repository_blobs,
 
 use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
+use super::encryption;
 use super::errors::{RegistryError, RepositoryRef};
 use super::protection::Protections;
 use super::{quotas, storage_class};
@@ -52,6 +53,7 @@ pub fn create(
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;
     }
+    encryption::make_grants(tx, &created)?;
     changes::note(tx, cause, &created, &Change::RepositoryCreated)?;
     Ok(created)
 }
@@ -86,6 +88,7 @@ pub fn delete(
     blobs::release_all_of(tx, repository.id)?;
     repository_blobs::delete_all(tx, repository.id)?;
     storage_class::check_blobs(tx, &archived_elsewhere, deletion.cause.at_ms)?;
+    encryption::retire_grants(tx, &repository)?;
     repositories::delete(tx, repository.id)?;
     changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)

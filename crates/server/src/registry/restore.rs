@@ -149,8 +149,8 @@ fn plan(
         at += 1;
         if image.encryption_scope() != repository.encryption_scope() {
             return Ok(Err(NotRestored::OtherEncryption {
-                image: image.encryption_scope().to_owned(),
-                repository: repository.encryption_scope().to_owned(),
+                image: image.encryption_scope(),
+                repository: repository.encryption_scope(),
             }));
         }
         for child in deleted_images::children(tx, image.id)? {

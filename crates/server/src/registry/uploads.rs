@@ -12,6 +12,7 @@ use store::blob::{Follower, ObjectId, SharedSession, UploadState, UploadWriter, 
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope};
+use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories::Repository;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
+use super::encryption::{self, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::part_ledger::UploadParts;
 use super::repositories::{reference, require};
@@ -31,7 +33,8 @@ use crate::app::App;
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// What is left of a session's time must be enough for a transaction that waits for its turn.
 const SPARE_MARGIN_MS: i64 = 60 * 60 * 1000;
-const STATE_PURPOSE: &str = "layer upload state";
+/// What the states of uploads are sealed for; their context is the upload's id.
+pub const STATE_PURPOSE: &str = "layer upload state";
 
 /// Uploads that a request of this node is writing.
 #[derive(Clone, Default)]
@@ -57,14 +60,11 @@ impl Drop for UploadLock {
 
 /// Where copies of this repository's blobs are shared.
 pub fn blob_scope(repository: &Repository) -> BlobScope {
-    BlobScope {
-        region: repository.spec.registry.region.to_string(),
-        encryption: repository.encryption_scope().to_owned(),
-    }
+    BlobScope { region: repository.spec.registry.region.to_string(), encryption: repository.encryption_scope() }
 }
 
 fn seal_state(app: &App, id: Uuid, state: &UploadState) -> Vec<u8> {
-    seal_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &state.to_bytes())
+    seal_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &state.to_bytes())
 }
 
 /// Begins an upload.
@@ -77,13 +77,15 @@ pub async fn begin(
 ) -> Result<Upload, RegistryError> {
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
+    let encryption =
+        encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let (state, key) = app.blobs.begin();
     let id = Uuid::new_v4();
     let upload = Upload {
         id,
         repository_id: 0,
         object: state.object,
-        data_key: app.service_key.wrap_data_key(&key, state.object),
+        data_key: encryption.wrap_data_key(app, &key, state.object)?,
         sealed_state: seal_state(app, id, &state),
         received_bytes: 0,
         part_count: 0,
@@ -97,7 +99,7 @@ pub async fn begin(
     };
     app.db
         .write(move |tx| {
-            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &cause)?;
+            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &encryption, &cause)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)
@@ -188,12 +190,13 @@ pub async fn open(
 ) -> Result<UploadSession, RegistryError> {
     let lock = app.upload_locks.acquire(id)?;
     let (repository, upload, spare) = claim(app, registry, name, id).await?;
-    let state = open_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
+    let state = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
         })?;
-    let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+    encryption::require(app, &repository, Use::Push).await?;
+    let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
     let session = spare.map(|spare| SharedSession {
         spare,
         multipart: upload.multipart.clone(),
@@ -280,14 +283,14 @@ impl UploadSession {
         let finished = writer.finish().await?;
         let now_ms = app.now_ms();
         if finished.object != upload.object {
-            let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
-            upload.data_key = app.service_key.wrap_data_key(&key, finished.object);
+            let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
+            upload.data_key = encryption::wrap_as(app, &upload.data_key, upload.object, &key, finished.object).await?;
             upload.object = finished.object;
         }
         let actual = match claimed.algorithm() {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
-                let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+                let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
                 let store = app.blobs.of_scope(&blob_scope(&repository));
                 store.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
             }
@@ -344,17 +347,19 @@ fn store_blob(
     size_bytes: u64,
     now_ms: i64,
 ) -> Result<(), RegistryError> {
-    if !uploads::delete(tx, upload.id, upload.epoch, now_ms)? {
+    let Some((object, stored_key)) = uploads::finish(tx, upload.id, upload.epoch, now_ms)? else {
         return Err(lost(tx, repository, upload)?);
-    }
+    };
+    // The stored key may have been wrapped anew since the upload was read; that of another object was wrapped just now.
+    let data_key = if object == upload.object { &stored_key } else { &upload.data_key };
     let scope = blob_scope(repository);
-    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;
+    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, data_key, now_ms)?;
     let blob_id = match replaced {
         Some(id) => {
             storage_class::blob_is_back(tx, id, now_ms)?;
             id
         }
-        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, &upload.data_key, now_ms)?,
+        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, data_key, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {
         blobs::release(tx, blob_id)?;

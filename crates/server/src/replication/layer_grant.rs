@@ -44,13 +44,13 @@ pub fn issue(app: &App, arrival: &Arrival, digest: Digest) -> String {
         expires_at_ms: app.now_ms() + LIFETIME_MS,
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
-    format!("{PATH_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.service_key, PURPOSE, &[], &claims)))
+    format!("{PATH_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims)))
 }
 
 /// Reads what follows [`PATH_PREFIX`] in a request's path; none if it is not ours, or no longer good.
 pub fn verify(app: &App, sealed: &str) -> Option<(Arrival, Digest)> {
     let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-    let claims = open_small(&app.service_key, PURPOSE, &[], &sealed).ok()?;
+    let claims = open_small(&app.key_ring, PURPOSE, &[], &sealed).ok()?;
     let claims: Claims = serde_json::from_slice(&claims).ok()?;
     let arrival = Arrival {
         source: claims.source,

@@ -17,7 +17,7 @@ pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &St
     let upload = session.upload().id;
     let copied = async {
         if layer.size_bytes > 0 {
-            let mut stream = blobs::open(app, layer)?.stream(0, layer.size_bytes - 1);
+            let mut stream = blobs::open(app, layer).await?.stream(0, layer.size_bytes - 1);
             while let Some(bytes) = poll_fn(|cx| stream.poll_next(cx)).await {
                 session.write(bytes?).await?;
             }

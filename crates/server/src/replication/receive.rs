@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::{self, Creation, IfAbsent};
 use crate::registry::delete::{self, Deletion};
+use crate::registry::encryption::{self, Encryption};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::push::{self, Face, Push};
@@ -75,10 +76,12 @@ pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Resul
         require(app, arrival, "ecr:CreateRepository")?;
         tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
+    let Arrival { registry, repository, .. } = arrival;
+    let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
     app.db
         .write(move |tx| {
-            let repository = find_or_create(tx, &arrival, quota, &cause)?;
+            let repository = find_or_create(tx, &arrival, &encryption, quota, &cause)?;
             let scope = blob_scope(&repository);
             let mut missing = Vec::new();
             for digest in &layers {
@@ -103,9 +106,15 @@ fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveErro
         .map_err(ReceiveError::Denied)
 }
 
-fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, quota: u64, cause: &Cause) -> Result<Repository, RegistryError> {
+fn find_or_create(
+    tx: &mut dyn Tx,
+    arrival: &Arrival,
+    encryption: &Encryption,
+    quota: u64,
+    cause: &Cause,
+) -> Result<Repository, RegistryError> {
     let Arrival { registry, repository, .. } = arrival;
-    match creation::create_automatically(tx, registry, repository, Scenario::Replication, quota, cause)? {
+    match creation::create_automatically(tx, registry, repository, Scenario::Replication, encryption, quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, repository)),
     }

@@ -275,7 +275,7 @@ impl Remote {
         let stream = match size_bytes {
             0 => None,
             _ => {
-                let mut stream = blobs::open(app, layer)?.stream(0, size_bytes - 1);
+                let mut stream = blobs::open(app, layer).await?.stream(0, size_bytes - 1);
                 stream.begin().await?;
                 Some(stream)
             }

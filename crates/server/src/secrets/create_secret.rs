@@ -100,7 +100,7 @@ impl Operation for CreateSecret {
     }
 
     async fn run(call: &Call<'_>, Checked { secret, version }: Checked) -> Result<Output, SecretsError> {
-        let key = call.app().service_key.clone();
+        let key = call.app().key_ring.clone();
         let now_ms = call.app().now_ms();
         let created = call.app().db.write(move |tx| {
             let secret = match secrets::insert(tx, &secret)? {
@@ -120,7 +120,7 @@ impl Operation for CreateSecret {
 /// The secret that has the name already: the same request again is answered as the first time.
 fn existing(
     tx: &mut dyn store::db::Tx,
-    key: &store::blob::ServiceKey,
+    key: &store::blob::KeyRing,
     secret: &Secret,
     version: Option<&NewVersion>,
 ) -> Result<Secret, SecretsError> {

@@ -108,7 +108,7 @@ pub async fn read(
     version_id: Option<String>,
     stage: Option<String>,
 ) -> Result<Output, SecretsError> {
-    let key = app.service_key.clone();
+    let key = app.key_ring.clone();
     let found = app.db.read(move |tx| {
         let secret = constraints::require_live(tx, &id)?;
         let (version, value) = versions::read(tx, &key, &secret, version_id.as_deref(), stage.as_deref())?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use store::blob::ServiceKey;
+use store::blob::KeyRing;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use zeroize::Zeroizing;
@@ -67,7 +67,7 @@ pub async fn read_for_pull_through(
     arn: &str,
 ) -> Result<UpstreamCredential, SecretProblem> {
     let id = constraints::arn(arn).filter(|id| id.registry == *registry).ok_or(SecretProblem::NotFound)?;
-    let key: ServiceKey = app.service_key.clone();
+    let key: KeyRing = app.key_ring.clone();
     let read = app.db.read(move |tx| {
         let secret = constraints::require(tx, &id)?;
         if secret.purge_at_ms.is_some() {

@@ -68,7 +68,7 @@ impl Operation for PutSecretValue {
     }
 
     async fn run(call: &Call<'_>, Checked { id, version }: Checked) -> Result<Output, SecretsError> {
-        let (key, now_ms) = (call.app().service_key.clone(), call.app().now_ms());
+        let (key, now_ms) = (call.app().key_ring.clone(), call.app().now_ms());
         let put = call.app().db.write(move |tx| {
             let secret = constraints::require_live(tx, &id)?;
             let version_stages = versions::put(tx, &key, &secret, &version, now_ms)?;

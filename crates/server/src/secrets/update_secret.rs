@@ -65,7 +65,7 @@ impl Operation for UpdateSecret {
     }
 
     async fn run(call: &Call<'_>, Checked { id, description, version }: Checked) -> Result<Output, SecretsError> {
-        let (key, now_ms) = (call.app().service_key.clone(), call.app().now_ms());
+        let (key, now_ms) = (call.app().key_ring.clone(), call.app().now_ms());
         let updated = call.app().db.write(move |tx| {
             let secret = constraints::require_live(tx, &id)?;
             if let Some(version) = &version {

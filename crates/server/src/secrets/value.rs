@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, de};
-use store::blob::{ServiceKey, open_small, seal_small};
+use store::blob::{KeyRing, open_small, seal_small};
 use store::error::{StoreError, StoreErrorKind};
 use zeroize::Zeroizing;
 
@@ -13,7 +13,8 @@ use super::errors::SecretsError;
 
 /// Most bytes of a value (model: `SecretString`, `SecretBinary`).
 const MAX_BYTES: usize = 65_536;
-const PURPOSE: &str = "secret value";
+/// What values are sealed for; their context is [`context`].
+pub const PURPOSE: &str = "secret value";
 /// First byte of what is sealed.
 const TEXT: u8 = b's';
 const BINARY: u8 = b'b';
@@ -84,12 +85,12 @@ impl SecretValue {
     }
 
     /// Encrypted, bound to the version that it is the value of.
-    pub fn seal(&self, key: &ServiceKey, arn: &str, version_id: &str) -> Vec<u8> {
+    pub fn seal(&self, key: &KeyRing, arn: &str, version_id: &str) -> Vec<u8> {
         seal_small(key, PURPOSE, &context(arn, version_id), &self.marked)
     }
 
     /// Undoes [`seal`](Self::seal).
-    pub fn open(key: &ServiceKey, arn: &str, version_id: &str, sealed: &[u8]) -> Result<Self, StoreError> {
+    pub fn open(key: &KeyRing, arn: &str, version_id: &str, sealed: &[u8]) -> Result<Self, StoreError> {
         let marked = Zeroizing::new(open_small(key, PURPOSE, &context(arn, version_id), sealed)?);
         match marked.first() {
             Some(&(TEXT | BINARY)) => Ok(Self { marked }),
@@ -98,12 +99,15 @@ impl SecretValue {
     }
 }
 
-fn context(arn: &str, version_id: &str) -> Vec<u8> {
+/// What binds a sealed value to its version.
+pub fn context(arn: &str, version_id: &str) -> Vec<u8> {
     format!("{arn}/{version_id}").into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use store::blob::RootKey;
+
     use super::*;
 
     fn hidden(text: &str) -> HiddenText {
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn values_come_back_where_they_belong_and_are_never_printed() {
-        let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
+        let key = KeyRing::new([(1, RootKey::generate())].into(), 1).expect("a ring");
         let text = SecretValue::from_members(Some(hidden("geheim")), None).expect("valid").expect("given");
         let binary = SecretValue::from_members(None, Some(hidden("AAH/"))).expect("valid").expect("given");
         assert_eq!((text.text(), text.binary()), (Some("geheim"), None));

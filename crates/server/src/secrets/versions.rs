@@ -1,6 +1,6 @@
 //! Which stages the versions of a secret have: pure rules, and storing what they change.
 
-use store::blob::ServiceKey;
+use store::blob::KeyRing;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::secret_versions::{self, SecretVersion};
@@ -98,7 +98,7 @@ pub struct NewVersion {
 /// secret is always the current one. Returns the version's stages.
 pub fn put(
     tx: &mut dyn Tx,
-    key: &ServiceKey,
+    key: &KeyRing,
     secret: &Secret,
     new: &NewVersion,
     now_ms: i64,
@@ -126,7 +126,7 @@ pub fn put(
 }
 
 /// The value of a version that is there.
-pub fn open(tx: &mut dyn Tx, key: &ServiceKey, secret: &Secret, version_id: &str) -> Result<SecretValue, SecretsError> {
+pub fn open(tx: &mut dyn Tx, key: &KeyRing, secret: &Secret, version_id: &str) -> Result<SecretValue, SecretsError> {
     let sealed = secret_versions::find_sealed(tx, secret.id, version_id)?;
     let sealed = sealed.ok_or_else(|| SecretsError::VersionNotFound(format!("VersionId: {version_id}")))?;
     Ok(SecretValue::open(key, &secret.arn(), version_id, &sealed)?)
@@ -135,7 +135,7 @@ pub fn open(tx: &mut dyn Tx, key: &ServiceKey, secret: &Secret, version_id: &str
 /// The version that a request means, with its value: by its id, by a stage, or the current one.
 pub fn read(
     tx: &mut dyn Tx,
-    key: &ServiceKey,
+    key: &KeyRing,
     secret: &Secret,
     version_id: Option<&str>,
     stage: Option<&str>,

@@ -9,7 +9,7 @@ use super::test_server::TestServer;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Entry};
 use crate::http::route::V2Route;
-use crate::{cloudtrail, ecr, iam_api, secrets, sts, wharf_api};
+use crate::{cloudtrail, ecr, iam_api, kms, secrets, sts, wharf_api};
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -84,6 +84,7 @@ fn wharf_input() -> Value {
         "imageManifest": "",
         "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
         "ids": [1],
+        "number": 1,
     })
 }
 
@@ -97,6 +98,30 @@ fn secrets_input() -> Value {
         "MoveToVersionId": "11111111-1111-1111-1111-111111111111",
         "ResourcePolicy": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}}"#,
         "Tags": [{"Key": "k", "Value": "v"}],
+        "TagKeys": ["k"],
+    })
+}
+
+/// Members that together make a valid input of every operation of KMS.
+fn kms_input() -> Value {
+    const KEY: &str = "11111111-1111-1111-1111-111111111111";
+    const ROLE: &str = "arn:aws:iam::123456789012:role/role";
+    json!({
+        "KeyId": KEY,
+        "TargetKeyId": KEY,
+        "SourceKeyId": KEY,
+        "DestinationKeyId": KEY,
+        "AliasName": "alias/a",
+        "Description": "",
+        "Policy": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "kms:*", "Resource": "*"}}"#,
+        "Plaintext": "YQ==",
+        "CiphertextBlob": "YQ==",
+        "NumberOfBytes": 1,
+        "GranteePrincipal": ROLE,
+        "RetiringPrincipal": ROLE,
+        "Operations": ["Decrypt"],
+        "GrantId": "0".repeat(64),
+        "Tags": [{"TagKey": "k", "TagValue": "v"}],
         "TagKeys": ["k"],
     })
 }
@@ -178,6 +203,7 @@ async fn every_operation() {
     for (service, entries) in [
         ("ecr", &[ecr::OPERATIONS][..]),
         ("secretsmanager", &[secrets::OPERATIONS]),
+        ("kms", &[kms::OPERATIONS]),
         ("wharf", &[wharf_api::OPERATIONS]),
         ("cloudtrail", &[cloudtrail::OPERATIONS]),
         ("iam", iam_api::OPERATIONS),
@@ -186,6 +212,7 @@ async fn every_operation() {
         let server = TestServer::start().await;
         let input = |name: &str| match service {
             "ecr" => ecr_special_input(name).unwrap_or_else(ecr_input),
+            "kms" => kms_input(),
             "secretsmanager" => secrets_special_input(name).unwrap_or_else(secrets_input),
             "wharf" => wharf_input(),
             "cloudtrail" => json!({}),

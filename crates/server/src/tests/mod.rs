@@ -6,5 +6,6 @@ mod lifecycle_properties;
 mod lifecycle_scale;
 mod protection;
 mod restore_window;
+mod root_keys;
 pub mod test_app;
 mod test_server;

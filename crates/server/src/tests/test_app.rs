@@ -25,6 +25,7 @@ use crate::clock::ManualClock;
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
 use crate::nodes::Membership;
+use crate::root_keys::{Outer, RootKeys};
 use crate::sts::web_identity::{Issuers, SourceConfig};
 
 /// 2026-01-01T00:00:00Z.
@@ -63,12 +64,16 @@ impl TestApp {
         let clock = Arc::new(ManualClock::new(START_MS));
         let audit = crate::config::AuditConfig::default().settings().expect("good defaults");
         let db = tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database");
+        let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
+        let (root_keys, key_ring) = RootKeys::open(&db, outer, Vec::new(), START_MS).await.expect("made");
         let app = Arc::new(App {
             membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
             db,
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
             archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
-            service_key: ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"),
+            key_ring,
+            root_keys,
+            kms_keys: crate::kms::loaded::LoadedKeys::default(),
             clock: clock.clone(),
             accounts: Accounts::new(vec![root(ACCOUNT), root(OTHER_ACCOUNT)], regions),
             hosts: Hosts { domains: Vec::new(), public_url: None, is_tls: false },
@@ -193,7 +198,7 @@ pub async fn insert_user(app: &App, account_id: &str, name: &str, policy: Option
     let key = AccessKey {
         id: id.clone(),
         user_id: entity.id.clone(),
-        sealed_secret: seal_small(&app.service_key, SECRET_PURPOSE, id.as_bytes(), b"user secret"),
+        sealed_secret: seal_small(&app.key_ring, SECRET_PURPOSE, id.as_bytes(), b"user secret"),
         is_active: true,
         created_at_ms: START_MS,
         last_used: None,

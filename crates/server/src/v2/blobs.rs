@@ -125,7 +125,7 @@ async fn with_bytes(
     let last = first + count - 1;
     *answer.body_mut() = match blob {
         Source::Stored(blob) => {
-            let mut stream = Box::new(blobs::open(app, &blob.stored)?.stream(first, last));
+            let mut stream = Box::new(blobs::open(app, &blob.stored).await?.stream(first, last));
             stream.begin().await?;
             ResponseBody::Blob { stream, remaining: count }
         }

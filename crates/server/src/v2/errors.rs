@@ -170,9 +170,10 @@ impl From<RegistryError> for V2Error {
             RegistryError::ImageReferenced(_) => {
                 new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
             }
-            RegistryError::ImageProtected(_)
+            // docker prints the text, and does not try again what only the key's owner can change.
+            RegistryError::Kms { .. }
+            | RegistryError::ImageProtected(_)
             | RegistryError::RepositoryProtected(..)
-            | RegistryError::TemplateKmsKeyNotFound { .. }
             | RegistryError::TooManyRepositories(..)
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_) => new(ErrorCode::Denied),

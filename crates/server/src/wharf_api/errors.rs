@@ -7,6 +7,7 @@ use crate::aws_api::operation::{Call, IntoAwsError, store_error};
 use crate::ecr::registry_error;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::replication::receive::ReceiveError;
+use crate::root_keys::NotRetired;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub enum WharfError {
     StorageCheckNotFound(String),
     /// The server has no such job to try again.
     JobNotFound(i64),
+    /// Another node has made a root key at the same moment.
+    RootKeyBeingMade,
+    /// A root key stays; with its number and why.
+    RootKeyNotRetired(u32, NotRetired),
     /// What belongs to the whole server is for the principals of its first account, which this is.
     NotOperator(AccountId),
 }
@@ -141,6 +146,34 @@ impl IntoAwsError for WharfError {
                 "JobNotFoundException",
                 format!("No job {id} waits or was given up: it is being worked on, or is done"),
             ),
+            Self::RootKeyBeingMade => AwsError::new(
+                "ConflictException",
+                "Another node has made a root key at this moment: look at that one first",
+            ),
+            Self::RootKeyNotRetired(number, why) => {
+                let (code, text) = match why {
+                    NotRetired::NotFound => ("RootKeyNotFoundException", format!("There is no root key {number}")),
+                    NotRetired::InUse => {
+                        ("RootKeyInUseException", format!("Root key {number} is the newest, which seals: rotate first"))
+                    }
+                    NotRetired::TooEarly(from_ms) => (
+                        "RootKeyInUseException",
+                        format!(
+                            "Root key {number} may still be needed. It can be retired when a search that began after {} \
+                             has found nothing sealed by it",
+                            aws::time::iso8601(from_ms)
+                        ),
+                    ),
+                    NotRetired::RobotTokens(count) => (
+                        "RootKeyInUseException",
+                        format!(
+                            "Root key {number} is needed for {count} robot tokens made before it was followed by another: \
+                             replace or revoke them first"
+                        ),
+                    ),
+                };
+                AwsError::new(code, text)
+            }
             Self::NotOperator(operator) => AwsError::new(
                 "AccessDeniedException",
                 format!("Only principals of account {operator} may do this, as it concerns all accounts of the server"),

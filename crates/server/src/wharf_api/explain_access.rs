@@ -148,6 +148,11 @@ fn resource(call: &Call<'_>, text: &str) -> Result<Resource, WharfError> {
     if let Some(id) = crate::secrets::arn(text) {
         return Ok(Resource::Secret(id));
     }
+    if arn.service() == "kms"
+        && let Ok(key) = crate::kms::key_ref(call.caller.account, &call.caller.region, text)
+    {
+        return Ok(Resource::Key(key));
+    }
     Ok(Resource::Own(text.to_owned()))
 }
 

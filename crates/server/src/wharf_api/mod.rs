@@ -35,6 +35,7 @@ mod restore_image;
 mod retry_job;
 mod retry_replications;
 mod revoke_token;
+mod root_keys;
 mod run_lifecycle_policy;
 mod shapes;
 mod start_storage_check;
@@ -71,6 +72,10 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<retry_replications::RetryReplications>(),
     Entry::of::<revoke_token::RevokeToken>(),
     Entry::of::<start_storage_check::StartStorageCheck>(),
+    Entry::of::<root_keys::DescribeRootKeys>(),
+    Entry::of::<root_keys::RetireRootKey>(),
+    Entry::of::<root_keys::RewrapRootKeys>(),
+    Entry::of::<root_keys::RotateRootKey>(),
     Entry::of::<test_events::TestEvents>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

@@ -1,4 +1,4 @@
-//! Keys: the server's own, and the one that every object has.
+//! Keys that stand alone: the server's own, and the one that every object has.
 
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
@@ -7,21 +7,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
+use super::key_ring::{RootKey, sub_key};
 use super::object_id::ObjectId;
 use crate::error::{StoreError, StoreErrorKind};
 
-const KEY_BYTES: usize = 32;
-const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
-/// First byte of everything sealed, so that the form can change.
-const VERSION: u8 = 1;
-const DATA_KEY_PURPOSE: &str = "object data key";
+pub(super) const KEY_BYTES: usize = 32;
+pub(super) const NONCE_BYTES: usize = 12;
+pub(super) const TAG_BYTES: usize = 16;
+/// First byte of a wrapped root key, so that the form can change.
+const ROOT_KEY_VERSION: u8 = 1;
+const ROOT_KEY_PURPOSE: &str = "root key";
 
-fn random<const N: usize>() -> [u8; N] {
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect("the operating system has randomness");
     bytes
@@ -41,6 +41,16 @@ impl DataKey {
         Self(Zeroizing::new(random()))
     }
 
+    /// A key that was stored; none if it has another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    /// The key itself, for wrapping it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0[..]
+    }
+
     pub(super) fn cipher(&self) -> LessSafeKey {
         cipher(&self.0)
     }
@@ -52,21 +62,13 @@ impl fmt::Debug for DataKey {
     }
 }
 
-/// The server's key: it wraps data keys and seals small values. Whoever has it and the stored data can read all.
+/// The server's key: it wraps the root keys that seal all else. Whoever has it and the stored data can read all.
 #[derive(Clone)]
 pub struct ServiceKey(Arc<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl fmt::Debug for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-struct SubKeyLength;
-
-impl KeyType for SubKeyLength {
-    fn len(&self) -> usize {
-        KEY_BYTES
     }
 }
 
@@ -131,74 +133,37 @@ impl ServiceKey {
         path.parent().map_or(Ok(()), super::sync_folder)
     }
 
-    /// A key for one purpose, so that what is sealed for one cannot be passed off as another.
-    fn sub_key(&self, purpose: &str) -> LessSafeKey {
-        let info = [purpose.as_bytes()];
-        let prk = Salt::new(HKDF_SHA256, b"wharf service key").extract(&self.0[..]);
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        prk.expand(&info, SubKeyLength)
-            .and_then(|okm| okm.fill(&mut key[..]))
-            .expect("32 bytes are within HKDF's reach");
-        cipher(&key)
+    /// Wraps a root key for storing, bound to its number.
+    pub fn wrap_root_key(&self, number: u32, key: &RootKey) -> Vec<u8> {
+        let nonce: [u8; NONCE_BYTES] = random();
+        let mut wrapped = Vec::with_capacity(1 + NONCE_BYTES + KEY_BYTES + TAG_BYTES);
+        wrapped.push(ROOT_KEY_VERSION);
+        wrapped.extend_from_slice(&nonce);
+        wrapped.extend_from_slice(key.as_bytes());
+        let tag = sub_key(&self.0, ROOT_KEY_PURPOSE)
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(number.to_be_bytes()),
+                &mut wrapped[1 + NONCE_BYTES..],
+            )
+            .expect("a key is far shorter than AES-GCM's limit");
+        wrapped.extend_from_slice(tag.as_ref());
+        wrapped
     }
 
-    /// Wraps an object's key for storing beside the object's row.
-    pub fn wrap_data_key(&self, key: &DataKey, object: ObjectId) -> Vec<u8> {
-        seal_small(self, DATA_KEY_PURPOSE, object.as_bytes(), &key.0[..])
+    /// Undoes [`wrap_root_key`](Self::wrap_root_key); none if this is not the service key that wrapped it.
+    pub fn unwrap_root_key(&self, number: u32, wrapped: &[u8]) -> Option<RootKey> {
+        let (&version, rest) = wrapped.split_first()?;
+        if version != ROOT_KEY_VERSION || rest.len() != NONCE_BYTES + KEY_BYTES + TAG_BYTES {
+            return None;
+        }
+        let (nonce, rest) = rest.split_at(NONCE_BYTES);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut key = Zeroizing::new(rest.to_vec());
+        let opened =
+            sub_key(&self.0, ROOT_KEY_PURPOSE).open_in_place(nonce, Aad::from(number.to_be_bytes()), &mut key).ok()?;
+        RootKey::from_bytes(opened)
     }
-
-    /// Undoes [`wrap_data_key`](Self::wrap_data_key).
-    pub fn unwrap_data_key(&self, wrapped: &[u8], object: ObjectId) -> Result<DataKey, StoreError> {
-        let key = Zeroizing::new(open_small(self, DATA_KEY_PURPOSE, object.as_bytes(), wrapped)?);
-        let key: [u8; KEY_BYTES] = key[..].try_into().map_err(|_| {
-            StoreError::new(StoreErrorKind::Corrupt, format!("data key of object {object} has a wrong length"))
-        })?;
-        Ok(DataKey(Zeroizing::new(key)))
-    }
-}
-
-/// Seals a small value for one purpose, bound to a context. 29 bytes longer than the value.
-pub fn seal_small(key: &ServiceKey, purpose: &'static str, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    let nonce: [u8; NONCE_BYTES] = random();
-    let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + plaintext.len() + TAG_BYTES);
-    sealed.push(VERSION);
-    sealed.extend_from_slice(&nonce);
-    sealed.extend_from_slice(plaintext);
-    let tag = key
-        .sub_key(purpose)
-        .seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(context),
-            &mut sealed[1 + NONCE_BYTES..],
-        )
-        .expect("values are far shorter than AES-GCM's limit");
-    sealed.extend_from_slice(tag.as_ref());
-    sealed
-}
-
-/// Opens what [`seal_small`] sealed for the same purpose and context.
-pub fn open_small(
-    key: &ServiceKey,
-    purpose: &'static str,
-    context: &[u8],
-    sealed: &[u8],
-) -> Result<Vec<u8>, StoreError> {
-    let error = || {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("a sealed value ({purpose}) was changed or is of another server"),
-        )
-    };
-    let (version, rest) = sealed.split_first().ok_or_else(error)?;
-    if *version != VERSION || rest.len() < NONCE_BYTES + TAG_BYTES {
-        return Err(error());
-    }
-    let (nonce, rest) = rest.split_at(NONCE_BYTES);
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| error())?;
-    let mut value = rest.to_vec();
-    let length = key.sub_key(purpose).open_in_place(nonce, Aad::from(context), &mut value).map_err(|_| error())?.len();
-    value.truncate(length);
-    Ok(value)
 }
 
 #[cfg(test)]
@@ -206,25 +171,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sealed_values_open_only_where_they_belong() {
+    fn a_root_key_unwraps_with_its_service_key_and_number_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("service.key");
         let key = ServiceKey::load_or_create(&path).expect("made");
-        let sealed = seal_small(&key, "a", b"here", b"value");
+        let root = RootKey::generate();
+        let wrapped = key.wrap_root_key(7, &root);
         let again = ServiceKey::load_or_create(&path).expect("read");
-        assert_eq!(open_small(&again, "a", b"here", &sealed).expect("opens"), b"value");
-        assert!(open_small(&key, "b", b"here", &sealed).is_err());
-        assert!(open_small(&key, "a", b"there", &sealed).is_err());
+        assert_eq!(again.unwrap_root_key(7, &wrapped).expect("unwraps").as_bytes(), root.as_bytes());
+        assert!(key.unwrap_root_key(8, &wrapped).is_none());
         let other = ServiceKey::from_hex(&"0".repeat(64)).expect("valid");
-        assert!(open_small(&other, "a", b"here", &sealed).is_err());
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
+        assert!(other.unwrap_root_key(7, &wrapped).is_none());
+        for at in 0..wrapped.len() {
+            let mut changed = wrapped.clone();
             changed[at] ^= 1;
-            assert!(open_small(&key, "a", b"here", &changed).is_err(), "byte {at}");
+            assert!(key.unwrap_root_key(7, &changed).is_none(), "byte {at}");
+            assert!(key.unwrap_root_key(7, &wrapped[..at]).is_none(), "length {at}");
         }
-        for length in 0..sealed.len() {
-            assert!(open_small(&key, "a", b"here", &sealed[..length]).is_err(), "length {length}");
-        }
-        assert_eq!(format!("{key:?}"), "[redacted]");
+        assert_eq!(format!("{key:?} {root:?}"), "[redacted] [redacted]");
     }
 }

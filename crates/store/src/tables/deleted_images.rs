@@ -57,8 +57,8 @@ pub struct DeletedImage {
 impl DeletedImage {
     /// The key domain that its blobs are stored in; as
     /// [`Repository::encryption_scope`](super::repositories::Repository::encryption_scope).
-    pub fn encryption_scope(&self) -> &str {
-        self.kms_key.as_deref().unwrap_or(&self.encryption_type)
+    pub fn encryption_scope(&self) -> String {
+        super::repositories::encryption_scope(&self.encryption_type, self.kms_key.as_deref())
     }
 }
 

@@ -92,8 +92,17 @@ impl Repository {
     }
 
     /// The key domain that this repository's blobs are encrypted and shared in.
-    pub fn encryption_scope(&self) -> &str {
-        self.spec.kms_key.as_deref().unwrap_or(&self.spec.encryption_type)
+    pub fn encryption_scope(&self) -> String {
+        encryption_scope(&self.spec.encryption_type, self.spec.kms_key.as_deref())
+    }
+}
+
+/// The name of a key domain: what is stored under one type and key is shared there, and nowhere else.
+pub(crate) fn encryption_scope(encryption_type: &str, kms_key: Option<&str>) -> String {
+    match kms_key {
+        None => encryption_type.to_owned(),
+        Some(key) if encryption_type == "KMS" => key.to_owned(),
+        Some(key) => format!("{encryption_type} {key}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::parse_column;
 use super::removed_objects::{self, RemovedObject};
-use super::repositories::count;
+use super::repositories::{count, encryption_scope};
 use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -158,31 +158,39 @@ pub fn advance(tx: &mut dyn Tx, upload: &Upload, from_bytes: u64) -> Result<bool
     Ok(changed == 1)
 }
 
-/// Ends an upload whose object lives on as a blob, and notes what else holds bytes of it for removal; `false` if it is
-/// gone or another session's.
-pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid, epoch: u64, now_ms: i64) -> Result<bool, StoreError> {
+/// Ends an upload whose object lives on as a blob, and notes what else holds bytes of it for removal. Gives its object
+/// and that one's wrapped data key as they are stored now; none if it is gone or another session's.
+pub fn finish(
+    tx: &mut dyn Tx,
+    id: uuid::Uuid,
+    epoch: u64,
+    now_ms: i64,
+) -> Result<Option<(ObjectId, Vec<u8>)>, StoreError> {
     let ended = tx.query_opt(
-        "DELETE FROM uploads WHERE id = $1 AND epoch = $2 RETURNING rest_object_id, repository_id",
+        "DELETE FROM uploads WHERE id = $1 AND epoch = $2 RETURNING rest_object_id, repository_id, object_id, data_key",
         &[id.to_string().into(), (epoch as i64).into()],
     )?;
-    let Some(row) = ended else { return Ok(false) };
+    let Some(row) = ended else { return Ok(None) };
     if let Some(rest) = rest_of(&row, 0)? {
         let scope = scope_of(tx, row.int(1)?)?;
         removed_objects::insert(tx, &RemovedObject::standard(rest, scope), now_ms)?;
     }
-    Ok(true)
+    Ok(Some((parse_column(row.text(2)?, "uploads.object_id")?, row.blob(3)?.to_vec())))
 }
 
 /// Where the blobs of an upload's repository are shared.
 fn scope_of(tx: &mut dyn Tx, repository_id: i64) -> Result<BlobScope, StoreError> {
     let row = tx.query_opt(
-        "SELECT region, COALESCE(kms_key, encryption_type) FROM repositories WHERE id = $1",
+        "SELECT region, encryption_type, kms_key FROM repositories WHERE id = $1",
         &[repository_id.into()],
     )?;
     // A repository goes after its uploads.
     row.map_or_else(
         || Ok(BlobScope { region: String::new(), encryption: String::new() }),
-        |row| Ok(BlobScope { region: row.text(0)?.to_owned(), encryption: row.text(1)?.to_owned() }),
+        |row| {
+            let encryption = encryption_scope(row.text(1)?, row.opt_text(2)?);
+            Ok(BlobScope { region: row.text(0)?.to_owned(), encryption })
+        },
     )
 }
 

@@ -73,7 +73,7 @@ impl IamOperation for CreateAccessKey {
         let key = access_keys::AccessKey {
             id: self.id.clone(),
             user_id: user.id,
-            sealed_secret: seal_small(&app.service_key, SECRET_PURPOSE, self.id.as_bytes(), secret.as_bytes()),
+            sealed_secret: seal_small(&app.key_ring, SECRET_PURPOSE, self.id.as_bytes(), secret.as_bytes()),
             is_active: true,
             created_at_ms: self.created_at_ms,
             last_used: None,

@@ -24,7 +24,7 @@ async fn a_push_arrives_in_the_other_region_and_goes_no_further() {
     let copy = blobs::find(&server.0.app, &away(), &name("app"), layer).await.expect("it came along").stored;
     let original = blobs::find(&server.0.app, &home(), &name("app"), layer).await.expect("there").stored;
     assert_ne!(copy.object, original.object, "a region has copies of its own");
-    assert!(blobs::open(&server.0.app, &copy).is_ok());
+    assert!(blobs::open(&server.0.app, &copy).await.is_ok());
     assert_eq!(server.count("SELECT count(*) FROM image_replications").await, 1, "one hop");
     assert_eq!(server.count("SELECT count(*) FROM uploads").await, 0);
     assert_eq!(server.count("SELECT count(*) FROM jobs").await, 0);

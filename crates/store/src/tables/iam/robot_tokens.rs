@@ -109,3 +109,12 @@ pub fn delete_of_principal(tx: &mut dyn Tx, principal_id: &str) -> Result<(), St
     tx.execute("DELETE FROM robot_tokens WHERE principal_id = $1", &[principal_id.into()])?;
     Ok(())
 }
+
+/// How many tokens were made before a time and are still valid.
+pub fn count_made_before(tx: &mut dyn Tx, before_ms: i64, now_ms: i64) -> Result<i64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*) FROM robot_tokens WHERE created_at_ms < $1 AND expires_at_ms > $2",
+        &[before_ms.into(), now_ms.into()],
+    )?;
+    row.map_or(Ok(0), |row| row.int(0))
+}

@@ -91,10 +91,7 @@ pub fn add_tag(tx: &mut dyn Tx, repository_id: i64, text: &str, image_id: i64) -
 
 /// Where the blobs of `repository` are shared.
 pub fn scope_of(repository: &Repository) -> BlobScope {
-    BlobScope {
-        region: repository.spec.registry.region.to_string(),
-        encryption: repository.encryption_scope().to_owned(),
-    }
+    BlobScope { region: repository.spec.registry.region.to_string(), encryption: repository.encryption_scope() }
 }
 
 /// Stores a blob as the end of an upload does; returns its object.

@@ -113,7 +113,7 @@ async fn progress_counts_from_where_it_began(backend: &Backend) {
         assert!(uploads::advance(tx, &more, 100)?);
         assert_eq!(uploads::find(tx, id, begun.id)?, Some(more.clone()));
         assert_eq!(uploads::find(tx, id, bystander.id)?, Some(bystander));
-        uploads::delete(tx, begun.id, 0, 20)?;
+        uploads::finish(tx, begun.id, 0, 20)?;
         assert!(!uploads::advance(tx, &more, 300)?, "it is gone");
         Ok(())
     })
@@ -149,8 +149,8 @@ async fn an_ended_upload_is_gone_and_its_object_lives(backend: &Backend) {
     in_transaction(backend, |tx| {
         let id = add_repository(tx, "app")?.id;
         let (ended, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
-        assert!(uploads::delete(tx, ended.id, 0, 20)?);
-        assert!(!uploads::delete(tx, ended.id, 0, 20)?);
+        assert!(uploads::finish(tx, ended.id, 0, 20)?.is_some());
+        assert!(uploads::finish(tx, ended.id, 0, 20)?.is_none());
         assert!(!uploads::abandon(tx, ended.id, None, 20)?);
         assert_eq!(uploads::find(tx, id, ended.id)?, None);
         assert!(uploads::find(tx, id, other.id)?.is_some());
@@ -166,7 +166,7 @@ async fn an_abandoned_upload_leaves_its_object_for_removal(backend: &Backend) {
         let (gone, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
         assert!(uploads::abandon(tx, gone.id, None, 20)?);
         assert!(!uploads::abandon(tx, gone.id, None, 30)?);
-        assert!(!uploads::delete(tx, gone.id, 0, 20)?);
+        assert!(uploads::finish(tx, gone.id, 0, 20)?.is_none());
         assert!(uploads::find(tx, id, other.id)?.is_some());
         assert!(due_objects(tx, 19, 10)?.is_empty());
         assert_eq!(due_objects(tx, 20, 10)?, [gone.object]);
@@ -273,12 +273,12 @@ async fn the_last_session_may_write(backend: &Backend) {
         assert!(uploads::advance(tx, &grown(2, 5), 0)?);
         assert_eq!(uploads::find(tx, id, begun.id)?, Some(grown(2, 5)));
         assert!(!uploads::abandon(tx, begun.id, Some(1), 20)?);
-        assert!(!uploads::delete(tx, begun.id, 1, 20)?);
+        assert!(uploads::finish(tx, begun.id, 1, 20)?.is_none());
         let noted = [first_spare.object, second_spare.object];
         assert!(due_objects(tx, 499, 10)?.is_empty());
         assert_eq!(due_objects(tx, 500, 10)?.len(), noted.len());
         assert!(removed_objects::take_into_use(tx, second_spare.object, 20)?);
-        assert!(uploads::delete(tx, begun.id, 2, 20)?);
+        assert!(uploads::finish(tx, begun.id, 2, 20)?.is_some());
         assert_eq!(due_objects(tx, 20, 10)?, [second_spare.object], "the rest is of no use any more");
         Ok(())
     })

@@ -1,0 +1,114 @@
+//! Shapes of the model that several operations share.
+
+use aws::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::blob::EncryptionContext;
+use store::tables::kms_keys::{KeyManager, KeyRef, KmsKey};
+
+use super::constraints;
+use super::errors::KmsError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::Call;
+
+/// The input of the operations that take only which key.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyMember {
+    key_id: Option<String>,
+}
+
+impl KeyMember {
+    /// The key that it names, perhaps by an alias.
+    pub fn check(self, call: &Call<'_>) -> Result<KeyRef, KmsError> {
+        constraints::key_id(call, "keyId", self.key_id)
+    }
+
+    /// The key that it names by its id or ARN.
+    pub fn check_itself(self, call: &Call<'_>) -> Result<KeyRef, KmsError> {
+        constraints::key_itself(call, "keyId", self.key_id)
+    }
+}
+
+/// An answer without members.
+#[derive(Serialize)]
+pub struct Nothing {}
+
+/// The permission for an action on a key.
+pub fn on_key(action: &'static str, key: &KeyRef) -> Need {
+    let need = Need::on_key(action, key.clone());
+    if key.is_alias() { need.with("kms:RequestAlias", [key.name.as_str()]) } else { need }
+}
+
+/// As [`on_key`], for what takes an encryption context.
+pub fn on_key_with(action: &'static str, key: &KeyRef, context: &EncryptionContext) -> Need {
+    let mut need = on_key(action, key).with("kms:EncryptionAlgorithm", ["SYMMETRIC_DEFAULT"]);
+    for (name, value) in context {
+        need = need.with(format!("kms:EncryptionContext:{name}"), [value]);
+    }
+    if context.is_empty() { need } else { need.with("kms:EncryptionContextKeys", context.keys()) }
+}
+
+/// `KeyMetadata`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyMetadata {
+    #[serde(rename = "AWSAccountId")]
+    aws_account_id: String,
+    key_id: String,
+    arn: String,
+    creation_date: Timestamp,
+    enabled: bool,
+    description: String,
+    key_usage: &'static str,
+    key_state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_date: Option<Timestamp>,
+    origin: &'static str,
+    key_manager: &'static str,
+    customer_master_key_spec: &'static str,
+    key_spec: &'static str,
+    encryption_algorithms: [&'static str; 1],
+    multi_region: bool,
+}
+
+impl KeyMetadata {
+    /// Of a stored key.
+    pub fn new(key: &KmsKey) -> Self {
+        Self {
+            aws_account_id: key.registry.account.to_string(),
+            key_id: key.key_id.to_string(),
+            arn: key.arn(),
+            creation_date: Timestamp::from_ms(key.created_at_ms),
+            enabled: key.is_enabled && key.delete_at_ms.is_none(),
+            description: key.description.clone(),
+            key_usage: "ENCRYPT_DECRYPT",
+            key_state: state(key),
+            deletion_date: key.delete_at_ms.map(Timestamp::from_ms),
+            origin: "AWS_KMS",
+            key_manager: key.manager.as_str(),
+            customer_master_key_spec: "SYMMETRIC_DEFAULT",
+            key_spec: "SYMMETRIC_DEFAULT",
+            encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+            multi_region: false,
+        }
+    }
+}
+
+/// A key's state as the model spells it.
+pub const fn state(key: &KmsKey) -> &'static str {
+    match (key.delete_at_ms, key.is_enabled) {
+        (Some(_), _) => "PendingDeletion",
+        (None, false) => "Disabled",
+        (None, true) => "Enabled",
+    }
+}
+
+/// Refuses what only KMS itself may do with its own keys.
+pub fn not_aws_managed(key: KmsKey) -> Result<KmsKey, KmsError> {
+    match key.manager {
+        KeyManager::Customer => Ok(key),
+        KeyManager::Aws => {
+            Err(KmsError::AccessDenied(format!("{} is managed by the server: it cannot be changed", key.arn())))
+        }
+    }
+}

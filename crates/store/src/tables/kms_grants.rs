@@ -1,0 +1,133 @@
+//! Grants: who may do what with a KMS key beside what its policy says.
+
+use super::repositories::count;
+use super::{from_json, parse_column, to_json};
+use crate::blob::EncryptionContext;
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+
+/// The context that a request must have for a grant to count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GrantConstraints {
+    /// These pairs, and perhaps others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset: Option<EncryptionContext>,
+    /// Exactly these pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equals: Option<EncryptionContext>,
+}
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsGrant {
+    /// 64 hex digits.
+    pub grant_id: String,
+    /// The row of its key.
+    pub kms_key_id: i64,
+    /// The ARN of whom it allows something, or the name of a service.
+    pub grantee: String,
+    /// Who may retire it.
+    pub retiring: Option<String>,
+    /// The account that it was made from.
+    pub issuing_account: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it allows, such as `Decrypt`.
+    pub operations: Vec<String>,
+    /// For which requests.
+    pub constraints: GrantConstraints,
+    /// Creation time.
+    pub created_at_ms: i64,
+}
+
+const COLUMNS: &str = "grant_id, kms_key_id, grantee, retiring, issuing_account, name, operations, encryption_context, \
+                       created_at_ms";
+
+fn from_row(row: &Row) -> Result<KmsGrant, StoreError> {
+    Ok(KmsGrant {
+        grant_id: parse_column(row.text(0)?, "kms_grants.grant_id")?,
+        kms_key_id: row.int(1)?,
+        grantee: row.text(2)?.to_owned(),
+        retiring: row.opt_text(3)?.map(str::to_owned),
+        issuing_account: row.text(4)?.to_owned(),
+        name: row.opt_text(5)?.map(str::to_owned),
+        operations: from_json(row.text(6)?, "kms_grants.operations")?,
+        constraints: from_json(row.text(7)?, "kms_grants.encryption_context")?,
+        created_at_ms: row.int(8)?,
+    })
+}
+
+/// Adds a grant.
+pub fn insert(tx: &mut dyn Tx, new: &KmsGrant) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO kms_grants (grant_id, kms_key_id, grantee, retiring, issuing_account, name, operations, \
+         encryption_context, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            new.grant_id.as_str().into(),
+            new.kms_key_id.into(),
+            new.grantee.as_str().into(),
+            new.retiring.as_deref().into(),
+            new.issuing_account.as_str().into(),
+            new.name.as_deref().into(),
+            to_json(&new.operations).into(),
+            to_json(&new.constraints).into(),
+            new.created_at_ms.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The grant of that id.
+pub fn find(tx: &mut dyn Tx, grant_id: &str) -> Result<Option<KmsGrant>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM kms_grants WHERE grant_id = $1"), &[grant_id.into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// Up to `limit` grants of a key in the order of their ids, from the first after `after`; of one grantee, if one is given.
+pub fn list(
+    tx: &mut dyn Tx,
+    kms_key_id: i64,
+    grantee: Option<&str>,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<KmsGrant>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM kms_grants WHERE kms_key_id = $1 AND grant_id > $2 AND grantee = COALESCE($3, grantee) \
+             ORDER BY grant_id LIMIT $4"
+        ),
+        &[kms_key_id.into(), after.into(), grantee.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// As [`list`], of those that `retiring` may retire, of every key.
+pub fn list_retirable(tx: &mut dyn Tx, retiring: &str, after: &str, limit: usize) -> Result<Vec<KmsGrant>, StoreError> {
+    tx.query(
+        &format!("SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"),
+        &[retiring.into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The grants that were made under a name; ECR's carry the ARN of their repository.
+pub fn list_named(tx: &mut dyn Tx, kms_key_id: i64, name: &str) -> Result<Vec<KmsGrant>, StoreError> {
+    tx.query(
+        &format!("SELECT {COLUMNS} FROM kms_grants WHERE kms_key_id = $1 AND name = $2 ORDER BY grant_id"),
+        &[kms_key_id.into(), name.into()],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Removes a grant; `false` if there is none of that id.
+pub fn delete(tx: &mut dyn Tx, grant_id: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM kms_grants WHERE grant_id = $1", &[grant_id.into()])? == 1)
+}

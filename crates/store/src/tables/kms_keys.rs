@@ -1,0 +1,302 @@
+//! KMS keys, and the versions of their material.
+
+use uuid::Uuid;
+
+use super::registry_id::RegistryId;
+use super::repositories::count;
+use super::{from_json, parse_column, to_json};
+use crate::db::{Row, Tx};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Who looks after a key (KMS: `KeyManager`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyManager {
+    /// The server: the key behind an alias that begins with `alias/aws/`.
+    Aws,
+    /// Whoever made it.
+    Customer,
+}
+
+impl KeyManager {
+    /// The value as the API model spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Customer => "CUSTOMER",
+        }
+    }
+}
+
+impl std::str::FromStr for KeyManager {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Aws, Self::Customer].into_iter().find(|manager| manager.as_str() == text).ok_or(())
+    }
+}
+
+/// A key. Its row's key is 0 until it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKey {
+    /// The row's key.
+    pub id: i64,
+    /// The id that clients see.
+    pub key_id: Uuid,
+    /// Its account and region.
+    pub registry: RegistryId,
+    /// Who looks after it.
+    pub manager: KeyManager,
+    /// What people say about it.
+    pub description: String,
+    /// Its policy, as given.
+    pub policy: String,
+    /// Its tags, in the order of their keys.
+    pub tags: Vec<(String, String)>,
+    /// Whether it may be used; also what it comes back to when its deletion is cancelled.
+    pub is_enabled: bool,
+    /// Creation time.
+    pub created_at_ms: i64,
+    /// When it goes for good, if it is to be deleted.
+    pub delete_at_ms: Option<i64>,
+    /// The days of waiting that were asked for then.
+    pub deletion_window_days: Option<i64>,
+    /// Its material is followed by new one after so many days, if it is.
+    pub rotation_days: Option<i64>,
+    /// When that is next.
+    pub next_rotation_at_ms: Option<i64>,
+    /// The version of the material that encrypts.
+    pub current_version: u32,
+}
+
+impl KmsKey {
+    /// Its ARN.
+    pub fn arn(&self) -> String {
+        key_arn(&self.registry, &self.key_id.to_string())
+    }
+}
+
+/// The ARN of a key.
+pub fn key_arn(registry: &RegistryId, key_id: &str) -> String {
+    let RegistryId { account, region } = registry;
+    format!("arn:{}:kms:{region}:{account}:key/{key_id}", region.partition())
+}
+
+/// The ARN of an alias, whose name begins with `alias/`.
+pub fn alias_arn(registry: &RegistryId, name: &str) -> String {
+    let RegistryId { account, region } = registry;
+    format!("arn:{}:kms:{region}:{account}:{name}", region.partition())
+}
+
+/// How a request names a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRef {
+    /// The account and region in which it is looked for.
+    pub registry: RegistryId,
+    /// Its id, or an alias of it, which begins with `alias/`.
+    pub name: String,
+}
+
+impl KeyRef {
+    /// Whether it is named by an alias.
+    pub fn is_alias(&self) -> bool {
+        self.name.starts_with("alias/")
+    }
+
+    /// The ARN of what is named: the key or the alias.
+    pub fn arn(&self) -> String {
+        if self.is_alias() { alias_arn(&self.registry, &self.name) } else { key_arn(&self.registry, &self.name) }
+    }
+}
+
+/// A version of a key's material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyVersion {
+    /// Its number, from 1.
+    pub version: u32,
+    /// The material, sealed.
+    pub sealed: Vec<u8>,
+    /// Creation time.
+    pub created_at_ms: i64,
+    /// `AUTOMATIC` or `ON_DEMAND`; none for the first.
+    pub rotation_type: Option<String>,
+}
+
+const COLUMNS: &str = "k.id, k.key_id, k.account_id, k.region, k.manager, k.description, k.policy, k.tags, k.is_enabled, \
+                       k.created_at_ms, k.delete_at_ms, k.deletion_window_days, k.rotation_days, \
+                       k.next_rotation_at_ms, k.current_version";
+
+fn version_number(value: i64) -> Result<u32, StoreError> {
+    u32::try_from(value)
+        .map_err(|_| StoreError::new(StoreErrorKind::Corrupt, format!("version {value} of a KMS key is out of range")))
+}
+
+fn from_row(row: &Row) -> Result<KmsKey, StoreError> {
+    Ok(KmsKey {
+        id: row.int(0)?,
+        key_id: parse_column(row.text(1)?, "kms_keys.key_id")?,
+        registry: RegistryId {
+            account: parse_column(row.text(2)?, "kms_keys.account_id")?,
+            region: parse_column(row.text(3)?, "kms_keys.region")?,
+        },
+        manager: parse_column(row.text(4)?, "kms_keys.manager")?,
+        description: row.text(5)?.to_owned(),
+        policy: row.text(6)?.to_owned(),
+        tags: from_json(row.text(7)?, "kms_keys.tags")?,
+        is_enabled: row.bool(8)?,
+        created_at_ms: row.int(9)?,
+        delete_at_ms: row.opt_int(10)?,
+        deletion_window_days: row.opt_int(11)?,
+        rotation_days: row.opt_int(12)?,
+        next_rotation_at_ms: row.opt_int(13)?,
+        current_version: version_number(row.int(14)?)?,
+    })
+}
+
+/// Adds a key with its first version, and gives the row's key.
+pub fn insert(tx: &mut dyn Tx, new: &KmsKey, sealed: &[u8]) -> Result<i64, StoreError> {
+    let rows = tx.query(
+        "INSERT INTO kms_keys (key_id, account_id, region, manager, description, policy, tags, is_enabled, \
+         created_at_ms, current_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        &[
+            new.key_id.to_string().into(),
+            new.registry.account.as_str().into(),
+            new.registry.region.as_str().into(),
+            new.manager.as_str().into(),
+            new.description.as_str().into(),
+            new.policy.as_str().into(),
+            to_json(&new.tags).into(),
+            new.is_enabled.into(),
+            new.created_at_ms.into(),
+            i64::from(new.current_version).into(),
+        ],
+    )?;
+    let id = rows.first().map_or(Ok(0), |row| row.int(0))?;
+    let version = KeyVersion {
+        version: new.current_version,
+        sealed: sealed.to_vec(),
+        created_at_ms: new.created_at_ms,
+        rotation_type: None,
+    };
+    insert_version(tx, id, &version)?;
+    Ok(id)
+}
+
+fn insert_version(tx: &mut dyn Tx, id: i64, new: &KeyVersion) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO kms_key_versions (kms_key_id, version, sealed, created_at_ms, rotation_type) \
+         VALUES ($1, $2, $3, $4, $5)",
+        &[
+            id.into(),
+            i64::from(new.version).into(),
+            new.sealed.as_slice().into(),
+            new.created_at_ms.into(),
+            new.rotation_type.as_deref().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Stores what can change of a key but its material.
+pub fn update(tx: &mut dyn Tx, key: &KmsKey) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE kms_keys SET description = $1, policy = $2, tags = $3, is_enabled = $4, delete_at_ms = $5, \
+         deletion_window_days = $6, rotation_days = $7, next_rotation_at_ms = $8 WHERE id = $9",
+        &[
+            key.description.as_str().into(),
+            key.policy.as_str().into(),
+            to_json(&key.tags).into(),
+            key.is_enabled.into(),
+            key.delete_at_ms.into(),
+            key.deletion_window_days.into(),
+            key.rotation_days.into(),
+            key.next_rotation_at_ms.into(),
+            key.id.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Gives a key new material, which encrypts from now on; `false` if it has been given some since `key` was read.
+pub fn rotate(tx: &mut dyn Tx, key: &KmsKey, new: &KeyVersion) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE kms_keys SET current_version = $1 WHERE id = $2 AND current_version = $3",
+        &[i64::from(new.version).into(), key.id.into(), i64::from(key.current_version).into()],
+    )?;
+    if changed == 1 {
+        insert_version(tx, key.id, new)?;
+    }
+    Ok(changed == 1)
+}
+
+/// The key of that id, wherever it is.
+pub fn find_by_key_id(tx: &mut dyn Tx, key_id: Uuid) -> Result<Option<KmsKey>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM kms_keys k WHERE k.key_id = $1"), &[key_id.to_string().into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// The key of that row.
+pub fn find_by_row(tx: &mut dyn Tx, id: i64) -> Result<Option<KmsKey>, StoreError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM kms_keys k WHERE k.id = $1"), &[id.into()])?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// The key that a request names.
+pub fn find(tx: &mut dyn Tx, key: &KeyRef) -> Result<Option<KmsKey>, StoreError> {
+    let by_id = "FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id = $3";
+    let by_alias = "FROM kms_aliases a JOIN kms_keys k ON k.id = a.kms_key_id \
+                    WHERE a.account_id = $1 AND a.region = $2 AND a.name = $3";
+    let from = if key.is_alias() { by_alias } else { by_id };
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} {from}"),
+        &[key.registry.account.as_str().into(), key.registry.region.as_str().into(), key.name.as_str().into()],
+    )?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Up to `limit` keys of an account and region in the order of their ids, from the first after `after`.
+pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<KmsKey>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id > $3 \
+             ORDER BY k.key_id LIMIT $4"
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Every version of a key, the first made first.
+pub fn versions(tx: &mut dyn Tx, id: i64) -> Result<Vec<KeyVersion>, StoreError> {
+    tx.query(
+        "SELECT version, sealed, created_at_ms, rotation_type FROM kms_key_versions WHERE kms_key_id = $1 \
+         ORDER BY version",
+        &[id.into()],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(KeyVersion {
+            version: version_number(row.int(0)?)?,
+            sealed: row.blob(1)?.to_vec(),
+            created_at_ms: row.int(2)?,
+            rotation_type: row.opt_text(3)?.map(str::to_owned),
+        })
+    })
+    .collect()
+}
+
+/// Removes a key with its material, aliases and grants. What it encrypted can never be read again.
+pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
+    for table in ["kms_grants", "kms_aliases", "kms_key_versions"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE kms_key_id = $1"), &[id.into()])?;
+    }
+    tx.execute("DELETE FROM kms_keys WHERE id = $1", &[id.into()])?;
+    Ok(())
+}
