@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod bytes;
 mod client;
 mod date;
 mod document;
@@ -11,11 +12,13 @@ mod duration;
 mod error;
 mod events;
 mod group;
+mod health;
 mod holder;
 mod image;
 mod jobs;
 mod key;
 mod lifecycle;
+mod nodes;
 mod options;
 mod output;
 mod policy;
@@ -24,6 +27,7 @@ mod replication;
 mod repository;
 mod role;
 mod since;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -81,6 +85,12 @@ pub enum Command {
     Jobs(Noun<jobs::Command>),
     /// Events, which tell others what happens.
     Events(Noun<events::Command>),
+    /// The nodes that share the database.
+    Nodes(Verb<nodes::NodesArgs>),
+    /// How the server is: its nodes, what it stores and what it is at.
+    Status(Verb<status::StatusArgs>),
+    /// Whether the server on this machine, or the one that --endpoint names, can serve. The exit code is 0, or 1 if it cannot.
+    Health(Verb<health::HealthArgs>),
 }
 
 /// A command without commands of its own, with what all of them take.
@@ -135,6 +145,9 @@ impl Command {
             Self::Audit(noun) => &noun.options,
             Self::Jobs(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
+            Self::Nodes(verb) => &verb.options,
+            Self::Status(verb) => &verb.options,
+            Self::Health(verb) => &verb.options,
         }
     }
 
@@ -146,6 +159,10 @@ impl Command {
         writer: &mut dyn Write,
         has_colours: bool,
     ) -> Result<Outcome, Error> {
+        // Without credentials, which who watches over a server need not have.
+        if let Self::Health(verb) = self {
+            return verb.arguments.run(&verb.options, surroundings, writer).await;
+        }
         let options = self.options();
         let client = Client::new(options::resolve(options, surroundings)?, now_ms)?;
         let output = Output::new(writer, options.output, has_colours);
@@ -167,6 +184,9 @@ impl Command {
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
             Self::Audit(noun) => noun.command.run(&mut session).await?,
+            Self::Nodes(verb) => verb.arguments.run(&mut session).await?,
+            Self::Status(verb) => verb.arguments.run(&mut session).await?,
+            Self::Health(_) => return Ok(Outcome::No),
         }
         Ok(Outcome::Done)
     }

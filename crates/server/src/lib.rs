@@ -14,6 +14,7 @@ mod events;
 mod http;
 mod iam_api;
 mod jobs;
+mod metrics;
 mod nodes;
 mod outbound;
 mod rates;
@@ -22,6 +23,7 @@ mod replication;
 mod secrets;
 pub mod start;
 mod sts;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod v2;

@@ -61,7 +61,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app.db).await),
+            _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app).await),
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),

@@ -39,6 +39,7 @@ pub mod resource_tags;
 pub mod secret_versions;
 pub mod secrets;
 pub mod service_key_check;
+pub mod store_sizes;
 pub mod uploads;
 pub mod upstream_blobs;
 
