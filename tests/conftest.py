@@ -6,7 +6,7 @@ import pytest
 
 pytest.register_assert_rewrite("harness")
 
-from harness import postgres  # noqa: E402
+from harness import bucket, postgres  # noqa: E402
 from harness.cluster import Cluster  # noqa: E402
 from harness.docker import DockerDaemon  # noqa: E402
 from harness.events import sinks_configuration  # noqa: E402
@@ -17,6 +17,7 @@ from harness.tls import make_certificate  # noqa: E402
 from harness.webhook import Receiver  # noqa: E402
 
 DATABASES = ("sqlite", "postgres")
+STORES = ("files", "s3")
 # The host names of the server with TLS. They lead to ::1, which docker trusts no more than any address elsewhere,
 # whereas it takes any certificate on 127.0.0.0/8.
 DOMAIN = "wharf.test"
@@ -31,11 +32,21 @@ def pytest_addoption(parser):
         help="where the servers under test keep their metadata, in tests that do not choose it themselves",
     )
     parser.addoption(
+        "--store",
+        choices=STORES,
+        default="files",
+        help="where the servers under test keep their blobs",
+    )
+    parser.addoption(
         "--nodes",
         type=int,
         default=1,
         help="how many nodes the shared servers under test have; more than one need --database postgres",
     )
+
+
+def pytest_configure(config):
+    bucket.is_default_store = config.getoption("--store") == "s3"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,7 +71,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def environment_of(database):
-    return {"WHARF_DATABASE_URL": postgres.new_database()} if database == "postgres" else {}
+    """Where a server keeps its metadata, and its blobs as `--store` says."""
+    metadata = {"WHARF_DATABASE_URL": postgres.new_database()} if database == "postgres" else {}
+    return metadata | (bucket.environment_of_new() if bucket.is_default_store else {})
 
 
 @pytest.fixture(scope="session")

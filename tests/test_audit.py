@@ -456,3 +456,112 @@ def test_command(start):
     told = json.loads(audit("--user", "ci", "--event", "DeleteRepository", "--since", "1h", "--output", "json"))
     assert [record["userIdentity"]["userName"] for record in told] == ["ci"]
     assert audit("--event", "PutImage") == "There are no events.\n"
+
+
+class TestServiceEvents:
+    """What the service does by itself: lifecycle.md 5, repositories-images.md 4."""
+
+    @staticmethod
+    def events(server, name, repository):
+        def found():
+            told = [
+                record
+                for record in records(server, "EventName", name)
+                if record["eventType"] == "AwsServiceEvent"
+                and record["serviceEventDetails"]["repositoryName"] == repository
+            ]
+            return told
+
+        wait_for(found, f"a {name} of {repository}")
+        return found()
+
+    def test_lifecycle(self, start):
+        """A preview and a run: the policy, ten images to an event at most, and what could not be done."""
+        server = start()
+        ecr, repository = server.client(), new_repository(server, "audit")
+        pushed = [repository.push_image(f"v{number}") for number in range(13)]
+        children = [pushed[0].digest, pushed[1].digest]
+        repository.push_index(pushed[:2], "list")
+        selection = {"tagStatus": "tagged", "tagPrefixList": ["v"], "countType": "imageCountMoreThan", "countNumber": 1}
+        rule = {"rulePriority": 3, "description": "all but the last", "selection": selection}
+        text = json.dumps({"rules": [{**rule, "action": {"type": "expire"}}]})
+        ecr.start_lifecycle_policy_preview(repositoryName=repository.name, lifecyclePolicyText=text)
+        wait_for(
+            lambda: ecr.get_lifecycle_policy_preview(repositoryName=repository.name)["status"] == "COMPLETE",
+            "a preview",
+        )
+        previewed = self.events(server, "DryRunEvent", repository.name)
+        ecr.put_lifecycle_policy(repositoryName=repository.name, lifecyclePolicyText=text)
+        wait_for(
+            lambda: ecr.get_lifecycle_policy(repositoryName=repository.name)["lastEvaluatedAt"].timestamp(), "a run"
+        )
+        run_events = self.events(server, "PolicyExecutionEvent", repository.name)
+        for told in (previewed, run_events):
+            details = [record["serviceEventDetails"] for record in told]
+            for record, detail in zip(told, details, strict=True):
+                assert record["userIdentity"]["invokedBy"] == "AWS Internal"
+                assert record["eventSource"] == "ecr.amazonaws.com" and not record["readOnly"]
+                assert record["resources"][0]["ARN"].endswith(f"repository/{repository.name}")
+                policy = detail["lifecycleEventPolicy"]
+                assert (policy["lastEvaluatedAt"], policy["policyVersion"]) == (0, 1)
+                assert policy["policyId"] == details[0]["lifecycleEventPolicy"]["policyId"]
+                (told_rule,) = policy["lifecycleEventRules"]
+                assert (told_rule["rulePriority"], told_rule["action"]) == (3, "expire")
+                assert told_rule["description"] == "all but the last"
+                assert told_rule["lifecycleEventSelection"] == {
+                    "tagStatus": "Tagged",
+                    "tagPrefixList": ["v"],
+                    "countType": "Image count more than",
+                    "countNumber": 1,
+                }
+            actions = [action for detail in details for action in detail["lifecycleEventImageActions"]]
+            assert {len(detail["lifecycleEventImageActions"]) for detail in details} <= {0, 10}
+            assert {action["lifecycleEventImage"]["digest"] for action in actions} == {
+                image.digest for image in pushed[2:12]
+            }
+            assert {tuple(action["lifecycleEventImage"]["tagList"]) for action in actions} == {
+                (f"v{number}",) for number in range(2, 12)
+            }
+            for action in actions:
+                image = action["lifecycleEventImage"]
+                assert action["rulePriority"] == 3 and image["tagStatus"] == "Tagged"
+                assert image["pushedAt"] > 1_500_000_000_000
+            failures = [failure for detail in details for failure in detail["lifecycleEventFailureDetails"]]
+            assert [failure["lifecycleEventImage"]["digest"] for failure in failures] == children
+            for failure in failures:
+                assert failure["failureCode"] == "ImageReferencedByManifestList"
+                assert failure["failureReason"].startswith("Requested image referenced by manifest list: [sha256:")
+
+    def test_a_run_that_does_nothing(self, start):
+        """It is told of all the same: it shows that the policy was applied."""
+        server = start()
+        ecr, repository = server.client(), new_repository(server, "audit")
+        selection = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 2}
+        text = json.dumps({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
+        ecr.put_lifecycle_policy(repositoryName=repository.name, lifecyclePolicyText=text)
+        (told,) = self.events(server, "PolicyExecutionEvent", repository.name)
+        details = told["serviceEventDetails"]
+        assert details["lifecycleEventImageActions"] == details["lifecycleEventFailureDetails"] == []
+
+    def test_restore(self, start):
+        """The call that begins a restore, and the event of its end."""
+        server = start()
+        ecr, repository = server.client(), new_repository(server, "audit")
+        pushed = repository.push_image("v1")
+        for target in ("ARCHIVE", "STANDARD"):
+            ecr.update_image_storage_class(
+                repositoryName=repository.name, imageId={"imageTag": "v1"}, targetStorageClass=target
+            )
+        (ended,) = self.events(server, "UpdateImageStorageClass", repository.name)
+        assert ended["serviceEventDetails"] == {
+            "repositoryName": repository.name,
+            "imageDigest": pushed.digest,
+            "targetStorageClass": "STANDARD",
+            "imageStatus": "ACTIVE",
+        }
+        calls = [
+            record["requestParameters"]["targetStorageClass"]
+            for record in records(server, "EventName", "UpdateImageStorageClass")
+            if record["eventType"] == "AwsApiCall"
+        ]
+        assert sorted(calls) == ["ARCHIVE", "STANDARD"]

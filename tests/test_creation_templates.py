@@ -22,6 +22,7 @@ from harness.registry_client import (
 from harness.server import AWS
 from harness.skopeo import Skopeo
 from harness.terraform import Terraform
+from test_ctl import Program, basic
 
 ABSENT = "sha256:" + "0" * 64
 POLICY = json.dumps(
@@ -213,6 +214,28 @@ def test_whoever_may_not_create(wharf):
     with pytest.raises(ClientError, match="AccessDenied"):
         nobody.client().initiate_layer_upload(repositoryName=other)
     assert find(wharf, other) is None
+
+
+def test_robot_tokens(wharf):
+    """A token that may push creates what its scope covers, if its owner may; one that may only pull does not."""
+    prefix = add_template(wharf)
+    cli = Program(wharf)
+
+    def of_token(name, *scope):
+        arguments = ("token", "create", "--expires", "1h", "--name", uuid.uuid4().hex, *scope)
+        return Repository(
+            RegistryClient(wharf.host, basic("AWS", cli.json(*arguments)["password"])["Authorization"]), name
+        )
+
+    of_token(f"{prefix}/ci", "--repository", f"{prefix}/ci", "--actions", "pull,push").push_image("v1")
+    assert find(wharf, f"{prefix}/ci")
+    for name, *scope in (
+        (f"{prefix}/other", "--repository", f"{prefix}/ci", "--actions", "pull,push"),
+        (f"{prefix}/pulled", "--repository", f"{prefix}/*", "--actions", "pull"),
+    ):
+        refused = of_token(name, *scope)
+        refused.client.post(f"/v2/{name}/blobs/uploads/").expect_error(403, "DENIED")
+        assert find(wharf, name) is None
 
 
 def test_who_may_make_templates(wharf):

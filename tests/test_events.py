@@ -1,11 +1,14 @@
 """Events: every change is told to every sink that wants it, at least once, whatever happens in between."""
 
 import calendar
+import itertools
 import json
 import ssl
+import subprocess
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,6 +16,7 @@ from botocore.exceptions import ClientError
 from harness import api_push, images
 from harness.commands import run
 from harness.events import cli, jobs, make_repository, push_variant
+from harness.identities import Identities, allow, document
 from harness.registry_client import OCI_MANIFEST, RegistryClient
 from harness.server import SESSION, binary, wait_for
 from harness.tls import make_certificate
@@ -98,11 +102,80 @@ def test_what_fails_is_not_told(serve, receiver):
         api_push.put(ecr, name, made, "v1")
     ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "absent"}])
     ecr.delete_repository(repositoryName=name, force=True)
-    told = [event["detail"]["action-type"] for event in receiver.wait_for(3, name)]
-    assert sorted(told) == ["CREATE", "DELETE", "PUSH"]
+
+    # The repository takes its images along, each with an event of its own.
+    def told_of(event):
+        return event["detail-type"], event["detail"]["action-type"]
+
+    told = [told_of(event) for event in receiver.wait_for(4, name)]
+    repository, its_image = "Wharf Repository Action", "ECR Image Action"
+    assert sorted(told) == sorted(
+        [(repository, "CREATE"), (its_image, "PUSH"), (its_image, "DELETE"), (repository, "DELETE")]
+    )
     assert "wharf-signature" not in receiver.deliveries[0].headers
     wait_for(lambda: jobs(server) == [], "no more events")
-    assert len(receiver.of(name)) == 3
+    assert len(receiver.of(name)) == 4
+    (deleted,) = [event for event in receiver.of(name) if told_of(event) == (its_image, "DELETE")]
+    assert (deleted["detail"]["image-digest"], deleted["detail"]["image-tag"]) == (made.digest, "v1")
+
+
+def test_tail(wharf_on_each_database):
+    """Who follows sees what happens from then on, without any sink, in the order in which it is done."""
+    server = wharf_on_each_database
+    ecr, name, made = server.client(), make_repository(server), images.image("tail", size=1000)
+    api_push.push_image(ecr, name, made, "before")
+    command = [binary(), "events", "tail", "--data-dir", server.data_dir, "--output", "json"]
+    told, numbers = [], itertools.count()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=server.environment, text=True) as tail:
+        reader = threading.Thread(target=lambda: told.extend(map(json.loads, tail.stdout)))
+        reader.start()
+
+        def is_following():
+            push_variant(ecr, name, made, next(numbers))
+            return told
+
+        wait_for(is_following, "the first event", 60)
+        tags = [f"v{number}" for number in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda tag: push_variant(server.client(), name, made, tag, tag), tags))
+        ecr.delete_repository(repositoryName=name, force=True)
+        wait_for(lambda: told[-1]["detail-type"] == "Wharf Repository Action", "the last event", 60)
+        tail.terminate()
+        reader.join()
+    assert len({event["id"] for event in told}) == len(told)
+    pushed = [event["detail"].get("image-tag") for event in told if event["detail"]["action-type"] == "PUSH"]
+    assert sorted(filter(None, pushed)) == tags, "and not what was pushed before"
+    deleted = {event["detail"].get("image-tag") for event in told[:-1] if event["detail"]["action-type"] == "DELETE"}
+    assert deleted == {None, "before", *tags}
+    check_envelope(server, told[0], "ECR Image Action")
+
+
+def test_who_may_follow(wharf):
+    """It is a permission on all repositories of the registry."""
+    identities = Identities(wharf)
+    arn = f"arn:aws:ecr:us-east-1:{wharf.account}:repository"
+    name = make_repository(wharf)
+
+    def follow(on):
+        user = identities.user(document(allow("wharf:FollowEvents", on=on)))
+        keys = {"AWS_ACCESS_KEY_ID": user.access_key_id, "AWS_SECRET_ACCESS_KEY": user.secret_access_key}
+        command = [binary(), "events", "tail", "--limit", "1", "--endpoint", wharf.url, "--region", "us-east-1"]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**wharf.environment, **keys}, text=True
+        )
+
+    with follow(f"{arn}/{name}") as refused:
+        _, said = refused.communicate(timeout=60)
+        assert refused.returncode == 2 and "not authorized to perform: wharf:FollowEvents" in said
+    with follow(f"{arn}/*") as allowed:
+
+        def has_ended():
+            make_repository(wharf)
+            return allowed.poll() is not None
+
+        wait_for(has_ended, "an event", 60)
+        assert allowed.returncode == 0
+        assert "Wharf Repository Action CREATE app-" in allowed.stdout.read()
 
 
 def test_filters_choose_and_pulls_must_be_named(serve):

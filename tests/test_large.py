@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,7 @@ from harness.registry_client import (
     digest_of,
     index_manifest,
     path_of,
+    random_content,
     with_query,
 )
 from harness.skopeo import Skopeo
@@ -115,6 +117,41 @@ def test_hundred_pushes(fresh_wharf, repository):
     with ThreadPoolExecutor(100) as pool:
         list(pool.map(push, range(100)))
     assert fresh_wharf.peak_memory < 250 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+
+
+@pytest.mark.timeout(1200)
+def test_two_thousand_pulls_beside_two_hundred_pushes(fresh_wharf, repository):
+    """All end well, none waits until others have ended, and the server stays under 400 MiB."""
+    allow_open_files(8192)
+    layer = push_layer(fresh_wharf, repository, 16 * MIB)
+    url = f"{fresh_wharf.url}/v2/large/blobs/{layer}"
+    starved = []
+
+    def watch(pulls):
+        ended = sum(pull.finished.done() for pull in pulls)
+        if ended == len(pulls) // 4:
+            starved.append(sum(pull.received == 0 for pull in pulls))
+
+    def push(number):
+        client = RegistryClient(fresh_wharf.host, fresh_wharf.authorization, timeout=600)
+        content = random_content(3 * MIB + number)
+        Repository(client, "large").push_blob(content)
+        client.close()
+
+    with ThreadPoolExecutor(201) as pool:
+        pulling = pool.submit(pull_all, url, {"Authorization": fresh_wharf.authorization}, 2000, 4, watch)
+        list(pool.map(push, range(200)))
+        pulled = pulling.result()
+    assert {(status, length) for status, length, _ in pulled} == {(200, 16 * MIB)}
+    assert {f"sha256:{sha256}" for _, _, sha256 in pulled if sha256} == {layer}
+    assert starved == [0], f"{starved} pulls had nothing when a quarter had all"
+    assert fresh_wharf.peak_memory < 400 * MIB, f"{fresh_wharf.peak_memory / MIB:.0f} MiB"
+
+
+def allow_open_files(count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard == resource.RLIM_INFINITY or hard >= count, f"the limit of open files is {hard}"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
 
 
 class TestManifests:

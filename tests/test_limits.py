@@ -1,6 +1,7 @@
 """Quotas and request rates, as the configuration sets them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,8 +10,21 @@ from conftest import environment_of
 from harness.api_push import push_image
 from harness.identities import Identities
 from harness.images import image
-from harness.registry_client import OCI_INDEX, digest_of, index_manifest, new_repository, random_content, with_query
+from harness.registry_client import (
+    OCI_INDEX,
+    RegistryClient,
+    Repository,
+    digest_of,
+    index_manifest,
+    new_repository,
+    random_content,
+    with_query,
+)
 from harness.server import Wharf
+from harness.upstream import FakeUpstream
+from test_ctl import Program
+from test_pull_through_cache import OPEN
+from test_replication import in_region, replicate, statuses, wait_for_status
 
 
 @pytest.fixture
@@ -49,6 +63,52 @@ class TestQuotas:
         assert code == "LimitExceededException" and "'Registered repositories' of 3" in message
         ecr.delete_repository(repositoryName="two")
         ecr.create_repository(repositoryName="four")
+
+    def test_repositories_that_wharf_creates(self, start):
+        """Those that a push, the pull through cache, replication or restoring an image would create."""
+        server = start(f'regions = ["us-east-1", "eu-west-1"]\n[quotas]\nrepositories = 2\n{OPEN}')
+        ecr, made, upstream = server.client(), image("quota", size=100), FakeUpstream()
+        for name in ("source", "deleted"):
+            push_image(ecr, repository_of(server, name), made, "v1")
+        ecr.delete_repository(repositoryName="deleted", force=True)
+        for region, name in (("us-east-1", "other"), ("eu-west-1", "one"), ("eu-west-1", "two")):
+            in_region(server, region).client().create_repository(repositoryName=name)
+        text = "'Registered repositories' of 2"
+
+        ecr.create_repository_creation_template(prefix="ROOT", appliedFor=["CREATE_ON_PUSH"])
+        code, message = refused(lambda: push_image(ecr, "pushed", made, "v1"))
+        assert code == "LimitExceededException" and text in message
+        client = RegistryClient(server.host, server.authorization)
+        assert text in client.post("/v2/pushed/blobs/uploads/").expect_error(403, "DENIED").messages[0]
+
+        upstream.push("app", made, "v1")
+        ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="cache", upstreamRegistryUrl=upstream.url)
+        pulled = Repository(client, "cache/app").pull("v1").expect_error(403, "DENIED")
+        upstream.close()
+        assert text in pulled.messages[0]
+
+        said = Program(server).run("image", "restore", "deleted:v1", "--create-repository", expect=2).stderr
+        assert "LimitExceededException" in said and text in said
+
+        replicate(ecr, ("eu-west-1", server.account))
+        push_image(ecr, "source", made, "v2")
+        wait_for_status(ecr, "source", made.digest, "FAILED")
+        (status,) = statuses(ecr, "source", made.digest).values()
+        assert status["failureCode"] == "LimitExceeded"
+        assert {found["repositoryName"] for found in ecr.describe_repositories()["repositories"]} == {"source", "other"}
+
+    def test_repositories_at_once(self, start):
+        """Pushes at once to names that nobody has go no further than the quota either."""
+        server = start("[quotas]\nrepositories = 3\n")
+        server.client().create_repository_creation_template(prefix="ROOT", appliedFor=["CREATE_ON_PUSH"])
+
+        def begin(number):
+            client = RegistryClient(server.host, server.authorization)
+            return client.post(f"/v2/at-once-{number}/blobs/uploads/").status
+
+        with ThreadPoolExecutor(8) as pool:
+            begun = sorted(pool.map(begin, range(8)))
+        assert begun == [202] * 3 + [403] * 5
 
     def test_images(self, start):
         """New images are refused, 403 on /v2; tags of known ones are not, and deleting makes room."""

@@ -52,7 +52,7 @@ class Pull(asyncio.BufferedProtocol):
             self.finished.set_result((self.status, self.received, self.hash and self.hash.hexdigest()))
 
 
-async def _pull_all(url, headers, count, hashed):
+async def _pull_all(url, headers, count, hashed, watch):
     parts = urlsplit(url)
     lines = [
         f"GET {parts.path} HTTP/1.1",
@@ -66,12 +66,18 @@ async def _pull_all(url, headers, count, hashed):
         return loop.create_connection(lambda: Pull(request, number < hashed), parts.hostname, parts.port)
 
     opened = await asyncio.gather(*[start(number) for number in range(count)])
-    return await asyncio.gather(*[protocol.finished for _, protocol in opened])
+    pulls = [protocol for _, protocol in opened]
+    for pull in pulls:
+        pull.finished.add_done_callback(lambda _: watch(pulls))
+    return await asyncio.gather(*[pull.finished for pull in pulls])
 
 
-def pull_all(url, headers, count, hashed):
-    """`count` GETs at once; the first `hashed` of them are hashed. Returns (status, bytes, sha256 or None) of each."""
-    return asyncio.run(_pull_all(url, headers, count, hashed))
+def pull_all(url, headers, count, hashed, watch=lambda pulls: None):
+    """`count` GETs at once; the first `hashed` of them are hashed. Returns (status, bytes, sha256 or None) of each.
+
+    `watch` is called with all of them whenever one ends.
+    """
+    return asyncio.run(_pull_all(url, headers, count, hashed, watch))
 
 
 class Generated:

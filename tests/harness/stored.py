@@ -1,10 +1,12 @@
-"""What a server has stored, read past it: the rows of its database and the files of its data folder."""
+"""What a server has stored, read past it: the rows of its database and the files of its data folder, or the
+objects of its bucket."""
 
 import contextlib
 import csv
 import io
 import sqlite3
 
+from harness import bucket
 from harness.commands import run
 from harness.server import wait_for
 
@@ -55,8 +57,24 @@ def count(wharf, table):
 
 
 def objects(wharf, tier):
-    """The bytes of the objects in a folder of the data folder, by file."""
+    """The bytes of the objects in a folder of the data folder, by file, or in the bucket, by key."""
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        return bucket.objects(wharf.environment, tier)
     return {path: path.stat().st_size for path in (wharf.data_dir / tier / "objects").rglob("*") if path.is_file()}
+
+
+def read_object(wharf, path):
+    """What is stored under a name that `objects` gave."""
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        return bucket.read(wharf.environment, path)
+    return path.read_bytes()
+
+
+def write_object(wharf, path, content):
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        bucket.write(wharf.environment, path, content)
+    else:
+        path.write_bytes(content)
 
 
 def stored(wharf):
@@ -100,4 +118,6 @@ def expect_nothing_left_over(wharf):
     files = sorted((path.name,) for tier in ("blobs", "archive") for path in objects(wharf, tier))
     assert files == known, f"{len(files)} files, {len(known)} blobs"
     assert count(wharf, "jobs") == 0
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        assert bucket.unfinished(wharf.environment) == []
     wharf.restart()

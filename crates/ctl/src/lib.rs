@@ -6,6 +6,7 @@ mod audit;
 mod bytes;
 mod client;
 mod date;
+mod deleted_images;
 mod document;
 mod dry_run;
 mod duration;

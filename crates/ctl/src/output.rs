@@ -83,6 +83,16 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// One of many values that are shown as they come: as a line of JSON, or of text.
+    pub(crate) fn line<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
+        let line = match self.format {
+            Format::Json => serde_json::to_string(value).map_err(std::io::Error::from)?,
+            Format::Text => clean(&text(value)),
+        };
+        writeln!(self.writer, "{line}")?;
+        Ok(self.writer.flush()?)
+    }
+
     /// A remark after what was shown, for people alone.
     pub(crate) fn note(&mut self, text: &str) -> Result<(), Error> {
         match self.format {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use aws::sigv4::{Presented, RequestParts};
 use clap::Parser;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -586,6 +586,39 @@ async fn replication() {
 }
 
 /// A page of LookupEvents with one event of this user.
+/// Events are shown one by one as pages of them come, and no more than were asked for.
+#[tokio::test]
+async fn events_are_followed() {
+    let event = |tag: &str| {
+        json!({
+            "time": "2026-11-21T01:35:02Z", "detail-type": "ECR Image Action",
+            "detail": {
+                "action-type": "PUSH", "repository-name": "app", "image-tag": tag, "image-digest": "sha256:a",
+                "result": "SUCCESS\u{1b}[31m",
+            },
+        })
+    };
+    let page = |events: &[Value], token: &str| (200, json!({ "events": events, "nextToken": token }).to_string());
+    let pages = || vec![page(&[], "1"), page(&[event("a")], "2"), page(&[event("b"), event("c")], "3")];
+    let ran = run(&["events", "tail", "--limit", "2"], pages()).await;
+    assert_eq!(
+        ran.text(),
+        "2026-11-21T01:35:02Z ECR Image Action PUSH app:a@sha256:a SUCCESS\u{fffd}[31m\n\
+         2026-11-21T01:35:02Z ECR Image Action PUSH app:b@sha256:a SUCCESS\u{fffd}[31m\n"
+    );
+    assert_eq!(
+        ran.requests,
+        [
+            r#"Wharf_20261121.FollowEvents {"waitSeconds":20}"#,
+            r#"Wharf_20261121.FollowEvents {"nextToken":"1","waitSeconds":20}"#,
+            r#"Wharf_20261121.FollowEvents {"nextToken":"2","waitSeconds":20}"#,
+        ]
+    );
+    let ran = run(&["events", "tail", "--limit", "2", "--output", "json"], pages()).await;
+    let lines: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines, [event("a"), event("b")]);
+}
+
 fn events(user: &str, next_token: Option<&str>) -> (u16, String) {
     let record = serde_json::json!({
         "eventName": "PutImage", "sourceIPAddress": "192.0.2.1", "errorCode": "AccessDenied", "awsRegion": "eu-west-1"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::blob::{BlobStore, ServiceKey, open_small, seal_small};
+use store::blob::{ServiceKey, open_small, seal_small};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
 use store::tables::service_key_check;
@@ -158,11 +158,12 @@ impl Server {
                     .map_err(|error| StartError::Other(format!("cannot listen at {listen} for metrics: {error}")))?,
             ),
         };
+        let (blobs, archive) = config.open_stores(&data_dir).await?;
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let app = Arc::new(App {
             db,
-            blobs: BlobStore::open(&data_dir.join("blobs"))?,
-            archive: BlobStore::open(&config.archive_dir(&data_dir))?,
+            blobs,
+            archive,
             service_key,
             clock,
             accounts,
@@ -334,7 +335,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
             );
         }
     }
-    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive"] {
+    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"] {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

@@ -12,7 +12,7 @@ use store::tables::secrets;
 use super::identity;
 use super::parameters::cut;
 use crate::app::App;
-use crate::auth::authorize::{Need, Resource, repository_arn};
+use crate::auth::authorize::{Need, Resource};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 
@@ -39,7 +39,7 @@ impl AuditedResource {
     /// A repository.
     pub fn repository(registry: &RegistryId, name: &str) -> Self {
         Self {
-            arn: repository_arn(registry, name),
+            arn: registry.repository_arn(name),
             account: registry.account,
             kind: Some(REPOSITORY_TYPE),
             name: Some(name.to_owned()),
@@ -247,7 +247,6 @@ pub fn record(event: ApiEvent<'_>) {
 }
 
 /// Records something that the service did by itself; for jobs. It never waits.
-#[cfg_attr(not(test), expect(dead_code, reason = "for jobs that act by themselves, such as lifecycle policies"))]
 pub fn record_service_event(app: &App, event: &ServiceEvent) {
     if !app.audit.wants(false) {
         return;

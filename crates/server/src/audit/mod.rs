@@ -23,9 +23,7 @@ use crate::http::listener::stopped;
 use crate::start::StartError;
 
 pub use api_call::{is_read_only, record_call, record_web_identity};
-pub use event::{ApiEvent, AuditedResource, Who, record};
-#[expect(unused_imports, reason = "for jobs that act by themselves, such as lifecycle policies")]
-pub use event::{ServiceEvent, record_service_event};
+pub use event::{ApiEvent, AuditedResource, ServiceEvent, Who, record, record_service_event};
 pub use parameters::cut;
 
 use file::FileWriter;

@@ -135,15 +135,15 @@ impl From<StoreError> for Refusal {
 pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
-    let (action, resource) = (&need.action, rules.arn(need));
+    let (action, resource) = (&need.action, &rules.arn);
     let kept = kept_decisions(&directory, caller, need, &rules);
-    if kept.is_some_and(|kept| kept.contains(action, &resource)) {
+    if kept.is_some_and(|kept| kept.contains(action, resource)) {
         return Ok(());
     }
     let decision = decide_by(http, &directory, caller, need, &rules).await?;
     if decision.is_allowed() {
         if let Some(kept) = kept {
-            kept.insert(action, &resource);
+            kept.insert(action, resource);
         }
         return Ok(());
     }
@@ -163,14 +163,8 @@ pub fn arn(need: &Need) -> String {
         Resource::Secret(id) => secrets::arn(&id.registry, &format!("{}-??????", id.text)),
         Resource::Any => "*".to_owned(),
         Resource::Own(arn) => arn.clone(),
-        Resource::Repository { registry, name } => repository_arn(registry, name),
+        Resource::Repository { registry, name } => registry.repository_arn(name),
     }
-}
-
-/// A repository's ARN.
-pub fn repository_arn(registry: &RegistryId, name: &str) -> String {
-    let RegistryId { account, region } = registry;
-    format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
 }
 
 /// Decides, and says why.
@@ -202,14 +196,13 @@ async fn decide_by(
     need: &Need,
     rules: &ResourceRules,
 ) -> Result<Decision, StoreError> {
-    let resource = rules.arn(need);
     let owner = need.owner(caller);
     let identity = caller.identity();
     let session = caller.session().filter(|session| !session.policies.is_empty());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let registry_policy = registry_policy(directory, caller, need);
     let resource_policy =
-        rules.policy.as_ref().map(|policy| Attached { name: resource.clone(), policy: policy.clone() });
+        rules.policy.as_ref().map(|policy| Attached { name: rules.arn.clone(), policy: policy.clone() });
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
@@ -229,7 +222,7 @@ async fn decide_by(
     let request = Request {
         principal: &caller.principal,
         action: &need.action,
-        resource: &resource,
+        resource: &rules.arn,
         resource_account: owner.as_str(),
         context: &context,
     };
@@ -264,11 +257,10 @@ fn kept_decisions<'a>(
 }
 
 /// What a repository or a secret contributes to decisions about it.
-#[derive(Default)]
 struct ResourceRules {
+    /// As policies and messages name it.
+    arn: String,
     repository_id: Option<i64>,
-    /// The ARN, where the request does not say all of it.
-    arn: Option<String>,
     policy: Option<Policy>,
     /// The tags of a secret. Those of a repository are read when a policy asks for them.
     tags: Vec<(String, String)>,
@@ -276,35 +268,39 @@ struct ResourceRules {
 
 impl ResourceRules {
     async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
+        let mut rules = Self { arn: arn(need), repository_id: None, policy: None, tags: Vec::new() };
         match &need.resource {
-            Resource::Repository { registry, name } => Self::find_repository(http, registry, name).await,
-            Resource::Secret(id) => Self::find_secret(http, id).await,
-            Resource::Own(_) | Resource::Any => Ok(Self::default()),
+            Resource::Repository { registry, name } => rules.add_repository(http, registry, name).await?,
+            Resource::Secret(id) => rules.add_secret(http, id).await?,
+            Resource::Own(_) | Resource::Any => {}
         }
+        Ok(rules)
     }
 
-    async fn find_repository(http: &RequestContext, registry: &RegistryId, name: &str) -> Result<Self, StoreError> {
-        let Ok(name) = name.parse::<RepositoryName>() else { return Ok(Self::default()) };
+    async fn add_repository(
+        &mut self,
+        http: &RequestContext,
+        registry: &RegistryId,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let Ok(name) = name.parse::<RepositoryName>() else { return Ok(()) };
         let registry = registry.clone();
         let found = http.app.db.read_point(move |tx| repository_policies::find_access(tx, &registry, &name)).await?;
-        let Some(found) = found else { return Ok(Self::default()) };
+        let Some(found) = found else { return Ok(()) };
         let what = || format!("repository {}", found.repository_id);
-        let policy = read_policy(http, PolicyKind::Repository, found.policy.as_deref(), &what)?;
-        Ok(Self { repository_id: Some(found.repository_id), policy, ..Self::default() })
+        self.policy = read_policy(http, PolicyKind::Repository, found.policy.as_deref(), &what)?;
+        self.repository_id = Some(found.repository_id);
+        Ok(())
     }
 
-    async fn find_secret(http: &RequestContext, id: &SecretId) -> Result<Self, StoreError> {
+    /// A secret that is there says more of its ARN than the request.
+    async fn add_secret(&mut self, http: &RequestContext, id: &SecretId) -> Result<(), StoreError> {
         let id = id.clone();
-        let Some(found) = http.app.db.read_point(move |tx| secrets::find(tx, &id)).await? else {
-            return Ok(Self::default());
-        };
-        let arn = found.arn();
-        let policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), &|| arn.clone())?;
-        Ok(Self { repository_id: None, arn: Some(arn), policy, tags: found.tags })
-    }
-
-    fn arn(&self, need: &Need) -> String {
-        self.arn.clone().unwrap_or_else(|| arn(need))
+        let Some(found) = http.app.db.read_point(move |tx| secrets::find(tx, &id)).await? else { return Ok(()) };
+        self.arn = found.arn();
+        self.policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), &|| self.arn.clone())?;
+        self.tags = found.tags;
+        Ok(())
     }
 }
 

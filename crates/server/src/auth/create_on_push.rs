@@ -25,7 +25,7 @@ where
 {
     match step(IfAbsent::Refuse).await {
         Err(RegistryError::RepositoryNotFound(_)) if may_create(http, caller, registry, name).await? => {
-            step(IfAbsent::Create).await
+            step(IfAbsent::Create { repository_quota: http.app.quotas.repositories }).await
         }
         result => result,
     }

@@ -28,6 +28,8 @@ pub const USES: [(&str, &[&str]); 3] = [
             "ecr:UploadLayerPart",
             "ecr:CompleteLayerUpload",
             "ecr:PutImage",
+            // Where a creation template covers the name: a token has no other way of creating a repository.
+            "ecr:CreateRepository",
         ],
     ),
     ("delete", &["ecr:BatchDeleteImage"]),
@@ -41,8 +43,7 @@ pub fn policy(app: &App, token: &RobotToken) -> Result<Attached, PolicyError> {
         .flat_map(|(_, actions)| actions.iter().copied())
         .collect();
     let registry = &token.registry;
-    let resources: Vec<String> =
-        token.repositories.iter().map(|pattern| super::authorize::repository_arn(registry, pattern)).collect();
+    let resources: Vec<String> = token.repositories.iter().map(|pattern| registry.repository_arn(pattern)).collect();
     let document = json!({
         "Version": "2012-10-17",
         "Statement": {"Effect": "Allow", "Action": actions, "Resource": resources},

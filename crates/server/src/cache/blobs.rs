@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
-use store::blob::{BlobReader, ObjectId};
+use store::blob::{BlobReader, Follower, ObjectId};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
@@ -62,10 +62,17 @@ pub enum Arriving {
 pub struct ComingBlob {
     /// Its length.
     pub size_bytes: u64,
-    object: ObjectId,
-    data_key: Vec<u8>,
+    upload: Following,
     readable: watch::Receiver<u64>,
     state: watch::Receiver<State>,
+}
+
+/// What it takes to read an object while it is written.
+#[derive(Clone)]
+struct Following {
+    object: ObjectId,
+    data_key: Vec<u8>,
+    follower: Follower,
 }
 
 /// Where a fetch is.
@@ -74,7 +81,7 @@ enum State {
     /// The upstream was asked.
     Asked,
     /// It sends.
-    Coming { object: ObjectId, data_key: Vec<u8>, readable: watch::Receiver<u64> },
+    Coming(Following),
     /// The blob is stored, and is what its digest says.
     Here,
     /// There is nothing.
@@ -157,8 +164,9 @@ impl BlobFetches {
         let mut state = self.join(app, blob);
         let known = wait_until(&mut state, |state| !matches!(state, State::Asked)).await?;
         match (known, blob.known.size_bytes) {
-            (State::Coming { object, data_key, readable }, Some(size_bytes)) => {
-                Ok(Arriving::Coming(ComingBlob { size_bytes, object, data_key, readable, state }))
+            (State::Coming(upload), Some(size_bytes)) => {
+                let readable = upload.follower.readable();
+                Ok(Arriving::Coming(ComingBlob { size_bytes, upload, readable, state }))
             }
             _ => self.wait(app, blob, state).await.map(Arriving::Here),
         }
@@ -266,11 +274,11 @@ async fn fetch(app: &Arc<App>, blob: &AwaitedBlob, state: &watch::Sender<State>)
     let upload =
         uploads::begin(app, registry, name, IfAbsent::Refuse, &Cause::now(app, Actor::PullThroughCache)).await?;
     let session = uploads::open(app, registry, name, upload.id).await?;
-    state.send_replace(State::Coming {
+    state.send_replace(State::Coming(Following {
         object: upload.object,
         data_key: upload.data_key.clone(),
-        readable: session.readable(),
-    });
+        follower: session.follow(),
+    }));
     let time = MIN_FETCH_TIME + Duration::from_secs(limit / MIN_BYTES_PER_SECOND);
     let received = tokio::time::timeout(time, receive(answer, session, limit)).await.unwrap_or_else(|_| {
         Err(UpstreamFailure::Unavailable(format!("a layer took more than {} seconds", time.as_secs())).into())
@@ -362,7 +370,7 @@ impl Reading {
             let limit = match &*self.blob.state.borrow_and_update() {
                 State::Here => self.end,
                 State::Failed(failure) => return Err(cut(failure)),
-                State::Asked | State::Coming { .. } => (*self.blob.readable.borrow_and_update()).min(self.end),
+                State::Asked | State::Coming(_) => (*self.blob.readable.borrow_and_update()).min(self.end),
             };
             if limit > self.next {
                 break limit;
@@ -378,8 +386,9 @@ impl Reading {
         let reader = match &self.reader {
             Some(reader) => reader.clone(),
             None => {
-                let key = app.service_key.unwrap_data_key(&self.blob.data_key, self.blob.object)?;
-                let reader = app.blobs.open_growing(self.blob.object, &key, self.blob.size_bytes)?;
+                let Following { object, data_key, follower } = &self.blob.upload;
+                let key = app.service_key.unwrap_data_key(data_key, *object)?;
+                let reader = follower.open(&key, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }
         };

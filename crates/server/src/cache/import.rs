@@ -76,6 +76,7 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
         images,
         tag,
         may_create: wanted.may_create,
+        repository_quota: app.quotas.repositories,
         tags_per_image: app.quotas.tags_per_image,
         cause,
     };

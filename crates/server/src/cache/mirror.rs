@@ -13,7 +13,6 @@ use store::tables::registry_id::RegistryId;
 use super::settings::registry_host;
 use super::upstream_registry::UpstreamUrl;
 use crate::app::App;
-use crate::auth::authorize::repository_arn;
 use crate::auth::caller::{Caller, Credentials};
 
 /// Everything that a pull through a mirror takes.
@@ -91,7 +90,7 @@ pub fn anonymous(app: &App, registry: &RegistryId, rule: &PullThroughCacheRule) 
     let pattern = if rule.prefix.is_root() { "*".to_owned() } else { format!("{}/*", rule.prefix.key()) };
     let document = json!({
         "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": ACTIONS, "Resource": repository_arn(registry, &pattern)},
+        "Statement": {"Effect": "Allow", "Action": ACTIONS, "Resource": registry.repository_arn(&pattern)},
     });
     let policy = app.policies.read(PolicyKind::Identity, &document.to_string()).ok()?;
     Some(Caller {

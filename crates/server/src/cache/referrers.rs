@@ -106,6 +106,7 @@ async fn import_referrers(app: &Arc<App>, wanted: &Wanted, subject: Digest) -> R
             images,
             tag: None,
             may_create: false,
+            repository_quota: app.quotas.repositories,
             tags_per_image: app.quotas.tags_per_image,
             cause: cause.clone(),
         };

@@ -7,6 +7,7 @@ mod limits;
 mod operations;
 mod replication;
 mod sections;
+mod storage;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -34,9 +35,11 @@ pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
-    AccountConfig, ArchiveConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig,
-    PullThroughCacheConfig, TlsConfig,
+    AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig, PullThroughCacheConfig,
+    TlsConfig,
 };
+
+pub use storage::{ArchiveConfig, StorageConfig};
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -102,6 +105,9 @@ pub struct Config {
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
+    /// Blobs.
+    #[serde(default)]
+    pub storage: StorageConfig,
     /// The store of archived layers.
     #[serde(default)]
     pub archive: ArchiveConfig,
@@ -230,11 +236,6 @@ impl Config {
             })
     }
 
-    /// The folder of archived layers in force, given the data folder.
-    pub(crate) fn archive_dir(&self, data_dir: &Path) -> PathBuf {
-        self.archive.dir.clone().unwrap_or_else(|| data_dir.join("archive"))
-    }
-
     /// The address in force.
     pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(DEFAULT_LISTEN)
@@ -334,10 +335,9 @@ impl Config {
             }
             Ok(())
         }));
-        note(match self.archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
-            Some(file) => Err(ConfigError(format!("archive.dir: {} is a file, not a folder", file.display()))),
-            None => Ok(()),
-        });
+        for problem in self.storage_problems() {
+            note(Err(problem));
+        }
         note(self.regions().map(drop));
         note(no_duplicates("regions", self.regions.iter()));
         note(self.public_url().map(drop));
@@ -402,7 +402,7 @@ impl Config {
         let limits = Limits::default();
         let mut config = self.clone();
         config.data_dir = Some(self.data_dir()?);
-        config.archive.dir = Some(self.archive_dir(&self.data_dir()?));
+        config.archive.dir = self.archive_dir(&self.data_dir()?);
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {

@@ -42,14 +42,6 @@ pub struct DatabaseConfig {
     pub pool_size: Option<usize>,
 }
 
-/// Where the layers of archived images are.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArchiveConfig {
-    /// A folder, such as one on a cheaper disk. Default: `archive` in the data folder.
-    pub dir: Option<PathBuf>,
-}
-
 /// Lifecycle policies.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -88,7 +88,7 @@ impl Operation for BatchCheckLayerAvailability {
             call.app().db.read(move |tx| {
                 let repository = match repositories::find(tx, &registry, &name)? {
                     // A push asks before it sends anything: what it would create has no layers yet.
-                    None if if_absent == IfAbsent::Create => None,
+                    None if matches!(if_absent, IfAbsent::Create { .. }) => None,
                     Some(repository) => Some(repository),
                     None => return Err(not_found(&registry, &name)),
                 };

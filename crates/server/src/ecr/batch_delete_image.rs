@@ -6,7 +6,7 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::{self, ImageFailure, ImageIdentifier};
+use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
@@ -43,11 +43,11 @@ impl Operation for BatchDeleteImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        Ok((registry, name, shapes::image_ids(input.image_ids)?))
+        Ok((registry, name, image_identifiers::image_ids(input.image_ids)?))
     }
 
     fn needs(_: &Call<'_>, (registry, name, ids): &Self::Checked) -> Vec<Need> {
-        shapes::needs_of_images(Self::ACTION, registry, name, ids)
+        image_identifiers::needs_of_images(Self::ACTION, registry, name, ids)
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {

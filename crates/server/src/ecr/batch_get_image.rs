@@ -9,7 +9,8 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::{self, Image, ImageFailure, ImageIdentifier};
+use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
+use super::shapes::Image;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
@@ -60,7 +61,7 @@ impl Operation for BatchGetImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let ids = shapes::image_ids(input.image_ids)?;
+        let ids = image_identifiers::image_ids(input.image_ids)?;
         let accepted = match input.accepted_media_types {
             None => Vec::new(),
             types => constraints::list("acceptedMediaTypes", types, 1, 100)?,
@@ -69,7 +70,7 @@ impl Operation for BatchGetImage {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        shapes::needs_of_images(Self::ACTION, &checked.registry, &checked.name, &checked.ids)
+        image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, &checked.ids)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {

@@ -11,7 +11,7 @@ use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, Scannin
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
-use crate::registry::{quotas, repositories};
+use crate::registry::repositories;
 
 /// The operation.
 pub struct CreateRepository;
@@ -96,9 +96,9 @@ impl Operation for CreateRepository {
     }
 
     async fn run(call: &Call<'_>, (new, tags): Self::Checked) -> Result<Output, EcrError> {
-        quotas::require_room_for_repository(call.app(), &new.registry).await?;
         let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
-        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, &cause)).await?;
+        let quota = call.app().quotas.repositories;
+        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, quota, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })
     }
 }

@@ -7,11 +7,10 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::ImageIdentifier;
+use super::image_identifiers::ImageIdentifier;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::pull::find_image;
-use crate::registry::repositories::{reference, require};
+use crate::registry::repositories::require;
 
 /// The operation.
 pub struct DescribeImageReplicationStatus;
@@ -72,10 +71,7 @@ impl Operation for DescribeImageReplicationStatus {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let image_id = constraints::required("imageId", input.image_id)?;
-        if image_id.image_digest.is_none() && image_id.image_tag.is_none() {
-            let text = "Invalid request parameters: both tag and digest cannot be null";
-            return Err(EcrError::parameter("imageId", text));
-        }
+        image_id.require_any("imageId")?;
         Ok(Checked { registry, name, image_id })
     }
 
@@ -90,15 +86,7 @@ impl Operation for DescribeImageReplicationStatus {
             .read(move |tx| {
                 let repository = require(tx, &registry, &name)?;
                 // An identifier that no image can have is one that is not there.
-                let found = match image_id.clone().selector() {
-                    Ok(selector) => find_image(tx, repository.id, &selector)?.ok(),
-                    Err(_) => None,
-                };
-                let image = found.ok_or_else(|| EcrError::DescribedImageNotFound {
-                    digest: image_id.image_digest.clone(),
-                    tag: image_id.image_tag.clone(),
-                    repository: reference(&repository),
-                })?;
+                let image = image_id.require_image(tx, &repository, image_id.selector().ok().as_ref())?;
                 let replications = image_replications::list_of_image(tx, image.id)?;
                 let image_id = ImageIdentifier { image_digest: Some(image.digest.to_string()), ..image_id.clone() };
                 Ok(Output {

@@ -11,12 +11,13 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::image_identifiers::{self, ImageIdentifier};
 use super::paging::{self, List, Page};
-use super::shapes::{self, CheckedFilter, ImageIdentifier, ListFilter};
+use super::shapes::{CheckedFilter, ListFilter};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::pull::{Selector, find_image};
-use crate::registry::repositories::{reference, require};
+use crate::registry::pull::Selector;
+use crate::registry::repositories::require;
 
 /// The operation.
 pub struct DescribeImages;
@@ -114,12 +115,9 @@ impl Operation for DescribeImages {
         let list = List::new(Self::NAME, &[&registry, &name, &filter]);
         let filter = filter.check()?;
         let wanted = if input.image_ids.is_some() {
-            let ids = shapes::image_ids(input.image_ids)?;
+            let ids = image_identifiers::image_ids(input.image_ids)?;
             paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
-            if ids.iter().any(|id| id.image_digest.is_none() && id.image_tag.is_none()) {
-                let text = "Invalid request parameters: both tag and digest cannot be null";
-                return Err(EcrError::parameter("imageIds", text));
-            }
+            ids.iter().try_for_each(|id| id.require_any("imageIds"))?;
             // An identifier that no image can have is answered as an image that is not there.
             Wanted::Images(ids.into_iter().map(|id| (id.clone(), id.selector().ok())).collect())
         } else {
@@ -150,15 +148,7 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
     match wanted {
         Wanted::Images(ids) => {
             for (id, selector) in ids {
-                let found = match selector {
-                    Some(selector) => find_image(tx, repository.id, selector)?.ok(),
-                    None => None,
-                };
-                let image = found.ok_or_else(|| EcrError::DescribedImageNotFound {
-                    digest: id.image_digest.clone(),
-                    tag: id.image_tag.clone(),
-                    repository: reference(&repository),
-                })?;
+                let image = id.require_image(tx, &repository, selector.as_ref())?;
                 image_details.push(detail(tx, image)?);
             }
             Ok(Output { image_details, next_token: None })

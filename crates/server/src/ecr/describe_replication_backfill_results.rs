@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::image_identifiers::ImageIdentifier;
 use super::paging::{self, List, Page};
 use super::replication_backfill::{self, Progress, Summary};
-use super::shapes::ImageIdentifier;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::backfill::RETAINED_MS;

@@ -9,8 +9,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_previews::{self, Preview, PreviewResult, PreviewStatus};
 
 use super::errors::EcrError;
+use super::image_identifiers::{self, ImageIdentifier};
 use super::paging::{self, List, Page};
-use super::shapes::{self, ImageIdentifier, RepositoryMembers};
+use super::shapes::{self, RepositoryMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
@@ -133,7 +134,7 @@ impl Operation for GetLifecyclePolicyPreview {
         let list = List::new(Self::NAME, &[&repository, &filter]);
         let is_tagged = shapes::tag_status(filter.tag_status.as_deref())?;
         let wanted = if input.image_ids.is_some() {
-            let ids = shapes::image_ids(input.image_ids)?;
+            let ids = image_identifiers::image_ids(input.image_ids)?;
             paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
             Wanted::Images(ids.into_iter().map(|id| id.selector().ok()).collect())
         } else {

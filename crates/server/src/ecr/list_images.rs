@@ -7,8 +7,9 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
+use super::image_identifiers::ImageIdentifier;
 use super::paging::{self, List, Page};
-use super::shapes::{CheckedFilter, ImageIdentifier, ListFilter};
+use super::shapes::{CheckedFilter, ListFilter};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;

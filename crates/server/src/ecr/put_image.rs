@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::{Image, ImageIdentifier};
+use super::image_identifiers::ImageIdentifier;
+use super::shapes::Image;
 use crate::auth::authorize::Need;
 use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};

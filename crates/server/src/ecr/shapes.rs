@@ -1,9 +1,7 @@
 //! Shapes of the model that several operations share.
 
-use std::collections::BTreeSet;
-
 use aws::Timestamp;
-use oci::{Digest, RepositoryName, TagFilter};
+use oci::TagFilter;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
@@ -13,11 +11,10 @@ use store::tables::{registry_policies, repository_policies};
 
 use super::constraints;
 use super::errors::EcrError;
-use crate::auth::authorize::Need;
+use super::image_identifiers::ImageIdentifier;
 use crate::aws_api::operation::Call;
 use crate::http::request::RequestContext;
-use crate::registry::errors::{IMAGE_INACCESSIBLE, RepositoryRef};
-use crate::registry::pull::{NoImage, Selector};
+use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
 /// `Repository`.
@@ -69,7 +66,7 @@ impl Repository {
     pub fn new(http: &RequestContext, stored: &StoredRepository) -> Self {
         let spec = &stored.spec;
         Self {
-            repository_arn: repository_arn(&spec.registry, spec.name.as_str()),
+            repository_arn: spec.registry.repository_arn(spec.name.as_str()),
             registry_id: spec.registry.account.to_string(),
             repository_name: spec.name.to_string(),
             repository_uri: http.repository_uri(&spec.registry, &spec.name),
@@ -80,12 +77,6 @@ impl Repository {
             encryption_configuration: EncryptionConfiguration::new(spec.encryption_type.clone(), spec.kms_key.clone()),
         }
     }
-}
-
-/// The ARN of a repository.
-pub fn repository_arn(registry: &RegistryId, name: &str) -> String {
-    let RegistryId { account, region } = registry;
-    format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
 }
 
 /// `ImageTagMutabilityExclusionFilter`.
@@ -154,18 +145,6 @@ pub fn exclusion_filters(filters: Vec<ExclusionFilter>) -> Result<Vec<TagFilter>
         })
     });
     filters.collect()
-}
-
-/// `ImageIdentifier`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageIdentifier {
-    /// The digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
-    /// A tag.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag: Option<String>,
 }
 
 /// The members by which operations name a repository.
@@ -254,101 +233,6 @@ impl RegistryPolicy {
         match registry_policies::find(tx, registry)? {
             Some(policy_text) => Ok(Self::new(registry, policy_text)),
             None => Err(EcrError::RegistryPolicyNotFound(registry.clone())),
-        }
-    }
-}
-
-/// The permissions that a request for these images needs: one for each tag that it names, and one for the rest.
-pub fn needs_of_images(
-    action: &'static str,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    ids: &[ImageIdentifier],
-) -> Vec<Need> {
-    let need = || Need::on_repository(action, registry, name.as_str());
-    let tags: BTreeSet<&str> = ids.iter().filter_map(|id| id.image_tag.as_deref()).collect();
-    let is_all_tagged = ids.iter().all(|id| id.image_tag.is_some());
-    let untagged = (!is_all_tagged).then(need);
-    tags.into_iter().map(|tag| need().with_image_tag(Some(tag))).chain(untagged).collect()
-}
-
-impl ImageIdentifier {
-    /// Of a known image.
-    pub fn new(digest: &Digest, tag: Option<String>) -> Self {
-        Self { image_digest: Some(digest.to_string()), image_tag: tag }
-    }
-
-    /// Which image is meant; otherwise the failure that says why none can be.
-    pub fn selector(&self) -> Result<Selector, ImageFailure> {
-        let fail = |code, reason: &str| Err(ImageFailure::new(self.clone(), code, reason));
-        let digest = match self.image_digest.as_deref() {
-            None => None,
-            Some(text) if !oci::is_digest_like(text) => {
-                return fail(
-                    "InvalidImageDigest",
-                    "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
-                );
-            }
-            // Well-formed for the model, but of no algorithm that an image can have.
-            Some(text) => match text.parse::<Digest>() {
-                Ok(digest) => Some(digest),
-                Err(_) => return Err(ImageFailure::absent(self.clone(), NoImage::NotFound)),
-            },
-        };
-        let tag = match self.image_tag.as_deref().map(str::parse) {
-            None => None,
-            Some(Ok(tag)) => Some(tag),
-            Some(Err(_)) => {
-                let reason =
-                    format!("Invalid request parameters: image tag should satisfy the regex '{}'", oci::Tag::PATTERN);
-                return fail("InvalidImageTag", &reason);
-            }
-        };
-        match (tag, digest) {
-            (Some(tag), Some(digest)) => Ok(Selector::Both(tag, digest)),
-            (Some(tag), None) => Ok(Selector::Tag(tag)),
-            (None, Some(digest)) => Ok(Selector::Digest(digest)),
-            (None, None) => {
-                fail("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
-            }
-        }
-    }
-}
-
-/// Checks the `imageIds` member.
-pub fn image_ids(ids: Option<Vec<ImageIdentifier>>) -> Result<Vec<ImageIdentifier>, EcrError> {
-    let ids = constraints::list("imageIds", ids, 1, 100)?;
-    for tag in ids.iter().filter_map(|id| id.image_tag.as_deref()) {
-        constraints::length("imageTag", tag, 1, 300)?;
-    }
-    Ok(ids)
-}
-
-/// `ImageFailure`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageFailure {
-    image_id: ImageIdentifier,
-    failure_code: &'static str,
-    failure_reason: String,
-}
-
-impl ImageFailure {
-    /// With a code of `ImageFailureCode`.
-    pub fn new(image_id: ImageIdentifier, failure_code: &'static str, reason: impl Into<String>) -> Self {
-        Self { image_id, failure_code, failure_reason: reason.into() }
-    }
-
-    /// For an image that cannot be found.
-    pub fn absent(image_id: ImageIdentifier, absent: NoImage) -> Self {
-        match absent {
-            NoImage::NotFound => Self::new(image_id, "ImageNotFound", "Requested image not found"),
-            NoImage::TagDoesNotMatchDigest => Self::new(
-                image_id,
-                "ImageTagDoesNotMatchDigest",
-                "The given image tag does not point at the given image digest",
-            ),
-            NoImage::Inaccessible => Self::new(image_id, "ImageInaccessible", IMAGE_INACCESSIBLE),
         }
     }
 }

@@ -8,13 +8,13 @@ use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::shapes::{self, ImageIdentifier};
+use super::image_identifiers::{self, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::errors::RegistryError;
-use crate::registry::pull::{Selector, find_image};
-use crate::registry::repositories::{order, reference, require};
+use crate::registry::pull::Selector;
+use crate::registry::repositories::{order, require};
 use crate::registry::storage_class::{self, StorageClass};
 
 /// The operation.
@@ -61,10 +61,7 @@ impl Operation for UpdateImageStorageClass {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let id = constraints::required("imageId", input.image_id)?;
-        if id.image_digest.is_none() && id.image_tag.is_none() {
-            let text = "Invalid request parameters: both tag and digest cannot be null";
-            return Err(EcrError::parameter("imageId", text));
-        }
+        id.require_any("imageId")?;
         if id.image_digest.as_deref().is_some_and(|digest| !oci::is_digest_like(digest)) {
             return Err(constraints::digest_pattern("imageDigest"));
         }
@@ -78,7 +75,7 @@ impl Operation for UpdateImageStorageClass {
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
         let ids = std::slice::from_ref(&checked.id);
-        shapes::needs_of_images(Self::ACTION, &checked.registry, &checked.name, ids)
+        image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, ids)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
@@ -93,15 +90,7 @@ impl Operation for UpdateImageStorageClass {
 fn update(tx: &mut dyn Tx, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
     let Checked { registry, name, id, selector, class } = checked;
     let repository = require(tx, registry, name)?;
-    let found = match selector {
-        Some(selector) => find_image(tx, repository.id, selector)?.ok(),
-        None => None,
-    };
-    let image = found.ok_or_else(|| EcrError::DescribedImageNotFound {
-        digest: id.image_digest.clone(),
-        tag: id.image_tag.clone(),
-        repository: reference(&repository),
-    })?;
+    let image = id.require_image(tx, &repository, selector.as_ref())?;
     let (result, status) = match class {
         StorageClass::Archive => (storage_class::archive(tx, &repository, &image, cause)?, ImageStatus::Archived),
         StorageClass::Standard => {

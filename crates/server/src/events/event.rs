@@ -24,8 +24,7 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     fn arn(&self) -> String {
-        let RegistryId { account, region } = self.registry;
-        format!("arn:{}:ecr:{region}:{account}:repository/{}", region.partition(), self.repository)
+        self.registry.repository_arn(self.repository.as_str())
     }
 }
 
@@ -207,6 +206,11 @@ impl Event {
     /// `Wharf Test`: says only that events arrive.
     pub fn test(registry: &RegistryId, at_ms: i64) -> Self {
         Self::new(WHARF, "Wharf Test", registry, at_ms, json!({ "message": "Events of Wharf arrive here." }))
+    }
+
+    /// Where it happened.
+    pub fn registry(&self) -> &RegistryId {
+        &self.registry
     }
 
     /// By which its receivers know it again.

@@ -21,8 +21,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::followed_events;
 use store::tables::images::ImageStatus;
 use store::tables::jobs::{self, NewJob, TakenJob};
+use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 
 use self::event::Event;
@@ -37,6 +39,10 @@ use crate::registry::changes::{Actor, Cause, Change};
 const AT_ONCE: usize = 8;
 /// Attempts wait 1 s, 2 s, 4 s … up to 5 minutes: as many make 24 hours, for which EventBridge tries, too.
 const MAX_ATTEMPTS: i64 = 300;
+/// How long an event is kept for who follows its registry.
+const FOLLOWED_KEPT_MS: i64 = 10 * 60 * 1000;
+/// Such events that one transaction removes.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// The sinks, and events on their way to them.
 #[derive(Default)]
@@ -73,7 +79,12 @@ impl Events {
         })
     }
 
-    /// Notes the events of a change. Costs nothing if no sink is configured.
+    /// Whether anybody wants to know of what happens in a registry: a sink, or who follows it.
+    pub fn are_wanted(&self, tx: &mut dyn Tx, registry: &RegistryId, now_ms: i64) -> Result<bool, StoreError> {
+        Ok(!self.sinks.is_empty() || is_followed(tx, registry, now_ms)?)
+    }
+
+    /// Notes the events of a change. Costs one look-up if nobody wants to know.
     pub fn note(
         &self,
         tx: &mut dyn Tx,
@@ -81,7 +92,7 @@ impl Events {
         repository: &Repository,
         change: &Change<'_>,
     ) -> Result<(), StoreError> {
-        if self.sinks.is_empty() {
+        if !self.are_wanted(tx, &repository.spec.registry, cause.at_ms)? {
             return Ok(());
         }
         for event in of_change(cause, repository, change) {
@@ -90,12 +101,12 @@ impl Events {
         Ok(())
     }
 
-    /// Notes an event in the transaction that it tells of, for every sink that wants it.
+    /// Notes an event in the transaction that it tells of, for every sink that wants it and for who follows the registry.
     pub fn enqueue(&self, tx: &mut dyn Tx, event: &Event, now_ms: i64) -> Result<(), StoreError> {
-        if self.sinks.is_empty() {
-            return Ok(());
-        }
         let json = event.to_json();
+        if is_followed(tx, event.registry(), now_ms)? {
+            followed_events::insert(tx, event.registry(), &json.to_string(), now_ms)?;
+        }
         let mut text = None;
         for sink in self.sinks.iter().filter(|sink| sink.wants(&json)) {
             let payload: &String = text.get_or_insert_with(|| json.to_string());
@@ -105,6 +116,17 @@ impl Events {
         }
         Ok(())
     }
+}
+
+fn is_followed(tx: &mut dyn Tx, registry: &RegistryId, now_ms: i64) -> Result<bool, StoreError> {
+    Ok(followed_events::followed_until_ms(tx, registry)?.is_some_and(|until_ms| now_ms <= until_ms))
+}
+
+/// Removes the events that were kept for who follows a registry, and that nobody has asked for since.
+pub async fn forget_followed(app: &App) -> Result<(), StoreError> {
+    let before_ms = app.now_ms() - FOLLOWED_KEPT_MS;
+    while app.db.write(move |tx| followed_events::delete_before(tx, before_ms, FORGOTTEN_AT_ONCE)).await? > 0 {}
+    Ok(())
 }
 
 /// The events of a change, in the order in which they are told.

@@ -10,6 +10,7 @@ mod entity_tags;
 mod errors;
 mod inline_policies;
 mod kinds;
+mod list_entities;
 pub mod managed;
 mod managed_policy;
 mod operation;
@@ -34,6 +35,7 @@ use delete_entity::DeleteEntity;
 use entity_tags::TaggedEntity;
 use inline_policies::{DeletePolicy, GetPolicy, ListPolicies, PutPolicy};
 use kinds::{Group, Role, User};
+use list_entities::ListEntities;
 use operation::Iam;
 use rename_entity::RenameEntity;
 use tags::{ListTags, TagResource, UntagResource};
@@ -62,6 +64,9 @@ const SHARED: &[Entry] = &[
     Entry::of::<Iam<ListAttachedPolicies<Group>>>(),
     Entry::of::<Iam<ListAttachedPolicies<Role>>>(),
     Entry::of::<Iam<ListAttachedPolicies<User>>>(),
+    Entry::of::<Iam<ListEntities<Group>>>(),
+    Entry::of::<Iam<ListEntities<Role>>>(),
+    Entry::of::<Iam<ListEntities<User>>>(),
     Entry::of::<Iam<ListPolicies<Group>>>(),
     Entry::of::<Iam<ListPolicies<Role>>>(),
     Entry::of::<Iam<ListPolicies<User>>>(),

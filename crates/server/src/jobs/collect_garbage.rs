@@ -4,11 +4,11 @@
 //! Each step is a small transaction, so nothing waits long for it, and each can end at any moment: what it leaves is
 //! found again by the next run.
 
-use store::blob::Tier;
 use store::db::Tx;
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::repository_blobs::Collected;
 use store::tables::{blobs, deleted_images, deleted_tags, jobs, removed_objects, repository_blobs, secrets, uploads};
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::events::JOB_KIND_PREFIX;
@@ -16,6 +16,8 @@ use crate::registry::storage_class;
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
+/// Objects whose bytes are deleted at a time.
+const REMOVED_AT_ONCE: usize = 16;
 /// Events that did not arrive can be sent again for so long: 14 days.
 const DEAD_EVENTS_KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
@@ -69,23 +71,25 @@ async fn remove_objects(app: &App, until_ms: i64) -> Result<(), StoreError> {
     loop {
         let due = app.db.read(move |tx| removed_objects::list_due(tx, until_ms, BATCH)).await?;
         let count = due.len();
-        let (standard, archive) = (app.blobs.clone(), app.archive.clone());
-        let removed = tokio::task::spawn_blocking(move || {
-            for (object, tier) in &due {
-                match tier {
-                    Tier::Standard => standard.remove(*object)?,
-                    Tier::Archive => archive.remove(*object)?,
-                }
+        let mut removed = Vec::with_capacity(count);
+        for some in due.chunks(REMOVED_AT_ONCE) {
+            let mut removals = JoinSet::new();
+            for gone in some {
+                let (store, gone) = (app.tier(gone.tier).of_scope(&gone.scope), gone.clone());
+                removals.spawn(async move {
+                    store.remove(gone.object, gone.multipart.as_deref()).await?;
+                    Ok::<_, StoreError>(gone.object)
+                });
             }
-            Ok::<_, StoreError>(due)
-        })
-        .await
-        .map_err(|error| {
-            StoreError::new(store::error::StoreErrorKind::Other, "removing objects ended early").with_source(error)
-        })??;
+            while let Some(done) = removals.join_next().await {
+                removed.push(done.map_err(|error| {
+                    StoreError::new(StoreErrorKind::Other, "removing an object ended early").with_source(error)
+                })??);
+            }
+        }
         app.db
             .write(move |tx| {
-                for (object, _) in &removed {
+                for object in &removed {
                     removed_objects::delete(tx, *object)?;
                 }
                 Ok::<_, StoreError>(())

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
+use crate::events;
 use crate::http::listener::stopped;
 use crate::{nodes, replication};
 
@@ -27,6 +28,7 @@ use crate::{nodes, replication};
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
 const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
@@ -50,12 +52,14 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(nodes::LOOK_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
+    let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -65,6 +69,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
             _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
+            _ = followed_events.tick() => ("forgetting events that were followed", events::forget_followed(&app).await),
             _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
             _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };

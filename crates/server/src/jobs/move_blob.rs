@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use store::blob::{Encoding, ObjectId, Tier};
 use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
-use store::tables::removed_objects;
+use store::tables::removed_objects::{self, RemovedObject};
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::registry::part_ledger::CopyParts;
 use crate::registry::{self, storage_class};
 
 /// A copy that is not in use after so long is given up: the longest layer takes that time at 1 MiB a second.
@@ -54,7 +55,9 @@ impl Job for MoveBlob {
                 Tier::Standard => Encoding::Identity,
                 Tier::Archive => source.archive_encoding().await?,
             };
-            let stored_bytes = app.tier(to).copy(source, &digest, state, key.clone(), encoding).await?;
+            let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
+            let store = app.tier(to).of_scope(&from.scope);
+            let stored_bytes = store.copy(source, &digest, state, key.clone(), encoding, ledger).await?;
             Ok::<_, StoreError>((encoding, stored_bytes))
         };
         let is_in_use = match written.await {
@@ -86,7 +89,8 @@ impl MoveBlob {
                 let Some((from, digest)) = blobs::find(tx, blob_id)? else { return Ok(None) };
                 match blobs::wanted_tier(tx, blob_id)? {
                     Some(to) if to != from.tier => {
-                        removed_objects::insert_copy(tx, object, to, blob_id, until_ms)?;
+                        let copy = RemovedObject { object, tier: to, scope: from.scope.clone(), multipart: None };
+                        removed_objects::insert_copy(tx, &copy, blob_id, until_ms)?;
                         Ok(Some(Move { from, digest, to }))
                     }
                     _ => Ok(None),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_previews::{self, PreviewResult, PreviewStatus};
-use store::tables::repositories;
+use store::tables::{lifecycle_policies, repositories};
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
-use crate::registry::lifecycle::decision::{self, Decision, ImageAction, Planned};
+use crate::audit::record_service_event;
+use crate::registry::lifecycle::decision::{self, Decision, ImageAction, Planned, Unable};
+use crate::registry::lifecycle::service_events::{self, PolicyEvents};
 
 /// Results that one transaction writes or removes.
 const RESULTS_AT_ONCE: usize = 500;
@@ -46,7 +49,7 @@ impl PreviewLifecyclePolicy {
         let remove =
             move || app.db.write(move |tx| lifecycle_previews::delete_results(tx, repository_id, RESULTS_AT_ONCE));
         while remove().await? > 0 {}
-        app.pull_times.flush(&app).await?;
+        app.pull_times.flush(app).await?;
         let now_ms = app.now_ms();
         let decided = app.db.read(move |tx| {
             let preview = lifecycle_previews::find(tx, repository_id)?.filter(|preview| {
@@ -58,9 +61,19 @@ impl PreviewLifecyclePolicy {
             let policy = crate::registry::lifecycle::parse(&preview.policy_text).map_err(|error| {
                 StoreError::new(StoreErrorKind::Corrupt, "the lifecycle policy of a preview").with_source(error)
             })?;
-            decision::decide(tx, &repository, &preview.policy_text, &policy, now_ms).map(Some)
+            let last_evaluated_at_ms =
+                lifecycle_policies::find(tx, repository_id)?.map_or(0, |policy| policy.last_evaluated_at_ms);
+            let decision = decision::decide(tx, &repository, &preview.policy_text, &policy, now_ms)?;
+            Ok(Some((repository, last_evaluated_at_ms, decision)))
         });
-        let Some(Decision { actions, .. }) = decided.await? else { return Ok(()) };
+        let Some((repository, last_evaluated_at_ms, decision)) = decided.await? else { return Ok(()) };
+        let Decision { policy_text, actions, failures, .. } = decision;
+        let told = PolicyEvents {
+            name: service_events::DRY_RUN,
+            repository: &repository,
+            policy_text: &policy_text,
+            last_evaluated_at_ms,
+        };
         let count = |action| actions.iter().filter(|planned| planned.selected.action == action).count() as i64;
         let counts = (count(ImageAction::Expire), count(ImageAction::Transition));
         let actions = Arc::new(actions);
@@ -74,7 +87,11 @@ impl PreviewLifecyclePolicy {
             });
             written.await?;
         }
-        self.finish(app, PreviewStatus::Complete, counts).await
+        self.finish(app, PreviewStatus::Complete, counts).await?;
+        if app.audit.wants(false) {
+            record(app, &told, &actions, &failures).await?;
+        }
+        Ok(())
     }
 
     async fn finish(self, app: &App, status: PreviewStatus, counts: (i64, i64)) -> Result<(), StoreError> {
@@ -85,6 +102,29 @@ impl PreviewLifecyclePolicy {
             .write(move |tx| lifecycle_previews::finish(tx, repository_id, started_at_ms, status, counts, now_ms));
         finished.await
     }
+}
+
+/// Tells CloudTrail of a preview, in portions that there is room for among the events that wait to be stored.
+async fn record(
+    app: &App,
+    told: &PolicyEvents<'_>,
+    actions: &[Planned],
+    failures: &[Unable],
+) -> Result<(), StoreError> {
+    if actions.is_empty() && failures.is_empty() {
+        record_service_event(app, &told.of_nothing()?);
+    }
+    for some in actions.chunks(RESULTS_AT_ONCE) {
+        let some: Vec<Value> = some.iter().map(|planned| service_events::planned(&planned.selected)).collect();
+        told.of(&some, &[])?.iter().for_each(|event| record_service_event(app, event));
+        app.audit.flush(&app.db).await?;
+    }
+    for some in failures.chunks(RESULTS_AT_ONCE) {
+        let some: Vec<Value> = some.iter().map(service_events::unable).collect();
+        told.of(&[], &some)?.iter().for_each(|event| record_service_event(app, event));
+        app.audit.flush(&app.db).await?;
+    }
+    Ok(())
 }
 
 fn result(at: usize, planned: &Planned) -> Result<PreviewResult, StoreError> {

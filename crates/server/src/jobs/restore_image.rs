@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use oci::Digest;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::error::StoreError;
-use store::tables::repositories;
+use store::tables::images::ImageStatus;
+use store::tables::repositories::{self, NewRepository, Repository};
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::audit::{ServiceEvent, record_service_event};
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::storage_class;
+use crate::registry::storage_class::{self, RestoreEnd, StorageClass};
 
 /// What an image waits for lets it go on when it is there; this is for what nobody has thought of.
 const LOOK_AGAIN_MS: i64 = 60 * 1000;
@@ -33,11 +37,35 @@ impl Job for RestoreImage {
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let cause = Cause::now(&app, Actor::Service);
         let until_ms = cause.at_ms + LOOK_AGAIN_MS;
-        let is_done = app.db.write(move |tx| {
-            let Some(repository) = repositories::find_by_id(tx, self.repository_id)? else { return Ok(true) };
-            storage_class::finish_restore(tx, &repository, self.image_id, &cause)
+        let restored = app.db.write(move |tx| {
+            let Some(repository) = repositories::find_by_id(tx, self.repository_id)? else { return Ok(None) };
+            let end = storage_class::finish_restore(tx, &repository, self.image_id, &cause)?;
+            Ok::<_, StoreError>(Some((repository, end)))
         });
-        let is_done = is_done.await.map_err(|error: StoreError| JobError::from(error))?;
-        if is_done { Ok(()) } else { Err(JobError::TooEarly { until_ms }) }
+        match restored.await? {
+            None | Some((_, RestoreEnd::Settled)) => Ok(()),
+            Some((_, RestoreEnd::Waits)) => Err(JobError::TooEarly { until_ms }),
+            Some((repository, RestoreEnd::Active(digest))) => {
+                record_service_event(&app, &restored_event(&repository, &digest));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The second event of a restore (repositories-images.md 4): the first is the call that began it. It has the call's name
+/// (inferred), so that whoever looks for one finds both.
+fn restored_event(repository: &Repository, digest: &Digest) -> ServiceEvent {
+    let NewRepository { registry, name, .. } = &repository.spec;
+    ServiceEvent {
+        registry: registry.clone(),
+        name: "UpdateImageStorageClass",
+        repositories: vec![name.to_string()],
+        details: json!({
+            "repositoryName": name.as_str(),
+            "imageDigest": digest.to_string(),
+            "targetStorageClass": StorageClass::Standard.as_str(),
+            "imageStatus": ImageStatus::Active.as_str(),
+        }),
     }
 }

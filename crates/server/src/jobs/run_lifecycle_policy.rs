@@ -8,8 +8,9 @@ use store::error::StoreError;
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::audit::{ServiceEvent, record_service_event};
 use crate::registry::errors::RegistryError;
-use crate::registry::lifecycle::run::{self, Report, Step, Work};
+use crate::registry::lifecycle::run::{self, Report, ReportedFailure, Step, StepEnd, Work};
 
 /// After so many decisions that were overtaken before anything came of them, one is made and begun in a transaction that
 /// keeps others out.
@@ -85,18 +86,28 @@ async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobErr
     let node = Arc::clone(app);
     let begun = app.db.write(move |tx| {
         match run::find_work(tx, repository_id, now_ms)? {
-            Work::None => return Ok(Begun::NoPolicy),
+            Work::None => return Ok((Begun::NoPolicy, Vec::new())),
             Work::GoOn => {}
             Work::Begin(decision) => {
                 run::begin(tx, repository_id, &decision)?;
             }
         }
-        Ok::<_, RegistryError>(match run::do_step(tx, &node, repository_id, now_ms)? {
+        let StepEnd { step, events } = run::do_step(tx, &node, repository_id, now_ms)?;
+        let begun = match step {
             Step::Done | Step::RunEnded(_) => Begun::Run { steps: 1 },
             Step::Overtaken => Begun::Overtaken,
-        })
+        };
+        Ok::<_, RegistryError>((begun, events))
     });
-    begun.await.map_err(failed)
+    let (begun, events) = begun.await.map_err(failed)?;
+    record(app, &events);
+    Ok(begun)
+}
+
+fn record(app: &App, events: &[ServiceEvent]) {
+    for event in events {
+        record_service_event(app, event);
+    }
 }
 
 struct Worked {
@@ -109,7 +120,9 @@ async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Resul
         app.pull_times.flush(app).await?;
         let node = Arc::clone(app);
         let now_ms = app.now_ms();
-        let step = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await.map_err(failed)?;
+        let done = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await;
+        let StepEnd { step, events } = done.map_err(failed)?;
+        record(app, &events);
         match step {
             Step::Done => steps += 1,
             last @ (Step::Overtaken | Step::RunEnded(_)) => return Ok(Worked { last, steps }),
@@ -124,6 +137,12 @@ fn tell(repository: &RepositoryName, report: &Report) {
         "lifecycle policy of {repository}: {expired_count} of {image_count} images expired, {archived_count} archived, \
          {failure_count} could not be"
     );
+    for ReportedFailure { digest, rule_priority, code, reason, .. } in &report.failures {
+        tracing::info!(
+            %repository, %digest, rule_priority, code,
+            "lifecycle policy of {repository}: rule {rule_priority} leaves {digest}: {reason}"
+        );
+    }
 }
 
 fn failed(error: RegistryError) -> JobError {

@@ -48,11 +48,12 @@ pub async fn find_readable(
     Ok(blob)
 }
 
-/// Opens a blob's bytes for reading, wherever they are.
+/// Opens a blob's bytes for reading, wherever they are. Whether they are there may show only with
+/// [`BlobStream::begin`](store::blob::BlobStream::begin).
 pub fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, StoreError> {
     let key = app.service_key.unwrap_data_key(&blob.data_key, blob.object)?;
     let stored = (blob.encoding, blob.stored_bytes);
-    app.tier(blob.tier).open_encoded(blob.object, key, stored, blob.size_bytes)
+    app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, key, stored, blob.size_bytes)
 }
 
 /// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is

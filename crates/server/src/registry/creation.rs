@@ -13,6 +13,7 @@ use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 
 use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
+use super::quotas;
 use super::repositories::{not_found, require};
 
 /// What became of a repository that should be there.
@@ -32,7 +33,10 @@ pub enum IfAbsent {
     /// It fails.
     Refuse,
     /// It creates the repository if a template covers the name. For callers who may create it.
-    Create,
+    Create {
+        /// How many repositories the registry may have.
+        repository_quota: u64,
+    },
 }
 
 /// Makes sure that a repository is there.
@@ -41,12 +45,14 @@ pub enum IfAbsent {
 /// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
 /// (replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
 ///
-/// Fails with [`RegistryError::TemplateKmsKeyNotFound`] if the template wants a KMS key, which this server has none of.
+/// Fails with [`RegistryError::TemplateKmsKeyNotFound`] if the template wants a KMS key, which this server has none of,
+/// and with [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
 pub fn create_automatically(
     tx: &mut dyn Tx,
     registry: &RegistryId,
     name: &RepositoryName,
     scenario: Scenario,
+    quota: u64,
     cause: &Cause,
 ) -> Result<Creation, RegistryError> {
     if let Some(existing) = repositories::find(tx, registry, name)? {
@@ -63,6 +69,7 @@ pub fn create_automatically(
         })?;
         return Ok(Creation::Existing(existing));
     };
+    quotas::require_room_for_inserted(tx, registry, quota)?;
     if let Some(template) = &template {
         // ECR takes these rights from the template's custom role, because its own service role only creates
         // repositories. Wharf asks no other service for them, so tags and policies work without a role.
@@ -88,10 +95,8 @@ pub fn require_for_push(
     if_absent: IfAbsent,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    if if_absent == IfAbsent::Refuse {
-        return require(tx, registry, name);
-    }
-    match create_automatically(tx, registry, name, Scenario::CreateOnPush, cause)? {
+    let IfAbsent::Create { repository_quota } = if_absent else { return require(tx, registry, name) };
+    match create_automatically(tx, registry, name, Scenario::CreateOnPush, repository_quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, name)),
     }

@@ -59,6 +59,8 @@ pub struct Import {
     pub tag: Option<Tag>,
     /// Whether the repository may be made.
     pub may_create: bool,
+    /// How many repositories the registry may have.
+    pub repository_quota: u64,
     /// How many tags an image may have.
     pub tags_per_image: u64,
     /// By whom and when.
@@ -123,7 +125,7 @@ fn give_tag(
 fn create(tx: &mut dyn Tx, import: &Import) -> Result<Repository, RegistryError> {
     let RepositoryRef { registry, name } = &import.place;
     let scenario = Scenario::PullThroughCache;
-    match creation::create_automatically(tx, registry, name, scenario, &import.cause)? {
+    match creation::create_automatically(tx, registry, name, scenario, import.repository_quota, &import.cause)? {
         Creation::Created(repository) | Creation::Existing(repository) => Ok(repository),
         Creation::NotCovered => Err(RegistryError::RepositoryNotFound(import.place.clone())),
     }

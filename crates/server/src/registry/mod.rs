@@ -9,6 +9,7 @@ pub mod delete;
 pub mod errors;
 pub mod import;
 pub mod lifecycle;
+pub mod part_ledger;
 pub mod protection;
 pub mod pull;
 pub mod pull_times;

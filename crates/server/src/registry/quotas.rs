@@ -2,7 +2,6 @@
 
 use oci::{Digest, RepositoryName};
 use store::db::Tx;
-use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::{image_counts, images, repositories};
 
@@ -39,23 +38,21 @@ impl Default for Quotas {
     }
 }
 
-/// Refuses if the registry has as many repositories as it may have.
+/// Refuses a repository that was inserted if the registry has more than `quota` of them with it.
 ///
-/// Asked before the transaction that creates one, so that creations at once do not get in each other's way; they may
-/// together go over the quota by as many as there are at once. It counts along an index and no further than the quota.
-pub async fn require_room_for_repository(app: &App, registry: &RegistryId) -> Result<(), RegistryError> {
-    let (registry, quota) = (registry.clone(), app.quotas.repositories);
-    let is_full = {
-        let registry = registry.clone();
-        app.db.read(move |tx| Ok::<_, StoreError>(repositories::count_up_to(tx, &registry, quota)? >= quota)).await?
-    };
-    if is_full { Err(RegistryError::TooManyRepositories(registry, quota)) } else { Ok(()) }
+/// Asked in the transaction that inserts one, whoever asked for it, so creations at once do not go over the quota either.
+/// It counts along an index and no further than the quota.
+pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: u64) -> Result<(), RegistryError> {
+    if repositories::count_up_to(tx, registry, quota.saturating_add(1))? > quota {
+        return Err(RegistryError::TooManyRepositories(registry.clone(), quota));
+    }
+    Ok(())
 }
 
 /// Refuses if the repository has as many images as it may have and none of this digest.
 ///
-/// Asked before the transaction that pushes, for the same reason as in [`require_room_for_repository`]. It reads at
-/// most 64 rows, however many images there are.
+/// Asked before the transaction that pushes, so that pushes at once do not get in each other's way; they may together go
+/// over the quota by as many as there are at once. It reads at most 64 rows, however many images there are.
 pub async fn require_room_for_image(
     app: &App,
     registry: &RegistryId,

@@ -2,15 +2,19 @@
 
 use oci::RepositoryName;
 use store::db::Tx;
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository};
-use store::tables::{blobs, deleted_images, images, repository_blobs, resource_tags, uploads};
+use store::tables::{blobs, deleted_images, image_tags, images, repository_blobs, resource_tags, uploads};
 
 use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::errors::{RegistryError, RepositoryRef};
 use super::protection::Protections;
-use super::storage_class;
+use super::{quotas, storage_class};
+
+/// Images that are read at a time.
+const IMAGES_AT_ONCE: usize = 500;
 
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
@@ -33,16 +37,18 @@ pub fn reference(repository: &Repository) -> RepositoryRef {
     RepositoryRef { registry: repository.spec.registry.clone(), name: repository.spec.name.clone() }
 }
 
-/// Creates a repository with its resource tags.
+/// Creates a repository with its resource tags, if its registry has no more than `quota` of them then.
 pub fn create(
     tx: &mut dyn Tx,
     new: &NewRepository,
     tags: &[(String, String)],
+    quota: u64,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
     let created = repositories::insert(tx, new)?.ok_or_else(|| {
         RegistryError::RepositoryAlreadyExists(RepositoryRef { registry: new.registry.clone(), name: new.name.clone() })
     })?;
+    quotas::require_room_for_inserted(tx, &new.registry, quota)?;
     for (key, value) in tags {
         resource_tags::upsert(tx, created.id, key, value)?;
     }
@@ -70,6 +76,7 @@ pub fn delete(
     if let Some(protected) = protections.of_all(tx)?.into_values().next() {
         return Err(RegistryError::RepositoryProtected(reference(&repository), protected));
     }
+    tell_of_images(tx, &repository, &deletion.cause)?;
     if let Some(note) = deletion.note(tx, repository.id)? {
         deleted_images::keep_all_of(tx, repository.id, &note)?;
     }
@@ -82,4 +89,25 @@ pub fn delete(
     repositories::delete(tx, repository.id)?;
     changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
     Ok(repository)
+}
+
+/// Tells of every image that goes with its repository. Nothing else follows from their going: what rests on an image of
+/// the repository goes with it.
+fn tell_of_images(tx: &mut dyn Tx, repository: &Repository, cause: &Cause) -> Result<(), StoreError> {
+    if !cause.events.are_wanted(tx, &repository.spec.registry, cause.at_ms)? {
+        return Ok(());
+    }
+    let mut after = String::new();
+    loop {
+        let page = images::list(tx, repository.id, &after, IMAGES_AT_ONCE)?;
+        for image in &page {
+            let tags = image_tags::list_of_image(tx, image.id)?;
+            let change = Change::ImageDeleted { image: image.into(), tags: &tags, is_gone: true };
+            cause.events.note(tx, cause, repository, &change)?;
+        }
+        match page.last() {
+            Some(last) if page.len() == IMAGES_AT_ONCE => after = last.digest.to_string(),
+            _ => return Ok(()),
+        }
+    }
 }

@@ -248,11 +248,12 @@ fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &C
 }
 
 /// Creates a repository again as deleted images need it: encrypted as it was, with ECR's defaults for the rest. `None`
-/// if nothing that the selectors name can be restored.
+/// if nothing that the selectors name can be restored. The registry may have `quota` repositories.
 pub fn recreate_repository(
     tx: &mut dyn Tx,
     place: &RepositoryRef,
     selectors: &[Selector],
+    quota: u64,
     cause: &Cause,
 ) -> Result<Option<Repository>, RegistryError> {
     for selector in selectors {
@@ -267,7 +268,7 @@ pub fn recreate_repository(
             encryption_type: image.encryption_type,
             kms_key: image.kms_key,
         };
-        return super::repositories::create(tx, &new, &[], cause).map(Some);
+        return super::repositories::create(tx, &new, &[], quota, cause).map(Some);
     }
     Ok(None)
 }

@@ -154,24 +154,34 @@ pub fn resume(tx: &mut dyn Tx, repository: &Repository, image_id: i64, cause: &C
     }
 }
 
-/// Makes an activating image active, if its layers are in the standard store and the images that it lists are active;
-/// `false` if it must wait for them. An image that is not activating has nothing to wait for.
+/// How far an image is on its way back from the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreEnd {
+    /// It waits for layers, or for images that it lists.
+    Waits,
+    /// It has become active now.
+    Active(Digest),
+    /// It is not on its way: it is back, archived again, or gone.
+    Settled,
+}
+
+/// Makes an activating image active, if its layers are in the standard store and the images that it lists are active.
 pub fn finish_restore(
     tx: &mut dyn Tx,
     repository: &Repository,
     image_id: i64,
     cause: &Cause,
-) -> Result<bool, StoreError> {
-    let Some(image) = images::find_by_id(tx, repository.id, image_id)? else { return Ok(true) };
+) -> Result<RestoreEnd, StoreError> {
+    let Some(image) = images::find_by_id(tx, repository.id, image_id)? else { return Ok(RestoreEnd::Settled) };
     if image.status != ImageStatus::Activating {
-        return Ok(true);
+        return Ok(RestoreEnd::Settled);
     }
     let blobs = repository_blobs::list_of_image(tx, repository.id, image.id)?;
     let listed = images::children(tx, image.id)?;
     if blobs.iter().any(|blob| blob.tier == Tier::Archive)
         || listed.iter().any(|image| image.status != ImageStatus::Active)
     {
-        return Ok(false);
+        return Ok(RestoreEnd::Waits);
     }
     turn(tx, repository, &image, ImageStatus::Active, cause)?;
     for list in images::parent_images(tx, repository.id, &image.digest)? {
@@ -185,7 +195,7 @@ pub fn finish_restore(
     {
         enqueue_follow(tx, repository.id, subject.id, cause.at_ms)?;
     }
-    Ok(true)
+    Ok(RestoreEnd::Active(image.digest))
 }
 
 /// Makes an image that is pushed again active at once, and the images that it lists (repositories-images.md 4:

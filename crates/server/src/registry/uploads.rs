@@ -8,26 +8,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use oci::{Algorithm, Digest, RepositoryName};
-use store::blob::{UploadState, UploadWriter, open_small, seal_small};
+use store::blob::{Follower, ObjectId, SharedSession, UploadState, UploadWriter, open_small, seal_small};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope};
 use store::tables::registry_id::RegistryId;
+use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
 use super::errors::{RegistryError, RepositoryRef};
+use super::part_ledger::UploadParts;
 use super::repositories::{reference, require};
 use super::storage_class;
 use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// What is left of a session's time must be enough for a transaction that waits for its turn.
+const SPARE_MARGIN_MS: i64 = 60 * 60 * 1000;
 const STATE_PURPOSE: &str = "layer upload state";
 
 /// Uploads that a request of this node is writing.
@@ -87,6 +90,10 @@ pub async fn begin(
         last_part_bytes: 0,
         has_short_part: false,
         updated_at_ms: cause.at_ms,
+        epoch: 0,
+        next_part: 1,
+        rest: None,
+        multipart: None,
     };
     app.db
         .write(move |tx| {
@@ -124,7 +131,7 @@ pub async fn cancel(app: &App, registry: &RegistryId, name: &RepositoryName, id:
     let place = reference(&repository);
     app.db
         .write(move |tx| {
-            if uploads::abandon(tx, id, now_ms)? {
+            if uploads::abandon(tx, id, None, now_ms)? {
                 Ok(())
             } else {
                 Err(RegistryError::UploadNotFound(place.clone(), id.to_string()))
@@ -141,7 +148,35 @@ pub struct UploadSession {
     writer: UploadWriter,
     written: u64,
     max_bytes: u64,
+    /// The session's object in a store that nodes share.
+    spare: Option<ObjectId>,
     _lock: UploadLock,
+}
+
+/// The upload for a session that writes it, which takes the right to do so from any other node, and the session's
+/// object if the store is shared.
+async fn claim(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+) -> Result<(Repository, Upload, Option<ObjectId>), RegistryError> {
+    if !app.blobs.is_shared() {
+        return find(app, registry, name, id).await.map(|(repository, upload)| (repository, upload, None));
+    }
+    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+    let spare = ObjectId::random();
+    // An upload that does not grow for the same time is abandoned, whatever its session does.
+    let until_ms = app.now_ms() + app.limits.upload_expiry_ms + SPARE_MARGIN_MS;
+    app.db
+        .write(move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            let spare_object = RemovedObject::standard(spare, blob_scope(&repository));
+            let upload = uploads::claim(tx, repository.id, id, &spare_object, until_ms)?
+                .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;
+            Ok((repository, upload, Some(spare)))
+        })
+        .await
 }
 
 /// Opens an upload for writing.
@@ -152,15 +187,21 @@ pub async fn open(
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
     let lock = app.upload_locks.acquire(id)?;
-    let (repository, upload) = find(app, registry, name, id).await?;
+    let (repository, upload, spare) = claim(app, registry, name, id).await?;
     let state = open_small(&app.service_key, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
         })?;
     let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
-    let writer = app.blobs.writer(state, key);
-    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes: app.quotas.layer_bytes, _lock: lock })
+    let session = spare.map(|spare| SharedSession {
+        spare,
+        multipart: upload.multipart.clone(),
+        ledger: Arc::new(UploadParts { db: app.db.clone(), upload: id, epoch: upload.epoch }),
+    });
+    let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(state, key, session)?;
+    let max_bytes = app.quotas.layer_bytes;
+    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes, spare, _lock: lock })
 }
 
 impl UploadSession {
@@ -169,9 +210,9 @@ impl UploadSession {
         self.upload.received_bytes + self.written
     }
 
-    /// How many bytes of the object can be read already; see [`UploadWriter::readable`].
-    pub fn readable(&self) -> watch::Receiver<u64> {
-        self.writer.readable()
+    /// Lets others on this node read the object while it comes; see [`UploadWriter::follow`].
+    pub fn follow(&self) -> Follower {
+        self.writer.follow()
     }
 
     /// The upload's row as it was when this request opened it.
@@ -204,8 +245,8 @@ impl UploadSession {
 
     /// Makes what was written durable as one part, and returns the bytes received in all.
     pub async fn checkpoint(self, app: &App) -> Result<u64, RegistryError> {
-        let Self { repository, mut upload, writer, written, _lock, .. } = self;
-        let from_bytes = upload.received_bytes;
+        let Self { repository, mut upload, writer, written, spare, _lock, .. } = self;
+        let (from_bytes, old_rest) = (upload.received_bytes, upload.rest);
         let state = writer.checkpoint().await?;
         upload.received_bytes += written;
         upload.has_short_part |= upload.part_count > 0 && upload.last_part_bytes < MIN_PART_BYTES;
@@ -213,14 +254,20 @@ impl UploadSession {
         upload.last_part_bytes = written;
         upload.updated_at_ms = app.now_ms();
         upload.sealed_state = seal_state(app, upload.id, &state);
+        upload.next_part = state.next_part();
+        upload.rest = state.rest_object();
         let received = upload.received_bytes;
         app.db
             .write(move |tx| {
-                if uploads::advance(tx, &upload, from_bytes)? {
-                    Ok(())
-                } else {
-                    Err(RegistryError::UploadNotFound(reference(&repository), upload.id.to_string()))
+                if !uploads::advance(tx, &upload, from_bytes)? {
+                    return Err(lost(tx, &repository, &upload)?);
                 }
+                settle_spare(tx, spare, upload.rest == spare, upload.updated_at_ms)?;
+                if let Some(old) = old_rest.filter(|old| upload.rest != Some(*old)) {
+                    let old = RemovedObject::standard(old, blob_scope(&repository));
+                    removed_objects::insert(tx, &old, upload.updated_at_ms)?;
+                }
+                Ok(())
             })
             .await?;
         Ok(received)
@@ -229,24 +276,63 @@ impl UploadSession {
     /// Ends the upload as the blob `claimed` of its repository. Durable when it returns. If the digest is another,
     /// the upload is abandoned: its bytes are of no use.
     pub async fn complete(self, app: &App, claimed: Digest) -> Result<(), RegistryError> {
-        let Self { repository, upload, writer, _lock, .. } = self;
-        let now_ms = app.now_ms();
+        let Self { repository, mut upload, writer, spare, _lock, .. } = self;
         let finished = writer.finish().await?;
+        let now_ms = app.now_ms();
+        if finished.object != upload.object {
+            let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
+            upload.data_key = app.service_key.wrap_data_key(&key, finished.object);
+            upload.object = finished.object;
+        }
         let actual = match claimed.algorithm() {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
                 let key = app.service_key.unwrap_data_key(&upload.data_key, upload.object)?;
-                app.blobs.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
+                let store = app.blobs.of_scope(&blob_scope(&repository));
+                store.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
             }
         };
         if actual != claimed {
-            let id = upload.id;
-            app.db.write(move |tx| uploads::abandon(tx, id, now_ms)).await?;
+            let (id, epoch) = (upload.id, upload.epoch);
+            app.db
+                .write(move |tx| {
+                    settle_spare(tx, spare, false, now_ms)?;
+                    uploads::abandon(tx, id, Some(epoch), now_ms)?;
+                    Ok::<_, RegistryError>(())
+                })
+                .await?;
             return Err(RegistryError::LayerDigestMismatch { claimed, actual });
         }
         let size_bytes = finished.size_bytes;
-        app.db.write(move |tx| store_blob(tx, &repository, &upload, &claimed, size_bytes, now_ms)).await
+        app.db
+            .write(move |tx| {
+                settle_spare(tx, spare, spare == Some(upload.object), now_ms)?;
+                store_blob(tx, &repository, &upload, &claimed, size_bytes, now_ms)
+            })
+            .await
     }
+}
+
+/// Takes a session's object into use, or lets it go.
+fn settle_spare(tx: &mut dyn Tx, spare: Option<ObjectId>, is_used: bool, now_ms: i64) -> Result<(), RegistryError> {
+    let Some(spare) = spare else { return Ok(()) };
+    if !is_used {
+        removed_objects::give_up(tx, spare)?;
+    } else if !removed_objects::take_into_use(tx, spare, now_ms)? {
+        let context = format!("object {spare} took so long that it was given up");
+        return Err(StoreError::new(StoreErrorKind::Busy, context).into());
+    }
+    Ok(())
+}
+
+/// Why a session may not store what it has.
+fn lost(tx: &mut dyn Tx, repository: &Repository, upload: &Upload) -> Result<RegistryError, RegistryError> {
+    let now = uploads::find(tx, repository.id, upload.id)?;
+    Ok(if now.is_some_and(|now| now.epoch != upload.epoch) {
+        RegistryError::UploadBusy
+    } else {
+        RegistryError::UploadNotFound(reference(repository), upload.id.to_string())
+    })
 }
 
 /// Turns a finished upload into a blob, in place of the copy that was there.
@@ -258,8 +344,8 @@ fn store_blob(
     size_bytes: u64,
     now_ms: i64,
 ) -> Result<(), RegistryError> {
-    if !uploads::delete(tx, upload.id)? {
-        return Err(RegistryError::UploadNotFound(reference(repository), upload.id.to_string()));
+    if !uploads::delete(tx, upload.id, upload.epoch, now_ms)? {
+        return Err(lost(tx, repository, upload)?);
     }
     let scope = blob_scope(repository);
     let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, &upload.data_key, now_ms)?;

@@ -7,7 +7,6 @@ use oci::RepositoryName;
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
-use crate::auth::authorize::repository_arn;
 
 /// Refuses with ECR's text unless the source's account may do `action` to the repository.
 pub fn require(
@@ -20,7 +19,7 @@ pub fn require(
     let directory = app.identities.current();
     let policy = directory.registry_policy(destination);
     let principal = Principal::Root { account: source.to_string() };
-    let resource = repository_arn(destination, repository.as_str());
+    let resource = destination.repository_arn(repository.as_str());
     let mut context = Context::default();
     for (key, value) in [
         ("aws:PrincipalArn", principal.arn().into_owned()),

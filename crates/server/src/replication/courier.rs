@@ -155,23 +155,26 @@ impl Courier {
     }
 
     /// Notes what has become of an image's replication, unless it was noted again meanwhile, and tells it: one event per
-    /// tag, or one for an image without any, in the destination (scanning.md 5), wherever that is.
+    /// push that it stands for, in the destination (scanning.md 5), wherever that is. So each tag that it brings has one,
+    /// or the image has one without a tag.
     pub(super) async fn end(
         &self,
         due: &DueReplication,
         generation: i64,
         failure: Option<(String, String)>,
     ) -> Result<(), StoreError> {
-        let (id, image_id, digest, repository) = (due.id, due.image_id, due.digest, due.repository.clone());
+        let (id, digest, repository) = (due.id, due.digest, due.repository.clone());
         let (route, events, now_ms) = (self.route.clone(), Arc::clone(&self.app.events), self.app.now_ms());
         let success = if failure.is_none() { Success::Yes } else { Success::No };
         let end = move |tx: &mut dyn Tx| {
             let failure = failure.as_ref().map(|(code, reason)| (code.as_str(), reason.as_str()));
-            if !image_replications::end(tx, id, generation, failure, now_ms)? || events.sinks().is_empty() {
+            if !image_replications::end(tx, id, generation, failure, now_ms)?
+                || !events.are_wanted(tx, &route.destination, now_ms)?
+            {
                 return Ok(());
             }
             let place = Place { registry: &route.destination, repository: &repository };
-            let tags = image_tags::list_of_image(tx, image_id)?;
+            let tags = image_replications::new_tags(tx, id)?;
             let told = if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
             for tag in told {
                 let event = Event::replication(place, now_ms, success, &route.source, &digest, tag);

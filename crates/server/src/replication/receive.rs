@@ -20,7 +20,6 @@ use crate::registry::delete::{self, Deletion};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::push::{self, Face, Push};
-use crate::registry::quotas;
 use crate::registry::repositories::not_found;
 use crate::registry::uploads::{self, UploadSession, blob_scope};
 
@@ -74,13 +73,12 @@ pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Resul
         app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
     if !exists.await? {
         require(app, arrival, "ecr:CreateRepository")?;
-        quotas::require_room_for_repository(app, &arrival.registry).await?;
         tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
-    let (arrival, cause) = (arrival.clone(), Cause::now(app, Actor::Replication));
+    let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
     app.db
         .write(move |tx| {
-            let repository = find_or_create(tx, &arrival, &cause)?;
+            let repository = find_or_create(tx, &arrival, quota, &cause)?;
             let scope = blob_scope(&repository);
             let mut missing = Vec::new();
             for digest in &layers {
@@ -105,9 +103,9 @@ fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveErro
         .map_err(ReceiveError::Denied)
 }
 
-fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, cause: &Cause) -> Result<Repository, RegistryError> {
+fn find_or_create(tx: &mut dyn Tx, arrival: &Arrival, quota: u64, cause: &Cause) -> Result<Repository, RegistryError> {
     let Arrival { registry, repository, .. } = arrival;
-    match creation::create_automatically(tx, registry, repository, Scenario::Replication, cause)? {
+    match creation::create_automatically(tx, registry, repository, Scenario::Replication, quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(registry, repository)),
     }

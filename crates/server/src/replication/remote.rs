@@ -274,7 +274,11 @@ impl Remote {
         let size_bytes = layer.size_bytes;
         let stream = match size_bytes {
             0 => None,
-            _ => Some(blobs::open(app, layer)?.stream(0, size_bytes - 1)),
+            _ => {
+                let mut stream = blobs::open(app, layer)?.stream(0, size_bytes - 1);
+                stream.begin().await?;
+                Some(stream)
+            }
         };
         let sent_bytes = Arc::new(AtomicU64::new(0));
         let body = Counted { stream, remaining: size_bytes, sent_bytes: Arc::clone(&sent_bytes) };

@@ -5,7 +5,6 @@ mod constraints;
 mod errors;
 mod filters;
 mod paging;
-#[allow(dead_code, reason = "called by the pull through cache alone")]
 mod pull_through;
 mod shapes;
 mod value;
@@ -27,7 +26,6 @@ mod update_secret;
 mod update_secret_version_stage;
 
 pub use constraints::arn;
-#[allow(unused_imports, reason = "called by the pull through cache alone")]
 pub use pull_through::{SecretProblem, UpstreamCredential, read_for_pull_through};
 
 use crate::aws_api::operation::Entry;

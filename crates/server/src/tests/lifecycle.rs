@@ -43,6 +43,8 @@ pub struct TestImage {
     pub pulled_days_ago: Option<i64>,
     pub children: Vec<u64>,
     pub subject: Option<u64>,
+    /// What has become of it after its push, and so many days ago.
+    pub turned: Option<(ImageStatus, i64)>,
 }
 
 pub fn digest(number: u64) -> Digest {
@@ -72,6 +74,9 @@ fn insert(tx: &mut dyn Tx, repository_id: i64, image: &TestImage) -> Result<(), 
     }
     if let Some(days) = image.pulled_days_ago {
         images::record_pull(tx, id, START_MS - days * DAY_MS)?;
+    }
+    if let Some((status, days)) = image.turned {
+        images::set_status(tx, id, status, START_MS - days * DAY_MS)?;
     }
     Ok(())
 }
@@ -124,6 +129,12 @@ pub fn policy(rules: &[Value]) -> String {
 
 pub async fn put(test: &TestApp, name: &str, rules: &[Value]) {
     call(test, "PutLifecyclePolicy", json!({"repositoryName": name, "lifecyclePolicyText": policy(rules)})).await;
+}
+
+/// What is in a repository: each image's digest and status.
+pub async fn statuses(test: &TestApp, repository_id: i64) -> BTreeMap<String, ImageStatus> {
+    let found = test.app.db.read(move |tx| images::list(tx, repository_id, "", 1_000)).await.expect("readable");
+    found.into_iter().map(|image| (image.digest.to_string(), image.status)).collect()
 }
 
 /// What is in a repository: numbers of images up to `count`.
@@ -210,7 +221,7 @@ async fn decide_only(test: &TestApp, repository_id: i64) {
 async fn step(test: &TestApp, repository_id: i64) -> Step {
     let (app, now_ms) = (Arc::clone(&test.app), test.app.now_ms());
     let done = test.app.db.write(move |tx| run::do_step(tx, &app, repository_id, now_ms));
-    done.await.expect("done")
+    done.await.expect("done").step
 }
 
 #[tokio::test]
@@ -290,8 +301,7 @@ async fn a_run_that_was_cut_off_goes_on() {
             tags: vec!["v".to_owned()],
             age_days: 5,
             children,
-            subject: None,
-            pulled_days_ago: None,
+            ..TestImage::default()
         });
         all
     };
@@ -471,19 +481,51 @@ async fn transitions_archive_and_later_rules_expire() {
     put(&test, "app", &rules).await;
     worker::work_off(&test.app).await;
     let archived = || async {
-        let found = test.app.db.read(move |tx| {
-            let all = images::list(tx, id, "", 10)?.into_iter();
-            let archived = all.filter(|image| image.status == ImageStatus::Archived).map(|image| image.digest);
-            Ok::<_, StoreError>(archived.collect::<BTreeSet<_>>())
-        });
-        found.await.expect("readable")
+        let all = statuses(&test, id).await.into_iter();
+        all.filter(|(_, status)| *status == ImageStatus::Archived).map(|(digest, _)| digest).collect::<BTreeSet<_>>()
     };
-    assert_eq!(archived().await, BTreeSet::from([digest(0), digest(3)]));
+    assert_eq!(archived().await, BTreeSet::from([0, 3].map(|number| digest(number).to_string())));
     assert_eq!(status(&test, "app").await["lastRun"]["archivedCount"], json!(2));
     test.clock.advance_ms(91 * DAY_MS);
     schedule_lifecycle::run(&test.app).await.expect("looks");
     worker::work_off(&test.app).await;
     // The two that were archived are gone, and the others are in the archive now.
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 2]));
-    assert_eq!(archived().await, BTreeSet::from([digest(1), digest(2)]));
+    assert_eq!(archived().await, BTreeSet::from([1, 2].map(|number| digest(number).to_string())));
+}
+
+/// What cannot be done after all is counted and named, nothing else waits for it, and the run ends.
+#[tokio::test]
+async fn what_is_refused_when_it_is_done_is_reported() {
+    let test = test_app().await;
+    let id = fill(&test, "app", numbered(4)).await;
+    let mut archive = rule(1, &any(), &keep(1));
+    archive["action"] = json!({"type": "transition", "targetStorageClass": "archive"});
+    put(&test, "app", &[archive]).await;
+    decide_only(&test, id).await;
+    // Nothing else can change it without saying so.
+    let changed = test.app.db.write(move |tx| {
+        let image = images::find(tx, id, &digest(1))?.expect("there");
+        images::set_status(tx, image.id, ImageStatus::Activating, START_MS)
+    });
+    changed.await.expect("stored");
+    worker::work_off(&test.app).await;
+    let run = status(&test, "app").await["lastRun"].clone();
+    assert_eq!((&run["archivedCount"], &run["failureCount"]), (&json!(2), &json!(1)));
+    let failure = &run["failures"][0];
+    assert_eq!(failure["imageDigest"], json!(digest(1).to_string()));
+    assert_eq!(failure["failureCode"], json!("ImageStorageClassUpdateNotSupported"));
+    assert!(failure["failureReason"].as_str().expect("text").contains("being restored"), "{failure}");
+    assert_eq!(status(&test, "app").await["state"], json!("IDLE"));
+
+    // So is what is protected after the decision.
+    let id = fill(&test, "kept", numbered(4)).await;
+    put(&test, "kept", &[rule(1, &any(), &keep(1))]).await;
+    decide_only(&test, id).await;
+    call(&test, "PutDeletionProtection", json!({"repositoryName": "kept", "imageTagPattern": "v1"})).await;
+    worker::work_off(&test.app).await;
+    assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 3]));
+    let run = status(&test, "kept").await["lastRun"].clone();
+    assert_eq!((&run["expiredCount"], &run["failureCount"]), (&json!(2), &json!(1)));
+    assert_eq!(run["failures"][0]["failureCode"], json!("ImageProtected"));
 }

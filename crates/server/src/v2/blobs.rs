@@ -59,7 +59,7 @@ pub(super) async fn answer_found(http: &RequestContext, found: Found, digest: Di
             Arriving::Coming(blob) => Source::Coming(blob),
         },
     };
-    answer(app, http, source, digest)
+    answer(app, http, source, digest).await
 }
 
 /// DELETE is optional in the specification, and ECR has none: layers go when no image names them.
@@ -73,7 +73,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Dige
     .with_status(StatusCode::METHOD_NOT_ALLOWED))
 }
 
-fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
+async fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
     let size = blob.size_bytes();
     let text = digest.to_string();
     let is_known = http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &digest));
@@ -92,9 +92,9 @@ fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -
             respond::add_header(&mut answer, header::CONTENT_RANGE, format!("bytes */{size}"));
             return Ok(answer);
         }
-        RangeOutcome::Whole => with_bytes(app, http, blob, StatusCode::OK, 0, size)?,
+        RangeOutcome::Whole => with_bytes(app, http, blob, StatusCode::OK, 0, size).await?,
         RangeOutcome::Part { first, last } => {
-            let mut answer = with_bytes(app, http, blob, StatusCode::PARTIAL_CONTENT, first, last + 1 - first)?;
+            let mut answer = with_bytes(app, http, blob, StatusCode::PARTIAL_CONTENT, first, last + 1 - first).await?;
             respond::add_header(&mut answer, header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
             answer
         }
@@ -109,7 +109,7 @@ fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -
     Ok(answer)
 }
 
-fn with_bytes(
+async fn with_bytes(
     app: &Arc<App>,
     http: &RequestContext,
     blob: Source,
@@ -125,7 +125,8 @@ fn with_bytes(
     let last = first + count - 1;
     *answer.body_mut() = match blob {
         Source::Stored(blob) => {
-            let stream = Box::new(blobs::open(app, &blob.stored)?.stream(first, last));
+            let mut stream = Box::new(blobs::open(app, &blob.stored)?.stream(first, last));
+            stream.begin().await?;
             ResponseBody::Blob { stream, remaining: count }
         }
         Source::Coming(blob) => {

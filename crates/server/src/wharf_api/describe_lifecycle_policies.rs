@@ -2,14 +2,15 @@
 
 use aws::Timestamp;
 use oci::RepositoryName;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::db::Tx;
 use store::tables::lifecycle_policies::PolicyOfRepository;
 use store::tables::registry_id::RegistryId;
 use store::tables::{jobs, lifecycle_policies, lifecycle_runs, lifecycle_settings};
 
 use super::errors::WharfError;
-use super::{constraints, paging};
+use super::paging;
+use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::Job as _;
@@ -21,15 +22,6 @@ use crate::registry::repositories::require;
 
 /// The operation.
 pub struct DescribeLifecyclePolicies;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Input {
-    registry_id: Option<String>,
-    repository_name: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,40 +112,28 @@ impl From<Report> for LastRun {
     }
 }
 
-/// The input, validated.
-pub struct Checked {
-    registry: RegistryId,
-    repository: Option<RepositoryName>,
-    limit: usize,
-    /// The repository after which the page begins.
-    after: String,
-}
+/// The input, validated: a page after this repository.
+type Page = RepositoryPage<String>;
 
 impl Operation for DescribeLifecyclePolicies {
     const NAME: &'static str = "DescribeLifecyclePolicies";
     const ACTION: &'static str = "wharf:DescribeLifecyclePolicies";
-    type Input = Input;
+    type Input = RepositoryPageMembers;
     type Output = Output;
-    type Checked = Checked;
+    type Checked = Page;
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
-        Ok(Checked {
-            registry: constraints::registry(call, input.registry_id.as_deref())?,
-            repository: input.repository_name.as_deref().map(constraints::repository_name).transpose()?,
-            limit: paging::limit(input.max_results)?,
-            after: paging::place(input.next_token.as_deref())?,
-        })
+    fn check(call: &Call<'_>, input: RepositoryPageMembers) -> Result<Page, WharfError> {
+        input.check(call)
     }
 
-    fn needs(_: &Call<'_>, Checked { registry, repository, .. }: &Checked) -> Vec<Need> {
-        let name = repository.as_ref().map_or("*", |name| name.as_str());
-        vec![Need::on_repository(Self::ACTION, registry, name)]
+    fn needs(_: &Call<'_>, page: &Page) -> Vec<Need> {
+        page.needs(Self::ACTION)
     }
 
-    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
+    async fn run(call: &Call<'_>, page: Page) -> Result<Output, WharfError> {
         let read = call.app().db.read(move |tx| {
-            let Checked { registry, repository, limit, after } = &checked;
+            let Page { registry, repository, limit, place: after } = &page;
             let found = match repository {
                 Some(name) => vec![find(tx, registry, name)?],
                 None => lifecycle_policies::list(tx, registry, after, *limit)?,

@@ -1,13 +1,12 @@
 //! ListDeletionProtections: what is protected from deletion, in one repository or in all.
 
-use oci::RepositoryName;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::tables::image_protections::{self, After};
-use store::tables::registry_id::RegistryId;
 
 use super::errors::WharfError;
+use super::paging;
+use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use super::shapes::Protection;
-use super::{constraints, paging};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
@@ -15,15 +14,6 @@ use crate::registry::repositories::require;
 
 /// The operation.
 pub struct ListDeletionProtections;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Input {
-    registry_id: Option<String>,
-    repository_name: Option<String>,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,39 +23,27 @@ pub struct Output {
     next_token: Option<String>,
 }
 
-/// The input, validated.
-pub struct Checked {
-    registry: RegistryId,
-    repository: Option<RepositoryName>,
-    limit: usize,
-    /// Repository, kind and target.
-    place: (String, String, String),
-}
+/// The input, validated: a page after this repository, kind and target.
+type Page = RepositoryPage<(String, String, String)>;
 
 impl Operation for ListDeletionProtections {
     const NAME: &'static str = "ListDeletionProtections";
     const ACTION: &'static str = "wharf:ListDeletionProtections";
-    type Input = Input;
+    type Input = RepositoryPageMembers;
     type Output = Output;
-    type Checked = Checked;
+    type Checked = Page;
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
-        Ok(Checked {
-            registry: constraints::registry(call, input.registry_id.as_deref())?,
-            repository: input.repository_name.as_deref().map(constraints::repository_name).transpose()?,
-            limit: paging::limit(input.max_results)?,
-            place: paging::place(input.next_token.as_deref())?,
-        })
+    fn check(call: &Call<'_>, input: RepositoryPageMembers) -> Result<Page, WharfError> {
+        input.check(call)
     }
 
-    fn needs(_: &Call<'_>, Checked { registry, repository, .. }: &Checked) -> Vec<Need> {
-        let name = repository.as_ref().map_or("*", |name| name.as_str());
-        vec![Need::on_repository(Self::ACTION, registry, name)]
+    fn needs(_: &Call<'_>, page: &Page) -> Vec<Need> {
+        page.needs(Self::ACTION)
     }
 
-    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let Checked { registry, repository, limit, place: (after_repository, kind, target) } = checked;
+    async fn run(call: &Call<'_>, page: Page) -> Result<Output, WharfError> {
+        let Page { registry, repository, limit, place: (after_repository, kind, target) } = page;
         let after = After { repository: after_repository, kind, target };
         let read = call.app().db.read(move |tx| {
             if let Some(name) = &repository {

@@ -12,6 +12,7 @@ mod dry_run;
 mod dry_run_lifecycle_policy;
 mod errors;
 mod explain_access;
+mod follow_events;
 mod get_restore_window;
 mod list_deleted_images;
 mod list_deletion_protections;
@@ -28,6 +29,7 @@ mod put_restore_window;
 mod receive_replicated_image;
 mod receive_replicated_removal;
 pub mod replicated_layer;
+mod repository_pages;
 mod restore_image;
 mod retry_job;
 mod retry_replications;
@@ -46,6 +48,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<describe_server::DescribeServer>(),
     Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
+    Entry::of::<follow_events::FollowEvents>(),
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
     Entry::of::<list_deletion_protections::ListDeletionProtections>(),

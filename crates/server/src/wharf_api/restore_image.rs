@@ -12,6 +12,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::Selector;
+use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
 
 /// The operation.
@@ -136,12 +137,12 @@ impl Operation for RestoreImage {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
-        let tags_per_image = call.app().quotas.tags_per_image;
-        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, tags_per_image, &cause)).await
+        let quotas = call.app().quotas.clone();
+        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, &quotas, &cause)).await
     }
 }
 
-fn restore_all(tx: &mut dyn Tx, checked: &Checked, tags_per_image: u64, cause: &Cause) -> Result<Output, WharfError> {
+fn restore_all(tx: &mut dyn Tx, checked: &Checked, quotas: &Quotas, cause: &Cause) -> Result<Output, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
     let found = repositories::find(tx, &place.registry, &place.name)?;
     let is_repository_created = found.is_none();
@@ -149,7 +150,7 @@ fn restore_all(tx: &mut dyn Tx, checked: &Checked, tags_per_image: u64, cause: &
         Some(repository) => repository,
         None if *may_create => {
             let selectors: Vec<Selector> = images.iter().map(|(_, selector)| selector.clone()).collect();
-            let created = restore::recreate_repository(tx, place, &selectors, cause)?;
+            let created = restore::recreate_repository(tx, place, &selectors, quotas.repositories, cause)?;
             created.ok_or_else(|| WharfError::NothingToRestoreInto(place.clone()))?
         }
         None => return Err(WharfError::NothingToRestoreInto(place.clone())),
@@ -157,7 +158,7 @@ fn restore_all(tx: &mut dyn Tx, checked: &Checked, tags_per_image: u64, cause: &
     let mut output =
         Output { restored_images: Vec::new(), failures: Vec::new(), is_repository_created, dry_run: *is_dry_run };
     for (id, selector) in images {
-        match restore::restore(tx, &repository, selector, tags_per_image, cause)? {
+        match restore::restore(tx, &repository, selector, quotas.tags_per_image, cause)? {
             Ok(restored) => output.restored_images.extend(restored.into_iter().map(RestoredImage::from)),
             Err(why) => output.failures.push(Failure::new(id.clone(), why)),
         }

@@ -1,10 +1,13 @@
 //! Copying a blob's content into a store, in another form if that pays.
 
+use std::sync::Arc;
+
 use oci::{Algorithm, Digest};
 
 use super::compress::Compressor;
 use super::keys::DataKey;
 use super::reader::BlobReader;
+use super::session::{PartLedger, SharedSession};
 use super::tier::Encoding;
 use super::upload::UploadState;
 use super::{BlobStore, blocking};
@@ -22,7 +25,8 @@ impl BlobReader {
 impl BlobStore {
     /// Writes the content of `source` as the object that was begun with `state`, and returns the bytes that it holds.
     /// The object is durable and was seen to be the content of `digest` when this returns. If it fails or is dropped, a
-    /// part of the object may be left.
+    /// part of the object may be left, and its multipart upload, of which the ledger then knows. Nobody else may write the
+    /// object.
     pub async fn copy(
         &self,
         source: BlobReader,
@@ -30,9 +34,11 @@ impl BlobStore {
         state: UploadState,
         key: DataKey,
         encoding: Encoding,
+        ledger: Arc<dyn PartLedger>,
     ) -> Result<u64, StoreError> {
         let (object, size_bytes) = (state.object, source.size_bytes());
-        let mut writer = self.writer(state, key.clone());
+        let session = self.is_shared().then_some(SharedSession { spare: object, multipart: None, ledger });
+        let mut writer = self.writer(state, key.clone(), session)?;
         let mut compressor = match encoding {
             Encoding::Identity => None,
             Encoding::Zstd => Some(Compressor::new(size_bytes)?),

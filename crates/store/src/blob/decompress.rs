@@ -1,12 +1,11 @@
 //! Reading an object that is stored compressed. zstd knows no other way into a frame than from its start, so a part of
 //! the content costs the decompression of all before it.
 
-use std::sync::Arc;
-
 use bytes::{Buf as _, Bytes};
 use zstd::stream::raw::{Decoder, Operation as _};
 
-use super::reader::{Object, damaged};
+use super::object_id::ObjectId;
+use super::reader::{Cursor, Object, damaged};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Content that is decompressed at a time, however much longer it is than what holds it.
@@ -14,12 +13,14 @@ const CHUNK: usize = 256 * 1024;
 
 /// Content on its way out of a frame.
 pub(super) struct Decompression {
-    object: Arc<Object>,
+    id: ObjectId,
+    /// Where stored bytes come from.
+    stored: Cursor,
     decoder: Decoder<'static>,
     /// Stored bytes that were read and not decompressed.
     input: Bytes,
-    /// Where reading goes on.
-    next_stored: u64,
+    /// Whether all stored bytes were read.
+    is_read: bool,
     /// Content bytes before those that are wanted.
     skip: u64,
     /// Content bytes that must still come.
@@ -28,10 +29,19 @@ pub(super) struct Decompression {
 
 impl Decompression {
     /// Of content of `size_bytes`, from byte `first` on.
-    pub fn new(object: Arc<Object>, size_bytes: u64, first: u64) -> Result<Self, StoreError> {
+    pub fn new(object: Object, size_bytes: u64, first: u64) -> Result<Self, StoreError> {
         let decoder = Decoder::new()
             .map_err(|error| StoreError::new(StoreErrorKind::Other, "zstd cannot decompress").with_source(error))?;
-        Ok(Self { object, decoder, input: Bytes::new(), next_stored: 0, skip: first, remaining: size_bytes })
+        let stored = object.cursor(0, object.size_bytes());
+        Ok(Self {
+            id: object.id(),
+            stored,
+            decoder,
+            input: Bytes::new(),
+            is_read: false,
+            skip: first,
+            remaining: size_bytes,
+        })
     }
 
     /// Whether all has come.
@@ -42,18 +52,20 @@ impl Decompression {
     /// The next content, of which nothing may be wanted yet. Blocks. An error if the content ends before its length or
     /// goes on after it.
     pub fn next_chunk(&mut self) -> Result<Bytes, StoreError> {
-        let wrong = |object: &Object, what: &str| damaged(object.id, what);
+        let id = self.id;
         let mut output = vec![0; CHUNK];
         let mut filled = 0;
         while filled < CHUNK {
-            if self.input.is_empty() && self.next_stored < self.object.size_bytes {
-                self.input = self.object.read(self.next_stored, self.object.size_bytes)?;
-                self.next_stored += self.input.len() as u64;
+            if self.input.is_empty() && !self.is_read {
+                match self.stored.next()? {
+                    Some(bytes) => self.input = bytes,
+                    None => self.is_read = true,
+                }
             }
             let status = self
                 .decoder
                 .run_on_buffers(&self.input, &mut output[filled..])
-                .map_err(|_| wrong(&self.object, "it does not decompress"))?;
+                .map_err(|_| damaged(id, "it does not decompress"))?;
             self.input.advance(status.bytes_read);
             filled += status.bytes_written;
             if status.remaining == 0 || (status.bytes_read == 0 && status.bytes_written == 0) {
@@ -62,7 +74,7 @@ impl Decompression {
         }
         let is_last = filled as u64 == self.remaining;
         if filled as u64 > self.remaining || (filled < CHUNK && !is_last) {
-            return Err(wrong(&self.object, "it does not decompress to its length"));
+            return Err(damaged(id, "it does not decompress to its length"));
         }
         self.remaining -= filled as u64;
         output.truncate(filled);

@@ -1,71 +1,125 @@
-//! Blob bytes: encrypted, content-checked objects in local files.
+//! Blob bytes: encrypted, content-checked objects, in local files or in a bucket.
 //!
-//! An object is one file under `objects/<first two hex digits>/<id>`, created in its final place and made visible by
-//! the metadata alone. Metadata decides what exists; this module never lists the folder.
+//! Metadata decides what exists; only a check of the one against the other ever lists what is stored.
 
 mod compress;
 mod copy;
 mod decompress;
+mod files;
+mod follower;
 mod keys;
+mod list;
 mod object_id;
 mod reader;
+mod s3;
+mod scope;
+mod sealing;
 mod segment;
+mod session;
 mod stream;
 mod tier;
 mod upload;
 mod writer;
 
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use oci::{Algorithm, Digest};
+
+pub use files::FileStore;
+pub use follower::Follower;
 pub use keys::{DataKey, ServiceKey, open_small, seal_small};
+pub use list::{Listed, ListedKind, StoreList};
 pub use object_id::ObjectId;
 pub use reader::BlobReader;
+pub use s3::{S3Settings, S3Store};
+pub use scope::BlobScope;
 pub use segment::SEGMENT;
+pub use session::{PartLedger, Reserved, SharedSession};
 pub use stream::BlobStream;
 pub use tier::{Encoding, Tier};
 pub use upload::UploadState;
 pub use writer::{FinishedObject, UploadWriter};
 
-use crate::error::StoreError;
-use oci::{Algorithm, Digest};
+use crate::error::{StoreError, StoreErrorKind};
+use files::{FileObject, FileWriter, sync_folder};
+use reader::Object;
+use s3::{S3Object, S3Writer};
+use upload::SharedParts;
+use writer::Kind;
 
-/// The store of all objects of one node. Cheap to clone.
+/// A store of objects. Cheap to clone.
 #[derive(Clone)]
-pub struct BlobStore {
-    root: Arc<PathBuf>,
+pub enum BlobStore {
+    /// A folder of this node.
+    Files(FileStore),
+    /// A bucket of all nodes.
+    S3(S3Store),
 }
 
 impl BlobStore {
     /// Opens the store in `folder`, creating it (0700) if it is not there.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let root = folder.join("objects");
-        for first in 0..=255_u8 {
-            let path = root.join(format!("{first:02x}"));
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&path)
-                .map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))?;
+        FileStore::open(folder).map(Self::Files)
+    }
+
+    /// The store in a bucket. No request is made.
+    pub fn of_bucket(settings: S3Settings) -> Result<Self, StoreError> {
+        S3Store::new(settings).map(Self::S3)
+    }
+
+    /// Tries whether a bucket can be written, read and cleaned; the error says what to do about it.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Files(_) => Ok(()),
+            Self::S3(store) => store.probe().await,
         }
-        sync_folder(&root)?;
-        Ok(Self { root: Arc::new(root) })
     }
 
-    fn path(&self, object: ObjectId) -> PathBuf {
-        let name = object.to_string();
-        self.root.join(&name[..2]).join(&name)
+    /// The store seen from a scope: whatever is begun, opened or removed there is the scope's.
+    #[must_use]
+    pub fn of_scope(&self, scope: &BlobScope) -> Self {
+        match self {
+            Self::Files(store) => Self::Files(store.clone()),
+            Self::S3(store) => Self::S3(store.of_scope(scope)),
+        }
     }
 
-    /// Begins an object. Nothing is on disk until bytes are.
+    /// Whether several nodes may write to it: then each [writer](Self::writer) needs a session.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::S3(_))
+    }
+
+    /// Begins an object. Nothing is stored until bytes are.
     pub fn begin(&self) -> (UploadState, DataKey) {
-        (UploadState::new(ObjectId::random()), DataKey::generate())
+        let shared = self.is_shared().then(SharedParts::default);
+        (UploadState::new(ObjectId::random(), shared), DataKey::generate())
     }
 
-    /// Goes on with an object after the bytes that `state` acknowledges.
-    pub fn writer(&self, state: UploadState, key: DataKey) -> UploadWriter {
-        UploadWriter::new(self.path(state.object), state, &key)
+    /// Goes on with an object after the bytes that `state` acknowledges. An error if a [shared](Self::is_shared) store
+    /// is given no session.
+    pub fn writer(
+        &self,
+        state: UploadState,
+        key: DataKey,
+        session: Option<SharedSession>,
+    ) -> Result<UploadWriter, StoreError> {
+        let object = state.object;
+        match self {
+            Self::Files(_) if state.rest_object().is_some() || state.next_part() > 1 => Err(StoreError::new(
+                StoreErrorKind::Corrupt,
+                format!("object {object} was begun in a bucket, not in a folder"),
+            )),
+            Self::Files(store) => {
+                Ok(UploadWriter(Kind::File(Box::new(FileWriter::new(store.path(object), state, &key)))))
+            }
+            Self::S3(store) => {
+                let session = session.ok_or_else(|| {
+                    StoreError::new(StoreErrorKind::Other, format!("object {object} is written without a session"))
+                })?;
+                Ok(UploadWriter(Kind::S3(Box::new(S3Writer::new(store.clone(), state, key, session)))))
+            }
+        }
     }
 
     /// Opens an object of `size_bytes` plaintext bytes for reading.
@@ -73,21 +127,22 @@ impl BlobStore {
         self.open_encoded(object, key, (Encoding::Identity, size_bytes), size_bytes)
     }
 
-    /// Opens an object for reading whose `stored_bytes` bytes are content of `size_bytes` in an encoding.
+    /// Opens an object for reading whose `stored_bytes` bytes are content of `size_bytes` in an encoding. What is wrong
+    /// with one in a bucket shows when it is read; see [`BlobStream::begin`].
     pub fn open_encoded(
         &self,
         object: ObjectId,
         key: DataKey,
-        stored: (Encoding, u64),
+        (encoding, stored_bytes): (Encoding, u64),
         size_bytes: u64,
     ) -> Result<BlobReader, StoreError> {
-        BlobReader::open(&self.path(object), object, &key, stored, size_bytes)
-    }
-
-    /// Opens an object that a writer is still filling, and that is to have `size_bytes` plaintext bytes. Only what the
-    /// writer's [`readable`](UploadWriter::readable) says can be read.
-    pub fn open_growing(&self, object: ObjectId, key: &DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
-        BlobReader::open_growing(&self.path(object), object, key, size_bytes)
+        let object = match self {
+            Self::Files(store) => {
+                Object::File(Arc::new(FileObject::open(&store.path(object), object, &key, stored_bytes)?))
+            }
+            Self::S3(store) => Object::S3(Arc::new(S3Object::new(store.clone(), object, &key, stored_bytes))),
+        };
+        Ok(BlobReader::new(object, encoding, size_bytes))
     }
 
     /// Reads an object again to compute its digest.
@@ -102,30 +157,23 @@ impl BlobStore {
         blocking(move || reader.hash(algorithm)).await
     }
 
-    /// Deletes an object's bytes; one that is absent is fine.
-    pub fn remove(&self, object: ObjectId) -> Result<(), StoreError> {
-        let path = self.path(object);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StoreError::io(format!("cannot remove {}", path.display()), error))
+    /// Deletes an object's bytes, and ends the multipart upload that was to make it; what is absent is fine.
+    pub async fn remove(&self, object: ObjectId, multipart: Option<&str>) -> Result<(), StoreError> {
+        match self {
+            Self::Files(store) => {
+                let store = store.clone();
+                blocking(move || store.remove(object)).await
             }
-            _ => Ok(()),
+            Self::S3(store) => store.remove(object, multipart).await,
         }
     }
 }
 
-/// Makes what happened to a folder's entries durable.
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| StoreError::io(format!("cannot sync {}", folder.display()), error))
-}
-
-/// Runs file work off the async workers.
+/// Runs work off the async workers.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(StoreError::new(crate::error::StoreErrorKind::Other, "blob work ended early").with_source(error))
-    })
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Other, "blob work ended early").with_source(error)))
 }

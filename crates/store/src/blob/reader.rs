@@ -1,67 +1,46 @@
 //! Reading an object, whole or in part: every byte that leaves here was authenticated.
 
-use std::fs::File;
-use std::io::IoSliceMut;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::LessSafeKey;
 use bytes::Bytes;
 use oci::{Algorithm, Digest};
-use rustix::io::ReadWriteFlags;
+use tokio::runtime::Handle;
 
 use super::compress;
 use super::decompress::Decompression;
-use super::keys::DataKey;
+use super::files::FileObject;
 use super::object_id::ObjectId;
-use super::segment::{self, AFTER_PLAINTEXT, PLAINTEXT_AT, SEALED_SEGMENT, SEGMENT};
+use super::s3::{S3Object, S3Stream};
 use super::stream::BlobStream;
 use super::tier::Encoding;
 use crate::error::{StoreError, StoreErrorKind};
 
-/// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
-const BATCH_SEGMENTS: u64 = 2;
-
 /// The content of an open object. Cheap to clone.
 #[derive(Clone)]
 pub struct BlobReader {
-    object: Arc<Object>,
+    object: Object,
     encoding: Encoding,
     size_bytes: u64,
 }
 
-/// An open object, as stored.
-pub(super) struct Object {
-    file: File,
-    key: LessSafeKey,
-    pub id: ObjectId,
-    /// Length of what is encrypted in it.
-    pub size_bytes: u64,
+/// An object, as stored.
+#[derive(Clone)]
+pub(super) enum Object {
+    File(Arc<FileObject>),
+    S3(Arc<S3Object>),
 }
 
 impl BlobReader {
-    /// Of an object that holds `stored_bytes` bytes, which make content of `size_bytes`.
-    pub(super) fn open(
-        path: &Path,
-        object: ObjectId,
-        key: &DataKey,
-        (encoding, stored_bytes): (Encoding, u64),
-        size_bytes: u64,
-    ) -> Result<Self, StoreError> {
-        let object = Arc::new(Object::open(path, object, key, stored_bytes)?);
-        Ok(Self { object, encoding, size_bytes })
+    /// Of content of `size_bytes` in an encoding.
+    pub(super) const fn new(object: Object, encoding: Encoding, size_bytes: u64) -> Self {
+        Self { object, encoding, size_bytes }
     }
 
-    /// Of an object that is still being written and will hold `size_bytes` bytes.
-    pub(super) fn open_growing(
-        path: &Path,
-        object: ObjectId,
-        key: &DataKey,
-        size_bytes: u64,
-    ) -> Result<Self, StoreError> {
-        let object = Arc::new(Object::open_growing(path, object, key, size_bytes)?);
-        Ok(Self { object, encoding: Encoding::Identity, size_bytes })
+    /// Of an object in a file, as it is.
+    pub(super) fn of_file(object: FileObject) -> Self {
+        let size_bytes = object.size_bytes;
+        Self::new(Object::File(Arc::new(object)), Encoding::Identity, size_bytes)
     }
 
     /// Length of the content.
@@ -83,7 +62,7 @@ impl BlobReader {
         });
         self.read_all(|bytes| context.update(bytes))?;
         let hash = context.finish();
-        let wrong_length = |_| damaged(self.object.id, "its hash has a wrong length");
+        let wrong_length = |_| damaged(self.object.id(), "its hash has a wrong length");
         Ok(match algorithm {
             Algorithm::Sha256 => Digest::from_sha256(hash.as_ref().try_into().map_err(wrong_length)?),
             Algorithm::Sha512 => Digest::from_sha512(hash.as_ref().try_into().map_err(wrong_length)?),
@@ -94,19 +73,14 @@ impl BlobReader {
     fn read_all(&self, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
         match self.encoding {
             Encoding::Identity => {
-                let mut at = 0;
-                loop {
-                    let bytes = self.object.read(at, self.size_bytes)?;
+                let mut content = self.object.cursor(0, self.size_bytes);
+                while let Some(bytes) = content.next()? {
                     take(&bytes);
-                    at += bytes.len() as u64;
-                    // Asked after the first segment, since an empty object too has one to authenticate.
-                    if at >= self.size_bytes {
-                        return Ok(());
-                    }
                 }
+                Ok(())
             }
             Encoding::Zstd => {
-                let mut content = Decompression::new(Arc::clone(&self.object), self.size_bytes, 0)?;
+                let mut content = Decompression::new(self.object.clone(), self.size_bytes, 0)?;
                 while !content.is_at_end() {
                     take(&content.next_chunk()?);
                 }
@@ -125,12 +99,13 @@ impl BlobReader {
         let mut sample = Vec::new();
         let mut end = 0;
         for start in [0, last / 2, last] {
-            let mut at = start.max(end);
+            let from = start.max(end);
             end = (start + compress::SAMPLE).min(self.size_bytes);
-            while at < end {
-                let bytes = self.object.read(at, end)?;
-                at += bytes.len() as u64;
-                sample.extend_from_slice(&bytes);
+            if from < end {
+                let mut content = self.object.cursor(from, end);
+                while let Some(bytes) = content.next()? {
+                    sample.extend_from_slice(&bytes);
+                }
             }
         }
         compress::pays(&sample)
@@ -142,103 +117,54 @@ pub(super) fn damaged(object: ObjectId, what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("object {object} is damaged: {what}"))
 }
 
-/// One read: the segments that hold the bytes from `from` to `to` (excluded).
-pub(super) struct Plan {
-    first_segment: u64,
-    segments: u64,
-    offset: u64,
-    sealed_bytes: usize,
-    from: u64,
-    to: u64,
+impl Object {
+    pub fn id(&self) -> ObjectId {
+        match self {
+            Self::File(object) => object.id,
+            Self::S3(object) => object.id,
+        }
+    }
+
+    /// Length of what is encrypted in it.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::File(object) => object.size_bytes,
+            Self::S3(object) => object.size_bytes,
+        }
+    }
+
+    /// The bytes from `from` to `end` (excluded), for a blocking thread of a runtime. An empty range too has a segment
+    /// that is authenticated.
+    pub fn cursor(&self, from: u64, end: u64) -> Cursor {
+        match self {
+            Self::File(object) => Cursor::File { object: Arc::clone(object), next: from, end, is_begun: false },
+            Self::S3(object) => Cursor::S3 {
+                stream: Box::new(S3Stream::new(Arc::clone(object), from, end)),
+                runtime: Handle::current(),
+            },
+        }
+    }
 }
 
-impl Object {
-    fn open(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
-        let object = Self::open_growing(path, id, key, size_bytes)?;
-        let length =
-            object.file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
-        let expected = segment::file_bytes(size_bytes);
-        if length != expected {
-            return Err(damaged(id, &format!("its file has {length} bytes, not {expected}")));
-        }
-        Ok(object)
-    }
+/// Bytes of an object, in order. Blocks.
+pub(super) enum Cursor {
+    File { object: Arc<FileObject>, next: u64, end: u64, is_begun: bool },
+    S3 { stream: Box<S3Stream>, runtime: Handle },
+}
 
-    fn open_growing(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                damaged(id, "its file is missing")
-            } else {
-                StoreError::io(format!("cannot open object {id}"), error)
+impl Cursor {
+    pub fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        match self {
+            Self::File { object, next, end, is_begun } => {
+                if *is_begun && next >= end {
+                    return Ok(None);
+                }
+                *is_begun = true;
+                let bytes = object.read(*next, *end)?;
+                *next += bytes.len() as u64;
+                Ok(Some(bytes))
             }
-        })?;
-        Ok(Self { file, key: key.cipher(), id, size_bytes })
-    }
-
-    /// Some of the bytes from `from` to `end` (excluded), beginning at `from`. Blocks.
-    pub fn read(&self, from: u64, end: u64) -> Result<Bytes, StoreError> {
-        let plan = self.plan(from, end);
-        let sealed = self.read_blocking(&plan)?;
-        self.open_batch(&plan, sealed)
-    }
-
-    pub fn plan(&self, from: u64, end: u64) -> Plan {
-        let segment = SEGMENT as u64;
-        let first_segment = from / segment;
-        let total = segment::count(self.size_bytes);
-        let wanted = end.div_ceil(segment).max(first_segment + 1);
-        let past = wanted.min(first_segment + BATCH_SEGMENTS).min(total);
-        let offset = first_segment * SEALED_SEGMENT as u64;
-        let file_end = if past == total { segment::file_bytes(self.size_bytes) } else { past * SEALED_SEGMENT as u64 };
-        Plan {
-            first_segment,
-            segments: past - first_segment,
-            offset,
-            sealed_bytes: (file_end - offset) as usize,
-            from,
-            to: end.min(past * segment),
+            Self::S3 { stream, runtime } => runtime.block_on(poll_fn(|cx| stream.poll_next(cx))).transpose(),
         }
-    }
-
-    pub fn read_blocking(&self, plan: &Plan) -> Result<Vec<u8>, StoreError> {
-        let mut sealed = vec![0; plan.sealed_bytes];
-        self.file.read_exact_at(&mut sealed, plan.offset).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                damaged(self.id, "its file was cut")
-            } else {
-                StoreError::io(format!("cannot read object {}", self.id), error)
-            }
-        })?;
-        Ok(sealed)
-    }
-
-    /// Reads only if that needs no disk; none if it does.
-    pub fn read_cached(&self, plan: &Plan) -> Option<Vec<u8>> {
-        let mut sealed = vec![0; plan.sealed_bytes];
-        let mut slices = [IoSliceMut::new(&mut sealed)];
-        let read = rustix::io::preadv2(&self.file, &mut slices, plan.offset, ReadWriteFlags::NOWAIT).ok()?;
-        (read == plan.sealed_bytes).then_some(sealed)
-    }
-
-    /// Decrypts a batch in place and moves the plaintext together.
-    pub fn open_batch(&self, plan: &Plan, mut sealed: Vec<u8>) -> Result<Bytes, StoreError> {
-        let total = segment::count(self.size_bytes);
-        let mut filled = 0;
-        for (at, number) in (plan.first_segment..plan.first_segment + plan.segments).enumerate() {
-            let start = at * SEALED_SEGMENT;
-            let end = (start + SEALED_SEGMENT).min(sealed.len());
-            let is_last = number + 1 == total;
-            if segment::open(&self.key, self.id, number, is_last, &mut sealed[start..end]).is_none() {
-                return Err(damaged(self.id, &format!("segment {number} does not open")));
-            }
-            let plaintext = start + PLAINTEXT_AT..end - AFTER_PLAINTEXT;
-            let length = plaintext.len();
-            sealed.copy_within(plaintext, filled);
-            filled += length;
-        }
-        let base = plan.first_segment * SEGMENT as u64;
-        let wanted = (plan.from - base) as usize..(plan.to - base) as usize;
-        sealed.truncate(filled);
-        Ok(Bytes::from(sealed).slice(wanted))
     }
 }

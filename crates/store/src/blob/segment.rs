@@ -27,6 +27,11 @@ pub(super) fn file_bytes(size_bytes: u64) -> u64 {
     size_bytes + count(size_bytes) * OVERHEAD
 }
 
+/// Where segment number `past` begins in an object of so many plaintext bytes, or ends the object.
+pub(super) fn sealed_end(size_bytes: u64, past: u64) -> u64 {
+    if past >= count(size_bytes) { file_bytes(size_bytes) } else { past * SEALED_SEGMENT as u64 }
+}
+
 fn associated(object: ObjectId, number: u64, is_last: bool) -> [u8; 26] {
     let mut data = [0; 26];
     data[0] = VERSION;
@@ -90,7 +95,42 @@ pub(super) fn open<'a>(
     key.open_in_place(nonce, Aad::from(associated(object, number, is_last)), rest).ok()
 }
 
-/// Offset of the plaintext within a sealed segment.
-pub(super) const PLAINTEXT_AT: usize = NONCE;
-/// Bytes after the plaintext.
-pub(super) const AFTER_PLAINTEXT: usize = TAG;
+/// Opens segments that lie one after the other, from number `first` of `total` on, and moves their plaintext together
+/// to the front; returns its length, or the number of the segment that does not open.
+pub(super) fn open_run(
+    key: &LessSafeKey,
+    object: ObjectId,
+    first: u64,
+    total: u64,
+    sealed: &mut [u8],
+) -> Result<usize, u64> {
+    let mut filled = 0;
+    let mut start = 0;
+    let mut number = first;
+    while start < sealed.len() {
+        let end = (start + SEALED_SEGMENT).min(sealed.len());
+        if open(key, object, number, number + 1 == total, &mut sealed[start..end]).is_none() {
+            return Err(number);
+        }
+        let plaintext = start + NONCE..end - TAG;
+        let length = plaintext.len();
+        sealed.copy_within(plaintext, filled);
+        filled += length;
+        start = end;
+        number += 1;
+    }
+    Ok(filled)
+}
+
+/// Seals a whole object's plaintext.
+pub(super) fn seal_all(key: LessSafeKey, object: ObjectId, plaintext: &[u8]) -> Vec<u8> {
+    let mut session = Sealer::new(key, object);
+    let total = count(plaintext.len() as u64);
+    let mut sealed = Vec::with_capacity(file_bytes(plaintext.len() as u64) as usize);
+    for number in 0..total {
+        let start = number as usize * SEGMENT;
+        let end = (start + SEGMENT).min(plaintext.len());
+        session.seal(number, number + 1 == total, &plaintext[start..end], &mut sealed);
+    }
+    sealed
+}

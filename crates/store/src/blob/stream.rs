@@ -1,4 +1,4 @@
-//! The content of an object on its way to a client: read where it is in the page cache, else on a blocking thread.
+//! The content of an object on its way to a client: from the page cache, from a blocking thread or from a bucket.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -9,13 +9,17 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::decompress::Decompression;
+use super::files::FileObject;
 use super::reader::Object;
+use super::s3::S3Stream;
 use super::tier::Encoding;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// The bytes of a blob, in order.
 pub struct BlobStream {
     source: Source,
+    /// What was read already, to see whether anything can be.
+    first: Option<Bytes>,
     next: u64,
     end: u64,
 }
@@ -27,13 +31,14 @@ type Read<T> = JoinHandle<Result<T, StoreError>>;
 type Decompressed = (Box<Decompression>, Bytes);
 
 enum Source {
-    Plain {
-        object: Arc<Object>,
+    File {
+        object: Arc<FileObject>,
         slow: Option<Read<Bytes>>,
     },
+    S3(Box<S3Stream>),
     /// It is begun with the first read, and away while one runs.
     Compressed {
-        object: Arc<Object>,
+        object: Object,
         size_bytes: u64,
         begun: Option<Box<Decompression>>,
         running: Option<Read<Decompressed>>,
@@ -45,18 +50,36 @@ fn ended_early(error: tokio::task::JoinError) -> StoreError {
 }
 
 impl BlobStream {
-    pub(super) fn new(object: Arc<Object>, encoding: Encoding, size_bytes: u64, next: u64, end: u64) -> Self {
-        let source = match encoding {
-            Encoding::Identity => Source::Plain { object, slow: None },
-            Encoding::Zstd => Source::Compressed { object, size_bytes, begun: None, running: None },
+    pub(super) fn new(object: Object, encoding: Encoding, size_bytes: u64, next: u64, end: u64) -> Self {
+        let source = match (encoding, object) {
+            (Encoding::Identity, Object::File(object)) => Source::File { object, slow: None },
+            (Encoding::Identity, Object::S3(object)) => Source::S3(Box::new(S3Stream::new(object, next, end))),
+            (Encoding::Zstd, object) => Source::Compressed { object, size_bytes, begun: None, running: None },
         };
-        Self { source, next, end }
+        Self { source, first: None, next, end }
+    }
+
+    /// Finds out whether there are bytes to send, where that was not known when the object was opened: before an answer
+    /// is begun that must say so if there are none.
+    pub async fn begin(&mut self) -> Result<(), StoreError> {
+        let is_known = match &self.source {
+            Source::File { .. } | Source::Compressed { object: Object::File(_), .. } => true,
+            Source::S3(_) | Source::Compressed { object: Object::S3(_), .. } => false,
+        };
+        if !is_known && self.first.is_none() {
+            self.first = self.next().await.transpose()?;
+        }
+        Ok(())
     }
 
     /// The next bytes; none at the end. Reads on the calling thread what is in the page cache, else on a blocking one.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        if let Some(bytes) = self.first.take() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         let result = match &mut self.source {
-            Source::Plain { object, slow } => ready!(poll_plain(object, slow, self.next, self.end, cx)),
+            Source::S3(stream) => ready!(stream.poll_next(cx)),
+            Source::File { object, slow } => ready!(poll_file(object, slow, self.next, self.end, cx)),
             Source::Compressed { object, size_bytes, begun, running } => {
                 ready!(poll_compressed(object, *size_bytes, begun, running, self.next, self.end, cx))
             }
@@ -79,8 +102,8 @@ impl BlobStream {
     }
 }
 
-fn poll_plain(
-    object: &Arc<Object>,
+fn poll_file(
+    object: &Arc<FileObject>,
     slow: &mut Option<Read<Bytes>>,
     next: u64,
     end: u64,
@@ -107,7 +130,7 @@ fn poll_plain(
 }
 
 fn poll_compressed(
-    object: &Arc<Object>,
+    object: &Object,
     size_bytes: u64,
     begun: &mut Option<Box<Decompression>>,
     running: &mut Option<Read<Decompressed>>,
@@ -120,7 +143,7 @@ fn poll_compressed(
             if next >= end {
                 return Poll::Ready(None);
             }
-            let (object, begun) = (Arc::clone(object), begun.take());
+            let (object, begun) = (object.clone(), begun.take());
             *running = Some(tokio::task::spawn_blocking(move || {
                 let mut content = match begun {
                     Some(content) => content,

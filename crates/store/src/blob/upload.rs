@@ -1,13 +1,16 @@
-//! The state of an object that is being written: enough to go on after a restart, at any byte.
+//! The state of an object that is being written: enough to go on after a restart, at any byte, on any node.
 
 use sha2::Sha256;
 use sha2::digest::common::hazmat::SerializableState as _;
 
 use super::object_id::ObjectId;
-use super::segment::SEGMENT;
+use super::segment::{SEALED_SEGMENT, SEGMENT};
 use crate::error::{StoreError, StoreErrorKind};
 
-const VERSION: u8 = 1;
+/// Of an object in a local file.
+const VERSION_LOCAL: u8 = 1;
+/// Of an object in a store that nodes share.
+const VERSION_SHARED: u8 = 2;
 
 /// What is known of an unfinished object after its last acknowledged byte.
 #[derive(Clone)]
@@ -16,28 +19,63 @@ pub struct UploadState {
     pub object: ObjectId,
     /// Bytes acknowledged.
     pub received: u64,
-    /// Segments in the file.
+    /// Segments that are stored.
     pub(super) segments: u64,
     /// The hash of all bytes so far.
     pub(super) hash: Sha256,
     /// Bytes that are in no segment yet. Never empty once there are bytes, so that the last segment can be marked.
     pub(super) tail: Vec<u8>,
+    /// Where the segments are, if not in a local file.
+    pub(super) shared: Option<SharedParts>,
+}
+
+/// Where the segments of an unfinished object are in a store that nodes share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SharedParts {
+    /// The parts of its multipart upload, in order.
+    pub parts: Vec<Part>,
+    /// Bytes in those parts.
+    pub sent_bytes: u64,
+    /// The object that holds the segments after those, which make no part yet.
+    pub rest: Option<ObjectId>,
+}
+
+/// A part of a multipart upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// From 1; parts are in the order of their numbers, some of which may be left out.
+    pub number: u32,
+    /// What the store has called its content.
+    pub e_tag: String,
 }
 
 impl UploadState {
-    pub(super) fn new(object: ObjectId) -> Self {
-        Self { object, received: 0, segments: 0, hash: Sha256::default(), tail: Vec::new() }
+    pub(super) fn new(object: ObjectId, shared: Option<SharedParts>) -> Self {
+        Self { object, received: 0, segments: 0, hash: Sha256::default(), tail: Vec::new(), shared }
+    }
+
+    /// The object beside the upload's own that holds bytes of it: in use for as long as this state is the last.
+    pub fn rest_object(&self) -> Option<ObjectId> {
+        self.shared.as_ref()?.rest
+    }
+
+    /// The first part number that nobody has, once the session that made this state has ended.
+    pub fn next_part(&self) -> u32 {
+        self.shared.as_ref().and_then(|shared| shared.parts.last()).map_or(1, |part| part.number + 1)
     }
 
     /// For storing. Holds plaintext: seal it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let hash = self.hash.serialize();
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![if self.shared.is_some() { VERSION_SHARED } else { VERSION_LOCAL }];
         bytes.extend_from_slice(self.object.as_bytes());
         bytes.extend_from_slice(&self.received.to_be_bytes());
         bytes.extend_from_slice(&self.segments.to_be_bytes());
         bytes.extend_from_slice(&(hash.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&hash);
+        if let Some(shared) = &self.shared {
+            shared.write(&mut bytes);
+        }
         bytes.extend_from_slice(&self.tail);
         bytes
     }
@@ -54,16 +92,73 @@ impl UploadState {
         let (received, rest) = rest.split_first_chunk::<8>()?;
         let (segments, rest) = rest.split_first_chunk::<8>()?;
         let (hash_bytes, rest) = rest.split_first_chunk::<4>()?;
-        let (hash, tail) = rest.split_at_checked(u32::from_be_bytes(*hash_bytes) as usize)?;
+        let (hash, rest) = rest.split_at_checked(u32::from_be_bytes(*hash_bytes) as usize)?;
+        let (shared, tail) = match *version {
+            VERSION_LOCAL => (None, rest),
+            VERSION_SHARED => {
+                let (shared, tail) = SharedParts::read(rest)?;
+                (Some(shared), tail)
+            }
+            _ => return None,
+        };
         let state = Self {
             object: ObjectId::from(*object),
             received: u64::from_be_bytes(*received),
             segments: u64::from_be_bytes(*segments),
             hash: Sha256::deserialize(hash.try_into().ok()?).ok()?,
             tail: tail.to_vec(),
+            shared,
         };
         let in_segments = state.segments.checked_mul(SEGMENT as u64)?;
         let adds_up = in_segments.checked_add(state.tail.len() as u64)? == state.received;
-        (*version == VERSION && state.tail.len() <= SEGMENT && adds_up).then_some(state)
+        let is_somewhere = state.shared.as_ref().is_none_or(|shared| {
+            let sealed = state.segments.saturating_mul(SEALED_SEGMENT as u64);
+            shared.sent_bytes <= sealed && (shared.sent_bytes < sealed) == shared.rest.is_some()
+        });
+        (state.tail.len() <= SEGMENT && adds_up && is_somewhere).then_some(state)
+    }
+}
+
+impl SharedParts {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.sent_bytes.to_be_bytes());
+        bytes.push(u8::from(self.rest.is_some()));
+        if let Some(rest) = &self.rest {
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+        bytes.extend_from_slice(&(self.parts.len() as u32).to_be_bytes());
+        for part in &self.parts {
+            bytes.extend_from_slice(&part.number.to_be_bytes());
+            bytes.extend_from_slice(&(part.e_tag.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(part.e_tag.as_bytes());
+        }
+    }
+
+    /// It, and what follows it.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (sent_bytes, bytes) = bytes.split_first_chunk::<8>()?;
+        let (has_rest, bytes) = bytes.split_first()?;
+        let (rest, bytes) = match has_rest {
+            0 => (None, bytes),
+            1 => {
+                let (object, bytes) = bytes.split_first_chunk::<16>()?;
+                (Some(ObjectId::from(*object)), bytes)
+            }
+            _ => return None,
+        };
+        let (count, mut bytes) = bytes.split_first_chunk::<4>()?;
+        let mut parts: Vec<Part> = Vec::new();
+        for _ in 0..u32::from_be_bytes(*count) {
+            let (number, after) = bytes.split_first_chunk::<4>()?;
+            let (length, after) = after.split_first_chunk::<4>()?;
+            let (e_tag, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            let number = u32::from_be_bytes(*number);
+            if parts.last().is_some_and(|last| last.number >= number) {
+                return None;
+            }
+            parts.push(Part { number, e_tag: String::from_utf8(e_tag.to_vec()).ok()? });
+            bytes = after;
+        }
+        Some((Self { parts, sent_bytes: u64::from_be_bytes(*sent_bytes), rest }, bytes))
     }
 }

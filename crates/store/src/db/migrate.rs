@@ -60,6 +60,9 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(11, "pull_through_cache", "0011_pull_through_cache.sql"),
     migration!(12, "replication", "0012_replication.sql"),
     migration!(13, "nodes", "0013_nodes.sql"),
+    migration!(14, "replication_tags", "0014_replication_tags.sql"),
+    migration!(15, "followed_events", "0015_followed_events.sql"),
+    migration!(16, "shared_stores", "0016_shared_stores.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -3,26 +3,21 @@
 
 use oci::Digest;
 
+use super::parse_column;
+use super::removed_objects::{self, RemovedObject};
 use super::repositories::count;
-use super::{parse_column, removed_objects};
+pub use crate::blob::BlobScope;
 use crate::blob::{Encoding, ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
-
-/// Where copies are shared: a region and the key that they are encrypted under.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobScope {
-    /// The region's name.
-    pub region: String,
-    /// See [`Repository::encryption_scope`](super::repositories::Repository::encryption_scope).
-    pub encryption: String,
-}
 
 /// A blob's bytes, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
     /// The row's key.
     pub id: i64,
+    /// Where copies of it are shared.
+    pub scope: BlobScope,
     /// Plaintext length.
     pub size_bytes: u64,
     /// Where the object is.
@@ -38,13 +33,15 @@ pub struct StoredBlob {
 }
 
 /// What [`stored_from_row`] reads of `blobs b`, in order.
-pub(super) const COLUMNS: &str = "b.id, b.size_bytes, b.tier, b.encoding, b.stored_bytes, b.object_id, b.data_key";
+pub(super) const COLUMNS: &str = "b.id, b.size_bytes, b.tier, b.encoding, b.stored_bytes, b.object_id, b.data_key, \
+                                  b.region, b.encryption_scope";
 
 /// Reads [`COLUMNS`], which are a row's first.
 pub(super) fn stored_from_row(row: &Row) -> Result<StoredBlob, StoreError> {
     let size_bytes = row.int(1)?;
     Ok(StoredBlob {
         id: row.int(0)?,
+        scope: BlobScope { region: row.text(7)?.to_owned(), encryption: row.text(8)?.to_owned() },
         size_bytes: size_bytes as u64,
         tier: parse_column(row.text(2)?, "blobs.tier")?,
         encoding: parse_column(row.text(3)?, "blobs.encoding")?,
@@ -57,7 +54,7 @@ pub(super) fn stored_from_row(row: &Row) -> Result<StoredBlob, StoreError> {
 /// A stored copy and its digest.
 pub fn find(tx: &mut dyn Tx, id: i64) -> Result<Option<(StoredBlob, Digest)>, StoreError> {
     tx.query_opt(&format!("SELECT {COLUMNS}, b.digest FROM blobs b WHERE b.id = $1"), &[id.into()])?
-        .map(|row| Ok((stored_from_row(&row)?, parse_column(row.text(7)?, "blobs.digest")?)))
+        .map(|row| Ok((stored_from_row(&row)?, parse_column(row.text(9)?, "blobs.digest")?)))
         .transpose()
 }
 
@@ -99,7 +96,9 @@ pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i6
         ],
     )?;
     if changed == 1 {
-        removed_objects::insert(tx, from.object, from.tier, now_ms)?;
+        let removed =
+            RemovedObject { object: from.object, tier: from.tier, scope: from.scope.clone(), multipart: None };
+        removed_objects::insert(tx, &removed, now_ms)?;
     }
     Ok(changed == 1)
 }
@@ -139,8 +138,13 @@ pub fn replace_existing(
          encoding = 'IDENTITY', stored_bytes = NULL WHERE id = $3",
         &[object.to_string().into(), data_key.into(), id.into()],
     )?;
-    let tier = parse_column(old.text(2)?, "blobs.tier")?;
-    removed_objects::insert(tx, parse_column(old.text(1)?, "blobs.object_id")?, tier, now_ms)?;
+    let removed = RemovedObject {
+        object: parse_column(old.text(1)?, "blobs.object_id")?,
+        tier: parse_column(old.text(2)?, "blobs.tier")?,
+        scope: scope.clone(),
+        multipart: None,
+    };
+    removed_objects::insert(tx, &removed, now_ms)?;
     Ok(Some(id))
 }
 
@@ -202,12 +206,17 @@ pub fn release_all_of(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreEr
 pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE reference_count = 0 ORDER BY id LIMIT $1) \
-         AND reference_count = 0 RETURNING object_id, tier",
+         AND reference_count = 0 RETURNING object_id, tier, region, encryption_scope",
         &[count(limit)],
     )?;
     for row in &rows {
-        let tier = parse_column(row.text(1)?, "blobs.tier")?;
-        removed_objects::insert(tx, parse_column(row.text(0)?, "blobs.object_id")?, tier, now_ms)?;
+        let removed = RemovedObject {
+            object: parse_column(row.text(0)?, "blobs.object_id")?,
+            tier: parse_column(row.text(1)?, "blobs.tier")?,
+            scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
+            multipart: None,
+        };
+        removed_objects::insert(tx, &removed, now_ms)?;
     }
     Ok(rows.len())
 }

@@ -2,8 +2,9 @@
 
 use oci::{RepositoryName, RepositoryPrefix, TagFilter};
 
+use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
-use super::repositories::{TagMutability, count as limit_of, join_filters, split_filters};
+use super::repositories::{TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -77,6 +78,7 @@ pub struct CreationTemplate {
 const COLUMNS: &str = "account_id, region, prefix, description, encryption_type, kms_key, resource_tags, \
                        tag_mutability, tag_mutability_filters, repository_policy, lifecycle_policy, applied_for, \
                        custom_role_arn, created_at_ms, updated_at_ms";
+const TABLE: PrefixTable = PrefixTable { name: "creation_templates", columns: COLUMNS };
 
 fn from_row(row: &Row) -> Result<CreationTemplate, StoreError> {
     let text = |at| Ok::<_, StoreError>(row.opt_text(at)?.map(str::to_owned));
@@ -172,13 +174,7 @@ pub fn find(
     registry: &RegistryId,
     prefix: &RepositoryPrefix,
 ) -> Result<Option<CreationTemplate>, StoreError> {
-    tx.query_opt(
-        &format!("SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key = $3"),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
-    )?
-    .as_ref()
-    .map(from_row)
-    .transpose()
+    TABLE.find(tx, registry, prefix)?.as_ref().map(from_row).transpose()
 }
 
 /// Up to `limit` templates in the order of their prefixes' keys, from the first after `after` (an empty text: the first).
@@ -188,25 +184,12 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<CreationTemplate>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key > $3 \
-             ORDER BY prefix_key LIMIT $4"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), limit_of(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    TABLE.list(tx, registry, after, limit)?.iter().map(from_row).collect()
 }
 
 /// How many templates a registry has.
 pub fn count(tx: &mut dyn Tx, registry: &RegistryId) -> Result<i64, StoreError> {
-    let row = tx.query_opt(
-        "SELECT count(*) FROM creation_templates WHERE account_id = $1 AND region = $2",
-        &[registry.account.as_str().into(), registry.region.as_str().into()],
-    )?;
-    row.map_or(Ok(0), |row| row.int(0))
+    TABLE.count(tx, registry)
 }
 
 /// The template that a repository of this name is created from: of those for the occasion the one with the longest
@@ -217,16 +200,7 @@ pub fn find_for(
     name: &RepositoryName,
     scenario: Scenario,
 ) -> Result<Option<CreationTemplate>, StoreError> {
-    // `ROOT` is no longer than some prefixes, so its being last is not left to its length.
-    let rows = tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM creation_templates WHERE account_id = $1 AND region = $2 \
-             AND (prefix_key = 'ROOT' OR substr($3, 1, length(prefix_key) + 1) = prefix_key || '/') \
-             ORDER BY CASE WHEN prefix_key = 'ROOT' THEN 0 ELSE length(prefix_key) END DESC"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
-    )?;
-    for row in &rows {
+    for row in &TABLE.covering(tx, registry, name)? {
         let template = from_row(row)?;
         if template.applied_for.contains(&scenario) {
             return Ok(Some(template));
@@ -237,9 +211,5 @@ pub fn find_for(
 
 /// Removes the template for a prefix; `false` if there is none.
 pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, prefix: &RepositoryPrefix) -> Result<bool, StoreError> {
-    let deleted = tx.execute(
-        "DELETE FROM creation_templates WHERE account_id = $1 AND region = $2 AND prefix_key = $3",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
-    )?;
-    Ok(deleted == 1)
+    TABLE.delete(tx, registry, prefix)
 }

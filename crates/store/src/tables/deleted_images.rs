@@ -9,7 +9,7 @@ use super::images::ImageStatus;
 use super::registry_id::RegistryId;
 use super::repositories::count;
 use super::{blobs, parse_column, repository_blobs};
-use crate::db::{Row, Tx};
+use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// What is written down of a deletion.
@@ -199,27 +199,9 @@ pub struct Wanted {
 
 /// Up to `limit` deleted images in the order of repository, deletion and id, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Result<Vec<DeletedImage>, StoreError> {
-    // Between two names stands what begins at one and ends with it.
-    let (from, to) = wanted.repository_bounds();
     tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM deleted_images WHERE account_id = $1 AND region = $2 \
-             AND repository_name >= $3 AND repository_name <= $4 AND deleted_at_ms >= $5 AND expires_at_ms > $6 \
-             AND (repository_name, deleted_at_ms, id) > ($7, $8, $9) \
-             ORDER BY repository_name, deleted_at_ms, id LIMIT $10"
-        ),
-        &[
-            wanted.registry.account.as_str().into(),
-            wanted.registry.region.as_str().into(),
-            from.into(),
-            to.into(),
-            wanted.since_ms.into(),
-            wanted.now_ms.into(),
-            after.repository.as_str().into(),
-            after.deleted_at_ms.into(),
-            after.id.into(),
-            count(limit),
-        ],
+        &format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", Wanted::PAGE),
+        &wanted.page_values(after, limit),
     )?
     .iter()
     .map(from_row)
@@ -227,9 +209,28 @@ pub fn list(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Re
 }
 
 impl Wanted {
-    /// The first and the last name that are wanted. `{` sorts after everything that a name can have.
-    pub(super) fn repository_bounds(&self) -> (&str, &str) {
-        self.repository.as_ref().map_or(("", "{"), |name| (name.as_str(), name.as_str()))
+    /// The condition, order and limit of a page, in this table and that of deleted tags.
+    pub(super) const PAGE: &str = "account_id = $1 AND region = $2 \
+         AND repository_name >= $3 AND repository_name <= $4 AND deleted_at_ms >= $5 AND expires_at_ms > $6 \
+         AND (repository_name, deleted_at_ms, id) > ($7, $8, $9) \
+         ORDER BY repository_name, deleted_at_ms, id LIMIT $10";
+
+    /// The values of [`Self::PAGE`].
+    pub(super) fn page_values(&self, after: &After, limit: usize) -> [Value; 10] {
+        // Between two names stands what begins at one and ends with it. `{` sorts after everything that a name can have.
+        let (from, to) = self.repository.as_ref().map_or(("", "{"), |name| (name.as_str(), name.as_str()));
+        [
+            self.registry.account.as_str().into(),
+            self.registry.region.as_str().into(),
+            from.into(),
+            to.into(),
+            self.since_ms.into(),
+            self.now_ms.into(),
+            after.repository.as_str().into(),
+            after.deleted_at_ms.into(),
+            after.id.into(),
+            count(limit),
+        ]
     }
 }
 

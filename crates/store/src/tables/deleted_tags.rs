@@ -87,26 +87,9 @@ pub fn list_alone(
     after: &After,
     limit: usize,
 ) -> Result<Vec<DeletedTag>, StoreError> {
-    let (from, to) = wanted.repository_bounds();
     tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND account_id = $1 AND region = $2 \
-             AND repository_name >= $3 AND repository_name <= $4 AND deleted_at_ms >= $5 AND expires_at_ms > $6 \
-             AND (repository_name, deleted_at_ms, id) > ($7, $8, $9) \
-             ORDER BY repository_name, deleted_at_ms, id LIMIT $10"
-        ),
-        &[
-            wanted.registry.account.as_str().into(),
-            wanted.registry.region.as_str().into(),
-            from.into(),
-            to.into(),
-            wanted.since_ms.into(),
-            wanted.now_ms.into(),
-            after.repository.as_str().into(),
-            after.deleted_at_ms.into(),
-            after.id.into(),
-            count(limit),
-        ],
+        &format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", Wanted::PAGE),
+        &wanted.page_values(after, limit),
     )?
     .iter()
     .map(from_row)

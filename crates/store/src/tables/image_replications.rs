@@ -168,8 +168,9 @@ fn insert_values(image_id: i64, route: &ReplicationRoute, now_ms: i64) -> Vec<Va
 pub fn note(tx: &mut dyn Tx, image_id: i64, route: &ReplicationRoute, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
         &format!(
-            "{INSERT} UPDATE SET status = 'IN_PROGRESS', generation = image_replications.generation + 1, \
-             attempts = 0, due_at_ms = excluded.due_at_ms, failure_code = NULL, failure_reason = NULL, \
+            "{INSERT} UPDATE SET tags_since_ms = CASE WHEN image_replications.status = 'COMPLETE' \
+             THEN excluded.updated_at_ms ELSE image_replications.tags_since_ms END, \
+             status = 'IN_PROGRESS', generation = image_replications.generation + 1, attempts = 0, due_at_ms = excluded.due_at_ms, failure_code = NULL, failure_reason = NULL, \
              updated_at_ms = excluded.updated_at_ms"
         ),
         &insert_values(image_id, route, now_ms),
@@ -247,6 +248,19 @@ pub fn end(
         &[status.as_str().into(), code.into(), reason.into(), now_ms.into(), id.into(), generation.into()],
     )?;
     Ok(changed == 1)
+}
+
+/// The tags that a replication brings to its destination, in order: those that the image got since the destination had
+/// it last, and all of them the first time.
+pub fn new_tags(tx: &mut dyn Tx, id: i64) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT t.tag FROM image_replications r JOIN image_tags t ON t.image_id = r.image_id \
+         WHERE r.id = $1 AND t.tagged_at_ms >= r.tags_since_ms ORDER BY t.tag",
+        &[id.into()],
+    )?
+    .iter()
+    .map(|row| Ok(row.text(0)?.to_owned()))
+    .collect()
 }
 
 /// Lets a replication that is still of that generation wait until a time, and says why. `is_failed` counts it as an

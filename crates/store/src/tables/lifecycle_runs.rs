@@ -124,6 +124,15 @@ pub fn overtake(
     Ok(())
 }
 
+/// Puts another report in place of a run's.
+pub fn set_report(tx: &mut dyn Tx, repository_id: i64, report: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE lifecycle_runs SET report = $1 WHERE repository_id = $2",
+        &[report.into(), repository_id.into()],
+    )?;
+    Ok(())
+}
+
 /// Forgets the run of a repository.
 pub fn delete(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreError> {
     for sql in [

@@ -3,8 +3,8 @@
 use oci::{RepositoryName, RepositoryPrefix};
 
 use super::parse_column;
+use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
-use super::repositories::count as limit_of;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
@@ -63,6 +63,7 @@ fn replace_prefix(
 
 const COLUMNS: &str = "account_id, region, prefix, upstream_url, upstream_registry, upstream_prefix, credential_arn, \
                        custom_role_arn, created_at_ms, updated_at_ms";
+const TABLE: PrefixTable = PrefixTable { name: "pull_through_cache_rules", columns: COLUMNS };
 
 fn from_row(row: &Row) -> Result<PullThroughCacheRule, StoreError> {
     let text = |at| Ok::<_, StoreError>(row.opt_text(at)?.map(str::to_owned));
@@ -140,15 +141,7 @@ pub fn find(
     registry: &RegistryId,
     prefix: &RepositoryPrefix,
 ) -> Result<Option<PullThroughCacheRule>, StoreError> {
-    tx.query_opt(
-        &format!(
-            "SELECT {COLUMNS} FROM pull_through_cache_rules WHERE account_id = $1 AND region = $2 AND prefix_key = $3"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
-    )?
-    .as_ref()
-    .map(from_row)
-    .transpose()
+    TABLE.find(tx, registry, prefix)?.as_ref().map(from_row).transpose()
 }
 
 /// The rule that a repository of this name is filled by: the one with the longest prefix, and `ROOT` only if no other
@@ -158,18 +151,7 @@ pub fn find_for(
     registry: &RegistryId,
     name: &RepositoryName,
 ) -> Result<Option<PullThroughCacheRule>, StoreError> {
-    // `ROOT` is no longer than some prefixes, so its being last is not left to its length.
-    tx.query_opt(
-        &format!(
-            "SELECT {COLUMNS} FROM pull_through_cache_rules WHERE account_id = $1 AND region = $2 \
-             AND (prefix_key = 'ROOT' OR substr($3, 1, length(prefix_key) + 1) = prefix_key || '/') \
-             ORDER BY CASE WHEN prefix_key = 'ROOT' THEN 0 ELSE length(prefix_key) END DESC LIMIT 1"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
-    )?
-    .as_ref()
-    .map(from_row)
-    .transpose()
+    TABLE.covering(tx, registry, name)?.first().map(from_row).transpose()
 }
 
 /// Up to `limit` rules in the order of their prefixes' keys, from the first after `after` (an empty text: the first).
@@ -179,34 +161,17 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<PullThroughCacheRule>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM pull_through_cache_rules WHERE account_id = $1 AND region = $2 \
-             AND prefix_key > $3 ORDER BY prefix_key LIMIT $4"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), limit_of(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    TABLE.list(tx, registry, after, limit)?.iter().map(from_row).collect()
 }
 
 /// How many rules a registry has.
 pub fn count(tx: &mut dyn Tx, registry: &RegistryId) -> Result<i64, StoreError> {
-    let row = tx.query_opt(
-        "SELECT count(*) FROM pull_through_cache_rules WHERE account_id = $1 AND region = $2",
-        &[registry.account.as_str().into(), registry.region.as_str().into()],
-    )?;
-    row.map_or(Ok(0), |row| row.int(0))
+    TABLE.count(tx, registry)
 }
 
 /// Removes the rule for a prefix; `false` if there is none.
 pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, prefix: &RepositoryPrefix) -> Result<bool, StoreError> {
-    let deleted = tx.execute(
-        "DELETE FROM pull_through_cache_rules WHERE account_id = $1 AND region = $2 AND prefix_key = $3",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), prefix.key().into()],
-    )?;
-    Ok(deleted == 1)
+    TABLE.delete(tx, registry, prefix)
 }
 
 #[cfg(test)]

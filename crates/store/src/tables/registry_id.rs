@@ -11,6 +11,14 @@ pub struct RegistryId {
     pub region: Region,
 }
 
+impl RegistryId {
+    /// The ARN of one of its repositories, or with wildcards of several.
+    pub fn repository_arn(&self, name: &str) -> String {
+        let Self { account, region } = self;
+        format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
+    }
+}
+
 impl std::fmt::Display for RegistryId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.account, self.region)

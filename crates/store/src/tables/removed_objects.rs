@@ -4,34 +4,72 @@
 
 use super::parse_column;
 use super::repositories::count;
-use crate::blob::{ObjectId, Tier};
+use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::Tx;
 use crate::error::StoreError;
 
-/// Notes that an object's bytes can go.
-pub fn insert(tx: &mut dyn Tx, object: ObjectId, tier: Tier, now_ms: i64) -> Result<(), StoreError> {
+/// An object whose bytes can go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedObject {
+    /// Its name.
+    pub object: ObjectId,
+    /// The store that it is in.
+    pub tier: Tier,
+    /// Where it is there.
+    pub scope: BlobScope,
+    /// The multipart upload that was to make it.
+    pub multipart: Option<String>,
+}
+
+impl RemovedObject {
+    /// An object in the standard store that no multipart upload is to make.
+    pub const fn standard(object: ObjectId, scope: BlobScope) -> Self {
+        Self { object, tier: Tier::Standard, scope, multipart: None }
+    }
+}
+
+/// Notes that an object's bytes can go. One that is noted stays as it was noted.
+pub fn insert(tx: &mut dyn Tx, removed: &RemovedObject, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO removed_objects (object_id, tier, removed_at_ms) VALUES ($1, $2, $3) \
-         ON CONFLICT (object_id) DO NOTHING",
-        &[object.to_string().into(), tier.as_str().into(), now_ms.into()],
+        "INSERT INTO removed_objects (object_id, tier, region, encryption_scope, multipart_id, removed_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (object_id) DO NOTHING",
+        &[
+            removed.object.to_string().into(),
+            removed.tier.as_str().into(),
+            removed.scope.region.as_str().into(),
+            removed.scope.encryption.as_str().into(),
+            removed.multipart.as_deref().into(),
+            now_ms.into(),
+        ],
     )?;
     Ok(())
 }
 
 /// Notes an object before its first byte is written: a copy of a blob that goes at `until_ms` unless it is
 /// [taken into use](take_into_use) before.
-pub fn insert_copy(
-    tx: &mut dyn Tx,
-    object: ObjectId,
-    tier: Tier,
-    blob_id: i64,
-    until_ms: i64,
-) -> Result<(), StoreError> {
+pub fn insert_copy(tx: &mut dyn Tx, copy: &RemovedObject, blob_id: i64, until_ms: i64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO removed_objects (object_id, tier, copy_of_blob_id, removed_at_ms) VALUES ($1, $2, $3, $4)",
-        &[object.to_string().into(), tier.as_str().into(), blob_id.into(), until_ms.into()],
+        "INSERT INTO removed_objects (object_id, tier, region, encryption_scope, copy_of_blob_id, removed_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            copy.object.to_string().into(),
+            copy.tier.as_str().into(),
+            copy.scope.region.as_str().into(),
+            copy.scope.encryption.as_str().into(),
+            blob_id.into(),
+            until_ms.into(),
+        ],
     )?;
     Ok(())
+}
+
+/// Remembers the multipart upload that makes a copy; `false` if the copy was given up or is used already.
+pub fn note_multipart(tx: &mut dyn Tx, object: ObjectId, multipart: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE removed_objects SET multipart_id = $1 WHERE object_id = $2 AND removed_at_ms > $3",
+        &[multipart.into(), object.to_string().into(), now_ms.into()],
+    )?;
+    Ok(changed == 1)
 }
 
 /// Takes back the note of a copy that a row names from now on; `false` if its bytes may be going already, since its
@@ -50,16 +88,27 @@ pub fn give_up_copies(tx: &mut dyn Tx, blob_id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Up to `limit` objects, with the tiers that they are in, that were noted at or before `until_ms`.
-pub fn list_due(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<(ObjectId, Tier)>, StoreError> {
+/// Lets an object go at once that was noted for later.
+pub fn give_up(tx: &mut dyn Tx, object: ObjectId) -> Result<(), StoreError> {
+    tx.execute("UPDATE removed_objects SET removed_at_ms = 0 WHERE object_id = $1", &[object.to_string().into()])?;
+    Ok(())
+}
+
+/// Up to `limit` objects that were noted at or before `until_ms`.
+pub fn list_due(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<RemovedObject>, StoreError> {
     tx.query(
-        "SELECT object_id, tier FROM removed_objects WHERE removed_at_ms <= $1 ORDER BY removed_at_ms LIMIT $2",
+        "SELECT object_id, tier, region, encryption_scope, multipart_id FROM removed_objects \
+         WHERE removed_at_ms <= $1 ORDER BY removed_at_ms LIMIT $2",
         &[until_ms.into(), count(limit)],
     )?
     .iter()
     .map(|row| {
-        let object = parse_column(row.text(0)?, "removed_objects.object_id")?;
-        Ok((object, parse_column(row.text(1)?, "removed_objects.tier")?))
+        Ok(RemovedObject {
+            object: parse_column(row.text(0)?, "removed_objects.object_id")?,
+            tier: parse_column(row.text(1)?, "removed_objects.tier")?,
+            scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
+            multipart: row.opt_text(4)?.map(str::to_owned),
+        })
     })
     .collect()
 }

@@ -48,10 +48,10 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Opti
     let Some(row) = tx.query_opt(&sql, &key(repository_id, digest))? else { return Ok(None) };
     Ok(Some(RepositoryBlob {
         stored: blobs::stored_from_row(&row)?,
-        media_type: row.opt_text(7)?.map(str::to_owned),
-        image_count: row.int(8)?,
-        inactive_image_count: row.int(9)?,
-        is_pushed_again: row.opt_int(10)?.is_some(),
+        media_type: row.opt_text(9)?.map(str::to_owned),
+        image_count: row.int(10)?,
+        inactive_image_count: row.int(11)?,
+        is_pushed_again: row.opt_int(12)?.is_some(),
     }))
 }
 

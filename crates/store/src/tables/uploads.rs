@@ -1,8 +1,9 @@
 //! Layer uploads in progress: enough to go on after a restart.
 
+use super::parse_column;
+use super::removed_objects::{self, RemovedObject};
 use super::repositories::count;
-use super::{parse_column, removed_objects};
-use crate::blob::{ObjectId, Tier};
+use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 
@@ -29,10 +30,18 @@ pub struct Upload {
     pub has_short_part: bool,
     /// When it began or last grew.
     pub updated_at_ms: i64,
+    /// How many sessions were allowed to write it to a store that nodes share; the last one is.
+    pub epoch: u64,
+    /// The first part number that no session was given.
+    pub next_part: u32,
+    /// The object that holds the bytes which make no part yet.
+    pub rest: Option<ObjectId>,
+    /// The multipart upload that receives the object.
+    pub multipart: Option<String>,
 }
 
 const COLUMNS: &str = "id, repository_id, object_id, data_key, state, received_bytes, part_count, last_part_bytes, \
-                       has_short_part, updated_at_ms";
+                       has_short_part, updated_at_ms, epoch, next_part, rest_object_id, multipart_id";
 
 fn from_row(row: &Row) -> Result<Upload, StoreError> {
     Ok(Upload {
@@ -46,10 +55,18 @@ fn from_row(row: &Row) -> Result<Upload, StoreError> {
         last_part_bytes: row.int(7)? as u64,
         has_short_part: row.bool(8)?,
         updated_at_ms: row.int(9)?,
+        epoch: row.int(10)? as u64,
+        next_part: row.int(11)? as u32,
+        rest: rest_of(row, 12)?,
+        multipart: row.opt_text(13)?.map(str::to_owned),
     })
 }
 
-/// Adds an upload.
+fn rest_of(row: &Row, index: usize) -> Result<Option<ObjectId>, StoreError> {
+    row.opt_text(index)?.map(|text| parse_column(text, "uploads.rest_object_id")).transpose()
+}
+
+/// Adds an upload, of which nothing is stored yet.
 pub fn insert(tx: &mut dyn Tx, upload: &Upload) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO uploads (id, repository_id, object_id, data_key, state, received_bytes, part_count, \
@@ -81,11 +98,49 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64, id: uuid::Uuid) -> Result<Optio
     .transpose()
 }
 
-/// Stores the progress of an upload that was at `from_bytes`; `false` if it is gone or has moved on since.
+/// Lets a session write an upload to a store that nodes share, and none that came before it. `spare` is noted for
+/// removal at `until_ms`, if nothing [takes it into use](removed_objects::take_into_use) before.
+pub fn claim(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    id: uuid::Uuid,
+    spare: &RemovedObject,
+    until_ms: i64,
+) -> Result<Option<Upload>, StoreError> {
+    let claimed = tx.query_opt(
+        &format!("UPDATE uploads SET epoch = epoch + 1 WHERE id = $1 AND repository_id = $2 RETURNING {COLUMNS}"),
+        &[id.to_string().into(), repository_id.into()],
+    )?;
+    let Some(row) = claimed else { return Ok(None) };
+    removed_objects::insert(tx, spare, until_ms)?;
+    from_row(&row).map(Some)
+}
+
+/// Gives the session of an epoch the first of `count` part numbers, and remembers the multipart upload that they are of;
+/// none if another session may write by now, or the upload is gone.
+pub fn reserve_parts(
+    tx: &mut dyn Tx,
+    id: uuid::Uuid,
+    epoch: u64,
+    multipart: &str,
+    count: u32,
+) -> Result<Option<u32>, StoreError> {
+    tx.query_opt(
+        "UPDATE uploads SET multipart_id = $1, next_part = next_part + $2 WHERE id = $3 AND epoch = $4 \
+         RETURNING next_part",
+        &[multipart.into(), i64::from(count).into(), id.to_string().into(), (epoch as i64).into()],
+    )?
+    .map(|row| Ok(row.int(0)? as u32 - count))
+    .transpose()
+}
+
+/// Stores the progress of an upload that was at `from_bytes`; `false` if it is gone, has moved on since, or is another
+/// session's.
 pub fn advance(tx: &mut dyn Tx, upload: &Upload, from_bytes: u64) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE uploads SET state = $1, received_bytes = $2, part_count = $3, last_part_bytes = $4, \
-         has_short_part = $5, updated_at_ms = $6 WHERE id = $7 AND received_bytes = $8",
+         has_short_part = $5, updated_at_ms = $6, next_part = $7, rest_object_id = $8 \
+         WHERE id = $9 AND received_bytes = $10 AND epoch = $11",
         &[
             upload.sealed_state.as_slice().into(),
             (upload.received_bytes as i64).into(),
@@ -93,23 +148,70 @@ pub fn advance(tx: &mut dyn Tx, upload: &Upload, from_bytes: u64) -> Result<bool
             (upload.last_part_bytes as i64).into(),
             upload.has_short_part.into(),
             upload.updated_at_ms.into(),
+            i64::from(upload.next_part).into(),
+            upload.rest.map(|rest| rest.to_string()).as_deref().into(),
             upload.id.to_string().into(),
             (from_bytes as i64).into(),
+            (upload.epoch as i64).into(),
         ],
     )?;
     Ok(changed == 1)
 }
 
-/// Ends an upload whose object lives on as a blob; `false` if it is gone.
-pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid) -> Result<bool, StoreError> {
-    Ok(tx.execute("DELETE FROM uploads WHERE id = $1", &[id.to_string().into()])? == 1)
+/// Ends an upload whose object lives on as a blob, and notes what else holds bytes of it for removal; `false` if it is
+/// gone or another session's.
+pub fn delete(tx: &mut dyn Tx, id: uuid::Uuid, epoch: u64, now_ms: i64) -> Result<bool, StoreError> {
+    let ended = tx.query_opt(
+        "DELETE FROM uploads WHERE id = $1 AND epoch = $2 RETURNING rest_object_id, repository_id",
+        &[id.to_string().into(), (epoch as i64).into()],
+    )?;
+    let Some(row) = ended else { return Ok(false) };
+    if let Some(rest) = rest_of(&row, 0)? {
+        let scope = scope_of(tx, row.int(1)?)?;
+        removed_objects::insert(tx, &RemovedObject::standard(rest, scope), now_ms)?;
+    }
+    Ok(true)
 }
 
-/// Ends an upload and notes its object for removal; `false` if it is gone.
-pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
-    let removed = tx.query_opt("DELETE FROM uploads WHERE id = $1 RETURNING object_id", &[id.to_string().into()])?;
+/// Where the blobs of an upload's repository are shared.
+fn scope_of(tx: &mut dyn Tx, repository_id: i64) -> Result<BlobScope, StoreError> {
+    let row = tx.query_opt(
+        "SELECT region, COALESCE(kms_key, encryption_type) FROM repositories WHERE id = $1",
+        &[repository_id.into()],
+    )?;
+    // A repository goes after its uploads.
+    row.map_or_else(
+        || Ok(BlobScope { region: String::new(), encryption: String::new() }),
+        |row| Ok(BlobScope { region: row.text(0)?.to_owned(), encryption: row.text(1)?.to_owned() }),
+    )
+}
+
+/// Notes the objects of an upload, of which `row` begins with the object, the rest and the multipart upload.
+fn note(tx: &mut dyn Tx, row: &Row, scope: &BlobScope, now_ms: i64) -> Result<(), StoreError> {
+    let object = RemovedObject {
+        object: parse_column(row.text(0)?, "uploads.object_id")?,
+        tier: Tier::Standard,
+        scope: scope.clone(),
+        multipart: row.opt_text(2)?.map(str::to_owned),
+    };
+    removed_objects::insert(tx, &object, now_ms)?;
+    if let Some(rest) = rest_of(row, 1)? {
+        removed_objects::insert(tx, &RemovedObject::standard(rest, scope.clone()), now_ms)?;
+    }
+    Ok(())
+}
+
+/// Ends an upload and notes its objects for removal; `false` if it is gone, or is another session's than that of
+/// `epoch`.
+pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, epoch: Option<u64>, now_ms: i64) -> Result<bool, StoreError> {
+    let removed = tx.query_opt(
+        "DELETE FROM uploads WHERE id = $1 AND epoch = COALESCE($2, epoch) \
+         RETURNING object_id, rest_object_id, multipart_id, repository_id",
+        &[id.to_string().into(), epoch.map(|epoch| epoch as i64).into()],
+    )?;
     let Some(row) = removed else { return Ok(false) };
-    removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
+    let scope = scope_of(tx, row.int(3)?)?;
+    note(tx, &row, &scope, now_ms)?;
     Ok(true)
 }
 
@@ -120,16 +222,20 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
         &[until_ms.into(), count(limit)],
     )?;
     for row in &rows {
-        abandon(tx, parse_column(row.text(0)?, "uploads.id")?, now_ms)?;
+        abandon(tx, parse_column(row.text(0)?, "uploads.id")?, None, now_ms)?;
     }
     Ok(rows.len())
 }
 
 /// Abandons every upload of a repository that is being deleted.
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
-    let rows = tx.query("DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id", &[repository_id.into()])?;
+    let scope = scope_of(tx, repository_id)?;
+    let rows = tx.query(
+        "DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id, rest_object_id, multipart_id",
+        &[repository_id.into()],
+    )?;
     for row in &rows {
-        removed_objects::insert(tx, parse_column(row.text(0)?, "uploads.object_id")?, Tier::Standard, now_ms)?;
+        note(tx, row, &scope, now_ms)?;
     }
     Ok(())
 }

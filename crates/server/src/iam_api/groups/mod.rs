@@ -2,7 +2,6 @@
 
 mod create_group;
 mod get_group;
-mod list_groups;
 mod list_groups_for_user;
 mod members;
 
@@ -13,7 +12,6 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<Iam<create_group::CreateGroup>>(),
     Entry::of::<Iam<get_group::GetGroup>>(),
-    Entry::of::<Iam<list_groups::ListGroups>>(),
     Entry::of::<Iam<list_groups_for_user::ListGroupsForUser>>(),
     Entry::of::<Iam<members::AddUserToGroup>>(),
     Entry::of::<Iam<members::RemoveUserFromGroup>>(),

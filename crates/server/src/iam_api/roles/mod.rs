@@ -3,7 +3,6 @@
 mod create_role;
 mod get_role;
 mod list_instance_profiles_for_role;
-mod list_roles;
 mod update_assume_role_policy;
 mod update_role;
 
@@ -17,7 +16,6 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<Iam<create_role::CreateRole>>(),
     Entry::of::<Iam<get_role::GetRole>>(),
     Entry::of::<Iam<list_instance_profiles_for_role::ListInstanceProfilesForRole>>(),
-    Entry::of::<Iam<list_roles::ListRoles>>(),
     Entry::of::<Iam<update_assume_role_policy::UpdateAssumeRolePolicy>>(),
     Entry::of::<Iam<update_role::UpdateRole>>(),
     Entry::of::<Iam<update_role::UpdateRoleDescription>>(),

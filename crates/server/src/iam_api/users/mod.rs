@@ -2,7 +2,6 @@
 
 mod create_user;
 mod get_user;
-mod list_users;
 mod login_profiles;
 mod nothing_of_users;
 
@@ -15,7 +14,6 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<Iam<create_user::CreateUser>>(),
     Entry::of::<Iam<get_user::GetUser>>(),
-    Entry::of::<Iam<list_users::ListUsers>>(),
     Entry::of::<Iam<login_profiles::DeleteLoginProfile>>(),
     Entry::of::<Iam<login_profiles::GetLoginProfile>>(),
     Entry::of::<Iam<ListNothing<MfaDevices>>>(),

@@ -14,7 +14,7 @@ use super::images::{RepositoryImages, StoredImage};
 use crate::registry::protection::{Protected, Protections};
 
 /// The failure code of an image that is protected from deletion; ECR has none.
-const PROTECTED: &str = "ImageProtected";
+pub(super) const PROTECTED: &str = "ImageProtected";
 
 /// What becomes of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

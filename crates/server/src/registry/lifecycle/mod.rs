@@ -3,6 +3,7 @@
 pub mod decision;
 pub mod images;
 pub mod run;
+pub mod service_events;
 
 use ::lifecycle::{LifecyclePolicy, Options, PolicyError};
 

@@ -8,12 +8,14 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_runs::{self, LifecycleRun};
 use store::tables::repositories::{self, Repository};
-use store::tables::{images, lifecycle_changes, lifecycle_images, lifecycle_policies, lifecycle_settings};
+use store::tables::{image_tags, images, lifecycle_changes, lifecycle_images, lifecycle_policies, lifecycle_settings};
 
 use super::decision::{self, Decision, ImageAction, Planned, Unable};
+use super::service_events::{self, PolicyEvents};
 use crate::app::App;
+use crate::audit::ServiceEvent;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::delete::{self, Deletion};
+use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::storage_class::{self, NotSupported, StorageClass};
@@ -23,6 +25,8 @@ const IMAGES_PER_STEP: usize = 100;
 /// Failures that are kept of a run, and characters of each reason; more are only counted.
 const MAX_FAILURES: usize = 100;
 const MAX_REASON: usize = 1_000;
+/// The failure code of an image that cannot be archived as it is; ECR has none.
+const NOT_TRANSITIONED: &str = "ImageStorageClassUpdateNotSupported";
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +43,16 @@ pub struct Report {
     pub archived_count: i64,
     /// How many it would have acted on, but for a reason.
     pub failure_count: usize,
-    /// The oldest of them.
+    /// Those that were decided first: the oldest of them, then those that came to light when they were acted on.
     pub failures: Vec<ReportedFailure>,
+}
+
+impl Report {
+    fn add(&mut self, failures: Vec<ReportedFailure>) {
+        self.failure_count += failures.len();
+        let room = MAX_FAILURES.saturating_sub(self.failures.len());
+        self.failures.extend(failures.into_iter().take(room));
+    }
 }
 
 /// An image that could not be acted on.
@@ -66,6 +78,19 @@ impl From<&Unable> for ReportedFailure {
             action: unable.selected.action,
             code: unable.code.to_owned(),
             reason: unable.reason.chars().take(MAX_REASON).collect(),
+        }
+    }
+}
+
+impl ReportedFailure {
+    /// An action that was decided, and is refused when it is done.
+    fn refused(action: &StoredAction, code: &str, reason: &dyn std::fmt::Display) -> Self {
+        Self {
+            digest: action.digest.to_string(),
+            rule_priority: action.rule_priority,
+            action: action.action,
+            code: code.to_owned(),
+            reason: reason.to_string().chars().take(MAX_REASON).collect(),
         }
     }
 }
@@ -106,7 +131,7 @@ impl StoredAction {
     }
 }
 
-fn damaged(what: &str) -> StoreError {
+pub(super) fn damaged(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{what} is not what Wharf has stored"))
 }
 
@@ -205,45 +230,115 @@ pub enum Step {
     RunEnded(Option<Box<(RepositoryName, Report)>>),
 }
 
-/// Does the next step of the repository's run, or ends it.
-pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<Step, RegistryError> {
-    let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
-    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return Ok(Step::RunEnded(None)) };
-    if !still_holds(tx, repository_id, &run)? {
-        return Ok(Step::Overtaken);
+/// What a step did, and what CloudTrail is told of it once it is committed.
+pub struct StepEnd {
+    /// How it ended.
+    pub step: Step,
+    /// What it did.
+    pub events: Vec<ServiceEvent>,
+}
+
+impl StepEnd {
+    fn quiet(step: Step) -> Self {
+        Self { step, events: Vec::new() }
     }
+}
+
+/// Does the next step of the repository's run, or ends it.
+pub fn do_step(tx: &mut dyn Tx, app: &App, repository_id: i64, now_ms: i64) -> Result<StepEnd, RegistryError> {
+    let ended = || Ok(StepEnd::quiet(Step::RunEnded(None)));
+    let Some(run) = lifecycle_runs::find(tx, repository_id)? else { return ended() };
+    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { return ended() };
+    let policy = lifecycle_policies::find(tx, repository_id)?;
+    if !still_holds(tx, repository_id, &run)? {
+        return Ok(StepEnd::quiet(Step::Overtaken));
+    }
+    let told = app.audit.wants(false).then(|| PolicyEvents {
+        name: service_events::EXECUTION,
+        repository: &repository,
+        policy_text: &run.policy_text,
+        last_evaluated_at_ms: policy.map_or(0, |policy| policy.last_evaluated_at_ms),
+    });
     let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
         let report = finish(tx, repository_id, &run, now_ms)?;
-        return Ok(Step::RunEnded(Some(Box::new((repository.spec.name, report)))));
+        let events = told.map_or(Ok(Vec::new()), |told| events_of_end(tx, &told, &report))?;
+        let step = Step::RunEnded(Some(Box::new((repository.spec.name.clone(), report))));
+        return Ok(StepEnd { step, events });
     };
     let actions: Vec<StoredAction> =
         serde_json::from_str(&actions).map_err(|error| damaged("a step of a run").with_source(error))?;
     let (mut expired_count, mut archived_count) = (0, 0);
+    let (mut acted, mut refused) = (Vec::new(), Vec::new());
+    let mut step = Step::Done;
     for action in &actions {
-        match carry_out(tx, app, &repository, action, now_ms)? {
-            Outcome::Expired => expired_count += 1,
-            Outcome::Archived => archived_count += 1,
-            Outcome::Stays => {}
-            Outcome::Overtaken => {
-                lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?;
-                return Ok(Step::Overtaken);
+        let done = match carry_out(tx, app, &repository, action, now_ms)? {
+            Outcome::Done(done) => done,
+            Outcome::Refused(failure) => {
+                refused.push(failure);
+                continue;
             }
+            Outcome::Overtaken => {
+                step = Step::Overtaken;
+                break;
+            }
+        };
+        match action.action {
+            ImageAction::Expire => expired_count += 1,
+            ImageAction::Transition => archived_count += 1,
+        }
+        acted.push(service_events::action(
+            &action.digest.to_string(),
+            &done.tags,
+            done.pushed_at_ms,
+            action.rule_priority,
+        ));
+    }
+    match step {
+        Step::Overtaken => lifecycle_runs::overtake(tx, repository_id, expired_count, archived_count)?,
+        Step::Done | Step::RunEnded(_) => {
+            lifecycle_runs::finish_step(tx, repository_id, number, expired_count, archived_count)?;
         }
     }
-    lifecycle_runs::finish_step(tx, repository_id, number, expired_count, archived_count)?;
-    Ok(Step::Done)
+    if !refused.is_empty() {
+        let mut report = read_report(&run.report)?;
+        report.add(refused);
+        lifecycle_runs::set_report(tx, repository_id, &to_json(&report)?)?;
+    }
+    let events = told.map_or(Ok(Vec::new()), |told| told.of(&acted, &[]))?;
+    Ok(StepEnd { step, events })
+}
+
+/// What is told when a run ends: what it could not do, or that there was nothing to do.
+fn events_of_end(tx: &mut dyn Tx, told: &PolicyEvents<'_>, report: &Report) -> Result<Vec<ServiceEvent>, StoreError> {
+    let mut failures = Vec::new();
+    for failure in &report.failures {
+        let digest: Digest = failure.digest.parse().map_err(|_| damaged("a digest of a run"))?;
+        // What was deleted meanwhile has not failed any more.
+        if let Some(image) = images::find(tx, told.repository.id, &digest)? {
+            let tags = image_tags::list_of_image(tx, image.id)?;
+            failures.push(service_events::failure(&failure.digest, &tags, image.pushed_at_ms, failure));
+        }
+    }
+    if failures.is_empty() && report.expired_count + report.archived_count == 0 {
+        return Ok(vec![told.of_nothing()?]);
+    }
+    told.of(&[], &failures)
 }
 
 /// What came of one action.
 enum Outcome {
-    /// The image is deleted.
-    Expired,
-    /// The image is in the archive.
-    Archived,
-    /// The image belongs to another one that keeps it where it is.
-    Stays,
+    /// The image is deleted, or in the archive.
+    Done(Acted),
+    /// The image stays as it is, as something keeps it there: the run goes on without it.
+    Refused(ReportedFailure),
     /// It is no longer as it was when the action was decided.
     Overtaken,
+}
+
+/// An image as it was when it was acted on.
+struct Acted {
+    tags: Vec<String>,
+    pushed_at_ms: i64,
 }
 
 /// Acts on one image.
@@ -263,19 +358,34 @@ fn carry_out(
         return Ok(Outcome::Overtaken);
     }
     let cause = Cause { at_ms: now_ms, ..Cause::now(app, Actor::Lifecycle) };
+    let pushed_at_ms = image.pushed_at_ms;
     match action.action {
         ImageAction::Expire => {
             let reason = format!("lifecycle policy, rule {}", action.rule_priority);
             let deletion = Deletion::new(app, cause, reason);
-            let deleted = delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)?;
-            Ok(if deleted.is_ok() { Outcome::Expired } else { Outcome::Overtaken })
+            let refused = |code: &str, reason: &dyn std::fmt::Display| {
+                Outcome::Refused(ReportedFailure::refused(action, code, reason))
+            };
+            Ok(match delete::delete(tx, repository, &Selector::Digest(action.digest), &deletion)? {
+                Ok(deleted) => Outcome::Done(Acted { tags: deleted.tags, pushed_at_ms }),
+                Err(NotDeleted::Absent(_)) => Outcome::Overtaken,
+                Err(NotDeleted::Protected(protected)) => refused(decision::PROTECTED, &protected),
+                Err(NotDeleted::Referenced(lists)) => refused(::lifecycle::Failure::CODE, &NotSupported::Listed(lists)),
+            })
         }
-        ImageAction::Transition => {
-            let archived = storage_class::archive(tx, repository, &image, &cause)?;
+        ImageAction::Transition => Ok(match storage_class::archive(tx, repository, &image, &cause)? {
             // A referrer may have followed its subject already.
-            let is_archived = matches!(archived, Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)));
-            Ok(if is_archived { Outcome::Archived } else { Outcome::Stays })
-        }
+            Ok(()) | Err(NotSupported::AlreadyIn(StorageClass::Archive)) => {
+                Outcome::Done(Acted { tags: image_tags::list_of_image(tx, image.id)?, pushed_at_ms })
+            }
+            Err(reason) => {
+                let code = match reason {
+                    NotSupported::Listed(_) => ::lifecycle::Failure::CODE,
+                    _ => NOT_TRANSITIONED,
+                };
+                Outcome::Refused(ReportedFailure::refused(action, code, &reason))
+            }
+        }),
     }
 }
 

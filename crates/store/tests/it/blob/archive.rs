@@ -6,7 +6,19 @@ use proptest::prelude::*;
 use store::blob::{BlobReader, DataKey, Encoding, ObjectId, SEGMENT};
 use store::error::StoreError;
 
-use super::{Place, Stored, any_size, assert_refused, check, noise};
+use super::{Kind, Place, Stored, any_size, assert_refused, check, noise, on_every_store};
+
+on_every_store!(
+    [
+        a_copy_of_a_copy_is_the_content,
+        what_pays_is_compressed,
+        a_copy_is_as_secret_as_what_it_was_made_from,
+        a_copy_of_something_else_is_refused,
+        a_damaged_copy_is_refused,
+        a_frame_that_says_much_is_read_in_small_pieces
+    ],
+    [any_range_of_a_copy_reads_exactly_its_bytes],
+);
 
 /// Lines as logs and sources have them; others for each seed.
 fn text(length: usize, seed: u64) -> Vec<u8> {
@@ -41,7 +53,8 @@ async fn copy_as(
 ) -> Result<Copied, StoreError> {
     let (state, key) = to.store.begin();
     let object = state.object;
-    let stored_bytes = to.store.copy(source(from, stored), &digest, state, key.clone(), encoding).await?;
+    let stored_bytes =
+        to.store.copy(source(from, stored), &digest, state, key.clone(), encoding, to.copy_ledger(object)).await?;
     Ok(Copied { object, key, encoding, stored_bytes, size_bytes: stored.plaintext.len() as u64 })
 }
 
@@ -62,9 +75,8 @@ async fn read(place: &Place, copied: &Copied, range: std::ops::Range<usize>) -> 
     Ok(found)
 }
 
-#[test]
-fn any_range_of_a_copy_reads_exactly_its_bytes() {
-    let (standard, archive) = (Place::new(), Place::new());
+fn any_range_of_a_copy_reads_exactly_its_bytes(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let ranges = proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 4);
     let content = (any_size(), any::<u64>(), any::<bool>(), proptest::sample::select(&Encoding::ALL[..]));
     check(32, &(content, ranges), |((size, seed, is_text, encoding), ranges)| {
@@ -85,9 +97,8 @@ fn any_range_of_a_copy_reads_exactly_its_bytes() {
     });
 }
 
-#[tokio::test]
-async fn a_copy_of_a_copy_is_the_content() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn a_copy_of_a_copy_is_the_content(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     // More than is decompressed at a time, with an end in the middle of nothing.
     for size in [0, 1, 256 * 1024, 5 * 256 * 1024, 3_000_001] {
         let stored = standard.store(text(size, 1)).await;
@@ -96,7 +107,10 @@ async fn a_copy_of_a_copy_is_the_content() {
             let (state, key) = standard.store.begin();
             let object = state.object;
             let back = open(&archive, &copied).expect("it opens");
-            let stored_bytes = standard.store.copy(back, &digest, state, key.clone(), Encoding::Identity).await;
+            let stored_bytes = standard
+                .store
+                .copy(back, &digest, state, key.clone(), Encoding::Identity, standard.copy_ledger(object))
+                .await;
             assert_eq!(stored_bytes.expect("it can be restored"), size as u64);
             let restored = Stored { object, key, plaintext: stored.plaintext.clone() };
             let (found, error) = standard.read_all(&restored).await;
@@ -105,9 +119,8 @@ async fn a_copy_of_a_copy_is_the_content() {
     }
 }
 
-#[tokio::test]
-async fn what_pays_is_compressed() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn what_pays_is_compressed(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let mut half = noise(2_000_000, 1);
     half.extend(text(2_000_000, 1));
     let mut tail = noise(4_000_000, 1);
@@ -126,7 +139,8 @@ async fn what_pays_is_compressed() {
         let encoding = source(&standard, &stored).archive_encoding().await.expect("readable");
         assert_eq!(encoding, expected, "{name}");
         let copied = copy(&standard, &stored, &archive, encoding).await;
-        let (before, after) = (standard.read_file(stored.object).len(), archive.read_file(copied.object).len());
+        let (before, after) =
+            (standard.read_file(stored.object).await.len(), archive.read_file(copied.object).await.len());
         match encoding {
             Encoding::Zstd => assert!(after * 100 <= before * 95, "{name}: {before} to {after}"),
             Encoding::Identity => assert_eq!(before, after, "{name}"),
@@ -134,12 +148,11 @@ async fn what_pays_is_compressed() {
     }
 }
 
-#[tokio::test]
-async fn a_copy_is_as_secret_as_what_it_was_made_from() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn a_copy_is_as_secret_as_what_it_was_made_from(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let stored = standard.store(text(100_000, 7)).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;
-    let file = archive.read_file(copied.object);
+    let file = archive.read_file(copied.object).await;
     assert!(!file.windows(12).any(|window| window == b"line of text"), "it is encrypted");
     assert!(zstd_magic(&file).is_none(), "and does not show its form");
 }
@@ -148,9 +161,8 @@ fn zstd_magic(file: &[u8]) -> Option<usize> {
     file.windows(4).position(|window| window == [0x28, 0xb5, 0x2f, 0xfd])
 }
 
-#[tokio::test]
-async fn a_copy_of_something_else_is_refused() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn a_copy_of_something_else_is_refused(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let stored = standard.store(text(100_000, 7)).await;
     for encoding in Encoding::ALL {
         for digest in [Digest::sha256_of(b"something else"), Digest::sha512_of(b"something else")] {
@@ -160,22 +172,21 @@ async fn a_copy_of_something_else_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_damaged_copy_is_refused() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn a_damaged_copy_is_refused(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let stored = standard.store(noise(5 * SEGMENT, 7)).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;
-    let whole = archive.read_file(copied.object);
+    let whole = archive.read_file(copied.object).await;
     for at in [0, 12, whole.len() / 2, whole.len() - 1] {
         let mut changed = whole.clone();
         changed[at] ^= 1;
-        archive.write_file(copied.object, &changed);
+        archive.write_file(copied.object, &changed).await;
         let error = read(&archive, &copied, 0..5 * SEGMENT).await.err();
         assert_refused(error.as_ref(), copied.object, &format!("byte {at}"));
     }
-    archive.write_file(copied.object, &whole[..whole.len() - 1]);
+    archive.write_file(copied.object, &whole[..whole.len() - 1]).await;
     assert_refused(read(&archive, &copied, 0..1).await.err().as_ref(), copied.object, "cut");
-    archive.write_file(copied.object, &whole);
+    archive.write_file(copied.object, &whole).await;
     // Authenticated, and yet not the content that the row speaks of.
     for size_bytes in [copied.size_bytes - 1, copied.size_bytes + 1] {
         let wrong = Copied { size_bytes, key: copied.key.clone(), ..copied };
@@ -195,9 +206,8 @@ async fn a_damaged_copy_is_refused() {
     assert_refused(error.as_ref(), plain.object, "no frame");
 }
 
-#[tokio::test]
-async fn a_frame_that_says_much_is_read_in_small_pieces() {
-    let (standard, archive) = (Place::new(), Place::new());
+async fn a_frame_that_says_much_is_read_in_small_pieces(kind: Kind) {
+    let (standard, archive) = (Place::new(kind), Place::new(kind));
     let size = 64 * 1024 * 1024;
     let stored = standard.store(vec![0; size]).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;

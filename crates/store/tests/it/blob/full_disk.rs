@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use store::blob::{BlobStore, UploadState};
-use store::error::StoreErrorKind;
+use store::blob::{BlobStore, DataKey, FinishedObject, UploadState};
+use store::error::{StoreError, StoreErrorKind};
 use tempfile::TempDir;
 
-use super::{file_in, noise, read, write};
+use super::{file_in, noise, read};
 
 /// A file system of 1 MiB, in memory. Needs root.
 struct SmallDisk {
@@ -39,6 +39,13 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?} failed, and this test needs it (run it as root): {stderr}");
 }
 
+async fn write(store: &BlobStore, plaintext: &[u8]) -> Result<(FinishedObject, DataKey), StoreError> {
+    let (state, key) = store.begin();
+    let mut writer = store.writer(state, key.clone(), None)?;
+    writer.write(Bytes::copy_from_slice(plaintext)).await?;
+    Ok((writer.finish().await?, key))
+}
+
 #[tokio::test]
 async fn a_full_disk_is_reported_and_keeps_what_it_has() {
     let disk = SmallDisk::mount();
@@ -46,11 +53,11 @@ async fn a_full_disk_is_reported_and_keeps_what_it_has() {
     let earlier = noise(200_000, 1);
     let (stored, stored_key) = write(&store, &earlier).await.expect("there is room");
     let (state, key) = store.begin();
-    let mut writer = store.writer(state.clone(), key.clone());
+    let mut writer = store.writer(state.clone(), key.clone(), None).expect("a writer");
     writer.write(Bytes::from(noise(100_000, 2))).await.expect("there is room");
     let acknowledged = writer.checkpoint().await.expect("there is room");
 
-    let mut writer = store.writer(acknowledged.clone(), key.clone());
+    let mut writer = store.writer(acknowledged.clone(), key.clone(), None).expect("a writer");
     let mut failure = None;
     // The failure of a batch shows with a later one.
     for _ in 0..4 {
@@ -81,7 +88,7 @@ async fn a_full_disk_is_reported_and_keeps_what_it_has() {
         }
     }
     let state = UploadState::from_bytes(&acknowledged.to_bytes()).expect("it can be read");
-    let mut writer = store.writer(state, key.clone());
+    let mut writer = store.writer(state, key.clone(), None).expect("a writer");
     writer.write(Bytes::from(noise(50_000, 5))).await.expect("there is room again");
     let finished = writer.finish().await.expect("there is room again");
     let expected = [noise(100_000, 2), noise(50_000, 5)].concat();

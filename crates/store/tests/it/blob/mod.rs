@@ -1,22 +1,76 @@
 //! What the blob store promises: the same bytes back or a clear refusal, and nothing in clear on the disk.
 
 mod archive;
+mod bucket;
 mod damage;
+mod faults;
+mod faulty_proxy;
 mod full_disk;
+mod listing;
 mod reading;
 mod secrecy;
+mod sharing;
 mod writing;
 
 use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
-use store::blob::{BlobStore, DataKey, FinishedObject, ObjectId, SEGMENT};
+use store::blob::{
+    BlobScope, BlobStore, DataKey, FinishedObject, ObjectId, PartLedger, SEGMENT, SharedSession, UploadState,
+    UploadWriter,
+};
 use store::error::{StoreError, StoreErrorKind};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use bucket::{Ledger, TestBucket};
+
+/// Runs each of the named functions as a test on every store: first those that need a runtime, then those that make
+/// their own.
+macro_rules! on_every_store {
+    ([$($name:ident),* $(,)?], [$($own:ident),* $(,)?] $(,)?) => {
+        mod on_files {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Kind::Files).await;
+                }
+            )*
+            $(
+                #[test]
+                fn $own() {
+                    super::$own(super::Kind::Files);
+                }
+            )*
+        }
+        mod on_s3 {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Kind::S3).await;
+                }
+            )*
+            $(
+                #[test]
+                fn $own() {
+                    super::$own(super::Kind::S3);
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_every_store;
+
+/// The stores that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Files,
+    S3,
+}
 
 /// Bytes on disk of a full segment: nonce, ciphertext, tag.
 const SEALED_SEGMENT: usize = 12 + SEGMENT + 16;
@@ -37,10 +91,16 @@ const SIZES: [usize; 11] = [
     19 * SEGMENT + 77,
 ];
 
-/// A store in a folder of its own.
+/// A store in a folder or a bucket of its own.
 struct Place {
     folder: TempDir,
+    bucket: Option<TestBucket>,
+    ledger: Arc<Ledger>,
     store: BlobStore,
+}
+
+fn scope() -> BlobScope {
+    BlobScope { region: "us-east-1".to_owned(), encryption: "AES256".to_owned() }
 }
 
 /// An object and what is needed to read it.
@@ -52,31 +112,67 @@ struct Stored {
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = BlobStore::open(folder.path()).expect("the store opens");
-        Self { folder, store }
+        let bucket = match kind {
+            Kind::Files => None,
+            Kind::S3 => Some(TestBucket::create()),
+        };
+        let store = open(folder.path(), bucket.as_ref());
+        Self { folder, bucket, ledger: Arc::default(), store }
     }
 
-    /// The store as a new start of the program opens it.
+    /// The store as a new start of the program, or another node, opens it.
     fn reopened(&self) -> BlobStore {
-        BlobStore::open(self.folder.path()).expect("the store opens again")
+        open(self.folder.path(), self.bucket.as_ref())
+    }
+
+    fn copy_ledger(&self, object: ObjectId) -> Arc<dyn PartLedger> {
+        self.ledger.session(object).ledger
+    }
+
+    /// A session as a request is given one.
+    fn session(&self, state: &UploadState) -> Option<SharedSession> {
+        self.bucket.is_some().then(|| self.ledger.session(state.object))
+    }
+
+    fn writer(&self, state: UploadState, key: DataKey) -> UploadWriter {
+        let session = self.session(&state);
+        self.reopened().writer(state, key, session).expect("it can be written")
     }
 
     fn file(&self, object: ObjectId) -> PathBuf {
         file_in(self.folder.path(), object)
     }
 
-    fn read_file(&self, object: ObjectId) -> Vec<u8> {
-        std::fs::read(self.file(object)).expect("the object has a file")
+    async fn read_file(&self, object: ObjectId) -> Vec<u8> {
+        self.find_file(object).await.expect("the object has bytes")
     }
 
-    fn write_file(&self, object: ObjectId, bytes: &[u8]) {
-        std::fs::write(self.file(object), bytes).expect("the file can be written");
+    async fn find_file(&self, object: ObjectId) -> Option<Vec<u8>> {
+        match &self.bucket {
+            None => std::fs::read(self.file(object)).ok(),
+            Some(bucket) => bucket.get(object).await,
+        }
+    }
+
+    async fn write_file(&self, object: ObjectId, bytes: &[u8]) {
+        match &self.bucket {
+            None => std::fs::write(self.file(object), bytes).expect("the file can be written"),
+            Some(bucket) => bucket.put(object, bytes).await,
+        }
+    }
+
+    /// The object that was begun with `state`.
+    async fn write(&self, state: UploadState, key: DataKey, plaintext: &[u8]) -> Result<FinishedObject, StoreError> {
+        let mut writer = self.writer(state, key);
+        writer.write(Bytes::copy_from_slice(plaintext)).await?;
+        writer.finish().await
     }
 
     async fn store(&self, plaintext: Vec<u8>) -> Stored {
-        let (finished, key) = write(&self.store, &plaintext).await.expect("the object can be written");
+        let (state, key) = self.store.begin();
+        let finished = self.write(state, key.clone(), &plaintext).await.expect("the object can be written");
         Stored { object: finished.object, key, plaintext }
     }
 
@@ -91,16 +187,17 @@ impl Place {
     }
 }
 
+fn open(folder: &Path, bucket: Option<&TestBucket>) -> BlobStore {
+    let store = match bucket {
+        None => BlobStore::open(folder).expect("the store opens"),
+        Some(bucket) => BlobStore::of_bucket(bucket.settings(folder)).expect("the store opens"),
+    };
+    store.of_scope(&scope())
+}
+
 fn file_in(folder: &Path, object: ObjectId) -> PathBuf {
     let name = object.to_string();
     folder.join("objects").join(&name[..2]).join(&name)
-}
-
-async fn write(store: &BlobStore, plaintext: &[u8]) -> Result<(FinishedObject, DataKey), StoreError> {
-    let (state, key) = store.begin();
-    let mut writer = store.writer(state, key.clone());
-    writer.write(Bytes::copy_from_slice(plaintext)).await?;
-    Ok((writer.finish().await?, key))
 }
 
 async fn read(

@@ -3,11 +3,15 @@
 use proptest::prelude::*;
 use store::blob::SEGMENT;
 
-use super::{Place, any_size, assert_refused, check, noise};
+use super::{Kind, Place, any_size, assert_refused, check, noise, on_every_store};
 
-#[test]
-fn any_range_reads_exactly_its_bytes() {
-    let place = Place::new();
+on_every_store!(
+    [ranges_at_the_edges_of_segments_are_exact, a_reader_goes_on_after_the_object_is_removed],
+    [any_range_reads_exactly_its_bytes],
+);
+
+fn any_range_reads_exactly_its_bytes(kind: Kind) {
+    let place = Place::new(kind);
     let strategy = (
         any_size().prop_filter("an empty object has no range", |size| *size > 0),
         any::<u64>(),
@@ -29,9 +33,8 @@ fn any_range_reads_exactly_its_bytes() {
     });
 }
 
-#[tokio::test]
-async fn ranges_at_the_edges_of_segments_are_exact() {
-    let place = Place::new();
+async fn ranges_at_the_edges_of_segments_are_exact(kind: Kind) {
+    let place = Place::new(kind);
     let edges = |segment: usize| [segment * SEGMENT, segment * SEGMENT + 1, (segment + 1) * SEGMENT - 1];
     for size in [3 * SEGMENT, 3 * SEGMENT + 1, 4 * SEGMENT - 1] {
         let stored = place.store(noise(size, 1)).await;
@@ -47,16 +50,16 @@ async fn ranges_at_the_edges_of_segments_are_exact() {
     }
 }
 
-#[tokio::test]
-async fn a_reader_goes_on_after_the_object_is_removed() {
-    let place = Place::new();
+async fn a_reader_goes_on_after_the_object_is_removed(kind: Kind) {
+    let place = Place::new(kind);
     let stored = place.store(noise(9 * SEGMENT, 1)).await;
     let reader = place.store.open_reader(stored.object, stored.key.clone(), 9 * SEGMENT as u64).expect("it opens");
-    place.store.remove(stored.object).expect("it can be removed");
     let mut stream = reader.stream(0, 9 * SEGMENT as u64 - 1);
+    stream.begin().await.expect("there is something to read");
+    place.store.remove(stored.object, None).await.expect("it can be removed");
     let mut found = Vec::new();
     while let Some(part) = std::future::poll_fn(|cx| stream.poll_next(cx)).await {
-        found.extend_from_slice(&part.expect("the open file stays readable"));
+        found.extend_from_slice(&part.expect("what is open stays readable"));
     }
     assert!(found == stored.plaintext);
     let (_, error) = place.read_all(&stored).await;

@@ -8,7 +8,16 @@ use proptest::prelude::*;
 use store::blob::{DataKey, ObjectId, SEGMENT, ServiceKey, open_small, seal_small};
 use store::error::StoreErrorKind;
 
-use super::{Place, any_size, check, noise};
+use super::{Kind, Place, any_size, check, noise, on_every_store};
+
+on_every_store!(
+    [
+        a_pattern_in_the_content_makes_none_on_the_disk,
+        a_segment_written_again_is_sealed_anew,
+        a_wrapped_key_serves_its_object_only
+    ],
+    [nothing_of_the_content_is_on_the_disk],
+);
 
 /// As long as a cipher block: chance does not repeat it.
 const WINDOW: usize = 16;
@@ -22,15 +31,14 @@ fn share_a_window(first: &[u8], second: &[u8]) -> bool {
     second.windows(WINDOW).any(|window| known.contains(window))
 }
 
-#[test]
-fn nothing_of_the_content_is_on_the_disk() {
-    let place = Place::new();
+fn nothing_of_the_content_is_on_the_disk(kind: Kind) {
+    let place = Place::new(kind);
     let sizes = any_size().prop_map(|size| size.max(WINDOW));
     check(12, &(sizes, any::<u64>()), |(size, seed)| {
         let place = &place;
         async move {
             let (first, second) = (place.store(noise(size, seed)).await, place.store(noise(size, seed)).await);
-            let (first_file, second_file) = (place.read_file(first.object), place.read_file(second.object));
+            let (first_file, second_file) = (place.read_file(first.object).await, place.read_file(second.object).await);
             prop_assert!(!share_a_window(&first.plaintext, &first_file));
             prop_assert!(!share_a_window(&first_file, &second_file));
             Ok(())
@@ -38,32 +46,28 @@ fn nothing_of_the_content_is_on_the_disk() {
     });
 }
 
-#[tokio::test]
-async fn a_pattern_in_the_content_makes_none_on_the_disk() {
-    let place = Place::new();
+async fn a_pattern_in_the_content_makes_none_on_the_disk(kind: Kind) {
+    let place = Place::new(kind);
     let stored = place.store(vec![0; 3 * SEGMENT]).await;
-    let file = place.read_file(stored.object);
+    let file = place.read_file(stored.object).await;
     assert_eq!(windows(&file).len(), file.len() - WINDOW + 1, "no window occurs twice");
 }
 
-#[tokio::test]
-async fn a_segment_written_again_is_sealed_anew() {
-    let place = Place::new();
+async fn a_segment_written_again_is_sealed_anew(kind: Kind) {
+    let place = Place::new(kind);
     let (state, key) = place.store.begin();
     let mut files = Vec::new();
     for _ in 0..2 {
         // The second time as after a crash before the acknowledgement: same object, same key, same bytes.
-        let mut writer = place.store.writer(state.clone(), key.clone());
-        writer.write(vec![0; 2 * SEGMENT].into()).await.expect("it can be written");
-        writer.finish().await.expect("it ends");
-        files.push(place.read_file(state.object));
+        let finished = place.write(state.clone(), key.clone(), &vec![0; 2 * SEGMENT]).await.expect("it is written");
+        files.push(place.read_file(finished.object).await);
     }
     assert!(!share_a_window(&files[0], &files[1]));
 }
 
 #[tokio::test]
 async fn files_are_for_their_owner_only() {
-    let place = Place::new();
+    let place = Place::new(Kind::Files);
     let stored = place.store(noise(10, 1)).await;
     let file = place.file(stored.object);
     let folder = file.parent().expect("a folder");
@@ -73,9 +77,8 @@ async fn files_are_for_their_owner_only() {
     }
 }
 
-#[tokio::test]
-async fn a_wrapped_key_serves_its_object_only() {
-    let place = Place::new();
+async fn a_wrapped_key_serves_its_object_only(kind: Kind) {
+    let place = Place::new(kind);
     let stored = place.store(noise(1_000, 1)).await;
     let service = ServiceKey::from_hex(&"5a".repeat(32)).expect("valid");
     let wrapped = service.wrap_data_key(&stored.key, stored.object);

@@ -190,5 +190,5 @@ pub fn all_pages<T>(
 
 /// The objects that are noted for removal since `until_ms`, wherever they are.
 pub fn due_objects(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
-    Ok(removed_objects::list_due(tx, until_ms, limit)?.into_iter().map(|(object, _)| object).collect())
+    Ok(removed_objects::list_due(tx, until_ms, limit)?.into_iter().map(|removed| removed.object).collect())
 }

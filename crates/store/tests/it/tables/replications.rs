@@ -5,7 +5,7 @@ use store::error::StoreError;
 use store::tables::image_replications::{self, ReplicationFilter, ReplicationRoute, ReplicationStatus};
 use store::tables::replication_backfills::{self, BackfillStatus, LineStatus, Progress};
 use store::tables::replication_removals::{self, Removal};
-use store::tables::{images, replication_configurations};
+use store::tables::{image_tags, images, replication_configurations};
 use uuid::Uuid;
 
 use super::fixtures::{
@@ -16,6 +16,7 @@ use crate::backend::{Backend, on_every_backend};
 on_every_backend!(
     rules_are_kept_per_registry,
     noting_again_is_one_transfer,
+    tags_arrive_once,
     what_is_noted_meanwhile_is_done_once_more,
     destinations_have_queues_of_their_own,
     failures_are_listed_and_retried,
@@ -66,6 +67,35 @@ async fn noting_again_is_one_transfer(backend: &Backend) {
         let found = image_replications::find(tx, image, &to.destination)?.expect("noted");
         assert_eq!((found.status, found.updated_at_ms), (ReplicationStatus::Complete, 50));
         assert_eq!(image_replications::next_due_ms(tx, &to)?, None);
+        Ok(())
+    })
+    .await;
+}
+
+/// A replication brings the tags that came since the last one arrived; one that failed brings its tags again.
+async fn tags_arrive_once(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let image = add_image(tx, repository.id, 1)?;
+        let to = route("eu-west-1");
+        let push = |tx: &mut dyn Tx, tag: &str, now_ms| {
+            image_tags::insert(tx, repository.id, &tag.parse().expect("a tag"), image, now_ms)?;
+            image_replications::note(tx, image, &to, now_ms)?;
+            let due = image_replications::list_due(tx, &to, now_ms, 10)?.remove(0);
+            Ok::<_, StoreError>((due.id, due.generation))
+        };
+        push(tx, "a", 5)?;
+        let (id, generation) = push(tx, "b", 10)?;
+        assert_eq!(image_replications::new_tags(tx, id)?, ["a", "b"]);
+        assert!(image_replications::end(tx, id, generation, None, 20)?);
+        let (_, generation) = push(tx, "c", 30)?;
+        assert_eq!(image_replications::new_tags(tx, id)?, ["c"]);
+        assert!(image_replications::end(tx, id, generation, Some(("Code", "reason")), 40)?);
+        let (_, generation) = push(tx, "d", 50)?;
+        assert_eq!(image_replications::new_tags(tx, id)?, ["c", "d"]);
+        assert!(image_replications::end(tx, id, generation, None, 60)?);
+        image_replications::note(tx, image, &to, 70)?;
+        assert!(image_replications::new_tags(tx, id)?.is_empty());
         Ok(())
     })
     .await;

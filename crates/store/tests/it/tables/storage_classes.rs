@@ -7,7 +7,7 @@ use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::deleted_images::{self, DeletionNote};
 use store::tables::images::{self, ImageStatus};
-use store::tables::removed_objects;
+use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
@@ -62,10 +62,15 @@ fn copy_of(blob: &StoredBlob, tier: Tier) -> StoredBlob {
     StoredBlob { object, data_key: vec![7], tier, encoding: Encoding::Zstd, stored_bytes: 3, ..blob.clone() }
 }
 
+fn gone_from(blob: &StoredBlob) -> RemovedObject {
+    RemovedObject { object: blob.object, tier: blob.tier, scope: blob.scope.clone(), multipart: None }
+}
+
 /// Moves a blob as the job does.
 fn move_blob(tx: &mut dyn Tx, blob: &StoredBlob, tier: Tier) -> Result<StoredBlob, StoreError> {
     let copy = copy_of(blob, tier);
-    removed_objects::insert_copy(tx, copy.object, tier, blob.id, 9_000)?;
+    let noted = RemovedObject { object: copy.object, tier, scope: copy.scope.clone(), multipart: None };
+    removed_objects::insert_copy(tx, &noted, blob.id, 9_000)?;
     assert!(removed_objects::take_into_use(tx, copy.object, 8_000)?);
     assert!(blobs::move_to(tx, blob, &copy, 8_000)?);
     Ok(copy)
@@ -224,16 +229,16 @@ async fn a_deleted_repository_may_leave_blobs_to_the_archive(backend: &Backend) 
 async fn a_blob_moves_to_its_copy(backend: &Backend) {
     in_transaction(backend, |tx| {
         let repository = add_repository(tx, "app")?;
-        let object = add_blob(tx, &repository, &digest(LAYER), 1)?;
+        add_blob(tx, &repository, &digest(LAYER), 1)?;
         let before = blob(tx, &repository)?.stored;
         assert_eq!((before.tier, before.encoding, before.stored_bytes), (Tier::Standard, Encoding::Identity, 10));
         let copy = move_blob(tx, &before, Tier::Archive)?;
         assert_eq!(blob(tx, &repository)?.stored, copy);
         assert_eq!(blobs::find(tx, before.id)?, Some((copy.clone(), digest(LAYER))));
-        assert_eq!(removed_objects::list_due(tx, 8_000, 10)?, [(object, Tier::Standard)]);
+        assert_eq!(removed_objects::list_due(tx, 8_000, 10)?, [gone_from(&before)]);
         move_blob(tx, &copy, Tier::Standard)?;
         let removed = removed_objects::list_due(tx, 8_000, 10)?;
-        assert!(removed.contains(&(copy.object, Tier::Archive)), "each goes from where it is: {removed:?}");
+        assert!(removed.contains(&gone_from(&copy)), "each goes from where it is: {removed:?}");
         Ok(())
     })
     .await;
@@ -262,12 +267,12 @@ async fn an_upload_brings_a_blob_back(backend: &Backend) {
         let after = blob(tx, &repository)?.stored;
         assert_eq!((after.object, after.tier, after.encoding), (object, Tier::Standard, Encoding::Identity));
         assert_eq!(after.stored_bytes, after.size_bytes);
-        assert!(removed_objects::list_due(tx, i64::MAX, 10)?.contains(&(archived.object, Tier::Archive)));
+        assert!(removed_objects::list_due(tx, i64::MAX, 10)?.contains(&gone_from(&archived)));
         // Gone with its last reference, from where it is.
         let archived = move_blob(tx, &after, Tier::Archive)?;
         assert_eq!(repository_blobs::collect_unreferenced(tx, 20, 10)?.rows, 1);
         assert_eq!(blobs::collect_unreferenced(tx, 30, 10)?, 1);
-        assert!(removed_objects::list_due(tx, 30, 10)?.contains(&(archived.object, Tier::Archive)));
+        assert!(removed_objects::list_due(tx, 30, 10)?.contains(&gone_from(&archived)));
         assert!(!due_objects(tx, i64::MAX, 10)?.is_empty());
         Ok(())
     })

@@ -1,8 +1,9 @@
 //! Uploads: progress is stored once per part, and what ends or goes stale leaves its object for removal.
 
-use store::blob::ObjectId;
+use store::blob::{BlobScope, ObjectId, Tier};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories;
 use store::tables::uploads::{self, Upload};
 use tokio::task::JoinSet;
@@ -22,6 +23,8 @@ on_every_backend!(
     growing_keeps_an_upload_from_going_stale,
     uploads_go_with_their_repository,
     an_object_has_one_upload,
+    the_last_session_may_write,
+    what_an_upload_has_in_a_bucket_goes_with_it,
 );
 
 fn new_upload(repository_id: i64, updated_at_ms: i64) -> Upload {
@@ -37,6 +40,10 @@ fn new_upload(repository_id: i64, updated_at_ms: i64) -> Upload {
         last_part_bytes: 0,
         has_short_part: false,
         updated_at_ms,
+        epoch: 0,
+        next_part: 1,
+        rest: None,
+        multipart: None,
     }
 }
 
@@ -106,7 +113,7 @@ async fn progress_counts_from_where_it_began(backend: &Backend) {
         assert!(uploads::advance(tx, &more, 100)?);
         assert_eq!(uploads::find(tx, id, begun.id)?, Some(more.clone()));
         assert_eq!(uploads::find(tx, id, bystander.id)?, Some(bystander));
-        uploads::delete(tx, begun.id)?;
+        uploads::delete(tx, begun.id, 0, 20)?;
         assert!(!uploads::advance(tx, &more, 300)?, "it is gone");
         Ok(())
     })
@@ -142,9 +149,9 @@ async fn an_ended_upload_is_gone_and_its_object_lives(backend: &Backend) {
     in_transaction(backend, |tx| {
         let id = add_repository(tx, "app")?.id;
         let (ended, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
-        assert!(uploads::delete(tx, ended.id)?);
-        assert!(!uploads::delete(tx, ended.id)?);
-        assert!(!uploads::abandon(tx, ended.id, 20)?);
+        assert!(uploads::delete(tx, ended.id, 0, 20)?);
+        assert!(!uploads::delete(tx, ended.id, 0, 20)?);
+        assert!(!uploads::abandon(tx, ended.id, None, 20)?);
         assert_eq!(uploads::find(tx, id, ended.id)?, None);
         assert!(uploads::find(tx, id, other.id)?.is_some());
         assert!(removed(tx)?.is_empty());
@@ -157,9 +164,9 @@ async fn an_abandoned_upload_leaves_its_object_for_removal(backend: &Backend) {
     in_transaction(backend, |tx| {
         let id = add_repository(tx, "app")?.id;
         let (gone, other) = (add_upload(tx, id, 10)?, add_upload(tx, id, 10)?);
-        assert!(uploads::abandon(tx, gone.id, 20)?);
-        assert!(!uploads::abandon(tx, gone.id, 30)?);
-        assert!(!uploads::delete(tx, gone.id)?);
+        assert!(uploads::abandon(tx, gone.id, None, 20)?);
+        assert!(!uploads::abandon(tx, gone.id, None, 30)?);
+        assert!(!uploads::delete(tx, gone.id, 0, 20)?);
         assert!(uploads::find(tx, id, other.id)?.is_some());
         assert!(due_objects(tx, 19, 10)?.is_empty());
         assert_eq!(due_objects(tx, 20, 10)?, [gone.object]);
@@ -239,4 +246,75 @@ async fn an_object_has_one_upload(backend: &Backend) {
     let repository_id = first.repository_id;
     let error = db.write(move |tx| repositories::delete(tx, repository_id)).await.expect_err("an upload is in it");
     assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error:?}");
+}
+
+fn spare() -> RemovedObject {
+    let scope = BlobScope { region: "us-east-1".to_owned(), encryption: "AES256".to_owned() };
+    RemovedObject::standard(ObjectId::random(), scope)
+}
+
+async fn the_last_session_may_write(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let id = add_repository(tx, "app")?.id;
+        let begun = add_upload(tx, id, 10)?;
+        assert_eq!(uploads::claim(tx, id, Uuid::new_v4(), &spare(), 500)?, None);
+        assert_eq!(uploads::claim(tx, id + 1, begun.id, &spare(), 500)?, None, "it is in another repository");
+        let (first_spare, second_spare) = (spare(), spare());
+        let first = uploads::claim(tx, id, begun.id, &first_spare, 500)?.expect("it is there");
+        assert_eq!(uploads::reserve_parts(tx, begun.id, 1, "m", 16)?, Some(1));
+        let second = uploads::claim(tx, id, begun.id, &second_spare, 500)?.expect("it is there");
+        assert_eq!((first.epoch, second.epoch, second.next_part), (1, 2, 17));
+        assert_eq!(second.multipart.as_deref(), Some("m"));
+        assert_eq!(uploads::reserve_parts(tx, begun.id, 1, "m", 0)?, None, "it is the second one's");
+        assert_eq!(uploads::reserve_parts(tx, begun.id, 2, "m", 16)?, Some(17));
+        let rest = Some(second_spare.object);
+        let grown = |epoch, received_bytes| Upload { epoch, received_bytes, next_part: 20, rest, ..second.clone() };
+        assert!(!uploads::advance(tx, &grown(1, 5), 0)?);
+        assert!(uploads::advance(tx, &grown(2, 5), 0)?);
+        assert_eq!(uploads::find(tx, id, begun.id)?, Some(grown(2, 5)));
+        assert!(!uploads::abandon(tx, begun.id, Some(1), 20)?);
+        assert!(!uploads::delete(tx, begun.id, 1, 20)?);
+        let noted = [first_spare.object, second_spare.object];
+        assert!(due_objects(tx, 499, 10)?.is_empty());
+        assert_eq!(due_objects(tx, 500, 10)?.len(), noted.len());
+        assert!(removed_objects::take_into_use(tx, second_spare.object, 20)?);
+        assert!(uploads::delete(tx, begun.id, 2, 20)?);
+        assert_eq!(due_objects(tx, 20, 10)?, [second_spare.object], "the rest is of no use any more");
+        Ok(())
+    })
+    .await;
+}
+
+async fn what_an_upload_has_in_a_bucket_goes_with_it(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let id = add_repository(tx, "app")?.id;
+        let mut expected = Vec::new();
+        let mut begun = Vec::new();
+        for number in 0..3 {
+            let upload = add_upload(tx, id, 10)?;
+            let claimed = uploads::claim(tx, id, upload.id, &spare(), 500)?.expect("it is there");
+            let multipart = format!("m{number}");
+            uploads::reserve_parts(tx, upload.id, claimed.epoch, &multipart, 16)?;
+            let rest = spare();
+            uploads::advance(tx, &Upload { rest: Some(rest.object), received_bytes: 1, ..claimed }, 0)?;
+            let object = RemovedObject {
+                object: upload.object,
+                tier: Tier::Standard,
+                scope: rest.scope.clone(),
+                multipart: Some(multipart),
+            };
+            expected.extend([object, rest]);
+            begun.push(upload);
+        }
+        assert!(uploads::abandon(tx, begun[0].id, None, 20)?);
+        assert!(uploads::abandon(tx, begun[1].id, Some(1), 20)?);
+        uploads::abandon_all_of(tx, id, 20)?;
+        let found = removed_objects::list_due(tx, 20, 10)?;
+        assert_eq!(found.len(), expected.len());
+        for one in &expected {
+            assert!(found.contains(one), "{one:?} is not in {found:?}");
+        }
+        Ok(())
+    })
+    .await;
 }

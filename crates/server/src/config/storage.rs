@@ -1,0 +1,201 @@
+//! The sections of the configuration about where blobs are: folders of this machine, or buckets that all nodes share.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::blob::{BlobStore, S3Settings};
+use store::error::StoreError;
+
+use super::{Config, ConfigError, Hidden};
+
+/// Blobs. Without a bucket they are in the data folder.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// A bucket on any S3-compatible server, which all nodes name.
+    pub bucket: Option<String>,
+    /// The server's URL. Default: AWS.
+    pub endpoint: Option<String>,
+    /// The bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, else us-east-1.
+    pub region: Option<String>,
+    /// What the keys of all objects begin with, such as `wharf/`. Default: nothing.
+    pub prefix: Option<String>,
+    /// An access key. Default: the usual chain of the environment, the credentials file, a web identity, a container's
+    /// or a machine's role.
+    pub access_key_id: Option<String>,
+    /// The secret of that key.
+    pub secret_access_key: Option<Hidden>,
+    /// Whether the bucket's name is in the path and not in the host's name. Default: whether an endpoint is given.
+    pub path_style: Option<bool>,
+    /// Whether the endpoint may be one without TLS. Default: whether it is on this machine.
+    pub allow_http: Option<bool>,
+    /// Seconds for which a request to the bucket is made again if it fails. Default: 30.
+    pub retry_seconds: Option<u32>,
+    /// Parts of uploads that one node sends at a time, each of which takes 8 MiB of memory. Default: 16.
+    pub parts_in_flight: Option<u32>,
+}
+
+/// Where the layers of archived images are.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// A folder, such as one on a cheaper disk. Default: `archive` in the data folder, if blobs are there.
+    pub dir: Option<PathBuf>,
+    /// A bucket on the server that `storage` names. Default: that of `storage`.
+    pub bucket: Option<String>,
+    /// What the keys of its objects begin with. Default: that of `storage`, and `archive/`.
+    pub prefix: Option<String>,
+}
+
+impl Config {
+    /// The folder of archived layers in force, given the data folder; none if they are in a bucket.
+    pub(crate) fn archive_dir(&self, data_dir: &Path) -> Option<PathBuf> {
+        let is_in_bucket = self.archive.bucket.is_some() || self.storage.bucket.is_some();
+        let default = (!is_in_bucket).then(|| data_dir.join("archive"));
+        self.archive.dir.clone().or(default)
+    }
+
+    /// How a bucket is reached.
+    fn bucket(&self, bucket: &str, prefix: String, data_dir: &Path) -> S3Settings {
+        let StorageConfig { endpoint, region, access_key_id, secret_access_key, path_style, allow_http, .. } =
+            self.storage.clone();
+        let defaults = S3Settings::new(bucket.to_owned(), data_dir.join("spool"));
+        let access_key = access_key_id.zip(secret_access_key.map(|secret| secret.expose().to_owned()));
+        let patience = self.storage.retry_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        S3Settings {
+            endpoint,
+            region,
+            prefix,
+            access_key,
+            path_style,
+            allow_http,
+            patience: patience.unwrap_or(defaults.patience),
+            parts_in_flight: self.storage.parts_in_flight.map_or(defaults.parts_in_flight, |parts| parts as usize),
+            ..defaults
+        }
+    }
+
+    /// The bucket of blobs, if they are in one.
+    fn standard_bucket(&self, data_dir: &Path) -> Option<S3Settings> {
+        let bucket = self.storage.bucket.as_deref()?;
+        let prefix = format!("{}blobs/", self.storage.prefix.as_deref().unwrap_or_default());
+        Some(self.bucket(bucket, prefix, data_dir))
+    }
+
+    /// The bucket of archived layers, if they are in one.
+    fn archive_bucket(&self, data_dir: &Path) -> Option<S3Settings> {
+        if self.archive.dir.is_some() {
+            return None;
+        }
+        let bucket = self.archive.bucket.as_deref().or(self.storage.bucket.as_deref())?;
+        let default = || format!("{}archive/", self.storage.prefix.as_deref().unwrap_or_default());
+        Some(self.bucket(bucket, self.archive.prefix.clone().unwrap_or_else(default), data_dir))
+    }
+
+    /// Opens the stores of blobs and of archived layers.
+    pub(crate) async fn open_stores(&self, data_dir: &Path) -> Result<(BlobStore, BlobStore), StoreError> {
+        let blobs = match self.standard_bucket(data_dir) {
+            Some(bucket) => BlobStore::of_bucket(bucket)?,
+            None => BlobStore::open(&data_dir.join("blobs"))?,
+        };
+        let archive = match (self.archive_bucket(data_dir), self.archive_dir(data_dir)) {
+            (Some(bucket), _) => BlobStore::of_bucket(bucket)?,
+            (None, folder) => BlobStore::open(&folder.unwrap_or_else(|| data_dir.join("archive")))?,
+        };
+        blobs.probe().await?;
+        archive.probe().await?;
+        Ok((blobs, archive))
+    }
+
+    /// What is wrong with these sections.
+    pub(super) fn storage_problems(&self) -> Vec<ConfigError> {
+        let mut problems = Vec::new();
+        let mut note = |text: String| problems.push(ConfigError(text));
+        let (storage, archive) = (&self.storage, &self.archive);
+        if let Some(file) = archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+            note(format!("archive.dir: {} is a file, not a folder", file.display()));
+        }
+        if archive.dir.is_some() && (archive.bucket.is_some() || archive.prefix.is_some()) {
+            note("archive.dir cannot be combined with archive.bucket and archive.prefix".to_owned());
+        }
+        if storage.access_key_id.is_some() != storage.secret_access_key.is_some() {
+            note("storage.access_key_id and storage.secret_access_key must be given together".to_owned());
+        }
+        if storage.parts_in_flight == Some(0) {
+            note("storage.parts_in_flight: at least 1 is needed".to_owned());
+        }
+        let nowhere = Path::new("");
+        let (standard, archived) = (self.standard_bucket(nowhere), self.archive_bucket(nowhere));
+        for (section, bucket) in [("storage", &standard), ("archive", &archived)] {
+            if let Some(Err(error)) = bucket.as_ref().map(S3Settings::check) {
+                note(format!("{section}: {error}"));
+            }
+        }
+        if let (Some(standard), Some(archived)) = (&standard, &archived) {
+            let is_within =
+                standard.prefix.starts_with(&archived.prefix) || archived.prefix.starts_with(&standard.prefix);
+            if standard.bucket == archived.bucket && is_within {
+                let (archived, standard) = (&archived.prefix, &standard.prefix);
+                note(format!("archive.prefix: '{archived}' and the prefix of all other blobs, '{standard}', overlap"));
+            }
+        }
+        let is_used = standard.is_some() || archived.is_some();
+        if !is_used && (storage.endpoint.is_some() || storage.access_key_id.is_some() || storage.prefix.is_some()) {
+            note("storage: name the bucket with storage.bucket or WHARF_STORAGE_BUCKET".to_owned());
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        toml::from_str(text).expect("well-formed")
+    }
+
+    #[test]
+    fn tiers_have_places_of_their_own() {
+        let data = Path::new("/data");
+        let places = |text: &str| {
+            let config = config(text);
+            assert!(config.storage_problems().is_empty(), "{text}: {:?}", config.storage_problems());
+            let place =
+                |bucket: Option<S3Settings>| bucket.map(|bucket| format!("{}:{}", bucket.bucket, bucket.prefix));
+            let folder = config.archive_dir(data).map(|folder| folder.display().to_string());
+            (place(config.standard_bucket(data)), place(config.archive_bucket(data)).or(folder).expect("a place"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(places(""), (None, "/data/archive".to_owned()));
+        assert_eq!(places("[storage]\nbucket = \"abc\""), (some("abc:blobs/"), "abc:archive/".to_owned()));
+        let prefix = "[storage]\nbucket = \"abc\"\nprefix = \"w/\"\n";
+        assert_eq!(places(prefix), (some("abc:w/blobs/"), "abc:w/archive/".to_owned()));
+        let folder = format!("{prefix}[archive]\ndir = \"/cold\"");
+        assert_eq!(places(&folder), (some("abc:w/blobs/"), "/cold".to_owned()));
+        let cold = format!("{prefix}[archive]\nbucket = \"cold\"\nprefix = \"c/\"");
+        assert_eq!(places(&cold), (some("abc:w/blobs/"), "cold:c/".to_owned()));
+        assert_eq!(places("[archive]\nbucket = \"cold\""), (None, "cold:archive/".to_owned()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("[storage]\nendpoint = \"https://minio\"", "storage.bucket"),
+            ("[storage]\nbucket = \"a b c\"", "storage: 'a b c'"),
+            ("[storage]\nbucket = \"abc\"\nprefix = \"/x\"", "storage: prefix"),
+            ("[storage]\nbucket = \"abc\"\nendpoint = \"http://10.1.1.1\"", "allow_http"),
+            ("[storage]\nbucket = \"abc\"\naccess_key_id = \"a\"", "given together"),
+            ("[storage]\nbucket = \"abc\"\nparts_in_flight = 0", "parts_in_flight"),
+            ("[storage]\nbucket = \"abc\"\n[archive]\nprefix = \"blobs/archive/\"", "overlap"),
+            ("[archive]\ndir = \"/cold\"\nbucket = \"abc\"", "archive.dir"),
+        ];
+        for (text, sign) in cases {
+            let problems = config(text).storage_problems();
+            assert!(problems.iter().any(|problem| problem.to_string().contains(sign)), "{text}: {problems:?}");
+        }
+        let secret = config("[storage]\nbucket = \"abc\"\naccess_key_id = \"a\"\nsecret_access_key = \"sesame\"");
+        assert!(!format!("{secret:?}").contains("sesame") && !secret.in_force().expect("good").contains("sesame"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Objects in local files.
+//!
+//! An object is one file under `objects/<first two hex digits>/<id>`, created in its final place and made visible by
+//! the metadata alone.
+
+mod list;
+mod object;
+mod writer;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) use list::FileList;
+pub(super) use object::FileObject;
+pub(super) use writer::FileWriter;
+
+use super::object_id::ObjectId;
+use crate::error::StoreError;
+
+/// A folder of objects. Cheap to clone.
+#[derive(Clone)]
+pub struct FileStore {
+    root: Arc<PathBuf>,
+}
+
+impl FileStore {
+    /// Opens the store in `folder`, creating it (0700) if it is not there.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let root = folder.join("objects");
+        for first in 0..=255_u8 {
+            let path = root.join(format!("{first:02x}"));
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))?;
+        }
+        sync_folder(&root)?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
+    pub(super) fn path(&self, object: ObjectId) -> PathBuf {
+        let name = object.to_string();
+        self.root.join(&name[..2]).join(&name)
+    }
+
+    /// The folders that objects are in, in order.
+    fn folder(&self, first: u8) -> PathBuf {
+        self.root.join(format!("{first:02x}"))
+    }
+
+    /// Deletes an object's bytes; one that is absent is fine. Blocks.
+    pub(super) fn remove(&self, object: ObjectId) -> Result<(), StoreError> {
+        let path = self.path(object);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io(format!("cannot remove {}", path.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes what happened to a folder's entries durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| StoreError::io(format!("cannot sync {}", folder.display()), error))
+}

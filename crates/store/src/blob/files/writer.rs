@@ -1,0 +1,205 @@
+//! Writing an object to a file: hashing, encrypting and writing on a blocking thread while the next bytes arrive.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use oci::Digest;
+use tokio::task::JoinHandle;
+
+use super::sync_folder;
+use crate::blob::blocking;
+use crate::blob::follower::{Follower, Leader};
+use crate::blob::keys::DataKey;
+use crate::blob::sealing::Sealing;
+use crate::blob::upload::UploadState;
+use crate::blob::writer::{BATCH, FinishedObject};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Bytes after which the disk is made to begin, so that the sync at the end is short.
+const SYNC_EVERY: u64 = 64 * 1024 * 1024;
+
+/// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
+/// leaves the acknowledged state as it was; another writer may follow at once.
+pub(in crate::blob) struct FileWriter {
+    buffer: BytesMut,
+    sink: Option<Sink>,
+    /// The batch that is being written. Holds the sink meanwhile.
+    running: Option<JoinHandle<Result<Sink, StoreError>>>,
+    /// Shared with the sink: a batch cannot be called back, and may come to run when another writer has followed.
+    is_dropped: Arc<AtomicBool>,
+    follower: Follower,
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        self.is_dropped.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The blocking half.
+struct Sink {
+    path: PathBuf,
+    file: Option<File>,
+    sealing: Sealing,
+    unsynced: u64,
+    is_dropped: Arc<AtomicBool>,
+    leader: Leader,
+}
+
+impl FileWriter {
+    pub fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let (leader, follower) = Leader::new(state.object);
+        let sealing = Sealing::new(state, key);
+        let sink = Sink { path, file: None, sealing, unsynced: 0, is_dropped: Arc::clone(&is_dropped), leader };
+        Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped, follower }
+    }
+
+    /// See [`UploadWriter::follow`](crate::blob::UploadWriter::follow).
+    pub fn follow(&self) -> Follower {
+        self.follower.clone()
+    }
+
+    /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
+    pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
+        self.buffer.extend_from_slice(&data);
+        if self.buffer.len() >= BATCH {
+            let batch = self.buffer.split().freeze();
+            let mut sink = self.idle_sink().await?;
+            self.running = Some(tokio::task::spawn_blocking(move || {
+                sink.absorb(&batch)?;
+                Ok(sink)
+            }));
+        }
+        Ok(())
+    }
+
+    async fn idle_sink(&mut self) -> Result<Sink, StoreError> {
+        match (self.running.take(), self.sink.take()) {
+            (Some(running), _) => running.await.unwrap_or_else(|error| {
+                Err(StoreError::new(StoreErrorKind::Other, "writing a blob ended early").with_source(error))
+            }),
+            (None, Some(sink)) => Ok(sink),
+            (None, None) => Err(StoreError::new(StoreErrorKind::Other, "a write to this blob has failed before")),
+        }
+    }
+
+    /// Makes what was written durable, and returns the state to store.
+    pub async fn checkpoint(mut self) -> Result<UploadState, StoreError> {
+        let mut sink = self.idle_sink().await?;
+        let rest = self.buffer.split().freeze();
+        blocking(move || {
+            sink.absorb(&rest)?;
+            sink.sync()?;
+            Ok(sink.sealing.state)
+        })
+        .await
+    }
+
+    /// Ends the object. It is durable when this returns.
+    pub async fn finish(mut self) -> Result<FinishedObject, StoreError> {
+        let mut sink = self.idle_sink().await?;
+        let rest = self.buffer.split().freeze();
+        blocking(move || {
+            sink.absorb(&rest)?;
+            sink.end()
+        })
+        .await
+    }
+}
+
+impl Sink {
+    fn fail(&self, what: &str, error: std::io::Error) -> StoreError {
+        StoreError::io(format!("cannot {what} object {}", self.sealing.state.object), error)
+    }
+
+    /// Hashes and encrypts, and writes every segment that is full and not the last.
+    fn absorb(&mut self, data: &[u8]) -> Result<(), StoreError> {
+        let offset = self.sealing.absorb(data);
+        self.write_sealed(offset)?;
+        self.leader.advance(self.sealing.readable());
+        Ok(())
+    }
+
+    /// Writes what is sealed.
+    fn write_sealed(&mut self, offset: u64) -> Result<(), StoreError> {
+        if self.sealing.sealed.is_empty() {
+            return Ok(());
+        }
+        self.check_not_dropped()?;
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.open(offset)?,
+        };
+        let sealed = &self.sealing.sealed;
+        file.write_all_at(sealed, offset).map_err(|error| self.fail("write", error))?;
+        self.unsynced += sealed.len() as u64;
+        if self.unsynced >= SYNC_EVERY {
+            file.sync_data().map_err(|error| self.fail("sync", error))?;
+            self.unsynced = 0;
+        }
+        if self.leader.is_followed() {
+            // Opened anew: the lock on this one must go with the sink.
+            let path = &self.path;
+            self.leader.publish(|| File::open(path)).map_err(|error| self.fail("open", error))?;
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn check_not_dropped(&self) -> Result<(), StoreError> {
+        if self.is_dropped.load(Ordering::SeqCst) {
+            let context = format!("the writer of object {} was dropped", self.sealing.state.object);
+            return Err(StoreError::new(StoreErrorKind::Other, context));
+        }
+        Ok(())
+    }
+
+    /// Opens the file and cuts off what no acknowledged segment holds. The lock on it, which goes with the sink,
+    /// lets a batch of a writer dropped before end first; one that comes later finds its writer dropped and ends here.
+    fn open(&self, acknowledged: u64) -> Result<File, StoreError> {
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|error| self.fail("create", error))?;
+        file.lock().map_err(|error| self.fail("lock", error))?;
+        self.check_not_dropped()?;
+        let length = file.metadata().map_err(|error| self.fail("inspect", error))?.len();
+        if length < acknowledged {
+            return Err(StoreError::new(
+                StoreErrorKind::Corrupt,
+                format!("object {} has lost bytes: {length} of {acknowledged} are left", self.sealing.state.object),
+            ));
+        }
+        if length > acknowledged {
+            file.set_len(acknowledged).map_err(|error| self.fail("cut", error))?;
+        }
+        Ok(file)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        file.sync_all().map_err(|error| self.fail("sync", error))?;
+        self.path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    fn end(mut self) -> Result<FinishedObject, StoreError> {
+        let offset = self.sealing.end();
+        self.write_sealed(offset)?;
+        self.sync()?;
+        Ok(FinishedObject {
+            object: self.sealing.state.object,
+            size_bytes: self.sealing.state.received,
+            sha256: Digest::from_sha256(self.sealing.sha256()),
+        })
+    }
+}

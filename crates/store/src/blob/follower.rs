@@ -1,0 +1,81 @@
+//! Reading an object on the node that is writing it, before its end.
+
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::watch;
+
+use super::files::FileObject;
+use super::keys::DataKey;
+use super::object_id::ObjectId;
+use super::reader::BlobReader;
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Where the segments of an object are while it is written.
+#[derive(Default)]
+struct Shared {
+    is_followed: AtomicBool,
+    file: OnceLock<Arc<File>>,
+}
+
+/// The writing half.
+pub(super) struct Leader {
+    shared: Arc<Shared>,
+    readable: watch::Sender<u64>,
+}
+
+/// What others need in order to read an object while it is written. Cheap to clone.
+#[derive(Clone)]
+pub struct Follower {
+    object: ObjectId,
+    shared: Arc<Shared>,
+    readable: watch::Receiver<u64>,
+}
+
+impl Leader {
+    pub fn new(object: ObjectId) -> (Self, Follower) {
+        let (sender, readable) = watch::channel(0);
+        let shared = Arc::<Shared>::default();
+        (Self { shared: Arc::clone(&shared), readable: sender }, Follower { object, shared, readable })
+    }
+
+    /// Whether anybody wants to read.
+    pub fn is_followed(&self) -> bool {
+        self.shared.is_followed.load(Ordering::SeqCst)
+    }
+
+    /// Shows readers the file, if they do not have it: it holds the sealed segments at their places.
+    pub fn publish(&self, open: impl FnOnce() -> std::io::Result<File>) -> std::io::Result<()> {
+        if self.shared.file.get().is_none() {
+            let _ = self.shared.file.set(Arc::new(open()?));
+        }
+        Ok(())
+    }
+
+    /// Tells readers that they can read so many bytes.
+    pub fn advance(&self, bytes: u64) {
+        self.readable.send_replace(bytes);
+    }
+}
+
+impl Follower {
+    pub(super) fn begin(&self) {
+        self.shared.is_followed.store(true, Ordering::SeqCst);
+    }
+
+    /// How many plaintext bytes can be read already, as it grows. The end of the object is never among them: that can be
+    /// read when the writer has finished, and not before.
+    pub fn readable(&self) -> watch::Receiver<u64> {
+        self.readable.clone()
+    }
+
+    /// Opens the object, which is to have `size_bytes` plaintext bytes, for reading what is
+    /// [readable](Self::readable). An error before anything is.
+    pub fn open(&self, key: &DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
+        let file = self.shared.file.get().cloned().ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Other, format!("nothing of object {} can be read yet", self.object))
+        })?;
+        Ok(BlobReader::of_file(FileObject::growing(file, self.object, key, size_bytes)))
+    }
+}

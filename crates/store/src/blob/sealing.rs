@@ -1,0 +1,72 @@
+//! Making segments of what arrives: hashing and encrypting, the same for every store.
+
+use sha2::Digest as _;
+
+use super::keys::DataKey;
+use super::segment::{SEALED_SEGMENT, SEGMENT, Sealer};
+use super::upload::UploadState;
+
+/// The state of an object and what its next segments are sealed with.
+pub(super) struct Sealing {
+    pub state: UploadState,
+    sealer: Sealer,
+    /// The segments that the last call has made.
+    pub sealed: Vec<u8>,
+}
+
+impl Sealing {
+    pub fn new(state: UploadState, key: &DataKey) -> Self {
+        let sealer = Sealer::new(key.cipher(), state.object);
+        Self { state, sealer, sealed: Vec::new() }
+    }
+
+    /// Bytes of all segments that were sealed so far.
+    pub const fn sealed_bytes(&self) -> u64 {
+        self.state.segments * SEALED_SEGMENT as u64
+    }
+
+    /// Hashes and encrypts, and seals every segment that is full and not the last. Returns the offset of what is sealed.
+    pub fn absorb(&mut self, mut data: &[u8]) -> u64 {
+        let offset = self.sealed_bytes();
+        self.state.hash.update(data);
+        self.state.received += data.len() as u64;
+        self.sealed.clear();
+        while !data.is_empty() {
+            if self.state.tail.len() == SEGMENT {
+                self.sealer.seal(self.state.segments, false, &self.state.tail, &mut self.sealed);
+                self.state.segments += 1;
+                self.state.tail.clear();
+            }
+            // Whole segments need not go through the tail, but for the last one, which may be the object's last.
+            if self.state.tail.is_empty() && data.len() > SEGMENT {
+                let (segment, rest) = data.split_at(SEGMENT);
+                self.sealer.seal(self.state.segments, false, segment, &mut self.sealed);
+                self.state.segments += 1;
+                data = rest;
+                continue;
+            }
+            let (taken, rest) = data.split_at(data.len().min(SEGMENT - self.state.tail.len()));
+            self.state.tail.extend_from_slice(taken);
+            data = rest;
+        }
+        offset
+    }
+
+    /// Seals the last segment. Returns its offset.
+    pub fn end(&mut self) -> u64 {
+        let tail = std::mem::take(&mut self.state.tail);
+        self.sealed.clear();
+        self.sealer.seal(self.state.segments, true, &tail, &mut self.sealed);
+        self.sealed_bytes()
+    }
+
+    /// Plaintext bytes that are in segments.
+    pub const fn readable(&self) -> u64 {
+        self.state.segments * SEGMENT as u64
+    }
+
+    /// The hash of all bytes.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.state.hash.clone().finalize().into()
+    }
+}
