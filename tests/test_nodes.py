@@ -8,7 +8,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import environment_of
+from harness import bucket, postgres
 from harness.cluster import Cluster
 from harness.registry_client import (
     OCI_MANIFEST,
@@ -26,7 +26,8 @@ MIB = 1 << 20
 
 @pytest.fixture
 def cluster(tmp_path):
-    cluster = Cluster(tmp_path / "cluster", environment=environment_of("postgres"))
+    environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
+    cluster = Cluster(tmp_path / "cluster", environment=environment)
     yield cluster.start()
     cluster.finish()
 

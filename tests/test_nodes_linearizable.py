@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import postgres
+from harness import bucket, postgres
 from harness.cluster import Cluster
 from harness.linearizable import ABSENT, Operation, is_linearizable
 from harness.registry_client import (
@@ -28,7 +28,8 @@ OPERATIONS = int(os.environ.get("WHARF_TEST_TAG_OPERATIONS", "10000"))
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), environment={"WHARF_DATABASE_URL": postgres.new_database()})
+    environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), environment=environment)
     yield cluster.start()
     cluster.finish()
 

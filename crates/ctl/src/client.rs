@@ -251,7 +251,7 @@ pub(crate) fn for_health(endpoint: &Url, trusted: &[PathBuf], timeout: Duration)
     build(builder)
 }
 
-fn read_certificates(paths: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, Error> {
+pub(crate) fn read_certificates(paths: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, Error> {
     let mut certificates = Vec::new();
     for path in paths {
         let wrong = |cause: String| Error::File { path: path.clone(), cause };
@@ -269,7 +269,7 @@ fn shown(content_type: &str) -> &str {
     if content_type.is_empty() { "no content type" } else { content_type }
 }
 
-fn is_loopback(endpoint: &Url) -> bool {
+pub(crate) fn is_loopback(endpoint: &Url) -> bool {
     let host = endpoint.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())

@@ -1,5 +1,5 @@
-//! The command line for people and scripts. It talks HTTP only: IAM's API, CloudTrail's and Wharf's own, as any other client
-//! could.
+//! The command line for people and scripts. It talks HTTP only, as any other client could: IAM's API, CloudTrail's, ECR's and
+//! Wharf's own, and the registry protocol.
 
 mod access;
 mod audit;
@@ -16,6 +16,7 @@ mod group;
 mod health;
 mod holder;
 mod image;
+mod import;
 mod jobs;
 mod key;
 mod lifecycle;
@@ -23,6 +24,7 @@ mod nodes;
 mod options;
 mod output;
 mod policy;
+mod progress;
 mod protect;
 mod replication;
 mod repository;
@@ -70,6 +72,8 @@ pub enum Command {
     Replication(Noun<replication::Command>),
     /// Why somebody may do something, or may not.
     Access(Noun<access::Command>),
+    /// Copy repositories from elsewhere. Exits with 1 if something could not be imported.
+    Import(Noun<import::Command>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
     /// Lifecycle policies: run them now, see what they would do and what came of them.
@@ -138,6 +142,7 @@ impl Command {
             Self::Token(noun) => &noun.options,
             Self::Replication(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
+            Self::Import(noun) => &noun.options,
             Self::Image(noun) => &noun.options,
             Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
@@ -165,8 +170,12 @@ impl Command {
             return verb.arguments.run(&verb.options, surroundings, writer).await;
         }
         let options = self.options();
+        let mut output = Output::new(writer, options.output, has_colours);
+        if let Self::Import(noun) = self {
+            // Its target is not always where the environment's credentials belong.
+            return noun.command.run(&noun.options, surroundings, now_ms, &mut output).await;
+        }
         let client = Client::new(options::resolve(options, surroundings)?, now_ms)?;
-        let output = Output::new(writer, options.output, has_colours);
         let mut session = Session { client, output };
         match self {
             Self::User(noun) => noun.command.run(&mut session).await?,
@@ -179,6 +188,7 @@ impl Command {
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
+            Self::Import(_) => return Ok(Outcome::Done),
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
@@ -202,7 +212,12 @@ pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>)
     // no-color.org: any value but an empty one.
     let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());
     let now_ms = || jiff::Timestamp::now().as_millisecond();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Output);
+    let mut runtime = match &command {
+        // Layers are received, checked and sent at the same time.
+        Command::Import(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(Error::Output);
     let run = |runtime: tokio::runtime::Runtime| {
         let outcome = runtime.block_on(command.run(&surroundings, now_ms, &mut stdout, has_colours))?;
         stdout.flush()?;

@@ -90,7 +90,7 @@ pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Res
     // Whoever gives everything by flags and variables needs no server on this machine.
     let local = (surroundings.local)(options);
     let known = local.as_ref().ok();
-    let credentials = match from_environment(surroundings)? {
+    let credentials = match from_environment(&|name| surroundings.variable(name))? {
         Some(credentials) => credentials,
         None => from_data_folder(&local)?,
     };
@@ -132,16 +132,17 @@ pub(crate) fn resolve_endpoint(
     Ok((parse_endpoint(&endpoint)?, options.ca_bundle.clone().into_iter().chain(certificate).collect()))
 }
 
-fn from_environment(surroundings: &Surroundings<'_>) -> Result<Option<Credentials>, Error> {
+/// The access key of the environment. `variable` gives what is set to something.
+pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
     let half = |set: &str, missing: &str| {
         Err(Error::Usage(format!("{set} is set, but {missing} is not: set both, or none to use the data folder's key")))
     };
-    match (surroundings.variable("AWS_ACCESS_KEY_ID"), surroundings.variable("AWS_SECRET_ACCESS_KEY")) {
+    match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
         (Some(access_key_id), Some(secret)) => Ok(Some(Credentials {
             source: format!("{access_key_id}, from the environment"),
             access_key_id,
             secret: SecretAccessKey::new(secret),
-            session_token: surroundings.variable("AWS_SESSION_TOKEN"),
+            session_token: variable("AWS_SESSION_TOKEN"),
         })),
         (None, None) => Ok(None),
         (Some(_), None) => half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
@@ -166,7 +167,7 @@ fn from_data_folder(local: &Result<Local, String>) -> Result<Credentials, Error>
     })
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, Error> {
+pub(crate) fn parse_endpoint(text: &str) -> Result<Url, Error> {
     let wrong = |cause: &str| Err(Error::Usage(format!("endpoint '{text}': {cause}")));
     let Ok(url) = Url::parse(text) else {
         return wrong("write a URL such as http://localhost:5000");

@@ -83,6 +83,19 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// A table after what was shown, for people alone: scripts have it in what was shown.
+    pub(crate) fn table<T: Serialize>(
+        &mut self,
+        items: &[T],
+        columns: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Error> {
+        match self.format {
+            Format::Json => Ok(()),
+            Format::Text => self.list(items, "", columns, row),
+        }
+    }
+
     /// One of many values that are shown as they come: as a line of JSON, or of text.
     pub(crate) fn line<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
         let line = match self.format {

@@ -1,5 +1,6 @@
 //! The vocabulary of OCI: digests, names, references, media types, manifests, ranges and error codes. Pure.
 
+mod challenge;
 mod digest;
 mod error;
 mod etag;
@@ -13,15 +14,16 @@ mod repository_name;
 mod repository_prefix;
 mod tag;
 
+pub use challenge::Challenge;
 pub use digest::{Algorithm, Digest, DigestError, is_digest_like};
 pub use error::{ErrorCode, error_body};
 pub use etag::if_none_match;
-pub use link::next_link;
+pub use link::{next_link, next_target};
 pub use manifest::{Descriptor, MAX_MANIFEST_BYTES, Manifest, ManifestError, ManifestKind, NamedBlob};
 pub use media_type::{MediaType, MediaTypeError};
 pub use range::{ByteRange, ContentRange, ContentRangeError, RangeOutcome};
 pub use reference::{Reference, ReferenceError};
-pub use referrers::{ReferrerEntry, referrers_index};
+pub use referrers::{ReferrerEntry, referrers_index, referrers_tag};
 pub use repository_name::{RepositoryName, RepositoryNameError};
 pub use repository_prefix::{RepositoryPrefix, RepositoryPrefixError};
 pub use tag::{Tag, TagError, TagFilter, TagFilterError};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::media_type::OCI_INDEX;
+use crate::tag::Tag;
 
 /// One image that refers to the subject.
 #[derive(Clone, Debug, Serialize)]
@@ -37,4 +38,25 @@ struct Index<'a> {
 pub fn referrers_index(entries: &[ReferrerEntry]) -> Vec<u8> {
     serde_json::to_vec(&Index { schema_version: 2, media_type: OCI_INDEX, manifests: entries })
         .expect("texts and numbers can be written as JSON")
+}
+
+/// The tag under which registries without a referrers API keep the list of an image's referrers (OCI distribution,
+/// "Referrers Tag Schema").
+pub fn referrers_tag(subject: &Digest) -> Tag {
+    let text: String = format!("{}-{}", subject.algorithm().as_str(), subject.hex()).chars().take(128).collect();
+    text.parse().expect("an algorithm's name, a dash and hex make a tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_referrers() {
+        let short = Digest::sha256_of(b"");
+        assert_eq!(referrers_tag(&short).as_str(), format!("sha256-{}", short.hex()));
+        // A tag has at most 128 characters, so a longer digest is cut.
+        let long = Digest::sha512_of(b"");
+        assert_eq!(referrers_tag(&long).as_str(), &format!("sha512-{}", long.hex())[..128]);
+    }
 }

@@ -4,7 +4,6 @@
 //! they are stored, and are known by their digests before anybody gets the last of them.
 
 pub mod blobs;
-mod challenge;
 pub mod credentials;
 pub mod failure;
 mod flights;

@@ -121,7 +121,7 @@ async fn index(app: &App, upstream: &UpstreamRepository, subject: Digest) -> Res
         Err(UpstreamFailure::NotFound) => {}
         result => return result,
     }
-    let tag = subject.to_string().replace(':', "-").parse().map_err(|_| UpstreamFailure::NotFound)?;
+    let tag = oci::referrers_tag(&subject);
     let fetched = app.cache.upstream.manifest(upstream, &Reference::Tag(tag), app.now_ms()).await?;
     Ok(fetched.bytes.to_vec())
 }

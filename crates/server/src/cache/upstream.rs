@@ -8,11 +8,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method, StatusCode, header};
-use oci::{Digest, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
+use oci::{Challenge, Digest, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
-use super::challenge::{self, Challenge};
 use super::credentials::Credentials;
 use super::settings::CacheSettings;
 use super::upstream_registry::UpstreamUrl;
@@ -222,7 +221,7 @@ impl UpstreamClient {
             return judge(answer);
         }
         let values = answer.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenge = challenge::choose(values.iter().filter_map(|value| value.to_str().ok()));
+        let challenge = Challenge::choose(values.iter().filter_map(|value| value.to_str().ok()));
         let login = match challenge {
             Some(challenge) => self.answer_challenge(repository, challenge, now_ms).await?,
             None => None,

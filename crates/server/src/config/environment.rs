@@ -136,8 +136,8 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_RESTORE_WINDOW_DAYS", "restore_window_days", Form::Number),
     ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
 ];
-/// Variables that are none of the configuration's: the log's filter, and what Wharf's own tests use.
-const OTHER_VARIABLES: [&str; 2] = ["WHARF_LOG", "WHARF_BINARY"];
+/// Variables that are none of the configuration's: the log's filter, what Wharf's own tests use, and logins of `wharf import`.
+const OTHER_VARIABLES: [&str; 4] = ["WHARF_LOG", "WHARF_BINARY", "WHARF_SOURCE_USERNAME", "WHARF_SOURCE_PASSWORD"];
 
 /// Sets a key that may be in a section, or in a section of one.
 pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {

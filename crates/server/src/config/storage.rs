@@ -76,10 +76,14 @@ impl Config {
         }
     }
 
+    fn storage_prefix(&self) -> String {
+        self.storage.prefix.as_deref().map_or_else(String::new, as_folder)
+    }
+
     /// The bucket of blobs, if they are in one.
     fn standard_bucket(&self, data_dir: &Path) -> Option<S3Settings> {
         let bucket = self.storage.bucket.as_deref()?;
-        let prefix = format!("{}blobs/", self.storage.prefix.as_deref().unwrap_or_default());
+        let prefix = format!("{}blobs/", self.storage_prefix());
         Some(self.bucket(bucket, prefix, data_dir))
     }
 
@@ -89,8 +93,11 @@ impl Config {
             return None;
         }
         let bucket = self.archive.bucket.as_deref().or(self.storage.bucket.as_deref())?;
-        let default = || format!("{}archive/", self.storage.prefix.as_deref().unwrap_or_default());
-        Some(self.bucket(bucket, self.archive.prefix.clone().unwrap_or_else(default), data_dir))
+        let prefix = match self.archive.prefix.as_deref() {
+            Some(prefix) => as_folder(prefix),
+            None => format!("{}archive/", self.storage_prefix()),
+        };
+        Some(self.bucket(bucket, prefix, data_dir))
     }
 
     /// Opens the stores of blobs and of archived layers.
@@ -148,6 +155,11 @@ impl Config {
     }
 }
 
+/// With the slash that ends a folder's name, whether it was written or not.
+fn as_folder(prefix: &str) -> String {
+    if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +186,7 @@ mod tests {
         assert_eq!(places(prefix), (some("abc:w/blobs/"), "abc:w/archive/".to_owned()));
         let folder = format!("{prefix}[archive]\ndir = \"/cold\"");
         assert_eq!(places(&folder), (some("abc:w/blobs/"), "/cold".to_owned()));
-        let cold = format!("{prefix}[archive]\nbucket = \"cold\"\nprefix = \"c/\"");
+        let cold = format!("{prefix}[archive]\nbucket = \"cold\"\nprefix = \"c\"");
         assert_eq!(places(&cold), (some("abc:w/blobs/"), "cold:c/".to_owned()));
         assert_eq!(places("[archive]\nbucket = \"cold\""), (None, "cold:archive/".to_owned()));
     }

@@ -1,8 +1,8 @@
-//! Challenges of upstream registries: the `WWW-Authenticate` header (RFC 9110, 11.6.1), as far as registries use it.
+//! Challenges of registries: the `WWW-Authenticate` header (RFC 9110, 11.6.1), as far as registries use it.
 
 use std::collections::HashMap;
 
-/// How an upstream wants to be logged in at.
+/// How a registry wants to be logged in at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// User name and password with every request.
@@ -18,13 +18,15 @@ pub enum Challenge {
     },
 }
 
-/// The first challenge that can be answered; tokens go before passwords.
-pub fn choose<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Challenge> {
-    let mut found: Vec<Challenge> = headers.flat_map(parse).collect();
-    let first_bearer = found.iter().position(|challenge| *challenge != Challenge::Basic);
-    match first_bearer {
-        Some(at) => Some(found.swap_remove(at)),
-        None => found.pop(),
+impl Challenge {
+    /// The first challenge that can be answered; tokens go before passwords.
+    pub fn choose<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Self> {
+        let mut found: Vec<Self> = headers.flat_map(parse).collect();
+        let first_bearer = found.iter().position(|challenge| *challenge != Self::Basic);
+        match first_bearer {
+            Some(at) => Some(found.swap_remove(at)),
+            None => found.pop(),
+        }
     }
 }
 
@@ -122,14 +124,14 @@ mod tests {
             (&[r#"realm="x""#], None),
             (&[], None),
         ] {
-            assert_eq!(choose(headers.iter().copied()), expected, "{headers:?}");
+            assert_eq!(Challenge::choose(headers.iter().copied()), expected, "{headers:?}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn parsing_never_panics(header: String) {
-            let _ = choose([header.as_str()].into_iter());
+            let _ = Challenge::choose([header.as_str()].into_iter());
         }
     }
 }
