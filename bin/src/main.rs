@@ -1,6 +1,8 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
+mod care;
 mod credentials;
+mod offline;
 mod shell;
 
 use std::fmt::Write as _;
@@ -26,6 +28,7 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the program runs")]
 enum Command {
     /// Run the registry.
     Serve(ServeArgs),
@@ -34,6 +37,14 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Copy all that the embedded default has stored, while the server runs.
+    Backup(care::BackupArgs),
+    /// Put a backup into an empty data folder, and check it.
+    Restore(care::RestoreArgs),
+    /// Move everything to another database and store.
+    Migrate(care::MigrateArgs),
+    /// Write every row of the database, one line of JSON each.
+    Dump(care::DumpArgs),
     #[command(flatten)]
     Ctl(ctl::Command),
 }
@@ -97,6 +108,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve(args)?,
         Command::Credentials(args) => credentials::show(args)?,
         Command::Config(ConfigCommand::Check(args)) => check_config(args)?,
+        Command::Backup(args) => return care::run_backup(args),
+        Command::Restore(args) => return care::run_restore(args),
+        Command::Migrate(args) => return care::run_migrate(args),
+        Command::Dump(args) => return care::run_dump(args),
+        Command::Ctl(ctl::Command::Fsck(fsck)) if fsck.arguments.offline => return offline::check(fsck),
         Command::Ctl(command) => return Ok(ctl::main(command, &credentials::local)),
     }
     Ok(ExitCode::SUCCESS)

@@ -12,6 +12,8 @@ mod dry_run;
 mod duration;
 mod error;
 mod events;
+mod fsck;
+mod gc;
 mod group;
 mod health;
 mod holder;
@@ -47,6 +49,7 @@ pub use aws::SecretAccessKey;
 
 pub use crate::duration::Duration;
 pub use crate::error::Error;
+pub use crate::fsck::FsckArgs;
 pub use crate::options::{Local, Options, Surroundings};
 pub use crate::output::Format;
 
@@ -96,15 +99,21 @@ pub enum Command {
     Status(Verb<status::StatusArgs>),
     /// Whether the server on this machine, or the one that --endpoint names, can serve. The exit code is 0, or 1 if it cannot.
     Health(Verb<health::HealthArgs>),
+    /// Collect garbage now, and show what it frees.
+    Gc(Verb<gc::GcArgs>),
+    /// Check all that is stored, and repair what is safe. Exits with 1 if something is wrong.
+    Fsck(Verb<fsck::FsckArgs>),
 }
 
 /// A command without commands of its own, with what all of them take.
 #[derive(Args, Debug)]
 pub struct Verb<A: Args> {
+    /// What all commands take.
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
+    /// What it takes itself.
     #[command(flatten)]
-    arguments: A,
+    pub arguments: A,
 }
 
 /// A command with what all of them take.
@@ -154,6 +163,8 @@ impl Command {
             Self::Nodes(verb) => &verb.options,
             Self::Status(verb) => &verb.options,
             Self::Health(verb) => &verb.options,
+            Self::Gc(verb) => &verb.options,
+            Self::Fsck(verb) => &verb.options,
         }
     }
 
@@ -187,6 +198,8 @@ impl Command {
             Self::Replication(noun) => noun.command.run(&mut session).await?,
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,
+            Self::Gc(verb) => verb.arguments.run(&mut session).await?,
+            Self::Fsck(verb) => return verb.arguments.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Import(_) => return Ok(Outcome::Done),
             Self::Image(noun) => return noun.command.run(&mut session).await,
@@ -206,8 +219,20 @@ impl Command {
 /// Runs a command as a program does: prints to standard output, tells errors on standard error. The exit code is 0, or
 /// 1 when the answer to what was asked is no, or 2 after an error.
 pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
-    let variable = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { variable: &variable, local };
+    run_program(command, local, &|name| std::env::var(name).ok())
+}
+
+/// As [`main`], with the root's key of the data folder, whatever the environment says of AWS.
+pub fn main_as_root(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
+    run_program(command, local, &|name| std::env::var(name).ok().filter(|_| !name.starts_with("AWS_")))
+}
+
+fn run_program(
+    command: Command,
+    local: &dyn Fn(&Options) -> Result<Local, String>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> ExitCode {
+    let surroundings = Surroundings { variable, local };
     let mut stdout = std::io::stdout();
     // no-color.org: any value but an empty one.
     let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());

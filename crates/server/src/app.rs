@@ -42,6 +42,10 @@ pub struct Limits {
     pub restore_window_days: i64,
     /// Bytes of an object stay so long after the last row that named it is gone.
     pub object_grace_ms: i64,
+    /// What the scrub reads in a second; none if it does not run.
+    pub scrub_bytes_per_second: Option<u64>,
+    /// From the beginning of one round of the scrub to that of the next.
+    pub scrub_interval_ms: i64,
     /// A lifecycle policy runs at least so often.
     pub lifecycle_interval_ms: i64,
     /// How long a registry token is valid (access.md 6: 12 h).
@@ -59,6 +63,8 @@ impl Default for Limits {
             blob_grace_ms: 24 * HOUR_MS,
             restore_window_days: 7,
             object_grace_ms: 60 * 1000,
+            scrub_bytes_per_second: Some(8 * 1024 * 1024),
+            scrub_interval_ms: 30 * 24 * HOUR_MS,
             lifecycle_interval_ms: 24 * HOUR_MS,
             token_lifetime_ms: 12 * HOUR_MS,
             download_url_lifetime_ms: HOUR_MS,

@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod aws_api;
 mod cache;
+pub mod care;
 pub mod clock;
 mod cloudtrail;
 pub mod config;
@@ -13,6 +14,7 @@ mod ecr;
 mod events;
 mod http;
 mod iam_api;
+mod integrity;
 mod jobs;
 mod metrics;
 mod nodes;
@@ -29,10 +31,16 @@ mod tests;
 mod v2;
 mod wharf_api;
 
-pub use start::{Server, StartError};
+pub use start::{Server, StartError, Work};
 
 /// Logs a failure of storage once, with its causes and the request that it ended.
 fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {
+    let text = with_causes(error);
+    tracing::error!(%request_id, kind = ?error.kind(), "request {request_id} failed: {text}");
+}
+
+/// What a failure of storage says, and what it says of its causes.
+fn with_causes(error: &store::error::StoreError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
@@ -40,5 +48,5 @@ fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {
         text.push_str(&source.to_string());
         cause = source.source();
     }
-    tracing::error!(%request_id, kind = ?error.kind(), "request {request_id} failed: {text}");
+    text
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use store::blob::{ServiceKey, open_small, seal_small};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
-use store::tables::service_key_check;
+use store::tables::{service_key_check, storage_moves};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -74,6 +74,15 @@ pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartEr
     write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
 }
 
+/// What a server does beside answering requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Everything.
+    All,
+    /// Checks of what is stored that are asked for, and nothing else: nobody is told anything and nothing expires.
+    ChecksOnly,
+}
+
 /// A running server.
 pub struct Server {
     /// Where it listens.
@@ -94,6 +103,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,
+    work: Work,
     _lock: std::fs::File,
 }
 
@@ -101,6 +111,11 @@ impl Server {
     /// Opens storage, makes what the first start must make, and listens. `clock` counts where the database is embedded:
     /// nodes that share a database go by its clock.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Work::All).await
+    }
+
+    /// As [`start`](Self::start), with some background work only.
+    pub async fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
         let problems = config.problems();
         if !problems.is_empty() {
             return Err(ConfigError(problems.join("\n  ")).into());
@@ -118,6 +133,12 @@ impl Server {
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        if db.read(storage_moves::is_begun).await? {
+            return Err(StartError::Other(
+                "a migration into this database has not come to its end: run `wharf migrate` again, which goes on with it"
+                    .to_owned(),
+            ));
+        }
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
@@ -132,6 +153,8 @@ impl Server {
                 .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
+            scrub_bytes_per_second: config.scrub.bytes_per_second(),
+            scrub_interval_ms: config.scrub.interval_ms(),
             ..defaults
         };
         let hosts = Hosts {
@@ -152,6 +175,8 @@ impl Server {
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let metrics_listener = match config.metrics.listen {
             None => None,
+            // Checks of what is stored may run beside nobody, and are not watched.
+            Some(_) if work != Work::All => None,
             Some(listen) => Some(
                 tokio::net::TcpListener::bind(listen)
                     .await
@@ -195,7 +220,7 @@ impl Server {
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let jobs = jobs::run(Arc::clone(&app), stopped.clone());
+            let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
             let spans = telemetry::run(Arc::clone(&app), stopped.clone());
             let metrics = {
@@ -238,6 +263,7 @@ impl Server {
             stop,
             listening,
             working,
+            work,
             _lock: lock,
         };
         // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
@@ -273,6 +299,11 @@ impl Server {
             tracing::warn!(%error, "the other nodes were not told of the end: {error}");
         }
         self.app.audit.close();
+        if self.work == Work::ChecksOnly {
+            // Nobody is to find this one.
+            RunningServer::forget(&self.data_dir);
+            let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
+        }
     }
 }
 
@@ -314,7 +345,7 @@ async fn find_service_key(config: &Config, data_dir: &Path, db: &Db) -> Result<S
 
 /// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
 /// keeps its mode; there the files themselves are private.
-fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
+pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let fail = |error| StartError::io(data_dir, error);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
         StartError::Other(format!(
@@ -348,7 +379,7 @@ fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
 }
 
 /// Keeps a second server out of the data folder for as long as the file stays open.
-fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
+pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
     let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
     match file.try_lock() {

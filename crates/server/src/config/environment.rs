@@ -130,6 +130,8 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_TELEMETRY_SAMPLE_PERCENT", "telemetry.sample_percent", Form::Number),
     ("WHARF_LOG_FORMAT", "log.format", Form::Text),
     ("WHARF_LOG_ACCESS", "log.access", Form::Truth),
+    ("WHARF_SCRUB_KIB_PER_SECOND", "scrub.kib_per_second", Form::Number),
+    ("WHARF_SCRUB_INTERVAL_HOURS", "scrub.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),

@@ -36,7 +36,7 @@ pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, Telem
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, LifecycleConfig, MirrorConfig, OidcConfig, PullThroughCacheConfig,
-    TlsConfig,
+    ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
@@ -147,6 +147,9 @@ pub struct Config {
     /// The log.
     #[serde(default)]
     pub log: LogConfig,
+    /// The background scrub.
+    #[serde(default)]
+    pub scrub: ScrubConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -370,6 +373,9 @@ impl Config {
         if self.lifecycle.interval_hours == Some(0) {
             note(Err(ConfigError("lifecycle.interval_hours: at least 1 is needed".to_owned())));
         }
+        if self.scrub.interval_hours == Some(0) {
+            note(Err(ConfigError("scrub.interval_hours: at least 1 is needed".to_owned())));
+        }
         if self.database.pool_size == Some(0) {
             note(Err(ConfigError("database.pool_size: at least 1 is needed".to_owned())));
         }
@@ -419,6 +425,7 @@ impl Config {
         config.metrics = self.metrics.filled();
         config.telemetry = self.telemetry.filled();
         config.log.format.get_or_insert_default();
+        config.scrub = self.scrub.filled();
         config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);

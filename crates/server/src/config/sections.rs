@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Hidden;
+use crate::app::Limits;
+
+const KIB: u64 = 1024;
+const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// One of several accounts.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -48,6 +52,37 @@ pub struct DatabaseConfig {
 pub struct LifecycleConfig {
     /// Hours from one run of a policy to the next. Default: 24, as on AWS.
     pub interval_hours: Option<u32>,
+}
+
+/// The background scrub, which reads every object again and again to find damage.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScrubConfig {
+    /// KiB that it reads in a second, on one node of all; 0 for no scrub. Default: 8192.
+    pub kib_per_second: Option<u32>,
+    /// Hours from the beginning of one round to that of the next. Default: 720 (30 days).
+    pub interval_hours: Option<u32>,
+}
+
+impl ScrubConfig {
+    /// What it reads in a second; none if it does not run.
+    pub(crate) fn bytes_per_second(&self) -> Option<u64> {
+        let default = Limits::default().scrub_bytes_per_second;
+        self.kib_per_second.map_or(default, |given| Some(u64::from(given) * KIB)).filter(|rate| *rate > 0)
+    }
+
+    /// From the beginning of one round to that of the next.
+    pub(crate) fn interval_ms(&self) -> i64 {
+        self.interval_hours.map_or(Limits::default().scrub_interval_ms, |hours| i64::from(hours) * HOUR_MS)
+    }
+
+    /// With the defaults filled in.
+    pub(super) fn filled(&self) -> Self {
+        Self {
+            kib_per_second: Some((self.bytes_per_second().unwrap_or(0) / KIB) as u32),
+            interval_hours: Some((self.interval_ms() / HOUR_MS) as u32),
+        }
+    }
 }
 
 /// OpenID Connect. Which issuers an account trusts is said through IAM; here is how they are reached.

@@ -1,6 +1,7 @@
 //! Background work of one node: jobs that follow from changes, and what is done again and again: storing pull times and
 //! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
 
+pub mod check_storage;
 pub(crate) mod collect_garbage;
 pub mod follow_subject;
 pub mod job;
@@ -9,6 +10,7 @@ pub mod preview_lifecycle_policy;
 pub mod restore_image;
 pub mod run_lifecycle_policy;
 pub(crate) mod schedule_lifecycle;
+pub mod scrub_storage;
 pub mod worker;
 #[cfg(test)]
 mod worker_tests;
@@ -22,6 +24,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::app::App;
 use crate::events;
 use crate::http::listener::stopped;
+use crate::start::Work;
 use crate::{nodes, replication};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.
@@ -29,10 +32,14 @@ const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
-const GARBAGE_EVERY: Duration = Duration::from_secs(60);
+const GARBAGE_EVERY: Duration = Duration::from_secs(10);
+const SCRUB_EVERY: Duration = Duration::from_secs(60);
 
 /// Every kind of job.
 pub const JOBS: &[job::Entry] = &[
+    job::Entry::of::<collect_garbage::CollectGarbage>(),
+    job::Entry::of::<check_storage::CheckStorage>(),
+    job::Entry::of::<scrub_storage::ScrubStorage>(),
     job::Entry::of::<follow_subject::FollowSubject>(),
     job::Entry::of::<move_blob::MoveBlob>(),
     job::Entry::of::<restore_image::RestoreImage>(),
@@ -43,17 +50,19 @@ pub const JOBS: &[job::Entry] = &[
 ];
 
 /// Works until `stop` turns true.
-pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>) {
-    tokio::join!(worker::run(Arc::clone(&app), stop.clone()), run_rounds(app, stop));
+pub async fn run(app: Arc<App>, stop: watch::Receiver<bool>, work: Work) {
+    tokio::join!(worker::run(Arc::clone(&app), stop.clone(), work), run_rounds(app, stop, work));
 }
 
-async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
+    let is_all = work == Work::All;
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
     let mut identities = interval(nodes::LOOK_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
+    let mut scrub = interval(SCRUB_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -61,17 +70,21 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    scrub.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = pull_times.tick() => ("storing pull times", app.pull_times.flush(&app).await),
-            _ = last_uses.tick() => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
+            _ = pull_times.tick(), if is_all => ("storing pull times", app.pull_times.flush(&app).await),
+            _ = last_uses.tick(), if is_all => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
-            _ = pull_events.tick() => ("storing events of pulls", app.events.flush_pulls(&app).await),
-            _ = followed_events.tick() => ("forgetting events that were followed", events::forget_followed(&app).await),
-            _ = garbage.tick() => ("collecting garbage", collect_garbage::run(&app).await),
-            _ = lifecycle.tick() => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
+            _ = pull_events.tick(), if is_all => ("storing events of pulls", app.events.flush_pulls(&app).await),
+            _ = followed_events.tick(), if is_all => {
+                ("forgetting events that were followed", events::forget_followed(&app).await)
+            }
+            _ = garbage.tick(), if is_all => ("scheduling the garbage collection", collect_garbage::schedule(&app).await),
+            _ = scrub.tick(), if is_all => ("scheduling the scrub", scrub_storage::schedule(&app).await),
+            _ = lifecycle.tick(), if is_all => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };
         if let Err(error) = result {
             tracing::error!(%error, "{what} failed, and is tried again later: {error}");

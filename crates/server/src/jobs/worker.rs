@@ -12,9 +12,11 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::JOBS;
-use super::job::{Entry, JobError};
+use super::check_storage::CheckStorage;
+use super::job::{Entry, Job as _, JobError};
 use crate::app::App;
 use crate::http::listener::stopped;
+use crate::start::Work;
 use crate::telemetry::{Attribute, Span, SpanKind, TraceContext, now_ns};
 
 /// How often the worker looks for what is due, if nobody wakes it.
@@ -40,7 +42,7 @@ impl Wake {
 }
 
 /// Works until `stop` turns true, then puts back what it has not finished.
-pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
     let lease = uuid::Uuid::new_v4().to_string();
     if app.db.dialect() == Dialect::Sqlite {
         // The data folder has one server at a time: whatever is held was held by one that has ended.
@@ -50,7 +52,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut running = JoinSet::new();
-    let entries = entries(&app);
+    let mut entries = entries(&app);
+    entries.retain(|entry| work == Work::All || entry.kind == CheckStorage::KIND);
     // By task: the kind and the job.
     let mut under_way: HashMap<Id, (usize, TakenJob)> = HashMap::new();
     loop {
@@ -80,7 +83,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 }
             };
             for job in taken {
-                let task = running.spawn(work(Arc::clone(&app), Arc::clone(entry), job.clone()));
+                let task = running.spawn(work_on(Arc::clone(&app), Arc::clone(entry), job.clone()));
                 under_way.insert(task.id(), (kind, job));
             }
         }
@@ -115,7 +118,7 @@ async fn take(app: &App, entry: &Arc<Entry>, lease: &str, free: usize) -> Result
 }
 
 /// Works on one job for as long as it is ours, and notes how it ended.
-async fn work(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
+async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
     let trace = Some(TraceContext::new_root()).filter(|trace| app.telemetry.wants(trace));
     let began_ns = now_ns();
     let result = if job.attempts > entry.max_attempts.max(MOST_BEGINS) {
@@ -209,7 +212,7 @@ pub async fn work_off(app: &Arc<App>) {
         for entry in entries(app) {
             for job in take(app, &entry, "test", 100).await.expect("readable") {
                 count += 1;
-                work(Arc::clone(app), Arc::clone(&entry), job).await;
+                work_on(Arc::clone(app), Arc::clone(&entry), job).await;
             }
         }
         if count == 0 {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::error::StoreError;
+use store::tables::garbage_collections::{self, GarbageCollection};
 use store::tables::jobs::KindCounts;
 use store::tables::nodes::Node;
 use store::tables::store_sizes::{self, StoreSizes};
@@ -31,6 +32,8 @@ pub struct WorkState {
     pub upload_bytes: u64,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// The garbage collection, if there ever was one.
+    pub collection: Option<GarbageCollection>,
     /// When this was so.
     pub at_ms: i64,
 }
@@ -131,10 +134,11 @@ async fn look_at_work(app: &App) -> Result<WorkState, StoreError> {
     let looked = app.db.read(move |tx| {
         let jobs = jobs::count_by_kind(tx, now_ms)?;
         let (uploads, upload_bytes) = uploads::count_all(tx)?;
-        Ok::<_, StoreError>((jobs, uploads, upload_bytes))
+        let collection = garbage_collections::find(tx)?;
+        Ok::<_, StoreError>((jobs, uploads, upload_bytes, collection))
     });
-    let (jobs, uploads, upload_bytes) = looked.await?;
-    Ok(WorkState { jobs, uploads, upload_bytes, nodes, at_ms: now_ms })
+    let (jobs, uploads, upload_bytes, collection) = looked.await?;
+    Ok(WorkState { jobs, uploads, upload_bytes, nodes, collection, at_ms: now_ms })
 }
 
 async fn look_at_store(app: &App) -> Result<StoreState, StoreError> {

@@ -128,6 +128,15 @@ fn tell_work(out: &mut Exposition, app: &App, work: &WorkState) {
     out.single("wharf_uploads", Kind::Gauge, "Uploads that have begun and not ended.", work.uploads);
     let help = "Bytes that these uploads have received.";
     out.single("wharf_upload_bytes", Kind::Gauge, help, work.upload_bytes);
+    if let Some(collection) = &work.collection {
+        let name = "wharf_garbage_collected_objects_total";
+        out.single(name, Kind::Counter, "Objects that were collected.", collection.total_objects_removed);
+        let name = "wharf_garbage_collected_bytes_total";
+        out.single(name, Kind::Counter, "Bytes that these held.", collection.total_bytes_removed);
+        let age = (work.at_ms - collection.started_at_ms).max(0) as f64 / 1e3;
+        let name = "wharf_garbage_collection_age_seconds";
+        out.single(name, Kind::Gauge, "Time since the last collection began.", age);
+    }
     let alive = work.nodes.iter().filter(|node| app.is_alive(node, work.at_ms)).count();
     out.single("wharf_nodes", Kind::Gauge, "Nodes that are alive.", alive);
 }

@@ -137,14 +137,25 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         Stored::InUse(manifest) => return Ok(PulledImage { image, manifest }),
         Stored::Sealed(sealed) => sealed,
     };
-    let context = manifest_context(&query.registry, &query.repository, &image.digest);
-    let manifest = open_small(&app.service_key, MANIFEST_PURPOSE, &context, &sealed).map_err(|error| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("manifest {} of repository {} cannot be decrypted", image.digest, query.repository),
-        )
-        .with_source(error)
-    })?;
+    let manifest = open_manifest(app, &query.registry, &query.repository, &image.digest, &sealed)?;
     let manifest = app.shared_manifests.share(image.digest, manifest);
     Ok(PulledImage { image, manifest })
+}
+
+/// Decrypts a manifest as it is stored.
+pub fn open_manifest(
+    app: &App,
+    registry: &RegistryId,
+    repository: &RepositoryName,
+    digest: &Digest,
+    sealed: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    let context = manifest_context(registry, repository, digest);
+    open_small(&app.service_key, MANIFEST_PURPOSE, &context, sealed).map_err(|error| {
+        StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!("manifest {digest} of repository {repository} cannot be decrypted"),
+        )
+        .with_source(error)
+    })
 }

@@ -77,6 +77,7 @@ fn wharf_input() -> Value {
         "action": "ecr:PutImage",
         "resourceArn": "*",
         "jobId": 1,
+        "checkId": "11111111-1111-1111-1111-111111111111",
         "sourceAccountId": "123456789012",
         "registryId": "123456789012",
         "imageDigest": DIGEST,

@@ -61,7 +61,7 @@ async fn restore(test: &TestApp, tag: &str) -> Value {
 }
 
 async fn collect(test: &TestApp) {
-    collect_garbage::run(&test.app).await.expect("collects");
+    assert_eq!(collect_garbage::run(&test.app).await.expect("collects"), None);
 }
 
 async fn with_repository() -> TestApp {

@@ -42,6 +42,8 @@ pub enum WharfError {
     RepositoryChanged(RepositoryRef),
     /// What ECR refuses, too.
     Registry(RegistryError),
+    /// The server knows no such check of what is stored.
+    StorageCheckNotFound(String),
     /// The server has no such job to try again.
     JobNotFound(i64),
     /// What belongs to the whole server is for the principals of its first account, which this is.
@@ -131,6 +133,10 @@ impl IntoAwsError for WharfError {
             ),
             Self::Registry(RegistryError::Store(error)) => store_error(request_id, &error),
             Self::Registry(error) => registry_error(error, request_id),
+            Self::StorageCheckNotFound(id) => AwsError::new(
+                "StorageCheckNotFoundException",
+                format!("There is no check '{id}'; the last ten are kept"),
+            ),
             Self::JobNotFound(id) => AwsError::new(
                 "JobNotFoundException",
                 format!("No job {id} waits or was given up: it is being worked on, or is done"),

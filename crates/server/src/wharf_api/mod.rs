@@ -1,13 +1,16 @@
 //! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
-//! be deleted, runs of lifecycle policies, background jobs, events, how replications stand, and what one Wharf needs of
-//! another to replicate to it. One file per operation.
+//! be deleted, runs of lifecycle policies, background jobs, the garbage collection, checks of what is stored, events, how
+//! replications stand, and what one Wharf needs of another to replicate to it. One file per operation.
 
 mod arrival;
+mod collect_garbage;
 mod constraints;
 mod create_token;
 mod delete_deletion_protection;
+mod describe_garbage_collection;
 mod describe_lifecycle_policies;
 mod describe_server;
+mod describe_storage_check;
 mod dry_run;
 mod dry_run_lifecycle_policy;
 mod errors;
@@ -36,16 +39,20 @@ mod retry_replications;
 mod revoke_token;
 mod run_lifecycle_policy;
 mod shapes;
+mod start_storage_check;
 mod test_events;
 
 use crate::aws_api::operation::Entry;
 
 /// Every operation of Wharf's own.
 pub const OPERATIONS: &[Entry] = &[
+    Entry::of::<collect_garbage::CollectGarbage>(),
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
+    Entry::of::<describe_garbage_collection::DescribeGarbageCollection>(),
     Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
     Entry::of::<describe_server::DescribeServer>(),
+    Entry::of::<describe_storage_check::DescribeStorageCheck>(),
     Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
     Entry::of::<follow_events::FollowEvents>(),
@@ -67,6 +74,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<retry_job::RetryJob>(),
     Entry::of::<retry_replications::RetryReplications>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<start_storage_check::StartStorageCheck>(),
     Entry::of::<test_events::TestEvents>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

@@ -63,6 +63,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(14, "replication_tags", "0014_replication_tags.sql"),
     migration!(15, "followed_events", "0015_followed_events.sql"),
     migration!(16, "shared_stores", "0016_shared_stores.sql"),
+    migration!(17, "storage_care", "0017_storage_care.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -9,8 +9,11 @@ pub mod migrate;
 mod order;
 mod postgres;
 mod row;
+pub mod schema;
+pub mod snapshot;
 mod sqlite;
 mod transaction;
+pub mod transfer;
 mod value;
 
 use std::fmt;

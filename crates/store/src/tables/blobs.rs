@@ -98,7 +98,7 @@ pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i6
     if changed == 1 {
         let removed =
             RemovedObject { object: from.object, tier: from.tier, scope: from.scope.clone(), multipart: None };
-        removed_objects::insert(tx, &removed, now_ms)?;
+        removed_objects::insert_sized(tx, &removed, from.stored_bytes, now_ms)?;
     }
     Ok(changed == 1)
 }
@@ -126,7 +126,8 @@ pub fn replace_existing(
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
     let Some(old) = tx.query_opt(
-        "SELECT id, object_id, tier FROM blobs WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
+        "SELECT id, object_id, tier, COALESCE(stored_bytes, size_bytes) FROM blobs \
+         WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
         &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
     )?
     else {
@@ -144,7 +145,7 @@ pub fn replace_existing(
         scope: scope.clone(),
         multipart: None,
     };
-    removed_objects::insert(tx, &removed, now_ms)?;
+    removed_objects::insert_sized(tx, &removed, old.int(3)? as u64, now_ms)?;
     Ok(Some(id))
 }
 
@@ -206,7 +207,8 @@ pub fn release_all_of(tx: &mut dyn Tx, repository_id: i64) -> Result<(), StoreEr
 pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.query(
         "DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE reference_count = 0 ORDER BY id LIMIT $1) \
-         AND reference_count = 0 RETURNING object_id, tier, region, encryption_scope",
+         AND reference_count = 0 RETURNING object_id, tier, region, encryption_scope, \
+         COALESCE(stored_bytes, size_bytes)",
         &[count(limit)],
     )?;
     for row in &rows {
@@ -216,7 +218,7 @@ pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Resul
             scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
             multipart: None,
         };
-        removed_objects::insert(tx, &removed, now_ms)?;
+        removed_objects::insert_sized(tx, &removed, row.int(4)? as u64, now_ms)?;
     }
     Ok(rows.len())
 }

@@ -30,15 +30,30 @@ impl RemovedObject {
 
 /// Notes that an object's bytes can go. One that is noted stays as it was noted.
 pub fn insert(tx: &mut dyn Tx, removed: &RemovedObject, now_ms: i64) -> Result<(), StoreError> {
+    note(tx, removed, None, now_ms)
+}
+
+/// As [`insert`], of an object of which is known what it holds.
+pub fn insert_sized(
+    tx: &mut dyn Tx,
+    removed: &RemovedObject,
+    stored_bytes: u64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    note(tx, removed, Some(stored_bytes as i64), now_ms)
+}
+
+fn note(tx: &mut dyn Tx, removed: &RemovedObject, stored_bytes: Option<i64>, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO removed_objects (object_id, tier, region, encryption_scope, multipart_id, removed_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (object_id) DO NOTHING",
+        "INSERT INTO removed_objects (object_id, tier, region, encryption_scope, multipart_id, stored_bytes, \
+         removed_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (object_id) DO NOTHING",
         &[
             removed.object.to_string().into(),
             removed.tier.as_str().into(),
             removed.scope.region.as_str().into(),
             removed.scope.encryption.as_str().into(),
             removed.multipart.as_deref().into(),
+            stored_bytes.into(),
             now_ms.into(),
         ],
     )?;
@@ -94,27 +109,57 @@ pub fn give_up(tx: &mut dyn Tx, object: ObjectId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Up to `limit` objects that were noted at or before `until_ms`.
-pub fn list_due(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<RemovedObject>, StoreError> {
+/// An object that may go now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueObject {
+    /// The object.
+    pub removed: RemovedObject,
+    /// What it frees; 0 if that is not known.
+    pub stored_bytes: u64,
+    /// Since when it may go.
+    pub removed_at_ms: i64,
+}
+
+/// Up to `limit` objects that were noted at or before `until_ms`, from the first after the place `after` on: a time and
+/// an object's name, of which none comes first.
+pub fn list_due(
+    tx: &mut dyn Tx,
+    until_ms: i64,
+    after: (i64, &str),
+    limit: usize,
+) -> Result<Vec<DueObject>, StoreError> {
     tx.query(
-        "SELECT object_id, tier, region, encryption_scope, multipart_id FROM removed_objects \
-         WHERE removed_at_ms <= $1 ORDER BY removed_at_ms LIMIT $2",
-        &[until_ms.into(), count(limit)],
+        "SELECT object_id, tier, region, encryption_scope, multipart_id, stored_bytes, removed_at_ms \
+         FROM removed_objects WHERE removed_at_ms <= $1 AND (removed_at_ms, object_id) > ($2, $3) \
+         ORDER BY removed_at_ms, object_id LIMIT $4",
+        &[until_ms.into(), after.0.into(), after.1.into(), count(limit)],
     )?
     .iter()
     .map(|row| {
-        Ok(RemovedObject {
-            object: parse_column(row.text(0)?, "removed_objects.object_id")?,
-            tier: parse_column(row.text(1)?, "removed_objects.tier")?,
-            scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
-            multipart: row.opt_text(4)?.map(str::to_owned),
+        Ok(DueObject {
+            removed: RemovedObject {
+                object: parse_column(row.text(0)?, "removed_objects.object_id")?,
+                tier: parse_column(row.text(1)?, "removed_objects.tier")?,
+                scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
+                multipart: row.opt_text(4)?.map(str::to_owned),
+            },
+            stored_bytes: row.opt_int(5)?.unwrap_or_default() as u64,
+            removed_at_ms: row.int(6)?,
         })
     })
     .collect()
 }
 
-/// Forgets an object whose bytes are gone.
-pub fn delete(tx: &mut dyn Tx, object: ObjectId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM removed_objects WHERE object_id = $1", &[object.to_string().into()])?;
-    Ok(())
+/// How many objects were noted at or before `until_ms`, and what they free as far as that is known.
+pub fn measure(tx: &mut dyn Tx, until_ms: i64) -> Result<(u64, u64), StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM removed_objects WHERE removed_at_ms <= $1",
+        &[until_ms.into()],
+    )?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
+}
+
+/// Forgets an object whose bytes are gone; `false` if somebody else has.
+pub fn delete(tx: &mut dyn Tx, object: ObjectId) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM removed_objects WHERE object_id = $1", &[object.to_string().into()])? == 1)
 }

@@ -213,7 +213,7 @@ pub struct Collected {
 pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Collected, StoreError> {
     let due = tx.query(
         "SELECT repository_id, digest FROM repository_blobs \
-         WHERE unreferenced_since_ms IS NOT NULL AND unreferenced_since_ms <= $1 \
+         WHERE unreferenced_since_ms IS NOT NULL AND unreferenced_since_ms <= $1 AND image_count = 0 \
          ORDER BY unreferenced_since_ms LIMIT $2",
         &[until_ms.into(), count(limit)],
     )?;

@@ -187,14 +187,14 @@ fn scope_of(tx: &mut dyn Tx, repository_id: i64) -> Result<BlobScope, StoreError
 }
 
 /// Notes the objects of an upload, of which `row` begins with the object, the rest and the multipart upload.
-fn note(tx: &mut dyn Tx, row: &Row, scope: &BlobScope, now_ms: i64) -> Result<(), StoreError> {
+fn note(tx: &mut dyn Tx, row: &Row, scope: &BlobScope, received_bytes: i64, now_ms: i64) -> Result<(), StoreError> {
     let object = RemovedObject {
         object: parse_column(row.text(0)?, "uploads.object_id")?,
         tier: Tier::Standard,
         scope: scope.clone(),
         multipart: row.opt_text(2)?.map(str::to_owned),
     };
-    removed_objects::insert(tx, &object, now_ms)?;
+    removed_objects::insert_sized(tx, &object, received_bytes as u64, now_ms)?;
     if let Some(rest) = rest_of(row, 1)? {
         removed_objects::insert(tx, &RemovedObject::standard(rest, scope.clone()), now_ms)?;
     }
@@ -206,12 +206,12 @@ fn note(tx: &mut dyn Tx, row: &Row, scope: &BlobScope, now_ms: i64) -> Result<()
 pub fn abandon(tx: &mut dyn Tx, id: uuid::Uuid, epoch: Option<u64>, now_ms: i64) -> Result<bool, StoreError> {
     let removed = tx.query_opt(
         "DELETE FROM uploads WHERE id = $1 AND epoch = COALESCE($2, epoch) \
-         RETURNING object_id, rest_object_id, multipart_id, repository_id",
+         RETURNING object_id, rest_object_id, multipart_id, repository_id, received_bytes",
         &[id.to_string().into(), epoch.map(|epoch| epoch as i64).into()],
     )?;
     let Some(row) = removed else { return Ok(false) };
     let scope = scope_of(tx, row.int(3)?)?;
-    note(tx, &row, &scope, now_ms)?;
+    note(tx, &row, &scope, row.int(4)?, now_ms)?;
     Ok(true)
 }
 
@@ -231,11 +231,11 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
     let scope = scope_of(tx, repository_id)?;
     let rows = tx.query(
-        "DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id, rest_object_id, multipart_id",
+        "DELETE FROM uploads WHERE repository_id = $1 RETURNING object_id, rest_object_id, multipart_id, received_bytes",
         &[repository_id.into()],
     )?;
     for row in &rows {
-        note(tx, row, &scope, now_ms)?;
+        note(tx, row, &scope, row.int(3)?, now_ms)?;
     }
     Ok(())
 }
@@ -244,4 +244,13 @@ pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Resul
 pub fn count_all(tx: &mut dyn Tx) -> Result<(u64, u64), StoreError> {
     let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(received_bytes), 0) AS BIGINT) FROM uploads";
     tx.query_opt(sql, &[])?.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
+}
+
+/// How many uploads have not grown since `until_ms`, and the bytes that they hold.
+pub fn measure_stale(tx: &mut dyn Tx, until_ms: i64) -> Result<(u64, u64), StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(received_bytes), 0) AS BIGINT) FROM uploads WHERE updated_at_ms <= $1",
+        &[until_ms.into()],
+    )?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
 }

@@ -5,6 +5,7 @@
 
 mod list;
 mod object;
+mod raw;
 mod writer;
 
 use std::fs::DirBuilder;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub(super) use list::FileList;
 pub(super) use object::FileObject;
+pub(super) use raw::read_chunk;
 pub(super) use writer::FileWriter;
 
 use super::object_id::ObjectId;

@@ -8,6 +8,7 @@ mod failure;
 mod list;
 mod multipart;
 mod parts;
+mod raw;
 mod settings;
 mod stream;
 mod writer;
@@ -27,6 +28,7 @@ use object_store::{
 use tokio::sync::Semaphore;
 
 pub(super) use list::S3List;
+pub(super) use raw::{RawStream, next};
 pub use settings::S3Settings;
 pub(super) use stream::{S3Object, S3Stream};
 pub(super) use writer::S3Writer;

@@ -4,6 +4,7 @@ mod migrations;
 mod postgres;
 mod sqlite;
 mod transactions;
+mod transfer;
 mod values;
 
 use std::sync::{Mutex, mpsc};

@@ -9,6 +9,7 @@ use store::error::StoreError;
 use store::tables::blobs::{self, BlobScope};
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
+use store::tables::removed_objects::RemovedObject;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
 use store::tables::{image_tags, removed_objects, repository_blobs, uploads};
 
@@ -190,5 +191,12 @@ pub fn all_pages<T>(
 
 /// The objects that are noted for removal since `until_ms`, wherever they are.
 pub fn due_objects(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Vec<ObjectId>, StoreError> {
-    Ok(removed_objects::list_due(tx, until_ms, limit)?.into_iter().map(|removed| removed.object).collect())
+    let due = removed_objects::list_due(tx, until_ms, (i64::MIN, ""), limit)?;
+    Ok(due.into_iter().map(|due| due.removed.object).collect())
+}
+
+/// The first ten objects that were noted for removal at or before `until_ms`.
+pub fn due(tx: &mut dyn Tx, until_ms: i64) -> Result<Vec<RemovedObject>, StoreError> {
+    let due = removed_objects::list_due(tx, until_ms, (i64::MIN, ""), 10)?;
+    Ok(due.into_iter().map(|due| due.removed).collect())
 }

@@ -3,7 +3,7 @@
 use store::blob::{BlobScope, ObjectId, Tier};
 use store::tables::removed_objects::{self, RemovedObject};
 
-use super::fixtures::{due_objects, in_transaction};
+use super::fixtures::{due, due_objects, in_transaction};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -54,7 +54,7 @@ async fn a_note_says_where_the_object_is(backend: &Backend) {
         let (here, there) = (ObjectId::random(), ObjectId::random());
         removed_objects::insert(tx, &gone(here, Tier::Standard), 10)?;
         removed_objects::insert(tx, &gone(there, Tier::Archive), 20)?;
-        let found = removed_objects::list_due(tx, 20, 10)?;
+        let found = due(tx, 20)?;
         assert_eq!(found, [gone(here, Tier::Standard), gone(there, Tier::Archive)]);
         Ok(())
     })
@@ -71,7 +71,7 @@ async fn a_copy_is_used_in_time_or_goes(backend: &Backend) {
         assert!(removed_objects::take_into_use(tx, used, 999)?);
         assert!(!removed_objects::take_into_use(tx, used, 999)?, "it has no note any more");
         assert!(!removed_objects::take_into_use(tx, late, 1_000)?, "its bytes may be going");
-        assert_eq!(removed_objects::list_due(tx, 1_000, 10)?, [gone(late, Tier::Archive)]);
+        assert_eq!(due(tx, 1_000)?, [gone(late, Tier::Archive)]);
         Ok(())
     })
     .await;
@@ -100,7 +100,7 @@ async fn a_copys_multipart_upload_is_remembered(backend: &Backend) {
         assert!(removed_objects::note_multipart(tx, copy, "id", 999)?);
         assert!(!removed_objects::note_multipart(tx, copy, "other", 1_000)?, "its time has come");
         let noted = RemovedObject { multipart: Some("id".to_owned()), ..gone(copy, Tier::Archive) };
-        assert_eq!(removed_objects::list_due(tx, 1_000, 10)?, [noted]);
+        assert_eq!(due(tx, 1_000)?, [noted]);
         removed_objects::give_up(tx, copy)?;
         assert_eq!(due_objects(tx, 0, 10)?, [copy]);
         Ok(())

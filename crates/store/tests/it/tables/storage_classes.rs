@@ -12,7 +12,7 @@ use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
 use super::fixtures::{
-    add_blob, add_image, add_image_of, add_repository, delete_image, delete_repository, digest, due_objects,
+    add_blob, add_image, add_image_of, add_repository, delete_image, delete_repository, digest, due, due_objects,
     in_transaction, new_image, show_blob,
 };
 use crate::backend::{Backend, on_every_backend};
@@ -235,9 +235,9 @@ async fn a_blob_moves_to_its_copy(backend: &Backend) {
         let copy = move_blob(tx, &before, Tier::Archive)?;
         assert_eq!(blob(tx, &repository)?.stored, copy);
         assert_eq!(blobs::find(tx, before.id)?, Some((copy.clone(), digest(LAYER))));
-        assert_eq!(removed_objects::list_due(tx, 8_000, 10)?, [gone_from(&before)]);
+        assert_eq!(due(tx, 8_000)?, [gone_from(&before)]);
         move_blob(tx, &copy, Tier::Standard)?;
-        let removed = removed_objects::list_due(tx, 8_000, 10)?;
+        let removed = due(tx, 8_000)?;
         assert!(removed.contains(&gone_from(&copy)), "each goes from where it is: {removed:?}");
         Ok(())
     })
@@ -267,12 +267,12 @@ async fn an_upload_brings_a_blob_back(backend: &Backend) {
         let after = blob(tx, &repository)?.stored;
         assert_eq!((after.object, after.tier, after.encoding), (object, Tier::Standard, Encoding::Identity));
         assert_eq!(after.stored_bytes, after.size_bytes);
-        assert!(removed_objects::list_due(tx, i64::MAX, 10)?.contains(&gone_from(&archived)));
+        assert!(due(tx, i64::MAX)?.contains(&gone_from(&archived)));
         // Gone with its last reference, from where it is.
         let archived = move_blob(tx, &after, Tier::Archive)?;
         assert_eq!(repository_blobs::collect_unreferenced(tx, 20, 10)?.rows, 1);
         assert_eq!(blobs::collect_unreferenced(tx, 30, 10)?, 1);
-        assert!(removed_objects::list_due(tx, 30, 10)?.contains(&gone_from(&archived)));
+        assert!(due(tx, 30)?.contains(&gone_from(&archived)));
         assert!(!due_objects(tx, i64::MAX, 10)?.is_empty());
         Ok(())
     })

@@ -9,7 +9,7 @@ use store::tables::uploads::{self, Upload};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::fixtures::{add_repository, delete_repository, due_objects, in_transaction, open};
+use super::fixtures::{add_repository, delete_repository, due, due_objects, in_transaction, open};
 use crate::backend::{Backend, on_every_backend};
 
 on_every_backend!(
@@ -309,7 +309,7 @@ async fn what_an_upload_has_in_a_bucket_goes_with_it(backend: &Backend) {
         assert!(uploads::abandon(tx, begun[0].id, None, 20)?);
         assert!(uploads::abandon(tx, begun[1].id, Some(1), 20)?);
         uploads::abandon_all_of(tx, id, 20)?;
-        let found = removed_objects::list_due(tx, 20, 10)?;
+        let found = due(tx, 20)?;
         assert_eq!(found.len(), expected.len());
         for one in &expected {
             assert!(found.contains(one), "{one:?} is not in {found:?}");

@@ -1,0 +1,211 @@
+//! `wharf backup`, `wharf restore`, `wharf migrate` and `wharf dump`: they work on what is stored on this machine.
+
+use std::fmt::Write as _;
+use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use server::care::backup::{BackupSettings, backup};
+use server::care::migrate::{Migrated, Step, dump, migrate};
+use server::care::restore::restore;
+use server::config::Config;
+
+use crate::{CommonArgs, offline, shell};
+
+/// How often what is shown of progress changes.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Args)]
+pub struct BackupArgs {
+    /// Folder of the backup; one that is there is brought up to date.
+    folder: PathBuf,
+    /// Put the service key and the root's credentials into the backup, too. Whoever has it then can read everything.
+    #[arg(long)]
+    with_key: bool,
+    /// Copy objects even where they could be linked, so that the backup shares no block with the data folder.
+    #[arg(long)]
+    copy: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args)]
+pub struct RestoreArgs {
+    /// Folder of the backup.
+    folder: PathBuf,
+    /// Do not check what was restored.
+    #[arg(long)]
+    no_check: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args)]
+pub struct MigrateArgs {
+    /// Configuration of the server as it is now.
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// Configuration of the server as it is to be, with another data folder, database or store.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Copy objects only, while the server goes on: what is left to do when it is stopped takes less time then.
+    #[arg(long)]
+    prepare: bool,
+}
+
+#[derive(Args)]
+pub struct DumpArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// A line on standard error that changes, if that is a terminal.
+struct Line {
+    is_shown: bool,
+    last: Option<std::time::Instant>,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { is_shown: std::io::stderr().is_terminal(), last: None }
+    }
+
+    fn show(&mut self, text: &str) {
+        if self.is_shown && self.last.is_none_or(|last| last.elapsed() >= SHOW_EVERY) {
+            self.last = Some(std::time::Instant::now());
+            // A terminal that is gone is nothing to fail of.
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K{text}");
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.last.is_some() {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn names(missing: &[String]) -> String {
+    let shown: Vec<&str> = missing.iter().take(5).map(String::as_str).collect();
+    format!("{}{}", shown.join(", "), if missing.len() > 5 { ", …" } else { "" })
+}
+
+/// `wharf backup`.
+pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
+    let config = args.common.load()?;
+    let settings = BackupSettings { folder: args.folder, with_key: args.with_key, copies: args.copy };
+    let mut line = Line::new();
+    let done = runtime()?.block_on(backup(&config, &settings, &mut |objects| line.show(&format!("{objects} objects"))));
+    drop(line);
+    let summary = done?;
+    let mut text = format!(
+        "{} objects ({} kept, {} linked, {} copied, {} removed), {} bytes, in {}\n",
+        summary.objects,
+        summary.kept,
+        summary.linked,
+        summary.copied,
+        summary.removed,
+        summary.bytes,
+        settings.folder.display()
+    );
+    text.push_str(if summary.with_key {
+        "The service key is part of it: whoever has the backup can read everything\n"
+    } else {
+        "The service key is NOT part of it: keep service.key (or WHARF_SERVICE_KEY) elsewhere, as nothing can be read \
+         without it\n"
+    });
+    shell::print(&text)?;
+    if summary.missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "{} objects are missing in the data folder ({}): `wharf fsck` tells which images suffer",
+        summary.missing.len(),
+        names(&summary.missing)
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// `wharf restore`.
+pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
+    let common = CommonArgs { config: args.common.config.clone(), data_dir: args.common.data_dir.clone() };
+    let config = args.common.load()?;
+    let mut line = Line::new();
+    let done =
+        runtime()?.block_on(restore(&config, &args.folder, &mut |objects| line.show(&format!("{objects} objects"))));
+    drop(line);
+    let restored = done?;
+    shell::print(&format!("{} objects were restored into {}\n", restored.objects, restored.data_dir.display()))?;
+    if !restored.has_key {
+        bail!(
+            "the backup has no service key: put the key that the server had into {} (or give it with \
+             WHARF_SERVICE_KEY), then run `wharf fsck --offline` to check what was restored",
+            restored.data_dir.join("service.key").display()
+        );
+    }
+    if args.no_check { Ok(ExitCode::SUCCESS) } else { offline::check(offline::quick_check(common)) }
+}
+
+fn load(file: &std::path::Path) -> anyhow::Result<Config> {
+    // Each place is as its file says: a variable would set both.
+    let config = Config::load(Some(file), |_| None)?;
+    let problems = config.problems();
+    if !problems.is_empty() {
+        bail!("{}: {}", file.display(), problems.join("\n  "));
+    }
+    config.data_dir.as_ref().with_context(|| format!("{}: data_dir must be given", file.display()))?;
+    Ok(config)
+}
+
+/// `wharf migrate`.
+pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
+    let (from, to) = (load(&args.from)?, load(&args.to)?);
+    let mut line = Line::new();
+    let done = runtime()?.block_on(migrate(&from, &to, !args.prepare, &mut |step| {
+        line.show(&match step {
+            Step::Objects(count) => format!("{count} objects"),
+            Step::Table(table, rows) => format!("{table}: {rows} rows"),
+            Step::Comparing => "comparing".to_owned(),
+        });
+    }));
+    drop(line);
+    let Migrated { copied, bytes, kept, missing, tables } = done?;
+    let mut text = format!("{copied} objects copied ({bytes} bytes), {kept} were there\n");
+    match tables {
+        Some((tables, rows)) => writeln!(
+            text,
+            "{tables} tables with {rows} rows copied and compared: start the server with {}, and the old one no more",
+            args.to.display()
+        )?,
+        None => text.push_str("Stop the server and run this again without --prepare to copy the rest\n"),
+    }
+    shell::print(&text)?;
+    if missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "{} objects were missing already ({}): `wharf fsck` tells which images suffer",
+        missing.len(),
+        names(&missing)
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// `wharf dump`.
+pub fn run_dump(args: DumpArgs) -> anyhow::Result<ExitCode> {
+    let config = args.common.load()?;
+    let mut out = BufWriter::new(std::io::stdout());
+    runtime()?.block_on(dump(&config, &mut |line| writeln!(out, "{line}").map_err(server::care::write_failed)))?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,12 @@
+//! What is done with stored data as a whole by commands on the machine that has it: backup and restore of the embedded
+//! default, and moving everything to another database and store. Nothing here answers requests.
+
+pub mod backup;
+pub mod migrate;
+pub mod restore;
+mod storage;
+
+/// The error for output that cannot be written.
+pub fn write_failed(error: std::io::Error) -> store::error::StoreError {
+    store::error::StoreError::io("cannot write the output", error)
+}

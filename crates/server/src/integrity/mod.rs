@@ -1,0 +1,9 @@
+//! Whether what is stored is whole: rows against rows, rows against objects in both directions, and objects against the
+//! digests that name them. What is found is told with what to do about it; only what is safe is repaired, if asked.
+
+pub mod check;
+pub mod contents;
+pub mod finding;
+mod heal;
+mod objects;
+mod rows;

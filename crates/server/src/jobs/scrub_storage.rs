@@ -1,0 +1,117 @@
+//! The background scrub: reads every object in turn, slowly, so that damage is known while whole copies can still be had.
+//! It remembers where it is, and a round that was cut off goes on at the next blob.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use store::error::StoreError;
+use store::tables::storage_scrubs::{self, Scrub};
+use store::tables::{blobs, damaged_objects, integrity};
+
+use super::job::{Attempt, Job, JobError, enqueue};
+use crate::app::App;
+use crate::integrity::contents::{Depth, Throttle, examine};
+
+/// Blobs that one look gives.
+const BLOBS: usize = 100;
+
+/// The job, of the whole server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ScrubStorage {}
+
+impl Job for ScrubStorage {
+    const KIND: &'static str = "scrub_storage";
+    const AT_ONCE: usize = 1;
+
+    fn key(&self) -> String {
+        "all".to_owned()
+    }
+
+    async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
+        let Some(rate) = app.limits.scrub_bytes_per_second else { return Ok(()) };
+        let known = app.db.read_point(storage_scrubs::find).await?;
+        let mut scrub = match known.filter(|scrub| scrub.finished_at_ms.is_none()) {
+            Some(scrub) => scrub,
+            None => Scrub {
+                started_at_ms: app.now_ms(),
+                finished_at_ms: None,
+                last_blob_id: 0,
+                objects_read: 0,
+                bytes_read: 0,
+            },
+        };
+        let mut throttle = Throttle::new(rate);
+        loop {
+            let after = scrub.last_blob_id;
+            let page = app.db.read(move |tx| integrity::blobs_after(tx, after, BLOBS)).await?;
+            if page.is_empty() {
+                break;
+            }
+            for id in page {
+                scrub_blob(&app, id, &mut throttle, &mut scrub).await?;
+            }
+        }
+        scrub.finished_at_ms = Some(app.now_ms());
+        let (objects, bytes) = (scrub.objects_read, scrub.bytes_read);
+        app.db
+            .write(move |tx| {
+                damaged_objects::forget_replaced(tx)?;
+                storage_scrubs::store(tx, &scrub)
+            })
+            .await?;
+        tracing::info!(objects, bytes, "the scrub has read all {objects} objects, {bytes} bytes");
+        Ok(())
+    }
+}
+
+async fn scrub_blob(app: &App, id: i64, throttle: &mut Throttle, scrub: &mut Scrub) -> Result<(), StoreError> {
+    let found = app.db.read_point(move |tx| blobs::find(tx, id)).await?;
+    let mut damaged = None;
+    if let Some((stored, digest)) = found {
+        damaged =
+            examine(app, &stored, &digest, Depth::Whole, Some(throttle)).await?.map(|damage| (stored.object, damage));
+        scrub.objects_read += 1;
+        scrub.bytes_read += stored.stored_bytes;
+        if let Some((object, damage)) = &damaged {
+            tracing::error!(
+                %object, %digest,
+                "the scrub found blob {digest} damaged ({}); `wharf fsck --repair` tries to heal it", damage.detail
+            );
+        }
+    }
+    scrub.last_blob_id = id;
+    let (progress, now_ms) = (*scrub, app.now_ms());
+    app.db
+        .write(move |tx| {
+            if let Some((object, damage)) = &damaged {
+                damaged_objects::insert(tx, *object, &damage.detail, now_ms)?;
+            }
+            storage_scrubs::store(tx, &progress)
+        })
+        .await
+}
+
+/// Has a round begin if the one before began long enough ago, or was cut off.
+pub async fn schedule(app: &App) -> Result<(), StoreError> {
+    if app.limits.scrub_bytes_per_second.is_none() {
+        return Ok(());
+    }
+    let now_ms = app.now_ms();
+    let known = app.db.read_point(storage_scrubs::find).await?;
+    let is_due = known.is_none_or(|scrub| {
+        scrub.finished_at_ms.is_none() || scrub.started_at_ms + app.limits.scrub_interval_ms <= now_ms
+    });
+    if is_due {
+        app.db.write(move |tx| enqueue_once(tx, now_ms)).await?;
+    }
+    Ok(())
+}
+
+/// A job that is at work is not to be done once more when it has ended.
+fn enqueue_once(tx: &mut dyn store::db::Tx, now_ms: i64) -> Result<(), StoreError> {
+    let known = store::tables::jobs::find(tx, ScrubStorage::KIND, "all")?;
+    if known.is_some_and(|job| !job.is_dead) {
+        return Ok(());
+    }
+    enqueue(tx, &ScrubStorage {}, now_ms, now_ms)
+}

@@ -1,0 +1,90 @@
+//! DescribeGarbageCollection: how far the garbage collection is, and what all of them have removed.
+
+use aws::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::tables::garbage_collections::{self, CollectionCounts};
+use store::tables::{collection_holds, jobs, removed_objects};
+
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::jobs::collect_garbage::CollectGarbage;
+use crate::jobs::job::Job as _;
+
+/// The operation.
+pub struct DescribeGarbageCollection;
+
+#[derive(Deserialize)]
+pub struct Input {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Whether one waits to begin or goes on.
+    is_running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Last>,
+    /// Objects that are noted for removal, and may have to wait for their grace period.
+    waiting_objects: u64,
+    waiting_bytes: u64,
+    total_objects_removed: u64,
+    total_bytes_removed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Last {
+    started_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    step: String,
+    counts: CollectionCounts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Operation for DescribeGarbageCollection {
+    const NAME: &'static str = "DescribeGarbageCollection";
+    const ACTION: &'static str = "wharf:DescribeGarbageCollection";
+    type Input = Input;
+    type Output = Output;
+    type Checked = ();
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, _: Input) -> Result<(), WharfError> {
+        WharfError::unless_operator(call)
+    }
+
+    fn needs(_: &Call<'_>, (): &()) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
+    }
+
+    async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
+        let now_ms = call.app().now_ms();
+        let found = call.app().db.read(move |tx| {
+            let last = garbage_collections::find(tx)?;
+            let job = jobs::find(tx, CollectGarbage::KIND, "all")?;
+            let waiting = removed_objects::measure(tx, i64::MAX)?;
+            Ok::<_, WharfError>((last, job, waiting, collection_holds::held_until(tx, now_ms)?))
+        });
+        let (last, job, waiting, held_until) = found.await?;
+        Ok(Output {
+            is_running: job.is_some_and(|job| !job.is_dead),
+            waiting_objects: waiting.0,
+            waiting_bytes: waiting.1,
+            total_objects_removed: last.as_ref().map_or(0, |last| last.total_objects_removed),
+            total_bytes_removed: last.as_ref().map_or(0, |last| last.total_bytes_removed),
+            held_until: held_until.map(Timestamp::from_ms),
+            last: last.map(|last| Last {
+                started_at: Timestamp::from_ms(last.started_at_ms),
+                finished_at: last.finished_at_ms.map(Timestamp::from_ms),
+                step: last.step,
+                counts: last.counts,
+                error: last.error,
+            }),
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! StartStorageCheck: has all that is stored checked, and what is safe repaired if asked.
+
+use serde::{Deserialize, Serialize};
+
+use super::errors::WharfError;
+use crate::auth::authorize::Need;
+use crate::aws_api::operation::{Call, Operation};
+use crate::integrity::check::Settings;
+use crate::jobs::check_storage;
+
+/// Ten years, beyond which nobody means what they say.
+const MAX_GRACE_HOURS: u32 = 87_600;
+
+/// The operation.
+pub struct StartStorageCheck;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    sample_percent: Option<f64>,
+    repair: Option<bool>,
+    orphan_grace_hours: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    check_id: String,
+}
+
+impl Operation for StartStorageCheck {
+    const NAME: &'static str = "StartStorageCheck";
+    const ACTION: &'static str = "wharf:StartStorageCheck";
+    type Input = Input;
+    type Output = Output;
+    type Checked = Settings;
+    type Error = WharfError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Settings, WharfError> {
+        WharfError::unless_operator(call)?;
+        let defaults = Settings::default();
+        let sample_percent = input.sample_percent.unwrap_or(defaults.sample_percent);
+        if !(0.0..=100.0).contains(&sample_percent) {
+            return Err(WharfError::validation("samplePercent", "must be 0 to 100"));
+        }
+        let orphan_grace_hours = input.orphan_grace_hours.unwrap_or(defaults.orphan_grace_hours);
+        if !(1..=MAX_GRACE_HOURS).contains(&orphan_grace_hours) {
+            return Err(WharfError::validation("orphanGraceHours", format!("must be 1 to {MAX_GRACE_HOURS}")));
+        }
+        Ok(Settings { sample_percent, repair: input.repair.unwrap_or_default(), orphan_grace_hours })
+    }
+
+    fn needs(_: &Call<'_>, _: &Settings) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION)]
+    }
+
+    async fn run(call: &Call<'_>, settings: Settings) -> Result<Output, WharfError> {
+        Ok(Output { check_id: check_storage::start(call.app(), &settings).await? })
+    }
+}
