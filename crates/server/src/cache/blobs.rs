@@ -217,6 +217,9 @@ impl BlobFetches {
         tokio::spawn(async move {
             let _slot = slots.acquire().await;
             let result = fetch(&app, &blob, &sender).await;
+            if result.is_ok() {
+                app.metrics.cache.layers.increment();
+            }
             // First out of the table: whoever comes now finds the blob stored, or begins anew.
             drop(entry);
             sender.send_replace(match result {
