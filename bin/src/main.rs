@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
-use server::config::{self, Config};
+use server::config::{self, Config, LogConfig, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -120,10 +120,11 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// What is logged. The PostgreSQL client tells its whole configuration at info, which only debugging needs.
-fn log_filter() -> anyhow::Result<EnvFilter> {
+fn log_filter(log: &LogConfig) -> anyhow::Result<EnvFilter> {
     let text = std::env::var("WHARF_LOG").unwrap_or_default();
     if text.is_empty() {
-        return Ok(EnvFilter::new("info,wharf::access=warn,postgres::config=warn"));
+        let access = if log.access { "info" } else { "warn" };
+        return Ok(EnvFilter::new(format!("info,wharf::access={access},postgres::config=warn")));
     }
     for part in text.split(',').map(str::trim) {
         let is_bare = !part.contains(['=', '[', ':']);
@@ -135,18 +136,30 @@ fn log_filter() -> anyhow::Result<EnvFilter> {
     }
     let is_verbose = ["debug", "trace", "postgres"].iter().any(|word| text.contains(word));
     let quiet = if is_verbose { "" } else { "postgres::config=warn," };
-    EnvFilter::builder().parse(format!("{quiet}{text}")).with_context(|| format!("WHARF_LOG '{text}' is no log filter"))
+    // Before what the variable says, which wins where it says something about it.
+    let access = if log.access { "wharf::access=info," } else { "" };
+    EnvFilter::builder()
+        .parse(format!("{quiet}{access}{text}"))
+        .with_context(|| format!("WHARF_LOG '{text}' is no log filter"))
+}
+
+/// Writes the log to standard error from now on.
+fn begin_log(log: &LogConfig) -> anyhow::Result<()> {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(log_filter(log)?)
+        // A log that nobody reads any more must not end the server.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
+    match log.format.unwrap_or_default() {
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    }
+    Ok(())
 }
 
 fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(log_filter()?)
-        // A log that nobody reads any more must not end the server.
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
     let config = args.load()?;
+    begin_log(&config.log)?;
     // Whatever the server or SQLite makes is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

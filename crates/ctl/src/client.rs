@@ -50,21 +50,8 @@ struct Answer {
 
 impl Client {
     pub(crate) fn new(settings: Settings, now_ms: fn() -> i64) -> Result<Self, Error> {
-        // A redirect could lead elsewhere with what the request holds.
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&settings.endpoint) {
-            builder = builder.no_proxy();
-        }
-        let certificates = read_certificates(&settings.trusted)?;
-        // A call without TLS needs no certificates of the system, which are perhaps not there.
-        if !certificates.is_empty() || settings.endpoint.scheme() == "http" {
-            builder = builder.tls_certs_only(certificates);
-        }
-        let http = builder.build().map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", chain(&error))))?;
+        let http = builder(&settings.endpoint, &settings.trusted, TIMEOUT)?;
+        let http = build(http)?;
         Ok(Self { http, settings, now_ms })
     }
 
@@ -231,6 +218,39 @@ impl Client {
     }
 }
 
+/// What requests to a server are sent with.
+fn builder(endpoint: &Url, trusted: &[PathBuf], timeout: Duration) -> Result<reqwest::ClientBuilder, Error> {
+    // A redirect could lead elsewhere with what the request holds.
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(endpoint) {
+        builder = builder.no_proxy();
+    }
+    let certificates = read_certificates(trusted)?;
+    // A call without TLS needs no certificates of the system, which are perhaps not there.
+    if !certificates.is_empty() || endpoint.scheme() == "http" {
+        builder = builder.tls_certs_only(certificates);
+    }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder.build().map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", chain(&error))))
+}
+
+/// A client that asks how a server is, and tells it nothing. On this machine it takes any certificate: that is made for
+/// the name by which others reach the server.
+pub(crate) fn for_health(endpoint: &Url, trusted: &[PathBuf], timeout: Duration) -> Result<reqwest::Client, Error> {
+    let mut builder = builder(endpoint, trusted, timeout)?;
+    if is_loopback(endpoint) {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    build(builder)
+}
+
 pub(crate) fn read_certificates(paths: &[PathBuf]) -> Result<Vec<reqwest::Certificate>, Error> {
     let mut certificates = Vec::new();
     for path in paths {
@@ -261,7 +281,7 @@ fn host_header(endpoint: &Url) -> String {
 }
 
 /// The innermost cause says what happened; those around it say only that a request was sent.
-fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

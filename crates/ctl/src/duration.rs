@@ -1,5 +1,6 @@
 //! Lengths of time as people write them: `90d`, `12h`, `1h30m`.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 /// A length of time of at least a second.
@@ -58,9 +59,34 @@ pub(crate) fn shortest(seconds: u64) -> String {
     format!("{seconds}s")
 }
 
+/// A length of time in its largest two units: `3d4h`, `5m10s`.
+pub(crate) fn age(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let largest = units.iter().position(|(length, _)| seconds >= *length).unwrap_or(units.len() - 1);
+    let mut rest = seconds;
+    let mut text = String::new();
+    for (length, unit) in units.iter().skip(largest).take(2) {
+        let count = rest / length;
+        rest %= length;
+        if count > 0 || text.is_empty() {
+            let _ = write!(text, "{count}{unit}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages() {
+        for (seconds, text) in
+            [(0, "0s"), (59, "59s"), (61, "1m1s"), (120, "2m"), (3_700, "1h1m"), (90_000, "1d1h"), (864_000, "10d")]
+        {
+            assert_eq!(age(seconds), text);
+        }
+    }
 
     #[test]
     fn read() {

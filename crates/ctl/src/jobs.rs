@@ -1,13 +1,12 @@
 //! `wharf jobs`.
 
-use std::fmt::Write as _;
-
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Session;
 use crate::date;
+use crate::duration::age;
 use crate::error::Error;
 
 /// Jobs that one request asks for.
@@ -89,22 +88,6 @@ impl Job {
     }
 }
 
-/// A length of time in its largest two units: `3d4h`, `5m10s`.
-fn age(seconds: i64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let largest = units.iter().position(|(length, _)| seconds >= *length).unwrap_or(units.len() - 1);
-    let mut rest = seconds;
-    let mut text = String::new();
-    for (length, unit) in units.iter().skip(largest).take(2) {
-        let count = rest / length;
-        rest %= length;
-        if count > 0 || text.is_empty() {
-            let _ = write!(text, "{count}{unit}");
-        }
-    }
-    text
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
@@ -158,20 +141,6 @@ impl Command {
                     (None, count) => format!("{count} jobs are tried now"),
                 })
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages() {
-        for (seconds, text) in
-            [(0, "0s"), (59, "59s"), (61, "1m1s"), (120, "2m"), (3_700, "1h1m"), (90_000, "1d1h"), (864_000, "10d")]
-        {
-            assert_eq!(age(seconds), text);
         }
     }
 }

@@ -15,12 +15,14 @@ mod events;
 mod fsck;
 mod gc;
 mod group;
+mod health;
 mod holder;
 mod image;
 mod import;
 mod jobs;
 mod key;
 mod lifecycle;
+mod nodes;
 mod options;
 mod output;
 mod policy;
@@ -31,6 +33,7 @@ mod repository;
 mod role;
 mod service_key;
 mod since;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -93,6 +96,12 @@ pub enum Command {
     ServiceKey(Noun<service_key::Command>),
     /// Events, which tell others what happens.
     Events(Noun<events::Command>),
+    /// The nodes that share the database.
+    Nodes(Verb<nodes::NodesArgs>),
+    /// How the server is: its nodes, what it stores and what it is at.
+    Status(Verb<status::StatusArgs>),
+    /// Whether the server on this machine, or the one that --endpoint names, can serve. The exit code is 0, or 1 if it cannot.
+    Health(Verb<health::HealthArgs>),
     /// Collect garbage now, and show what it frees.
     Gc(Verb<gc::GcArgs>),
     /// Check all that is stored, and repair what is safe. Exits with 1 if something is wrong.
@@ -155,6 +164,9 @@ impl Command {
             Self::Jobs(noun) => &noun.options,
             Self::ServiceKey(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
+            Self::Nodes(verb) => &verb.options,
+            Self::Status(verb) => &verb.options,
+            Self::Health(verb) => &verb.options,
             Self::Gc(verb) => &verb.options,
             Self::Fsck(verb) => &verb.options,
         }
@@ -168,6 +180,10 @@ impl Command {
         writer: &mut dyn Write,
         has_colours: bool,
     ) -> Result<Outcome, Error> {
+        // Without credentials, which who watches over a server need not have.
+        if let Self::Health(verb) = self {
+            return verb.arguments.run(&verb.options, surroundings, writer).await;
+        }
         let options = self.options();
         let mut output = Output::new(writer, options.output, has_colours);
         if let Self::Import(noun) = self {
@@ -197,6 +213,9 @@ impl Command {
             Self::Protect(verb) => verb.arguments.run(&mut session).await?,
             Self::Unprotect(verb) => verb.arguments.run(&mut session).await?,
             Self::Audit(noun) => noun.command.run(&mut session).await?,
+            Self::Nodes(verb) => verb.arguments.run(&mut session).await?,
+            Self::Status(verb) => verb.arguments.run(&mut session).await?,
+            Self::Health(_) => return Ok(Outcome::No),
         }
         Ok(Outcome::Done)
     }

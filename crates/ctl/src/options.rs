@@ -121,6 +121,17 @@ pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Res
     Ok(Settings { endpoint, region, credentials, trusted })
 }
 
+/// Where the server on this machine is, or the one that a flag names, and which certificates are trusted for it.
+pub(crate) fn resolve_endpoint(
+    options: &Options,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Url, Vec<PathBuf>), Error> {
+    let local = (surroundings.local)(options).unwrap_or_default();
+    let endpoint = options.endpoint.clone().or(local.endpoint).unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+    let certificate = local.certificate.filter(|_| options.endpoint.is_none());
+    Ok((parse_endpoint(&endpoint)?, options.ca_bundle.clone().into_iter().chain(certificate).collect()))
+}
+
 /// The access key of the environment. `variable` gives what is set to something.
 pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
     let half = |set: &str, missing: &str| {

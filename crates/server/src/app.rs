@@ -18,6 +18,7 @@ use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
+use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
 use crate::registry::pull_times::PullTimes;
@@ -27,6 +28,7 @@ use crate::registry::uploads::UploadLocks;
 use crate::replication::remote::Remotes;
 use crate::root_keys::RootKeys;
 use crate::sts::web_identity::Issuers;
+use crate::telemetry::Telemetry;
 
 /// Limits of one node. Units are in the names; all bound what a client can make the server hold.
 #[derive(Clone, Debug)]
@@ -129,6 +131,10 @@ pub struct App {
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
     pub replication: Remotes,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What a collector of traces is told.
+    pub telemetry: Telemetry,
 }
 
 impl App {

@@ -17,6 +17,7 @@ mod iam_api;
 mod integrity;
 mod jobs;
 mod kms;
+mod metrics;
 mod nodes;
 mod outbound;
 mod rates;
@@ -26,6 +27,7 @@ mod root_keys;
 mod secrets;
 pub mod start;
 mod sts;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod v2;

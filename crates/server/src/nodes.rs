@@ -5,6 +5,7 @@
 //! the nodes that were seen within [`SEEN_WITHIN`], and a node that has not looked for [`LOOKED_WITHIN`], because it was
 //! stopped or cut off, looks again before it decides anything.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,15 @@ struct Looked {
     reported_version: i64,
 }
 
+/// What others call a node that listens at `address`: where it listens everywhere, by the machine's name.
+pub fn shown_address(address: SocketAddr) -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if address.ip().is_unspecified() && !name.trim().is_empty() {
+        return format!("{}:{}", name.trim(), address.port());
+    }
+    address.to_string()
+}
+
 impl Membership {
     /// Of a server that listens at `address`.
     pub fn new(db: &Db, address: String, started_at_ms: i64) -> Self {
@@ -58,6 +68,11 @@ impl Membership {
         };
         let is_shared = db.dialect() == Dialect::Postgres;
         Self { node, is_shared, looked: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    /// The name that no other start of a server has.
+    pub fn node_id(&self) -> &str {
+        &self.node.id
     }
 
     fn has_looked(&self) -> bool {
@@ -124,6 +139,21 @@ impl App {
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
+    }
+
+    /// Every node that has said of itself that it is there and has not said that it ended, this one included.
+    pub async fn known_nodes(&self) -> Result<Vec<Node>, StoreError> {
+        if self.membership.is_shared {
+            return self.db.read(|tx| nodes::list(tx)).await;
+        }
+        let version = self.identities.current().version();
+        let this = self.membership.node.clone();
+        Ok(vec![Node { seen_at_ms: self.now_ms(), identity_version: version, ..this }])
+    }
+
+    /// Whether a node that said something so long ago still works.
+    pub fn is_alive(&self, node: &Node, now_ms: i64) -> bool {
+        now_ms - node.seen_at_ms <= SEEN_WITHIN.as_millis() as i64
     }
 
     /// Looks for changes if this node has not for too long, before it decides about a request.

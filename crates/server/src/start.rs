@@ -27,11 +27,13 @@ use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
-use crate::nodes::Membership;
+use crate::metrics::{self, Metrics};
+use crate::nodes::{self, Membership};
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
 use crate::sts::web_identity::Issuers;
+use crate::telemetry::{self, Telemetry};
 use crate::{audit, credentials, jobs, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -173,8 +175,18 @@ impl Server {
             .await
             .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let metrics_listener = match config.metrics.listen {
+            None => None,
+            // Checks of what is stored may run beside nobody, and are not watched.
+            Some(_) if work != Work::All => None,
+            Some(listen) => Some(
+                tokio::net::TcpListener::bind(listen)
+                    .await
+                    .map_err(|error| StartError::Other(format!("cannot listen at {listen} for metrics: {error}")))?,
+            ),
+        };
         let (blobs, archive) = config.open_stores(&data_dir).await?;
-        let membership = Membership::new(&db, address.to_string(), clock.now_ms());
+        let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let app = Arc::new(App {
             db,
             blobs,
@@ -202,6 +214,8 @@ impl Server {
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
+            metrics: Metrics::new(config.metrics.settings()?),
+            telemetry: Telemetry::new(config.telemetry.settings()?),
         });
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
@@ -212,13 +226,22 @@ impl Server {
         let working = tokio::spawn({
             let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
+            let spans = telemetry::run(Arc::clone(&app), stopped.clone());
+            let metrics = {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                async move {
+                    if let Some(listener) = metrics_listener {
+                        metrics::listener::serve(app, listener, stopped).await;
+                    }
+                }
+            };
             let time = async move {
                 if let Some(clock) = database_clock {
                     clock.follow(stopped).await;
                 }
             };
             async move {
-                tokio::join!(jobs, audit, time);
+                tokio::join!(jobs, audit, spans, metrics, time);
             }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
@@ -264,7 +287,7 @@ impl Server {
         self.stop.send_replace(true);
         let _ = self.listening.await;
         let _ = self.working.await;
-        if let Err(error) = self.app.pull_times.flush(&self.app.db).await {
+        if let Err(error) = self.app.pull_times.flush(&self.app).await {
             tracing::warn!(%error, "last pull times were not stored: {error}");
         }
         if let Err(error) = self.app.events.flush_pulls(&self.app).await {

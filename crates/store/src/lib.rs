@@ -3,4 +3,5 @@
 pub mod blob;
 pub mod db;
 pub mod error;
+pub mod measure;
 pub mod tables;

@@ -82,6 +82,16 @@ impl Need {
         Self { action: action.into(), resource: Resource::Any, keys: Vec::new() }
     }
 
+    /// The repository that it is about; none for all of a registry.
+    pub fn repository_name(&self) -> Option<&str> {
+        match &self.resource {
+            Resource::Repository { name, .. } if name != "*" => Some(name),
+            Resource::Repository { .. } | Resource::Secret(_) | Resource::Key(_) | Resource::Own(_) | Resource::Any => {
+                None
+            }
+        }
+    }
+
     /// The account that owns the resource, when `caller` asks for it.
     pub fn owner(&self, caller: &Caller) -> AccountId {
         match &self.resource {

@@ -10,6 +10,7 @@ use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
+use crate::metrics::Operation;
 use crate::{cloudtrail, ecr, kms, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -37,6 +38,13 @@ const SERVICES: &[Service] = &[
     Service { target: "Wharf_20261121", signing_name: "wharf", operations: wharf_api::OPERATIONS },
 ];
 
+/// Every operation, as metrics name it.
+pub fn operations() -> impl Iterator<Item = Operation> {
+    SERVICES.iter().flat_map(|service| {
+        service.operations.iter().map(|entry| Operation { service: service.signing_name, name: entry.name })
+    })
+}
+
 /// Answers one request.
 pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {
     match run(http, target, body).await {
@@ -54,6 +62,9 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
     let (service_target, name) = target.rsplit_once('.').unwrap_or_default();
     let service = SERVICES.iter().find(|service| service.target == service_target);
     let entry = service.and_then(|service| service.operations.iter().find(|entry| entry.name == name));
+    if let (Some(service), Some(entry)) = (service, entry) {
+        http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
+    }
 
     let mut parts = RequestParts {
         method: http.method.as_str(),
@@ -76,6 +87,7 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
         Ok(caller) => caller,
         Err(error) => return Err(refused(http, &error).await),
     };
+    http.notes.set_caller(&caller);
     let entry = entry.ok_or_else(unknown)?;
     (entry.run)(&Call { http, caller }, &body).await
 }

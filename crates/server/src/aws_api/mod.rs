@@ -10,8 +10,14 @@ use http::{HeaderName, StatusCode, header};
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
+use crate::metrics;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// Every operation of every service, as metrics name them.
+pub fn operations() -> impl Iterator<Item = metrics::Operation> {
+    json::operations().chain(query::operations())
+}
 
 /// Answers a request of the AWS JSON or Query protocol.
 pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {

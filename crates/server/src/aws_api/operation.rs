@@ -103,6 +103,9 @@ async fn perform<O: Operation>(call: &Call<'_>, body: &[u8], needs: &mut Vec<Nee
     })?;
     let checked = O::check(call, input).map_err(|error| error.into_aws_error(request_id))?;
     *needs = O::needs(call, &checked);
+    if let Some(name) = needs.iter().find_map(Need::repository_name) {
+        call.http.notes.set_repository(name);
+    }
     for need in needs.iter() {
         authorize::authorize(call.http, &call.caller, need).await.map_err(|refusal| match refusal {
             Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),

@@ -10,6 +10,7 @@ use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
+use crate::metrics::Operation;
 use crate::{audit, iam_api, sts};
 
 const MAX_FORM_BYTES: usize = 1024 * 1024;
@@ -48,6 +49,16 @@ const SERVICES: &[Service] = &[
         operations: iam_api::OPERATIONS,
     },
 ];
+
+/// Every operation, as metrics name it.
+pub fn operations() -> impl Iterator<Item = Operation> {
+    let unsigned = sts::UNSIGNED.iter().map(|open| Operation { service: "sts", name: open.name });
+    let signed = SERVICES.iter().flat_map(|service| {
+        let entries = service.operations.iter().flat_map(|part| part.iter());
+        entries.map(|entry| Operation { service: service.signing_name, name: entry.name })
+    });
+    unsigned.chain(signed)
+}
 
 /// Answers one request.
 pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
@@ -91,9 +102,14 @@ async fn run(
     let input = form.to_json().map_err(|error| AwsError::new("MalformedInput", error.to_string()))?;
     let input = input.to_string();
     if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
+        http.notes.set_operation(Operation { service: "sts", name: open.name });
         let output = (open.run)(http, input.as_bytes()).await?;
         audit::record_web_identity(http, open.name, input.as_bytes(), &output);
         return answer(http, service, action, &output);
+    }
+    let entry = service.operation(action);
+    if let Some(entry) = entry {
+        http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
     }
     let parts = RequestParts {
         method: http.method.as_str(),
@@ -106,7 +122,8 @@ async fn run(
         Ok(caller) => caller,
         Err(error) => return Err(refused(http, &error).await),
     };
-    let entry = service.operation(action).ok_or_else(unknown)?;
+    http.notes.set_caller(&caller);
+    let entry = entry.ok_or_else(unknown)?;
     let output = (entry.run)(&Call { http, caller }, input.as_bytes()).await?;
     answer(http, service, action, &output)
 }

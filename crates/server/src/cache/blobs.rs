@@ -217,6 +217,9 @@ impl BlobFetches {
         tokio::spawn(async move {
             let _slot = slots.acquire().await;
             let result = fetch(&app, &blob, &sender).await;
+            if result.is_ok() {
+                app.metrics.cache.layers.increment();
+            }
             // First out of the table: whoever comes now finds the blob stored, or begins anew.
             drop(entry);
             sender.send_replace(match result {
@@ -398,7 +401,10 @@ impl Reading {
             None => {
                 let Following { object, data_key, follower } = &self.blob.upload;
                 let unwrapped = encryption::unwrap_data_key(app, data_key, *object).await;
-                let key = unwrapped.map_err(RegistryError::into_store_error)?;
+                let key = unwrapped.map_err(|error| match error {
+                    RegistryError::Store(error) => error,
+                    other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
+                })?;
                 let reader = follower.open(&key, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }

@@ -50,8 +50,10 @@ impl Outages {
 
 /// What the cache would do for a pull.
 enum Plan {
-    /// Nothing.
+    /// Nothing: it does not look after the image, or need not ask whether it does.
     Serve,
+    /// Nothing: the image is there, and known to be current.
+    Hit,
     /// Ask whether the tag has moved.
     Check(PullThroughCacheRule, Tag, i64),
     /// Import.
@@ -75,7 +77,12 @@ pub async fn prepare(
     };
     match plan(app, &place, selector).await? {
         Plan::Serve => Ok(()),
+        Plan::Hit => {
+            app.metrics.cache.hits.increment();
+            Ok(())
+        }
         Plan::Check(rule, tag, repository_id) => {
+            app.metrics.cache.checks.increment();
             let upstream = rule.upstream_url.clone();
             let is_out = app.cache.outages.is_recent(&upstream, app.now_ms());
             if is_out || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
@@ -100,6 +107,7 @@ pub async fn prepare(
             if may_create && !may(http, caller, "ecr:CreateRepository", &place).await? {
                 return Ok(());
             }
+            app.metrics.cache.misses.increment();
             let wanted = Wanted { place, rule, reference, may_create };
             let node = std::sync::Arc::clone(app);
             let key = wanted.key();
@@ -139,7 +147,7 @@ async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<P
         }
         let fresh_since_ms = image_tags::fresh_since_ms(tx, repository.id, tag.as_str())?.unwrap_or(i64::MIN);
         if repository.is_immutable(tag) || now_ms < fresh_since_ms.saturating_add(check_ms) {
-            return Ok(Plan::Serve);
+            return Ok(Plan::Hit);
         }
         Ok::<_, StoreError>(Plan::Check(rule, tag.clone(), repository.id))
     });
@@ -166,7 +174,7 @@ async fn import_absent(app: &std::sync::Arc<App>, wanted: &Wanted) -> Result<(),
     let selector = Selector::from(wanted.reference.clone());
     match plan(app, &wanted.place, &selector).await? {
         Plan::Import { .. } => import::run(app, wanted).await,
-        Plan::Serve | Plan::Check(..) => Ok(()),
+        Plan::Serve | Plan::Hit | Plan::Check(..) => Ok(()),
     }
 }
 

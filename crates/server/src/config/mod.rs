@@ -4,6 +4,7 @@ mod audit;
 mod environment;
 mod events;
 mod limits;
+mod operations;
 mod replication;
 mod sections;
 mod storage;
@@ -32,6 +33,7 @@ pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
+pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
@@ -147,6 +149,15 @@ pub struct Config {
     /// Replication.
     #[serde(default)]
     pub replication: ReplicationConfig,
+    /// Prometheus metrics.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Traces for a collector.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+    /// The log.
+    #[serde(default)]
+    pub log: LogConfig,
     /// The background scrub.
     #[serde(default)]
     pub scrub: ScrubConfig,
@@ -385,6 +396,8 @@ impl Config {
         note(self.mirror_settings().map(drop));
         note(self.replication_extensions().map(drop));
         note(self.replication_remotes().map(drop));
+        note(self.metrics.settings().map(drop));
+        note(self.telemetry.settings().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -448,6 +461,9 @@ impl Config {
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
         config.audit = self.audit.filled();
+        config.metrics = self.metrics.filled();
+        config.telemetry = self.telemetry.filled();
+        config.log.format.get_or_insert_default();
         config.scrub = self.scrub.filled();
         config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {

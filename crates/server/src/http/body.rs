@@ -33,12 +33,19 @@ pub enum BodyError {
 pub struct RequestBody {
     incoming: Incoming,
     idle: Duration,
+    app: Arc<App>,
+    received_bytes: u64,
 }
 
 impl RequestBody {
-    /// A body that may stay silent for `idle` at a time.
-    pub fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self { incoming, idle }
+    /// A body of a request to this server.
+    pub fn new(incoming: Incoming, app: Arc<App>) -> Self {
+        Self { incoming, idle: app.limits.body_idle, app, received_bytes: 0 }
+    }
+
+    /// How much has come so far.
+    pub const fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// The length that the client announced, if it did.
@@ -56,6 +63,8 @@ impl RequestBody {
                 Some(Ok(frame)) => {
                     // Trailers carry nothing that Wharf uses.
                     if let Ok(data) = frame.into_data() {
+                        self.received_bytes += data.len() as u64;
+                        self.app.metrics.received_bytes.add(data.len() as u64);
                         return Ok(Some(data));
                     }
                 }

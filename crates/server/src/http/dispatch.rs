@@ -2,22 +2,31 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
+use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::record::{AnsweredRequest, Notes, RequestRecord};
 use super::request::RequestContext;
 use super::respond::{self, Answer};
 use super::route::{self, Route};
 use crate::app::App;
+use crate::metrics::{self, Operation};
 use crate::replication::layer_grant;
 use crate::{aws_api, v2, wharf_api};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Answers one request.
-pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<Incoming>) -> Answer {
+/// Answers one request; also gives what is to be told of it when the answer is sent, if anybody wants to know.
+pub async fn handle(
+    app: Arc<App>,
+    source_ip: IpAddr,
+    request: hyper::Request<Incoming>,
+) -> (Answer, Option<Box<AnsweredRequest>>) {
+    let began = Instant::now();
     let (head, incoming) = request.into_parts();
     let has_good_host = has_good_host(&head);
     // RFC 9112, 3.2.2: the authority of an absolute form wins over Host.
@@ -28,52 +37,81 @@ pub async fn handle(app: Arc<App>, source_ip: IpAddr, request: hyper::Request<In
         .or_else(|| head.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
         .unwrap_or("localhost")
         .to_owned();
+    let request_id = uuid::Uuid::new_v4();
+    let record = RequestRecord::begin(&app, &head.headers, request_id);
     let request = RequestContext {
-        request_id: uuid::Uuid::new_v4(),
+        request_id,
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or("").to_owned(),
         headers: head.headers,
         source_ip,
         authority,
+        notes: Notes::new(record.is_some()),
         app,
     };
-    let mut body = RequestBody::new(incoming, request.app.limits.body_idle);
-    let started_ms = request.app.now_ms();
-    let mut answer = match route::parse(&request) {
-        _ if !has_good_host => bad_host(),
-        Route::Aws | Route::V2(_) if !knows_identities(&request).await => {
+    let mut body = RequestBody::new(incoming, Arc::clone(&request.app));
+    let route = route::parse(&request);
+    let operation_of_route = Operation::of(&route, &request.method);
+    // Whatever is logged meanwhile says for which request.
+    let span = match &record {
+        Some(record) => tracing::info_span!("request", %request_id, trace_id = %record.trace().trace_id),
+        None => tracing::Span::none(),
+    };
+    let mut answer = async {
+        let mut answer = match route {
+            _ if !has_good_host => bad_host(),
+            route => answer(&request, route, &mut body).await,
+        };
+        // A client that waits for leave to send has sent nothing, and the answer is its leave not to.
+        if !request.headers.contains_key(header::EXPECT) {
+            body.drain().await;
+        }
+        if request.method == http::Method::HEAD {
+            strip_body(&mut answer);
+        }
+        answer
+    }
+    .instrument(span)
+    .await;
+    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    let operation = request.notes.operation().unwrap_or(operation_of_route);
+    let (status, answered_after) = (answer.status(), began.elapsed());
+    request.app.metrics.requests.record(operation, &request.method, status, answered_after);
+    let answered = record.map(|record| {
+        Box::new(AnsweredRequest {
+            record,
+            request_id,
+            operation,
+            path: loggable_path(&request.path).to_owned(),
+            method: request.method,
+            authority: request.authority,
+            source_ip,
+            notes: request.notes,
+            received_bytes: body.received_bytes(),
+            status,
+            answered_after,
+        })
+    });
+    (answer, answered)
+}
+
+async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
+    match route {
+        Route::Aws | Route::V2(_) if !knows_identities(request).await => {
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        Route::Ready => ready(&request).await,
-        Route::Aws => aws_api::handle(&request, &mut body).await,
-        Route::LayerDownload(sealed) => v2::layer_download::handle(&request, &sealed).await,
-        Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(&request, &sealed, &mut body).await,
-        Route::V2(route) => v2::handle(&request, route, &mut body).await,
-        Route::Unknown => not_found(&request),
-    };
-    // A client that waits for leave to send has sent nothing, and the answer is its leave not to.
-    if !request.headers.contains_key(header::EXPECT) {
-        body.drain().await;
+        Route::Ready => ready(request).await,
+        Route::Metrics => metrics::handle(&request.app, &request.method, &request.headers).await,
+        Route::Aws => aws_api::handle(request, body).await,
+        Route::LayerDownload(sealed) => v2::layer_download::handle(request, &sealed).await,
+        Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(request, &sealed, body).await,
+        Route::V2(route) => v2::handle(request, route, body).await,
+        Route::Unknown => not_found(request),
     }
-    if request.method == http::Method::HEAD {
-        strip_body(&mut answer);
-    }
-    if let Ok(id) = HeaderValue::from_str(&request.request_id.to_string()) {
-        answer.headers_mut().insert(REQUEST_ID, id);
-    }
-    tracing::info!(
-        target: "wharf::access",
-        request_id = %request.request_id,
-        method = %request.method,
-        host = %request.authority,
-        path = %loggable_path(&request.path),
-        status = answer.status().as_u16(),
-        elapsed_ms = request.app.now_ms() - started_ms,
-        "{} {} {}", request.method, loggable_path(&request.path), answer.status().as_u16()
-    );
-    answer
 }
 
 /// RFC 9112, 3.2: a request of HTTP/1.1 has one Host header, and none has two. Two parties that each pick another of

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::record::Metered;
 
 #[derive(Default)]
 struct State {
@@ -42,11 +45,19 @@ impl Drop for RequestInFlight {
 }
 
 /// A body whose request is in flight until it is sent.
-pub struct Counted<B> {
+pub struct Counted<B: Body> {
     /// The body itself.
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
+    /// Counts what is sent.
+    pub metered: Metered,
+}
+
+impl<B: Body> Drop for Counted<B> {
+    fn drop(&mut self) {
+        self.metered.end(self.body.is_end_stream());
+    }
 }
 
 impl<B: Body + Unpin> Body for Counted<B> {
@@ -54,7 +65,14 @@ impl<B: Body + Unpin> Body for Counted<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let counted = self.get_mut();
+        let frame = Pin::new(&mut counted.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            counted.metered.add(data.remaining() as u64);
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::dispatch;
 use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
+use super::record::Metered;
 use crate::app::App;
 
 /// Connections that one node holds at a time; more wait in the kernel's queue.
@@ -65,15 +66,18 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let (app, tls, builder, watcher) = (Arc::clone(&app), tls.clone(), Arc::clone(&builder), graceful.watcher());
         let mut stop = stop.clone();
+        let open = OpenConnection::begin(&app);
         tokio::spawn(async move {
-            let _slot = slot;
+            let (_slot, open) = (slot, open);
             let in_flight = InFlight::default();
             let counted = in_flight.clone();
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let (app, request_in_flight) = (Arc::clone(&app), counted.begin());
                 async move {
-                    let answer = dispatch::handle(app, peer.ip(), request).await;
-                    Ok::<_, Infallible>(answer.map(|body| Counted { body, _in_flight: request_in_flight }))
+                    let mut metered = Metered::begin(&app);
+                    let (answer, answered) = dispatch::handle(app, peer.ip(), request).await;
+                    metered.set_answered(answered);
+                    Ok::<_, Infallible>(answer.map(|body| Counted { body, _in_flight: request_in_flight, metered }))
                 }
             });
             let result = match tls {
@@ -83,7 +87,10 @@ pub async fn serve(
                     until_idle(served, in_flight, &mut stop).await
                 }
                 Some(tls) => {
-                    let Some(stream) = shake_hands(&tls, stream).await else { return };
+                    let Some(stream) = shake_hands(&tls, stream).await else {
+                        open.note_failed_handshake();
+                        return;
+                    };
                     let stream = Lingering::new(Flushing::new(stream, in_flight.clone()));
                     let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
                     until_idle(served, in_flight, &mut stop).await
@@ -97,6 +104,27 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {} s were cut off", deadline.as_secs());
+    }
+}
+
+/// A connection that is open until this is dropped.
+struct OpenConnection(Arc<App>);
+
+impl OpenConnection {
+    fn begin(app: &Arc<App>) -> Self {
+        app.metrics.connections.increment();
+        app.metrics.connections_open.rise();
+        Self(Arc::clone(app))
+    }
+
+    fn note_failed_handshake(&self) {
+        self.0.metrics.failed_handshakes.increment();
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.metrics.connections_open.fall();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 use store::tables::registry_id::RegistryId;
 
+use super::record::Notes;
 use crate::app::App;
 
 /// A request's head, and the server that it reached.
@@ -25,6 +26,8 @@ pub struct RequestContext {
     pub source_ip: std::net::IpAddr,
     /// `Host` header or HTTP/2 authority; `localhost` if the client sent none.
     pub authority: String,
+    /// What is noted down about it for logs and metrics.
+    pub notes: Notes,
 }
 
 impl RequestContext {

@@ -14,6 +14,8 @@ pub enum Route {
     Health,
     /// Readiness.
     Ready,
+    /// Metrics, where this listener has them.
+    Metrics,
     /// The AWS JSON or Query protocols.
     Aws,
     /// A presigned layer URL; holds the sealed grant.
@@ -49,6 +51,22 @@ pub enum V2Route {
     Invalid(InvalidPath),
 }
 
+impl V2Route {
+    /// The repository that it names, if its name can be one.
+    pub const fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Tags(name)
+            | Self::Manifest(name, _)
+            | Self::Blob(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Referrers(name, _)
+            | Self::Invalid(InvalidPath::UploadId(name)) => Some(name),
+            Self::Base | Self::Catalog | Self::Invalid(_) => None,
+        }
+    }
+}
+
 /// The part of a `/v2/` path that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InvalidPath {
@@ -69,6 +87,7 @@ pub fn parse(request: &RequestContext) -> Route {
     match request.path.as_str() {
         "/healthz" => return Route::Health,
         "/readyz" => return Route::Ready,
+        "/metrics" if request.app.metrics.is_on_main_listener() => return Route::Metrics,
         "/v2" | "/v2/" => return Route::V2(V2Route::Base),
         _ => {}
     }

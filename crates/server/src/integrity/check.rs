@@ -259,14 +259,17 @@ impl Checker {
 
     async fn report_damage(&mut self, stored: StoredBlob, digest: Digest, damage: Damage) -> Result<(), StoreError> {
         let (id, object, now_ms, problem) = (stored.id, stored.object, self.app.now_ms(), damage.detail.clone());
+        let is_damaged = !damage.kind.is_warning();
         let affected = self.app.db.write(move |tx| {
-            damaged_objects::insert(tx, object, &problem, now_ms)?;
+            if is_damaged {
+                damaged_objects::insert(tx, object, &problem, now_ms)?;
+            }
             integrity::places_of(tx, id, AFFECTED)
         });
         let mut finding = Finding::new(damage.kind, digest.to_string(), damage.detail);
         finding.object = Some(object.to_string());
         finding.affected = affected.await?;
-        if self.settings.repair {
+        if self.settings.repair && is_damaged {
             match heal(&self.app, &stored, &digest).await {
                 Ok(Some(how)) => {
                     self.app.db.write(damaged_objects::forget_replaced).await?;

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::finding::FindingKind;
 use crate::app::App;
-use crate::registry::{self, errors::RegistryError};
+use crate::registry;
+use crate::registry::errors::RegistryError;
 
 /// How much of an object is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +66,11 @@ pub async fn examine(
     throttle: Option<&mut Throttle>,
 ) -> Result<Option<Damage>, StoreError> {
     let reader = match registry::blobs::open(app, stored).await {
-        // What a key has that is disabled or gone cannot be told; it is no damage of what is stored.
-        Err(RegistryError::Kms { message, .. }) => {
-            tracing::warn!("layer {digest} cannot be examined: {message}");
-            return Ok(None);
+        Ok(reader) => Ok(reader),
+        Err(RegistryError::Store(error)) => Err(error),
+        Err(other) => {
+            return Ok(Some(Damage { kind: FindingKind::KeyUnusable, detail: other.to_string() }));
         }
-        opened => opened.map_err(RegistryError::into_store_error),
     };
     let actual = match reader {
         Ok(reader) => read(reader, stored, digest, depth, throttle).await,

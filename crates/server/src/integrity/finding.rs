@@ -20,6 +20,8 @@ pub enum FindingKind {
     SizeNotAsPushed,
     /// An image's manifest does not open, or is not what its digest says.
     DamagedManifest,
+    /// What is encrypted under a KMS key that cannot be used now was not looked at. A warning.
+    KeyUnusable,
     /// An object that nothing in the metadata names.
     OrphanObject,
     /// A file in the store that Wharf does not write.
@@ -51,7 +53,7 @@ const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a
 impl FindingKind {
     /// Whether this is no damage to what Wharf keeps.
     pub const fn is_warning(self) -> bool {
-        matches!(self, Self::SizeNotAsPushed | Self::ForeignFile)
+        matches!(self, Self::SizeNotAsPushed | Self::KeyUnusable | Self::ForeignFile)
     }
 
     /// What to do if it was not repaired.
@@ -64,6 +66,7 @@ impl FindingKind {
             Self::WrongSize => "`wharf fsck --repair` takes the size from the manifest",
             Self::SizeNotAsPushed => "nothing is lost; clients may refuse to pull it: build and push the image again",
             Self::DamagedManifest | Self::LayerNotShown | Self::LinkToOtherDigest => PUSH_AGAIN,
+            Self::KeyUnusable => "let the KMS key be used again, and check again",
             Self::OrphanObject => "`wharf fsck --repair` removes it",
             Self::ForeignFile => "nothing of Wharf's: remove it, if it is nobody else's",
             Self::DanglingRow => {

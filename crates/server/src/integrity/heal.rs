@@ -25,35 +25,32 @@ const MARGIN_MS: i64 = 60 * 60 * 1000;
 const REPOSITORIES: usize = 100;
 
 /// Puts a whole copy in the place of a damaged one; what was done, or none if there is nowhere to take one from.
-pub async fn heal(app: &Arc<App>, stored: &StoredBlob, digest: &Digest) -> Result<Option<String>, StoreError> {
+pub async fn heal(app: &Arc<App>, stored: &StoredBlob, digest: &Digest) -> Result<Option<String>, RegistryError> {
     let id = stored.id;
     for other in app.db.read(move |tx| integrity::other_copies(tx, id)).await? {
         let Some((other, _)) = app.db.read_point(move |tx| blobs::find(tx, other)).await? else { continue };
-        // One whose key cannot be used is no help now.
-        if registry::blobs::open(app, &other).await.is_err() {
-            continue;
-        }
         let is_whole = matches!(examine(app, &other, digest, Depth::Whole, None).await, Ok(None));
         if is_whole && copy_from(app, stored, &other, digest).await? {
             return Ok(Some("copied from where else the content is stored".to_owned()));
         }
     }
-    fetch_again(app, stored, digest).await
+    Ok(fetch_again(app, stored, digest).await?)
 }
 
 /// Copies the content of `other` into a new object, which the blob has its bytes in from then on.
-async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &Digest) -> Result<bool, StoreError> {
+async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &Digest) -> Result<bool, RegistryError> {
     let (state, key) = app.blobs.begin();
     let object = state.object;
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
     let noted = RemovedObject::standard(object, stored.scope.clone());
     app.db.write(move |tx| removed_objects::insert_copy(tx, &noted, blob_id, until_ms)).await?;
-    let source = registry::blobs::open(app, other).await.map_err(RegistryError::into_store_error)?;
+    let source = registry::blobs::open(app, other).await?;
     let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
     let store = app.blobs.of_scope(&stored.scope);
     let stored_bytes = store.copy(source, digest, state, key.clone(), Encoding::Identity, ledger).await?;
-    let encryption = encryption::of_scope(app, &stored.scope).await.map_err(RegistryError::into_store_error)?;
-    let data_key = encryption.wrap_data_key(app, &key, object).map_err(RegistryError::into_store_error)?;
+    // The key domain says how, not the stored key, which may be what is damaged.
+    let encryption = encryption::of_scope(app, &stored.scope).await?;
+    let data_key = encryption.wrap_data_key(app, &key, object)?;
     let from = stored.clone();
     let copy = StoredBlob {
         object,
@@ -64,7 +61,8 @@ async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &
         ..from.clone()
     };
     let now_ms = app.now_ms();
-    app.db
+    Ok(app
+        .db
         .write(move |tx| {
             // Somebody may have pushed it again meanwhile.
             let is_there = blobs::find(tx, from.id)?.is_some_and(|(found, _)| found.object == from.object);
@@ -73,7 +71,7 @@ async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &
             }
             blobs::move_to(tx, &from, &copy, now_ms)
         })
-        .await
+        .await?)
 }
 
 /// Lets a repository of the pull through cache fetch the blob anew, which replaces the copy for all.

@@ -180,20 +180,12 @@ impl Checker {
         };
         let opened = open_manifest(&self.app, &spec.registry, &spec.name, &image.digest, &sealed).await;
         let manifest = match opened {
-            Ok(manifest) => Ok(manifest),
-            // What a key has that is disabled or gone cannot be told; it is no damage of what is stored.
-            Err(RegistryError::Kms { message, .. }) => {
-                tracing::warn!("manifest {subject} cannot be examined: {message}");
-                return Ok(());
-            }
-            Err(error) => Err(error.into_store_error()),
-        };
-        let manifest = match manifest {
             Ok(manifest) => manifest,
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
                 return self.report(finding(FindingKind::DamagedManifest, error.to_string())).await;
             }
-            Err(error) => return Err(error),
+            Err(RegistryError::Store(error)) => return Err(error),
+            Err(other) => return self.report(finding(FindingKind::KeyUnusable, other.to_string())).await,
         };
         let actual = match image.digest.algorithm() {
             oci::Algorithm::Sha256 => Digest::sha256_of(&manifest),

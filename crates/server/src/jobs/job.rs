@@ -54,6 +54,17 @@ pub enum JobError {
     Store(StoreError),
 }
 
+impl JobError {
+    /// What went wrong; nothing if it was only too early.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Self::Failed(text) | Self::Hopeless(text) => Some(text.clone()),
+            Self::TooEarly { .. } => None,
+            Self::Store(error) => Some(error.to_string()),
+        }
+    }
+}
+
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)

@@ -86,7 +86,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     loop {
         let (what, result) = tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = pull_times.tick(), if is_all => ("storing pull times", app.pull_times.flush(&app.db).await),
+            _ = pull_times.tick(), if is_all => ("storing pull times", app.pull_times.flush(&app).await),
             _ = last_uses.tick(), if is_all => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
             _ = identities.tick() => ("following identities", app.follow_identities().await),
             _ = keys.tick() => ("following keys", app.refresh_keys().await),

@@ -49,7 +49,7 @@ impl PreviewLifecyclePolicy {
         let remove =
             move || app.db.write(move |tx| lifecycle_previews::delete_results(tx, repository_id, RESULTS_AT_ONCE));
         while remove().await? > 0 {}
-        app.pull_times.flush(&app.db).await?;
+        app.pull_times.flush(app).await?;
         let now_ms = app.now_ms();
         let decided = app.db.read(move |tx| {
             let preview = lifecycle_previews::find(tx, repository_id)?.filter(|preview| {

@@ -36,7 +36,7 @@ impl Job for RunLifecyclePolicy {
         let mut overtaken = 0;
         loop {
             // What was pulled a moment ago has been pulled.
-            app.pull_times.flush(&app.db).await?;
+            app.pull_times.flush(&app).await?;
             let has_begun = if overtaken < MAX_OVERTAKEN {
                 begin(&app, repository_id).await?
             } else {
@@ -117,7 +117,7 @@ struct Worked {
 
 async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Result<Worked, JobError> {
     loop {
-        app.pull_times.flush(&app.db).await?;
+        app.pull_times.flush(app).await?;
         let node = Arc::clone(app);
         let now_ms = app.now_ms();
         let done = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await;

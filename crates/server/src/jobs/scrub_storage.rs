@@ -68,8 +68,8 @@ async fn scrub_blob(app: &App, id: i64, throttle: &mut Throttle, scrub: &mut Scr
     let found = app.db.read_point(move |tx| blobs::find(tx, id)).await?;
     let mut damaged = None;
     if let Some((stored, digest)) = found {
-        damaged =
-            examine(app, &stored, &digest, Depth::Whole, Some(throttle)).await?.map(|damage| (stored.object, damage));
+        let found = examine(app, &stored, &digest, Depth::Whole, Some(throttle)).await?;
+        damaged = found.filter(|damage| !damage.kind.is_warning()).map(|damage| (stored.object, damage));
         scrub.objects_read += 1;
         scrub.bytes_read += stored.stored_bytes;
         if let Some((object, damage)) = &damaged {

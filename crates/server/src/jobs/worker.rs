@@ -17,6 +17,7 @@ use super::job::{Entry, Job as _, JobError};
 use crate::app::App;
 use crate::http::listener::stopped;
 use crate::start::Work;
+use crate::telemetry::{Attribute, Span, SpanKind, TraceContext, now_ns};
 
 /// How often the worker looks for what is due, if nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -118,6 +119,8 @@ async fn take(app: &App, entry: &Arc<Entry>, lease: &str, free: usize) -> Result
 
 /// Works on one job for as long as it is ours, and notes how it ended.
 async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
+    let trace = Some(TraceContext::new_root()).filter(|trace| app.telemetry.wants(trace));
+    let began_ns = now_ns();
     let result = if job.attempts > entry.max_attempts.max(MOST_BEGINS) {
         Err(JobError::Hopeless(format!("it was begun {} times and never came to an end", job.attempts - 1)))
     } else {
@@ -129,6 +132,20 @@ async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
             }
         }
     };
+    if let Some(trace) = trace {
+        app.telemetry.record(Span {
+            trace,
+            name: format!("job {}", job.kind),
+            kind: SpanKind::Internal,
+            began_ns,
+            ended_ns: now_ns(),
+            attributes: vec![
+                ("wharf.job.key", job.key.as_str().into()),
+                ("wharf.job.attempts", Attribute::Number(job.attempts)),
+            ],
+            error: result.as_ref().err().and_then(JobError::failure),
+        });
+    }
     end(&app, &entry, job, result).await;
 }
 
@@ -156,7 +173,10 @@ async fn hold(app: &App, job: &TakenJob) {
 async fn note_end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), JobError>) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let failure = match result {
-        Ok(()) => return app.db.write(move |tx| jobs::finish(tx, &job, now_ms)).await,
+        Ok(()) => {
+            app.metrics.jobs_done.increment();
+            return app.db.write(move |tx| jobs::finish(tx, &job, now_ms)).await;
+        }
         Err(JobError::TooEarly { until_ms }) => {
             return app.db.write(move |tx| jobs::put_back(tx, &job, until_ms, None)).await;
         }
@@ -167,12 +187,14 @@ async fn note_end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), Jo
     if job.attempts >= entry.max_attempts {
         return give_up(app, job, failure).await;
     }
+    app.metrics.jobs_failed.increment();
     let due_at_ms = now_ms + delay_ms(job.attempts);
     tracing::info!("job {} {} failed and is tried again: {failure}", job.kind, job.key);
     app.db.write(move |tx| jobs::put_back(tx, &job, due_at_ms, Some(&failure))).await
 }
 
 async fn give_up(app: &App, job: TakenJob, text: String) -> Result<(), StoreError> {
+    app.metrics.jobs_given_up.increment();
     tracing::warn!("job {} {} is given up: {text}", job.kind, job.key);
     let now_ms = app.now_ms();
     app.db.write(move |tx| jobs::give_up(tx, &job, now_ms, &text)).await

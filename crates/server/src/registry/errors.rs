@@ -1,7 +1,7 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
 use oci::{Digest, ManifestError, RepositoryName, Tag};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 
 use super::protection::Protected;
@@ -109,16 +109,6 @@ pub enum RegistryError {
     TooManyTagsOnImage(u64),
     /// Storage failed.
     Store(StoreError),
-}
-
-impl RegistryError {
-    /// For work that knows failures of storage alone: a KMS key that cannot be used is one that may pass.
-    pub fn into_store_error(self) -> StoreError {
-        match self {
-            Self::Store(error) => error,
-            other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
-        }
-    }
 }
 
 impl From<StoreError> for RegistryError {

@@ -96,6 +96,8 @@ impl TestApp {
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
+            metrics: crate::metrics::Metrics::new(crate::config::MetricsSettings::default()),
+            telemetry: crate::telemetry::Telemetry::default(),
         });
         app.join_nodes().await.expect("readable");
         Self { app, clock, folder }
@@ -187,6 +189,7 @@ impl TestApp {
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
             authority: "localhost".to_owned(),
+            notes: crate::http::record::Notes::default(),
         }
     }
 }

@@ -71,6 +71,7 @@ impl TestServer {
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             authority: "localhost".to_owned(),
+            notes: crate::http::record::Notes::default(),
         }
     }
 }

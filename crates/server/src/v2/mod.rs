@@ -52,6 +52,7 @@ struct V2Request<'a> {
 impl<'a> V2Request<'a> {
     /// A request of a known principal, of which nothing has been done yet.
     fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
+        http.notes.set_caller(&caller);
         Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
     }
 
@@ -113,6 +114,9 @@ fn path(name: &RepositoryName, rest: &str) -> String {
 
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
+    if let Some(name) = route.repository() {
+        http.notes.set_repository(name.as_str());
+    }
     let allowed = allowed_methods(&route);
     let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
     let mut answer = match mirror::enter(http, route, calls).await {

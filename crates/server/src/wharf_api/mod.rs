@@ -9,6 +9,7 @@ mod create_token;
 mod delete_deletion_protection;
 mod describe_garbage_collection;
 mod describe_lifecycle_policies;
+mod describe_server;
 mod describe_storage_check;
 mod dry_run;
 mod dry_run_lifecycle_policy;
@@ -19,6 +20,7 @@ mod get_restore_window;
 mod list_deleted_images;
 mod list_deletion_protections;
 mod list_jobs;
+mod list_nodes;
 mod list_replications;
 mod list_tokens;
 mod paging;
@@ -50,6 +52,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
     Entry::of::<describe_garbage_collection::DescribeGarbageCollection>(),
     Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
+    Entry::of::<describe_server::DescribeServer>(),
     Entry::of::<describe_storage_check::DescribeStorageCheck>(),
     Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
@@ -57,6 +60,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
     Entry::of::<list_deletion_protections::ListDeletionProtections>(),
+    Entry::of::<list_nodes::ListNodes>(),
     Entry::of::<list_replications::ListReplications>(),
     Entry::of::<list_tokens::ListTokens>(),
     Entry::of::<prepare_replication::PrepareReplication>(),
@@ -71,11 +75,11 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<retry_job::RetryJob>(),
     Entry::of::<retry_replications::RetryReplications>(),
     Entry::of::<revoke_token::RevokeToken>(),
+    Entry::of::<start_storage_check::StartStorageCheck>(),
     Entry::of::<root_keys::DescribeRootKeys>(),
     Entry::of::<root_keys::RetireRootKey>(),
     Entry::of::<root_keys::RewrapRootKeys>(),
     Entry::of::<root_keys::RotateRootKey>(),
-    Entry::of::<start_storage_check::StartStorageCheck>(),
     Entry::of::<test_events::TestEvents>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
 ];

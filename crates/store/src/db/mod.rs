@@ -4,6 +4,7 @@
 //! worker thread, except for [`Db::read_point`], which is meant to.
 
 mod dialect;
+mod measures;
 pub mod migrate;
 mod order;
 mod postgres;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dialect::Dialect;
+pub use measures::{AccessMeasures, DbMeasures};
 pub use row::Row;
 pub use transaction::{Tx, check_parameters};
 pub use value::Value;
@@ -71,6 +73,7 @@ pub fn check_postgres_url(url: &str) -> Result<(), StoreError> {
 #[derive(Clone)]
 pub struct Db {
     engine: Arc<Engine>,
+    measures: Arc<DbMeasures>,
 }
 
 enum Engine {
@@ -89,11 +92,14 @@ impl Db {
 
     /// As [`open`](Self::open), with another list of migrations. For tests of the mechanism.
     pub fn open_with_migrations(config: &DbConfig, migrations: &[Migration]) -> Result<Self, StoreError> {
+        let measures = Arc::new(DbMeasures::default());
         let engine = match config {
-            DbConfig::Sqlite { path } => Engine::Sqlite(SqliteDb::open(path, migrations)?),
-            DbConfig::Postgres { url, pool_size } => Engine::Postgres(PostgresDb::open(url, *pool_size, migrations)?),
+            DbConfig::Sqlite { path } => Engine::Sqlite(SqliteDb::open(path, migrations, &measures)?),
+            DbConfig::Postgres { url, pool_size } => {
+                Engine::Postgres(PostgresDb::open(url, *pool_size, migrations, &measures)?)
+            }
         };
-        Ok(Self { engine: Arc::new(engine) })
+        Ok(Self { engine: Arc::new(engine), measures })
     }
 
     /// Runs `f` in a transaction that takes effect wholly if it returns `Ok`, and not at all otherwise. When this
@@ -179,6 +185,11 @@ impl Db {
     pub async fn server_time_ms(&self) -> Result<Option<i64>, StoreError> {
         let Some(sql) = self.dialect().server_time_ms() else { return Ok(None) };
         self.read(move |tx| tx.query_opt(sql, &[])?.map(|row| row.int(0)).transpose()).await
+    }
+
+    /// What this process has asked of the database so far.
+    pub fn measures(&self) -> &DbMeasures {
+        &self.measures
     }
 
     /// Which database this is.

@@ -378,6 +378,15 @@ pub fn referrers(
     .collect()
 }
 
+/// The repository of an image: the account, the region and the name.
+pub fn place_of(tx: &mut dyn Tx, image_id: i64) -> Result<Option<(String, String, String)>, StoreError> {
+    let sql = "SELECT r.account_id, r.region, r.name FROM images i JOIN repositories r ON r.id = i.repository_id \
+               WHERE i.id = $1";
+    tx.query_opt(sql, &[image_id.into()])?
+        .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.text(2)?.to_owned())))
+        .transpose()
+}
+
 /// Moves the last pull time of an image forward.
 pub fn record_pull(tx: &mut dyn Tx, image_id: i64, pulled_at_ms: i64) -> Result<(), StoreError> {
     tx.execute(

@@ -249,6 +249,44 @@ fn status_from_row(row: &Row) -> Result<JobStatus, StoreError> {
     })
 }
 
+/// Jobs of one kind, by what they are at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KindCounts {
+    /// See [`NewJob::kind`].
+    pub kind: String,
+    /// Those that can be taken or will be.
+    pub waiting: u64,
+    /// Those that a node is at.
+    pub running: u64,
+    /// Those that were given up.
+    pub dead: u64,
+    /// Since when the longest due of those that wait could have been taken; none if none could yet.
+    pub oldest_due_at_ms: Option<i64>,
+}
+
+/// Counts the jobs of every kind that has any. Reads every row.
+pub fn count_by_kind(tx: &mut dyn Tx, now_ms: i64) -> Result<Vec<KindCounts>, StoreError> {
+    tx.query(
+        "SELECT kind, CAST(SUM(CASE WHEN is_dead = 0 AND lease IS NULL THEN 1 ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN is_dead = 0 AND lease IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN is_dead = 1 THEN 1 ELSE 0 END) AS BIGINT), \
+         MIN(CASE WHEN is_dead = 0 AND lease IS NULL AND due_at_ms <= $1 THEN due_at_ms END) \
+         FROM jobs GROUP BY kind ORDER BY kind",
+        &[now_ms.into()],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(KindCounts {
+            kind: row.text(0)?.to_owned(),
+            waiting: row.int(1)? as u64,
+            running: row.int(2)? as u64,
+            dead: row.int(3)? as u64,
+            oldest_due_at_ms: row.opt_int(4)?,
+        })
+    })
+    .collect()
+}
+
 /// Lets jobs that were given up begin anew: the one of that id, or all.
 pub fn revive(tx: &mut dyn Tx, id: Option<i64>, now_ms: i64) -> Result<u64, StoreError> {
     tx.execute(

@@ -52,6 +52,7 @@ pub mod secrets;
 pub mod storage_checks;
 pub mod storage_moves;
 pub mod storage_scrubs;
+pub mod store_sizes;
 pub mod uploads;
 pub mod upstream_blobs;
 

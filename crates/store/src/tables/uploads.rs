@@ -248,6 +248,12 @@ pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Resul
     Ok(())
 }
 
+/// How many uploads there are, of all repositories, and the bytes that they have received.
+pub fn count_all(tx: &mut dyn Tx) -> Result<(u64, u64), StoreError> {
+    let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(received_bytes), 0) AS BIGINT) FROM uploads";
+    tx.query_opt(sql, &[])?.map_or(Ok((0, 0)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64)))
+}
+
 /// How many uploads have not grown since `until_ms`, and the bytes that they hold.
 pub fn measure_stale(tx: &mut dyn Tx, until_ms: i64) -> Result<(u64, u64), StoreError> {
     let row = tx.query_opt(

@@ -8,10 +8,12 @@ mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::measures::{AccessMeasures, DbMeasures};
 use super::migrate::Migration;
 use super::order::Orders;
 use super::transaction::Job;
@@ -29,6 +31,16 @@ pub(super) enum Access {
     Write,
 }
 
+impl Access {
+    /// What is measured of such transactions.
+    fn measures(self, all: &DbMeasures) -> &AccessMeasures {
+        match self {
+            Self::Read => &all.reads,
+            Self::Write => &all.writes,
+        }
+    }
+}
+
 /// A job that has got its turn.
 struct Task {
     access: Access,
@@ -44,6 +56,7 @@ pub(super) struct PostgresDb {
     tasks: mpsc::Sender<Task>,
     turns: Arc<Semaphore>,
     pub(super) orders: Orders,
+    measures: Arc<DbMeasures>,
 }
 
 pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
@@ -51,7 +64,12 @@ pub(super) fn check_url(url: &str) -> Result<(), StoreError> {
 }
 
 impl PostgresDb {
-    pub(super) fn open(url: &str, pool_size: usize, migrations: &[Migration]) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        url: &str,
+        pool_size: usize,
+        migrations: &[Migration],
+        measures: &Arc<DbMeasures>,
+    ) -> Result<Self, StoreError> {
         if pool_size == 0 {
             return Err(StoreError::new(StoreErrorKind::Other, "the PostgreSQL pool needs at least one connection"));
         }
@@ -64,7 +82,7 @@ impl PostgresDb {
         let (tasks, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..pool_size {
-            let mut worker = Worker::new(Arc::clone(&config));
+            let mut worker = Worker::new(Arc::clone(&config), Arc::clone(measures));
             let queue = Arc::clone(&queue);
             thread::Builder::new()
                 .name(format!("db-{number}"))
@@ -73,15 +91,18 @@ impl PostgresDb {
                     StoreError::new(StoreErrorKind::Other, "start a database thread").with_source(error)
                 })?;
         }
-        Ok(Self { tasks, turns: Arc::new(Semaphore::new(pool_size)), orders: Orders::default() })
+        let turns = Arc::new(Semaphore::new(pool_size));
+        Ok(Self { tasks, turns, orders: Orders::default(), measures: Arc::clone(measures) })
     }
 
     /// Hands a job to a thread when one comes free; the job answers for itself.
     pub(super) async fn submit(&self, access: Access, order: Option<i64>, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let began = Instant::now();
         let turn = timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(no_turn());
         };
+        access.measures(&self.measures).waited_since(began);
         self.tasks.send(Task { access, order, job, _turn: turn }).map_err(|_| no_answer())
     }
 }

@@ -10,6 +10,7 @@ use postgres::Config;
 use super::Access;
 use super::connection::{Connection, PostgresTx};
 use super::failure::{Failure, Remedy};
+use crate::db::measures::DbMeasures;
 use crate::db::transaction::{Job, failure_ignored};
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -30,6 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Worker {
     config: Arc<Config>,
     connection: Option<Connection>,
+    measures: Arc<DbMeasures>,
 }
 
 /// The advisory locks that a transaction is to hold before it begins, and does not hold yet. One that is lost with its
@@ -45,8 +47,8 @@ impl Locks {
 }
 
 impl Worker {
-    pub(super) fn new(config: Arc<Config>) -> Self {
-        Self { config, connection: None }
+    pub(super) fn new(config: Arc<Config>, measures: Arc<DbMeasures>) -> Self {
+        Self { config, connection: None, measures }
     }
 
     /// Runs a job until its result stands. The job is left unanswered.
@@ -57,6 +59,11 @@ impl Worker {
         for attempt in 1..=ATTEMPTS {
             if attempt == FREE_ATTEMPTS + 1 {
                 locks.missing.push(TURN_LOCK);
+            }
+            let measures = access.measures(&self.measures);
+            measures.attempts.increment();
+            if attempt > 1 {
+                measures.retries.increment();
             }
             match self.attempt(access, &mut locks, job) {
                 Remedy::RunAgain if attempt < ATTEMPTS => thread::sleep(pause_after(attempt)),

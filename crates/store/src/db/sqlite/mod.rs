@@ -7,6 +7,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::measures::DbMeasures;
 use super::migrate::{Migration, apply_next};
 use super::transaction::{Job, Tx};
 use crate::error::StoreError;
@@ -22,7 +23,7 @@ pub(super) struct SqliteDb {
 }
 
 impl SqliteDb {
-    pub(super) fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, migrations: &[Migration], measures: &Arc<DbMeasures>) -> Result<Self, StoreError> {
         let connection = connection::open_writer(path)?;
         loop {
             connection::run(&connection, "BEGIN IMMEDIATE")?;
@@ -32,7 +33,8 @@ impl SqliteDb {
                 break;
             }
         }
-        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection)? })
+        let readers = Arc::new(Readers::new(path, Arc::clone(measures)));
+        Ok(Self { readers, writer: Writer::start(connection, Arc::clone(measures))? })
     }
 
     /// Queues a write; the job answers for itself.

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connection::{self, SqliteTx};
+use crate::db::measures::DbMeasures;
 use crate::db::transaction::{Tx, failure_ignored, run_caught};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
 use crate::error::StoreError;
@@ -20,11 +22,13 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
+    measures: Arc<DbMeasures>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::default(), turns: Arc::new(Semaphore::new(BLOCKING_READS)) }
+    pub(super) fn new(path: &Path, measures: Arc<DbMeasures>) -> Self {
+        let turns = Arc::new(Semaphore::new(BLOCKING_READS));
+        Self { path: path.to_owned(), idle: Mutex::default(), turns, measures }
     }
 
     /// Runs `f` in a snapshot on a thread that may block, when one of the turns comes free.
@@ -34,10 +38,12 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let began = Instant::now();
         let turn = timeout(QUEUE_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(no_turn().into());
         };
+        self.measures.reads.waited_since(began);
         let readers = Arc::clone(self);
         let task = tokio::task::spawn_blocking(move || {
             // Moved in: a caller that goes away does not end the read, so it must not free the turn either.
@@ -53,6 +59,7 @@ impl Readers {
         F: Fn(&mut dyn Tx) -> Result<T, E>,
         E: From<StoreError>,
     {
+        self.measures.reads.attempts.increment();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,

@@ -1,12 +1,15 @@
 //! The one thread that writes, and group commit: transactions that are queued together share one sync of the disk.
 
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::connection::{self, SqliteTx};
+use crate::db::measures::DbMeasures;
 use crate::db::transaction::{Job, failure_ignored};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
 use crate::error::{StoreError, StoreErrorKind};
@@ -17,19 +20,22 @@ const BATCH: usize = 256;
 /// Transactions that may wait; callers beyond them wait for room.
 const QUEUE: usize = 4 * BATCH;
 
+/// A job, and since when it waits.
+type Waiting = (Instant, Box<dyn Job>);
+
 /// The queue to the writer thread. Dropping it waits until the thread has finished what is queued.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    queue: Option<mpsc::Sender<Waiting>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread, which owns `connection` from then on.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, measures: Arc<DbMeasures>) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || write_batches(&connection, jobs))
+            .spawn(move || write_batches(&connection, jobs, &measures))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
             })?;
@@ -40,7 +46,7 @@ impl Writer {
         let Some(queue) = &self.queue else {
             return Err(no_answer());
         };
-        queue.send_timeout(job, QUEUE_WAIT).await.map_err(|error| match error {
+        queue.send_timeout((Instant::now(), job), QUEUE_WAIT).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => no_turn(),
             SendTimeoutError::Closed(_) => no_answer(),
         })
@@ -61,11 +67,19 @@ impl Drop for Writer {
     }
 }
 
-fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, measures: &DbMeasures) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
+        let mut batch = Vec::with_capacity(waiting.len());
+        for (since, job) in waiting.drain(..) {
+            measures.writes.waited_since(since);
+            batch.push(job);
+        }
+        measures.group_sizes.record(batch.len() as u64);
         while !batch.is_empty() {
-            batch = commit_together(connection, std::mem::take(&mut batch));
+            measures.writes.attempts.add(batch.len() as u64);
+            batch = commit_together(connection, batch);
+            measures.writes.retries.add(batch.len() as u64);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::jobs::{self, JobStatus, NewJob, TakenJob};
+use store::tables::jobs::{self, JobStatus, KindCounts, NewJob, TakenJob};
 
 use super::fixtures::in_transaction;
 use crate::backend::{Backend, on_every_backend};
@@ -17,6 +17,7 @@ on_every_backend!(
     nodes_share_a_queue,
     people_see_what_was_given_up_and_hasten_what_waits,
     stale_jobs_of_a_kind_are_forgotten,
+    jobs_are_counted_by_kind_and_state,
 );
 
 fn note(tx: &mut dyn Tx, key: &str, payload: &str, due_at_ms: i64) -> Result<(), StoreError> {
@@ -217,6 +218,24 @@ async fn stale_jobs_of_a_kind_are_forgotten(backend: &Backend) {
         assert_eq!(jobs::forget_stale(tx, "event to ", 50, 10)?, 1);
         let left: Vec<String> = jobs::list(tx, 0, 10)?.into_iter().map(|job| job.kind).collect();
         assert_eq!(left, ["event to b", "copy"]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn jobs_are_counted_by_kind_and_state(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        assert_eq!(jobs::count_by_kind(tx, 100)?, []);
+        for (key, due_at_ms) in [("a", 10), ("b", 20), ("c", 30), ("d", 500)] {
+            note(tx, key, "{}", due_at_ms)?;
+        }
+        jobs::enqueue(tx, &NewJob { kind: "another", key: "a", payload: "{}", due_at_ms: 200 }, 1)?;
+        let taken = jobs::take_due(tx, "copy", "n1", 40, 140, 2)?;
+        jobs::give_up(tx, &taken[0], 50, "no use")?;
+        let counts = jobs::count_by_kind(tx, 100)?;
+        let another = KindCounts { kind: "another".to_owned(), waiting: 1, ..KindCounts::default() };
+        let copy = KindCounts { kind: "copy".to_owned(), waiting: 2, running: 1, dead: 1, oldest_due_at_ms: Some(30) };
+        assert_eq!(counts, [another, copy]);
         Ok(())
     })
     .await;

@@ -21,5 +21,6 @@ mod repositories;
 mod repository_blobs;
 mod resource_tags;
 mod storage_classes;
+mod store_sizes;
 mod uploads;
 mod upstream_blobs;

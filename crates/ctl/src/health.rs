@@ -1,0 +1,46 @@
+//! `wharf health`: whether a server answers, for those who watch over it, such as a container's health check. It needs no
+//! credentials.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::options::{Options, Surroundings, resolve_endpoint};
+use crate::{Outcome, client};
+
+#[derive(Args, Debug)]
+pub struct HealthArgs {
+    /// Whether the process answers at all, also if its database is away.
+    #[arg(long)]
+    live: bool,
+    /// Seconds to wait for the answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+impl HealthArgs {
+    /// Says what the server answers; no if it cannot serve now.
+    pub(crate) async fn run(
+        self,
+        options: &Options,
+        surroundings: &Surroundings<'_>,
+        writer: &mut dyn std::io::Write,
+    ) -> Result<Outcome, Error> {
+        let (endpoint, trusted) = resolve_endpoint(options, surroundings)?;
+        let url = endpoint
+            .join(if self.live { "/healthz" } else { "/readyz" })
+            .map_err(|error| Error::Usage(format!("endpoint: {error}")))?;
+        let http = client::for_health(&endpoint, &trusted, Duration::from_secs(self.timeout))?;
+        let told = match http.get(url).send().await {
+            Ok(answer) if answer.status().is_success() => {
+                writeln!(writer, "{}", if self.live { "alive" } else { "ready" })?;
+                return Ok(Outcome::Done);
+            }
+            Ok(answer) => format!("it answered {}", answer.status().as_u16()),
+            Err(error) => client::chain(&error),
+        };
+        writeln!(writer, "not {}: {told}", if self.live { "alive" } else { "ready" })?;
+        Ok(Outcome::No)
+    }
+}

@@ -1,0 +1,251 @@
+//! Requests by operation, method and status, with how long each took to be answered.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use store::measure::Histogram;
+
+use super::exposition::{Exposition, Kind, seconds};
+use crate::http::route::Route;
+use crate::{aws_api, http::route::V2Route};
+
+/// Microseconds: a pull of a manifest takes some hundred, an upload of a large layer minutes.
+const LATENCY_BOUNDS: &[u64] = &[
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000, 60_000_000,
+];
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+/// What any other method is called.
+const OTHER_METHOD: &str = "other";
+/// Every status that Wharf answers with.
+const STATUSES: [u16; 25] = [
+    200, 201, 202, 204, 206, 304, 307, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 415, 416, 429, 500, 501,
+    502, 503,
+];
+/// What any other status is called.
+const OTHER_STATUS: &str = "other";
+
+/// What a request was for: a service and one of its operations, both from closed lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Operation {
+    /// `registry` for `/v2/`, else as signatures name it.
+    pub service: &'static str,
+    /// As the service's API names it; of `/v2/` the specification's end points in words.
+    pub name: &'static str,
+}
+
+impl Operation {
+    const fn registry(name: &'static str) -> Self {
+        Self { service: "registry", name }
+    }
+
+    const fn server(name: &'static str) -> Self {
+        Self { service: "server", name }
+    }
+
+    /// A call of an AWS service that Wharf does not have, or of no service at all.
+    pub const UNKNOWN_CALL: Self = Self { service: "aws", name: "Unknown" };
+
+    /// What the head of a request tells; the operation of an AWS call is known only later.
+    pub fn of(route: &Route, method: &Method) -> Self {
+        match route {
+            Route::Health => Self::server("Health"),
+            Route::Ready => Self::server("Ready"),
+            Route::Metrics => Self::server("Metrics"),
+            Route::Aws => Self::UNKNOWN_CALL,
+            Route::LayerDownload(_) => Self::registry("DownloadLayer"),
+            Route::ReplicatedLayer(_) => Self::registry("ReplicatedLayer"),
+            Route::V2(route) => Self::registry(Self::of_v2(route, method)),
+            Route::Unknown => Self::server("Unknown"),
+        }
+    }
+
+    fn of_v2(route: &V2Route, method: &Method) -> &'static str {
+        match route {
+            V2Route::Base => "CheckVersion",
+            V2Route::Catalog => "ListRepositories",
+            V2Route::Tags(_) => "ListTags",
+            V2Route::Manifest(..) => "Manifest",
+            V2Route::Blob(..) => "Blob",
+            V2Route::Uploads(_) => "StartUpload",
+            V2Route::Upload(..) => match *method {
+                Method::PATCH => "UploadChunk",
+                Method::PUT => "CompleteUpload",
+                Method::DELETE => "CancelUpload",
+                _ => "UploadStatus",
+            },
+            V2Route::Referrers(..) => "ListReferrers",
+            V2Route::Invalid(_) => "Invalid",
+        }
+    }
+}
+
+const REGISTRY_OPERATIONS: [&str; 14] = [
+    "CheckVersion",
+    "ListRepositories",
+    "ListTags",
+    "Manifest",
+    "Blob",
+    "StartUpload",
+    "UploadChunk",
+    "CompleteUpload",
+    "CancelUpload",
+    "UploadStatus",
+    "ListReferrers",
+    "Invalid",
+    "DownloadLayer",
+    "ReplicatedLayer",
+];
+const SERVER_OPERATIONS: [&str; 4] = ["Health", "Ready", "Metrics", "Unknown"];
+
+/// The counts of one operation.
+struct Counts {
+    /// By method, then by status; the last of each is any other.
+    answers: Box<[AtomicU64]>,
+    latency_micros: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let answers = (0..(METHODS.len() + 1) * (STATUSES.len() + 1)).map(|_| AtomicU64::new(0)).collect();
+        Self { answers, latency_micros: Histogram::new(LATENCY_BOUNDS) }
+    }
+}
+
+/// Every operation's counts. The list is made once; an operation's counts are made when it is first asked for.
+pub struct RequestCounts {
+    places: HashMap<Operation, usize>,
+    counts: Box<[OnceLock<Counts>]>,
+}
+
+impl Default for RequestCounts {
+    fn default() -> Self {
+        let mut places = HashMap::new();
+        let known = REGISTRY_OPERATIONS
+            .map(Operation::registry)
+            .into_iter()
+            .chain(SERVER_OPERATIONS.map(Operation::server))
+            .chain([Operation::UNKNOWN_CALL])
+            .chain(aws_api::operations());
+        for operation in known {
+            let next = places.len();
+            places.entry(operation).or_insert(next);
+        }
+        let counts = (0..places.len()).map(|_| OnceLock::new()).collect();
+        Self { places, counts }
+    }
+}
+
+impl RequestCounts {
+    /// Notes an answer, and how long it took from the request's head to the answer's.
+    pub fn record(&self, operation: Operation, method: &Method, status: StatusCode, took: Duration) {
+        let Some(counts) = self.places.get(&operation).and_then(|place| self.counts.get(*place)) else {
+            debug_assert!(false, "{operation:?} is not on the list");
+            return;
+        };
+        let counts = counts.get_or_init(Counts::default);
+        let method = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len());
+        let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len());
+        counts.answers[method * (STATUSES.len() + 1) + status].fetch_add(1, Ordering::Relaxed);
+        counts.latency_micros.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Tells all that was counted.
+    pub(super) fn tell(&self, out: &mut Exposition) {
+        let mut known: Vec<(Operation, &Counts)> = self
+            .places
+            .iter()
+            .filter_map(|(operation, place)| Some((*operation, self.counts[*place].get()?)))
+            .collect();
+        known.sort_by_key(|(operation, _)| (operation.service, operation.name));
+        out.family("wharf_http_requests_total", Kind::Counter, "Requests that were answered.");
+        for (operation, counts) in &known {
+            for (at, count) in counts.answers.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count == 0 {
+                    continue;
+                }
+                let method = METHODS.get(at / (STATUSES.len() + 1)).map_or(OTHER_METHOD, Method::as_str);
+                let status = STATUSES.get(at % (STATUSES.len() + 1)).map(u16::to_string);
+                let status = status.as_deref().unwrap_or(OTHER_STATUS);
+                let labels = [
+                    ("service", operation.service),
+                    ("operation", operation.name),
+                    ("method", method),
+                    ("status", status),
+                ];
+                out.sample("", &labels, count);
+            }
+        }
+        out.family(
+            "wharf_http_request_duration_seconds",
+            Kind::Histogram,
+            "Time from a request's head to its answer's head, the request's body included.",
+        );
+        for (operation, counts) in &known {
+            let labels = [("service", operation.service), ("operation", operation.name)];
+            out.histogram(&labels, &counts.latency_micros.read(), seconds);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_on_the_list() {
+        let counts = RequestCounts::default();
+        let name: oci::RepositoryName = "app".parse().expect("a name");
+        let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE];
+        for route in [
+            Route::Health,
+            Route::Ready,
+            Route::Metrics,
+            Route::Aws,
+            Route::LayerDownload(String::new()),
+            Route::ReplicatedLayer(String::new()),
+            Route::V2(V2Route::Base),
+            Route::V2(V2Route::Catalog),
+            Route::V2(V2Route::Tags(name.clone())),
+            Route::V2(V2Route::Uploads(name.clone())),
+            Route::V2(V2Route::Upload(name, uuid::Uuid::nil())),
+            Route::Unknown,
+        ] {
+            for method in &methods {
+                let operation = Operation::of(&route, method);
+                assert!(counts.places.contains_key(&operation), "{operation:?}");
+            }
+        }
+        let put_image = Operation { service: "ecr", name: "PutImage" };
+        assert!(counts.places.contains_key(&put_image), "AWS calls are on it, too");
+    }
+
+    #[test]
+    fn answers_are_told_by_method_and_status() {
+        let counts = RequestCounts::default();
+        let blob = Operation::registry("Blob");
+        for _ in 0..2 {
+            counts.record(blob, &Method::GET, StatusCode::OK, Duration::from_micros(300));
+        }
+        counts.record(blob, &Method::TRACE, StatusCode::IM_A_TEAPOT, Duration::from_secs(100));
+        let mut out = Exposition::default();
+        counts.tell(&mut out);
+        let text = out.finish();
+        for line in [
+            "wharf_http_requests_total{service=\"registry\",operation=\"Blob\",method=\"GET\",status=\"200\"} 2",
+            "wharf_http_requests_total{service=\"registry\",operation=\"Blob\",method=\"other\",status=\"other\"} 1",
+            "wharf_http_request_duration_seconds_bucket{service=\"registry\",operation=\"Blob\",le=\"0.00025\"} 0",
+            "wharf_http_request_duration_seconds_bucket{service=\"registry\",operation=\"Blob\",le=\"0.0005\"} 2",
+            "wharf_http_request_duration_seconds_bucket{service=\"registry\",operation=\"Blob\",le=\"+Inf\"} 3",
+            "wharf_http_request_duration_seconds_count{service=\"registry\",operation=\"Blob\"} 3",
+            "wharf_http_request_duration_seconds_sum{service=\"registry\",operation=\"Blob\"} 100.0006",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+        }
+    }
+}
