@@ -200,7 +200,7 @@ class TestMissingParts:
 class TestUnknownOperations:
     """wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
 
-    TARGETS = [None, "", "x", f"{ECR_TARGET}.NoSuchOperation", "TrentService.Encrypt", ECR_TARGET]
+    TARGETS = [None, "", "x", f"{ECR_TARGET}.NoSuchOperation", "DynamoDB_20120810.ListTables", ECR_TARGET]
 
     @pytest.mark.parametrize(
         "content_type", ["application/x-amz-json-1.0", "application/x-amz-json-1.1; charset=utf-8"]
