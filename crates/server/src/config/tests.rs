@@ -137,7 +137,8 @@ fn every_key_can_come_from_the_environment() {
     let environment = |name: &str| {
         let (_, _, form) = ENVIRONMENT.iter().find(|(known, ..)| *known == name)?;
         let text = match (name, form) {
-            ("WHARF_LISTEN", _) => "localhost:0",
+            ("WHARF_LISTEN" | "WHARF_METRICS_LISTEN", _) => "localhost:0",
+            ("WHARF_LOG_FORMAT", _) => "json",
             ("WHARF_RATES_PRESET", _) => "ecr",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
             ("WHARF_EVENTS_WEBHOOKS", _) => {

@@ -166,6 +166,10 @@ mod tests {
     async fn what_cannot_be_read_is_not_told() {
         let slot = Slot::<u32>::default();
         slot.look(Duration::ZERO, async { Ok(1) }).await;
+        assert_eq!(slot.value(), Some(1));
+        while !slot.is_due() {
+            tokio::task::yield_now().await;
+        }
         slot.look(Duration::ZERO, async {
             Err(StoreError::new(store::error::StoreErrorKind::Unavailable, "the database is away"))
         })
