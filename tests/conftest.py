@@ -82,7 +82,7 @@ def default_database(request):
 
 
 @pytest.fixture(scope="session")
-def new_server(request, default_database):
+def make_server(request, default_database):
     """Makes a server, or as many nodes as `--nodes` says behind a balancer."""
     nodes = request.config.getoption("--nodes")
 
@@ -96,17 +96,17 @@ def new_server(request, default_database):
 
 
 @pytest.fixture(scope="session")
-def wharf(tmp_path_factory, new_server):
+def wharf(tmp_path_factory, make_server):
     """The server that most tests share; each uses repositories of its own."""
-    server = new_server(tmp_path_factory.mktemp("wharf"))
+    server = make_server(tmp_path_factory.mktemp("wharf"))
     yield server.start()
     server.finish()
 
 
 @pytest.fixture
-def fresh_wharf(tmp_path, new_server):
+def fresh_wharf(tmp_path, make_server):
     """A server for one test, which may kill it, restart it and change its files."""
-    server = new_server(tmp_path / "wharf")
+    server = make_server(tmp_path / "wharf")
     yield server.start()
     server.finish()
 
@@ -120,14 +120,14 @@ def wharf_on_each_database(request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def start_wharf(tmp_path_factory, new_server):
+def start_wharf(tmp_path_factory, make_server):
     """Starts servers with several accounts (`{id: (access key id, secret)}`), regions and domains."""
     started = []
 
     def start(accounts, regions, domains=()):
         config = configuration(accounts, regions, domains)
         folder = tmp_path_factory.mktemp("wharf")
-        started.append(new_server(folder, config))
+        started.append(make_server(folder, config))
         return started[-1].start()
 
     yield start
@@ -151,13 +151,13 @@ def configuration(accounts=(), regions=(), domains=(), tls=None):
 
 
 @pytest.fixture
-def serve(tmp_path, new_server):
+def serve(tmp_path, make_server):
     """Starts a server with sinks."""
     started = []
 
     def start(text="", **sinks):
         config = text + sinks_configuration(**sinks)
-        server = new_server(tmp_path / f"wharf{len(started)}", config)
+        server = make_server(tmp_path / f"wharf{len(started)}", config)
         started.append(server)
         return server.start()
 

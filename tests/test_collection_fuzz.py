@@ -228,12 +228,12 @@ class Node:
 
 
 @pytest.fixture
-def server(tmp_path, new_server):
+def server(tmp_path, make_server):
     """A server whose images can be restored for a while, or nothing if nodes are named."""
     if URLS:
         yield None
         return
-    server = new_server(tmp_path / "wharf")
+    server = make_server(tmp_path / "wharf")
     yield server.start()
     server.finish()
 

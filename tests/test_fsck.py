@@ -193,9 +193,9 @@ class TestBytes:
             os.utime(path, (time.time() - 9 * DAY,) * 2)
         assert fsck(fresh_wharf, "--repair")["findings"] == []
 
-    def test_heals_from_another_copy(self, tmp_path, new_server):
+    def test_heals_from_another_copy(self, tmp_path, make_server):
         """What is stored in another region as well is copied from there."""
-        server = new_server(tmp_path / "regions", configuration(regions=["us-east-1", "eu-west-1"]))
+        server = make_server(tmp_path / "regions", configuration(regions=["us-east-1", "eu-west-1"]))
         server.start()
         pushed = Pushed(server)
         name = f"copy/{uuid.uuid4().hex}"
@@ -220,11 +220,11 @@ class TestBytes:
         pushed.pull()
         server.finish()
 
-    def test_heals_from_upstream(self, tmp_path, new_server, fresh_wharf):
+    def test_heals_from_upstream(self, tmp_path, make_server, fresh_wharf):
         """What came through the cache is fetched again."""
         pushed = Pushed(fresh_wharf, "upstream")
         allow = "[pull_through_cache]\nallow_any_upstream = true\nallow_http = true\nallow_private_networks = true\n"
-        server = new_server(tmp_path / "cache", allow)
+        server = make_server(tmp_path / "cache", allow)
         server.start()
         secret = server.client("secretsmanager").create_secret(
             Name="ecr-pullthroughcache/upstream",

@@ -23,7 +23,7 @@ PARENT = "00f067aa0ba902b7"
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory, new_server):
+def measured(tmp_path_factory, make_server):
     """A server with a listener for metrics, whose base URL is `metrics_url`."""
     port = free_port()
     config = f'[metrics]\nlisten = "127.0.0.1:{port}"\nrepositories = 3\n'

@@ -68,6 +68,7 @@ pub async fn restore(
     copy_file(&folder.join("wharf.db"), &data_dir.join("wharf.db"))?;
     let synced = std::fs::File::open(&data_dir).and_then(|folder| folder.sync_all());
     synced.map_err(|error| StartError::io(&data_dir, error))?;
-    let has_key = config.service_key()?.is_some() || data_dir.join("service.key").exists();
+    let is_given = config.service_key()?.is_some() || config.service_key_endpoint()?.is_some();
+    let has_key = is_given || data_dir.join("service.key").exists();
     Ok(Restored { summary, data_dir, objects, has_key })
 }

@@ -48,7 +48,9 @@ async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &
     let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
     let store = app.blobs.of_scope(&stored.scope);
     let stored_bytes = store.copy(source, digest, state, key.clone(), Encoding::Identity, ledger).await?;
-    let data_key = encryption::wrap_as(app, &stored.data_key, stored.object, &key, object).await?;
+    // The key domain says how, not the stored key, which may be what is damaged.
+    let encryption = encryption::of_scope(app, &stored.scope).await?;
+    let data_key = encryption.wrap_data_key(app, &key, object)?;
     let from = stored.clone();
     let copy = StoredBlob {
         object,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use oci::{Digest, RepositoryName};
 use store::blob::{
-    DATA_KEY_PURPOSE, DataKey, EncryptionContext, KMS_FORM, KmsCiphertextHead, ObjectId, open_small, seal_small,
+    BlobScope, DATA_KEY_PURPOSE, DataKey, EncryptionContext, KMS_FORM, KmsCiphertextHead, ObjectId, open_small,
+    seal_small,
 };
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
@@ -221,6 +222,22 @@ async fn find(app: &App, head: KmsCiphertextHead) -> Result<Arc<LoadedKey>, Regi
         code: "NotFoundException",
         message: format!("The KMS key {} that encrypted this does not exist", head.key_id),
     })
+}
+
+/// The encryption of a key domain.
+pub async fn of_scope(app: &App, scope: &BlobScope) -> Result<Encryption, RegistryError> {
+    let (encryption_type, arn) = match scope.encryption.split_once(' ') {
+        Some((encryption_type, arn)) => (encryption_type, arn),
+        None if scope.encryption.starts_with("arn:") => ("KMS", scope.encryption.as_str()),
+        None => return Ok(Encryption { encryption_type: scope.encryption.clone(), key: None }),
+    };
+    let key_id = arn.rsplit('/').next().and_then(|text| text.parse().ok());
+    let key_id = key_id.ok_or_else(|| KmsError::InvalidArn(arn.to_owned()))?;
+    let key = app.kms_keys.find(app, key_id).await?.ok_or_else(|| RegistryError::Kms {
+        code: "NotFoundException",
+        message: format!("Key '{arn}' does not exist"),
+    })?;
+    Ok(Encryption { encryption_type: encryption_type.to_owned(), key: Some(key) })
 }
 
 /// Wraps the data key of a copy as that of the object that it is a copy of, by the same keys.
