@@ -207,10 +207,12 @@ def wait_for_the_end(server):
     """The rows go on one day, the layers that no image names on the next, and their bytes on the one after that."""
     for later in (1, 2):
         server.restart(clock=clock(DAYS + later))
+        wait_for(lambda: count(server, "deleted_images") == 0, "deleted images to go")
         wait_for(lambda: count(server, "repository_blobs WHERE image_count = 0") == 0, "layers to go")
         wait_for(lambda: count(server, "blobs WHERE reference_count = 0") == 0, "blobs to go")
     server.restart(clock=clock(DAYS + 3))
     wait_for(lambda: count(server, "removed_objects") == 0, "bytes to go")
+    wait_for(lambda: count(server, "jobs") == 0, "the collection to end")
 
 
 def left(server):
