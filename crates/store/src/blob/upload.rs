@@ -4,13 +4,16 @@ use sha2::Sha256;
 use sha2::digest::common::hazmat::SerializableState as _;
 
 use super::object_id::ObjectId;
-use super::segment::{SEALED_SEGMENT, SEGMENT};
+use super::segment::{Form, SEGMENT};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Of an object in a local file.
 const VERSION_LOCAL: u8 = 1;
 /// Of an object in a store that nodes share.
 const VERSION_SHARED: u8 = 2;
+/// The same two of an object that is plain.
+const VERSION_LOCAL_PLAIN: u8 = 3;
+const VERSION_SHARED_PLAIN: u8 = 4;
 
 /// What is known of an unfinished object after its last acknowledged byte.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub struct UploadState {
     pub object: ObjectId,
     /// Bytes acknowledged.
     pub received: u64,
+    /// What its segments are.
+    pub(super) form: Form,
     /// Segments that are stored.
     pub(super) segments: u64,
     /// The hash of all bytes so far.
@@ -50,8 +55,8 @@ pub(super) struct Part {
 }
 
 impl UploadState {
-    pub(super) fn new(object: ObjectId, shared: Option<SharedParts>) -> Self {
-        Self { object, received: 0, segments: 0, hash: Sha256::default(), tail: Vec::new(), shared }
+    pub(super) fn new(object: ObjectId, form: Form, shared: Option<SharedParts>) -> Self {
+        Self { object, received: 0, form, segments: 0, hash: Sha256::default(), tail: Vec::new(), shared }
     }
 
     /// The object beside the upload's own that holds bytes of it: in use for as long as this state is the last.
@@ -67,7 +72,12 @@ impl UploadState {
     /// For storing. Holds plaintext: seal it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let hash = self.hash.serialize();
-        let mut bytes = vec![if self.shared.is_some() { VERSION_SHARED } else { VERSION_LOCAL }];
+        let mut bytes = vec![match (self.form, self.shared.is_some()) {
+            (Form::Sealed, false) => VERSION_LOCAL,
+            (Form::Sealed, true) => VERSION_SHARED,
+            (Form::Plain, false) => VERSION_LOCAL_PLAIN,
+            (Form::Plain, true) => VERSION_SHARED_PLAIN,
+        }];
         bytes.extend_from_slice(self.object.as_bytes());
         bytes.extend_from_slice(&self.received.to_be_bytes());
         bytes.extend_from_slice(&self.segments.to_be_bytes());
@@ -94,8 +104,8 @@ impl UploadState {
         let (hash_bytes, rest) = rest.split_first_chunk::<4>()?;
         let (hash, rest) = rest.split_at_checked(u32::from_be_bytes(*hash_bytes) as usize)?;
         let (shared, tail) = match *version {
-            VERSION_LOCAL => (None, rest),
-            VERSION_SHARED => {
+            VERSION_LOCAL | VERSION_LOCAL_PLAIN => (None, rest),
+            VERSION_SHARED | VERSION_SHARED_PLAIN => {
                 let (shared, tail) = SharedParts::read(rest)?;
                 (Some(shared), tail)
             }
@@ -104,6 +114,7 @@ impl UploadState {
         let state = Self {
             object: ObjectId::from(*object),
             received: u64::from_be_bytes(*received),
+            form: if matches!(*version, VERSION_LOCAL | VERSION_SHARED) { Form::Sealed } else { Form::Plain },
             segments: u64::from_be_bytes(*segments),
             hash: Sha256::deserialize(hash.try_into().ok()?).ok()?,
             tail: tail.to_vec(),
@@ -112,7 +123,7 @@ impl UploadState {
         let in_segments = state.segments.checked_mul(SEGMENT as u64)?;
         let adds_up = in_segments.checked_add(state.tail.len() as u64)? == state.received;
         let is_somewhere = state.shared.as_ref().is_none_or(|shared| {
-            let sealed = state.segments.saturating_mul(SEALED_SEGMENT as u64);
+            let sealed = state.segments.saturating_mul(state.form.segment_bytes());
             shared.sent_bytes <= sealed && (shared.sent_bytes < sealed) == shared.rest.is_some()
         });
         (state.tail.len() <= SEGMENT && adds_up && is_somewhere).then_some(state)

@@ -18,11 +18,11 @@ use super::parts::{self, Parts};
 use super::stream::S3Object;
 use crate::blob::blocking;
 use crate::blob::follower::{Follower, Leader};
-use crate::blob::keys::DataKey;
 use crate::blob::object_id::ObjectId;
+use crate::blob::protection::Protection;
 use crate::blob::reader::{BlobReader, Object, damaged};
 use crate::blob::sealing::Sealing;
-use crate::blob::segment;
+use crate::blob::segment::{self, Form};
 use crate::blob::session::SharedSession;
 use crate::blob::tier::Encoding;
 use crate::blob::upload::{SharedParts, UploadState};
@@ -33,7 +33,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub(in crate::blob) struct S3Writer {
     store: S3Store,
     session: SharedSession,
-    key: DataKey,
+    protection: Protection,
     buffer: BytesMut,
     follower: Follower,
     /// Away while a batch is sealed, and after a failure.
@@ -52,11 +52,11 @@ struct Sink {
 }
 
 impl S3Writer {
-    pub fn new(store: S3Store, state: UploadState, key: DataKey, session: SharedSession) -> Self {
+    pub fn new(store: S3Store, state: UploadState, protection: Protection, session: SharedSession) -> Self {
         let (leader, follower) = Leader::new(state.object);
-        let sink = Sink { sealing: Sealing::new(state, &key), spool: None, leader };
+        let sink = Sink { sealing: Sealing::new(state, &protection), spool: None, leader };
         let buffer = BytesMut::new();
-        Self { store, session, key, buffer, follower, sink: Some(sink), running: None, parts: None }
+        Self { store, session, protection, buffer, follower, sink: Some(sink), running: None, parts: None }
     }
 
     /// See [`UploadWriter::follow`](crate::blob::UploadWriter::follow).
@@ -149,7 +149,7 @@ impl S3Writer {
         let Sink { sealing, spool, leader: _leader } = sink;
         let spool = spool.ok_or_else(no_spool)?;
         let size_bytes = sealing.state.received;
-        let stored_bytes = segment::file_bytes(size_bytes);
+        let stored_bytes = self.protection.form().stored_bytes(size_bytes);
         let sha256 = Digest::from_sha256(sealing.sha256());
         let mut object = sealing.state.object;
         if parts.is_multipart() || !parts::is_short(stored_bytes) {
@@ -169,15 +169,21 @@ impl S3Writer {
         Ok(FinishedObject { object, size_bytes, sha256 })
     }
 
-    /// A short object's content, sealed anew as the spare object: another session may be writing what was begun.
+    /// A short object's content, as that of the spare object, which what is sealed is sealed anew for: another session
+    /// may be writing what was begun.
     async fn renamed(&self, content: Bytes, from: ObjectId, size_bytes: u64) -> Result<Bytes, StoreError> {
-        let (key, to) = (self.key.clone(), self.session.spare);
+        let (protection, to) = (self.protection.clone(), self.session.spare);
+        if protection.form() == Form::Plain {
+            return Ok(content);
+        }
         blocking(move || {
             let mut content = Vec::from(content);
             let total = segment::count(size_bytes);
-            let filled = segment::open_run(&key.cipher(), from, 0, total, &mut content)
+            let filled = protection
+                .opener()
+                .open_run(from, 0, total, &mut content)
                 .map_err(|number| damaged(from, &format!("segment {number} does not open")))?;
-            Ok(segment::seal_all(key.cipher(), to, &content[..filled]).into())
+            Ok(segment::seal_all(protection.sealer(to), &content[..filled]).into())
         })
         .await
     }
@@ -198,7 +204,7 @@ impl S3Writer {
             Completion::Done => Ok(()),
             // By an attempt whose answer was lost, which is what the content then shows, or by somebody else.
             Completion::Gone => {
-                let stored = S3Object::new(self.store.clone(), object, &self.key, size_bytes);
+                let stored = S3Object::new(self.store.clone(), object, &self.protection, size_bytes);
                 let reader = BlobReader::new(Object::S3(Arc::new(stored)), Encoding::Identity, size_bytes);
                 match blocking(move || reader.hash(Algorithm::Sha256)).await {
                     Ok(found) if found == *sha256 => Ok(()),
