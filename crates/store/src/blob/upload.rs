@@ -43,6 +43,9 @@ pub(super) struct SharedParts {
     pub sent_bytes: u64,
     /// The object that holds the segments after those, which make no part yet.
     pub rest: Option<ObjectId>,
+    /// The hash of that object's bytes, where no authentication will tell whether they are the same when they are read
+    /// again.
+    pub rest_sha256: Option<[u8; 32]>,
 }
 
 /// A part of a multipart upload.
@@ -84,7 +87,7 @@ impl UploadState {
         bytes.extend_from_slice(&(hash.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&hash);
         if let Some(shared) = &self.shared {
-            shared.write(&mut bytes);
+            shared.write(self.form, &mut bytes);
         }
         bytes.extend_from_slice(&self.tail);
         bytes
@@ -103,10 +106,11 @@ impl UploadState {
         let (segments, rest) = rest.split_first_chunk::<8>()?;
         let (hash_bytes, rest) = rest.split_first_chunk::<4>()?;
         let (hash, rest) = rest.split_at_checked(u32::from_be_bytes(*hash_bytes) as usize)?;
+        let form = if matches!(*version, VERSION_LOCAL | VERSION_SHARED) { Form::Sealed } else { Form::Plain };
         let (shared, tail) = match *version {
             VERSION_LOCAL | VERSION_LOCAL_PLAIN => (None, rest),
             VERSION_SHARED | VERSION_SHARED_PLAIN => {
-                let (shared, tail) = SharedParts::read(rest)?;
+                let (shared, tail) = SharedParts::read(form, rest)?;
                 (Some(shared), tail)
             }
             _ => return None,
@@ -114,7 +118,7 @@ impl UploadState {
         let state = Self {
             object: ObjectId::from(*object),
             received: u64::from_be_bytes(*received),
-            form: if matches!(*version, VERSION_LOCAL | VERSION_SHARED) { Form::Sealed } else { Form::Plain },
+            form,
             segments: u64::from_be_bytes(*segments),
             hash: Sha256::deserialize(hash.try_into().ok()?).ok()?,
             tail: tail.to_vec(),
@@ -131,11 +135,14 @@ impl UploadState {
 }
 
 impl SharedParts {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, form: Form, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.sent_bytes.to_be_bytes());
         bytes.push(u8::from(self.rest.is_some()));
         if let Some(rest) = &self.rest {
             bytes.extend_from_slice(rest.as_bytes());
+            if form == Form::Plain {
+                bytes.extend_from_slice(&self.rest_sha256.unwrap_or_default());
+            }
         }
         bytes.extend_from_slice(&(self.parts.len() as u32).to_be_bytes());
         for part in &self.parts {
@@ -146,7 +153,7 @@ impl SharedParts {
     }
 
     /// It, and what follows it.
-    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    fn read(form: Form, bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (sent_bytes, bytes) = bytes.split_first_chunk::<8>()?;
         let (has_rest, bytes) = bytes.split_first()?;
         let (rest, bytes) = match has_rest {
@@ -156,6 +163,13 @@ impl SharedParts {
                 (Some(ObjectId::from(*object)), bytes)
             }
             _ => return None,
+        };
+        let (rest_sha256, bytes) = match (form, rest) {
+            (Form::Plain, Some(_)) => {
+                let (hash, bytes) = bytes.split_first_chunk::<32>()?;
+                (Some(*hash), bytes)
+            }
+            _ => (None, bytes),
         };
         let (count, mut bytes) = bytes.split_first_chunk::<4>()?;
         let mut parts: Vec<Part> = Vec::new();
@@ -170,6 +184,6 @@ impl SharedParts {
             parts.push(Part { number, e_tag: String::from_utf8(e_tag.to_vec()).ok()? });
             bytes = after;
         }
-        Some((Self { parts, sent_bytes: u64::from_be_bytes(*sent_bytes), rest }, bytes))
+        Some((Self { parts, sent_bytes: u64::from_be_bytes(*sent_bytes), rest, rest_sha256 }, bytes))
     }
 }

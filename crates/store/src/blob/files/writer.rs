@@ -120,16 +120,15 @@ impl Sink {
     /// Hashes and encrypts, and writes every segment that is full and not the last.
     fn absorb(&mut self, data: &[u8]) -> Result<(), StoreError> {
         let offset = self.sealing.absorb(data);
-        self.write_sealed(offset)?;
+        if !self.sealing.sealed.is_empty() {
+            self.write_sealed(offset)?;
+        }
         self.leader.advance(self.sealing.readable());
         Ok(())
     }
 
-    /// Writes what is sealed.
+    /// Writes what is sealed, or an empty file for what has no content and is plain.
     fn write_sealed(&mut self, offset: u64) -> Result<(), StoreError> {
-        if self.sealing.sealed.is_empty() {
-            return Ok(());
-        }
         self.check_not_dropped()?;
         let file = match self.file.take() {
             Some(file) => file,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use oci::{Algorithm, Digest};
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use super::S3Store;
@@ -127,13 +128,18 @@ impl S3Writer {
             parts.send(rest_bytes).await?;
             rest_bytes = 0;
         }
+        let (mut rest, mut rest_sha256) = (None, None);
         if rest_bytes > 0 {
             let spool = sink.spool.ok_or_else(no_spool)?;
             let content = parts::read(spool, parts.sent_bytes(), rest_bytes).await?;
+            if state.form == Form::Plain {
+                rest_sha256 = Some(Sha256::digest(&content).into());
+            }
             self.store.put(self.session.spare, content).await?;
+            rest = Some(self.session.spare);
         }
         parts.settle().await?;
-        state.shared = Some(parts.known((rest_bytes > 0).then_some(self.session.spare)));
+        state.shared = Some(SharedParts { rest, rest_sha256, ..parts.known() });
         Ok(state)
     }
 
@@ -240,6 +246,7 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
     let file = Arc::new(blocking(move || tempfile::tempfile_in(folder).map_err(fail)).await?);
     if let Some(rest) = known.rest {
         let mut offset = known.sent_bytes;
+        let mut hash = Sha256::new();
         let length = sink.sealing.sealed_bytes() - known.sent_bytes;
         let mut content = store.get(rest, 0..length, length).await?;
         while let Some(bytes) =
@@ -248,11 +255,16 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
             let spool = Arc::clone(&file);
             let at = offset;
             offset += bytes.len() as u64;
+            hash.update(&bytes);
             blocking(move || spool.write_all_at(&bytes, at).map_err(|error| StoreError::io("cannot spool", error)))
                 .await?;
         }
         if offset != sink.sealing.sealed_bytes() {
             return Err(damaged(rest, "it is shorter than it was"));
+        }
+        let found: [u8; 32] = hash.finalize().into();
+        if known.rest_sha256.is_some_and(|known| known != found) {
+            return Err(damaged(rest, "it holds other bytes than it did"));
         }
     }
     sink.spool = Some(Arc::clone(&file));
