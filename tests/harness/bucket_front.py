@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
@@ -34,8 +35,8 @@ class BucketFront:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        # Another name than the registry's: to that name a client of Go's library sends what the registry's is for.
-        self.url = f"http://localhost:{self.server.server_address[1]}"
+        # Another name than the registry's, localhost: what is for that name clients in Go would send along.
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -53,9 +54,12 @@ class BucketFront:
         asked.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
         if request.headers["Range"]:
             asked.add_header("Range", request.headers["Range"])
-        with urlopen(asked, timeout=60) as answer:
-            content, kept = answer.read(), {name: answer.headers[name] for name in ("Content-Range", "ETag")}
-            status = answer.status
+        try:
+            with urlopen(asked, timeout=60) as answer:
+                content, kept = answer.read(), {name: answer.headers[name] for name in ("Content-Range", "ETag")}
+                status = answer.status
+        except HTTPError as error:
+            return self._answer(request, error.code, error.read())
         self.served.append(urlsplit(url).path.rpartition("/")[2])
         return self._answer(request, status, content, **{name: value for name, value in kept.items() if value})
 
