@@ -153,6 +153,7 @@ impl Server {
                 .interval_hours
                 .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
+            object_grace_ms: i64::from(config.object_grace_seconds()) * 1000,
             root_key_rotation_ms: config.root_key_rotation_days.map(|days| i64::from(days) * 24 * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
             scrub_bytes_per_second: config.scrub.bytes_per_second(),

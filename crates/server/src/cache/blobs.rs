@@ -414,12 +414,12 @@ impl Reading {
             Some(reader) => reader.clone(),
             None => {
                 let Following { object, data_key, follower } = &self.blob.upload;
-                let unwrapped = encryption::unwrap_data_key(app, data_key, *object).await;
-                let key = unwrapped.map_err(|error| match error {
+                let protection = encryption::protection_of(app, data_key, *object).await;
+                let protection = protection.map_err(|error| match error {
                     RegistryError::Store(error) => error,
                     other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
                 })?;
-                let reader = follower.open(&key, self.blob.size_bytes)?;
+                let reader = follower.open(protection, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }
         };
