@@ -209,6 +209,7 @@ impl Server {
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),

@@ -58,13 +58,13 @@ fn is_known(http: &RequestContext, digest: &Digest) -> bool {
 
 /// The bytes of a blob, or only its length.
 enum Source {
-    Stored(RepositoryBlob),
+    Stored(Arc<RepositoryBlob>),
     Coming(ComingBlob),
     Length(u64),
 }
 
 impl Source {
-    const fn size_bytes(&self) -> u64 {
+    fn size_bytes(&self) -> u64 {
         match self {
             Self::Stored(blob) => blob.stored.size_bytes,
             Self::Coming(blob) => blob.size_bytes,
