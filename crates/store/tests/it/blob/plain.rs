@@ -241,8 +241,14 @@ async fn urls_are_given_out_only_if_the_store_is_told_to(kind: Kind) {
 /// In chunks of any size, each by another node.
 #[tokio::test]
 async fn parts_of_a_bucket_make_the_content() {
-    let cases: [&[usize]; 6] =
-        [&[MIB, MIB], &[5 * MIB, 5 * MIB, 5 * MIB], &[8 * MIB + 1, 0, 1], &[1; 5], &[9 * MIB], &[20 * MIB, 3 * MIB, 9 * MIB]];
+    let cases: [&[usize]; 6] = [
+        &[MIB, MIB],
+        &[5 * MIB, 5 * MIB, 5 * MIB],
+        &[8 * MIB + 1, 0, 1],
+        &[1; 5],
+        &[9 * MIB],
+        &[20 * MIB, 3 * MIB, 9 * MIB],
+    ];
     for sizes in cases {
         let place = Place::new(Kind::S3);
         let content = noise(sizes.iter().sum(), 3);

@@ -313,7 +313,8 @@ async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
     assert!(seen > 0, "something was readable before the end");
     writer.finish().await.expect("the object ends");
     // Whoever comes late, or reads on, finds all of it.
-    let mut stream = follower.open(key.clone(), plaintext.len() as u64).expect("open").stream(0, plaintext.len() as u64 - 1);
+    let mut stream =
+        follower.open(key.clone(), plaintext.len() as u64).expect("open").stream(0, plaintext.len() as u64 - 1);
     let mut found = Vec::new();
     while let Some(bytes) = stream.next().await {
         found.extend_from_slice(&bytes.expect("it opens"));
