@@ -97,13 +97,13 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &C
         return Vec::new();
     }
     let mut ran = Vec::with_capacity(jobs.len());
-    let mut changed = Topics::default();
+    let mut topics = Topics::default();
     let mut waiting = jobs.into_iter();
     while let Some(mut job) = waiting.next() {
         if job.is_abandoned() {
             continue;
         }
-        if let Err(error) = run_in_savepoint(connection, &mut *job, &mut changed) {
+        if let Err(error) = run_in_savepoint(connection, &mut *job, &mut topics) {
             job.fail(error);
         }
         // Some failures (a full disk, an I/O error) make SQLite roll the whole transaction back.
@@ -114,7 +114,7 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &C
         }
         ran.push(job);
     }
-    let changing = changes.begin(changed);
+    let changing = changes.begin(topics);
     let committed = connection::run(connection, "COMMIT");
     drop(changing);
     match committed {
