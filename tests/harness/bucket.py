@@ -62,6 +62,17 @@ def write(environment, key, content):
     client().put_object(Bucket=environment["WHARF_STORAGE_BUCKET"], Key=str(key), Body=content)
 
 
+def unfinished_parts(environment):
+    """The keys of multipart uploads that hold bytes."""
+    name, s3 = environment["WHARF_STORAGE_BUCKET"], client()
+    uploads = s3.list_multipart_uploads(Bucket=name).get("Uploads", [])
+    return [
+        upload["Key"]
+        for upload in uploads
+        if s3.list_parts(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts")
+    ]
+
+
 def unfinished(environment):
     """The keys of multipart uploads that were neither completed nor ended."""
     found = client().list_multipart_uploads(Bucket=environment["WHARF_STORAGE_BUCKET"])

@@ -3,8 +3,8 @@
 import json
 import sqlite3
 
-from harness.commands import run
-from harness.server import binary
+from harness.commands import CommandFailed, run
+from harness.server import binary, wait_for
 
 
 def execute(wharf, sql):
@@ -16,7 +16,19 @@ def execute(wharf, sql):
         connection.close()
     else:
         sql = f"SET session_replication_role = replica; {sql}"
-        run("psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url, "--command", sql)
+        wait_for(lambda: is_executed(url, sql), "statements that the server does not block", 60)
+
+
+def is_executed(url, sql):
+    command = ["psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url, "--command", sql]
+    try:
+        run(*command)
+    except CommandFailed as failure:
+        # The server changes the same rows in another order at the same moment.
+        if "deadlock detected" in str(failure):
+            return False
+        raise
+    return True
 
 
 def query(wharf, sql):
@@ -39,18 +51,18 @@ def object_of(wharf, digest):
     return wharf.data_dir / folder / "objects" / name[:2] / name
 
 
-def fsck(wharf, *arguments, expect=0):
+def fsck(wharf, *arguments, expect=0, timeout=300):
     """`wharf fsck`; the report."""
-    return json.loads(wharf_command(wharf, "fsck", "--output", "json", *arguments, expect=expect))
+    return json.loads(wharf_command(wharf, "fsck", "--output", "json", *arguments, expect=expect, timeout=timeout))
 
 
-def wharf_command(wharf, *arguments, expect=0):
+def wharf_command(wharf, *arguments, expect=0, timeout=300):
     """A command of the program on the server's data folder; what it printed."""
     command = [binary(), *arguments, "--data-dir", wharf.data_dir]
     if wharf.config is not None:
         command += ["--config", wharf.folder / "wharf.toml"]
     environment = {**wharf.environment, **{name: None for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}}
-    return run(*command, expect=expect, environment=environment).stdout
+    return run(*command, expect=expect, environment=environment, timeout=timeout).stdout
 
 
 def kinds(report):

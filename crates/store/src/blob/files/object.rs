@@ -14,7 +14,7 @@ use crate::blob::keys::DataKey;
 use crate::blob::object_id::ObjectId;
 use crate::blob::reader::damaged;
 use crate::blob::segment::{self, SEALED_SEGMENT, SEGMENT};
-use crate::error::StoreError;
+use crate::error::{ObjectDamage, StoreError};
 
 /// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
 const BATCH_SEGMENTS: u64 = 2;
@@ -42,7 +42,7 @@ impl FileObject {
     pub fn open(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
-                damaged(id, "its file is missing")
+                damaged(id, ObjectDamage::Missing, "its file is missing")
             } else {
                 StoreError::io(format!("cannot open object {id}"), error)
             }
@@ -52,7 +52,8 @@ impl FileObject {
             object.file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
         let expected = segment::file_bytes(size_bytes);
         if length != expected {
-            return Err(damaged(id, &format!("its file has {length} bytes, not {expected}")));
+            let what = format!("its file has {length} bytes, not {expected}");
+            return Err(damaged(id, ObjectDamage::WrongLength, &what));
         }
         Ok(object)
     }
@@ -84,7 +85,7 @@ impl FileObject {
         let mut sealed = vec![0; plan.sealed_bytes];
         self.file.read_exact_at(&mut sealed, plan.offset).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                damaged(self.id, "its file was cut")
+                damaged(self.id, ObjectDamage::WrongLength, "its file was cut")
             } else {
                 StoreError::io(format!("cannot read object {}", self.id), error)
             }
@@ -104,7 +105,7 @@ impl FileObject {
     pub fn open_batch(&self, plan: &Plan, mut sealed: Vec<u8>) -> Result<Bytes, StoreError> {
         let total = segment::count(self.size_bytes);
         let length = segment::open_run(&self.key, self.id, plan.first_segment, total, &mut sealed)
-            .map_err(|number| damaged(self.id, &format!("segment {number} does not open")))?;
+            .map_err(|number| damaged(self.id, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
         let base = plan.first_segment * SEGMENT as u64;
         let wanted = (plan.from - base) as usize..(plan.to - base) as usize;
         sealed.truncate(length);

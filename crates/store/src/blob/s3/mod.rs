@@ -38,7 +38,7 @@ use super::object_id::ObjectId;
 use super::reader::damaged;
 use super::scope::BlobScope;
 use super::upload::Part;
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 use failure::{chain, failed};
 use multipart::Requests;
 
@@ -140,8 +140,11 @@ impl S3Store {
             },
         };
         match found {
-            Ok(length) => Err(damaged(object, &format!("it has {length} bytes in the bucket, not {expected}"))),
-            Err(error) if is_missing(&error) => Err(damaged(object, "it is missing in the bucket")),
+            Ok(length) => {
+                let what = format!("it has {length} bytes in the bucket, not {expected}");
+                Err(damaged(object, ObjectDamage::WrongLength, &what))
+            }
+            Err(error) if is_missing(&error) => Err(damaged(object, ObjectDamage::Missing, "it is missing in the bucket")),
             Err(error) => Err(failed(format!("cannot read object {object}"), error)),
         }
     }

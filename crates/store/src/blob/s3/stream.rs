@@ -16,7 +16,7 @@ use crate::blob::keys::DataKey;
 use crate::blob::object_id::ObjectId;
 use crate::blob::reader::damaged;
 use crate::blob::segment::{self, SEALED_SEGMENT, SEGMENT};
-use crate::error::StoreError;
+use crate::error::{ObjectDamage, StoreError};
 
 /// How often reading goes on after an answer that broke off without a single byte.
 const MAX_STALLS: u32 = 4;
@@ -159,7 +159,7 @@ impl S3Stream {
         let mut run = self.sealed.split_to(length as usize);
         let total = segment::count(self.object.size_bytes);
         let filled = segment::open_run(&self.object.key, self.object.id, self.segment, total, &mut run)
-            .map_err(|number| damaged(self.object.id, &format!("segment {number} does not open")))?;
+            .map_err(|number| damaged(self.object.id, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
         run.truncate(filled);
         let base = self.segment * SEGMENT as u64;
         let to = self.end.min(base + filled as u64);

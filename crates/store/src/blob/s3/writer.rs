@@ -27,7 +27,7 @@ use crate::blob::session::SharedSession;
 use crate::blob::tier::Encoding;
 use crate::blob::upload::{SharedParts, UploadState};
 use crate::blob::writer::{BATCH, FinishedObject};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 
 /// See [`UploadWriter`](crate::blob::UploadWriter).
 pub(in crate::blob) struct S3Writer {
@@ -176,7 +176,7 @@ impl S3Writer {
             let mut content = Vec::from(content);
             let total = segment::count(size_bytes);
             let filled = segment::open_run(&key.cipher(), from, 0, total, &mut content)
-                .map_err(|number| damaged(from, &format!("segment {number} does not open")))?;
+                .map_err(|number| damaged(from, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
             Ok(segment::seal_all(key.cipher(), to, &content[..filled]).into())
         })
         .await
@@ -246,7 +246,7 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
                 .await?;
         }
         if offset != sink.sealing.sealed_bytes() {
-            return Err(damaged(rest, "it is shorter than it was"));
+            return Err(damaged(rest, ObjectDamage::WrongLength, "it is shorter than it was"));
         }
     }
     sink.spool = Some(Arc::clone(&file));
