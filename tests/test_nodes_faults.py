@@ -280,7 +280,7 @@ class Faults:
 
     def start(self, node):
         # The database or the store may be away at this moment too.
-        wait_for(lambda: self.has_started(node), "a node to start again", 90)
+        wait_for(lambda: self.has_started(node), "a node to start again", 180)
 
     def has_started(self, node):
         try:
@@ -397,8 +397,10 @@ def check_what_is_stored(cluster):
     stored = {key.name for tier in ("blobs", "archive") for key in bucket.objects(cluster.environment, tier)}
     print(f"{len(stored)} objects, {cut_off} uploads were cut off")
     assert stored == needed
-    # One without a part may be there, begun for a node that died before it knew: `fsck --repair` ends it a day later.
+    # One without a part may be there, begun for a node that died before it knew: that is for fsck to end.
     assert bucket.unfinished_parts(cluster.environment) == []
+    storage.fsck(cluster, "--repair", timeout=300 + SECONDS)
+    assert bucket.unfinished(cluster.environment) == []
     check_storage(cluster)
 
 
