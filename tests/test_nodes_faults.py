@@ -88,6 +88,8 @@ def cluster(tmp_path, database, store):
         clock = tmp_path / f"clock{number}"
         clock.write_text("+0")
         node.clock = clock
+        # Its start waits for a database and a store that are away.
+        node.start_seconds = 120
         node.environment |= {
             "LD_PRELOAD": FAKETIME,
             "FAKETIME_TIMESTAMP_FILE": str(clock),
@@ -280,7 +282,7 @@ class Faults:
 
     def start(self, node):
         # The database or the store may be away at this moment too.
-        wait_for(lambda: self.has_started(node), "a node to start again", 180)
+        wait_for(lambda: self.has_started(node), "a node to start again", 300)
 
     def has_started(self, node):
         try:

@@ -57,6 +57,7 @@ class Wharf:
         self.config = config
         self.name = name
         self.certificate = None
+        self.start_seconds = START_SECONDS
         self.account = "123456789012"
         self.region = "us-east-1"
         self.url = None
@@ -74,7 +75,7 @@ class Wharf:
         """
         self.launch(clock)
         try:
-            wait_for(self._listens, f"wharf to listen; {self.log}", START_SECONDS)
+            wait_for(self._listens, f"wharf to listen; {self.log}", self.start_seconds)
         except AssertionError:
             if self.is_running:
                 self.kill()

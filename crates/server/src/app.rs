@@ -21,6 +21,7 @@ use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
+use crate::registry::kept::KeptReads;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
@@ -119,6 +120,8 @@ pub struct App {
     pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
+    /// What was read of the database and still holds.
+    pub kept: KeptReads,
     /// The manifests of pulls that are still being answered.
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.

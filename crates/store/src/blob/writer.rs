@@ -17,7 +17,7 @@ pub(super) const BATCH: usize = 512 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct FinishedObject {
     /// The object: the one that was begun, or in a shared store the session's
-    /// [spare](super::SharedSession::spare). Its key is the same, wrapped for the other name.
+    /// [spare](super::SharedSession::spare). Its key, if it has one, is the same, wrapped for the other name.
     pub object: ObjectId,
     /// Plaintext length.
     pub size_bytes: u64,

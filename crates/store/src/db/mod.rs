@@ -1,9 +1,10 @@
 //! The metadata database: synchronous transaction closures on SQLite or PostgreSQL, with one SQL text for both.
 //!
-//! This module and those below know no table; `tables` holds the statements. Nothing here may wait inside an async
+//! This module and those below know no table, but for the lists in `kept`; `tables` holds the statements. Nothing here may wait inside an async
 //! worker thread, except for [`Db::read_point`], which is meant to.
 
 mod dialect;
+mod kept;
 mod measures;
 pub mod migrate;
 mod order;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dialect::Dialect;
+pub use kept::{HeldBytes, Kept, Mark, Topic};
 pub use measures::{AccessMeasures, DbMeasures};
 pub use row::Row;
 pub use transaction::{Tx, check_parameters};

@@ -6,14 +6,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_lc_rs::aead::LessSafeKey;
 use bytes::Bytes;
 use rustix::io::ReadWriteFlags;
 
-use crate::blob::keys::DataKey;
 use crate::blob::object_id::ObjectId;
+use crate::blob::protection::Protection;
 use crate::blob::reader::damaged;
-use crate::blob::segment::{self, SEALED_SEGMENT, SEGMENT};
+use crate::blob::segment::{self, Opener, SEGMENT};
 use crate::error::{ObjectDamage, StoreError};
 
 /// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
@@ -22,9 +21,9 @@ const BATCH_SEGMENTS: u64 = 2;
 /// An open object, as stored.
 pub(in crate::blob) struct FileObject {
     file: Arc<File>,
-    key: LessSafeKey,
+    opener: Opener,
     pub id: ObjectId,
-    /// Length of what is encrypted in it.
+    /// Length of what its segments hold.
     pub size_bytes: u64,
 }
 
@@ -39,7 +38,7 @@ pub(in crate::blob) struct Plan {
 
 impl FileObject {
     /// Opens a whole object.
-    pub fn open(path: &Path, id: ObjectId, key: &DataKey, size_bytes: u64) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, id: ObjectId, protection: &Protection, size_bytes: u64) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 damaged(id, ObjectDamage::Missing, "its file is missing")
@@ -47,10 +46,10 @@ impl FileObject {
                 StoreError::io(format!("cannot open object {id}"), error)
             }
         })?;
-        let object = Self::growing(Arc::new(file), id, key, size_bytes);
+        let object = Self::growing(Arc::new(file), id, protection, size_bytes);
         let length =
             object.file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
-        let expected = segment::file_bytes(size_bytes);
+        let expected = object.opener.form().stored_bytes(size_bytes);
         if length != expected {
             let what = format!("its file has {length} bytes, not {expected}");
             return Err(damaged(id, ObjectDamage::WrongLength, &what));
@@ -59,8 +58,8 @@ impl FileObject {
     }
 
     /// One that is still being written and will hold `size_bytes` bytes.
-    pub fn growing(file: Arc<File>, id: ObjectId, key: &DataKey, size_bytes: u64) -> Self {
-        Self { file, key: key.cipher(), id, size_bytes }
+    pub fn growing(file: Arc<File>, id: ObjectId, protection: &Protection, size_bytes: u64) -> Self {
+        Self { file, opener: protection.opener(), id, size_bytes }
     }
 
     /// Some of the bytes from `from` to `end` (excluded), beginning at `from`. Blocks.
@@ -76,8 +75,9 @@ impl FileObject {
         let total = segment::count(self.size_bytes);
         let wanted = end.div_ceil(segment).max(first_segment + 1);
         let past = wanted.min(first_segment + BATCH_SEGMENTS).min(total);
-        let offset = first_segment * SEALED_SEGMENT as u64;
-        let sealed_bytes = (segment::sealed_end(self.size_bytes, past) - offset) as usize;
+        let form = self.opener.form();
+        let offset = first_segment * form.segment_bytes();
+        let sealed_bytes = (form.stored_end(self.size_bytes, past) - offset) as usize;
         Plan { first_segment, offset, sealed_bytes, from, to: end.min(past * segment) }
     }
 
@@ -104,7 +104,9 @@ impl FileObject {
     /// Decrypts a batch in place and moves the plaintext together.
     pub fn open_batch(&self, plan: &Plan, mut sealed: Vec<u8>) -> Result<Bytes, StoreError> {
         let total = segment::count(self.size_bytes);
-        let length = segment::open_run(&self.key, self.id, plan.first_segment, total, &mut sealed)
+        let length = self
+            .opener
+            .open_run(self.id, plan.first_segment, total, &mut sealed)
             .map_err(|number| damaged(self.id, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
         let base = plan.first_segment * SEGMENT as u64;
         let wanted = (plan.from - base) as usize..(plan.to - base) as usize;

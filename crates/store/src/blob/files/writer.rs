@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::sync_folder;
 use crate::blob::blocking;
 use crate::blob::follower::{Follower, Leader};
-use crate::blob::keys::DataKey;
+use crate::blob::protection::Protection;
 use crate::blob::sealing::Sealing;
 use crate::blob::upload::UploadState;
 use crate::blob::writer::{BATCH, FinishedObject};
@@ -51,10 +51,10 @@ struct Sink {
 }
 
 impl FileWriter {
-    pub fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
+    pub fn new(path: PathBuf, state: UploadState, protection: &Protection) -> Self {
         let is_dropped = Arc::new(AtomicBool::new(false));
         let (leader, follower) = Leader::new(state.object);
-        let sealing = Sealing::new(state, key);
+        let sealing = Sealing::new(state, protection);
         let sink = Sink { path, file: None, sealing, unsynced: 0, is_dropped: Arc::clone(&is_dropped), leader };
         Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped, follower }
     }
@@ -120,16 +120,15 @@ impl Sink {
     /// Hashes and encrypts, and writes every segment that is full and not the last.
     fn absorb(&mut self, data: &[u8]) -> Result<(), StoreError> {
         let offset = self.sealing.absorb(data);
-        self.write_sealed(offset)?;
+        if !self.sealing.sealed.is_empty() {
+            self.write_sealed(offset)?;
+        }
         self.leader.advance(self.sealing.readable());
         Ok(())
     }
 
-    /// Writes what is sealed.
+    /// Writes what is sealed, or an empty file for what has no content and is plain.
     fn write_sealed(&mut self, offset: u64) -> Result<(), StoreError> {
-        if self.sealing.sealed.is_empty() {
-            return Ok(());
-        }
         self.check_not_dropped()?;
         let file = match self.file.take() {
             Some(file) => file,
