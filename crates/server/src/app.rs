@@ -11,6 +11,7 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
+use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -104,6 +105,8 @@ pub struct App {
     pub identities: Identities,
     /// Policies that were read already.
     pub policies: Arc<PolicyCache>,
+    /// Registry tokens that were opened lately.
+    pub opened_tokens: OpenedTokens,
     /// Who has failed to authenticate lately.
     pub failures: Failures,
     /// Uses of keys and tokens that are not stored yet.

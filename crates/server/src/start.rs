@@ -201,6 +201,7 @@ impl Server {
             membership,
             identities: Identities::default(),
             policies: Arc::default(),
+            opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),

@@ -65,7 +65,7 @@ impl Operation for GetDownloadUrlForLayer {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
         let (image_count, stored) = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
-            Found::Here(blob) => (blob.image_count, Some(blob.stored)),
+            Found::Here(blob) => (blob.image_count, Some(blob.stored.clone())),
             Found::Awaited(blob) => {
                 // The URL is of use only if the upstream has the layer; so it is on its way when the client comes.
                 let app = &call.http.app;

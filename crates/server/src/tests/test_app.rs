@@ -79,6 +79,7 @@ impl TestApp {
             hosts: Hosts { domains: Vec::new(), public_url: None, is_tls: false },
             identities: Identities::default(),
             policies: Arc::default(),
+            opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
             failures: Failures::new(60),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),

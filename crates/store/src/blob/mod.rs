@@ -2,6 +2,7 @@
 //!
 //! Metadata decides what exists; only a check of the one against the other ever lists what is stored.
 
+mod buffers;
 mod compress;
 mod copy;
 mod decompress;

@@ -26,9 +26,14 @@ impl Sealing {
     }
 
     /// Hashes and encrypts, and seals every segment that is full and not the last. Returns the offset of what is sealed.
-    pub fn absorb(&mut self, mut data: &[u8]) -> u64 {
-        let offset = self.sealed_bytes();
+    pub fn absorb(&mut self, data: &[u8]) -> u64 {
         self.state.hash.update(data);
+        self.absorb_hashed(data)
+    }
+
+    /// As [`absorb`](Self::absorb), of bytes that somebody else adds to the hash.
+    pub fn absorb_hashed(&mut self, mut data: &[u8]) -> u64 {
+        let offset = self.sealed_bytes();
         self.state.received += data.len() as u64;
         self.sealed.clear();
         while !data.is_empty() {

@@ -112,22 +112,6 @@ impl Sealer {
     }
 }
 
-/// Opens a sealed segment in place and returns its plaintext; none if anything about it is wrong.
-pub(super) fn open<'a>(
-    key: &LessSafeKey,
-    object: ObjectId,
-    number: u64,
-    is_last: bool,
-    sealed: &'a mut [u8],
-) -> Option<&'a mut [u8]> {
-    if sealed.len() < NONCE + TAG {
-        return None;
-    }
-    let (nonce, rest) = sealed.split_at_mut(NONCE);
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    key.open_in_place(nonce, Aad::from(associated(object, number, is_last)), rest).ok()
-}
-
 /// Turns stored bytes into content.
 pub(super) enum Opener {
     /// With the object's key.
@@ -144,33 +128,37 @@ impl Opener {
         }
     }
 
-    /// Opens segments that lie one after the other, from number `first` of `total` on, and moves their plaintext
-    /// together to the front; returns its length, or the number of the segment that does not open.
-    pub fn open_run(&self, object: ObjectId, first: u64, total: u64, stored: &mut [u8]) -> Result<usize, u64> {
-        match self {
-            Self::Sealed(key) => open_run(key, object, first, total, stored),
-            Self::Plain => Ok(stored.len()),
+    /// Opens segments that lie one after the other, from number `first` of `total` on, into `out`, which has room for
+    /// their content; returns its length, or the number of the segment that does not open. What is in `out` then is
+    /// worth nothing.
+    pub fn open_run(
+        &self,
+        object: ObjectId,
+        first: u64,
+        total: u64,
+        stored: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, u64> {
+        let Self::Sealed(key) = self else {
+            out[..stored.len()].copy_from_slice(stored);
+            return Ok(stored.len());
+        };
+        let mut filled = 0;
+        for (number, sealed) in (first..).zip(stored.chunks(SEALED_SEGMENT)) {
+            let end = filled + sealed.len().checked_sub(NONCE + TAG).ok_or(number)?;
+            open(key, object, number, number + 1 == total, sealed, &mut out[filled..end]).ok_or(number)?;
+            filled = end;
         }
+        Ok(filled)
     }
 }
 
-fn open_run(key: &LessSafeKey, object: ObjectId, first: u64, total: u64, sealed: &mut [u8]) -> Result<usize, u64> {
-    let mut filled = 0;
-    let mut start = 0;
-    let mut number = first;
-    while start < sealed.len() {
-        let end = (start + SEALED_SEGMENT).min(sealed.len());
-        if open(key, object, number, number + 1 == total, &mut sealed[start..end]).is_none() {
-            return Err(number);
-        }
-        let plaintext = start + NONCE..end - TAG;
-        let length = plaintext.len();
-        sealed.copy_within(plaintext, filled);
-        filled += length;
-        start = end;
-        number += 1;
-    }
-    Ok(filled)
+/// Opens a sealed segment into `out`, which is as long as its plaintext; none if anything about it is wrong.
+fn open(key: &LessSafeKey, object: ObjectId, number: u64, is_last: bool, sealed: &[u8], out: &mut [u8]) -> Option<()> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE)?;
+    let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    key.open_separate_gather(nonce, Aad::from(associated(object, number, is_last)), ciphertext, tag, out).ok()
 }
 
 /// Seals a whole object's plaintext.

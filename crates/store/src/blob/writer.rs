@@ -10,8 +10,8 @@ use super::s3::S3Writer;
 use super::upload::UploadState;
 use crate::error::StoreError;
 
-/// Bytes that are handed to the blocking thread at a time.
-pub(super) const BATCH: usize = 512 * 1024;
+/// Bytes that are handed to the blocking threads at a time.
+pub(super) const BATCH: usize = 256 * 1024;
 
 /// A finished object.
 #[derive(Clone, Copy, Debug)]

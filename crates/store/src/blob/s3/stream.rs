@@ -11,6 +11,7 @@ use futures_util::stream::BoxStream;
 
 use super::S3Store;
 use super::failure::unavailable;
+use crate::blob::buffers::{BATCH_SEGMENTS, Buffer};
 use crate::blob::object_id::ObjectId;
 use crate::blob::protection::Protection;
 use crate::blob::reader::damaged;
@@ -21,8 +22,6 @@ use crate::error::{ObjectDamage, StoreError};
 const MAX_STALLS: u32 = 4;
 /// The wait before the first further request; twice as long before each one after that.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// Segments that are opened at a time.
-const BATCH_SEGMENTS: usize = 4;
 
 /// An object in a bucket. Whether it is there shows with the first read.
 pub(in crate::blob) struct S3Object {
@@ -162,24 +161,24 @@ impl S3Stream {
         let to_end = self.object.stored_end(self.past) - self.segment * segment_bytes;
         let come = self.sealed.len() as u64;
         let whole = if come >= to_end { missing } else { (come / segment_bytes) as usize };
-        whole.min(BATCH_SEGMENTS)
+        whole.min(BATCH_SEGMENTS as usize)
     }
 
     fn open(&mut self, count: usize) -> Result<Bytes, StoreError> {
         let past = self.segment + count as u64;
         let length = self.object.stored_end(past) - self.segment * self.object.opener.form().segment_bytes();
-        let mut run = self.sealed.split_to(length as usize);
+        let run = self.sealed.split_to(length as usize);
+        let mut content = Buffer::new(run.len());
         let total = segment::count(self.object.size_bytes);
-        let filled = self.object.opener.open_run(self.object.id, self.segment, total, &mut run).map_err(|number| {
-            damaged(self.object.id, ObjectDamage::Altered, &format!("segment {number} does not open"))
-        })?;
-        run.truncate(filled);
+        let filled = self.object.opener.open_run(self.object.id, self.segment, total, &run, content.as_mut()).map_err(
+            |number| damaged(self.object.id, ObjectDamage::Altered, &format!("segment {number} does not open")),
+        )?;
         let base = self.segment * SEGMENT as u64;
         let to = self.end.min(base + filled as u64);
         let wanted = (self.next - base) as usize..(to - base) as usize;
         self.segment = past;
         self.next = to;
-        Ok(run.freeze().slice(wanted))
+        Ok(content.freeze(wanted))
     }
 }
 

@@ -183,13 +183,13 @@ impl S3Writer {
             return Ok(content);
         }
         blocking(move || {
-            let mut content = Vec::from(content);
+            let mut plaintext = vec![0; content.len()];
             let total = segment::count(size_bytes);
             let filled = protection
                 .opener()
-                .open_run(from, 0, total, &mut content)
+                .open_run(from, 0, total, &content, &mut plaintext)
                 .map_err(|number| damaged(from, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
-            Ok(segment::seal_all(protection.sealer(to), &content[..filled]).into())
+            Ok(segment::seal_all(protection.sealer(to), &plaintext[..filled]).into())
         })
         .await
     }
