@@ -81,11 +81,11 @@ impl FileStream {
         if end - next < MIN_AHEAD {
             return;
         }
-        let Ok(_turn) = TURNS.try_acquire() else { return };
+        let Ok(turn) = TURNS.try_acquire() else { return };
         let (sender, batches) = mpsc::channel(AHEAD);
         let object = Arc::clone(&self.object);
         tokio::task::spawn_blocking(move || read_ahead(&object, next, end, &sender));
-        self.reading = Reading::Ahead { batches, _turn };
+        self.reading = Reading::Ahead { batches, _turn: turn };
     }
 }
 
