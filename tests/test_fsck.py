@@ -202,6 +202,7 @@ class TestBytes:
             bucket.write(environment, key, b"nobody's")
         assert fsck(server)["findings"] == []
         bucket.begin_multipart(environment, begun)
+        pushed.repository.client.close()
         server.restart(clock="+26h")
         later = shifted("+26h")
         report = fsck(server, expect=1, more=later)

@@ -60,9 +60,9 @@ async fn nobody_sees_what_an_answered_write_has_ended(backend: &Backend) {
         readers.spawn(async move {
             let (mut hits, mut last) = (0, 0);
             while !is_over.load(Ordering::SeqCst) {
-                let least = answered.load(Ordering::SeqCst);
+                let floor = answered.load(Ordering::SeqCst);
                 let (number, was_kept) = look(&db, &kept).await;
-                assert!(number >= least.max(last), "saw {number} after {least} was answered and {last} was seen");
+                assert!(number >= floor.max(last), "saw {number} after {floor} was answered and {last} was seen");
                 last = number;
                 hits += i64::from(was_kept);
                 tokio::task::yield_now().await;

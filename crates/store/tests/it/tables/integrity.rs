@@ -2,7 +2,7 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::integrity::{self, RowCheck};
+use store::tables::integrity::{self, RowCheck, WrongRow};
 use store::tables::repositories::Repository;
 
 use super::fixtures::{add_blob, add_image_of, add_repository, digest, in_transaction, number};
@@ -23,12 +23,12 @@ fn fill(tx: &mut dyn Tx) -> Result<Repository, StoreError> {
 }
 
 /// What is found, over all checks.
-fn wrong(tx: &mut dyn Tx) -> Result<Vec<(RowCheck, Option<i64>, Option<i64>, String)>, StoreError> {
+fn wrong(tx: &mut dyn Tx) -> Result<Vec<(RowCheck, WrongRow)>, StoreError> {
     let mut found = Vec::new();
     for check in RowCheck::ALL {
         let mut after = 0;
         while let Some((rows, last)) = integrity::wrong_rows(tx, check, after)? {
-            found.extend(rows.into_iter().map(|row| (check, row.repository_id, row.blob_id, row.subject)));
+            found.extend(rows.into_iter().map(|row| (check, row)));
             after = last;
         }
     }
@@ -59,8 +59,8 @@ async fn wrong_counts_are_found_and_counted_anew(backend: &Backend) {
             tx.execute(&format!("UPDATE repository_blobs SET {damage}"), &[])?;
             let found = wrong(tx)?;
             let subject = digest(layer).to_string();
-            let of_layer = |(check, place, _, about): &(RowCheck, Option<i64>, Option<i64>, String)| {
-                *check == RowCheck::ImageCount && *place == Some(repository.id) && *about == subject
+            let of_layer = |(check, row): &(RowCheck, WrongRow)| {
+                *check == RowCheck::ImageCount && row.repository_id == Some(repository.id) && row.subject == subject
             };
             assert!(found.len() == 1 && found.iter().all(of_layer), "{damage}: {found:?}");
             integrity::recount_images(tx, repository.id, &subject, NOW_MS)?;
@@ -72,14 +72,14 @@ async fn wrong_counts_are_found_and_counted_anew(backend: &Backend) {
         tx.execute("UPDATE blobs SET reference_count = reference_count + 1", &[])?;
         let found = wrong(tx)?;
         assert_eq!(found.len(), 2);
-        for (check, _, blob_id, _) in found {
+        for (check, row) in found {
             assert_eq!(check, RowCheck::ReferenceCount);
-            integrity::recount_references(tx, blob_id.expect("it is about a blob"))?;
+            integrity::recount_references(tx, row.blob_id.expect("it is about a blob"))?;
         }
         assert!(wrong(tx)?.is_empty());
         tx.execute("UPDATE image_counts SET images = images + 3", &[])?;
         let found = wrong(tx)?;
-        assert!(matches!(found[..], [(RowCheck::RepositoryImageCount, ..)]), "{found:?}");
+        assert!(matches!(found[..], [(RowCheck::RepositoryImageCount, _)]), "{found:?}");
         integrity::recount_repository(tx, repository.id)?;
         assert!(wrong(tx)?.is_empty());
         Ok(())
@@ -95,10 +95,10 @@ async fn an_object_in_use_is_kept(backend: &Backend) {
             &[digest(1).to_string().into()],
         )?;
         let found = wrong(tx)?;
-        let [(RowCheck::ObjectNamedTwice, .., object)] = &found[..] else { panic!("{found:?}") };
-        assert!(integrity::keep_named_object(tx, object)?);
+        let [(RowCheck::ObjectNamedTwice, row)] = &found[..] else { panic!("{found:?}") };
+        assert!(integrity::keep_named_object(tx, &row.subject)?);
         assert!(wrong(tx)?.is_empty());
-        assert!(!integrity::keep_named_object(tx, object)?, "there is no note any more");
+        assert!(!integrity::keep_named_object(tx, &row.subject)?, "there is no note any more");
         Ok(())
     })
     .await;
