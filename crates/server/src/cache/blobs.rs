@@ -40,7 +40,7 @@ pub enum Found {
     /// Stored here.
     Here(Arc<RepositoryBlob>),
     /// Still upstream.
-    Awaited(AwaitedBlob),
+    Awaited(Box<AwaitedBlob>),
 }
 
 /// A blob that is still upstream.
@@ -156,7 +156,7 @@ async fn look_up(
     registry: &RegistryId,
     name: &RepositoryName,
     digest: Digest,
-) -> Result<Result<Arc<KeptLayer>, AwaitedBlob>, RegistryError> {
+) -> Result<Result<Arc<KeptLayer>, Box<AwaitedBlob>>, RegistryError> {
     let key = (RepositoryRef { registry: registry.clone(), name: name.clone() }, digest);
     let mark = match app.kept.layers.find(&app.db, &key) {
         Ok(kept) => return Ok(Ok(kept)),
@@ -172,7 +172,8 @@ async fn look_up(
             }
             match upstream_blobs::find(tx, repository.id, &digest)? {
                 Some(known) => {
-                    Ok(Err(AwaitedBlob { place: place.clone(), repository_id: repository.id, digest, known }))
+                    let (place, repository_id) = (place.clone(), repository.id);
+                    Ok(Err(Box::new(AwaitedBlob { place, repository_id, digest, known })))
                 }
                 None => Err(RegistryError::LayerNotFound(place.clone(), digest)),
             }

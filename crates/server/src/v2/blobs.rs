@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode, header};
 use oci::{ByteRange, Digest, ErrorCode, RangeOutcome, RepositoryName};
 use store::tables::repository_blobs::RepositoryBlob;
-use store::tables::upstream_blobs::UpstreamBlob;
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::app::App;
-use crate::cache::blobs::{self as cached, Arriving, AwaitedBlob, ComingBlob, Found};
+use crate::cache::blobs::{self as cached, Arriving, ComingBlob, Found};
 use crate::http::body::ResponseBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
@@ -78,8 +77,9 @@ pub(super) async fn answer_found(http: &RequestContext, found: Found, digest: Di
     let app = &http.app;
     let source = match found {
         Found::Here(blob) => Source::Stored(blob),
-        Found::Awaited(AwaitedBlob { known: UpstreamBlob { size_bytes: Some(size_bytes), .. }, .. })
-            if http.method == http::Method::HEAD =>
+        Found::Awaited(blob)
+            if http.method == http::Method::HEAD
+                && let Some(size_bytes) = blob.known.size_bytes =>
         {
             Source::Length(size_bytes)
         }

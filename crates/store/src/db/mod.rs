@@ -165,7 +165,8 @@ impl Db {
     }
 
     /// As [`read`](Self::read), for one or two look-ups by key: on SQLite `f` runs on the calling thread, about 10
-    /// microseconds per look-up, where a thread hop would cost more than the work. Never scan a table in it.
+    /// microseconds per look-up, where a thread hop would cost more than the work. Never scan a table in it; a short page of an
+    /// index is fine.
     pub async fn read_point<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
