@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 
-from conftest import configuration
-from harness import storage
+from conftest import configuration, environment_of
+from harness import bucket, storage
 from harness.api_push import push_layer
 from harness.registry_client import (
     OCI_MANIFEST,
@@ -19,11 +19,14 @@ from harness.registry_client import (
     new_repository,
     random_content,
 )
-from harness.server import SESSION, wait_for
+from harness.server import SESSION, Wharf, shifted, wait_for
 from harness.storage import execute, fsck, kinds, object_of, query, wharf_command
 
 SEGMENT = 65_536
 DAY = 24 * 60 * 60
+IN_FILES = pytest.mark.skipif(
+    "config.getoption('--store') != 'files'", reason="an object cannot be made old, or a folder, in a bucket"
+)
 
 
 class Pushed:
@@ -166,6 +169,7 @@ class TestBytes:
         flip(0)(object_of(fresh_wharf, digest))
         assert kinds(fsck(fresh_wharf, expect=1)) == ["DAMAGED_OBJECT"]
 
+    @IN_FILES
     def test_orphans(self, fresh_wharf, pushed):
         """What nothing names is an orphan once it is old; repairing removes it, and what is new is left alone."""
         folder = object_of(fresh_wharf, pushed.digest).parent
@@ -186,6 +190,33 @@ class TestBytes:
         assert not old.exists() and new.exists() and foreign.exists()
         pushed.pull()
 
+    def test_orphans_in_a_bucket(self, tmp_path, default_database):
+        """As in a folder; and a multipart upload that nobody knows of is one, too."""
+        environment = environment_of(default_database) | bucket.environment_of_new()
+        server = Wharf(tmp_path / "wharf", environment=environment).start()
+        pushed = Pushed(server)
+        folder = object_of(server, pushed.digest).key.rpartition("/")[0]
+        names = [folder[-2:] + uuid.uuid4().hex[2:] for _ in range(2)]
+        orphan, begun, foreign = f"{folder}/{names[0]}", f"{folder}/{names[1]}", f"{folder}/README"
+        for key in (orphan, foreign):
+            bucket.write(environment, key, b"nobody's")
+        assert fsck(server)["findings"] == []
+        bucket.begin_multipart(environment, begun)
+        pushed.repository.client.close()
+        server.restart(clock="+26h")
+        later = shifted("+26h")
+        report = fsck(server, expect=1, more=later)
+        assert kinds(report) == ["FOREIGN_FILE", "ORPHAN_OBJECT", "ORPHAN_OBJECT"]
+        assert {finding["subject"] for finding in report["findings"]} == {*names, foreign}
+        assert fsck(server, "--repair", more=later)["check"]["progress"]["repaired"] == 2
+        assert kinds(fsck(server, more=later)) == ["FOREIGN_FILE"]
+        assert not bucket.exists(environment, orphan) and bucket.exists(environment, foreign)
+        assert bucket.unfinished(environment) == []
+        server.restart()
+        pushed.pull()
+        server.finish()
+
+    @IN_FILES
     def test_uploads_in_hand_are_no_orphans(self, fresh_wharf, pushed):
         location = pushed.repository.start_upload()
         pushed.repository.client.patch(location, random_content(2 * SEGMENT)).expect(202)
@@ -210,10 +241,7 @@ class TestBytes:
         there.create_repository(repositoryName=name)
 
         push_layer(there, name, pushed.layer)
-        ((damaged,),) = query(
-            server, f"SELECT object_id FROM blobs WHERE digest = '{pushed.digest}' AND region = 'us-east-1'"
-        )
-        flip(5)(server.data_dir / "blobs/objects" / damaged[:2] / damaged)
+        flip(5)(object_of(server, pushed.digest))
         (finding,) = fsck(server, "--repair")["findings"]
         assert finding["kind"] == "DAMAGED_OBJECT" and "copied" in finding["repair"]
         assert fsck(server)["findings"] == []
@@ -390,6 +418,7 @@ class TestCollection:
         pushed.pull()
         assert fsck(fresh_wharf)["findings"] == []
 
+    @IN_FILES
     def test_one_object_that_stays_keeps_nothing_else(self, fresh_wharf, pushed):
         """An object that cannot be removed is told of, and the others go."""
         contents = [random_content(1000) for _ in range(3)]

@@ -425,23 +425,6 @@ def jobs(wharf, environment=None):
     return run(binary(), "jobs", "list", "--data-dir", wharf.data_dir, environment=environment).stdout
 
 
-@pytest.mark.skipif("config.getoption('--database') != 'postgres'", reason="several nodes need PostgreSQL")
-def test_all_nodes_follow(fresh_wharf, tmp_path):
-    """A key that is disabled on one node is of no use on another one within seconds."""
-    key = (fresh_wharf.data_dir / "service.key").read_text().strip()
-    other = Wharf(tmp_path / "other", environment={**fresh_wharf.environment, "WHARF_SERVICE_KEY": key}).start()
-    kms = fresh_wharf.client("kms")
-    made = new_key(kms)
-    name, tag, body, _ = push(encrypted(fresh_wharf, made["Arn"]), "v1", b"content")
-    there = Repository(RegistryClient(other.host, other.authorization), name)
-    assert there.pull(tag).expect(200).body == body
-    kms.disable_key(KeyId=made["KeyId"])
-    wait_for(lambda: there.pull(tag).status == 403, "the other node to refuse", 5)
-    kms.enable_key(KeyId=made["KeyId"])
-    wait_for(lambda: there.pull(tag).status == 200, "the other node to go on", 5)
-    other.finish()
-
-
 def test_error_of_the_model(wharf, kms):
     """KmsException carries KMS's own code, as the model says."""
     key = new_key(kms)

@@ -1,18 +1,19 @@
-"""`wharf migrate`: from the embedded default to PostgreSQL and back, with nothing lost on the way."""
+"""`wharf migrate`: from the embedded default to PostgreSQL and a bucket and back, with nothing lost on the way."""
 
 import json
 
 import pytest
 
-from harness import postgres
+from harness import bucket, postgres
 from harness.api_push import push_image, push_index
 from harness.images import image, index
 from harness.registry_client import RegistryClient, Repository
-from harness.server import SESSION, Wharf, binary
+from harness.server import SESSION, Wharf, binary, wait_for
 from harness.storage import fsck, query, run
+from harness.stored import objects
 
 
-def place(folder, database=None):
+def place(folder, database=None, store="files"):
     """A server whose configuration says all of where it keeps things."""
     folder.mkdir()
     text = f"data_dir = {json.dumps(str(folder / 'wharf/data'))}\n"
@@ -20,6 +21,11 @@ def place(folder, database=None):
     if database:
         text += f"[database]\nurl = {json.dumps(database)}\n"
         environment = {"WHARF_DATABASE_URL": database}
+    if store == "s3":
+        environment |= bucket.environment_of_new()
+        text += "[storage]\n"
+        for name in ("bucket", "endpoint", "access_key_id", "secret_access_key", "prefix"):
+            text += f"{name} = {json.dumps(environment[f'WHARF_STORAGE_{name.upper()}'])}\n"
     server = Wharf(folder / "wharf", config=text, environment=environment)
     (folder / "wharf" / "wharf.toml").write_text(text)
     return server
@@ -51,8 +57,15 @@ def fill(server):
     made = index("listed", size=30_000)
     push_index(ecr, "app/0", made, "list")
     pulled["app/0", "list"] = made.manifest
+    # In parts, where the store is a bucket.
+    made = image("large", size=20_000_000, layers=1)
+    push_image(ecr, "app/0", made, "large")
+    pulled["app/0", "large"] = made.manifest
     ecr.batch_delete_image(repositoryName="app/1", imageIds=[{"imageTag": "v2"}])
     del pulled["app/1", "v2"]
+    pulled |= fill_by_keys(server)
+    archive(ecr, server, "app/2", "v2")
+    del pulled["app/2", "v2"]
     ecr.put_image_tag_mutability(repositoryName="app/2", imageTagMutability="IMMUTABLE")
     statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
     ecr.set_repository_policy(
@@ -84,6 +97,36 @@ def fill(server):
     return pulled, key
 
 
+def fill_by_keys(server):
+    """Images of repositories that keys of their own encrypt, one of them rotated."""
+    ecr, kms = server.client(), server.client("kms")
+    key = kms.create_key(Tags=[{"TagKey": "team", "TagValue": "a"}])["KeyMetadata"]["Arn"]
+    kms.create_alias(AliasName="alias/images", TargetKeyId=key)
+    pulled = {}
+    for kind in ("KMS", "KMS_DSSE"):
+        name = f"keys/{kind.lower()}"
+        configuration = {"encryptionType": kind, "kmsKey": key}
+        ecr.create_repository(repositoryName=name, encryptionConfiguration=configuration)
+        made = image(name, size=90_000)
+        push_image(ecr, name, made, "v1")
+        pulled[name, "v1"] = made.manifest
+        kms.rotate_key_on_demand(KeyId=key)
+    return pulled
+
+
+def archive(ecr, server, name, tag):
+    ecr.update_image_storage_class(repositoryName=name, imageId={"imageTag": tag}, targetStorageClass="ARCHIVE")
+    is_moved = "SELECT 1 FROM blobs WHERE tier = 'ARCHIVE'"
+    wait_for(lambda: query(server, is_moved) and not query(server, "SELECT 1 FROM jobs"), "layers to be archived", 60)
+
+
+def check_objects(server):
+    """The store has each blob in the tier that its row names, and nothing else."""
+    for tier, folder in (("STANDARD", "blobs"), ("ARCHIVE", "archive")):
+        known = {row[0] for row in query(server, f"SELECT object_id FROM blobs WHERE tier = '{tier}'")}
+        assert known and {path.name for path in objects(server, folder)} == known
+
+
 def check(server, pulled, key):
     client = RegistryClient(server.host, server.authorization)
     for (name, tag), manifest in pulled.items():
@@ -100,17 +143,32 @@ def check(server, pulled, key):
         aws_access_key_id=key["AccessKeyId"],
         aws_secret_access_key=key["SecretAccessKey"],
     )
-    assert len(someone.describe_repositories()["repositories"]) == 3
+    assert len(someone.describe_repositories()["repositories"]) == 5
     secret = server.client("secretsmanager").get_secret_value(SecretId="upstream")
     assert secret["SecretString"] == "geheim"
     assert fsck(server)["findings"] == []
+    # What was deleted before can be brought back, out of its window and out of the archive.
+    run(binary(), "image", "restore", "app/1:v2", "--data-dir", server.data_dir)
+    ecr = server.client()
+    assert ecr.batch_get_image(repositoryName="app/1", imageIds=[{"imageTag": "v2"}])["images"]
+    ecr.update_image_storage_class(repositoryName="app/2", imageId={"imageTag": "v2"}, targetStorageClass="STANDARD")
+    client = RegistryClient(server.host, server.authorization)
+    repository = Repository(client, "app/2")
+    wait_for(lambda: repository.pull("v2").status == 200, "the image to be restored", 60)
+    client.close()
+    # A key is what it was.
+    server.client("kms").disable_key(
+        KeyId=server.client("kms").describe_key(KeyId="alias/images")["KeyMetadata"]["Arn"]
+    )
+    assert not ecr.batch_get_image(repositoryName="keys/kms", imageIds=[{"imageTag": "v1"}])["images"]
 
 
+@pytest.mark.parametrize("store", ["files", "s3"])
 @pytest.mark.parametrize("way", ["prepared", "at once"])
-def test_there_and_back(tmp_path, way):
-    """Every digest, tag, policy, key and pull time is the same after the way to PostgreSQL and back."""
+def test_there_and_back(tmp_path, way, store):
+    """Every digest, tag, policy, key and pull time is the same after the way to PostgreSQL and its store and back."""
     embedded = place(tmp_path / "embedded")
-    cluster = place(tmp_path / "cluster", postgres.new_database())
+    cluster = place(tmp_path / "cluster", postgres.new_database(), store)
     back = place(tmp_path / "back")
     embedded.start()
     pulled, key = fill(embedded)
@@ -132,6 +190,8 @@ def test_there_and_back(tmp_path, way):
     assert query(cluster, "SELECT digest, last_pulled_at_ms FROM images ORDER BY id") == times
     told = migrate(cluster, back).stdout
     assert dump(back) == before
+    for server in (cluster, back):
+        check_objects(server)
     cluster.start()
     check(cluster, pulled, key)
     # Numbers go on where they were: an image id that was used is not used again.

@@ -62,6 +62,33 @@ def write(environment, key, content):
     client().put_object(Bucket=environment["WHARF_STORAGE_BUCKET"], Key=str(key), Body=content)
 
 
+def remove(environment, key):
+    client().delete_object(Bucket=environment["WHARF_STORAGE_BUCKET"], Key=str(key))
+
+
+def exists(environment, key):
+    found = client().list_objects_v2(Bucket=environment["WHARF_STORAGE_BUCKET"], Prefix=str(key))
+    return found["KeyCount"] > 0
+
+
+def begin_multipart(environment, key):
+    """Begins a multipart upload that has one part, and leaves it."""
+    s3, place = client(), {"Bucket": environment["WHARF_STORAGE_BUCKET"], "Key": str(key)}
+    upload = s3.create_multipart_upload(**place)["UploadId"]
+    s3.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"begun")
+
+
+def unfinished_parts(environment):
+    """The keys of multipart uploads that hold bytes."""
+    name, s3 = environment["WHARF_STORAGE_BUCKET"], client()
+    uploads = s3.list_multipart_uploads(Bucket=name).get("Uploads", [])
+    return [
+        upload["Key"]
+        for upload in uploads
+        if s3.list_parts(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts")
+    ]
+
+
 def unfinished(environment):
     """The keys of multipart uploads that were neither completed nor ended."""
     found = client().list_multipart_uploads(Bucket=environment["WHARF_STORAGE_BUCKET"])

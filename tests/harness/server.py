@@ -57,6 +57,7 @@ class Wharf:
         self.config = config
         self.name = name
         self.certificate = None
+        self.start_seconds = START_SECONDS
         self.account = "123456789012"
         self.region = "us-east-1"
         self.url = None
@@ -68,12 +69,17 @@ class Wharf:
     # --- The process ----------------------------------------------------------------------------------------------
 
     def start(self, clock=None):
-        """Starts and waits until it listens. After the first time it keeps its port.
+        """Starts and waits until it listens; what does not is no longer there. After the first time it keeps its port.
 
         `clock`, such as "+12h10m", makes the server's clock run ahead or behind; that is the database's, if it has one.
         """
         self.launch(clock)
-        wait_for(self._listens, f"wharf to listen; {self.log}", START_SECONDS)
+        try:
+            wait_for(self._listens, f"wharf to listen; {self.log}", self.start_seconds)
+        except AssertionError:
+            if self.is_running:
+                self.kill()
+            raise
         return self
 
     def launch(self, clock=None):

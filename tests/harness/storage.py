@@ -3,8 +3,9 @@
 import json
 import sqlite3
 
-from harness.commands import run
-from harness.server import binary
+from harness import bucket
+from harness.commands import CommandFailed, run
+from harness.server import binary, wait_for
 
 
 def execute(wharf, sql):
@@ -16,7 +17,19 @@ def execute(wharf, sql):
         connection.close()
     else:
         sql = f"SET session_replication_role = replica; {sql}"
-        run("psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url, "--command", sql)
+        wait_for(lambda: is_executed(url, sql), "statements that the server does not block", 60)
+
+
+def is_executed(url, sql):
+    command = ["psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", url, "--command", sql]
+    try:
+        run(*command)
+    except CommandFailed as failure:
+        # The server changes the same rows in another order at the same moment.
+        if "deadlock detected" in str(failure):
+            return False
+        raise
+    return True
 
 
 def query(wharf, sql):
@@ -32,25 +45,53 @@ def query(wharf, sql):
     return [line.split("\x1f") for line in lines if line]
 
 
-def object_of(wharf, digest):
-    """The file that holds a blob's bytes."""
-    ((name, tier),) = query(wharf, f"SELECT object_id, tier FROM blobs WHERE digest = '{digest}'")
+def object_of(wharf, digest, region="us-east-1"):
+    """What holds a blob's bytes: a file, or an object that is used like one."""
+    where = f"FROM blobs WHERE digest = '{digest}' AND region = '{region}'"
+    ((name, tier, scope),) = query(wharf, f"SELECT object_id, tier, encryption_scope {where}")
     folder = {"STANDARD": "blobs", "ARCHIVE": "archive"}[tier]
+    if "WHARF_STORAGE_BUCKET" in wharf.environment:
+        key = f"{wharf.environment['WHARF_STORAGE_PREFIX']}{folder}/{region}/{scope}/{name[:2]}/{name}"
+        return BucketObject(wharf.environment, key)
     return wharf.data_dir / folder / "objects" / name[:2] / name
 
 
-def fsck(wharf, *arguments, expect=0):
+class BucketObject:
+    """An object of a bucket with the methods of a path that tests use."""
+
+    def __init__(self, environment, key):
+        self.environment, self.key = environment, key
+        self.name = key.rpartition("/")[2]
+
+    def read_bytes(self):
+        return bucket.read(self.environment, self.key)
+
+    def write_bytes(self, content):
+        bucket.write(self.environment, self.key, content)
+
+    def unlink(self):
+        bucket.remove(self.environment, self.key)
+
+    def exists(self):
+        return bucket.exists(self.environment, self.key)
+
+
+def fsck(wharf, *arguments, **options):
     """`wharf fsck`; the report."""
-    return json.loads(wharf_command(wharf, "fsck", "--output", "json", *arguments, expect=expect))
+    return json.loads(wharf_command(wharf, "fsck", "--output", "json", *arguments, **options))
 
 
-def wharf_command(wharf, *arguments, expect=0):
-    """A command of the program on the server's data folder; what it printed."""
+def wharf_command(wharf, *arguments, expect=0, timeout=300, more=None):
+    """A command of the program on the server's data folder; what it printed. `more` is added to its environment."""
     command = [binary(), *arguments, "--data-dir", wharf.data_dir]
     if wharf.config is not None:
         command += ["--config", wharf.folder / "wharf.toml"]
-    environment = {**wharf.environment, **{name: None for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}}
-    return run(*command, expect=expect, environment=environment).stdout
+    environment = {
+        **wharf.environment,
+        **(more or {}),
+        **{name: None for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+    }
+    return run(*command, expect=expect, environment=environment, timeout=timeout).stdout
 
 
 def kinds(report):

@@ -157,11 +157,11 @@ impl App {
         }
     }
 
-    /// Takes over what has changed of root keys and KMS keys. Whoever changes them calls this before answering.
-    pub async fn refresh_keys(&self) -> Result<(), store::error::StoreError> {
+    /// Takes over what has changed of root keys and KMS keys; gives the version that this node has of them then.
+    pub async fn refresh_keys(&self) -> Result<i64, store::error::StoreError> {
         let version = self.root_keys.refresh(&self.db, &self.key_ring, self.now_ms()).await?;
         self.kms_keys.forget_before(version);
-        Ok(())
+        Ok(version)
     }
 
     /// Loads what has changed of users, roles, keys and policies.

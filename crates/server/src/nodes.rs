@@ -1,7 +1,7 @@
 //! This node among those that share its database: it says that it is alive, and decides by no keys and policies but
 //! those in force.
 //!
-//! A change of keys or policies is in force on every node when the call that made it is answered: the call waits for
+//! A change of identities, policies or keys, KMS keys included, is in force on every node when the call that made it is answered: the call waits for
 //! the nodes that were seen within [`SEEN_WITHIN`], and a node that has not looked for [`LOOKED_WITHIN`], because it was
 //! stopped or cut off, looks again before it decides anything.
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use store::db::{Db, Dialect};
 use store::error::StoreError;
-use store::tables::nodes::{self, Node};
+use store::tables::nodes::{self, Node, Versions};
 
 use crate::app::App;
 
@@ -43,7 +43,7 @@ struct Looked {
     /// When this node last looked, and told the others.
     at: Option<Instant>,
     reported_at: Option<Instant>,
-    reported_version: i64,
+    reported: Versions,
 }
 
 /// What others call a node that listens at `address`: where it listens everywhere, by the machine's name.
@@ -64,7 +64,7 @@ impl Membership {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at_ms,
             seen_at_ms: started_at_ms,
-            identity_version: 0,
+            versions: Versions::default(),
         };
         let is_shared = db.dialect() == Dialect::Postgres;
         Self { node, is_shared, looked: Mutex::default(), turn: tokio::sync::Mutex::default() }
@@ -84,57 +84,67 @@ impl Membership {
 impl App {
     /// Says that this node begins, and loads what it decides by. From here on changes wait for it.
     pub async fn join_nodes(&self) -> Result<(), StoreError> {
-        if !self.membership.is_shared {
-            return self.load_identities().await;
+        if self.membership.is_shared {
+            let node = self.membership.node.clone();
+            self.db.write(move |tx| nodes::report(tx, &node)).await?;
         }
-        let node = self.membership.node.clone();
-        self.db.write(move |tx| nodes::report(tx, &node)).await?;
-        self.follow_identities().await
+        self.follow_changes().await
     }
 
-    /// Takes over what others have changed of users, roles, keys and policies, and says that this node is alive.
-    pub async fn follow_identities(&self) -> Result<(), StoreError> {
-        let membership = &self.membership;
-        if !membership.is_shared {
-            // All changes are made here.
-            return Ok(());
-        }
-        let began = Instant::now();
+    /// Takes over what has changed in the database of keys, identities and policies.
+    async fn load_changes(&self) -> Result<Versions, StoreError> {
+        // Keys first: a secret of an identity may be sealed by one that is new.
+        let keys = self.refresh_keys().await?;
         self.load_identities().await?;
-        let version = self.identities.current().version();
+        Ok(Versions { identities: self.identities.current().version(), keys })
+    }
+
+    /// Takes over what others have changed of keys, identities and policies, and says that this node is alive.
+    pub async fn follow_changes(&self) -> Result<(), StoreError> {
+        self.look().await.map(drop)
+    }
+
+    /// The same; gives the versions that this node decides by from now on.
+    async fn look(&self) -> Result<Versions, StoreError> {
+        let membership = &self.membership;
+        let began = Instant::now();
+        let versions = self.load_changes().await?;
+        if !membership.is_shared {
+            return Ok(versions);
+        }
         let is_due = {
             let looked = membership.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            version != looked.reported_version || looked.reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY)
+            versions != looked.reported || looked.reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY)
         };
         if is_due {
-            let node = Node { seen_at_ms: self.now_ms(), identity_version: version, ..membership.node.clone() };
+            let node = Node { seen_at_ms: self.now_ms(), versions, ..membership.node.clone() };
             self.db.write(move |tx| nodes::report(tx, &node)).await?;
         }
         let mut looked = membership.looked.lock().unwrap_or_else(PoisonError::into_inner);
         looked.at = Some(began);
         if is_due {
             looked.reported_at = Some(began);
-            looked.reported_version = version;
+            looked.reported = versions;
         }
-        Ok(())
+        Ok(versions)
     }
 
-    /// Lets a change of users, roles, keys or policies be in force everywhere. Whoever makes one calls this before
+    /// Lets a change of keys, identities or policies be in force everywhere. Whoever makes one calls this before
     /// answering.
-    pub async fn publish_identities(&self) -> Result<(), StoreError> {
+    pub async fn publish_changes(&self) -> Result<(), StoreError> {
+        let changed = self.look().await?;
         if !self.membership.is_shared {
-            return self.load_identities().await;
+            return Ok(());
         }
-        self.follow_identities().await?;
-        let (version, began) = (self.identities.current().version(), Instant::now());
+        let began = Instant::now();
         loop {
             let since_ms = self.now_ms() - SEEN_WITHIN.as_millis() as i64;
-            if !self.db.read_point(move |tx| nodes::is_any_behind(tx, version, since_ms)).await? {
+            if !self.db.read_point(move |tx| nodes::is_any_behind(tx, changed, since_ms)).await? {
                 return Ok(());
             }
             if began.elapsed() > 2 * SEEN_WITHIN {
                 // It says that it is alive, and yet does not look; it is still bound to, before it decides anything.
-                tracing::warn!("a node has not followed a change of keys or policies for {SEEN_WITHIN:?}");
+                tracing::warn!("a node has not followed a change of keys, identities or policies for {SEEN_WITHIN:?}");
                 return Ok(());
             }
             tokio::time::sleep(ASK_EVERY).await;
@@ -146,9 +156,9 @@ impl App {
         if self.membership.is_shared {
             return self.db.read(|tx| nodes::list(tx)).await;
         }
-        let version = self.identities.current().version();
+        let versions = self.db.read(nodes::versions).await?;
         let this = self.membership.node.clone();
-        Ok(vec![Node { seen_at_ms: self.now_ms(), identity_version: version, ..this }])
+        Ok(vec![Node { seen_at_ms: self.now_ms(), versions, ..this }])
     }
 
     /// Whether a node that said something so long ago still works.
@@ -156,8 +166,8 @@ impl App {
         now_ms - node.seen_at_ms <= SEEN_WITHIN.as_millis() as i64
     }
 
-    /// Looks for changes if this node has not for too long, before it decides about a request.
-    pub async fn require_current_identities(&self) -> Result<(), StoreError> {
+    /// Looks for changes if this node has not for too long. Whoever decides by what is in memory calls this first.
+    pub async fn require_current_changes(&self) -> Result<(), StoreError> {
         let membership = &self.membership;
         if !membership.is_shared || membership.has_looked() {
             return Ok(());
@@ -166,7 +176,7 @@ impl App {
         if membership.has_looked() {
             return Ok(());
         }
-        self.follow_identities().await
+        self.follow_changes().await
     }
 
     /// Lets the others know that this node has ended, and forgets those that ended without a word.

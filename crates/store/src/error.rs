@@ -23,6 +23,17 @@ pub enum StoreErrorKind {
     Other,
 }
 
+/// What is wrong with a stored object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectDamage {
+    /// It is not there.
+    Missing,
+    /// It is shorter or longer than what was stored.
+    WrongLength,
+    /// Its bytes are not those that were stored.
+    Altered,
+}
+
 /// A failure of the metadata database or of the blob storage.
 ///
 /// `Display` shows only the context; walk [`Error::source`] for the cause.
@@ -30,6 +41,7 @@ pub enum StoreErrorKind {
 #[error("{context}")]
 pub struct StoreError {
     kind: StoreErrorKind,
+    object_damage: Option<ObjectDamage>,
     context: String,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -38,7 +50,12 @@ pub struct StoreError {
 impl StoreError {
     /// A failure without a further cause; `context` says what was being done or what is wrong.
     pub fn new(kind: StoreErrorKind, context: impl Into<String>) -> Self {
-        Self { kind, context: context.into(), source: None }
+        Self { kind, object_damage: None, context: context.into(), source: None }
+    }
+
+    /// A stored object that is not what was stored.
+    pub(crate) fn damaged(damage: ObjectDamage, context: impl Into<String>) -> Self {
+        Self { object_damage: Some(damage), ..Self::new(StoreErrorKind::Corrupt, context) }
     }
 
     /// A failed call to the operating system: `Full` if space ran out, else `Unavailable`.
@@ -62,9 +79,14 @@ impl StoreError {
         self.kind
     }
 
+    /// What is wrong with the object that was read, if that is what went wrong; the kind is `Corrupt` then.
+    pub fn object_damage(&self) -> Option<ObjectDamage> {
+        self.object_damage
+    }
+
     /// The same failure for another of the callers that it hit; the cause is kept as text.
     pub(crate) fn repeated(&self) -> Self {
-        let copy = Self::new(self.kind, self.context.clone());
+        let copy = Self { object_damage: self.object_damage, ..Self::new(self.kind, self.context.clone()) };
         let mut causes = Vec::new();
         let mut cause = self.source();
         while let Some(source) = cause {
@@ -99,10 +121,11 @@ mod tests {
 
     #[test]
     fn a_repeated_error_says_the_same() {
-        let error = StoreError::new(StoreErrorKind::Full, "commit").with_source("disk is full");
+        let error = StoreError::damaged(ObjectDamage::Missing, "read").with_source("disk is full");
         let repeated = error.repeated();
-        assert_eq!(repeated.kind(), StoreErrorKind::Full);
-        assert_eq!(repeated.to_string(), "commit");
+        assert_eq!(repeated.kind(), StoreErrorKind::Corrupt);
+        assert_eq!(repeated.object_damage(), Some(ObjectDamage::Missing));
+        assert_eq!(repeated.to_string(), "read");
         assert_eq!(repeated.source().map(ToString::to_string).as_deref(), Some("disk is full"));
     }
 

@@ -39,7 +39,7 @@ impl Operation for DeleteRegistryPolicy {
             Ok::<_, EcrError>(policy)
         });
         let policy = deleted.await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(policy)
     }
 }

@@ -52,7 +52,7 @@ impl Operation for DeregisterPullTimeUpdateExclusion {
                 }
             })
             .await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(Output { principal_arn })
     }
 }

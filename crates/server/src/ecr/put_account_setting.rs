@@ -57,7 +57,7 @@ impl Operation for PutAccountSetting {
                 account_settings::upsert(tx, &registry, setting.as_str(), &stored)
             })
             .await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(Output { name: setting.as_str(), value })
     }
 }

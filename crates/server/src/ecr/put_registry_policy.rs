@@ -52,7 +52,7 @@ impl Operation for PutRegistryPolicy {
                 Ok(registry_policies::upsert(tx, &registry, &policy_text)?)
             })
             .await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(output)
     }
 }

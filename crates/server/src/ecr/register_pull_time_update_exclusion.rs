@@ -97,7 +97,7 @@ impl Operation for RegisterPullTimeUpdateExclusion {
                 Ok(())
             })
             .await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(Output { principal_arn, created_at: aws::Timestamp::from_ms(now_ms) })
     }
 }

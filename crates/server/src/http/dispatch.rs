@@ -100,7 +100,7 @@ pub async fn handle(
 
 async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
     match route {
-        Route::Aws | Route::V2(_) if !knows_identities(request).await => {
+        Route::Aws | Route::V2(_) if !knows_changes(request).await => {
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
@@ -143,9 +143,9 @@ fn strip_body(answer: &mut Answer) {
     *answer.body_mut() = ResponseBody::empty();
 }
 
-/// Whether this node knows by which keys and policies it must decide now.
-async fn knows_identities(request: &RequestContext) -> bool {
-    match request.app.require_current_identities().await {
+/// Whether this node knows by which keys, identities and policies it must decide now.
+async fn knows_changes(request: &RequestContext) -> bool {
+    match request.app.require_current_changes().await {
         Ok(()) => true,
         Err(error) => {
             tracing::error!(request_id = %request.request_id, %error, "keys and policies cannot be read: {error}");

@@ -76,7 +76,7 @@ impl<O: IamOperation> Operation for Iam<O> {
                     Ok::<_, IamError>(output)
                 };
                 let output = call.app().db.write(change).await?;
-                call.app().publish_identities().await?;
+                call.app().publish_changes().await?;
                 Ok(output)
             }
         }

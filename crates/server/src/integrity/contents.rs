@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use oci::{Algorithm, Digest};
 use store::blob::{BlobReader, Encoding};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::{ObjectDamage, StoreError, StoreErrorKind};
 use store::tables::blobs::StoredBlob;
 use tokio::time::Instant;
 
@@ -87,21 +87,18 @@ pub async fn examine(
             ),
         })),
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-            let detail = error.to_string();
-            Ok(Some(Damage { kind: kind_of(&detail), detail }))
+            Ok(Some(Damage { kind: kind_of(error.object_damage()), detail: error.to_string() }))
         }
         Err(error) => Err(error),
     }
 }
 
-/// The store tells one kind of damage from another in words only, as nobody else needs to.
-fn kind_of(detail: &str) -> FindingKind {
-    if detail.contains("is missing") {
-        FindingKind::MissingObject
-    } else if (detail.contains(" bytes") && detail.contains(", not ")) || detail.contains("was cut") {
-        FindingKind::WrongLength
-    } else {
-        FindingKind::DamagedObject
+/// What is found of an object whose damage the store has told; of one that cannot be opened at all it tells none.
+const fn kind_of(damage: Option<ObjectDamage>) -> FindingKind {
+    match damage {
+        Some(ObjectDamage::Missing) => FindingKind::MissingObject,
+        Some(ObjectDamage::WrongLength) => FindingKind::WrongLength,
+        Some(ObjectDamage::Altered) | None => FindingKind::DamagedObject,
     }
 }
 

@@ -39,7 +39,7 @@ impl Job for DeleteKmsKey {
             }
         });
         match deleted.await? {
-            None => Ok(app.refresh_keys().await?),
+            None => Ok(app.publish_changes().await?),
             Some(until_ms) => Err(JobError::TooEarly { until_ms }),
         }
     }

@@ -1,5 +1,5 @@
 //! Background work of one node: jobs that follow from changes, and what is done again and again: storing pull times and
-//! uses of keys, reloading identities, abandoning stale uploads, collecting garbage.
+//! uses of keys, following what other nodes change, abandoning stale uploads, collecting garbage.
 
 pub mod check_storage;
 pub(crate) mod collect_garbage;
@@ -65,8 +65,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     let is_all = work == Work::All;
     let mut pull_times = interval(PULL_TIMES_EVERY);
     let mut last_uses = interval(LAST_USES_EVERY);
-    let mut identities = interval(nodes::LOOK_EVERY);
-    let mut keys = interval(nodes::LOOK_EVERY);
+    let mut changes = interval(nodes::LOOK_EVERY);
     let mut rotation = interval(ROTATION_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
@@ -75,8 +74,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
     pull_times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     last_uses.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    identities.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    changes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -88,8 +86,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
             () = stopped(&mut stop) => return,
             _ = pull_times.tick(), if is_all => ("storing pull times", app.pull_times.flush(&app).await),
             _ = last_uses.tick(), if is_all => ("storing last uses of keys", app.last_uses.flush(&app.db).await),
-            _ = identities.tick() => ("following identities", app.follow_identities().await),
-            _ = keys.tick() => ("following keys", app.refresh_keys().await),
+            _ = changes.tick() => ("following changes of keys, identities and policies", app.follow_changes().await),
             _ = rotation.tick(), if is_all => ("rotating the root key", root_keys::rotate_if_due(&app).await),
             _ = pull_events.tick(), if is_all => ("storing events of pulls", app.events.flush_pulls(&app).await),
             _ = followed_events.tick(), if is_all => {

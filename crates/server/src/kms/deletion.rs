@@ -72,7 +72,7 @@ impl Operation for ScheduleKeyDeletion {
             Ok::<_, KmsError>(found)
         });
         let key = scheduled.await?;
-        call.app().refresh_keys().await?;
+        call.app().publish_changes().await?;
         Ok(Scheduled {
             key_id: key.arn(),
             deletion_date: Timestamp::from_ms(at_ms),
@@ -122,7 +122,7 @@ impl Operation for CancelKeyDeletion {
             Ok(found)
         });
         let key = cancelled.await?;
-        call.app().refresh_keys().await?;
+        call.app().publish_changes().await?;
         Ok(KeyId { key_id: key.arn() })
     }
 }

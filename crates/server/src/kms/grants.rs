@@ -174,9 +174,12 @@ impl Operation for CreateGrant {
                 return Err(KmsError::DryRun);
             }
             kms_grants::insert(tx, &KmsGrant { kms_key_id: found.id, ..grant.clone() })?;
+            // There may be others of its name, which nodes hold.
+            root_keys::increment_version(tx)?;
             Ok(())
         });
         created.await?;
+        call.app().publish_changes().await?;
         Ok(Created { grant_token: token_of(&grant_id), grant_id })
     }
 }
@@ -395,7 +398,7 @@ async fn remove(call: &Call<'_>, key: KeyRef, grant_id: String, is_dry_run: bool
         Ok(Nothing {})
     });
     let removed = removed.await?;
-    call.app().refresh_keys().await?;
+    call.app().publish_changes().await?;
     Ok(removed)
 }
 

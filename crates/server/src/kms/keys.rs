@@ -228,7 +228,7 @@ pub async fn change(
         Ok::<_, KmsError>(found)
     });
     let changed = changed.await?;
-    call.app().refresh_keys().await?;
+    call.app().publish_changes().await?;
     Ok(changed)
 }
 

@@ -1,5 +1,5 @@
-//! KMS keys as a node holds them in memory, unwrapped: until anything about any key changes anywhere, which it learns of
-//! within a second.
+//! KMS keys as a node holds them in memory, unwrapped: until anything about any key changes anywhere. The call that
+//! changes it is answered when every node has forgotten what it held (`nodes.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +65,8 @@ impl LoadedKeys {
 
     /// The key of that id; none if there is none.
     pub async fn find(&self, app: &App, key_id: Uuid) -> Result<Option<Arc<LoadedKey>>, StoreError> {
+        // Jobs and pulls of layers by URL come here without a decision about their caller.
+        app.require_current_changes().await?;
         if let Some(found) = self.lock().keys.get(&key_id).cloned() {
             return Ok(Some(found));
         }
@@ -94,6 +96,7 @@ impl LoadedKeys {
 
     /// The grants of a key that were made under a name.
     pub async fn grants(&self, app: &App, key: &KmsKey, name: &str) -> Result<Arc<Vec<KmsGrant>>, StoreError> {
+        app.require_current_changes().await?;
         let place = (key.key_id, name.to_owned());
         if let Some(found) = self.lock().grants.get(&place).cloned() {
             return Ok(found);
@@ -104,7 +107,7 @@ impl LoadedKeys {
             .read(move |tx| Ok::<_, StoreError>((root_keys::version(tx)?, kms_grants::list_named(tx, id, &wanted)?)));
         let (version, found) = read.await?;
         let found = Arc::new(found);
-        // That there is none is not held: making a grant changes no version.
+        // That there is none is not held: a new repository has its grants without a new version.
         if !found.is_empty() {
             self.keep(version, |held| drop(held.grants.insert(place, Arc::clone(&found))));
         }

@@ -54,7 +54,7 @@ pub async fn rotate(app: &App, key_id: Uuid) -> Result<Option<i64>, StoreError> 
             Ok::<_, StoreError>(Some(next_ms))
         })
         .await?;
-    app.refresh_keys().await?;
+    app.publish_changes().await?;
     Ok(next_ms)
 }
 
@@ -234,7 +234,7 @@ impl Operation for RotateKeyOnDemand {
             Ok(found.arn())
         });
         let key_id = rotated.await?;
-        app.refresh_keys().await?;
+        app.publish_changes().await?;
         Ok(KeyId { key_id })
     }
 }

@@ -1,6 +1,6 @@
 //! The root keys of this server: made at the first start, read by every node, rotated, wrapped anew and retired.
 //!
-//! The rows are what counts; a node holds what they unwrap to in its key ring, and follows a change within a second.
+//! The rows are what counts; a node holds what they unwrap to in its key ring, and a change waits until every node has read it (`nodes.rs`).
 
 mod kms_endpoint;
 mod outer;
@@ -201,7 +201,7 @@ pub async fn rotate(app: &App) -> Result<Option<u32>, StoreError> {
         Ok::<_, StoreError>(is_made)
     });
     let is_made = is_made.await?;
-    app.refresh_keys().await?;
+    app.publish_changes().await?;
     app.wake_jobs.wake();
     Ok(is_made.then_some(number))
 }

@@ -58,6 +58,6 @@ pub async fn retire(app: &App, number: u32) -> Result<Result<(), NotRetired>, St
         Ok::<_, StoreError>(answer)
     });
     let answer = retired.await?;
-    app.refresh_keys().await?;
+    app.publish_changes().await?;
     Ok(answer)
 }

@@ -114,7 +114,7 @@ impl Operation for CreateToken {
                 Ok(identity_version::increment(tx)?)
             })
             .await?;
-        app.publish_identities().await?;
+        app.publish_changes().await?;
         Ok(Output {
             password: token::robot_password(app, &token.id),
             proxy_endpoint: call.http.registry_url(&token.registry),

@@ -2,7 +2,7 @@
 
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::tables::identity_version;
+use store::tables::nodes;
 
 use super::errors::WharfError;
 use crate::app::App;
@@ -29,7 +29,7 @@ pub(super) struct ListedNode {
     started_at: Timestamp,
     last_seen_at: Timestamp,
     status: &'static str,
-    /// Whether it decides by the keys and policies in force.
+    /// Whether it decides by the keys, identities and policies in force.
     is_current: bool,
     /// Whether it is the one that answers.
     is_this_node: bool,
@@ -37,12 +37,12 @@ pub(super) struct ListedNode {
 
 /// What is said of every node.
 pub(super) async fn listed(app: &App) -> Result<Vec<ListedNode>, WharfError> {
-    let version = app.db.read(|tx| identity_version::find(tx)).await?;
+    let versions = app.db.read(nodes::versions).await?;
     let now_ms = app.now_ms();
-    let nodes = app.known_nodes().await?;
-    let listed = nodes.into_iter().map(|node| ListedNode {
+    let known = app.known_nodes().await?;
+    let listed = known.into_iter().map(|node| ListedNode {
         status: if app.is_alive(&node, now_ms) { "ALIVE" } else { "SILENT" },
-        is_current: node.identity_version >= version,
+        is_current: node.versions.include(versions),
         is_this_node: node.id == app.membership.node_id(),
         node_id: node.id,
         address: node.address,

@@ -46,7 +46,7 @@ impl Operation for RevokeToken {
                 Ok(identity_version::increment(tx)?)
             })
             .await?;
-        call.app().publish_identities().await?;
+        call.app().publish_changes().await?;
         Ok(Output {})
     }
 }

@@ -6,7 +6,7 @@ use zstd::stream::raw::{Decoder, Operation as _};
 
 use super::object_id::ObjectId;
 use super::reader::{Cursor, Object, damaged};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 
 /// Content that is decompressed at a time, however much longer it is than what holds it.
 const CHUNK: usize = 256 * 1024;
@@ -65,7 +65,7 @@ impl Decompression {
             let status = self
                 .decoder
                 .run_on_buffers(&self.input, &mut output[filled..])
-                .map_err(|_| damaged(id, "it does not decompress"))?;
+                .map_err(|_| damaged(id, ObjectDamage::Altered, "it does not decompress"))?;
             self.input.advance(status.bytes_read);
             filled += status.bytes_written;
             if status.remaining == 0 || (status.bytes_read == 0 && status.bytes_written == 0) {
@@ -74,7 +74,7 @@ impl Decompression {
         }
         let is_last = filled as u64 == self.remaining;
         if filled as u64 > self.remaining || (filled < CHUNK && !is_last) {
-            return Err(damaged(id, "it does not decompress to its length"));
+            return Err(damaged(id, ObjectDamage::Altered, "it does not decompress to its length"));
         }
         self.remaining -= filled as u64;
         output.truncate(filled);

@@ -14,7 +14,7 @@ use super::object_id::ObjectId;
 use super::s3::{S3Object, S3Stream};
 use super::stream::BlobStream;
 use super::tier::Encoding;
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError};
 
 /// The content of an open object. Cheap to clone.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl BlobReader {
         });
         self.read_all(|bytes| context.update(bytes))?;
         let hash = context.finish();
-        let wrong_length = |_| damaged(self.object.id(), "its hash has a wrong length");
+        let wrong_length = |_| damaged(self.object.id(), ObjectDamage::Altered, "its hash has a wrong length");
         Ok(match algorithm {
             Algorithm::Sha256 => Digest::from_sha256(hash.as_ref().try_into().map_err(wrong_length)?),
             Algorithm::Sha512 => Digest::from_sha512(hash.as_ref().try_into().map_err(wrong_length)?),
@@ -112,9 +112,9 @@ impl BlobReader {
     }
 }
 
-pub(super) fn damaged(object: ObjectId, what: &str) -> StoreError {
+pub(super) fn damaged(object: ObjectId, damage: ObjectDamage, what: &str) -> StoreError {
     tracing::error!(%object, "object {object} is damaged: {what}");
-    StoreError::new(StoreErrorKind::Corrupt, format!("object {object} is damaged: {what}"))
+    StoreError::damaged(damage, format!("object {object} is damaged: {what}"))
 }
 
 impl Object {

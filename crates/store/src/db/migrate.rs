@@ -65,6 +65,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(16, "shared_stores", "0016_shared_stores.sql"),
     migration!(17, "storage_care", "0017_storage_care.sql"),
     migration!(18, "keys", "0018_keys.sql"),
+    migration!(19, "node_keys", "0019_node_keys.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

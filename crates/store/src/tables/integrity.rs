@@ -249,7 +249,8 @@ pub fn recount_images(tx: &mut dyn Tx, repository_id: i64, digest: &str, now_ms:
     let Some(row) = counted else { return Ok(()) };
     tx.execute(
         "UPDATE repository_blobs SET image_count = $1, archived_image_count = $2, activating_image_count = $3, \
-         unreferenced_since_ms = CASE WHEN $1 > 0 THEN NULL ELSE COALESCE(unreferenced_since_ms, $4) END \
+         unreferenced_since_ms = CASE WHEN CAST($1 AS BIGINT) > 0 THEN NULL \
+         ELSE COALESCE(unreferenced_since_ms, $4) END \
          WHERE repository_id = $5 AND digest = $6",
         &[
             row.int(0)?.into(),

@@ -1,7 +1,29 @@
-//! The nodes that share the database: which are alive, and by which version of identities and policies each decides.
+//! The nodes that share the database: which are alive, and by which versions of what they hold in memory each decides.
 
+use super::{identity_version, root_keys};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+
+/// The versions of what nodes hold in memory and decide by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Of identities and policies; see [`identity_version`].
+    pub identities: i64,
+    /// Of root keys and KMS keys; see [`root_keys::version`].
+    pub keys: i64,
+}
+
+impl Versions {
+    /// Whether nothing of these is older than of those.
+    pub const fn include(self, others: Self) -> bool {
+        self.identities >= others.identities && self.keys >= others.keys
+    }
+}
+
+/// The versions in force.
+pub fn versions(tx: &mut dyn Tx) -> Result<Versions, StoreError> {
+    Ok(Versions { identities: identity_version::find(tx)?, keys: root_keys::version(tx)? })
+}
 
 /// A node, as it last said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,40 +38,41 @@ pub struct Node {
     pub started_at_ms: i64,
     /// When it last said something.
     pub seen_at_ms: i64,
-    /// See [`identity_version`](super::identity_version).
-    pub identity_version: i64,
+    /// What it decides by.
+    pub versions: Versions,
 }
 
 /// Says that a node is alive, and what it decides by.
 pub fn report(tx: &mut dyn Tx, node: &Node) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO nodes (id, address, version, started_at_ms, seen_at_ms, identity_version) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET \
-         seen_at_ms = excluded.seen_at_ms, identity_version = excluded.identity_version",
+        "INSERT INTO nodes (id, address, version, started_at_ms, seen_at_ms, identity_version, key_version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms, \
+         identity_version = excluded.identity_version, key_version = excluded.key_version",
         &[
             node.id.as_str().into(),
             node.address.as_str().into(),
             node.version.as_str().into(),
             node.started_at_ms.into(),
             node.seen_at_ms.into(),
-            node.identity_version.into(),
+            node.versions.identities.into(),
+            node.versions.keys.into(),
         ],
     )?;
     Ok(())
 }
 
-/// Whether a node that was seen since `since_ms` still decides by an older version than this.
-pub fn is_any_behind(tx: &mut dyn Tx, identity_version: i64, since_ms: i64) -> Result<bool, StoreError> {
+/// Whether a node that was seen since `since_ms` still decides by something older than this.
+pub fn is_any_behind(tx: &mut dyn Tx, versions: Versions, since_ms: i64) -> Result<bool, StoreError> {
     let behind = tx.query_opt(
-        "SELECT 1 FROM nodes WHERE identity_version < $1 AND seen_at_ms >= $2 LIMIT 1",
-        &[identity_version.into(), since_ms.into()],
+        "SELECT 1 FROM nodes WHERE (identity_version < $1 OR key_version < $2) AND seen_at_ms >= $3 LIMIT 1",
+        &[versions.identities.into(), versions.keys.into(), since_ms.into()],
     )?;
     Ok(behind.is_some())
 }
 
 /// Every node, the longest running first.
 pub fn list(tx: &mut dyn Tx) -> Result<Vec<Node>, StoreError> {
-    let sql = "SELECT id, address, version, started_at_ms, seen_at_ms, identity_version FROM nodes \
+    let sql = "SELECT id, address, version, started_at_ms, seen_at_ms, identity_version, key_version FROM nodes \
                ORDER BY started_at_ms, id";
     tx.query(sql, &[])?.iter().map(from_row).collect()
 }
@@ -61,7 +84,7 @@ fn from_row(row: &Row) -> Result<Node, StoreError> {
         version: row.text(2)?.to_owned(),
         started_at_ms: row.int(3)?,
         seen_at_ms: row.int(4)?,
-        identity_version: row.int(5)?,
+        versions: Versions { identities: row.int(5)?, keys: row.int(6)? },
     })
 }
 

@@ -14,7 +14,7 @@ use crate::blob::object_id::ObjectId;
 use crate::blob::protection::Protection;
 use crate::blob::reader::damaged;
 use crate::blob::segment::{self, Opener, SEGMENT};
-use crate::error::StoreError;
+use crate::error::{ObjectDamage, StoreError};
 
 /// An open object, as stored.
 pub(in crate::blob) struct FileObject {
@@ -39,7 +39,7 @@ impl FileObject {
     pub fn open(path: &Path, id: ObjectId, protection: &Protection, size_bytes: u64) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
-                damaged(id, "its file is missing")
+                damaged(id, ObjectDamage::Missing, "its file is missing")
             } else {
                 StoreError::io(format!("cannot open object {id}"), error)
             }
@@ -49,7 +49,8 @@ impl FileObject {
             object.file.metadata().map_err(|error| StoreError::io(format!("cannot inspect object {id}"), error))?.len();
         let expected = object.opener.form().stored_bytes(size_bytes);
         if length != expected {
-            return Err(damaged(id, &format!("its file has {length} bytes, not {expected}")));
+            let what = format!("its file has {length} bytes, not {expected}");
+            return Err(damaged(id, ObjectDamage::WrongLength, &what));
         }
         Ok(object)
     }
@@ -65,7 +66,7 @@ impl FileObject {
         let mut stored = Buffer::new(plan.stored_bytes);
         self.file.read_exact_at(stored.as_mut(), plan.offset).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                damaged(self.id, "its file was cut")
+                damaged(self.id, ObjectDamage::WrongLength, "its file was cut")
             } else {
                 StoreError::io(format!("cannot read object {}", self.id), error)
             }
@@ -99,7 +100,7 @@ impl FileObject {
         let mut content = Buffer::new(plan.stored_bytes);
         self.opener
             .open_run(self.id, plan.first_segment, total, stored.as_ref(), content.as_mut())
-            .map_err(|number| damaged(self.id, &format!("segment {number} does not open")))?;
+            .map_err(|number| damaged(self.id, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
         let base = plan.first_segment * SEGMENT as u64;
         Ok(content.freeze((plan.from - base) as usize..(plan.to - base) as usize))
     }

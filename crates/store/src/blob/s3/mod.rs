@@ -40,7 +40,7 @@ use super::object_id::ObjectId;
 use super::reader::damaged;
 use super::scope::BlobScope;
 use super::upload::Part;
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 use failure::{chain, failed};
 use multipart::Requests;
 use presign::Signer;
@@ -143,8 +143,11 @@ impl S3Store {
             // Of an object without content; no range asks for nothing.
             return match self.raw_bytes(object).await? {
                 Some(length) if length == expected => Ok(futures_util::stream::empty().boxed()),
-                Some(length) => Err(damaged(object, &format!("it has {length} bytes in the bucket, not {expected}"))),
-                None => Err(damaged(object, "it is missing in the bucket")),
+                Some(length) => {
+                    let what = format!("it has {length} bytes in the bucket, not {expected}");
+                    Err(damaged(object, ObjectDamage::WrongLength, &what))
+                }
+                None => Err(damaged(object, ObjectDamage::Missing, "it is missing in the bucket")),
             };
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
@@ -160,8 +163,13 @@ impl S3Store {
             },
         };
         match found {
-            Ok(length) => Err(damaged(object, &format!("it has {length} bytes in the bucket, not {expected}"))),
-            Err(error) if is_missing(&error) => Err(damaged(object, "it is missing in the bucket")),
+            Ok(length) => {
+                let what = format!("it has {length} bytes in the bucket, not {expected}");
+                Err(damaged(object, ObjectDamage::WrongLength, &what))
+            }
+            Err(error) if is_missing(&error) => {
+                Err(damaged(object, ObjectDamage::Missing, "it is missing in the bucket"))
+            }
             Err(error) => Err(failed(format!("cannot read object {object}"), error)),
         }
     }

@@ -137,18 +137,27 @@ impl Parts {
         if let Some(id) = &self.session.multipart {
             return Ok(id.clone());
         }
-        let id = self.store.begin_multipart(self.object).await?;
-        match self.session.ledger.reserve(&id, RESERVE).await {
-            Ok(first) => self.numbers = first..first + RESERVE,
-            Err(error) => {
-                // Nobody else knows of it.
-                let ended = self.store.abort_multipart(&self.store.key(self.object), &id).await;
-                if let Err(error) = ended {
-                    tracing::warn!(%error, object = %self.object, "a multipart upload of object {} is left over", self.object);
+        let (store, object, ledger) = (self.store.clone(), self.object, Arc::clone(&self.session.ledger));
+        // In a task of its own, which ends also if nobody waits for it any more: what is begun and not remembered would
+        // stay in the bucket.
+        let begun = tokio::spawn(async move {
+            let id = store.begin_multipart(object).await?;
+            match ledger.reserve(&id, RESERVE).await {
+                Ok(first) => Ok((id, first)),
+                Err(error) => {
+                    // Nobody else knows of it.
+                    let ended = store.abort_multipart(&store.key(object), &id).await;
+                    if let Err(error) = ended {
+                        tracing::warn!(%error, %object, "a multipart upload of object {object} is left over");
+                    }
+                    Err(error)
                 }
-                return Err(error);
             }
-        }
+        });
+        let (id, first) = begun.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "beginning a multipart upload ended early").with_source(error)
+        })??;
+        self.numbers = first..first + RESERVE;
         self.session.multipart = Some(id.clone());
         Ok(id)
     }

@@ -16,7 +16,7 @@ use crate::blob::object_id::ObjectId;
 use crate::blob::protection::Protection;
 use crate::blob::reader::damaged;
 use crate::blob::segment::{self, Opener, SEGMENT};
-use crate::error::StoreError;
+use crate::error::{ObjectDamage, StoreError};
 
 /// How often reading goes on after an answer that broke off without a single byte.
 const MAX_STALLS: u32 = 4;
@@ -170,11 +170,9 @@ impl S3Stream {
         let run = self.sealed.split_to(length as usize);
         let mut content = Buffer::new(run.len());
         let total = segment::count(self.object.size_bytes);
-        let filled = self
-            .object
-            .opener
-            .open_run(self.object.id, self.segment, total, &run, content.as_mut())
-            .map_err(|number| damaged(self.object.id, &format!("segment {number} does not open")))?;
+        let filled = self.object.opener.open_run(self.object.id, self.segment, total, &run, content.as_mut()).map_err(
+            |number| damaged(self.object.id, ObjectDamage::Altered, &format!("segment {number} does not open")),
+        )?;
         let base = self.segment * SEGMENT as u64;
         let to = self.end.min(base + filled as u64);
         let wanted = (self.next - base) as usize..(to - base) as usize;

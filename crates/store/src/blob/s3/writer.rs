@@ -28,7 +28,7 @@ use crate::blob::session::SharedSession;
 use crate::blob::tier::Encoding;
 use crate::blob::upload::{SharedParts, UploadState};
 use crate::blob::writer::{BATCH, FinishedObject};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 
 /// See [`UploadWriter`](crate::blob::UploadWriter).
 pub(in crate::blob) struct S3Writer {
@@ -188,7 +188,7 @@ impl S3Writer {
             let filled = protection
                 .opener()
                 .open_run(from, 0, total, &content, &mut plaintext)
-                .map_err(|number| damaged(from, &format!("segment {number} does not open")))?;
+                .map_err(|number| damaged(from, ObjectDamage::Altered, &format!("segment {number} does not open")))?;
             Ok(segment::seal_all(protection.sealer(to), &plaintext[..filled]).into())
         })
         .await
@@ -260,11 +260,11 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
                 .await?;
         }
         if offset != sink.sealing.sealed_bytes() {
-            return Err(damaged(rest, "it is shorter than it was"));
+            return Err(damaged(rest, ObjectDamage::WrongLength, "it is shorter than it was"));
         }
         let found: [u8; 32] = hash.finalize().into();
         if known.rest_sha256.is_some_and(|known| known != found) {
-            return Err(damaged(rest, "it holds other bytes than it did"));
+            return Err(damaged(rest, ObjectDamage::Altered, "it holds other bytes than it did"));
         }
     }
     sink.spool = Some(Arc::clone(&file));
