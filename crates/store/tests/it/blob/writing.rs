@@ -178,7 +178,7 @@ async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
     let (open, wait) = mpsc::channel::<()>();
     crowded.spawn_blocking(move || wait.recv());
     let mut left = place.writer(state.clone(), key.clone());
-    let leave = async move { left.write(Bytes::from(noise(9 * SEGMENT, 2))).await };
+    let leave = async move { left.write(Bytes::from(noise(5 * SEGMENT, 2))).await };
     crowded.spawn(leave).await.expect("the first request ends").expect("the batch is taken");
     let state = write_part(&place, &state, &key, Bytes::copy_from_slice(&plaintext)).await;
     finish_as(&place, &state, &key, &plaintext).await;
@@ -201,10 +201,10 @@ async fn a_writer_follows_one_that_has_the_file_open() {
     let (open, wait) = mpsc::channel::<()>();
     let mut left = place.writer(state.clone(), key.clone());
     let leave = async move {
-        left.write(Bytes::from(noise(9 * SEGMENT, 2))).await?;
+        left.write(Bytes::from(noise(5 * SEGMENT, 2))).await?;
         spawn_blocking(|| ()).await.expect("the first batch is written");
         spawn_blocking(move || wait.recv());
-        left.write(Bytes::from(noise(9 * SEGMENT, 3))).await
+        left.write(Bytes::from(noise(5 * SEGMENT, 3))).await
     };
     crowded.spawn(leave).await.expect("the first request ends").expect("both batches are taken");
     assert!(place.file(state.object).exists());
