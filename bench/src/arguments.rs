@@ -125,10 +125,8 @@ impl Plan {
             leave_out("growth", "only a Wharf's database can be filled");
             growth.clear();
         }
-        let cluster = match rows.iter().any(|row| row.place == Place::Cluster) {
-            true => Some(Cluster::start()?),
-            false => None,
-        };
+        let needs_cluster = rows.iter().any(|row| row.place == Place::Cluster);
+        let cluster = needs_cluster.then(Cluster::start).transpose()?;
         Ok(Self { rounds, time, threads, rows, singles, growth, base, cluster, notes })
     }
 }

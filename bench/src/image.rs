@@ -1,7 +1,7 @@
 //! Whole images, pushed and pulled by skopeo as people do: from and to a folder in the OCI layout.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -101,7 +101,7 @@ fn put(blobs: &Path, media_type: &str, content: &[u8]) -> Result<Value> {
 }
 
 /// The content as gzip, which every client expects of a layer.
-fn gzip(file: &PathBuf, content: &[u8]) -> Result<Vec<u8>> {
+fn gzip(file: &Path, content: &[u8]) -> Result<Vec<u8>> {
     fs::write(file, content).context("write a layer")?;
     let output = Command::new("gzip").args(["-1", "-n", "--stdout"]).arg(file).output().context("run gzip")?;
     ensure!(output.status.success(), "gzip: {}", output.status);
@@ -117,7 +117,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let image = Image::make(base.path()).unwrap();
         let layout = image.folder.path().join("layout");
-        let read = |path: PathBuf| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+        let read = |path: std::path::PathBuf| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
         let blob = |descriptor: &Value| {
             let (_, hex) = descriptor["digest"].as_str().unwrap().split_once(':').unwrap();
             let path = layout.join("blobs/sha256").join(hex);

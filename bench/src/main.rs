@@ -43,8 +43,8 @@ fn main() -> Result<()> {
         return bare_hyper::serve(length);
     }
     let programs = Programs {
-        subject: Program::parse(&arguments.subject, arguments.wharf.as_ref())?,
-        peer: Program::parse(&arguments.peer, arguments.wharf.as_ref())?,
+        subject: Program::parse(&arguments.subject, arguments.wharf.as_deref())?,
+        peer: Program::parse(&arguments.peer, arguments.wharf.as_deref())?,
         bare_hyper: Program::bare_hyper()?,
     };
     let [subject_version, peer_version] = [programs.subject.version()?, programs.peer.version()?];

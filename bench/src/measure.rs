@@ -125,7 +125,8 @@ fn measure_singles(plan: &Plan, programs: &Programs) -> Result<Vec<SingleResult>
     let mut results = Vec::new();
     for single in &plan.singles {
         let (mut subject, mut peer) = (Vec::new(), Vec::new());
-        for round in 0..if single.varies { plan.rounds } else { 1 } {
+        let rounds = if single.varies { plan.rounds } else { 1 };
+        for round in 0..rounds {
             let mut order = vec![(&programs.subject, &mut subject)];
             if single.has_peer {
                 order.push((&programs.peer, &mut peer));

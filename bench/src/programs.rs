@@ -1,6 +1,6 @@
 //! The programs that are measured: which there are, and where to find them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -33,7 +33,7 @@ impl Kind {
 
 impl Program {
     /// Reads the name of a server; Wharf without a path is `wharf`, which the bench's caller has built.
-    pub fn parse(text: &str, wharf: Option<&PathBuf>) -> Result<Self> {
+    pub fn parse(text: &str, wharf: Option<&Path>) -> Result<Self> {
         let (name, path) = match text.split_once(':') {
             Some((name, path)) => (name, Some(PathBuf::from(path))),
             None => (text, None),
@@ -49,7 +49,7 @@ impl Program {
         let path = match (path, wharf) {
             (Some(path), _) => path,
             (None, _) if kind == Kind::DockerRegistry => PathBuf::from("docker-registry"),
-            (None, Some(wharf)) => wharf.clone(),
+            (None, Some(wharf)) => wharf.to_owned(),
             (None, None) => this_program()?.with_file_name("wharf"),
         };
         Ok(Self { kind, path, label: text.to_owned() })
@@ -81,13 +81,13 @@ mod tests {
 
     #[test]
     fn programs_are_named_with_or_without_a_path() {
-        let built = PathBuf::from("/built/wharf");
+        let built = Path::new("/built/wharf");
         let rows = [
             ("wharf", None, Kind::Wharf, this_program().unwrap().with_file_name("wharf")),
-            ("wharf", Some(&built), Kind::Wharf, built.clone()),
-            ("wharf-with-policies", Some(&built), Kind::WharfWithPolicies, built.clone()),
-            ("wharf:/opt/wharf-old", Some(&built), Kind::Wharf, PathBuf::from("/opt/wharf-old")),
-            ("docker-registry", Some(&built), Kind::DockerRegistry, PathBuf::from("docker-registry")),
+            ("wharf", Some(built), Kind::Wharf, built.to_owned()),
+            ("wharf-with-policies", Some(built), Kind::WharfWithPolicies, built.to_owned()),
+            ("wharf:/opt/wharf-old", Some(built), Kind::Wharf, PathBuf::from("/opt/wharf-old")),
+            ("docker-registry", Some(built), Kind::DockerRegistry, PathBuf::from("docker-registry")),
         ];
         for (text, wharf, kind, path) in rows {
             let program = Program::parse(text, wharf).unwrap();

@@ -168,8 +168,8 @@ impl Row {
     /// How many of the run's `rounds` measure this row: samples of rows that move much vary little, and take long.
     pub fn rounds(&self, rounds: usize) -> usize {
         match self.length {
-            Length::Once => rounds.min(2),
-            Length::Timed if self.bytes().is_some_and(|bytes| bytes >= GIB) => rounds.min(3),
+            Length::Once => rounds.div_ceil(3),
+            Length::Timed if self.bytes().is_some_and(|bytes| bytes >= GIB) => rounds.div_ceil(2),
             Length::Timed => rounds,
         }
     }

@@ -154,7 +154,7 @@ fn wharf_arguments(folder: &Path) -> Vec<String> {
 
 /// The URL that a Wharf leaves in its data folder once it listens.
 fn read_endpoint(file: &Path) -> Option<String> {
-    fs::read_to_string(file).ok().filter(|url| url.ends_with('\n') || url.contains("://"))
+    fs::read_to_string(file).ok().filter(|url| !url.is_empty())
 }
 
 async fn ask_version(target: &Target) -> Result<()> {
