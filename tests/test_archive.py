@@ -110,8 +110,8 @@ class TestPull:
         wait_for(lambda: in_tier(fresh_wharf, digests, "ARCHIVE"), "the layers to be in the archive")
         wait_for(lambda: stored(fresh_wharf)[2] == 0, "the jobs to end")
         repository.client.close()
-        # Past the minute that removed objects stay.
-        fresh_wharf.restart(clock="+5m")
+        # Past the hour that removed objects stay in a bucket, and the minute in a folder.
+        fresh_wharf.restart(clock="+2h")
         wait_for(lambda: not objects(fresh_wharf, "blobs"), "the standard folder to be empty")
         assert len(objects(fresh_wharf, "archive")) == len(digests)
 
@@ -486,7 +486,7 @@ def test_kill_during_moves(wharf_on_each_database, request):
     repository.client.close()
     every = [digest_of(content) for content in (base, text + b"v1", text + b"v3", text + b"v5")]
     wait_for(lambda: in_tier(wharf, every, "ARCHIVE") and stored(wharf)[2] == 0, "all to be in the archive", 60)
-    wharf.restart(clock="+5m")
+    wharf.restart(clock="+2h")
     wait_for(lambda: not objects(wharf, "blobs"), "the standard folder to be empty", 60)
     assert len(objects(wharf, "archive")) == len(stored(wharf)[0])
 

@@ -179,7 +179,7 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
         });
     }));
     drop(line);
-    let Migrated { copied, bytes, kept, missing, tables } = done?;
+    let Migrated { copied, bytes, kept, plain, missing, tables } = done?;
     let mut text = format!("{copied} objects copied ({bytes} bytes), {kept} were there\n");
     match tables {
         Some((tables, rows)) => writeln!(
@@ -188,6 +188,13 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
             args.to.display()
         )?,
         None => text.push_str("Stop the server and run this again without --prepare to copy the rest\n"),
+    }
+    if plain > 0 {
+        writeln!(
+            text,
+            "{plain} blobs are not encrypted by Wharf, as their bucket did that, and stay so: see to it that the new place \
+             encrypts what it holds"
+        )?;
     }
     shell::print(&text)?;
     if missing.is_empty() {

@@ -113,8 +113,8 @@ def expect_nothing_left_over(wharf):
     # A collection that is cut off leaves the rest to the next one.
     wait_for(lambda: count(wharf, "blobs WHERE reference_count = 0") == 0, "blobs that nobody refers to to go")
     wait_for(lambda: count(wharf, "jobs") == 0, "the collection to end")
-    # The bytes stay for a minute after the last row that named them.
-    wharf.restart(clock="+26h")
+    # The bytes stay for an hour in a bucket, a minute in a folder, after the last row that named them.
+    wharf.restart(clock="+27h")
     wait_for(lambda: count(wharf, "removed_objects") == 0, "the bytes that nothing names to go")
     expect_no_contradiction(wharf)
     known = sorted(rows(wharf, "SELECT object_id FROM blobs"))

@@ -11,6 +11,7 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
+use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
+use crate::registry::kept::KeptReads;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
 use crate::registry::shared_manifests::SharedManifests;
@@ -103,6 +105,8 @@ pub struct App {
     pub identities: Identities,
     /// Policies that were read already.
     pub policies: Arc<PolicyCache>,
+    /// Registry tokens that were opened lately.
+    pub opened_tokens: OpenedTokens,
     /// Who has failed to authenticate lately.
     pub failures: Failures,
     /// Uses of keys and tokens that are not stored yet.
@@ -119,6 +123,8 @@ pub struct App {
     pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
+    /// What was read of the database and still holds.
+    pub kept: KeptReads,
     /// The manifests of pulls that are still being answered.
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.

@@ -153,6 +153,7 @@ impl Server {
                 .interval_hours
                 .map_or(defaults.lifecycle_interval_ms, |hours| i64::from(hours) * HOUR_MS),
             blob_grace_ms: config.blob_grace_hours.map_or(defaults.blob_grace_ms, |h| i64::from(h) * HOUR_MS),
+            object_grace_ms: i64::from(config.object_grace_seconds()) * 1000,
             root_key_rotation_ms: config.root_key_rotation_days.map(|days| i64::from(days) * 24 * HOUR_MS),
             restore_window_days: config.restore_window_days.map_or(defaults.restore_window_days, i64::from),
             scrub_bytes_per_second: config.scrub.bytes_per_second(),
@@ -200,6 +201,7 @@ impl Server {
             membership,
             identities: Identities::default(),
             policies: Arc::default(),
+            opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
@@ -208,6 +210,7 @@ impl Server {
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),

@@ -6,6 +6,7 @@ use aws::AccountId;
 use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Principal, Request};
 use oci::RepositoryName;
 use serde_json::{Value, json};
+use store::db::{Topic, Tx};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
@@ -18,6 +19,8 @@ use super::caller::Caller;
 use super::directory::{Directory, RegistryPolicy};
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
+use crate::registry::errors::RepositoryRef;
+use crate::registry::kept::RepositoryAccess;
 
 /// Grants of a key to one principal that a decision looks at.
 const MAX_GRANTS: usize = 500;
@@ -349,12 +352,25 @@ impl ResourceRules {
         name: &str,
     ) -> Result<(), StoreError> {
         let Ok(name) = name.parse::<RepositoryName>() else { return Ok(()) };
-        let registry = registry.clone();
-        let found = http.app.db.read_point(move |tx| repository_policies::find_access(tx, &registry, &name)).await?;
-        let Some(found) = found else { return Ok(()) };
-        let what = || format!("repository {}", found.repository_id);
-        self.policy = read_policy(http, PolicyKind::Repository, found.policy.as_deref(), &what)?;
-        self.repository_id = Some(found.repository_id);
+        let place = RepositoryRef { registry: registry.clone(), name };
+        let app = &http.app;
+        let access = match app.kept.access.find(&app.db, &place) {
+            Ok(kept) => kept,
+            Err(mark) => {
+                let asked = place.clone();
+                let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked.registry, &asked.name);
+                let Some(found) = app.db.read_point_about(Topic::Images, read).await? else { return Ok(()) };
+                let what = || format!("repository {}", found.repository_id);
+                let text = found.policy.as_deref();
+                let policy = read_policy(http, PolicyKind::Repository, text, &what)?;
+                let policy_bytes = text.map_or(0, str::len);
+                let access = RepositoryAccess { repository_id: found.repository_id, policy, policy_bytes };
+                app.kept.access.keep(mark, place, &access);
+                access
+            }
+        };
+        self.policy = access.policy;
+        self.repository_id = Some(access.repository_id);
         Ok(())
     }
 

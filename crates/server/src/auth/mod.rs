@@ -11,6 +11,7 @@ pub mod download_url;
 pub mod failures;
 pub mod keys;
 pub mod last_uses;
+pub mod opened_tokens;
 pub mod policy_cache;
 pub mod principals;
 mod request_keys;

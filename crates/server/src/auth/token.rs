@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use iam::Principal;
 use serde::{Deserialize, Serialize};
-use store::blob::{open_small, seal_small};
+use store::blob::{open_small, root_key_of, seal_small};
 use store::tables::iam::robot_tokens::RobotToken;
 use store::tables::registry_id::RegistryId;
 
@@ -33,8 +33,9 @@ const USER: &str = "AWS";
 /// Longest `Authorization` value that is looked at: a token that holds the longest session token fits.
 const MAX_HEADER_BYTES: usize = 48 * 1024;
 
+/// What a token says.
 #[derive(Serialize, Deserialize)]
-struct Claims {
+pub(super) struct Claims {
     #[serde(rename = "k")]
     access_key_id: String,
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +98,10 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(TokenError::Missing);
     }
+    let hash = match app.opened_tokens.find(&app.key_ring, value) {
+        Ok(claims) => return bearer_of(app, &claims),
+        Err(hash) => hash,
+    };
     let decoded = STANDARD.decode(value.trim()).map_err(|_| TokenError::Missing)?;
     let decoded = String::from_utf8(decoded).map_err(|_| TokenError::Invalid)?;
     let (user, password) = decoded.split_once(':').ok_or(TokenError::Missing)?;
@@ -105,18 +110,24 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
     }
     match password.strip_prefix(ROBOT_PREFIX) {
         Some(sealed) => verify_robot(app, sealed),
-        None => verify_claims(app, password),
+        None => {
+            let sealed = URL_SAFE_NO_PAD.decode(password).map_err(|_| TokenError::Invalid)?;
+            let claims = open(app, PURPOSE, &sealed)?;
+            let claims: Arc<Claims> = Arc::new(serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)?);
+            if let Some(root_key) = root_key_of(&sealed) {
+                app.opened_tokens.keep(hash, root_key, Arc::clone(&claims));
+            }
+            bearer_of(app, &claims)
+        }
     }
 }
 
-fn open(app: &App, purpose: &'static str, sealed: &str) -> Result<Vec<u8>, TokenError> {
-    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
-    open_small(&app.key_ring, purpose, &[], &sealed).map_err(|_| TokenError::Invalid)
+fn open(app: &App, purpose: &'static str, sealed: &[u8]) -> Result<Vec<u8>, TokenError> {
+    open_small(&app.key_ring, purpose, &[], sealed).map_err(|_| TokenError::Invalid)
 }
 
-fn verify_claims(app: &App, password: &str) -> Result<Bearer, TokenError> {
-    let claims = open(app, PURPOSE, password)?;
-    let claims: Claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)?;
+/// Who a token stands for, if it is good now.
+fn bearer_of(app: &App, claims: &Claims) -> Result<Bearer, TokenError> {
     if claims.expires_at_ms <= app.now_ms() {
         return Err(TokenError::Expired);
     }
@@ -129,13 +140,14 @@ fn verify_claims(app: &App, password: &str) -> Result<Bearer, TokenError> {
         return Err(TokenError::Invalid);
     }
     Ok(Bearer {
-        caller: holder.into_caller(claims.region.clone(), claims.access_key_id),
-        registry: RegistryId { account: claims.registry_account, region: claims.region },
+        caller: holder.into_caller(claims.region.clone(), claims.access_key_id.clone()),
+        registry: RegistryId { account: claims.registry_account, region: claims.region.clone() },
     })
 }
 
 fn verify_robot(app: &App, sealed: &str) -> Result<Bearer, TokenError> {
-    let id = String::from_utf8(open(app, ROBOT_PURPOSE, sealed)?).map_err(|_| TokenError::Invalid)?;
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
+    let id = String::from_utf8(open(app, ROBOT_PURPOSE, &sealed)?).map_err(|_| TokenError::Invalid)?;
     let directory = app.identities.current();
     let token = directory.robot_token(&id).ok_or(TokenError::Invalid)?;
     if token.expires_at_ms <= app.now_ms() {

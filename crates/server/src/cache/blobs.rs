@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
 use store::blob::{BlobReader, Follower, ObjectId};
+use store::db::Topic;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::Repository;
 use store::tables::repository_blobs::{self, RepositoryBlob};
 use store::tables::upstream_blobs::{self, UpstreamBlob};
 use tokio::sync::{Semaphore, watch};
@@ -25,6 +25,7 @@ use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
 use crate::registry::encryption::{self, Use};
 use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::kept::KeptLayer;
 use crate::registry::repositories::require;
 use crate::registry::uploads::{self, UploadSession};
 
@@ -37,9 +38,9 @@ const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
 /// A blob as a repository has it.
 pub enum Found {
     /// Stored here.
-    Here(RepositoryBlob),
+    Here(Arc<RepositoryBlob>),
     /// Still upstream.
-    Awaited(AwaitedBlob),
+    Awaited(Box<AwaitedBlob>),
 }
 
 /// A blob that is still upstream.
@@ -55,7 +56,7 @@ pub struct AwaitedBlob {
 /// A blob that is on its way, or has just come.
 pub enum Arriving {
     /// It has come.
-    Here(RepositoryBlob),
+    Here(Arc<RepositoryBlob>),
     /// It can be read while it comes.
     Coming(ComingBlob),
 }
@@ -123,16 +124,16 @@ pub async fn find_readable(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<Found, RegistryError> {
-    let (repository, found) = look_up(app, registry, name, digest).await?;
-    if matches!(found, Found::Here(_)) {
-        encryption::require(app, &repository, Use::Pull).await?;
-    }
-    match found {
-        Found::Here(blob) if blob.is_archived() => {
-            let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-            Err(RegistryError::LayerArchived(place, digest))
+    match look_up(app, registry, name, digest).await? {
+        Ok(layer) => {
+            encryption::require(app, &layer.repository, Use::Pull).await?;
+            if layer.blob.is_archived() {
+                let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
+                return Err(RegistryError::LayerArchived(place, digest));
+            }
+            Ok(Found::Here(Arc::clone(&layer.blob)))
         }
-        found => Ok(found),
+        Err(awaited) => Ok(Found::Awaited(awaited)),
     }
 }
 
@@ -143,31 +144,45 @@ pub async fn find(
     name: &RepositoryName,
     digest: Digest,
 ) -> Result<Found, RegistryError> {
-    look_up(app, registry, name, digest).await.map(|(_, found)| found)
+    Ok(match look_up(app, registry, name, digest).await? {
+        Ok(layer) => Found::Here(Arc::clone(&layer.blob)),
+        Err(awaited) => Found::Awaited(awaited),
+    })
 }
 
+/// The layer, or what is known of it if it is still upstream.
 async fn look_up(
     app: &App,
     registry: &RegistryId,
     name: &RepositoryName,
     digest: Digest,
-) -> Result<(Repository, Found), RegistryError> {
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-    app.db
-        .read_point(move |tx| {
+) -> Result<Result<Arc<KeptLayer>, Box<AwaitedBlob>>, RegistryError> {
+    let key = (RepositoryRef { registry: registry.clone(), name: name.clone() }, digest);
+    let mark = match app.kept.layers.find(&app.db, &key) {
+        Ok(kept) => return Ok(Ok(kept)),
+        Err(mark) => mark,
+    };
+    let place = key.0.clone();
+    let found = app
+        .db
+        .read_point_about(Topic::Layers, move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
             if let Some(blob) = repository_blobs::find(tx, repository.id, &digest)? {
-                return Ok((repository, Found::Here(blob)));
+                return Ok(Ok(Arc::new(KeptLayer { repository, blob: Arc::new(blob) })));
             }
             match upstream_blobs::find(tx, repository.id, &digest)? {
                 Some(known) => {
                     let (place, repository_id) = (place.clone(), repository.id);
-                    Ok((repository, Found::Awaited(AwaitedBlob { place, repository_id, digest, known })))
+                    Ok(Err(Box::new(AwaitedBlob { place, repository_id, digest, known })))
                 }
                 None => Err(RegistryError::LayerNotFound(place.clone(), digest)),
             }
         })
-        .await
+        .await?;
+    if let Ok(layer) = &found {
+        app.kept.layers.keep(mark, key, layer);
+    }
+    Ok(found)
 }
 
 impl BlobFetches {
@@ -186,7 +201,7 @@ impl BlobFetches {
     }
 
     /// Has the blob fetched and waits until it is stored.
-    pub async fn complete(&self, app: &Arc<App>, blob: &AwaitedBlob) -> Result<RepositoryBlob, CacheFailure> {
+    pub async fn complete(&self, app: &Arc<App>, blob: &AwaitedBlob) -> Result<Arc<RepositoryBlob>, CacheFailure> {
         let state = self.join(app, blob);
         self.wait(app, blob, state).await
     }
@@ -196,7 +211,7 @@ impl BlobFetches {
         app: &App,
         blob: &AwaitedBlob,
         mut state: watch::Receiver<State>,
-    ) -> Result<RepositoryBlob, CacheFailure> {
+    ) -> Result<Arc<RepositoryBlob>, CacheFailure> {
         wait_until(&mut state, |state| matches!(state, State::Here | State::Failed(_))).await?;
         match find(app, &blob.place.registry, &blob.place.name, blob.digest).await? {
             Found::Here(found) => Ok(found),
@@ -400,12 +415,12 @@ impl Reading {
             Some(reader) => reader.clone(),
             None => {
                 let Following { object, data_key, follower } = &self.blob.upload;
-                let unwrapped = encryption::unwrap_data_key(app, data_key, *object).await;
-                let key = unwrapped.map_err(|error| match error {
+                let protection = encryption::protection_of(app, data_key, *object).await;
+                let protection = protection.map_err(|error| match error {
                     RegistryError::Store(error) => error,
                     other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
                 })?;
-                let reader = follower.open(&key, self.blob.size_bytes)?;
+                let reader = follower.open(protection, self.blob.size_bytes)?;
                 self.reader.insert(reader).clone()
             }
         };

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use oci::{Reference, RepositoryName, Tag};
+use store::db::Topic;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
@@ -20,6 +21,7 @@ use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 use crate::registry::errors::RepositoryRef;
+use crate::registry::kept::Served;
 use crate::registry::pull::{Selector, find_image};
 
 /// A pull waits so long for the upstream to say whether a cached tag has moved.
@@ -50,10 +52,8 @@ impl Outages {
 
 /// What the cache would do for a pull.
 enum Plan {
-    /// Nothing: it does not look after the image, or need not ask whether it does.
-    Serve,
-    /// Nothing: the image is there, and known to be current.
-    Hit,
+    /// Nothing until then: it does not look after the image, or the image is there and known to be current.
+    Serve(Served),
     /// Ask whether the tag has moved.
     Check(PullThroughCacheRule, Tag, i64),
     /// Import.
@@ -76,9 +76,10 @@ pub async fn prepare(
         Selector::Digest(digest) => Reference::Digest(*digest),
     };
     match plan(app, &place, selector).await? {
-        Plan::Serve => Ok(()),
-        Plan::Hit => {
-            app.metrics.cache.hits.increment();
+        Plan::Serve(served) => {
+            if served.is_hit {
+                app.metrics.cache.hits.increment();
+            }
             Ok(())
         }
         Plan::Check(rule, tag, repository_id) => {
@@ -126,17 +127,24 @@ fn selector_tag(selector: &Selector) -> &str {
 }
 
 async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<Plan, CacheFailure> {
-    let (place, selector) = (place.clone(), selector.clone());
+    const ALWAYS: Plan = Plan::Serve(Served { is_hit: false, until_ms: i64::MAX });
     let (now_ms, check_ms) = (app.now_ms(), app.cache.settings.check_ms);
-    let plan = app.db.read_point(move |tx| {
+    let key = (place.clone(), selector.clone());
+    let mark = match app.kept.served.find(&app.db, &key) {
+        Ok(served) if now_ms < served.until_ms => return Ok(Plan::Serve(served)),
+        Ok(_) => None,
+        Err(mark) => Some(mark),
+    };
+    let (place, selector) = key.clone();
+    let plan = app.db.read_point_about(Topic::Images, move |tx| {
         let repository = repositories::find(tx, &place.registry, &place.name)?;
         if let (Some(repository), Selector::Digest(digest)) = (&repository, &selector)
             && images::find(tx, repository.id, digest)?.is_some()
         {
-            return Ok(Plan::Serve);
+            return Ok(ALWAYS);
         }
         let Some(rule) = pull_through_cache_rules::find_for(tx, &place.registry, &place.name)? else {
-            return Ok(Plan::Serve);
+            return Ok(ALWAYS);
         };
         let Some(repository) = repository else { return Ok(Plan::Import { rule, has_repository: false }) };
         let (Selector::Tag(tag) | Selector::Both(tag, _)) = &selector else {
@@ -146,12 +154,18 @@ async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<P
             return Ok(Plan::Import { rule, has_repository: true });
         }
         let fresh_since_ms = image_tags::fresh_since_ms(tx, repository.id, tag.as_str())?.unwrap_or(i64::MIN);
-        if repository.is_immutable(tag) || now_ms < fresh_since_ms.saturating_add(check_ms) {
-            return Ok(Plan::Hit);
+        let is_fixed = repository.is_immutable(tag);
+        let until_ms = if is_fixed { i64::MAX } else { fresh_since_ms.saturating_add(check_ms) };
+        if now_ms < until_ms {
+            return Ok(Plan::Serve(Served { is_hit: true, until_ms }));
         }
         Ok::<_, StoreError>(Plan::Check(rule, tag.clone(), repository.id))
     });
-    Ok(plan.await?)
+    let plan = plan.await?;
+    if let (Some(mark), Plan::Serve(served)) = (mark, &plan) {
+        app.kept.served.keep(mark, key, served);
+    }
+    Ok(plan)
 }
 
 /// Whether the caller has a permission that the cache alone asks for: without it, what is not cached is not there.
@@ -174,7 +188,7 @@ async fn import_absent(app: &std::sync::Arc<App>, wanted: &Wanted) -> Result<(),
     let selector = Selector::from(wanted.reference.clone());
     match plan(app, &wanted.place, &selector).await? {
         Plan::Import { .. } => import::run(app, wanted).await,
-        Plan::Serve | Plan::Hit | Plan::Check(..) => Ok(()),
+        Plan::Serve(_) | Plan::Check(..) => Ok(()),
     }
 }
 

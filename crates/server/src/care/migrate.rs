@@ -1,14 +1,15 @@
 //! Moves everything to another database and another store: from the embedded default to PostgreSQL, back, or to another
-//! place of the same kind. Objects are copied as they are stored, encrypted, so no key is needed; whatever is there already
-//! is not copied again. The database is copied last, while no server writes, and compared row by row.
+//! place of the same kind. Objects are copied as they are stored, encrypted or plain, so no key is needed; whatever is
+//! there already is not copied again. The database is copied last, while no server writes, and compared row by row.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::blob::Tier;
 use store::db::Db;
 use store::db::transfer;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::{collection_holds, storage_moves};
+use store::tables::{blobs, collection_holds, storage_moves};
 use tokio::task::JoinSet;
 
 use super::storage::{Named, NamedObjects, Stores, data_dir, open_database};
@@ -35,6 +36,8 @@ pub struct Migrated {
     pub bytes: u64,
     /// Objects that were there already.
     pub kept: u64,
+    /// Objects that the bucket encrypted that they were in, and that nobody encrypts where they are now.
+    pub plain: u64,
     /// Objects that the source names and does not have.
     pub missing: Vec<String>,
     /// Tables that were copied and compared, and the rows in them; none if only objects were copied.
@@ -87,7 +90,7 @@ pub async fn migrate(
         }
     });
     let stores = Arc::new((Stores::open(from, &from_dir).await?, Stores::open(to, &to_dir).await?));
-    let mut migrated = Migrated::default();
+    let mut migrated = Migrated { plain: left_plain(&source, &stores.1).await?, ..Migrated::default() };
     let mut result = copy_objects(&source, &stores, &mut migrated, progress).await;
     if result.is_ok() && is_whole {
         result = copy_database(&source, &target, &mut migrated, progress).await;
@@ -149,6 +152,12 @@ async fn copy_objects(
     }
     progress(Step::Objects(migrated.copied + migrated.kept));
     Ok(())
+}
+
+/// How many objects come to a store that does not encrypt what it holds, and are not encrypted themselves.
+async fn left_plain(source: &Db, to: &Stores) -> Result<u64, StoreError> {
+    let tiers: Vec<Tier> = Tier::ALL.into_iter().filter(|tier| !to.tier(*tier).encrypts()).collect();
+    source.read(move |tx| tiers.iter().map(|tier| blobs::count_plain(tx, *tier)).sum()).await
 }
 
 /// What became of one object.

@@ -463,6 +463,7 @@ impl Config {
         config.audit = self.audit.filled();
         config.metrics = self.metrics.filled();
         config.telemetry = self.telemetry.filled();
+        config.storage.object_grace_seconds = Some(self.object_grace_seconds());
         config.log.format.get_or_insert_default();
         config.scrub = self.scrub.filled();
         config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);

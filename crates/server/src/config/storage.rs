@@ -4,10 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::blob::{BlobStore, S3Settings};
+use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption};
 use store::error::StoreError;
 
 use super::{Config, ConfigError, Hidden};
+
+const DEFAULT_REDIRECT_SECONDS: u32 = 20 * 60;
+/// S3 signs URLs for at most 7 days.
+const MAX_REDIRECT_SECONDS: u32 = 7 * 24 * 60 * 60;
+const DEFAULT_BUCKET_GRACE_SECONDS: u32 = 60 * 60;
+const DEFAULT_FOLDER_GRACE_SECONDS: u32 = 60;
 
 /// Blobs. Without a bucket they are in the data folder.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -34,6 +40,43 @@ pub struct StorageConfig {
     pub retry_seconds: Option<u32>,
     /// Parts of uploads that one node sends at a time, each of which takes 8 MiB of memory. Default: 16.
     pub parts_in_flight: Option<u32>,
+    /// Who encrypts layers of repositories that ask for no KMS key. Default: Wharf.
+    pub encryption: Option<EncryptedBy>,
+    /// The encryption that the bucket is asked for with each object. Default: what the bucket does by itself.
+    pub server_side_encryption: Option<SseType>,
+    /// The KMS key of that encryption, if it has one. Default: the bucket's.
+    pub server_side_encryption_key_id: Option<String>,
+    /// Whether pulls of layers that the bucket encrypts are sent to the bucket. Default: no.
+    pub redirect: Option<bool>,
+    /// Seconds for which the URLs are good that pulls are sent to. Default: 1200.
+    pub redirect_seconds: Option<u32>,
+    /// The server's URL as clients reach it. Default: `endpoint`.
+    pub public_endpoint: Option<String>,
+    /// Seconds for which objects stay after the last row that named them, for pulls that go on. Default: 3600 with a
+    /// bucket, else 60.
+    pub object_grace_seconds: Option<u32>,
+}
+
+/// Who encrypts what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncryptedBy {
+    /// Wharf.
+    #[default]
+    Wharf,
+    /// The bucket; what a KMS key of a repository encrypts is encrypted by Wharf as ever.
+    Store,
+}
+
+/// How a bucket encrypts (S3: `x-amz-server-side-encryption`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum SseType {
+    /// With keys of its own.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// With a KMS key.
+    #[serde(rename = "aws:kms")]
+    Kms,
 }
 
 /// Where the layers of archived images are.
@@ -62,6 +105,14 @@ impl Config {
             self.storage.clone();
         let defaults = S3Settings::new(bucket.to_owned(), data_dir.join("spool"));
         let access_key = access_key_id.zip(secret_access_key.map(|secret| secret.expose().to_owned()));
+        let server_side_encryption = self.storage.server_side_encryption.map(|kind| match kind {
+            SseType::Aes256 => ServerSideEncryption::StoreKeys,
+            SseType::Kms => ServerSideEncryption::Kms { key_id: self.storage.server_side_encryption_key_id.clone() },
+        });
+        let redirect = (self.storage.redirect == Some(true)).then(|| Redirect {
+            lifetime: Duration::from_secs(self.redirect_seconds().into()),
+            endpoint: self.storage.public_endpoint.clone(),
+        });
         let patience = self.storage.retry_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         S3Settings {
             endpoint,
@@ -72,8 +123,23 @@ impl Config {
             allow_http,
             patience: patience.unwrap_or(defaults.patience),
             parts_in_flight: self.storage.parts_in_flight.map_or(defaults.parts_in_flight, |parts| parts as usize),
+            encrypts: self.storage.encryption == Some(EncryptedBy::Store),
+            server_side_encryption,
+            redirect,
             ..defaults
         }
+    }
+
+    fn redirect_seconds(&self) -> u32 {
+        self.storage.redirect_seconds.unwrap_or(DEFAULT_REDIRECT_SECONDS)
+    }
+
+    /// Seconds for which objects stay after the last row that named them. A reader of a file keeps it open; one of a
+    /// bucket may ask for more of an object for as long as its pull takes.
+    pub(crate) fn object_grace_seconds(&self) -> u32 {
+        let is_in_bucket = self.storage.bucket.is_some() || self.archive.bucket.is_some();
+        let default = if is_in_bucket { DEFAULT_BUCKET_GRACE_SECONDS } else { DEFAULT_FOLDER_GRACE_SECONDS };
+        self.storage.object_grace_seconds.unwrap_or(default)
     }
 
     fn storage_prefix(&self) -> String {
@@ -132,6 +198,7 @@ impl Config {
         if storage.parts_in_flight == Some(0) {
             note("storage.parts_in_flight: at least 1 is needed".to_owned());
         }
+        self.check_store_encryption(&mut note);
         let nowhere = Path::new("");
         let (standard, archived) = (self.standard_bucket(nowhere), self.archive_bucket(nowhere));
         for (section, bucket) in [("storage", &standard), ("archive", &archived)] {
@@ -152,6 +219,47 @@ impl Config {
             note("storage: name the bucket with storage.bucket or WHARF_STORAGE_BUCKET".to_owned());
         }
         problems
+    }
+}
+
+impl Config {
+    /// What is wrong with leaving encryption to the bucket, and pulls.
+    fn check_store_encryption(&self, note: &mut impl FnMut(String)) {
+        let storage = &self.storage;
+        let is_left_to_store = storage.encryption == Some(EncryptedBy::Store);
+        if is_left_to_store && storage.bucket.is_none() {
+            note(
+                "storage.encryption: only a bucket can encrypt in Wharf's place; in a folder Wharf does (\"wharf\")"
+                    .to_owned(),
+            );
+        }
+        if storage.server_side_encryption_key_id.is_some() && storage.server_side_encryption != Some(SseType::Kms) {
+            note("storage.server_side_encryption_key_id needs server_side_encryption = \"aws:kms\"".to_owned());
+        }
+        let has_redirects = storage.redirect == Some(true);
+        if has_redirects && !is_left_to_store {
+            note(
+                "storage.redirect needs storage.encryption = \"store\": clients cannot read what Wharf encrypts"
+                    .to_owned(),
+            );
+        }
+        if !has_redirects && (storage.redirect_seconds.is_some() || storage.public_endpoint.is_some()) {
+            note("storage.redirect_seconds and storage.public_endpoint need storage.redirect = true".to_owned());
+        }
+        let lifetime = self.redirect_seconds();
+        if !(1..=MAX_REDIRECT_SECONDS).contains(&lifetime) {
+            note(format!("storage.redirect_seconds: 1 to {MAX_REDIRECT_SECONDS} (7 days) are possible"));
+        }
+        let grace = self.object_grace_seconds();
+        if grace < DEFAULT_FOLDER_GRACE_SECONDS {
+            note(format!("storage.object_grace_seconds: at least {DEFAULT_FOLDER_GRACE_SECONDS} are needed"));
+        }
+        if has_redirects && grace < lifetime {
+            note(format!(
+                "storage.object_grace_seconds: {grace} is less than storage.redirect_seconds, {lifetime}: URLs would \
+                 outlive their objects"
+            ));
+        }
     }
 }
 
@@ -191,6 +299,32 @@ mod tests {
         assert_eq!(places("[archive]\nbucket = \"cold\""), (None, "cold:archive/".to_owned()));
     }
 
+    fn redirecting(more: &str) -> String {
+        format!("[storage]\nbucket = \"abc\"\nencryption = \"store\"\nredirect = true\n{more}")
+    }
+
+    #[test]
+    fn a_bucket_encrypts_and_is_pulled_from_only_if_told_to() {
+        let bucket = |text: &str| {
+            let config = config(text);
+            assert!(config.storage_problems().is_empty(), "{text}: {:?}", config.storage_problems());
+            let archive = config.archive_bucket(Path::new("/data")).expect("a bucket");
+            let standard = config.standard_bucket(Path::new("/data")).expect("a bucket");
+            assert_eq!((archive.encrypts, &archive.redirect), (standard.encrypts, &standard.redirect));
+            (standard.encrypts, standard.redirect.map(|redirect| redirect.lifetime.as_secs()))
+        };
+        assert_eq!(bucket("[storage]\nbucket = \"abc\""), (false, None));
+        assert_eq!(bucket("[storage]\nbucket = \"abc\"\nencryption = \"wharf\""), (false, None));
+        assert_eq!(bucket("[storage]\nbucket = \"abc\"\nencryption = \"store\""), (true, None));
+        assert_eq!(bucket(&redirecting("")), (true, Some(1200)));
+        assert_eq!(bucket(&redirecting("redirect_seconds = 3600")), (true, Some(3600)));
+        let grace = |text: &str| config(text).object_grace_seconds();
+        assert_eq!(grace(""), 60);
+        assert_eq!(grace("[storage]\nbucket = \"abc\""), 3600);
+        assert_eq!(grace("[archive]\nbucket = \"abc\""), 3600);
+        assert_eq!(grace("[storage]\nbucket = \"abc\"\nobject_grace_seconds = 90"), 90);
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let cases = [
@@ -202,6 +336,17 @@ mod tests {
             ("[storage]\nbucket = \"abc\"\nparts_in_flight = 0", "parts_in_flight"),
             ("[storage]\nbucket = \"abc\"\n[archive]\nprefix = \"blobs/archive/\"", "overlap"),
             ("[archive]\ndir = \"/cold\"\nbucket = \"abc\"", "archive.dir"),
+            ("[storage]\nencryption = \"store\"", "only a bucket"),
+            ("[archive]\nbucket = \"abc\"\n[storage]\nencryption = \"store\"", "only a bucket"),
+            ("[storage]\nbucket = \"abc\"\nredirect = true", "storage.redirect needs"),
+            ("[storage]\nbucket = \"abc\"\nredirect_seconds = 5", "need storage.redirect"),
+            (&redirecting("redirect_seconds = 0"), "1 to 604800"),
+            (&redirecting("redirect_seconds = 604801"), "1 to 604800"),
+            (&redirecting("redirect_seconds = 3601"), "outlive"),
+            (&redirecting("object_grace_seconds = 1199"), "outlive"),
+            (&redirecting("public_endpoint = \"http://10.1.1.1\""), "public_endpoint"),
+            ("[storage]\nbucket = \"abc\"\nobject_grace_seconds = 59", "at least 60"),
+            ("[storage]\nbucket = \"abc\"\nserver_side_encryption_key_id = \"k\"", "aws:kms"),
         ];
         for (text, sign) in cases {
             let problems = config(text).storage_problems();

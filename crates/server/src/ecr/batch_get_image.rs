@@ -191,5 +191,5 @@ async fn get(
     pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
     pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
     let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
-    Ok(Ok((pulled.image.digest, pulled.image.media_type, manifest)))
+    Ok(Ok((pulled.image.digest, pulled.image.media_type.clone(), manifest)))
 }

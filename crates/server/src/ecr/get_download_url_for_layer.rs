@@ -1,4 +1,4 @@
-//! GetDownloadUrlForLayer: a URL that anybody can read a layer from for an hour.
+//! GetDownloadUrlForLayer: a URL that anybody can read a layer from for an hour, or as long as the bucket's URLs are good.
 
 use oci::Digest;
 use oci::RepositoryName;
@@ -13,6 +13,7 @@ use crate::auth::download_url::{self, Grant};
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache::blobs::{self, Found};
 use crate::cache::failure::CacheFailure;
+use crate::registry::blobs::presigned_url;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 
 /// The operation.
@@ -63,8 +64,8 @@ impl Operation for GetDownloadUrlForLayer {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
-        let image_count = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
-            Found::Here(blob) => blob.image_count,
+        let (image_count, stored) = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
+            Found::Here(blob) => (blob.image_count, Some(blob.stored.clone())),
             Found::Awaited(blob) => {
                 // The URL is of use only if the upstream has the layer; so it is on its way when the client comes.
                 let app = &call.http.app;
@@ -72,11 +73,16 @@ impl Operation for GetDownloadUrlForLayer {
                     CacheFailure::Storage(kind, text) => StoreError::new(kind, text).into(),
                     failure => EcrError::UnableToGetUpstreamLayer(failure.to_string()),
                 })?;
-                blob.known.image_count
+                (blob.known.image_count, None)
             }
         };
         if image_count == 0 {
             return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
+        }
+        if let Some(stored) = stored
+            && let Some(download_url) = presigned_url(call.app(), &stored).await?
+        {
+            return Ok(Output { download_url, layer_digest: digest.to_string() });
         }
         let base = call.http.registry_url(&registry);
         let path = download_url::issue(call.app(), &Grant { registry, repository: name, digest });

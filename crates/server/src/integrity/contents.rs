@@ -19,7 +19,8 @@ use crate::registry::errors::RegistryError;
 pub enum Depth {
     /// All of it.
     Whole,
-    /// That it is there, how long it is, and its last segment, which tells whether it was cut.
+    /// That it is there, how long it is, and its last segment, which tells whether it was cut or, of a plain object, only
+    /// whether it can be read.
     End,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oci::Digest;
-use store::blob::{Encoding, Tier};
+use store::blob::{Encoding, ObjectId, Tier};
 use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::removed_objects::RemovedObject;
@@ -13,7 +13,7 @@ use store::tables::{integrity, pull_through_cache_rules, removed_objects, reposi
 use super::contents::{Depth, examine};
 use crate::app::App;
 use crate::cache::blobs::Found;
-use crate::registry::encryption;
+use crate::registry::encryption::{self, NewObject};
 use crate::registry::errors::RegistryError;
 use crate::registry::part_ledger::CopyParts;
 use crate::{cache, registry};
@@ -39,18 +39,17 @@ pub async fn heal(app: &Arc<App>, stored: &StoredBlob, digest: &Digest) -> Resul
 
 /// Copies the content of `other` into a new object, which the blob has its bytes in from then on.
 async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &Digest) -> Result<bool, RegistryError> {
-    let (state, key) = app.blobs.begin();
-    let object = state.object;
+    let object = ObjectId::random();
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
     let noted = RemovedObject::standard(object, stored.scope.clone());
     app.db.write(move |tx| removed_objects::insert_copy(tx, &noted, blob_id, until_ms)).await?;
     let source = registry::blobs::open(app, other).await?;
     let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
     let store = app.blobs.of_scope(&stored.scope);
-    let stored_bytes = store.copy(source, digest, state, key.clone(), Encoding::Identity, ledger).await?;
     // The key domain says how, not the stored key, which may be what is damaged.
     let encryption = encryption::of_scope(app, &stored.scope).await?;
-    let data_key = encryption.wrap_data_key(app, &key, object)?;
+    let NewObject { state, protection, data_key } = encryption.begin_object(app, &store, object)?;
+    let stored_bytes = store.copy(source, digest, state, protection, Encoding::Identity, ledger).await?;
     let from = stored.clone();
     let copy = StoredBlob {
         object,

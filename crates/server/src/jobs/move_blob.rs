@@ -14,9 +14,10 @@ use store::tables::removed_objects::{self, RemovedObject};
 
 use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::registry::encryption::{self, NewObject};
 use crate::registry::errors::RegistryError;
 use crate::registry::part_ledger::CopyParts;
-use crate::registry::{self, encryption, storage_class};
+use crate::registry::{self, storage_class};
 
 /// A copy that is not in use after so long is given up: the longest layer takes that time at 1 MiB a second.
 const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -47,8 +48,7 @@ impl Job for MoveBlob {
     }
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
-        let (state, key) = app.blobs.begin();
-        let object = state.object;
+        let object = ObjectId::random();
         let Some(Move { from, digest, to }) = self.begin(&app, object).await? else { return Ok(()) };
         let written = async {
             let source = registry::blobs::open(&app, &from).await?;
@@ -58,8 +58,9 @@ impl Job for MoveBlob {
             };
             let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
             let store = app.tier(to).of_scope(&from.scope);
-            let stored_bytes = store.copy(source, &digest, state, key.clone(), encoding, ledger).await?;
-            let data_key = encryption::wrap_as(&app, &from.data_key, from.object, &key, object).await?;
+            let NewObject { state, protection, data_key } =
+                encryption::of_scope(&app, &from.scope).await?.begin_object(&app, &store, object)?;
+            let stored_bytes = store.copy(source, &digest, state, protection, encoding, ledger).await?;
             Ok::<_, RegistryError>((encoding, stored_bytes, data_key))
         };
         let is_in_use = match written.await {

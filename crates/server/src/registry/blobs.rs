@@ -1,7 +1,7 @@
 //! Blobs of a repository: finding, reading and mounting them.
 
 use oci::{Digest, RepositoryName};
-use store::blob::BlobReader;
+use store::blob::{BlobReader, Encoding};
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
@@ -64,9 +64,18 @@ pub async fn find_readable(
 /// Opens a blob's bytes for reading, wherever they are. Whether they are there may show only with
 /// [`BlobStream::begin`](store::blob::BlobStream::begin).
 pub async fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, RegistryError> {
-    let key = encryption::unwrap_data_key(app, &blob.data_key, blob.object).await?;
+    let protection = encryption::protection_of(app, &blob.data_key, blob.object).await?;
     let stored = (blob.encoding, blob.stored_bytes);
-    Ok(app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, key, stored, blob.size_bytes)?)
+    Ok(app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, protection, stored, blob.size_bytes)?)
+}
+
+/// A URL by which a client reads a blob from the bucket itself, for a short time; none if its object is not the content
+/// as it is, or no such URLs are given out. Whoever gets it must have been allowed to read the blob.
+pub async fn presigned_url(app: &App, blob: &StoredBlob) -> Result<Option<String>, RegistryError> {
+    if !blob.is_plain() || blob.encoding != Encoding::Identity {
+        return Ok(None);
+    }
+    Ok(app.tier(blob.tier).of_scope(&blob.scope).presigned_url(blob.object).await?)
 }
 
 /// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is

@@ -1,4 +1,5 @@
-//! What a repository's content is encrypted with: the server's root keys, or a KMS key through the repository's grants.
+//! What a repository's content is encrypted with: the server's root keys, a KMS key through the repository's grants, or by
+//! the store that layers are in, where that is relied on and no KMS key was asked for.
 //!
 //! A KMS key is used as ECR uses it: a repository has two grants on it, and whoever pushes or pulls needs no right of their
 //! own on the key. Data keys of layers are shared by all repositories of one key, so they are bound to the key and their
@@ -8,8 +9,8 @@ use std::sync::Arc;
 
 use oci::{Digest, RepositoryName};
 use store::blob::{
-    BlobScope, DATA_KEY_PURPOSE, DataKey, EncryptionContext, KMS_FORM, KmsCiphertextHead, ObjectId, open_small,
-    seal_small,
+    BlobScope, BlobStore, DATA_KEY_PURPOSE, DataKey, EncryptionContext, Form, KMS_FORM, KmsCiphertextHead, ObjectId,
+    Protection, UploadState, open_small, seal_small,
 };
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
@@ -58,6 +59,16 @@ pub struct Encryption {
     /// `AES256`, `KMS` or `KMS_DSSE`.
     pub encryption_type: String,
     key: Option<Arc<LoadedKey>>,
+}
+
+/// An object that nothing is stored of yet.
+pub struct NewObject {
+    /// What was written of it: nothing.
+    pub state: UploadState,
+    /// How it is to be written.
+    pub protection: Protection,
+    /// What its row says of that; see [`StoredBlob::data_key`](store::tables::blobs::StoredBlob::data_key).
+    pub data_key: Vec<u8>,
 }
 
 impl From<KmsError> for RegistryError {
@@ -171,8 +182,24 @@ impl Encryption {
         Err(StoreError::new(StoreErrorKind::Busy, text).into())
     }
 
+    /// Begins an object of a new name in a store, in the form that this encryption and the store ask for.
+    pub fn begin_object(&self, app: &App, store: &BlobStore, object: ObjectId) -> Result<NewObject, RegistryError> {
+        let form = if self.key.is_none() && store.encrypts() { Form::Plain } else { Form::Sealed };
+        let (state, protection) = store.begin_as(object, form);
+        let data_key = self.wrap(app, &protection, object)?;
+        Ok(NewObject { state, protection, data_key })
+    }
+
+    /// What the row of an object says of its protection.
+    fn wrap(&self, app: &App, protection: &Protection, object: ObjectId) -> Result<Vec<u8>, RegistryError> {
+        match protection {
+            Protection::Sealed(data_key) => self.wrap_data_key(app, data_key, object),
+            Protection::Plain => Ok(Vec::new()),
+        }
+    }
+
     /// Wraps the data key of an object.
-    pub fn wrap_data_key(&self, app: &App, data_key: &DataKey, object: ObjectId) -> Result<Vec<u8>, RegistryError> {
+    fn wrap_data_key(&self, app: &App, data_key: &DataKey, object: ObjectId) -> Result<Vec<u8>, RegistryError> {
         let Some(loaded) = &self.key else { return Ok(app.key_ring.wrap_data_key(data_key, object)) };
         let wrapped = loaded.encrypt(&data_key_context(&loaded.key, object), data_key.as_bytes())?;
         if self.encryption_type == DUAL_LAYER {
@@ -199,8 +226,16 @@ impl Encryption {
     }
 }
 
+/// How an object is protected, from what its row says: what the settings are now does not matter.
+pub async fn protection_of(app: &App, data_key: &[u8], object: ObjectId) -> Result<Protection, RegistryError> {
+    if data_key.is_empty() {
+        return Ok(Protection::Plain);
+    }
+    unwrap_data_key(app, data_key, object).await.map(Protection::Sealed)
+}
+
 /// Undoes [`Encryption::wrap_data_key`]. The form of what was wrapped says which keys it needs.
-pub async fn unwrap_data_key(app: &App, wrapped: &[u8], object: ObjectId) -> Result<DataKey, RegistryError> {
+async fn unwrap_data_key(app: &App, wrapped: &[u8], object: ObjectId) -> Result<DataKey, RegistryError> {
     let corrupt =
         || StoreError::new(StoreErrorKind::Corrupt, format!("data key of object {object} has a wrong length"));
     let inner = match wrapped.first() {
@@ -240,14 +275,9 @@ pub async fn of_scope(app: &App, scope: &BlobScope) -> Result<Encryption, Regist
     Ok(Encryption { encryption_type: encryption_type.to_owned(), key: Some(key) })
 }
 
-/// Wraps the data key of a copy as that of the object that it is a copy of, by the same keys.
-pub async fn wrap_as(
-    app: &App,
-    wrapped: &[u8],
-    object: ObjectId,
-    data_key: &DataKey,
-    copy: ObjectId,
-) -> Result<Vec<u8>, RegistryError> {
+/// Gives an object another name: its data key, if it has one, is wrapped for that by the same keys.
+pub async fn rename(app: &App, wrapped: &[u8], object: ObjectId, new: ObjectId) -> Result<Vec<u8>, RegistryError> {
+    let Protection::Sealed(data_key) = protection_of(app, wrapped, object).await? else { return Ok(Vec::new()) };
     let (inner, encryption_type) = match wrapped.first() {
         Some(&KMS_FORM) => (Zeroizing::new(wrapped.to_vec()), "KMS"),
         _ => {
@@ -259,7 +289,7 @@ pub async fn wrap_as(
         Some(head) => Encryption { encryption_type: encryption_type.to_owned(), key: Some(find(app, head).await?) },
         None => Encryption { encryption_type: AES256.to_owned(), key: None },
     };
-    encryption.wrap_data_key(app, data_key, copy)
+    encryption.wrap_data_key(app, &data_key, new)
 }
 
 /// Undoes [`Encryption::seal_manifest`].

@@ -14,7 +14,7 @@ pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, w
 pub const IMAGE_INACCESSIBLE: &str = "Requested image is archived. Restore it before pulling it.";
 
 /// The repository that an error is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepositoryRef {
     /// Its registry.
     pub registry: RegistryId,

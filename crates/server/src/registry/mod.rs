@@ -9,6 +9,7 @@ pub mod delete;
 pub mod encryption;
 pub mod errors;
 pub mod import;
+pub mod kept;
 pub mod lifecycle;
 pub mod part_ledger;
 pub mod protection;

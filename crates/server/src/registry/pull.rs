@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::{Digest, Reference, RepositoryName, Tag};
+use store::db::Topic;
 use store::error::StoreError;
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::registry_id::RegistryId;
 
 use super::encryption::{self, Use};
-use super::errors::RegistryError;
+use super::errors::{RegistryError, RepositoryRef};
+use super::kept::KeptImage;
 use super::repositories::require;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -27,7 +29,7 @@ pub struct ImageQuery {
 }
 
 /// How an image is named.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// By a tag.
     Tag(Tag),
@@ -50,7 +52,7 @@ impl From<Reference> for Selector {
 #[derive(Clone, Debug)]
 pub struct PulledImage {
     /// The image.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// The manifest, exactly as pushed.
     pub manifest: Bytes,
 }
@@ -117,12 +119,20 @@ pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Op
 
 /// Reads a manifest as [`manifest`] does, without noting a pull.
 pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
-    let ImageQuery { registry, repository, selector } = query.clone();
+    let key = (RepositoryRef { registry: query.registry, name: query.repository }, query.selector);
+    let mark = match app.kept.images.find(&app.db, &key) {
+        Ok(kept) => {
+            encryption::require(app, &kept.repository, Use::Pull).await?;
+            return Ok(PulledImage { image: Arc::clone(&kept.image), manifest: kept.manifest.clone() });
+        }
+        Err(mark) => mark,
+    };
     let node = Arc::clone(app);
+    let (place, selector) = key.clone();
     let (repository, image, stored) = app
         .db
-        .read_point(move |tx| {
-            let repository = require(tx, &registry, &repository)?;
+        .read_point_about(Topic::Images, move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
             let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
             if image.status != ImageStatus::Active {
                 return Err(RegistryError::ImageInaccessible);
@@ -135,12 +145,15 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
         })
         .await?;
     encryption::require(app, &repository, Use::Pull).await?;
-    let sealed = match stored {
-        Stored::InUse(manifest) => return Ok(PulledImage { image, manifest }),
-        Stored::Sealed(sealed) => sealed,
+    let manifest = match stored {
+        Stored::InUse(manifest) => manifest,
+        Stored::Sealed(sealed) => {
+            let RepositoryRef { registry, name } = &key.0;
+            let opened = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
+            app.shared_manifests.share(image.digest, opened)
+        }
     };
-    let (registry, name) = (&query.registry, &query.repository);
-    let manifest = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
-    let manifest = app.shared_manifests.share(image.digest, manifest);
-    Ok(PulledImage { image, manifest })
+    let kept = Arc::new(KeptImage { repository, image: Arc::new(image), manifest });
+    app.kept.images.keep(mark, key, &kept);
+    Ok(PulledImage { image: Arc::clone(&kept.image), manifest: kept.manifest.clone() })
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
-use super::encryption::{self, Use};
+use super::encryption::{self, NewObject, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::part_ledger::UploadParts;
 use super::repositories::{reference, require};
@@ -79,13 +79,13 @@ pub async fn begin(
     let cause = cause.clone();
     let encryption =
         encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
-    let (state, key) = app.blobs.begin();
+    let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;
     let id = Uuid::new_v4();
     let upload = Upload {
         id,
         repository_id: 0,
         object: state.object,
-        data_key: encryption.wrap_data_key(app, &key, state.object)?,
+        data_key,
         sealed_state: seal_state(app, id, &state),
         received_bytes: 0,
         part_count: 0,
@@ -196,13 +196,13 @@ pub async fn open(
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
         })?;
     encryption::require(app, &repository, Use::Push).await?;
-    let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
+    let protection = encryption::protection_of(app, &upload.data_key, upload.object).await?;
     let session = spare.map(|spare| SharedSession {
         spare,
         multipart: upload.multipart.clone(),
         ledger: Arc::new(UploadParts { db: app.db.clone(), upload: id, epoch: upload.epoch }),
     });
-    let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(state, key, session)?;
+    let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(state, protection, session)?;
     let max_bytes = app.quotas.layer_bytes;
     Ok(UploadSession { repository, upload, writer, written: 0, max_bytes, spare, _lock: lock })
 }
@@ -283,16 +283,15 @@ impl UploadSession {
         let finished = writer.finish().await?;
         let now_ms = app.now_ms();
         if finished.object != upload.object {
-            let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
-            upload.data_key = encryption::wrap_as(app, &upload.data_key, upload.object, &key, finished.object).await?;
+            upload.data_key = encryption::rename(app, &upload.data_key, upload.object, finished.object).await?;
             upload.object = finished.object;
         }
         let actual = match claimed.algorithm() {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
-                let key = encryption::unwrap_data_key(app, &upload.data_key, upload.object).await?;
+                let protection = encryption::protection_of(app, &upload.data_key, upload.object).await?;
                 let store = app.blobs.of_scope(&blob_scope(&repository));
-                store.hash(upload.object, key, finished.size_bytes, Algorithm::Sha512).await?
+                store.hash(upload.object, protection, finished.size_bytes, Algorithm::Sha512).await?
             }
         };
         if actual != claimed {

@@ -267,11 +267,11 @@ impl Courier {
         is_required: bool,
     ) -> Result<(), Trouble> {
         let found = match blobs::find(&self.app, &self.route.source, repository, layer.digest).await {
-            Ok(Found::Here(found)) => found.stored,
+            Ok(Found::Here(found)) => found.stored.clone(),
             // The source cached its image without it so far.
             Ok(Found::Awaited(awaited)) => {
                 let fetched = self.app.cache.blobs.complete(&self.app, &awaited).await;
-                fetched.map_err(|failure| Trouble::Image(failure.to_string()))?.stored
+                fetched.map_err(|failure| Trouble::Image(failure.to_string()))?.stored.clone()
             }
             // Layers that are to be had elsewhere need not be here, nor there.
             Err(RegistryError::LayerNotFound(..)) if !is_required => return Ok(()),

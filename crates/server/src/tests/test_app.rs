@@ -79,6 +79,7 @@ impl TestApp {
             hosts: Hosts { domains: Vec::new(), public_url: None, is_tls: false },
             identities: Identities::default(),
             policies: Arc::default(),
+            opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
             failures: Failures::new(60),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
@@ -87,6 +88,7 @@ impl TestApp {
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
             audit: crate::audit::Audit::open(audit).expect("no file"),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(

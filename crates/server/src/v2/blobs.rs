@@ -5,16 +5,19 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode, header};
 use oci::{ByteRange, Digest, ErrorCode, RangeOutcome, RepositoryName};
 use store::tables::repository_blobs::RepositoryBlob;
-use store::tables::upstream_blobs::UpstreamBlob;
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::app::App;
-use crate::cache::blobs::{self as cached, Arriving, AwaitedBlob, ComingBlob, Found};
+use crate::cache::blobs::{self as cached, Arriving, ComingBlob, Found};
 use crate::http::body::ResponseBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
+
+/// What is so short is sent at once and not by way of the bucket: it costs less than another request, and whoever looks
+/// at configs alone needs no way to the bucket.
+const MAX_DIRECT_BYTES: u64 = 64 * 1024;
 
 /// GET and HEAD: OCI distribution, "Pulling blobs".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
@@ -24,18 +27,43 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest)
         request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }
     let found = cached::find_readable(&request.http.app, &request.registry, name, digest).await?;
+    if let Found::Here(blob) = &found
+        && let Some(answer) = redirect(request.http, blob, digest).await?
+    {
+        return Ok(answer);
+    }
     answer_found(request.http, found, digest).await
+}
+
+/// Sends the client to the bucket for the bytes (OCI distribution, "Pulling blobs": 307), if the bucket has them as they
+/// are and gives out URLs. A range goes with the client. What is sent at once is answered here.
+async fn redirect(http: &RequestContext, blob: &RepositoryBlob, digest: Digest) -> Result<Option<Answer>, V2Error> {
+    if http.method != http::Method::GET || blob.stored.size_bytes <= MAX_DIRECT_BYTES || is_known(http, &digest) {
+        return Ok(None);
+    }
+    let Some(url) = blobs::presigned_url(&http.app, &blob.stored).await? else { return Ok(None) };
+    let mut answer = respond::empty(StatusCode::TEMPORARY_REDIRECT);
+    respond::add_header(&mut answer, header::LOCATION, url);
+    respond::add_header(&mut answer, CONTENT_DIGEST, digest.to_string());
+    // The URL is good for a short time, and for whoever was let in.
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(Some(answer))
+}
+
+/// Whether the client says that it has the blob.
+fn is_known(http: &RequestContext, digest: &Digest) -> bool {
+    http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, digest))
 }
 
 /// The bytes of a blob, or only its length.
 enum Source {
-    Stored(RepositoryBlob),
+    Stored(Arc<RepositoryBlob>),
     Coming(ComingBlob),
     Length(u64),
 }
 
 impl Source {
-    const fn size_bytes(&self) -> u64 {
+    fn size_bytes(&self) -> u64 {
         match self {
             Self::Stored(blob) => blob.stored.size_bytes,
             Self::Coming(blob) => blob.size_bytes,
@@ -49,8 +77,9 @@ pub(super) async fn answer_found(http: &RequestContext, found: Found, digest: Di
     let app = &http.app;
     let source = match found {
         Found::Here(blob) => Source::Stored(blob),
-        Found::Awaited(AwaitedBlob { known: UpstreamBlob { size_bytes: Some(size_bytes), .. }, .. })
-            if http.method == http::Method::HEAD =>
+        Found::Awaited(blob)
+            if http.method == http::Method::HEAD
+                && let Some(size_bytes) = blob.known.size_bytes =>
         {
             Source::Length(size_bytes)
         }
@@ -76,7 +105,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Dige
 async fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
     let size = blob.size_bytes();
     let text = digest.to_string();
-    let is_known = http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, &digest));
+    let is_known = is_known(http, &digest);
     // A range of another version than the client has a part of would be of no use to it.
     // Range is defined for GET alone (RFC 9110, 14.2).
     let range = http

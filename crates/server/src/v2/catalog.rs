@@ -4,6 +4,7 @@ use http::{StatusCode, header};
 use oci::ErrorCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use store::db::{Db, Tx};
 use store::error::StoreError;
 use store::tables::repositories;
 
@@ -14,6 +15,8 @@ use crate::http::respond::{self, Answer};
 
 /// A page holds at most so many entries, also when the client asks for all: the rest follows by Link.
 const MAX_PAGE: usize = 1_000;
+/// Pages of up to so many entries are read where the request is, in less time than a change of threads takes.
+const SHORT_PAGE: usize = 128;
 
 /// What part of a list is asked for, by `n` and `last`.
 #[derive(Clone, Debug)]
@@ -44,6 +47,16 @@ impl Page {
         Ok(Self { last: http.query_parameter("last").unwrap_or_default(), limit })
     }
 
+    /// Reads a page of an index.
+    pub async fn read<T, E, F>(&self, db: &Db, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if self.limit <= SHORT_PAGE { db.read_point(f).await } else { db.read(f).await }
+    }
+
     /// Cuts what was read, one entry more than the page, to the page; says where the next begins if there is one.
     pub fn cut(&self, mut entries: Vec<String>) -> (Vec<String>, Option<String>) {
         let has_more = entries.len() > self.limit;
@@ -68,14 +81,10 @@ pub async fn list(request: &V2Request<'_>) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:DescribeRepositories"], "*").await?;
     let page = Page::from_query(request.http)?;
     let (registry, wanted) = (request.registry.clone(), page.clone());
-    let repositories = request
-        .http
-        .app
-        .db
-        .read(move |tx| repositories::list(tx, &registry, &wanted.last, wanted.limit + 1))
+    let names = page
+        .read(&request.http.app.db, move |tx| repositories::list_names(tx, &registry, &wanted.last, wanted.limit + 1))
         .await
         .map_err(|error: StoreError| V2Error::from(error))?;
-    let names = repositories.into_iter().map(|repository| repository.spec.name.to_string()).collect();
     let (repositories, next) = page.cut(names);
     let body = serde_json::to_vec(&Catalog { repositories }).unwrap_or_default();
     let mut answer = respond::with_body(StatusCode::OK, "application/json", body);

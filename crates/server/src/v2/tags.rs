@@ -23,11 +23,8 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName) -> Result<Answ
     request.authorize(&["ecr:ListImages"], name.as_str()).await?;
     let page = Page::from_query(request.http)?;
     let (registry, wanted, repository_name) = (request.registry.clone(), page.clone(), name.clone());
-    let tags = request
-        .http
-        .app
-        .db
-        .read(move |tx| {
+    let tags = page
+        .read(&request.http.app.db, move |tx| {
             let repository = require(tx, &registry, &repository_name)?;
             Ok::<_, RegistryError>(image_tags::list(tx, repository.id, &wanted.last, wanted.limit + 1)?)
         })

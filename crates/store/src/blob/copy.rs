@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oci::{Algorithm, Digest};
 
 use super::compress::Compressor;
-use super::keys::DataKey;
+use super::protection::Protection;
 use super::reader::BlobReader;
 use super::session::{PartLedger, SharedSession};
 use super::tier::Encoding;
@@ -32,13 +32,14 @@ impl BlobStore {
         source: BlobReader,
         digest: &Digest,
         state: UploadState,
-        key: DataKey,
+        protection: impl Into<Protection>,
         encoding: Encoding,
         ledger: Arc<dyn PartLedger>,
     ) -> Result<u64, StoreError> {
         let (object, size_bytes) = (state.object, source.size_bytes());
         let session = self.is_shared().then_some(SharedSession { spare: object, multipart: None, ledger });
-        let mut writer = self.writer(state, key.clone(), session)?;
+        let protection = protection.into();
+        let mut writer = self.writer(state, protection.clone(), session)?;
         let mut compressor = match encoding {
             Encoding::Identity => None,
             Encoding::Zstd => Some(Compressor::new(size_bytes)?),
@@ -69,7 +70,7 @@ impl BlobStore {
         let actual = match (encoding, digest.algorithm()) {
             (Encoding::Identity, Algorithm::Sha256) => written.sha256,
             (Encoding::Identity, Algorithm::Sha512) | (Encoding::Zstd, _) => {
-                let reader = self.open_encoded(object, key, (encoding, written.size_bytes), size_bytes)?;
+                let reader = self.open_encoded(object, protection, (encoding, written.size_bytes), size_bytes)?;
                 let algorithm = digest.algorithm();
                 blocking(move || reader.hash(algorithm)).await?
             }

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 use super::files::FileObject;
-use super::keys::DataKey;
 use super::object_id::ObjectId;
+use super::protection::Protection;
 use super::reader::BlobReader;
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -72,10 +72,10 @@ impl Follower {
 
     /// Opens the object, which is to have `size_bytes` plaintext bytes, for reading what is
     /// [readable](Self::readable). An error before anything is.
-    pub fn open(&self, key: &DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
+    pub fn open(&self, protection: impl Into<Protection>, size_bytes: u64) -> Result<BlobReader, StoreError> {
         let file = self.shared.file.get().cloned().ok_or_else(|| {
             StoreError::new(StoreErrorKind::Other, format!("nothing of object {} can be read yet", self.object))
         })?;
-        Ok(BlobReader::of_file(FileObject::growing(file, self.object, key, size_bytes)))
+        Ok(BlobReader::of_file(FileObject::growing(file, self.object, &protection.into(), size_bytes)))
     }
 }

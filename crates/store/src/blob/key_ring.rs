@@ -105,6 +105,11 @@ impl KeyRing {
         self.keys().sealing
     }
 
+    /// Whether it has the key of this number.
+    pub fn contains(&self, number: u32) -> bool {
+        self.keys().by_number.contains_key(&number)
+    }
+
     /// Every key with its number.
     pub fn all(&self) -> BTreeMap<u32, RootKey> {
         self.keys().by_number.clone()

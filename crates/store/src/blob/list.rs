@@ -29,7 +29,7 @@ pub struct Listed {
     pub kind: ListedKind,
     /// The path of the file, or the key in the bucket.
     pub key: String,
-    /// Its length as stored, that is encrypted; 0 for an unfinished multipart upload, whose parts are not counted.
+    /// Its length as stored; 0 for an unfinished multipart upload, whose parts are not counted.
     pub bytes: u64,
     /// When it was last written, or begun, by the clock of the store.
     pub modified_at_ms: i64,

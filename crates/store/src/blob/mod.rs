@@ -1,7 +1,8 @@
-//! Blob bytes: encrypted, content-checked objects, in local files or in a bucket.
+//! Blob bytes: content-checked objects in local files or in a bucket, encrypted here or by the bucket.
 //!
 //! Metadata decides what exists; only a check of the one against the other ever lists what is stored.
 
+mod buffers;
 mod compress;
 mod copy;
 mod decompress;
@@ -12,6 +13,7 @@ mod keys;
 mod kms_ciphertext;
 mod list;
 mod object_id;
+mod protection;
 mod raw;
 mod reader;
 mod s3;
@@ -37,11 +39,12 @@ pub use keys::{DataKey, ServiceKey};
 pub use kms_ciphertext::{EncryptionContext, KMS_FORM, KmsCiphertextHead, kms_decrypt, kms_encrypt};
 pub use list::{Listed, ListedKind, StoreList};
 pub use object_id::ObjectId;
+pub use protection::Protection;
 pub use raw::RawObject;
 pub use reader::BlobReader;
-pub use s3::{S3Settings, S3Store};
+pub use s3::{Redirect, S3Settings, S3Store, ServerSideEncryption};
 pub use scope::BlobScope;
-pub use segment::SEGMENT;
+pub use segment::{Form, SEGMENT};
 pub use session::{PartLedger, Reserved, SharedSession};
 pub use stream::BlobStream;
 pub use tier::{Encoding, Tier};
@@ -97,10 +100,35 @@ impl BlobStore {
         matches!(self, Self::S3(_))
     }
 
-    /// Begins an object. Nothing is stored until bytes are.
+    /// Whether what it holds is encrypted by whoever keeps it, so that content need not be sealed for it.
+    pub fn encrypts(&self) -> bool {
+        match self {
+            Self::Files(_) => false,
+            Self::S3(store) => store.encrypts(),
+        }
+    }
+
+    /// A URL by which anybody can read an object as it is stored, for a short time; none if the store gives out none.
+    /// Nobody asks whether the object is there.
+    pub async fn presigned_url(&self, object: ObjectId) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Files(_) => Ok(None),
+            Self::S3(store) => store.presigned_url(object).await,
+        }
+    }
+
+    /// Begins a sealed object of a new name. Nothing is stored until bytes are.
     pub fn begin(&self) -> (UploadState, DataKey) {
-        let shared = self.is_shared().then(SharedParts::default);
-        (UploadState::new(ObjectId::random(), shared), DataKey::generate())
+        (self.begun(ObjectId::random(), Form::Sealed), DataKey::generate())
+    }
+
+    /// Begins an object that was named and never written before. Nothing is stored until bytes are.
+    pub fn begin_as(&self, object: ObjectId, form: Form) -> (UploadState, Protection) {
+        (self.begun(object, form), Protection::generate(form))
+    }
+
+    fn begun(&self, object: ObjectId, form: Form) -> UploadState {
+        UploadState::new(object, form, self.is_shared().then(SharedParts::default))
     }
 
     /// Goes on with an object after the bytes that `state` acknowledges. An error if a [shared](Self::is_shared) store
@@ -108,30 +136,39 @@ impl BlobStore {
     pub fn writer(
         &self,
         state: UploadState,
-        key: DataKey,
+        protection: impl Into<Protection>,
         session: Option<SharedSession>,
     ) -> Result<UploadWriter, StoreError> {
-        let object = state.object;
+        let (object, protection) = (state.object, protection.into());
+        if state.form != protection.form() {
+            let context = format!("object {object} was begun in another form than its row says");
+            return Err(StoreError::new(StoreErrorKind::Corrupt, context));
+        }
         match self {
             Self::Files(_) if state.rest_object().is_some() || state.next_part() > 1 => Err(StoreError::new(
                 StoreErrorKind::Corrupt,
                 format!("object {object} was begun in a bucket, not in a folder"),
             )),
             Self::Files(store) => {
-                Ok(UploadWriter(Kind::File(Box::new(FileWriter::new(store.path(object), state, &key)))))
+                Ok(UploadWriter(Kind::File(Box::new(FileWriter::new(store.path(object), state, &protection)))))
             }
             Self::S3(store) => {
                 let session = session.ok_or_else(|| {
                     StoreError::new(StoreErrorKind::Other, format!("object {object} is written without a session"))
                 })?;
-                Ok(UploadWriter(Kind::S3(Box::new(S3Writer::new(store.clone(), state, key, session)))))
+                Ok(UploadWriter(Kind::S3(Box::new(S3Writer::new(store.clone(), state, protection, session)))))
             }
         }
     }
 
     /// Opens an object of `size_bytes` plaintext bytes for reading.
-    pub fn open_reader(&self, object: ObjectId, key: DataKey, size_bytes: u64) -> Result<BlobReader, StoreError> {
-        self.open_encoded(object, key, (Encoding::Identity, size_bytes), size_bytes)
+    pub fn open_reader(
+        &self,
+        object: ObjectId,
+        protection: impl Into<Protection>,
+        size_bytes: u64,
+    ) -> Result<BlobReader, StoreError> {
+        self.open_encoded(object, protection, (Encoding::Identity, size_bytes), size_bytes)
     }
 
     /// Opens an object for reading whose `stored_bytes` bytes are content of `size_bytes` in an encoding. What is wrong
@@ -139,15 +176,16 @@ impl BlobStore {
     pub fn open_encoded(
         &self,
         object: ObjectId,
-        key: DataKey,
+        protection: impl Into<Protection>,
         (encoding, stored_bytes): (Encoding, u64),
         size_bytes: u64,
     ) -> Result<BlobReader, StoreError> {
+        let protection = protection.into();
         let object = match self {
             Self::Files(store) => {
-                Object::File(Arc::new(FileObject::open(&store.path(object), object, &key, stored_bytes)?))
+                Object::File(Arc::new(FileObject::open(&store.path(object), object, &protection, stored_bytes)?))
             }
-            Self::S3(store) => Object::S3(Arc::new(S3Object::new(store.clone(), object, &key, stored_bytes))),
+            Self::S3(store) => Object::S3(Arc::new(S3Object::new(store.clone(), object, &protection, stored_bytes))),
         };
         Ok(BlobReader::new(object, encoding, size_bytes))
     }
@@ -156,11 +194,11 @@ impl BlobStore {
     pub async fn hash(
         &self,
         object: ObjectId,
-        key: DataKey,
+        protection: impl Into<Protection>,
         size_bytes: u64,
         algorithm: Algorithm,
     ) -> Result<Digest, StoreError> {
-        let reader = self.open_reader(object, key, size_bytes)?;
+        let reader = self.open_reader(object, protection, size_bytes)?;
         blocking(move || reader.hash(algorithm)).await
     }
 

@@ -1,4 +1,4 @@
-//! Objects as they are stored, encrypted, for copying them from one store to another without their keys.
+//! Objects as they are stored, mostly encrypted, for copying them from one store to another without their keys.
 
 use std::fs::File;
 

@@ -1,4 +1,4 @@
-//! Reading an object, whole or in part: every byte that leaves here was authenticated.
+//! Reading an object, whole or in part: every byte of a sealed one that leaves here was authenticated.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl Object {
         }
     }
 
-    /// Length of what is encrypted in it.
+    /// Length of what its segments hold.
     pub fn size_bytes(&self) -> u64 {
         match self {
             Self::File(object) => object.size_bytes,
@@ -134,7 +134,7 @@ impl Object {
     }
 
     /// The bytes from `from` to `end` (excluded), for a blocking thread of a runtime. An empty range too has a segment
-    /// that is authenticated.
+    /// that is read.
     pub fn cursor(&self, from: u64, end: u64) -> Cursor {
         match self {
             Self::File(object) => Cursor::File { object: Arc::clone(object), next: from, end, is_begun: false },

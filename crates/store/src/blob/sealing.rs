@@ -1,9 +1,9 @@
-//! Making segments of what arrives: hashing and encrypting, the same for every store.
+//! Making segments of what arrives: hashing, and encrypting what is not to be plain, the same for every store.
 
 use sha2::Digest as _;
 
-use super::keys::DataKey;
-use super::segment::{SEALED_SEGMENT, SEGMENT, Sealer};
+use super::protection::Protection;
+use super::segment::{SEGMENT, Sealer};
 use super::upload::UploadState;
 
 /// The state of an object and what its next segments are sealed with.
@@ -15,20 +15,25 @@ pub(super) struct Sealing {
 }
 
 impl Sealing {
-    pub fn new(state: UploadState, key: &DataKey) -> Self {
-        let sealer = Sealer::new(key.cipher(), state.object);
+    pub fn new(state: UploadState, protection: &Protection) -> Self {
+        let sealer = protection.sealer(state.object);
         Self { state, sealer, sealed: Vec::new() }
     }
 
     /// Bytes of all segments that were sealed so far.
     pub const fn sealed_bytes(&self) -> u64 {
-        self.state.segments * SEALED_SEGMENT as u64
+        self.state.segments * self.state.form.segment_bytes()
     }
 
     /// Hashes and encrypts, and seals every segment that is full and not the last. Returns the offset of what is sealed.
-    pub fn absorb(&mut self, mut data: &[u8]) -> u64 {
-        let offset = self.sealed_bytes();
+    pub fn absorb(&mut self, data: &[u8]) -> u64 {
         self.state.hash.update(data);
+        self.absorb_hashed(data)
+    }
+
+    /// As [`absorb`](Self::absorb), of bytes that somebody else adds to the hash.
+    pub fn absorb_hashed(&mut self, mut data: &[u8]) -> u64 {
+        let offset = self.sealed_bytes();
         self.state.received += data.len() as u64;
         self.sealed.clear();
         while !data.is_empty() {

@@ -2,14 +2,13 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::decompress::Decompression;
-use super::files::FileObject;
+use super::files::FileStream;
 use super::reader::Object;
 use super::s3::S3Stream;
 use super::tier::Encoding;
@@ -25,16 +24,13 @@ pub struct BlobStream {
 }
 
 /// A read on a blocking thread.
-type Read<T> = JoinHandle<Result<T, StoreError>>;
+pub(super) type Read<T> = JoinHandle<Result<T, StoreError>>;
 
 /// A decompression comes back from the thread with what it has made.
 type Decompressed = (Box<Decompression>, Bytes);
 
 enum Source {
-    File {
-        object: Arc<FileObject>,
-        slow: Option<Read<Bytes>>,
-    },
+    File(FileStream),
     S3(Box<S3Stream>),
     /// It is begun with the first read, and away while one runs.
     Compressed {
@@ -45,14 +41,14 @@ enum Source {
     },
 }
 
-fn ended_early(error: tokio::task::JoinError) -> StoreError {
+pub(super) fn ended_early(error: tokio::task::JoinError) -> StoreError {
     StoreError::new(StoreErrorKind::Other, "reading a blob ended early").with_source(error)
 }
 
 impl BlobStream {
     pub(super) fn new(object: Object, encoding: Encoding, size_bytes: u64, next: u64, end: u64) -> Self {
         let source = match (encoding, object) {
-            (Encoding::Identity, Object::File(object)) => Source::File { object, slow: None },
+            (Encoding::Identity, Object::File(object)) => Source::File(FileStream::new(object)),
             (Encoding::Identity, Object::S3(object)) => Source::S3(Box::new(S3Stream::new(object, next, end))),
             (Encoding::Zstd, object) => Source::Compressed { object, size_bytes, begun: None, running: None },
         };
@@ -63,7 +59,7 @@ impl BlobStream {
     /// is begun that must say so if there are none.
     pub async fn begin(&mut self) -> Result<(), StoreError> {
         let is_known = match &self.source {
-            Source::File { .. } | Source::Compressed { object: Object::File(_), .. } => true,
+            Source::File(_) | Source::Compressed { object: Object::File(_), .. } => true,
             Source::S3(_) | Source::Compressed { object: Object::S3(_), .. } => false,
         };
         if !is_known && self.first.is_none() {
@@ -79,7 +75,7 @@ impl BlobStream {
         }
         let result = match &mut self.source {
             Source::S3(stream) => ready!(stream.poll_next(cx)),
-            Source::File { object, slow } => ready!(poll_file(object, slow, self.next, self.end, cx)),
+            Source::File(stream) => ready!(stream.poll_next(self.next, self.end, cx)),
             Source::Compressed { object, size_bytes, begun, running } => {
                 ready!(poll_compressed(object, *size_bytes, begun, running, self.next, self.end, cx))
             }
@@ -100,33 +96,6 @@ impl BlobStream {
         }
         result
     }
-}
-
-fn poll_file(
-    object: &Arc<FileObject>,
-    slow: &mut Option<Read<Bytes>>,
-    next: u64,
-    end: u64,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Bytes, StoreError>>> {
-    if slow.is_none() {
-        if next >= end {
-            return Poll::Ready(None);
-        }
-        let plan = object.plan(next, end);
-        if let Some(sealed) = object.read_cached(&plan) {
-            return Poll::Ready(Some(object.open_batch(&plan, sealed)));
-        }
-        let object = Arc::clone(object);
-        *slow = Some(tokio::task::spawn_blocking(move || {
-            let sealed = object.read_blocking(&plan)?;
-            object.open_batch(&plan, sealed)
-        }));
-    }
-    let Some(running) = slow else { return Poll::Ready(None) };
-    let result = ready!(Pin::new(running).poll(cx)).unwrap_or_else(|error| Err(ended_early(error)));
-    *slow = None;
-    Poll::Ready(Some(result))
 }
 
 fn poll_compressed(

@@ -4,13 +4,16 @@ use sha2::Sha256;
 use sha2::digest::common::hazmat::SerializableState as _;
 
 use super::object_id::ObjectId;
-use super::segment::{SEALED_SEGMENT, SEGMENT};
+use super::segment::{Form, SEGMENT};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Of an object in a local file.
 const VERSION_LOCAL: u8 = 1;
 /// Of an object in a store that nodes share.
 const VERSION_SHARED: u8 = 2;
+/// The same two of an object that is plain.
+const VERSION_LOCAL_PLAIN: u8 = 3;
+const VERSION_SHARED_PLAIN: u8 = 4;
 
 /// What is known of an unfinished object after its last acknowledged byte.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub struct UploadState {
     pub object: ObjectId,
     /// Bytes acknowledged.
     pub received: u64,
+    /// What its segments are.
+    pub(super) form: Form,
     /// Segments that are stored.
     pub(super) segments: u64,
     /// The hash of all bytes so far.
@@ -38,6 +43,9 @@ pub(super) struct SharedParts {
     pub sent_bytes: u64,
     /// The object that holds the segments after those, which make no part yet.
     pub rest: Option<ObjectId>,
+    /// The hash of that object's bytes, where no authentication will tell whether they are the same when they are read
+    /// again.
+    pub rest_sha256: Option<[u8; 32]>,
 }
 
 /// A part of a multipart upload.
@@ -50,8 +58,8 @@ pub(super) struct Part {
 }
 
 impl UploadState {
-    pub(super) fn new(object: ObjectId, shared: Option<SharedParts>) -> Self {
-        Self { object, received: 0, segments: 0, hash: Sha256::default(), tail: Vec::new(), shared }
+    pub(super) fn new(object: ObjectId, form: Form, shared: Option<SharedParts>) -> Self {
+        Self { object, received: 0, form, segments: 0, hash: Sha256::default(), tail: Vec::new(), shared }
     }
 
     /// The object beside the upload's own that holds bytes of it: in use for as long as this state is the last.
@@ -67,14 +75,19 @@ impl UploadState {
     /// For storing. Holds plaintext: seal it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let hash = self.hash.serialize();
-        let mut bytes = vec![if self.shared.is_some() { VERSION_SHARED } else { VERSION_LOCAL }];
+        let mut bytes = vec![match (self.form, self.shared.is_some()) {
+            (Form::Sealed, false) => VERSION_LOCAL,
+            (Form::Sealed, true) => VERSION_SHARED,
+            (Form::Plain, false) => VERSION_LOCAL_PLAIN,
+            (Form::Plain, true) => VERSION_SHARED_PLAIN,
+        }];
         bytes.extend_from_slice(self.object.as_bytes());
         bytes.extend_from_slice(&self.received.to_be_bytes());
         bytes.extend_from_slice(&self.segments.to_be_bytes());
         bytes.extend_from_slice(&(hash.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&hash);
         if let Some(shared) = &self.shared {
-            shared.write(&mut bytes);
+            shared.write(self.form, &mut bytes);
         }
         bytes.extend_from_slice(&self.tail);
         bytes
@@ -93,10 +106,11 @@ impl UploadState {
         let (segments, rest) = rest.split_first_chunk::<8>()?;
         let (hash_bytes, rest) = rest.split_first_chunk::<4>()?;
         let (hash, rest) = rest.split_at_checked(u32::from_be_bytes(*hash_bytes) as usize)?;
+        let form = if matches!(*version, VERSION_LOCAL | VERSION_SHARED) { Form::Sealed } else { Form::Plain };
         let (shared, tail) = match *version {
-            VERSION_LOCAL => (None, rest),
-            VERSION_SHARED => {
-                let (shared, tail) = SharedParts::read(rest)?;
+            VERSION_LOCAL | VERSION_LOCAL_PLAIN => (None, rest),
+            VERSION_SHARED | VERSION_SHARED_PLAIN => {
+                let (shared, tail) = SharedParts::read(form, rest)?;
                 (Some(shared), tail)
             }
             _ => return None,
@@ -104,6 +118,7 @@ impl UploadState {
         let state = Self {
             object: ObjectId::from(*object),
             received: u64::from_be_bytes(*received),
+            form,
             segments: u64::from_be_bytes(*segments),
             hash: Sha256::deserialize(hash.try_into().ok()?).ok()?,
             tail: tail.to_vec(),
@@ -112,7 +127,7 @@ impl UploadState {
         let in_segments = state.segments.checked_mul(SEGMENT as u64)?;
         let adds_up = in_segments.checked_add(state.tail.len() as u64)? == state.received;
         let is_somewhere = state.shared.as_ref().is_none_or(|shared| {
-            let sealed = state.segments.saturating_mul(SEALED_SEGMENT as u64);
+            let sealed = state.segments.saturating_mul(state.form.segment_bytes());
             shared.sent_bytes <= sealed && (shared.sent_bytes < sealed) == shared.rest.is_some()
         });
         (state.tail.len() <= SEGMENT && adds_up && is_somewhere).then_some(state)
@@ -120,11 +135,14 @@ impl UploadState {
 }
 
 impl SharedParts {
-    fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, form: Form, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.sent_bytes.to_be_bytes());
         bytes.push(u8::from(self.rest.is_some()));
         if let Some(rest) = &self.rest {
             bytes.extend_from_slice(rest.as_bytes());
+            if form == Form::Plain {
+                bytes.extend_from_slice(&self.rest_sha256.unwrap_or_default());
+            }
         }
         bytes.extend_from_slice(&(self.parts.len() as u32).to_be_bytes());
         for part in &self.parts {
@@ -135,7 +153,7 @@ impl SharedParts {
     }
 
     /// It, and what follows it.
-    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    fn read(form: Form, bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (sent_bytes, bytes) = bytes.split_first_chunk::<8>()?;
         let (has_rest, bytes) = bytes.split_first()?;
         let (rest, bytes) = match has_rest {
@@ -145,6 +163,13 @@ impl SharedParts {
                 (Some(ObjectId::from(*object)), bytes)
             }
             _ => return None,
+        };
+        let (rest_sha256, bytes) = match (form, rest) {
+            (Form::Plain, Some(_)) => {
+                let (hash, bytes) = bytes.split_first_chunk::<32>()?;
+                (Some(*hash), bytes)
+            }
+            _ => (None, bytes),
         };
         let (count, mut bytes) = bytes.split_first_chunk::<4>()?;
         let mut parts: Vec<Part> = Vec::new();
@@ -159,6 +184,6 @@ impl SharedParts {
             parts.push(Part { number, e_tag: String::from_utf8(e_tag.to_vec()).ok()? });
             bytes = after;
         }
-        Some((Self { parts, sent_bytes: u64::from_be_bytes(*sent_bytes), rest }, bytes))
+        Some((Self { parts, sent_bytes: u64::from_be_bytes(*sent_bytes), rest, rest_sha256 }, bytes))
     }
 }

@@ -7,7 +7,7 @@ use super::reader::BlobReader;
 use crate::error::StoreError;
 
 impl BlobReader {
-    /// The digest of the whole content, every byte of which was authenticated.
+    /// The digest of the whole content.
     pub async fn digest(&self, algorithm: Algorithm) -> Result<Digest, StoreError> {
         let reader = self.clone();
         blocking(move || reader.hash(algorithm)).await

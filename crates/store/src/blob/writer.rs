@@ -10,14 +10,14 @@ use super::s3::S3Writer;
 use super::upload::UploadState;
 use crate::error::StoreError;
 
-/// Bytes that are handed to the blocking thread at a time.
-pub(super) const BATCH: usize = 512 * 1024;
+/// Bytes that are handed to the blocking threads at a time.
+pub(super) const BATCH: usize = 256 * 1024;
 
 /// A finished object.
 #[derive(Clone, Copy, Debug)]
 pub struct FinishedObject {
     /// The object: the one that was begun, or in a shared store the session's
-    /// [spare](super::SharedSession::spare). Its key is the same, wrapped for the other name.
+    /// [spare](super::SharedSession::spare). Its key, if it has one, is the same, wrapped for the other name.
     pub object: ObjectId,
     /// Plaintext length.
     pub size_bytes: u64,

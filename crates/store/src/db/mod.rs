@@ -1,9 +1,10 @@
 //! The metadata database: synchronous transaction closures on SQLite or PostgreSQL, with one SQL text for both.
 //!
-//! This module and those below know no table; `tables` holds the statements. Nothing here may wait inside an async
+//! This module and those below know no table, but for the lists in `kept`; `tables` holds the statements. Nothing here may wait inside an async
 //! worker thread, except for [`Db::read_point`], which is meant to.
 
 mod dialect;
+mod kept;
 mod measures;
 pub mod migrate;
 mod order;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dialect::Dialect;
+pub use kept::{HeldBytes, Kept, Mark, Topic};
 pub use measures::{AccessMeasures, DbMeasures};
 pub use row::Row;
 pub use transaction::{Tx, check_parameters};
@@ -163,7 +165,8 @@ impl Db {
     }
 
     /// As [`read`](Self::read), for one or two look-ups by key: on SQLite `f` runs on the calling thread, about 10
-    /// microseconds per look-up, where a thread hop would cost more than the work. Never scan a table in it.
+    /// microseconds per look-up, where a thread hop would cost more than the work. Never scan a table in it; a short page of an
+    /// index is fine.
     pub async fn read_point<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,

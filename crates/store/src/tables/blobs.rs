@@ -28,8 +28,16 @@ pub struct StoredBlob {
     pub stored_bytes: u64,
     /// The object that holds the bytes.
     pub object: ObjectId,
-    /// The object's data key, wrapped by the scope's key with the object's id as context.
+    /// The object's data key, wrapped by the scope's key with the object's id as context; empty for an object that is
+    /// plain, which the store encrypts.
     pub data_key: Vec<u8>,
+}
+
+impl StoredBlob {
+    /// Whether the object is not encrypted here.
+    pub const fn is_plain(&self) -> bool {
+        self.data_key.is_empty()
+    }
 }
 
 /// What [`stored_from_row`] reads of `blobs b`, in order.
@@ -101,6 +109,12 @@ pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i6
         removed_objects::insert_sized(tx, &removed, from.stored_bytes, now_ms)?;
     }
     Ok(changed == 1)
+}
+
+/// How many blobs of a tier have objects that are plain.
+pub fn count_plain(tx: &mut dyn Tx, tier: Tier) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM blobs WHERE tier = $1 AND length(data_key) = 0";
+    tx.query_opt(sql, &[tier.as_str().into()])?.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
 }
 
 /// Takes one reference to the stored copy of `digest`, if there is one.

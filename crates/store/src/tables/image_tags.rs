@@ -83,8 +83,8 @@ pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> R
          WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",
         &[repository_id.into(), after.into(), count(limit)],
     )?
-    .iter()
-    .map(|row| Ok(row.text(0)?.to_owned()))
+    .into_iter()
+    .map(|mut row| row.take_text(0))
     .collect()
 }
 

@@ -178,6 +178,22 @@ pub fn find_by_id(tx: &mut dyn Tx, id: i64) -> Result<Option<Repository>, StoreE
         .transpose()
 }
 
+/// Up to `limit` names of repositories in order, from the first after `after` (an empty text: the first).
+pub fn list_names(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT name FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4",
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+    )?
+    .into_iter()
+    .map(|mut row| row.take_text(0))
+    .collect()
+}
+
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
     tx.query(

@@ -105,12 +105,15 @@ pub struct SealedValue {
 fn query(place: Place) -> String {
     // A value with a head at or after $1 is not read: it may be long. Keys that KMS keys wrap have greater heads.
     let value = |column: &str| format!("CASE WHEN substr({column}, 1, {SEALED_HEAD}) < $1 THEN {column} END");
+    // A plain object has no data key.
+    let data_key =
+        || format!("CASE WHEN length(data_key) > 0 AND substr(data_key, 1, {SEALED_HEAD}) < $1 THEN data_key END");
     match place {
         Place::Blobs => {
-            format!("SELECT id, object_id, {} FROM blobs WHERE id > $2 ORDER BY id LIMIT $3", value("data_key"))
+            format!("SELECT id, object_id, {} FROM blobs WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
         Place::Uploads => {
-            format!("SELECT id, object_id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", value("data_key"))
+            format!("SELECT id, object_id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
         Place::UploadStates => {
             format!("SELECT id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", value("state"))

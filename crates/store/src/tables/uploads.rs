@@ -16,7 +16,7 @@ pub struct Upload {
     pub repository_id: i64,
     /// The object that receives the bytes.
     pub object: ObjectId,
-    /// The object's data key, wrapped.
+    /// The object's data key, wrapped; empty for an object that is plain, which the store encrypts.
     pub data_key: Vec<u8>,
     /// The sealed [`UploadState`](crate::blob::UploadState).
     pub sealed_state: Vec<u8>,

@@ -6,6 +6,7 @@
 mod list;
 mod object;
 mod raw;
+mod stream;
 mod writer;
 
 use std::fs::DirBuilder;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub(super) use list::FileList;
 pub(super) use object::FileObject;
 pub(super) use raw::read_chunk;
+pub(super) use stream::FileStream;
 pub(super) use writer::FileWriter;
 
 use super::object_id::ObjectId;

@@ -1,4 +1,4 @@
-//! Writing an object to a file: hashing, encrypting and writing on a blocking thread while the next bytes arrive.
+//! Writing an object to a file: one thread hashes and another one encrypts and writes while the next bytes arrive.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use oci::Digest;
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::sync_folder;
 use crate::blob::blocking;
 use crate::blob::follower::{Follower, Leader};
-use crate::blob::keys::DataKey;
+use crate::blob::protection::Protection;
 use crate::blob::sealing::Sealing;
 use crate::blob::upload::UploadState;
 use crate::blob::writer::{BATCH, FinishedObject};
@@ -25,10 +27,11 @@ const SYNC_EVERY: u64 = 64 * 1024 * 1024;
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
 /// leaves the acknowledged state as it was; another writer may follow at once.
 pub(in crate::blob) struct FileWriter {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
+    /// A buffer for what comes after that.
+    spare: Vec<u8>,
     sink: Option<Sink>,
-    /// The batch that is being written. Holds the sink meanwhile.
-    running: Option<JoinHandle<Result<Sink, StoreError>>>,
+    running: Option<Running>,
     /// Shared with the sink: a batch cannot be called back, and may come to run when another writer has followed.
     is_dropped: Arc<AtomicBool>,
     follower: Follower,
@@ -40,23 +43,33 @@ impl Drop for FileWriter {
     }
 }
 
+/// A batch that is being hashed and written. Holds the sink meanwhile, and the hash that belongs into its state.
+struct Running {
+    batch: Arc<Vec<u8>>,
+    storing: JoinHandle<Result<Sink, StoreError>>,
+    hashing: JoinHandle<Sha256>,
+}
+
 /// The blocking half.
 struct Sink {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<Arc<File>>,
     sealing: Sealing,
     unsynced: u64,
+    /// What was written before that, on its way to the disk.
+    syncing: Option<JoinHandle<std::io::Result<()>>>,
     is_dropped: Arc<AtomicBool>,
     leader: Leader,
 }
 
 impl FileWriter {
-    pub fn new(path: PathBuf, state: UploadState, key: &DataKey) -> Self {
+    pub fn new(path: PathBuf, state: UploadState, protection: &Protection) -> Self {
         let is_dropped = Arc::new(AtomicBool::new(false));
         let (leader, follower) = Leader::new(state.object);
-        let sealing = Sealing::new(state, key);
-        let sink = Sink { path, file: None, sealing, unsynced: 0, is_dropped: Arc::clone(&is_dropped), leader };
-        Self { buffer: BytesMut::new(), sink: Some(sink), running: None, is_dropped, follower }
+        let sealing = Sealing::new(state, protection);
+        let is_dropped_too = Arc::clone(&is_dropped);
+        let sink = Sink { path, file: None, sealing, unsynced: 0, syncing: None, is_dropped: is_dropped_too, leader };
+        Self { buffer: Vec::new(), spare: Vec::new(), sink: Some(sink), running: None, is_dropped, follower }
     }
 
     /// See [`UploadWriter::follow`](crate::blob::UploadWriter::follow).
@@ -66,32 +79,56 @@ impl FileWriter {
 
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
-        self.buffer.extend_from_slice(&data);
-        if self.buffer.len() >= BATCH {
-            let batch = self.buffer.split().freeze();
-            let mut sink = self.idle_sink().await?;
-            self.running = Some(tokio::task::spawn_blocking(move || {
-                sink.absorb(&batch)?;
-                Ok(sink)
-            }));
+        let mut data = &data[..];
+        while !data.is_empty() {
+            let (taken, rest) = data.split_at(data.len().min(BATCH - self.buffer.len()));
+            self.buffer.extend_from_slice(taken);
+            data = rest;
+            if self.buffer.len() == BATCH {
+                self.hand_over().await?;
+            }
         }
         Ok(())
     }
 
+    /// Gives the buffer to the threads.
+    async fn hand_over(&mut self) -> Result<(), StoreError> {
+        let mut sink = self.idle_sink().await?;
+        let batch = Arc::new(std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare)));
+        let mut hash = std::mem::take(&mut sink.sealing.state.hash);
+        let (stored, hashed) = (Arc::clone(&batch), Arc::clone(&batch));
+        let hashing = tokio::task::spawn_blocking(move || {
+            hash.update(&*hashed);
+            hash
+        });
+        let storing = tokio::task::spawn_blocking(move || {
+            sink.absorb_hashed(&stored)?;
+            Ok(sink)
+        });
+        self.running = Some(Running { batch, storing, hashing });
+        Ok(())
+    }
+
     async fn idle_sink(&mut self) -> Result<Sink, StoreError> {
-        match (self.running.take(), self.sink.take()) {
-            (Some(running), _) => running.await.unwrap_or_else(|error| {
-                Err(StoreError::new(StoreErrorKind::Other, "writing a blob ended early").with_source(error))
-            }),
-            (None, Some(sink)) => Ok(sink),
-            (None, None) => Err(StoreError::new(StoreErrorKind::Other, "a write to this blob has failed before")),
+        let Some(Running { batch, storing, hashing }) = self.running.take() else {
+            let failed = || StoreError::new(StoreErrorKind::Other, "a write to this blob has failed before");
+            return self.sink.take().ok_or_else(failed);
+        };
+        let ended_early =
+            |error| StoreError::new(StoreErrorKind::Other, "writing a blob ended early").with_source(error);
+        let mut sink = storing.await.map_err(ended_early)??;
+        sink.sealing.state.hash = hashing.await.map_err(ended_early)?;
+        if let Ok(mut spare) = Arc::try_unwrap(batch) {
+            spare.clear();
+            self.spare = spare;
         }
+        Ok(sink)
     }
 
     /// Makes what was written durable, and returns the state to store.
     pub async fn checkpoint(mut self) -> Result<UploadState, StoreError> {
         let mut sink = self.idle_sink().await?;
-        let rest = self.buffer.split().freeze();
+        let rest = std::mem::take(&mut self.buffer);
         blocking(move || {
             sink.absorb(&rest)?;
             sink.sync()?;
@@ -103,7 +140,7 @@ impl FileWriter {
     /// Ends the object. It is durable when this returns.
     pub async fn finish(mut self) -> Result<FinishedObject, StoreError> {
         let mut sink = self.idle_sink().await?;
-        let rest = self.buffer.split().freeze();
+        let rest = std::mem::take(&mut self.buffer);
         blocking(move || {
             sink.absorb(&rest)?;
             sink.end()
@@ -117,29 +154,36 @@ impl Sink {
         StoreError::io(format!("cannot {what} object {}", self.sealing.state.object), error)
     }
 
-    /// Hashes and encrypts, and writes every segment that is full and not the last.
+    /// Hashes what the threads were not given, and does the rest as they do.
     fn absorb(&mut self, data: &[u8]) -> Result<(), StoreError> {
-        let offset = self.sealing.absorb(data);
-        self.write_sealed(offset)?;
+        self.sealing.state.hash.update(data);
+        self.absorb_hashed(data)
+    }
+
+    /// Encrypts, and writes every segment that is full and not the last.
+    fn absorb_hashed(&mut self, data: &[u8]) -> Result<(), StoreError> {
+        let offset = self.sealing.absorb_hashed(data);
+        if !self.sealing.sealed.is_empty() {
+            self.write_sealed(offset)?;
+        }
         self.leader.advance(self.sealing.readable());
         Ok(())
     }
 
-    /// Writes what is sealed.
+    /// Writes what is sealed, or an empty file for what has no content and is plain.
     fn write_sealed(&mut self, offset: u64) -> Result<(), StoreError> {
-        if self.sealing.sealed.is_empty() {
-            return Ok(());
-        }
         self.check_not_dropped()?;
         let file = match self.file.take() {
             Some(file) => file,
-            None => self.open(offset)?,
+            None => Arc::new(self.open(offset)?),
         };
         let sealed = &self.sealing.sealed;
         file.write_all_at(sealed, offset).map_err(|error| self.fail("write", error))?;
         self.unsynced += sealed.len() as u64;
         if self.unsynced >= SYNC_EVERY {
-            file.sync_data().map_err(|error| self.fail("sync", error))?;
+            self.end_syncing()?;
+            let written = Arc::clone(&file);
+            self.syncing = Some(tokio::task::spawn_blocking(move || written.sync_data()));
             self.unsynced = 0;
         }
         if self.leader.is_followed() {
@@ -184,7 +228,15 @@ impl Sink {
         Ok(file)
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
+    /// Waits for what is on its way to the disk: an error there is told to one sync alone.
+    fn end_syncing(&mut self) -> Result<(), StoreError> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        let synced = Handle::current().block_on(syncing).unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        synced.map_err(|error| self.fail("sync", error))
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.end_syncing()?;
         let Some(file) = &self.file else {
             return Ok(());
         };

@@ -8,6 +8,7 @@ mod failure;
 mod list;
 mod multipart;
 mod parts;
+mod presign;
 mod raw;
 mod settings;
 mod stream;
@@ -18,6 +19,7 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::aws::AmazonS3;
 use object_store::multipart::MultipartStore as _;
@@ -29,7 +31,7 @@ use tokio::sync::Semaphore;
 
 pub(super) use list::S3List;
 pub(super) use raw::{RawStream, next};
-pub use settings::S3Settings;
+pub use settings::{Redirect, S3Settings, ServerSideEncryption};
 pub(super) use stream::{S3Object, S3Stream};
 pub(super) use writer::S3Writer;
 
@@ -41,6 +43,7 @@ use super::upload::Part;
 use crate::error::{StoreError, StoreErrorKind};
 use failure::{chain, failed};
 use multipart::Requests;
+use presign::Signer;
 
 /// A bucket, seen from one scope. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +58,8 @@ struct Bucket {
     writing: AmazonS3,
     reading: AmazonS3,
     requests: Requests,
+    /// None if no URLs are given out.
+    signer: Option<Signer>,
     parts: Arc<Semaphore>,
 }
 
@@ -63,11 +68,13 @@ impl S3Store {
     pub(super) fn new(settings: S3Settings) -> Result<Self, StoreError> {
         let (writing, reading) = settings.clients()?;
         let requests = Requests::new(&settings, &writing)?;
+        let signer =
+            settings.redirect.as_ref().map(|redirect| Signer::new(&settings, redirect, &writing)).transpose()?;
         std::fs::create_dir_all(&settings.spool)
             .map_err(|error| StoreError::io(format!("cannot create {}", settings.spool.display()), error))?;
         let folder = settings.prefix.as_str().into();
         let parts = Arc::new(Semaphore::new(settings.parts_in_flight));
-        Ok(Self { bucket: Arc::new(Bucket { settings, writing, reading, requests, parts }), folder })
+        Ok(Self { bucket: Arc::new(Bucket { settings, writing, reading, requests, signer, parts }), folder })
     }
 
     /// The same bucket, seen from a scope.
@@ -79,6 +86,11 @@ impl S3Store {
     fn key(&self, object: ObjectId) -> Path {
         let name = object.to_string();
         Path::from(format!("{}{}/{name}", self.folder, &name[..2]))
+    }
+
+    /// Whether the bucket's own encryption is relied on.
+    pub(super) fn encrypts(&self) -> bool {
+        self.bucket.settings.encrypts
     }
 
     fn spool(&self) -> &FilePath {
@@ -127,6 +139,14 @@ impl S3Store {
         expected: u64,
     ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, StoreError> {
         let key = self.key(object);
+        if range.is_empty() {
+            // Of an object without content; no range asks for nothing.
+            return match self.raw_bytes(object).await? {
+                Some(length) if length == expected => Ok(futures_util::stream::empty().boxed()),
+                Some(length) => Err(damaged(object, &format!("it has {length} bytes in the bucket, not {expected}"))),
+                None => Err(damaged(object, "it is missing in the bucket")),
+            };
+        }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         let found = match self.bucket.reading.get_opts(&key, options).await {
             Ok(found) if found.meta.size == expected => return Ok(found.into_stream()),

@@ -172,9 +172,9 @@ impl Parts {
         Ok(())
     }
 
-    /// What an upload's state says of the parts, once they have [settled](Self::settle).
-    pub fn known(&self, rest: Option<ObjectId>) -> SharedParts {
-        SharedParts { parts: self.sent.clone(), sent_bytes: self.sent_bytes, rest }
+    /// What an upload's state says of the parts, once they have [settled](Self::settle). There is nothing after them.
+    pub fn known(&self) -> SharedParts {
+        SharedParts { parts: self.sent.clone(), sent_bytes: self.sent_bytes, rest: None, rest_sha256: None }
     }
 
     /// The id of the multipart upload and the ledger that knows who may complete it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
@@ -39,6 +40,47 @@ pub struct S3Settings {
     pub spool: PathBuf,
     /// How many parts one node sends at a time; each takes 8 MiB of memory, those of very long layers 16 MiB.
     pub parts_in_flight: usize,
+    /// Whether the bucket's own encryption is relied on: then content may be stored plain.
+    pub encrypts: bool,
+    /// The encryption that the bucket is asked for with each object. Default: what the bucket does by itself.
+    pub server_side_encryption: Option<ServerSideEncryption>,
+    /// Whether and how URLs of objects are given out.
+    pub redirect: Option<Redirect>,
+}
+
+/// The encryption that a bucket is asked for (S3: `x-amz-server-side-encryption`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerSideEncryption {
+    /// With keys of the store (`AES256`).
+    StoreKeys,
+    /// With a KMS key (`aws:kms`), which is that of the bucket if none is named.
+    Kms {
+        /// The key's id or ARN.
+        key_id: Option<String>,
+    },
+}
+
+impl ServerSideEncryption {
+    /// As the client library names it.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        const TYPE: &str = "aws_server_side_encryption";
+        match self {
+            Self::StoreKeys => vec![(TYPE, "AES256".to_owned())],
+            Self::Kms { key_id } => {
+                let key_id = key_id.iter().map(|key_id| ("aws_sse_kms_key_id", key_id.clone()));
+                [(TYPE, "aws:kms".to_owned())].into_iter().chain(key_id).collect()
+            }
+        }
+    }
+}
+
+/// How URLs of objects are given out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// How long one is valid: 1 s to S3's 7 days. Those that temporary credentials sign end with these at the latest.
+    pub lifetime: Duration,
+    /// The server's URL as clients reach it. Default: the one that Wharf uses.
+    pub endpoint: Option<String>,
 }
 
 impl fmt::Debug for S3Settings {
@@ -65,6 +107,9 @@ impl S3Settings {
             patience: Duration::from_secs(30),
             spool,
             parts_in_flight: 16,
+            encrypts: false,
+            server_side_encryption: None,
+            redirect: None,
         }
     }
 
@@ -85,18 +130,27 @@ impl S3Settings {
                 self.prefix
             ));
         }
-        let Some(endpoint) = &self.endpoint else { return Ok(()) };
+        let public = self.redirect.as_ref().and_then(|redirect| redirect.endpoint.as_deref());
+        for (name, endpoint) in [("endpoint", self.endpoint.as_deref()), ("public_endpoint", public)] {
+            self.check_endpoint(name, endpoint)?;
+        }
+        Ok(())
+    }
+
+    fn check_endpoint(&self, name: &str, endpoint: Option<&str>) -> Result<(), StoreError> {
+        let wrong = |text: String| Err(StoreError::new(StoreErrorKind::Other, text));
+        let Some(endpoint) = endpoint else { return Ok(()) };
         let Some((scheme, host)) = endpoint.split_once("://") else {
-            return wrong(format!("endpoint '{endpoint}' is not a URL such as https://s3.example.com"));
+            return wrong(format!("{name} '{endpoint}' is not a URL such as https://s3.example.com"));
         };
         let host = host.trim_end_matches('/');
         let is_good =
             matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
         if !is_good {
-            return wrong(format!("endpoint '{endpoint}' is not a URL of a host, such as https://s3.example.com:9000"));
+            return wrong(format!("{name} '{endpoint}' is not a URL of a host, such as https://s3.example.com:9000"));
         }
         if scheme == "http" && !self.allow_http.unwrap_or_else(|| is_loopback(host)) {
-            return wrong(format!("endpoint '{endpoint}' is without TLS: allow_http = true permits that"));
+            return wrong(format!("{name} '{endpoint}' is without TLS: allow_http = true permits that"));
         }
         Ok(())
     }
@@ -113,9 +167,13 @@ impl S3Settings {
 
     /// The URL that keys follow, without a slash at its end.
     pub(super) fn url(&self) -> String {
+        self.url_at(self.endpoint.as_deref())
+    }
+
+    fn url_at(&self, endpoint: Option<&str>) -> String {
         let region = self.region();
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        let endpoint = match &self.endpoint {
+        let endpoint = match endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://s3.{region}.amazonaws.com{suffix}"),
         };
@@ -158,14 +216,23 @@ impl S3Settings {
     /// Clients for short requests and for reading objects of any length.
     pub(super) fn clients(&self) -> Result<(AmazonS3, AmazonS3), StoreError> {
         self.check()?;
-        let writing = self.builder().with_client_options(self.short_requests()).build();
+        let endpoint = self.endpoint.as_deref();
+        let writing = self.builder(endpoint).with_client_options(self.short_requests()).build();
         let reading = self.options().with_timeout_disabled().with_read_timeout(SILENCE);
-        let reading = self.builder().with_client_options(reading).build();
+        let reading = self.builder(endpoint).with_client_options(reading).build();
         let fail = |error| StoreError::new(StoreErrorKind::Other, "the bucket's settings").with_source(error);
         Ok((writing.map_err(fail)?, reading.map_err(fail)?))
     }
 
-    fn builder(&self) -> AmazonS3Builder {
+    /// A client that signs URLs of the address that clients use, with the credentials of another one.
+    pub(super) fn signing_client(&self, redirect: &Redirect, client: &AmazonS3) -> Result<AmazonS3, StoreError> {
+        let endpoint = redirect.endpoint.as_deref().or(self.endpoint.as_deref());
+        let builder = self.builder(endpoint).with_client_options(self.short_requests());
+        let signing = builder.with_credentials(Arc::clone(client.credentials())).build();
+        signing.map_err(|error| StoreError::new(StoreErrorKind::Other, "the bucket's settings").with_source(error))
+    }
+
+    fn builder(&self, endpoint: Option<&str>) -> AmazonS3Builder {
         // Not all of the environment: AWS_ENDPOINT_URL may well name this very server.
         const CHAIN: [(&str, AmazonS3ConfigKey); 9] = [
             ("AWS_ACCESS_KEY_ID", AmazonS3ConfigKey::AccessKeyId),
@@ -197,18 +264,24 @@ impl S3Settings {
                 }
             }
         }
+        let url = self.url_at(endpoint);
+        let is_http = url.starts_with("http://");
+        for (name, value) in self.server_side_encryption.iter().flat_map(ServerSideEncryption::options) {
+            let key: AmazonS3ConfigKey = name.parse().expect("the client library has these options");
+            builder = builder.with_config(key, value);
+        }
         builder
             .with_bucket_name(&self.bucket)
             .with_region(self.region())
             .with_endpoint(if self.is_path_style() {
-                self.url().trim_end_matches(&self.bucket).trim_end_matches('/').to_owned()
+                url.trim_end_matches(&self.bucket).trim_end_matches('/').to_owned()
             } else {
-                self.url()
+                url
             })
             .with_virtual_hosted_style_request(!self.is_path_style())
-            .with_allow_http(self.is_http())
-            // TLS protects what it carries; without it, and always, the segments' own tags do.
-            .with_unsigned_payload(!self.is_http())
+            .with_allow_http(is_http)
+            // TLS protects what it carries; without it the signature does, and always the segments' own tags.
+            .with_unsigned_payload(!is_http)
             // One request for each object, which every server knows.
             .with_disable_bulk_delete(true)
             .with_retry(self.retry())

@@ -6,37 +6,44 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use aws_lc_rs::aead::LessSafeKey;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 
 use super::S3Store;
 use super::failure::unavailable;
-use crate::blob::keys::DataKey;
+use crate::blob::buffers::{BATCH_SEGMENTS, Buffer};
 use crate::blob::object_id::ObjectId;
+use crate::blob::protection::Protection;
 use crate::blob::reader::damaged;
-use crate::blob::segment::{self, SEALED_SEGMENT, SEGMENT};
+use crate::blob::segment::{self, Opener, SEGMENT};
 use crate::error::StoreError;
 
 /// How often reading goes on after an answer that broke off without a single byte.
 const MAX_STALLS: u32 = 4;
 /// The wait before the first further request; twice as long before each one after that.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// Segments that are opened at a time.
-const BATCH_SEGMENTS: usize = 4;
 
 /// An object in a bucket. Whether it is there shows with the first read.
 pub(in crate::blob) struct S3Object {
     store: S3Store,
-    key: LessSafeKey,
+    opener: Opener,
     pub id: ObjectId,
-    /// Length of what is encrypted in it.
+    /// Length of what its segments hold.
     pub size_bytes: u64,
 }
 
 impl S3Object {
-    pub fn new(store: S3Store, id: ObjectId, key: &DataKey, size_bytes: u64) -> Self {
-        Self { store, key: key.cipher(), id, size_bytes }
+    pub fn new(store: S3Store, id: ObjectId, protection: &Protection, size_bytes: u64) -> Self {
+        Self { store, opener: protection.opener(), id, size_bytes }
+    }
+
+    /// Where segment number `past` begins, or ends the object.
+    fn stored_end(&self, past: u64) -> u64 {
+        self.opener.form().stored_end(self.size_bytes, past)
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.opener.form().stored_bytes(self.size_bytes)
     }
 }
 
@@ -68,7 +75,7 @@ pub(in crate::blob) struct S3Stream {
 }
 
 impl S3Stream {
-    /// The bytes from `from` to `end` (excluded). An empty range too has a segment, which is authenticated.
+    /// The bytes from `from` to `end` (excluded). An empty range too has a segment, which is read.
     pub fn new(object: Arc<S3Object>, from: u64, end: u64) -> Self {
         let segment = from / SEGMENT as u64;
         let past = end.div_ceil(SEGMENT as u64).max(segment + 1).min(segment::count(object.size_bytes));
@@ -99,14 +106,16 @@ impl S3Stream {
             if self.segment >= self.past {
                 return Poll::Ready(None);
             }
-            let whole = self.whole_segments();
+            // Nothing can come of an object without stored bytes, but it must be there.
+            let is_asked = self.object.stored_bytes() > 0 || matches!(self.source(), Source::Open(_));
+            let whole = if is_asked { self.whole_segments() } else { 0 };
             if whole > 0 {
                 return Poll::Ready(Some(self.open(whole)));
             }
             match self.source() {
                 Source::Idle => {
-                    let offset = self.segment * SEALED_SEGMENT as u64 + self.sealed.len() as u64;
-                    let end = segment::sealed_end(self.object.size_bytes, self.past);
+                    let offset = self.object.stored_end(self.segment) + self.sealed.len() as u64;
+                    let end = self.object.stored_end(self.past);
                     let wait = (self.stalls > 0).then(|| FIRST_WAIT * 2_u32.pow(self.stalls - 1));
                     let opening = Box::pin(get(Arc::clone(&self.object), offset, end, wait));
                     *self.source() = Source::Opening(opening);
@@ -147,26 +156,31 @@ impl S3Stream {
 
     /// How many segments have come whole.
     fn whole_segments(&self) -> usize {
+        let segment_bytes = self.object.opener.form().segment_bytes();
         let missing = (self.past - self.segment) as usize;
-        let to_end = segment::sealed_end(self.object.size_bytes, self.past) - self.segment * SEALED_SEGMENT as u64;
-        let whole = if self.sealed.len() as u64 >= to_end { missing } else { self.sealed.len() / SEALED_SEGMENT };
-        whole.min(BATCH_SEGMENTS)
+        let to_end = self.object.stored_end(self.past) - self.segment * segment_bytes;
+        let come = self.sealed.len() as u64;
+        let whole = if come >= to_end { missing } else { (come / segment_bytes) as usize };
+        whole.min(BATCH_SEGMENTS as usize)
     }
 
     fn open(&mut self, count: usize) -> Result<Bytes, StoreError> {
         let past = self.segment + count as u64;
-        let length = segment::sealed_end(self.object.size_bytes, past) - self.segment * SEALED_SEGMENT as u64;
-        let mut run = self.sealed.split_to(length as usize);
+        let length = self.object.stored_end(past) - self.segment * self.object.opener.form().segment_bytes();
+        let run = self.sealed.split_to(length as usize);
+        let mut content = Buffer::new(run.len());
         let total = segment::count(self.object.size_bytes);
-        let filled = segment::open_run(&self.object.key, self.object.id, self.segment, total, &mut run)
+        let filled = self
+            .object
+            .opener
+            .open_run(self.object.id, self.segment, total, &run, content.as_mut())
             .map_err(|number| damaged(self.object.id, &format!("segment {number} does not open")))?;
-        run.truncate(filled);
         let base = self.segment * SEGMENT as u64;
         let to = self.end.min(base + filled as u64);
         let wanted = (self.next - base) as usize..(to - base) as usize;
         self.segment = past;
         self.next = to;
-        Ok(run.freeze().slice(wanted))
+        Ok(content.freeze(wanted))
     }
 }
 
@@ -175,6 +189,6 @@ async fn get(object: Arc<S3Object>, offset: u64, end: u64, wait: Option<Duration
     if let Some(wait) = wait {
         tokio::time::sleep(wait).await;
     }
-    let expected = segment::file_bytes(object.size_bytes);
+    let expected = object.stored_bytes();
     object.store.get(object.id, offset..end, expected).await
 }

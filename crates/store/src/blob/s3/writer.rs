@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use oci::{Algorithm, Digest};
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use super::S3Store;
@@ -18,11 +19,11 @@ use super::parts::{self, Parts};
 use super::stream::S3Object;
 use crate::blob::blocking;
 use crate::blob::follower::{Follower, Leader};
-use crate::blob::keys::DataKey;
 use crate::blob::object_id::ObjectId;
+use crate::blob::protection::Protection;
 use crate::blob::reader::{BlobReader, Object, damaged};
 use crate::blob::sealing::Sealing;
-use crate::blob::segment;
+use crate::blob::segment::{self, Form};
 use crate::blob::session::SharedSession;
 use crate::blob::tier::Encoding;
 use crate::blob::upload::{SharedParts, UploadState};
@@ -33,7 +34,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub(in crate::blob) struct S3Writer {
     store: S3Store,
     session: SharedSession,
-    key: DataKey,
+    protection: Protection,
     buffer: BytesMut,
     follower: Follower,
     /// Away while a batch is sealed, and after a failure.
@@ -52,11 +53,11 @@ struct Sink {
 }
 
 impl S3Writer {
-    pub fn new(store: S3Store, state: UploadState, key: DataKey, session: SharedSession) -> Self {
+    pub fn new(store: S3Store, state: UploadState, protection: Protection, session: SharedSession) -> Self {
         let (leader, follower) = Leader::new(state.object);
-        let sink = Sink { sealing: Sealing::new(state, &key), spool: None, leader };
+        let sink = Sink { sealing: Sealing::new(state, &protection), spool: None, leader };
         let buffer = BytesMut::new();
-        Self { store, session, key, buffer, follower, sink: Some(sink), running: None, parts: None }
+        Self { store, session, protection, buffer, follower, sink: Some(sink), running: None, parts: None }
     }
 
     /// See [`UploadWriter::follow`](crate::blob::UploadWriter::follow).
@@ -127,13 +128,18 @@ impl S3Writer {
             parts.send(rest_bytes).await?;
             rest_bytes = 0;
         }
+        let (mut rest, mut rest_sha256) = (None, None);
         if rest_bytes > 0 {
             let spool = sink.spool.ok_or_else(no_spool)?;
             let content = parts::read(spool, parts.sent_bytes(), rest_bytes).await?;
+            if state.form == Form::Plain {
+                rest_sha256 = Some(Sha256::digest(&content).into());
+            }
             self.store.put(self.session.spare, content).await?;
+            rest = Some(self.session.spare);
         }
         parts.settle().await?;
-        state.shared = Some(parts.known((rest_bytes > 0).then_some(self.session.spare)));
+        state.shared = Some(SharedParts { rest, rest_sha256, ..parts.known() });
         Ok(state)
     }
 
@@ -149,7 +155,7 @@ impl S3Writer {
         let Sink { sealing, spool, leader: _leader } = sink;
         let spool = spool.ok_or_else(no_spool)?;
         let size_bytes = sealing.state.received;
-        let stored_bytes = segment::file_bytes(size_bytes);
+        let stored_bytes = self.protection.form().stored_bytes(size_bytes);
         let sha256 = Digest::from_sha256(sealing.sha256());
         let mut object = sealing.state.object;
         if parts.is_multipart() || !parts::is_short(stored_bytes) {
@@ -169,15 +175,21 @@ impl S3Writer {
         Ok(FinishedObject { object, size_bytes, sha256 })
     }
 
-    /// A short object's content, sealed anew as the spare object: another session may be writing what was begun.
+    /// A short object's content, as that of the spare object, which what is sealed is sealed anew for: another session
+    /// may be writing what was begun.
     async fn renamed(&self, content: Bytes, from: ObjectId, size_bytes: u64) -> Result<Bytes, StoreError> {
-        let (key, to) = (self.key.clone(), self.session.spare);
+        let (protection, to) = (self.protection.clone(), self.session.spare);
+        if protection.form() == Form::Plain {
+            return Ok(content);
+        }
         blocking(move || {
-            let mut content = Vec::from(content);
+            let mut plaintext = vec![0; content.len()];
             let total = segment::count(size_bytes);
-            let filled = segment::open_run(&key.cipher(), from, 0, total, &mut content)
+            let filled = protection
+                .opener()
+                .open_run(from, 0, total, &content, &mut plaintext)
                 .map_err(|number| damaged(from, &format!("segment {number} does not open")))?;
-            Ok(segment::seal_all(key.cipher(), to, &content[..filled]).into())
+            Ok(segment::seal_all(protection.sealer(to), &plaintext[..filled]).into())
         })
         .await
     }
@@ -198,7 +210,7 @@ impl S3Writer {
             Completion::Done => Ok(()),
             // By an attempt whose answer was lost, which is what the content then shows, or by somebody else.
             Completion::Gone => {
-                let stored = S3Object::new(self.store.clone(), object, &self.key, size_bytes);
+                let stored = S3Object::new(self.store.clone(), object, &self.protection, size_bytes);
                 let reader = BlobReader::new(Object::S3(Arc::new(stored)), Encoding::Identity, size_bytes);
                 match blocking(move || reader.hash(Algorithm::Sha256)).await {
                     Ok(found) if found == *sha256 => Ok(()),
@@ -234,6 +246,7 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
     let file = Arc::new(blocking(move || tempfile::tempfile_in(folder).map_err(fail)).await?);
     if let Some(rest) = known.rest {
         let mut offset = known.sent_bytes;
+        let mut hash = Sha256::new();
         let length = sink.sealing.sealed_bytes() - known.sent_bytes;
         let mut content = store.get(rest, 0..length, length).await?;
         while let Some(bytes) =
@@ -242,11 +255,16 @@ async fn prepare(store: &S3Store, session: &SharedSession, sink: &mut Sink) -> R
             let spool = Arc::clone(&file);
             let at = offset;
             offset += bytes.len() as u64;
+            hash.update(&bytes);
             blocking(move || spool.write_all_at(&bytes, at).map_err(|error| StoreError::io("cannot spool", error)))
                 .await?;
         }
         if offset != sink.sealing.sealed_bytes() {
             return Err(damaged(rest, "it is shorter than it was"));
+        }
+        let found: [u8; 32] = hash.finalize().into();
+        if known.rest_sha256.is_some_and(|known| known != found) {
+            return Err(damaged(rest, "it holds other bytes than it did"));
         }
     }
     sink.spool = Some(Arc::clone(&file));

@@ -8,6 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
 use crate::db::dialect::Dialect;
+use crate::db::kept::Topics;
 use crate::db::migrate::MigrationTx;
 use crate::db::row::{ColumnNames, Row};
 use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
@@ -90,11 +91,17 @@ pub(super) fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> 
 pub(super) struct SqliteTx<'c> {
     connection: &'c Connection,
     failure: Option<StoreError>,
+    changed: Topics,
 }
 
 impl<'c> SqliteTx<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        Self { connection, failure: None }
+        Self { connection, failure: None, changed: Topics::default() }
+    }
+
+    /// What kept reads are about that its statements may have changed.
+    pub(super) const fn changed(&self) -> Topics {
+        self.changed
     }
 
     /// The first failure of a statement.
@@ -112,6 +119,7 @@ impl<'c> SqliteTx<'c> {
         if self.failure.is_some() {
             return Err(already_failed());
         }
+        self.changed = self.changed.and(Topics::changed_by(sql));
         let connection = self.connection;
         let result = check_texts(sql, params)
             .and_then(|()| connection.prepare_cached(sql).map_err(|error| statement_failed(sql, error)))

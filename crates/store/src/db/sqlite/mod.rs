@@ -7,6 +7,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::kept::Changes;
 use super::measures::DbMeasures;
 use super::migrate::{Migration, apply_next};
 use super::transaction::{Job, Tx};
@@ -20,6 +21,7 @@ pub(super) struct SqliteDb {
     // Declared first so that the writer's connection is the last one closed: it folds the log into the main file.
     readers: Arc<Readers>,
     writer: Writer,
+    changes: Arc<Changes>,
 }
 
 impl SqliteDb {
@@ -34,7 +36,14 @@ impl SqliteDb {
             }
         }
         let readers = Arc::new(Readers::new(path, Arc::clone(measures)));
-        Ok(Self { readers, writer: Writer::start(connection, Arc::clone(measures))? })
+        let changes = Arc::new(Changes::default());
+        let writer = Writer::start(connection, Arc::clone(measures), Arc::clone(&changes))?;
+        Ok(Self { readers, writer, changes })
+    }
+
+    /// What its writes have changed of what is kept.
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Queues a write; the job answers for itself.

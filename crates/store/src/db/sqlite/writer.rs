@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::connection::{self, SqliteTx};
+use crate::db::kept::{Changes, Topics};
 use crate::db::measures::DbMeasures;
 use crate::db::transaction::{Job, failure_ignored};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
@@ -31,11 +32,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns `connection` from then on.
-    pub(super) fn start(connection: Connection, measures: Arc<DbMeasures>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        measures: Arc<DbMeasures>,
+        changes: Arc<Changes>,
+    ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || write_batches(&connection, jobs, &measures))
+            .spawn(move || write_batches(&connection, jobs, &measures, &changes))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
             })?;
@@ -67,7 +72,7 @@ impl Drop for Writer {
     }
 }
 
-fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, measures: &DbMeasures) {
+fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, measures: &DbMeasures, changes: &Changes) {
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
         let mut batch = Vec::with_capacity(waiting.len());
@@ -78,7 +83,7 @@ fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, mea
         measures.group_sizes.record(batch.len() as u64);
         while !batch.is_empty() {
             measures.writes.attempts.add(batch.len() as u64);
-            batch = commit_together(connection, batch);
+            batch = commit_together(connection, batch, changes);
             measures.writes.retries.add(batch.len() as u64);
         }
     }
@@ -86,18 +91,19 @@ fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, mea
 
 /// Runs the jobs in one transaction, commits and answers them. Returns those that have to run again, because the
 /// transaction was lost while a later job ran; that job is answered, so each call leaves fewer.
-fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &Changes) -> Vec<Box<dyn Job>> {
     if let Err(error) = connection::run(connection, "BEGIN IMMEDIATE") {
         answer_all(jobs, Some(&error));
         return Vec::new();
     }
     let mut ran = Vec::with_capacity(jobs.len());
+    let mut topics = Topics::default();
     let mut waiting = jobs.into_iter();
     while let Some(mut job) = waiting.next() {
         if job.is_abandoned() {
             continue;
         }
-        if let Err(error) = run_in_savepoint(connection, &mut *job) {
+        if let Err(error) = run_in_savepoint(connection, &mut *job, &mut topics) {
             job.fail(error);
         }
         // Some failures (a full disk, an I/O error) make SQLite roll the whole transaction back.
@@ -108,7 +114,10 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>) -> Vec<Box<
         }
         ran.push(job);
     }
-    match connection::run(connection, "COMMIT") {
+    let changing = changes.begin(topics);
+    let committed = connection::run(connection, "COMMIT");
+    drop(changing);
+    match committed {
         Ok(()) => answer_all(ran, None),
         Err(error) => {
             if !connection.is_autocommit() {
@@ -121,10 +130,11 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>) -> Vec<Box<
 }
 
 /// Runs one job so that it alone is undone if it fails. An error is one that the job does not know of.
-fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> Result<(), StoreError> {
     connection::run(connection, "SAVEPOINT job")?;
     let mut tx = SqliteTx::new(connection);
     let keep = job.run(&mut tx);
+    *changed = changed.and(tx.changed());
     let failure = tx.into_failure();
     let outcome = match failure {
         None if keep => connection::run(connection, "RELEASE job"),

@@ -7,6 +7,7 @@ mod faults;
 mod faulty_proxy;
 mod full_disk;
 mod listing;
+mod plain;
 mod reading;
 mod secrecy;
 mod sharing;
@@ -20,8 +21,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use store::blob::{
-    BlobScope, BlobStore, DataKey, FinishedObject, ObjectId, PartLedger, SEGMENT, SharedSession, UploadState,
-    UploadWriter,
+    BlobScope, BlobStore, DataKey, FinishedObject, ObjectId, PartLedger, Protection, SEGMENT, SharedSession,
+    UploadState, UploadWriter,
 };
 use store::error::{StoreError, StoreErrorKind};
 use tempfile::TempDir;
@@ -136,7 +137,7 @@ impl Place {
         self.bucket.is_some().then(|| self.ledger.session(state.object))
     }
 
-    fn writer(&self, state: UploadState, key: DataKey) -> UploadWriter {
+    fn writer(&self, state: UploadState, key: impl Into<Protection>) -> UploadWriter {
         let session = self.session(&state);
         self.reopened().writer(state, key, session).expect("it can be written")
     }
@@ -164,7 +165,12 @@ impl Place {
     }
 
     /// The object that was begun with `state`.
-    async fn write(&self, state: UploadState, key: DataKey, plaintext: &[u8]) -> Result<FinishedObject, StoreError> {
+    async fn write(
+        &self,
+        state: UploadState,
+        key: impl Into<Protection>,
+        plaintext: &[u8],
+    ) -> Result<FinishedObject, StoreError> {
         let mut writer = self.writer(state, key);
         writer.write(Bytes::copy_from_slice(plaintext)).await?;
         writer.finish().await
@@ -203,7 +209,7 @@ fn file_in(folder: &Path, object: ObjectId) -> PathBuf {
 async fn read(
     store: &BlobStore,
     object: ObjectId,
-    key: &DataKey,
+    key: &(impl Into<Protection> + Clone),
     size_bytes: u64,
     range: std::ops::Range<usize>,
 ) -> (Vec<u8>, Option<StoreError>) {

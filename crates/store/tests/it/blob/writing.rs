@@ -292,7 +292,7 @@ async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
     let mut writer = place.writer(state, key.clone());
     let follower = writer.follow();
     let mut readable = follower.readable();
-    assert!(follower.open(&key, 1).is_err(), "there is nothing yet");
+    assert!(follower.open(key.clone(), 1).is_err(), "there is nothing yet");
     let mut seen = 0;
     for part in plaintext.chunks(3 * SEGMENT + 5) {
         writer.write(Bytes::copy_from_slice(part)).await.expect("the part can be written");
@@ -300,7 +300,7 @@ async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
         assert!(seen <= until && until < plaintext.len(), "{until} after {seen}");
         if until > 0 {
             let size_bytes = plaintext.len() as u64;
-            let reader = follower.open(&key, size_bytes).expect("the object can be opened");
+            let reader = follower.open(key.clone(), size_bytes).expect("the object can be opened");
             let mut stream = reader.stream(0, until as u64 - 1);
             let mut found = Vec::new();
             while let Some(bytes) = std::future::poll_fn(|cx| stream.poll_next(cx)).await {
@@ -313,7 +313,8 @@ async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
     assert!(seen > 0, "something was readable before the end");
     writer.finish().await.expect("the object ends");
     // Whoever comes late, or reads on, finds all of it.
-    let mut stream = follower.open(&key, plaintext.len() as u64).expect("open").stream(0, plaintext.len() as u64 - 1);
+    let mut stream =
+        follower.open(key.clone(), plaintext.len() as u64).expect("open").stream(0, plaintext.len() as u64 - 1);
     let mut found = Vec::new();
     while let Some(bytes) = stream.next().await {
         found.extend_from_slice(&bytes.expect("it opens"));

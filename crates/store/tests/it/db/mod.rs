@@ -1,5 +1,6 @@
 //! The metadata engine: one contract for both databases, then what is particular to each.
 
+mod kept;
 mod migrations;
 mod postgres;
 mod sqlite;

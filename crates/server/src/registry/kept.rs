@@ -1,0 +1,102 @@
+//! What pulls and decisions read of the database again and again, kept in memory while it holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iam::Policy;
+use oci::Digest;
+use store::db::{HeldBytes, Kept, Topic};
+use store::tables::images::Image;
+use store::tables::repositories::Repository;
+use store::tables::repository_blobs::RepositoryBlob;
+
+use super::errors::RepositoryRef;
+use super::pull::Selector;
+
+const MIB: u64 = 1024 * 1024;
+
+/// The kept reads of one node. On PostgreSQL they stay empty.
+pub struct KeptReads {
+    /// What decides who may do what to a repository.
+    pub access: Kept<RepositoryRef, RepositoryAccess>,
+    /// Until when the pull through cache has nothing to do for a pull.
+    pub served: Kept<(RepositoryRef, Selector), Served>,
+    /// Images that are pulled.
+    pub images: Kept<(RepositoryRef, Selector), Arc<KeptImage>>,
+    /// Layers that are pulled.
+    pub layers: Kept<(RepositoryRef, Digest), Arc<KeptLayer>>,
+}
+
+impl Default for KeptReads {
+    fn default() -> Self {
+        Self {
+            access: Kept::new(Topic::Images, 2 * MIB),
+            served: Kept::new(Topic::Images, MIB),
+            images: Kept::new(Topic::Images, 8 * MIB),
+            layers: Kept::new(Topic::Layers, 4 * MIB),
+        }
+    }
+}
+
+/// What decides who may do what to a repository.
+#[derive(Clone)]
+pub struct RepositoryAccess {
+    /// The repository's row.
+    pub repository_id: i64,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// Length of the policy's text.
+    pub policy_bytes: usize,
+}
+
+impl HeldBytes for RepositoryAccess {
+    fn held_bytes(&self) -> usize {
+        // Statements take about as much again as their text.
+        2 * self.policy_bytes
+    }
+}
+
+/// A pull for which the pull through cache has nothing to do.
+#[derive(Clone, Copy)]
+pub struct Served {
+    /// Whether the image is there because of a rule.
+    pub is_hit: bool,
+    /// Until then, by the server's clock.
+    pub until_ms: i64,
+}
+
+impl HeldBytes for Served {
+    fn held_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// An active image and its manifest.
+pub struct KeptImage {
+    /// Where it is; whether its key may be used is asked for every pull.
+    pub repository: Repository,
+    /// The image.
+    pub image: Arc<Image>,
+    /// The manifest, exactly as pushed.
+    pub manifest: Bytes,
+}
+
+impl HeldBytes for KeptImage {
+    fn held_bytes(&self) -> usize {
+        self.manifest.len() + size_of::<Image>()
+    }
+}
+
+/// A layer that a repository shows.
+pub struct KeptLayer {
+    /// Where it is; whether its key may be used is asked for every pull.
+    pub repository: Repository,
+    /// The layer.
+    pub blob: Arc<RepositoryBlob>,
+}
+
+impl HeldBytes for KeptLayer {
+    fn held_bytes(&self) -> usize {
+        size_of::<RepositoryBlob>() + self.blob.stored.data_key.len()
+    }
+}

@@ -1,0 +1,89 @@
+//! Buffers for a few segments, used again and again: fresh memory of this size would be mapped and zeroed for every read.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::segment::SEALED_SEGMENT;
+
+/// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
+pub(super) const BATCH_SEGMENTS: u64 = 4;
+
+const SIZE: usize = BATCH_SEGMENTS as usize * SEALED_SEGMENT;
+/// What is shorter is made anew each time.
+const MIN_SIZE: usize = SEALED_SEGMENT;
+/// Idle buffers that are kept, about 4 MiB in all.
+const MAX_IDLE: usize = 16;
+
+static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// A buffer, with some bytes in it at first that mean nothing.
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Buffer {
+    /// One of `length` bytes.
+    pub fn new(length: usize) -> Self {
+        let is_kept = (MIN_SIZE..=SIZE).contains(&length);
+        let idle = if is_kept { IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
+        let bytes = idle.unwrap_or_else(|| vec![0; if is_kept { SIZE } else { length }]);
+        Self { bytes, length }
+    }
+
+    /// Its bytes.
+    pub fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.length]
+    }
+
+    /// A part of it, which gives the buffer back when nobody holds it any more.
+    pub fn freeze(self, part: Range<usize>) -> Bytes {
+        Bytes::from_owner(self).slice(part)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes.len() == SIZE {
+            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < MAX_IDLE {
+                idle.push(std::mem::take(&mut self.bytes));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_its_last_part_goes() {
+        let mut buffer = Buffer::new(SIZE);
+        buffer.as_mut()[..3].copy_from_slice(b"abc");
+        let place = buffer.as_ref().as_ptr();
+        let part = buffer.freeze(1..3);
+        let same = part.clone();
+        drop(part);
+        assert!(IDLE.lock().unwrap().iter().all(|idle| idle.as_ptr() != place));
+        assert_eq!(&same[..], b"bc");
+        drop(same);
+        // Other tests of this process may have taken it meanwhile, but there are never too many.
+        assert!(IDLE.lock().unwrap().len() <= MAX_IDLE);
+    }
+
+    #[test]
+    fn buffers_have_the_length_that_was_asked_for() {
+        for length in [0, 1, MIN_SIZE - 1, MIN_SIZE, SIZE, SIZE + 1] {
+            assert_eq!(Buffer::new(length).as_ref().len(), length);
+        }
+    }
+}
