@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn plan(arguments: &[&str]) -> Result<Plan> {
-        let arguments = Arguments::parse_from(["bench"].iter().chain(arguments));
+        let arguments = Arguments::try_parse_from(["bench"].iter().chain(arguments))?;
         Plan::of(&arguments, &Program::parse(&arguments.subject, None)?)
     }
 
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!((named.rows.len(), named.singles.len(), named.growth.len()), (0, 1, 1));
         assert!(plan(&["--only", "nothing-like-it"]).is_err());
         assert!(plan(&["--rounds", "0"]).is_err());
-        assert!(plan(&["--seconds", "-1"]).is_err());
+        assert!(plan(&["--seconds=-1"]).is_err());
     }
 
     #[test]

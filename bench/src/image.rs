@@ -127,7 +127,9 @@ mod tests {
         let manifest = read(blob(&read(layout.join("index.json"))["manifests"][0]));
         let layers = manifest["layers"].as_array().unwrap();
         assert_eq!(layers.len(), LAYERS);
-        layers.iter().for_each(|layer| assert!(blob(layer).exists()));
+        for layer in layers {
+            assert!(blob(layer).exists());
+        }
         assert_eq!(read(blob(&manifest["config"]))["rootfs"]["diff_ids"].as_array().unwrap().len(), LAYERS);
     }
 }
