@@ -4,11 +4,16 @@
 //! what registries answer here: a status, a `Content-Length`, a `Location`. Anything else is an error, never a guess.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Bytes read at a time: large enough that system calls do not matter, small enough to stay in a core's cache.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -20,19 +25,36 @@ pub struct Target {
     pub authority: String,
     /// The whole value of the `Authorization` header, for servers that ask for one.
     pub authorization: Option<String>,
+    /// Whom to trust, for servers that speak TLS.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
-    /// Reads a base URL such as `http://127.0.0.1:5000`; only plain HTTP is spoken here.
+    /// Reads a base URL such as `http://127.0.0.1:5000`.
     pub fn parse(url: &str) -> Result<Self> {
         let rest = url.trim().strip_prefix("http://").with_context(|| format!("not an http:// URL: {url:?}"))?;
+        Self::of(url, rest, None)
+    }
+
+    /// Reads a base URL such as `https://127.0.0.1:5000`, whose server `tls` trusts.
+    pub fn parse_https(url: &str, tls: Arc<ClientConfig>) -> Result<Self> {
+        let rest = url.trim().strip_prefix("https://").with_context(|| format!("not an https:// URL: {url:?}"))?;
+        Self::of(url, rest, Some(tls))
+    }
+
+    fn of(url: &str, rest: &str, tls: Option<Arc<ClientConfig>>) -> Result<Self> {
         let authority = rest.trim_end_matches('/').to_owned();
         let address = authority
             .to_socket_addrs()
             .with_context(|| format!("no address in {url:?}"))?
             .next()
             .with_context(|| format!("no address in {url:?}"))?;
-        Ok(Self { address, authority, authorization: None })
+        Ok(Self { address, authority, authorization: None, tls })
+    }
+
+    /// The same server, asked by nobody in particular.
+    pub fn without_authorization(&self) -> Self {
+        Self { authorization: None, ..self.clone() }
     }
 
     /// The bytes of a request's head; `headers` are whole lines without their line ends.
@@ -61,9 +83,14 @@ pub struct Answer {
     pub location: Option<String>,
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// One connection, one request at a time.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -73,11 +100,27 @@ impl Connection {
     pub async fn open(target: &Target) -> Result<Self> {
         let stream = TcpStream::connect(target.address).await.context("connect")?;
         stream.set_nodelay(true).context("TCP_NODELAY")?;
+        let stream = match &target.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => {
+                let name = ServerName::from(target.address.ip());
+                let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.context("TLS")?;
+                Stream::Tls(Box::new(stream))
+            }
+        };
         Ok(Self { stream, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0 })
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).await.context("send")
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes).await,
+            Stream::Tls(stream) => {
+                stream.write_all(bytes).await.context("send")?;
+                // What TLS has sealed may still wait for the socket.
+                stream.flush().await
+            }
+        }
+        .context("send")
     }
 
     /// Reads the head of the next answer; its body stays to be read.
@@ -144,7 +187,12 @@ impl Connection {
         if self.end == self.buffer.len() {
             bail!("the head of an answer has no end");
         }
-        let count = self.stream.read(&mut self.buffer[self.end..]).await.context("receive")?;
+        let free = &mut self.buffer[self.end..];
+        let count = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(free).await,
+            Stream::Tls(stream) => stream.read(free).await,
+        }
+        .context("receive")?;
         if count == 0 {
             bail!("the server closed the connection");
         }
@@ -208,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_plain_http_urls() {
+    fn targets_are_http_urls_unless_tls_is_trusted() {
         let target = Target::parse("http://127.0.0.1:5000/\n").unwrap();
         assert_eq!(target.authority, "127.0.0.1:5000");
         assert_eq!(target.head("GET", "/v2/", &["A: b"]), b"GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1:5000\r\nA: b\r\n\r\n");

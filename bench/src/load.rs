@@ -1,5 +1,6 @@
 //! The load: connections that repeat one request, or one push, until the time is over.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,26 +9,26 @@ use anyhow::{Context, Result, bail};
 use tokio::task::JoinSet;
 
 use crate::http::{Connection, Target};
-use crate::payload::{Blob, Payload};
+use crate::push::Push;
 
-/// Up to this size, a blob leaves in one write with the head of its request.
-const ONE_WRITE_BYTES: u64 = 64 * 1024;
+/// One request, prepared, and what its answer must be like.
+pub struct Exchange {
+    pub request: Vec<u8>,
+    /// The `Content-Length` of the answer, in bytes.
+    pub length: u64,
+    /// Whether those bytes follow: not for HEAD.
+    pub has_body: bool,
+}
 
 /// What each connection does over and over.
 pub enum Work {
-    /// The same GET, whose answer has a body of `length` bytes.
-    Get {
-        request: Vec<u8>,
-        length: u64,
-    },
+    /// The same request.
+    Repeat(Exchange),
+    /// These requests, one after the other, whichever connection's turn it is.
+    InTurn(Vec<Exchange>, AtomicUsize),
+    /// All of these requests, which together are one operation.
+    Whole(Vec<Exchange>),
     Push(Box<Push>),
-}
-
-/// Pushes of distinct blobs: POST starts an upload, one PUT with the digest brings all bytes.
-pub struct Push {
-    target: Target,
-    start: Vec<u8>,
-    payload: Payload,
 }
 
 /// What one run of a load did.
@@ -39,74 +40,47 @@ pub struct Load {
     pub latencies_us: Vec<u32>,
 }
 
+impl Load {
+    /// So many percent of the operations took at most so many microseconds.
+    pub fn percentile_us(&self, percent: usize) -> u32 {
+        self.latencies_us[(self.latencies_us.len() - 1) * percent / 100]
+    }
+}
+
+impl Exchange {
+    /// Sends the request, and checks and drops the answer.
+    pub async fn once(&self, connection: &mut Connection) -> Result<()> {
+        connection.send(&self.request).await?;
+        let answer = connection.expect(200).await?;
+        if answer.length != self.length {
+            bail!("{} bytes where {} were expected", answer.length, self.length);
+        }
+        if self.has_body { connection.discard(answer.length).await } else { Ok(()) }
+    }
+}
+
 impl Work {
+    /// Takes each of `exchanges` as an operation of its own, in turn.
+    pub fn in_turn(exchanges: Vec<Exchange>) -> Self {
+        Self::InTurn(exchanges, AtomicUsize::new(0))
+    }
+
     async fn once(&self, connection: &mut Connection) -> Result<()> {
         match self {
-            Work::Get { request, length } => {
-                connection.send(request).await?;
-                let answer = connection.expect(200).await?;
-                if answer.length != *length {
-                    bail!("{} bytes where {length} were expected", answer.length);
+            Work::Repeat(exchange) => exchange.once(connection).await,
+            Work::InTurn(exchanges, next) => {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                exchanges[number % exchanges.len()].once(connection).await
+            }
+            Work::Whole(exchanges) => {
+                for exchange in exchanges {
+                    exchange.once(connection).await?;
                 }
-                connection.discard(answer.length).await
+                Ok(())
             }
             Work::Push(push) => push.once(connection).await.map(drop),
         }
     }
-}
-
-impl Push {
-    /// Pushes of blobs of `size` bytes to `repository`.
-    pub fn new(target: &Target, repository: &str, size: u64) -> Result<Self> {
-        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
-        Ok(Self { target: target.clone(), start, payload: Payload::new(size)? })
-    }
-
-    /// Pushes a blob never seen before.
-    pub async fn once(&self, connection: &mut Connection) -> Result<Blob> {
-        let blob = self.payload.distinct();
-        connection.send(&self.start).await?;
-        let answer = connection.expect(202).await?;
-        connection.discard(answer.length).await?;
-        let location = answer.location.context("an upload without a Location")?;
-
-        let path = finishing_path(&location, &blob.digest)?;
-        let size = self.payload.size;
-        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {size}")];
-        let mut head = self.target.head("PUT", &path, &headers);
-        if size <= ONE_WRITE_BYTES {
-            self.payload.bytes(&blob).for_each(|piece| head.extend_from_slice(piece));
-            connection.send(&head).await?;
-        } else {
-            connection.send(&head).await?;
-            if let Err(error) = self.send_body(connection, &blob).await {
-                // A server that refuses the body says why before it closes, and that is the better error.
-                connection.expect(201).await?;
-                return Err(error);
-            }
-        }
-        let answer = connection.expect(201).await?;
-        connection.discard(answer.length).await?;
-        Ok(blob)
-    }
-
-    async fn send_body(&self, connection: &mut Connection, blob: &Blob) -> Result<()> {
-        for piece in self.payload.bytes(blob) {
-            connection.send(piece).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The path that ends an upload, from the `Location` (a URL or a path, with a query or without) that began it.
-fn finishing_path(location: &str, digest: &str) -> Result<String> {
-    let path = match location.split_once("://") {
-        Some((_, rest)) => rest.find('/').map(|at| &rest[at..]),
-        None => location.starts_with('/').then_some(location),
-    };
-    let path = path.with_context(|| format!("a Location without a path: {location:?}"))?;
-    let separator = if path.contains('?') { '&' } else { '?' };
-    Ok(format!("{path}{separator}digest={digest}"))
 }
 
 /// Runs `work` on `connections` for `time`, spread over `threads`. Operations in flight at the end are finished and
@@ -190,23 +164,4 @@ fn open_all(target: &Target, count: usize) -> Result<(tokio::runtime::Runtime, V
         anyhow::Ok(connections)
     })?;
     Ok((runtime, connections))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uploads_end_where_their_location_says() {
-        let rows = [
-            ("a path", "/v2/a/blobs/uploads/1", Some("/v2/a/blobs/uploads/1?digest=sha256:0")),
-            ("a path with a query", "/v2/a?_state=x", Some("/v2/a?_state=x&digest=sha256:0")),
-            ("a URL", "http://127.0.0.1:5000/v2/a", Some("/v2/a?digest=sha256:0")),
-            ("a URL without a path", "http://127.0.0.1:5000", None),
-            ("a relative path", "uploads/1", None),
-        ];
-        for (name, location, expected) in rows {
-            assert_eq!(finishing_path(location, "sha256:0").ok().as_deref(), expected, "{name}");
-        }
-    }
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
+use crate::aims::Judged;
+use crate::growth::GrowthResult;
 use crate::rows::{Row, Unit};
+use crate::singles::SingleResult;
 
 /// One server's measurement of one row in one round.
 #[derive(Clone, Serialize)]
@@ -72,24 +75,47 @@ pub struct RowResult {
     #[serde(serialize_with = "unit_name")]
     pub unit: Unit,
     pub subject: Figures,
-    pub peer: Figures,
+    pub peer: Option<Figures>,
+    pub bare_hyper: Option<Figures>,
     /// Rate of the subject divided by that of the peer, by rounds.
-    pub ratio: Spread,
+    pub ratio: Option<Spread>,
+    /// Rate of the subject divided by that of the bare hyper, by rounds.
+    pub bare_hyper_ratio: Option<Spread>,
     /// CPU per unit of the subject divided by that of the peer.
-    pub cpu_ratio: f64,
+    pub cpu_ratio: Option<f64>,
+}
+
+/// The samples of a row, in the order of the rounds; none where the row is not about that server.
+#[derive(Default)]
+pub struct Samples {
+    pub subject: Vec<Sample>,
+    pub peer: Vec<Sample>,
+    pub bare_hyper: Vec<Sample>,
 }
 
 /// All results, as `--json` writes them.
 #[derive(Serialize)]
 pub struct Results {
+    /// RFC 3339, UTC.
     pub started_at: String,
+    pub took_seconds: f64,
     pub machine: String,
     pub subject: Named,
     pub peer: Named,
     pub rounds: usize,
     pub seconds_per_sample: f64,
     pub client_threads: usize,
+    /// MB (10^6 bytes) per second of one core, measured between the rows.
+    pub sha256_mb_per_second: Option<Spread>,
     pub rows: Vec<RowResult>,
+    pub singles: Vec<SingleResult>,
+    /// So many repositories, tags and images are stored for the latencies in `growth`.
+    pub growth_sizes: [u64; 3],
+    pub growth: Vec<GrowthResult>,
+    /// Empty unless Wharf was measured beside docker-registry.
+    pub aims: Vec<Judged>,
+    /// What was left out, and why.
+    pub notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -107,11 +133,18 @@ fn unit_name<S: serde::Serializer>(unit: &Unit, serializer: S) -> Result<S::Ok, 
 }
 
 impl RowResult {
-    /// Of two equally long lists, in the order of the rounds.
-    pub fn of(row: &Row, threads: usize, subject: Vec<Sample>, peer: Vec<Sample>) -> Self {
-        let ratio = Spread::of(subject.iter().zip(&peer).map(|(left, right)| rate(row, left) / rate(row, right)));
-        let (subject, peer) = (Figures::of(row, threads, subject), Figures::of(row, threads, peer));
-        let cpu_ratio = subject.cpu_per_unit.median / peer.cpu_per_unit.median;
+    /// Of lists that are equally long, or empty.
+    pub fn of(row: &Row, threads: usize, samples: Samples) -> Self {
+        let ratio = |other: &[Sample]| {
+            let pairs = samples.subject.iter().zip(other);
+            let ratios: Vec<_> = pairs.map(|(left, right)| rate(row, left) / rate(row, right)).collect();
+            (!ratios.is_empty()).then(|| Spread::of(ratios))
+        };
+        let (peer_ratio, bare_hyper_ratio) = (ratio(&samples.peer), ratio(&samples.bare_hyper));
+        let figures = |samples: Vec<Sample>| (!samples.is_empty()).then(|| Figures::of(row, threads, samples));
+        let subject = Figures::of(row, threads, samples.subject);
+        let peer = figures(samples.peer);
+        let cpu_ratio = peer.as_ref().map(|peer| subject.cpu_per_unit.median / peer.cpu_per_unit.median);
         Self {
             key: row.key,
             title: row.title,
@@ -119,9 +152,17 @@ impl RowResult {
             unit: row.unit(),
             subject,
             peer,
-            ratio,
-            cpu_ratio,
+            bare_hyper: figures(samples.bare_hyper),
+            ratio: peer_ratio,
+            bare_hyper_ratio,
+            // A load too short to use a tick of the clock has no ratio of CPU.
+            cpu_ratio: cpu_ratio.filter(|ratio| ratio.is_finite()),
         }
+    }
+
+    /// The title with the number of connections.
+    pub fn full_title(&self) -> String {
+        format!("{}, {} conn.", self.title, self.connections)
     }
 }
 
@@ -152,9 +193,55 @@ pub fn rate(row: &Row, sample: &Sample) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
-    use crate::rows::{Measured, ROWS};
+    use crate::growth::{Latencies, REQUESTS};
+    use crate::rows::ROWS;
+    use crate::singles::SINGLES;
+
+    fn sample(operations: u64, cpu_seconds: f64) -> Sample {
+        Sample {
+            operations,
+            seconds: 2.0,
+            cpu_seconds,
+            client_cpu_seconds: 1.0,
+            peak_bytes: operations,
+            p50_us: 1,
+            p99_us: 2,
+        }
+    }
+
+    fn row(key: &str) -> &'static Row {
+        ROWS.iter().find(|row| row.key == key).unwrap()
+    }
+
+    /// Results with a row, a measure and a request.
+    pub fn results() -> Results {
+        let named = |label: &str| Named { label: label.to_owned(), version: "1".to_owned() };
+        let samples = Samples {
+            subject: vec![sample(4000, 1.0), sample(8000, 1.0)],
+            peer: vec![sample(2000, 2.0), sample(2000, 2.0)],
+            bare_hyper: vec![sample(8000, 1.0), sample(16000, 1.0)],
+        };
+        let latencies = Latencies { rounds: vec![[0.2, 0.3, 0.2]] };
+        Results {
+            started_at: "2026-11-21T00:00:00Z".to_owned(),
+            took_seconds: 1.0,
+            machine: "a machine".to_owned(),
+            subject: named("wharf"),
+            peer: named("docker-registry"),
+            rounds: 2,
+            seconds_per_sample: 2.0,
+            client_threads: 1,
+            sha256_mb_per_second: Some(Spread::of([6000.0])),
+            rows: vec![RowResult::of(row("manifest-get"), 4, samples)],
+            singles: vec![SingleResult::of(&SINGLES[2], &[12.0], &[24.0])],
+            growth_sizes: crate::growth::SIZES,
+            growth: vec![GrowthResult::of(REQUESTS[0], &latencies)],
+            aims: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
 
     #[test]
     fn spreads() {
@@ -173,39 +260,23 @@ mod tests {
 
     #[test]
     fn figures_are_in_the_units_of_the_row() {
-        let sample = |operations, cpu_seconds| Sample {
-            operations,
-            seconds: 2.0,
-            cpu_seconds,
-            client_cpu_seconds: 1.0,
-            peak_bytes: operations,
-            p50_us: 1,
-            p99_us: 2,
+        let samples = Samples {
+            subject: vec![sample(4000, 1.0), sample(8000, 1.0)],
+            peer: vec![sample(1000, 1.0), sample(1000, 1.0)],
+            bare_hyper: Vec::new(),
         };
-        let small = Row { key: "", title: "", connections: 1, measured: Measured::BlobGet(1024) };
-        let result = RowResult::of(
-            &small,
-            4,
-            vec![sample(4000, 1.0), sample(8000, 1.0)],
-            vec![sample(1000, 1.0), sample(1000, 1.0)],
-        );
+        let result = RowResult::of(&Row { connections: 1, ..*row("blob-get-1k") }, 4, samples);
         assert!((result.subject.rate.median - 3000.0).abs() < 1e-9);
-        assert!((result.peer.cpu_per_unit.median - 1000.0).abs() < 1e-9, "microseconds for an operation");
-        assert!((result.ratio.median - 6.0).abs() < 1e-9, "the ratio is taken round by round");
+        let peer = result.peer.unwrap();
+        assert!((peer.cpu_per_unit.median - 1000.0).abs() < 1e-9, "microseconds for an operation");
+        assert!((result.ratio.unwrap().median - 6.0).abs() < 1e-9, "the ratio is taken round by round");
         assert_eq!(result.subject.peak_bytes, 8000);
         assert!((result.subject.client_busy_percent - 50.0).abs() < 1e-9, "one connection uses one thread");
+        assert!(result.bare_hyper.is_none() && result.bare_hyper_ratio.is_none());
 
-        let large = Row { measured: Measured::Push(1 << 30), ..small };
-        let result = RowResult::of(&large, 1, vec![sample(2, 4.0)], vec![sample(1, 4.0)]);
+        let samples = Samples { subject: vec![sample(2, 4.0)], peer: vec![sample(1, 4.0)], bare_hyper: Vec::new() };
+        let result = RowResult::of(row("push-1g"), 1, samples);
         assert!((result.subject.rate.median - 1_073.741_824).abs() < 1e-9, "MB/s");
-        assert!((result.cpu_ratio - 0.5).abs() < 1e-9);
-    }
-
-    #[test]
-    fn rows_have_keys_of_their_own() {
-        let mut keys: Vec<_> = ROWS.iter().map(|row| row.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), ROWS.len());
+        assert!((result.cpu_ratio.unwrap() - 0.5).abs() < 1e-9);
     }
 }

@@ -1,25 +1,13 @@
-//! The rows of the table: what is measured, and what a server must hold before the clock starts.
+//! The rows that are measured by load: what their connections do, beside which other server, and how their rate is told.
 
-use anyhow::{Context, Result, bail, ensure};
-use aws_lc_rs::digest;
-use serde_json::json;
-
-use crate::http::{Connection, Target};
-use crate::load::{Push, Work};
-use crate::payload::sha256_name;
+use crate::programs::Kind;
 
 /// The repository that every row uses.
 pub const REPOSITORY: &str = "bench/app";
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-const GIB: u64 = 1024 * MIB;
-
-const MANIFEST_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
-const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-/// Layers of the image whose manifest is fetched: as many as a usual application image has.
-const LAYERS: usize = 8;
+pub const KIB: u64 = 1024;
+pub const MIB: u64 = 1024 * KIB;
+pub const GIB: u64 = 1024 * MIB;
 
 /// One row.
 pub struct Row {
@@ -28,30 +16,129 @@ pub struct Row {
     pub title: &'static str,
     pub connections: usize,
     pub measured: Measured,
+    pub beside: Beside,
+    pub place: Place,
+    pub length: Length,
+    /// Whether `--short` measures it too.
+    pub is_short: bool,
 }
 
 /// What a row's connections do.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measured {
-    ManifestGet,
+    /// GET or HEAD of one manifest, by tag or by digest.
+    Manifest(Method, By),
     /// GET of one blob of so many bytes.
     BlobGet(u64),
     /// Pushes of distinct blobs of so many bytes.
     Push(u64),
+    /// Pulls of an image of so many layers of 1 MiB: its manifest, its configuration and all of its layers.
+    ImagePull(usize),
+    /// DescribeRepositories by name, each request with a signature of its own.
+    DescribeRepositories,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    Get,
+    Head,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    Tag,
+    Digest,
+}
+
+/// What the subject is measured beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beside {
+    Peer,
+    PeerAndBareHyper,
+    /// The peer has nothing of the kind.
+    Nothing,
+}
+
+/// Where a row's servers keep their data, and how they are spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    Files,
+    FilesWithTls,
+    Cluster,
+}
+
+/// How long a row's load lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Length {
+    /// As many operations as the time allows.
+    Timed,
+    /// One operation for each connection, all at once.
+    Once,
+}
+
+const MANIFEST_GET: Row = Row {
+    key: "manifest-get",
+    title: "manifest GET by tag",
+    connections: 64,
+    measured: Measured::Manifest(Method::Get, By::Tag),
+    beside: Beside::PeerAndBareHyper,
+    place: Place::Files,
+    length: Length::Timed,
+    is_short: true,
+};
+
+/// Most rows differ from the first in what these say.
+const fn row(key: &'static str, title: &'static str, connections: usize, measured: Measured) -> Row {
+    Row { key, title, connections, measured, beside: Beside::Peer, ..MANIFEST_GET }
+}
+
+const fn manifest(key: &'static str, title: &'static str, method: Method, by: By) -> Row {
+    Row { key, title, measured: Measured::Manifest(method, by), is_short: false, ..MANIFEST_GET }
 }
 
 pub const ROWS: &[Row] = &[
-    Row { key: "manifest-get", title: "manifest GET by tag", connections: 64, measured: Measured::ManifestGet },
-    Row { key: "blob-get-1k", title: "blob GET 1 KiB", connections: 16, measured: Measured::BlobGet(KIB) },
-    Row { key: "blob-get-1m", title: "blob GET 1 MiB", connections: 16, measured: Measured::BlobGet(MIB) },
-    Row { key: "blob-get-1g", title: "blob GET 1 GiB", connections: 1, measured: Measured::BlobGet(GIB) },
-    Row { key: "push-1k", title: "push 1 KiB", connections: 16, measured: Measured::Push(KIB) },
-    Row { key: "push-1m", title: "push 1 MiB", connections: 16, measured: Measured::Push(MIB) },
-    Row { key: "push-1g", title: "push 1 GiB", connections: 1, measured: Measured::Push(GIB) },
+    MANIFEST_GET,
+    manifest("manifest-head", "manifest HEAD by tag", Method::Head, By::Tag),
+    manifest("manifest-get-digest", "manifest GET by digest", Method::Get, By::Digest),
+    manifest("manifest-head-digest", "manifest HEAD by digest", Method::Head, By::Digest),
+    row("blob-get-1k", "blob GET 1 KiB", 16, Measured::BlobGet(KIB)),
+    row("blob-get-1m", "blob GET 1 MiB", 16, Measured::BlobGet(MIB)),
+    row("blob-get-1g", "blob GET 1 GiB", 1, Measured::BlobGet(GIB)),
+    Row { is_short: false, ..row("blob-get-1g-16", "blob GET 1 GiB", 16, Measured::BlobGet(GIB)) },
+    Row {
+        is_short: false,
+        place: Place::FilesWithTls,
+        ..row("blob-get-1g-tls", "blob GET 1 GiB, TLS", 1, Measured::BlobGet(GIB))
+    },
+    row("push-1k", "push 1 KiB", 16, Measured::Push(KIB)),
+    row("push-1m", "push 1 MiB", 16, Measured::Push(MIB)),
+    row("push-1g", "push 1 GiB", 1, Measured::Push(GIB)),
+    Row { is_short: false, ..row("image-pull-32", "pull of 40 layers of 1 MiB", 32, Measured::ImagePull(40)) },
+    Row {
+        is_short: false,
+        length: Length::Once,
+        ..row("memory-pull-256", "256 pulls of 100 MiB at once", 256, Measured::BlobGet(100 * MIB))
+    },
+    Row {
+        is_short: false,
+        length: Length::Once,
+        ..row("memory-push-64", "64 pushes of 100 MiB at once", 64, Measured::Push(100 * MIB))
+    },
+    Row {
+        is_short: false,
+        beside: Beside::Nothing,
+        ..row("describe-repositories", "DescribeRepositories by name", 64, Measured::DescribeRepositories)
+    },
+    Row {
+        is_short: false,
+        beside: Beside::Peer,
+        place: Place::Cluster,
+        ..manifest("cluster-manifest-get", "manifest GET by tag, PostgreSQL + S3", Method::Get, By::Tag)
+    },
 ];
 
 /// How a row's rate is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
     /// Operations per second, CPU in microseconds per operation.
     Operations,
@@ -63,7 +150,7 @@ impl Row {
     /// Bytes that one operation moves, where the row is about bytes.
     pub fn bytes(&self) -> Option<u64> {
         match self.measured {
-            Measured::ManifestGet => None,
+            Measured::Manifest(..) | Measured::ImagePull(_) | Measured::DescribeRepositories => None,
             Measured::BlobGet(size) | Measured::Push(size) => (size >= MIB).then_some(size),
         }
     }
@@ -72,67 +159,52 @@ impl Row {
         if self.bytes().is_some() { Unit::Megabytes } else { Unit::Operations }
     }
 
-    /// Whether a load before the load makes sense: not where one operation takes seconds and nothing is cached.
+    /// Whether a load before the load makes sense: not where one operation takes seconds and nothing is cached, nor where
+    /// it would say what is to be found out.
     pub fn needs_warm_up(&self) -> bool {
-        !matches!(self.measured, Measured::Push(GIB))
+        self.length == Length::Timed && self.measured != Measured::Push(GIB)
     }
 
-    /// Stores what the row needs, and checks that the server returns exactly what it was given.
-    pub async fn prepare(&self, target: &Target) -> Result<Work> {
-        let mut connection = Connection::open(target).await?;
-        match self.measured {
-            Measured::ManifestGet => manifest_get(target, &mut connection).await,
-            Measured::BlobGet(size) => checked_blob(target, &mut connection, size).await,
-            Measured::Push(size) => {
-                checked_blob(target, &mut connection, size.min(MIB)).await?;
-                Ok(Work::Push(Box::new(Push::new(target, REPOSITORY, size)?)))
-            }
+    /// How many of the run's `rounds` measure this row: samples of rows that move much vary little, and take long.
+    pub fn rounds(&self, rounds: usize) -> usize {
+        match self.length {
+            Length::Once => rounds.div_ceil(3),
+            Length::Timed if self.bytes().is_some_and(|bytes| bytes >= GIB) => rounds.div_ceil(2),
+            Length::Timed => rounds,
         }
     }
+
+    /// Whether a server of this kind can be measured.
+    pub fn suits(&self, kind: Kind) -> bool {
+        kind.is_wharf() || self.measured != Measured::DescribeRepositories
+    }
 }
 
-/// Pushes a blob of `size` bytes, reads it back, and returns the GET that does so.
-async fn checked_blob(target: &Target, connection: &mut Connection, size: u64) -> Result<Work> {
-    let blob = Push::new(target, REPOSITORY, size)?.once(connection).await.context("push a blob")?;
-    let request = target.head("GET", &format!("/v2/{REPOSITORY}/blobs/{}", blob.digest), &[]);
-    connection.send(&request).await?;
-    let answer = connection.expect(200).await.context("read a blob")?;
-    ensure!(answer.length == size, "a blob of {size} bytes came back with {}", answer.length);
-    let digest = connection.digest(answer.length).await?;
-    ensure!(digest == blob.digest, "pushed {} and got back {digest}", blob.digest);
-    Ok(Work::Get { request, length: size })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Pushes a small image as `latest`, reads its manifest back, and returns the GET that does so.
-async fn manifest_get(target: &Target, connection: &mut Connection) -> Result<Work> {
-    let push = Push::new(target, REPOSITORY, KIB)?;
-    let mut descriptors = Vec::new();
-    for index in 0..=LAYERS {
-        let blob = push.once(connection).await.context("push a layer")?;
-        let media_type = if index == 0 { CONFIG_TYPE } else { LAYER_TYPE };
-        descriptors.push(json!({ "mediaType": media_type, "size": KIB, "digest": blob.digest }));
+    #[test]
+    fn rows_have_keys_of_their_own() {
+        let mut keys: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), ROWS.len());
     }
-    let layers = descriptors.split_off(1);
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": descriptors[0], "layers": layers,
-    });
-    let manifest = serde_json::to_vec_pretty(&manifest)?;
 
-    let path = format!("/v2/{REPOSITORY}/manifests/latest");
-    let headers = [&format!("Content-Type: {MANIFEST_TYPE}"), &format!("Content-Length: {}", manifest.len())];
-    let mut put = target.head("PUT", &path, &headers.map(String::as_str));
-    put.extend_from_slice(&manifest);
-    connection.send(&put).await?;
-    let answer = connection.expect(201).await.context("put a manifest")?;
-    connection.discard(answer.length).await?;
-
-    let request = target.head("GET", &path, &[&format!("Accept: {MANIFEST_TYPE}")]);
-    connection.send(&request).await?;
-    let answer = connection.expect(200).await.context("get a manifest")?;
-    let stored = connection.body(answer.length).await?;
-    if stored != manifest {
-        let name = sha256_name(&digest::digest(&digest::SHA256, &stored));
-        bail!("the manifest came back as {name}, {} bytes for {}", stored.len(), manifest.len());
+    #[test]
+    fn the_short_form_has_the_seven_main_rows() {
+        let keys: Vec<_> = ROWS.iter().filter(|row| row.is_short).map(|row| row.key).collect();
+        let main = ["manifest-get", "blob-get-1k", "blob-get-1m", "blob-get-1g", "push-1k", "push-1m", "push-1g"];
+        assert_eq!(keys, main);
     }
-    Ok(Work::Get { request, length: answer.length })
+
+    #[test]
+    fn large_rows_are_measured_less_often() {
+        let rows = [("manifest-get", 5), ("blob-get-1m", 5), ("blob-get-1g", 3), ("push-1g", 3), ("memory-push-64", 2)];
+        for (key, rounds) in rows {
+            let row = ROWS.iter().find(|row| row.key == key).unwrap();
+            assert_eq!((row.rounds(5), row.rounds(1)), (rounds, 1), "{key}");
+        }
+    }
 }

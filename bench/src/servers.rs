@@ -1,106 +1,126 @@
-//! The servers that are compared: each is started on loopback with a fresh data folder, and ended with its row.
+//! Servers that are measured: each is started on loopback with a fresh data folder, and ended with its row.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::certificate::Certificate;
+use crate::cluster::Cluster;
 use crate::http::{Connection, Target};
-use crate::wharf;
+use crate::programs::{Kind, Program};
+use crate::{docker_registry, prepare, wharf};
 
 const START_TIME: Duration = Duration::from_secs(30);
 /// Begins the name of each server's folder; the bench's process id follows.
 const FOLDER_PREFIX: &str = "wharf-bench-";
-const START_POLL: Duration = Duration::from_millis(5);
+/// Short, because how long a start takes is measured too.
+const START_POLL: Duration = Duration::from_micros(200);
 
-/// A server program: `wharf`, `wharf-with-policies` or `docker-registry`, then optionally `:` and the path of the program to run.
-#[derive(Clone)]
-pub struct Program {
-    pub kind: Kind,
-    path: PathBuf,
-    /// What the table calls it.
-    pub label: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    Wharf,
-    /// Wharf with 1,000 policies, asked by a user instead of the root user.
-    WharfWithPolicies,
-    DockerRegistry,
-}
-
-impl Program {
-    pub fn parse(text: &str) -> Result<Self> {
-        let (name, path) = match text.split_once(':') {
-            Some((name, path)) => (name, Some(PathBuf::from(path))),
-            None => (text, None),
-        };
-        let (kind, usual_path) = match name {
-            "wharf" => (Kind::Wharf, beside_this_program("wharf")?),
-            "wharf-with-policies" => (Kind::WharfWithPolicies, beside_this_program("wharf")?),
-            "docker-registry" => (Kind::DockerRegistry, PathBuf::from("docker-registry")),
-            _ => bail!(
-                "unknown server {name:?}: say wharf, wharf-with-policies or docker-registry, or one of them with :PATH"
-            ),
-        };
-        Ok(Self { kind, path: path.unwrap_or(usual_path), label: text.to_owned() })
-    }
-
-    /// The version that the program itself tells, which also shows that it can be run.
-    pub fn version(&self) -> Result<String> {
-        let output = Command::new(&self.path).arg("--version").output().with_context(|| match self.kind {
-            Kind::Wharf | Kind::WharfWithPolicies => format!("cannot run {}", self.path.display()),
-            Kind::DockerRegistry => {
-                format!("cannot run {} (on Debian: apt install docker-registry)", self.path.display())
-            }
-        })?;
-        ensure!(output.status.success(), "{} --version: {}", self.path.display(), output.status);
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-}
-
-/// `wharf` is built into the same folder as the bench.
-fn beside_this_program(name: &str) -> Result<PathBuf> {
-    Ok(std::env::current_exe().context("where this program is")?.with_file_name(name))
+/// What a server is started with.
+#[derive(Clone, Copy)]
+pub enum Setting<'a> {
+    /// Plain HTTP, and files.
+    Plain,
+    /// TLS, and files.
+    Tls,
+    /// Plain HTTP; Wharf with PostgreSQL and a bucket, docker-registry with a bucket.
+    Cluster(&'a Cluster),
 }
 
 /// A server that runs until it is dropped; its data folder goes with it.
 pub struct Server {
-    child: Child,
+    process: Process,
     pub target: Target,
-    _folder: TempDir,
+    folder: TempDir,
 }
+
+/// A server that was ended, and whose data is still there.
+pub struct Stopped {
+    folder: TempDir,
+    authorization: Option<String>,
+}
+
+/// Ended when it is dropped.
+struct Process(Child);
 
 impl Server {
     /// Starts `program` in a new folder under `base` and waits until it answers and has the repository of the rows.
-    pub async fn start(program: &Program, base: &Path) -> Result<Self> {
-        let folder = TempDir::with_prefix_in(format!("{FOLDER_PREFIX}{}-", process::id()), base)
-            .context("a folder for the server")?;
-        let log = folder.path().join("log");
+    pub async fn start(program: &Program, setting: Setting<'_>, base: &Path) -> Result<Self> {
+        let folder = new_folder(base)?;
         let started = match program.kind {
-            Kind::Wharf | Kind::WharfWithPolicies => start_wharf(program, folder.path(), &log).await,
-            Kind::DockerRegistry => start_docker_registry(program, folder.path(), &log).await,
+            Kind::Wharf | Kind::WharfWithPolicies => start_wharf(program, setting, folder.path()).await,
+            Kind::DockerRegistry => start_docker_registry(program, setting, folder.path()).await,
+            Kind::BareHyper => start_bare_hyper(program, folder.path()).await,
         };
-        let (child, target) = started.with_context(|| format!("start {}{}", program.label, last_lines(&log)))?;
-        Ok(Self { child, target, _folder: folder })
+        let (process, target) =
+            started.with_context(|| format!("start {}{}", program.label, last_lines(&log_file(folder.path()))))?;
+        Ok(Self { process, target, folder })
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
+    }
+
+    /// Ends the server as an operator does, and waits for its end.
+    pub fn stop(mut self) -> Result<Stopped> {
+        let child = &mut self.process.0;
+        let pid = Pid::from_child(child);
+        kill_process(pid, Signal::TERM).context("end the server")?;
+        let status = child.wait().context("wait for the server's end")?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(Stopped { folder: self.folder, authorization: self.target.authorization })
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        end(&mut self.child);
+impl Stopped {
+    /// The database of a Wharf.
+    pub fn database(&self) -> PathBuf {
+        data_dir(self.folder.path()).join("wharf.db")
     }
+
+    /// Starts a Wharf with this data, and tells how long it took until it had answered a request.
+    pub async fn start_wharf(self, program: &Program) -> Result<(Server, Duration)> {
+        let folder = self.folder.path();
+        let endpoint = data_dir(folder).join("endpoint");
+        if endpoint.exists() {
+            fs::remove_file(&endpoint).context("remove the last start's endpoint")?;
+        }
+        let begun = Instant::now();
+        let (process, target) = spawn(program, &wharf_arguments(folder), &[], folder, async || {
+            let Some(url) = read_endpoint(&endpoint) else {
+                return Ok(None);
+            };
+            let mut target = Target::parse(&url)?;
+            target.authorization.clone_from(&self.authorization);
+            ask_version(&target).await.map(|()| Some(target))
+        })
+        .await
+        .with_context(|| format!("start {} again{}", program.label, last_lines(&log_file(folder))))?;
+        let took = begun.elapsed();
+        Ok((Server { process, target, folder: self.folder }, took))
+    }
+}
+
+impl Drop for Process {
+    /// At once: the data folder is about to be removed, so there is nothing to finish.
+    fn drop(&mut self) {
+        // Both fail only when the process is already gone, which is what is wanted.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A new folder under `base`, which [`remove_leftovers`] finds should the bench be interrupted.
+pub fn new_folder(base: &Path) -> Result<TempDir> {
+    let prefix = format!("{FOLDER_PREFIX}{}-", process::id());
+    TempDir::with_prefix_in(prefix, base).with_context(|| format!("a folder in {}", base.display()))
 }
 
 /// Removes what an interrupted bench left in `base`: folders named after a process that is no more.
@@ -119,95 +139,127 @@ pub fn remove_leftovers(base: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Ends a server at once; its data folder is about to be removed, so there is nothing to finish.
-fn end(child: &mut Child) {
-    // Both fail only when the process is already gone, which is what is wanted.
-    drop(child.kill());
-    drop(child.wait());
+fn data_dir(folder: &Path) -> PathBuf {
+    folder.join("data")
 }
 
-async fn start_wharf(program: &Program, folder: &Path, log: &Path) -> Result<(Child, Target)> {
-    let data = folder.join("data");
-    let arguments =
-        ["serve".as_ref(), "--listen".as_ref(), "127.0.0.1:0".as_ref(), "--data-dir".as_ref(), data.as_os_str()];
-    let credentials =
-        [("WHARF_ACCESS_KEY_ID", wharf::ACCESS_KEY_ID), ("WHARF_SECRET_ACCESS_KEY", wharf::SECRET_ACCESS_KEY)];
-    let endpoint = data.join("endpoint");
-    spawn(program, &arguments, &credentials, log, async || {
-        let Ok(url) = fs::read_to_string(&endpoint) else {
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+fn wharf_arguments(folder: &Path) -> Vec<String> {
+    let data_dir = data_dir(folder).display().to_string();
+    ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data_dir].map(str::to_owned).into()
+}
+
+/// The URL that a Wharf leaves in its data folder once it listens.
+fn read_endpoint(file: &Path) -> Option<String> {
+    fs::read_to_string(file).ok().filter(|url| !url.is_empty())
+}
+
+async fn ask_version(target: &Target) -> Result<()> {
+    let mut connection = Connection::open(target).await?;
+    connection.send(&target.head("GET", "/v2/", &[])).await?;
+    connection.expect(200).await.map(drop)
+}
+
+async fn start_wharf(program: &Program, setting: Setting<'_>, folder: &Path) -> Result<(Process, Target)> {
+    let certificate = certificate(setting, folder)?;
+    let mut variables = Vec::new();
+    if let Some(certificate) = &certificate {
+        variables.push(("WHARF_TLS_CERTIFICATE", certificate.certificate.display().to_string()));
+        variables.push(("WHARF_TLS_KEY", certificate.key.display().to_string()));
+    }
+    if let Setting::Cluster(cluster) = setting {
+        variables.extend(cluster.wharf_variables().await?);
+    }
+    let endpoint = data_dir(folder).join("endpoint");
+    spawn(program, &wharf_arguments(folder), &variables, folder, async || {
+        let Some(url) = read_endpoint(&endpoint) else {
             return Ok(None);
         };
-        if url.is_empty() {
-            return Ok(None);
-        }
-        let target = Target::parse(&url)?;
+        let target = match &certificate {
+            Some(certificate) => Target::parse_https(&url, certificate.client.clone())?,
+            None => Target::parse(&url)?,
+        };
         match program.kind {
             Kind::WharfWithPolicies => wharf::log_in_with_policies(target).await,
-            Kind::Wharf | Kind::DockerRegistry => wharf::log_in(target).await,
+            Kind::Wharf | Kind::DockerRegistry | Kind::BareHyper => wharf::log_in(target).await,
         }
         .map(Some)
     })
     .await
 }
 
-async fn start_docker_registry(program: &Program, folder: &Path, log: &Path) -> Result<(Child, Target)> {
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("a free port")?;
-    let data = folder.join("data");
-    // Debian's own configuration, with logs and authentication off: all that is left out here is in its favour.
-    let config = serde_json::json!({
-        "version": "0.1",
-        "log": { "level": "error", "accesslog": { "disabled": true } },
-        "storage": {
-            "cache": { "blobdescriptor": "inmemory" },
-            "filesystem": { "rootdirectory": data },
-            "delete": { "enabled": true },
-        },
-        "http": { "addr": address.to_string() },
-        "health": { "storagedriver": { "enabled": true, "interval": "10s", "threshold": 3 } },
-    });
-    // YAML reads JSON.
+async fn start_docker_registry(program: &Program, setting: Setting<'_>, folder: &Path) -> Result<(Process, Target)> {
+    let certificate = certificate(setting, folder)?;
+    let bucket = match setting {
+        Setting::Cluster(cluster) => Some(cluster.new_bucket().await?),
+        Setting::Plain | Setting::Tls => None,
+    };
+    let (config, address) = docker_registry::configure(&data_dir(folder), certificate.as_ref(), bucket)?;
     let config_file = folder.join("config.yml");
-    fs::write(&config_file, config.to_string()).context("write config.yml")?;
-    let target = Target::parse(&format!("http://{address}"))?;
-    spawn(program, &["serve".as_ref(), config_file.as_os_str()], &[], log, async || {
-        let Ok(mut connection) = Connection::open(&target).await else {
+    fs::write(&config_file, config).context("write config.yml")?;
+    let target = match &certificate {
+        Some(certificate) => Target::parse_https(&format!("https://{address}"), certificate.client.clone())?,
+        None => Target::parse(&format!("http://{address}"))?,
+    };
+    let arguments = ["serve".to_owned(), config_file.display().to_string()];
+    spawn(program, &arguments, &[], folder, async || {
+        if Connection::open(&target).await.is_err() {
             return Ok(None);
-        };
-        connection.send(&target.head("GET", "/v2/", &[])).await?;
-        connection.expect(200).await?;
-        Ok(Some(target.clone()))
+        }
+        ask_version(&target).await.map(|()| Some(target.clone()))
     })
     .await
 }
 
-/// Starts the program and asks `ready` again and again until it returns a target; the environment is only what is given.
+async fn start_bare_hyper(program: &Program, folder: &Path) -> Result<(Process, Target)> {
+    let arguments = ["--bare-hyper".to_owned(), prepare::manifest_length().to_string()];
+    spawn(program, &arguments, &[], folder, async || {
+        let printed = fs::read_to_string(log_file(folder)).context("what bare hyper prints")?;
+        if printed.ends_with('\n') { Target::parse(&printed).map(Some) } else { Ok(None) }
+    })
+    .await
+}
+
+fn certificate(setting: Setting<'_>, folder: &Path) -> Result<Option<Certificate>> {
+    match setting {
+        Setting::Tls => Certificate::make(folder).map(Some),
+        Setting::Plain | Setting::Cluster(_) => Ok(None),
+    }
+}
+
+/// Starts the program and asks `ready` again and again until it returns a target; the environment is only what is given,
+/// with the root key of a Wharf.
 async fn spawn(
     program: &Program,
-    arguments: &[&OsStr],
-    environment: &[(&str, &str)],
-    log: &Path,
+    arguments: &[String],
+    variables: &[(&str, String)],
+    folder: &Path,
     ready: impl AsyncFn() -> Result<Option<Target>>,
-) -> Result<(Child, Target)> {
-    let log_file = File::create(log).context("the server's log file")?;
+) -> Result<(Process, Target)> {
+    let log_file = File::create(log_file(folder)).context("the server's log file")?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     // setpriv runs the program in its own place, and sees to it that it never outlives the bench, whatever ends that.
-    let mut child = Command::new("setpriv")
+    let mut command = Command::new("setpriv");
+    command
         .args(["--pdeathsig", "KILL", "--"])
         .arg(&program.path)
         .args(arguments)
         .env_clear()
         .env("PATH", path)
-        .envs(environment.iter().copied())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log_file.try_clone().context("the server's log file")?)
-        .stderr(log_file)
-        .spawn()
-        .with_context(|| format!("run {}", program.path.display()))?;
-    let outcome = wait_until_ready(&mut child, ready).await;
-    if outcome.is_err() {
-        end(&mut child);
+        .stderr(log_file);
+    if program.kind.is_wharf() {
+        command.env("WHARF_ACCESS_KEY_ID", wharf::ACCESS_KEY_ID);
+        command.env("WHARF_SECRET_ACCESS_KEY", wharf::SECRET_ACCESS_KEY);
     }
-    Ok((child, outcome?))
+    let mut process = Process(command.spawn().with_context(|| format!("run {}", program.path.display()))?);
+    let target = wait_until_ready(&mut process.0, ready).await?;
+    Ok((process, target))
 }
 
 async fn wait_until_ready(child: &mut Child, ready: impl AsyncFn() -> Result<Option<Target>>) -> Result<Target> {
@@ -230,20 +282,4 @@ fn last_lines(log: &Path) -> String {
     let lines: Vec<_> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(10)..];
     if last.is_empty() { String::new() } else { format!("; its log ends with:\n{}", last.join("\n")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_named_with_or_without_a_path() {
-        let wharf = Program::parse("wharf").unwrap();
-        assert_eq!((wharf.kind, wharf.path.file_name()), (Kind::Wharf, Some(OsStr::new("wharf"))));
-        let other = Program::parse("wharf:/opt/wharf-old").unwrap();
-        assert_eq!((other.kind, other.path), (Kind::Wharf, PathBuf::from("/opt/wharf-old")));
-        let peer = Program::parse("docker-registry").unwrap();
-        assert_eq!((peer.kind, peer.path), (Kind::DockerRegistry, PathBuf::from("docker-registry")));
-        assert!(Program::parse("nginx").is_err());
-    }
 }

@@ -29,13 +29,22 @@ pub fn reset_peak_memory(pid: u32) -> Result<()> {
 
 /// The most resident bytes since the start or the last reset.
 pub fn peak_memory_bytes(pid: u32) -> Result<u64> {
-    let path = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&path).with_context(|| path.clone())?;
-    peak_bytes(&status).with_context(|| format!("{path} has no VmHWM"))
+    memory_bytes(pid, "VmHWM:")
 }
 
-fn peak_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// The bytes that are resident now.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    memory_bytes(pid, "VmRSS:")
+}
+
+fn memory_bytes(pid: u32, field: &str) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| path.clone())?;
+    bytes_of(&status, field).with_context(|| format!("{path} has no {field}"))
+}
+
+fn bytes_of(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -49,14 +58,16 @@ mod tests {
         let stat = "77 (a (strange) name) S 1 77 77 0 -1 4194560 900 0 0 0 31 11 0 0 20 0 1 0 5 0 0";
         assert_eq!(cpu_ticks(stat), Some(42));
         assert_eq!(cpu_ticks("77 cut"), None);
-        assert_eq!(peak_bytes("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n"), Some(12 * 1024));
-        assert_eq!(peak_bytes("Name:\tx\n"), None);
+        let status = "VmPeak:\t  9 kB\nVmHWM:\t    12 kB\nVmRSS:\t    10 kB\n";
+        assert_eq!(bytes_of(status, "VmHWM:"), Some(12 * 1024));
+        assert_eq!(bytes_of(status, "VmRSS:"), Some(10 * 1024));
+        assert_eq!(bytes_of("Name:\tx\n", "VmHWM:"), None);
     }
 
     #[test]
     fn this_process_can_be_read() {
         let pid = std::process::id();
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
-        assert!(peak_memory_bytes(pid).unwrap() > 0);
+        assert!(peak_memory_bytes(pid).unwrap() >= resident_bytes(pid).unwrap() / 2);
     }
 }

@@ -37,7 +37,7 @@ impl Key {
 pub async fn log_in(target: Target) -> Result<Target> {
     let mut connection = Connection::open(&target).await?;
     let root = Key::root();
-    ecr(&mut connection, &target, &root, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
+    create_repository(&mut connection, &target, REPOSITORY).await?;
     with_token(&mut connection, target, &root).await
 }
 
@@ -45,7 +45,7 @@ pub async fn log_in(target: Target) -> Result<Target> {
 pub async fn log_in_with_policies(target: Target) -> Result<Target> {
     let mut connection = Connection::open(&target).await?;
     let root = Key::root();
-    ecr(&mut connection, &target, &root, "CreateRepository", &json!({ "repositoryName": REPOSITORY })).await?;
+    create_repository(&mut connection, &target, REPOSITORY).await?;
     for user in 0..USERS {
         let name = format!("user-{user}");
         iam(&mut connection, &target, &root, &[("Action", "CreateUser"), ("UserName", &name)]).await?;
@@ -99,7 +99,7 @@ async fn with_token(connection: &mut Connection, mut target: Target, key: &Key) 
 }
 
 async fn ecr(connection: &mut Connection, target: &Target, key: &Key, operation: &str, input: &Value) -> Result<Value> {
-    let amz_target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
+    let amz_target = amz_target(operation);
     let headers = [("content-type", JSON), ("x-amz-target", amz_target.as_str())];
     let answer = call(connection, target, key, "ecr", &headers, input.to_string().as_bytes())
         .await
@@ -114,6 +114,28 @@ async fn iam(connection: &mut Connection, target: &Target, key: &Key, form: &[(&
     String::from_utf8(answer).context("an answer that is no text")
 }
 
+/// A request to ECR signed by the root user, dated `seconds` ago.
+pub fn signed(target: &Target, operation: &str, input: &Value, seconds: i64) -> Result<Vec<u8>> {
+    let amz_target = amz_target(operation);
+    let headers = [("content-type", JSON), ("x-amz-target", amz_target.as_str())];
+    request(target, &Key::root(), "ecr", &headers, input.to_string().as_bytes(), seconds)
+}
+
+/// Creates a repository.
+pub async fn create_repository(connection: &mut Connection, target: &Target, name: &str) -> Result<()> {
+    let input = json!({ "repositoryName": name });
+    ecr(connection, target, &Key::root(), "CreateRepository", &input).await.map(drop)
+}
+
+/// The answer of an ECR operation to the root user.
+pub async fn call_ecr(connection: &mut Connection, target: &Target, operation: &str, input: &Value) -> Result<Value> {
+    ecr(connection, target, &Key::root(), operation, input).await
+}
+
+fn amz_target(operation: &str) -> String {
+    format!("AmazonEC2ContainerRegistry_V20150921.{operation}")
+}
+
 /// A signed POST to `/`; returns the answer's body.
 async fn call(
     connection: &mut Connection,
@@ -122,6 +144,20 @@ async fn call(
     service: &str,
     headers: &[(&'static str, &str)],
     body: &[u8],
+) -> Result<Vec<u8>> {
+    connection.send(&request(target, key, service, headers, body, 0)?).await?;
+    let answer = connection.expect(200).await?;
+    connection.body(answer.length).await
+}
+
+/// The bytes of a POST to `/`, signed at a time that is `seconds` ago.
+fn request(
+    target: &Target,
+    key: &Key,
+    service: &str,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+    seconds: i64,
 ) -> Result<Vec<u8>> {
     let mut map = HeaderMap::new();
     map.insert("host", HeaderValue::from_str(&target.authority)?);
@@ -139,7 +175,7 @@ async fn call(
         session_token: None,
         region: REGION,
         service,
-        now_ms: jiff::Timestamp::now().as_millisecond(),
+        now_ms: jiff::Timestamp::now().as_millisecond() - seconds * 1000,
     });
     let mut lines = vec![format!("content-length: {}", body.len())];
     for (name, value) in headers {
@@ -149,9 +185,8 @@ async fn call(
         lines.push(format!("{name}: {}", value.to_str()?));
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let mut request = target.head("POST", "/", &lines);
+    // The signature takes the place of the registry's token.
+    let mut request = target.without_authorization().head("POST", "/", &lines);
     request.extend_from_slice(body);
-    connection.send(&request).await?;
-    let answer = connection.expect(200).await?;
-    connection.body(answer.length).await
+    Ok(request)
 }

@@ -1,0 +1,89 @@
+//! A push of a blob, as a client makes it.
+
+use anyhow::{Context, Result};
+
+use crate::http::{Connection, Target};
+use crate::payload::{Blob, Payload};
+
+/// Up to this size, a blob leaves in one write with the head of its request.
+const ONE_WRITE_BYTES: u64 = 64 * 1024;
+
+/// Pushes of distinct blobs: POST starts an upload, one PUT with the digest brings all bytes.
+pub struct Push {
+    target: Target,
+    start: Vec<u8>,
+    payload: Payload,
+}
+
+impl Push {
+    /// Pushes of blobs of `size` bytes to `repository`.
+    pub fn new(target: &Target, repository: &str, size: u64) -> Result<Self> {
+        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
+        Ok(Self { target: target.clone(), start, payload: Payload::new(size)? })
+    }
+
+    /// Pushes a blob never seen before.
+    pub async fn once(&self, connection: &mut Connection) -> Result<Blob> {
+        let blob = self.payload.distinct();
+        connection.send(&self.start).await?;
+        let answer = connection.expect(202).await?;
+        connection.discard(answer.length).await?;
+        let location = answer.location.context("an upload without a Location")?;
+
+        let path = finishing_path(&location, &blob.digest)?;
+        let size = self.payload.size;
+        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {size}")];
+        let mut head = self.target.head("PUT", &path, &headers);
+        if size <= ONE_WRITE_BYTES {
+            self.payload.bytes(&blob).for_each(|piece| head.extend_from_slice(piece));
+            connection.send(&head).await?;
+        } else {
+            connection.send(&head).await?;
+            if let Err(error) = self.send_body(connection, &blob).await {
+                // A server that refuses the body says why before it closes, and that is the better error.
+                connection.expect(201).await?;
+                return Err(error);
+            }
+        }
+        let answer = connection.expect(201).await?;
+        connection.discard(answer.length).await?;
+        Ok(blob)
+    }
+
+    async fn send_body(&self, connection: &mut Connection, blob: &Blob) -> Result<()> {
+        for piece in self.payload.bytes(blob) {
+            connection.send(piece).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The path that ends an upload, from the `Location` (a URL or a path, with a query or without) that began it.
+fn finishing_path(location: &str, digest: &str) -> Result<String> {
+    let path = match location.split_once("://") {
+        Some((_, rest)) => rest.find('/').map(|at| &rest[at..]),
+        None => location.starts_with('/').then_some(location),
+    };
+    let path = path.with_context(|| format!("a Location without a path: {location:?}"))?;
+    let separator = if path.contains('?') { '&' } else { '?' };
+    Ok(format!("{path}{separator}digest={digest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_end_where_their_location_says() {
+        let rows = [
+            ("a path", "/v2/a/blobs/uploads/1", Some("/v2/a/blobs/uploads/1?digest=sha256:0")),
+            ("a path with a query", "/v2/a?_state=x", Some("/v2/a?_state=x&digest=sha256:0")),
+            ("a URL", "http://127.0.0.1:5000/v2/a", Some("/v2/a?digest=sha256:0")),
+            ("a URL without a path", "http://127.0.0.1:5000", None),
+            ("a relative path", "uploads/1", None),
+        ];
+        for (name, location, expected) in rows {
+            assert_eq!(finishing_path(location, "sha256:0").ok().as_deref(), expected, "{name}");
+        }
+    }
+}
