@@ -141,6 +141,7 @@ fn every_key_can_come_from_the_environment() {
             ("WHARF_LOG_FORMAT", _) => "json",
             ("WHARF_RATES_PRESET", _) => "ecr",
             ("WHARF_STORAGE_ENCRYPTION", _) => "store",
+            ("WHARF_STORAGE_SERVER_SIDE_ENCRYPTION", _) => "AES256",
             ("WHARF_ACCOUNTS", _) => "[{id = \"1\", access_key_id = \"2\", secret_access_key = \"3\"}]",
             ("WHARF_EVENTS_WEBHOOKS", _) => {
                 "[{url = \"http://hooks\", headers = {a = \"b\"}, filter = {source = [\"wharf\"]}}]"

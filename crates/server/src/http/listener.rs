@@ -27,6 +27,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CHECK: Duration = Duration::from_millis(50);
 /// A TLS handshake must be done within this time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection's buffers for reading and writing, each: what a push costs for as long as it lasts.
+const MAX_BUFFER: usize = 128 * 1024;
 /// Headers together may be so long; tokens are the longest.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
@@ -39,7 +41,7 @@ pub async fn serve(
     deadline: Duration,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(256 * 1024);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_BUFFER);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEAD_BYTES as u32).max_concurrent_streams(256);
     let builder = Arc::new(builder);
     let graceful = GracefulShutdown::new();

@@ -18,24 +18,36 @@ const MAX_IDLE: usize = 16;
 
 static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// A buffer, with some bytes in it at first that mean nothing.
-pub(super) struct Buffer {
-    bytes: Vec<u8>,
-    length: usize,
+/// Memory for a few segments, with whatever was in it last.
+pub(super) fn take() -> Vec<u8> {
+    let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    idle.unwrap_or_else(|| Vec::with_capacity(SIZE))
 }
+
+/// Gives memory back.
+pub(super) fn give_back(bytes: Vec<u8>) {
+    if (SIZE..=2 * SIZE).contains(&bytes.capacity()) {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(bytes);
+        }
+    }
+}
+
+/// A buffer, with some bytes in it at first that mean nothing.
+pub(super) struct Buffer(Vec<u8>);
 
 impl Buffer {
     /// One of `length` bytes.
     pub fn new(length: usize) -> Self {
-        let is_kept = (MIN_SIZE..=SIZE).contains(&length);
-        let idle = if is_kept { IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
-        let bytes = idle.unwrap_or_else(|| vec![0; if is_kept { SIZE } else { length }]);
-        Self { bytes, length }
+        let mut bytes = if (MIN_SIZE..=SIZE).contains(&length) { take() } else { Vec::new() };
+        bytes.resize(length, 0);
+        Self(bytes)
     }
 
     /// Its bytes.
     pub fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.length]
+        &mut self.0
     }
 
     /// A part of it, which gives the buffer back when nobody holds it any more.
@@ -46,18 +58,13 @@ impl Buffer {
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.0
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.bytes.len() == SIZE {
-            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < MAX_IDLE {
-                idle.push(std::mem::take(&mut self.bytes));
-            }
-        }
+        give_back(std::mem::take(&mut self.0));
     }
 }
 

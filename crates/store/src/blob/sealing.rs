@@ -2,6 +2,7 @@
 
 use sha2::Digest as _;
 
+use super::buffers;
 use super::protection::Protection;
 use super::segment::{SEGMENT, Sealer};
 use super::upload::UploadState;
@@ -35,7 +36,7 @@ impl Sealing {
     pub fn absorb_hashed(&mut self, mut data: &[u8]) -> u64 {
         let offset = self.sealed_bytes();
         self.state.received += data.len() as u64;
-        self.sealed.clear();
+        self.clear_sealed();
         while !data.is_empty() {
             if self.state.tail.len() == SEGMENT {
                 self.sealer.seal(self.state.segments, false, &self.state.tail, &mut self.sealed);
@@ -54,15 +55,30 @@ impl Sealing {
             self.state.tail.extend_from_slice(taken);
             data = rest;
         }
+        if self.sealed.is_empty() {
+            self.forget_sealed();
+        }
         offset
     }
 
     /// Seals the last segment. Returns its offset.
     pub fn end(&mut self) -> u64 {
         let tail = std::mem::take(&mut self.state.tail);
-        self.sealed.clear();
+        self.clear_sealed();
         self.sealer.seal(self.state.segments, true, &tail, &mut self.sealed);
         self.sealed_bytes()
+    }
+
+    fn clear_sealed(&mut self) {
+        if self.sealed.capacity() == 0 {
+            self.sealed = buffers::take();
+        }
+        self.sealed.clear();
+    }
+
+    /// Lets others have the memory of what is sealed, which is stored by now: an upload mostly waits for its client.
+    pub fn forget_sealed(&mut self) {
+        buffers::give_back(std::mem::take(&mut self.sealed));
     }
 
     /// Plaintext bytes that are in segments.

@@ -180,6 +180,7 @@ impl Sink {
         let sealed = &self.sealing.sealed;
         file.write_all_at(sealed, offset).map_err(|error| self.fail("write", error))?;
         self.unsynced += sealed.len() as u64;
+        self.sealing.forget_sealed();
         if self.unsynced >= SYNC_EVERY {
             self.end_syncing()?;
             let written = Arc::clone(&file);

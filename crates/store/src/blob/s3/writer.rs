@@ -275,6 +275,7 @@ impl Sink {
     fn absorb(&mut self, data: &[u8]) -> Result<(), StoreError> {
         let offset = self.sealing.absorb(data);
         self.spool(offset)?;
+        self.sealing.forget_sealed();
         self.leader.advance(self.sealing.readable());
         Ok(())
     }
