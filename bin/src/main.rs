@@ -20,10 +20,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-// A request makes some fifty small allocations on whichever thread it comes to, which this one is best at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 #[command(name = "wharf", version, about = "Amazon ECR that you run yourself")]
 struct Cli {

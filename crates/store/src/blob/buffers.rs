@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::segment::SEALED_SEGMENT;
 
-/// Segments that are read at a time: enough to make a system call cheap, little enough for many streams at once.
+/// Segments that are read at a time: enough to make a system call cheap.
 pub(super) const BATCH_SEGMENTS: u64 = 4;
 
 const SIZE: usize = BATCH_SEGMENTS as usize * SEALED_SEGMENT;
-/// What is shorter is made anew each time.
-const MIN_SIZE: usize = SEALED_SEGMENT;
+/// What is shorter is made anew each time, which is cheap.
+const MIN_SIZE: usize = SIZE / 2 + 1;
 /// Idle buffers that are kept, about 4 MiB in all.
 const MAX_IDLE: usize = 16;
 

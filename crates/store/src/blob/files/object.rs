@@ -62,7 +62,12 @@ impl FileObject {
 
     /// Some of the bytes from `from` to `end` (excluded), beginning at `from`. Blocks.
     pub fn read(&self, from: u64, end: u64) -> Result<Bytes, StoreError> {
-        let plan = self.plan(from, end);
+        self.read_some(from, end, BATCH_SEGMENTS)
+    }
+
+    /// As [`read`](Self::read), so many segments at most.
+    pub fn read_some(&self, from: u64, end: u64, segments: u64) -> Result<Bytes, StoreError> {
+        let plan = self.plan(from, end, segments);
         let mut stored = Buffer::new(plan.stored_bytes);
         self.file.read_exact_at(stored.as_mut(), plan.offset).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
@@ -74,21 +79,21 @@ impl FileObject {
         self.open_run(&plan, &stored)
     }
 
-    /// As [`read`](Self::read), but only if that needs no disk; none if it does.
-    pub fn read_cached(&self, from: u64, end: u64) -> Option<Result<Bytes, StoreError>> {
-        let plan = self.plan(from, end);
+    /// As [`read_some`](Self::read_some), but only if that needs no disk; none if it does.
+    pub fn read_cached(&self, from: u64, end: u64, segments: u64) -> Option<Result<Bytes, StoreError>> {
+        let plan = self.plan(from, end, segments);
         let mut stored = Buffer::new(plan.stored_bytes);
         let mut slices = [IoSliceMut::new(stored.as_mut())];
         let read = rustix::io::preadv2(&*self.file, &mut slices, plan.offset, ReadWriteFlags::NOWAIT).ok()?;
         (read == plan.stored_bytes).then(|| self.open_run(&plan, &stored))
     }
 
-    fn plan(&self, from: u64, end: u64) -> Plan {
+    fn plan(&self, from: u64, end: u64, segments: u64) -> Plan {
         let segment = SEGMENT as u64;
         let first_segment = from / segment;
         let total = segment::count(self.size_bytes);
         let wanted = end.div_ceil(segment).max(first_segment + 1);
-        let past = wanted.min(first_segment + BATCH_SEGMENTS).min(total);
+        let past = wanted.min(first_segment + segments).min(total);
         let form = self.opener.form();
         let offset = first_segment * form.segment_bytes();
         let stored_bytes = (form.stored_end(self.size_bytes, past) - offset) as usize;

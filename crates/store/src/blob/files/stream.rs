@@ -4,6 +4,7 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::FileObject;
+use crate::blob::buffers::BATCH_SEGMENTS;
 use crate::blob::stream::{Read, ended_early};
 use crate::error::StoreError;
 
@@ -25,6 +27,18 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Streams that are read ahead for; each holds up to about 1.3 MiB.
 static TURNS: Semaphore = Semaphore::const_new(4);
+
+/// Streams that there are: what each holds in memory is less when there are many.
+static STREAMS: AtomicUsize = AtomicUsize::new(0);
+
+/// Segments that a stream reads at a time.
+fn batch_segments() -> u64 {
+    match STREAMS.load(Ordering::Relaxed) {
+        0..=32 => BATCH_SEGMENTS,
+        33..=96 => BATCH_SEGMENTS / 2,
+        _ => 1,
+    }
+}
 
 /// The bytes of a file, in order, from wherever the caller is.
 pub(in crate::blob) struct FileStream {
@@ -45,6 +59,7 @@ enum Reading {
 
 impl FileStream {
     pub fn new(object: Arc<FileObject>) -> Self {
+        STREAMS.fetch_add(1, Ordering::Relaxed);
         Self { object, reading: Reading::Idle, may_begin: true }
     }
 
@@ -64,11 +79,12 @@ impl FileStream {
             self.reading = Reading::Idle;
         }
         if matches!(self.reading, Reading::Idle) {
-            if let Some(read) = self.object.read_cached(next, end) {
+            let segments = batch_segments();
+            if let Some(read) = self.object.read_cached(next, end, segments) {
                 return Poll::Ready(Some(read));
             }
             let object = Arc::clone(&self.object);
-            self.reading = Reading::Slow(tokio::task::spawn_blocking(move || object.read(next, end)));
+            self.reading = Reading::Slow(tokio::task::spawn_blocking(move || object.read_some(next, end, segments)));
         }
         let Reading::Slow(read) = &mut self.reading else { return Poll::Ready(None) };
         let result = ready!(Pin::new(read).poll(cx)).unwrap_or_else(|error| Err(ended_early(error)));
@@ -86,6 +102,12 @@ impl FileStream {
         let object = Arc::clone(&self.object);
         tokio::task::spawn_blocking(move || read_ahead(&object, next, end, &sender));
         self.reading = Reading::Ahead { batches, _turn: turn };
+    }
+}
+
+impl Drop for FileStream {
+    fn drop(&mut self) {
+        STREAMS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

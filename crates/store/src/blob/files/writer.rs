@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use oci::Digest;
@@ -24,6 +24,13 @@ use crate::error::{StoreError, StoreErrorKind};
 /// Bytes after which the disk is made to begin, so that the sync at the end is short.
 const SYNC_EVERY: u64 = 64 * 1024 * 1024;
 
+/// Writers that there are.
+static WRITERS: AtomicUsize = AtomicUsize::new(0);
+/// So many hash and write on two threads each; more would keep the machine busy with changing from one to the other.
+const MAX_SPLIT: usize = 2;
+/// More than so many hold half as much each.
+const MANY: usize = 24;
+
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
 /// leaves the acknowledged state as it was; another writer may follow at once.
 pub(in crate::blob) struct FileWriter {
@@ -40,6 +47,7 @@ pub(in crate::blob) struct FileWriter {
 impl Drop for FileWriter {
     fn drop(&mut self) {
         self.is_dropped.store(true, Ordering::SeqCst);
+        WRITERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -47,7 +55,8 @@ impl Drop for FileWriter {
 struct Running {
     batch: Arc<Vec<u8>>,
     storing: JoinHandle<Result<Sink, StoreError>>,
-    hashing: JoinHandle<Sha256>,
+    /// If another thread hashes than the one that writes.
+    hashing: Option<JoinHandle<Sha256>>,
 }
 
 /// The blocking half.
@@ -64,6 +73,7 @@ struct Sink {
 
 impl FileWriter {
     pub fn new(path: PathBuf, state: UploadState, protection: &Protection) -> Self {
+        WRITERS.fetch_add(1, Ordering::Relaxed);
         let is_dropped = Arc::new(AtomicBool::new(false));
         let (leader, follower) = Leader::new(state.object);
         let sealing = Sealing::new(state, protection);
@@ -80,11 +90,12 @@ impl FileWriter {
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
         let mut data = &data[..];
+        let batch = if WRITERS.load(Ordering::Relaxed) > MANY { BATCH / 2 } else { BATCH };
         while !data.is_empty() {
-            let (taken, rest) = data.split_at(data.len().min(BATCH - self.buffer.len()));
+            let (taken, rest) = data.split_at(data.len().min(batch.saturating_sub(self.buffer.len())));
             self.buffer.extend_from_slice(taken);
             data = rest;
-            if self.buffer.len() == BATCH {
+            if self.buffer.len() >= batch {
                 self.hand_over().await?;
             }
         }
@@ -95,14 +106,21 @@ impl FileWriter {
     async fn hand_over(&mut self) -> Result<(), StoreError> {
         let mut sink = self.idle_sink().await?;
         let batch = Arc::new(std::mem::replace(&mut self.buffer, std::mem::take(&mut self.spare)));
-        let mut hash = std::mem::take(&mut sink.sealing.state.hash);
-        let (stored, hashed) = (Arc::clone(&batch), Arc::clone(&batch));
-        let hashing = tokio::task::spawn_blocking(move || {
-            hash.update(&*hashed);
-            hash
+        let is_split = WRITERS.load(Ordering::Relaxed) <= MAX_SPLIT;
+        let hashing = is_split.then(|| {
+            let (mut hash, hashed) = (std::mem::take(&mut sink.sealing.state.hash), Arc::clone(&batch));
+            tokio::task::spawn_blocking(move || {
+                hash.update(&*hashed);
+                hash
+            })
         });
+        let stored = Arc::clone(&batch);
         let storing = tokio::task::spawn_blocking(move || {
-            sink.absorb_hashed(&stored)?;
+            if is_split {
+                sink.absorb_hashed(&stored)?;
+            } else {
+                sink.absorb(&stored)?;
+            }
             Ok(sink)
         });
         self.running = Some(Running { batch, storing, hashing });
@@ -117,7 +135,9 @@ impl FileWriter {
         let ended_early =
             |error| StoreError::new(StoreErrorKind::Other, "writing a blob ended early").with_source(error);
         let mut sink = storing.await.map_err(ended_early)??;
-        sink.sealing.state.hash = hashing.await.map_err(ended_early)?;
+        if let Some(hashing) = hashing {
+            sink.sealing.state.hash = hashing.await.map_err(ended_early)?;
+        }
         if let Ok(mut spare) = Arc::try_unwrap(batch) {
             spare.clear();
             self.spare = spare;
