@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+import tempfile
 
 import pytest
 
@@ -21,7 +22,9 @@ class ContainerTool:
             "DBUS_SESSION_BUS_ADDRESS": None,
         }
         (folder / "runtime").mkdir(exist_ok=True)
-        driver = ["--storage-driver=overlay", f"--root={folder}/root", f"--runroot={folder}/runroot"]
+        # podman refuses a longer name than that of a folder directly under /tmp.
+        self.run_root = tempfile.TemporaryDirectory(prefix="wharf-", dir="/tmp", ignore_cleanup_errors=True)
+        driver = ["--storage-driver=overlay", f"--root={folder}/root", f"--runroot={self.run_root.name}"]
         own = (
             ["--cgroup-manager=cgroupfs", "--events-backend=file", f"--tmpdir={folder}/tmp"] if name == "podman" else []
         )

@@ -164,9 +164,12 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = Server::start(&config, Arc::new(SystemClock)).await?;
-        // Whoever reads the welcome may end the server at once, and it must end well.
-        let signals = EndSignals::listen()?;
+        // Whoever reaches the server may end it at once, and it must end well.
+        let mut signals = EndSignals::listen()?;
+        let server = tokio::select! {
+            started = Server::start(&config, Arc::new(SystemClock)) => started?,
+            () = signals.wait() => return Ok(()),
+        };
         shell::print(&welcome(&server)?)?;
         signals.wait().await;
         server.stop().await;
@@ -214,7 +217,7 @@ impl EndSignals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn wait(mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
