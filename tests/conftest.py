@@ -111,6 +111,15 @@ def fresh_wharf(tmp_path, make_server):
     server.finish()
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Nodes over PostgreSQL and a bucket, for the tests of one file."""
+    environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), environment=environment)
+    yield cluster.start()
+    cluster.finish()
+
+
 @pytest.fixture(params=DATABASES)
 def wharf_on_each_database(request, tmp_path):
     """A server for one test, which runs once on SQLite and once on PostgreSQL."""

@@ -8,20 +8,10 @@ import urllib.request
 import pytest
 from botocore.exceptions import ClientError
 
-from harness import bucket, postgres
-from harness.cluster import Cluster
 from harness.registry_client import RegistryClient, Repository
 
 # Of a ciphertext: the form, the key's id, and the version of its material.
 HEAD_BYTES = 21
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), environment=environment)
-    yield cluster.start()
-    cluster.finish()
 
 
 class Encrypted:

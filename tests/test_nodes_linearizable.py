@@ -7,10 +7,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
-from harness import bucket, postgres
-from harness.cluster import Cluster
 from harness.linearizable import ABSENT, Operation, is_linearizable
 from harness.registry_client import (
     OCI_MANIFEST,
@@ -24,14 +20,6 @@ from harness.registry_client import (
 CLIENTS = 9
 TAGS = 120
 OPERATIONS = int(os.environ.get("WHARF_TEST_TAG_OPERATIONS", "10000"))
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), environment=environment)
-    yield cluster.start()
-    cluster.finish()
 
 
 class Client:
