@@ -59,53 +59,46 @@ def run_at(wharf, environment):
     wharf.start()
 
 
-@pytest.fixture
-def server(tmp_path, make_server):
-    server = make_server(tmp_path / "wharf")
-    yield server.start()
-    server.finish()
-
-
-def test_damage_is_found_and_forgotten_once_it_is_mended(server):
-    repository = new_repository(server, "scrub")
+def test_damage_is_found_and_forgotten_once_it_is_mended(fresh_wharf):
+    repository = new_repository(fresh_wharf, "scrub")
     layers = push_layers(repository)
     damaged = list(layers)[5]
-    name = damage(server, damaged)
-    begin_a_round(server, FAST)
-    wait_for_the_end(server)
-    report = told(server)
+    name = damage(fresh_wharf, damaged)
+    begin_a_round(fresh_wharf, FAST)
+    wait_for_the_end(fresh_wharf)
+    report = told(fresh_wharf)
     assert report["scrub"]["objectsRead"] == LAYERS and report["scrub"]["bytesRead"] == LAYERS * LAYER_BYTES
     (found,) = report["damagedObjects"]
     assert found["object"] == name and found["problem"], found
-    assert f"the scrub found blob {damaged} damaged" in server.log_text()
+    assert f"the scrub found blob {damaged} damaged" in fresh_wharf.log_text()
     # The next round takes nothing back that is still so.
-    begin_a_round(server, FAST)
-    wait_for_the_end(server)
-    assert [known["object"] for known in told(server)["damagedObjects"]] == [name]
+    begin_a_round(fresh_wharf, FAST)
+    wait_for_the_end(fresh_wharf)
+    assert [known["object"] for known in told(fresh_wharf)["damagedObjects"]] == [name]
     # And what is stored anew is whole.
-    new_repository(server, "again").push_blob(layers[damaged])
-    assert told(server)["damagedObjects"] == []
-    begin_a_round(server, FAST)
-    wait_for_the_end(server)
-    assert query(server, "SELECT object_id FROM damaged_objects") == []
-    assert fsck(server)["findings"] == []
+    new_repository(fresh_wharf, "again").push_blob(layers[damaged])
+    assert told(fresh_wharf)["damagedObjects"] == []
+    begin_a_round(fresh_wharf, FAST)
+    wait_for_the_end(fresh_wharf)
+    assert query(fresh_wharf, "SELECT object_id FROM damaged_objects") == []
+    assert fsck(fresh_wharf)["findings"] == []
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_round_goes_on_after_a_restart(server, end):
+def test_a_round_goes_on_after_a_restart(fresh_wharf, end):
     """No blob is read again, and none is left out, whether the server was told to end or was killed."""
-    digests = list(push_layers(new_repository(server, "scrub")))
-    begin_a_round(server, SLOW)
-    wait_for(lambda: (round_of(server)[3] or 0) >= 3, "the scrub to read some blobs", 60)
-    getattr(server, end)()
-    began_at, ended_at, last, read = round_of(server)
+    digests = list(push_layers(new_repository(fresh_wharf, "scrub")))
+    begin_a_round(fresh_wharf, SLOW)
+    wait_for(lambda: (round_of(fresh_wharf)[3] or 0) >= 3, "the scrub to read some blobs", 60)
+    getattr(fresh_wharf, end)()
+    began_at, ended_at, last, read = round_of(fresh_wharf)
     assert ended_at is None and 3 <= read < LAYERS
-    assert [int(row[0]) for row in query(server, "SELECT id FROM blobs ORDER BY id")].index(last) == read - 1
-    damage(server, digests[0])
-    later = damage(server, digests[-1])
-    run_at(server, FAST)
-    wait_for_the_end(server)
-    assert round_of(server)[0] == began_at and round_of(server)[3] == LAYERS
-    assert [known["object"] for known in told(server)["damagedObjects"]] == [later]
+    assert [int(row[0]) for row in query(fresh_wharf, "SELECT id FROM blobs ORDER BY id")].index(last) == read - 1
+    damage(fresh_wharf, digests[0])
+    later = damage(fresh_wharf, digests[-1])
+    run_at(fresh_wharf, FAST)
+    wait_for_the_end(fresh_wharf)
+    assert round_of(fresh_wharf)[0] == began_at and round_of(fresh_wharf)[3] == LAYERS
+    assert [known["object"] for known in told(fresh_wharf)["damagedObjects"]] == [later]
     # What was damaged behind its back is found by the round after, and by a check in any case.
-    assert fsck(server, expect=1)["check"]["progress"]["found"] == {"DAMAGED_OBJECT": 2}
+    assert fsck(fresh_wharf, expect=1)["check"]["progress"]["found"] == {"DAMAGED_OBJECT": 2}

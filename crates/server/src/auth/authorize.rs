@@ -6,7 +6,7 @@ use aws::AccountId;
 use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Principal, Request};
 use oci::RepositoryName;
 use serde_json::{Value, json};
-use store::db::{Topic, Tx};
+use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
@@ -359,7 +359,7 @@ impl ResourceRules {
             Err(mark) => {
                 let asked = place.clone();
                 let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked.registry, &asked.name);
-                let Some(found) = app.db.read_point_about(Topic::Images, read).await? else { return Ok(()) };
+                let Some(found) = app.kept.access.read(&app.db, read).await? else { return Ok(()) };
                 let what = || format!("repository {}", found.repository_id);
                 let text = found.policy.as_deref();
                 let policy = read_policy(http, PolicyKind::Repository, text, &what)?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
 use store::blob::{BlobReader, Follower, ObjectId};
-use store::db::Topic;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
@@ -164,8 +163,9 @@ async fn look_up(
     };
     let place = key.0.clone();
     let found = app
-        .db
-        .read_point_about(Topic::Layers, move |tx| {
+        .kept
+        .layers
+        .read(&app.db, move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
             if let Some(blob) = repository_blobs::find(tx, repository.id, &digest)? {
                 return Ok(Ok(Arc::new(KeptLayer { repository, blob: Arc::new(blob) })));

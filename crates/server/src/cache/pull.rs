@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use oci::{Reference, RepositoryName, Tag};
-use store::db::Topic;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
@@ -136,7 +135,7 @@ async fn plan(app: &App, place: &RepositoryRef, selector: &Selector) -> Result<P
         Err(mark) => Some(mark),
     };
     let (place, selector) = key.clone();
-    let plan = app.db.read_point_about(Topic::Images, move |tx| {
+    let plan = app.kept.served.read(&app.db, move |tx| {
         let repository = repositories::find(tx, &place.registry, &place.name)?;
         if let (Some(repository), Selector::Digest(digest)) = (&repository, &selector)
             && images::find(tx, repository.id, digest)?.is_some()

@@ -64,8 +64,8 @@ impl Operation for GetDownloadUrlForLayer {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
-        let (image_count, stored) = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
-            Found::Here(blob) => (blob.image_count, Some(blob.stored.clone())),
+        let (image_count, here) = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
+            Found::Here(blob) => (blob.image_count, Some(blob)),
             Found::Awaited(blob) => {
                 // The URL is of use only if the upstream has the layer; so it is on its way when the client comes.
                 let app = &call.http.app;
@@ -79,8 +79,8 @@ impl Operation for GetDownloadUrlForLayer {
         if image_count == 0 {
             return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
         }
-        if let Some(stored) = stored
-            && let Some(download_url) = presigned_url(call.app(), &stored).await?
+        if let Some(blob) = here
+            && let Some(download_url) = presigned_url(call.app(), &blob.stored).await?
         {
             return Ok(Output { download_url, layer_digest: digest.to_string() });
         }

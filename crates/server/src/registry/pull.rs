@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::{Digest, Reference, RepositoryName, Tag};
-use store::db::Topic;
 use store::error::StoreError;
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::registry_id::RegistryId;
@@ -130,8 +129,9 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
     let node = Arc::clone(app);
     let (place, selector) = key.clone();
     let (repository, image, stored) = app
-        .db
-        .read_point_about(Topic::Images, move |tx| {
+        .kept
+        .images
+        .read(&app.db, move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
             let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
             if image.status != ImageStatus::Active {

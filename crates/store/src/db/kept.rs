@@ -176,6 +176,17 @@ impl<K: Eq + Hash, V: Clone + HeldBytes> Kept<K, V> {
         self.entries.get(key).filter(|entry| entry.read_at == now).map(|entry| entry.value).ok_or(mark)
     }
 
+    /// As [`Db::read_point`], for what is going to be [kept](Self::keep) here.
+    pub async fn read<T, E, F>(&self, db: &Db, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let topic = self.topic;
+        db.read_point(move |tx| f(&mut TopicTx { tx, topic })).await
+    }
+
     /// Keeps what was read after `mark` was given out.
     pub fn keep(&self, mark: Mark, key: K, value: &V) {
         if let Mark(Some(read_at)) = mark
@@ -208,16 +219,6 @@ impl Tx for TopicTx<'_> {
 }
 
 impl Db {
-    /// As [`read_point`](Self::read_point), for what is going to be [kept](Kept::keep) about a topic.
-    pub async fn read_point_about<T, E, F>(&self, topic: Topic, f: F) -> Result<T, E>
-    where
-        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.read_point(move |tx| f(&mut TopicTx { tx, topic })).await
-    }
-
     fn mark(&self, topic: Topic) -> Mark {
         match &*self.engine {
             Engine::Sqlite(db) => db.changes().mark(topic),

@@ -143,11 +143,8 @@ impl S3Store {
             // Of an object without content; no range asks for nothing.
             return match self.raw_bytes(object).await? {
                 Some(length) if length == expected => Ok(futures_util::stream::empty().boxed()),
-                Some(length) => {
-                    let what = format!("it has {length} bytes in the bucket, not {expected}");
-                    Err(damaged(object, ObjectDamage::WrongLength, &what))
-                }
-                None => Err(damaged(object, ObjectDamage::Missing, "it is missing in the bucket")),
+                Some(length) => Err(wrong_length(object, length, expected)),
+                None => Err(missing(object)),
             };
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
@@ -163,13 +160,8 @@ impl S3Store {
             },
         };
         match found {
-            Ok(length) => {
-                let what = format!("it has {length} bytes in the bucket, not {expected}");
-                Err(damaged(object, ObjectDamage::WrongLength, &what))
-            }
-            Err(error) if is_missing(&error) => {
-                Err(damaged(object, ObjectDamage::Missing, "it is missing in the bucket"))
-            }
+            Ok(length) => Err(wrong_length(object, length, expected)),
+            Err(error) if is_missing(&error) => Err(missing(object)),
             Err(error) => Err(failed(format!("cannot read object {object}"), error)),
         }
     }
@@ -237,6 +229,14 @@ impl S3Store {
             ListedKind::Object(_) | ListedKind::Foreign => self.delete(&key).await,
         }
     }
+}
+
+fn wrong_length(object: ObjectId, length: u64, expected: u64) -> StoreError {
+    damaged(object, ObjectDamage::WrongLength, &format!("it has {length} bytes in the bucket, not {expected}"))
+}
+
+fn missing(object: ObjectId) -> StoreError {
+    damaged(object, ObjectDamage::Missing, "it is missing in the bucket")
 }
 
 /// The object is not there. A bucket that is not there says so in the same way, and means no damage.

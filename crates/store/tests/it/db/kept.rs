@@ -45,7 +45,7 @@ async fn look(db: &Db, kept: &Numbers) -> (i64, bool) {
         Err(mark) => mark,
     };
     let read = |tx: &mut dyn Tx| only(tx, "SELECT value FROM image_tags", &[])?.int(0);
-    let number = db.read_point_about(Topic::Images, read).await.expect("there is a row");
+    let number = kept.read(db, read).await.expect("there is a row");
     kept.keep(mark, "number", &Number(number));
     (number, false)
 }
