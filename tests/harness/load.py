@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import http.client
 import re
+import socket
 from urllib.parse import urlsplit
 
 BUFFER = 1024 * 1024
+RECEIVE_BUFFER = 128 * 1024
 
 
 class Pull(asyncio.BufferedProtocol):
@@ -26,7 +28,9 @@ class Pull(asyncio.BufferedProtocol):
 
     def connection_made(self, transport):
         self.transport = transport
-        transport.write(self.request)
+
+    def ask(self):
+        self.transport.write(self.request)
 
     def get_buffer(self, size_hint):
         return self.shared
@@ -62,18 +66,27 @@ async def _pull_all(url, headers, count, hashed, watch):
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     loop = asyncio.get_running_loop()
 
-    def start(number):
-        return loop.create_connection(lambda: Pull(request, number < hashed), parts.hostname, parts.port)
+    async def start(number):
+        connection = socket.socket()
+        connection.setblocking(False)
+        # Thousands of receive buffers that grow as they like reach the kernel's limit for all connections. It drops
+        # what came then, and whoever is hit at his first bytes waits through longer and longer repetitions.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        await loop.sock_connect(connection, (parts.hostname, parts.port))
+        return await loop.create_connection(lambda: Pull(request, number < hashed), sock=connection)
 
     opened = await asyncio.gather(*[start(number) for number in range(count)])
     pulls = [protocol for _, protocol in opened]
+    # Connecting takes some clients seconds on a loaded machine: none gets a head start by that.
     for pull in pulls:
         pull.finished.add_done_callback(lambda _: watch(pulls))
+        pull.ask()
     return await asyncio.gather(*[pull.finished for pull in pulls])
 
 
 def pull_all(url, headers, count, hashed, watch=lambda pulls: None):
-    """`count` GETs at once; the first `hashed` of them are hashed. Returns (status, bytes, sha256 or None) of each.
+    """`count` GETs, asked when all are connected; the first `hashed` of them are hashed. Returns (status, bytes, sha256 or
+    None) of each.
 
     `watch` is called with all of them whenever one ends.
     """

@@ -172,8 +172,7 @@ impl Server {
                 Some(tls::acceptor(source, &data_dir, &names)?)
             }
         };
-        let listener = tokio::net::TcpListener::bind(config.listen())
-            .await
+        let listener = crate::http::listener::listen(config.listen())
             .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let metrics_listener = match config.metrics.listen {

@@ -1,6 +1,7 @@
 //! Connections: accepting, TLS, HTTP/1.1 and 2, and ending gracefully.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,6 +22,9 @@ use crate::app::App;
 
 /// Connections that one node holds at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Connections that the kernel keeps until they are accepted, as far as its own limit (`net.core.somaxconn`) lets it.
+/// A client that comes when the queue is full knocks again after a second, and then after ever longer times.
+const MAX_UNACCEPTED: u32 = 4096;
 /// A head must be whole within this time; a connection may be idle for as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a connection is asked whether it may end, after the word to stop.
@@ -31,6 +35,14 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BUFFER: usize = 128 * 1024;
 /// Headers together may be so long; tokens are the longest.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Listens for connections at an address. Fails as binding to it does.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_UNACCEPTED)
+}
 
 /// Serves until `stop` turns true, then lets what is in flight finish for up to `deadline`.
 pub async fn serve(
