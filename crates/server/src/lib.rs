@@ -1,4 +1,7 @@
 //! The product: a registry that speaks ECR's API and the OCI distribution protocol.
+//!
+//! What the program awaits is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls, and
+//! the program would hold two copies of the whole server.
 
 pub mod app;
 mod audit;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use store::blob::{KeyRing, ServiceKey};
 use store::db::{Db, DbConfig};
 use store::error::StoreError;
@@ -111,12 +112,16 @@ pub struct Server {
 impl Server {
     /// Opens storage, makes what the first start must make, and listens. `clock` counts where the database is embedded:
     /// nodes that share a database go by its clock.
-    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        Self::start_with(config, clock, Work::All).await
+    pub fn start(config: &Config, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Self, StartError>> {
+        Self::start_with(config, clock, Work::All)
     }
 
     /// As [`start`](Self::start), with some background work only.
-    pub async fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
+    pub fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> BoxFuture<'_, Result<Self, StartError>> {
+        Box::pin(Self::open(config, clock, work))
+    }
+
+    async fn open(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
         let problems = config.problems();
         if !problems.is_empty() {
             return Err(ConfigError(problems.join("\n  ")).into());
@@ -285,7 +290,11 @@ impl Server {
     }
 
     /// Ends listening, lets what is in flight finish within the deadline, and stores what is only in memory.
-    pub async fn stop(self) {
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(self.end())
+    }
+
+    async fn end(self) {
         self.stop.send_replace(true);
         let _ = self.listening.await;
         let _ = self.working.await;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, ListedKind, ObjectId, Tier};
 use store::db::{Db, DbConfig};
@@ -108,7 +109,15 @@ async fn renew(db: &Db, id: &str) -> Result<(), StoreError> {
 }
 
 /// Makes a backup, or brings one up to date. `progress` learns how many objects are done.
-pub async fn backup(
+pub fn backup<'a>(
+    config: &'a Config,
+    settings: &'a BackupSettings,
+    progress: &'a mut (dyn FnMut(u64) + Send),
+) -> BoxFuture<'a, Result<BackupSummary, StartError>> {
+    Box::pin(run_backup(config, settings, progress))
+}
+
+async fn run_backup(
     config: &Config,
     settings: &BackupSettings,
     progress: &mut (dyn FnMut(u64) + Send),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use store::blob::Tier;
 use store::db::Db;
 use store::db::transfer;
@@ -55,7 +56,16 @@ pub enum Step<'a> {
 }
 
 /// Copies objects, and with `is_whole` the database, too, for which no server may be running on either.
-pub async fn migrate(
+pub fn migrate<'a>(
+    from: &'a Config,
+    to: &'a Config,
+    is_whole: bool,
+    progress: &'a mut (dyn FnMut(Step<'_>) + Send),
+) -> BoxFuture<'a, Result<Migrated, StartError>> {
+    Box::pin(run_migrate(from, to, is_whole, progress))
+}
+
+async fn run_migrate(
     from: &Config,
     to: &Config,
     is_whole: bool,
@@ -223,7 +233,14 @@ async fn copy_database(
 }
 
 /// Writes every row of a server's database, one line of JSON each, but what is of one place alone.
-pub async fn dump(
+pub fn dump<'a>(
+    config: &'a Config,
+    write: &'a mut (dyn FnMut(String) -> Result<(), StoreError> + Send),
+) -> BoxFuture<'a, Result<(), StartError>> {
+    Box::pin(run_dump(config, write))
+}
+
+async fn run_dump(
     config: &Config,
     write: &mut (dyn FnMut(String) -> Result<(), StoreError> + Send),
 ) -> Result<(), StartError> {

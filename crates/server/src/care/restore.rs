@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures_util::future::BoxFuture;
 use store::blob::{BlobStore, ListedKind, Tier};
 
 use super::backup::{BackupSummary, SECRETS, copy_file, folder_of, read_summary, sync_folders};
@@ -23,7 +24,15 @@ pub struct Restored {
 }
 
 /// Restores a backup. `progress` learns how many objects are done.
-pub async fn restore(
+pub fn restore<'a>(
+    config: &'a Config,
+    folder: &'a Path,
+    progress: &'a mut (dyn FnMut(u64) + Send),
+) -> BoxFuture<'a, Result<Restored, StartError>> {
+    Box::pin(run_restore(config, folder, progress))
+}
+
+async fn run_restore(
     config: &Config,
     folder: &Path,
     progress: &mut (dyn FnMut(u64) + Send),
