@@ -427,8 +427,9 @@ def test_archived_images_count_and_can_be_deleted(fresh_wharf, ecr, repository):
     ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "v1"}])
     ecr.delete_repository(repositoryName=name)
     repository.client.close()
-    # Past the time in which it could be restored a start collects what nothing names; bytes stay a minute after that.
-    for clock in ("+193h", "+193h5m"):
+    # Past the time in which it could be restored a start collects what nothing names. Bytes stay for a minute after that,
+    # and for an hour in a bucket.
+    for clock in ("+193h", "+195h"):
         fresh_wharf.restart(clock=clock)
         wait_for(lambda: stored(fresh_wharf)[0] == {}, "no blob to be left")
     wait_for(lambda: not objects(fresh_wharf, "archive"), "the archive to be empty")

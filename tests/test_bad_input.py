@@ -43,11 +43,7 @@ def alive(wharf):
     """After every test the server answers, and its log tells of no panic."""
     yield
     RegistryClient(wharf.host, wharf.authorization).get("/v2/").expect(200)
-    assert "panicked" not in log_of(wharf)
-
-
-def log_of(wharf):
-    return Path(wharf.log).read_text(errors="replace")
+    assert "panicked" not in wharf.log_text()
 
 
 def stored(wharf):
@@ -320,7 +316,7 @@ class TestManifests:
         """DESIGN.md 4 (bounded): what says that it will be too large is refused before it comes."""
         name = ecr.repository()
         headers = [("Host", wharf.host), ("Authorization", wharf.authorization), ("Content-Type", OCI_MANIFEST)]
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         connection.send(head("PUT", f"/v2/{name}/manifests/v1", [*headers, ("Content-Length", 10**15)]))
         connection.answer().expect(413)
         connection.close()
@@ -397,7 +393,7 @@ class TestPaths:
         fill = {"base": repository.base, "name": name, "upper": repository.base.upper(), "long": "a" * 9000}
         body = index_manifest([]) if method == "PUT" else b""
         headers = [("Host", wharf.host), ("Authorization", wharf.authorization), ("Content-Type", OCI_INDEX)]
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         with nothing_stored(wharf, ecr, name):
             for path in self.PATHS:
                 target = path.format(**fill)
@@ -423,7 +419,7 @@ class TestHead:
         """The status and answer to a request with these Host headers."""
         lines = [f"{method} {target} HTTP/{version}", *(f"Host: {host}" for host in hosts)]
         lines += [f"Authorization: {wharf.authorization}", "Content-Length: 0"]
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         answer = connection.exchange(("\r\n".join(lines) + "\r\n\r\n").encode(), method)
         connection.close()
         return answer
@@ -514,7 +510,7 @@ class TestUploads:
         repository = registry(wharf, ecr.repository())
         content = random_content(1_000_000)
         location = repository.start_upload()
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         path = path_of(location)
         if coding == "length":
             connection.send(head("PATCH", path, self.headers(wharf, ("Content-Length", len(content)))) + content[:sent])
@@ -540,7 +536,7 @@ class TestUploads:
         for digest in (digest_of(content), digest_of(content[:500_000])):
             location = repository.start_upload()
             path = path_of(location)
-            connection = RawConnection(wharf.host)
+            connection = RawConnection(wharf.own_host)
             request = head(
                 "PUT", with_query(path, digest=digest), self.headers(wharf, ("Content-Length", len(content)))
             )
@@ -559,7 +555,7 @@ class TestUploads:
         name = ecr.repository()
         body = index_manifest([])
         with nothing_stored(wharf, ecr, name):
-            connection = RawConnection(wharf.host)
+            connection = RawConnection(wharf.own_host)
             headers = self.headers(wharf, ("Content-Length", len(body) + 10))
             connection.send(head("PUT", f"/v2/{name}/manifests/v1", headers) + body)
             connection.abort()
@@ -580,7 +576,7 @@ class TestUploads:
         location = repository.start_upload()
         path = path_of(location)
         target = with_query(path, digest=digest_of(b"abc"))
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         connection.send(head("PUT", target, self.headers(wharf, ("Transfer-Encoding", "chunked"))) + body)
         with contextlib.suppress(Dropped):
             assert 400 <= connection.answer("PUT").status < 500
@@ -602,7 +598,7 @@ class TestUploads:
     def test_bad_framing(self, wharf, ecr, lengths):
         """HTTP: a request whose end nobody can tell is refused with 4xx, and the connection is closed."""
         name = ecr.repository()
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         request = head("PUT", f"/v2/{name}/manifests/v1", self.headers(wharf, *lengths)) + b"abc"
         answer = connection.exchange(request, "PUT")
         assert 400 <= answer.status < 500 or answer.status == 501, repr(answer)
@@ -615,7 +611,7 @@ class TestUploads:
         hidden = head("DELETE", f"/v2/{name}/manifests/v1", self.headers(wharf))
         body = b"0\r\n\r\n" + hidden
         headers = self.headers(wharf, ("Content-Length", len(body)), ("Transfer-Encoding", "chunked"))
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         connection.send(head("POST", f"/v2/{name}/blobs/uploads/", headers) + body)
         assert connection.answer("POST").status < 500
         connection.close()
@@ -624,7 +620,7 @@ class TestUploads:
     def test_length_shorter_than_the_body(self, wharf, ecr):
         """HTTP: what follows the announced length is another request, and a bad one."""
         name = ecr.repository()
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         body = index_manifest([])
         headers = [*self.headers(wharf), ("Content-Length", len(body) - 5)]
         request = head("PUT", f"/v2/{name}/manifests/v1", headers) + body
@@ -638,7 +634,7 @@ class TestUploads:
         repository = registry(wharf, ecr.repository())
         location = repository.start_upload()
         path = path_of(location)
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         headers = self.headers(wharf, ("Content-Length", 52_001 * MIB))
         connection.send(head("PATCH", path, headers))
         answer = connection.answer("PATCH")
@@ -679,7 +675,7 @@ class TestHttp:
     @pytest.mark.parametrize("data", RAW.values(), ids=RAW.keys())
     def test_raw(self, wharf, data):
         """A refusal or a closed connection, never success, never an error of the server."""
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         connection.send(data)
         with contextlib.suppress(Dropped):
             answer = connection.answer("GET", repr(data[:100]))
@@ -689,7 +685,7 @@ class TestHttp:
     def test_pipelined_requests(self, wharf):
         """HTTP: several requests sent at once are answered in their order."""
         headers = [("Host", wharf.host), ("Authorization", wharf.authorization)]
-        connection = RawConnection(wharf.host)
+        connection = RawConnection(wharf.own_host)
         wanted = ["/v2/", "/v2/absent/tags/list", "/v2/", "/v2/absent/manifests/v1", "/v2/"]
         connection.send(b"".join(head("GET", target, headers) for target in wanted))
         assert [connection.answer().status for _ in wanted] == [200, 404, 200, 404, 200]
@@ -697,7 +693,7 @@ class TestHttp:
 
     def test_idle_connections(self, wharf):
         """Connections that say nothing keep nobody else from being answered."""
-        idle = [RawConnection(wharf.host) for _ in range(200)]
+        idle = [RawConnection(wharf.own_host) for _ in range(200)]
         for connection in idle:
             connection.send(b"GET /v2/ HTTP/1.1\r\nHost: ")
         RegistryClient(wharf.host, wharf.authorization).get("/v2/").expect(200)
@@ -760,7 +756,7 @@ class TestGenerated:
         repository = new_repository(wharf, "fuzz-target")
         image = repository.push_image("v1")
         generator = Generator(SEED, ecr.api.signing, wharf.authorization, wharf.host, repository.name, image)
-        connections = [RawConnection(wharf.host) for _ in range(4)]
+        connections = [RawConnection(wharf.own_host) for _ in range(4)]
         counts = {}
         for number in range(REQUESTS):
             request = generator.next()

@@ -1,5 +1,6 @@
 """Several nodes of Wharf over one database and one store, behind a load balancer that sends each request to any of them."""
 
+import random
 import secrets
 import socket
 import subprocess
@@ -40,7 +41,12 @@ class Cluster(Wharf):
 
     def __init__(self, folder, nodes=3, environment=None, config=None, arguments=()):
         super().__init__(folder, arguments=arguments, environment=environment, config=config)
-        shared = {"WHARF_SERVICE_KEY": secrets.token_hex(32), **self.environment}
+        self._port = free_port()
+        shared = {
+            "WHARF_SERVICE_KEY": secrets.token_hex(32),
+            "WHARF_PUBLIC_URL": f"http://localhost:{self._port}",
+            **self.environment,
+        }
         if "[[accounts]]" not in (config or ""):
             shared |= {
                 "WHARF_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
@@ -53,7 +59,6 @@ class Cluster(Wharf):
         ]
         self.data_dir = self.nodes[0].data_dir
         self.balancer = None
-        self._port = free_port()
 
     def start(self, clock=None):
         for node in self.nodes:
@@ -120,6 +125,11 @@ class Cluster(Wharf):
     @property
     def host(self):
         return urlsplit(self.url).netloc
+
+    @property
+    def own_host(self):
+        """A node's, as the balancer sets right what is not quite HTTP."""
+        return random.choice(self.nodes).host
 
     @property
     def port(self):

@@ -187,6 +187,11 @@ class Wharf:
         return urlsplit(self.url).netloc
 
     @property
+    def own_host(self):
+        """Host and port at which nothing stands before the server."""
+        return self.host
+
+    @property
     def port(self):
         return urlsplit(self.url).port
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use aws::sigv4::{Presented, RequestParts};
+use aws::sigv4::{Presented, RequestParts, SigningKey};
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -79,9 +79,9 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> String {
         Some(_) => "wharf",
     };
     let region = if target.is_some() { "eu-west-1" } else { "us-east-1" };
-    presented
-        .verify(&request, &SecretAccessKey::new(SECRET.to_owned()), service, |name| name == region, NOW_MS)
-        .expect("a good signature");
+    let signing_key =
+        |date: &str, region: &str| SigningKey::derive(&SecretAccessKey::new(SECRET.to_owned()), date, region, service);
+    presented.verify(&request, signing_key, service, |name| name == region, NOW_MS).expect("a good signature");
     let body = String::from_utf8(body.to_vec()).expect("text");
     let line = match &target {
         Some(target) => {

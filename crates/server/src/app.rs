@@ -13,6 +13,7 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
+use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -107,6 +108,8 @@ pub struct App {
     pub policies: Arc<PolicyCache>,
     /// Registry tokens that were opened lately.
     pub opened_tokens: OpenedTokens,
+    /// Signing keys that were derived lately.
+    pub signing_keys: SigningKeys,
     /// Who has failed to authenticate lately.
     pub failures: Failures,
     /// Uses of keys and tokens that are not stored yet.

@@ -206,6 +206,7 @@ impl Server {
             identities: Identities::default(),
             policies: Arc::default(),
             opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
+            signing_keys: crate::auth::signing_keys::SigningKeys::default(),
             failures: Failures::new(config.authentication_failures_per_minute()),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),

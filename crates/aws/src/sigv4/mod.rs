@@ -10,6 +10,7 @@ mod verify;
 pub use authorization::Presented;
 pub use error::SigV4Error;
 pub use sign::{SigningRequest, sign_headers};
+pub use signature::SigningKey;
 
 /// The parts of a request that a signature covers.
 #[derive(Clone, Copy)]

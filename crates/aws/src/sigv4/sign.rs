@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::canonical::canonical_request;
-use super::signature::sign;
+use super::signature::SigningKey;
 use super::{ALGORITHM, RequestParts, TERMINATOR};
 use crate::identity::SecretAccessKey;
 use crate::time;
@@ -60,12 +60,12 @@ pub fn sign_headers(request: &SigningRequest<'_>) -> Vec<(HeaderName, HeaderValu
     };
     let date = &amz_date[..8.min(amz_date.len())];
     let canonical = canonical_request(&parts, &names, false);
-    let signature = sign(request.secret.expose(), &amz_date, date, request.region, request.service, &canonical);
+    let scope = format!("{date}/{}/{}", request.region, request.service);
+    let key = SigningKey::derive(request.secret, date, request.region, request.service);
+    let signature = key.sign(&amz_date, &scope, &canonical);
     let authorization = format!(
-        "{ALGORITHM} Credential={}/{date}/{}/{}/{TERMINATOR}, SignedHeaders={}, Signature={signature}",
+        "{ALGORITHM} Credential={}/{scope}/{TERMINATOR}, SignedHeaders={}, Signature={signature}",
         request.access_key_id,
-        request.region,
-        request.service,
         names.join(";")
     );
     if let Ok(value) = HeaderValue::from_str(&authorization) {

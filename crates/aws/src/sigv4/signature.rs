@@ -5,6 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 
 use super::{ALGORITHM, TERMINATOR};
+use crate::identity::SecretAccessKey;
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -21,15 +22,26 @@ fn hmac_sha256(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
 
-/// The signature of a canonical request.
-pub fn sign(secret: &str, amz_date: &str, date: &str, region: &str, service: &str, canonical: &str) -> String {
-    let mut key = hmac_sha256(format!("AWS4{secret}").as_bytes(), date);
-    for part in [region, service, TERMINATOR] {
-        key = hmac_sha256(key.as_ref(), part);
+/// What signs one day's requests for one service in one region (the Signature Version 4 documents' "signing key").
+#[derive(Clone)]
+pub struct SigningKey(hmac::Key);
+
+impl SigningKey {
+    /// The key of the holder of `secret` for a day (`YYYYMMDD`).
+    pub fn derive(secret: &SecretAccessKey, date: &str, region: &str, service: &str) -> Self {
+        let mut key = hmac_sha256(format!("AWS4{}", secret.expose()).as_bytes(), date);
+        for part in [region, service, TERMINATOR] {
+            key = hmac_sha256(key.as_ref(), part);
+        }
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
-    let scope = format!("{date}/{region}/{service}/{TERMINATOR}");
-    let string_to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
-    hex(hmac_sha256(key.as_ref(), &string_to_sign).as_ref())
+
+    /// The signature of a canonical request that was made at `amz_date`; `scope` is `DATE/REGION/SERVICE`.
+    pub(super) fn sign(&self, amz_date: &str, scope: &str, canonical: &str) -> String {
+        let hash = sha256_hex(canonical.as_bytes());
+        let string_to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}/{TERMINATOR}\n{hash}");
+        hex(hmac::sign(&self.0, string_to_sign.as_bytes()).as_ref())
+    }
 }
 
 /// Whether two signatures are the same, in constant time.

@@ -3,9 +3,8 @@
 use super::authorization::Presented;
 use super::canonical::canonical_request;
 use super::error::SigV4Error;
-use super::signature::{is_equal, sha256_hex, sign};
+use super::signature::{SigningKey, is_equal, sha256_hex};
 use super::{RequestParts, TERMINATOR, header};
-use crate::identity::SecretAccessKey;
 use crate::time;
 
 /// wire.md 3: 'Skew window'.
@@ -22,11 +21,12 @@ fn mismatch() -> SigV4Error {
 }
 
 impl Presented {
-    /// Checks that the holder of `secret` signed this request for `service`, in a region that is valid, just now.
+    /// Checks that the holder of a secret signed this request for `service`, in a region that is valid, just now.
+    /// `signing_key` gives what [`SigningKey::derive`] makes of the secret, for a date and a region.
     pub fn verify(
         &self,
         request: &RequestParts<'_>,
-        secret: &SecretAccessKey,
+        signing_key: impl FnOnce(&str, &str) -> SigningKey,
         service: &str,
         is_valid_region: impl Fn(&str) -> bool,
         now_ms: i64,
@@ -39,7 +39,8 @@ impl Presented {
             return Err(mismatch());
         }
         let canonical = canonical_request(request, &self.signed_headers, self.expires_seconds.is_some());
-        let expected = sign(secret.expose(), &self.amz_date, &self.date, &self.region, service, &canonical);
+        let scope = format!("{}/{}/{service}", self.date, self.region);
+        let expected = signing_key(&self.date, &self.region).sign(&self.amz_date, &scope, &canonical);
         if is_equal(&expected, &self.signature) { Ok(()) } else { Err(mismatch()) }
     }
 
@@ -96,6 +97,7 @@ mod tests {
 
     use super::super::{SigningRequest, sign_headers};
     use super::*;
+    use crate::identity::SecretAccessKey;
 
     const NOW_MS: i64 = 1_440_938_160_000;
 
@@ -123,7 +125,8 @@ mod tests {
     ) -> Result<(), SigV4Error> {
         let request = RequestParts { method, path, query, headers, body };
         let presented = Presented::from_request(&request)?;
-        presented.verify(&request, &secret(), service, |region| region == "us-east-1", now_ms)
+        let key = |date: &str, region: &str| SigningKey::derive(&secret(), date, region, service);
+        presented.verify(&request, key, service, |region| region == "us-east-1", now_ms)
     }
 
     const SCOPE: &str = "Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";

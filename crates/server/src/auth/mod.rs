@@ -17,5 +17,6 @@ pub mod principals;
 mod request_keys;
 pub mod robot_scope;
 pub mod session;
+pub mod signing_keys;
 pub mod sigv4;
 pub mod token;

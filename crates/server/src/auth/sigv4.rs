@@ -31,7 +31,8 @@ pub fn authenticate(
             app.accounts.has_region(region) || (GLOBAL_SERVICES.contains(&service) && region == GLOBAL_REGION);
         is_served && host_region.as_ref().is_none_or(|named| named.as_str() == region)
     };
-    presented.verify(request, &holder.secret, service, is_valid_region, app.now_ms())?;
+    let signing_key = |date: &str, region: &str| app.signing_keys.derive(&holder.secret, date, region, service);
+    presented.verify(request, signing_key, service, is_valid_region, app.now_ms())?;
     let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
     app.last_uses.record_key(&presented.access_key_id, service, &presented.region, app.now_ms());
     Ok(holder.into_caller(region, presented.access_key_id))

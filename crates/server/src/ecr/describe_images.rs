@@ -1,10 +1,11 @@
 //! DescribeImages: the details of a repository's images.
 
+use std::collections::HashMap;
+
 use aws::Timestamp;
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
-use store::error::StoreError;
 use store::tables::image_tags;
 use store::tables::images::{self, Image};
 use store::tables::registry_id::RegistryId;
@@ -140,16 +141,13 @@ impl Operation for DescribeImages {
 fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
     let Checked { registry, name, wanted } = checked;
     let repository = require(tx, registry, name)?;
-    let detail = |tx: &mut dyn Tx, image: Image| -> Result<ImageDetail, StoreError> {
-        let tags = image_tags::list_of_image(tx, image.id)?;
-        Ok(ImageDetail::new(registry, name, image, tags))
-    };
     let mut image_details = Vec::new();
     match wanted {
         Wanted::Images(ids) => {
             for (id, selector) in ids {
                 let image = id.require_image(tx, &repository, selector.as_ref())?;
-                image_details.push(detail(tx, image)?);
+                let tags = image_tags::list_of_image(tx, image.id)?;
+                image_details.push(ImageDetail::new(registry, name, image, tags));
             }
             Ok(Output { image_details, next_token: None })
         }
@@ -158,14 +156,18 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
             loop {
                 let batch = images::list(tx, repository.id, &after, page.limit + 1)?;
                 let is_end = batch.len() <= page.limit;
+                let mut tags = match batch.last() {
+                    Some(last) => image_tags::list_of_images(tx, repository.id, &after, &last.digest)?,
+                    None => HashMap::new(),
+                };
                 for image in batch {
+                    let tags = tags.remove(&image.id).unwrap_or_default();
                     let digest = image.digest.to_string();
-                    let detail = detail(tx, image.clone())?;
-                    if filter.matches(!detail.image_tags.is_empty(), image.status) {
+                    if filter.matches(!tags.is_empty(), image.status) {
                         if image_details.len() == page.limit {
                             return Ok(Output { image_details, next_token: Some(page.token_after([&after, ""])) });
                         }
-                        image_details.push(detail);
+                        image_details.push(ImageDetail::new(registry, name, image, tags));
                     }
                     after = digest;
                 }

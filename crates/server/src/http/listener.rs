@@ -31,8 +31,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const IDLE_CHECK: Duration = Duration::from_millis(50);
 /// A TLS handshake must be done within this time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection's buffers for reading and writing, each: what a push costs for as long as it lasts.
-const MAX_BUFFER: usize = 128 * 1024;
+/// A connection's buffers for reading and writing, each: what a push or a pull costs for as long as it lasts. What is
+/// read of a blob at a time fills the one for writing, so that no more of it waits there.
+const MAX_BUFFER: usize = MAX_HEAD_BYTES;
 /// Headers together may be so long; tokens are the longest.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 

@@ -80,6 +80,7 @@ impl TestApp {
             identities: Identities::default(),
             policies: Arc::default(),
             opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
+            signing_keys: crate::auth::signing_keys::SigningKeys::default(),
             failures: Failures::new(60),
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),

@@ -31,6 +31,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oci::{Algorithm, Digest};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 pub use files::FileStore;
 pub use follower::Follower;
@@ -215,6 +217,14 @@ impl BlobStore {
 }
 
 /// Runs work off the async workers.
+/// Waits on a blocking thread for work on the runtime's own ones. `None` if the runtime ends first: `Handle::block_on`
+/// would end with a panic then.
+fn wait_on<T: Send + 'static>(runtime: &Handle, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    runtime.spawn(async move { answer.send(work.await) });
+    answered.blocking_recv().ok()
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -14,7 +14,8 @@ use super::object_id::ObjectId;
 use super::s3::{S3Object, S3Stream};
 use super::stream::BlobStream;
 use super::tier::Encoding;
-use crate::error::{ObjectDamage, StoreError};
+use super::wait_on;
+use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
 
 /// The content of an open object. Cheap to clone.
 #[derive(Clone)]
@@ -139,17 +140,21 @@ impl Object {
         match self {
             Self::File(object) => Cursor::File { object: Arc::clone(object), next: from, end, is_begun: false },
             Self::S3(object) => Cursor::S3 {
-                stream: Box::new(S3Stream::new(Arc::clone(object), from, end)),
+                stream: Some(Box::new(S3Stream::new(Arc::clone(object), from, end))),
                 runtime: Handle::current(),
             },
         }
     }
 }
 
+fn ended_with_the_runtime() -> StoreError {
+    StoreError::new(StoreErrorKind::Other, "reading an object ended early, as the server ends")
+}
+
 /// Bytes of an object, in order. Blocks.
 pub(super) enum Cursor {
     File { object: Arc<FileObject>, next: u64, end: u64, is_begun: bool },
-    S3 { stream: Box<S3Stream>, runtime: Handle },
+    S3 { stream: Option<Box<S3Stream>>, runtime: Handle },
 }
 
 impl Cursor {
@@ -164,7 +169,16 @@ impl Cursor {
                 *next += bytes.len() as u64;
                 Ok(Some(bytes))
             }
-            Self::S3 { stream, runtime } => runtime.block_on(poll_fn(|cx| stream.poll_next(cx))).transpose(),
+            Self::S3 { stream, runtime } => {
+                let mut reading = stream.take().ok_or_else(ended_with_the_runtime)?;
+                let (reading, next) = wait_on(runtime, async move {
+                    let next = poll_fn(|cx| reading.poll_next(cx)).await;
+                    (reading, next)
+                })
+                .ok_or_else(ended_with_the_runtime)?;
+                *stream = Some(reading);
+                next.transpose()
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Image tags: names in a repository that point at images.
 
+use std::collections::HashMap;
+
 use oci::{Digest, Tag};
 
 use super::images::ImageStatus;
@@ -61,6 +63,26 @@ pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, Stor
         .iter()
         .map(|row| Ok(row.text(0)?.to_owned()))
         .collect()
+}
+
+/// The tags of the images of a repository from the first digest after `after` up to `last`, in order, by the image's id;
+/// images without tags are left out. At most 1,000 an image.
+pub fn list_of_images(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    after: &str,
+    last: &Digest,
+) -> Result<HashMap<i64, Vec<String>>, StoreError> {
+    let rows = tx.query(
+        "SELECT t.image_id, t.tag FROM images i JOIN image_tags t ON t.image_id = i.id \
+         WHERE i.repository_id = $1 AND i.digest > $2 AND i.digest <= $3 ORDER BY i.digest, t.tag",
+        &[repository_id.into(), after.into(), last.to_string().into()],
+    )?;
+    let mut tags: HashMap<i64, Vec<String>> = HashMap::new();
+    for row in rows {
+        tags.entry(row.int(0)?).or_default().push(row.text(1)?.to_owned());
+    }
+    Ok(tags)
 }
 
 /// How many tags an image has.

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::FileObject;
 use crate::blob::buffers::BATCH_SEGMENTS;
 use crate::blob::stream::{Read, ended_early};
+use crate::blob::wait_on;
 use crate::error::StoreError;
 
 /// Reading ahead pays for what is at least so long, in bytes.
@@ -118,8 +118,9 @@ fn read_ahead(object: &FileObject, mut next: u64, end: u64, batches: &mpsc::Send
         let read = object.read(next, end);
         next = read.as_ref().map_or(end, |bytes| next + bytes.len() as u64);
         let Err(full) = batches.try_send(read) else { continue };
-        let sent = runtime.block_on(batches.send_timeout(full.into_inner(), PATIENCE));
-        if let Err(SendTimeoutError::Timeout(_) | SendTimeoutError::Closed(_)) = sent {
+        let (batches, rest) = (batches.clone(), full.into_inner());
+        let sent = wait_on(&runtime, async move { batches.send_timeout(rest, PATIENCE).await.is_ok() });
+        if sent != Some(true) {
             return;
         }
     }

@@ -28,7 +28,7 @@ const SYNC_EVERY: u64 = 64 * 1024 * 1024;
 static WRITERS: AtomicUsize = AtomicUsize::new(0);
 /// So many hash and write on two threads each; more would keep the machine busy with changing from one to the other.
 const MAX_SPLIT: usize = 2;
-/// More than so many hold half as much each.
+/// More than so many hold a quarter of a batch each.
 const MANY: usize = 24;
 
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
@@ -90,9 +90,15 @@ impl FileWriter {
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
         let mut data = &data[..];
-        let batch = if WRITERS.load(Ordering::Relaxed) > MANY { BATCH / 2 } else { BATCH };
+        let batch = if WRITERS.load(Ordering::Relaxed) > MANY { BATCH / 4 } else { BATCH };
         while !data.is_empty() {
             let (taken, rest) = data.split_at(data.len().min(batch.saturating_sub(self.buffer.len())));
+            let needed = self.buffer.len() + taken.len();
+            if needed > self.buffer.capacity() {
+                // Growing by itself it would take up to twice a batch.
+                let room = needed.next_power_of_two().min(batch);
+                self.buffer.reserve_exact(room - self.buffer.len());
+            }
             self.buffer.extend_from_slice(taken);
             data = rest;
             if self.buffer.len() >= batch {

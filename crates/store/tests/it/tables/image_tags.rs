@@ -27,6 +27,7 @@ on_every_backend!(
     pages_follow_the_order_of_bytes,
     only_active_images_are_listed,
     tags_of_an_image_are_ordered_and_counted,
+    tags_of_images_come_with_their_images,
     lines_show_every_tag_and_untagged_images,
 );
 
@@ -267,6 +268,36 @@ async fn tags_of_an_image_are_ordered_and_counted(backend: &Backend) {
         assert_eq!(image_tags::count_of_image(tx, tagged)?, 0);
         assert!(image_tags::delete_of_image(tx, tagged)?.is_empty());
         assert_eq!(image_tags::list_of_image(tx, other)?, ["c"]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn tags_of_images_come_with_their_images(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (id, elsewhere) = (add_repository(tx, "app")?.id, add_repository(tx, "other")?.id);
+        let mut images = Vec::new();
+        for (number, tags) in [(1, vec!["a"]), (2, vec!["C", "b", "d"]), (3, vec![]), (4, vec!["e"])] {
+            let image = add_image(tx, id, number)?;
+            for text in tags.iter().rev() {
+                add_tag(tx, id, text, image)?;
+            }
+            images.push((digest(number), image, tags));
+        }
+        let other = add_image(tx, elsewhere, 2)?;
+        add_tag(tx, elsewhere, "f", other)?;
+        // In the order of their digests, as pages are.
+        images.sort_by_key(|(digest, ..)| digest.to_string());
+        for from in 0..images.len() {
+            for to in from..images.len() {
+                let after = if from == 0 { String::new() } else { images[from - 1].0.to_string() };
+                let mut found = image_tags::list_of_images(tx, id, &after, &images[to].0)?;
+                for (_, image, tags) in &images[from..=to] {
+                    assert_eq!(found.remove(image).unwrap_or_default(), *tags, "from {from} to {to}");
+                }
+                assert!(found.is_empty(), "from {from} to {to}: {found:?}");
+            }
+        }
         Ok(())
     })
     .await;
