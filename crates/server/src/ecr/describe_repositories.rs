@@ -11,8 +11,8 @@ use super::paging::{self, List, Page};
 use super::shapes::Repository;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RegistryError;
-use crate::registry::repositories::require;
+use crate::registry::errors::RepositoryRef;
+use crate::registry::repositories::require_kept;
 
 /// The operation.
 pub struct DescribeRepositories;
@@ -81,28 +81,23 @@ impl Operation for DescribeRepositories {
     }
 
     async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
-        let db = &call.app().db;
-        let (mut found, page) = match wanted {
+        let app = call.app();
+        let page = match wanted {
             Wanted::Names(names) => {
-                let found = db
-                    .read_point(move |tx| {
-                        names.iter().map(|name| require(tx, &registry, name)).collect::<Result<Vec<_>, _>>()
-                    })
-                    .await?;
-                (found, None)
+                let mut repositories = Vec::with_capacity(names.len());
+                for name in names {
+                    let place = RepositoryRef { registry: registry.clone(), name };
+                    let found = require_kept(app, place).await?;
+                    repositories.push(Repository::new(call.http, &found.0));
+                }
+                return Ok(Output { repositories, next_token: None });
             }
-            Wanted::Page(page) => {
-                let wanted = page.clone();
-                let found = db
-                    .read(move |tx| {
-                        Ok::<_, RegistryError>(repositories::list(tx, &registry, &wanted.after[0], wanted.limit + 1)?)
-                    })
-                    .await?;
-                (found, Some(page))
-            }
+            Wanted::Page(page) => page,
         };
+        let (after, limit) = (page.after[0].clone(), page.limit);
+        let mut found = app.db.read(move |tx| repositories::list(tx, &registry, &after, limit + 1)).await?;
         let mut next_token = None;
-        if let Some(page) = page.filter(|page| found.len() > page.limit) {
+        if found.len() > page.limit {
             found.truncate(page.limit);
             next_token = found.last().map(|last| page.token_after([last.spec.name.as_str(), ""]));
         }

@@ -17,6 +17,8 @@ const MIB: u64 = 1024 * 1024;
 
 /// The kept reads of one node. On PostgreSQL they stay empty.
 pub struct KeptReads {
+    /// Repositories that are asked for by their names.
+    pub repositories: Kept<RepositoryRef, Arc<KeptRepository>>,
     /// What decides who may do what to a repository.
     pub access: Kept<RepositoryRef, RepositoryAccess>,
     /// Until when the pull through cache has nothing to do for a pull.
@@ -30,11 +32,24 @@ pub struct KeptReads {
 impl Default for KeptReads {
     fn default() -> Self {
         Self {
-            access: Kept::new(Topic::Images, 2 * MIB),
+            repositories: Kept::new(Topic::Repositories, MIB),
+            access: Kept::new(Topic::Repositories, 2 * MIB),
             served: Kept::new(Topic::Images, MIB),
             images: Kept::new(Topic::Images, 8 * MIB),
             layers: Kept::new(Topic::Layers, 4 * MIB),
         }
+    }
+}
+
+/// A repository's row.
+pub struct KeptRepository(pub Repository);
+
+impl HeldBytes for KeptRepository {
+    fn held_bytes(&self) -> usize {
+        let spec = &self.0.spec;
+        spec.name.as_str().len()
+            + 100 * spec.tag_mutability_filters.len()
+            + spec.kms_key.as_ref().map_or(0, String::len)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Repositories: looking them up, creating and deleting them.
 
+use std::sync::Arc;
+
 use oci::RepositoryName;
 use store::db::Tx;
 use store::error::StoreError;
@@ -11,8 +13,10 @@ use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::encryption;
 use super::errors::{RegistryError, RepositoryRef};
+use super::kept::KeptRepository;
 use super::protection::Protections;
 use super::{quotas, storage_class};
+use crate::app::App;
 
 /// Images that are read at a time.
 const IMAGES_AT_ONCE: usize = 500;
@@ -20,6 +24,20 @@ const IMAGES_AT_ONCE: usize = 500;
 /// The repository, or the error that names it.
 pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
     repositories::find(tx, registry, name)?.ok_or_else(|| not_found(registry, name))
+}
+
+/// As [`require`], for a request that only shows the repository: it need not be read anew.
+pub async fn require_kept(app: &App, place: RepositoryRef) -> Result<Arc<KeptRepository>, RegistryError> {
+    let kept = &app.kept.repositories;
+    let mark = match kept.find(&app.db, &place) {
+        Ok(repository) => return Ok(repository),
+        Err(mark) => mark,
+    };
+    let asked = place.clone();
+    let read = kept.read(&app.db, move |tx| require(tx, &asked.registry, &asked.name)).await?;
+    let repository = Arc::new(KeptRepository(read));
+    kept.keep(mark, place, &repository);
+    Ok(repository)
 }
 
 /// The error that names a repository which is not there.

@@ -26,16 +26,19 @@ pub enum Topic {
     Images,
     /// Repositories and the layers that they show.
     Layers,
+    /// Repositories themselves, which pushes leave alone.
+    Repositories,
 }
 
 impl Topic {
-    const ALL: [Self; 2] = [Self::Images, Self::Layers];
+    const ALL: [Self; 3] = [Self::Images, Self::Layers, Self::Repositories];
 
     /// The tables that a kept read of this topic may look at.
     const fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Images => &["repositories", "images", "image_tags", "pull_through_cache_rules"],
             Self::Layers => &["repositories", "repository_blobs", "blobs", "upstream_blobs"],
+            Self::Repositories => &["repositories"],
         }
     }
 
@@ -233,13 +236,13 @@ mod tests {
 
     #[test]
     fn statements_say_what_they_change() {
-        let (images, layers) = (Topic::Images.bit(), Topic::Layers.bit());
+        let [images, layers, repositories] = Topic::ALL.map(Topic::bit);
         for (sql, expected) in [
             ("SELECT id FROM images", Topics::default()),
             ("INSERT INTO images (id) VALUES ($1)", images),
             ("INSERT INTO images(id) VALUES ($1)", images),
             ("INSERT OR IGNORE INTO image_tags (tag) VALUES ($1)", images),
-            ("UPDATE repositories SET policy = $1", images.and(layers)),
+            ("UPDATE repositories SET policy = $1", images.and(layers).and(repositories)),
             ("DELETE FROM repository_blobs WHERE digest = $1", layers),
             ("UPDATE jobs SET attempts = 1", Topics::default()),
             ("INSERT INTO uploads (id) SELECT id FROM blobs", Topics::default()),
@@ -271,7 +274,7 @@ mod tests {
         assert_eq!(changes.mark(Topic::Images), before[0]);
         assert_eq!(changes.mark(Topic::Layers), Mark(None));
         drop(changing);
-        assert_eq!(changes.mark(Topic::Images), before[0]);
+        assert_eq!([changes.mark(Topic::Images), changes.mark(Topic::Repositories)], [before[0], before[2]]);
         let after = changes.mark(Topic::Layers);
         assert!(after != before[1] && after != Mark(None), "{after:?}");
     }

@@ -34,8 +34,8 @@ static STREAMS: AtomicUsize = AtomicUsize::new(0);
 /// Segments that a stream reads at a time.
 fn batch_segments() -> u64 {
     match STREAMS.load(Ordering::Relaxed) {
-        0..=32 => BATCH_SEGMENTS,
-        33..=96 => BATCH_SEGMENTS / 2,
+        0..=16 => BATCH_SEGMENTS,
+        17..=48 => BATCH_SEGMENTS / 2,
         _ => 1,
     }
 }
