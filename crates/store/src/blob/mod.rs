@@ -216,7 +216,6 @@ impl BlobStore {
     }
 }
 
-/// Runs work off the async workers.
 /// Waits on a blocking thread for work on the runtime's own ones. `None` if the runtime ends first: `Handle::block_on`
 /// would end with a panic then.
 fn wait_on<T: Send + 'static>(runtime: &Handle, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
@@ -225,10 +224,26 @@ fn wait_on<T: Send + 'static>(runtime: &Handle, work: impl Future<Output = T> + 
     answered.blocking_recv().ok()
 }
 
+/// Runs work off the async workers.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Other, "blob work ended early").with_source(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_with_the_runtime() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        assert_eq!(wait_on(&handle, async { 7 }), Some(7));
+        let waiting = std::thread::spawn(move || wait_on(&handle, std::future::pending::<()>()));
+        runtime.shutdown_background();
+        assert_eq!(waiting.join().expect("no panic"), None);
+    }
 }
