@@ -21,6 +21,25 @@ pub(super) fn failed(context: impl Into<String>, error: BucketError) -> StoreErr
     StoreError::new(kind, context).with_source(error)
 }
 
+/// What to do about a bucket that cannot be used. The text of an error holds the key of an object, which is random: only
+/// what no key can hold is looked for in it.
+pub(super) fn remedy(error: &BucketError) -> &'static str {
+    let text = chain(error);
+    let says = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    if says(&["NoSuchBucket"]) {
+        "the bucket does not exist: create it, Wharf does not"
+    } else if says(&["InvalidAccessKeyId", "SignatureDoesNotMatch"]) {
+        "the access key or its secret is wrong"
+    } else if says(&["PermanentRedirect", "AuthorizationHeaderMalformed", "Received redirect"]) {
+        "the bucket is in another region: set storage.region"
+    } else if matches!(error, BucketError::PermissionDenied { .. } | BucketError::Unauthenticated { .. }) {
+        "its owner does not allow it: s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and \
+         s3:ListBucket are needed"
+    } else {
+        "check the endpoint and the network"
+    }
+}
+
 /// An error and its causes in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -33,4 +52,39 @@ pub(super) fn chain(error: &dyn Error) -> String {
         cause = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key of an object that holds the statuses of other failures.
+    const KEY: &str = "probe/4033013010000000000000000000507d";
+
+    fn refused(status: u16, body: &str) -> Box<dyn Error + Send + Sync> {
+        format!("PUT http://127.0.0.1:9000/bucket/{KEY} in 1ms - Server returned non-2xx status code: {status}: {body}")
+            .into()
+    }
+
+    #[test]
+    fn a_remedy_is_for_the_failure_and_not_for_the_key() {
+        let generic = |source: Box<dyn Error + Send + Sync>| BucketError::Generic { store: "S3", source };
+        let denied = |body| BucketError::PermissionDenied { path: KEY.to_owned(), source: refused(403, body) };
+        let redirect = "Received redirect without LOCATION, this normally indicates an incorrectly configured region";
+        for (error, expected) in [
+            (generic(format!("PUT /bucket/{KEY}: error sending request").into()), "check the endpoint"),
+            (generic(refused(500, "<Code>InternalError</Code>")), "check the endpoint"),
+            (generic(redirect.into()), "storage.region"),
+            (generic(refused(400, "<Code>AuthorizationHeaderMalformed</Code>")), "storage.region"),
+            (BucketError::NotFound { path: KEY.to_owned(), source: refused(404, "NoSuchBucket") }, "create it"),
+            (denied("<Code>AccessDenied</Code>"), "s3:PutObject"),
+            (denied(""), "s3:PutObject"),
+            (denied("<Code>InvalidAccessKeyId</Code>"), "access key"),
+            (denied("<Code>SignatureDoesNotMatch</Code>"), "access key"),
+            (BucketError::Unauthenticated { path: KEY.to_owned(), source: refused(401, "") }, "s3:PutObject"),
+        ] {
+            let found = remedy(&error);
+            assert!(found.contains(expected), "{error}: {found}");
+        }
+    }
 }

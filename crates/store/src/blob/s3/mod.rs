@@ -41,7 +41,7 @@ use super::reader::damaged;
 use super::scope::BlobScope;
 use super::upload::Part;
 use crate::error::{ObjectDamage, StoreError, StoreErrorKind};
-use failure::{chain, failed};
+use failure::{chain, failed, remedy};
 use multipart::Requests;
 use presign::Signer;
 
@@ -103,21 +103,9 @@ impl S3Store {
         let key = Path::from(format!("{prefix}probe/{}", ObjectId::random()));
         let place = endpoint.as_ref().map_or_else(String::new, |endpoint| format!(" at {endpoint}"));
         let wrong = |what: &str, error: BucketError| {
-            let text = chain(&error);
-            let hint = if text.contains("NoSuchBucket") {
-                "the bucket does not exist: create it, Wharf does not"
-            } else if text.contains("InvalidAccessKeyId") || text.contains("SignatureDoesNotMatch") {
-                "the access key or its secret is wrong"
-            } else if text.contains("AccessDenied") || text.contains("403") {
-                "its owner does not allow it: s3:PutObject, s3:GetObject, s3:DeleteObject, s3:AbortMultipartUpload and \
-                 s3:ListBucket are needed"
-            } else if text.contains("301") || text.contains("AuthorizationHeaderMalformed") {
-                "the bucket is in another region: set storage.region"
-            } else {
-                "check the endpoint and the network"
-            };
+            let hint = remedy(&error);
             StoreError::new(StoreErrorKind::Unavailable, format!("bucket {bucket}{place} cannot be {what} ({hint})"))
-                .with_source(text)
+                .with_source(chain(&error))
         };
         let sent = Bytes::from_static(b"wharf");
         self.bucket.writing.put(&key, sent.clone().into()).await.map_err(|error| wrong("written", error))?;
