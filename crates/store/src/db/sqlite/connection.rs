@@ -31,10 +31,12 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let set_up = || -> rusqlite::Result<String> {
         let mode = use_write_ahead_log(&connection)?;
         // FULL, and the fullfsync pair for macOS: an acknowledged commit survives a power cut. temp_store keeps what
-        // a savepoint needs for its rollback in memory. journal_size_limit gives back the log of an unusual burst.
+        // a savepoint needs for its rollback in memory. journal_size_limit gives back the log of an unusual burst, and
+        // the log is folded in at 16 MiB instead of 4, by which pages that change often are written less often.
         connection.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
-             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864; \
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192;",
         )?;
         Ok(mode)
     };
@@ -66,7 +68,12 @@ fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<String> {
 
 /// Opens a connection that can only read.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // In KiB: two pages of a list of images, whose rows and tags lie apart from each other, take more than SQLite's 2 MiB.
+    connection
+        .execute_batch("PRAGMA cache_size = -4096;")
+        .map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
+    Ok(connection)
 }
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {

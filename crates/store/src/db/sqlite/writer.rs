@@ -81,17 +81,27 @@ fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, mea
             batch.push(job);
         }
         measures.group_sizes.record(batch.len() as u64);
+        let mut are_apart = false;
         while !batch.is_empty() {
             measures.writes.attempts.add(batch.len() as u64);
-            batch = commit_together(connection, batch, changes);
+            batch = commit_together(connection, batch, are_apart, changes);
             measures.writes.retries.add(batch.len() as u64);
+            are_apart = true;
         }
     }
 }
 
-/// Runs the jobs in one transaction, commits and answers them. Returns those that have to run again, because the
-/// transaction was lost while a later job ran; that job is answered, so each call leaves fewer.
-fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &Changes) -> Vec<Box<dyn Job>> {
+/// Runs the jobs in one transaction, commits and answers them. Returns those that have to run again: some, because the
+/// transaction was lost while a later job ran, which is answered; or all, because one of them must be undone alone.
+///
+/// Jobs that `are_apart` can be, at a price: SQLite copies every page that a job changes, and looks through the copies
+/// with every statement. So they are tried without first, as hardly any fails after it has changed something.
+fn commit_together(
+    connection: &Connection,
+    jobs: Vec<Box<dyn Job>>,
+    are_apart: bool,
+    changes: &Changes,
+) -> Vec<Box<dyn Job>> {
     if let Err(error) = connection::run(connection, "BEGIN IMMEDIATE") {
         answer_all(jobs, Some(&error));
         return Vec::new();
@@ -103,8 +113,26 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &C
         if job.is_abandoned() {
             continue;
         }
-        if let Err(error) = run_in_savepoint(connection, &mut *job, &mut topics) {
-            job.fail(error);
+        let must_be_undone = if are_apart {
+            if let Err(error) = run_in_savepoint(connection, &mut *job, &mut topics) {
+                job.fail(error);
+            }
+            false
+        } else {
+            run_among_others(connection, &mut *job, &mut topics)
+        };
+        if must_be_undone {
+            if !connection.is_autocommit() {
+                roll_back(connection);
+            }
+            if ran.is_empty() {
+                // What it says rests on nothing that is undone.
+                job.answer();
+            } else {
+                ran.push(job);
+            }
+            ran.extend(waiting);
+            return ran;
         }
         // Some failures (a full disk, an I/O error) make SQLite roll the whole transaction back.
         if connection.is_autocommit() {
@@ -127,6 +155,20 @@ fn commit_together(connection: &Connection, jobs: Vec<Box<dyn Job>>, changes: &C
         }
     }
     Vec::new()
+}
+
+/// Runs one job so that it can be undone only with those before it, and says whether it must be.
+fn run_among_others(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> bool {
+    let changes_before = connection.total_changes();
+    let mut tx = SqliteTx::new(connection);
+    let keep = job.run(&mut tx);
+    *changed = changed.and(tx.changed());
+    match tx.into_failure() {
+        None if keep => return false,
+        Some(cause) if keep => job.fail(failure_ignored(&cause)),
+        None | Some(_) => {}
+    }
+    connection.total_changes() != changes_before
 }
 
 /// Runs one job so that it alone is undone if it fails. An error is one that the job does not know of.
