@@ -1,4 +1,5 @@
-//! Buffers for a few segments, used again and again: fresh memory of this size would be mapped and zeroed for every read.
+//! Buffers for segments, used again and again: fresh memory of this size would be mapped and zeroed for every read, and
+//! would lie between smaller things when many read at once.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -10,28 +11,58 @@ use super::segment::SEALED_SEGMENT;
 /// Segments that are read at a time: enough to make a system call cheap.
 pub(super) const BATCH_SEGMENTS: u64 = 4;
 
-const SIZE: usize = BATCH_SEGMENTS as usize * SEALED_SEGMENT;
-/// What is shorter is made anew each time, which is cheap.
-const MIN_SIZE: usize = SIZE / 2 + 1;
-/// Idle buffers that are kept, about 4 MiB in all.
-const MAX_IDLE: usize = 16;
+/// Idle buffers of one size.
+struct Pool {
+    /// The capacity of each, at least.
+    size: usize,
+    max_idle: usize,
+    idle: Mutex<Vec<Vec<u8>>>,
+}
 
-static IDLE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// For one segment; up to 1 MiB is kept.
+static SINGLE: Pool = Pool::new(SEALED_SEGMENT, 16);
+/// For a batch; up to 4 MiB are kept.
+static BATCH: Pool = Pool::new(BATCH_SEGMENTS as usize * SEALED_SEGMENT, 16);
 
-/// Memory for a few segments, with whatever was in it last.
+impl Pool {
+    const fn new(size: usize, max_idle: usize) -> Self {
+        Self { size, max_idle, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Whether so many bytes fill enough of a buffer; what is shorter is made anew each time, which is cheap.
+    const fn suits(&self, length: usize) -> bool {
+        length > self.size / 2 && length <= self.size
+    }
+
+    fn take(&self) -> Vec<u8> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Vec::with_capacity(self.size))
+    }
+
+    fn give_back(&self, bytes: Vec<u8>) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.max_idle {
+            idle.push(bytes);
+        }
+    }
+}
+
+/// Memory for a batch of segments, with whatever was in it last.
 pub(super) fn take() -> Vec<u8> {
-    let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    idle.unwrap_or_else(|| Vec::with_capacity(SIZE))
+    BATCH.take()
 }
 
 /// Gives memory back.
 pub(super) fn give_back(bytes: Vec<u8>) {
-    if (SIZE..=2 * SIZE).contains(&bytes.capacity()) {
-        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(bytes);
-        }
+    let capacity = bytes.capacity();
+    if let Some(pool) = [&BATCH, &SINGLE].into_iter().find(|pool| (pool.size..2 * pool.size).contains(&capacity)) {
+        pool.give_back(bytes);
     }
+}
+
+/// Keeps no memory for batches: for when nobody reads so much at a time.
+pub(super) fn forget_batches() {
+    *BATCH.idle.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
 }
 
 /// A buffer, with some bytes in it at first that mean nothing.
@@ -40,7 +71,8 @@ pub(super) struct Buffer(Vec<u8>);
 impl Buffer {
     /// One of `length` bytes.
     pub fn new(length: usize) -> Self {
-        let mut bytes = if (MIN_SIZE..=SIZE).contains(&length) { take() } else { Vec::new() };
+        let pool = [&BATCH, &SINGLE].into_iter().find(|pool| pool.suits(length));
+        let mut bytes = pool.map_or_else(Vec::new, Pool::take);
         bytes.resize(length, 0);
         Self(bytes)
     }
@@ -74,23 +106,40 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_when_its_last_part_goes() {
-        let mut buffer = Buffer::new(SIZE);
-        buffer.as_mut()[..3].copy_from_slice(b"abc");
-        let place = buffer.as_ref().as_ptr();
-        let part = buffer.freeze(1..3);
-        let same = part.clone();
-        drop(part);
-        assert!(IDLE.lock().unwrap().iter().all(|idle| idle.as_ptr() != place));
-        assert_eq!(&same[..], b"bc");
-        drop(same);
-        // Other tests of this process may have taken it meanwhile, but there are never too many.
-        assert!(IDLE.lock().unwrap().len() <= MAX_IDLE);
+        for pool in [&SINGLE, &BATCH] {
+            let mut buffer = Buffer::new(pool.size);
+            buffer.as_mut()[..3].copy_from_slice(b"abc");
+            let place = buffer.as_ref().as_ptr();
+            let part = buffer.freeze(1..3);
+            let same = part.clone();
+            drop(part);
+            assert!(pool.idle.lock().unwrap().iter().all(|idle| idle.as_ptr() != place));
+            assert_eq!(&same[..], b"bc");
+            drop(same);
+            // Other tests of this process may have taken it meanwhile, but there are never too many.
+            assert!(pool.idle.lock().unwrap().len() <= pool.max_idle);
+        }
     }
 
     #[test]
     fn buffers_have_the_length_that_was_asked_for() {
-        for length in [0, 1, MIN_SIZE - 1, MIN_SIZE, SIZE, SIZE + 1] {
+        let around = [&SINGLE, &BATCH].map(|pool| [pool.size / 2, pool.size / 2 + 1, pool.size, pool.size + 1]);
+        for length in around.into_iter().flatten().chain([0, 1]) {
             assert_eq!(Buffer::new(length).as_ref().len(), length);
+        }
+    }
+
+    #[test]
+    fn each_size_goes_to_one_pool() {
+        for (length, single, batch) in [
+            (SEALED_SEGMENT / 2, false, false),
+            (SEALED_SEGMENT, true, false),
+            (2 * SEALED_SEGMENT, false, false),
+            (2 * SEALED_SEGMENT + 1, false, true),
+            (4 * SEALED_SEGMENT, false, true),
+            (4 * SEALED_SEGMENT + 1, false, false),
+        ] {
+            assert_eq!((SINGLE.suits(length), BATCH.suits(length)), (single, batch), "{length}");
         }
     }
 }

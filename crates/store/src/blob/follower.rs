@@ -64,6 +64,11 @@ impl Follower {
         self.shared.is_followed.store(true, Ordering::SeqCst);
     }
 
+    /// Whether anybody reads along.
+    pub(super) fn is_begun(&self) -> bool {
+        self.shared.is_followed.load(Ordering::SeqCst)
+    }
+
     /// How many plaintext bytes can be read already, as it grows. The end of the object is never among them: that can be
     /// read when the writer has finished, and not before.
     pub fn readable(&self) -> watch::Receiver<u64> {

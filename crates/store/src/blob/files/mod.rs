@@ -9,6 +9,8 @@ mod raw;
 mod stream;
 mod writer;
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -33,14 +35,22 @@ impl FileStore {
     /// Opens the store in `folder`, creating it (0700) if it is not there.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let root = folder.join("objects");
+        let create = |path: &Path| {
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            created.map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))
+        };
+        create(&root)?;
+        // Listed once: asking for each of them takes two system calls, for each store at every start.
+        let present = std::fs::read_dir(&root)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<HashSet<_>>>())
+            .map_err(|error| StoreError::io(format!("cannot list {}", root.display()), error))?;
         for first in 0..=255_u8 {
-            let path = root.join(format!("{first:02x}"));
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&path)
-                .map_err(|error| StoreError::io(format!("cannot create {}", path.display()), error))?;
+            let name = format!("{first:02x}");
+            if !present.contains(OsStr::new(&name)) {
+                create(&root.join(name))?;
+            }
         }
+        // Also when all were there: a server that was killed may not have come to this.
         sync_folder(&root)?;
         Ok(Self { root: Arc::new(root) })
     }

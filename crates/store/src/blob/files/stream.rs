@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::FileObject;
-use crate::blob::buffers::BATCH_SEGMENTS;
+use crate::blob::buffers::{self, BATCH_SEGMENTS};
 use crate::blob::stream::{Read, ended_early};
 use crate::blob::wait_on;
 use crate::error::StoreError;
@@ -30,12 +30,14 @@ static TURNS: Semaphore = Semaphore::const_new(4);
 
 /// Streams that there are: what each holds in memory is less when there are many.
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
+/// More than so many read one segment at a time, and none ahead.
+const MANY: usize = 48;
 
 /// Segments that a stream reads at a time.
 fn batch_segments() -> u64 {
     match STREAMS.load(Ordering::Relaxed) {
         0..=16 => BATCH_SEGMENTS,
-        17..=48 => BATCH_SEGMENTS / 2,
+        17..=MANY => BATCH_SEGMENTS / 2,
         _ => 1,
     }
 }
@@ -59,7 +61,9 @@ enum Reading {
 
 impl FileStream {
     pub fn new(object: Arc<FileObject>) -> Self {
-        STREAMS.fetch_add(1, Ordering::Relaxed);
+        if STREAMS.fetch_add(1, Ordering::Relaxed) == MANY {
+            buffers::forget_batches();
+        }
         Self { object, reading: Reading::Idle, may_begin: true }
     }
 
@@ -111,10 +115,10 @@ impl Drop for FileStream {
     }
 }
 
-/// Reads until nobody wants any more, or wants it soon.
+/// Reads until nobody wants any more, or wants it soon, or too many want something.
 fn read_ahead(object: &FileObject, mut next: u64, end: u64, batches: &mpsc::Sender<Result<Bytes, StoreError>>) {
     let runtime = Handle::current();
-    while next < end {
+    while next < end && STREAMS.load(Ordering::Relaxed) <= MANY {
         let read = object.read(next, end);
         next = read.as_ref().map_or(end, |bytes| next + bytes.len() as u64);
         let Err(full) = batches.try_send(read) else { continue };

@@ -22,13 +22,13 @@ use crate::blob::writer::{BATCH, FinishedObject};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Bytes after which the disk is made to begin, so that the sync at the end is short.
-const SYNC_EVERY: u64 = 64 * 1024 * 1024;
+const SYNC_EVERY: u64 = 16 * 1024 * 1024;
 
 /// Writers that there are.
 static WRITERS: AtomicUsize = AtomicUsize::new(0);
 /// So many hash and write on two threads each; more would keep the machine busy with changing from one to the other.
 const MAX_SPLIT: usize = 2;
-/// More than so many hold a quarter of a batch each.
+/// More than so many hold a quarter of a batch each, for the sake of memory.
 const MANY: usize = 24;
 
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
@@ -90,7 +90,7 @@ impl FileWriter {
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
         let mut data = &data[..];
-        let batch = if WRITERS.load(Ordering::Relaxed) > MANY { BATCH / 4 } else { BATCH };
+        let batch = self.batch();
         while !data.is_empty() {
             let (taken, rest) = data.split_at(data.len().min(batch.saturating_sub(self.buffer.len())));
             let needed = self.buffer.len() + taken.len();
@@ -106,6 +106,16 @@ impl FileWriter {
             }
         }
         Ok(())
+    }
+
+    /// Bytes that are handed over at a time: few writers wake their threads less often, many hold less each, and whoever
+    /// reads along gets bytes soon.
+    fn batch(&self) -> usize {
+        match WRITERS.load(Ordering::Relaxed) {
+            0..=MAX_SPLIT if !self.follower.is_begun() => 4 * BATCH,
+            0..=MANY => BATCH,
+            _ => BATCH / 4,
+        }
     }
 
     /// Gives the buffer to the threads.
@@ -188,9 +198,12 @@ impl Sink {
 
     /// Encrypts, and writes every segment that is full and not the last.
     fn absorb_hashed(&mut self, data: &[u8]) -> Result<(), StoreError> {
-        let offset = self.sealing.absorb_hashed(data);
-        if !self.sealing.sealed.is_empty() {
-            self.write_sealed(offset)?;
+        // What is sealed at a time fits a kept buffer, and the processor's cache.
+        for part in data.chunks(BATCH) {
+            let offset = self.sealing.absorb_hashed(part);
+            if !self.sealing.sealed.is_empty() {
+                self.write_sealed(offset)?;
+            }
         }
         self.leader.advance(self.sealing.readable());
         Ok(())

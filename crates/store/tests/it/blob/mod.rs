@@ -87,9 +87,9 @@ const SIZES: [usize; 11] = [
     2 * SEGMENT,
     2 * SEGMENT + 1,
     3 * SEGMENT,
-    // Past the 512 KiB that are handed over at a time.
+    // Past the 256 KiB to 1 MiB that are handed over at a time.
     8 * SEGMENT + 1,
-    19 * SEGMENT + 77,
+    35 * SEGMENT + 77,
 ];
 
 /// A store in a folder or a bucket of its own.

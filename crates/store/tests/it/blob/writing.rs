@@ -154,8 +154,8 @@ async fn a_writer_that_is_dropped_leaves_the_acknowledged_state(kind: Kind) {
     let state = write_part(&place, &state, &key, Bytes::copy_from_slice(&plaintext[..SEGMENT + 100])).await;
     for _ in 0..20 {
         let mut dropped = place.writer(state.clone(), key.clone());
-        dropped.write(Bytes::from(noise(700 * 1024, 2))).await.expect("it can be written");
-        dropped.write(Bytes::from(noise(700 * 1024, 3))).await.expect("it can be written");
+        dropped.write(Bytes::from(noise(2800 * 1024, 2))).await.expect("it can be written");
+        dropped.write(Bytes::from(noise(2800 * 1024, 3))).await.expect("it can be written");
         drop(dropped);
     }
     let state = write_part(&place, &state, &key, Bytes::copy_from_slice(&plaintext[SEGMENT + 100..])).await;
@@ -172,13 +172,13 @@ fn crowded_runtime() -> Runtime {
 #[tokio::test]
 async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
     let place = Place::new(Kind::Files);
-    let plaintext = noise(10 * SEGMENT + 7, 1);
+    let plaintext = noise(40 * SEGMENT + 7, 1);
     let (state, key) = place.store.begin();
     let crowded = crowded_runtime();
     let (open, wait) = mpsc::channel::<()>();
     crowded.spawn_blocking(move || wait.recv());
     let mut left = place.writer(state.clone(), key.clone());
-    let leave = async move { left.write(Bytes::from(noise(5 * SEGMENT, 2))).await };
+    let leave = async move { left.write(Bytes::from(noise(20 * SEGMENT, 2))).await };
     crowded.spawn(leave).await.expect("the first request ends").expect("the batch is taken");
     let state = write_part(&place, &state, &key, Bytes::copy_from_slice(&plaintext)).await;
     finish_as(&place, &state, &key, &plaintext).await;
@@ -195,16 +195,16 @@ async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
 #[tokio::test]
 async fn a_writer_follows_one_that_has_the_file_open() {
     let place = Place::new(Kind::Files);
-    let plaintext = noise(10 * SEGMENT + 7, 1);
+    let plaintext = noise(40 * SEGMENT + 7, 1);
     let (state, key) = place.store.begin();
     let crowded = crowded_runtime();
     let (open, wait) = mpsc::channel::<()>();
     let mut left = place.writer(state.clone(), key.clone());
     let leave = async move {
-        left.write(Bytes::from(noise(5 * SEGMENT, 2))).await?;
+        left.write(Bytes::from(noise(20 * SEGMENT, 2))).await?;
         spawn_blocking(|| ()).await.expect("the first batch is written");
         spawn_blocking(move || wait.recv());
-        left.write(Bytes::from(noise(5 * SEGMENT, 3))).await
+        left.write(Bytes::from(noise(20 * SEGMENT, 3))).await
     };
     crowded.spawn(leave).await.expect("the first request ends").expect("both batches are taken");
     assert!(place.file(state.object).exists());
