@@ -32,7 +32,7 @@ pub async fn prepare(row: &Row, kind: Kind, target: &Target) -> Result<Work> {
     if let (Kind::BareHyper, Measured::Manifest(method, _)) = (kind, row.measured) {
         let has_body = method == Method::Get;
         let request = target.head(if has_body { "GET" } else { "HEAD" }, "/", &[]);
-        return Ok(Work::Repeat(Exchange { request, length: manifest_length(), has_body }));
+        return Ok(Work::Repeat(Exchange { request, length: manifest_length(), slack: 0, has_body }));
     }
     let mut connection = Connection::open(target).await?;
     match row.measured {
@@ -70,7 +70,7 @@ pub async fn manifest(
     let accept = format!("Accept: {MANIFEST_TYPE}");
     let path = format!("/v2/{repository}/manifests/{reference}");
     let request = target.head(if has_body { "GET" } else { "HEAD" }, &path, &[&accept]);
-    Ok(Work::Repeat(Exchange { request, length, has_body }))
+    Ok(Work::Repeat(Exchange { request, length, slack: 0, has_body }))
 }
 
 /// Pushes a blob of `size` bytes, reads it back, and returns the GET that does so.
@@ -82,7 +82,7 @@ async fn checked_blob(target: &Target, connection: &mut Connection, size: u64) -
     ensure!(answer.length == size, "a blob of {size} bytes came back with {}", answer.length);
     let digest = connection.digest(answer.length).await?;
     ensure!(digest == blob.digest, "pushed {} and got back {digest}", blob.digest);
-    Ok(Exchange { request, length: size, has_body: true })
+    Ok(Exchange { request, length: size, slack: 0, has_body: true })
 }
 
 /// Pushes an image of so many layers of 1 MiB, and returns a pull of all of it.
@@ -90,7 +90,7 @@ async fn image_pull(target: &Target, connection: &mut Connection, layers: usize)
     let pushed = push_image(target, connection, REPOSITORY, layers, MIB).await?;
     let get = |path: String, length: u64| {
         let request = target.head("GET", &path, &[&format!("Accept: {MANIFEST_TYPE}")]);
-        Exchange { request, length, has_body: true }
+        Exchange { request, length, slack: 0, has_body: true }
     };
     let manifest = get(format!("/v2/{REPOSITORY}/manifests/latest"), pushed.manifest.len() as u64);
     let blobs = pushed.blobs.iter().map(|(digest, size)| get(format!("/v2/{REPOSITORY}/blobs/{digest}"), *size));
@@ -105,17 +105,17 @@ async fn describe_repositories(target: &Target, connection: &mut Connection) -> 
         let request = wharf::signed(target, "DescribeRepositories", &input, seconds)?;
         exchanges.push(request);
     }
-    in_turn(connection, exchanges).await
+    in_turn(connection, exchanges, 0).await
 }
 
-/// Sends each request once, to learn how long its answer is; measured are all of them in turn.
-pub async fn in_turn(connection: &mut Connection, requests: Vec<Vec<u8>>) -> Result<Work> {
+/// Sends each request once, to learn how long its answer is, but for `slack` bytes; measured are all of them in turn.
+pub async fn in_turn(connection: &mut Connection, requests: Vec<Vec<u8>>, slack: u64) -> Result<Work> {
     let mut exchanges = Vec::new();
     for request in requests {
         connection.send(&request).await?;
         let length = connection.expect(200).await?.length;
         connection.discard(length).await?;
-        exchanges.push(Exchange { request, length, has_body: true });
+        exchanges.push(Exchange { request, length, slack, has_body: true });
     }
     Ok(Work::in_turn(exchanges))
 }
