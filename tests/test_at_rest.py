@@ -10,8 +10,11 @@ import pytest
 from conftest import environment_of
 from harness.registry_client import OCI_MANIFEST, digest_of, image_manifest, new_repository
 from harness.server import Wharf
+from harness.storage import object_of
 
 MIB = 1024 * 1024
+# What is so short is kept by the database.
+MAX_SMALL = 4096
 # Long enough to be no accident, and in every line of what is pushed.
 SECRET = b"the secret of the tests: %08d; "
 NEEDLE = b"the secret of the tests"
@@ -37,11 +40,12 @@ def objects(wharf):
 
 
 def store(wharf, repository, content):
-    """Pushes a blob; returns its digest and the one file that appeared for it."""
+    """Pushes a blob; returns its digest and what holds its bytes: the one file that appeared for it, or its row."""
     before = objects(wharf)
     digest = repository.push_blob(content)
-    (path,) = objects(wharf) - before
-    return digest, path
+    holder, new = object_of(wharf, digest), objects(wharf) - before
+    assert new == ({holder} if len(content) > MAX_SMALL else set())
+    return digest, holder
 
 
 def restart(wharf, repository):
@@ -77,7 +81,7 @@ class TestPlaintext:
 
     def test_private(self, fresh_wharf, repository):
         """Only the owner may look: the folder is 0700, and keys are 0600."""
-        store(fresh_wharf, repository, telling(1000))
+        store(fresh_wharf, repository, telling(10_000))
         assert fresh_wharf.data_dir.stat().st_mode & 0o777 == 0o700
         for path in fresh_wharf.data_dir.iterdir():
             if path.is_file() and "key" in path.name:
@@ -85,7 +89,7 @@ class TestPlaintext:
 
     def test_digests_are_not_file_names(self, fresh_wharf, repository):
         """A file's name does not tell which public layer it holds."""
-        digest, path = store(fresh_wharf, repository, telling(1000))
+        digest, path = store(fresh_wharf, repository, telling(10_000))
         assert digest.partition(":")[2][:16] not in str(path)
 
 
@@ -169,8 +173,7 @@ def expect_refused(wharf, repository, digest, path):
     return status
 
 
-SIZES = {"small": 1_000, "large": 2 * MIB + 5}
-# A small blob is one segment.
+SIZES = {"small": 1_000, "one segment": 10_000, "large": 2 * MIB + 5}
 CASES = [(damage, size) for damage in DAMAGES for size in SIZES if size == "large" or "segment" not in damage]
 
 
@@ -214,11 +217,13 @@ def test_swapped_files(damaged_wharf):
         expect_refused(wharf, repository, digest, path)
 
 
-def test_old_file_put_back(damaged_wharf):
-    """A file of another blob copied over this one is refused, also when both are one segment long."""
+@pytest.mark.parametrize("size", [500, 10_000])
+def test_old_bytes_put_back(damaged_wharf, size):
+    """Bytes of another blob in the place of this one's are refused, also when both are one segment long."""
     wharf, repository = damaged_wharf
-    (_, source), (digest, target) = [store(wharf, repository, telling(500, 71_000_000 + number)) for number in range(2)]
-    shutil.copyfile(source, target)
+    numbers = [71_000_000 + size + number for number in range(2)]
+    (_, source), (digest, target) = [store(wharf, repository, telling(size, number)) for number in numbers]
+    target.write_bytes(source.read_bytes())
     restart(wharf, repository)
     expect_refused(wharf, repository, digest, target)
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from conftest import environment_of
 from harness import bucket
 from harness.images import image, write_layout
-from harness.registry_client import RegistryClient, Repository, digest_of, new_repository, with_query
+from harness.registry_client import RegistryClient, Repository, digest_of, new_repository, random_content, with_query
 from harness.server import Wharf, binary
 from harness.skopeo import Skopeo
 from harness.stored import count, expect_nothing_left_over, objects
@@ -228,6 +228,6 @@ def test_what_is_wrong_is_said_at_the_start(tmp_path, change, said):
 
 def test_a_scope_has_a_folder_of_its_own(start):
     server = start(WHARF_REGIONS="us-east-1,eu-west-1")
-    new_repository(server, "here").push_image("v1")
+    new_repository(server, "here").push_blob(random_content(10_000))
     folders = {"/".join(key.parts[2:4]) for key in objects(server, "blobs")}
     assert folders == {"us-east-1/AES256"}

@@ -88,7 +88,7 @@ class TestBytes:
         assert report["check"]["status"] == "CLEAN" and report["findings"] == []
         progress = report["check"]["progress"]
         assert progress["blobsChecked"] == progress["blobsRead"] == 2
-        assert progress["imagesChecked"] == 1 and progress["objectsListed"] == 2
+        assert progress["imagesChecked"] == 1 and progress["objectsListed"] == 1, "the config is small"
         assert progress["bytesRead"] == len(pushed.layer) + len(pushed.config)
         assert "Nothing is wrong" in wharf_command(fresh_wharf, "fsck")
 
@@ -421,7 +421,7 @@ class TestCollection:
     @IN_FILES
     def test_one_object_that_stays_keeps_nothing_else(self, fresh_wharf, pushed):
         """An object that cannot be removed is told of, and the others go."""
-        contents = [random_content(1000) for _ in range(3)]
+        contents = [random_content(10_000) for _ in range(3)]
         paths = [object_of(fresh_wharf, pushed.repository.push_blob(content)) for content in contents]
         stubborn = paths[1]
         stubborn.unlink()

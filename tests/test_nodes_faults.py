@@ -38,9 +38,10 @@ PULLERS = 50
 PAUSE_SECONDS = 30 if SECONDS >= 600 else 12
 REPOSITORIES = {"mutable": "MUTABLE", "immutable": "IMMUTABLE"}
 POSTGRES = Path(__file__).parent / "postgres"
-# The objects of the layers that images have.
+# The objects of the layers that images have, but for small ones, which the database holds.
 OBJECTS_OF_IMAGES = (
-    "SELECT DISTINCT b.object_id FROM blobs b JOIN repository_blobs r ON r.blob_id = b.id WHERE r.image_count > 0"
+    "SELECT DISTINCT b.object_id FROM blobs b JOIN repository_blobs r ON r.blob_id = b.id WHERE r.image_count > 0 "
+    "AND NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.blob_id = b.id)"
 )
 # A request that fails is tried again until this; nobody is down for longer than a stopped node.
 PATIENCE = 120

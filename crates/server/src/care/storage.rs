@@ -68,7 +68,7 @@ pub struct Named {
     pub is_finished: bool,
 }
 
-/// The names of all objects that are in use, page by page.
+/// The names of all objects that are in use, page by page; not of small ones, which the database holds.
 pub struct NamedObjects {
     /// Tables and columns that are left to be gone through.
     columns: Vec<(String, String)>,
@@ -90,9 +90,15 @@ impl NamedObjects {
             let is_finished = table == "blobs";
             let rows = db
                 .read(move |tx| {
-                    let place = if table == "blobs" { "tier, region, encryption_scope" } else { "'STANDARD', '', ''" };
-                    let sql =
-                        format!("SELECT {column}, {place} FROM {table} WHERE {column} > $1 ORDER BY {column} LIMIT $2");
+                    let (place, stored) = if table == "blobs" {
+                        let stored = "AND NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.blob_id = blobs.id)";
+                        ("tier, region, encryption_scope", stored)
+                    } else {
+                        ("'STANDARD', '', ''", "")
+                    };
+                    let sql = format!(
+                        "SELECT {column}, {place} FROM {table} WHERE {column} > $1 {stored} ORDER BY {column} LIMIT $2"
+                    );
                     tx.query(&sql, &[after.as_str().into(), (PAGE as i64).into()])
                 })
                 .await?;

@@ -57,6 +57,7 @@ async fn copy_from(app: &App, stored: &StoredBlob, other: &StoredBlob, digest: &
         tier: Tier::Standard,
         encoding: Encoding::Identity,
         stored_bytes,
+        small: None,
         ..from.clone()
     };
     let now_ms = app.now_ms();

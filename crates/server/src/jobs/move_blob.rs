@@ -65,7 +65,8 @@ impl Job for MoveBlob {
         };
         let is_in_use = match written.await {
             Ok((encoding, stored_bytes, data_key)) => {
-                let copy = StoredBlob { object, data_key, tier: to, encoding, stored_bytes, ..from.clone() };
+                let copy =
+                    StoredBlob { object, data_key, tier: to, encoding, stored_bytes, small: None, ..from.clone() };
                 self.take_into_use(&app, from, copy).await.map_err(RegistryError::from)
             }
             Err(error) => Err(error),

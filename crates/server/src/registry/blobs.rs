@@ -65,6 +65,9 @@ pub async fn find_readable(
 /// [`BlobStream::begin`](store::blob::BlobStream::begin).
 pub async fn open(app: &App, blob: &StoredBlob) -> Result<BlobReader, RegistryError> {
     let protection = encryption::protection_of(app, &blob.data_key, blob.object).await?;
+    if let Some(sealed) = &blob.small {
+        return Ok(BlobReader::of_small(blob.object, &protection, sealed.clone(), blob.size_bytes)?);
+    }
     let stored = (blob.encoding, blob.stored_bytes);
     Ok(app.tier(blob.tier).of_scope(&blob.scope).open_encoded(blob.object, protection, stored, blob.size_bytes)?)
 }

@@ -112,6 +112,7 @@ pub struct KeptLayer {
 
 impl HeldBytes for KeptLayer {
     fn held_bytes(&self) -> usize {
-        size_of::<RepositoryBlob>() + self.blob.stored.data_key.len()
+        let stored = &self.blob.stored;
+        size_of::<RepositoryBlob>() + stored.data_key.len() + stored.small.as_ref().map_or(0, Bytes::len)
     }
 }

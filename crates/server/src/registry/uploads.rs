@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use oci::{Algorithm, Digest, RepositoryName};
-use store::blob::{Follower, ObjectId, SharedSession, UploadState, UploadWriter, open_small, seal_small};
+use store::blob::{
+    BlobReader, FinishedObject, Follower, ObjectId, SharedSession, UploadState, UploadWriter, open_small, seal_small,
+};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::blobs::{self, BlobScope};
+use store::tables::blobs::{self, BlobScope, NewBlob};
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::{self, RemovedObject};
@@ -280,7 +282,10 @@ impl UploadSession {
     /// the upload is abandoned: its bytes are of no use.
     pub async fn complete(self, app: &App, claimed: Digest) -> Result<(), RegistryError> {
         let Self { repository, mut upload, writer, spare, _lock, .. } = self;
-        let finished = writer.finish().await?;
+        let finished = match writer.finish_small() {
+            Ok(finished) => finished,
+            Err(writer) => writer.finish().await?,
+        };
         let now_ms = app.now_ms();
         if finished.object != upload.object {
             upload.data_key = encryption::rename(app, &upload.data_key, upload.object, finished.object).await?;
@@ -290,8 +295,16 @@ impl UploadSession {
             Algorithm::Sha256 => finished.sha256,
             Algorithm::Sha512 => {
                 let protection = encryption::protection_of(app, &upload.data_key, upload.object).await?;
-                let store = app.blobs.of_scope(&blob_scope(&repository));
-                store.hash(upload.object, protection, finished.size_bytes, Algorithm::Sha512).await?
+                let reader = match &finished.small {
+                    Some(sealed) => {
+                        BlobReader::of_small(upload.object, &protection, sealed.clone(), finished.size_bytes)?
+                    }
+                    None => {
+                        let store = app.blobs.of_scope(&blob_scope(&repository));
+                        store.open_reader(upload.object, protection, finished.size_bytes)?
+                    }
+                };
+                reader.digest(Algorithm::Sha512).await?
             }
         };
         if actual != claimed {
@@ -305,11 +318,16 @@ impl UploadSession {
                 .await?;
             return Err(RegistryError::LayerDigestMismatch { claimed, actual });
         }
-        let size_bytes = finished.size_bytes;
         app.db
             .write(move |tx| {
-                settle_spare(tx, spare, spare == Some(upload.object), now_ms)?;
-                store_blob(tx, &repository, &upload, &claimed, size_bytes, now_ms)
+                match spare.filter(|_| finished.small.is_some()) {
+                    // Nothing was written to it.
+                    Some(unused) => {
+                        removed_objects::delete(tx, unused)?;
+                    }
+                    None => settle_spare(tx, spare, spare == Some(upload.object), now_ms)?,
+                }
+                store_blob(tx, &repository, &upload, &claimed, &finished, now_ms)
             })
             .await
     }
@@ -343,7 +361,7 @@ fn store_blob(
     repository: &Repository,
     upload: &Upload,
     digest: &Digest,
-    size_bytes: u64,
+    finished: &FinishedObject,
     now_ms: i64,
 ) -> Result<(), RegistryError> {
     let Some((object, stored_key)) = uploads::finish(tx, upload.id, upload.epoch, now_ms)? else {
@@ -351,14 +369,20 @@ fn store_blob(
     };
     // The stored key may have been wrapped anew since the upload was read; that of another object was wrapped just now.
     let data_key = if object == upload.object { &stored_key } else { &upload.data_key };
-    let scope = blob_scope(repository);
-    let replaced = blobs::replace_existing(tx, &scope, digest, upload.object, data_key, now_ms)?;
-    let blob_id = match replaced {
+    let new = NewBlob {
+        scope: &blob_scope(repository),
+        digest,
+        size_bytes: finished.size_bytes,
+        object: upload.object,
+        data_key,
+        small: finished.small.as_deref(),
+    };
+    let blob_id = match blobs::replace_existing(tx, &new, now_ms)? {
         Some(id) => {
             storage_class::blob_is_back(tx, id, now_ms)?;
             id
         }
-        None => blobs::insert(tx, &scope, digest, size_bytes, upload.object, data_key, now_ms)?,
+        None => blobs::insert(tx, &new, now_ms)?,
     };
     if !repository_blobs::insert(tx, repository.id, digest, blob_id, now_ms)? {
         blobs::release(tx, blob_id)?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::files::FileObject;
@@ -16,7 +17,13 @@ use crate::error::{StoreError, StoreErrorKind};
 #[derive(Default)]
 struct Shared {
     is_followed: AtomicBool,
-    file: OnceLock<Arc<File>>,
+    place: OnceLock<Place>,
+}
+
+enum Place {
+    File(Arc<File>),
+    /// It is small, and has ended.
+    Small(Bytes),
 }
 
 /// The writing half.
@@ -47,10 +54,15 @@ impl Leader {
 
     /// Shows readers the file, if they do not have it: it holds the sealed segments at their places.
     pub fn publish(&self, open: impl FnOnce() -> std::io::Result<File>) -> std::io::Result<()> {
-        if self.shared.file.get().is_none() {
-            let _ = self.shared.file.set(Arc::new(open()?));
+        if self.shared.place.get().is_none() {
+            let _ = self.shared.place.set(Place::File(Arc::new(open()?)));
         }
         Ok(())
+    }
+
+    /// Shows readers the sealed bytes of an object that is small.
+    pub fn publish_small(&self, sealed: Bytes) {
+        let _ = self.shared.place.set(Place::Small(sealed));
     }
 
     /// Tells readers that they can read so many bytes.
@@ -78,9 +90,17 @@ impl Follower {
     /// Opens the object, which is to have `size_bytes` plaintext bytes, for reading what is
     /// [readable](Self::readable). An error before anything is.
     pub fn open(&self, protection: impl Into<Protection>, size_bytes: u64) -> Result<BlobReader, StoreError> {
-        let file = self.shared.file.get().cloned().ok_or_else(|| {
-            StoreError::new(StoreErrorKind::Other, format!("nothing of object {} can be read yet", self.object))
-        })?;
-        Ok(BlobReader::of_file(FileObject::growing(file, self.object, &protection.into(), size_bytes)))
+        let protection = protection.into();
+        match self.shared.place.get() {
+            Some(Place::File(file)) => {
+                let file = Arc::clone(file);
+                Ok(BlobReader::of_file(FileObject::growing(file, self.object, &protection, size_bytes)))
+            }
+            Some(Place::Small(sealed)) => BlobReader::of_small(self.object, &protection, sealed.clone(), size_bytes),
+            None => {
+                let context = format!("nothing of object {} can be read yet", self.object);
+                Err(StoreError::new(StoreErrorKind::Other, context))
+            }
+        }
     }
 }

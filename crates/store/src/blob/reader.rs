@@ -12,6 +12,7 @@ use super::decompress::Decompression;
 use super::files::FileObject;
 use super::object_id::ObjectId;
 use super::s3::{S3Object, S3Stream};
+use super::small::SmallObject;
 use super::stream::BlobStream;
 use super::tier::Encoding;
 use super::wait_on;
@@ -30,6 +31,7 @@ pub struct BlobReader {
 pub(super) enum Object {
     File(Arc<FileObject>),
     S3(Arc<S3Object>),
+    Small(Arc<SmallObject>),
 }
 
 impl BlobReader {
@@ -123,6 +125,7 @@ impl Object {
         match self {
             Self::File(object) => object.id,
             Self::S3(object) => object.id,
+            Self::Small(object) => object.id,
         }
     }
 
@@ -131,6 +134,7 @@ impl Object {
         match self {
             Self::File(object) => object.size_bytes,
             Self::S3(object) => object.size_bytes,
+            Self::Small(object) => object.size_bytes,
         }
     }
 
@@ -143,6 +147,7 @@ impl Object {
                 stream: Some(Box::new(S3Stream::new(Arc::clone(object), from, end))),
                 runtime: Handle::current(),
             },
+            Self::Small(object) => Cursor::Small { object: Arc::clone(object), range: Some((from, end)) },
         }
     }
 }
@@ -155,6 +160,7 @@ fn ended_with_the_runtime() -> StoreError {
 pub(super) enum Cursor {
     File { object: Arc<FileObject>, next: u64, end: u64, is_begun: bool },
     S3 { stream: Option<Box<S3Stream>>, runtime: Handle },
+    Small { object: Arc<SmallObject>, range: Option<(u64, u64)> },
 }
 
 impl Cursor {
@@ -179,6 +185,7 @@ impl Cursor {
                 *stream = Some(reading);
                 next.transpose()
             }
+            Self::Small { object, range } => range.take().map(|(from, end)| object.read(from, end)).transpose(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Making segments of what arrives: hashing, and encrypting what is not to be plain, the same for every store.
 
+use bytes::Bytes;
+use oci::Digest;
 use sha2::Digest as _;
 
 use super::buffers;
 use super::protection::Protection;
-use super::segment::{SEGMENT, Sealer};
+use super::segment::{Form, SEGMENT, Sealer};
+use super::small::MAX_SMALL_BYTES;
 use super::upload::UploadState;
+use super::writer::FinishedObject;
 
 /// The state of an object and what its next segments are sealed with.
 pub(super) struct Sealing {
@@ -67,6 +71,22 @@ impl Sealing {
         self.clear_sealed();
         self.sealer.seal(self.state.segments, true, &tail, &mut self.sealed);
         self.sealed_bytes()
+    }
+
+    /// Whether the object is [small](MAX_SMALL_BYTES) if so many bytes more are its last, sealed, and not stored in part.
+    pub const fn is_small_with(&self, more: usize) -> bool {
+        let is_sealed = matches!(self.state.form, Form::Sealed);
+        is_sealed && self.state.segments == 0 && self.state.received + more as u64 <= MAX_SMALL_BYTES
+    }
+
+    /// Ends an object that is small with these bytes.
+    pub fn end_small(mut self, rest: &[u8]) -> FinishedObject {
+        self.absorb(rest);
+        self.end();
+        let small = Some(Bytes::copy_from_slice(&self.sealed));
+        let sha256 = Digest::from_sha256(self.sha256());
+        self.forget_sealed();
+        FinishedObject { object: self.state.object, size_bytes: self.state.received, sha256, small }
     }
 
     fn clear_sealed(&mut self) {

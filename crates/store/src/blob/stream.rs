@@ -1,7 +1,9 @@
-//! The content of an object on its way to a client: from the page cache, from a blocking thread or from a bucket.
+//! The content of an object on its way to a client: from the page cache, from a blocking thread, from a bucket
+//! or from the database.
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use super::decompress::Decompression;
 use super::files::FileStream;
 use super::reader::Object;
 use super::s3::S3Stream;
+use super::small::SmallObject;
 use super::tier::Encoding;
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -32,6 +35,7 @@ type Decompressed = (Box<Decompression>, Bytes);
 enum Source {
     File(FileStream),
     S3(Box<S3Stream>),
+    Small(Arc<SmallObject>),
     /// It is begun with the first read, and away while one runs.
     Compressed {
         object: Object,
@@ -50,6 +54,7 @@ impl BlobStream {
         let source = match (encoding, object) {
             (Encoding::Identity, Object::File(object)) => Source::File(FileStream::new(object)),
             (Encoding::Identity, Object::S3(object)) => Source::S3(Box::new(S3Stream::new(object, next, end))),
+            (Encoding::Identity, Object::Small(object)) => Source::Small(object),
             (Encoding::Zstd, object) => Source::Compressed { object, size_bytes, begun: None, running: None },
         };
         Self { source, first: None, next, end }
@@ -59,7 +64,9 @@ impl BlobStream {
     /// is begun that must say so if there are none.
     pub async fn begin(&mut self) -> Result<(), StoreError> {
         let is_known = match &self.source {
-            Source::File(_) | Source::Compressed { object: Object::File(_), .. } => true,
+            Source::File(_)
+            | Source::Small(_)
+            | Source::Compressed { object: Object::File(_) | Object::Small(_), .. } => true,
             Source::S3(_) | Source::Compressed { object: Object::S3(_), .. } => false,
         };
         if !is_known && self.first.is_none() {
@@ -76,6 +83,7 @@ impl BlobStream {
         let result = match &mut self.source {
             Source::S3(stream) => ready!(stream.poll_next(cx)),
             Source::File(stream) => ready!(stream.poll_next(self.next, self.end, cx)),
+            Source::Small(object) => (self.next < self.end).then(|| object.read(self.next, self.end)),
             Source::Compressed { object, size_bytes, begun, running } => {
                 ready!(poll_compressed(object, *size_bytes, begun, running, self.next, self.end, cx))
             }

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 pub(super) const BATCH: usize = 256 * 1024;
 
 /// A finished object.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FinishedObject {
     /// The object: the one that was begun, or in a shared store the session's
     /// [spare](super::SharedSession::spare). Its key, if it has one, is the same, wrapped for the other name.
@@ -23,6 +23,8 @@ pub struct FinishedObject {
     pub size_bytes: u64,
     /// Digest of the plaintext.
     pub sha256: Digest,
+    /// The sealed bytes of an object that is in no store, but to be kept [with its row](UploadWriter::finish_small).
+    pub small: Option<Bytes>,
 }
 
 /// Takes the bytes of an object. Dropped before [`checkpoint`](Self::checkpoint) or [`finish`](Self::finish), it
@@ -58,6 +60,15 @@ impl UploadWriter {
         match self.0 {
             Kind::File(writer) => writer.checkpoint().await,
             Kind::S3(writer) => writer.checkpoint().await,
+        }
+    }
+
+    /// Ends an object that is [small](super::MAX_SMALL_BYTES), sealed, and not stored in part, without storing it: its row
+    /// is to hold it. Gives the writer back for any other.
+    pub fn finish_small(self) -> Result<FinishedObject, Self> {
+        match self.0 {
+            Kind::File(writer) => writer.finish_small().map_err(|writer| Self(Kind::File(writer))),
+            Kind::S3(writer) => writer.finish_small().map_err(|writer| Self(Kind::S3(writer))),
         }
     }
 

@@ -37,7 +37,7 @@ impl Topic {
     const fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Images => &["repositories", "images", "image_tags", "pull_through_cache_rules"],
-            Self::Layers => &["repositories", "repository_blobs", "blobs", "upstream_blobs"],
+            Self::Layers => &["repositories", "repository_blobs", "blobs", "small_blobs", "upstream_blobs"],
             Self::Repositories => &["repositories"],
         }
     }

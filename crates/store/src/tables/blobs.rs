@@ -1,6 +1,10 @@
 //! Stored blobs: one copy per region, encryption scope and digest, counted by the repositories that show it and by the
 //! deleted images that need it to be restored.
+//!
+//! The object of one that is small is in the table `small_blobs` and in no store. When nothing needs it any more, its name
+//! is noted for removal as that of any other: to remove what is absent is fine.
 
+use bytes::Bytes;
 use oci::Digest;
 
 use super::parse_column;
@@ -31,6 +35,8 @@ pub struct StoredBlob {
     /// The object's data key, wrapped by the scope's key with the object's id as context; empty for an object that is
     /// plain, which the store encrypts.
     pub data_key: Vec<u8>,
+    /// The object itself, sealed, if it is small: then it is in no store.
+    pub small: Option<Bytes>,
 }
 
 impl StoredBlob {
@@ -40,9 +46,11 @@ impl StoredBlob {
     }
 }
 
-/// What [`stored_from_row`] reads of `blobs b`, in order.
+/// What [`stored_from_row`] reads of `blobs b` with [`SMALL`], in order.
 pub(super) const COLUMNS: &str = "b.id, b.size_bytes, b.tier, b.encoding, b.stored_bytes, b.object_id, b.data_key, \
-                                  b.region, b.encryption_scope";
+                                  b.region, b.encryption_scope, s.sealed";
+/// Joins what they need to `blobs b`.
+pub(super) const SMALL: &str = "LEFT JOIN small_blobs s ON s.blob_id = b.id";
 
 /// Reads [`COLUMNS`], which are a row's first.
 pub(super) fn stored_from_row(row: &Row) -> Result<StoredBlob, StoreError> {
@@ -56,13 +64,14 @@ pub(super) fn stored_from_row(row: &Row) -> Result<StoredBlob, StoreError> {
         stored_bytes: row.opt_int(4)?.unwrap_or(size_bytes) as u64,
         object: parse_column(row.text(5)?, "blobs.object_id")?,
         data_key: row.blob(6)?.to_vec(),
+        small: row.opt_blob(9)?.map(Bytes::copy_from_slice),
     })
 }
 
 /// A stored copy and its digest.
 pub fn find(tx: &mut dyn Tx, id: i64) -> Result<Option<(StoredBlob, Digest)>, StoreError> {
-    tx.query_opt(&format!("SELECT {COLUMNS}, b.digest FROM blobs b WHERE b.id = $1"), &[id.into()])?
-        .map(|row| Ok((stored_from_row(&row)?, parse_column(row.text(9)?, "blobs.digest")?)))
+    tx.query_opt(&format!("SELECT {COLUMNS}, b.digest FROM blobs b {SMALL} WHERE b.id = $1"), &[id.into()])?
+        .map(|row| Ok((stored_from_row(&row)?, parse_column(row.text(10)?, "blobs.digest")?)))
         .transpose()
 }
 
@@ -88,7 +97,7 @@ pub fn wanted_tier(tx: &mut dyn Tx, id: i64) -> Result<Option<Tier>, StoreError>
 }
 
 /// Lets a blob have its bytes in the object of `copy` instead of `from`, which is noted for removal. The caller has
-/// taken the copy into use. `false` if the blob has its bytes elsewhere by now, or is gone.
+/// taken the copy into use: it is in a store, as all copies are. `false` if the blob has its bytes elsewhere by now, or is gone.
 pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i64) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE blobs SET object_id = $1, data_key = $2, tier = $3, encoding = $4, stored_bytes = $5 \
@@ -104,6 +113,7 @@ pub fn move_to(tx: &mut dyn Tx, from: &StoredBlob, copy: &StoredBlob, now_ms: i6
         ],
     )?;
     if changed == 1 {
+        delete_small(tx, from.id)?;
         let removed =
             RemovedObject { object: from.object, tier: from.tier, scope: from.scope.clone(), multipart: None };
         removed_objects::insert_sized(tx, &removed, from.stored_bytes, now_ms)?;
@@ -128,21 +138,32 @@ pub fn reference_existing(tx: &mut dyn Tx, scope: &BlobScope, digest: &Digest) -
     .transpose()
 }
 
-/// Replaces the stored copy of `digest` with the one just received, if there is one, which brings it back from the
-/// archive, takes one reference, and notes
-/// the old object for removal. So pushing a blob again heals a copy that was damaged on disk.
-pub fn replace_existing(
-    tx: &mut dyn Tx,
-    scope: &BlobScope,
-    digest: &Digest,
-    object: ObjectId,
-    data_key: &[u8],
-    now_ms: i64,
-) -> Result<Option<i64>, StoreError> {
+/// A copy that was just received.
+#[derive(Clone, Copy, Debug)]
+pub struct NewBlob<'a> {
+    /// Where copies of it are shared.
+    pub scope: &'a BlobScope,
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Plaintext length.
+    pub size_bytes: u64,
+    /// The object that holds the bytes.
+    pub object: ObjectId,
+    /// See [`StoredBlob::data_key`].
+    pub data_key: &'a [u8],
+    /// See [`StoredBlob::small`].
+    pub small: Option<&'a [u8]>,
+}
+
+/// Replaces the stored copy of the digest with the one just received, if there is one, which brings it back from the
+/// archive, takes one reference, and notes the old object for removal. So pushing a blob again heals a copy that was
+/// damaged on disk.
+pub fn replace_existing(tx: &mut dyn Tx, new: &NewBlob<'_>, now_ms: i64) -> Result<Option<i64>, StoreError> {
+    let scope = new.scope;
     let Some(old) = tx.query_opt(
         "SELECT id, object_id, tier, COALESCE(stored_bytes, size_bytes) FROM blobs \
          WHERE region = $1 AND encryption_scope = $2 AND digest = $3",
-        &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
+        &[scope.region.as_str().into(), scope.encryption.as_str().into(), new.digest.to_string().into()],
     )?
     else {
         return Ok(None);
@@ -151,8 +172,10 @@ pub fn replace_existing(
     tx.execute(
         "UPDATE blobs SET reference_count = reference_count + 1, object_id = $1, data_key = $2, tier = 'STANDARD', \
          encoding = 'IDENTITY', stored_bytes = NULL WHERE id = $3",
-        &[object.to_string().into(), data_key.into(), id.into()],
+        &[new.object.to_string().into(), new.data_key.into(), id.into()],
     )?;
+    delete_small(tx, id)?;
+    insert_small(tx, id, new.small)?;
     let removed = RemovedObject {
         object: parse_column(old.text(1)?, "blobs.object_id")?,
         tier: parse_column(old.text(2)?, "blobs.tier")?,
@@ -164,29 +187,35 @@ pub fn replace_existing(
 }
 
 /// Adds a stored copy with one reference. Fails if the scope has one: call [`replace_existing`] first.
-pub fn insert(
-    tx: &mut dyn Tx,
-    scope: &BlobScope,
-    digest: &Digest,
-    size_bytes: u64,
-    object: ObjectId,
-    data_key: &[u8],
-    now_ms: i64,
-) -> Result<i64, StoreError> {
+pub fn insert(tx: &mut dyn Tx, new: &NewBlob<'_>, now_ms: i64) -> Result<i64, StoreError> {
     let rows = tx.query(
         "INSERT INTO blobs (region, encryption_scope, digest, size_bytes, object_id, data_key, reference_count, \
          created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, 1, $7) RETURNING id",
         &[
-            scope.region.as_str().into(),
-            scope.encryption.as_str().into(),
-            digest.to_string().into(),
-            (size_bytes as i64).into(),
-            object.to_string().into(),
-            data_key.into(),
+            new.scope.region.as_str().into(),
+            new.scope.encryption.as_str().into(),
+            new.digest.to_string().into(),
+            (new.size_bytes as i64).into(),
+            new.object.to_string().into(),
+            new.data_key.into(),
             now_ms.into(),
         ],
     )?;
-    rows.first().map_or(Ok(0), |row| row.int(0))
+    let id = rows.first().map_or(Ok(0), |row| row.int(0))?;
+    insert_small(tx, id, new.small)?;
+    Ok(id)
+}
+
+fn insert_small(tx: &mut dyn Tx, id: i64, sealed: Option<&[u8]>) -> Result<(), StoreError> {
+    if let Some(sealed) = sealed {
+        tx.execute("INSERT INTO small_blobs (blob_id, sealed) VALUES ($1, $2)", &[id.into(), sealed.into()])?;
+    }
+    Ok(())
+}
+
+fn delete_small(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM small_blobs WHERE blob_id = $1", &[id.into()])?;
+    Ok(())
 }
 
 /// Gives up one reference.

@@ -41,17 +41,18 @@ fn key(repository_id: i64, digest: &Digest) -> [Value; 2] {
 pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<RepositoryBlob>, StoreError> {
     let sql = format!(
         "SELECT {}, r.media_type, r.image_count, r.archived_image_count + r.activating_image_count, \
-         r.pushed_again_at_ms FROM repository_blobs r JOIN blobs b ON b.id = r.blob_id \
+         r.pushed_again_at_ms FROM repository_blobs r JOIN blobs b ON b.id = r.blob_id {} \
          WHERE r.repository_id = $1 AND r.digest = $2",
-        blobs::COLUMNS
+        blobs::COLUMNS,
+        blobs::SMALL
     );
     let Some(row) = tx.query_opt(&sql, &key(repository_id, digest))? else { return Ok(None) };
     Ok(Some(RepositoryBlob {
         stored: blobs::stored_from_row(&row)?,
-        media_type: row.opt_text(9)?.map(str::to_owned),
-        image_count: row.int(10)?,
-        inactive_image_count: row.int(11)?,
-        is_pushed_again: row.opt_int(12)?.is_some(),
+        media_type: row.opt_text(10)?.map(str::to_owned),
+        image_count: row.int(11)?,
+        inactive_image_count: row.int(12)?,
+        is_pushed_again: row.opt_int(13)?.is_some(),
     }))
 }
 

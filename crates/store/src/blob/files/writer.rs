@@ -173,6 +173,18 @@ impl FileWriter {
         .await
     }
 
+    /// See [`UploadWriter::finish_small`](crate::blob::UploadWriter::finish_small).
+    pub fn finish_small(mut self: Box<Self>) -> Result<FinishedObject, Box<Self>> {
+        match self.sink.take_if(|sink| sink.sealing.is_small_with(self.buffer.len())) {
+            Some(sink) => {
+                let finished = sink.sealing.end_small(&self.buffer);
+                finished.small.iter().for_each(|sealed| sink.leader.publish_small(sealed.clone()));
+                Ok(finished)
+            }
+            None => Err(self),
+        }
+    }
+
     /// Ends the object. It is durable when this returns.
     pub async fn finish(mut self) -> Result<FinishedObject, StoreError> {
         let mut sink = self.idle_sink().await?;
@@ -292,6 +304,7 @@ impl Sink {
             object: self.sealing.state.object,
             size_bytes: self.sealing.state.received,
             sha256: Digest::from_sha256(self.sealing.sha256()),
+            small: None,
         })
     }
 }

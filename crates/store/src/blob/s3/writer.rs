@@ -143,6 +143,19 @@ impl S3Writer {
         Ok(state)
     }
 
+    /// See [`UploadWriter::finish_small`](crate::blob::UploadWriter::finish_small).
+    pub fn finish_small(mut self: Box<Self>) -> Result<FinishedObject, Box<Self>> {
+        let is_begun = self.parts.is_some() || self.session.multipart.is_some();
+        match self.sink.take_if(|sink| !is_begun && sink.sealing.is_small_with(self.buffer.len())) {
+            Some(sink) => {
+                let finished = sink.sealing.end_small(&self.buffer);
+                finished.small.iter().for_each(|sealed| sink.leader.publish_small(sealed.clone()));
+                Ok(finished)
+            }
+            None => Err(self),
+        }
+    }
+
     pub async fn finish(mut self) -> Result<FinishedObject, StoreError> {
         let (sink, mut parts) = self.absorb_all().await?;
         let sink = blocking(move || {
@@ -172,7 +185,7 @@ impl S3Writer {
             self.store.put(spare, content).await?;
             object = spare;
         }
-        Ok(FinishedObject { object, size_bytes, sha256 })
+        Ok(FinishedObject { object, size_bytes, sha256, small: None })
     }
 
     /// A short object's content, as that of the spare object, which what is sealed is sealed anew for: another session

@@ -11,6 +11,7 @@ mod plain;
 mod reading;
 mod secrecy;
 mod sharing;
+mod small;
 mod writing;
 
 use std::future::{Future, poll_fn};

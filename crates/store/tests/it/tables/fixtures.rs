@@ -6,7 +6,7 @@ use oci::{Digest, RepositoryName, Tag};
 use store::blob::ObjectId;
 use store::db::{Db, Tx};
 use store::error::StoreError;
-use store::tables::blobs::{self, BlobScope};
+use store::tables::blobs::{self, BlobScope, NewBlob};
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::RemovedObject;
@@ -101,11 +101,32 @@ pub fn add_blob(
     digest: &Digest,
     now_ms: i64,
 ) -> Result<ObjectId, StoreError> {
+    add_kept_blob(tx, repository, digest, None, now_ms)
+}
+
+/// As [`add_blob`], of one that is small.
+pub fn add_small_blob(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    digest: &Digest,
+    sealed: &[u8],
+    now_ms: i64,
+) -> Result<ObjectId, StoreError> {
+    add_kept_blob(tx, repository, digest, Some(sealed), now_ms)
+}
+
+fn add_kept_blob(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    digest: &Digest,
+    small: Option<&[u8]>,
+    now_ms: i64,
+) -> Result<ObjectId, StoreError> {
     let (scope, object) = (scope_of(repository), ObjectId::random());
-    let data_key = object.as_bytes().as_slice();
-    let blob_id = match blobs::replace_existing(tx, &scope, digest, object, data_key, now_ms)? {
+    let new = NewBlob { scope: &scope, digest, size_bytes: 10, object, data_key: object.as_bytes(), small };
+    let blob_id = match blobs::replace_existing(tx, &new, now_ms)? {
         Some(id) => id,
-        None => blobs::insert(tx, &scope, digest, 10, object, data_key, now_ms)?,
+        None => blobs::insert(tx, &new, now_ms)?,
     };
     show_blob(tx, repository, digest, blob_id, now_ms)?;
     Ok(object)

@@ -4,14 +4,14 @@ use oci::Digest;
 use store::blob::ObjectId;
 use store::db::{Db, Tx};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::blobs::{self, BlobScope};
+use store::tables::blobs::{self, BlobScope, NewBlob, StoredBlob};
 use store::tables::repositories::{self, NewRepository, Repository};
 use store::tables::{images, repository_blobs};
 use tokio::task::JoinSet;
 
 use super::fixtures::{
-    add_blob, add_image_of, add_repository, delete_image, delete_repository, digest, due_objects, home, in_transaction,
-    name, new_repository, open, registry, scope_of, show_blob,
+    add_blob, add_image_of, add_repository, add_small_blob, delete_image, delete_repository, digest, due_objects, home,
+    in_transaction, name, new_repository, open, registry, scope_of, show_blob,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -20,6 +20,7 @@ on_every_backend!(
     a_copy_is_shared_within_its_scope_only,
     a_second_upload_replaces_the_copy,
     a_copy_is_inserted_once,
+    a_small_blob_is_kept_with_its_row,
     images_count_what_they_name,
     an_absent_blob_is_not_counted,
     what_no_image_names_goes_after_the_grace_period,
@@ -122,8 +123,11 @@ async fn a_second_upload_replaces_the_copy(backend: &Backend) {
         let before = repository_blobs::find(tx, first.id, &digest(1))?.expect("it is there").stored;
         let scope = scope_of(&first);
         let new = ObjectId::random();
-        assert_eq!(blobs::replace_existing(tx, &scope, &digest(2), new, &[7], 2_000)?, None, "there is none");
-        assert_eq!(blobs::replace_existing(tx, &scope, &digest(1), new, &[7], 2_000)?, Some(before.id));
+        let (same, other) = (digest(1), digest(2));
+        let again = NewBlob { scope: &scope, digest: &same, size_bytes: 10, object: new, data_key: &[7], small: None };
+        let absent = NewBlob { digest: &other, ..again };
+        assert_eq!(blobs::replace_existing(tx, &absent, 2_000)?, None, "there is none");
+        assert_eq!(blobs::replace_existing(tx, &again, 2_000)?, Some(before.id));
         show_blob(tx, &second, &digest(1), before.id, 2_000)?;
         for repository in [&first, &second] {
             let after = repository_blobs::find(tx, repository.id, &digest(1))?.expect("it is there").stored;
@@ -149,10 +153,53 @@ async fn a_copy_is_inserted_once(backend: &Backend) {
     let scope = BlobScope { region: "us-east-1".to_owned(), encryption: "AES256".to_owned() };
     for (name, number, object) in [("the same digest", 1, ObjectId::random()), ("the same object", 2, object)] {
         let scope = scope.clone();
-        let insert = move |tx: &mut dyn Tx| blobs::insert(tx, &scope, &digest(number), 10, object, &[1], 2_000);
+        let insert = move |tx: &mut dyn Tx| {
+            let digest = &digest(number);
+            let new = NewBlob { scope: &scope, digest, size_bytes: 10, object, data_key: &[1], small: None };
+            blobs::insert(tx, &new, 2_000)
+        };
         let error = db.write(insert).await.expect_err(name);
         assert_eq!(error.kind(), StoreErrorKind::Conflict, "{name}: {error:?}");
     }
+}
+
+async fn a_small_blob_is_kept_with_its_row(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (first, second) = (add_repository(tx, "first")?, add_repository(tx, "second")?);
+        let kept = |tx: &mut dyn Tx| -> Result<i64, StoreError> {
+            tx.query_opt("SELECT COUNT(*) FROM small_blobs", &[])?.map_or(Ok(0), |row| row.int(0))
+        };
+        let small = |tx: &mut dyn Tx, number| -> Result<Option<Vec<u8>>, StoreError> {
+            let blob = repository_blobs::find(tx, first.id, &digest(number))?.expect("it is there").stored;
+            let (same, _) = blobs::find(tx, blob.id)?.expect("it is there");
+            assert_eq!(same, blob);
+            Ok(blob.small.map(|sealed| sealed.to_vec()))
+        };
+        add_small_blob(tx, &first, &digest(1), b"one", 1_000)?;
+        add_small_blob(tx, &first, &digest(2), b"", 1_000)?;
+        add_blob(tx, &first, &digest(3), 1_000)?;
+        assert_eq!((small(tx, 1)?, small(tx, 2)?, small(tx, 3)?), (Some(b"one".to_vec()), Some(Vec::new()), None));
+        // Pushed again, there or from another repository, a copy is where the last push has put it.
+        add_small_blob(tx, &first, &digest(1), b"again", 2_000)?;
+        add_small_blob(tx, &second, &digest(3), b"three", 2_000)?;
+        add_blob(tx, &second, &digest(2), 2_000)?;
+        assert_eq!(
+            (small(tx, 1)?, small(tx, 2)?, small(tx, 3)?),
+            (Some(b"again".to_vec()), None, Some(b"three".to_vec()))
+        );
+        assert_eq!(kept(tx)?, 2);
+        // A copy that is moved is in a store.
+        let from = repository_blobs::find(tx, first.id, &digest(3))?.expect("it is there").stored;
+        let copy = StoredBlob { object: ObjectId::random(), small: None, ..from.clone() };
+        assert!(blobs::move_to(tx, &from, &copy, 3_000)?);
+        assert!(!blobs::move_to(tx, &from, &copy, 3_000)?, "it is elsewhere by now");
+        assert_eq!((small(tx, 3)?, kept(tx)?), (None, 1));
+        // What nothing refers to goes with its bytes.
+        assert_eq!(collect(tx, 3_000, 3_000)?, (5, 3));
+        assert_eq!(kept(tx)?, 0);
+        Ok(())
+    })
+    .await;
 }
 
 async fn images_count_what_they_name(backend: &Backend) {

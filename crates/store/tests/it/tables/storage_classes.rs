@@ -59,7 +59,15 @@ fn turn(
 
 fn copy_of(blob: &StoredBlob, tier: Tier) -> StoredBlob {
     let object = ObjectId::random();
-    StoredBlob { object, data_key: vec![7], tier, encoding: Encoding::Zstd, stored_bytes: 3, ..blob.clone() }
+    StoredBlob {
+        object,
+        data_key: vec![7],
+        tier,
+        encoding: Encoding::Zstd,
+        stored_bytes: 3,
+        small: None,
+        ..blob.clone()
+    }
 }
 
 fn gone_from(blob: &StoredBlob) -> RemovedObject {
