@@ -217,6 +217,9 @@ def terminate(wharf):
             socket.create_connection(address, timeout=1).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            # It came in while the listener was being closed.
+            return False
         return False
 
     wait_for(refuses, "the server to stop listening")
