@@ -20,6 +20,12 @@ struct Shared {
     place: OnceLock<Place>,
 }
 
+impl Shared {
+    fn is_followed(&self) -> bool {
+        self.is_followed.load(Ordering::SeqCst)
+    }
+}
+
 enum Place {
     File(Arc<File>),
     /// It is small, and has ended.
@@ -49,7 +55,7 @@ impl Leader {
 
     /// Whether anybody wants to read.
     pub fn is_followed(&self) -> bool {
-        self.shared.is_followed.load(Ordering::SeqCst)
+        self.shared.is_followed()
     }
 
     /// Shows readers the file, if they do not have it: it holds the sealed segments at their places.
@@ -78,7 +84,7 @@ impl Follower {
 
     /// Whether anybody reads along.
     pub(super) fn is_begun(&self) -> bool {
-        self.shared.is_followed.load(Ordering::SeqCst)
+        self.shared.is_followed()
     }
 
     /// How many plaintext bytes can be read already, as it grows. The end of the object is never among them: that can be

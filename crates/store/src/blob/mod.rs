@@ -31,7 +31,6 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use oci::{Algorithm, Digest};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -192,18 +191,6 @@ impl BlobStore {
             Self::S3(store) => Object::S3(Arc::new(S3Object::new(store.clone(), object, &protection, stored_bytes))),
         };
         Ok(BlobReader::new(object, encoding, size_bytes))
-    }
-
-    /// Reads an object again to compute its digest.
-    pub async fn hash(
-        &self,
-        object: ObjectId,
-        protection: impl Into<Protection>,
-        size_bytes: u64,
-        algorithm: Algorithm,
-    ) -> Result<Digest, StoreError> {
-        let reader = self.open_reader(object, protection, size_bytes)?;
-        blocking(move || reader.hash(algorithm)).await
     }
 
     /// Deletes an object's bytes, and ends the multipart upload that was to make it; what is absent is fine.

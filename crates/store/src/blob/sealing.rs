@@ -5,6 +5,7 @@ use oci::Digest;
 use sha2::Digest as _;
 
 use super::buffers;
+use super::follower::Leader;
 use super::protection::Protection;
 use super::segment::{Form, SEGMENT, Sealer};
 use super::small::MAX_SMALL_BYTES;
@@ -79,14 +80,15 @@ impl Sealing {
         is_sealed && self.state.segments == 0 && self.state.received + more as u64 <= MAX_SMALL_BYTES
     }
 
-    /// Ends an object that is small with these bytes.
-    pub fn end_small(mut self, rest: &[u8]) -> FinishedObject {
+    /// Ends an object that is small with these bytes, and shows it to whoever reads along.
+    pub fn end_small(mut self, rest: &[u8], leader: &Leader) -> FinishedObject {
         self.absorb(rest);
         self.end();
-        let small = Some(Bytes::copy_from_slice(&self.sealed));
+        let small = Bytes::copy_from_slice(&self.sealed);
+        leader.publish_small(small.clone());
         let sha256 = Digest::from_sha256(self.sha256());
         self.forget_sealed();
-        FinishedObject { object: self.state.object, size_bytes: self.state.received, sha256, small }
+        FinishedObject { object: self.state.object, size_bytes: self.state.received, sha256, small: Some(small) }
     }
 
     fn clear_sealed(&mut self) {

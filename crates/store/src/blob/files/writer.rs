@@ -176,11 +176,7 @@ impl FileWriter {
     /// See [`UploadWriter::finish_small`](crate::blob::UploadWriter::finish_small).
     pub fn finish_small(mut self: Box<Self>) -> Result<FinishedObject, Box<Self>> {
         match self.sink.take_if(|sink| sink.sealing.is_small_with(self.buffer.len())) {
-            Some(sink) => {
-                let finished = sink.sealing.end_small(&self.buffer);
-                finished.small.iter().for_each(|sealed| sink.leader.publish_small(sealed.clone()));
-                Ok(finished)
-            }
+            Some(sink) => Ok(sink.sealing.end_small(&self.buffer, &sink.leader)),
             None => Err(self),
         }
     }

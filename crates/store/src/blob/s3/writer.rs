@@ -147,11 +147,7 @@ impl S3Writer {
     pub fn finish_small(mut self: Box<Self>) -> Result<FinishedObject, Box<Self>> {
         let is_begun = self.parts.is_some() || self.session.multipart.is_some();
         match self.sink.take_if(|sink| !is_begun && sink.sealing.is_small_with(self.buffer.len())) {
-            Some(sink) => {
-                let finished = sink.sealing.end_small(&self.buffer);
-                finished.small.iter().for_each(|sealed| sink.leader.publish_small(sealed.clone()));
-                Ok(finished)
-            }
+            Some(sink) => Ok(sink.sealing.end_small(&self.buffer, &sink.leader)),
             None => Err(self),
         }
     }

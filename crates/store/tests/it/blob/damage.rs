@@ -34,7 +34,7 @@ async fn assert_damage_is_refused(place: &Place, stored: &Stored, damaged_at: us
     }
     for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
         let size_bytes = stored.plaintext.len() as u64;
-        let hash = place.store.hash(stored.object, stored.key.clone(), size_bytes, algorithm).await;
+        let hash = place.hash(stored.object, stored.key.clone(), size_bytes, algorithm).await;
         assert_refused(hash.as_ref().err(), stored.object, what);
     }
 }

@@ -62,7 +62,7 @@ async fn an_answer_that_breaks_off_is_continued() {
         assert_reads(&place, &stored, &format!("cut after {cut}")).await;
         proxy.first(3, is_get, Fault::Cut(cut));
         let size = stored.plaintext.len() as u64;
-        let digest = place.store.hash(stored.object, stored.key.clone(), size, oci::Algorithm::Sha256).await;
+        let digest = place.hash(stored.object, stored.key.clone(), size, oci::Algorithm::Sha256).await;
         assert_eq!(digest.expect("it can be read"), Digest::sha256_of(&stored.plaintext));
     }
     // Each answer brings something, so the reading comes to its end however often it breaks off.

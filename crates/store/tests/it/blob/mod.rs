@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use oci::{Algorithm, Digest};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use store::blob::{
@@ -181,6 +182,17 @@ impl Place {
         let (state, key) = self.store.begin();
         let finished = self.write(state, key.clone(), &plaintext).await.expect("the object can be written");
         Stored { object: finished.object, key, plaintext }
+    }
+
+    /// Reads an object again to compute its digest.
+    async fn hash(
+        &self,
+        object: ObjectId,
+        protection: impl Into<Protection>,
+        size_bytes: u64,
+        algorithm: Algorithm,
+    ) -> Result<Digest, StoreError> {
+        self.store.open_reader(object, protection, size_bytes)?.digest(algorithm).await
     }
 
     /// Reads the bytes from `range`: what came, and the error that ended it.

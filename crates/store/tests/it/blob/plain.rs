@@ -58,7 +58,7 @@ async fn the_content_is_all_that_is_stored(kind: Kind) {
         for (algorithm, expected) in
             [(Algorithm::Sha256, Digest::sha256_of(&content)), (Algorithm::Sha512, Digest::sha512_of(&content))]
         {
-            let hash = place.store.hash(object, Protection::Plain, size as u64, algorithm).await;
+            let hash = place.hash(object, Protection::Plain, size as u64, algorithm).await;
             assert_eq!(hash.expect("it can be read"), expected, "{size} bytes");
         }
     }

@@ -68,7 +68,7 @@ async fn objects_of_every_form_come_back(kind: Kind) {
         for (algorithm, expected) in
             [(Algorithm::Sha256, Digest::sha256_of(&plaintext)), (Algorithm::Sha512, Digest::sha512_of(&plaintext))]
         {
-            let hash = place.store.hash(finished.object, key.clone(), size as u64, algorithm).await;
+            let hash = place.hash(finished.object, key.clone(), size as u64, algorithm).await;
             assert_eq!(hash.expect("it can be read"), expected, "{size} bytes");
         }
         let stored = Stored { object: finished.object, key, plaintext };
