@@ -10,7 +10,7 @@ from harness.commands import run
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 # Folders in Terraform's layout of mirrors in which the provider is looked for; Terraform's own places are among them.
 MIRRORS = [
-    *filter(None, [os.environ.get("WHARF_TERRAFORM_MIRROR")]),
+    *filter(None, [os.environ.get("WHARF_TEST_TERRAFORM_MIRROR")]),
     "~/.terraform.d/plugins",
     "/usr/local/share/terraform/plugins",
     "/usr/share/terraform/plugins",
@@ -29,8 +29,8 @@ class Terraform:
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / "terraformrc"
         # Without a mirror Terraform fetches the provider from its registry.
-        mirrors = [folder for folder in map(Path, map(os.path.expanduser, MIRRORS)) if (folder / PROVIDER).is_dir()]
-        settings.write_text("".join(mirror_settings(folder) for folder in mirrors[:1]))
+        found = mirror()
+        settings.write_text(mirror_settings(found) if found else "")
         endpoints = "\n".join(f'    {service} = "{wharf.url}"' for service in services)
         (self.folder / "provider.tf").write_text(
             f'terraform {{\n  required_providers {{\n    aws = {{ source = "hashicorp/aws" }}\n  }}\n}}\n'
@@ -63,6 +63,12 @@ class Terraform:
 
     def destroy(self):
         self("destroy", "-auto-approve")
+
+
+def mirror():
+    """The first of the folders that has the provider, or None."""
+    folders = map(Path, map(os.path.expanduser, MIRRORS))
+    return next((folder for folder in folders if (folder / PROVIDER).is_dir()), None)
 
 
 def mirror_settings(folder):
