@@ -193,7 +193,7 @@ class TestUsers:
     def test_refusals(self, cli, user):
         """The server's words, the error's name, and the request's id."""
         said = cli.refused("user", "create", user)
-        assert re.match(r"Error: .+ \(EntityAlreadyExists, request [0-9a-f-]{36}\)\n", said), said
+        assert re.match(r"error: .+ \(EntityAlreadyExists, request [0-9a-f-]{36}\)\n", said), said
         assert "NoSuchEntity" in cli.refused("user", "delete", unique("absent"))
         assert "ValidationError" in cli.refused("user", "create", "no spaces, please!")
 
@@ -475,7 +475,7 @@ class TestTokens:
         assert "ends without a unit" in cli.refused(*create, "90", "--actions", "pull")
         assert "possible values: pull, push, delete" in cli.refused(*create, "90d", "--actions", "fly")
         said = cli.refused("token", "revoke", unique("absent"))
-        assert re.match(r"Error: .+ \(\w+Exception, request [0-9a-f-]{36}\)\n", said), said
+        assert re.match(r"error: .+ \(\w+Exception, request [0-9a-f-]{36}\)\n", said), said
 
 
 class TestAccess:

@@ -102,8 +102,16 @@ enum TlsMode {
     SelfSigned,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    run(Cli::parse().command).unwrap_or_else(|error| {
+        // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
+        shell::complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Serve(args) => serve(args)?,
         Command::Credentials(args) => credentials::show(args)?,
         Command::Config(ConfigCommand::Check(args)) => check_config(args)?,

@@ -40,6 +40,22 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Tells on standard error what went wrong, and each of its causes that says more.
+pub fn complain(error: &anyhow::Error) {
+    let mut text = format!("error: {error}\n");
+    let mut before = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Some errors say their cause themselves.
+        if !before.contains(&cause) {
+            text.push_str(&format!("  caused by: {cause}\n"));
+        }
+        before = cause;
+    }
+    // Without standard error there is nobody to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,9 @@ struct Explanation {
     advice: String,
     #[serde(default)]
     statements: Vec<Statement>,
+    /// What is wrong with the question, as with a misspelt action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 /// A statement that takes part in the decision.
@@ -127,6 +130,9 @@ impl Command {
                 ("Reason", explained.reason.lines().map(str::to_owned).collect()),
                 ("Decided by", explained.statements.iter().map(Statement::shown).collect()),
             ];
+            if let Some(warning) = &explained.warning {
+                shown.insert(2, field("Warning", warning));
+            }
             if !explained.advice.is_empty() {
                 let label = if explained.decision == Decision::Allowed { "Note" } else { "To change it" };
                 shown.push((label, explained.advice.lines().map(str::to_owned).collect()));

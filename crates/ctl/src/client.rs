@@ -205,7 +205,7 @@ impl Client {
     }
 
     /// The answer lacks something.
-    fn missing(&self, operation: &str, cause: String) -> Error {
+    pub(crate) fn missing(&self, operation: &str, cause: String) -> Error {
         Error::Unreadable { url: self.url(), operation: operation.to_owned(), cause }
     }
 

@@ -23,12 +23,14 @@ mod jobs;
 mod key;
 mod lifecycle;
 mod nodes;
+mod oidc_provider;
 mod options;
 mod output;
 mod policy;
 mod progress;
 mod protect;
 mod replication;
+mod replication_backfill;
 mod repository;
 mod role;
 mod service_key;
@@ -68,6 +70,8 @@ pub enum Command {
     Group(Noun<group::Command>),
     /// Roles, which others take on for a while.
     Role(Noun<role::Command>),
+    /// OpenID Connect providers, such as GitHub Actions, whose tokens are exchanged for a role's keys.
+    OidcProvider(Noun<oidc_provider::Command>),
     /// Policies, which say who may do what.
     Policy(Noun<policy::Command>),
     /// Registry tokens for machines: a password that works for some repositories, until it expires or is revoked.
@@ -111,12 +115,12 @@ pub enum Command {
 /// A command without commands of its own, with what all of them take.
 #[derive(Args, Debug)]
 pub struct Verb<A: Args> {
+    /// What it takes itself. It comes first: what follows the options of all commands would stand under their heading.
+    #[command(flatten)]
+    pub arguments: A,
     /// What all commands take.
     #[command(flatten)]
     pub options: Options,
-    /// What it takes itself.
-    #[command(flatten)]
-    pub arguments: A,
 }
 
 /// A command with what all of them take.
@@ -150,6 +154,7 @@ impl Command {
             Self::Key(noun) => &noun.options,
             Self::Group(noun) => &noun.options,
             Self::Role(noun) => &noun.options,
+            Self::OidcProvider(noun) => &noun.options,
             Self::Policy(noun) => &noun.options,
             Self::Token(noun) => &noun.options,
             Self::Replication(noun) => &noun.options,
@@ -197,6 +202,7 @@ impl Command {
             Self::Key(noun) => noun.command.run(&mut session).await?,
             Self::Group(noun) => noun.command.run(&mut session).await?,
             Self::Role(noun) => noun.command.run(&mut session).await?,
+            Self::OidcProvider(noun) => noun.command.run(&mut session).await?,
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Replication(noun) => noun.command.run(&mut session).await?,
@@ -258,7 +264,7 @@ fn run_program(
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("Error: {}", output::clean(&error.to_string()));
+            eprintln!("error: {}", output::clean(&error.to_string()));
             if let Some(hint) = error.hint() {
                 eprintln!("  {}", output::clean(&hint));
             }

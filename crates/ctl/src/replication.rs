@@ -8,6 +8,7 @@ use crate::Session;
 use crate::client::Client;
 use crate::date;
 use crate::error::Error;
+use crate::replication_backfill;
 
 /// More pages than a registry's replications have; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 100_000;
@@ -30,6 +31,9 @@ pub enum Command {
         #[arg(long, requires = "failed")]
         retry: bool,
     },
+    /// Replicate the images that were there before the rules were.
+    #[command(subcommand)]
+    Backfill(replication_backfill::Command),
 }
 
 /// A replication as the server tells of it.
@@ -106,7 +110,7 @@ impl Replication {
 const COLUMNS: [&str; 7] = ["REPOSITORY", "TAGS", "DIGEST", "DESTINATION", "STATUS", "SINCE", "REASON"];
 
 /// As much of a digest as people compare.
-fn short(digest: &str) -> String {
+pub(crate) fn short(digest: &str) -> String {
     digest.chars().take("sha256:".len() + 12).collect()
 }
 
@@ -152,6 +156,7 @@ impl Command {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         let Session { client, output } = session;
         match self {
+            Self::Backfill(command) => command.run(client, output).await,
             Self::Status { image } => {
                 let found = list(client, named(&image)).await?;
                 output.list(&found, &format!("Nothing replicates {image}."), &COLUMNS, Replication::row)

@@ -1,6 +1,8 @@
 //! Whole commands against a small server in this process, which checks every signature and plays answers back.
 
 mod images;
+mod providers;
+mod replication_backfill;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -76,6 +78,7 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> String {
     let service = match &target {
         None => "iam",
         Some(target) if target.starts_with("com.amazonaws.cloudtrail") => "cloudtrail",
+        Some(target) if target.starts_with("AmazonEC2ContainerRegistry") => "ecr",
         Some(_) => "wharf",
     };
     let region = if target.is_some() { "eu-west-1" } else { "us-east-1" };
@@ -715,6 +718,11 @@ async fn explain() {
     });
     assert_eq!(serde_json::from_str::<Value>(input).expect("JSON"), expected);
 
+    let warned =
+        r#"{"decision":"implicitDeny","reason":"none","warning":"did you mean ecr:PutImage?","statements":[]}"#;
+    let ran = run(&EXPLAIN, vec![(200, warned.to_owned())]).await;
+    assert!(ran.text().contains("\nWarning     did you mean ecr:PutImage?\nResource "), "{}", ran.printed);
+
     let allowed = r#"{"decision":"allowed","reason":"the root user","advice":"no policy limits it","statements":[]}"#;
     let ran = run_with(&EXPLAIN, vec![(200, allowed.to_owned())], true).await;
     assert!(ran.text().starts_with("\u{1b}[32mallowed\u{1b}[0m\nPrincipal   arn"), "{:?}", ran.printed);
@@ -787,6 +795,12 @@ fn arguments() {
     ] {
         let all = ["wharf"].into_iter().chain(refused.split(' '));
         assert!(Cli::try_parse_from(all).is_err(), "{refused}");
+    }
+    // What a command takes itself does not stand under what all commands take.
+    for (command, own) in [("gc", "--dry-run"), ("fsck", "--sample"), ("protect", "--list"), ("protect", "[TARGET]")] {
+        let help = Cli::command().find_subcommand_mut(command).expect("there").render_long_help().to_string();
+        let (before, after) = help.split_once("Global options:").expect("a heading");
+        assert!(before.contains(own) && !after.contains(own), "{help}");
     }
     // The options may stand anywhere.
     for taken in ["user --output json list", "user list --output json"] {

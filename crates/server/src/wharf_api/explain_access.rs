@@ -8,6 +8,7 @@ use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
+use super::action_names;
 use super::errors::WharfError;
 use crate::auth::authorize::{self, Need, Resource};
 use crate::auth::caller::{Caller, Credentials};
@@ -34,6 +35,9 @@ pub struct Output {
     reason: String,
     advice: String,
     statements: Vec<Statement>,
+    /// Said of an action that no operation asks for, as a misspelt one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -125,6 +129,7 @@ impl Operation for ExplainAccess {
             reason,
             advice: iam::advice(&request, &decision),
             statements: deciding.into_iter().chain(others).map(Statement::from).collect(),
+            warning: action_names::warning(&need.action),
         })
     }
 }

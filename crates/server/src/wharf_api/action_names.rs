@@ -1,0 +1,96 @@
+//! Which actions there are, so that one that is misspelt is not just denied.
+
+use crate::aws_api;
+
+/// Actions that operations of another name ask for, or several of them.
+const MORE_ACTIONS: &[&str] = &[
+    "ecr:BatchImportUpstreamImage",
+    "ecr:GetImageCopyStatus",
+    "ecr:ReplicateImage",
+    "iam:PassRole",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "sts:GetServiceBearerToken",
+    "sts:SetSourceIdentity",
+    "sts:TagSession",
+    "wharf:DescribeRootKeys",
+    "wharf:ReceiveReplication",
+    "wharf:RetireRootKey",
+    "wharf:RewrapRootKeys",
+    "wharf:RotateRootKey",
+];
+/// So many letters of a name may be wrong for it to be the one that was meant.
+const MAX_DISTANCE: usize = 3;
+
+/// Every action of the services that Wharf has.
+fn known() -> Vec<String> {
+    let operations = aws_api::operations().map(|operation| format!("{}:{}", operation.service, operation.name));
+    operations.chain(MORE_ACTIONS.iter().map(|&action| action.to_owned())).collect()
+}
+
+/// What to say of an action that nothing asks for; nothing of one that something does, or of a service that is not Wharf's.
+pub fn warning(action: &str) -> Option<String> {
+    let known = known();
+    if known.iter().any(|name| name.eq_ignore_ascii_case(action)) {
+        return None;
+    }
+    let (service, _) = action.split_once(':')?;
+    let is_served =
+        known.iter().any(|name| name.split_once(':').is_some_and(|(of, _)| of.eq_ignore_ascii_case(service)));
+    if !is_served {
+        return Some(format!("Wharf has no service '{service}', so nothing asks for {action}"));
+    }
+    let lower = action.to_ascii_lowercase();
+    let nearest = known.iter().map(|name| (distance(&lower, &name.to_ascii_lowercase()), name)).min();
+    let meant = nearest.filter(|(distance, _)| *distance <= MAX_DISTANCE);
+    let meant = meant.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+    Some(format!("no operation of Wharf asks for {action}{meant}"))
+}
+
+/// How many letters must be put in, taken out or changed to make one text of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, &candidate) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(candidate != letter);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_actions_are_said_and_others_are_not() {
+        for known in ["ecr:PutImage", "ECR:putimage", "sts:TagSession", "iam:PassRole", "kms:Decrypt", "wharf:ListJobs"]
+        {
+            assert_eq!(warning(known), None, "{known}");
+        }
+        for (action, said) in [
+            ("ecr:PutImge", "no operation of Wharf asks for ecr:PutImge; did you mean ecr:PutImage?"),
+            (
+                "ecr:BatchGetImages",
+                "no operation of Wharf asks for ecr:BatchGetImages; did you mean ecr:BatchGetImage?",
+            ),
+            ("ecr:Frobnicate", "no operation of Wharf asks for ecr:Frobnicate"),
+            ("s3:GetObject", "Wharf has no service 's3', so nothing asks for s3:GetObject"),
+        ] {
+            assert_eq!(warning(action).as_deref(), Some(said));
+        }
+    }
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("flaw", "lawn", 2)] {
+            assert_eq!(distance(one, other), expected);
+            assert_eq!(distance(other, one), expected);
+        }
+    }
+}
