@@ -77,7 +77,11 @@ pub(super) trait MigrationTx: Tx {
 
 /// Applies the first migration that the database has not seen; `false` if there is none. Call it in a new transaction
 /// each time until it says so.
-pub(super) fn apply_next(tx: &mut dyn MigrationTx, migrations: &[Migration]) -> Result<bool, StoreError> {
+pub(super) fn apply_next(
+    tx: &mut dyn MigrationTx,
+    migrations: &[Migration],
+    log: &mut MigrationLog,
+) -> Result<bool, StoreError> {
     let dialect = tx.dialect();
     tx.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
@@ -121,8 +125,26 @@ pub(super) fn apply_next(tx: &mut dyn MigrationTx, migrations: &[Migration]) -> 
         ),
         &[next.version.into(), next.name.into(), checksum(script).into()],
     )?;
-    tracing::info!(version = next.version, name = next.name, "applied migration {} ({})", next.version, next.name);
+    log.applied(next);
     Ok(true)
+}
+
+/// Tells of the migrations that are applied at a start: of each to who updates a database, of none to who begins one.
+#[derive(Default)]
+pub(super) struct MigrationLog {
+    is_new: bool,
+}
+
+impl MigrationLog {
+    fn applied(&mut self, migration: &Migration) {
+        let Migration { version, name, .. } = migration;
+        self.is_new |= *version == 1;
+        if self.is_new {
+            tracing::debug!(version, name, "applied migration {version} ({name})");
+        } else {
+            tracing::info!(version, name, "applied migration {version} ({name})");
+        }
+    }
 }
 
 fn refused(context: String) -> StoreError {

@@ -12,7 +12,7 @@ use super::Access;
 use super::failure::Failure;
 use super::value::values_of;
 use crate::db::dialect::Dialect;
-use crate::db::migrate::{Migration, MigrationTx, apply_next};
+use crate::db::migrate::{Migration, MigrationLog, MigrationTx, apply_next};
 use crate::db::row::{ColumnNames, Row};
 use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
@@ -131,9 +131,10 @@ impl Connection {
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; \
              SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
         );
+        let mut log = MigrationLog::default();
         loop {
             self.run(&lock).map_err(|failure| failure.error)?;
-            let applied = apply_next(&mut PostgresTx::new(self), migrations)?;
+            let applied = apply_next(&mut PostgresTx::new(self), migrations, &mut log)?;
             self.run("COMMIT").map_err(|failure| failure.error)?;
             if !applied {
                 return Ok(());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::kept::Changes;
 use super::measures::DbMeasures;
-use super::migrate::{Migration, apply_next};
+use super::migrate::{Migration, MigrationLog, apply_next};
 use super::transaction::{Job, Tx};
 use crate::error::StoreError;
 use connection::SqliteTx;
@@ -27,9 +27,10 @@ pub(super) struct SqliteDb {
 impl SqliteDb {
     pub(super) fn open(path: &Path, migrations: &[Migration], measures: &Arc<DbMeasures>) -> Result<Self, StoreError> {
         let connection = connection::open_writer(path)?;
+        let mut log = MigrationLog::default();
         loop {
             connection::run(&connection, "BEGIN IMMEDIATE")?;
-            let applied = apply_next(&mut SqliteTx::new(&connection), migrations)?;
+            let applied = apply_next(&mut SqliteTx::new(&connection), migrations, &mut log)?;
             connection::run(&connection, "COMMIT")?;
             if !applied {
                 break;
