@@ -1,10 +1,11 @@
 //! Which blobs a repository may show, and how many of its images need each.
 
-use oci::Digest;
+use oci::{Digest, RepositoryName};
 
-use super::blobs::{self, StoredBlob};
+use super::blobs::{self, BlobScope, StoredBlob};
 use super::images::ImageStatus;
 use super::parse_column;
+use super::registry_id::RegistryId;
 use super::repositories::count;
 use super::upstream_blobs;
 use crate::blob::Tier;
@@ -81,6 +82,57 @@ pub fn insert(
         )?;
     }
     Ok(changed == 1)
+}
+
+/// Shows a blob in the repository `to`, whose blobs are stored in `scope`, as the repository `from` shows it to those who
+/// pull from there; `false` if `from` does not, or has it stored elsewhere. Nothing else turns a digest into a layer without
+/// the bytes, so the caller has made sure that whoever it is done for may pull from `from`.
+pub fn share(
+    tx: &mut dyn Tx,
+    from: i64,
+    to: i64,
+    scope: &BlobScope,
+    digest: &Digest,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let shown = find(tx, from, digest)?.filter(|blob| !blob.is_archived() && blob.stored.scope == *scope);
+    let Some(RepositoryBlob { stored, .. }) = shown else { return Ok(false) };
+    if !blobs::add_reference(tx, stored.id)? {
+        return Ok(false);
+    }
+    if !insert(tx, to, digest, stored.id, now_ms)? {
+        blobs::release(tx, stored.id)?;
+        touch(tx, to, digest, now_ms)?;
+    }
+    Ok(true)
+}
+
+/// A repository that shows a blob to those who pull from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShowingRepository {
+    /// The repository's key.
+    pub repository_id: i64,
+    /// Its name.
+    pub name: RepositoryName,
+}
+
+/// The repositories of a registry that show a blob to those who pull from them, in the order of their keys.
+pub fn shown_in_registry(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    digest: &Digest,
+) -> Result<Vec<ShowingRepository>, StoreError> {
+    tx.query(
+        "SELECT p.id, p.name FROM blobs b JOIN repository_blobs r ON r.blob_id = b.id \
+         JOIN repositories p ON p.id = r.repository_id \
+         WHERE b.region = $1 AND b.digest = $2 AND p.region = $1 AND p.account_id = $3 \
+         AND (r.image_count = 0 OR r.image_count <> r.archived_image_count + r.activating_image_count \
+         OR r.pushed_again_at_ms IS NOT NULL) ORDER BY p.id",
+        &[registry.region.as_str().into(), digest.to_string().into(), registry.account.as_str().into()],
+    )?
+    .iter()
+    .map(|row| Ok(ShowingRepository { repository_id: row.int(0)?, name: parse_column(row.text(1)?, "repositories.name")? }))
+    .collect()
 }
 
 /// Restarts the grace period of a blob that was uploaded again, which makes one readable that only archived images name.
