@@ -131,7 +131,9 @@ pub fn shown_in_registry(
         &[registry.region.as_str().into(), digest.to_string().into(), registry.account.as_str().into()],
     )?
     .iter()
-    .map(|row| Ok(ShowingRepository { repository_id: row.int(0)?, name: parse_column(row.text(1)?, "repositories.name")? }))
+    .map(|row| {
+        Ok(ShowingRepository { repository_id: row.int(0)?, name: parse_column(row.text(1)?, "repositories.name")? })
+    })
     .collect()
 }
 
