@@ -7,7 +7,7 @@ use super::images::ImageStatus;
 use super::parse_column;
 use super::registry_id::RegistryId;
 use super::repositories::count;
-use super::upstream_blobs;
+use super::upstream_blobs::{self, UpstreamBlob};
 use crate::blob::Tier;
 use crate::db::{Tx, Value};
 use crate::error::StoreError;
@@ -75,13 +75,42 @@ pub fn insert(
     if changed == 1
         && let Some(awaited) = upstream_blobs::take(tx, repository_id, digest)?
     {
-        tx.execute(
-            "UPDATE repository_blobs SET image_count = $1, media_type = $2, unreferenced_since_ms = NULL \
-             WHERE repository_id = $3 AND digest = $4",
-            &[awaited.image_count.into(), awaited.media_type.into(), repository_id.into(), digest.to_string().into()],
-        )?;
+        take_over_images(tx, repository_id, digest, &awaited, now_ms)?;
     }
     Ok(changed == 1)
+}
+
+/// Counts the images that waited for a blob which has come. One that only archived images name came because somebody
+/// wanted it: it is as one that was uploaded again.
+fn take_over_images(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    awaited: &UpstreamBlob,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let inactive = tx.query_opt(
+        "SELECT COUNT(CASE WHEN i.status = 'ARCHIVED' THEN 1 END), COUNT(CASE WHEN i.status = 'ACTIVATING' THEN 1 END) \
+         FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
+         WHERE i.repository_id = $2 AND i.status <> 'ACTIVE'",
+        &[digest.to_string().into(), repository_id.into()],
+    )?;
+    let (archived, activating) = inactive.map_or(Ok((0, 0)), |row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))?;
+    let pushed_again_at_ms = (archived + activating == awaited.image_count).then_some(now_ms);
+    tx.execute(
+        "UPDATE repository_blobs SET image_count = $1, archived_image_count = $2, activating_image_count = $3, \
+         media_type = $4, unreferenced_since_ms = NULL, pushed_again_at_ms = $5 WHERE repository_id = $6 AND digest = $7",
+        &[
+            awaited.image_count.into(),
+            archived.into(),
+            activating.into(),
+            awaited.media_type.as_str().into(),
+            pushed_again_at_ms.into(),
+            repository_id.into(),
+            digest.to_string().into(),
+        ],
+    )?;
+    Ok(())
 }
 
 /// Shows a blob in the repository `to`, whose blobs are stored in `scope`, as the repository `from` shows it to those who

@@ -103,12 +103,11 @@ impl Repository {
 
     fn show(&mut self, blob: usize, now_ms: i64) {
         let (is_named, is_archived) = (!self.naming(blob).is_empty(), self.is_archived(blob));
-        let is_new = !self.shown.contains_key(&blob);
         self.awaited.remove(&blob);
         let shown = self.shown.entry(blob).or_default();
         if !is_named {
             shown.unnamed_since_ms = Some(now_ms);
-        } else if is_archived && !is_new {
+        } else if is_archived {
             shown.pushed_again_at_ms = Some(now_ms);
         }
     }
@@ -320,7 +319,7 @@ impl Model {
         self.repositories.get(&place)?.images.get(&image).map(|state| state.is_archived)
     }
 
-    pub fn awaits_layers_of(&self, place: Place, image: usize) -> bool {
+    fn awaits_layers_of(&self, place: Place, image: usize) -> bool {
         IMAGES[image].iter().any(|blob| self.is_awaited(place, *blob))
     }
 

@@ -258,10 +258,6 @@ impl Step {
                 expect("purged", did, model.may_write(who, place) && model.purge(place, image), answer)?;
             }
             Self::SetArchived { image, is_archived, .. } => {
-                // What comes later would not be counted as archived.
-                if model.awaits_layers_of(place, image) {
-                    return Ok(());
-                }
                 let class = if is_archived { "ARCHIVE" } else { "STANDARD" };
                 let input = with(here, "imageId", json!({"imageDigest": contents.images[image].0}));
                 let input = with(input, "targetStorageClass", class.into());
