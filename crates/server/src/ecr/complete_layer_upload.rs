@@ -74,7 +74,7 @@ impl Operation for CompleteLayerUpload {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, upload_id, digest } = checked;
-        let session = uploads::open(call.app(), &registry, &name, upload_id).await?;
+        let session = uploads::open_received(call.app(), &registry, &name, upload_id).await?;
         if session.upload().part_count == 0 {
             return Err(RegistryError::EmptyUpload.into());
         }

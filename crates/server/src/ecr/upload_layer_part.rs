@@ -83,7 +83,7 @@ impl Operation for UploadLayerPart {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, upload_id, first, last, part } = checked;
-        let mut session = uploads::open(call.app(), &registry, &name, upload_id).await?;
+        let mut session = uploads::open_received(call.app(), &registry, &name, upload_id).await?;
         let says = last.checked_sub(first).and_then(|span| span.checked_add(1));
         if first != session.received() || says != Some(part.len() as u64) {
             return Err(session.out_of_order().into());

@@ -2,7 +2,7 @@
 
 use oci::{Digest, RepositoryName};
 use store::blob::{BlobReader, Encoding};
-use store::tables::blobs::{self, StoredBlob};
+use store::tables::blobs::StoredBlob;
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
@@ -81,8 +81,9 @@ pub async fn presigned_url(app: &App, blob: &StoredBlob) -> Result<Option<String
     Ok(app.tier(blob.tier).of_scope(&blob.scope).presigned_url(blob.object).await?)
 }
 
-/// Shows a blob of the repository `from` in the repository `to` as well. `false` if that is switched off, the blob is
-/// not there, or the two are encrypted under different keys: then the client uploads (repositories-images.md 3).
+/// Shows a blob of the repository `from`, from which the caller may pull, in the repository `to` as well. `false` if that
+/// is switched off, the blob is not there, or the two are encrypted under different keys: then the client uploads
+/// (repositories-images.md 3).
 pub async fn mount(
     app: &App,
     registry: &RegistryId,
@@ -103,19 +104,8 @@ pub async fn mount(
                 return Ok(false);
             }
             let Some(source) = store::tables::repositories::find(tx, &registry, &from)? else { return Ok(false) };
-            if source.encryption_scope() != target.encryption_scope() {
-                return Ok(false);
-            }
-            if repository_blobs::find(tx, source.id, &digest)?.is_none_or(|blob| blob.is_archived()) {
-                return Ok(false);
-            }
             let scope = super::uploads::blob_scope(&target);
-            let Some(blob_id) = blobs::reference_existing(tx, &scope, &digest)? else { return Ok(false) };
-            if !repository_blobs::insert(tx, target.id, &digest, blob_id, cause.at_ms)? {
-                blobs::release(tx, blob_id)?;
-                repository_blobs::touch(tx, target.id, &digest, cause.at_ms)?;
-            }
-            Ok(true)
+            Ok(repository_blobs::share(tx, source.id, target.id, &scope, &digest, cause.at_ms)?)
         })
         .await
 }

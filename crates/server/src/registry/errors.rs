@@ -144,7 +144,7 @@ impl std::fmt::Display for RegistryError {
                 "An upload with uploadId '{upload}' does not exist in the repository with name '{}' in the registry with id '{}'",
                 repository.name, repository.registry.account
             ),
-            Self::UploadBusy => f.write_str("Another request is writing to this upload. Wait for it to end."),
+            Self::UploadBusy => f.write_str("Another request, which came later, is writing to this upload."),
             Self::UploadOutOfOrder { received, .. } => match received.checked_sub(1) {
                 None => f.write_str("Layer parts must follow each other: this one must begin at byte 0"),
                 Some(last) => write!(

@@ -23,4 +23,5 @@ pub mod restore;
 pub mod settings;
 pub mod shared_manifests;
 pub mod storage_class;
+mod upload_locks;
 pub mod uploads;

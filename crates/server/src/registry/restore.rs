@@ -299,7 +299,7 @@ pub struct Purged {
     pub digest: Digest,
     /// The tags that went.
     pub tags: Vec<Tag>,
-    /// Images that went, and bytes that nothing refers to any more.
+    /// Images that went, and bytes that nothing of the account refers to any more.
     pub released: Released,
 }
 
@@ -337,7 +337,7 @@ pub fn purge(
 
 fn purge_image(tx: &mut dyn Tx, id: i64, purged: &mut Purged) -> Result<(), StoreError> {
     purged.tags.extend(deleted_tags::list_of_image(tx, id)?.into_iter().map(|tag| tag.tag));
-    purged.released.bytes += deleted_images::drop_one(tx, id)?;
+    purged.released.bytes += deleted_images::purge(tx, id)?;
     purged.released.images += 1;
     Ok(())
 }

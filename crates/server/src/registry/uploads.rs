@@ -1,10 +1,9 @@
 //! Layer uploads: begun, filled part by part, completed to a blob or abandoned.
 //!
 //! A part is acknowledged once its bytes and then the upload's state are durable; an upload goes on after a restart
-//! at the last acknowledged byte.
+//! at the last acknowledged byte. Of several requests that write one at once the last has its way (`upload_locks`).
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::{Algorithm, Digest, RepositoryName};
@@ -29,6 +28,8 @@ use super::errors::{RegistryError, RepositoryRef};
 use super::part_ledger::UploadParts;
 use super::repositories::{reference, require};
 use super::storage_class;
+pub use super::upload_locks::UploadLocks;
+use super::upload_locks::{Stage, UploadLock};
 use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
@@ -37,28 +38,6 @@ pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 const SPARE_MARGIN_MS: i64 = 60 * 60 * 1000;
 /// What the states of uploads are sealed for; their context is the upload's id.
 pub const STATE_PURPOSE: &str = "layer upload state";
-
-/// Uploads that a request of this node is writing.
-#[derive(Clone, Default)]
-pub struct UploadLocks(Arc<Mutex<HashSet<Uuid>>>);
-
-impl UploadLocks {
-    fn acquire(&self, id: Uuid) -> Result<UploadLock, RegistryError> {
-        let inserted = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        if inserted { Ok(UploadLock { locks: self.clone(), id }) } else { Err(RegistryError::UploadBusy) }
-    }
-}
-
-struct UploadLock {
-    locks: UploadLocks,
-    id: Uuid,
-}
-
-impl Drop for UploadLock {
-    fn drop(&mut self) {
-        self.locks.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
 
 /// Where copies of this repository's blobs are shared.
 pub fn blob_scope(repository: &Repository) -> BlobScope {
@@ -129,12 +108,13 @@ pub async fn find(
 
 /// Ends an upload; its bytes become garbage.
 pub async fn cancel(app: &App, registry: &RegistryId, name: &RepositoryName, id: Uuid) -> Result<(), RegistryError> {
-    let _lock = app.upload_locks.acquire(id)?;
+    let lock = app.upload_locks.acquire(id, Stage::Storing).await;
     let (repository, _) = find(app, registry, name, id).await?;
     let now_ms = app.now_ms();
     let place = reference(&repository);
     app.db
         .write(move |tx| {
+            let _held = &lock;
             if uploads::abandon(tx, id, None, now_ms)? {
                 Ok(())
             } else {
@@ -154,7 +134,7 @@ pub struct UploadSession {
     max_bytes: u64,
     /// The session's object in a store that nodes share.
     spare: Option<ObjectId>,
-    _lock: UploadLock,
+    lock: UploadLock,
 }
 
 /// The upload for a session that writes it, which takes the right to do so from any other node, and the session's
@@ -183,14 +163,34 @@ async fn claim(
         .await
 }
 
-/// Opens an upload for writing.
+/// Opens an upload for a request that waits for its client's bytes: another one that comes meanwhile overtakes it.
 pub async fn open(
     app: &App,
     registry: &RegistryId,
     name: &RepositoryName,
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
-    let lock = app.upload_locks.acquire(id)?;
+    open_at(app, registry, name, id, Stage::Receiving).await
+}
+
+/// Opens an upload for a request that has its bytes: another one that comes meanwhile waits.
+pub async fn open_received(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+) -> Result<UploadSession, RegistryError> {
+    open_at(app, registry, name, id, Stage::Storing).await
+}
+
+async fn open_at(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+    stage: Stage,
+) -> Result<UploadSession, RegistryError> {
+    let lock = app.upload_locks.acquire(id, stage).await;
     let (repository, upload, spare) = claim(app, registry, name, id).await?;
     let state = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
@@ -206,7 +206,7 @@ pub async fn open(
     });
     let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(state, protection, session)?;
     let max_bytes = app.quotas.layer_bytes;
-    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes, spare, _lock: lock })
+    Ok(UploadSession { repository, upload, writer, written: 0, max_bytes, spare, lock })
 }
 
 impl UploadSession {
@@ -240,8 +240,14 @@ impl UploadSession {
         if total > self.max_bytes { Err(RegistryError::LayerTooLarge(self.max_bytes)) } else { Ok(()) }
     }
 
+    /// Returns when another request writes the upload: all that this one can do then is end.
+    pub async fn overtaken(&mut self) {
+        self.lock.overtaken().await;
+    }
+
     /// Takes the next bytes.
     pub async fn write(&mut self, data: Bytes) -> Result<(), RegistryError> {
+        self.lock.check()?;
         self.require_room(data.len() as u64)?;
         self.written += data.len() as u64;
         self.writer.write(data).await?;
@@ -250,7 +256,8 @@ impl UploadSession {
 
     /// Makes what was written durable as one part, and returns the bytes received in all.
     pub async fn checkpoint(self, app: &App) -> Result<u64, RegistryError> {
-        let Self { repository, mut upload, writer, written, spare, _lock, .. } = self;
+        let Self { repository, mut upload, writer, written, spare, lock, .. } = self;
+        lock.begin_storing()?;
         let (from_bytes, old_rest) = (upload.received_bytes, upload.rest);
         let state = writer.checkpoint().await?;
         upload.received_bytes += written;
@@ -264,6 +271,8 @@ impl UploadSession {
         let received = upload.received_bytes;
         app.db
             .write(move |tx| {
+                // Held until this has happened, also when nobody waits for it any more.
+                let _held = &lock;
                 if !uploads::advance(tx, &upload, from_bytes)? {
                     return Err(lost(tx, &repository, &upload)?);
                 }
@@ -281,7 +290,8 @@ impl UploadSession {
     /// Ends the upload as the blob `claimed` of its repository. Durable when it returns. If the digest is another,
     /// the upload is abandoned: its bytes are of no use.
     pub async fn complete(self, app: &App, claimed: Digest) -> Result<(), RegistryError> {
-        let Self { repository, mut upload, writer, spare, _lock, .. } = self;
+        let Self { repository, mut upload, writer, spare, lock, .. } = self;
+        lock.begin_storing()?;
         let finished = match writer.finish_small() {
             Ok(finished) => finished,
             Err(writer) => writer.finish().await?,
@@ -311,6 +321,7 @@ impl UploadSession {
             let (id, epoch) = (upload.id, upload.epoch);
             app.db
                 .write(move |tx| {
+                    let _held = &lock;
                     settle_spare(tx, spare, false, now_ms)?;
                     uploads::abandon(tx, id, Some(epoch), now_ms)?;
                     Ok::<_, RegistryError>(())
@@ -320,6 +331,7 @@ impl UploadSession {
         }
         app.db
             .write(move |tx| {
+                let _held = &lock;
                 match spare.filter(|_| finished.small.is_some()) {
                     // Nothing was written to it.
                     Some(unused) => {

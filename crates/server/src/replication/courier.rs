@@ -13,6 +13,7 @@ use store::tables::{image_tags, repositories};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::local;
+use super::readable::Bringer;
 use super::receive::{self, Arrival, ArrivingImage};
 use super::remote::Remote;
 use super::trouble::Trouble;
@@ -294,7 +295,8 @@ impl Courier {
         let arrival = self.arrival(repository);
         match &self.way {
             Way::Here => {
-                let missing = receive::prepare(&self.app, &arrival, layers).await?;
+                let bringer = Bringer::Registry(&self.route.source);
+                let missing = receive::prepare(&self.app, &arrival, layers, &bringer).await?;
                 Ok(missing.into_iter().map(|digest| MissingLayer { digest, upload_path: None }).collect())
             }
             Way::Elsewhere(remote) => remote.prepare(&self.app, &arrival, &layers).await,

@@ -6,13 +6,13 @@ use oci::Digest;
 use store::error::StoreError;
 use store::tables::blobs::StoredBlob;
 
-use super::receive::{self, Arrival};
+use super::receive::{self, Arrival, ReceiveError};
 use crate::app::App;
 use crate::registry::errors::RegistryError;
 use crate::registry::{blobs, uploads};
 
 /// Copies a layer: it is read, checked, and written under a key of its own. Durable when this returns.
-pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &StoredBlob) -> Result<(), RegistryError> {
+pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &StoredBlob) -> Result<(), ReceiveError> {
     let mut session = receive::begin_layer(app, arrival).await?;
     let upload = session.upload().id;
     let copied = async {
@@ -24,7 +24,7 @@ pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &St
         }
         session.complete(app, digest).await
     };
-    let result = copied.await;
+    let result: Result<(), RegistryError> = copied.await;
     if result.is_err() {
         // What was written goes at once; if not, it does when the upload is stale.
         let cancelled = uploads::cancel(app, &arrival.registry, &arrival.repository, upload).await;
@@ -32,7 +32,7 @@ pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &St
             log_leftover(&error);
         }
     }
-    result
+    Ok(result?)
 }
 
 fn log_leftover(error: &StoreError) {

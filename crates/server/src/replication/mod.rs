@@ -9,6 +9,7 @@ pub mod backfill;
 mod courier;
 pub mod layer_grant;
 mod local;
+pub mod readable;
 pub mod receive;
 pub mod remote;
 pub mod replicate;

@@ -9,9 +9,10 @@ use store::error::StoreError;
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, Repository};
-use store::tables::{blobs, images, repository_blobs};
+use store::tables::{images, repository_blobs};
 
 use super::authority;
+use super::readable::Bringer;
 use super::trouble::Trouble;
 use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
@@ -66,8 +67,14 @@ impl From<ReceiveError> for Trouble {
 }
 
 /// Makes the destination ready: decides whether the source may, creates the repository if it is not there, and shows
-/// in it what the destination stores already. The layers that it still needs.
-pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Result<Vec<Digest>, ReceiveError> {
+/// in it what whoever brings the image may read elsewhere in this server. The layers that are still needed: a digest alone
+/// gives nobody what is stored for others, nor the knowledge that it is.
+pub async fn prepare(
+    app: &App,
+    arrival: &Arrival,
+    layers: Vec<Digest>,
+    bringer: &Bringer<'_>,
+) -> Result<Vec<Digest>, ReceiveError> {
     let Arrival { source, registry, repository } = arrival.clone();
     require(app, arrival, "ecr:ReplicateImage")?;
     let exists =
@@ -78,27 +85,43 @@ pub async fn prepare(app: &App, arrival: &Arrival, layers: Vec<Digest>) -> Resul
     }
     let Arrival { registry, repository, .. } = arrival;
     let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await?;
+    let readable = bringer.readable(app, arrival, &layers).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
     app.db
         .write(move |tx| {
             let repository = find_or_create(tx, &arrival, &encryption, quota, &cause)?;
-            let scope = blob_scope(&repository);
             let mut missing = Vec::new();
             for digest in &layers {
-                if repository_blobs::find(tx, repository.id, digest)?.is_some() {
-                    repository_blobs::touch(tx, repository.id, digest, cause.at_ms)?;
-                    continue;
-                }
-                match blobs::reference_existing(tx, &scope, digest)? {
-                    None => missing.push(*digest),
-                    Some(blob_id) => {
-                        repository_blobs::insert(tx, repository.id, digest, blob_id, cause.at_ms)?;
-                    }
+                let from = readable.get(digest).map_or(&[][..], Vec::as_slice);
+                if !show(tx, &repository, digest, from, cause.at_ms)? {
+                    missing.push(*digest);
                 }
             }
             Ok::<_, ReceiveError>(missing)
         })
         .await
+}
+
+/// Shows a layer in a repository as one of `from` does, unless it is there; `false` if it is in none of them. One of an
+/// archived image is not there: as for a push, its bytes come again.
+fn show(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    digest: &Digest,
+    from: &[i64],
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    if repository_blobs::find(tx, repository.id, digest)?.is_some_and(|blob| !blob.is_archived()) {
+        repository_blobs::touch(tx, repository.id, digest, now_ms)?;
+        return Ok(true);
+    }
+    let scope = blob_scope(repository);
+    for from in from {
+        if repository_blobs::share(tx, *from, repository.id, &scope, digest, now_ms)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
@@ -120,11 +143,13 @@ fn find_or_create(
     }
 }
 
-/// Begins to receive a layer. Complete it with [`UploadSession::complete`]; dropped, it is abandoned after a while.
-pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, RegistryError> {
+/// Begins to receive a layer, if the source still may. Complete it with [`UploadSession::complete`]; dropped, it is
+/// abandoned after a while.
+pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, ReceiveError> {
+    require(app, arrival, "ecr:ReplicateImage")?;
     let cause = Cause::now(app, Actor::Replication);
     let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
-    uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await
+    Ok(uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await?)
 }
 
 /// An image that comes with its tags.

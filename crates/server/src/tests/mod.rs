@@ -9,3 +9,5 @@ mod restore_window;
 mod root_keys;
 pub mod test_app;
 mod test_server;
+mod upload_writers;
+mod visibility;

@@ -10,6 +10,7 @@ use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
 use crate::registry::changes::Cause;
+use crate::registry::errors::RegistryError;
 use crate::registry::uploads::{self, UploadSession};
 
 pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
@@ -150,10 +151,15 @@ async fn receive_chunk(
 
 async fn receive(mut session: UploadSession, body: &mut RequestBody) -> Result<UploadSession, V2Error> {
     session.require_room(body.announced_bytes().unwrap_or(0))?;
-    while let Some(data) = body.next().await? {
+    loop {
+        let data = tokio::select! {
+            biased;
+            data = body.next() => data?,
+            () = session.overtaken() => return Err(RegistryError::UploadBusy.into()),
+        };
+        let Some(data) = data else { return Ok(session) };
         session.write(data).await?;
     }
-    Ok(session)
 }
 
 fn location(name: &RepositoryName, id: Uuid) -> String {

@@ -9,6 +9,7 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::layer_grant;
+use crate::replication::readable::Bringer;
 use crate::replication::receive::{self, Arrival};
 
 /// More than a manifest of 4 MiB can name.
@@ -57,7 +58,7 @@ impl Operation for PrepareReplication {
     }
 
     async fn run(call: &Call<'_>, (arrival, layers): Self::Checked) -> Result<Output, WharfError> {
-        let missing = receive::prepare(call.app(), &arrival, layers).await?;
+        let missing = receive::prepare(call.app(), &arrival, layers, &Bringer::Caller(call.http, &call.caller)).await?;
         let missing_layers = missing.into_iter().map(|digest| MissingLayer {
             layer_digest: digest.to_string(),
             upload_path: layer_grant::issue(call.app(), &arrival, digest),

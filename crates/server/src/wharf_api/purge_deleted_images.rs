@@ -28,7 +28,7 @@ pub struct Input {
 pub struct Output {
     purged_images: Vec<PurgedImage>,
     failures: Vec<Failure>,
-    /// Bytes that nothing refers to any more, and that the next garbage collections delete.
+    /// Bytes that nothing of the account refers to any more.
     released_bytes: u64,
     dry_run: bool,
 }

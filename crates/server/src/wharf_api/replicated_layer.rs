@@ -7,7 +7,8 @@ use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::registry::errors::RegistryError;
 use crate::registry::uploads;
-use crate::replication::{layer_grant, receive};
+use crate::replication::layer_grant;
+use crate::replication::receive::{self, ReceiveError};
 
 /// Answers a request, given what follows the prefix in its path.
 pub async fn handle(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Answer {
@@ -29,7 +30,11 @@ async fn take(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Re
         let text = "The path is not good, or no longer. Ask for another with PrepareReplication.";
         return Err(Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)));
     };
-    let mut session = receive::begin_layer(app, &arrival).await.map_err(refuse)?;
+    let begun = receive::begin_layer(app, &arrival).await;
+    let mut session = begun.map_err(|error| match error {
+        ReceiveError::Denied(text) => Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)),
+        ReceiveError::Registry(error) => refuse(error),
+    })?;
     let upload = session.upload().id;
     let received = async {
         session.require_room(body.announced_bytes().unwrap_or(0)).map_err(refuse)?;

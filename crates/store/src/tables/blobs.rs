@@ -127,15 +127,11 @@ pub fn count_plain(tx: &mut dyn Tx, tier: Tier) -> Result<u64, StoreError> {
     tx.query_opt(sql, &[tier.as_str().into()])?.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
 }
 
-/// Takes one reference to the stored copy of `digest`, if there is one.
-pub fn reference_existing(tx: &mut dyn Tx, scope: &BlobScope, digest: &Digest) -> Result<Option<i64>, StoreError> {
-    tx.query_opt(
-        "UPDATE blobs SET reference_count = reference_count + 1 \
-         WHERE region = $1 AND encryption_scope = $2 AND digest = $3 RETURNING id",
-        &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
-    )?
-    .map(|row| row.int(0))
-    .transpose()
+/// Takes one reference to a stored copy; `false` if it is gone. Who may is decided before, by what shows the copy already:
+/// there is no way from a digest alone to the bytes of it that are stored for others.
+pub fn add_reference(tx: &mut dyn Tx, id: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute("UPDATE blobs SET reference_count = reference_count + 1 WHERE id = $1", &[id.into()])?;
+    Ok(changed == 1)
 }
 
 /// A copy that was just received.

@@ -340,6 +340,30 @@ pub fn drop_one(tx: &mut dyn Tx, id: i64) -> Result<u64, StoreError> {
     Ok(bytes)
 }
 
+/// As [`drop_one`], but returns the bytes that nothing of the image's own account refers to any more: whether others have
+/// the same is not for whoever asks to know.
+pub fn purge(tx: &mut dyn Tx, id: i64) -> Result<u64, StoreError> {
+    let named = tx.query(
+        "SELECT k.blob_id, d.account_id FROM deleted_image_blobs k JOIN deleted_images d ON d.id = k.deleted_image_id \
+         WHERE d.id = $1",
+        &[id.into()],
+    )?;
+    drop_one(tx, id)?;
+    let mut bytes = 0;
+    for row in &named {
+        let unused = tx.query_opt(
+            "SELECT b.size_bytes FROM blobs b WHERE b.id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM repository_blobs r JOIN repositories p ON p.id = r.repository_id \
+             WHERE r.blob_id = b.id AND p.account_id = $2) \
+             AND NOT EXISTS (SELECT 1 FROM deleted_image_blobs k JOIN deleted_images d ON d.id = k.deleted_image_id \
+             WHERE k.blob_id = b.id AND d.account_id = $2)",
+            &[row.int(0)?.into(), row.text(1)?.into()],
+        )?;
+        bytes += unused.map_or(Ok(0), |row| row.int(0))? as u64;
+    }
+    Ok(bytes)
+}
+
 /// Drops up to `limit` images whose time to be restored ended at or before `until_ms`.
 pub fn collect_expired(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<Released, StoreError> {
     let due = tx.query(

@@ -298,7 +298,9 @@ pub fn keep_named_object(tx: &mut dyn Tx, object: &str) -> Result<bool, StoreErr
     Ok(changed == 1)
 }
 
-/// Shows a stored blob in a repository that has images which name it, if the blob is stored where the repository's are.
+/// Shows a stored blob again in a repository that has images which name it, if the blob is stored where the repository's
+/// are and counts a reference that nothing holds: the one that the repository has lost. Without one nothing says that the
+/// repository ever had the bytes, which it may have awaited from upstream while others have them.
 pub fn show_again(
     tx: &mut dyn Tx,
     repository_id: i64,
@@ -306,10 +308,16 @@ pub fn show_again(
     digest: &Digest,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let Some(blob_id) = super::blobs::reference_existing(tx, scope, digest)? else { return Ok(false) };
-    if !super::repository_blobs::insert(tx, repository_id, digest, blob_id, now_ms)? {
-        super::blobs::release(tx, blob_id)?;
-    }
+    let lost = tx.query_opt(
+        "SELECT counted.id FROM (SELECT b.id AS id, b.reference_count AS reference_count, \
+         (SELECT COUNT(*) FROM repository_blobs r WHERE r.blob_id = b.id) + \
+         (SELECT COUNT(*) FROM deleted_image_blobs k WHERE k.blob_id = b.id) AS actual \
+         FROM blobs b WHERE b.region = $1 AND b.encryption_scope = $2 AND b.digest = $3) counted \
+         WHERE counted.reference_count > counted.actual",
+        &[scope.region.as_str().into(), scope.encryption.as_str().into(), digest.to_string().into()],
+    )?;
+    let Some(blob_id) = lost.map(|row| row.int(0)).transpose()? else { return Ok(false) };
+    super::repository_blobs::insert(tx, repository_id, digest, blob_id, now_ms)?;
     recount_images(tx, repository_id, &digest.to_string(), now_ms)?;
     Ok(true)
 }

@@ -1,12 +1,13 @@
 //! Which blobs a repository may show, and how many of its images need each.
 
-use oci::Digest;
+use oci::{Digest, RepositoryName};
 
-use super::blobs::{self, StoredBlob};
+use super::blobs::{self, BlobScope, StoredBlob};
 use super::images::ImageStatus;
 use super::parse_column;
+use super::registry_id::RegistryId;
 use super::repositories::count;
-use super::upstream_blobs;
+use super::upstream_blobs::{self, UpstreamBlob};
 use crate::blob::Tier;
 use crate::db::{Tx, Value};
 use crate::error::StoreError;
@@ -74,13 +75,95 @@ pub fn insert(
     if changed == 1
         && let Some(awaited) = upstream_blobs::take(tx, repository_id, digest)?
     {
-        tx.execute(
-            "UPDATE repository_blobs SET image_count = $1, media_type = $2, unreferenced_since_ms = NULL \
-             WHERE repository_id = $3 AND digest = $4",
-            &[awaited.image_count.into(), awaited.media_type.into(), repository_id.into(), digest.to_string().into()],
-        )?;
+        take_over_images(tx, repository_id, digest, &awaited, now_ms)?;
     }
     Ok(changed == 1)
+}
+
+/// Counts the images that waited for a blob which has come. One that only archived images name came because somebody
+/// wanted it: it is as one that was uploaded again.
+fn take_over_images(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    awaited: &UpstreamBlob,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let inactive = tx.query_opt(
+        "SELECT COUNT(CASE WHEN i.status = 'ARCHIVED' THEN 1 END), COUNT(CASE WHEN i.status = 'ACTIVATING' THEN 1 END) \
+         FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
+         WHERE i.repository_id = $2 AND i.status <> 'ACTIVE'",
+        &[digest.to_string().into(), repository_id.into()],
+    )?;
+    let (archived, activating) = inactive.map_or(Ok((0, 0)), |row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))?;
+    let pushed_again_at_ms = (archived + activating == awaited.image_count).then_some(now_ms);
+    tx.execute(
+        "UPDATE repository_blobs SET image_count = $1, archived_image_count = $2, activating_image_count = $3, \
+         media_type = $4, unreferenced_since_ms = NULL, pushed_again_at_ms = $5 WHERE repository_id = $6 AND digest = $7",
+        &[
+            awaited.image_count.into(),
+            archived.into(),
+            activating.into(),
+            awaited.media_type.as_str().into(),
+            pushed_again_at_ms.into(),
+            repository_id.into(),
+            digest.to_string().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Shows a blob in the repository `to`, whose blobs are stored in `scope`, as the repository `from` shows it to those who
+/// pull from there; `false` if `from` does not, or has it stored elsewhere. Nothing else turns a digest into a layer without
+/// the bytes, so the caller has made sure that whoever it is done for may pull from `from`.
+pub fn share(
+    tx: &mut dyn Tx,
+    from: i64,
+    to: i64,
+    scope: &BlobScope,
+    digest: &Digest,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let shown = find(tx, from, digest)?.filter(|blob| !blob.is_archived() && blob.stored.scope == *scope);
+    let Some(RepositoryBlob { stored, .. }) = shown else { return Ok(false) };
+    if !blobs::add_reference(tx, stored.id)? {
+        return Ok(false);
+    }
+    if !insert(tx, to, digest, stored.id, now_ms)? {
+        blobs::release(tx, stored.id)?;
+        touch(tx, to, digest, now_ms)?;
+    }
+    Ok(true)
+}
+
+/// A repository that shows a blob to those who pull from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShowingRepository {
+    /// The repository's key.
+    pub repository_id: i64,
+    /// Its name.
+    pub name: RepositoryName,
+}
+
+/// The repositories of a registry that show a blob to those who pull from them, in the order of their keys.
+pub fn shown_in_registry(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    digest: &Digest,
+) -> Result<Vec<ShowingRepository>, StoreError> {
+    tx.query(
+        "SELECT p.id, p.name FROM blobs b JOIN repository_blobs r ON r.blob_id = b.id \
+         JOIN repositories p ON p.id = r.repository_id \
+         WHERE b.region = $1 AND b.digest = $2 AND p.region = $1 AND p.account_id = $3 \
+         AND (r.image_count = 0 OR r.image_count <> r.archived_image_count + r.activating_image_count \
+         OR r.pushed_again_at_ms IS NOT NULL) ORDER BY p.id",
+        &[registry.region.as_str().into(), digest.to_string().into(), registry.account.as_str().into()],
+    )?
+    .iter()
+    .map(|row| {
+        Ok(ShowingRepository { repository_id: row.int(0)?, name: parse_column(row.text(1)?, "repositories.name")? })
+    })
+    .collect()
 }
 
 /// Restarts the grace period of a blob that was uploaded again, which makes one readable that only archived images name.

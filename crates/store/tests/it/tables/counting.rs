@@ -189,9 +189,9 @@ impl World {
             return Ok(());
         }
         let target = &self.stored[to];
-        let blob_id =
-            blobs::reference_existing(tx, &scope_of(target), &blob_digest(blob))?.expect("a shown blob is stored");
-        show_blob(tx, target, &blob_digest(blob), blob_id, self.model.now_ms)?;
+        let (digest, scope) = (blob_digest(blob), scope_of(target));
+        let now_ms = self.model.now_ms;
+        assert!(repository_blobs::share(tx, self.stored[from].id, target.id, &scope, &digest, now_ms)?);
         self.show(to, blob);
         Ok(())
     }

@@ -95,15 +95,16 @@ async fn a_copy_is_shared_within_its_scope_only(backend: &Backend) {
         let stored = repository_blobs::find(tx, repositories[0].id, &digest(1))?.expect("it is there").stored;
         // Stored is not visible.
         assert_eq!(repository_blobs::find(tx, repositories[1].id, &digest(1))?, None);
-        let shared = blobs::reference_existing(tx, &scope_of(&repositories[1]), &digest(1))?;
-        assert_eq!(shared, Some(stored.id), "another account in the region shares the copy");
-        assert!(repository_blobs::insert(tx, repositories[1].id, &digest(1), stored.id, 2_000)?);
+        let share = |tx: &mut dyn Tx, to: &Repository| {
+            repository_blobs::share(tx, repositories[0].id, to.id, &scope_of(to), &digest(1), 2_000)
+        };
+        assert!(share(tx, &repositories[1])?, "another account in the region shares the copy");
         let seen = repository_blobs::find(tx, repositories[1].id, &digest(1))?.expect("it is there");
         assert_eq!(seen.stored.object, object);
         assert_eq!(references(tx, &scope_of(&repositories[0]), &digest(1))?, Some(2));
         for repository in &repositories[2..] {
             let scope = scope_of(repository);
-            assert_eq!(blobs::reference_existing(tx, &scope, &digest(1))?, None, "{scope:?}");
+            assert!(!share(tx, repository)?, "{scope:?}");
             let other = add_blob(tx, repository, &digest(1), 1_000)?;
             assert_eq!(
                 repository_blobs::find(tx, repository.id, &digest(1))?.map(|blob| blob.stored.object),

@@ -187,10 +187,11 @@ fn shared(tx: &mut dyn Tx) -> Result<(Repository, Repository, i64), StoreError> 
     let (own, other) = (add_repository(tx, "own")?, add_repository(tx, "other")?);
     add_blob(tx, &own, &digest(LAYER), 1)?;
     let image = add_image_of(tx, own.id, 1, [digest(LAYER)])?;
-    turn(tx, &own, image, ImageStatus::Archived, 10)?;
     let scope = super::fixtures::scope_of(&other);
-    let blob_id = blobs::reference_existing(tx, &scope, &digest(LAYER))?.expect("it is stored");
-    show_blob(tx, &other, &digest(LAYER), blob_id, 5)?;
+    assert!(repository_blobs::share(tx, own.id, other.id, &scope, &digest(LAYER), 5)?);
+    let blob_id = repository_blobs::find(tx, other.id, &digest(LAYER))?.expect("it is there").stored.id;
+    turn(tx, &own, image, ImageStatus::Archived, 10)?;
+    assert!(!repository_blobs::share(tx, own.id, other.id, &scope, &digest(LAYER), 15)?, "it cannot be read");
     Ok((own, other, blob_id))
 }
 

@@ -24,8 +24,8 @@ async fn what_is_shared_is_stored_once(backend: &Backend) {
         let (one, other) = (add_repository(tx, "one")?, add_repository(tx, "other")?);
         add_blob(tx, &one, &digest(1), 5)?;
         add_blob(tx, &one, &digest(2), 5)?;
-        let shared = blobs::reference_existing(tx, &scope_of(&other), &digest(1))?.expect("it is stored");
-        show_blob(tx, &other, &digest(1), shared, 5)?;
+        assert!(repository_blobs::share(tx, one.id, other.id, &scope_of(&other), &digest(1), 5)?);
+        let shared = repository_blobs::find(tx, other.id, &digest(1))?.expect("it is there").stored.id;
         let image = add_image_of(tx, one.id, 1, [digest(1), digest(2)])?;
         add_image_of(tx, other.id, 1, [digest(1)])?;
         add_tag(tx, one.id, "a", image)?;

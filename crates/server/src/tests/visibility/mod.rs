@@ -1,0 +1,166 @@
+//! Who can read which layer: the server against a slow and obvious model, whatever is done by two accounts to several
+//! repositories, through ECR's API, `/v2/` and the operations of Wharf's own.
+//!
+//! `WHARF_TEST_VISIBILITY_SEQUENCES` says how many sequences of steps are tried, and `WHARF_TEST_SEED` repeats some.
+
+mod model;
+mod steps;
+mod upstream;
+mod wire;
+mod world;
+
+use std::cell::{Cell, RefCell};
+
+use http::Method;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::json;
+
+use model::{BLOBS, Model, Place, Principal};
+use steps::Step;
+use world::{Contents, World, members};
+
+/// So many take some seconds.
+const SEQUENCES: u32 = 60;
+/// A database is used for so many.
+const SEQUENCES_PER_WORLD: usize = 250;
+const STEPS: std::ops::Range<usize> = 4..16;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Who can read a layer of a repository by `/v2/`.
+async fn check(
+    world: &mut World,
+    contents: &Contents,
+    model: &mut Model,
+    who: Principal,
+    place: Place,
+    blob: usize,
+) -> Result<(), String> {
+    let (digest, content) = &contents.blobs[blob];
+    let path = format!("{}/blobs/{digest}", contents.name(place.kind));
+    let reply = world.v2(who, place.account, Method::GET, path, b"").await;
+    let may = model.may_read(who, place);
+    let should = may && model.pull_blob(place, blob);
+    let is_so = match (should, may) {
+        (true, _) => reply.status == 200 && reply.body == content,
+        (false, true) => reply.status != 200,
+        // Nobody learns from the refusal what is there.
+        (false, false) => reply.status == 403,
+    };
+    if is_so {
+        return Ok(());
+    }
+    let reads = if should { "should read" } else { "should not read" };
+    Err(format!("{who:?} {reads} layer {blob} in {place:?}, and is answered {} {:?}", reply.status, reply.body))
+}
+
+/// The same by the API, as far as it tells the same.
+async fn check_by_api(
+    world: &mut World,
+    contents: &Contents,
+    model: &mut Model,
+    who: Principal,
+    place: Place,
+    blob: usize,
+) -> Result<(), String> {
+    let (digest, content) = &contents.blobs[blob];
+    let mut input = members(contents, place);
+    input["layerDigests"] = json!([digest]);
+    let may = model.may_read(who, place);
+    let known = world.call(who, "BatchCheckLayerAvailability", input.clone()).await;
+    let is_available = known.is_ok_and(|answer| answer["layers"][0]["layerAvailability"] == "AVAILABLE");
+    if is_available != (may && (model.is_readable(place, blob) || model.is_awaited(place, blob))) {
+        return Err(format!("{who:?} is told {is_available} of layer {blob} in {place:?}"));
+    }
+    input["layerDigest"] = json!(digest);
+    let url = world.call(who, "GetDownloadUrlForLayer", input).await;
+    let should = may && model.pull_blob(place, blob) && model.is_named(place, blob);
+    let path = url.ok().and_then(|answer| {
+        let url = answer["downloadUrl"].as_str()?;
+        Some(url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default())
+    });
+    if path.is_some() != should {
+        return Err(format!("{who:?} gets {path:?} for layer {blob} in {place:?}, and should: {should}"));
+    }
+    let Some(path) = path else { return Ok(()) };
+    let reply = world.open(Method::GET, path, b"").await;
+    if reply.status == 200 && reply.body == content {
+        Ok(())
+    } else {
+        Err(format!("the URL for layer {blob} in {place:?} answers {}", reply.status))
+    }
+}
+
+async fn run(world: &mut World, sequence: usize, upstream: [bool; BLOBS], steps: &[Step]) -> Result<(), String> {
+    let contents = Contents::new(sequence);
+    world.upstream.hold(contents.upstream(upstream));
+    for account in 0..2 {
+        world.set_mounting(account, true).await;
+    }
+    let mut model = Model::new(world.test.app.now_ms(), world.mounting, upstream);
+    // An empty registry would spend most steps on being one.
+    for place in [Place::REPLICATED, Place::OPEN, Place::REPLICA] {
+        Step::Create { place }.run(world, &contents, &mut model).await?;
+    }
+    for (at, step) in steps.iter().enumerate() {
+        let failed = |error: String| format!("step {at}: {step:?}: {error}");
+        step.run(world, &contents, &mut model).await.map_err(failed)?;
+        for blob in 0..BLOBS {
+            for who in Principal::ALL {
+                check(world, &contents, &mut model, who, step.place(), blob).await.map_err(failed)?;
+            }
+        }
+        let who = Principal::ALL[at % Principal::ALL.len()];
+        let place = Place::ALL[at % Place::ALL.len()];
+        check_by_api(world, &contents, &mut model, who, place, at % BLOBS).await.map_err(failed)?;
+    }
+    for place in Place::ALL {
+        for who in Principal::ALL {
+            for blob in 0..BLOBS {
+                let checked = check(world, &contents, &mut model, who, place, blob).await;
+                checked.map_err(|error| format!("at the end: {error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_reads_a_layer_was_given_it_there() {
+    let sequences = number("WHARF_TEST_VISIBILITY_SEQUENCES").map_or(SEQUENCES, |number| number as u32);
+    let seed = number("WHARF_TEST_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    eprintln!("WHARF_TEST_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    let config = Config { cases: sequences, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (world, count, first_failure) = (RefCell::new(None), Cell::new(0), Cell::new(None));
+    let sequence = (any::<[bool; BLOBS]>(), proptest::collection::vec(steps::step(), STEPS));
+    let result = runner.run(&sequence, |(upstream, steps)| {
+        let number = count.get();
+        count.set(number + 1);
+        let ran = runtime.block_on(async {
+            let mut world = world.borrow_mut();
+            if number % SEQUENCES_PER_WORLD == 0 {
+                *world = None;
+            }
+            if world.is_none() {
+                *world = Some(World::new().await);
+            }
+            let world = world.as_mut().expect("made");
+            run(world, number, upstream, &steps).await
+        });
+        ran.map_err(|error| {
+            first_failure.set(first_failure.get().or(Some(number + 1)));
+            TestCaseError::fail(error)
+        })
+    });
+    if let Err(error) = result {
+        panic!("sequence {} disagrees with the model: {error}", first_failure.get().unwrap_or_default());
+    }
+}
