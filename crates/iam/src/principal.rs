@@ -78,6 +78,12 @@ pub(crate) fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether the text can be the name of a role's session.
+fn is_session_name(text: &str) -> bool {
+    (2..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+}
+
 impl PrincipalPattern {
     /// Reads a value under the key `AWS`; none if it has no form that can name a principal.
     pub(crate) fn aws(text: &str) -> Option<Self> {
@@ -103,9 +109,15 @@ impl PrincipalPattern {
                 _ => None,
             };
         }
-        let is_unique_id = text.len() >= 16
-            && ["AIDA", "AROA"].iter().any(|prefix| text.starts_with(prefix))
-            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        // Of a session of a role that was deleted, the session's name is left as well.
+        let (id, session) = match text.split_once(':') {
+            Some((id, session)) if id.starts_with("AROA") => (id, Some(session)),
+            _ => (text, None),
+        };
+        let is_unique_id = id.len() >= 16
+            && ["AIDA", "AROA"].iter().any(|prefix| id.starts_with(prefix))
+            && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+            && session.is_none_or(is_session_name);
         is_unique_id.then(|| Self::UniqueId(text.to_owned()))
     }
 

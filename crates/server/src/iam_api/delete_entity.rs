@@ -57,7 +57,7 @@ impl<K: Kind> IamOperation for DeleteEntity<K> {
         entities::delete(tx, &entity.id)?;
         if entity.kind != EntityKind::Group {
             robot_tokens::delete_of_principal(tx, &entity.id)?;
-            references::replace(tx, &entity.arn(), &entity.id)?;
+            references::leave_id(tx, &entity)?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::iam_api::documents;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
+use crate::iam_api::references;
 use crate::iam_api::shapes::Role;
 use crate::iam_api::tags::{self, Tag};
 
@@ -89,6 +90,7 @@ impl IamOperation for CreateRole {
         if !entities::insert(tx, &self.role)? {
             return Err(IamError::EntityExists(EntityKind::Role, self.role.name.clone()));
         }
+        references::release(tx, &self.role)?;
         Ok(Output { role: Role::whole(&self.role) })
     }
 }
