@@ -23,7 +23,7 @@ mod trust;
 mod validate;
 
 pub use context::Context;
-pub use decide::decide;
+pub use decide::{decide, decide_as_written};
 pub use decision::{Decision, Matched, Outcome, Reason, advice};
 pub use error::{Place, PolicyError};
 pub use policy::{Effect, MAX_POLICY_BYTES, Policy, PolicyKind, Statement};

@@ -13,6 +13,11 @@ pub fn unknown_principal(directory: &Directory, accounts: &Accounts, policy: &Po
     policy.aws_principals().find(|principal| !is_known(directory, accounts, principal)).map(str::to_owned)
 }
 
+/// Whether an ARN names nobody, as in a policy.
+pub fn unknown_arn(directory: &Directory, accounts: &Accounts, arn: &str) -> bool {
+    !is_known(directory, accounts, arn)
+}
+
 fn is_known(directory: &Directory, accounts: &Accounts, principal: &str) -> bool {
     let Ok(arn) = principal.parse::<aws::Arn>() else { return true };
     let Ok(account) = arn.account().parse() else { return true };

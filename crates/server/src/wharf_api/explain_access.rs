@@ -88,7 +88,7 @@ impl Operation for ExplainAccess {
         let resource = resource(call, &required("resourceArn", input.resource_arn)?)?;
         let caller = principal(call, &principal_arn)?;
         let keys = input.context.unwrap_or_default().into_iter().collect();
-        Ok(Checked { caller, need: Need { action: action.into(), resource, keys } })
+        Ok(Checked { caller, need: Need { action: action.into(), resource, keys, new_grant: None } })
     }
 
     fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {

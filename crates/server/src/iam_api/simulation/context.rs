@@ -61,6 +61,7 @@ pub fn make(principal: &Principal, entity: Option<&Entity>, now_ms: i64, given: 
     context.set("aws:PrincipalArn", arn);
     if let Some(account) = principal.account() {
         context.set("aws:PrincipalAccount", account);
+        context.set("aws:PrincipalIsAWSService", "false");
     }
     match principal {
         Principal::User { .. } => context.set("aws:PrincipalType", "User"),
