@@ -65,7 +65,7 @@ impl CallerSide {
     pub(crate) fn read(survey: &mut Survey<'_>, principal: &Principal, policies: &Policies<'_>) -> Self {
         // Nothing can be attached to root but what came with its credentials (access.md 5: "only Deny in resource
         // policy").
-        let is_root = matches!(principal, Principal::Root { .. });
+        let is_root = matches!(principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
         let identity = is_root || survey.read_all(Source::Identity, policies.identity);
         let boundary =
             is_root || policies.boundary.is_none_or(|boundary| survey.read(Source::Boundary, boundary) > Grant::None);

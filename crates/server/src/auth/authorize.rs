@@ -310,7 +310,7 @@ async fn decide_with(
 ) -> Result<Decision, StoreError> {
     let owner = need.owner(caller);
     let identity = caller.identity();
-    let session = caller.session().filter(|session| !session.policies.is_empty());
+    let session = caller.session().filter(|session| session.is_limited());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let resource_policy =
         rules.policy.as_ref().map(|policy| Attached { name: rules.arn.clone(), policy: policy.clone() });
@@ -372,7 +372,7 @@ fn kept_decisions<'a>(
         && rules.policy.is_none()
         && registry_policy(directory, caller, need).is_none()
         && caller.scope.is_none()
-        && caller.session().is_none_or(|session| session.policies.is_empty());
+        && caller.session().is_none_or(|session| !session.is_limited());
     caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
 }
 

@@ -31,8 +31,10 @@ pub struct GrantTerms {
 /// The names by which grants of KMS keys can be made to a caller.
 pub fn grantee_names(caller: &Caller) -> Vec<String> {
     let mut names = vec![caller.principal.arn().into_owned()];
-    if let Principal::AssumedRole { role_arn, .. } = &*caller.principal {
-        names.push(role_arn.clone());
+    match &*caller.principal {
+        Principal::AssumedRole { role_arn, .. } => names.push(role_arn.clone()),
+        Principal::FederatedUser { user: Some(user), .. } => names.push(user.arn.clone()),
+        _ => {}
     }
     names.push(format!("arn:aws:iam::{}:root", caller.account));
     names.dedup();

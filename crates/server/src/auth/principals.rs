@@ -24,6 +24,10 @@ fn is_known(directory: &Directory, accounts: &Accounts, principal: &str) -> bool
     if arn.resource() == "root" || !accounts.ids().contains(&account) {
         return true;
     }
+    // Whoever a user vouches for has no row.
+    if arn.service() == "sts" && arn.resource().strip_prefix("federated-user/").is_some_and(|name| !name.is_empty()) {
+        return true;
+    }
     match arn.resource().strip_prefix("assumed-role/") {
         // A role's path is no part of its sessions' ARNs (access.md 5).
         Some(session) => session
@@ -60,6 +64,7 @@ mod tests {
             ("arn:aws:iam::123456789012:role/a", true),
             ("arn:aws:sts::123456789012:assumed-role/a/b", true),
             ("arn:aws:sts::210987654321:assumed-role/a/b", false),
+            ("arn:aws:sts::123456789012:federated-user/a", false),
         ] {
             let text = format!(
                 r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"sts:AssumeRole"}}}}"#

@@ -113,6 +113,7 @@ fn of_caller(caller: &Caller, key: &str) -> Option<String> {
                 Principal::Root { .. } => "Account",
                 Principal::User { .. } => "User",
                 Principal::AssumedRole { .. } | Principal::WebIdentity { .. } => "AssumedRole",
+                Principal::FederatedUser { .. } => "FederatedUser",
                 Principal::Service { .. } => "Service",
                 Principal::Anonymous => "Anonymous",
             }

@@ -50,7 +50,7 @@ impl<K: Kind> IamOperation for DeleteEntity<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         if let Some(dependent) = dependent(tx, &entity)? {
             return Err(IamError::DeleteConflict(dependent));
         }

@@ -197,6 +197,7 @@ fn session(call: &Call<'_>, role: &Arc<Identity>, name: &str) -> Credentials {
         identity_id: role.entity.id.clone(),
         account: role.entity.account,
         name: Some(name.to_owned()),
+        is_federated: false,
         issued_at_ms: now_ms,
         expires_at_ms: now_ms,
         policy: None,

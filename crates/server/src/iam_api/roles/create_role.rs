@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 
-use super::max_session_duration;
+use super::{max_session_duration, service_linked_roles};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
@@ -57,12 +57,14 @@ impl IamOperation for CreateRole {
         let boundary = boundary.map(|arn| ManagedRef::new(call, "permissionsBoundary", Some(arn))).transpose()?;
         let name = constraints::name("roleName", input.role_name, MAX_USER_OR_ROLE_NAME)?;
         let trust_policy = documents::trust(call.app(), "assumeRolePolicyDocument", input.assume_role_policy_document)?;
+        let path = constraints::path("path", input.path)?;
+        service_linked_roles::check_path(&path)?;
         let role = Entity {
             id: new_access_key_id("AROA"),
             account: call.caller.account,
             kind: EntityKind::Role,
             name,
-            path: constraints::path("path", input.path)?,
+            path,
             created_at_ms: call.app().now_ms(),
             boundary_arn: boundary.as_ref().map(|boundary| boundary.arn.clone()),
             tags: tags::check(input.tags)?,

@@ -67,6 +67,7 @@ pub fn make(principal: &Principal, entity: Option<&Entity>, now_ms: i64, given: 
         Principal::User { .. } => context.set("aws:PrincipalType", "User"),
         Principal::AssumedRole { .. } => context.set("aws:PrincipalType", "AssumedRole"),
         Principal::Root { .. } => context.set("aws:PrincipalType", "Account"),
+        Principal::FederatedUser { .. } => context.set("aws:PrincipalType", "FederatedUser"),
         Principal::WebIdentity { .. } | Principal::Service { .. } | Principal::Anonymous => {}
     }
     if let (Some(entity), Principal::User { .. }) = (entity, principal) {
