@@ -114,7 +114,9 @@ class Named:
             assert is_refused(call, **parameters) is not is_allowed, (call, parameters)
 
 
-def test_user(wharf, identities):
+def test_user(wharf_on_each_database):
+    wharf = wharf_on_each_database
+    identities = Identities(wharf)
     iam = identities.iam
     first = identities.user(NOTHING)
     user_id = iam.get_user(UserName=name_of(first.arn))["User"]["UserId"]

@@ -130,8 +130,9 @@ class TestOffline:
     """`wharf policy reset`, while the server is stopped."""
 
     @pytest.fixture
-    def locked(self, fresh_wharf):
+    def locked(self, wharf_on_each_database):
         """A server on which everything is denied to everybody."""
+        fresh_wharf = wharf_on_each_database
         ecr, kms, secrets = (fresh_wharf.client(name) for name in ("ecr", "kms", "secretsmanager"))
         ecr.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
         ecr.create_repository(repositoryName="team/app")

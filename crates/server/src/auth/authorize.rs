@@ -230,7 +230,7 @@ pub async fn authorize_named(
         return Ok(());
     }
     // Services are named without an ARN, and nobody is one here.
-    let named = principals.iter().filter(|principal| !principal.contains(".amazonaws.com"));
+    let named = principals.iter().filter(|principal| principal.starts_with("arn:"));
     let statements: Vec<Value> = named.map(|principal| grants::statement(principal, &need.action)).collect();
     if decision.outcome == Outcome::ImplicitDeny && !statements.is_empty() {
         let policy = grants::policy(&rules.arn, &serde_json::json!({ "Statement": statements }))?;

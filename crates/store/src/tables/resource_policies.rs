@@ -44,7 +44,8 @@ pub fn repositories(tx: &mut dyn Tx, name: &str) -> Result<Vec<Holder>, StoreErr
 
 /// The registries that have a policy.
 pub fn registries(tx: &mut dyn Tx) -> Result<Vec<Holder>, StoreError> {
-    let sql = "SELECT 0, account_id, region, '', document FROM registry_policies ORDER BY account_id, region";
+    let sql =
+        "SELECT CAST(0 AS BIGINT), account_id, region, '', document FROM registry_policies ORDER BY account_id, region";
     holders(tx, sql, &[])
 }
 
