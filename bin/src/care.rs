@@ -90,7 +90,8 @@ impl Drop for Line {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+/// What the commands run in. Whatever they make is its owner's alone.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -3,6 +3,7 @@
 mod care;
 mod credentials;
 mod offline;
+mod policies;
 mod shell;
 
 use std::fmt::Write as _;
@@ -121,6 +122,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dump(args) => return care::run_dump(args),
         Command::Ctl(command) => match *command {
             ctl::Command::Fsck(fsck) if fsck.arguments.offline => return offline::check(fsck),
+            ctl::Command::Policy(ctl::Noun { command: ctl::PolicyCommand::Reset { of }, options }) => {
+                policies::reset(of, &options)?;
+            }
             command => return Ok(ctl::main(command, &credentials::local)),
         },
     }

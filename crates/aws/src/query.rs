@@ -51,12 +51,6 @@ impl Node {
     }
 }
 
-/// Reads a number that a form carries as text. For `#[serde(default, deserialize_with = "aws::number_text")]`.
-pub fn number_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("'{text}' is not a number")))).transpose()
-}
-
 /// Reads a truth value that a form carries as text. For `#[serde(default, deserialize_with = "aws::bool_text")]`.
 pub fn bool_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;

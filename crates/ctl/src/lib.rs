@@ -55,6 +55,7 @@ pub use crate::error::Error;
 pub use crate::fsck::FsckArgs;
 pub use crate::options::{Local, Options, Surroundings};
 pub use crate::output::Format;
+pub use crate::policy::{Command as PolicyCommand, ResetOf};
 
 use crate::client::Client;
 use crate::output::Output;
@@ -126,10 +127,12 @@ pub struct Verb<A: Args> {
 /// A command with what all of them take.
 #[derive(Args, Debug)]
 pub struct Noun<C: Subcommand> {
+    /// What all commands take.
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
+    /// What is to be done.
     #[command(subcommand)]
-    command: C,
+    pub command: C,
 }
 
 /// How a command that worked ended.

@@ -89,6 +89,49 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Take away the policy of a repository, registry or secret, or give a KMS key its first one back, while the server is
+    /// stopped: for whoever has the data folder, and was locked out. Takes the server's configuration with --config or
+    /// --data-dir.
+    Reset {
+        /// What has the policy.
+        #[command(subcommand)]
+        of: ResetOf,
+    },
+}
+
+/// What has a policy that can be reset.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ResetOf {
+    /// The policy of a repository.
+    Repository {
+        /// Name or ARN.
+        name: String,
+        /// Account, if several have a repository of that name.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+    },
+    /// The policy of a registry.
+    Registry {
+        /// Account, if several have a registry policy.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+    },
+    /// The resource policy of a secret.
+    Secret {
+        /// Name.
+        name: String,
+        /// Account, if several have a secret of that name.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+    },
+    /// The policy of a KMS key.
+    Key {
+        /// Id, ARN, or an alias such as alias/app.
+        key: String,
+        /// Account, if several have a key of that alias.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -304,6 +347,9 @@ impl Command {
                 holder.put(client, &name, &document::read(&document)?).await?;
                 let told = told(&holder, "policyName", &name);
                 output.show(&told, |_| format!("Put inline policy {name} into {}", holder.shown()))
+            }
+            Self::Reset { .. } => {
+                Err(Error::Usage("a policy is reset in the data folder of a server that is stopped".to_owned()))
             }
             Self::Remove { name, from, dry_run: true } => {
                 let holder = from.holder()?;

@@ -65,7 +65,7 @@ impl CallerSide {
     pub(crate) fn read(survey: &mut Survey<'_>, principal: &Principal, policies: &Policies<'_>) -> Self {
         // Nothing can be attached to root but what came with its credentials (access.md 5: "only Deny in resource
         // policy").
-        let is_root = matches!(principal, Principal::Root { .. });
+        let is_root = matches!(principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
         let identity = is_root || survey.read_all(Source::Identity, policies.identity);
         let boundary =
             is_root || policies.boundary.is_none_or(|boundary| survey.read(Source::Boundary, boundary) > Grant::None);
@@ -93,11 +93,42 @@ impl CallerSide {
     }
 }
 
+/// What the root user may do with the resource policies and key policies of its account, whatever these say: nobody can
+/// lock an account out of what it owns.
+const OWNER_ACTIONS: [&str; 13] = [
+    "ecr:GetRepositoryPolicy",
+    "ecr:SetRepositoryPolicy",
+    "ecr:DeleteRepositoryPolicy",
+    "ecr:GetRegistryPolicy",
+    "ecr:PutRegistryPolicy",
+    "ecr:DeleteRegistryPolicy",
+    "secretsmanager:GetResourcePolicy",
+    "secretsmanager:PutResourcePolicy",
+    "secretsmanager:DeleteResourcePolicy",
+    "secretsmanager:ValidateResourcePolicy",
+    "kms:GetKeyPolicy",
+    "kms:ListKeyPolicies",
+    "kms:PutKeyPolicy",
+];
+
 /// Decides a request.
+///
+/// The root user of the owner's account may read, set and delete resource policies whatever they say; what limits its
+/// credentials counts. All else is as [`decide_as_written`] says.
+pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
+    let is_owner =
+        matches!(request.principal, Principal::Root { account } if account.as_str() == request.resource_account);
+    if is_owner && OWNER_ACTIONS.contains(&request.action) {
+        return decide_as_written(request, &Policies { repository: None, registry: None, ..*policies });
+    }
+    decide_as_written(request, policies)
+}
+
+/// Decides a request by what the policies say, also for the root user.
 ///
 /// Any Deny wins. In the owner's account an identity policy or a direct grant of a resource policy allows; from another
 /// account both must. Boundary, session policies and scope limit as [`Policies`] says.
-pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
+pub fn decide_as_written(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
     let mut survey = Survey::new(request);
     let repository = policies.repository.map_or(Grant::None, |repository| survey.read(Source::Repository, repository));
     let registry = policies.registry.map_or(Grant::None, |registry| survey.read(Source::Registry, registry));

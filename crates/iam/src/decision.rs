@@ -158,6 +158,7 @@ fn attachable(principal: &Principal) -> std::borrow::Cow<'_, str> {
         Principal::AssumedRole { role_arn, .. } => role_arn.into(),
         Principal::Root { .. }
         | Principal::User { .. }
+        | Principal::FederatedUser { .. }
         | Principal::WebIdentity { .. }
         | Principal::Service { .. }
         | Principal::Anonymous => principal.arn(),

@@ -23,12 +23,12 @@ mod trust;
 mod validate;
 
 pub use context::Context;
-pub use decide::decide;
+pub use decide::{decide, decide_as_written};
 pub use decision::{Decision, Matched, Outcome, Reason, advice};
 pub use error::{Place, PolicyError};
 pub use policy::{Effect, MAX_POLICY_BYTES, Policy, PolicyKind, Statement};
 pub use position::Position;
-pub use principal::Principal;
+pub use principal::{FederatingUser, Principal};
 pub use replace::replace_aws_principals;
 pub use request::{Attached, Policies, Request, Source};
 pub use trust::decide_trust;

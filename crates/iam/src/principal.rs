@@ -12,6 +12,9 @@ pub enum Principal {
     /// A session of a role. `role_arn` has the role's path, `session_arn`
     /// (`arn:aws:sts::ID:assumed-role/Role/Session`) has not; `role_unique_id` starts with `AROA`.
     AssumedRole { account: String, role_arn: String, role_unique_id: String, session_arn: String },
+    /// A federated user (STS: GetFederationToken): `arn:aws:sts::ID:federated-user/Name`, with rights out of those of the
+    /// user who made it; of the root user if there is none.
+    FederatedUser { account: String, arn: String, user: Option<FederatingUser> },
     /// Who presents a token of an OpenID Connect provider, before a role is assumed with it.
     WebIdentity { provider_arn: String },
     /// A service of the platform, such as `replication.ecr.amazonaws.com`.
@@ -20,11 +23,23 @@ pub enum Principal {
     Anonymous,
 }
 
+/// The user who made a federated user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederatingUser {
+    /// The user's ARN.
+    pub arn: String,
+    /// `AIDA…`.
+    pub unique_id: String,
+}
+
 impl Principal {
     /// The account whose policies speak for this principal, if it belongs to one.
     pub fn account(&self) -> Option<&str> {
         match self {
-            Self::Root { account } | Self::User { account, .. } | Self::AssumedRole { account, .. } => Some(account),
+            Self::Root { account }
+            | Self::User { account, .. }
+            | Self::AssumedRole { account, .. }
+            | Self::FederatedUser { account, .. } => Some(account),
             Self::WebIdentity { .. } | Self::Service { .. } | Self::Anonymous => None,
         }
     }
@@ -33,7 +48,7 @@ impl Principal {
     pub fn arn(&self) -> std::borrow::Cow<'_, str> {
         match self {
             Self::Root { account } => format!("arn:aws:iam::{account}:root").into(),
-            Self::User { arn, .. } => arn.into(),
+            Self::User { arn, .. } | Self::FederatedUser { arn, .. } => arn.into(),
             Self::AssumedRole { session_arn, .. } => session_arn.into(),
             Self::WebIdentity { provider_arn } => provider_arn.into(),
             Self::Service { name } => name.into(),
@@ -78,6 +93,12 @@ pub(crate) fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether the text can be the name of a role's session.
+fn is_session_name(text: &str) -> bool {
+    (2..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+}
+
 impl PrincipalPattern {
     /// Reads a value under the key `AWS`; none if it has no form that can name a principal.
     pub(crate) fn aws(text: &str) -> Option<Self> {
@@ -103,9 +124,15 @@ impl PrincipalPattern {
                 _ => None,
             };
         }
-        let is_unique_id = text.len() >= 16
-            && ["AIDA", "AROA"].iter().any(|prefix| text.starts_with(prefix))
-            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        // Of a session of a role that was deleted, the session's name is left as well.
+        let (id, session) = match text.split_once(':') {
+            Some((id, session)) if id.starts_with("AROA") => (id, Some(session)),
+            _ => (text, None),
+        };
+        let is_unique_id = id.len() >= 16
+            && ["AIDA", "AROA"].iter().any(|prefix| id.starts_with(prefix))
+            && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+            && session.is_none_or(is_session_name);
         is_unique_id.then(|| Self::UniqueId(text.to_owned()))
     }
 
@@ -123,9 +150,12 @@ impl PrincipalPattern {
             (Self::Everyone, Principal::WebIdentity { .. }) => (Grant::None, false),
             (Self::Everyone, _) => (Grant::Direct, true),
             (Self::Account { id, .. }, Principal::Root { account }) => (Grant::Direct, id == account),
-            (Self::Account { id, .. }, Principal::User { account, .. } | Principal::AssumedRole { account, .. }) => {
-                (Grant::Account, id == account)
-            }
+            (
+                Self::Account { id, .. },
+                Principal::User { account, .. }
+                | Principal::AssumedRole { account, .. }
+                | Principal::FederatedUser { account, .. },
+            ) => (Grant::Account, id == account),
             (Self::Arn(named), Principal::User { arn, .. }) => (Grant::Direct, named == arn),
             (Self::Arn(named), Principal::AssumedRole { role_arn, session_arn, .. }) => {
                 if named == session_arn {
@@ -133,6 +163,17 @@ impl PrincipalPattern {
                 } else {
                     (Grant::Role, named == role_arn)
                 }
+            }
+            (Self::Arn(named), Principal::FederatedUser { arn, user, .. }) => {
+                if named == arn {
+                    (Grant::Direct, true)
+                } else {
+                    // What the user is given is its federated users' as far as their policies go.
+                    (Grant::Role, user.as_ref().is_some_and(|user| *named == user.arn))
+                }
+            }
+            (Self::UniqueId(named), Principal::FederatedUser { user: Some(user), .. }) => {
+                (Grant::Role, *named == user.unique_id)
             }
             (Self::UniqueId(named), Principal::User { unique_id, .. }) => (Grant::Direct, named == unique_id),
             (Self::UniqueId(named), Principal::AssumedRole { role_unique_id, .. }) => {
@@ -205,6 +246,9 @@ impl Principals {
             Principal::Root { .. } => account_listed(),
             Principal::User { .. } => account_listed() && listed(Grant::Direct),
             Principal::AssumedRole { .. } => account_listed() && listed(Grant::Role) && listed(Grant::Direct),
+            Principal::FederatedUser { user, .. } => {
+                account_listed() && (user.is_none() || listed(Grant::Role)) && listed(Grant::Direct)
+            }
             Principal::WebIdentity { .. } | Principal::Service { .. } => listed(Grant::Direct),
             Principal::Anonymous => false,
         }

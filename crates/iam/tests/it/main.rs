@@ -10,6 +10,7 @@ mod conditions_sets;
 mod conditions_string;
 mod cross_account;
 mod explanations;
+mod owners;
 mod principals;
 mod properties;
 mod registry_policy;
@@ -39,6 +40,7 @@ fn there_are_at_least_300_distinct_cases() {
         variables::IN_RESOURCES,
     ];
     let whole = [
+        owners::CASES,
         principals::CASES,
         same_account::CASES,
         cross_account::CASES,

@@ -57,6 +57,7 @@ cases! { CASES:
     "the id of the user", DELETED, "alice" { repository: &[to!("AIDAALICEALICEALICE1")] } => AllowedBy(Repository);
     "the id of a user that was deleted", DELETED, "alice" { repository: &[to!("AIDAALICEALICEALICE0")] } => NotAllowedBy(Identity);
     "the id of the role", DELETED, "builder" { repository: &[to!("AROABUILDERBUILDER01")] } => AllowedBy(Repository);
+    "the session of a role that was deleted", DELETED, "builder" { repository: &[to!("AROABUILDERBUILDER00:run-1")] } => NotAllowedBy(Identity);
     "the id of a role that was deleted", DELETED, "builder" { repository: &[to!("AROABUILDERBUILDER00")] } => NotAllowedBy(Identity);
     "a Deny by id", DELETED, "builder" { identity: &[ALLOW], repository: &[deny_to!("AROABUILDERBUILDER01")] } => DeniedBy(Repository);
     "a Deny to the account reaches its users", PRINCIPAL, "alice" { identity: &[ALLOW], repository: &[deny_to!("123456789012")] } => DeniedBy(Repository);

@@ -1,6 +1,9 @@
 //! The shape of the cases, and how they are run.
 
-use iam::{Attached, Context, Decision, Outcome, Policies, Policy, PolicyKind, Principal, Reason, Request, Source};
+use iam::{
+    Attached, Context, Decision, FederatingUser, Outcome, Policies, Policy, PolicyKind, Principal, Reason, Request,
+    Source,
+};
 
 /// A test of one element: name, source, the element in JSON with single quotes, what the request has, whether it
 /// matches.
@@ -88,7 +91,7 @@ macro_rules! deny_to {
 }
 
 /// The people of the cases. Alice, Bob and Builder are of the account that owns the repository; Olga and Deployer of
-/// another.
+/// another. Pat is a federated user of Alice, or of root.
 pub fn principal(name: &str) -> Principal {
     let user = |account: &str, path: &str, id: &str| Principal::User {
         account: account.to_owned(),
@@ -109,6 +112,14 @@ pub fn principal(name: &str) -> Principal {
         "other root" => Principal::Root { account: "999988887777".to_owned() },
         "olga" => user("999988887777", "olga", "AIDAOLGAOLGAOLGAOLG1"),
         "deployer" => session("999988887777", "", "Deployer", "AROADEPLOYERDEPLOY01", "d"),
+        "pat" | "root's pat" => Principal::FederatedUser {
+            account: ACCOUNT.to_owned(),
+            arn: format!("arn:aws:sts::{ACCOUNT}:federated-user/pat"),
+            user: (name == "pat").then(|| FederatingUser {
+                arn: format!("arn:aws:iam::{ACCOUNT}:user/alice"),
+                unique_id: "AIDAALICEALICEALICE1".to_owned(),
+            }),
+        },
         "service" => Principal::Service { name: "replication.ecr.amazonaws.com".to_owned() },
         "web" => Principal::WebIdentity {
             provider_arn: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com".to_owned(),

@@ -21,6 +21,25 @@ pub fn user_identity(caller: &Caller) -> Value {
         Credentials::Session(session) => {
             let mut context = session_context(session);
             match (&session.identity, &session.claims.name) {
+                (user, Some(_)) if session.claims.is_federated => {
+                    identity["type"] = "FederatedUser".into();
+                    let issuer = match user {
+                        Some(user) => json!({
+                            "type": "IAMUser",
+                            "principalId": user.entity.id,
+                            "arn": user.arn,
+                            "accountId": user.entity.account.as_str(),
+                            "userName": user.entity.name,
+                        }),
+                        None => json!({
+                            "type": "Root",
+                            "principalId": caller.account.as_str(),
+                            "arn": format!("arn:aws:iam::{}:root", caller.account),
+                            "accountId": caller.account.as_str(),
+                        }),
+                    };
+                    context["sessionIssuer"] = issuer;
+                }
                 (Some(role), Some(_)) => {
                     identity["type"] = "AssumedRole".into();
                     context["sessionIssuer"] = json!({

@@ -18,7 +18,7 @@ pub fn authorize_role(
     keys: &OwnKeys,
 ) -> Option<Decision> {
     let identity = caller.identity();
-    let session = caller.session().filter(|session| !session.policies.is_empty());
+    let session = caller.session().filter(|session| session.is_limited());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),

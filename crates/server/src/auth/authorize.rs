@@ -1,29 +1,34 @@
 //! The one place where it is decided whether a principal may do something.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use aws::AccountId;
-use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Principal, Request};
+use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Request};
 use oci::RepositoryName;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
+use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
 use store::tables::secrets::{self, SecretId};
-use store::tables::{repository_policies, resource_tags};
+use store::tables::{kms_aliases, repository_policies, resource_tags};
 
 use super::allowed::Allowed;
 use super::caller::Caller;
 use super::directory::{Directory, RegistryPolicy};
+use super::grants::{self, GrantTerms};
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
+use crate::kms;
 use crate::registry::errors::RepositoryRef;
 use crate::registry::kept::RepositoryAccess;
 
 /// Grants of a key to one principal that a decision looks at.
 const MAX_GRANTS: usize = 500;
+/// Aliases of a key (KMS Developer Guide, "Quotas").
+const MAX_ALIASES: usize = 50;
 /// Actions that a registry policy of scope V1 governs (access.md 4).
 pub const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 
@@ -56,33 +61,38 @@ pub struct Need {
     pub resource: Resource,
     /// Condition keys that only this request has, such as `aws:TagKeys`.
     pub keys: Vec<(String, Vec<String>)>,
+    /// The grant that the request makes, if it makes one.
+    pub new_grant: Option<Box<GrantTerms>>,
 }
 
 impl Need {
+    fn new(action: &'static str, resource: Resource) -> Self {
+        Self { action: action.into(), resource, keys: Vec::new(), new_grant: None }
+    }
+
     /// A permission on a repository, or with `*` on all repositories of a registry.
     pub fn on_repository(action: &'static str, registry: &RegistryId, name: &str) -> Self {
-        let resource = Resource::Repository { registry: registry.clone(), name: name.to_owned() };
-        Self { action: action.into(), resource, keys: Vec::new() }
+        Self::new(action, Resource::Repository { registry: registry.clone(), name: name.to_owned() })
     }
 
     /// A permission on a secret.
     pub fn on_secret(action: &'static str, id: SecretId) -> Self {
-        Self { action: action.into(), resource: Resource::Secret(id), keys: Vec::new() }
+        Self::new(action, Resource::Secret(id))
     }
 
     /// A permission on a KMS key.
     pub fn on_key(action: &'static str, key: KeyRef) -> Self {
-        Self { action: action.into(), resource: Resource::Key(key), keys: Vec::new() }
+        Self::new(action, Resource::Key(key))
     }
 
     /// A permission on a resource of the caller's account.
     pub fn on(action: &'static str, arn: String) -> Self {
-        Self { action: action.into(), resource: Resource::Own(arn), keys: Vec::new() }
+        Self::new(action, Resource::Own(arn))
     }
 
     /// A permission that no resource belongs to.
     pub fn anywhere(action: &'static str) -> Self {
-        Self { action: action.into(), resource: Resource::Any, keys: Vec::new() }
+        Self::new(action, Resource::Any)
     }
 
     /// The repository that it is about; none for all of a registry.
@@ -109,6 +119,27 @@ impl Need {
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.keys.push((key.into(), values.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// With what a grant that the request makes allows.
+    #[must_use]
+    pub fn making(mut self, terms: GrantTerms) -> Self {
+        self = self.with("kms:GrantOperations", &terms.operations);
+        let GrantConstraints { subset, equals } = &terms.constraints;
+        let kinds =
+            [subset.as_ref().map(|_| "EncryptionContextSubset"), equals.as_ref().map(|_| "EncryptionContextEquals")];
+        if kinds.iter().any(Option::is_some) {
+            self = self.with("kms:GrantConstraintType", kinds.into_iter().flatten());
+        }
+        let pairs: BTreeMap<&String, &String> = subset.iter().chain(equals).flatten().collect();
+        for (name, value) in &pairs {
+            self = self.with(format!("kms:EncryptionContext:{name}"), [value.as_str()]);
+        }
+        if !pairs.is_empty() {
+            self = self.with("kms:EncryptionContextKeys", pairs.into_keys());
+        }
+        self.new_grant = Some(Box::new(terms));
         self
     }
 
@@ -170,12 +201,45 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
         }
         return Ok(());
     }
+    Err(refusal(http, caller, need, &rules, &decision))
+}
+
+fn refusal(http: &RequestContext, caller: &Caller, need: &Need, rules: &ResourceRules, decision: &Decision) -> Refusal {
+    let (action, resource) = (&need.action, &rules.arn);
     let because = decision.because(action);
     tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), %action, %resource, deciding = ?decision.deciding(), "denied");
-    Err(Refusal::Denied(format!(
+    Refusal::Denied(format!(
         "User: {} is not authorized to perform: {action} on resource: {resource}{because}",
         caller.arn()
-    )))
+    ))
+}
+
+/// As [`authorize`] for a key, where something beside the key's policy names `principals`, who need nothing else: they
+/// are refused by a Deny, or by what limits the caller. The users and roles of an account that is named need what their
+/// account says.
+pub async fn authorize_named(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    principals: &[&str],
+) -> Result<(), Refusal> {
+    let directory = http.app.identities.current();
+    let rules = ResourceRules::of(http, need).await?;
+    let decision = decide_by(http, &directory, caller, need, &rules).await?;
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    // Services are named without an ARN, and nobody is one here.
+    let named = principals.iter().filter(|principal| principal.starts_with("arn:"));
+    let statements: Vec<Value> = named.map(|principal| grants::statement(principal, &need.action)).collect();
+    if decision.outcome == Outcome::ImplicitDeny && !statements.is_empty() {
+        let policy = grants::policy(&rules.arn, &serde_json::json!({ "Statement": statements }))?;
+        let rules = ResourceRules { policy: Some(policy), is_enough: true, ..rules.clone() };
+        if decide_by(http, &directory, caller, need, &rules).await?.is_allowed() {
+            return Ok(());
+        }
+    }
+    Err(refusal(http, caller, need, &rules, &decision))
 }
 
 /// The resource as policies and messages name it, by what the request says of it.
@@ -202,15 +266,28 @@ pub async fn decide(
     decide_by(http, directory, caller, need, &rules).await
 }
 
-/// Whether the caller would have the permission if the repository had this policy in place of its own.
+/// Whether the caller would have the permission if the repository or key had this policy in place of its own. What the
+/// root user may do in spite of policies does not count.
 pub async fn would_allow(
     http: &RequestContext,
     caller: &Caller,
     need: &Need,
     policy: Policy,
 ) -> Result<bool, StoreError> {
-    let rules = ResourceRules { policy: Some(policy), ..ResourceRules::of(http, need).await? };
+    let rules = ResourceRules { policy: Some(policy), is_as_written: true, ..ResourceRules::of(http, need).await? };
     Ok(decide_by(http, &http.app.identities.current(), caller, need, &rules).await?.is_allowed())
+}
+
+/// As [`would_allow`], if the registry had this policy, and that governed the action.
+pub async fn registry_would_allow(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    policy: Policy,
+) -> Result<bool, StoreError> {
+    let rules = ResourceRules { is_as_written: true, ..ResourceRules::of(http, need).await? };
+    let registry = Attached { name: "registry policy".to_owned(), policy };
+    Ok(decide_with(http, caller, need, &rules, Some(&registry)).await?.is_allowed())
 }
 
 async fn decide_by(
@@ -220,11 +297,21 @@ async fn decide_by(
     need: &Need,
     rules: &ResourceRules,
 ) -> Result<Decision, StoreError> {
+    let registry = registry_policy(directory, caller, need).map(|registry| &registry.policy);
+    decide_with(http, caller, need, rules, registry).await
+}
+
+async fn decide_with(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    rules: &ResourceRules,
+    registry: Option<&Attached>,
+) -> Result<Decision, StoreError> {
     let owner = need.owner(caller);
     let identity = caller.identity();
-    let session = caller.session().filter(|session| !session.policies.is_empty());
+    let session = caller.session().filter(|session| session.is_limited());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
-    let registry_policy = registry_policy(directory, caller, need);
     let resource_policy =
         rules.policy.as_ref().map(|policy| Attached { name: rules.arn.clone(), policy: policy.clone() });
     let policies = Policies {
@@ -233,7 +320,7 @@ async fn decide_by(
         session: &session,
         scope: caller.scope.as_deref(),
         repository: resource_policy.as_ref(),
-        registry: registry_policy.map(|registry| &registry.policy),
+        registry,
     };
     let mut keys = RequestKeys::new(http, Some(caller), &need.keys, owner);
     keys.resource_tags.clone_from(&rules.tags);
@@ -242,15 +329,24 @@ async fn decide_by(
     {
         keys.resource_tags = http.app.db.read_point(move |tx| resource_tags::list(tx, id)).await?;
     }
+    keys.of_resource.clone_from(&rules.of_resource);
+    if let Some(key) = &rules.key
+        && read_keys(&policies).any(|name| name == "kms:resourcealiases")
+    {
+        let (registry, id) = (key.registry.clone(), key.id);
+        let read = move |tx: &mut dyn Tx| kms_aliases::list(tx, &registry, Some(id), "", MAX_ALIASES);
+        let aliases = http.app.db.read_point(read).await?;
+        keys.of_resource.push(("kms:resourcealiases", aliases.into_iter().map(|alias| alias.name).collect()));
+    }
     let context = keys.context(read_keys(&policies));
     let request = Request {
         principal: &caller.principal,
         action: &need.action,
         resource: &rules.arn,
-        resource_account: owner.as_str(),
+        resource_account: if rules.is_enough { caller.account.as_str() } else { owner.as_str() },
         context: &context,
     };
-    Ok(iam::decide(&request, &policies))
+    Ok(if rules.is_as_written { iam::decide_as_written(&request, &policies) } else { iam::decide(&request, &policies) })
 }
 
 /// The policy of the registry that a need is about, if it has a say.
@@ -276,52 +372,12 @@ fn kept_decisions<'a>(
         && rules.policy.is_none()
         && registry_policy(directory, caller, need).is_none()
         && caller.scope.is_none()
-        && caller.session().is_none_or(|session| session.policies.is_empty());
+        && caller.session().is_none_or(|session| !session.is_limited());
     caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
 }
 
-/// The names by which grants of KMS keys can be made to a caller.
-pub fn grantee_names(caller: &Caller) -> Vec<String> {
-    let mut names = vec![caller.principal.arn().into_owned()];
-    if let Principal::AssumedRole { role_arn, .. } = &*caller.principal {
-        names.push(role_arn.clone());
-    }
-    names.push(format!("arn:aws:iam::{}:root", caller.account));
-    names.dedup();
-    names
-}
-
-/// A grant in the words of a key policy.
-fn statement_of(grant: &KmsGrant, action: &str) -> Value {
-    let mut equal = serde_json::Map::new();
-    let GrantConstraints { subset, equals } = &grant.constraints;
-    for (name, value) in subset.iter().chain(equals).flatten() {
-        equal.insert(format!("kms:EncryptionContext:{name}"), value.as_str().into());
-    }
-    let mut condition = serde_json::Map::new();
-    if !equal.is_empty() {
-        condition.insert("StringEquals".to_owned(), equal.into());
-    }
-    match equals {
-        Some(pairs) if pairs.is_empty() => {
-            condition.insert("Null".to_owned(), json!({ "kms:EncryptionContextKeys": "true" }));
-        }
-        Some(pairs) => {
-            let names: Vec<&String> = pairs.keys().collect();
-            condition.insert("ForAllValues:StringEquals".to_owned(), json!({ "kms:EncryptionContextKeys": names }));
-        }
-        None => {}
-    }
-    let mut statement = json!({
-        "Effect": "Allow", "Principal": {"AWS": grant.grantee}, "Action": action, "Resource": "*",
-    });
-    if !condition.is_empty() {
-        statement["Condition"] = condition.into();
-    }
-    statement
-}
-
 /// What a repository, a secret or a key contributes to decisions about it.
+#[derive(Clone)]
 struct ResourceRules {
     /// As policies and messages name it.
     arn: String,
@@ -331,11 +387,26 @@ struct ResourceRules {
     key: Option<KmsKey>,
     /// The tags of a secret or key. Those of a repository are read when a policy asks for them.
     tags: Vec<(String, String)>,
+    /// Condition keys that say what the resource is.
+    of_resource: Vec<(&'static str, Vec<String>)>,
+    /// Whether what the policy allows needs no other, even of principals of other accounts.
+    is_enough: bool,
+    /// Whether the root user is held to what the policies say of everybody.
+    is_as_written: bool,
 }
 
 impl ResourceRules {
     async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
-        let mut rules = Self { arn: arn(need), repository_id: None, policy: None, key: None, tags: Vec::new() };
+        let mut rules = Self {
+            arn: arn(need),
+            repository_id: None,
+            policy: None,
+            key: None,
+            tags: Vec::new(),
+            is_enough: false,
+            is_as_written: false,
+            of_resource: Vec::new(),
+        };
         match &need.resource {
             Resource::Repository { registry, name } => rules.add_repository(http, registry, name).await?,
             Resource::Secret(id) => rules.add_secret(http, id).await?,
@@ -391,6 +462,7 @@ impl ResourceRules {
         self.arn = found.arn();
         self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), &|| self.arn.clone())?;
         self.tags.clone_from(&found.tags);
+        self.of_resource = kms::condition_keys();
         self.key = Some(found);
         Ok(())
     }
@@ -403,8 +475,7 @@ impl ResourceRules {
         need: &Need,
     ) -> Result<Option<Self>, StoreError> {
         let Some(key) = &self.key else { return Ok(None) };
-        let Some(operation) = need.action.strip_prefix("kms:") else { return Ok(None) };
-        let (id, names) = (key.id, grantee_names(caller));
+        let (id, names) = (key.id, grants::grantee_names(caller));
         let read = http.app.db.read(move |tx| {
             let mut found = Vec::new();
             for name in &names {
@@ -412,10 +483,9 @@ impl ResourceRules {
             }
             Ok::<_, StoreError>(found)
         });
-        let mut statements: Vec<Value> = Vec::new();
-        for grant in read.await?.iter().filter(|grant| grant.operations.iter().any(|name| name == operation)) {
-            statements.push(statement_of(grant, &need.action));
-        }
+        let found = read.await?;
+        let grantees = found.iter().filter(|grant| grants::covers(grant, need)).map(|grant| grant.grantee.as_str());
+        let mut statements: Vec<Value> = grantees.map(|grantee| grants::statement(grantee, &need.action)).collect();
         if statements.is_empty() {
             return Ok(None);
         }
@@ -428,12 +498,8 @@ impl ResourceRules {
             }
             None => return Ok(None),
         }
-        let policy = Policy::parse(PolicyKind::Key, &policy.to_string()).map_err(|error| {
-            StoreError::new(StoreErrorKind::Corrupt, format!("the grants of {} are not what was stored", key.arn()))
-                .with_source(error.to_string())
-        })?;
-        let (arn, tags) = (self.arn.clone(), self.tags.clone());
-        Ok(Some(Self { repository_id: None, key: None, arn, policy: Some(policy), tags }))
+        let policy = grants::policy(&self.arn, &policy)?;
+        Ok(Some(Self { policy: Some(policy), ..self.clone() }))
     }
 }
 

@@ -64,6 +64,11 @@ impl Caller {
         }
     }
 
+    /// Whether it is a federated user, whom IAM and most of STS refuse (GetFederationToken: 'Permissions').
+    pub fn is_federated(&self) -> bool {
+        matches!(&*self.principal, Principal::FederatedUser { .. })
+    }
+
     /// The session, if the keys are temporary.
     pub fn session(&self) -> Option<&Session> {
         match &self.credentials {

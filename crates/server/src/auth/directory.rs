@@ -144,6 +144,7 @@ impl Directory {
         match &*caller.principal {
             Principal::User { arn, .. } | Principal::AssumedRole { role_arn: arn, .. } => !excluded.contains(arn),
             Principal::Root { .. }
+            | Principal::FederatedUser { .. }
             | Principal::WebIdentity { .. }
             | Principal::Service { .. }
             | Principal::Anonymous => true,

@@ -13,10 +13,19 @@ pub fn unknown_principal(directory: &Directory, accounts: &Accounts, policy: &Po
     policy.aws_principals().find(|principal| !is_known(directory, accounts, principal)).map(str::to_owned)
 }
 
+/// Whether an ARN names nobody, as in a policy.
+pub fn unknown_arn(directory: &Directory, accounts: &Accounts, arn: &str) -> bool {
+    !is_known(directory, accounts, arn)
+}
+
 fn is_known(directory: &Directory, accounts: &Accounts, principal: &str) -> bool {
     let Ok(arn) = principal.parse::<aws::Arn>() else { return true };
     let Ok(account) = arn.account().parse() else { return true };
     if arn.resource() == "root" || !accounts.ids().contains(&account) {
+        return true;
+    }
+    // Whoever a user vouches for has no row.
+    if arn.service() == "sts" && arn.resource().strip_prefix("federated-user/").is_some_and(|name| !name.is_empty()) {
         return true;
     }
     match arn.resource().strip_prefix("assumed-role/") {
@@ -55,6 +64,7 @@ mod tests {
             ("arn:aws:iam::123456789012:role/a", true),
             ("arn:aws:sts::123456789012:assumed-role/a/b", true),
             ("arn:aws:sts::210987654321:assumed-role/a/b", false),
+            ("arn:aws:sts::123456789012:federated-user/a", false),
         ] {
             let text = format!(
                 r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"sts:AssumeRole"}}}}"#

@@ -21,6 +21,8 @@ pub struct RequestKeys<'a> {
     owner: AccountId,
     /// The tags of the resource, if they were read.
     pub resource_tags: Vec<(String, String)>,
+    /// Condition keys in lower case that say what the resource is.
+    pub of_resource: Vec<(&'static str, Vec<String>)>,
 }
 
 impl<'a> RequestKeys<'a> {
@@ -31,7 +33,7 @@ impl<'a> RequestKeys<'a> {
         of_request: &'a OwnKeys,
         owner: AccountId,
     ) -> Self {
-        Self { http, caller, of_request, owner, resource_tags: Vec::new() }
+        Self { http, caller, of_request, owner, resource_tags: Vec::new(), of_resource: Vec::new() }
     }
 
     /// The context that holds those of `keys` (lower case) that have a value.
@@ -48,6 +50,9 @@ impl<'a> RequestKeys<'a> {
     fn values(&self, key: &str) -> Vec<String> {
         let of_request = self.of_request.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
         if let Some((_, values)) = of_request {
+            return values.clone();
+        }
+        if let Some((_, values)) = self.of_resource.iter().find(|(name, _)| *name == key) {
             return values.clone();
         }
         if !OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
@@ -108,11 +113,17 @@ fn of_caller(caller: &Caller, key: &str) -> Option<String> {
                 Principal::Root { .. } => "Account",
                 Principal::User { .. } => "User",
                 Principal::AssumedRole { .. } | Principal::WebIdentity { .. } => "AssumedRole",
+                Principal::FederatedUser { .. } => "FederatedUser",
                 Principal::Service { .. } => "Service",
                 Principal::Anonymous => "Anonymous",
             }
             .to_owned(),
         ),
+        "aws:principalisawsservice" => match &*caller.principal {
+            Principal::Service { .. } => Some("true".to_owned()),
+            Principal::Anonymous => None,
+            _ => Some("false".to_owned()),
+        },
         "aws:userid" => Some(caller.user_id()),
         "aws:username" => match &*caller.principal {
             Principal::User { .. } => caller.identity().map(|user| user.entity.name.clone()),

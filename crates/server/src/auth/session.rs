@@ -8,7 +8,7 @@ use aws::sigv4::SigV4Error;
 use aws::{AccountId, SecretAccessKey, SessionToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use iam::{Attached, PolicyKind, Principal};
+use iam::{Attached, FederatingUser, PolicyKind, Principal};
 use serde::{Deserialize, Serialize};
 use store::blob::{open_small, seal_small};
 
@@ -32,6 +32,9 @@ pub struct NewSession {
     /// The name that whoever assumed the role gave the session; none for keys of GetSessionToken.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether it is a federated user's of that name, and not a role's.
+    #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_federated: bool,
     /// When the keys were made.
     #[serde(rename = "t")]
     pub issued_at_ms: i64,
@@ -94,17 +97,30 @@ pub struct Session {
 }
 
 impl Session {
-    /// STS's `UserId`: of a role's session `AROA…:name`.
+    /// STS's `UserId`: of a role's session `AROA…:name`, of a federated user the account's id and its name.
     pub fn user_id(&self) -> String {
         match &self.claims.name {
+            Some(name) if self.claims.is_federated => federated_user_id(self.claims.account, name),
             Some(name) => format!("{}:{name}", self.claims.identity_id),
             None => self.claims.identity_id.clone(),
         }
     }
 
+    /// Whether its own policies limit what it may do: without any, a federated user may do nothing.
+    pub fn is_limited(&self) -> bool {
+        self.claims.is_federated || !self.policies.is_empty()
+    }
+
     /// The principal that policies name.
     pub fn principal(&self) -> Principal {
         match (&self.identity, &self.claims.name) {
+            (user, Some(name)) if self.claims.is_federated => Principal::FederatedUser {
+                account: self.claims.account.to_string(),
+                arn: federated_user_arn(self.claims.account, name),
+                user: user
+                    .as_ref()
+                    .map(|user| FederatingUser { arn: user.arn.clone(), unique_id: user.entity.id.clone() }),
+            },
             (None, _) => Principal::Root { account: self.claims.account.to_string() },
             (Some(user), None) => user.user_principal(),
             (Some(role), Some(name)) => Principal::AssumedRole {
@@ -120,6 +136,16 @@ impl Session {
 /// The ARN of a role's session. A role's path is no part of it (access.md 5).
 pub fn assumed_role_arn(role: &Identity, session_name: &str) -> String {
     format!("arn:aws:sts::{}:assumed-role/{}/{session_name}", role.entity.account, role.entity.name)
+}
+
+/// The ARN of a federated user.
+pub fn federated_user_arn(account: AccountId, name: &str) -> String {
+    format!("arn:aws:sts::{account}:federated-user/{name}")
+}
+
+/// The id of a federated user.
+pub fn federated_user_id(account: AccountId, name: &str) -> String {
+    format!("{account}:{name}")
 }
 
 /// Makes temporary keys.

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod migrate;
+pub mod policies;
 pub mod restore;
 mod storage;
 

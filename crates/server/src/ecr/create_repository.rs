@@ -66,11 +66,11 @@ fn check_encryption(
 }
 
 /// The key's ARN, if the caller may have ECR use it and it can be used.
-async fn require_key(call: &Call<'_>, key: &KeyRef) -> Result<String, EcrError> {
+async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<String, EcrError> {
     if key.name == ECR_ALIAS {
         aws_managed::require(call.app(), key).await?;
     }
-    for need in encryption::needs_on_key(key) {
+    for need in encryption::needs_on_key(key, registry, name) {
         let allowed = authorize::authorize(call.http, &call.caller, &need).await;
         allowed.map_err(KmsError::from)?;
     }
@@ -119,7 +119,7 @@ impl Operation for CreateRepository {
 
     async fn run(call: &Call<'_>, (mut new, key, tags): Self::Checked) -> Result<Output, EcrError> {
         if let Some(key) = key {
-            new.kms_key = Some(require_key(call, &key).await?);
+            new.kms_key = Some(require_key(call, &key, &new.registry, new.name.as_str()).await?);
         }
         let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
         let quota = call.app().quotas.repositories;

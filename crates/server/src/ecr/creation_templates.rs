@@ -224,7 +224,7 @@ impl TemplateChanges {
         {
             let key = key.as_deref().unwrap_or(ECR_ALIAS);
             if let Ok(key) = crate::kms::key_ref(registry.account, &registry.region, key) {
-                needs.extend(encryption::needs_on_key(&key));
+                needs.extend(encryption::needs_on_key(&key, registry, &names));
             }
         }
         if let Some(role) = self.custom_role_arn.as_ref().filter(|role| !role.is_empty()) {

@@ -6,7 +6,7 @@ use store::tables::{identity_version, registry_policies};
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::RegistryPolicy;
-use crate::auth::authorize::{Need, V1_ACTIONS};
+use crate::auth::authorize::{self, Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings::{self, AccountSetting};
 
@@ -39,6 +39,13 @@ impl Operation for PutRegistryPolicy {
 
     async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
+        // As for SetRepositoryPolicy, though without a way to force it: the root user and `wharf policy reset` undo what
+        // has gone wrong. A policy of scope V1 says nothing about this action.
+        let again = Need::anywhere(Self::ACTION);
+        if !authorize::registry_would_allow(call.http, &call.caller, &again, policy.clone()).await? {
+            let text = "This policy would keep you from putting another one";
+            return Err(EcrError::parameter("PolicyText", text));
+        }
         let output = RegistryPolicy::new(&registry, policy_text.clone());
         call.app()
             .db

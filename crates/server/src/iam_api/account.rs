@@ -6,6 +6,7 @@ use store::db::Tx;
 use store::tables::iam::entities::{self, EntityKind};
 use store::tables::iam::{oidc_providers, policies};
 
+use super::authorization_details::GetAccountAuthorizationDetails;
 use super::constraints;
 use super::errors::IamError;
 use super::operation::{Access, Iam, IamOperation};
@@ -16,6 +17,7 @@ use crate::aws_api::operation::{Call, Entry};
 
 /// Every operation on accounts.
 pub const OPERATIONS: &[Entry] = &[
+    Entry::of::<Iam<GetAccountAuthorizationDetails>>(),
     Entry::of::<Iam<GetAccountSummary>>(),
     Entry::of::<Iam<ListAccountAliases>>(),
     Entry::of::<Iam<ListVirtualMfaDevices>>(),

@@ -51,7 +51,7 @@ impl<K: Kind> IamOperation for AttachPolicy<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         self.policy.require_attachable(tx)?;
         policies_of_entities::attach(tx, &entity.id, &self.policy.arn)?;
         if policies_of_entities::list_attached(tx, &entity.id)?.len() > MAX_ATTACHED {
@@ -84,7 +84,7 @@ impl<K: Kind> IamOperation for DetachPolicy<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         if policies_of_entities::detach(tx, &entity.id, &self.policy.arn)? {
             Ok(())
         } else {
@@ -127,6 +127,14 @@ pub struct ListOutput {
 pub struct AttachedPolicy {
     policy_name: String,
     policy_arn: String,
+}
+
+impl AttachedPolicy {
+    /// The policy of that ARN.
+    pub fn new(arn: String) -> Self {
+        let policy_name = path_and_name(&arn).1.to_owned();
+        Self { policy_name, policy_arn: arn }
+    }
 }
 
 /// The path and name in a policy's ARN.

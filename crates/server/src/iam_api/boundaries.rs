@@ -55,7 +55,7 @@ impl<K: Bounded> IamOperation for PutBoundary<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let mut entity = self.entity.require(tx)?;
+        let mut entity = self.entity.require_own(tx)?;
         self.boundary.require_attachable(tx)?;
         entity.boundary_arn = Some(self.boundary.arn.clone());
         entities::update(tx, &entity)?;
@@ -84,7 +84,7 @@ impl<K: Bounded> IamOperation for DeleteBoundary<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let mut entity = self.entity.require(tx)?;
+        let mut entity = self.entity.require_own(tx)?;
         entity.boundary_arn = None;
         entities::update(tx, &entity)?;
         Ok(())

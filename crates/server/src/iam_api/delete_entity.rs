@@ -50,14 +50,14 @@ impl<K: Kind> IamOperation for DeleteEntity<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         if let Some(dependent) = dependent(tx, &entity)? {
             return Err(IamError::DeleteConflict(dependent));
         }
         entities::delete(tx, &entity.id)?;
         if entity.kind != EntityKind::Group {
             robot_tokens::delete_of_principal(tx, &entity.id)?;
-            references::replace(tx, &entity.arn(), &entity.id)?;
+            references::leave_id(tx, &entity)?;
         }
         Ok(())
     }

@@ -20,6 +20,19 @@ pub enum IamError {
         /// The constraint.
         constraint: String,
     },
+    /// A federated user calls.
+    FederatedUser {
+        /// Its ARN.
+        arn: String,
+        /// What it asks for.
+        action: &'static str,
+    },
+    /// A role that only the service it is linked to may change.
+    Protected(String),
+    /// A role that no service is linked to.
+    NotServiceLinked(String),
+    /// There is no such deletion.
+    NoSuchDeletion(String),
     /// Nobody in particular was named, and the caller is no user.
     UserNameNeeded,
     /// Members are well-formed, but make no sense.
@@ -137,6 +150,8 @@ impl IamError {
     fn code(&self) -> (&'static str, StatusCode) {
         match self {
             Self::Constraint { .. } | Self::UserNameNeeded => ("ValidationError", StatusCode::BAD_REQUEST),
+            Self::FederatedUser { .. } => ("AccessDenied", StatusCode::FORBIDDEN),
+            Self::Protected(_) => ("UnmodifiableEntity", StatusCode::BAD_REQUEST),
             Self::InvalidInput(_) | Self::AwsManaged(_) => ("InvalidInput", StatusCode::BAD_REQUEST),
             Self::MalformedPolicyDocument(_) => ("MalformedPolicyDocument", StatusCode::BAD_REQUEST),
             Self::PolicyNotAttachable => ("PolicyNotAttachable", StatusCode::BAD_REQUEST),
@@ -148,6 +163,8 @@ impl IamError {
             | Self::NoSuchAccessKey(_)
             | Self::NoSuchLoginProfile(_)
             | Self::NoSuchProvider(_)
+            | Self::NoSuchDeletion(_)
+            | Self::NotServiceLinked(_)
             | Self::NotInGroup { .. } => ("NoSuchEntity", StatusCode::NOT_FOUND),
             Self::EntityExists(..) | Self::PolicyExists(_) | Self::ProviderExists(_) => {
                 ("EntityAlreadyExists", StatusCode::CONFLICT)
@@ -168,6 +185,14 @@ impl IamError {
                     "1 validation error detected: Value{value} at '{member}' failed to satisfy constraint: {constraint}"
                 )
             }
+            Self::FederatedUser { arn, action } => {
+                format!("User: {arn} is not authorized to perform: {action} because federated users cannot call IAM")
+            }
+            Self::Protected(name) => format!(
+                "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+            ),
+            Self::NotServiceLinked(name) => format!("The role {name} is not linked to a service."),
+            Self::NoSuchDeletion(id) => format!("Deletion task {id} cannot be found."),
             Self::UserNameNeeded => "Must specify userName when calling with non-User credentials".to_owned(),
             Self::InvalidInput(message) | Self::MalformedPolicyDocument(message) => message.clone(),
             Self::NoSuchEntity(kind, name) => format!("The {} with name {name} cannot be found.", kind.as_str()),

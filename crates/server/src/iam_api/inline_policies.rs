@@ -55,7 +55,7 @@ impl<K: Kind> IamOperation for PutPolicy<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         let others = policies_of_entities::list_inline(tx, &entity.id)?;
         let others = others.iter().filter(|policy| policy.name != self.name);
         let size = others.map(|policy| documents::size(&policy.document)).sum::<usize>();
@@ -180,7 +180,7 @@ impl<K: Kind> IamOperation for DeletePolicy<K> {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let entity = self.entity.require(tx)?;
+        let entity = self.entity.require_own(tx)?;
         if policies_of_entities::delete_inline(tx, &entity.id, &self.name)? {
             Ok(())
         } else {

@@ -8,6 +8,7 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 
 use super::constraints;
 use super::errors::IamError;
+use super::roles::service_linked_roles::is_service_linked;
 use crate::auth::authorize::Need;
 use crate::auth::caller::Credentials;
 use crate::aws_api::operation::Call;
@@ -170,6 +171,12 @@ impl EntityRef {
     pub fn require(&self, tx: &mut dyn Tx) -> Result<Entity, IamError> {
         entities::find(tx, self.account, self.kind, &self.name)?
             .ok_or_else(|| IamError::NoSuchEntity(self.kind, self.name.clone()))
+    }
+
+    /// The entity, which must exist, and be its account's to change.
+    pub fn require_own(&self, tx: &mut dyn Tx) -> Result<Entity, IamError> {
+        let entity = self.require(tx)?;
+        if is_service_linked(&entity) { Err(IamError::Protected(entity.name)) } else { Ok(entity) }
     }
 
     /// A permission on the entity, with the condition keys that come from what it is: its tags and boundary. One that

@@ -2,6 +2,7 @@
 //! operation in `OPERATIONS`.
 
 mod attached_policies;
+mod authorization_details;
 mod boundaries;
 mod constraints;
 mod delete_entity;

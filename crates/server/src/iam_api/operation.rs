@@ -58,6 +58,9 @@ impl<O: IamOperation> Operation for Iam<O> {
     type Error = IamError;
 
     fn check(call: &Call<'_>, input: O::Input) -> Result<O, IamError> {
+        if call.caller.is_federated() {
+            return Err(IamError::FederatedUser { arn: call.caller.arn(), action: O::ACTION });
+        }
         O::check(call, input)
     }
 

@@ -1,55 +1,145 @@
-//! Principals in stored policies: a policy names users and roles by their ARNs, but means the entity that had the ARN
-//! when the policy was stored (access.md 4).
+//! Principals in what is stored: policies and grants name users and roles by their ARNs, but mean the entity that had the
+//! ARN when they were stored (access.md 4).
 
 use std::collections::BTreeMap;
 
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::iam::entities;
-use store::tables::{registry_policies, repository_policies};
+use store::tables::iam::entities::{self, Entity, EntityKind};
+use store::tables::{
+    creation_templates, kms_grants, kms_keys, registry_policies, repository_policies, root_keys, secrets,
+};
 
-/// Replaces a principal's ARN in every policy that names it: by the new ARN of a user that was renamed, or by the unique
-/// id of a user or role that is deleted, so that a later one of the same name gets nothing.
-pub fn replace(tx: &mut dyn Tx, arn: &str, by: &str) -> Result<(), StoreError> {
-    // JSON can spell an ARN with escapes, so texts with a backslash are read as well.
-    let mut policies: BTreeMap<i64, String> = repository_policies::list_containing(tx, arn)?.into_iter().collect();
-    policies.extend(repository_policies::list_containing(tx, "\\")?);
+use crate::credentials::new_access_key_id;
+
+/// How the principals of one user or role are named from now on.
+struct Renaming {
+    arn: String,
+    by: String,
+    /// What the ARNs of a role's sessions begin with.
+    sessions: Option<String>,
+}
+
+impl Renaming {
+    /// Of what an entity's name meant, by an id.
+    fn to_id(entity: &Entity, id: &str) -> Self {
+        let sessions = format!("arn:aws:sts::{}:assumed-role/{}/", entity.account, entity.name);
+        Self {
+            arn: entity.arn(),
+            by: id.to_owned(),
+            sessions: Some(sessions).filter(|_| entity.kind == EntityKind::Role),
+        }
+    }
+
+    /// The principal's new name, if it has one.
+    fn new_name(&self, principal: &str) -> Option<String> {
+        if principal == self.arn {
+            return Some(self.by.clone());
+        }
+        let session = principal.strip_prefix(self.sessions.as_deref()?)?;
+        Some(format!("{}:{session}", self.by))
+    }
+
+    /// Whether the principal may be in a text. JSON can spell an ARN with escapes, so texts with a backslash are read.
+    fn may_be_in(&self, policy: &str) -> bool {
+        policy.contains(&self.arn)
+            || policy.contains('\\')
+            || self.sessions.as_ref().is_some_and(|sessions| policy.contains(sessions))
+    }
+
+    /// The policy with the principal renamed; none if it does not name it.
+    fn of_policy(&self, policy: &str) -> Result<Option<String>, StoreError> {
+        if !self.may_be_in(policy) {
+            return Ok(None);
+        }
+        let new = iam::replace_aws_principals(policy, |principal| self.new_name(principal)).map_err(|error| {
+            StoreError::new(StoreErrorKind::Corrupt, "a policy is not what was stored").with_source(error.to_string())
+        })?;
+        Ok(Some(new).filter(|new| new != policy))
+    }
+}
+
+/// Follows a user that was renamed.
+pub fn follow(tx: &mut dyn Tx, old_arn: &str, new_arn: &str) -> Result<(), StoreError> {
+    let renaming = Renaming { arn: old_arn.to_owned(), by: new_arn.to_owned(), sessions: None };
+    replace(tx, &renaming)
+}
+
+/// Names a user or role that is deleted by its unique id, and its sessions by that and their names, so that a later one
+/// of the same name gets nothing.
+pub fn leave_id(tx: &mut dyn Tx, deleted: &Entity) -> Result<(), StoreError> {
+    replace(tx, &Renaming::to_id(deleted, &deleted.id))
+}
+
+/// Sees that the ARN of a new user or role, or of one that gets another name, means nobody yet. What keys, their grants,
+/// secrets and templates named was not turned into ids once: of a principal that was deleted then, only the ARN is left,
+/// which turns into an id that nobody has.
+pub fn release(tx: &mut dyn Tx, new: &Entity) -> Result<(), StoreError> {
+    let prefix = match new.kind {
+        EntityKind::User => "AIDA",
+        EntityKind::Role => "AROA",
+        EntityKind::Group => return Ok(()),
+    };
+    replace_elsewhere(tx, &Renaming::to_id(new, &new_access_key_id(prefix)))
+}
+
+fn replace(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreError> {
+    let policies: BTreeMap<i64, String> = repository_policies::list_containing(tx, "")?.into_iter().collect();
     for (repository, policy) in policies {
-        if let Some(policy) = replaced(&policy, arn, by)? {
+        if let Some(policy) = renaming.of_policy(&policy)? {
             repository_policies::set(tx, repository, Some(&policy))?;
         }
     }
     for (registry, policy) in registry_policies::list_all(tx)? {
-        if let Some(policy) = replaced(&policy, arn, by)? {
+        if let Some(policy) = renaming.of_policy(&policy)? {
             registry_policies::upsert(tx, &registry, &policy)?;
         }
     }
     for mut role in entities::list_all(tx)? {
         let Some(policy) = &role.trust_policy else { continue };
-        if let Some(policy) = replaced(policy, arn, by)? {
+        if let Some(policy) = renaming.of_policy(policy)? {
             role.trust_policy = Some(policy);
             entities::update(tx, &role)?;
         }
     }
-    Ok(())
+    replace_elsewhere(tx, renaming)
 }
 
-/// The policy with the principal replaced; none if it does not name it.
-fn replaced(policy: &str, arn: &str, by: &str) -> Result<Option<String>, StoreError> {
-    if !policy.contains(arn) && !policy.contains('\\') {
-        return Ok(None);
+/// As [`replace`], in what is not the registry's or IAM's own.
+fn replace_elsewhere(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreError> {
+    for mut template in creation_templates::list_policies(tx)? {
+        if let Some(policy) = renaming.of_policy(&template.policy)? {
+            template.policy = policy;
+            creation_templates::set_policy(tx, &template)?;
+        }
     }
-    let new = iam::replace_aws_principals(policy, |principal| (principal == arn).then(|| by.to_owned()));
-    let new = new.map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, "a policy is not what was stored").with_source(error.to_string())
-    })?;
-    Ok(Some(new).filter(|new| new != policy))
+    for (secret, policy) in secrets::list_policies(tx)? {
+        if let Some(policy) = renaming.of_policy(&policy)? {
+            secrets::set_policy(tx, secret, Some(&policy))?;
+        }
+    }
+    let mut is_key_changed = false;
+    for (key, policy) in kms_keys::list_policies(tx)? {
+        if let Some(policy) = renaming.of_policy(&policy)? {
+            kms_keys::set_policy(tx, key, &policy)?;
+            is_key_changed = true;
+        }
+    }
+    for principal in kms_grants::principals(tx)? {
+        if let Some(name) = renaming.new_name(&principal) {
+            is_key_changed |= kms_grants::replace_principal(tx, &principal, &name)?;
+        }
+    }
+    if is_key_changed {
+        // Nodes hold keys.
+        root_keys::increment_version(tx)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use store::db::{Db, DbConfig};
-    use store::tables::iam::entities::{Entity, EntityKind};
     use store::tables::registry_id::RegistryId;
     use store::tables::repositories::{self, NewRepository, TagMutability};
 
@@ -105,7 +195,8 @@ mod tests {
                     max_session_seconds: 3600,
                 };
                 entities::insert(tx, &role)?;
-                replace(tx, ALICE, "AIDA1")?;
+                let renaming = Renaming { arn: ALICE.to_owned(), by: "AIDA1".to_owned(), sessions: None };
+                replace(tx, &renaming)?;
                 let mut found: Vec<String> =
                     repository_policies::list_containing(tx, "")?.into_iter().map(|(_, policy)| policy).collect();
                 found.extend(registry_policies::find(tx, &registry)?);

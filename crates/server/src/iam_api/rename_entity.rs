@@ -80,7 +80,8 @@ impl<K: Renamed> IamOperation for RenameEntity<K> {
             return Err(IamError::EntityExists(entity.kind, entity.name));
         }
         if entity.kind == EntityKind::User && entity.arn() != old_arn {
-            references::replace(tx, &old_arn, &entity.arn())?;
+            references::release(tx, &entity)?;
+            references::follow(tx, &old_arn, &entity.arn())?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use store::tables::iam::entities::Entity;
 use store::tables::iam::policies::{ManagedPolicy, PolicyVersion};
+use store::tables::iam::policies_of_entities::InlinePolicy;
 
 use super::documents::encoded;
 use super::managed::AwsManagedPolicy;
@@ -113,7 +114,8 @@ pub struct Role {
     assume_role_policy_document: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    max_session_duration: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_session_duration: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions_boundary: Option<Boundary>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -133,11 +135,16 @@ impl Role {
             create_date: aws::time::iso8601(role.created_at_ms),
             assume_role_policy_document: encoded(role.trust_policy.as_deref().unwrap_or_default()),
             description: role.description.clone(),
-            max_session_duration: role.max_session_seconds,
+            max_session_duration: Some(role.max_session_seconds),
             permissions_boundary: None,
             tags: Vec::new(),
             role_last_used: None,
         }
+    }
+
+    /// As the details of an account have it.
+    pub fn detailed(role: &Entity) -> Self {
+        Self { description: None, max_session_duration: None, ..Self::whole(role) }
     }
 
     /// With everything.
@@ -199,6 +206,11 @@ impl Policy {
         }
     }
 
+    /// As the details of an account have it: with everything but tags.
+    pub fn detailed(policy: &ManagedPolicy, uses: PolicyUses) -> Self {
+        Self { description: policy.description.clone(), ..Self::listed(policy, uses) }
+    }
+
     /// A customer's policy with everything.
     pub fn whole(policy: &ManagedPolicy, uses: PolicyUses) -> Self {
         Self { description: policy.description.clone(), tags: Tag::list(&policy.tags), ..Self::listed(policy, uses) }
@@ -226,6 +238,21 @@ impl Policy {
 /// A version's number as the API has it.
 pub fn version_id(version: i64) -> String {
     format!("v{version}")
+}
+
+/// `PolicyDetail`: an inline policy.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct InlineDetail {
+    policy_name: String,
+    policy_document: String,
+}
+
+impl InlineDetail {
+    /// Of a stored policy.
+    pub fn new(policy: &InlinePolicy) -> Self {
+        Self { policy_name: policy.name.clone(), policy_document: encoded(&policy.document) }
+    }
 }
 
 /// `PolicyVersion`.

@@ -170,6 +170,10 @@ impl<T: Tagged> IamOperation for UntagResource<T> {
 
     fn check(call: &Call<'_>, input: Self::Input) -> Result<Self, IamError> {
         let keys = required("tagKeys", input.tag_keys)?;
+        if keys.len() > MAX_TAGS {
+            let constraint = format!("Member must have length less than or equal to {MAX_TAGS}");
+            return Err(IamError::constraint("tagKeys", None, constraint));
+        }
         for (index, key) in keys.iter().enumerate() {
             check_key(&format!("tagKeys.{}.member", index + 1), key)?;
         }

@@ -42,6 +42,17 @@ pub fn length(member: &str, text: &str, min: usize, max: usize) -> Result<(), Km
     )))
 }
 
+/// The characters of a text.
+pub fn pattern(member: &str, text: &str, pattern: &str, fits: impl Fn(u8) -> bool) -> Result<(), KmsError> {
+    if text.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(KmsError::validation(format!(
+        "1 validation error detected: Value '{text}' at '{member}' failed to satisfy constraint: Member must satisfy \
+         regular expression pattern: {pattern}"
+    )))
+}
+
 /// The key that a text names: by its id, its ARN, an alias or an alias's ARN. Fails with the text if it is none of them.
 pub fn key_ref(account: AccountId, region: &Region, text: &str) -> Result<KeyRef, KmsError> {
     let invalid = || KmsError::InvalidArn(text.to_owned());

@@ -8,17 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::blob::{EncryptionContext, KmsCiphertextHead};
-use store::tables::kms_keys::KeyRef;
+use store::tables::kms_keys::{self, KeyRef};
 
 use super::constraints;
 use super::errors::KmsError;
 use super::loaded::LoadedKey;
 use super::random;
-use super::shapes::on_key_with;
+use super::shapes::{material_id, on_key_with};
 use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
 
 const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
+/// What KMS says of a ciphertext of another region.
+const ELSEWHERE: &str = "The ciphertext refers to a customer master key that does not exist, does not exist in this region, \
+                         or you are not allowed to access.";
 /// The longest plaintext (model: `PlaintextType`).
 const MAX_PLAINTEXT: usize = 4_096;
 
@@ -31,9 +34,12 @@ async fn load(call: &Call<'_>, key: &KeyRef) -> Result<Arc<LoadedKey>, KmsError>
     loaded.ok_or_else(|| KmsError::NotFound(key.clone()))
 }
 
-/// The key that a ciphertext names, as policies name it.
+/// The key that a ciphertext names, as policies name it. Each region has keys of its own, and opens nothing of another's.
 async fn key_of(call: &Call<'_>, head: KmsCiphertextHead) -> Result<KeyRef, KmsError> {
     let found = call.app().kms_keys.find(call.app(), head.key_id).await?.ok_or(KmsError::InvalidCiphertext)?;
+    if found.key.registry.region != call.caller.region {
+        return Err(KmsError::AccessDenied(ELSEWHERE.to_owned()));
+    }
     Ok(KeyRef { registry: found.key.registry.clone(), name: found.key.key_id.to_string() })
 }
 
@@ -52,13 +58,8 @@ fn no_recipient(recipient: Option<&Value>) -> Result<(), KmsError> {
 }
 
 /// Asks for the permission on a key that only the ciphertext names.
-async fn authorize_on(
-    call: &Call<'_>,
-    action: &'static str,
-    key: &KeyRef,
-    context: &EncryptionContext,
-) -> Result<(), KmsError> {
-    Ok(authorize::authorize(call.http, &call.caller, &on_key_with(action, key, context)).await?)
+async fn authorize_on(call: &Call<'_>, need: Need) -> Result<(), KmsError> {
+    Ok(authorize::authorize(call.http, &call.caller, &need).await?)
 }
 
 /// Encrypt.
@@ -152,6 +153,7 @@ pub struct ToDecrypt {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Decrypted {
+    key_material_id: String,
     key_id: String,
     plaintext: String,
     encryption_algorithm: &'static str,
@@ -185,17 +187,24 @@ impl Operation for Decrypt {
 
     async fn run(call: &Call<'_>, input: ToDecrypt) -> Result<Decrypted, KmsError> {
         let head = input.head.ok_or(KmsError::InvalidCiphertext)?;
-        let key = key_of(call, head).await?;
-        match &input.key {
-            Some(named) => require_same(call, named, head).await?,
-            None => authorize_on(call, Self::ACTION, &key, &input.context).await?,
-        }
+        let key = match &input.key {
+            Some(named) => {
+                require_same(call, named, head).await?;
+                key_of(call, head).await?
+            }
+            None => {
+                let key = key_of(call, head).await?;
+                authorize_on(call, on_key_with(Self::ACTION, &key, &input.context)).await?;
+                key
+            }
+        };
         let loaded = load(call, &key).await?;
         let plaintext = loaded.decrypt(&input.context, &input.ciphertext)?;
         if input.is_dry_run {
             return Err(KmsError::DryRun);
         }
         Ok(Decrypted {
+            key_material_id: material_id(head.key_id, head.version),
             key_id: loaded.key.arn(),
             plaintext: STANDARD.encode(&*plaintext),
             encryption_algorithm: ALGORITHM,
@@ -230,10 +239,24 @@ pub struct ToReEncrypt {
 #[serde(rename_all = "PascalCase")]
 pub struct ReEncrypted {
     ciphertext_blob: String,
+    source_key_material_id: String,
+    destination_key_material_id: String,
     source_key_id: String,
     key_id: String,
     source_encryption_algorithm: &'static str,
     destination_encryption_algorithm: &'static str,
+}
+
+impl ToReEncrypt {
+    fn need_from(&self, key: &KeyRef, is_same: bool) -> Need {
+        on_key_with("kms:ReEncryptFrom", key, &self.source.context)
+            .with("kms:ReEncryptOnSameKey", [is_same.to_string()])
+    }
+
+    fn need_to(&self, is_same: bool) -> Need {
+        on_key_with("kms:ReEncryptTo", &self.destination, &self.context)
+            .with("kms:ReEncryptOnSameKey", [is_same.to_string()])
+    }
 }
 
 impl Operation for ReEncrypt {
@@ -260,19 +283,41 @@ impl Operation for ReEncrypt {
         Ok(ToReEncrypt { source, destination, context })
     }
 
-    fn needs(_: &Call<'_>, ToReEncrypt { source, destination, context }: &ToReEncrypt) -> Vec<Need> {
-        let from = source.key.iter().map(|key| on_key_with("kms:ReEncryptFrom", key, &source.context));
-        from.chain([on_key_with(Self::ACTION, destination, context)]).collect()
+    /// Where the source or the destination must be looked up to tell whether they are one key, the permissions are asked
+    /// for when that is known.
+    fn needs(_: &Call<'_>, input: &ToReEncrypt) -> Vec<Need> {
+        if input.destination.is_alias() {
+            return Vec::new();
+        }
+        let is_same = input.source.head.is_some_and(|head| head.key_id.to_string() == input.destination.name);
+        let from = input.source.key.iter().map(|key| input.need_from(key, is_same));
+        from.chain([input.need_to(is_same)]).collect()
     }
 
     async fn run(call: &Call<'_>, input: ToReEncrypt) -> Result<ReEncrypted, KmsError> {
-        let ToReEncrypt { source, destination, context } = input;
-        let head = source.head.ok_or(KmsError::InvalidCiphertext)?;
-        let key = key_of(call, head).await?;
-        match &source.key {
-            Some(named) => require_same(call, named, head).await?,
-            None => authorize_on(call, "kms:ReEncryptFrom", &key, &source.context).await?,
+        let named = input.destination.clone();
+        let found = call.app().db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
+        let is_same = |head: KmsCiphertextHead| found.as_ref().is_some_and(|key| key.key_id == head.key_id);
+        if input.destination.is_alias() {
+            let is_same = input.source.head.is_some_and(is_same);
+            for need in input.source.key.iter().map(|key| input.need_from(key, is_same)) {
+                authorize_on(call, need).await?;
+            }
+            authorize_on(call, input.need_to(is_same)).await?;
         }
+        let head = input.source.head.ok_or(KmsError::InvalidCiphertext)?;
+        let key = match &input.source.key {
+            Some(named) => {
+                require_same(call, named, head).await?;
+                key_of(call, head).await?
+            }
+            None => {
+                let key = key_of(call, head).await?;
+                authorize_on(call, input.need_from(&key, is_same(head))).await?;
+                key
+            }
+        };
+        let ToReEncrypt { source, destination, context } = input;
         let from = load(call, &key).await?;
         let plaintext = from.decrypt(&source.context, &source.ciphertext)?;
         let to = load(call, &destination).await?;
@@ -282,6 +327,8 @@ impl Operation for ReEncrypt {
         }
         Ok(ReEncrypted {
             ciphertext_blob: STANDARD.encode(ciphertext),
+            source_key_material_id: material_id(head.key_id, head.version),
+            destination_key_material_id: material_id(to.key.key_id, to.key.current_version),
             source_key_id: from.key.arn(),
             key_id: to.key.arn(),
             source_encryption_algorithm: ALGORITHM,
@@ -320,6 +367,7 @@ pub struct DataKeyOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     plaintext: Option<String>,
     key_id: String,
+    key_material_id: String,
 }
 
 impl DataKeyInput {
@@ -354,6 +402,7 @@ impl NewDataKey {
         Ok(DataKeyOutput {
             ciphertext_blob: STANDARD.encode(ciphertext),
             plaintext: with_plaintext.then(|| STANDARD.encode(&*plaintext)),
+            key_material_id: material_id(loaded.key.key_id, loaded.key.current_version),
             key_id: loaded.key.arn(),
         })
     }

@@ -14,6 +14,8 @@ use super::errors::KmsError;
 use super::paging::Page;
 use super::shapes::{Nothing, on_key};
 use crate::auth::authorize::{self, Need};
+use crate::auth::grants::GrantTerms;
+use crate::auth::principals::unknown_arn;
 use crate::aws_api::operation::{Call, Operation};
 use crate::credentials::random_text;
 
@@ -121,6 +123,9 @@ impl Operation for CreateGrant {
         }
         if let Some(name) = &input.name {
             constraints::length("name", name, 1, 256)?;
+            constraints::pattern("name", name, "^[a-zA-Z0-9:/_-]+$", |byte| {
+                byte.is_ascii_alphanumeric() || b":/_-".contains(&byte)
+            })?;
         }
         let constraints = input.constraints.map(|given| {
             Ok::<_, KmsError>(GrantConstraints {
@@ -149,24 +154,24 @@ impl Operation for CreateGrant {
     }
 
     fn needs(_: &Call<'_>, NewGrant { key, grant, .. }: &NewGrant) -> Vec<Need> {
+        let terms = GrantTerms { operations: grant.operations.clone(), constraints: grant.constraints.clone() };
         let mut need = on_key(Self::ACTION, key)
-            .with("kms:GrantOperations", &grant.operations)
+            .making(terms)
             .with("kms:GranteePrincipal", [grant.grantee.as_str()])
             .with("kms:GrantIsForAWSResource", ["false"]);
         if let Some(retiring) = &grant.retiring {
             need = need.with("kms:RetiringPrincipal", [retiring.as_str()]);
         }
-        let kinds = [
-            grant.constraints.subset.as_ref().map(|_| "EncryptionContextSubset"),
-            grant.constraints.equals.as_ref().map(|_| "EncryptionContextEquals"),
-        ];
-        if kinds.iter().any(Option::is_some) {
-            need = need.with("kms:GrantConstraintType", kinds.into_iter().flatten());
-        }
         vec![need]
     }
 
     async fn run(call: &Call<'_>, NewGrant { key, grant, is_dry_run }: NewGrant) -> Result<Created, KmsError> {
+        // Asked of callers who may make grants: the answer says who there is.
+        for arn in [Some(&grant.grantee), grant.retiring.as_ref()].into_iter().flatten() {
+            if unknown_arn(&call.app().identities.current(), &call.app().accounts, arn) {
+                return Err(KmsError::InvalidArn(arn.clone()));
+            }
+        }
         let grant_id = grant.grant_id.clone();
         let created = call.app().db.write(move |tx| {
             let found = constraints::require_usable(tx, &key)?;
@@ -458,18 +463,17 @@ impl Operation for RetireGrant {
         let found = read.await?.filter(|(_, of)| {
             named.as_ref().is_none_or(|named| named.registry == of.registry && named.name == of.key_id.to_string())
         });
-        let is_named = found.as_ref().is_some_and(|(grant, _)| {
-            let aliases = authorize::grantee_names(&call.caller);
-            let may_itself = grant.operations.iter().any(|operation| operation == "RetireGrant");
-            grant.retiring.as_ref().is_some_and(|retiring| aliases.contains(retiring))
-                || (may_itself && aliases.contains(&grant.grantee))
-        });
-        if !is_named {
-            let of =
-                found.as_ref().map(|(_, of)| KeyRef { registry: of.registry.clone(), name: of.key_id.to_string() });
-            let asked = of.or(key).unwrap_or_else(|| KeyRef { registry: call.own_registry(), name: "*".to_owned() });
-            authorize::authorize(call.http, &call.caller, &on_key(Self::ACTION, &asked)).await?;
+        // Its retiring principal, the account that it was made from, and its grantee if it says so.
+        let mut principals = Vec::new();
+        if let Some((grant, _)) = &found {
+            let may_grantee = grant.operations.iter().any(|operation| operation == "RetireGrant");
+            principals.extend(grant.retiring.as_deref());
+            principals.push(&grant.issuing_account);
+            principals.extend(may_grantee.then_some(grant.grantee.as_str()));
         }
+        let of = found.as_ref().map(|(_, of)| KeyRef { registry: of.registry.clone(), name: of.key_id.to_string() });
+        let asked = of.or(key).unwrap_or_else(|| KeyRef { registry: call.own_registry(), name: "*".to_owned() });
+        authorize::authorize_named(call.http, &call.caller, &on_key(Self::ACTION, &asked), &principals).await?;
         let (_, of) = found.ok_or_else(|| KmsError::GrantNotFound(grant_id.clone()))?;
         let key = KeyRef { registry: of.registry, name: of.key_id.to_string() };
         remove(call, key, grant_id, is_dry_run).await

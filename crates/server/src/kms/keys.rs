@@ -9,7 +9,7 @@ use super::constraints::{self, Tag};
 use super::errors::KmsError;
 use super::paging::Page;
 use super::policies;
-use super::shapes::{KeyMember, KeyMetadata, Nothing, not_aws_managed, on_key};
+use super::shapes::{KeyMember, KeyMetadata, Nothing, condition_keys, not_aws_managed, on_key};
 use super::{MATERIAL_PURPOSE, material_context};
 use crate::app::App;
 use crate::auth::authorize::Need;
@@ -112,13 +112,12 @@ impl Operation for CreateKey {
         Ok(NewKey { sealed: new_material(call.app(), key_id, 1), key, bypasses_lockout_check })
     }
 
-    fn needs(_: &Call<'_>, NewKey { key, .. }: &NewKey) -> Vec<Need> {
+    fn needs(_: &Call<'_>, NewKey { key, bypasses_lockout_check, .. }: &NewKey) -> Vec<Need> {
         let need = |action| {
-            Need::anywhere(action)
-                .with("kms:KeySpec", ["SYMMETRIC_DEFAULT"])
-                .with("kms:KeyUsage", ["ENCRYPT_DECRYPT"])
-                .with("kms:KeyOrigin", ["AWS_KMS"])
-                .with_request_tags(&key.tags)
+            let need = Need::anywhere(action)
+                .with("kms:BypassPolicyLockoutSafetyCheck", [bypasses_lockout_check.to_string()])
+                .with_request_tags(&key.tags);
+            condition_keys().into_iter().fold(need, |need, (name, values)| need.with(name, values))
         };
         let tagging = (!key.tags.is_empty()).then(|| need("kms:TagResource"));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()

@@ -13,7 +13,7 @@ use super::deletion::KeyId;
 use super::errors::KmsError;
 use super::keys::new_material;
 use super::paging::Page;
-use super::shapes::{KeyMember, Nothing, not_aws_managed, on_key};
+use super::shapes::{KeyMember, Nothing, material_id, not_aws_managed, on_key};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
@@ -264,6 +264,7 @@ pub struct Listed {
 #[serde(rename_all = "PascalCase")]
 struct Rotation {
     key_id: String,
+    key_material_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation_date: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -310,6 +311,7 @@ impl Operation for ListKeyRotations {
         let next_marker = page.cut(&mut found, |version| version.version.to_string());
         let rotations = found.into_iter().map(|version| Rotation {
             key_id: key.key_id.to_string(),
+            key_material_id: material_id(key.key_id, version.version),
             rotation_date: version.rotation_type.is_some().then(|| Timestamp::from_ms(version.created_at_ms)),
             key_material_state: if version.version == key.current_version { "CURRENT" } else { "NON_CURRENT" },
             rotation_type: version.rotation_type,

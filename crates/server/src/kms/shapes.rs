@@ -1,9 +1,11 @@
 //! Shapes of the model that several operations share.
 
 use aws::Timestamp;
+use oci::Digest;
 use serde::{Deserialize, Serialize};
 use store::blob::EncryptionContext;
 use store::tables::kms_keys::{KeyManager, KeyRef, KmsKey};
+use uuid::Uuid;
 
 use super::constraints;
 use super::errors::KmsError;
@@ -29,6 +31,11 @@ impl KeyMember {
     }
 }
 
+/// What every key of this server is.
+const SPEC: &str = "SYMMETRIC_DEFAULT";
+const USAGE: &str = "ENCRYPT_DECRYPT";
+const ORIGIN: &str = "AWS_KMS";
+
 /// An answer without members.
 #[derive(Serialize)]
 pub struct Nothing {}
@@ -46,6 +53,24 @@ pub fn on_key_with(action: &'static str, key: &KeyRef, context: &EncryptionConte
         need = need.with(format!("kms:EncryptionContext:{name}"), [value]);
     }
     if context.is_empty() { need } else { need.with("kms:EncryptionContextKeys", context.keys()) }
+}
+
+/// The condition keys, in lower case, that say what a key is (KMS Developer Guide, "Condition keys"): the same of all.
+pub fn condition_keys() -> Vec<(&'static str, Vec<String>)> {
+    let key = |name, value: &str| (name, vec![value.to_owned()]);
+    vec![
+        key("kms:customermasterkeyspec", SPEC),
+        key("kms:customermasterkeyusage", USAGE),
+        key("kms:keyorigin", ORIGIN),
+        key("kms:keyspec", SPEC),
+        key("kms:keyusage", USAGE),
+        key("kms:multiregion", "false"),
+    ]
+}
+
+/// The id of a version of a key's material: 64 hex digits that say nothing else.
+pub fn material_id(key_id: Uuid, version: u32) -> String {
+    Digest::sha256_of(format!("{key_id}/{version}").as_bytes()).hex()
 }
 
 /// `KeyMetadata`.
@@ -69,6 +94,7 @@ pub struct KeyMetadata {
     key_spec: &'static str,
     encryption_algorithms: [&'static str; 1],
     multi_region: bool,
+    current_key_material_id: String,
 }
 
 impl KeyMetadata {
@@ -81,15 +107,16 @@ impl KeyMetadata {
             creation_date: Timestamp::from_ms(key.created_at_ms),
             enabled: key.is_enabled && key.delete_at_ms.is_none(),
             description: key.description.clone(),
-            key_usage: "ENCRYPT_DECRYPT",
+            key_usage: USAGE,
             key_state: state(key),
             deletion_date: key.delete_at_ms.map(Timestamp::from_ms),
-            origin: "AWS_KMS",
+            origin: ORIGIN,
             key_manager: key.manager.as_str(),
-            customer_master_key_spec: "SYMMETRIC_DEFAULT",
-            key_spec: "SYMMETRIC_DEFAULT",
-            encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+            customer_master_key_spec: SPEC,
+            key_spec: SPEC,
+            encryption_algorithms: [SPEC],
             multi_region: false,
+            current_key_material_id: material_id(key.key_id, key.current_version),
         }
     }
 }

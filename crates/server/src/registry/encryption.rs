@@ -25,6 +25,7 @@ use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use crate::app::App;
 use crate::auth::authorize::Need;
+use crate::auth::grants::GrantTerms;
 use crate::kms::loaded::LoadedKey;
 use crate::kms::{self, KmsError, aws_managed};
 
@@ -326,18 +327,26 @@ pub async fn open_manifest(
     }
 }
 
-/// What whoever has a repository encrypted with a key must be allowed to do with it (access.md 1).
-pub fn needs_on_key(key: &KeyRef) -> [Need; 2] {
+/// The constraints of a repository's grants: ECR names it in each encryption context.
+fn grant_constraints(registry: &RegistryId, name: &str) -> GrantConstraints {
+    let context = [(CONTEXT_KEY.to_owned(), registry.repository_arn(name))].into();
+    GrantConstraints { subset: Some(context), equals: None }
+}
+
+/// What whoever has a repository encrypted with a key must be allowed to do with it (access.md 1). The name may be a
+/// pattern, of repositories to come.
+pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2] {
     let service = format!("ecr.{}.amazonaws.com", key.registry.region);
     let need = |action| kms::on_key(action, key).with("kms:ViaService", [service.as_str()]);
-    let operations = [Use::Push, Use::Pull].map(Use::operation);
+    let operations = [Use::Push, Use::Pull].map(|wanted| wanted.operation().to_owned()).into();
+    let terms = GrantTerms { operations, constraints: grant_constraints(registry, name) };
     [
         need("kms:DescribeKey"),
         need("kms:CreateGrant")
+            .making(terms)
             .with("kms:GrantIsForAWSResource", ["true"])
-            .with("kms:GrantOperations", operations)
             .with("kms:GranteePrincipal", [service.as_str()])
-            .with("kms:GrantConstraintType", ["EncryptionContextSubset"]),
+            .with("kms:RetiringPrincipal", [service.as_str()]),
     ]
 }
 
@@ -355,7 +364,6 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
         let name = grant_name(repository.id);
         // Ids need to be unique, not secret.
         let id = Digest::sha256_of(format!("{name}/{}/{}", wanted.operation(), spec.created_at_ms).as_bytes());
-        let context = [(CONTEXT_KEY.to_owned(), spec.registry.repository_arn(spec.name.as_str()))].into();
         let grant = KmsGrant {
             grant_id: id.hex(),
             kms_key_id: key.id,
@@ -364,7 +372,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
             issuing_account: format!("arn:{}:iam::{}:root", spec.registry.region.partition(), spec.registry.account),
             name: Some(name),
             operations: vec![wanted.operation().to_owned()],
-            constraints: GrantConstraints { subset: Some(context), equals: None },
+            constraints: grant_constraints(&spec.registry, spec.name.as_str()),
             created_at_ms: spec.created_at_ms,
         };
         kms_grants::insert(tx, &grant)?;

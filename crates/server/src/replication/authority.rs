@@ -25,6 +25,7 @@ pub fn require(
         ("aws:PrincipalArn", principal.arn().into_owned()),
         ("aws:PrincipalAccount", source.to_string()),
         ("aws:PrincipalType", "Account".to_owned()),
+        ("aws:PrincipalIsAWSService", "false".to_owned()),
         ("aws:SourceAccount", source.to_string()),
         ("aws:ResourceAccount", destination.account.to_string()),
         ("aws:RequestedRegion", destination.region.to_string()),

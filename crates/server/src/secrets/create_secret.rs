@@ -5,7 +5,7 @@ use store::tables::secrets::{self, Secret, SecretId};
 
 use super::constraints::{self, Tag};
 use super::errors::SecretsError;
-use super::shapes::need;
+use super::shapes::{need_of_new, with_members};
 use super::value::{HiddenText, SecretValue};
 use super::versions::{self, NewVersion};
 use crate::auth::authorize::Need;
@@ -28,6 +28,7 @@ pub struct Input {
     secret_string: Option<HiddenText>,
     tags: Option<Vec<Tag>>,
     add_replica_regions: Option<Vec<serde_json::Value>>,
+    force_overwrite_replica_secret: Option<bool>,
     #[serde(rename = "Type")]
     kind: Option<String>,
     #[serde(rename = "CrossAccountPrimaryARN")]
@@ -48,6 +49,8 @@ pub struct Output {
 pub struct Checked {
     secret: Secret,
     version: Option<NewVersion>,
+    kms_key: Option<String>,
+    overwrites_replica: Option<bool>,
 }
 
 impl Operation for CreateSecret {
@@ -86,20 +89,29 @@ impl Operation for CreateSecret {
             accessed_at_ms: None,
             purge_at_ms: None,
         };
-        Ok(Checked { secret, version: value.map(|value| NewVersion { id, value, stages: None }) })
+        let version = value.map(|value| NewVersion { id, value, stages: None });
+        let overwrites_replica = input.force_overwrite_replica_secret;
+        Ok(Checked { secret, version, kms_key: input.kms_key_id, overwrites_replica })
     }
 
-    fn needs(_: &Call<'_>, Checked { secret, .. }: &Checked) -> Vec<Need> {
+    fn needs(_: &Call<'_>, Checked { secret, kms_key, overwrites_replica, .. }: &Checked) -> Vec<Need> {
         // Its policies are written for a name and any six characters.
         let id = SecretId { registry: secret.registry.clone(), text: secret.name.clone(), is_arn: false };
         let need = |action| {
-            need(action, &id).with("secretsmanager:Name", [secret.name.as_str()]).with_request_tags(&secret.tags)
+            let need = need_of_new(action, &id)
+                .with("secretsmanager:Name", [secret.name.as_str()])
+                .with_request_tags(&secret.tags);
+            let need = with_members(need, secret.description.as_deref(), kms_key.as_deref());
+            match overwrites_replica {
+                Some(overwrites) => need.with("secretsmanager:ForceOverwriteReplicaSecret", [overwrites.to_string()]),
+                None => need,
+            }
         };
         let tagging = (!secret.tags.is_empty()).then(|| need("secretsmanager:TagResource"));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 
-    async fn run(call: &Call<'_>, Checked { secret, version }: Checked) -> Result<Output, SecretsError> {
+    async fn run(call: &Call<'_>, Checked { secret, version, .. }: Checked) -> Result<Output, SecretsError> {
         let key = call.app().key_ring.clone();
         let now_ms = call.app().now_ms();
         let created = call.app().db.write(move |tx| {

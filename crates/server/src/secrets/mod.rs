@@ -21,6 +21,7 @@ mod list_secrets;
 mod put_secret_value;
 mod resource_policies;
 mod restore_secret;
+mod rotate_secret;
 mod tagging;
 mod update_secret;
 mod update_secret_version_stage;
@@ -34,6 +35,7 @@ use crate::aws_api::operation::Entry;
 /// Every operation of Secrets Manager that Wharf has.
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_get_secret_value::BatchGetSecretValue>(),
+    Entry::of::<rotate_secret::CancelRotateSecret>(),
     Entry::of::<create_secret::CreateSecret>(),
     Entry::of::<resource_policies::DeleteResourcePolicy>(),
     Entry::of::<delete_secret::DeleteSecret>(),
@@ -46,6 +48,7 @@ pub const OPERATIONS: &[Entry] = &[
     Entry::of::<resource_policies::PutResourcePolicy>(),
     Entry::of::<put_secret_value::PutSecretValue>(),
     Entry::of::<restore_secret::RestoreSecret>(),
+    Entry::of::<rotate_secret::RotateSecret>(),
     Entry::of::<tagging::TagResource>(),
     Entry::of::<tagging::UntagResource>(),
     Entry::of::<update_secret::UpdateSecret>(),

@@ -111,6 +111,7 @@ pub struct PutInput {
 pub struct PutChecked {
     id: SecretId,
     policy: String,
+    blocks_public: bool,
 }
 
 impl Operation for PutResourcePolicy {
@@ -127,17 +128,19 @@ impl Operation for PutResourcePolicy {
         let text = constraints::required("ResourcePolicy", input.resource_policy)?;
         constraints::length("ResourcePolicy", &text, 1, MAX_CHARACTERS)?;
         let policy = parse(call, &text)?;
-        if input.block_public_policy.unwrap_or(false) && policy.is_public() {
+        let blocks_public = input.block_public_policy.unwrap_or(false);
+        if blocks_public && policy.is_public() {
             return Err(SecretsError::PublicPolicy);
         }
-        Ok(PutChecked { id, policy: text })
+        Ok(PutChecked { id, policy: text, blocks_public })
     }
 
     fn needs(_: &Call<'_>, checked: &PutChecked) -> Vec<Need> {
-        vec![need(Self::ACTION, &checked.id)]
+        let blocks_public = checked.blocks_public.to_string();
+        vec![need(Self::ACTION, &checked.id).with("secretsmanager:BlockPublicPolicy", [blocks_public])]
     }
 
-    async fn run(call: &Call<'_>, PutChecked { id, policy }: PutChecked) -> Result<SecretName, SecretsError> {
+    async fn run(call: &Call<'_>, PutChecked { id, policy, .. }: PutChecked) -> Result<SecretName, SecretsError> {
         set(call, id, Some(policy)).await
     }
 }

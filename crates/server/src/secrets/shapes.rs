@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::tables::secret_versions::SecretVersion;
-use store::tables::secrets::{Secret, SecretId};
+use store::tables::secrets::{self, Secret, SecretId};
 
 use super::constraints::{self, Tag};
 use super::errors::SecretsError;
@@ -28,7 +28,25 @@ impl SecretMember {
 
 /// The permission for an action on a secret.
 pub fn need(action: &'static str, id: &SecretId) -> Need {
-    Need::on_secret(action, id.clone())
+    let given = if id.is_arn { secrets::arn(&id.registry, &id.text) } else { id.text.clone() };
+    need_of_new(action, id).with("secretsmanager:SecretId", [given])
+}
+
+/// As [`need`], where the secret is yet to be made.
+pub fn need_of_new(action: &'static str, id: &SecretId) -> Need {
+    // No secret is a replica of another region's.
+    Need::on_secret(action, id.clone()).with("secretsmanager:SecretPrimaryRegion", [id.registry.region.as_str()])
+}
+
+/// The condition keys of what is said of a secret when it is made or changed.
+pub fn with_members(mut need: Need, description: Option<&str>, kms_key: Option<&str>) -> Need {
+    if let Some(text) = description {
+        need = need.with("secretsmanager:Description", [text]);
+    }
+    if let Some(key) = kms_key.filter(|key| !key.is_empty()) {
+        need = need.with("secretsmanager:KmsKeyId", [key]);
+    }
+    need
 }
 
 /// The output of the operations that answer which secret it was.

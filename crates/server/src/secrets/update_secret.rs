@@ -5,7 +5,7 @@ use store::tables::secrets::{self, Secret, SecretId};
 
 use super::constraints;
 use super::errors::SecretsError;
-use super::shapes::need;
+use super::shapes::{need, with_members};
 use super::value::{HiddenText, SecretValue};
 use super::versions::{self, NewVersion};
 use crate::auth::authorize::Need;
@@ -39,6 +39,7 @@ pub struct Output {
 pub struct Checked {
     id: SecretId,
     description: Option<String>,
+    kms_key: Option<String>,
     version: Option<NewVersion>,
 }
 
@@ -57,14 +58,15 @@ impl Operation for UpdateSecret {
         let version_id = constraints::client_token(input.client_request_token)?;
         let value = SecretValue::from_members(input.secret_string, input.secret_binary)?;
         let version = value.map(|value| NewVersion { id: version_id, value, stages: None });
-        Ok(Checked { id, description: input.description, version })
+        Ok(Checked { id, description: input.description, kms_key: input.kms_key_id, version })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![need(Self::ACTION, &checked.id)]
+        let Checked { id, description, kms_key, .. } = checked;
+        vec![with_members(need(Self::ACTION, id), description.as_deref(), kms_key.as_deref())]
     }
 
-    async fn run(call: &Call<'_>, Checked { id, description, version }: Checked) -> Result<Output, SecretsError> {
+    async fn run(call: &Call<'_>, Checked { id, description, version, .. }: Checked) -> Result<Output, SecretsError> {
         let (key, now_ms) = (call.app().key_ring.clone(), call.app().now_ms());
         let updated = call.app().db.write(move |tx| {
             let secret = constraints::require_live(tx, &id)?;

@@ -67,6 +67,9 @@ impl Operation for AssumeRole {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, StsError> {
         let role = constraints::role_arn(input.role_arn)?;
+        if call.caller.is_federated() {
+            return Err(denied(&call.caller, Self::ACTION, &role));
+        }
         let session_name = constraints::required("roleSessionName", input.role_session_name)?;
         constraints::name("roleSessionName", &session_name)?;
         let duration_seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;

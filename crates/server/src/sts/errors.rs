@@ -23,6 +23,8 @@ pub enum StsError {
     ExpiredIdentityToken(String),
     /// The identity provider does not answer.
     IdentityProviderUnreachable(String),
+    /// A text that this server did not encode.
+    InvalidAuthorizationMessage,
     /// Storage failed.
     Store(StoreError),
 }
@@ -46,6 +48,10 @@ impl IntoAwsError for StsError {
             Self::InvalidIdentityToken(message) => AwsError::new("InvalidIdentityToken", message),
             Self::ExpiredIdentityToken(message) => AwsError::new("ExpiredTokenException", message),
             Self::IdentityProviderUnreachable(message) => AwsError::new("IDPCommunicationError", message),
+            Self::InvalidAuthorizationMessage => AwsError::new(
+                "InvalidAuthorizationMessageException",
+                "Message is not valid: this server encodes none, its refusals say why in clear",
+            ),
             Self::Store(error) => store_error(request_id, &error),
         }
     }

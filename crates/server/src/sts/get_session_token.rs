@@ -67,6 +67,7 @@ impl Operation for GetSessionToken {
             identity_id: call.caller.user_id(),
             account: call.caller.account,
             name: None,
+            is_federated: false,
             issued_at_ms,
             expires_at_ms: issued_at_ms + seconds * 1000,
             policy: None,

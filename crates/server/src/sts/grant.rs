@@ -1,6 +1,6 @@
 //! Making temporary keys, and the shapes in which STS answers them.
 
-use aws::Region;
+use aws::{AccountId, Region};
 use serde::Serialize;
 
 use super::constraints::{Narrowing, in_partition};
@@ -90,13 +90,7 @@ pub fn assume(
         ));
     }
     let account = role.entity.account;
-    for arn in &wish.narrowing.policy_arns {
-        let is_near = arn.starts_with("arn:aws:iam::aws:policy/")
-            || arn.strip_prefix("arn:aws:iam::").is_some_and(|rest| rest.starts_with(account.as_str()));
-        if !is_near || directory.managed_policy(arn).is_none() {
-            return Err(StsError::Validation(format!("Policy {arn} does not exist or is not attachable.")));
-        }
-    }
+    require_policies(directory, account, &wish.narrowing)?;
     let packed_policy_size = packed_policy_size(&wish)?;
     let user = AssumedRoleUser {
         assumed_role_id: format!("{}:{}", role.entity.id, wish.name),
@@ -107,6 +101,7 @@ pub fn assume(
         identity_id: role.entity.id.clone(),
         account,
         name: Some(wish.name),
+        is_federated: false,
         issued_at_ms,
         expires_at_ms: issued_at_ms + wish.duration_seconds * 1000,
         policy: wish.narrowing.policy,
@@ -120,8 +115,20 @@ pub fn assume(
     Ok(Assumed { credentials: credentials(app, session), user, packed_policy_size })
 }
 
+/// Refuses managed policies that an account does not have.
+pub fn require_policies(directory: &Directory, account: AccountId, narrowing: &Narrowing) -> Result<(), StsError> {
+    for arn in &narrowing.policy_arns {
+        let is_near = arn.starts_with("arn:aws:iam::aws:policy/")
+            || arn.strip_prefix("arn:aws:iam::").is_some_and(|rest| rest.starts_with(account.as_str()));
+        if !is_near || directory.managed_policy(arn).is_none() {
+            return Err(StsError::Validation(format!("Policy {arn} does not exist or is not attachable.")));
+        }
+    }
+    Ok(())
+}
+
 /// In percent; none where there is neither a policy nor a tag.
-fn packed_policy_size(wish: &Wish) -> Result<Option<usize>, StsError> {
+pub fn packed_policy_size(wish: &Wish) -> Result<Option<usize>, StsError> {
     let Narrowing { policy, policy_arns } = &wish.narrowing;
     let packed = (policy, policy_arns, &wish.tags, &wish.transitive_tag_keys, &wish.web_identity);
     let bytes = serde_json::to_vec(&packed).expect("texts can be written as JSON").len();

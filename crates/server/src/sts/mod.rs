@@ -1,11 +1,14 @@
 //! The Security Token Service (around.md 3): who am I, and keys for a while. One file per operation.
 
 mod assume_role;
+mod assume_role_with_saml;
 mod assume_role_with_web_identity;
 mod constraints;
+mod decode_authorization_message;
 mod errors;
 mod get_access_key_info;
 mod get_caller_identity;
+mod get_federation_token;
 mod get_session_token;
 mod grant;
 #[cfg(test)]
@@ -22,8 +25,10 @@ use crate::http::request::RequestContext;
 /// Every signed operation of STS that Wharf has.
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<assume_role::AssumeRole>(),
+    Entry::of::<decode_authorization_message::DecodeAuthorizationMessage>(),
     Entry::of::<get_access_key_info::GetAccessKeyInfo>(),
     Entry::of::<get_caller_identity::GetCallerIdentity>(),
+    Entry::of::<get_federation_token::GetFederationToken>(),
     Entry::of::<get_session_token::GetSessionToken>(),
 ];
 
@@ -41,4 +46,4 @@ pub struct UnsignedEntry {
 }
 
 /// Every such operation.
-pub const UNSIGNED: &[UnsignedEntry] = &[assume_role_with_web_identity::ENTRY];
+pub const UNSIGNED: &[UnsignedEntry] = &[assume_role_with_saml::ENTRY, assume_role_with_web_identity::ENTRY];

@@ -166,6 +166,13 @@ fn query_input() -> Value {
         "ActionNames": ["ecr:PutImage"],
         "RoleArn": "arn:aws:iam::123456789012:role/role",
         "RoleSessionName": "session",
+        "Name": "somebody",
+        "EncodedMessage": "message",
+        "AWSServiceName": "replication.ecr.amazonaws.com",
+        "DeletionTaskId": concat!(
+            "task/aws-service-role/replication.ecr.amazonaws.com/AWSServiceRoleForECRReplication/",
+            "11111111-1111-1111-1111-111111111111"
+        ),
     })
 }
 

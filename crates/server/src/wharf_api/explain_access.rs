@@ -92,7 +92,7 @@ impl Operation for ExplainAccess {
         let resource = resource(call, &required("resourceArn", input.resource_arn)?)?;
         let caller = principal(call, &principal_arn)?;
         let keys = input.context.unwrap_or_default().into_iter().collect();
-        Ok(Checked { caller, need: Need { action: action.into(), resource, keys } })
+        Ok(Checked { caller, need: Need { action: action.into(), resource, keys, new_grant: None } })
     }
 
     fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
@@ -202,6 +202,7 @@ fn session(call: &Call<'_>, role: &Arc<Identity>, name: &str) -> Credentials {
         identity_id: role.entity.id.clone(),
         account: role.entity.account,
         name: Some(name.to_owned()),
+        is_federated: false,
         issued_at_ms: now_ms,
         expires_at_ms: now_ms,
         policy: None,

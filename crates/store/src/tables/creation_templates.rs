@@ -213,3 +213,40 @@ pub fn find_for(
 pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, prefix: &RepositoryPrefix) -> Result<bool, StoreError> {
     TABLE.delete(tx, registry, prefix)
 }
+
+/// A template, by its place, with the repository policy that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplatePolicy {
+    account: String,
+    region: String,
+    prefix_key: String,
+    /// The policy, as given.
+    pub policy: String,
+}
+
+/// Every template that has a repository policy.
+pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<TemplatePolicy>, StoreError> {
+    let sql = "SELECT account_id, region, prefix_key, repository_policy FROM creation_templates \
+               WHERE repository_policy IS NOT NULL";
+    tx.query(sql, &[])?
+        .iter()
+        .map(|row| {
+            let text = |at| Ok::<_, StoreError>(row.text(at)?.to_owned());
+            Ok(TemplatePolicy { account: text(0)?, region: text(1)?, prefix_key: text(2)?, policy: text(3)? })
+        })
+        .collect()
+}
+
+/// Stores the repository policy of a template.
+pub fn set_policy(tx: &mut dyn Tx, template: &TemplatePolicy) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE creation_templates SET repository_policy = $1 WHERE account_id = $2 AND region = $3 AND prefix_key = $4",
+        &[
+            template.policy.as_str().into(),
+            template.account.as_str().into(),
+            template.region.as_str().into(),
+            template.prefix_key.as_str().into(),
+        ],
+    )?;
+    Ok(())
+}

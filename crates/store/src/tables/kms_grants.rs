@@ -131,3 +131,24 @@ pub fn list_named(tx: &mut dyn Tx, kms_key_id: i64, name: &str) -> Result<Vec<Km
 pub fn delete(tx: &mut dyn Tx, grant_id: &str) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM kms_grants WHERE grant_id = $1", &[grant_id.into()])? == 1)
 }
+
+/// Every ARN that a grant names as its grantee or as who may retire it, each once.
+pub fn principals(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT grantee FROM kms_grants WHERE grantee LIKE 'arn:%' \
+         UNION SELECT retiring FROM kms_grants WHERE retiring LIKE 'arn:%'",
+        &[],
+    )?
+    .iter()
+    .map(|row| Ok(row.text(0)?.to_owned()))
+    .collect()
+}
+
+/// Names another principal wherever grants name `principal`; whether any did.
+pub fn replace_principal(tx: &mut dyn Tx, principal: &str, by: &str) -> Result<bool, StoreError> {
+    let grantees =
+        tx.execute("UPDATE kms_grants SET grantee = $1 WHERE grantee = $2", &[by.into(), principal.into()])?;
+    let retiring =
+        tx.execute("UPDATE kms_grants SET retiring = $1 WHERE retiring = $2", &[by.into(), principal.into()])?;
+    Ok(grantees + retiring > 0)
+}

@@ -300,3 +300,17 @@ pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
     tx.execute("DELETE FROM kms_keys WHERE id = $1", &[id.into()])?;
     Ok(())
 }
+
+/// Every key with its policy, as (row, policy).
+pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<(i64, String)>, StoreError> {
+    tx.query("SELECT id, policy FROM kms_keys", &[])?
+        .iter()
+        .map(|row| Ok((row.int(0)?, row.text(1)?.to_owned())))
+        .collect()
+}
+
+/// Stores the policy of a key.
+pub fn set_policy(tx: &mut dyn Tx, id: i64, policy: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE kms_keys SET policy = $1 WHERE id = $2", &[policy.into(), id.into()])?;
+    Ok(())
+}

@@ -44,6 +44,7 @@ pub mod replication_removals;
 pub mod repositories;
 pub mod repository_blobs;
 pub mod repository_policies;
+pub mod resource_policies;
 pub mod resource_tags;
 pub mod root_keys;
 pub mod sealed_values;

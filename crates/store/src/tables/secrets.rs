@@ -235,3 +235,17 @@ pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
     tx.execute("DELETE FROM secrets WHERE id = $1", &[id.into()])?;
     Ok(())
 }
+
+/// Every secret that has a policy, as (row, policy).
+pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<(i64, String)>, StoreError> {
+    tx.query("SELECT id, policy FROM secrets WHERE policy IS NOT NULL", &[])?
+        .iter()
+        .map(|row| Ok((row.int(0)?, row.text(1)?.to_owned())))
+        .collect()
+}
+
+/// Stores the policy of a secret, or with none takes it away. For clients that is no change of the secret.
+pub fn set_policy(tx: &mut dyn Tx, id: i64, policy: Option<&str>) -> Result<(), StoreError> {
+    tx.execute("UPDATE secrets SET policy = $1 WHERE id = $2", &[policy.into(), id.into()])?;
+    Ok(())
+}

@@ -54,7 +54,7 @@ fn attached_to(tx: &mut dyn Tx, account: AccountId, arn: &str) -> Result<Vec<Ent
 }
 
 /// How often each policy is used in an account.
-fn all_uses(tx: &mut dyn Tx, account: AccountId) -> Result<HashMap<String, PolicyUses>, IamError> {
+pub fn all_uses(tx: &mut dyn Tx, account: AccountId) -> Result<HashMap<String, PolicyUses>, IamError> {
     let mut uses: HashMap<String, PolicyUses> = HashMap::new();
     for (arn, count) in policies_of_entities::count_attachments(tx, account)? {
         uses.entry(arn).or_default().attachments = count as usize;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 
-use super::max_session_duration;
+use super::{max_session_duration, service_linked_roles};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
@@ -15,6 +15,7 @@ use crate::iam_api::documents;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
+use crate::iam_api::references;
 use crate::iam_api::shapes::Role;
 use crate::iam_api::tags::{self, Tag};
 
@@ -56,12 +57,14 @@ impl IamOperation for CreateRole {
         let boundary = boundary.map(|arn| ManagedRef::new(call, "permissionsBoundary", Some(arn))).transpose()?;
         let name = constraints::name("roleName", input.role_name, MAX_USER_OR_ROLE_NAME)?;
         let trust_policy = documents::trust(call.app(), "assumeRolePolicyDocument", input.assume_role_policy_document)?;
+        let path = constraints::path("path", input.path)?;
+        service_linked_roles::check_path(&path)?;
         let role = Entity {
             id: new_access_key_id("AROA"),
             account: call.caller.account,
             kind: EntityKind::Role,
             name,
-            path: constraints::path("path", input.path)?,
+            path,
             created_at_ms: call.app().now_ms(),
             boundary_arn: boundary.as_ref().map(|boundary| boundary.arn.clone()),
             tags: tags::check(input.tags)?,
@@ -89,6 +92,7 @@ impl IamOperation for CreateRole {
         if !entities::insert(tx, &self.role)? {
             return Err(IamError::EntityExists(EntityKind::Role, self.role.name.clone()));
         }
+        references::release(tx, &self.role)?;
         Ok(Output { role: Role::whole(&self.role) })
     }
 }

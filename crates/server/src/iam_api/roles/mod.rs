@@ -3,6 +3,7 @@
 mod create_role;
 mod get_role;
 mod list_instance_profiles_for_role;
+pub mod service_linked_roles;
 mod update_assume_role_policy;
 mod update_role;
 
@@ -15,6 +16,9 @@ use crate::aws_api::operation::Entry;
 pub const OPERATIONS: &[Entry] = &[
     Entry::of::<Iam<create_role::CreateRole>>(),
     Entry::of::<Iam<get_role::GetRole>>(),
+    Entry::of::<Iam<service_linked_roles::CreateServiceLinkedRole>>(),
+    Entry::of::<Iam<service_linked_roles::DeleteServiceLinkedRole>>(),
+    Entry::of::<Iam<service_linked_roles::GetServiceLinkedRoleDeletionStatus>>(),
     Entry::of::<Iam<list_instance_profiles_for_role::ListInstanceProfilesForRole>>(),
     Entry::of::<Iam<update_assume_role_policy::UpdateAssumeRolePolicy>>(),
     Entry::of::<Iam<update_role::UpdateRole>>(),

@@ -42,7 +42,7 @@ impl IamOperation for UpdateAssumeRolePolicy {
     }
 
     fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<(), IamError> {
-        let mut role = self.role.require(tx)?;
+        let mut role = self.role.require_own(tx)?;
         documents::require_principals(app, &self.trust_policy)?;
         role.trust_policy = Some(self.trust_policy.clone());
         entities::update(tx, &role)?;

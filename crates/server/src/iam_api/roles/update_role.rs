@@ -59,7 +59,9 @@ impl IamOperation for UpdateRole {
     }
 
     fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Empty, IamError> {
-        let mut role = self.role.require(tx)?;
+        // Of a role that is linked to a service only the description is its account's.
+        let is_more = self.max_session_seconds.is_some();
+        let mut role = if is_more { self.role.require_own(tx)? } else { self.role.require(tx)? };
         if let Some(description) = &self.description {
             role.description = stored(description);
         }

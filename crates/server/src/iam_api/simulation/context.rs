@@ -61,11 +61,13 @@ pub fn make(principal: &Principal, entity: Option<&Entity>, now_ms: i64, given: 
     context.set("aws:PrincipalArn", arn);
     if let Some(account) = principal.account() {
         context.set("aws:PrincipalAccount", account);
+        context.set("aws:PrincipalIsAWSService", "false");
     }
     match principal {
         Principal::User { .. } => context.set("aws:PrincipalType", "User"),
         Principal::AssumedRole { .. } => context.set("aws:PrincipalType", "AssumedRole"),
         Principal::Root { .. } => context.set("aws:PrincipalType", "Account"),
+        Principal::FederatedUser { .. } => context.set("aws:PrincipalType", "FederatedUser"),
         Principal::WebIdentity { .. } | Principal::Service { .. } | Principal::Anonymous => {}
     }
     if let (Some(entity), Principal::User { .. }) = (entity, principal) {

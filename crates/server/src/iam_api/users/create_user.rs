@@ -13,6 +13,7 @@ use crate::iam_api::constraints::{self, MAX_USER_OR_ROLE_NAME};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
+use crate::iam_api::references;
 use crate::iam_api::shapes::User;
 use crate::iam_api::tags::{self, Tag};
 
@@ -79,6 +80,7 @@ impl IamOperation for CreateUser {
         if !entities::insert(tx, &self.user)? {
             return Err(IamError::EntityExists(EntityKind::User, self.user.name.clone()));
         }
+        references::release(tx, &self.user)?;
         Ok(Output { user: User::whole(&self.user) })
     }
 }

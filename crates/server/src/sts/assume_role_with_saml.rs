@@ -1,0 +1,18 @@
+//! AssumeRoleWithSAML, which Wharf does not have: whoever calls it signs nothing, so it is answered before signatures are
+//! looked at.
+
+use aws::AwsError;
+
+use super::{Running, UnsignedEntry};
+use crate::http::request::RequestContext;
+
+/// The operation.
+pub const ENTRY: UnsignedEntry = UnsignedEntry { name: "AssumeRoleWithSAML", run: answer };
+
+fn answer<'a>(_: &'a RequestContext, _: &'a [u8]) -> Running<'a> {
+    Box::pin(async {
+        let text = "Could not find operation AssumeRoleWithSAML for version 2011-06-15: this server has no SAML providers. \
+                    Use AssumeRoleWithWebIdentity and an OpenID Connect provider";
+        Err(AwsError::new("InvalidAction", text))
+    })
+}
