@@ -98,7 +98,7 @@ impl Who {
             username: identity::username(caller),
             account: caller.account,
             region: caller.region.clone(),
-            access_key_id: Some(caller.access_key_id.clone()),
+            access_key_id: Some(caller.access_key_id.clone()).filter(|id| !id.is_empty()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
 //! they are stored, and are known by their digests before anybody gets the last of them.
 
+pub mod anonymous;
 pub mod blobs;
 pub mod credentials;
 pub mod failure;

@@ -10,6 +10,7 @@ use super::pull_through_cache_rules::{self as rules, MAX_RULES, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache::credentials;
+use crate::cache::mirror::is_open_root;
 use crate::cache::upstream_registry::{UpstreamKind, UpstreamUrl};
 
 /// The operation.
@@ -96,6 +97,11 @@ impl Operation for CreatePullThroughCacheRule {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
         };
+        if is_open_root(&app.cache.mirror, &rule) {
+            let text = "must not be ROOT: this server lets everybody pull through the rules of this registry \
+                        (mirror.anonymous), and ROOT covers every repository";
+            return Err(EcrError::parameter("ecrRepositoryPrefix", text));
+        }
         let created = rule.clone();
         app.db
             .write(move |tx| {
