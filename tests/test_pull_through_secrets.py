@@ -126,6 +126,7 @@ def test_a_placeholder_is_filled_later(server, upstream, text):
             return request.answer(401, b"no", **{"Www-Authenticate": 'Basic realm="r"'})
         return None
 
+    upstream.content["/v2/"] = ("application/json", b"{}")
     upstream.fault("", check)
     ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=prefix, upstreamRegistryUrl=upstream.url, credentialArn=arn)
     ecr.update_pull_through_cache_rule(ecrRepositoryPrefix=prefix, credentialArn=arn)
