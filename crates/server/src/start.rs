@@ -225,6 +225,9 @@ impl Server {
             metrics: Metrics::new(config.metrics.settings()?),
             telemetry: Telemetry::new(config.telemetry.settings()?),
         });
+        if work == Work::All {
+            crate::cache::mirror::require_no_open_root(&app).await?;
+        }
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
         app.db.write(move |tx| extensions.store(tx)).await?;

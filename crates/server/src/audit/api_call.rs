@@ -22,7 +22,12 @@ pub fn is_read_only(name: &str) -> bool {
 
 /// The service that an IAM action belongs to, as CloudTrail names it.
 fn source_of(action: &str) -> Cow<'static, str> {
-    match action.split(':').next().unwrap_or_default() {
+    service_of(action.split(':').next().unwrap_or_default())
+}
+
+/// A service by the name that signatures have for it, as CloudTrail names it.
+pub(super) fn service_of(name: &str) -> Cow<'static, str> {
+    match name {
         "ecr" => "ecr.amazonaws.com".into(),
         // Wharf's own operations are none of Amazon's.
         "wharf" => "wharf".into(),
@@ -50,6 +55,7 @@ pub fn record_call(
         source: source_of(action),
         name,
         is_read_only,
+        is_always_stored: false,
         request_parameters: shown(body),
         response_elements: match result {
             Ok(output) if !is_read_only => shown(output),
@@ -96,6 +102,7 @@ pub fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8
         source: "sts.amazonaws.com".into(),
         name,
         is_read_only,
+        is_always_stored: false,
         request_parameters,
         response_elements: Value::Null,
         error: None,

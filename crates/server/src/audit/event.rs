@@ -11,6 +11,7 @@ use store::tables::secrets;
 
 use super::identity;
 use super::parameters::cut;
+use super::repetitions::Repetitions;
 use crate::app::App;
 use crate::auth::authorize::{Need, Resource};
 use crate::auth::caller::Caller;
@@ -98,7 +99,7 @@ impl Who {
             username: identity::username(caller),
             account: caller.account,
             region: caller.region.clone(),
-            access_key_id: Some(caller.access_key_id.clone()),
+            access_key_id: Some(caller.access_key_id.clone()).filter(|id| !id.is_empty()),
         }
     }
 }
@@ -112,9 +113,11 @@ pub struct ApiEvent<'a> {
     /// The service, such as `ecr.amazonaws.com`.
     pub source: Cow<'static, str>,
     /// The operation.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Whether it only reads.
     pub is_read_only: bool,
+    /// Whether LookupEvents is to know of it though it knows of nothing else that only reads.
+    pub is_always_stored: bool,
     /// What was asked, without secrets.
     pub request_parameters: Value,
     /// What was answered, without secrets; null for what only reads and for errors.
@@ -156,6 +159,8 @@ struct Record<'a> {
     error_message: Option<String>,
     request_parameters: Value,
     response_elements: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_event_data: Option<Value>,
     #[serde(rename = "requestID", skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(rename = "eventID")]
@@ -180,6 +185,7 @@ struct Row<'a> {
     username: Option<String>,
     access_key_id: Option<String>,
     resources: &'a [AuditedResource],
+    is_always_stored: bool,
 }
 
 fn new_id() -> String {
@@ -220,6 +226,7 @@ pub fn record(event: ApiEvent<'_>) {
         error_message: error.as_ref().map(|(_, message)| cut(message)),
         request_parameters: event.request_parameters,
         response_elements: event.response_elements,
+        additional_event_data: None,
         request_id: Some(http.request_id.to_string()),
         event_id: new_id(),
         read_only: is_read_only,
@@ -237,6 +244,7 @@ pub fn record(event: ApiEvent<'_>) {
         username: Some(who.username),
         access_key_id: who.access_key_id,
         resources: &resources,
+        is_always_stored: event.is_always_stored,
     };
     for (number, recipient) in recipients.into_iter().enumerate() {
         if number > 0 {
@@ -273,6 +281,7 @@ pub fn record_service_event(app: &App, event: &ServiceEvent) {
         error_message: None,
         request_parameters: Value::Null,
         response_elements: Value::Null,
+        additional_event_data: None,
         request_id: None,
         event_id: new_id(),
         read_only: false,
@@ -285,8 +294,58 @@ pub fn record_service_event(app: &App, event: &ServiceEvent) {
         event_category: "Management",
     };
     let region = event.registry.region.clone();
-    let row = Row { at_ms: now_ms, region, username: None, access_key_id: None, resources: &resources };
+    let row = Row {
+        at_ms: now_ms,
+        region,
+        username: None,
+        access_key_id: None,
+        resources: &resources,
+        is_always_stored: true,
+    };
     keep(app, &record, account, &row, true);
+}
+
+/// Records how many refusals were not recorded each by itself. It never waits.
+pub fn record_repetitions(app: &App, who: Who, repetitions: &Repetitions) {
+    let now_ms = app.now_ms();
+    let kind = repetitions.kind.as_ref();
+    let record = Record {
+        event_version: EVENT_VERSION,
+        user_identity: who.identity,
+        event_time: aws::time::iso8601(now_ms),
+        event_source: "wharf",
+        event_name: "RepeatedRefusals",
+        aws_region: who.region.as_str(),
+        source_ip_address: kind.map_or_else(|| "several".to_owned(), |kind| kind.network.to_string()),
+        user_agent: None,
+        error_code: kind.map(|kind| kind.code.as_str()),
+        error_message: Some("Further requests were refused".to_owned()),
+        request_parameters: Value::Null,
+        response_elements: Value::Null,
+        additional_event_data: Some(json!({
+            "count": repetitions.count,
+            "since": aws::time::iso8601(repetitions.since_ms),
+        })),
+        request_id: None,
+        event_id: new_id(),
+        read_only: false,
+        resources: Vec::new(),
+        event_type: "AwsServiceEvent",
+        management_event: true,
+        recipient_account_id: who.account.to_string(),
+        shared_event_id: None,
+        service_event_details: None,
+        event_category: "Management",
+    };
+    let row = Row {
+        at_ms: now_ms,
+        region: who.region.clone(),
+        username: Some(who.username),
+        access_key_id: None,
+        resources: &[],
+        is_always_stored: true,
+    };
+    keep(app, &record, who.account, &row, true);
 }
 
 fn shown_resource(resource: &AuditedResource) -> Value {
@@ -310,7 +369,7 @@ fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_fo
     if let Some(file) = audit.file.as_ref().filter(|_| is_for_file) {
         file.write(&text);
     }
-    if !audit.stores(record.read_only) {
+    if !audit.stores(record.read_only && !row.is_always_stored) {
         return;
     }
     let names = |resource: &AuditedResource| {

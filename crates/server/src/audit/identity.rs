@@ -17,6 +17,10 @@ pub fn user_identity(caller: &Caller) -> Value {
     });
     match &caller.credentials {
         Credentials::Root => {}
+        // CloudTrail: who presents no credentials.
+        Credentials::Anonymous(_) => {
+            return json!({ "type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL" });
+        }
         Credentials::User(user) => add_user(&mut identity, user),
         Credentials::Session(session) => {
             let mut context = session_context(session);
@@ -85,6 +89,7 @@ fn session_context(session: &Session) -> Value {
 pub fn username(caller: &Caller) -> String {
     match &caller.credentials {
         Credentials::Root => "root".to_owned(),
+        Credentials::Anonymous(_) => "anonymous".to_owned(),
         Credentials::User(user) => user.entity.name.clone(),
         Credentials::Session(session) => match (&session.claims.name, &session.identity) {
             (Some(name), _) => name.clone(),

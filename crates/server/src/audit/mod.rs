@@ -7,6 +7,8 @@ mod file;
 mod identity;
 mod parameters;
 mod pending;
+mod refusals;
+mod repetitions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,9 +27,14 @@ use crate::start::StartError;
 pub use api_call::{is_read_only, record_call, record_web_identity};
 pub use event::{ApiEvent, AuditedResource, ServiceEvent, Who, record, record_service_event};
 pub use parameters::cut;
+pub use refusals::{
+    record_denied_mount, record_layer_download, record_login, record_signature, record_unknown_operation,
+    record_web_identity_refusal,
+};
 
 use file::FileWriter;
 use pending::Pending;
+use repetitions::RepeatedRefusals;
 
 /// Events are stored so often, and old ones removed.
 const STORE_EVERY: Duration = Duration::from_secs(1);
@@ -64,13 +71,14 @@ pub struct Audit {
     settings: AuditSettings,
     file: Option<FileWriter>,
     pending: Pending,
+    refusals: RepeatedRefusals,
 }
 
 impl Audit {
     /// Opens the file, if there is one.
     pub fn open(settings: AuditSettings) -> Result<Self, StartError> {
         let file = settings.file.clone().map(FileWriter::open).transpose()?;
-        Ok(Self { settings, file, pending: Pending::default() })
+        Ok(Self { settings, file, pending: Pending::default(), refusals: RepeatedRefusals::default() })
     }
 
     /// Whether anybody wants a record of a call. What nobody wants costs no more than this question.
@@ -127,8 +135,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (what, result) = tokio::select! {
-            () = stopped(&mut stop) => return,
-            _ = store.tick() => ("storing audit events", app.audit.flush(&app.db).await),
+            () = stopped(&mut stop) => {
+                refusals::record_counts(&app, true);
+                return;
+            }
+            _ = store.tick() => {
+                refusals::record_counts(&app, false);
+                ("storing audit events", app.audit.flush(&app.db).await)
+            }
             () = app.audit.pending.is_long() => ("storing audit events", app.audit.flush(&app.db).await),
             _ = prune.tick() => ("removing old audit events", app.audit.prune(&app.db, app.now_ms()).await),
         };

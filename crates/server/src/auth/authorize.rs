@@ -195,7 +195,12 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     {
         decision = decide_by(http, &directory, caller, need, &with_grants).await?;
     }
-    if decision.is_allowed() {
+    let is_allowed = match caller.anonymous() {
+        // Nobody has policies: what such a pull may do is fixed, and a policy can only take it away.
+        Some(pull) => decision.outcome != Outcome::ExplicitDeny && pull.may(need),
+        None => decision.is_allowed(),
+    };
+    if is_allowed {
         if let Some(kept) = kept {
             kept.insert(action, resource);
         }

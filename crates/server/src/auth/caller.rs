@@ -7,6 +7,7 @@ use iam::{Attached, Principal};
 
 use super::directory::Identity;
 use super::session::Session;
+use crate::cache::anonymous::AnonymousPull;
 
 /// Who is behind the credentials.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub enum Credentials {
     User(Arc<Identity>),
     /// Temporary keys: of a role, a user or the root user.
     Session(Arc<Session>),
+    /// None: a pull through the transparent mirror by whoever comes.
+    Anonymous(Arc<AnonymousPull>),
 }
 
 /// An authenticated principal and the region that it calls.
@@ -26,7 +29,7 @@ pub struct Caller {
     pub account: AccountId,
     /// The region of the request: of the signature's scope, or of the registry token.
     pub region: Region,
-    /// The access key that signed, or that the token was made with; for robot tokens the token's id.
+    /// The access key that signed, or that the token was made with; for robot tokens the token's id. Empty for nobody.
     pub access_key_id: String,
     /// What the key stands for.
     pub credentials: Credentials,
@@ -46,19 +49,20 @@ impl Caller {
         }
     }
 
-    /// The principal's unique id (STS: `UserId`); of the root user it is the account's id.
+    /// The principal's unique id (STS: `UserId`); of the root user it is the account's id, of nobody `anonymous`.
     pub fn user_id(&self) -> String {
         match &self.credentials {
             Credentials::Root => self.account.to_string(),
             Credentials::User(user) => user.entity.id.clone(),
             Credentials::Session(session) => session.user_id(),
+            Credentials::Anonymous(_) => "anonymous".to_owned(),
         }
     }
 
-    /// The user or role whose policies speak for the principal; none for the root user.
+    /// The user or role whose policies speak for the principal; none for the root user and for nobody.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.credentials {
-            Credentials::Root => None,
+            Credentials::Root | Credentials::Anonymous(_) => None,
             Credentials::User(user) => Some(user),
             Credentials::Session(session) => session.identity.as_deref(),
         }
@@ -73,7 +77,15 @@ impl Caller {
     pub fn session(&self) -> Option<&Session> {
         match &self.credentials {
             Credentials::Session(session) => Some(session),
-            Credentials::Root | Credentials::User(_) => None,
+            Credentials::Root | Credentials::User(_) | Credentials::Anonymous(_) => None,
+        }
+    }
+
+    /// What is pulled, if nobody in particular does.
+    pub fn anonymous(&self) -> Option<&Arc<AnonymousPull>> {
+        match &self.credentials {
+            Credentials::Anonymous(pull) => Some(pull),
+            Credentials::Root | Credentials::User(_) | Credentials::Session(_) => None,
         }
     }
 }

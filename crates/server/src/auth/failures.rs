@@ -56,7 +56,7 @@ impl Failures {
 }
 
 /// One customer has a whole IPv6 network of 64 bits.
-fn network(source: IpAddr) -> IpAddr {
+pub fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

@@ -107,7 +107,7 @@ fn of_caller(caller: &Caller, key: &str) -> Option<String> {
             Principal::AssumedRole { role_arn, .. } => role_arn.clone(),
             other => other.arn().into_owned(),
         }),
-        "aws:principalaccount" | "kms:calleraccount" => Some(caller.account.to_string()),
+        "aws:principalaccount" | "kms:calleraccount" => caller.principal.account().map(str::to_owned),
         "aws:principaltype" => Some(
             match &*caller.principal {
                 Principal::Root { .. } => "Account",

@@ -122,6 +122,16 @@ pub fn verify(app: &App, header: Option<&str>) -> Result<Bearer, TokenError> {
     }
 }
 
+/// Whose token it was that has [expired](TokenError::Expired), as far as its key is still there.
+pub fn expired_caller(app: &App, header: &str) -> Option<Caller> {
+    let (_, value) = header.split_once(' ')?;
+    let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+    let sealed = URL_SAFE_NO_PAD.decode(decoded.split_once(':')?.1).ok()?;
+    let claims: Claims = serde_json::from_slice(&open(app, PURPOSE, &sealed).ok()?).ok()?;
+    let holder = keys::find(app, &claims.access_key_id, claims.session_token.as_deref()).ok()?;
+    Some(holder.into_caller(claims.region, claims.access_key_id))
+}
+
 fn open(app: &App, purpose: &'static str, sealed: &[u8]) -> Result<Vec<u8>, TokenError> {
     open_small(&app.key_ring, purpose, &[], sealed).map_err(|_| TokenError::Invalid)
 }

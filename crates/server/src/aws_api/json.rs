@@ -11,7 +11,7 @@ use crate::http::body::RequestBody;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::metrics::Operation;
-use crate::{cloudtrail, ecr, kms, secrets, wharf_api};
+use crate::{audit, cloudtrail, ecr, kms, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
@@ -88,11 +88,16 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
         Err(error) => return Err(refused(http, &error).await),
     };
     http.notes.set_caller(&caller);
-    let entry = entry.ok_or_else(unknown)?;
+    let Some(entry) = entry else {
+        let error = unknown();
+        audit::record_unknown_operation(http, &caller, signing_name, target, &error);
+        return Err(error);
+    };
     (entry.run)(&Call { http, caller }, &body).await
 }
 
 async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+    audit::record_signature(http, error);
     http.delay_failure(error.is_guess()).await;
     AwsError::new(error.json_type(), error.to_string())
 }

@@ -103,7 +103,9 @@ async fn run(
     let input = input.to_string();
     if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
         http.notes.set_operation(Operation { service: "sts", name: open.name });
-        let output = (open.run)(http, input.as_bytes()).await?;
+        let output = (open.run)(http, input.as_bytes()).await.inspect_err(|error| {
+            audit::record_web_identity_refusal(http, open.name, input.as_bytes(), error);
+        })?;
         audit::record_web_identity(http, open.name, input.as_bytes(), &output);
         return answer(http, service, action, &output);
     }
@@ -123,12 +125,17 @@ async fn run(
         Err(error) => return Err(refused(http, &error).await),
     };
     http.notes.set_caller(&caller);
-    let entry = entry.ok_or_else(unknown)?;
+    let Some(entry) = entry else {
+        let error = unknown();
+        audit::record_unknown_operation(http, &caller, service.signing_name, action, &error);
+        return Err(error);
+    };
     let output = (entry.run)(&Call { http, caller }, input.as_bytes()).await?;
     answer(http, service, action, &output)
 }
 
 async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+    audit::record_signature(http, error);
     http.delay_failure(error.is_guess()).await;
     AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
 }

@@ -50,6 +50,15 @@ pub struct AwaitedBlob {
     digest: Digest,
     /// What is known of it.
     pub known: UpstreamBlob,
+    /// Whether the repository shows it already, so that fetching it proves that upstream has it.
+    is_shown: bool,
+}
+
+impl AwaitedBlob {
+    /// A blob that the repository shows, and that is to be had from upstream all the same.
+    pub const fn shown(place: RepositoryRef, repository_id: i64, digest: Digest, known: UpstreamBlob) -> Self {
+        Self { place, repository_id, digest, known, is_shown: true }
+    }
 }
 
 /// A blob that is on its way, or has just come.
@@ -173,7 +182,7 @@ async fn look_up(
             match upstream_blobs::find(tx, repository.id, &digest)? {
                 Some(known) => {
                     let (place, repository_id) = (place.clone(), repository.id);
-                    Ok(Err(Box::new(AwaitedBlob { place, repository_id, digest, known })))
+                    Ok(Err(Box::new(AwaitedBlob { place, repository_id, digest, known, is_shown: false })))
                 }
                 None => Err(RegistryError::LayerNotFound(place.clone(), digest)),
             }
@@ -262,11 +271,12 @@ async fn wait_until(state: &mut watch::Receiver<State>, fits: impl Fn(&State) ->
 
 /// Where the blob is to be had, if it has not come meanwhile.
 async fn source(app: &App, blob: &AwaitedBlob) -> Result<Option<UpstreamRepository>, CacheFailure> {
-    let AwaitedBlob { place, repository_id, digest, .. } = blob.clone();
+    let AwaitedBlob { place, repository_id, digest, is_shown, known } = blob.clone();
     let rule = app
         .db
         .read_point(move |tx| {
-            if repository_blobs::find(tx, repository_id, &digest)?.is_some() {
+            let found = repository_blobs::cached_from(tx, repository_id, &digest)?;
+            if found.is_some_and(|from| !is_shown || from == Some(known.source.key())) {
                 return Ok::<_, StoreError>(None);
             }
             Ok(Some(pull_through_cache_rules::find_for(tx, &place.registry, &place.name)?))
@@ -323,8 +333,11 @@ async fn fetch(app: &Arc<App>, blob: &AwaitedBlob, state: &watch::Sender<State>)
     if stored.is_err() {
         // One that is gone already was abandoned with its digest; the others would go in a day.
         let _ = uploads::cancel(app, registry, name, upload.id).await;
+        return stored;
     }
-    stored
+    let (repository_id, digest, source) = (blob.repository_id, blob.digest, blob.known.source.clone());
+    let noted = app.db.write(move |tx| repository_blobs::set_cached_from(tx, repository_id, &digest, &source));
+    Ok(noted.await?)
 }
 
 /// Writes what comes, at most `limit` bytes.

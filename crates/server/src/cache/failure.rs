@@ -48,9 +48,10 @@ impl From<CredentialsError> for CacheFailure {
     fn from(error: CredentialsError) -> Self {
         match error {
             CredentialsError::Store(error) => error.into(),
-            CredentialsError::NotFound(_) | CredentialsError::NotAccessible(_) | CredentialsError::NotReadable(_) => {
-                Self::Credentials(error.to_string())
-            }
+            CredentialsError::NotFound(_)
+            | CredentialsError::NotAccessible(_)
+            | CredentialsError::NotReadable(_)
+            | CredentialsError::BoundElsewhere { .. } => Self::Credentials(error.to_string()),
         }
     }
 }

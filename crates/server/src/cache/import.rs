@@ -40,6 +40,8 @@ pub struct Wanted {
     pub reference: Reference,
     /// Whether the repository may be made.
     pub may_create: bool,
+    /// Whether a tag may be taken from an image that somebody pushed with it.
+    pub takes_tags: bool,
 }
 
 impl Wanted {
@@ -50,7 +52,8 @@ impl Wanted {
             Reference::Digest(digest) => digest.to_string(),
         };
         // Who may have the repository made and who may not do not share a fate.
-        format!("{}/{}:{reference} {}", self.place.registry, self.place.name, self.may_create)
+        let Self { place, may_create, takes_tags, .. } = self;
+        format!("{}/{}:{reference} {may_create} {takes_tags}", place.registry, place.name)
     }
 
     /// The repository upstream, and how blobs remember it.
@@ -80,6 +83,7 @@ pub async fn run(app: &Arc<App>, wanted: &Wanted) -> Result<(), CacheFailure> {
         images,
         tag,
         may_create: wanted.may_create,
+        takes_tags: wanted.takes_tags,
         encryption,
         repository_quota: app.quotas.repositories,
         tags_per_image: app.quotas.tags_per_image,

@@ -1,11 +1,7 @@
 //! The transparent mirror: a request that says which registry its name belongs to (`?ns=docker.io`, as containerd's
 //! hosts.toml has it) is one for the repository that a rule fills from there.
 
-use std::sync::Arc;
-
-use iam::{Attached, PolicyKind, Principal};
 use oci::RepositoryName;
-use serde_json::json;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
@@ -13,16 +9,9 @@ use store::tables::registry_id::RegistryId;
 use super::settings::registry_host;
 use super::upstream_registry::UpstreamUrl;
 use crate::app::App;
-use crate::auth::caller::{Caller, Credentials};
+use crate::config::ConfigError;
+use crate::start::StartError;
 
-/// Everything that a pull through a mirror takes.
-const ACTIONS: [&str; 5] = [
-    "ecr:BatchGetImage",
-    "ecr:GetDownloadUrlForLayer",
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchImportUpstreamImage",
-    "ecr:CreateRepository",
-];
 /// More rules than a registry may have.
 const ALL_RULES: usize = 1_000;
 
@@ -71,12 +60,15 @@ pub async fn find(
         rule.upstream_prefix.as_ref().filter(|prefix| !prefix.is_root()).map_or(0, |prefix| prefix.key().len())
     };
     let mut best: Option<(PullThroughCacheRule, RepositoryName)> = None;
-    for rule in rules {
+    for rule in rules.iter().cloned() {
         let is_upstream = rule
             .upstream_url
             .parse::<UpstreamUrl>()
             .is_ok_and(|url| registry_host(url.authority()) == registry_host(&wanted));
-        if let Some(local) = rule.local_name(name).filter(|_| is_upstream)
+        // The repository here is another rule's if that covers it more closely: it is not filled from the upstream that
+        // was asked for.
+        let is_filled = |local: &RepositoryName| covering(&rules, local) == Some(&rule);
+        if let Some(local) = rule.local_name(name).filter(|local| is_upstream && is_filled(local))
             && best.as_ref().is_none_or(|(known, _)| length(known) < length(&rule))
         {
             best = Some((rule, local));
@@ -85,20 +77,31 @@ pub async fn find(
     Ok(best.map_or(Mirrored::Elsewhere, |(rule, local)| Mirrored::Here(rule, local)))
 }
 
-/// Who a request without a token is: somebody who may pull what a rule fills, and nothing else.
-pub fn anonymous(app: &App, registry: &RegistryId, rule: &PullThroughCacheRule) -> Option<Caller> {
-    let pattern = if rule.prefix.is_root() { "*".to_owned() } else { format!("{}/*", rule.prefix.key()) };
-    let document = json!({
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": ACTIONS, "Resource": registry.repository_arn(&pattern)},
-    });
-    let policy = app.policies.read(PolicyKind::Identity, &document.to_string()).ok()?;
-    Some(Caller {
-        account: registry.account,
-        region: registry.region.clone(),
-        access_key_id: "mirror".to_owned(),
-        credentials: Credentials::Root,
-        principal: Arc::new(Principal::Root { account: registry.account.to_string() }),
-        scope: Some(Arc::new(Attached { name: "mirror".to_owned(), policy })),
-    })
+/// The rule that fills a repository; as [`pull_through_cache_rules::find_for`] finds it.
+fn covering<'r>(rules: &'r [PullThroughCacheRule], name: &RepositoryName) -> Option<&'r PullThroughCacheRule> {
+    let length = |rule: &&PullThroughCacheRule| if rule.prefix.is_root() { 0 } else { rule.prefix.key().len() };
+    rules.iter().filter(|rule| rule.prefix.covers(name)).max_by_key(length)
+}
+
+/// Whether whoever comes could pull everything of a registry by a rule, were it made: `ROOT` covers every name.
+pub fn is_open_root(settings: &MirrorSettings, rule: &PullThroughCacheRule) -> bool {
+    let host = rule.upstream_url.parse::<UpstreamUrl>();
+    rule.prefix.is_root()
+        && host.is_ok_and(|host| settings.registry_for(host.authority()).is_some_and(|open| *open == rule.registry))
+}
+
+/// Refuses to start with a rule that [`is_open_root`].
+pub async fn require_no_open_root(app: &App) -> Result<(), StartError> {
+    let Some(registry) = app.cache.mirror.anonymous.clone() else { return Ok(()) };
+    let rules = app.db.read(move |tx| pull_through_cache_rules::list(tx, &registry, "", ALL_RULES)).await?;
+    match rules.iter().find(|rule| is_open_root(&app.cache.mirror, rule)) {
+        None => Ok(()),
+        Some(rule) => Err(ConfigError(format!(
+            "mirror.anonymous: the registry {} has the pull through cache rule ROOT for {}, which would open every \
+             repository to everybody. Start with mirror.anonymous = false, or with mirror.registries that do not name {}, \
+             and put a rule with a prefix in its place",
+            rule.registry, rule.upstream_url, rule.upstream_url
+        ))
+        .into()),
+    }
 }

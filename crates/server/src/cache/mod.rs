@@ -3,6 +3,7 @@
 //! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
 //! they are stored, and are known by their digests before anybody gets the last of them.
 
+pub mod anonymous;
 pub mod blobs;
 pub mod credentials;
 pub mod failure;
@@ -17,6 +18,7 @@ pub mod upstream;
 pub mod upstream_registry;
 
 use oci::RepositoryName;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 
 use crate::app::App;
@@ -29,6 +31,7 @@ use pull::Outages;
 use referrers::Listed;
 use settings::CacheSettings;
 use upstream::{UpstreamClient, UpstreamRepository};
+use upstream_registry::UpstreamUrl;
 
 /// What one node's cache is made of.
 pub struct Cache {
@@ -60,18 +63,22 @@ impl Cache {
     }
 }
 
+/// The upstream of a rule, which was read when the rule was made.
+pub fn upstream_url(rule: &PullThroughCacheRule) -> Result<UpstreamUrl, StoreError> {
+    rule.upstream_url.parse().map_err(|_| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("the rule for {} has an upstream that is no URL", rule.prefix))
+    })
+}
+
 /// Where a rule leads for a repository of that name upstream.
 pub async fn upstream_of(
     app: &App,
     rule: &PullThroughCacheRule,
     name: RepositoryName,
 ) -> Result<UpstreamRepository, CredentialsError> {
-    let upstream: upstream_registry::UpstreamUrl = rule.upstream_url.parse().map_err(|_| {
-        let context = format!("the rule for {} has an upstream that is no URL", rule.prefix);
-        CredentialsError::Store(store::error::StoreError::new(store::error::StoreErrorKind::Corrupt, context))
-    })?;
+    let upstream = upstream_url(rule).map_err(CredentialsError::Store)?;
     let credentials = match &rule.credential_arn {
-        Some(arn) => Some(credentials::read(app, &rule.registry, arn).await?),
+        Some(arn) => Some(credentials::read(app, &rule.registry, arn, &upstream).await?),
         None => None,
     };
     Ok(UpstreamRepository { endpoint: app.cache.settings.endpoint(&upstream).clone(), name, credentials })

@@ -74,6 +74,8 @@ pub async fn prepare(
         Selector::Tag(tag) | Selector::Both(tag, _) => Reference::Tag(tag.clone()),
         Selector::Digest(digest) => Reference::Digest(*digest),
     };
+    // Nobody in particular may move what somebody pushed.
+    let takes_tags = caller.anonymous().is_none();
     match plan(app, &place, selector).await? {
         Plan::Serve(served) => {
             if served.is_hit {
@@ -88,10 +90,10 @@ pub async fn prepare(
             if is_out || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
                 return Ok(());
             }
-            let wanted = Wanted { place, rule, reference, may_create: false };
+            let wanted = Wanted { place, rule, reference, may_create: false, takes_tags };
             let node = std::sync::Arc::clone(app);
             let work = || async move { check(&node, &wanted, &tag, repository_id).await };
-            let key = format!("check {repository_id} {}", selector_tag(selector));
+            let key = format!("check {repository_id} {} {takes_tags}", selector_tag(selector));
             let checked = tokio::time::timeout(CHECK_WAIT, app.cache.imports.join(key, work)).await;
             if !matches!(checked, Ok(Some(Ok(())))) {
                 // The cached copy is served: the upstream being away is what it is for.
@@ -108,7 +110,7 @@ pub async fn prepare(
                 return Ok(());
             }
             app.metrics.cache.misses.increment();
-            let wanted = Wanted { place, rule, reference, may_create };
+            let wanted = Wanted { place, rule, reference, may_create, takes_tags };
             let node = std::sync::Arc::clone(app);
             let key = wanted.key();
             let work = || async move { import_absent(&node, &wanted).await };

@@ -69,7 +69,7 @@ pub async fn prepare(
     {
         return Ok(());
     }
-    let wanted = Wanted { place, rule, reference: Reference::Digest(subject), may_create: false };
+    let wanted = Wanted { place, rule, reference: Reference::Digest(subject), may_create: false, takes_tags: false };
     let node = Arc::clone(app);
     let work = || async move {
         import_referrers(&node, &wanted, subject).await?;
@@ -108,6 +108,7 @@ async fn import_referrers(app: &Arc<App>, wanted: &Wanted, subject: Digest) -> R
             images,
             tag: None,
             may_create: false,
+            takes_tags: false,
             encryption,
             repository_quota: app.quotas.repositories,
             tags_per_image: app.quotas.tags_per_image,

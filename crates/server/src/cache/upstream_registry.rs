@@ -130,6 +130,12 @@ impl UpstreamUrl {
         }
     }
 
+    /// The account of ECR's registry there, if it is one.
+    pub fn ecr_account(&self) -> Option<&str> {
+        let authority = Some(self.authority.as_str()).filter(|host| self.is_bare_host() && is_ecr_host(host));
+        authority.and_then(|host| host.split('.').next())
+    }
+
     /// Whether the URL names a host alone, as those of ECR's own list do.
     pub fn is_bare_host(&self) -> bool {
         !self.is_plain && !self.authority.contains(':')

@@ -10,6 +10,7 @@ use super::pull_through_cache_rules::{self as rules, MAX_RULES, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache::credentials;
+use crate::cache::mirror::is_open_root;
 use crate::cache::upstream_registry::{UpstreamKind, UpstreamUrl};
 
 /// The operation.
@@ -31,6 +32,7 @@ pub struct Input {
 pub struct Checked {
     registry: RegistryId,
     prefix: RepositoryPrefix,
+    upstream: UpstreamUrl,
     upstream_url: String,
     kind: Option<UpstreamKind>,
     upstream_prefix: Option<RepositoryPrefix>,
@@ -59,8 +61,8 @@ impl Operation for CreatePullThroughCacheRule {
             return Err(EcrError::parameter("upstreamRepositoryPrefix", rule));
         }
         let credential_arn = input.credential_arn.map(rules::credential_arn).transpose()?;
-        let custom_role_arn = input.custom_role_arn.map(rules::custom_role_arn).transpose()?;
-        let kind = kind(call, &upstream_url, input.upstream_registry.as_deref())?;
+        let custom_role_arn = input.custom_role_arn.map(|text| rules::custom_role_arn(call, text)).transpose()?;
+        let (kind, upstream) = kind(call, &upstream_url, input.upstream_registry.as_deref())?;
         let needs_secret = kind.is_some_and(UpstreamKind::needs_credentials);
         // Whoever says where an upstream is reached, or lets any be reached, knows whether it wants a login.
         let settings = &call.app().cache.settings;
@@ -72,17 +74,25 @@ impl Operation for CreatePullThroughCacheRule {
                     .to_owned(),
             ));
         }
-        Ok(Checked { registry, prefix, upstream_url, kind, upstream_prefix, credential_arn, custom_role_arn })
+        // terraform-provider-aws, PR 41933: another account lets in a role alone. Wharf takes none, and logs in with a secret.
+        let is_anothers = upstream.ecr_account().is_some_and(|account| account != registry.account.as_str());
+        if is_anothers && custom_role_arn.is_none() && credential_arn.is_none() && !is_open {
+            let rule = "must be given for an ECR registry of another account";
+            return Err(EcrError::parameter("customRoleArn", rule));
+        }
+        Ok(Checked { registry, prefix, upstream, upstream_url, kind, upstream_prefix, credential_arn, custom_role_arn })
     }
 
-    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
-        vec![Need::anywhere(Self::ACTION)]
+    fn needs(_: &Call<'_>, Checked { registry, credential_arn, custom_role_arn, .. }: &Checked) -> Vec<Need> {
+        let mut needs = vec![Need::anywhere(Self::ACTION)];
+        needs.extend(rules::needs_on_credentials(registry, credential_arn.as_deref(), custom_role_arn.as_deref()));
+        needs
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
         let app = call.app();
         if let Some(arn) = &checked.credential_arn {
-            credentials::read(app, &checked.registry, arn).await?;
+            credentials::check(app, &checked.registry, arn, &checked.upstream).await?;
         }
         let now_ms = app.now_ms();
         let rule = PullThroughCacheRule {
@@ -96,6 +106,11 @@ impl Operation for CreatePullThroughCacheRule {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
         };
+        if is_open_root(&app.cache.mirror, &rule) {
+            let text = "must not be ROOT: this server lets everybody pull through the rules of this registry \
+                        (mirror.anonymous), and ROOT covers every repository";
+            return Err(EcrError::parameter("ecrRepositoryPrefix", text));
+        }
         let created = rule.clone();
         app.db
             .write(move |tx| {
@@ -116,7 +131,7 @@ impl Operation for CreatePullThroughCacheRule {
 }
 
 /// The kind of an upstream, if ECR knows it; otherwise the upstream must be allowed by the configuration.
-fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<Option<UpstreamKind>, EcrError> {
+fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<(Option<UpstreamKind>, UpstreamUrl), EcrError> {
     let settings = &call.app().cache.settings;
     let unsupported =
         || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
@@ -146,5 +161,5 @@ fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<Option<Upstre
     if named.is_some() && kind.is_some() && named != kind {
         return Err(EcrError::parameter("upstreamRegistry", "must fit the upstreamRegistryUrl"));
     }
-    Ok(kind.or(named))
+    Ok((kind.or(named), parsed))
 }

@@ -328,7 +328,7 @@ fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
 }
 
 /// A role of the caller's account; whether it is there is a matter of its use (replication-cache-templates.md 3).
-fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
+pub(super) fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
     at_most("customRoleArn", text, 2048)?;
     let is_own_role = text.parse::<Arn>().is_ok_and(|arn| {
         let name = arn.resource().strip_prefix("role/");

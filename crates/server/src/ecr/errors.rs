@@ -295,7 +295,9 @@ impl IntoAwsError for EcrError {
             }
             Self::Credentials(error) => match error {
                 CredentialsError::NotFound(_) => AwsError::new("SecretNotFoundException", error.to_string()),
-                CredentialsError::NotAccessible(_) => AwsError::new("UnableToAccessSecretException", error.to_string()),
+                CredentialsError::NotAccessible(_) | CredentialsError::BoundElsewhere { .. } => {
+                    AwsError::new("UnableToAccessSecretException", error.to_string())
+                }
                 CredentialsError::NotReadable(_) => {
                     AwsError::new("UnableToDecryptSecretValueException", error.to_string())
                 }

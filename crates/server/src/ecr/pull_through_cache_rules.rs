@@ -7,9 +7,12 @@ use store::db::Tx;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
 use super::errors::EcrError;
+use super::{constraints, creation_templates};
+use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
+use crate::cache::credentials;
+use crate::secrets;
 
 /// repositories-images.md 7: rules of a registry.
 pub const MAX_RULES: i64 = 50;
@@ -66,10 +69,24 @@ pub fn credential_arn(text: String) -> Result<String, EcrError> {
     Err(EcrError::validation(MEMBER, Some(&text), rule))
 }
 
-/// The ARN of a role.
-pub fn custom_role_arn(text: String) -> Result<String, EcrError> {
-    bounded("customRoleArn", &text, 0..=2048)?;
+/// The ARN of a role of the registry's account.
+pub fn custom_role_arn(call: &Call<'_>, text: String) -> Result<String, EcrError> {
+    creation_templates::custom_role(call, &text)?;
     Ok(text)
+}
+
+/// What else than the operation itself the maker of a rule must be allowed: to read the secret that the rule sends to its
+/// upstream, and to pass on its role. A secret of elsewhere is refused later, whoever asks.
+pub fn needs_on_credentials(registry: &RegistryId, credential_arn: Option<&str>, role: Option<&str>) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let Some(id) = credential_arn.and_then(|arn| credentials::secret_of(registry, arn)) {
+        needs.push(secrets::need_to_read(id));
+    }
+    if let Some(role) = role {
+        let service = "pullthroughcache.ecr.amazonaws.com";
+        needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", [service]));
+    }
+    needs
 }
 
 /// The registry of a call. Rules have no resource that another account's policy could open to the caller.

@@ -9,7 +9,7 @@ use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::cache::credentials;
+use crate::cache::{self, credentials};
 
 /// The operation.
 pub struct UpdatePullThroughCacheRule;
@@ -44,24 +44,27 @@ impl Operation for UpdatePullThroughCacheRule {
         let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
         let credential_arn = input.credential_arn.map(rules::credential_arn).transpose()?;
-        let custom_role_arn = input.custom_role_arn.map(rules::custom_role_arn).transpose()?;
+        let custom_role_arn = input.custom_role_arn.map(|text| rules::custom_role_arn(call, text)).transpose()?;
         if credential_arn.is_none() && custom_role_arn.is_none() {
             return Err(EcrError::NoCredentialToUpdate);
         }
         Ok(Checked { registry, prefix, credential_arn, custom_role_arn })
     }
 
-    fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
-        vec![Need::anywhere(Self::ACTION)]
+    fn needs(_: &Call<'_>, Checked { registry, credential_arn, custom_role_arn, .. }: &Checked) -> Vec<Need> {
+        let mut needs = vec![Need::anywhere(Self::ACTION)];
+        needs.extend(rules::needs_on_credentials(registry, credential_arn.as_deref(), custom_role_arn.as_deref()));
+        needs
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
         let app = call.app();
         let Checked { registry, prefix, credential_arn, custom_role_arn } = checked;
         let (place, wanted) = (registry.clone(), prefix.clone());
-        app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;
+        let rule = app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;
         if let Some(arn) = &credential_arn {
-            credentials::read(app, &registry, arn).await?;
+            let upstream = cache::upstream_url(&rule).map_err(EcrError::from)?;
+            credentials::check(app, &registry, arn, &upstream).await?;
         }
         let now_ms = app.now_ms();
         let updated = app.db.write(move |tx| {

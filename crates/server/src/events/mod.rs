@@ -4,11 +4,14 @@
 //! neither lost nor early, and arrives at least once. Pulls change nothing and are many: their events are gathered in
 //! memory, and lost when the server is killed.
 
+mod comparison;
 pub mod event;
 mod event_file;
 mod nats;
 mod nats_credentials;
 pub mod pattern;
+#[cfg(test)]
+mod pattern_tests;
 mod pulls;
 mod sink;
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Import {
     pub tag: Option<Tag>,
     /// Whether the repository may be made.
     pub may_create: bool,
+    /// Whether the tag may be taken from an image that somebody pushed with it.
+    pub takes_tags: bool,
     /// How the manifests were sealed.
     pub encryption: Encryption,
     /// How many repositories the registry may have.
@@ -85,19 +87,13 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
     };
     let Some((wanted, others)) = import.images.split_last() else { return Ok(()) };
     for image in others {
-        if images::find(tx, repository.id, &image.new.digest)?.is_none() {
-            push::insert_image(tx, &repository, &image.manifest, &image.new, Some(&import.source), &import.cause)?;
+        let (_, is_new) = find_or_insert(tx, &repository, image, import)?;
+        if is_new {
             let change = Change::ImagePushed { image: (&image.new).into(), tag: None };
             changes::note(tx, &import.cause, &repository, &change)?;
         }
     }
-    let (image_id, is_new) = match images::find(tx, repository.id, &wanted.new.digest)? {
-        Some(image) => (image.id, false),
-        None => (
-            push::insert_image(tx, &repository, &wanted.manifest, &wanted.new, Some(&import.source), &import.cause)?,
-            true,
-        ),
-    };
+    let (image_id, is_new) = find_or_insert(tx, &repository, wanted, import)?;
     let is_tagged = match &import.tag {
         Some(tag) => give_tag(tx, &repository, tag, image_id, import)?,
         None => false,
@@ -109,6 +105,24 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
     Ok(())
 }
 
+/// The row of an image that has come, and whether it is a new one. One that was here is the upstream's too from now on.
+fn find_or_insert(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    image: &UpstreamImage,
+    import: &Import,
+) -> Result<(i64, bool), RegistryError> {
+    let (id, is_new) = match images::find(tx, repository.id, &image.new.digest)? {
+        Some(found) => (found.id, false),
+        None => {
+            let source = Some(&import.source);
+            (push::insert_image(tx, repository, &image.manifest, &image.new, source, &import.cause)?, true)
+        }
+    };
+    images::set_cached_from(tx, id, &import.source)?;
+    Ok((id, is_new))
+}
+
 /// Says whether the image has the tag now and had it not before.
 fn give_tag(
     tx: &mut dyn Tx,
@@ -118,11 +132,20 @@ fn give_tag(
     import: &Import,
 ) -> Result<bool, RegistryError> {
     let now_ms = import.cause.at_ms;
-    if repository.is_immutable(tag) {
-        return Ok(image_tags::insert(tx, repository.id, tag, image_id, now_ms)?);
+    let holder = images::find_by_tag(tx, repository.id, tag.as_str())?;
+    let has_it = holder.as_ref().is_some_and(|image| image.id == image_id);
+    if repository.is_immutable(tag) && !has_it {
+        let is_given = image_tags::insert(tx, repository.id, tag, image_id, now_ms)?;
+        if is_given {
+            image_tags::set_cached_from(tx, repository.id, tag, &import.source)?;
+        }
+        return Ok(is_given);
     }
-    let has_it = images::find_by_tag(tx, repository.id, tag.as_str())?.is_some_and(|image| image.id == image_id);
+    if holder.is_some() && !has_it && !import.takes_tags && image_tags::cached_from(tx, repository.id, tag)?.is_none() {
+        return Ok(false);
+    }
     image_tags::move_to(tx, repository.id, tag, image_id, now_ms)?;
+    image_tags::set_cached_from(tx, repository.id, tag, &import.source)?;
     if u64::try_from(image_tags::count_of_image(tx, image_id)?).is_ok_and(|count| count > import.tags_per_image) {
         return Err(RegistryError::TooManyTagsOnImage(import.tags_per_image));
     }

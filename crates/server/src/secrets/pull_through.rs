@@ -6,11 +6,13 @@ use serde_json::Value;
 use store::blob::KeyRing;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
+use store::tables::secrets::SecretId;
 use zeroize::Zeroizing;
 
 use super::errors::SecretsError;
 use super::{constraints, versions};
 use crate::app::App;
+use crate::auth::authorize::Need;
 
 /// With what the cache logs in to an upstream registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct UpstreamCredential {
     pub username: String,
     /// The password or token. Wiped when dropped.
     pub access_token: Zeroizing<String>,
+    /// The hosts of the registries that it may be sent to; empty for all that rules name.
+    pub registries: Vec<String>,
 }
 
 impl fmt::Debug for UpstreamCredential {
@@ -26,6 +30,7 @@ impl fmt::Debug for UpstreamCredential {
         f.debug_struct("UpstreamCredential")
             .field("username", &self.username)
             .field("access_token", &"[redacted]")
+            .field("registries", &self.registries)
             .finish()
     }
 }
@@ -45,6 +50,9 @@ pub enum SecretProblem {
     /// The object has no such member with a text that is not empty.
     #[error("the secret's value has no '{0}'")]
     MissingMember(&'static str),
+    /// What it is bound to is neither a host nor a list of hosts.
+    #[error("the secret's value has a 'registry' that names no host")]
+    NoRegistry,
     /// Storage failed, or what is stored is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,6 +65,12 @@ impl From<SecretsError> for SecretProblem {
             _ => Self::NotFound,
         }
     }
+}
+
+/// What it takes to read the value that is in force, as GetSecretValue has it: whoever gives a secret to a rule sends it
+/// wherever the rule leads.
+pub fn need_to_read(id: SecretId) -> Need {
+    Need::on_secret("secretsmanager:GetSecretValue", id).with("secretsmanager:VersionStage", [versions::CURRENT])
 }
 
 /// Reads the credential in a secret of the registry's own account and region (replication-cache-templates.md 2: a JSON
@@ -80,22 +94,44 @@ pub async fn read_for_pull_through(
 
 fn parse(text: &str) -> Result<UpstreamCredential, SecretProblem> {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else { return Err(SecretProblem::NotJson) };
+    let registries = match members.get("registry") {
+        None => Vec::new(),
+        Some(one @ Value::String(_)) => hosts(std::slice::from_ref(one))?,
+        Some(Value::Array(several)) => hosts(several)?,
+        Some(_) => return Err(SecretProblem::NoRegistry),
+    };
     let member = |name| match members.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         _ => Err(SecretProblem::MissingMember(name)),
     };
-    Ok(UpstreamCredential { username: member("username")?, access_token: Zeroizing::new(member("accessToken")?) })
+    let (username, access_token) = (member("username")?, Zeroizing::new(member("accessToken")?));
+    Ok(UpstreamCredential { username, access_token, registries })
+}
+
+/// The hosts that a secret is bound to: at least one, so that an empty list does not mean all.
+fn hosts(values: &[Value]) -> Result<Vec<String>, SecretProblem> {
+    let host = |value: &Value| value.as_str().filter(|host| !host.is_empty()).map(str::to_ascii_lowercase);
+    let hosts: Option<Vec<String>> = values.iter().map(host).collect();
+    hosts.filter(|hosts| !hosts.is_empty()).ok_or(SecretProblem::NoRegistry)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NO_REGISTRY: &str = "the secret's value has a 'registry' that names no host";
+
     #[test]
     fn what_is_a_credential() {
         let credential = parse(r#"{"username": "u", "accessToken": "geheim", "more": 1}"#).expect("one");
         assert_eq!((credential.username.as_str(), credential.access_token.as_str()), ("u", "geheim"));
         assert!(!format!("{credential:?}").contains("geheim"));
+        for (bound, hosts) in
+            [(r#""Quay.io""#, vec!["quay.io"]), (r#"["a.io", "b.io:5000"]"#, vec!["a.io", "b.io:5000"])]
+        {
+            let text = format!(r#"{{"username": "u", "accessToken": "t", "registry": {bound}}}"#);
+            assert_eq!(parse(&text).expect(bound).registries, hosts);
+        }
         for (text, problem) in [
             ("geheim", "the secret's value is no JSON object"),
             ("[]", "the secret's value is no JSON object"),
@@ -103,6 +139,10 @@ mod tests {
             (r#"{"username": "u"}"#, "the secret's value has no 'accessToken'"),
             (r#"{"username": "", "accessToken": "t"}"#, "the secret's value has no 'username'"),
             (r#"{"username": "u", "accessToken": 4711}"#, "the secret's value has no 'accessToken'"),
+            (r#"{"username": "u", "accessToken": "t", "registry": []}"#, NO_REGISTRY),
+            (r#"{"username": "u", "accessToken": "t", "registry": ""}"#, NO_REGISTRY),
+            (r#"{"username": "u", "accessToken": "t", "registry": ["a.io", 1]}"#, NO_REGISTRY),
+            (r#"{"username": "u", "accessToken": "t", "registry": null}"#, NO_REGISTRY),
         ] {
             assert_eq!(parse(text).expect_err(text).to_string(), problem);
         }

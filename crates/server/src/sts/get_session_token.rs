@@ -49,7 +49,7 @@ impl Operation for GetSessionToken {
         match call.caller.credentials {
             caller::Credentials::Root => Ok(seconds.min(MAX_ROOT_SECONDS)),
             caller::Credentials::User(_) => Ok(seconds),
-            caller::Credentials::Session(_) => {
+            caller::Credentials::Session(_) | caller::Credentials::Anonymous(_) => {
                 Err(StsError::AccessDenied("Cannot call GetSessionToken with session credentials".to_owned()))
             }
         }

@@ -13,6 +13,9 @@ use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
 use crate::http::route::V2Route;
 
+/// A path that names nothing which could be there: no call of the API, so that the name is Wharf's.
+const INVALID: &str = "InvalidRegistryRequest";
+
 /// The operations of the API, in the order in which a client of it would call them.
 pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [&'static str] {
     let is_get = http.method == Method::GET;
@@ -36,7 +39,8 @@ pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [&
         (V2Route::Upload(..), &Method::DELETE) => &["CancelLayerUpload"],
         (V2Route::Upload(..), _) => &["GetLayerUpload"],
         (V2Route::Blob(..), _) => &["DeleteLayer"],
-        (V2Route::Base | V2Route::Invalid(_), _) => &[],
+        (V2Route::Invalid(_), _) => &[INVALID],
+        (V2Route::Base, _) => &[],
     }
 }
 
@@ -109,6 +113,7 @@ pub fn record(
             source: "ecr.amazonaws.com".into(),
             name,
             is_read_only,
+            is_always_stored: false,
             request_parameters: request_parameters(request, name, scene),
             response_elements,
             error: error.clone(),
@@ -140,6 +145,7 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Val
             }
         }
         "BatchDeleteImage" => parameters["imageIds"] = json!([scene.image_id]),
+        INVALID => parameters["path"] = audit::cut(&http.path).into(),
         "PutImage" => {
             if let Some(Value::Object(id)) = &scene.image_id {
                 id.iter().for_each(|(key, value)| parameters[key] = value.clone());
@@ -223,7 +229,7 @@ fn error_of(calls: &'static [&'static str], result: &Result<Answer, V2Error>) ->
     }
 }
 
-fn exception(code: ErrorCode, is_image: bool) -> &'static str {
+pub fn exception(code: ErrorCode, is_image: bool) -> &'static str {
     match code {
         ErrorCode::Denied | ErrorCode::Unauthorized => "AccessDenied",
         ErrorCode::TooManyRequests => "ThrottlingException",

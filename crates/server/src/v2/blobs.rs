@@ -9,6 +9,7 @@ use store::tables::repository_blobs::RepositoryBlob;
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::app::App;
+use crate::cache::anonymous;
 use crate::cache::blobs::{self as cached, Arriving, ComingBlob, Found};
 use crate::http::body::ResponseBody;
 use crate::http::request::RequestContext;
@@ -26,7 +27,11 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest)
     if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
         request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }
-    let found = cached::find_readable(&request.http.app, &request.registry, name, digest).await?;
+    let app = &request.http.app;
+    let found = match request.caller.anonymous() {
+        Some(pull) => anonymous::blob(app, pull, digest).await?,
+        None => cached::find_readable(app, &request.registry, name, digest).await?,
+    };
     if let Found::Here(blob) = &found
         && let Some(answer) = redirect(request.http, blob, digest).await?
     {

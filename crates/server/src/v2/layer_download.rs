@@ -4,7 +4,8 @@ use http::{Method, StatusCode, header};
 use oci::ErrorCode;
 
 use super::errors::V2Error;
-use crate::auth::download_url::{self, GrantError};
+use crate::audit;
+use crate::auth::download_url::{self, Grant, GrantError};
 use crate::cache::blobs;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
@@ -28,12 +29,24 @@ async fn download(http: &RequestContext, sealed: &str) -> Result<Answer, V2Error
         return Err(V2Error::unsupported_method());
     }
     let grant = download_url::verify(&http.app, sealed).map_err(|error| {
-        let text = match error {
-            GrantError::Invalid => "The layer URL is not valid. Ask for a new one with GetDownloadUrlForLayer.",
-            GrantError::Expired => "The layer URL has expired. Ask for a new one with GetDownloadUrlForLayer.",
+        let (code, text) = match error {
+            GrantError::Invalid => {
+                ("AccessDenied", "The layer URL is not valid. Ask for a new one with GetDownloadUrlForLayer.")
+            }
+            GrantError::Expired => {
+                ("ExpiredTokenException", "The layer URL has expired. Ask for a new one with GetDownloadUrlForLayer.")
+            }
         };
+        audit::record_layer_download(http, None, Some((code, text)));
         V2Error::new(ErrorCode::Denied, text).with_status(StatusCode::FORBIDDEN)
     })?;
+    let answer = read(http, &grant).await;
+    let error = answer.as_ref().err().map(|error| (super::api_calls::exception(error.code(), false), error.message()));
+    audit::record_layer_download(http, Some(&grant), error);
+    answer
+}
+
+async fn read(http: &RequestContext, grant: &Grant) -> Result<Answer, V2Error> {
     let found = blobs::find_readable(&http.app, &grant.registry, &grant.repository, grant.digest).await?;
     super::blobs::answer_found(http, found, grant.digest).await
 }

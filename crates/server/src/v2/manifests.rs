@@ -13,7 +13,7 @@ use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::RegistryError;
-use crate::registry::pull::{self, ImageQuery};
+use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};
 
@@ -26,10 +26,16 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
         Reference::Tag(tag) => Some(tag.clone()),
         Reference::Digest(_) => None,
     };
-    let selector = reference.into();
-    cache::pull::prepare(request.http, &request.caller, &request.registry, name, &selector)
-        .await
-        .map_err(V2Error::of_image)?;
+    let (http, caller) = (request.http, &request.caller);
+    let selector = match caller.anonymous() {
+        // By its digest, so that the tag cannot be moved to what was pushed meanwhile.
+        Some(pull) => cache::anonymous::image(http, caller, pull, &reference).await.map(Selector::Digest),
+        None => {
+            let selector = reference.into();
+            cache::pull::prepare(http, caller, &request.registry, name, &selector).await.map(|()| selector)
+        }
+    };
+    let selector = selector.map_err(V2Error::of_image)?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
     let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
     // HEAD only asks what there is.

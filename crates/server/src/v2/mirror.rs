@@ -5,6 +5,7 @@ use oci::{ErrorCode, RepositoryName};
 
 use super::errors::V2Error;
 use super::{V2Request, authenticate};
+use crate::cache::anonymous;
 use crate::cache::mirror::{self, Mirrored};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
@@ -45,7 +46,7 @@ pub async fn enter<'a>(
             Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
         }
         (Mirrored::Here(rule, local), None) => {
-            let caller = mirror::anonymous(app, &registry, &rule).ok_or_else(|| answer(absent(&upstream)))?;
+            let caller = anonymous::caller(&registry, rule, local.clone()).ok_or_else(|| answer(absent(&upstream)))?;
             let request = V2Request::new(http, caller, registry, calls);
             Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
         }

@@ -146,19 +146,27 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
     let named = http.app.hosts.registry_of(&http.authority);
     let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
         Ok(bearer) => bearer,
-        Err(TokenError::Missing) => return Err(challenge(http, named.as_ref())),
-        Err(TokenError::Invalid) => {
+        Err(error @ TokenError::Missing) => {
+            audit::record_login(http, calls, &error);
+            return Err(challenge(http, named.as_ref()));
+        }
+        Err(error @ TokenError::Invalid) => {
+            audit::record_login(http, calls, &error);
             http.delay_failure(true).await;
             return Err(invalid_token(http));
         }
-        Err(TokenError::Expired) => {
+        Err(error @ TokenError::Expired) => {
+            audit::record_login(http, calls, &error);
             let text = "Your authorization token has expired. Reauthenticate and try again.";
             return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
         }
     };
     let registry = match named {
         // A token is good in the region that it was made in.
-        Some(named) if named.region != bearer.registry.region => return Err(invalid_token(http)),
+        Some(named) if named.region != bearer.registry.region => {
+            audit::record_login(http, calls, &TokenError::Invalid);
+            return Err(invalid_token(http));
+        }
         Some(named) => named,
         None => bearer.registry,
     };

@@ -28,6 +28,7 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
     let after = request.http.query_parameter("last").unwrap_or_default();
     let (registry, repository_name) = (request.registry.clone(), name.clone());
     let wanted_type = artifact_type.clone();
+    let anonymous = request.caller.anonymous().cloned();
     let page = request
         .http
         .app
@@ -35,7 +36,9 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
         .read(move |tx| {
             let repository = require(tx, &registry, &repository_name)?;
             let is_wanted = |found: &Referrer| {
-                found.status == ImageStatus::Active && (wanted_type.is_none() || found.artifact_type == wanted_type)
+                found.status == ImageStatus::Active
+                    && (wanted_type.is_none() || found.artifact_type == wanted_type)
+                    && anonymous.as_ref().is_none_or(|pull| pull.sees(found.cached_from.as_deref()))
             };
             Ok::<_, RegistryError>(referrers::page(tx, repository.id, &subject, &after, PAGE, is_wanted)?)
         })

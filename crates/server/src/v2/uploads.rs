@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
+use crate::audit::{self, AuditedResource};
 use crate::http::body::RequestBody;
 use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
@@ -34,7 +35,15 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             let from: RepositoryName = from.parse().map_err(|_| {
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
-            let may_read = request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await.is_ok();
+            let may_read = match request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await {
+                Ok(()) => true,
+                Err(denied) => {
+                    let from = AuditedResource::repository(&request.registry, from.as_str());
+                    let (digest, why) = (digest.to_string(), denied.message());
+                    audit::record_denied_mount(request.http, &request.caller, &from, &digest, why);
+                    false
+                }
+            };
             let mount =
                 |if_absent| blobs::mount(app, &request.registry, from.clone(), name.clone(), digest, if_absent, &cause);
             if may_read && request.pushing(name, mount).await? {

@@ -184,6 +184,7 @@ fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
         Credentials::Root => Principal::Root { account: account.to_string() },
         Credentials::User(user) => user.user_principal(),
         Credentials::Session(session) => session.principal(),
+        Credentials::Anonymous(_) => Principal::Anonymous,
     };
     Ok(Caller {
         account,

@@ -77,7 +77,7 @@ const COLUMNS: &str = "id, account_id, region, repository_name, encryption_type,
 /// What an image and a deleted image have in common, column by column: a new column of images belongs here too.
 const COPIED: &str = "digest, media_type, artifact_media_type, artifact_type, annotations, subject_digest, size_bytes, \
                       manifest_bytes, manifest, pushed_at_ms, last_pulled_at_ms, status, last_archived_at_ms, \
-                      last_activated_at_ms";
+                      last_activated_at_ms, cached_from";
 
 fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
     Ok(DeletedImage {

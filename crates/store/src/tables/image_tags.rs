@@ -7,6 +7,7 @@ use oci::{Digest, Tag};
 use super::images::ImageStatus;
 use super::parse_column;
 use super::repositories::count;
+use super::upstream_blobs::BlobSource;
 use crate::db::Tx;
 use crate::error::StoreError;
 
@@ -26,7 +27,7 @@ pub fn move_to(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64, no
     tx.execute(
         "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id, \
-         tagged_at_ms = excluded.tagged_at_ms",
+         tagged_at_ms = excluded.tagged_at_ms, cached_from = NULL",
         &[repository_id.into(), tag.as_str().into(), image_id.into(), now_ms.into()],
     )?;
     Ok(())
@@ -46,6 +47,23 @@ pub fn set_checked(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, now_ms: i64) 
     tx.execute(
         "UPDATE image_tags SET upstream_checked_at_ms = $1 WHERE repository_id = $2 AND tag = $3",
         &[now_ms.into(), repository_id.into(), tag.as_str().into()],
+    )?;
+    Ok(())
+}
+
+/// The [`BlobSource::key`] of the upstream whose tag the pull through cache gave to an image here; none for a tag that
+/// somebody pushed, or that is not there.
+pub fn cached_from(tx: &mut dyn Tx, repository_id: i64, tag: &Tag) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT cached_from FROM image_tags WHERE repository_id = $1 AND tag = $2";
+    let row = tx.query_opt(sql, &[repository_id.into(), tag.as_str().into()])?;
+    row.map_or(Ok(None), |row| Ok(row.opt_text(0)?.map(str::to_owned)))
+}
+
+/// Notes that a tag is the upstream's, as it is here.
+pub fn set_cached_from(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, source: &BlobSource) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_tags SET cached_from = $1 WHERE repository_id = $2 AND tag = $3",
+        &[source.key().into(), repository_id.into(), tag.as_str().into()],
     )?;
     Ok(())
 }

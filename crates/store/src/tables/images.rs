@@ -6,6 +6,7 @@ use oci::Digest;
 
 use super::parse_column;
 use super::repositories::count;
+use super::upstream_blobs::BlobSource;
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -111,6 +112,8 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
     /// Where it is in its life.
     pub status: ImageStatus,
+    /// See [`cached_from`].
+    pub cached_from: Option<String>,
 }
 
 const COLUMNS: &str = "i.id, i.digest, i.media_type, i.artifact_media_type, i.subject_digest, i.size_bytes, \
@@ -238,6 +241,34 @@ pub fn set_status(tx: &mut dyn Tx, image_id: i64, status: ImageStatus, now_ms: i
     Ok(())
 }
 
+/// The [`BlobSource::key`] of where the pull through cache had an image from; none for one that was pushed.
+pub fn cached_from(tx: &mut dyn Tx, image_id: i64) -> Result<Option<String>, StoreError> {
+    let row = tx.query_opt("SELECT cached_from FROM images WHERE id = $1", &[image_id.into()])?;
+    row.map_or(Ok(None), |row| Ok(row.opt_text(0)?.map(str::to_owned)))
+}
+
+/// Notes that the pull through cache has had an image from there.
+pub fn set_cached_from(tx: &mut dyn Tx, image_id: i64, source: &BlobSource) -> Result<(), StoreError> {
+    let key = source.key();
+    tx.execute("UPDATE images SET cached_from = $1 WHERE id = $2", &[key.into(), image_id.into()])?;
+    Ok(())
+}
+
+/// Whether an image that the pull through cache had from there names a blob. Looks at every such image of the repository.
+pub fn is_blob_of_cached(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    source: &BlobSource,
+) -> Result<bool, StoreError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
+         WHERE i.repository_id = $2 AND i.cached_from = $3 LIMIT 1",
+        &[digest.to_string().into(), repository_id.into(), source.key().into()],
+    )?;
+    Ok(found.is_some())
+}
+
 /// The sealed manifest of an image.
 pub fn sealed_manifest(tx: &mut dyn Tx, image_id: i64) -> Result<Option<Vec<u8>>, StoreError> {
     tx.query_opt("SELECT manifest FROM images WHERE id = $1", &[image_id.into()])?
@@ -354,7 +385,7 @@ pub fn referrers(
     limit: usize,
 ) -> Result<Vec<Referrer>, StoreError> {
     tx.query(
-        "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status FROM images \
+        "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status, cached_from FROM images \
          WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 ORDER BY digest LIMIT $4",
         &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
     )?
@@ -373,6 +404,7 @@ pub fn referrers(
             manifest_bytes: row.int(3)? as u64,
             annotations,
             status: parse_column(row.text(5)?, "images.status")?,
+            cached_from: row.opt_text(6)?.map(str::to_owned),
         })
     })
     .collect()

@@ -7,7 +7,7 @@ use super::images::ImageStatus;
 use super::parse_column;
 use super::registry_id::RegistryId;
 use super::repositories::count;
-use super::upstream_blobs::{self, UpstreamBlob};
+use super::upstream_blobs::{self, BlobSource, UpstreamBlob};
 use crate::blob::Tier;
 use crate::db::{Tx, Value};
 use crate::error::StoreError;
@@ -109,6 +109,28 @@ fn take_over_images(
             repository_id.into(),
             digest.to_string().into(),
         ],
+    )?;
+    Ok(())
+}
+
+/// The [`BlobSource::key`] of where the bytes of a blob came from if the pull through cache brought them, none if somebody
+/// pushed them; none at all if the repository does not show the blob.
+pub fn cached_from(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Option<String>>, StoreError> {
+    let sql = "SELECT cached_from FROM repository_blobs WHERE repository_id = $1 AND digest = $2";
+    let row = tx.query_opt(sql, &key(repository_id, digest))?;
+    row.map(|row| Ok(row.opt_text(0)?.map(str::to_owned))).transpose()
+}
+
+/// Notes that the pull through cache has had the bytes of a blob from there.
+pub fn set_cached_from(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    source: &BlobSource,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE repository_blobs SET cached_from = $1 WHERE repository_id = $2 AND digest = $3",
+        &[source.key().into(), repository_id.into(), digest.to_string().into()],
     )?;
     Ok(())
 }

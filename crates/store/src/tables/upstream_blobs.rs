@@ -15,6 +15,13 @@ pub struct BlobSource {
     pub upstream_repository: String,
 }
 
+impl BlobSource {
+    /// How columns named `cached_from` hold it.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.upstream_url, self.upstream_repository)
+    }
+}
+
 /// A blob that has not come yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamBlob {

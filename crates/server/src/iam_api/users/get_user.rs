@@ -37,7 +37,7 @@ fn is_root(call: &Call<'_>) -> bool {
     match &call.caller.credentials {
         Credentials::Root => true,
         Credentials::Session(session) => session.identity.is_none(),
-        Credentials::User(_) => false,
+        Credentials::User(_) | Credentials::Anonymous(_) => false,
     }
 }
 
