@@ -323,10 +323,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
                 .with("registryId", repository.registry.account.as_str().into())
                 .with("repositoryName", repository.name.as_str().into())
                 .with("uploadId", upload.to_string().into());
-            match received.checked_sub(1) {
-                Some(last) => error.with("lastValidByteReceived", last.into()),
-                None => error,
-            }
+            // The model's least value also stands for nothing received; the message says where to begin.
+            error.with("lastValidByteReceived", received.saturating_sub(1).into())
         }
         RegistryError::EmptyUpload => new("EmptyUploadException"),
         RegistryError::LayerPartTooSmall => new("LayerPartTooSmallException"),
@@ -338,15 +336,18 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
-        RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
+        // ECR's text does not say what is wrong with the media type; the log does.
+        RegistryError::ManifestInvalid(
+            ManifestError::InvalidJson | ManifestError::MediaTypeMissing | ManifestError::UnsupportedMediaType(_),
+        ) => {
+            tracing::info!(%request_id, "manifest refused: {message}");
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
-        }
-        RegistryError::ManifestInvalid(ManifestError::MediaTypeMissing) => {
-            invalid_parameter("ImageManifestMediaType", &message)
         }
         RegistryError::ManifestInvalid(_) => invalid_parameter("ImageManifest", &message),
         RegistryError::ImageDigestDoesNotMatch { .. } => new("ImageDigestDoesNotMatchException"),
-        RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
+        RegistryError::ReferencedImagesNotFound(..) | RegistryError::IndexOfBlobs(_) => {
+            new("ReferencedImagesNotFoundException")
+        }
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),

@@ -61,16 +61,10 @@ impl Operation for UpdateImageStorageClass {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let id = constraints::required("imageId", input.image_id)?;
-        id.require_any("imageId")?;
-        if id.image_digest.as_deref().is_some_and(|digest| !oci::is_digest_like(digest)) {
-            return Err(constraints::digest_pattern("imageDigest"));
-        }
-        if let Some(tag) = &id.image_tag {
-            constraints::image_tag("imageTag", tag)?;
-        }
+        let selector = id.check("imageId")?;
         let class = constraints::required("targetStorageClass", input.target_storage_class)?;
         let class = constraints::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
-        Ok(Checked { registry, name, selector: id.selector().ok(), id, class })
+        Ok(Checked { registry, name, selector, id, class })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {

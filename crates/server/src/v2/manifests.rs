@@ -1,10 +1,10 @@
 //! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
+use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, Tag};
 
 use super::errors::V2Error;
-use super::{CONTENT_DIGEST, V2Request};
+use super::{CONTENT_DIGEST, V2Request, bad_tag};
 use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::RequestBody;
@@ -18,6 +18,10 @@ use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+/// Says which tags of its query a push gave to its image (OCI distribution, "Pushing Manifests").
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+/// The specification wants ten at least.
+pub const MAX_TAGS_OF_PUSH: usize = 100;
 
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
@@ -56,10 +60,11 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
 pub async fn put(
     request: &V2Request<'_>,
     name: &RepositoryName,
-    reference: Reference,
+    reference: &Reference,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize_image("ecr:PutImage", name, &reference).await?;
+    let tags = tags_of_push(request, reference)?;
+    request.authorize_tags("ecr:PutImage", name, &tags).await?;
     let declared = request
         .http
         .header(header::CONTENT_TYPE)
@@ -67,18 +72,16 @@ pub async fn put(
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
-    let (tag, digest) = match reference {
-        Reference::Tag(tag) => (Some(tag), None),
-        Reference::Digest(digest) => (None, Some(digest)),
+    let digest = match reference {
+        Reference::Tag(_) => None,
+        Reference::Digest(digest) => Some(*digest),
     };
-    let location_reference =
-        tag.as_ref().map(ToString::to_string).or_else(|| digest.map(|digest| digest.to_string())).unwrap_or_default();
     let push = Push {
         face: Face::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
         if_absent: IfAbsent::Refuse,
-        tag,
+        tags,
         digest,
         media_type: declared,
         manifest,
@@ -91,14 +94,46 @@ pub async fn put(
     };
     let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
-    let location = super::path(name, &format!("manifests/{location_reference}"));
+    let location = super::path(name, &format!("manifests/{reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
     respond::add_header(&mut answer, CONTENT_DIGEST, pushed.digest.to_string());
     if let Some(subject) = pushed.subject {
         respond::add_header(&mut answer, OCI_SUBJECT, subject.to_string());
     }
+    if digest.is_some() {
+        for tag in &push.tags {
+            let value = HeaderValue::from_str(tag.as_str()).map_err(|_| bad_tag(tag.as_str()))?;
+            answer.headers_mut().append(OCI_TAG, value);
+        }
+    }
     answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     Ok(answer)
+}
+
+/// The tags that a push gives to its image: the one that it goes to, or those of its query, which go with a digest alone.
+fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Vec<Tag>, V2Error> {
+    let mut wanted = request.http.query_parameters("tag");
+    if let Reference::Tag(tag) = reference {
+        return match wanted.next() {
+            None => Ok(vec![tag.clone()]),
+            Some(_) => {
+                let text = "The query parameter 'tag' goes with a push by digest: PUT …/manifests/<digest>?tag=…";
+                Err(V2Error::new(ErrorCode::Unsupported, text).with_status(StatusCode::BAD_REQUEST))
+            }
+        };
+    }
+    let mut tags = Vec::new();
+    for text in wanted {
+        let tag = text.parse().map_err(|_| bad_tag(&text))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > MAX_TAGS_OF_PUSH {
+            let text = format!("A push may give its image at most {MAX_TAGS_OF_PUSH} tags at once");
+            return Err(V2Error::new(ErrorCode::Unsupported, text).with_status(StatusCode::URI_TOO_LONG));
+        }
+    }
+    Ok(tags)
 }
 
 /// DELETE: OCI distribution, "Content Management". A tag takes its image along if it was the last, as in ECR.
