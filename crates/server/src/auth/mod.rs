@@ -9,6 +9,7 @@ pub mod create_on_push;
 pub mod directory;
 pub mod download_url;
 pub mod failures;
+pub mod image_tags;
 pub mod keys;
 pub mod last_uses;
 pub mod opened_tokens;

@@ -6,6 +6,7 @@ use oci::{ManifestError, RepositoryPrefix};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
+use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::IntoAwsError;
 use crate::cache::credentials::CredentialsError;
 use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
@@ -94,6 +95,8 @@ pub enum EcrError {
     UnableToListUpstreamImageReferrers(String),
     /// The secret of a rule cannot be used.
     Credentials(CredentialsError),
+    /// The caller may not do it to what the request turns out to be about; with the text that says so.
+    Denied(String),
     /// What both faces of the registry can refuse.
     Registry(RegistryError),
 }
@@ -120,6 +123,15 @@ impl From<RegistryError> for EcrError {
 impl From<StoreError> for EcrError {
     fn from(error: StoreError) -> Self {
         Self::Registry(error.into())
+    }
+}
+
+impl From<Refusal> for EcrError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(message) => Self::Denied(message),
+            Refusal::Store(error) => error.into(),
+        }
     }
 }
 
@@ -301,6 +313,7 @@ impl IntoAwsError for EcrError {
                 }
                 CredentialsError::Store(error) => registry_error(error.into(), request_id),
             },
+            Self::Denied(message) => AwsError::new("AccessDeniedException", message),
             Self::Registry(error) => registry_error(error, request_id),
         }
     }

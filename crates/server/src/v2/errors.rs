@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
 use store::error::StoreErrorKind;
 
+use crate::auth::authorize::Refusal;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::http::body::BodyError;
@@ -123,6 +124,15 @@ impl From<BodyError> for V2Error {
             BodyError::Broken => Self::new(ErrorCode::SizeInvalid, "The body ended before its announced length"),
             BodyError::Idle => Self::new(ErrorCode::BlobUploadInvalid, "No data was received for too long")
                 .with_status(StatusCode::REQUEST_TIMEOUT),
+        }
+    }
+}
+
+impl From<Refusal> for V2Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(message) => Self::new(ErrorCode::Denied, message),
+            Refusal::Store(error) => error.into(),
         }
     }
 }

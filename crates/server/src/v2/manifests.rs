@@ -5,6 +5,7 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, T
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request, bad_tag};
+use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::RequestBody;
@@ -12,8 +13,8 @@ use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, Deletion, NotDeleted};
-use crate::registry::errors::RegistryError;
-use crate::registry::pull::{self, ImageQuery};
+use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};
 
@@ -140,20 +141,30 @@ fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Vec<Ta
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
-    let (registry, name) = (request.registry.clone(), name.clone());
+    let place = RepositoryRef { registry: request.registry.clone(), name: name.clone() };
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
-    let selector = reference.into();
-    let order = order(&registry, &name);
-    app.db
-        .write_in_order(&order, move |tx| {
-            let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, &repository, &selector, &deletion)? {
-                Ok(_) => Ok(()),
+    let selectors = [Selector::from(reference)];
+    let order = order(&place.registry, &place.name);
+    // Until no tag comes to the image between the question and the deletion.
+    loop {
+        let action = "ecr:BatchDeleteImage";
+        let leave =
+            image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
+        let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
+        let deleted = app.db.write_in_order(&order, move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            if !leave.covers(tx, repository.id, &selectors)? {
+                return Ok(false);
+            }
+            match delete::delete(tx, &repository, &selectors[0], &deletion)? {
+                Ok(_) => Ok(true),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
                 Err(NotDeleted::Protected(protected)) => Err(RegistryError::ImageProtected(protected)),
             }
-        })
-        .await?;
-    Ok(respond::empty(StatusCode::ACCEPTED))
+        });
+        if deleted.await? {
+            return Ok(respond::empty(StatusCode::ACCEPTED));
+        }
+    }
 }

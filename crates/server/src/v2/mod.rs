@@ -18,7 +18,7 @@ use oci::{ErrorCode, Reference, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
 
 use crate::audit;
-use crate::auth::authorize::{self, Need, Refusal};
+use crate::auth::authorize::{self, Need};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
 use crate::auth::token::{self, TokenError};
@@ -104,10 +104,7 @@ impl<'a> V2Request<'a> {
     }
 
     async fn require(&self, need: Need) -> Result<(), V2Error> {
-        authorize::authorize(self.http, &self.caller, &need).await.map_err(|refusal| match refusal {
-            Refusal::Denied(message) => V2Error::new(ErrorCode::Denied, message),
-            Refusal::Store(error) => error.into(),
-        })?;
+        authorize::authorize(self.http, &self.caller, &need).await?;
         self.count()
     }
 
