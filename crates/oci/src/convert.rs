@@ -14,10 +14,7 @@ const SAME: [(&str, &str); 5] = [
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
         "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
     ),
-    (
-        "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
-    ),
+    ("application/vnd.oci.image.layer.nondistributable.v1.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar"),
 ];
 
 #[derive(Deserialize)]
@@ -106,7 +103,8 @@ mod tests {
     fn image(format: usize, layers: &[usize]) -> Value {
         let kind = |at: usize| if format == 0 { SAME[at].0 } else { SAME[at].1 };
         let descriptor = |at: usize, content: &str| {
-            json!({"mediaType": kind(at), "size": content.len(), "digest": Digest::sha256_of(content.as_bytes()).to_string()})
+            let digest = Digest::sha256_of(content.as_bytes()).to_string();
+            json!({"mediaType": kind(at), "size": content.len(), "digest": digest})
         };
         json!({
             "schemaVersion": 2,
@@ -133,7 +131,10 @@ mod tests {
             ("subject", annotated["config"].clone()),
             ("config", json!({"mediaType": "application/vnd.oci.empty.v1+json", "size": 2, "digest": "sha256:0"})),
             ("layers", json!([{"mediaType": "application/vnd.in-toto+json", "size": 2, "digest": "sha256:0"}])),
-            ("layers", json!([{"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd", "size": 2, "digest": "sha256:0"}])),
+            (
+                "layers",
+                json!([{"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd", "size": 2, "digest": "sha256:0"}]),
+            ),
             ("layers", json!([annotated["config"]])),
             ("mediaType", json!("application/vnd.oci.image.index.v1+json")),
         ] {

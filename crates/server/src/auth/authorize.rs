@@ -217,7 +217,8 @@ pub async fn would_allow(
 pub async fn reads_image_tag(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, StoreError> {
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
-    let of_identity = caller.identity().into_iter().flat_map(|identity| identity.policies.iter().chain(&identity.boundary));
+    let of_identity =
+        caller.identity().into_iter().flat_map(|identity| identity.policies.iter().chain(&identity.boundary));
     let of_session = caller.session().into_iter().flat_map(|session| &session.policies);
     let of_registry = registry_policy(&directory, caller, need).map(|registry| &registry.policy);
     let attached = of_identity.chain(of_session).chain(caller.scope.as_deref()).chain(of_registry);

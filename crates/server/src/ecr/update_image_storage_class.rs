@@ -99,12 +99,7 @@ impl Operation for UpdateImageStorageClass {
     }
 }
 
-fn update(
-    tx: &mut dyn Tx,
-    repository: &Repository,
-    checked: &Checked,
-    cause: &Cause,
-) -> Result<Output, EcrError> {
+fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
     let Checked { registry, name, id, selector, class } = checked;
     let image = id.require_image(tx, repository, selector.as_ref())?;
     let (result, status) = match class {

@@ -196,13 +196,7 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_
     parameters
 }
 
-fn response_elements(
-    request: &V2Request<'_>,
-    name: &str,
-    scene: &Scene,
-    image_id: &Value,
-    answer: &Answer,
-) -> Value {
+fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value, answer: &Answer) -> Value {
     let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let mut elements = place(request, scene);
     match name {

@@ -172,6 +172,10 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
     };
     let registry = match named {
         // A token is good in the region that it was made in.
+        Some(named) if !http.app.accounts.has_region(named.region.as_str()) => {
+            let text = http.app.accounts.why_not_served(named.region.as_str());
+            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
+        }
         Some(named) if named.region != bearer.registry.region => return Err(invalid_token(http)),
         Some(named) => named,
         None => bearer.registry,
