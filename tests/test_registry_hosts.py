@@ -184,7 +184,7 @@ class TestRegionsThatAreNotServed:
         environment = {
             "AWS_ACCESS_KEY_ID": KEYS[FIRST][0],
             "AWS_SECRET_ACCESS_KEY": KEYS[FIRST][1],
-            "AWS_REGION": "us-west-2",
+            "AWS_DEFAULT_REGION": "us-west-2",
             "AWS_ENDPOINT_URL": server.url,
             "AWS_MAX_ATTEMPTS": "1",
         }

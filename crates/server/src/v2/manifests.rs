@@ -21,6 +21,8 @@ use crate::registry::repositories::{order, require};
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// Says which tags of its query a push gave to its image (OCI distribution, "Pushing Manifests").
 const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+/// Clients take neither a hundred headers nor a very long one.
+const TAGS_PER_HEADER: usize = 10;
 /// The specification wants ten at least.
 pub const MAX_TAGS_OF_PUSH: usize = 100;
 
@@ -102,8 +104,10 @@ pub async fn put(
         respond::add_header(&mut answer, OCI_SUBJECT, subject.to_string());
     }
     if digest.is_some() {
-        for tag in &push.tags {
-            let value = HeaderValue::from_str(tag.as_str()).map_err(|_| bad_tag(tag.as_str()))?;
+        for tags in push.tags.chunks(TAGS_PER_HEADER) {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            let tags = tags.join(", ");
+            let value = HeaderValue::from_str(&tags).map_err(|_| bad_tag(&tags))?;
             answer.headers_mut().append(OCI_TAG, value);
         }
     }
