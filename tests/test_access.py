@@ -258,7 +258,7 @@ class TestRepositoryPolicies:
         text = document({"Effect": "Allow", "Principal": ghost, "Action": "ecr:BatchGetImage"})
         code, message = refusal(wharf.client().set_repository_policy, repositoryName=name, policyText=text)
         assert code == "InvalidParameterException"
-        assert message.endswith("failed to satisfy constraint: 'Invalid repository policy provided'")
+        assert message.endswith("failed to satisfy constraint: 'Principal not found'")
 
 
 class TestRegistryPolicies:
@@ -412,6 +412,45 @@ class TestConditions:
             assert refusal(call, repositoryName=name, imageIds=ids)[0] == "AccessDeniedException"
         registry.get(repository.manifest("dev-1")).expect(200)
         ci.client().batch_delete_image(repositoryName=name, imageIds=ids)
+
+    def test_tags_that_go_along(self, identities, name):
+        """`ecr:ImageTag`: a deletion by digest takes every tag along, so each of them is decided on; a read does not."""
+        rules = deny("ecr:BatchDeleteImage", Condition={"StringLike": {"ecr:ImageTag": "prod-*"}})
+        developer = identities.user(document(allow("ecr:*"), rules))
+        registry = developer.registry()
+        repository = Repository(registry, name)
+        image, other = repository.push_image("dev-1"), repository.push_image("dev-2")
+        repository.push_manifest(image.body, "prod-1")
+        by_digest = [{"imageDigest": image.digest}]
+        code, message = refusal(developer.client().batch_delete_image, repositoryName=name, imageIds=by_digest)
+        reason = "with an explicit deny in an identity-based policy"
+        expected = denied(developer, "ecr:BatchDeleteImage", arn_of(name), reason)
+        assert (code, message) == ("AccessDeniedException", expected)
+        answer = registry.delete(repository.manifest(image.digest)).expect_error(403, "DENIED")
+        assert answer.messages == [expected]
+        registry.get(repository.manifest(image.digest)).expect(200)
+        registry.delete(repository.manifest(other.digest)).expect(202)
+        registry.delete(repository.manifest("dev-1")).expect(202)
+        registry.delete(repository.manifest(image.digest)).expect_error(403, "DENIED")
+        registry.get(repository.manifest("prod-1")).expect(200)
+        identities.user(document(allow("ecr:*"))).registry().delete(repository.manifest(image.digest)).expect(202)
+
+    def test_tags_of_a_push_by_digest(self, identities, name):
+        """`ecr:ImageTag`: every tag that a push gives is decided on, and one that is denied keeps all away."""
+        rules = deny("ecr:PutImage", Condition={"StringLike": {"ecr:ImageTag": "prod-*"}})
+        registry = identities.user(document(allow("ecr:*"), rules)).registry()
+        repository = Repository(registry, name)
+        image = repository.push_image("dev-1")
+        target = repository.manifest(image.digest)
+        refused = registry.put(f"{target}?tag=dev-2&tag=prod-1", image.body, content_type=OCI_MANIFEST)
+        refused.expect_error(403, "DENIED")
+        repository.pull("dev-2").expect(404)
+        registry.put(f"{target}?tag=dev-2&tag=dev-3", image.body, content_type=OCI_MANIFEST).expect(201)
+        # Whoever may give tags of one kind alone may not push without one.
+        only = allow("ecr:PutImage", Condition={"StringLike": {"ecr:ImageTag": "dev-*"}})
+        registry = identities.user(document(allow("ecr:GetAuthorizationToken"), only)).registry()
+        registry.put(target, image.body, content_type=OCI_MANIFEST).expect_error(403, "DENIED")
+        registry.put(f"{target}?tag=dev-4", image.body, content_type=OCI_MANIFEST).expect(201)
 
     def test_source_and_transport(self, identities, name):
         """What is known of the connection: the address, and that it is not encrypted."""

@@ -1336,8 +1336,8 @@ BAD_POLICIES = {
     "no JSON": "{",
     "empty": "",
     "no statement": '{"Version": "2012-10-17"}',
-    "no principal": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}',
-    "another service": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}',
+    "no principal": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*"}}',
+    "another service": '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*"}}',
     "too long": REPOSITORY_POLICY + " " * 10_240,
 }
 for text in BAD_POLICIES.values():

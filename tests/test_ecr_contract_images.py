@@ -21,6 +21,7 @@ from harness.server import wait_for
 ABSENT = "sha256:" + "0" * 64
 INVALID = "InvalidParameterException"
 NOT_FOUND = "Requested image not found"
+NO_MANIFEST = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
 BOTH_NULL = "Invalid request parameters: both tag and digest cannot be null"
 BAD_DIGEST = "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
 
@@ -103,7 +104,20 @@ class TestPutImage:
         name = ecr.repository()
         document = json.loads(ecr.manifest(name).body)
         del document["mediaType"]
-        ecr.refuse("PutImage", INVALID, repositoryName=name, imageManifest=json.dumps(document))
+        ecr.refuse("PutImage", INVALID, NO_MANIFEST, repositoryName=name, imageManifest=json.dumps(document))
+
+    @pytest.mark.parametrize("media_type", ["application/vnd.cncf.helm.config.v1+json", OCI_CONFIG, "text/plain", "a"])
+    def test_a_media_type_that_is_no_manifests(self, ecr, media_type):
+        """PutImage, step 2: the same, inside the manifest or beside it."""
+        name = ecr.repository()
+        document = json.loads(ecr.manifest(name).body)
+        document["mediaType"] = media_type
+        ecr.refuse("PutImage", INVALID, NO_MANIFEST, repositoryName=name, imageManifest=json.dumps(document))
+        del document["mediaType"]
+        beside = {"imageManifest": json.dumps(document), "imageManifestMediaType": media_type}
+        message = None if media_type == "a" else NO_MANIFEST
+        ecr.refuse("PutImage", INVALID, message, repositoryName=name, **beside)
+        assert ecr.image_ids(name) == set()
 
     BAD_TAGS = ["", "-a", ".a", "a b", "a/b", "a:b", "é", "a" * 129, "a" * 301]
 
@@ -164,10 +178,10 @@ class TestBatchGetImage:
         assert found[4][:2] == (crossed, "ImageTagDoesNotMatchDigest")
 
     def test_bad_tag_is_a_failure(self, ecr):
-        """BatchGetImage: a tag that cannot exist is InvalidImageTag or not found, not an exception."""
+        """BatchGetImage: a tag that cannot exist is InvalidImageTag, not an exception."""
         name = ecr.repository()
         ((_, code, _),) = failures(ecr.call("BatchGetImage", repositoryName=name, imageIds=[{"imageTag": "a/b"}]))
-        assert code in ("InvalidImageTag", "ImageNotFound")
+        assert code == "InvalidImageTag"
 
     def test_accepted_media_types(self, ecr):
         """BatchGetImage: a type that is not accepted is not found; without the list everything is accepted."""
@@ -175,7 +189,7 @@ class TestBatchGetImage:
         ecr.image(name, "v1")
         ask = {"repositoryName": name, "imageIds": [{"imageTag": "v1"}]}
         assert len(ecr.call("BatchGetImage", **ask, acceptedMediaTypes=[DOCKER_MANIFEST, OCI_MANIFEST])["images"]) == 1
-        answer = ecr.call("BatchGetImage", **ask, acceptedMediaTypes=[DOCKER_MANIFEST])
+        answer = ecr.call("BatchGetImage", **ask, acceptedMediaTypes=[OCI_INDEX, DOCKER_LIST])
         assert answer["images"] == [] and failures(answer) == [({"imageTag": "v1"}, "ImageNotFound", NOT_FOUND)]
 
     @pytest.mark.parametrize("count", [0, 101])

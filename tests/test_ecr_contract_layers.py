@@ -110,6 +110,17 @@ class TestUpload:
         assert told == expected
         send(ecr, name, upload, 10, b"abc")
 
+    def test_wrong_range_of_the_first_part(self, ecr):
+        """UploadLayerPart: the error has every member of the model before a byte has come, too."""
+        name = ecr.repository()
+        upload = ecr.start_upload(name)
+        error = ecr.refuse("UploadLayerPart", "InvalidLayerPartException", **part_parameters(name, upload, 5, b"abc"))
+        told = {key: error[key] for key in ("registryId", "repositoryName", "uploadId", "lastValidByteReceived")}
+        expected = {"registryId": ecr.account, "repositoryName": name, "uploadId": upload, "lastValidByteReceived": 0}
+        assert told == expected
+        assert error["message"].endswith("must begin at byte 0")
+        send(ecr, name, upload, 0, b"abc")
+
     @pytest.mark.parametrize("blob", ["%%%", "YQ", "YQ==YQ==", "Y Q = =", "YQ==\n", "_-8="])
     def test_blob_that_is_no_base64(self, ecr, blob):
         """UploadLayerPart: what cannot be decoded is refused and changes nothing."""

@@ -2,13 +2,16 @@
 
 import base64
 import re
+from xml.etree import ElementTree
 
 import pytest
 
 from harness import model_check
 from harness.aws_api import AwsApi, Signing
+from harness.commands import run
 from harness.ecr_client import Ecr
 from harness.registry_client import RegistryClient, Repository
+from harness.server import AWS
 
 FIRST, SECOND = "123456789012", "210987654321"
 REGIONS = ["us-east-1", "eu-west-1"]
@@ -75,6 +78,7 @@ class TestHostsChooseTheRegistry:
         "upper case": "{account}.DKR.ECR.{region}.AmazonAWS.com",
         "FIPS": "{account}.dkr.ecr-fips.{region}.amazonaws.com",
         "dual stack": "{account}.dkr-ecr.{region}.on.aws",
+        "dual stack, FIPS": "{account}.dkr-ecr-fips.{region}.on.aws",
         "configured domain": "{account}.dkr.ecr.{region}." + DOMAIN,
     }
 
@@ -114,9 +118,11 @@ class TestHostsChooseTheRegistry:
         [
             ("api.ecr.us-east-1.amazonaws.com", "{account}.dkr.ecr.us-east-1.amazonaws.com"),
             (f"api.ecr.us-east-1.{DOMAIN}", "{account}.dkr.ecr.us-east-1." + DOMAIN),
+            ("ecr.us-east-1.api.aws", "{account}.dkr-ecr.us-east-1.on.aws"),
+            ("ecr-fips.us-east-1.api.aws:8443", "{account}.dkr-ecr.us-east-1.on.aws:8443"),
             (None, "{host}"),
         ],
-        ids=["AWS", "configured domain", "plain"],
+        ids=["AWS", "configured domain", "dual stack", "dual stack, FIPS", "plain"],
     )
     def test_addresses_that_docker_can_use(self, first, second, asked, told):
         """wire.md 2: repositoryUri and proxyEndpoint lead back to this registry by a name that works."""
@@ -130,10 +136,60 @@ class TestHostsChooseTheRegistry:
             endpoint = answer.json()["authorizationData"][0]["proxyEndpoint"]
             assert re.fullmatch(r"https?://(.*)", endpoint).group(1) == expected
 
-    def test_region_of_the_api_name(self, first):
+    @pytest.mark.parametrize("host", ["api.ecr.eu-west-1.amazonaws.com", "ecr.eu-west-1.api.aws"])
+    def test_region_of_the_api_name(self, first, host):
         """wire.md 3: the region of the scope is that of the name that was asked."""
-        answer = first.ecr.api.ecr("DescribeRegistry", {}, headers={"Host": "api.ecr.eu-west-1.amazonaws.com"})
+        answer = first.ecr.api.ecr("DescribeRegistry", {}, headers={"Host": host})
         assert model_check.error_name(answer) == "InvalidSignatureException", repr(answer)
+        assert f"The host {host} is of eu-west-1" in answer.json()["message"]
+
+
+class TestRegionsThatAreNotServed:
+    """A tutorial's region is another than this server's: the refusal says which there are, and how to add one."""
+
+    SAYS = (
+        "This server serves us-east-1, eu-west-1, not 'us-west-2': set the client's region to that (AWS_REGION), or add "
+        "this one to the server's (WHARF_REGIONS, or 'regions' in its configuration)"
+    )
+
+    def signed(self, server):
+        return AwsApi(server, Signing(*KEYS[FIRST], "us-west-2"))
+
+    @pytest.mark.parametrize("host", [None, "api.ecr.us-west-2.amazonaws.com"])
+    def test_json(self, server, host):
+        """ECR, by whatever name."""
+        answer = self.signed(server).ecr("DescribeRegistry", headers={"Host": host} if host else {})
+        assert model_check.error_name(answer) == "InvalidSignatureException", repr(answer)
+        assert answer.json()["message"] == f"Credential should be scoped to a valid Region. {self.SAYS}"
+
+    def test_query(self, server):
+        """STS, in its own XML."""
+        answer = self.signed(server).sts()
+        answer.expect(403)
+        text = ElementTree.fromstring(answer.body)
+        found = {element.tag.split("}")[-1]: element.text for element in text.iter()}
+        assert (found["Code"], found["Message"]) == (
+            "SignatureDoesNotMatch",
+            f"Credential should be scoped to a valid Region. {self.SAYS}",
+        )
+
+    def test_registry(self, first):
+        """docker prints it after 'denied'."""
+        name, _ = same_repository(first)
+        answer = first.registry(name, f"{FIRST}.dkr.ecr.us-west-2.{DOMAIN}").pull("v1").expect_error(403, "DENIED")
+        assert answer.messages == [self.SAYS]
+
+    def test_aws_cli(self, server):
+        """The AWS CLI shows it."""
+        environment = {
+            "AWS_ACCESS_KEY_ID": KEYS[FIRST][0],
+            "AWS_SECRET_ACCESS_KEY": KEYS[FIRST][1],
+            "AWS_DEFAULT_REGION": "us-west-2",
+            "AWS_ENDPOINT_URL": server.url,
+            "AWS_MAX_ATTEMPTS": "1",
+        }
+        shown = run(AWS, "ecr", "describe-repositories", expect=254, environment=environment)
+        assert self.SAYS in shown.stderr
 
 
 class TestAccountsAreApart:

@@ -29,6 +29,6 @@ pub use error::{Place, PolicyError};
 pub use policy::{Effect, MAX_POLICY_BYTES, Policy, PolicyKind, Statement};
 pub use position::Position;
 pub use principal::{FederatingUser, Principal};
-pub use replace::replace_aws_principals;
+pub use replace::{replace_aws_principals, with_account_arns};
 pub use request::{Attached, Policies, Request, Source};
 pub use trust::decide_trust;

@@ -88,6 +88,11 @@ impl Policy {
         self.0.statements.iter().all(|statement| statement.actions.are_among(actions))
     }
 
+    /// Whether a statement has `Resource` or `NotResource`.
+    pub fn names_resources(&self) -> bool {
+        self.0.statements.iter().any(|statement| statement.resources.is_some())
+    }
+
     /// Whether a statement lets everybody in without a condition.
     pub fn is_public(&self) -> bool {
         self.0.statements.iter().any(|statement| {

@@ -1,5 +1,6 @@
 //! Rewriting the principals of a policy text.
 
+use crate::principal::is_account_id;
 use crate::{PolicyError, syntax};
 
 /// The same policy text with AWS principals replaced where `replace` gives another one; everything else byte for byte.
@@ -27,9 +28,31 @@ pub fn replace_aws_principals(
     Ok(replaced)
 }
 
+/// The same policy text as it is read back: an account that is named by its number alone becomes the ARN of its root user
+/// in the partition, such as `aws`.
+pub fn with_account_arns(text: &str, partition: &str) -> Result<String, PolicyError> {
+    replace_aws_principals(text, |principal| {
+        is_account_id(principal).then(|| format!("arn:{partition}:iam::{principal}:root"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn account_numbers_become_arns() {
+        const TEXT: &str = concat!(
+            r#"{"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["111122223333", "arn:aws:iam::111122223333:root",
+            "AIDAABCDEFGHIJKLMNOP", "*"], "Service": "a.amazonaws.com"}, "Action": "ecr:*", "Sid": "111122223333"},"#,
+            r#" {"Effect": "Deny", "NotPrincipal": {"AWS": "444455556666"}, "Action": "ecr:*"}]}"#,
+        );
+        let expected = TEXT
+            .replacen(r#"["111122223333""#, r#"["arn:aws-cn:iam::111122223333:root""#, 1)
+            .replace(r#""444455556666""#, r#""arn:aws-cn:iam::444455556666:root""#);
+        assert_eq!(with_account_arns(TEXT, "aws-cn").expect("a policy"), expected);
+        assert_eq!(with_account_arns(&expected, "aws").expect("a policy"), expected);
+    }
 
     #[test]
     fn only_the_named_principal_changes() {

@@ -83,6 +83,10 @@ fn check_condition(number: usize, condition: &ConditionText) -> Result<(), Polic
 }
 
 fn check_sids(kind: PolicyKind, document: &Document) -> Result<(), PolicyError> {
+    // Repository and registry policies take any text, and one text for several statements (access.md 4).
+    if matches!(kind, PolicyKind::Repository | PolicyKind::Registry) {
+        return Ok(());
+    }
     let mut seen = HashSet::new();
     for (index, statement) in document.statements.iter().enumerate() {
         let Some(sid) = statement.sid.as_ref().filter(|sid| !sid.is_empty()) else {
@@ -91,7 +95,6 @@ fn check_sids(kind: PolicyKind, document: &Document) -> Result<(), PolicyError> 
         if !seen.insert(sid) {
             return Err(PolicyError::DuplicateSid { statement: index + 1, sid: sid.clone() });
         }
-        // Repository and registry policies take any text (access.md 4).
         let is_of_iam = matches!(kind, PolicyKind::Identity | PolicyKind::Trust);
         if is_of_iam && !sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(PolicyError::InvalidSid { statement: index + 1, sid: sid.clone() });

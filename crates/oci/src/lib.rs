@@ -1,6 +1,7 @@
 //! The vocabulary of OCI: digests, names, references, media types, manifests, ranges and error codes. Pure.
 
 mod challenge;
+mod convert;
 mod digest;
 mod error;
 mod etag;
@@ -15,6 +16,7 @@ mod repository_prefix;
 mod tag;
 
 pub use challenge::Challenge;
+pub use convert::{convert_image, other_image_format};
 pub use digest::{Algorithm, Digest, DigestError, is_digest_like};
 pub use error::{ErrorCode, error_body};
 pub use etag::if_none_match;

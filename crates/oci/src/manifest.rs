@@ -74,6 +74,21 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// Whether it can be an image's: its media type is a manifest's, or not given.
+    pub fn may_be_manifest(&self) -> bool {
+        const MANIFESTS: [&str; 8] = [
+            OCI_MANIFEST,
+            OCI_INDEX,
+            DOCKER_MANIFEST,
+            DOCKER_MANIFEST_LIST,
+            ORAS_ARTIFACT,
+            OCI_ARTIFACT,
+            DOCKER_V1,
+            DOCKER_V1_SIGNED,
+        ];
+        self.media_type.is_empty() || MANIFESTS.contains(&self.media_type.as_str())
+    }
+
     /// Whether it is a layer that may not be distributed, and so is to be had elsewhere (OCI image specification,
     /// "Non-Distributable Layers"; Docker's foreign layers).
     fn is_foreign(&self) -> bool {

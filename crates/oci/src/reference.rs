@@ -1,5 +1,6 @@
 //! What follows `manifests/` in a URL: a tag or a digest.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::digest::{Digest, DigestError};
@@ -30,6 +31,15 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => fmt::Display::fmt(tag, f),
+            Self::Digest(digest) => fmt::Display::fmt(digest, f),
+        }
     }
 }
 

@@ -15,6 +15,9 @@ pub enum SigV4Error {
     /// The session token was good once.
     #[error("The security token included in the request is expired")]
     ExpiredToken,
+    /// Signed for a region that is none here; whoever knows the regions says more.
+    #[error("Credential should be scoped to a valid Region.")]
+    InvalidRegion,
     /// Anything else that does not fit; holds the whole text.
     #[error("{0}")]
     InvalidSignature(String),
@@ -24,7 +27,7 @@ impl SigV4Error {
     /// Whether somebody may be trying keys out.
     pub const fn is_guess(&self) -> bool {
         match self {
-            Self::UnrecognizedClient | Self::InvalidSignature(_) => true,
+            Self::UnrecognizedClient | Self::InvalidRegion | Self::InvalidSignature(_) => true,
             Self::MissingAuthenticationToken | Self::IncompleteSignature(_) | Self::ExpiredToken => false,
         }
     }
@@ -36,7 +39,7 @@ impl SigV4Error {
             Self::IncompleteSignature(_) => "IncompleteSignatureException",
             Self::UnrecognizedClient => "UnrecognizedClientException",
             Self::ExpiredToken => "ExpiredTokenException",
-            Self::InvalidSignature(_) => "InvalidSignatureException",
+            Self::InvalidRegion | Self::InvalidSignature(_) => "InvalidSignatureException",
         }
     }
 
@@ -47,7 +50,7 @@ impl SigV4Error {
             Self::IncompleteSignature(_) => "IncompleteSignature",
             Self::UnrecognizedClient => "InvalidClientTokenId",
             Self::ExpiredToken => "ExpiredToken",
-            Self::InvalidSignature(_) => "SignatureDoesNotMatch",
+            Self::InvalidRegion | Self::InvalidSignature(_) => "SignatureDoesNotMatch",
         }
     }
 }

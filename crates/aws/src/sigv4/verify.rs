@@ -49,7 +49,7 @@ impl Presented {
             return Err(invalid(format!("Credential should be scoped to correct service: '{service}'.")));
         }
         if !is_valid_region(&self.region) {
-            return Err(invalid("Credential should be scoped to a valid Region."));
+            return Err(SigV4Error::InvalidRegion);
         }
         let day = self.amz_date.get(..8).unwrap_or_default();
         if self.date != day {

@@ -61,7 +61,7 @@ const STATEMENTS: &[(&str, PolicyKind, &str, &str)] = &[
     ("a name with a dash", Trust, "{'Sid':'a-b','Effect':'Allow','Principal':'*','Action':'sts:AssumeRole'}", SID),
     ("a name that is a number", Identity, "{'Sid':1,'Effect':'Allow','Action':'ecr:*','Resource':'*'}", SYNTAX),
     ("a name twice", Identity, "{'Sid':'a','Effect':'Allow','Action':'ecr:*','Resource':'*'},{'Sid':'a','Effect':'Deny','Action':'ecr:*','Resource':'*'}", SIDS),
-    ("a name twice in a repository", Repository, "{'Sid':'a','Effect':'Allow','Principal':'*','Action':'ecr:*'},{'Sid':'a','Effect':'Deny','Principal':'*','Action':'ecr:*'}", SIDS),
+    ("a name twice in a trust policy", Trust, "{'Sid':'a','Effect':'Allow','Principal':'*','Action':'sts:AssumeRole'},{'Sid':'a','Effect':'Deny','Principal':'*','Action':'sts:AssumeRole'}", SIDS),
     ("a condition that is a list", Identity, "{'Effect':'Allow','Action':'ecr:*','Resource':'*','Condition':[]}", SYNTAX),
     ("an unknown operator", Identity, "{'Effect':'Allow','Action':'ecr:*','Resource':'*','Condition':{'StringSame':{'a:b':'c'}}}", SYNTAX),
     ("an operator in another case", Identity, "{'Effect':'Allow','Action':'ecr:*','Resource':'*','Condition':{'stringequals':{'a:b':'c'}}}", SYNTAX),
@@ -136,6 +136,8 @@ const GOOD: &[(&str, PolicyKind, &str)] = &[
     ("a trust policy with tags", Trust, "{'Version':'2012-10-17','Statement':[{'Effect':'Allow','Principal':{'AWS':['123456789012','*']},'Action':['sts:AssumeRole','sts:TagSession','STS:setsourceidentity']}]}"),
     ("a repository policy of old", Repository, "{'Version':'2008-10-17','Statement':[{'Sid':'allow a pull, please!','Effect':'Allow','Principal':'*','Action':['ecr:BatchGetImage']}]}"),
     ("a repository policy without a version", Repository, "{'Statement':[{'Effect':'Allow','Principal':'*','Action':'ECR:*','Resource':'*'}]}"),
+    ("a name twice in a repository policy", Repository, "{'Version':'2012-10-17','Statement':[{'Sid':'a','Effect':'Allow','Principal':'*','Action':'ecr:*'},{'Sid':'a','Effect':'Deny','Principal':'*','Action':'ecr:*'}]}"),
+    ("a name twice in a registry policy", Registry, "{'Version':'2012-10-17','Statement':[{'Sid':'a','Effect':'Allow','Principal':'*','Action':'ecr:*','Resource':'*'},{'Sid':'a','Effect':'Deny','Principal':'*','Action':'ecr:*','Resource':'*'}]}"),
     ("a registry policy", Registry, "{'Version':'2012-10-17','Statement':[{'Sid':'a b','Effect':'Allow','Principal':{'AWS':'arn:aws:iam::123456789012:root'},'Action':'ecr:ReplicateImage','Resource':'arn:aws:ecr:us-east-1:123456789012:repository/*'}]}"),
 ];
 

@@ -44,6 +44,15 @@ impl Accounts {
         self.regions.iter().any(|known| known.as_str() == region)
     }
 
+    /// What somebody who asks for another region is told.
+    pub fn why_not_served(&self, region: &str) -> String {
+        let served: Vec<&str> = self.regions.iter().map(Region::as_str).collect();
+        format!(
+            "This server serves {}, not '{region}': set the client's region to that (AWS_REGION), or add this one to the server's (WHARF_REGIONS, or 'regions' in its configuration)",
+            served.join(", ")
+        )
+    }
+
     /// The regions, the default first.
     pub fn regions(&self) -> &[Region] {
         &self.regions

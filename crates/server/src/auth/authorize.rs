@@ -295,6 +295,19 @@ pub async fn registry_would_allow(
     Ok(decide_with(http, caller, need, &rules, Some(&registry)).await?.is_allowed())
 }
 
+/// Whether any policy in force for a need looks at the tag of the image that it is about.
+pub async fn reads_image_tag(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, StoreError> {
+    let directory = http.app.identities.current();
+    let rules = ResourceRules::of(http, need).await?;
+    let of_identity =
+        caller.identity().into_iter().flat_map(|identity| identity.policies.iter().chain(&identity.boundary));
+    let of_session = caller.session().into_iter().flat_map(|session| &session.policies);
+    let of_registry = registry_policy(&directory, caller, need).map(|registry| &registry.policy);
+    let attached = of_identity.chain(of_session).chain(caller.scope.as_deref()).chain(of_registry);
+    let mut policies = attached.map(|attached| &attached.policy).chain(&rules.policy);
+    Ok(policies.any(|policy| policy.keys().any(|key| key == "ecr:imagetag")))
+}
+
 async fn decide_by(
     http: &RequestContext,
     directory: &Directory,

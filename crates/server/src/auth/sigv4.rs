@@ -32,7 +32,18 @@ pub fn authenticate(
         is_served && host_region.as_ref().is_none_or(|named| named.as_str() == region)
     };
     let signing_key = |date: &str, region: &str| app.signing_keys.derive(&holder.secret, date, region, service);
-    presented.verify(request, signing_key, service, is_valid_region, app.now_ms())?;
+    presented.verify(request, signing_key, service, is_valid_region, app.now_ms()).map_err(|error| match error {
+        SigV4Error::InvalidRegion => {
+            let why = match host_region.as_ref().filter(|named| app.accounts.has_region(named.as_str())) {
+                Some(named) => {
+                    format!("The host {authority} is of {named}, and the request was signed for another region")
+                }
+                None => app.accounts.why_not_served(&presented.region),
+            };
+            SigV4Error::InvalidSignature(format!("{error} {why}"))
+        }
+        error => error,
+    })?;
     let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
     app.last_uses.record_key(&presented.access_key_id, service, &presented.region, app.now_ms());
     Ok(holder.into_caller(region, presented.access_key_id))

@@ -2,16 +2,20 @@
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
 
 use super::constraints;
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
+use crate::auth::image_tags::{self, Reach};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::{self, Deletion, NotDeleted};
-use crate::registry::errors::RegistryError;
+use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 
 /// The operation.
@@ -52,40 +56,62 @@ impl Operation for BatchDeleteImage {
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
-        // One transaction for all, in their order: a list that goes first frees its images for the next.
-        let order = order(&registry, &name);
-        let output = call.app().db.write_in_order(&order, move |tx| {
-            let repository = require(tx, &registry, &name)?;
-            let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
-            for id in &ids {
-                let selector = match id.selector() {
-                    Ok(selector) => selector,
-                    Err(failure) => {
-                        output.failures.push(failure);
-                        continue;
-                    }
-                };
-                match delete::delete(tx, &repository, &selector, &deletion)? {
-                    Ok(deleted) if deleted.tags.is_empty() => {
-                        output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
-                    }
-                    Ok(deleted) => output
-                        .image_ids
-                        .extend(deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag)))),
-                    Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
-                    // No code of ECR's means this; what this one says of the image is nearest.
-                    Err(NotDeleted::Protected(protected)) => {
-                        output.failures.push(ImageFailure::new(id.clone(), "ImageInaccessible", protected.to_string()));
-                    }
-                    Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
-                        id.clone(),
-                        "ImageReferencedByManifestList",
-                        RegistryError::ImageReferenced(lists).to_string(),
-                    )),
+        let place = RepositoryRef { registry, name };
+        let selectors: Vec<Selector> = ids.iter().filter_map(|id| id.selector().ok()).collect();
+        // Until no tag comes to one of the images between the question and the deletion.
+        loop {
+            let leave =
+                image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Named).await?;
+            let (place, ids, selectors, deletion) = (place.clone(), ids.clone(), selectors.clone(), deletion.clone());
+            // One transaction for all, in their order: a list that goes first frees its images for the next.
+            let order = order(&place.registry, &place.name);
+            let deleted = call.app().db.write_in_order(&order, move |tx| {
+                let repository = require(tx, &place.registry, &place.name)?;
+                if !leave.covers(tx, repository.id, &selectors)? {
+                    return Ok(None);
                 }
+                delete_all(tx, &repository, &ids, &deletion).map(Some)
+            });
+            if let Some(output) = deleted.await? {
+                return Ok(output);
             }
-            Ok::<_, RegistryError>(output)
-        });
-        Ok(output.await?)
+        }
     }
+}
+
+fn delete_all(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    ids: &[ImageIdentifier],
+    deletion: &Deletion,
+) -> Result<Output, RegistryError> {
+    let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
+    for id in ids {
+        let selector = match id.selector() {
+            Ok(selector) => selector,
+            Err(failure) => {
+                output.failures.push(failure);
+                continue;
+            }
+        };
+        match delete::delete(tx, repository, &selector, deletion)? {
+            Ok(deleted) if deleted.tags.is_empty() => {
+                output.image_ids.push(ImageIdentifier::new(&deleted.digest, None));
+            }
+            Ok(deleted) => output
+                .image_ids
+                .extend(deleted.tags.into_iter().map(|tag| ImageIdentifier::new(&deleted.digest, Some(tag)))),
+            Err(NotDeleted::Absent(absent)) => output.failures.push(ImageFailure::absent(id.clone(), absent)),
+            // No code of ECR's means this; what this one says of the image is nearest.
+            Err(NotDeleted::Protected(protected)) => {
+                output.failures.push(ImageFailure::new(id.clone(), "ImageInaccessible", protected.to_string()));
+            }
+            Err(NotDeleted::Referenced(lists)) => output.failures.push(ImageFailure::new(
+                id.clone(),
+                "ImageReferencedByManifestList",
+                RegistryError::ImageReferenced(lists).to_string(),
+            )),
+        }
+    }
+    Ok(output)
 }

@@ -169,6 +169,7 @@ async fn get(
         Selector::Tag(tag) | Selector::Both(tag, _) => Some(tag.clone()),
         Selector::Digest(_) => None,
     };
+    let may_convert = matches!(selector, Selector::Tag(_));
     // A tag that points elsewhere is told apart from an image that is not there.
     let (tag, selector) = match selector {
         Selector::Both(tag, digest) => (Some(digest), Selector::Tag(tag)),
@@ -185,11 +186,23 @@ async fn get(
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {
         return Ok(Err(NoImage::TagDoesNotMatchDigest));
     }
-    if !accepted.is_empty() && !accepted.contains(&pulled.image.media_type) {
-        return Ok(Err(NoImage::NotFound));
-    }
+    let stored = &pulled.image.media_type;
+    let (media_type, manifest) = if accepted.is_empty() || accepted.contains(stored) {
+        (stored.clone(), String::from_utf8_lossy(&pulled.manifest).into_owned())
+    } else {
+        match converted(&pulled.manifest, stored, accepted).filter(|_| may_convert) {
+            Some((media_type, manifest)) => (media_type.to_owned(), manifest),
+            None => return Ok(Err(NoImage::NotFound)),
+        }
+    };
     pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
     pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
-    let manifest = String::from_utf8_lossy(&pulled.manifest).into_owned();
-    Ok(Ok((pulled.image.digest, pulled.image.media_type.clone(), manifest)))
+    Ok(Ok((pulled.image.digest, media_type, manifest)))
+}
+
+/// The manifest in the other format, if that is accepted. The identifier in the answer stays the one of the image in the
+/// repository, by which it can be asked for again.
+fn converted(manifest: &[u8], stored: &str, accepted: &[String]) -> Option<(&'static str, String)> {
+    let other = oci::other_image_format(stored).filter(|other| accepted.iter().any(|kind| kind == other))?;
+    Some((other, oci::convert_image(manifest, stored)?))
 }

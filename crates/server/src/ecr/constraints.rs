@@ -9,6 +9,11 @@ use super::errors::EcrError;
 use crate::auth::principals::unknown_principal;
 use crate::aws_api::operation::Call;
 
+/// How ECR's messages describe tags; what the registry takes is narrower.
+pub const TAG_PATTERN: &str = "[a-zA-Z0-9-_.]+";
+/// How ECR's messages describe digests; what the registry takes is narrower.
+pub const DIGEST_PATTERN: &str = "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+";
+
 /// A member that must be there.
 pub fn required<T>(member: &'static str, value: Option<T>) -> Result<T, EcrError> {
     value.ok_or_else(|| EcrError::parameter(member, "must not be null"))
@@ -66,7 +71,7 @@ pub fn list<T>(member: &'static str, list: Option<Vec<T>>, min: usize, max: usiz
 
 /// What is no digest at all.
 pub fn digest_pattern(member: &'static str) -> EcrError {
-    pattern(member, "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+")
+    pattern(member, DIGEST_PATTERN)
 }
 
 /// A layer digest. One that is well-formed for the model but of a kind that cannot be stored fits no layer.
@@ -77,10 +82,23 @@ pub fn layer_digest(member: &'static str, text: &str) -> Result<Option<Digest>, 
     Ok(text.parse().ok())
 }
 
-/// An image tag.
+/// What is no tag at all.
+pub fn tag_pattern(member: &'static str) -> EcrError {
+    pattern(member, TAG_PATTERN)
+}
+
+/// A tag to give to an image.
 pub fn image_tag(member: &'static str, text: &str) -> Result<Tag, EcrError> {
     length(member, text, 1, 300)?;
+    if !is_tag_like(text) {
+        return Err(tag_pattern(member));
+    }
     text.parse().map_err(|_| pattern(member, Tag::PATTERN))
+}
+
+/// Whether a text satisfies [`TAG_PATTERN`]. Not every such text is a tag: no image can have one that begins with a dot.
+pub fn is_tag_like(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// An upload id.
@@ -115,10 +133,18 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     }
     let app = call.app();
     let policy = app.policies.read(kind, text).map_err(|error| invalid(&error))?;
-    // access.md 4: principals that do not exist make the policy invalid.
+    // access.md 4: it is about its repository, which no statement may name. Those that were stored before this was
+    // checked are read as they always were.
+    if kind == PolicyKind::Repository && policy.names_resources() {
+        return Err(invalid(&"a repository's policy is about the repository: remove every Resource and NotResource"));
+    }
+    // access.md 4: whom it names must be there.
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(policy),
-        Some(principal) => Err(invalid(&format!("there is no principal {principal}"))),
+        Some(principal) => {
+            tracing::info!(request_id = %call.http.request_id, "policy refused: there is no principal {principal}");
+            Err(EcrError::parameter("PolicyText", "Principal not found"))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::pull::Selector;
 use crate::registry::repositories::require;
 
 /// The operation.
@@ -57,6 +58,8 @@ pub struct Checked {
     registry: RegistryId,
     name: RepositoryName,
     image_id: ImageIdentifier,
+    /// None if no image can have that identifier.
+    selector: Option<Selector>,
 }
 
 impl Operation for DescribeImageReplicationStatus {
@@ -71,8 +74,8 @@ impl Operation for DescribeImageReplicationStatus {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let image_id = constraints::required("imageId", input.image_id)?;
-        image_id.require_any("imageId")?;
-        Ok(Checked { registry, name, image_id })
+        let selector = image_id.check("imageId")?;
+        Ok(Checked { registry, name, image_id, selector })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -80,13 +83,12 @@ impl Operation for DescribeImageReplicationStatus {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, image_id } = checked;
+        let Checked { registry, name, image_id, selector } = checked;
         call.app()
             .db
             .read(move |tx| {
                 let repository = require(tx, &registry, &name)?;
-                // An identifier that no image can have is one that is not there.
-                let image = image_id.require_image(tx, &repository, image_id.selector().ok().as_ref())?;
+                let image = image_id.require_image(tx, &repository, selector.as_ref())?;
                 let replications = image_replications::list_of_image(tx, image.id)?;
                 let image_id = ImageIdentifier { image_digest: Some(image.digest.to_string()), ..image_id.clone() };
                 Ok(Output {

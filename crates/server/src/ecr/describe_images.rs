@@ -88,7 +88,7 @@ pub struct Output {
 
 /// What is asked for.
 pub enum Wanted {
-    /// These, all of which must exist.
+    /// These, all of which must exist; an identifier without a selector is none that an image can have.
     Images(Vec<(ImageIdentifier, Option<Selector>)>),
     /// A page of those that the filter lets through.
     Page(Page, CheckedFilter),
@@ -118,9 +118,8 @@ impl Operation for DescribeImages {
         let wanted = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
             paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
-            ids.iter().try_for_each(|id| id.require_any("imageIds"))?;
-            // An identifier that no image can have is answered as an image that is not there.
-            Wanted::Images(ids.into_iter().map(|id| (id.clone(), id.selector().ok())).collect())
+            let checked = ids.into_iter().map(|id| id.check("imageIds").map(|selector| (id, selector)));
+            Wanted::Images(checked.collect::<Result<_, _>>()?)
         } else {
             Wanted::Page(paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
         };

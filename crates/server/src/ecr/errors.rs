@@ -6,6 +6,7 @@ use oci::{ManifestError, RepositoryPrefix};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
+use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::IntoAwsError;
 use crate::cache::credentials::CredentialsError;
 use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
@@ -94,6 +95,8 @@ pub enum EcrError {
     UnableToListUpstreamImageReferrers(String),
     /// The secret of a rule cannot be used.
     Credentials(CredentialsError),
+    /// The caller may not do it to what the request turns out to be about; with the text that says so.
+    Denied(String),
     /// What both faces of the registry can refuse.
     Registry(RegistryError),
 }
@@ -120,6 +123,15 @@ impl From<RegistryError> for EcrError {
 impl From<StoreError> for EcrError {
     fn from(error: StoreError) -> Self {
         Self::Registry(error.into())
+    }
+}
+
+impl From<Refusal> for EcrError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(message) => Self::Denied(message),
+            Refusal::Store(error) => error.into(),
+        }
     }
 }
 
@@ -303,6 +315,7 @@ impl IntoAwsError for EcrError {
                 }
                 CredentialsError::Store(error) => registry_error(error.into(), request_id),
             },
+            Self::Denied(message) => AwsError::new("AccessDeniedException", message),
             Self::Registry(error) => registry_error(error, request_id),
         }
     }
@@ -325,10 +338,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
                 .with("registryId", repository.registry.account.as_str().into())
                 .with("repositoryName", repository.name.as_str().into())
                 .with("uploadId", upload.to_string().into());
-            match received.checked_sub(1) {
-                Some(last) => error.with("lastValidByteReceived", last.into()),
-                None => error,
-            }
+            // The model's least value also stands for nothing received; the message says where to begin.
+            error.with("lastValidByteReceived", received.saturating_sub(1).into())
         }
         RegistryError::EmptyUpload => new("EmptyUploadException"),
         RegistryError::LayerPartTooSmall => new("LayerPartTooSmallException"),
@@ -340,15 +351,18 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
-        RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
+        // ECR's text does not say what is wrong with the media type; the log does.
+        RegistryError::ManifestInvalid(
+            ManifestError::InvalidJson | ManifestError::MediaTypeMissing | ManifestError::UnsupportedMediaType(_),
+        ) => {
+            tracing::info!(%request_id, "manifest refused: {message}");
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
-        }
-        RegistryError::ManifestInvalid(ManifestError::MediaTypeMissing) => {
-            invalid_parameter("ImageManifestMediaType", &message)
         }
         RegistryError::ManifestInvalid(_) => invalid_parameter("ImageManifest", &message),
         RegistryError::ImageDigestDoesNotMatch { .. } => new("ImageDigestDoesNotMatchException"),
-        RegistryError::ReferencedImagesNotFound(..) => new("ReferencedImagesNotFoundException"),
+        RegistryError::ReferencedImagesNotFound(..) | RegistryError::IndexOfBlobs(_) => {
+            new("ReferencedImagesNotFoundException")
+        }
         RegistryError::ImageAlreadyExists(..) => new("ImageAlreadyExistsException"),
         RegistryError::ImageTagAlreadyExists(..) => new("ImageTagAlreadyExistsException"),
         RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),

@@ -136,7 +136,7 @@ impl Operation for GetLifecyclePolicyPreview {
         let wanted = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
             paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
-            Wanted::Images(ids.into_iter().map(|id| id.selector().ok()).collect())
+            Wanted::Images(ids.iter().map(|id| id.check("imageIds")).collect::<Result<_, _>>()?)
         } else {
             Wanted::Page(paging::page(list, input.max_results, input.next_token.as_deref(), 100, 100)?)
         };

@@ -56,10 +56,9 @@ impl ImageIdentifier {
         let digest = match self.image_digest.as_deref() {
             None => None,
             Some(text) if !oci::is_digest_like(text) => {
-                return fail(
-                    "InvalidImageDigest",
-                    "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
-                );
+                let rule = constraints::DIGEST_PATTERN;
+                let reason = format!("Invalid request parameters: image digest should satisfy the regex '{rule}'");
+                return fail("InvalidImageDigest", &reason);
             }
             // Well-formed for the model, but of no algorithm that an image can have.
             Some(text) => match text.parse::<Digest>() {
@@ -67,14 +66,18 @@ impl ImageIdentifier {
                 Err(_) => return Err(ImageFailure::absent(self.clone(), NoImage::NotFound)),
             },
         };
-        let tag = match self.image_tag.as_deref().map(str::parse) {
+        let tag = match self.image_tag.as_deref() {
             None => None,
-            Some(Ok(tag)) => Some(tag),
-            Some(Err(_)) => {
-                let reason =
-                    format!("Invalid request parameters: image tag should satisfy the regex '{}'", oci::Tag::PATTERN);
+            Some(text) if !constraints::is_tag_like(text) => {
+                let rule = constraints::TAG_PATTERN;
+                let reason = format!("Invalid request parameters: image tag should satisfy the regex '{rule}'");
                 return fail("InvalidImageTag", &reason);
             }
+            // Well-formed for ECR, but no image can have it.
+            Some(text) => match text.parse() {
+                Ok(tag) => Some(tag),
+                Err(_) => return Err(ImageFailure::absent(self.clone(), NoImage::NotFound)),
+            },
         };
         match (tag, digest) {
             (Some(tag), Some(digest)) => Ok(Selector::Both(tag, digest)),
@@ -86,12 +89,22 @@ impl ImageIdentifier {
 }
 
 impl ImageIdentifier {
-    /// Refuses one that says nothing.
-    pub fn require_any(&self, member: &'static str) -> Result<(), EcrError> {
+    /// Which image is meant, in operations that fail as a whole; none if no image can have the identifier. Refuses one
+    /// that says nothing, and one that is malformed.
+    pub fn check(&self, member: &'static str) -> Result<Option<Selector>, EcrError> {
         if self.image_digest.is_none() && self.image_tag.is_none() {
             return Err(EcrError::parameter(member, NEITHER));
         }
-        Ok(())
+        if self.image_digest.as_deref().is_some_and(|digest| !oci::is_digest_like(digest)) {
+            return Err(constraints::digest_pattern("imageDigest"));
+        }
+        if let Some(tag) = &self.image_tag {
+            constraints::length("imageTag", tag, 1, 300)?;
+            if !constraints::is_tag_like(tag) {
+                return Err(constraints::tag_pattern("imageTag"));
+            }
+        }
+        Ok(self.selector().ok())
     }
 
     /// The image that it means, of which there must be one: `selector` is its own, or none if no image can have it.

@@ -64,16 +64,17 @@ impl Operation for PutImage {
         let manifest = Bytes::from(manifest);
         let if_absent = IfAbsent::Refuse;
         let cause = Cause::of_caller(call.app(), &call.caller);
-        Ok(Push { face: Face::Api, registry, repository, if_absent, tag, digest, media_type, manifest, cause })
+        let tags = Vec::from_iter(tag);
+        Ok(Push { face: Face::Api, registry, repository, if_absent, tags, digest, media_type, manifest, cause })
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {
         let need = Need::on_repository(Self::ACTION, &push.registry, push.repository.as_str());
-        vec![need.with_image_tag(push.tag.as_ref().map(oci::Tag::as_str))]
+        vec![need.with_image_tag(push.tags.first().map(oci::Tag::as_str))]
     }
 
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
-        let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tag.clone());
+        let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tags.first().cloned());
         let manifest = push.manifest.clone();
         let put = |if_absent| {
             let (app, push) = (&call.http.app, &push);

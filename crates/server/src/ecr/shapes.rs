@@ -164,6 +164,12 @@ impl RepositoryMembers {
     }
 }
 
+/// A stored policy as ECR shows it: as it was given, but with accounts by their ARNs (access.md 4).
+fn shown_policy(registry: &RegistryId, text: String) -> String {
+    // What cannot be read is shown as it is: whoever looks at a damaged policy wants to see it.
+    iam::with_account_arns(&text, registry.region.partition().as_str()).unwrap_or(text)
+}
+
 /// A repository's policy: the output of the operations that set, show and delete it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,6 +183,7 @@ impl RepositoryPolicy {
     /// Of a repository.
     pub fn new(repository: &RepositoryRef, policy_text: String) -> Self {
         let RepositoryRef { registry, name } = repository;
+        let policy_text = shown_policy(registry, policy_text);
         Self { registry_id: registry.account.to_string(), repository_name: name.to_string(), policy_text }
     }
 
@@ -225,6 +232,7 @@ pub struct RegistryPolicy {
 impl RegistryPolicy {
     /// Of a registry.
     pub fn new(registry: &RegistryId, policy_text: String) -> Self {
+        let policy_text = shown_policy(registry, policy_text);
         Self { registry_id: registry.account.to_string(), policy_text }
     }
 

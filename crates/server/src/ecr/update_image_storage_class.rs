@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::Repository;
 
 use super::constraints;
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageIdentifier};
 use crate::auth::authorize::Need;
+use crate::auth::image_tags::{self, Reach};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
-use crate::registry::errors::RegistryError;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 use crate::registry::storage_class::{self, StorageClass};
@@ -61,16 +63,10 @@ impl Operation for UpdateImageStorageClass {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let id = constraints::required("imageId", input.image_id)?;
-        id.require_any("imageId")?;
-        if id.image_digest.as_deref().is_some_and(|digest| !oci::is_digest_like(digest)) {
-            return Err(constraints::digest_pattern("imageDigest"));
-        }
-        if let Some(tag) = &id.image_tag {
-            constraints::image_tag("imageTag", tag)?;
-        }
+        let selector = id.check("imageId")?;
         let class = constraints::required("targetStorageClass", input.target_storage_class)?;
         let class = constraints::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
-        Ok(Checked { registry, name, selector: id.selector().ok(), id, class })
+        Ok(Checked { registry, name, selector, id, class })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -80,21 +76,36 @@ impl Operation for UpdateImageStorageClass {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
+        let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
+        let selectors = Vec::from_iter(checked.selector.clone());
         let order = order(&checked.registry, &checked.name);
-        let output = call.app().db.write_in_order(&order, move |tx| update(tx, &checked, &cause)).await?;
-        call.app().wake_jobs.wake();
-        Ok(output)
+        // Until no tag comes to the image between the question and the change.
+        loop {
+            let leave =
+                image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Whole).await?;
+            let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
+            let updated = call.app().db.write_in_order(&order, move |tx| {
+                let repository = require(tx, &checked.registry, &checked.name)?;
+                if !leave.covers(tx, repository.id, &selectors)? {
+                    return Ok(None);
+                }
+                update(tx, &repository, &checked, &cause).map(Some)
+            });
+            if let Some(output) = updated.await? {
+                call.app().wake_jobs.wake();
+                return Ok(output);
+            }
+        }
     }
 }
 
-fn update(tx: &mut dyn Tx, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
+fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
     let Checked { registry, name, id, selector, class } = checked;
-    let repository = require(tx, registry, name)?;
-    let image = id.require_image(tx, &repository, selector.as_ref())?;
+    let image = id.require_image(tx, repository, selector.as_ref())?;
     let (result, status) = match class {
-        StorageClass::Archive => (storage_class::archive(tx, &repository, &image, cause)?, ImageStatus::Archived),
+        StorageClass::Archive => (storage_class::archive(tx, repository, &image, cause)?, ImageStatus::Archived),
         StorageClass::Standard => {
-            (storage_class::begin_restore(tx, &repository, &image, cause)?, ImageStatus::Activating)
+            (storage_class::begin_restore(tx, repository, &image, cause)?, ImageStatus::Activating)
         }
     };
     result.map_err(RegistryError::StorageClassNotSupported)?;

@@ -8,8 +8,37 @@ use store::tables::registry_id::RegistryId;
 
 /// Names under which every server is asked, whatever is configured: those that AWS uses, for people who point DNS at
 /// Wharf (wire.md 2), and `localhost`.
-const BUILT_IN_DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "localhost"];
-const DUAL_STACK_DOMAIN: &str = "on.aws";
+const BUILT_IN_DOMAINS: [&str; 8] = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "localhost",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+];
+/// The dual-stack domains of AWS's partitions: `ecr.REGION.<api>` is an API, and where `registry` is given
+/// `ACCOUNT.dkr-ecr.REGION.<registry>` is a registry; elsewhere registries are under `classic` alone.
+const DUAL_STACK_DOMAINS: [DualStack; 7] = [
+    DualStack { api: "api.aws", registry: Some("on.aws"), classic: "amazonaws.com" },
+    DualStack {
+        api: "api.amazonwebservices.com.cn",
+        registry: Some("on.amazonwebservices.com.cn"),
+        classic: "amazonaws.com.cn",
+    },
+    DualStack { api: "api.amazonwebservices.eu", registry: Some("on.amazonwebservices.eu"), classic: "amazonaws.eu" },
+    DualStack { api: "api.aws.ic.gov", registry: None, classic: "c2s.ic.gov" },
+    DualStack { api: "api.aws.scloud", registry: None, classic: "sc2s.sgov.gov" },
+    DualStack { api: "api.cloud-aws.adc-e.uk", registry: None, classic: "cloud.adc-e.uk" },
+    DualStack { api: "api.aws.hci.ic.gov", registry: None, classic: "csp.hci.ic.gov" },
+];
+
+struct DualStack {
+    api: &'static str,
+    registry: Option<&'static str>,
+    classic: &'static str,
+}
 
 /// The names that this server goes by.
 #[derive(Clone, Debug, Default)]
@@ -66,29 +95,32 @@ fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
-/// `<account>.dkr.ecr[-fips].<region>.<domain>`, or with dashes under `on.aws`.
-fn parse_registry_host<'a>(host: &'a str, domain: &str) -> Option<(&'a str, &'a str)> {
-    let labels = host.strip_suffix(domain)?.strip_suffix('.')?;
+/// The labels of a host before its domain.
+fn labels_before<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
+    host.strip_suffix(domain)?.strip_suffix('.')
+}
+
+/// Account and region of `<account>.dkr<separator>ecr[-fips].<region>`.
+fn parse_registry_labels(labels: &str, separator: char) -> Option<(&str, &str)> {
     let (account, rest) = labels.split_once('.')?;
-    let rest = if domain == DUAL_STACK_DOMAIN { rest } else { rest.strip_prefix("dkr.")? };
-    let (service, region) = rest.split_once('.')?;
-    let is_registry = if domain == DUAL_STACK_DOMAIN {
-        matches!(service, "dkr-ecr" | "dkr-ecr-fips")
-    } else {
-        matches!(service, "ecr" | "ecr-fips")
-    };
-    (is_registry && !region.contains('.')).then_some((account, region))
+    let (service, region) = rest.strip_prefix("dkr")?.strip_prefix(separator)?.split_once('.')?;
+    (matches!(service, "ecr" | "ecr-fips") && !region.contains('.')).then_some((account, region))
 }
 
 impl Hosts {
-    fn all_domains(&self) -> impl Iterator<Item = &str> {
-        self.domains.iter().map(String::as_str).chain(BUILT_IN_DOMAINS).chain([DUAL_STACK_DOMAIN])
+    /// The domains that are not AWS's for dual stack.
+    fn classic_domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.iter().map(String::as_str).chain(BUILT_IN_DOMAINS)
     }
 
     /// The registry that a `Host` header names; none when the name says nothing of it, as `localhost:5000`.
     pub fn registry_of(&self, authority: &str) -> Option<RegistryId> {
         let host = split_port(authority).0.to_ascii_lowercase();
-        let (account, region) = self.all_domains().find_map(|domain| parse_registry_host(&host, domain))?;
+        let classic = self.classic_domains().map(|domain| (domain, '.'));
+        let dual_stack = DUAL_STACK_DOMAINS.iter().filter_map(|domain| domain.registry).map(|domain| (domain, '-'));
+        let (account, region) = classic
+            .chain(dual_stack)
+            .find_map(|(domain, separator)| parse_registry_labels(labels_before(&host, domain)?, separator))?;
         Some(RegistryId { account: account.parse().ok()?, region: region.parse().ok()? })
     }
 
@@ -111,15 +143,17 @@ impl Hosts {
         }
         let (host, port) = split_port(used);
         let host = host.to_ascii_lowercase();
-        let under = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+        let under = |domain: &str| labels_before(&host, domain).is_some();
+        let (account, region) = (registry.account, &registry.region);
         let named = self
-            .domains
-            .iter()
-            .map(String::as_str)
-            .chain(BUILT_IN_DOMAINS)
+            .classic_domains()
             .find(|domain| under(domain) || self.domains.iter().any(|known| known == domain && *known == host));
-        match named {
-            Some(domain) => format!("{}.dkr.ecr.{}.{domain}{port}", registry.account, registry.region),
+        if let Some(domain) = named {
+            return format!("{account}.dkr.ecr.{region}.{domain}{port}");
+        }
+        match DUAL_STACK_DOMAINS.iter().find(|domain| under(domain.api) || domain.registry.is_some_and(under)) {
+            Some(DualStack { registry: Some(domain), .. }) => format!("{account}.dkr-ecr.{region}.{domain}{port}"),
+            Some(DualStack { registry: None, classic, .. }) => format!("{account}.dkr.ecr.{region}.{classic}{port}"),
             None => used.to_owned(),
         }
     }
@@ -134,12 +168,17 @@ impl Hosts {
             names.push(split_port(&url.authority).0.trim_matches(['[', ']']).to_owned());
         }
         names.extend(self.domains.iter().cloned());
-        for domain in self.all_domains() {
-            let registry = if domain == DUAL_STACK_DOMAIN { "dkr-ecr" } else { "dkr.ecr" };
-            for (region, fips) in regions.iter().flat_map(|region| [(region, ""), (region, "-fips")]) {
+        let registries = DUAL_STACK_DOMAINS.iter().filter_map(|domain| domain.registry);
+        for (region, fips) in regions.iter().flat_map(|region| [(region, ""), (region, "-fips")]) {
+            for domain in self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api)) {
                 names.push(format!("api.ecr{fips}.{region}.{domain}"));
                 names.push(format!("ecr{fips}.{region}.{domain}"));
-                names.extend(accounts.iter().map(|account| format!("{account}.{registry}{fips}.{region}.{domain}")));
+            }
+            for account in accounts {
+                let classic = self.classic_domains().map(|domain| format!("{account}.dkr.ecr{fips}.{region}.{domain}"));
+                names.extend(classic);
+                let dual_stack = registries.clone().map(|domain| format!("{account}.dkr-ecr{fips}.{region}.{domain}"));
+                names.extend(dual_stack);
             }
         }
         let mut seen = HashSet::new();
@@ -150,8 +189,9 @@ impl Hosts {
     /// The region that an API host names, as `api.ecr.us-east-1.amazonaws.com` does.
     pub fn api_region_of(&self, authority: &str) -> Option<Region> {
         let host = split_port(authority).0.to_ascii_lowercase();
-        self.all_domains().find_map(|domain| {
-            let labels = host.strip_suffix(domain)?.strip_suffix('.')?;
+        let domains = self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api));
+        domains.into_iter().find_map(|domain| {
+            let labels = labels_before(&host, domain)?;
             let rest = labels.strip_prefix("api.").unwrap_or(labels);
             let (service, region) = rest.split_once('.')?;
             matches!(service, "ecr" | "ecr-fips").then(|| region.parse().ok())?
@@ -174,6 +214,18 @@ mod tests {
             ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com:443", Some("123456789012/us-east-1")),
             ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", Some("123456789012/cn-north-1")),
             ("123456789012.dkr-ecr.eu-west-1.on.aws", Some("123456789012/eu-west-1")),
+            ("123456789012.dkr-ecr-fips.us-east-1.on.aws", Some("123456789012/us-east-1")),
+            ("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn:443", Some("123456789012/cn-north-1")),
+            ("123456789012.dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu", Some("123456789012/eusc-de-east-1")),
+            ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", Some("123456789012/eusc-de-east-1")),
+            ("123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", Some("123456789012/us-iso-east-1")),
+            ("123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov", Some("123456789012/us-isob-east-1")),
+            ("123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", Some("123456789012/eu-isoe-west-1")),
+            ("123456789012.dkr.ecr.us-isof-south-1.csp.hci.ic.gov", Some("123456789012/us-isof-south-1")),
+            ("123456789012.dkr.ecr.eu-west-1.on.aws", None),
+            ("123456789012.dkr-ecr.eu-west-1.amazonaws.com", None),
+            ("123456789012.dkr-ecr.eu-west-1.api.aws", None),
+            ("ecr.us-east-1.api.aws", None),
             ("123456789012.dkr.ecr.eu-west-1.ecr.example.org:5000", Some("123456789012/eu-west-1")),
             ("123456789012.dkr.ecr.eu-west-1.localhost:5000", Some("123456789012/eu-west-1")),
             ("123456789012.DKR.ecr.EU-west-1.localhost", Some("123456789012/eu-west-1")),
@@ -198,17 +250,72 @@ mod tests {
             ("api.ecr.eu-west-1.amazonaws.com", "123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
             ("ecr.example.org:8443", "123456789012.dkr.ecr.eu-west-1.ecr.example.org:8443"),
             ("api.ecr.example.org", "123456789012.dkr.ecr.eu-west-1.ecr.example.org"),
+            ("ecr.eu-west-1.api.aws", "123456789012.dkr-ecr.eu-west-1.on.aws"),
+            ("ECR-fips.eu-west-1.API.aws:8443", "123456789012.dkr-ecr.eu-west-1.on.aws:8443"),
+            ("sts.eu-west-1.api.aws", "123456789012.dkr-ecr.eu-west-1.on.aws"),
+            ("210987654321.dkr-ecr.us-east-1.on.aws", "123456789012.dkr-ecr.eu-west-1.on.aws"),
+            (
+                "ecr.cn-north-1.api.amazonwebservices.com.cn",
+                "123456789012.dkr-ecr.eu-west-1.on.amazonwebservices.com.cn",
+            ),
+            ("ecr.eusc-de-east-1.api.amazonwebservices.eu", "123456789012.dkr-ecr.eu-west-1.on.amazonwebservices.eu"),
+            ("ecr.us-iso-east-1.api.aws.ic.gov", "123456789012.dkr.ecr.eu-west-1.c2s.ic.gov"),
+            ("ecr.us-isob-east-1.api.aws.scloud", "123456789012.dkr.ecr.eu-west-1.sc2s.sgov.gov"),
+            ("ecr.eu-isoe-west-1.api.cloud-aws.adc-e.uk", "123456789012.dkr.ecr.eu-west-1.cloud.adc-e.uk"),
+            ("ecr.us-isof-south-1.api.aws.hci.ic.gov", "123456789012.dkr.ecr.eu-west-1.csp.hci.ic.gov"),
+            ("example-api.aws", "example-api.aws"),
         ] {
             assert_eq!(hosts().registry_authority(used, &registry), expected, "{used}");
         }
     }
 
+    /// Every form that the endpoint rules of AWS's SDKs have for ECR, over all partitions.
     #[test]
     fn api_regions() {
-        assert_eq!(
-            hosts().api_region_of("api.ecr.eu-west-1.amazonaws.com").map(|r| r.to_string()).as_deref(),
-            Some("eu-west-1")
-        );
-        assert_eq!(hosts().api_region_of("localhost:5000"), None);
+        for (classic, dual_stack, region) in [
+            ("amazonaws.com", "api.aws", "eu-west-1"),
+            ("amazonaws.com", "api.aws", "us-gov-west-1"),
+            ("amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-north-1"),
+            ("amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1"),
+            ("c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1"),
+            ("sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1"),
+            ("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1"),
+            ("csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1"),
+        ] {
+            for fips in ["", "-fips"] {
+                for name in [
+                    format!("api.ecr{fips}.{region}.{classic}"),
+                    format!("ecr{fips}.{region}.{classic}"),
+                    format!("ecr{fips}.{region}.{dual_stack}:443"),
+                    format!("api.ecr{fips}.{region}.{dual_stack}"),
+                ] {
+                    let found = hosts().api_region_of(&name).map(|region| region.to_string());
+                    assert_eq!(found.as_deref(), Some(region), "{name}");
+                    let registry = hosts().registry_of(&format!("123456789012.dkr.ecr.{region}.localhost"));
+                    let registry = registry.expect("a registry");
+                    let used = hosts().registry_authority(&name, &registry);
+                    assert_eq!(hosts().registry_of(&used), Some(registry), "{name}: {used}");
+                }
+            }
+        }
+        for name in ["localhost:5000", "sts.us-east-1.api.aws", "ecr.us-east-1.on.aws", "ecr.a.b.api.aws"] {
+            assert_eq!(hosts().api_region_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn certificates_name_every_host() {
+        let (account, region) = ("123456789012".parse().expect("an account"), "us-east-1".parse().expect("a region"));
+        let names = hosts().certificate_names(&[account], &[region], IpAddr::from([127, 0, 0, 1]));
+        for name in [
+            "api.ecr.us-east-1.amazonaws.com",
+            "ecr-fips.us-east-1.api.aws",
+            "ecr.us-east-1.api.aws",
+            "123456789012.dkr.ecr.us-east-1.ecr.example.org",
+            "123456789012.dkr-ecr.us-east-1.on.aws",
+            "123456789012.dkr-ecr-fips.us-east-1.on.aws",
+        ] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
     }
 }

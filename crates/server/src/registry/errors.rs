@@ -78,6 +78,8 @@ pub enum RegistryError {
     LayersNotFound(RepositoryRef, Vec<Digest>),
     /// A list names images that the repository does not have.
     ReferencedImagesNotFound(RepositoryRef, Vec<Digest>),
+    /// An index lists something else than images, and the repository has no image of that digest; its media type.
+    IndexOfBlobs(String),
     /// The image is there, with that tag.
     ImageAlreadyExists(RepositoryRef, Digest, Option<Tag>),
     /// The tag is on another image and may not move.
@@ -199,6 +201,10 @@ impl std::fmt::Display for RegistryError {
                 join(digests),
                 repository.name,
                 repository.registry.account
+            ),
+            Self::IndexOfBlobs(media_type) => write!(
+                f,
+                "The index lists layers or configs as if they were images ('{media_type}'), as BuildKit's cache export does: add image-manifest=true,oci-mediatypes=true to --cache-to"
             ),
             Self::ImageAlreadyExists(repository, digest, tag) => write!(
                 f,

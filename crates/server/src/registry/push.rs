@@ -4,7 +4,7 @@ use bytes::Bytes;
 use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
 use store::db::Tx;
 use store::tables::creation_templates::Scenario;
-use store::tables::images::{ImageStatus, NewImage};
+use store::tables::images::{Image, ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 use store::tables::upstream_blobs::{self, BlobSource};
@@ -45,8 +45,8 @@ pub struct Push {
     pub repository: RepositoryName,
     /// What to do if there is no such repository.
     pub if_absent: IfAbsent,
-    /// The tag to give it.
-    pub tag: Option<Tag>,
+    /// The tags to give it, each once.
+    pub tags: Vec<Tag>,
     /// The digest that the client expects.
     pub digest: Option<Digest>,
     /// The media type that the client declares.
@@ -138,59 +138,89 @@ fn store_image(
 ) -> Result<(), RegistryError> {
     let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, encryption, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
-    let tagged = match &push.tag {
-        Some(tag) => images::find_by_tag(tx, repository.id, tag.as_str())?,
-        None => None,
-    };
-    let immutable_tag = push.tag.as_ref().filter(|tag| repository.is_immutable(tag));
-    let taken = |tag: &Tag| RegistryError::ImageTagAlreadyExists(reference(&repository), tag.clone());
-    // Replication brings an image without a tag that is taken and immutable (replication-cache-templates.md 1).
-    let is_left_out = push.face == Face::Replication
-        && immutable_tag.is_some()
-        && tagged.as_ref().is_some_and(|tagged| tagged.digest != new.digest);
-    let tag = push.tag.as_ref().filter(|_| !is_left_out);
     let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
-    let has_tag = existing
-        .as_ref()
-        .is_some_and(|image| tag.is_none() || tagged.as_ref().is_some_and(|tagged| tagged.id == image.id));
-    // Restoring an archived image by pushing it again moves no tag.
-    if let (Face::Distribution, Some(tag), Some(_)) = (push.face, immutable_tag, &tagged)
-        && !(is_restored && has_tag)
-    {
-        return Err(taken(tag));
-    }
+    let tags = wanted_tags(tx, &repository, push, existing.as_ref(), is_restored)?;
+    let missing: Vec<&WantedTag<'_>> = tags.iter().filter(|wanted| !wanted.is_there).collect();
     let image_id = match &existing {
         Some(image) if is_restored => {
             storage_class::reactivate(tx, &repository, image, &push.cause)?;
             image.id
         }
-        Some(_) if has_tag && push.face != Face::Api => return Ok(()),
-        Some(_) if has_tag => {
-            let digest = new.digest;
-            return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, push.tag.clone()));
+        Some(_) if missing.is_empty() && push.face != Face::Api => return Ok(()),
+        Some(_) if missing.is_empty() => {
+            let (digest, tag) = (new.digest, push.tags.first().cloned());
+            return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, tag));
         }
         Some(image) => image.id,
         None => insert_image(tx, &repository, manifest, new, None, &push.cause)?,
     };
-    let pushed = Change::ImagePushed { image: new.into(), tag: tag.map(Tag::as_str) };
-    changes::note(tx, &push.cause, &repository, &pushed)?;
-    if existing.is_some() || tagged.is_some() {
+    // An image that is pushed without a tag, or is restored with those that it has, is told of all the same.
+    let mut told: Vec<Option<&str>> = missing.iter().map(|wanted| Some(wanted.tag.as_str())).collect();
+    if told.is_empty() {
+        told.push(tags.first().map(|wanted| wanted.tag.as_str()));
+    }
+    for tag in told {
+        changes::note(tx, &push.cause, &repository, &Change::ImagePushed { image: new.into(), tag })?;
+    }
+    if existing.is_some() || tags.iter().any(|wanted| wanted.is_taken) {
         lifecycle_changes::note(tx, repository.id, &new.digest)?;
     }
-    let Some(tag) = tag.filter(|_| !has_tag) else { return Ok(()) };
-    if immutable_tag.is_some() {
-        // The primary key decides, also between two pushes at once.
-        let is_given = image_tags::insert(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
-        if !is_given && push.face != Face::Replication {
-            return Err(taken(tag));
+    for wanted in &missing {
+        if wanted.is_immutable {
+            // The primary key decides, also between two pushes at once.
+            let is_given = image_tags::insert(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
+            if !is_given && push.face != Face::Replication {
+                return Err(taken(&repository, wanted.tag));
+            }
+        } else {
+            image_tags::move_to(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
         }
-    } else {
-        image_tags::move_to(tx, repository.id, tag, image_id, new.pushed_at_ms)?;
     }
-    if image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
+    if !missing.is_empty() && image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
         return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
     }
     Ok(())
+}
+
+/// A tag that a pushed image is to have.
+struct WantedTag<'a> {
+    tag: &'a Tag,
+    is_immutable: bool,
+    /// Whether an image has it.
+    is_taken: bool,
+    /// Whether that is the pushed image.
+    is_there: bool,
+}
+
+fn taken(repository: &Repository, tag: &Tag) -> RegistryError {
+    RegistryError::ImageTagAlreadyExists(reference(repository), tag.clone())
+}
+
+/// The tags that the pushed image is to have. Refuses what no push by this protocol may have.
+fn wanted_tags<'a>(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    push: &'a Push,
+    existing: Option<&Image>,
+    is_restored: bool,
+) -> Result<Vec<WantedTag<'a>>, RegistryError> {
+    let mut wanted = Vec::with_capacity(push.tags.len());
+    for tag in &push.tags {
+        let holder = images::find_by_tag(tx, repository.id, tag.as_str())?;
+        let is_immutable = repository.is_immutable(tag);
+        let is_taken = holder.is_some();
+        let is_there = holder.is_some_and(|holder| existing.is_some_and(|image| image.id == holder.id));
+        // Restoring an archived image by pushing it again moves no tag.
+        if push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there) {
+            return Err(taken(repository, tag));
+        }
+        // Replication brings an image without a tag that is taken and immutable (replication-cache-templates.md 1).
+        if push.face == Face::Replication && is_immutable && is_taken && !is_there {
+            continue;
+        }
+        wanted.push(WantedTag { tag, is_immutable, is_taken, is_there });
+    }
+    Ok(wanted)
 }
 
 /// Stores an image that the repository does not have, and counts all that it names. Blobs of an image that comes from
@@ -235,7 +265,11 @@ pub(super) fn insert_image(
         children.push(child.digest);
     }
     if !missing.is_empty() {
-        return Err(RegistryError::ReferencedImagesNotFound(reference(repository), missing));
+        let mut absent = manifest.children().iter().filter(|child| missing.contains(&child.digest));
+        return Err(match absent.find(|child| !child.may_be_manifest()) {
+            Some(blob) => RegistryError::IndexOfBlobs(blob.media_type.clone()),
+            None => RegistryError::ReferencedImagesNotFound(reference(repository), missing),
+        });
     }
     let is_list = matches!(manifest.kind, ManifestKind::Index { .. });
     let size_bytes = if is_list { largest_child } else { new.size_bytes };

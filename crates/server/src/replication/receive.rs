@@ -168,22 +168,18 @@ pub struct ArrivingImage {
 /// Stores an image whose layers and children are there, and moves its tags to it.
 pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Result<(), ReceiveError> {
     require(app, arrival, "ecr:ReplicateImage")?;
-    let tags: Vec<Option<Tag>> =
-        if image.tags.is_empty() { vec![None] } else { image.tags.into_iter().map(Some).collect() };
-    for tag in tags {
-        let push = Push {
-            face: Face::Replication,
-            registry: arrival.registry.clone(),
-            repository: arrival.repository.clone(),
-            tag,
-            digest: Some(image.digest),
-            media_type: Some(image.media_type.clone()),
-            if_absent: IfAbsent::Refuse,
-            manifest: image.manifest.clone(),
-            cause: Cause::now(app, Actor::Replication),
-        };
-        push::put_image(app, push).await?;
-    }
+    let push = Push {
+        face: Face::Replication,
+        registry: arrival.registry.clone(),
+        repository: arrival.repository.clone(),
+        tags: image.tags,
+        digest: Some(image.digest),
+        media_type: Some(image.media_type),
+        if_absent: IfAbsent::Refuse,
+        manifest: image.manifest,
+        cause: Cause::now(app, Actor::Replication),
+    };
+    push::put_image(app, push).await?;
     Ok(())
 }
 

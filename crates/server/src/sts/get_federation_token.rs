@@ -66,7 +66,7 @@ impl Operation for GetFederationToken {
         let duration_seconds = match call.caller.credentials {
             caller::Credentials::Root => seconds.min(MAX_ROOT_SECONDS),
             caller::Credentials::User(_) => seconds,
-            caller::Credentials::Session(_) => {
+            caller::Credentials::Session(_) | caller::Credentials::Anonymous(_) => {
                 return Err(StsError::AccessDenied(
                     "Cannot call GetFederationToken with session credentials".to_owned(),
                 ));

@@ -37,7 +37,7 @@ fn ecr_input() -> Value {
         "partLastByte": 0,
         "layerPartBlob": "YQ==",
         "subjectId": {"imageDigest": DIGEST},
-        "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Resource": "*"}}"#,
+        "policyText": r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}}"#,
         "imageId": {"imageTag": "v1"},
         "replicationConfiguration": {"rules": []},
         "replicationBackfillId": "11111111-1111-1111-1111-111111111111",

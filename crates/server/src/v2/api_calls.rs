@@ -52,7 +52,8 @@ fn is_whole(http: &RequestContext) -> bool {
 /// What records tell of a request, taken from its path before it is answered.
 pub struct Scene {
     repository: Option<String>,
-    image_id: Option<Value>,
+    /// One for each tag that a push gives; of anything else about an image, one.
+    image_ids: Vec<Value>,
     digest: Option<String>,
     upload_id: Option<String>,
 }
@@ -60,15 +61,16 @@ pub struct Scene {
 impl Scene {
     /// Of a request that records are wanted of.
     pub fn of(http: &RequestContext, route: &V2Route) -> Self {
-        let mut scene = Self { repository: None, image_id: None, digest: None, upload_id: None };
+        let mut scene = Self { repository: None, image_ids: Vec::new(), digest: None, upload_id: None };
         let name = match route {
             V2Route::Base | V2Route::Catalog | V2Route::Invalid(_) => return scene,
             V2Route::Tags(name) | V2Route::Uploads(name) => name,
             V2Route::Manifest(name, reference) => {
-                scene.image_id = Some(match reference {
+                let id = match reference {
                     Reference::Tag(tag) => json!({ "imageTag": tag.as_str() }),
                     Reference::Digest(digest) => json!({ "imageDigest": digest.to_string() }),
-                });
+                };
+                scene.image_ids = ids_of_push(http, reference, &id).unwrap_or_else(|| vec![id]);
                 name
             }
             V2Route::Blob(name, digest) | V2Route::Referrers(name, digest) => {
@@ -88,6 +90,20 @@ impl Scene {
     }
 }
 
+/// What a push by digest with several tags pushes: the API has a call for each. None if it names no tags.
+fn ids_of_push(http: &RequestContext, reference: &Reference, id: &Value) -> Option<Vec<Value>> {
+    if http.method != Method::PUT || matches!(reference, Reference::Tag(_)) {
+        return None;
+    }
+    let with_tag = |tag: String| {
+        let mut id = id.clone();
+        id["imageTag"] = audit::cut(&tag).into();
+        id
+    };
+    let ids: Vec<Value> = http.query_parameters("tag").take(super::manifests::MAX_TAGS_OF_PUSH).map(with_tag).collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
 /// Records what a request was, once for each of its calls.
 pub fn record(
     request: &V2Request<'_>,
@@ -103,22 +119,29 @@ pub fn record(
         if !request.http.app.audit.wants(is_read_only) {
             continue;
         }
-        let response_elements = match result {
-            Ok(answer) if !is_read_only && error.is_none() => response_elements(request, name, scene, answer),
-            Ok(_) | Err(_) => Value::Null,
-        };
-        audit::record(ApiEvent {
-            http: request.http,
-            who: Who::caller(&request.caller),
-            source: "ecr.amazonaws.com".into(),
-            name,
-            is_read_only,
-            is_always_stored: false,
-            request_parameters: request_parameters(request, name, scene),
-            response_elements,
-            error: error.clone(),
-            resources: resources.clone(),
-        });
+        // What is about no image is one call as well.
+        let nothing = [Value::Null];
+        let image_ids = if scene.image_ids.is_empty() { &nothing[..] } else { &scene.image_ids };
+        for image_id in image_ids {
+            let response_elements = match result {
+                Ok(answer) if !is_read_only && error.is_none() => {
+                    response_elements(request, name, scene, image_id, answer)
+                }
+                Ok(_) | Err(_) => Value::Null,
+            };
+            audit::record(ApiEvent {
+                http: request.http,
+                who: Who::caller(&request.caller),
+                source: "ecr.amazonaws.com".into(),
+                name,
+                is_read_only,
+                is_always_stored: false,
+                request_parameters: request_parameters(request, name, scene, image_id),
+                response_elements,
+                error: error.clone(),
+                resources: resources.clone(),
+            });
+        }
     }
 }
 
@@ -131,12 +154,12 @@ fn place(request: &V2Request<'_>, scene: &Scene) -> Value {
     place
 }
 
-fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Value {
+fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value) -> Value {
     let http = request.http;
     let mut parameters = place(request, scene);
     match name {
         "BatchGetImage" => {
-            parameters["imageIds"] = json!([scene.image_id]);
+            parameters["imageIds"] = json!([image_id]);
             let accepted = http.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
             let types: Vec<String> =
                 accepted.flat_map(|types| types.split(',')).take(100).map(|kind| audit::cut(kind.trim())).collect();
@@ -144,10 +167,10 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Val
                 parameters["acceptedMediaTypes"] = types.into();
             }
         }
-        "BatchDeleteImage" => parameters["imageIds"] = json!([scene.image_id]),
         INVALID => parameters["path"] = audit::cut(&http.path).into(),
+        "BatchDeleteImage" => parameters["imageIds"] = json!([image_id]),
         "PutImage" => {
-            if let Some(Value::Object(id)) = &scene.image_id {
+            if let Value::Object(id) = image_id {
                 id.iter().for_each(|(key, value)| parameters[key] = value.clone());
             }
             if let Some(kind) = http.header(header::CONTENT_TYPE) {
@@ -179,7 +202,7 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene) -> Val
     parameters
 }
 
-fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, answer: &Answer) -> Value {
+fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value, answer: &Answer) -> Value {
     let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let mut elements = place(request, scene);
     match name {
@@ -201,12 +224,12 @@ fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, answer:
             elements
         }
         "PutImage" => {
-            let mut id = scene.image_id.clone().unwrap_or_default();
+            let mut id = image_id.clone();
             id["imageDigest"] = json!(told(CONTENT_DIGEST));
             elements["imageId"] = id;
             json!({ "image": elements })
         }
-        "BatchDeleteImage" => json!({ "imageIds": [scene.image_id], "failures": [] }),
+        "BatchDeleteImage" => json!({ "imageIds": [image_id], "failures": [] }),
         _ => Value::Null,
     }
 }

@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
 use store::error::StoreErrorKind;
 
+use crate::auth::authorize::Refusal;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::http::body::BodyError;
@@ -127,6 +128,15 @@ impl From<BodyError> for V2Error {
     }
 }
 
+impl From<Refusal> for V2Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(message) => Self::new(ErrorCode::Denied, message),
+            Refusal::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<store::error::StoreError> for V2Error {
     fn from(error: store::error::StoreError) -> Self {
         RegistryError::from(error).into()
@@ -159,16 +169,16 @@ impl From<RegistryError> for V2Error {
             | RegistryError::LayerInaccessible(..)
             | RegistryError::LayerArchived(..) => new(ErrorCode::BlobUnknown),
             RegistryError::LayerTooLarge(_) => new(ErrorCode::SizeInvalid).with_status(StatusCode::PAYLOAD_TOO_LARGE),
-            RegistryError::ManifestInvalid(_) => new(ErrorCode::ManifestInvalid),
+            RegistryError::ManifestInvalid(_) | RegistryError::IndexOfBlobs(_) => new(ErrorCode::ManifestInvalid),
             // The specification lets a registry refuse with 404 here; docker prints the code's text either way.
             RegistryError::LayersNotFound(..) | RegistryError::ReferencedImagesNotFound(..) => {
                 new(ErrorCode::ManifestBlobUnknown)
             }
             RegistryError::ImageTagAlreadyExists(..) => new(ErrorCode::TagInvalid),
             RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new(ErrorCode::ManifestUnknown),
-            RegistryError::StorageClassNotSupported(_) => new(ErrorCode::Unsupported),
-            RegistryError::ImageReferenced(_) => {
-                new(ErrorCode::Unsupported).with_status(StatusCode::METHOD_NOT_ALLOWED)
+            // The path knows the method; this image is refused (OCI distribution, "Deleting Manifests", has 400 for that).
+            RegistryError::StorageClassNotSupported(_) | RegistryError::ImageReferenced(_) => {
+                new(ErrorCode::Unsupported).with_status(StatusCode::BAD_REQUEST)
             }
             // docker prints the text, and does not try again what only the key's owner can change.
             RegistryError::Kms { .. }

@@ -1,10 +1,11 @@
 //! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName};
+use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, Tag};
 
 use super::errors::V2Error;
-use super::{CONTENT_DIGEST, V2Request};
+use super::{CONTENT_DIGEST, V2Request, bad_tag};
+use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::RequestBody;
@@ -12,12 +13,18 @@ use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, Deletion, NotDeleted};
-use crate::registry::errors::RegistryError;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+/// Says which tags of its query a push gave to its image (OCI distribution, "Pushing Manifests").
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+/// Clients take neither a hundred headers nor a very long one.
+const TAGS_PER_HEADER: usize = 10;
+/// The specification wants ten at least.
+pub const MAX_TAGS_OF_PUSH: usize = 100;
 
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
@@ -62,10 +69,11 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
 pub async fn put(
     request: &V2Request<'_>,
     name: &RepositoryName,
-    reference: Reference,
+    reference: &Reference,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize_image("ecr:PutImage", name, &reference).await?;
+    let tags = tags_of_push(request, reference)?;
+    request.authorize_tags("ecr:PutImage", name, &tags).await?;
     let declared = request
         .http
         .header(header::CONTENT_TYPE)
@@ -73,18 +81,16 @@ pub async fn put(
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
-    let (tag, digest) = match reference {
-        Reference::Tag(tag) => (Some(tag), None),
-        Reference::Digest(digest) => (None, Some(digest)),
+    let digest = match reference {
+        Reference::Tag(_) => None,
+        Reference::Digest(digest) => Some(*digest),
     };
-    let location_reference =
-        tag.as_ref().map(ToString::to_string).or_else(|| digest.map(|digest| digest.to_string())).unwrap_or_default();
     let push = Push {
         face: Face::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
         if_absent: IfAbsent::Refuse,
-        tag,
+        tags,
         digest,
         media_type: declared,
         manifest,
@@ -97,34 +103,78 @@ pub async fn put(
     };
     let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
-    let location = super::path(name, &format!("manifests/{location_reference}"));
+    let location = super::path(name, &format!("manifests/{reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
     respond::add_header(&mut answer, CONTENT_DIGEST, pushed.digest.to_string());
     if let Some(subject) = pushed.subject {
         respond::add_header(&mut answer, OCI_SUBJECT, subject.to_string());
     }
+    if digest.is_some() {
+        for tags in push.tags.chunks(TAGS_PER_HEADER) {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            let tags = tags.join(", ");
+            let value = HeaderValue::from_str(&tags).map_err(|_| bad_tag(&tags))?;
+            answer.headers_mut().append(OCI_TAG, value);
+        }
+    }
     answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     Ok(answer)
+}
+
+/// The tags that a push gives to its image: the one that it goes to, or those of its query, which go with a digest alone.
+fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Vec<Tag>, V2Error> {
+    let mut wanted = request.http.query_parameters("tag");
+    if let Reference::Tag(tag) = reference {
+        return match wanted.next() {
+            None => Ok(vec![tag.clone()]),
+            Some(_) => {
+                let text = "The query parameter 'tag' goes with a push by digest: PUT …/manifests/<digest>?tag=…";
+                Err(V2Error::new(ErrorCode::Unsupported, text).with_status(StatusCode::BAD_REQUEST))
+            }
+        };
+    }
+    let mut tags = Vec::new();
+    for text in wanted {
+        let tag = text.parse().map_err(|_| bad_tag(&text))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > MAX_TAGS_OF_PUSH {
+            let text = format!("A push may give its image at most {MAX_TAGS_OF_PUSH} tags at once");
+            return Err(V2Error::new(ErrorCode::Unsupported, text).with_status(StatusCode::URI_TOO_LONG));
+        }
+    }
+    Ok(tags)
 }
 
 /// DELETE: OCI distribution, "Content Management". A tag takes its image along if it was the last, as in ECR.
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
     request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
     let app = &request.http.app;
-    let (registry, name) = (request.registry.clone(), name.clone());
+    let place = RepositoryRef { registry: request.registry.clone(), name: name.clone() };
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
-    let selector = reference.into();
-    let order = order(&registry, &name);
-    app.db
-        .write_in_order(&order, move |tx| {
-            let repository = require(tx, &registry, &name)?;
-            match delete::delete(tx, &repository, &selector, &deletion)? {
-                Ok(_) => Ok(()),
+    let selectors = [Selector::from(reference)];
+    let order = order(&place.registry, &place.name);
+    // Until no tag comes to the image between the question and the deletion.
+    loop {
+        let action = "ecr:BatchDeleteImage";
+        let leave =
+            image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
+        let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
+        let deleted = app.db.write_in_order(&order, move |tx| {
+            let repository = require(tx, &place.registry, &place.name)?;
+            if !leave.covers(tx, repository.id, &selectors)? {
+                return Ok(false);
+            }
+            match delete::delete(tx, &repository, &selectors[0], &deletion)? {
+                Ok(_) => Ok(true),
                 Err(NotDeleted::Absent(_)) => Err(RegistryError::ImageNotFound),
                 Err(NotDeleted::Referenced(lists)) => Err(RegistryError::ImageReferenced(lists)),
                 Err(NotDeleted::Protected(protected)) => Err(RegistryError::ImageProtected(protected)),
             }
-        })
-        .await?;
-    Ok(respond::empty(StatusCode::ACCEPTED))
+        });
+        if deleted.await? {
+            return Ok(respond::empty(StatusCode::ACCEPTED));
+        }
+    }
 }

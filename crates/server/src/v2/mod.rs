@@ -14,11 +14,11 @@ mod uploads;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use oci::{ErrorCode, Reference, RepositoryName};
+use oci::{ErrorCode, Reference, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
 
 use crate::audit;
-use crate::auth::authorize::{self, Need, Refusal};
+use crate::auth::authorize::{self, Need};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
 use crate::auth::token::{self, TokenError};
@@ -78,6 +78,23 @@ impl<'a> V2Request<'a> {
         self.require(Need::on_repository(action, &self.registry, repository.as_str()).with_image_tag(tag)).await
     }
 
+    /// Refuses unless the principal may do `action` to an image with each of these tags, or to one without any.
+    async fn authorize_tags(
+        &self,
+        action: &'static str,
+        repository: &RepositoryName,
+        tags: &[Tag],
+    ) -> Result<(), V2Error> {
+        let need = || Need::on_repository(action, &self.registry, repository.as_str());
+        if tags.is_empty() {
+            return self.require(need()).await;
+        }
+        for tag in tags {
+            self.require(need().with_image_tag(Some(tag.as_str()))).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a step of a push, which may create the repository (see [`create_on_push::pushing`]).
     async fn pushing<T, F>(&self, name: &RepositoryName, step: impl Fn(IfAbsent) -> F) -> Result<T, V2Error>
     where
@@ -87,10 +104,7 @@ impl<'a> V2Request<'a> {
     }
 
     async fn require(&self, need: Need) -> Result<(), V2Error> {
-        authorize::authorize(self.http, &self.caller, &need).await.map_err(|refusal| match refusal {
-            Refusal::Denied(message) => V2Error::new(ErrorCode::Denied, message),
-            Refusal::Store(error) => error.into(),
-        })?;
+        authorize::authorize(self.http, &self.caller, &need).await?;
         self.count()
     }
 
@@ -162,6 +176,10 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
         }
     };
     let registry = match named {
+        Some(named) if !http.app.accounts.has_region(named.region.as_str()) => {
+            let text = http.app.accounts.why_not_served(named.region.as_str());
+            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
+        }
         // A token is good in the region that it was made in.
         Some(named) if named.region != bearer.registry.region => {
             audit::record_login(http, calls, &TokenError::Invalid);
@@ -203,7 +221,7 @@ async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBod
         V2Route::Referrers(name, digest) if is_read => referrers::list(request, &name, digest).await,
         V2Route::Manifest(name, reference) => match *method {
             Method::GET | Method::HEAD => manifests::get(request, &name, reference).await,
-            Method::PUT => manifests::put(request, &name, reference, body).await,
+            Method::PUT => manifests::put(request, &name, &reference, body).await,
             Method::DELETE => manifests::delete(request, &name, reference).await,
             _ => Err(V2Error::unsupported_method()),
         },
@@ -238,16 +256,19 @@ const fn allowed_methods(route: &V2Route) -> &'static str {
     }
 }
 
+/// A text that should be a tag.
+fn bad_tag(text: &str) -> V2Error {
+    let rule = Tag::PATTERN;
+    V2Error::new(ErrorCode::TagInvalid, format!("The image tag '{text}' must satisfy regular expression '{rule}'"))
+}
+
 fn invalid_path(invalid: InvalidPath) -> V2Error {
     match invalid {
         InvalidPath::Name(name) => V2Error::new(
             ErrorCode::NameInvalid,
             format!("The repository name '{name}' must satisfy regular expression '{}'", RepositoryName::PATTERN),
         ),
-        InvalidPath::Tag(tag) => V2Error::new(
-            ErrorCode::TagInvalid,
-            format!("The image tag '{tag}' must satisfy regular expression '{}'", oci::Tag::PATTERN),
-        ),
+        InvalidPath::Tag(tag) => bad_tag(&tag),
         InvalidPath::Digest(digest) => V2Error::not_a_digest(&digest),
         InvalidPath::UploadId(name) => {
             V2Error::new(ErrorCode::BlobUploadUnknown, format!("The repository '{name}' has no such upload"))

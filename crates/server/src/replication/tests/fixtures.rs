@@ -116,7 +116,7 @@ impl Fixture {
             registry: at.clone(),
             repository: name(repository),
             if_absent: IfAbsent::Refuse,
-            tag: tag.map(|tag| tag.parse().expect("a tag")),
+            tags: tag.iter().map(|tag| tag.parse().expect("a tag")).collect(),
             digest: None,
             media_type: Some(kind.parse().expect("a media type")),
             manifest: manifest.to_string().into(),
