@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use dialect::Dialect;
 pub use kept::{HeldBytes, Kept, Mark, Topic};
 pub use measures::{AccessMeasures, DbMeasures};
-pub use row::Row;
+pub use row::{DAMAGED_DOCUMENT, Row};
 pub use transaction::{Tx, check_parameters};
 pub use value::Value;
 
