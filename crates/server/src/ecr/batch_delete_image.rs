@@ -54,7 +54,7 @@ impl Operation for BatchDeleteImage {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         // One transaction for all, in their order: a list that goes first frees its images for the next.
         let order = order(&registry, &name);
-        let output = call.app().db.write_in_order(&order, move |tx| {
+        let output = call.app().db.make_room_in_order(&order, move |tx| {
             let repository = require(tx, &registry, &name)?;
             let mut output = Output { image_ids: Vec::new(), failures: Vec::new() };
             for id in &ids {

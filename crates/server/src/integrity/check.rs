@@ -17,6 +17,7 @@ use super::contents::{Damage, Depth, examine};
 use super::finding::{Finding, FindingKind};
 use super::heal::heal;
 use crate::app::App;
+use crate::registry::errors::RegistryError;
 use crate::with_causes;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -296,7 +297,10 @@ impl Checker {
                     finding = finding.repaired(how);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "blob {digest} was not healed: {error}"),
+                Err(RegistryError::Store(error)) => {
+                    tracing::warn!("blob {digest} was not healed: {}", with_causes(&error));
+                }
+                Err(error) => tracing::warn!("blob {digest} was not healed: {error}"),
             }
         }
         self.report(finding).await

@@ -122,7 +122,11 @@ async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, Sto
                 Ok(new) => sealed.push((value, old, new)),
                 Err(error) => {
                     unreadable += 1;
-                    tracing::error!(%error, "{:?} cannot be sealed anew: {error}", value.subject);
+                    tracing::error!(
+                        "{:?} cannot be sealed anew: {error}",
+                        value.subject,
+                        error = crate::with_causes(&error)
+                    );
                 }
             }
         }

@@ -29,7 +29,6 @@ use crate::jobs::collect_garbage;
 use crate::tests::test_app::START_MS;
 use crate::{cloudtrail, credentials, ecr, iam_api, kms, secrets, wharf_api};
 
-const ACCOUNT: &str = "123456789012";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Cases that go on at a time.
 const AT_ONCE: usize = 3;
@@ -333,7 +332,7 @@ async fn fsck(app: &Arc<App>) -> Result<Vec<String>, String> {
     let id = uuid::Uuid::new_v4().to_string();
     let row = StorageCheck {
         id: id.clone(),
-        settings: String::new(),
+        settings: serde_json::to_string(&Settings::default()).expect("JSON"),
         status: Status::Waiting.as_str().to_owned(),
         started_at_ms: 0,
         finished_at_ms: None,

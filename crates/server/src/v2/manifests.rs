@@ -110,7 +110,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     let selector = reference.into();
     let order = order(&registry, &name);
     app.db
-        .write_in_order(&order, move |tx| {
+        .make_room_in_order(&order, move |tx| {
             let repository = require(tx, &registry, &name)?;
             match delete::delete(tx, &repository, &selector, &deletion)? {
                 Ok(_) => Ok(()),

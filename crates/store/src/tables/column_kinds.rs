@@ -104,7 +104,6 @@ const OF_NAMES: &[(&str, IsGood)] = &[
     ("digest", is::<Digest>),
     ("encoding", is::<Encoding>),
     ("image_digest", is::<Digest>),
-    ("issuing_account", is::<AccountId>),
     ("object_id", is::<ObjectId>),
     ("region", is::<Region>),
     ("repository_name", is::<RepositoryName>),
