@@ -84,7 +84,7 @@ impl Ballast {
 
     /// Refuses what fills the disk, as long as the space is spent that was kept back for what makes room.
     pub fn require_room(&self) -> Result<(), StoreError> {
-        if *self.lock() != State::Spent || self.refill() {
+        if !self.is_spent() {
             return Ok(());
         }
         let text = format!("the disk is full: less than {} bytes are free", 2 * self.bytes);
@@ -145,6 +145,11 @@ impl Reserve for Ballast {
             self.bytes
         );
         true
+    }
+
+    fn is_spent(&self) -> bool {
+        let is_spent = *self.lock() == State::Spent;
+        is_spent && !self.refill()
     }
 }
 

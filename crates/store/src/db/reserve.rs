@@ -8,6 +8,9 @@ use crate::error::{StoreError, StoreErrorKind};
 pub trait Reserve: Send + Sync {
     /// Gives the space to whoever needs it now; `false` if there is none to give, or the disk is not full.
     fn release(&self) -> bool;
+
+    /// Whether it was given away and there is no room yet to keep it back again: then what fills the disk must wait.
+    fn is_spent(&self) -> bool;
 }
 
 /// The reserve of a database, if it has one.
@@ -19,6 +22,15 @@ impl ReserveSlot {
     pub(super) fn set(&self, reserve: Arc<dyn Reserve>) {
         // A database has one owner, who does this once.
         let _ = self.0.set(reserve);
+    }
+
+    /// The error for what must wait until the reserve is kept back again; none if nothing must.
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        let is_spent = self.0.get().is_some_and(|reserve| reserve.is_spent());
+        is_spent.then(|| {
+            let context = "the disk is full, and what is left is for what makes room";
+            StoreError::new(StoreErrorKind::Full, context)
+        })
     }
 
     /// Whether something that failed so may be tried again, as there is room for it now.

@@ -89,6 +89,11 @@ fn write_batches(
             batch.push(job);
         }
         measures.group_sizes.record(batch.len() as u64);
+        if let Some(refusal) = reserve.refusal() {
+            let (spending, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.may_spend());
+            answer_all(others, Some(&refusal));
+            batch = spending;
+        }
         let mut are_apart = false;
         while !batch.is_empty() {
             measures.writes.attempts.add(batch.len() as u64);
