@@ -246,3 +246,54 @@ class TestSmallObjects:
         assert answer.status == 500 and "UNKNOWN" in answer.body.decode(), answer
         client.close()
         assert digest in fresh_wharf.log_text(start)
+
+
+class TestPages:
+    """Bits that a disk changes in the file itself, behind SQLite's back."""
+
+    @pytest.mark.parametrize("which", [0, -1], ids=["first", "last"])
+    def test_a_policy_that_can_still_be_read(self, fresh_wharf, repository, which):
+        """It is kept twice, and where the two differ it denies until it is put again."""
+        if "WHARF_DATABASE_URL" in fresh_wharf.environment:
+            pytest.skip("PostgreSQL keeps pages of its own")
+        marked = ALLOW_ALL.replace('"Version"', '"Id": "marked-by-this-test", "Version"')
+        user, other = new_user(fresh_wharf, "a", marked), new_user(fresh_wharf, "b", ALLOW_ALL)
+        pull(user, repository.name)
+        fresh_wharf.stop()
+        path = fresh_wharf.data_dir / "wharf.db"
+        content = bytearray(path.read_bytes())
+        places = []
+        at = content.find(b"marked-by-this-test")
+        while at >= 0:
+            places.append(at)
+            at = content.find(b"marked-by-this-test", at + 1)
+        content[places[which]] ^= 1
+        path.write_bytes(content)
+        fresh_wharf.start()
+        expect_denied(lambda: pull(user, repository.name))
+        pull(other, repository.name)
+        assert "is not what was stored" in fresh_wharf.log_text(0)
+        (finding,) = findings(fresh_wharf, "DAMAGED_POLICY")
+        assert "user/a" in str(finding["affected"]), finding
+        fresh_wharf.client("iam").put_user_policy(UserName="a", PolicyName="policy-0", PolicyDocument=marked)
+        pull(user, repository.name)
+        assert fsck(fresh_wharf)["findings"] == []
+
+    def test_a_tag_that_points_elsewhere(self, fresh_wharf, repository):
+        """An index of the table contradicts the row, which the check tells."""
+        if "WHARF_DATABASE_URL" in fresh_wharf.environment:
+            pytest.skip("PostgreSQL keeps pages of its own")
+        repository.push_image("marked-tag-of-this-test")
+        repository.client.close()
+        fresh_wharf.stop()
+        path = fresh_wharf.data_dir / "wharf.db"
+        content = bytearray(path.read_bytes())
+        content[content.find(b"marked-tag-of-this-test")] ^= 1
+        path.write_bytes(content)
+        assert findings_offline(fresh_wharf, "DAMAGED_DATABASE")
+        fresh_wharf.start()
+        pull(fresh_wharf.client(), repository.name)
+
+
+def findings_offline(wharf, kind):
+    return [finding for finding in fsck(wharf, "--offline", expect=1)["findings"] if finding["kind"] == kind]
