@@ -91,3 +91,32 @@ pub async fn answer(app: &App) -> Answer {
     };
     respond::with_body(status, "text/plain; charset=utf-8", text)
 }
+
+#[cfg(test)]
+mod tests {
+    use store::db::Tx;
+
+    use super::*;
+    use crate::sts::web_identity::SourceConfig;
+    use crate::tests::test_app::TestApp;
+
+    async fn refuse(app: &App, sql: &'static str) {
+        app.db.write(move |tx: &mut dyn Tx| tx.execute(sql, &[])).await.expect("done");
+    }
+
+    #[tokio::test]
+    async fn what_was_found_holds_for_a_moment() {
+        let test = TestApp::new(SourceConfig::default()).await;
+        assert_eq!(test.app.readiness.trouble(&test.app).await, None);
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON collection_holds BEGIN SELECT RAISE(ABORT, 'no'); END";
+        refuse(&test.app, trigger).await;
+        // However often it is asked, nothing more is written.
+        for _ in 0..100 {
+            assert_eq!(test.app.readiness.trouble(&test.app).await, None);
+        }
+        test.app.readiness.known.lock().await.take();
+        assert_eq!(test.app.readiness.trouble(&test.app).await, Some("the database cannot be written"));
+        refuse(&test.app, "DROP TRIGGER refuse").await;
+        assert_eq!(look(&test.app).await, None);
+    }
+}
