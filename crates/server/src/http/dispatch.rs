@@ -128,7 +128,7 @@ fn bad_host() -> Answer {
 }
 
 /// The path of a layer's URL is its own password.
-fn loggable_path(path: &str) -> &str {
+pub fn loggable_path(path: &str) -> &str {
     let prefixes = [crate::auth::download_url::PATH_PREFIX, layer_grant::PATH_PREFIX];
     prefixes.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
 }
