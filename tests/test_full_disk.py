@@ -30,7 +30,7 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def wharf(small_disk):
-    server = Wharf(small_disk.parent / "wharf")
+    server = Wharf(small_disk.parent / "wharf", environment={"WHARF_BALLAST_MIB": "64"})
     server.data_dir = small_disk / "data"
     yield server.start()
     server.finish()

@@ -50,6 +50,7 @@ impl Running {
         let config = Config {
             data_dir: Some(folder.to_owned()),
             listen: Some("127.0.0.1:0".parse().expect("an address")),
+            ballast_mib: Some(0),
             ..Config::default()
         };
         let clock = Arc::new(ManualClock::new(START_MS));
