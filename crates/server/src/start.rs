@@ -21,7 +21,7 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
-use crate::care::ballast::Ballast;
+use crate::care::ballast::{self, Ballast};
 use crate::care::place;
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
@@ -144,7 +144,7 @@ impl Server {
             None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
         };
         // Before the database is opened, which takes space.
-        let ballast = open_ballast(config, &data_dir);
+        let ballast = open_ballast(config, &data_dir, work);
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
@@ -349,8 +349,11 @@ impl Server {
     }
 }
 
-/// What is kept back of the disk of the embedded database.
-fn open_ballast(config: &Config, data_dir: &Path) -> Option<Arc<Ballast>> {
+/// What is kept back of the disk of the embedded database. A check makes nothing, and may use what is there.
+fn open_ballast(config: &Config, data_dir: &Path, work: Work) -> Option<Arc<Ballast>> {
+    if work == Work::ChecksOnly && !data_dir.join(ballast::FILE).exists() {
+        return None;
+    }
     let is_embedded = config.database.url.is_none();
     let bytes = if is_embedded { config.ballast_bytes() } else { 0 };
     Ballast::open(data_dir, bytes).map(Arc::new)
