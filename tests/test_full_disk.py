@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
+from harness import storage
 from harness.commands import run
 from harness.registry_client import RegistryClient as CheckedClient
 from harness.registry_client import Repository, digest_of, random_content, with_query
-from harness.server import Wharf
+from harness.server import Wharf, wait_for
 from harness.verify import expect_whole_repository
 
 MIB = 1024 * 1024
@@ -29,7 +30,7 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def wharf(small_disk):
-    server = Wharf(small_disk.parent / "wharf")
+    server = Wharf(small_disk.parent / "wharf", environment={"WHARF_BALLAST_MIB": "64"})
     server.data_dir = small_disk / "data"
     yield server.start()
     server.finish()
@@ -161,3 +162,79 @@ def test_restart_on_a_full_disk(wharf, ecr, repository, small_disk):
     repository.client.close()
     repository.push_image("after")
     assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"before", "after"}
+
+
+def fill_database(ecr):
+    """Creates repositories until the database takes no more."""
+    for number in range(5_000):
+        try:
+            ecr.create_repository(repositoryName=f"full/{number}", tags=[{"Key": "k", "Value": "v" * 256}])
+        except ClientError as error:
+            assert "storage is full" in error.response["Error"]["Message"]
+            return
+    raise AssertionError("5,000 repositories fit on a full disk")
+
+
+def readiness(wharf):
+    status, text = request(wharf, "GET", "/readyz")
+    return status, text.strip()
+
+
+def test_deletions_on_a_full_disk(wharf, ecr, repository, small_disk):
+    """With not a byte left, images are deleted and garbage is collected; what would fill the disk again waits."""
+    kept = repository.push_image("kept")
+    for tag in ("one", "two", "three"):
+        repository.push_image(tag)
+    repository.client.close()
+    assert (wharf.data_dir / "ballast").stat().st_size == DISK // 16
+    with filled(small_disk, leave=0):
+        fill_database(ecr)
+        for tag in ("one", "two"):
+            answer = ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": tag}])
+            assert answer["imageIds"] and not answer["failures"], answer
+        status, text = request(wharf, "DELETE", "/v2/full/manifests/three")
+        assert status == 202, (status, text)
+        storage.wharf_command(wharf, "gc")
+        expect_full(*request(wharf, "POST", "/v2/full/blobs/uploads/"))
+        assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+    repository.push_image("after")
+    wait_for(lambda: (wharf.data_dir / "ballast").exists(), "space to be kept back again")
+    assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"kept", "after"}
+
+
+def test_restart_and_deletions_on_a_full_disk(wharf, ecr, repository, small_disk):
+    """The start uses what was kept back, and deletions work after it."""
+    kept = repository.push_image("kept")
+    repository.push_image("gone")
+    repository.client.close()
+    with filled(small_disk, leave=0):
+        fill_database(ecr)
+        wharf.kill()
+        wharf.start()
+        assert ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": "gone"}])["imageIds"]
+        assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+        wharf.stop()
+        wharf.start()
+        assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+    repository.client.close()
+    repository.push_image("after")
+
+
+def test_readiness_on_a_full_disk(wharf, ecr, repository, small_disk):
+    """Where nothing can be written, the node says that it is not ready, and is ready again by itself."""
+    assert readiness(wharf) == (200, "ready")
+    with filled(small_disk, leave=0):
+        wait_for(lambda: readiness(wharf)[0] == 503, "the node to see that nothing can be written")
+        assert "storage is full" in readiness(wharf)[1]
+        status, _ = request(wharf, "GET", "/healthz")
+        assert status == 200
+    wait_for(lambda: readiness(wharf) == (200, "ready"), "the node to be ready again")
+
+
+def test_no_ballast(small_disk):
+    """Nothing is kept back where none is wanted."""
+    server = Wharf(small_disk.parent / "wharf", environment={"WHARF_BALLAST_MIB": "0"})
+    server.data_dir = small_disk / "data"
+    server.start()
+    assert not (server.data_dir / "ballast").exists()
+    server.finish()

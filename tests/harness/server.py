@@ -90,7 +90,8 @@ class Wharf:
             (self.folder / "wharf.toml").write_text(self.config)
             command += ["--config", self.folder / "wharf.toml"]
         # Tests fail to authenticate on purpose, all from one address.
-        patient = {"WHARF_AUTHENTICATION_FAILURES_PER_MINUTE": "1000000"}
+        # Many servers share the disk, and each would keep much of it back.
+        patient = {"WHARF_AUTHENTICATION_FAILURES_PER_MINUTE": "1000000", "WHARF_BALLAST_MIB": "1"}
         environment = {**os.environ, **patient, **self.environment}
         if database := self.environment.get("WHARF_DATABASE_URL"):
             postgres.set_clock(database, seconds_of(clock) if clock else 0)

@@ -266,7 +266,10 @@ async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry
     let empty = format!("There is nothing of {target} to purge.");
     output.list(&lines, &empty, &LINE_COLUMNS, Line::row)?;
     if !lines.is_empty() {
-        output.note(&format!("{} are named by nothing else in the account. The garbage collection frees them.", mib(released)))?;
+        output.note(&format!(
+            "{} are named by nothing else in the account. The garbage collection frees them.",
+            mib(released)
+        ))?;
     }
     if is_dry_run {
         output.note(DRY_RUN)?;

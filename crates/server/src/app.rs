@@ -15,9 +15,11 @@ use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
 use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
+use crate::care::ballast::Ballast;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
+use crate::http::ready::Readiness;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
@@ -84,6 +86,8 @@ impl Default for Limits {
 pub struct App {
     /// Metadata.
     pub db: Db,
+    /// Space of its disk that is kept back for what makes room; none if the database is elsewhere, or none is wanted.
+    pub ballast: Option<Arc<Ballast>>,
     /// Blob bytes.
     pub blobs: BlobStore,
     /// Blob bytes that only archived images need.
@@ -144,6 +148,8 @@ pub struct App {
     pub metrics: Metrics,
     /// What a collector of traces is told.
     pub telemetry: Telemetry,
+    /// Whether this node can do its work, as was found last.
+    pub readiness: Readiness,
 }
 
 impl App {
@@ -158,6 +164,11 @@ impl App {
             Tier::Standard => &self.blobs,
             Tier::Archive => &self.archive,
         }
+    }
+
+    /// Refuses what fills the disk, as long as it is so full that space which was kept back is in use.
+    pub fn require_room(&self) -> Result<(), store::error::StoreError> {
+        self.ballast.as_ref().map_or(Ok(()), |ballast| ballast.require_room())
     }
 
     /// Takes over what has changed of root keys and KMS keys; gives the version that this node has of them then.

@@ -65,7 +65,9 @@ impl DatabaseClock {
                     *self.anchor.write().unwrap_or_else(PoisonError::into_inner) = (midway(asked), said_ms);
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the database's clock was not read: {error}"),
+                Err(error) => {
+                    tracing::warn!("the database's clock was not read: {error}", error = crate::with_causes(&error))
+                }
             }
         }
     }

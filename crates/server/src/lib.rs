@@ -44,14 +44,30 @@ fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {
     tracing::error!(%request_id, kind = ?error.kind(), "request {request_id} failed: {text}");
 }
 
-/// What a failure of storage says, and what it says of its causes.
-fn with_causes(error: &store::error::StoreError) -> String {
+/// What a failure says, and what it says of its causes; what one of them repeats is told once.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
+        let said = source.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod error_texts {
+    use store::error::{StoreError, StoreErrorKind};
+
+    #[test]
+    fn causes_are_told_and_none_is_told_twice() {
+        let disk = std::io::Error::other("the disk is gone");
+        let inner = StoreError::new(StoreErrorKind::Unavailable, "run SELECT 1").with_source(disk);
+        let outer = StoreError::new(StoreErrorKind::Other, "look (run SELECT 1)").with_source(inner);
+        assert_eq!(super::with_causes(&outer), "look (run SELECT 1): the disk is gone");
+    }
 }

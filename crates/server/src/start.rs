@@ -21,12 +21,15 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
+use crate::care::ballast::{self, Ballast};
+use crate::care::place;
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
+use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
@@ -127,6 +130,10 @@ impl Server {
             return Err(ConfigError(problems.join("\n  ")).into());
         }
         let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
+        match work {
+            Work::All => place::refuse_lost_database(config, &data_dir)?,
+            Work::ChecksOnly => place::require_registry(config, &data_dir)?,
+        }
         open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
         RunningServer::forget(&data_dir);
@@ -136,15 +143,25 @@ impl Server {
             Some(url) => DbConfig::Postgres { url: url.expose().to_owned(), pool_size: config.pool_size() },
             None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
         };
+        // Before the database is opened, which takes space.
+        let ballast = open_ballast(config, &data_dir, work);
         let db = tokio::task::spawn_blocking(move || Db::open(&database))
             .await
             .map_err(|error| StartError::Other(error.to_string()))??;
+        if let Some(ballast) = ballast.clone() {
+            db.set_reserve(ballast);
+        }
         if db.read(storage_moves::is_begun).await? {
             return Err(StartError::Other(
                 "a migration into this database has not come to its end: run `wharf migrate` again, which goes on with it"
                     .to_owned(),
             ));
         }
+        match work {
+            Work::All => place::refuse_empty_database(config, &data_dir, &db).await?,
+            Work::ChecksOnly => place::require_filled(&db).await?,
+        }
+        tell_of_page_checksums(&db).await?;
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
@@ -194,6 +211,7 @@ impl Server {
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let app = Arc::new(App {
             db,
+            ballast,
             blobs,
             archive,
             key_ring,
@@ -224,13 +242,14 @@ impl Server {
             replication: Remotes::new(config.replication_remotes()?),
             metrics: Metrics::new(config.metrics.settings()?),
             telemetry: Telemetry::new(config.telemetry.settings()?),
+            readiness: Readiness::default(),
         });
         if work == Work::All {
             crate::cache::mirror::require_no_open_root(&app).await?;
         }
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
-        app.db.write(move |tx| extensions.store(tx)).await?;
+        app.db.make_room(move |tx| extensions.store(tx)).await?;
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
@@ -288,8 +307,15 @@ impl Server {
             certificate: server.certificate.clone(),
             accounts: credentials::find(config)?.unwrap_or_default(),
         };
-        running.write(&server.data_dir)?;
-        replace_private(&server.data_dir.join("endpoint"), format!("{}\n", server.url).as_bytes())?;
+        let endpoint = server.data_dir.join("endpoint");
+        let told = running
+            .write(&server.data_dir)
+            .and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()));
+        if let Err(error) = told {
+            // The server serves without them; an old one would lead commands astray.
+            let _ = std::fs::remove_file(&endpoint);
+            tracing::warn!("commands on this machine cannot find the server by its data folder: {error}");
+        }
         Ok(server)
     }
 
@@ -303,19 +329,19 @@ impl Server {
         let _ = self.listening.await;
         let _ = self.working.await;
         if let Err(error) = self.app.pull_times.flush(&self.app).await {
-            tracing::warn!(%error, "last pull times were not stored: {error}");
+            tracing::warn!("last pull times were not stored: {error}", error = crate::with_causes(&error));
         }
         if let Err(error) = self.app.events.flush_pulls(&self.app).await {
-            tracing::warn!(%error, "last events of pulls were not stored: {error}");
+            tracing::warn!("last events of pulls were not stored: {error}", error = crate::with_causes(&error));
         }
         if let Err(error) = self.app.last_uses.flush(&self.app.db).await {
-            tracing::warn!(%error, "last uses of keys were not stored: {error}");
+            tracing::warn!("last uses of keys were not stored: {error}", error = crate::with_causes(&error));
         }
         if let Err(error) = self.app.audit.flush(&self.app.db).await {
-            tracing::warn!(%error, "last audit events were not stored: {error}");
+            tracing::warn!("last audit events were not stored: {error}", error = crate::with_causes(&error));
         }
         if let Err(error) = self.app.leave_nodes().await {
-            tracing::warn!(%error, "the other nodes were not told of the end: {error}");
+            tracing::warn!("the other nodes were not told of the end: {error}", error = crate::with_causes(&error));
         }
         self.app.audit.close();
         if self.work == Work::ChecksOnly {
@@ -324,6 +350,27 @@ impl Server {
             let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
         }
     }
+}
+
+/// What is kept back of the disk of the embedded database. A check makes nothing, and may use what is there.
+fn open_ballast(config: &Config, data_dir: &Path, work: Work) -> Option<Arc<Ballast>> {
+    if work == Work::ChecksOnly && !data_dir.join(ballast::FILE).exists() {
+        return None;
+    }
+    let is_embedded = config.database.url.is_none();
+    let bytes = if is_embedded { config.ballast_bytes() } else { 0 };
+    Ballast::open(data_dir, bytes).map(Arc::new)
+}
+
+/// Says so where PostgreSQL would not notice that its disk changes what it has written.
+async fn tell_of_page_checksums(db: &Db) -> Result<(), StoreError> {
+    if db.has_page_checksums().await? == Some(false) {
+        tracing::warn!(
+            "PostgreSQL runs without data checksums, so pages that a disk damages are not noticed: switch them on with \
+             pg_checksums --enable while it is stopped (see docs/operations.md)"
+        );
+    }
+    Ok(())
 }
 
 /// What wraps the root keys: a KMS, or the service key from the configuration or its file. A file is made only for a

@@ -128,7 +128,11 @@ async fn purging_names_each_digest_once() {
     });
     let listed = page(&[deleted("sha256:a", &["v"]), deleted("sha256:a", &["v"])], &[], None);
     let ran = run(&["image", "purge-deleted", "app", "--all"], vec![listed, (200, answer.to_string())]).await;
-    assert!(ran.text().ends_with("1.0 MiB are named by nothing else in the account. The garbage collection frees them.\n"), "{}", ran.text());
+    assert!(
+        ran.text().ends_with("1.0 MiB are named by nothing else in the account. The garbage collection frees them.\n"),
+        "{}",
+        ran.text()
+    );
     assert_eq!(inputs(&ran)[1].1["imageIds"], json!([{ "imageDigest": "sha256:a" }]));
 }
 

@@ -362,7 +362,7 @@ fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_fo
     let text = match serde_json::to_string(record) {
         Ok(text) => text,
         Err(error) => {
-            tracing::error!(%error, "an audit record cannot be written: {error}");
+            tracing::error!("an audit record cannot be written: {error}", error = crate::with_causes(&error));
             return;
         }
     };

@@ -106,11 +106,15 @@ fn write_all(received: &Receiver<Message>, written: &mut Written, counts: &Count
         counts.waiting_bytes.fetch_sub(bytes - batch.len(), Ordering::AcqRel);
         if let Err(error) = written.append(&batch) {
             counts.dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            tracing::error!(%error, "audit file {}: {error}", written.settings.path.display());
+            tracing::error!(
+                "audit file {}: {error}",
+                written.settings.path.display(),
+                error = crate::with_causes(&error)
+            );
         }
     }
     if let Err(error) = written.file.sync_data() {
-        tracing::error!(%error, "audit file {}: {error}", written.settings.path.display());
+        tracing::error!("audit file {}: {error}", written.settings.path.display(), error = crate::with_causes(&error));
     }
 }
 

@@ -148,7 +148,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         };
         app.audit.warn_of_losses();
         if let Err(error) = result {
-            tracing::error!(%error, "{what} failed, and is tried again later: {error}");
+            tracing::error!("{what} failed, and is tried again later: {error}", error = crate::with_causes(&error));
         }
     }
 }

@@ -8,7 +8,7 @@ use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Request};
 use oci::RepositoryName;
 use serde_json::Value;
 use store::db::Tx;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
@@ -449,9 +449,8 @@ impl ResourceRules {
                 let asked = place.clone();
                 let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked.registry, &asked.name);
                 let Some(found) = app.kept.access.read(&app.db, read).await? else { return Ok(()) };
-                let what = || format!("repository {}", found.repository_id);
                 let text = found.policy.as_deref();
-                let policy = read_policy(http, PolicyKind::Repository, text, &what)?;
+                let policy = read_policy(http, PolicyKind::Repository, text, registry.account, &self.arn);
                 let policy_bytes = text.map_or(0, str::len);
                 let access = RepositoryAccess { repository_id: found.repository_id, policy, policy_bytes };
                 app.kept.access.keep(mark, place, &access);
@@ -468,7 +467,7 @@ impl ResourceRules {
         let id = id.clone();
         let Some(found) = http.app.db.read_point(move |tx| secrets::find(tx, &id)).await? else { return Ok(()) };
         self.arn = found.arn();
-        self.policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), &|| self.arn.clone())?;
+        self.policy = read_policy(http, PolicyKind::Secret, found.policy.as_deref(), found.registry.account, &self.arn);
         self.tags = found.tags;
         Ok(())
     }
@@ -478,7 +477,8 @@ impl ResourceRules {
         let key = key.clone();
         let Some(found) = http.app.db.read_point(move |tx| kms_keys::find(tx, &key)).await? else { return Ok(()) };
         self.arn = found.arn();
-        self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), &|| self.arn.clone())?;
+        let account = found.registry.account;
+        self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), account, &self.arn);
         self.tags.clone_from(&found.tags);
         self.of_resource = kms::condition_keys();
         self.key = Some(found);
@@ -507,6 +507,10 @@ impl ResourceRules {
         if statements.is_empty() {
             return Ok(None);
         }
+        // By a policy that is damaged nothing is granted.
+        if http.app.policies.read(PolicyKind::Key, &key.policy).is_err() {
+            return Ok(None);
+        }
         let mut policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         match policy.get_mut("Statement") {
             Some(Value::Array(own)) => own.extend(statements),
@@ -521,17 +525,15 @@ impl ResourceRules {
     }
 }
 
-/// A resource's policy as it was stored.
+/// A resource's policy as it was stored, or what [stands in](super::stand_in) for it if it is damaged.
 fn read_policy(
     http: &RequestContext,
     kind: PolicyKind,
     text: Option<&str>,
-    what: &dyn Fn() -> String,
-) -> Result<Option<Policy>, StoreError> {
-    text.map(|text| http.app.policies.read(kind, text)).transpose().map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("the policy of {} is not what was stored", what()))
-            .with_source(error.to_string())
-    })
+    account: AccountId,
+    arn: &str,
+) -> Option<Policy> {
+    text.map(|text| http.app.policies.stored(kind, text, account, &|| format!("the policy of {arn}")))
 }
 
 /// Every condition key that the policies read, in lower case; some more than once.

@@ -11,7 +11,7 @@ use aws::{AccountId, SecretAccessKey};
 use iam::{Attached, Policy, PolicyKind, Principal};
 use store::blob::{KeyRing, open_small};
 use store::db::{Db, Tx};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::oidc_providers::{self, OidcProvider};
 use store::tables::iam::robot_tokens::{self, RobotToken};
@@ -22,6 +22,7 @@ use store::tables::{account_settings, identity_version, pull_time_exclusions, re
 use super::allowed::Allowed;
 use super::caller::Caller;
 use super::policy_cache::PolicyCache;
+use super::stand_in;
 use crate::iam_api::managed;
 use crate::registry::settings::AccountSetting;
 
@@ -191,14 +192,18 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
     let documents = policies::list_all_in_force(tx)?;
     let aws_managed = managed::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
     for (arn, document) in aws_managed.chain(documents) {
-        let policy = read(cache, PolicyKind::Identity, &arn, &document)?;
+        let policy = identity_policy(cache, &document, &|| format!("the managed policy {arn}"));
         directory.managed_policies.insert(arn, policy);
     }
     load_identities(tx, cache, &mut directory)?;
     for stored in access_keys::list_all(tx)? {
         let Some(user) = directory.identities.get(&stored.user_id) else { continue };
-        let secret = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret)?;
-        let secret = String::from_utf8(secret).map_err(|_| corrupt(format!("the secret of key {}", stored.id)))?;
+        let opened = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret);
+        let Some(secret) = opened.ok().and_then(|secret| String::from_utf8(secret).ok()) else {
+            let what = format!("the secret of access key {} of {}", stored.id, user.arn);
+            cache.tell(what, "", "it does not open, and nobody is let in by that key");
+            continue;
+        };
         let loaded =
             UserKey { user: Arc::clone(user), secret: SecretAccessKey::new(secret), is_active: stored.is_active };
         directory.keys.insert(stored.id, Arc::new(loaded));
@@ -217,9 +222,10 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
     let setting = AccountSetting::RegistryPolicyScope;
     for (registry, document) in registry_policies::list_all(tx)? {
         let name = format!("registry policy of {registry}");
-        let policy = read(cache, PolicyKind::Registry, &name, &document)?;
+        let policy = cache.stored(PolicyKind::Registry, &document, registry.account, &|| format!("the {name}"));
         let scope = account_settings::find(tx, &registry, setting.as_str())?;
-        let governs_all = scope.as_deref().unwrap_or(setting.values()[0]) == "V2";
+        // What cannot be read governs as much as it can.
+        let governs_all = scope.as_deref().unwrap_or(setting.values()[0]) != "V1";
         let policy = RegistryPolicy { policy: Attached { name, policy }, governs_all };
         directory.registry_policies.insert(registry, policy);
     }
@@ -229,55 +235,67 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
 fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directory) -> Result<(), StoreError> {
     let mut attached: HashMap<String, Vec<Attached>> = HashMap::new();
     for inline in policies_of_entities::list_all_inline(tx)? {
-        let policy = read(cache, PolicyKind::Identity, &inline.name, &inline.document)?;
+        let what = || format!("the inline policy {} of {}", inline.name, inline.entity_id);
+        let policy = identity_policy(cache, &inline.document, &what);
         attached.entry(inline.entity_id).or_default().push(Attached { name: inline.name, policy });
     }
     for (entity_id, arn) in policies_of_entities::list_all_attached(tx)? {
-        let policy = directory.managed_policies.get(&arn).ok_or_else(|| corrupt(format!("attached policy {arn}")))?;
-        attached.entry(entity_id).or_default().push(Attached { name: arn, policy: policy.clone() });
+        let known = directory.managed_policies.get(&arn).cloned();
+        let policy =
+            known.unwrap_or_else(|| missing(cache, &format!("a policy that is attached to {entity_id}"), &arn));
+        attached.entry(entity_id).or_default().push(Attached { name: arn, policy });
     }
     let mut groups_of: HashMap<String, Vec<String>> = HashMap::new();
     for (group_id, user_id) in groups::list_all(tx)? {
         groups_of.entry(user_id).or_default().push(group_id);
     }
-    for entity in entities::list_all(tx)? {
+    let entities = entities::list_all(tx)?;
+    let groups: HashSet<&str> =
+        entities.iter().filter(|entity| entity.kind == EntityKind::Group).map(|group| group.id.as_str()).collect();
+    for entity in &entities {
         let key = (entity.account, entity.kind, entity.name.to_ascii_lowercase());
         directory.arns.insert(key, entity.arn());
         if entity.kind == EntityKind::Group {
             continue;
         }
         let mut policies = attached.get(&entity.id).cloned().unwrap_or_default();
+        let arn = entity.arn();
         for group in groups_of.get(&entity.id).into_iter().flatten() {
             policies.extend(attached.get(group).into_iter().flatten().cloned());
+            // A damaged group has its policies still; one that is not there may have had any.
+            if !groups.contains(group.as_str()) && !attached.contains_key(group) {
+                let policy = missing(cache, &format!("a group of {arn}"), group);
+                policies.push(Attached { name: group.clone(), policy });
+            }
         }
-        let boundary = match &entity.boundary_arn {
-            None => None,
-            Some(arn) => {
-                let policy = directory.managed_policies.get(arn).ok_or_else(|| corrupt(format!("boundary {arn}")))?;
-                Some(Attached { name: arn.clone(), policy: policy.clone() })
-            }
-        };
-        let arn = entity.arn();
-        let trust = match &entity.trust_policy {
-            None => None,
-            Some(document) => {
-                Some(Attached { name: arn.clone(), policy: read(cache, PolicyKind::Trust, &arn, document)? })
-            }
-        };
+        let boundary = entity.boundary_arn.as_ref().map(|boundary| {
+            let known = directory.managed_policies.get(boundary).cloned();
+            let policy = known.unwrap_or_else(|| missing(cache, &format!("the boundary of {arn}"), boundary));
+            Attached { name: boundary.clone(), policy }
+        });
+        let trust = entity.trust_policy.as_ref().map(|document| {
+            let what = || format!("the trust policy of {arn}");
+            Attached { name: arn.clone(), policy: cache.stored(PolicyKind::Trust, document, entity.account, &what) }
+        });
         let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
         let allowed = (!has_conditions).then(Allowed::default);
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
-        let id = entity.id.clone();
+        let (id, entity) = (entity.id.clone(), entity.clone());
         directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, allowed }));
     }
     Ok(())
 }
 
-/// Reads a stored policy, which was checked when it was stored.
-fn read(cache: &PolicyCache, kind: PolicyKind, name: &str, document: &str) -> Result<Policy, StoreError> {
-    cache.read(kind, document).map_err(|error| corrupt(format!("policy {name}")).with_source(error.to_string()))
+/// A policy of identities as it was stored. By one that is damaged nothing is allowed, to nobody who has it.
+fn identity_policy(cache: &PolicyCache, document: &str, what: &dyn Fn() -> String) -> Policy {
+    cache.read(PolicyKind::Identity, document).unwrap_or_else(|error| {
+        cache.tell(what(), document, &error.to_string());
+        stand_in::identity()
+    })
 }
 
-fn corrupt(what: String) -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt, format!("{what} is not what was stored"))
+/// What is in force in the place of a policy that is not there.
+fn missing(cache: &PolicyCache, what: &str, name: &str) -> Policy {
+    cache.tell(what.to_owned(), name, &format!("there is no {name}"));
+    stand_in::identity()
 }

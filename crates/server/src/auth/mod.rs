@@ -21,4 +21,5 @@ pub mod robot_scope;
 pub mod session;
 pub mod signing_keys;
 pub mod sigv4;
+mod stand_in;
 pub mod token;

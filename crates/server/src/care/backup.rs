@@ -14,6 +14,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::collection_holds;
 use tokio::task::JoinHandle;
 
+use super::place::{DATABASE, require_registry};
 use super::storage::{Named, NamedObjects, data_dir, open};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -88,7 +89,10 @@ impl Hold {
                 loop {
                     tokio::time::sleep(RENEW_EVERY).await;
                     if let Err(error) = renew(&db, &id).await {
-                        tracing::warn!(%error, "the garbage collection is no longer held back: {error}");
+                        tracing::warn!(
+                            "the garbage collection is no longer held back: {error}",
+                            error = crate::with_causes(&error)
+                        );
                     }
                 }
             }
@@ -135,10 +139,8 @@ async fn run_backup(
         ));
     }
     let data_dir = data_dir(config)?;
-    let database = data_dir.join("wharf.db");
-    if !database.exists() {
-        return Err(StartError::Other(format!("{} holds no database: is it the data folder?", data_dir.display())));
-    }
+    require_registry(config, &data_dir)?;
+    let database = data_dir.join(DATABASE);
     prepare(&settings.folder)?;
     let folder = std::path::absolute(&settings.folder).map_err(|error| StartError::io(&settings.folder, error))?;
     if folder.starts_with(&data_dir) {

@@ -13,6 +13,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::{blobs, collection_holds, storage_moves};
 use tokio::task::JoinSet;
 
+use super::place::{require_filled, require_registry};
 use super::storage::{Named, NamedObjects, Stores, data_dir, open_database};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -75,6 +76,7 @@ async fn run_migrate(
     if from_dir == to_dir {
         return Err(StartError::Other("the two configurations have the same data folder".to_owned()));
     }
+    require_registry(from, &from_dir)?;
     open_data_dir(&to_dir)?;
     let _target_lock = lock_data_dir(&to_dir)?;
     let _source_lock = if is_whole { Some(lock_data_dir(&from_dir)?) } else { None };
@@ -82,6 +84,7 @@ async fn run_migrate(
         store::db::snapshot::check_schema(&from_dir.join("wharf.db"))?;
     }
     let source = open_database(from, &from_dir).await?;
+    require_filled(&source).await?;
     let target = open_database(to, &to_dir).await?;
     if is_whole {
         require_unused(&target).await?;
@@ -94,7 +97,10 @@ async fn run_migrate(
             loop {
                 tokio::time::sleep(RENEW_EVERY).await;
                 if let Err(error) = renew(&source).await {
-                    tracing::warn!(%error, "the garbage collection is no longer held back: {error}");
+                    tracing::warn!(
+                        "the garbage collection is no longer held back: {error}",
+                        error = crate::with_causes(&error)
+                    );
                 }
             }
         }
@@ -248,6 +254,7 @@ async fn run_dump(
     if config.database.url.is_none() {
         store::db::snapshot::check_schema(&data_dir.join("wharf.db"))?;
     }
+    require_registry(config, &data_dir)?;
     let db = open_database(config, &data_dir).await?;
     Ok(transfer::dump(&db, LEFT_BEHIND, write).await?)
 }

@@ -2,7 +2,9 @@
 //! default, and moving everything to another database and store. Nothing here answers requests.
 
 pub mod backup;
+pub(crate) mod ballast;
 pub mod migrate;
+pub(crate) mod place;
 pub mod policies;
 pub mod restore;
 mod storage;

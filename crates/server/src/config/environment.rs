@@ -157,6 +157,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_SCRUB_INTERVAL_HOURS", "scrub.interval_hours", Form::Number),
     ("WHARF_SHUTDOWN_DEADLINE_SECONDS", "shutdown_deadline_seconds", Form::Number),
     ("WHARF_UPLOAD_EXPIRY_HOURS", "upload_expiry_hours", Form::Number),
+    ("WHARF_BALLAST_MIB", "ballast_mib", Form::Number),
     ("WHARF_BLOB_GRACE_HOURS", "blob_grace_hours", Form::Number),
     ("WHARF_RESTORE_WINDOW_DAYS", "restore_window_days", Form::Number),
     ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),

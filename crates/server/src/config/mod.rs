@@ -167,6 +167,9 @@ pub struct Config {
     pub upload_expiry_hours: Option<u32>,
     /// Hours that a blob stays which no image names. Default: 24.
     pub blob_grace_hours: Option<u32>,
+    /// MiB of the disk of the embedded database that are kept back for what makes room when it is full; 0 for none.
+    /// Default: 64, and at most a sixteenth of the disk.
+    pub ballast_mib: Option<u32>,
     /// Days that deleted images can be restored, where their repository says nothing; 0 for not at all. Default: 7.
     pub restore_window_days: Option<u32>,
     /// Failed authentications of one source in a minute that are answered without delay. Default: 60.
@@ -179,6 +182,7 @@ pub struct Config {
 pub struct ConfigError(pub String);
 
 const DEFAULT_SHUTDOWN_DEADLINE_SECONDS: u64 = 30;
+const DEFAULT_BALLAST_MIB: u32 = 64;
 const DEFAULT_FAILURES_PER_MINUTE: u32 = 60;
 const DEFAULT_POOL_SIZE: usize = 16;
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -442,6 +446,11 @@ impl Config {
         problems
     }
 
+    /// How much of the disk of the embedded database is kept back.
+    pub fn ballast_bytes(&self) -> u64 {
+        u64::from(self.ballast_mib.unwrap_or(DEFAULT_BALLAST_MIB)) * 1024 * 1024
+    }
+
     /// The configuration in force, with the defaults filled in and the secrets hidden, in the form of the file.
     pub fn in_force(&self) -> Result<String, ConfigError> {
         let limits = Limits::default();
@@ -456,6 +465,7 @@ impl Config {
         config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
         config.blob_grace_hours.get_or_insert((limits.blob_grace_ms / HOUR_MS) as u32);
+        config.ballast_mib.get_or_insert(DEFAULT_BALLAST_MIB);
         config.restore_window_days.get_or_insert(limits.restore_window_days as u32);
         config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());

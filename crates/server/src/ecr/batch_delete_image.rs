@@ -65,7 +65,7 @@ impl Operation for BatchDeleteImage {
             let (place, ids, selectors, deletion) = (place.clone(), ids.clone(), selectors.clone(), deletion.clone());
             // One transaction for all, in their order: a list that goes first frees its images for the next.
             let order = order(&place.registry, &place.name);
-            let deleted = call.app().db.write_in_order(&order, move |tx| {
+            let deleted = call.app().db.make_room_in_order(&order, move |tx| {
                 let repository = require(tx, &place.registry, &place.name)?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);

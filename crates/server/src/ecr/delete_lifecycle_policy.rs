@@ -29,7 +29,7 @@ impl Operation for DeleteLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<LifecyclePolicy, EcrError> {
-        let deleted = call.app().db.write(move |tx| {
+        let deleted = call.app().db.make_room(move |tx| {
             let stored = require(tx, &repository.registry, &repository.name)?;
             let policy = lifecycle_policies::delete(tx, stored.id)?;
             let policy = policy.ok_or_else(|| EcrError::LifecyclePolicyNotFound(repository.clone()))?;

@@ -32,7 +32,7 @@ impl Operation for DeleteRegistryPolicy {
 
     async fn run(call: &Call<'_>, (): ()) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        let deleted = call.app().db.write(move |tx| {
+        let deleted = call.app().db.make_room(move |tx| {
             let policy = RegistryPolicy::require(tx, &registry)?;
             registry_policies::delete(tx, &registry)?;
             identity_version::increment(tx)?;

@@ -50,7 +50,7 @@ impl Operation for DeleteRepository {
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         let deleted =
-            call.app().db.write(move |tx| repositories::delete(tx, &registry, &name, force, &deletion)).await?;
+            call.app().db.make_room(move |tx| repositories::delete(tx, &registry, &name, force, &deletion)).await?;
         Ok(Output { repository: Repository::new(call.http, &deleted) })
     }
 }

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::ready;
 use super::record::{AnsweredRequest, Notes, RequestRecord};
 use super::request::RequestContext;
 use super::respond::{self, Answer};
@@ -104,7 +105,7 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        Route::Ready => ready(request).await,
+        Route::Ready => ready::answer(&request.app).await,
         Route::Metrics => metrics::handle(&request.app, &request.method, &request.headers).await,
         Route::Aws => aws_api::handle(request, body).await,
         Route::LayerDownload(sealed) => v2::layer_download::handle(request, &sealed).await,
@@ -127,7 +128,7 @@ fn bad_host() -> Answer {
 }
 
 /// The path of a layer's URL is its own password.
-fn loggable_path(path: &str) -> &str {
+pub fn loggable_path(path: &str) -> &str {
     let prefixes = [crate::auth::download_url::PATH_PREFIX, layer_grant::PATH_PREFIX];
     prefixes.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
 }
@@ -148,18 +149,8 @@ async fn knows_changes(request: &RequestContext) -> bool {
     match request.app.require_current_changes().await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(request_id = %request.request_id, %error, "keys and policies cannot be read: {error}");
+            tracing::error!(request_id = %request.request_id, "keys and policies cannot be read: {error}", error = crate::with_causes(&error));
             false
-        }
-    }
-}
-
-async fn ready(request: &RequestContext) -> Answer {
-    match request.app.db.ping().await {
-        Ok(()) => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ready\n"),
-        Err(error) => {
-            tracing::error!(%error, "not ready: {error}");
-            respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
     }
 }

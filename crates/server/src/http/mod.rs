@@ -6,6 +6,7 @@ pub mod hosts;
 pub mod in_flight;
 mod linger;
 pub mod listener;
+pub mod ready;
 pub mod record;
 pub mod request;
 pub mod respond;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oci::Digest;
 use serde::{Deserialize, Serialize};
 use store::blob::Tier;
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::damaged_objects;
 use store::tables::integrity::{self, RowCheck};
@@ -17,6 +17,8 @@ use super::contents::{Damage, Depth, examine};
 use super::finding::{Finding, FindingKind};
 use super::heal::heal;
 use crate::app::App;
+use crate::registry::errors::RegistryError;
+use crate::with_causes;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 /// Checks that are kept with what they found.
@@ -150,17 +152,25 @@ impl Checker {
         self.progress.total = blobs + images;
         Status::Running.as_str().clone_into(&mut self.row.status);
         self.begin("tables").await?;
-        self.check_tables().await?;
+        let checked = self.check_tables().await;
+        self.note_damage("tables", checked).await?;
         for check in RowCheck::ALL {
-            self.check_rows(check).await?;
+            let checked = self.check_rows(check).await;
+            self.note_damage("tables", checked).await?;
         }
+        self.begin("values").await?;
+        let checked = self.check_values().await;
+        self.note_damage("values", checked).await?;
         self.begin("manifests").await?;
-        self.check_manifests().await?;
+        let checked = self.check_manifests().await;
+        self.note_damage("manifests", checked).await?;
         self.begin("blobs").await?;
-        self.check_blobs().await?;
+        let checked = self.check_blobs().await;
+        self.note_damage("blobs", checked).await?;
         self.begin("objects").await?;
         for tier in Tier::ALL {
-            self.check_store(tier).await?;
+            let checked = self.check_store(tier).await;
+            self.note_damage("objects", checked).await?;
         }
         self.progress.phase = String::new();
         self.progress.done = self.progress.total;
@@ -168,6 +178,17 @@ impl Checker {
         status.as_str().clone_into(&mut self.row.status);
         self.row.finished_at_ms = Some(self.app.now_ms());
         self.note_progress(true).await
+    }
+
+    /// Damage that a part of the check cannot go on from is found by it: the parts after it still tell what they can.
+    async fn note_damage(&mut self, part: &str, checked: Result<(), StoreError>) -> Result<(), StoreError> {
+        match checked {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                let detail = format!("the check of {part} could not be ended: {}", with_causes(&error));
+                self.report(Finding::new(FindingKind::DamagedDatabase, "the database", detail)).await
+            }
+            other => other,
+        }
     }
 
     async fn begin(&mut self, phase: &str) -> Result<(), StoreError> {
@@ -234,7 +255,7 @@ impl Checker {
     ) -> Result<(), StoreError> {
         let Some(ended) = reading.join_next().await else { return Ok(()) };
         let examined = ended.map_err(|error| {
-            StoreError::new(store::error::StoreErrorKind::Other, "looking at a blob ended early").with_source(error)
+            StoreError::new(StoreErrorKind::Other, "looking at a blob ended early").with_source(error)
         })??;
         self.progress.done += 1;
         let Some(Examined { stored, digest, depth, damage }) = examined else { return Ok(()) };
@@ -276,7 +297,10 @@ impl Checker {
                     finding = finding.repaired(how);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "blob {digest} was not healed: {error}"),
+                Err(RegistryError::Store(error)) => {
+                    tracing::warn!("blob {digest} was not healed: {}", with_causes(&error));
+                }
+                Err(error) => tracing::warn!("blob {digest} was not healed: {error}"),
             }
         }
         self.report(finding).await
@@ -297,11 +321,21 @@ fn is_sampled(stored: &StoredBlob, percent: f64) -> bool {
     f64::from(u16::from_be_bytes([first, second])) < percent / 100.0 * 65_536.0
 }
 
+/// Nothing in the place of what cannot be read.
+pub fn unless_damaged<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(None),
+        other => other,
+    }
+}
+
 /// Looks at the blob of a row; none if it is gone. What seems damaged is looked at again if the blob has its bytes
 /// elsewhere by then: it may have been replaced in between.
 async fn examine_row(app: Arc<App>, id: i64, percent: f64) -> Result<Option<Examined>, StoreError> {
     loop {
-        let Some((stored, digest)) = app.db.read_point(move |tx| blobs::find(tx, id)).await? else { return Ok(None) };
+        let found = app.db.read_point(move |tx| blobs::find(tx, id)).await;
+        // A row that cannot be read was told of with the values of all rows.
+        let Some((stored, digest)) = unless_damaged(found)? else { return Ok(None) };
         let depth = if is_sampled(&stored, percent) { Depth::Whole } else { Depth::End };
         let damage = examine(&app, &stored, &digest, depth, None).await?;
         if damage.is_some() {

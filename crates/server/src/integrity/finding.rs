@@ -46,6 +46,12 @@ pub enum FindingKind {
     ObjectNamedTwice,
     /// The file of the embedded database is damaged.
     DamagedDatabase,
+    /// A policy that cannot be read, so that what it governs is denied.
+    DamagedPolicy,
+    /// A value of a row that cannot be read, or is nothing that Wharf writes there.
+    DamagedRow,
+    /// A sealed value of a row that does not open.
+    DamagedValue,
 }
 
 const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a whole copy in place";
@@ -78,6 +84,17 @@ impl FindingKind {
                 "`wharf fsck --repair` counts anew"
             }
             Self::ObjectNamedTwice => "`wharf fsck --repair` takes the note of its removal back",
+            Self::DamagedPolicy => {
+                "put the policy again, as the root user if nobody else may any more: until then all that it governs is denied"
+            }
+            Self::DamagedRow => {
+                "put what the row is about again (or delete it and make it anew); if that cannot be done, restore the \
+                 database from a backup"
+            }
+            Self::DamagedValue => {
+                "it is lost: make a new access key, put the secret's value again, begin the upload anew, restore a KMS \
+                 key from a backup"
+            }
             Self::DamagedDatabase => "stop the server and restore the database from a backup (`wharf restore`)",
         }
     }

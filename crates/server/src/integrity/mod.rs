@@ -7,3 +7,4 @@ pub mod finding;
 mod heal;
 mod objects;
 mod rows;
+pub mod values;

@@ -1,13 +1,16 @@
 //! Rows against rows, and manifests against the rows of their images.
 
+use std::sync::Arc;
+
 use oci::{Digest, Manifest, ManifestKind, MediaType};
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity::{self, RowCheck, WrongRow};
 use store::tables::{images, pull_through_cache_rules, repositories, repository_blobs};
 
-use super::check::Checker;
+use super::check::{Checker, unless_damaged};
 use super::finding::{Finding, FindingKind};
+use super::values::Values;
 use crate::registry::encryption::open_manifest;
 use crate::registry::errors::RegistryError;
 use crate::registry::uploads::blob_scope;
@@ -56,6 +59,22 @@ impl Checker {
         Ok(())
     }
 
+    /// The values of all rows, and what is sealed in them.
+    pub(super) async fn check_values(&mut self) -> Result<(), StoreError> {
+        let app = Arc::clone(&self.app);
+        let mut values = Values::of(&app).await?;
+        while values.has_more() {
+            for finding in values.next_table().await? {
+                self.report(finding).await?;
+            }
+            self.note_progress(false).await?;
+        }
+        for finding in values.sealed().await? {
+            self.report(finding).await?;
+        }
+        Ok(())
+    }
+
     /// One kind of wrong rows.
     pub(super) async fn check_rows(&mut self, check: RowCheck) -> Result<(), StoreError> {
         let mut after = 0;
@@ -80,7 +99,7 @@ impl Checker {
                     let rule = pull_through_cache_rules::find_for(tx, registry, name)?;
                     Ok::<_, StoreError>(Some((repository, rule.is_some())))
                 });
-                found.await?
+                unless_damaged(found.await)?
             }
         };
         // Images of a cached list come when they are asked for.
@@ -146,8 +165,10 @@ impl Checker {
             let page = self.app.db.read(move |tx| {
                 let mut page = Vec::new();
                 for (id, repository_id) in integrity::images_after(tx, after, IMAGES)? {
-                    let Some(repository) = repositories::find_by_id(tx, repository_id)? else { continue };
-                    let image = images::find_by_id(tx, repository_id, id)?;
+                    // Rows that cannot be read were told of with the values of all rows.
+                    let repository = unless_damaged(repositories::find_by_id(tx, repository_id))?;
+                    let Some(repository) = repository else { continue };
+                    let image = unless_damaged(images::find_by_id(tx, repository_id, id))?;
                     let sealed = images::sealed_manifest(tx, id)?;
                     if let (Some(image), Some(sealed)) = (image, sealed) {
                         page.push(ImageToCheck { repository, image, sealed });
@@ -205,7 +226,7 @@ impl Checker {
         let sizes = self.app.db.read(move |tx| {
             let mut wrong = Vec::new();
             for (digest, size) in &named {
-                let stored = repository_blobs::find(tx, repository_id, digest)?;
+                let stored = unless_damaged(repository_blobs::find(tx, repository_id, digest))?;
                 if let Some(stored) = stored.filter(|stored| stored.stored.size_bytes != *size) {
                     wrong.push((*digest, *size, stored.stored.size_bytes));
                 }

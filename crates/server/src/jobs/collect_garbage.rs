@@ -66,7 +66,7 @@ pub async fn schedule(app: &App) -> Result<(), StoreError> {
 /// Has a collection begin now, unless one goes on.
 pub async fn start(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
-    app.db.write(move |tx| enqueue(tx, &CollectGarbage {}, now_ms, now_ms)).await?;
+    app.db.make_room(move |tx| enqueue(tx, &CollectGarbage {}, now_ms, now_ms)).await?;
     app.wake_jobs.wake();
     Ok(())
 }
@@ -110,13 +110,13 @@ struct Collection<'a> {
 /// One collection. What cannot be removed does not keep the rest from going; a text tells of it.
 pub async fn run(app: &App) -> Result<Option<String>, StoreError> {
     let until = Until::at(app);
-    app.db.write(move |tx| garbage_collections::begin(tx, until.now_ms)).await?;
+    app.db.make_room(move |tx| garbage_collections::begin(tx, until.now_ms)).await?;
     let mut collection = Collection { app, until, counts: CollectionCounts::default(), failures: Vec::new() };
     collection.run().await;
     let Collection { counts, failures, .. } = collection;
     let error = (!failures.is_empty()).then(|| failures.join("; "));
     let (text, now_ms) = (error.clone(), app.now_ms());
-    app.db.write(move |tx| garbage_collections::finish(tx, &counts, text.as_deref(), now_ms)).await?;
+    app.db.make_room(move |tx| garbage_collections::finish(tx, &counts, text.as_deref(), now_ms)).await?;
     Ok(error)
 }
 
@@ -175,8 +175,11 @@ impl Collection<'_> {
     }
 
     fn failed(&mut self, what: &str, error: &StoreError) {
-        tracing::error!(%error, "{what} failed in the garbage collection, and is tried again by the next: {error}");
-        self.failures.push(format!("{what}: {error}"));
+        tracing::error!(
+            "{what} failed in the garbage collection, and is tried again by the next: {error}",
+            error = crate::with_causes(&error)
+        );
+        self.failures.push(format!("{what}: {}", crate::with_causes(error)));
     }
 
     /// Repeats a step until it finds less than a batch.
@@ -188,7 +191,7 @@ impl Collection<'_> {
     ) {
         loop {
             let step = step.clone();
-            match self.app.db.write(step).await {
+            match self.app.db.make_room(step).await {
                 Ok(rows) => {
                     count(&mut self.counts, rows as u64);
                     if rows > 0 {
@@ -206,8 +209,11 @@ impl Collection<'_> {
     /// Lets people see how far this is. Nothing hangs on it.
     async fn note(&self, step: &'static str) {
         let counts = self.counts;
-        if let Err(error) = self.app.db.write(move |tx| garbage_collections::note(tx, step, &counts)).await {
-            tracing::warn!(%error, "the progress of the garbage collection was not noted: {error}");
+        if let Err(error) = self.app.db.make_room(move |tx| garbage_collections::note(tx, step, &counts)).await {
+            tracing::warn!(
+                "the progress of the garbage collection was not noted: {error}",
+                error = crate::with_causes(&error)
+            );
         }
     }
 
@@ -251,7 +257,7 @@ impl Collection<'_> {
             }
             let freed = app
                 .db
-                .write(move |tx| {
+                .make_room(move |tx| {
                     let mut freed = (0, 0);
                     for (object, stored_bytes) in &removed {
                         if removed_objects::delete(tx, *object)? {

@@ -60,7 +60,7 @@ impl JobError {
         match self {
             Self::Failed(text) | Self::Hopeless(text) => Some(text.clone()),
             Self::TooEarly { .. } => None,
-            Self::Store(error) => Some(error.to_string()),
+            Self::Store(error) => Some(crate::with_causes(error)),
         }
     }
 }

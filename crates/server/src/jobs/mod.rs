@@ -21,6 +21,7 @@ mod worker_tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::error::{StoreError, StoreErrorKind};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -35,6 +36,7 @@ const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);
 const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
 const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
+const BALLAST_EVERY: Duration = Duration::from_secs(10);
 const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 const SCRUB_EVERY: Duration = Duration::from_secs(60);
 const ROTATION_EVERY: Duration = Duration::from_secs(60);
@@ -69,6 +71,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     let mut rotation = interval(ROTATION_EVERY);
     let mut pull_events = interval(PULL_EVENTS_EVERY);
     let mut followed_events = interval(FOLLOWED_EVENTS_EVERY);
+    let mut ballast = interval(BALLAST_EVERY);
     let mut garbage = interval(GARBAGE_EVERY);
     let mut scrub = interval(SCRUB_EVERY);
     let mut lifecycle = interval(schedule_lifecycle::LOOK_EVERY);
@@ -78,6 +81,7 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
     rotation.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pull_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
     followed_events.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ballast.set_missed_tick_behavior(MissedTickBehavior::Delay);
     garbage.set_missed_tick_behavior(MissedTickBehavior::Delay);
     scrub.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lifecycle.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -92,12 +96,20 @@ async fn run_rounds(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) 
             _ = followed_events.tick(), if is_all => {
                 ("forgetting events that were followed", events::forget_followed(&app).await)
             }
+            _ = ballast.tick(), if is_all => ("keeping space back", keep_space_back(&app).await),
             _ = garbage.tick(), if is_all => ("scheduling the garbage collection", collect_garbage::schedule(&app).await),
             _ = scrub.tick(), if is_all => ("scheduling the scrub", scrub_storage::schedule(&app).await),
             _ = lifecycle.tick(), if is_all => ("scheduling lifecycle policies", schedule_lifecycle::run(&app).await),
         };
         if let Err(error) = result {
-            tracing::error!(%error, "{what} failed, and is tried again later: {error}");
+            tracing::error!("{what} failed, and is tried again later: {error}", error = crate::with_causes(&error));
         }
     }
+}
+
+/// Keeps space back again that was used, when there is room.
+async fn keep_space_back(app: &App) -> Result<(), StoreError> {
+    let Some(ballast) = app.ballast.clone() else { return Ok(()) };
+    let kept = tokio::task::spawn_blocking(move || ballast.refill()).await;
+    kept.map(drop).map_err(|error| StoreError::new(StoreErrorKind::Other, "it ended early").with_source(error))
 }

@@ -122,7 +122,11 @@ async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, Sto
                 Ok(new) => sealed.push((value, old, new)),
                 Err(error) => {
                     unreadable += 1;
-                    tracing::error!(%error, "{:?} cannot be sealed anew: {error}", value.subject);
+                    tracing::error!(
+                        "{:?} cannot be sealed anew: {error}",
+                        value.subject,
+                        error = crate::with_causes(&error)
+                    );
                 }
             }
         }
@@ -144,8 +148,9 @@ async fn step(app: &App, place: Place, mut search: Search) -> Result<Search, Sto
         .await
 }
 
-fn reseal(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let (purpose, context): (&'static str, Vec<u8>) = match subject {
+/// What a value is sealed for, and bound to.
+fn sealing_of(subject: &Subject) -> (&'static str, Vec<u8>) {
+    match subject {
         Subject::Object(object) => (DATA_KEY_PURPOSE, object.as_bytes().to_vec()),
         Subject::UploadState(id) => (uploads::STATE_PURPOSE, id.as_bytes().to_vec()),
         Subject::Manifest { registry, repository, digest } => {
@@ -154,7 +159,16 @@ fn reseal(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Vec<u8>, S
         Subject::AccessKey(id) => (SECRET_PURPOSE, id.as_bytes().to_vec()),
         Subject::KmsKeyVersion { key_id, version } => (kms::MATERIAL_PURPOSE, kms::material_context(*key_id, *version)),
         Subject::SecretVersion { arn, version_id } => (secrets::VALUE_PURPOSE, secrets::value_context(arn, version_id)),
-    };
-    let value = Zeroizing::new(open_small(ring, purpose, &context, sealed)?);
-    Ok(seal_small(ring, purpose, &context, &value))
+    }
+}
+
+/// Opens a sealed value of a row.
+pub(crate) fn open(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let (purpose, context) = sealing_of(subject);
+    open_small(ring, purpose, &context, sealed).map(Zeroizing::new)
+}
+
+fn reseal(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let (purpose, context) = sealing_of(subject);
+    Ok(seal_small(ring, purpose, &context, &*open(ring, subject, sealed)?))
 }

@@ -76,7 +76,7 @@ async fn begin(app: &App, repository_id: i64) -> Result<Begun, StoreError> {
         Work::GoOn => return Ok(Begun::Run { steps: 0 }),
         Work::Begin(decision) => decision,
     };
-    let is_begun = app.db.write(move |tx| run::begin(tx, repository_id, &decision)).await?;
+    let is_begun = app.db.make_room(move |tx| run::begin(tx, repository_id, &decision)).await?;
     Ok(if is_begun { Begun::Run { steps: 0 } } else { Begun::Overtaken })
 }
 
@@ -84,7 +84,7 @@ async fn begin(app: &App, repository_id: i64) -> Result<Begun, StoreError> {
 async fn begin_alone(app: &Arc<App>, repository_id: i64) -> Result<Begun, JobError> {
     let now_ms = app.now_ms();
     let node = Arc::clone(app);
-    let begun = app.db.write(move |tx| {
+    let begun = app.db.make_room(move |tx| {
         match run::find_work(tx, repository_id, now_ms)? {
             Work::None => return Ok((Begun::NoPolicy, Vec::new())),
             Work::GoOn => {}
@@ -120,7 +120,7 @@ async fn work_off(app: &Arc<App>, repository_id: i64, mut steps: usize) -> Resul
         app.pull_times.flush(app).await?;
         let node = Arc::clone(app);
         let now_ms = app.now_ms();
-        let done = app.db.write(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await;
+        let done = app.db.make_room(move |tx| run::do_step(tx, &node, repository_id, now_ms)).await;
         let StepEnd { step, events } = done.map_err(failed)?;
         record(app, &events);
         match step {

@@ -24,7 +24,7 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     // Rather a little early than late: 'at least once every 24 hours' (lifecycle.md 5).
     let before_ms = now_ms - app.limits.lifecycle_interval_ms + 2 * LOOK_EVERY.as_millis() as i64;
     loop {
-        let taken = app.db.write(move |tx| {
+        let taken = app.db.make_room(move |tx| {
             let taken = lifecycle_policies::take_due(tx, before_ms, now_ms, POLICIES_AT_ONCE)?;
             for repository_id in &taken {
                 enqueue(tx, &RunLifecyclePolicy { repository_id: *repository_id }, now_ms, now_ms)?;
@@ -40,6 +40,6 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
         }
     }
     let before_ms = now_ms - PREVIEW_LIFETIME_MS;
-    while app.db.write(move |tx| lifecycle_previews::expire_one(tx, before_ms, RESULTS_AT_ONCE)).await? {}
+    while app.db.make_room(move |tx| lifecycle_previews::expire_one(tx, before_ms, RESULTS_AT_ONCE)).await? {}
     Ok(())
 }

@@ -10,7 +10,9 @@ use store::tables::{blobs, damaged_objects, integrity};
 
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
+use crate::integrity::check::unless_damaged;
 use crate::integrity::contents::{Depth, Throttle, examine};
+use crate::integrity::values::Values;
 
 /// Blobs that one look gives.
 const BLOBS: usize = 100;
@@ -32,13 +34,16 @@ impl Job for ScrubStorage {
         let known = app.db.read_point(storage_scrubs::find).await?;
         let mut scrub = match known.filter(|scrub| scrub.finished_at_ms.is_none()) {
             Some(scrub) => scrub,
-            None => Scrub {
-                started_at_ms: app.now_ms(),
-                finished_at_ms: None,
-                last_blob_id: 0,
-                objects_read: 0,
-                bytes_read: 0,
-            },
+            None => {
+                scrub_rows(&app).await?;
+                Scrub {
+                    started_at_ms: app.now_ms(),
+                    finished_at_ms: None,
+                    last_blob_id: 0,
+                    objects_read: 0,
+                    bytes_read: 0,
+                }
+            }
         };
         let mut throttle = Throttle::new(rate);
         loop {
@@ -64,8 +69,24 @@ impl Job for ScrubStorage {
     }
 }
 
+/// Looks at the rows of all tables, and at what is sealed in them, when a round begins.
+async fn scrub_rows(app: &App) -> Result<(), StoreError> {
+    let mut values = Values::of(app).await?;
+    let mut found = app.db.read(integrity::file_problems).await?;
+    while values.has_more() {
+        found
+            .extend(values.next_table().await?.into_iter().map(|wrong| format!("{}: {}", wrong.subject, wrong.detail)));
+    }
+    found.extend(values.sealed().await?.into_iter().map(|wrong| format!("{}: {}", wrong.subject, wrong.detail)));
+    for problem in found {
+        tracing::error!("the scrub found the database damaged ({problem}); `wharf fsck` tells what to do");
+    }
+    Ok(())
+}
+
 async fn scrub_blob(app: &App, id: i64, throttle: &mut Throttle, scrub: &mut Scrub) -> Result<(), StoreError> {
-    let found = app.db.read_point(move |tx| blobs::find(tx, id)).await?;
+    // A row that cannot be read was told of when the round began.
+    let found = unless_damaged(app.db.read_point(move |tx| blobs::find(tx, id)).await)?;
     let mut damaged = None;
     if let Some((stored, digest)) = found {
         let found = examine(app, &stored, &digest, Depth::Whole, Some(throttle)).await?;

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::http::listener::stopped;
 use crate::start::Work;
 use crate::telemetry::{Attribute, Span, SpanKind, TraceContext, now_ns};
+use crate::with_causes;
 
 /// How often the worker looks for what is due, if nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -47,7 +48,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
     if app.db.dialect() == Dialect::Sqlite {
         // The data folder has one server at a time: whatever is held was held by one that has ended.
         let now_ms = app.now_ms();
-        note_released(app.db.write(move |tx| jobs::release_all(tx, now_ms)).await);
+        note_released(app.db.make_room(move |tx| jobs::release_all(tx, now_ms)).await);
     }
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,7 +79,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
             let taken = match take(&app, entry, &lease, entry.at_once.saturating_sub(busy)).await {
                 Ok(taken) => taken,
                 Err(error) => {
-                    tracing::error!(%error, "jobs of kind {} cannot be taken: {error}", entry.kind);
+                    tracing::error!(
+                        "jobs of kind {} cannot be taken: {error}",
+                        entry.kind,
+                        error = crate::with_causes(&error)
+                    );
                     continue;
                 }
             };
@@ -90,7 +95,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>, work: Work) {
     }
     running.shutdown().await;
     let now_ms = app.now_ms();
-    note_released(app.db.write(move |tx| jobs::release(tx, &lease, now_ms)).await);
+    note_released(app.db.make_room(move |tx| jobs::release(tx, &lease, now_ms)).await);
 }
 
 /// Every kind of job that this node works on.
@@ -103,7 +108,10 @@ fn entries(app: &App) -> Vec<Arc<Entry>> {
 
 fn note_released(released: Result<(), StoreError>) {
     if let Err(error) = released {
-        tracing::warn!(%error, "jobs were not put back, and wait for their leases to end: {error}");
+        tracing::warn!(
+            "jobs were not put back, and wait for their leases to end: {error}",
+            error = crate::with_causes(&error)
+        );
     }
 }
 
@@ -114,7 +122,7 @@ async fn take(app: &App, entry: &Arc<Entry>, lease: &str, free: usize) -> Result
         return Ok(Vec::new());
     }
     let (lease, entry) = (lease.to_owned(), Arc::clone(entry));
-    app.db.write(move |tx| jobs::take_due(tx, &entry.kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
+    app.db.make_room(move |tx| jobs::take_due(tx, &entry.kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
 }
 
 /// Works on one job for as long as it is ours, and notes how it ended.
@@ -151,7 +159,10 @@ async fn work_on(app: Arc<App>, entry: Arc<Entry>, job: TakenJob) {
 
 async fn end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), JobError>) {
     if let Err(error) = note_end(app, entry, job, result).await {
-        tracing::error!(%error, "the end of a job was not noted, so it is done again: {error}");
+        tracing::error!(
+            "the end of a job was not noted, so it is done again: {error}",
+            error = crate::with_causes(&error)
+        );
     }
 }
 
@@ -162,10 +173,10 @@ async fn hold(app: &App, job: &TakenJob) {
     loop {
         extend.tick().await;
         let (job, until_ms) = (job.clone(), app.now_ms() + LEASE_MS);
-        match app.db.write(move |tx| jobs::extend(tx, &job, until_ms)).await {
+        match app.db.make_room(move |tx| jobs::extend(tx, &job, until_ms)).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => tracing::warn!(%error, "a job's lease was not extended: {error}"),
+            Err(error) => tracing::warn!("a job's lease was not extended: {error}", error = crate::with_causes(&error)),
         }
     }
 }
@@ -175,14 +186,14 @@ async fn note_end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), Jo
     let failure = match result {
         Ok(()) => {
             app.metrics.jobs_done.increment();
-            return app.db.write(move |tx| jobs::finish(tx, &job, now_ms)).await;
+            return app.db.make_room(move |tx| jobs::finish(tx, &job, now_ms)).await;
         }
         Err(JobError::TooEarly { until_ms }) => {
-            return app.db.write(move |tx| jobs::put_back(tx, &job, until_ms, None)).await;
+            return app.db.make_room(move |tx| jobs::put_back(tx, &job, until_ms, None)).await;
         }
         Err(JobError::Hopeless(text)) => return give_up(app, job, text).await,
         Err(JobError::Failed(text)) => text,
-        Err(JobError::Store(error)) => error.to_string(),
+        Err(JobError::Store(error)) => with_causes(&error),
     };
     if job.attempts >= entry.max_attempts {
         return give_up(app, job, failure).await;
@@ -190,14 +201,14 @@ async fn note_end(app: &App, entry: &Entry, job: TakenJob, result: Result<(), Jo
     app.metrics.jobs_failed.increment();
     let due_at_ms = now_ms + delay_ms(job.attempts);
     tracing::info!("job {} {} failed and is tried again: {failure}", job.kind, job.key);
-    app.db.write(move |tx| jobs::put_back(tx, &job, due_at_ms, Some(&failure))).await
+    app.db.make_room(move |tx| jobs::put_back(tx, &job, due_at_ms, Some(&failure))).await
 }
 
 async fn give_up(app: &App, job: TakenJob, text: String) -> Result<(), StoreError> {
     app.metrics.jobs_given_up.increment();
     tracing::warn!("job {} {} is given up: {text}", job.kind, job.key);
     let now_ms = app.now_ms();
-    app.db.write(move |tx| jobs::give_up(tx, &job, now_ms, &text)).await
+    app.db.make_room(move |tx| jobs::give_up(tx, &job, now_ms, &text)).await
 }
 
 fn delay_ms(attempts: i64) -> i64 {

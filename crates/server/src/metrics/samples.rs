@@ -97,7 +97,7 @@ impl<T: Clone> Slot<T> {
             // What is not known any more is not told.
             Err(error) => {
                 known.value = None;
-                tracing::warn!(%error, "figures for metrics cannot be read: {error}");
+                tracing::warn!("figures for metrics cannot be read: {error}", error = crate::with_causes(&error));
             }
         }
     }

@@ -56,6 +56,7 @@ pub async fn begin(
     if_absent: IfAbsent,
     cause: &Cause,
 ) -> Result<Upload, RegistryError> {
+    app.require_room()?;
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
     let encryption =
@@ -190,6 +191,7 @@ async fn open_at(
     id: Uuid,
     stage: Stage,
 ) -> Result<UploadSession, RegistryError> {
+    app.require_room()?;
     let lock = app.upload_locks.acquire(id, stage).await;
     let (repository, upload, spare) = claim(app, registry, name, id).await?;
     let state = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)

@@ -36,5 +36,5 @@ pub async fn copy_layer(app: &App, arrival: &Arrival, digest: Digest, layer: &St
 }
 
 fn log_leftover(error: &StoreError) {
-    tracing::warn!(%error, "a copy that failed was not cleared away yet: {error}");
+    tracing::warn!("a copy that failed was not cleared away yet: {error}", error = crate::with_causes(&error));
 }

@@ -69,6 +69,7 @@ impl TestApp {
         let app = Arc::new(App {
             membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
             db,
+            ballast: None,
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
             archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
             key_ring,
@@ -101,6 +102,7 @@ impl TestApp {
             replication: crate::replication::remote::Remotes::default(),
             metrics: crate::metrics::Metrics::new(crate::config::MetricsSettings::default()),
             telemetry: crate::telemetry::Telemetry::default(),
+            readiness: crate::http::ready::Readiness::default(),
         });
         app.join_nodes().await.expect("readable");
         Self { app, clock, folder }

@@ -35,6 +35,7 @@ impl TestServer {
         let config = Config {
             data_dir: Some(folder.path().to_owned()),
             listen: Some("127.0.0.1:0".parse().expect("an address")),
+            ballast_mib: Some(0),
             ..Config::default()
         };
         let server = Server::start(&config, Arc::new(ManualClock::new(START_MS))).await.expect("starts");

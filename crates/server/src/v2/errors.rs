@@ -8,6 +8,7 @@ use crate::auth::authorize::Refusal;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::http::body::BodyError;
+use crate::http::dispatch::loggable_path;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::rates::TooSoon;
@@ -103,7 +104,9 @@ impl V2Error {
     /// The answer. Logs what is not the client's doing.
     pub fn into_answer(self, http: &RequestContext) -> Answer {
         if let Some(cause) = &self.cause {
-            crate::log_store_error(http.request_id, cause);
+            let (method, path) = (&http.method, loggable_path(&http.path));
+            let text = crate::with_causes(cause);
+            tracing::error!(request_id = %http.request_id, kind = ?cause.kind(), "{method} {path} failed: {text}");
         }
         let body = oci::error_body(self.code, &self.message, None);
         let mut answer = respond::with_body(self.status, "application/json; charset=utf-8", body);

@@ -161,7 +161,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
         let leave =
             image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
         let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
-        let deleted = app.db.write_in_order(&order, move |tx| {
+        let deleted = app.db.make_room_in_order(&order, move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;
             if !leave.covers(tx, repository.id, &selectors)? {
                 return Ok(false);

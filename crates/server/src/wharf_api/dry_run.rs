@@ -24,7 +24,7 @@ where
     T: Send + 'static,
     F: Fn(&mut dyn Tx) -> Result<T, WharfError> + Send + 'static,
 {
-    let ended = call.app().db.write(move |tx| {
+    let ended = call.app().db.make_room(move |tx| {
         let output = run(tx).map_err(|error| Undone::Failed(Box::new(error)))?;
         if is_dry_run { Err(Undone::DryRun(output)) } else { Ok(output) }
     });

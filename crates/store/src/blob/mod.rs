@@ -89,6 +89,17 @@ impl BlobStore {
         }
     }
 
+    /// Tries whether anything can be written into a folder. A bucket is not asked, as each request costs.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Files(store) => {
+                let store = store.clone();
+                blocking(move || store.try_write()).await
+            }
+            Self::S3(_) => Ok(()),
+        }
+    }
+
     /// The store seen from a scope: whatever is begun, opened or removed there is the scope's.
     #[must_use]
     pub fn of_scope(&self, scope: &BlobScope) -> Self {

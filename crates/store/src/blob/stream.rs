@@ -64,10 +64,11 @@ impl BlobStream {
     /// is begun that must say so if there are none.
     pub async fn begin(&mut self) -> Result<(), StoreError> {
         let is_known = match &self.source {
-            Source::File(_)
-            | Source::Small(_)
-            | Source::Compressed { object: Object::File(_) | Object::Small(_), .. } => true,
-            Source::S3(_) | Source::Compressed { object: Object::S3(_), .. } => false,
+            Source::File(_) | Source::Compressed { object: Object::File(_), .. } => true,
+            // A small one is opened whole, so that whether it does is known before the answer.
+            Source::S3(_) | Source::Small(_) | Source::Compressed { object: Object::S3(_) | Object::Small(_), .. } => {
+                false
+            }
         };
         if !is_known && self.first.is_none() {
             self.first = self.next().await.transpose()?;

@@ -9,6 +9,7 @@ mod measures;
 pub mod migrate;
 mod order;
 mod postgres;
+mod reserve;
 mod row;
 pub mod schema;
 pub mod snapshot;
@@ -25,7 +26,8 @@ use std::time::Duration;
 pub use dialect::Dialect;
 pub use kept::{HeldBytes, Kept, Mark, Topic};
 pub use measures::{AccessMeasures, DbMeasures};
-pub use row::Row;
+pub use reserve::Reserve;
+pub use row::{DAMAGED_DOCUMENT, Row};
 pub use transaction::{Tx, check_parameters};
 pub use value::Value;
 
@@ -119,7 +121,27 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (call, answer) = Call::new(f);
+        self.write_as(false, f).await
+    }
+
+    /// As [`write`](Self::write), for what makes room or must be noted for that: it gets the [reserve](Self::set_reserve)
+    /// where the disk is full.
+    pub async fn make_room<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_as(true, f).await
+    }
+
+    async fn write_as<T, E, F>(&self, may_spend: bool, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (call, answer) = Call::new(f, may_spend);
         match &*self.engine {
             Engine::Sqlite(db) => db.write(Box::new(call)).await?,
             Engine::Postgres(db) => db.submit(Access::Write, None, Box::new(call)).await?,
@@ -135,14 +157,33 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_in_order_as(order, false, f).await
+    }
+
+    /// As [`write_in_order`](Self::write_in_order), for what makes room.
+    pub async fn make_room_in_order<T, E, F>(&self, order: &str, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_in_order_as(order, true, f).await
+    }
+
+    async fn write_in_order_as<T, E, F>(&self, order: &str, may_spend: bool, f: F) -> Result<T, E>
+    where
+        F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         match &*self.engine {
             // One writer does everything in order.
-            Engine::Sqlite(_) => self.write(f).await,
+            Engine::Sqlite(_) => self.write_as(may_spend, f).await,
             Engine::Postgres(db) => {
                 let lock = order::lock_of(order);
                 // Here, so that those who wait hold no connections.
                 let _waited = db.orders.wait(lock).await?;
-                let (call, answer) = Call::new(f);
+                let (call, answer) = Call::new(f, false);
                 db.submit(Access::Write, Some(lock), Box::new(call)).await?;
                 answer.await.unwrap_or_else(|_| Err(no_answer().into()))
             }
@@ -179,7 +220,14 @@ impl Db {
         }
     }
 
-    /// Whether a write could be made now, for a readiness check.
+    /// Keeps space back for what [makes room](Self::make_room). Without effect on PostgreSQL, whose disk is not ours.
+    pub fn set_reserve(&self, reserve: Arc<dyn Reserve>) {
+        if let Engine::Sqlite(db) = &*self.engine {
+            db.reserve().set(reserve);
+        }
+    }
+
+    /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.write(|tx| tx.query("SELECT 1", &[]).map(|_| ())).await
     }
@@ -188,6 +236,17 @@ impl Db {
     pub async fn server_time_ms(&self) -> Result<Option<i64>, StoreError> {
         let Some(sql) = self.dialect().server_time_ms() else { return Ok(None) };
         self.read(move |tx| tx.query_opt(sql, &[])?.map(|row| row.int(0)).transpose()).await
+    }
+
+    /// Whether the database server notices pages that its disk has damaged; none if the database is embedded, which has
+    /// no such checksums.
+    pub async fn has_page_checksums(&self) -> Result<Option<bool>, StoreError> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let sql = "SELECT current_setting('data_checksums')";
+        let row = self.read(move |tx| tx.query_opt(sql, &[])).await?;
+        Ok(row.map(|row| row.document(0) == "on"))
     }
 
     /// What this process has asked of the database so far.
@@ -210,7 +269,7 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    let (call, answer) = Call::new(f);
+    let (call, answer) = Call::new(f, false);
     db.submit(Access::Read, None, Box::new(call)).await?;
     answer.await.unwrap_or_else(|_| Err(no_answer().into()))
 }

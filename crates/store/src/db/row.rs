@@ -5,13 +5,24 @@ use std::sync::Arc;
 use super::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
 
+/// How many columns name a row to people, and how long a text may be for that.
+const MAX_SHOWN: usize = 4;
+const MAX_SHOWN_BYTES: usize = 128;
+
+/// What is read in the place of a document that is damaged.
+pub const DAMAGED_DOCUMENT: &str = "(damaged: see `wharf fsck`)";
+
+/// What a column holds, or why that is nothing which Wharf writes. It ends the reading of this column alone: one damaged
+/// value keeps nobody from the other rows and columns of a result.
+pub(super) type Cell = Result<Value, &'static str>;
+
 /// One row of a query's result.
 ///
 /// The readers fail with [`StoreErrorKind::Corrupt`], naming the column, if it holds another type or (without `opt_`)
 /// NULL: the schema and the statement promise otherwise.
 #[derive(Clone, Debug)]
 pub struct Row {
-    values: Vec<Value>,
+    values: Vec<Cell>,
     names: ColumnNames,
 }
 
@@ -35,8 +46,26 @@ impl ColumnNames {
 }
 
 impl Row {
-    pub(super) fn new(values: Vec<Value>, names: ColumnNames) -> Self {
+    pub(super) fn new(values: Vec<Cell>, names: ColumnNames) -> Self {
         Self { values, names }
+    }
+
+    /// Which row this is, as far as it can be read: its first columns that hold a number or a short text.
+    pub fn shown(&self) -> String {
+        let mut shown = Vec::new();
+        for (index, value) in self.values.iter().enumerate() {
+            match value {
+                Ok(Value::Int(number)) => shown.push(format!("{} = {number}", self.names.get(index))),
+                Ok(Value::Text(text)) if text.len() <= MAX_SHOWN_BYTES => {
+                    shown.push(format!("{} = {text:?}", self.names.get(index)));
+                }
+                Ok(Value::Null | Value::Text(_) | Value::Blob(_)) | Err(_) => {}
+            }
+            if shown.len() == MAX_SHOWN {
+                break;
+            }
+        }
+        shown.join(", ")
     }
 
     /// The integer in column `index`.
@@ -76,10 +105,25 @@ impl Row {
         }
     }
 
+    /// The document in column `index`, `None` for NULL. One that cannot be read is [`DAMAGED_DOCUMENT`], which is no
+    /// document of any kind: whoever reads it finds it damaged, and the rest of the row can be used.
+    pub fn opt_document(&self, index: usize) -> Option<&str> {
+        match self.values.get(index) {
+            Some(Ok(Value::Null)) => None,
+            Some(Ok(Value::Text(text))) => Some(text),
+            Some(Ok(Value::Int(_) | Value::Blob(_)) | Err(_)) | None => Some(DAMAGED_DOCUMENT),
+        }
+    }
+
+    /// As [`opt_document`](Self::opt_document), of a column that is never NULL.
+    pub fn document(&self, index: usize) -> &str {
+        self.opt_document(index).unwrap_or(DAMAGED_DOCUMENT)
+    }
+
     /// The text in column `index`, moved out without a copy; the column reads as an empty text afterwards.
     pub fn take_text(&mut self, index: usize) -> Result<String, StoreError> {
         match self.values.get_mut(index) {
-            Some(Value::Text(value)) => Ok(std::mem::take(value)),
+            Some(Ok(Value::Text(value))) => Ok(std::mem::take(value)),
             _ => Err(self.mismatch(index, "a text")),
         }
     }
@@ -99,11 +143,19 @@ impl Row {
     }
 
     fn value(&self, index: usize) -> Result<&Value, StoreError> {
-        self.values.get(index).ok_or_else(|| self.mismatch(index, "a column"))
+        match self.values.get(index) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(_)) => Err(self.mismatch(index, "what was stored")),
+            None => Err(self.mismatch(index, "a column")),
+        }
     }
 
     fn mismatch(&self, index: usize, expected: &str) -> StoreError {
-        let found = self.values.get(index).map_or("nothing", Value::type_name);
+        let found = match self.values.get(index) {
+            Some(Ok(value)) => value.type_name(),
+            Some(Err(problem)) => problem,
+            None => "nothing",
+        };
         let name = self.names.get(index);
         StoreError::new(
             StoreErrorKind::Corrupt,
@@ -118,7 +170,8 @@ mod tests {
 
     fn row() -> Row {
         let names = ColumnNames::new(["id", "name", "data", "gone"].into_iter());
-        Row::new(vec![Value::Int(7), Value::Text("a".into()), Value::Blob(vec![1]), Value::Null], names)
+        let values = vec![Ok(Value::Int(7)), Ok(Value::Text("a".into())), Ok(Value::Blob(vec![1])), Ok(Value::Null)];
+        Row::new(values, names)
     }
 
     #[test]
@@ -133,6 +186,19 @@ mod tests {
         assert_eq!(row.opt_blob(3).unwrap(), None);
         assert_eq!(row.take_text(1).unwrap(), "a");
         assert_eq!(row.text(1).unwrap(), "");
+    }
+
+    #[test]
+    fn a_damaged_value_hides_no_other() {
+        let names = ColumnNames::new(["id", "name", "data"].into_iter());
+        let row =
+            Row::new(vec![Ok(Value::Int(7)), Err("a text that is not UTF-8"), Ok(Value::Text("b".into()))], names);
+        assert_eq!((row.int(0).unwrap(), row.text(2).unwrap()), (7, "b"));
+        let error = row.opt_text(1).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+        let message = "column 1 (name) should hold what was stored and holds a text that is not UTF-8";
+        assert_eq!(error.to_string(), message);
+        assert_eq!(row.shown(), "id = 7, data = \"b\"");
     }
 
     #[test]

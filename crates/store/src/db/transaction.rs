@@ -79,6 +79,9 @@ pub(super) trait Job: Send {
     /// Whether the caller has gone away.
     fn is_abandoned(&self) -> bool;
 
+    /// Whether it may have the space that is kept back.
+    fn may_spend(&self) -> bool;
+
     /// Runs the closure and keeps its result; says whether the closure wants its changes kept.
     fn run(&mut self, tx: &mut dyn Tx) -> bool;
 
@@ -94,12 +97,13 @@ pub(super) struct Call<T, E, F> {
     closure: F,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
+    may_spend: bool,
 }
 
 impl<T, E, F> Call<T, E, F> {
-    pub(super) fn new(closure: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
+    pub(super) fn new(closure: F, may_spend: bool) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (caller, answer) = oneshot::channel();
-        (Self { closure, result: None, caller }, answer)
+        (Self { closure, result: None, caller, may_spend }, answer)
     }
 }
 
@@ -111,6 +115,10 @@ where
 {
     fn is_abandoned(&self) -> bool {
         self.caller.is_closed()
+    }
+
+    fn may_spend(&self) -> bool {
+        self.may_spend
     }
 
     fn run(&mut self, tx: &mut dyn Tx) -> bool {

@@ -4,6 +4,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// An event to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,12 +177,15 @@ pub fn list(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<Event>
     ];
     params.extend(value);
     let limit_at = params.len() + 1;
-    params.push(count(limit));
     let sql = format!(
         "SELECT {COLUMNS} FROM {from} AND {time} >= $3 AND {time} <= $4 AND ({time}, {id}) < ($5, $6) {condition} \
          ORDER BY {time} DESC, {id} DESC LIMIT ${limit_at}"
     );
-    tx.query(&sql, &params)?.iter_mut().map(from_row).collect()
+    let query = |tx: &mut dyn Tx, limit| {
+        let params: Vec<Value> = params.iter().cloned().chain([count(limit)]).collect();
+        tx.query(&sql, &params)
+    };
+    readable_page(tx, limit, "audit_events", query, |row| from_row(&mut row.clone()))
 }
 
 /// The names and types of what an event was about, in the order of their names.

@@ -14,6 +14,7 @@ pub use crate::blob::BlobScope;
 use crate::blob::{Encoding, ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// A blob's bytes, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,14 +251,18 @@ pub fn collect_unreferenced(tx: &mut dyn Tx, now_ms: i64, limit: usize) -> Resul
          COALESCE(stored_bytes, size_bytes)",
         &[count(limit)],
     )?;
-    for row in &rows {
+    // The object of a row that cannot be read is an orphan from now on, which `wharf fsck` finds.
+    let removed = readable(&rows, "blobs", |row| {
         let removed = RemovedObject {
             object: parse_column(row.text(0)?, "blobs.object_id")?,
             tier: parse_column(row.text(1)?, "blobs.tier")?,
             scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
             multipart: None,
         };
-        removed_objects::insert_sized(tx, &removed, row.int(4)? as u64, now_ms)?;
+        Ok((removed, row.int(4)? as u64))
+    })?;
+    for (removed, stored_bytes) in &removed {
+        removed_objects::insert_sized(tx, removed, *stored_bytes, now_ms)?;
     }
     Ok(rows.len())
 }

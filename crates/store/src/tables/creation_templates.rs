@@ -184,7 +184,7 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<CreationTemplate>, StoreError> {
-    TABLE.list(tx, registry, after, limit)?.iter().map(from_row).collect()
+    TABLE.list(tx, registry, after, limit, from_row)
 }
 
 /// How many templates a registry has.

@@ -5,6 +5,7 @@ use super::repositories::count;
 use crate::blob::ObjectId;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// A note of damage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,18 +52,23 @@ pub fn count_all(tx: &mut dyn Tx) -> Result<u64, StoreError> {
 
 /// Up to `limit` damaged objects that blobs have their bytes in, the first found first.
 pub fn list(tx: &mut dyn Tx, limit: usize) -> Result<Vec<DamagedObject>, StoreError> {
-    tx.query(
-        "SELECT d.object_id, d.problem, d.found_at_ms FROM damaged_objects d \
+    readable_page(
+        tx,
+        limit,
+        "damaged_objects",
+        |tx, limit| {
+            tx.query(
+                "SELECT d.object_id, d.problem, d.found_at_ms FROM damaged_objects d \
          JOIN blobs b ON b.object_id = d.object_id ORDER BY d.found_at_ms, d.object_id LIMIT $1",
-        &[count(limit)],
-    )?
-    .iter()
-    .map(|row| {
-        Ok(DamagedObject {
-            object: parse_column(row.text(0)?, "damaged_objects.object_id")?,
-            problem: row.text(1)?.to_owned(),
-            found_at_ms: row.int(2)?,
-        })
-    })
-    .collect()
+                &[count(limit)],
+            )
+        },
+        |row| {
+            Ok(DamagedObject {
+                object: parse_column(row.text(0)?, "damaged_objects.object_id")?,
+                problem: row.text(1)?.to_owned(),
+                found_at_ms: row.int(2)?,
+            })
+        },
+    )
 }

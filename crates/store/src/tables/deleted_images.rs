@@ -11,6 +11,7 @@ use super::repositories::count;
 use super::{blobs, parse_column, repository_blobs};
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::readable_page;
 
 /// What is written down of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,15 +198,16 @@ pub struct Wanted {
     pub now_ms: i64,
 }
 
+/// Whether there is a deleted image of that id.
+pub fn exists(tx: &mut dyn Tx, id: i64) -> Result<bool, StoreError> {
+    Ok(tx.query_opt("SELECT 1 FROM deleted_images WHERE id = $1", &[id.into()])?.is_some())
+}
+
 /// Up to `limit` deleted images in the order of repository, deletion and id, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Result<Vec<DeletedImage>, StoreError> {
-    tx.query(
-        &format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", Wanted::PAGE),
-        &wanted.page_values(after, limit),
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    let sql = format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", Wanted::PAGE);
+    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &wanted.page_values(after, limit));
+    readable_page(tx, limit, "deleted_images", query, from_row)
 }
 
 impl Wanted {

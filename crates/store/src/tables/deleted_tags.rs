@@ -9,6 +9,8 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// A deleted tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +73,11 @@ pub fn keep(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, note: &DeletionNote)
 
 /// The tags that went with a deleted image, in order.
 pub fn list_of_image(tx: &mut dyn Tx, deleted_image_id: i64) -> Result<Vec<DeletedTag>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id = $1 ORDER BY tag"),
         &[deleted_image_id.into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "deleted_tags", from_row)
 }
 
 /// Up to `limit` tags whose images stayed, in the order of repository, deletion and id, from the first after `after`.
@@ -87,13 +87,9 @@ pub fn list_alone(
     after: &After,
     limit: usize,
 ) -> Result<Vec<DeletedTag>, StoreError> {
-    tx.query(
-        &format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", Wanted::PAGE),
-        &wanted.page_values(after, limit),
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    let sql = format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", Wanted::PAGE);
+    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &wanted.page_values(after, limit));
+    readable_page(tx, limit, "deleted_tags", query, from_row)
 }
 
 /// The deletion of a tag that was the last and can be undone after `now_ms`; with a digest, the last from that image.

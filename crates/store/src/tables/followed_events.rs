@@ -5,6 +5,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// An event as it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +64,19 @@ pub fn list(
     after: i64,
     limit: usize,
 ) -> Result<Vec<FollowedEvent>, StoreError> {
-    tx.query(
-        "SELECT id, at_ms, event FROM followed_events WHERE account_id = $1 AND region = $2 AND id > $3 \
+    readable_page(
+        tx,
+        limit,
+        "followed_events",
+        |tx, limit| {
+            tx.query(
+                "SELECT id, at_ms, event FROM followed_events WHERE account_id = $1 AND region = $2 AND id > $3 \
          ORDER BY id LIMIT $4",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .into_iter()
-    .map(|mut row| Ok(FollowedEvent { id: row.int(0)?, at_ms: row.int(1)?, event: row.take_text(2)? }))
-    .collect()
+                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+            )
+        },
+        |row| Ok(FollowedEvent { id: row.int(0)?, at_ms: row.int(1)?, event: row.text(2)?.to_owned() }),
+    )
 }
 
 /// Removes up to `limit` events that were kept before a time; how many there were.

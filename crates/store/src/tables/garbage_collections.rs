@@ -58,9 +58,10 @@ pub fn find(tx: &mut dyn Tx) -> Result<Option<GarbageCollection>, StoreError> {
         Ok(GarbageCollection {
             started_at_ms: row.int(0)?,
             finished_at_ms: row.opt_int(1)?,
-            step: row.text(2)?.to_owned(),
-            counts: from_json(row.text(3)?, "garbage_collections.counts")?,
-            error: row.opt_text(4)?.map(str::to_owned),
+            step: row.document(2).to_owned(),
+            // Nothing hangs on it: the next collection must not, either.
+            counts: from_json(row.document(3), "garbage_collections.counts").unwrap_or_default(),
+            error: row.opt_document(4).map(str::to_owned),
             total_objects_removed: row.int(5)? as u64,
             total_bytes_removed: row.int(6)? as u64,
         })

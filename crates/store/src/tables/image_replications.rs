@@ -11,6 +11,8 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// From which registry to which.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -324,16 +326,14 @@ pub fn find(tx: &mut dyn Tx, image_id: i64, destination: &RegistryId) -> Result<
 
 /// Every replication of an image, by destination.
 pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<ImageReplication>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!(
             "SELECT {COLUMNS} FROM image_replications r WHERE r.image_id = $1 \
              ORDER BY r.destination_region, r.destination_account_id"
         ),
         &[image_id.into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "image_replications", from_row)
 }
 
 /// Up to `limit` replications of a registry in the order of their ids, from the first after `after`.
@@ -345,7 +345,12 @@ pub fn list(
     limit: usize,
 ) -> Result<Vec<ListedReplication>, StoreError> {
     let digest = filter.digest.map(|digest| digest.to_string());
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "image_replications",
+        |tx, limit| {
+            tx.query(
         &format!(
             "SELECT {COLUMNS}, r.image_id, p.name, i.digest FROM image_replications r JOIN images i ON i.id = r.image_id \
              JOIN repositories p ON p.id = i.repository_id WHERE r.account_id = $1 AND r.region = $2 AND r.id > $3 \
@@ -361,17 +366,17 @@ pub fn list(
             filter.status.map(ReplicationStatus::as_str).into(),
             count(limit),
         ],
-    )?
-    .iter()
-    .map(|row| {
-        Ok(ListedReplication {
-            replication: from_row(row)?,
-            image_id: row.int(8)?,
-            repository: parse_column(row.text(9)?, "repositories.name")?,
-            digest: parse_column(row.text(10)?, "images.digest")?,
-        })
-    })
-    .collect()
+    )
+        },
+        |row| {
+            Ok(ListedReplication {
+                replication: from_row(row)?,
+                image_id: row.int(8)?,
+                repository: parse_column(row.text(9)?, "repositories.name")?,
+                digest: parse_column(row.text(10)?, "images.digest")?,
+            })
+        },
+    )
 }
 
 /// Lets a failed replication of a registry begin anew; where it goes, or none if there is no such.

@@ -10,6 +10,8 @@ use super::repositories::count;
 use super::upstream_blobs::BlobSource;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// Gives `tag` to an image unless the tag exists; the primary key decides between two pushes at once.
 /// `false` if it exists, wherever it points.
@@ -77,10 +79,8 @@ pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, St
 
 /// The tags of an image, in order. At most 1,000 exist (repositories-images.md 7).
 pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
-    tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?
-        .iter()
-        .map(|row| Ok(row.text(0)?.to_owned()))
-        .collect()
+    let rows = tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?;
+    readable(&rows, "image_tags", |row| Ok(row.text(0)?.to_owned()))
 }
 
 /// The tags of the images of a repository from the first digest after `after` up to `last`, in order, by the image's id;
@@ -97,8 +97,8 @@ pub fn list_of_images(
         &[repository_id.into(), after.into(), last.to_string().into()],
     )?;
     let mut tags: HashMap<i64, Vec<String>> = HashMap::new();
-    for row in rows {
-        tags.entry(row.int(0)?).or_default().push(row.text(1)?.to_owned());
+    for (image_id, tag) in readable(&rows, "image_tags", |row| Ok((row.int(0)?, row.text(1)?.to_owned())))? {
+        tags.entry(image_id).or_default().push(tag);
     }
     Ok(tags)
 }
@@ -118,14 +118,19 @@ pub fn delete_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, St
 
 /// Up to `limit` tags of a repository in byte order, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-    tx.query(
-        "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
+    readable_page(
+        tx,
+        limit,
+        "image_tags",
+        |tx, limit| {
+            tx.query(
+                "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",
-        &[repository_id.into(), after.into(), count(limit)],
-    )?
-    .into_iter()
-    .map(|mut row| row.take_text(0))
-    .collect()
+                &[repository_id.into(), after.into(), count(limit)],
+            )
+        },
+        |row| Ok(row.text(0)?.to_owned()),
+    )
 }
 
 /// Up to `limit` tags with their images in byte order, from the first after `after`, whatever the images' status.
@@ -135,14 +140,19 @@ pub fn list_with_images(
     after: &str,
     limit: usize,
 ) -> Result<Vec<(Tag, Digest)>, StoreError> {
-    tx.query(
-        "SELECT t.tag, i.digest FROM image_tags t JOIN images i ON i.id = t.image_id \
+    readable_page(
+        tx,
+        limit,
+        "image_tags",
+        |tx, limit| {
+            tx.query(
+                "SELECT t.tag, i.digest FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 ORDER BY t.tag LIMIT $3",
-        &[repository_id.into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| Ok((parse_column(row.text(0)?, "image_tags.tag")?, parse_column(row.text(1)?, "images.digest")?)))
-    .collect()
+                &[repository_id.into(), after.into(), count(limit)],
+            )
+        },
+        |row| Ok((parse_column(row.text(0)?, "image_tags.tag")?, parse_column(row.text(1)?, "images.digest")?)),
+    )
 }
 
 /// One line of ECR's ListImages: a tag of an image, or an image without tags.
@@ -164,19 +174,24 @@ pub fn list_lines(
     after_tag: &str,
     limit: usize,
 ) -> Result<Vec<ImageLine>, StoreError> {
-    tx.query(
-        "SELECT i.digest, t.tag, i.status FROM images i LEFT JOIN image_tags t ON t.image_id = i.id \
+    readable_page(
+        tx,
+        limit,
+        "images",
+        |tx, limit| {
+            tx.query(
+                "SELECT i.digest, t.tag, i.status FROM images i LEFT JOIN image_tags t ON t.image_id = i.id \
          WHERE i.repository_id = $1 AND i.digest >= $2 \
          AND NOT (i.digest = $2 AND COALESCE(t.tag, '') <= $3) ORDER BY i.digest, t.tag LIMIT $4",
-        &[repository_id.into(), after_digest.into(), after_tag.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| {
-        Ok(ImageLine {
-            digest: parse_column(row.text(0)?, "images.digest")?,
-            tag: row.opt_text(1)?.map(str::to_owned),
-            status: parse_column(row.text(2)?, "images.status")?,
-        })
-    })
-    .collect()
+                &[repository_id.into(), after_digest.into(), after_tag.into(), count(limit)],
+            )
+        },
+        |row| {
+            Ok(ImageLine {
+                digest: parse_column(row.text(0)?, "images.digest")?,
+                tag: row.opt_text(1)?.map(str::to_owned),
+                status: parse_column(row.text(2)?, "images.status")?,
+            })
+        },
+    )
 }

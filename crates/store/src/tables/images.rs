@@ -9,6 +9,7 @@ use super::repositories::count;
 use super::upstream_blobs::BlobSource;
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::readable_page;
 
 /// Where an image is in its life (ECR: `imageStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,15 +279,20 @@ pub fn sealed_manifest(tx: &mut dyn Tx, image_id: i64) -> Result<Option<Vec<u8>>
 
 /// Up to `limit` images in the order of their digests, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> Result<Vec<Image>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "images",
+        |tx, limit| {
+            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest > $2 ORDER BY i.digest LIMIT $3"
         ),
         &[repository_id.into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )
+        },
+        from_row,
+    )
 }
 
 /// Whether the repository has any image.

@@ -181,9 +181,9 @@ pub fn wrong_rows(tx: &mut dyn Tx, check: RowCheck, after: i64) -> Result<Option
         Ok(WrongRow {
             repository_id: row.opt_int(0)?,
             blob_id: row.opt_int(1)?,
-            subject: row.text(2)?.to_owned(),
-            found: row.text(3)?.to_owned(),
-            expected: row.text(4)?.to_owned(),
+            subject: row.document(2).to_owned(),
+            found: row.document(3).to_owned(),
+            expected: row.document(4).to_owned(),
         })
     });
     Ok(Some((wrong.collect::<Result<_, StoreError>>()?, last)))
@@ -214,7 +214,7 @@ pub fn dangling(
         reference.table,
         equal.join(" AND ")
     );
-    tx.query(&sql, &[count(limit)])?.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+    Ok(tx.query(&sql, &[count(limit)])?.iter().map(|row| row.document(0).to_owned()).collect())
 }
 
 /// What the embedded database says of its own file: nothing if all is well. PostgreSQL is not asked, as it has tools of
@@ -223,9 +223,8 @@ pub fn file_problems(tx: &mut dyn Tx) -> Result<Vec<String>, StoreError> {
     if tx.dialect() == Dialect::Postgres {
         return Ok(Vec::new());
     }
-    let rows = tx.query("PRAGMA quick_check(20)", &[])?;
-    let texts = rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect::<Result<Vec<_>, StoreError>>()?;
-    Ok(texts.into_iter().filter(|text| text != "ok").collect())
+    let rows = tx.query("PRAGMA integrity_check(20)", &[])?;
+    Ok(rows.iter().map(|row| row.document(0).to_owned()).filter(|text| text != "ok").collect())
 }
 
 /// Counts the references of a blob anew.
@@ -387,19 +386,19 @@ pub fn places_of(tx: &mut dyn Tx, blob_id: i64, limit: usize) -> Result<Vec<Stri
         &[blob_id.into(), count(limit)],
     )?;
     for row in &repositories {
-        let name = format!("{}/{}/{}", row.text(1)?, row.text(2)?, row.text(3)?);
+        let name = format!("{}/{}/{}", row.document(1), row.document(2), row.document(3));
         let images = tx.query(
             "SELECT i.digest, (SELECT MIN(t.tag) FROM image_tags t WHERE t.image_id = i.id) FROM images i \
              JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 WHERE i.repository_id = $2 ORDER BY i.id LIMIT $3",
-            &[row.text(4)?.into(), row.int(0)?.into(), count(limit)],
+            &[row.document(4).into(), row.int(0)?.into(), count(limit)],
         )?;
         if images.is_empty() {
             places.push(name.clone());
         }
         for image in &images {
-            places.push(match image.opt_text(1)? {
+            places.push(match image.opt_document(1) {
                 Some(tag) => format!("{name}:{tag}"),
-                None => format!("{name}@{}", image.text(0)?),
+                None => format!("{name}@{}", image.document(0)),
             });
         }
     }
@@ -409,7 +408,8 @@ pub fn places_of(tx: &mut dyn Tx, blob_id: i64, limit: usize) -> Result<Vec<Stri
         &[blob_id.into(), count(limit)],
     )?;
     for row in &deleted {
-        places.push(format!("{}/{}/{}@{} (deleted)", row.text(0)?, row.text(1)?, row.text(2)?, row.text(3)?));
+        let [account, region, repository, digest] = [0, 1, 2, 3].map(|at| row.document(at));
+        places.push(format!("{account}/{region}/{repository}@{digest} (deleted)"));
     }
     places.truncate(limit);
     Ok(places)

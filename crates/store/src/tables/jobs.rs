@@ -7,7 +7,8 @@
 
 use super::repositories::count;
 use crate::db::{Row, Tx};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::{self, readable, readable_page};
 
 /// A job to do.
 #[derive(Clone, Copy, Debug)]
@@ -113,9 +114,26 @@ pub fn take_due(
         tx.dialect().lock_free_rows()
     );
     let rows = tx.query(&sql, &[lease.into(), until_ms.into(), kind.into(), now_ms.into(), count(limit)])?;
-    let mut taken = rows.iter().map(taken_from_row).collect::<Result<Vec<_>, _>>()?;
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match taken_from_row(row) {
+            Ok(job) => taken.push(job),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => bury(tx, row, &error, now_ms)?,
+            Err(error) => return Err(error),
+        }
+    }
     taken.sort_by_key(|job| job.id);
     Ok(taken)
+}
+
+/// Gives up a job whose row cannot be read: nobody can do it, and it must keep nobody from the others.
+fn bury(tx: &mut dyn Tx, row: &Row, error: &StoreError, now_ms: i64) -> Result<(), StoreError> {
+    readable::tell(row, "jobs", error);
+    tx.execute(
+        "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, is_dead = 1 WHERE id = $3",
+        &[now_ms.into(), format!("its row is damaged: {error}").into(), row.int(0)?.into()],
+    )?;
+    Ok(())
 }
 
 fn taken_from_row(row: &Row) -> Result<TakenJob, StoreError> {
@@ -224,13 +242,9 @@ pub fn list_dead(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobSta
 }
 
 fn list_from(tx: &mut dyn Tx, after: i64, only_dead: bool, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
-    tx.query(
-        &format!("SELECT {STATUS} FROM jobs WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3"),
-        &[after.into(), i64::from(only_dead).into(), count(limit)],
-    )?
-    .iter()
-    .map(status_from_row)
-    .collect()
+    let sql = format!("SELECT {STATUS} FROM jobs WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3");
+    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &[after.into(), i64::from(only_dead).into(), count(limit)]);
+    readable_page(tx, limit, "jobs", query, status_from_row)
 }
 
 const STATUS: &str = "id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error";
@@ -266,16 +280,15 @@ pub struct KindCounts {
 
 /// Counts the jobs of every kind that has any. Reads every row.
 pub fn count_by_kind(tx: &mut dyn Tx, now_ms: i64) -> Result<Vec<KindCounts>, StoreError> {
-    tx.query(
+    let kinds = tx.query(
         "SELECT kind, CAST(SUM(CASE WHEN is_dead = 0 AND lease IS NULL THEN 1 ELSE 0 END) AS BIGINT), \
          CAST(SUM(CASE WHEN is_dead = 0 AND lease IS NOT NULL THEN 1 ELSE 0 END) AS BIGINT), \
          CAST(SUM(CASE WHEN is_dead = 1 THEN 1 ELSE 0 END) AS BIGINT), \
          MIN(CASE WHEN is_dead = 0 AND lease IS NULL AND due_at_ms <= $1 THEN due_at_ms END) \
          FROM jobs GROUP BY kind ORDER BY kind",
         &[now_ms.into()],
-    )?
-    .iter()
-    .map(|row| {
+    )?;
+    readable(&kinds, "jobs", |row| {
         Ok(KindCounts {
             kind: row.text(0)?.to_owned(),
             waiting: row.int(1)? as u64,
@@ -284,7 +297,6 @@ pub fn count_by_kind(tx: &mut dyn Tx, now_ms: i64) -> Result<Vec<KindCounts>, St
             oldest_due_at_ms: row.opt_int(4)?,
         })
     })
-    .collect()
 }
 
 /// Lets jobs that were given up begin anew: the one of that id, or all.

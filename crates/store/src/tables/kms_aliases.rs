@@ -7,6 +7,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// An alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,20 +101,25 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<KmsAlias>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {FROM} WHERE a.account_id = $1 AND a.region = $2 AND a.name > $3 \
+    readable_page(
+        tx,
+        limit,
+        "kms_aliases",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {FROM} WHERE a.account_id = $1 AND a.region = $2 AND a.name > $3 \
              AND a.kms_key_id = COALESCE($4, a.kms_key_id) ORDER BY a.name LIMIT $5"
-        ),
-        &[
-            registry.account.as_str().into(),
-            registry.region.as_str().into(),
-            after.into(),
-            kms_key_id.into(),
-            count(limit),
-        ],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+                ),
+                &[
+                    registry.account.as_str().into(),
+                    registry.region.as_str().into(),
+                    after.into(),
+                    kms_key_id.into(),
+                    count(limit),
+                ],
+            )
+        },
+        from_row,
+    )
 }

@@ -5,6 +5,8 @@ use super::{from_json, parse_column, to_json};
 use crate::blob::EncryptionContext;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// The context that a request must have for a grant to count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -93,38 +95,48 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<KmsGrant>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "kms_grants",
+        |tx, limit| {
+            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM kms_grants WHERE kms_key_id = $1 AND grant_id > $2 AND grantee = COALESCE($3, grantee) \
              ORDER BY grant_id LIMIT $4"
         ),
         &[kms_key_id.into(), after.into(), grantee.into(), count(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )
+        },
+        from_row,
+    )
 }
 
 /// As [`list`], of those that `retiring` may retire, of every key.
 pub fn list_retirable(tx: &mut dyn Tx, retiring: &str, after: &str, limit: usize) -> Result<Vec<KmsGrant>, StoreError> {
-    tx.query(
-        &format!("SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"),
-        &[retiring.into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    readable_page(
+        tx,
+        limit,
+        "kms_grants",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"
+                ),
+                &[retiring.into(), after.into(), count(limit)],
+            )
+        },
+        from_row,
+    )
 }
 
 /// The grants that were made under a name; ECR's carry the ARN of their repository.
 pub fn list_named(tx: &mut dyn Tx, kms_key_id: i64, name: &str) -> Result<Vec<KmsGrant>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!("SELECT {COLUMNS} FROM kms_grants WHERE kms_key_id = $1 AND name = $2 ORDER BY grant_id"),
         &[kms_key_id.into(), name.into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "kms_grants", from_row)
 }
 
 /// Removes a grant; `false` if there is none of that id.

@@ -7,6 +7,7 @@ use super::repositories::count;
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::readable_page;
 
 /// Who looks after a key (KMS: `KeyManager`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +141,7 @@ fn from_row(row: &Row) -> Result<KmsKey, StoreError> {
         },
         manager: parse_column(row.text(4)?, "kms_keys.manager")?,
         description: row.text(5)?.to_owned(),
-        policy: row.text(6)?.to_owned(),
+        policy: row.document(6).to_owned(),
         tags: from_json(row.text(7)?, "kms_keys.tags")?,
         is_enabled: row.bool(8)?,
         created_at_ms: row.int(9)?,
@@ -261,16 +262,21 @@ pub fn find(tx: &mut dyn Tx, key: &KeyRef) -> Result<Option<KmsKey>, StoreError>
 
 /// Up to `limit` keys of an account and region in the order of their ids, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<KmsKey>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id > $3 \
+    readable_page(
+        tx,
+        limit,
+        "kms_keys",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {COLUMNS} FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id > $3 \
              ORDER BY k.key_id LIMIT $4"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+                ),
+                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+            )
+        },
+        from_row,
+    )
 }
 
 /// Every version of a key, the first made first.

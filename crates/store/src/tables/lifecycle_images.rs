@@ -5,6 +5,7 @@ use super::parse_column;
 use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// What a rule looks at, without tags and lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +59,18 @@ pub fn list_tags(
     after: &str,
     limit: usize,
 ) -> Result<Vec<(String, i64)>, StoreError> {
-    tx.query(
-        "SELECT tag, image_id FROM image_tags WHERE repository_id = $1 AND tag > $2 ORDER BY tag LIMIT $3",
-        &[repository_id.into(), after.into(), count(limit)],
-    )?
-    .into_iter()
-    .map(|mut row| Ok((row.take_text(0)?, row.int(1)?)))
-    .collect()
+    readable_page(
+        tx,
+        limit,
+        "image_tags",
+        |tx, limit| {
+            tx.query(
+                "SELECT tag, image_id FROM image_tags WHERE repository_id = $1 AND tag > $2 ORDER BY tag LIMIT $3",
+                &[repository_id.into(), after.into(), count(limit)],
+            )
+        },
+        |row| Ok((row.text(0)?.to_owned(), row.int(1)?)),
+    )
 }
 
 /// Up to `limit` images that lists name, each with such a list, in the order of (child, list), from the first after

@@ -8,6 +8,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// A repository's lifecycle policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,21 +71,26 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<PolicyOfRepository>, StoreError> {
-    tx.query(
-        "SELECT p.policy_text, p.last_evaluated_at_ms, p.last_run, r.id, r.name FROM repositories r \
+    readable_page(
+        tx,
+        limit,
+        "repositories",
+        |tx, limit| {
+            tx.query(
+                "SELECT p.policy_text, p.last_evaluated_at_ms, p.last_run, r.id, r.name FROM repositories r \
          JOIN lifecycle_policies p ON p.repository_id = r.id \
          WHERE r.account_id = $1 AND r.region = $2 AND r.name > $3 ORDER BY r.name LIMIT $4",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| {
-        Ok(PolicyOfRepository {
-            repository_id: row.int(3)?,
-            repository: parse_column(row.text(4)?, "repositories.name")?,
-            policy: from_row(row)?,
-        })
-    })
-    .collect()
+                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+            )
+        },
+        |row| {
+            Ok(PolicyOfRepository {
+                repository_id: row.int(3)?,
+                repository: parse_column(row.text(4)?, "repositories.name")?,
+                policy: from_row(row)?,
+            })
+        },
+    )
 }
 
 /// Takes the policy of a repository away, and returns it.

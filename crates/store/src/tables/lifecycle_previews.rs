@@ -3,6 +3,7 @@
 use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// How far a preview is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,14 +176,19 @@ pub fn list_results(
     is_tagged: Option<bool>,
     limit: usize,
 ) -> Result<Vec<PreviewResult>, StoreError> {
-    tx.query(
-        "SELECT position, image_digest, is_tagged, result FROM lifecycle_preview_results \
+    readable_page(
+        tx,
+        limit,
+        "lifecycle_previews",
+        |tx, limit| {
+            tx.query(
+                "SELECT position, image_digest, is_tagged, result FROM lifecycle_preview_results \
          WHERE repository_id = $1 AND position > $2 AND is_tagged = COALESCE($3, is_tagged) ORDER BY position LIMIT $4",
-        &[repository_id.into(), after.into(), is_tagged.into(), count(limit)],
-    )?
-    .into_iter()
-    .map(result_from_row)
-    .collect()
+                &[repository_id.into(), after.into(), is_tagged.into(), count(limit)],
+            )
+        },
+        |row| result_from_row(row.clone()),
+    )
 }
 
 /// The result of an image.

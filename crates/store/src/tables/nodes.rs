@@ -3,6 +3,7 @@
 use super::{identity_version, root_keys};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// The versions of what nodes hold in memory and decide by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +75,8 @@ pub fn is_any_behind(tx: &mut dyn Tx, versions: Versions, since_ms: i64) -> Resu
 pub fn list(tx: &mut dyn Tx) -> Result<Vec<Node>, StoreError> {
     let sql = "SELECT id, address, version, started_at_ms, seen_at_ms, identity_version, key_version FROM nodes \
                ORDER BY started_at_ms, id";
-    tx.query(sql, &[])?.iter().map(from_row).collect()
+    let rows = tx.query(sql, &[])?;
+    readable(&rows, "nodes", from_row)
 }
 
 fn from_row(row: &Row) -> Result<Node, StoreError> {

@@ -7,6 +7,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count as limit_of;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// Such a table, with the columns that are read of it.
 pub(super) struct PrefixTable {
@@ -51,16 +52,20 @@ impl PrefixTable {
     }
 
     /// Up to `limit` rows in the order of their prefixes' keys, from the first after `after` (an empty text: the first).
-    pub(super) fn list(
+    pub(super) fn list<T>(
         &self,
         tx: &mut dyn Tx,
         registry: &RegistryId,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        let and = "prefix_key > $3 ORDER BY prefix_key LIMIT $4";
-        let (sql, values) = self.select(registry, and, [after.into(), limit_of(limit)]);
-        tx.query(&sql, &values)
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let query = |tx: &mut dyn Tx, limit| {
+            let and = "prefix_key > $3 ORDER BY prefix_key LIMIT $4";
+            let (sql, values) = self.select(registry, and, [after.into(), limit_of(limit)]);
+            tx.query(&sql, &values)
+        };
+        readable_page(tx, limit, self.name, query, read)
     }
 
     /// How many rows a registry has.

@@ -161,7 +161,7 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<PullThroughCacheRule>, StoreError> {
-    TABLE.list(tx, registry, after, limit)?.iter().map(from_row).collect()
+    TABLE.list(tx, registry, after, limit, from_row)
 }
 
 /// How many rules a registry has.

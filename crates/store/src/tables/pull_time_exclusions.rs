@@ -5,6 +5,8 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// Adds a principal; `false` if it is there.
 pub fn insert(
@@ -37,26 +39,29 @@ pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, principal_arn: &str) -> Re
 
 /// Up to `limit` principals of a registry in the order of their ARNs, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "pull_time_exclusions",
+        |tx, limit| {
+            tx.query(
         "SELECT principal_arn FROM pull_time_exclusions WHERE account_id = $1 AND region = $2 AND principal_arn > $3 \
          ORDER BY principal_arn LIMIT $4",
         &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| Ok(row.text(0)?.to_owned()))
-    .collect()
+    )
+        },
+        |row| Ok(row.text(0)?.to_owned()),
+    )
 }
 
 /// Every principal of every registry, for the copy that nodes hold in memory.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<(RegistryId, String)>, StoreError> {
-    tx.query("SELECT account_id, region, principal_arn FROM pull_time_exclusions", &[])?
-        .iter()
-        .map(|row| {
-            let registry = RegistryId {
-                account: parse_column(row.text(0)?, "pull_time_exclusions.account_id")?,
-                region: parse_column(row.text(1)?, "pull_time_exclusions.region")?,
-            };
-            Ok((registry, row.text(2)?.to_owned()))
-        })
-        .collect()
+    let rows = tx.query("SELECT account_id, region, principal_arn FROM pull_time_exclusions", &[])?;
+    readable(&rows, "pull_time_exclusions", |row| {
+        let registry = RegistryId {
+            account: parse_column(row.text(0)?, "pull_time_exclusions.account_id")?,
+            region: parse_column(row.text(1)?, "pull_time_exclusions.region")?,
+        };
+        Ok((registry, row.text(2)?.to_owned()))
+    })
 }

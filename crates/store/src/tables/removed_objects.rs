@@ -7,6 +7,7 @@ use super::repositories::count;
 use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// An object whose bytes can go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,26 +129,31 @@ pub fn list_due(
     after: (i64, &str),
     limit: usize,
 ) -> Result<Vec<DueObject>, StoreError> {
-    tx.query(
-        "SELECT object_id, tier, region, encryption_scope, multipart_id, stored_bytes, removed_at_ms \
+    readable_page(
+        tx,
+        limit,
+        "removed_objects",
+        |tx, limit| {
+            tx.query(
+                "SELECT object_id, tier, region, encryption_scope, multipart_id, stored_bytes, removed_at_ms \
          FROM removed_objects WHERE removed_at_ms <= $1 AND (removed_at_ms, object_id) > ($2, $3) \
          ORDER BY removed_at_ms, object_id LIMIT $4",
-        &[until_ms.into(), after.0.into(), after.1.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| {
-        Ok(DueObject {
-            removed: RemovedObject {
-                object: parse_column(row.text(0)?, "removed_objects.object_id")?,
-                tier: parse_column(row.text(1)?, "removed_objects.tier")?,
-                scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
-                multipart: row.opt_text(4)?.map(str::to_owned),
-            },
-            stored_bytes: row.opt_int(5)?.unwrap_or_default() as u64,
-            removed_at_ms: row.int(6)?,
-        })
-    })
-    .collect()
+                &[until_ms.into(), after.0.into(), after.1.into(), count(limit)],
+            )
+        },
+        |row| {
+            Ok(DueObject {
+                removed: RemovedObject {
+                    object: parse_column(row.text(0)?, "removed_objects.object_id")?,
+                    tier: parse_column(row.text(1)?, "removed_objects.tier")?,
+                    scope: BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() },
+                    multipart: row.opt_text(4)?.map(str::to_owned),
+                },
+                stored_bytes: row.opt_int(5)?.unwrap_or_default() as u64,
+                removed_at_ms: row.int(6)?,
+            })
+        },
+    )
 }
 
 /// How many objects were noted at or before `until_ms`, and what they free as far as that is known.

@@ -10,6 +10,8 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 
 /// How a back-fill stands (ECR: `ReplicationBackfillStatus`). ECR's `FAILED` is not among them: nothing but single
 /// images can fail here.
@@ -197,16 +199,14 @@ pub fn find(tx: &mut dyn Tx, source: &RegistryId, id: Uuid) -> Result<Option<Bac
 
 /// The destinations of a registry's back-fills that have not ended.
 pub fn list_running(tx: &mut dyn Tx, source: &RegistryId) -> Result<Vec<RegistryId>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!(
             "SELECT {COLUMNS} FROM replication_backfills WHERE account_id = $1 AND region = $2 \
              AND ended_at_ms IS NULL ORDER BY started_at_ms, id"
         ),
         &[source.account.as_str().into(), source.region.as_str().into()],
-    )?
-    .iter()
-    .map(|row| Ok(from_row(row)?.route.destination))
-    .collect()
+    )?;
+    readable(&rows, "replication_backfills", |row| Ok(from_row(row)?.route.destination))
 }
 
 /// Up to `limit` back-fills of a registry in the order of (start, id), from the first after these.
@@ -216,22 +216,27 @@ pub fn list(
     (after_ms, after_id): (i64, &str),
     limit: usize,
 ) -> Result<Vec<Backfill>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM replication_backfills WHERE account_id = $1 AND region = $2 \
+    readable_page(
+        tx,
+        limit,
+        "replication_backfills",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {COLUMNS} FROM replication_backfills WHERE account_id = $1 AND region = $2 \
              AND started_at_ms >= $3 AND NOT (started_at_ms = $3 AND id <= $4) ORDER BY started_at_ms, id LIMIT $5"
-        ),
-        &[
-            source.account.as_str().into(),
-            source.region.as_str().into(),
-            after_ms.into(),
-            after_id.into(),
-            count(limit),
-        ],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+                ),
+                &[
+                    source.account.as_str().into(),
+                    source.region.as_str().into(),
+                    after_ms.into(),
+                    after_id.into(),
+                    count(limit),
+                ],
+            )
+        },
+        from_row,
+    )
 }
 
 /// Stores how a back-fill stands.

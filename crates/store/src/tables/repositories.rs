@@ -6,6 +6,7 @@ use super::parse_column;
 use super::registry_id::RegistryId;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// Whether a tag may move to another image (ECR: `imageTagMutability`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,27 +186,37 @@ pub fn list_names(
     after: &str,
     limit: usize,
 ) -> Result<Vec<String>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "repositories",
+        |tx, limit| {
+            tx.query(
         "SELECT name FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4",
         &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .into_iter()
-    .map(|mut row| row.take_text(0))
-    .collect()
+    )
+        },
+        |row| Ok(row.text(0)?.to_owned()),
+    )
 }
 
 /// Up to `limit` repositories in the order of their names, from the first after `after` (an empty text: the first).
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<Repository>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
+    readable_page(
+        tx,
+        limit,
+        "repositories",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
              ORDER BY name LIMIT $4"
-        ),
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+                ),
+                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
+            )
+        },
+        from_row,
+    )
 }
 
 /// How many repositories a registry has; counts no further than `limit`.

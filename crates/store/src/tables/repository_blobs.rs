@@ -9,8 +9,9 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use super::upstream_blobs::{self, BlobSource, UpstreamBlob};
 use crate::blob::Tier;
-use crate::db::{Tx, Value};
+use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// A blob as one repository sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -324,12 +325,13 @@ pub fn collect_unreferenced(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Res
         &[until_ms.into(), count(limit)],
     )?;
     let mut maybe_archived = Vec::new();
-    for row in &due {
+    for (repository_id, digest) in readable(&due, "repository_blobs", |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?
+    {
         // Still unreferenced? A push on another node may have named it since the look-up.
         let removed = tx.query_opt(
             "DELETE FROM repository_blobs WHERE repository_id = $1 AND digest = $2 AND image_count = 0 \
              RETURNING blob_id",
-            &[row.int(0)?.into(), row.text(1)?.into()],
+            &[repository_id.into(), digest.into()],
         )?;
         if let Some(removed) = removed {
             let blob_id = removed.int(0)?;
@@ -352,12 +354,13 @@ pub fn collect_pushed_again(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Res
         &[until_ms.into(), count(limit)],
     )?;
     let mut maybe_archived = Vec::new();
-    for row in &due {
+    let read = |row: &Row| Ok((row.int(0)?, row.text(1)?.to_owned(), row.int(2)?));
+    for (repository_id, digest, blob_id) in readable(&due, "repository_blobs", read)? {
         tx.execute(
             "UPDATE repository_blobs SET pushed_again_at_ms = NULL WHERE repository_id = $1 AND digest = $2",
-            &[row.int(0)?.into(), row.text(1)?.into()],
+            &[repository_id.into(), digest.into()],
         )?;
-        maybe_archived.push(row.int(2)?);
+        maybe_archived.push(blob_id);
     }
     Ok(Collected { rows: due.len(), maybe_archived })
 }

@@ -25,7 +25,7 @@ pub fn find_access(
         "SELECT id, policy FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3",
         &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
     )?
-    .map(|row| Ok(RepositoryAccess { repository_id: row.int(0)?, policy: row.opt_text(1)?.map(str::to_owned) }))
+    .map(|row| Ok(RepositoryAccess { repository_id: row.int(0)?, policy: row.opt_document(1).map(str::to_owned) }))
     .transpose()
 }
 
@@ -39,7 +39,7 @@ pub fn set(tx: &mut dyn Tx, repository_id: i64, policy: Option<&str>) -> Result<
 pub fn list_containing(tx: &mut dyn Tx, part: &str) -> Result<Vec<(i64, String)>, StoreError> {
     tx.query("SELECT id, policy FROM repositories WHERE policy IS NOT NULL", &[])?
         .iter()
-        .map(|row| Ok((row.int(0)?, row.text(1)?.to_owned())))
+        .map(|row| Ok((row.int(0)?, row.document(1).to_owned())))
         .filter(|row| row.as_ref().map_or(true, |(_, policy): &(i64, String)| policy.contains(part)))
         .collect()
 }

@@ -5,6 +5,7 @@ use super::repositories::count;
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// A secret. Its id is 0 until it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ fn from_row(row: &Row) -> Result<Secret, StoreError> {
         suffix: row.text(4)?.to_owned(),
         description: row.opt_text(5)?.map(str::to_owned),
         tags: from_json(row.text(6)?, "secrets.tags")?,
-        policy: row.opt_text(7)?.map(str::to_owned),
+        policy: row.opt_document(7).map(str::to_owned),
         created_at_ms: row.int(8)?,
         changed_at_ms: row.int(9)?,
         accessed_at_ms: row.opt_int(10)?,
@@ -191,13 +192,16 @@ pub fn list(
             format!("AND ({column}, id) {beyond} ($3, $4)")
         }
     };
-    params.push(count(limit));
     let sql = format!(
         "SELECT {COLUMNS} FROM secrets WHERE account_id = $1 AND region = $2 {after} \
          ORDER BY {column} {direction}, id {direction} LIMIT ${}",
-        params.len()
+        params.len() + 1
     );
-    tx.query(&sql, &params)?.iter().map(from_row).collect()
+    let query = |tx: &mut dyn Tx, limit| {
+        let params: Vec<Value> = params.iter().cloned().chain([count(limit)]).collect();
+        tx.query(&sql, &params)
+    };
+    readable_page(tx, limit, "secrets", query, from_row)
 }
 
 impl SecretOrder {

@@ -3,6 +3,7 @@
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable_page;
 
 /// A check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,11 +111,16 @@ pub fn list_findings(
     after: i64,
     limit: usize,
 ) -> Result<Vec<(i64, String)>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "storage_findings",
+        |tx, limit| {
+            tx.query(
         "SELECT number, finding FROM storage_findings WHERE check_id = $1 AND number > $2 ORDER BY number LIMIT $3",
         &[check_id.into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| Ok((row.int(0)?, row.text(1)?.to_owned())))
-    .collect()
+    )
+        },
+        |row| Ok((row.int(0)?, row.text(1)?.to_owned())),
+    )
 }

@@ -6,6 +6,7 @@ use super::repositories::{count, encryption_scope};
 use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// An upload as stored after its last acknowledged part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,17 +195,23 @@ fn scope_of(tx: &mut dyn Tx, repository_id: i64) -> Result<BlobScope, StoreError
     )
 }
 
-/// Notes the objects of an upload, of which `row` begins with the object, the rest and the multipart upload.
+/// Notes the objects of an upload, of which `row` begins with the object, the rest and the multipart upload. What cannot
+/// be read of them keeps the upload from nothing: its objects are orphans then, which `wharf fsck` finds.
 fn note(tx: &mut dyn Tx, row: &Row, scope: &BlobScope, received_bytes: i64, now_ms: i64) -> Result<(), StoreError> {
-    let object = RemovedObject {
-        object: parse_column(row.text(0)?, "uploads.object_id")?,
-        tier: Tier::Standard,
-        scope: scope.clone(),
-        multipart: row.opt_text(2)?.map(str::to_owned),
-    };
-    removed_objects::insert_sized(tx, &object, received_bytes as u64, now_ms)?;
-    if let Some(rest) = rest_of(row, 1)? {
-        removed_objects::insert(tx, &RemovedObject::standard(rest, scope.clone()), now_ms)?;
+    let objects = readable(std::slice::from_ref(row), "uploads", |row| {
+        let object = RemovedObject {
+            object: parse_column(row.text(0)?, "uploads.object_id")?,
+            tier: Tier::Standard,
+            scope: scope.clone(),
+            multipart: row.opt_text(2)?.map(str::to_owned),
+        };
+        Ok((object, rest_of(row, 1)?))
+    })?;
+    for (object, rest) in objects {
+        removed_objects::insert_sized(tx, &object, received_bytes as u64, now_ms)?;
+        if let Some(rest) = rest {
+            removed_objects::insert(tx, &RemovedObject::standard(rest, scope.clone()), now_ms)?;
+        }
     }
     Ok(())
 }
@@ -229,8 +236,8 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
         "SELECT id FROM uploads WHERE updated_at_ms <= $1 ORDER BY updated_at_ms LIMIT $2",
         &[until_ms.into(), count(limit)],
     )?;
-    for row in &rows {
-        abandon(tx, parse_column(row.text(0)?, "uploads.id")?, None, now_ms)?;
+    for id in readable(&rows, "uploads", |row| parse_column::<uuid::Uuid>(row.text(0)?, "uploads.id"))? {
+        abandon(tx, id, None, now_ms)?;
     }
     Ok(rows.len())
 }

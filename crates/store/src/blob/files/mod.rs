@@ -25,6 +25,9 @@ pub(super) use writer::FileWriter;
 use super::object_id::ObjectId;
 use crate::error::StoreError;
 
+/// What is written to see whether anything can be: more than a file system may keep with a file's name.
+const TRIED_BYTES: usize = 4096;
+
 /// A folder of objects. Cheap to clone.
 #[derive(Clone)]
 pub struct FileStore {
@@ -63,6 +66,14 @@ impl FileStore {
     /// The folders that objects are in, in order.
     fn folder(&self, first: u8) -> PathBuf {
         self.root.join(format!("{first:02x}"))
+    }
+
+    /// Writes a little beside the objects and takes it away again. Blocks.
+    pub(super) fn try_write(&self) -> Result<(), StoreError> {
+        let path = self.root.with_file_name("writable");
+        let written = std::fs::write(&path, [0; TRIED_BYTES]);
+        let removed = std::fs::remove_file(&path);
+        written.and(removed).map_err(|error| StoreError::io(format!("cannot write {}", path.display()), error))
     }
 
     /// Deletes an object's bytes; one that is absent is fine. Blocks.

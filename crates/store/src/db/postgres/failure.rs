@@ -83,8 +83,8 @@ fn judge(code: &str) -> (Remedy, StoreErrorKind) {
         // PostgreSQL's manual, 13.5: concurrent serializable transactions can break a constraint even where each
         // has checked before; on a second run the check sees what the other one did.
         (Remedy::RunAgainOnce, StoreErrorKind::Conflict)
-    } else if class == "53" || class == "58" {
-        // Out of memory, of connections, or an I/O error of the server.
+    } else if class == "53" || class == "58" || code == SqlState::READ_ONLY_SQL_TRANSACTION.code() {
+        // Out of memory, of connections, or an I/O error of the server; or it is a standby, which takes no writes.
         (Remedy::None, StoreErrorKind::Unavailable)
     } else if class == "XX" {
         (Remedy::None, StoreErrorKind::Corrupt)
@@ -116,7 +116,7 @@ mod tests {
             ("server I/O", "58030", Remedy::None, StoreErrorKind::Unavailable),
             ("damaged index", "XX002", Remedy::None, StoreErrorKind::Corrupt),
             ("syntax error", "42601", Remedy::None, StoreErrorKind::Other),
-            ("read-only transaction", "25006", Remedy::None, StoreErrorKind::Other),
+            ("read-only transaction", "25006", Remedy::None, StoreErrorKind::Unavailable),
             ("no code", "", Remedy::None, StoreErrorKind::Other),
         ];
         for (name, code, remedy, kind) in cases {

@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use postgres::types::{IsNull, ToSql, Type, WrongType, to_sql_checked};
 
-use crate::db::row::ColumnNames;
+use crate::db::row::{Cell, ColumnNames};
 use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
 
@@ -31,29 +31,32 @@ impl ToSql for Value {
 }
 
 /// Reads all columns of a row.
-pub(super) fn values_of(row: &postgres::Row, names: &ColumnNames) -> Result<Vec<Value>, StoreError> {
+pub(super) fn values_of(row: &postgres::Row, names: &ColumnNames) -> Result<Vec<Cell>, StoreError> {
     (0..row.len())
         .map(|index| {
-            value_of(row, index).map_err(|cause| {
+            value_of(row, index).map_err(|problem| {
                 let name = names.get(index);
-                StoreError::new(StoreErrorKind::Corrupt, format!("column {index} ({name}) cannot be read"))
-                    .with_source(cause)
+                StoreError::new(StoreErrorKind::Other, format!("column {index} ({name}) cannot be read"))
+                    .with_source(problem)
             })
         })
         .collect()
 }
 
-fn value_of(row: &postgres::Row, index: usize) -> Result<Value, Box<dyn Error + Send + Sync>> {
+/// A column; an error is one of the statement, not of what is stored.
+fn value_of(row: &postgres::Row, index: usize) -> Result<Cell, String> {
     let ty = row.columns()[index].type_();
     Ok(match *ty {
-        Type::INT8 => row.try_get::<_, Option<i64>>(index)?.into(),
-        Type::INT4 => row.try_get::<_, Option<i32>>(index)?.map(i64::from).into(),
-        Type::INT2 => row.try_get::<_, Option<i16>>(index)?.map(i64::from).into(),
-        Type::BOOL => row.try_get::<_, Option<bool>>(index)?.into(),
-        Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN => row.try_get::<_, Option<&str>>(index)?.into(),
-        Type::BYTEA => row.try_get::<_, Option<&[u8]>>(index)?.into(),
-        _ => {
-            return Err(format!("its type {ty} is not one that both databases share: CAST it").into());
-        }
+        Type::INT8 => cell(row.try_get::<_, Option<i64>>(index)),
+        Type::INT4 => cell(row.try_get::<_, Option<i32>>(index).map(|value| value.map(i64::from))),
+        Type::INT2 => cell(row.try_get::<_, Option<i16>>(index).map(|value| value.map(i64::from))),
+        Type::BOOL => cell(row.try_get::<_, Option<bool>>(index)),
+        Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN => cell(row.try_get::<_, Option<&str>>(index)),
+        Type::BYTEA => cell(row.try_get::<_, Option<&[u8]>>(index)),
+        _ => return Err(format!("its type {ty} is not one that both databases share: CAST it")),
     })
+}
+
+fn cell<T: Into<Value>>(value: Result<Option<T>, postgres::Error>) -> Cell {
+    value.map(Into::into).map_err(|_| "what is no value of its type")
 }

@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, params_
 use crate::db::dialect::Dialect;
 use crate::db::kept::Topics;
 use crate::db::migrate::MigrationTx;
-use crate::db::row::{ColumnNames, Row};
+use crate::db::row::{Cell, ColumnNames, Row};
 use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
 use crate::error::{StoreError, StoreErrorKind};
@@ -157,10 +157,7 @@ impl Tx for SqliteTx<'_> {
                 let mut values = Vec::with_capacity(width);
                 for index in 0..width {
                     let column = row.get_ref(index).map_err(failed)?;
-                    values.push(value_of(column).map_err(|problem| {
-                        let name = names.get(index);
-                        StoreError::new(StoreErrorKind::Corrupt, format!("column {index} ({name}) holds {problem}"))
-                    })?);
+                    values.push(value_of(column));
                 }
                 rows.push(Row::new(values, names.clone()));
             }
@@ -190,7 +187,7 @@ impl ToSql for Value {
     }
 }
 
-fn value_of(column: ValueRef<'_>) -> Result<Value, &'static str> {
+fn value_of(column: ValueRef<'_>) -> Cell {
     match column {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(value) => Ok(Value::Int(value)),

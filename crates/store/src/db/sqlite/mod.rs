@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::kept::Changes;
 use super::measures::DbMeasures;
 use super::migrate::{Migration, MigrationLog, apply_next};
+use super::reserve::ReserveSlot;
 use super::transaction::{Job, Tx};
 use crate::error::StoreError;
 use connection::SqliteTx;
@@ -22,6 +23,7 @@ pub(super) struct SqliteDb {
     readers: Arc<Readers>,
     writer: Writer,
     changes: Arc<Changes>,
+    reserve: ReserveSlot,
 }
 
 impl SqliteDb {
@@ -38,8 +40,14 @@ impl SqliteDb {
         }
         let readers = Arc::new(Readers::new(path, Arc::clone(measures)));
         let changes = Arc::new(Changes::default());
-        let writer = Writer::start(connection, Arc::clone(measures), Arc::clone(&changes))?;
-        Ok(Self { readers, writer, changes })
+        let reserve = ReserveSlot::default();
+        let writer = Writer::start(connection, Arc::clone(measures), Arc::clone(&changes), reserve.clone())?;
+        Ok(Self { readers, writer, changes, reserve })
+    }
+
+    /// The space that is kept back for it.
+    pub(super) fn reserve(&self) -> &ReserveSlot {
+        &self.reserve
     }
 
     /// What its writes have changed of what is kept.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use super::connection::{self, SqliteTx};
 use crate::db::kept::{Changes, Topics};
 use crate::db::measures::DbMeasures;
+use crate::db::reserve::ReserveSlot;
 use crate::db::transaction::{Job, failure_ignored};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
 use crate::error::{StoreError, StoreErrorKind};
@@ -36,11 +37,12 @@ impl Writer {
         connection: Connection,
         measures: Arc<DbMeasures>,
         changes: Arc<Changes>,
+        reserve: ReserveSlot,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || write_batches(&connection, jobs, &measures, &changes))
+            .spawn(move || write_batches(&connection, jobs, &measures, &changes, &reserve))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
             })?;
@@ -72,7 +74,13 @@ impl Drop for Writer {
     }
 }
 
-fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, measures: &DbMeasures, changes: &Changes) {
+fn write_batches(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Waiting>,
+    measures: &DbMeasures,
+    changes: &Changes,
+    reserve: &ReserveSlot,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
         let mut batch = Vec::with_capacity(waiting.len());
@@ -81,10 +89,15 @@ fn write_batches(connection: &Connection, mut jobs: mpsc::Receiver<Waiting>, mea
             batch.push(job);
         }
         measures.group_sizes.record(batch.len() as u64);
+        if let Some(refusal) = reserve.refusal() {
+            let (spending, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.may_spend());
+            answer_all(others, Some(&refusal));
+            batch = spending;
+        }
         let mut are_apart = false;
         while !batch.is_empty() {
             measures.writes.attempts.add(batch.len() as u64);
-            batch = commit_together(connection, batch, are_apart, changes);
+            batch = commit_together(connection, batch, are_apart, changes, reserve);
             measures.writes.retries.add(batch.len() as u64);
             are_apart = true;
         }
@@ -101,10 +114,10 @@ fn commit_together(
     jobs: Vec<Box<dyn Job>>,
     are_apart: bool,
     changes: &Changes,
+    reserve: &ReserveSlot,
 ) -> Vec<Box<dyn Job>> {
     if let Err(error) = connection::run(connection, "BEGIN IMMEDIATE") {
-        answer_all(jobs, Some(&error));
-        return Vec::new();
+        return answer_or_spend(jobs, &error, reserve);
     }
     let mut ran = Vec::with_capacity(jobs.len());
     let mut topics = Topics::default();
@@ -113,14 +126,19 @@ fn commit_together(
         if job.is_abandoned() {
             continue;
         }
-        let must_be_undone = if are_apart {
-            if let Err(error) = run_in_savepoint(connection, &mut *job, &mut topics) {
-                job.fail(error);
-            }
-            false
+        let Ran { must_be_undone, failure } = if are_apart {
+            run_in_savepoint(connection, &mut *job, &mut topics)
         } else {
             run_among_others(connection, &mut *job, &mut topics)
         };
+        if job.may_spend() && failure.is_some_and(|error| reserve.release_for(&error)) {
+            if !connection.is_autocommit() {
+                roll_back(connection);
+            }
+            ran.push(job);
+            ran.extend(waiting);
+            return ran;
+        }
         if must_be_undone {
             if !connection.is_autocommit() {
                 roll_back(connection);
@@ -151,36 +169,71 @@ fn commit_together(
             if !connection.is_autocommit() {
                 roll_back(connection);
             }
-            answer_all(ran, Some(&error));
+            return answer_or_spend(ran, &error, reserve);
         }
     }
     Vec::new()
 }
 
-/// Runs one job so that it can be undone only with those before it, and says whether it must be.
-fn run_among_others(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> bool {
+/// Answers jobs that failed together, but for those that there is room for now: they are returned, to run again.
+fn answer_or_spend(jobs: Vec<Box<dyn Job>>, error: &StoreError, reserve: &ReserveSlot) -> Vec<Box<dyn Job>> {
+    let (spending, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.may_spend());
+    answer_all(others, Some(error));
+    if !spending.is_empty() && reserve.release_for(error) {
+        return spending;
+    }
+    answer_all(spending, Some(error));
+    Vec::new()
+}
+
+/// How a job went.
+struct Ran {
+    /// Whether what it did must be undone, and with it what those before it did.
+    must_be_undone: bool,
+    /// What its statements failed of.
+    failure: Option<StoreError>,
+}
+
+/// Runs one job so that it can be undone only with those before it.
+fn run_among_others(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> Ran {
     let changes_before = connection.total_changes();
     let mut tx = SqliteTx::new(connection);
     let keep = job.run(&mut tx);
     *changed = changed.and(tx.changed());
-    match tx.into_failure() {
-        None if keep => return false,
-        Some(cause) if keep => job.fail(failure_ignored(&cause)),
+    let failure = tx.into_failure();
+    match &failure {
+        None if keep => return Ran { must_be_undone: false, failure },
+        Some(cause) if keep => job.fail(failure_ignored(cause)),
         None | Some(_) => {}
     }
-    connection.total_changes() != changes_before
+    Ran { must_be_undone: connection.total_changes() != changes_before, failure }
 }
 
-/// Runs one job so that it alone is undone if it fails. An error is one that the job does not know of.
-fn run_in_savepoint(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> Result<(), StoreError> {
+/// Runs one job so that it alone is undone if it fails.
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job, changed: &mut Topics) -> Ran {
+    let mut failure = None;
+    if let Err(error) = run_apart(connection, job, changed, &mut failure) {
+        failure.get_or_insert_with(|| error.repeated());
+        // One that the job does not know of.
+        job.fail(error);
+    }
+    Ran { must_be_undone: false, failure }
+}
+
+fn run_apart(
+    connection: &Connection,
+    job: &mut dyn Job,
+    changed: &mut Topics,
+    failure: &mut Option<StoreError>,
+) -> Result<(), StoreError> {
     connection::run(connection, "SAVEPOINT job")?;
     let mut tx = SqliteTx::new(connection);
     let keep = job.run(&mut tx);
     *changed = changed.and(tx.changed());
-    let failure = tx.into_failure();
+    *failure = tx.into_failure();
     let outcome = match failure {
         None if keep => connection::run(connection, "RELEASE job"),
-        Some(cause) if keep => Err(failure_ignored(&cause)),
+        Some(cause) if keep => Err(failure_ignored(cause)),
         None | Some(_) => Ok(()),
     };
     if (keep && outcome.is_ok()) || connection.is_autocommit() {

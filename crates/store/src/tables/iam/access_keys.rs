@@ -2,6 +2,7 @@
 
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// An access key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,8 @@ pub fn list_of_user(tx: &mut dyn Tx, user_id: &str) -> Result<Vec<AccessKey>, St
 
 /// Every key, for the copy that nodes hold in memory.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<AccessKey>, StoreError> {
-    tx.query(&format!("SELECT {COLUMNS} FROM iam_access_keys"), &[])?.iter().map(from_row).collect()
+    let rows = tx.query(&format!("SELECT {COLUMNS} FROM iam_access_keys"), &[])?;
+    readable(&rows, "iam_access_keys", from_row)
 }
 
 /// Lets a key be used, or not; `false` if there is none of that id.

@@ -6,6 +6,8 @@ use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::parse_column;
+use crate::tables::readable::readable;
+use crate::tables::readable::readable_page;
 use crate::tables::repositories::count;
 
 /// What an entity is.
@@ -86,7 +88,7 @@ fn from_row(row: &Row) -> Result<Entity, StoreError> {
         boundary_arn: row.opt_text(6)?.map(str::to_owned),
         tags: from_json(row.text(7)?, "iam_entities.tags")?,
         description: row.opt_text(8)?.map(str::to_owned),
-        trust_policy: row.opt_text(9)?.map(str::to_owned),
+        trust_policy: row.opt_document(9).map(str::to_owned),
         max_session_seconds: row.int(10)?,
     })
 }
@@ -172,28 +174,34 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Entity>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT {COLUMNS} FROM iam_entities WHERE account_id = $1 AND kind = $2 AND name_key > $3 \
+    readable_page(
+        tx,
+        limit,
+        "iam_entities",
+        |tx, limit| {
+            tx.query(
+                &format!(
+                    "SELECT {COLUMNS} FROM iam_entities WHERE account_id = $1 AND kind = $2 AND name_key > $3 \
              AND substr(path, 1, $4) = $5 ORDER BY name_key LIMIT $6"
-        ),
-        &[
-            account.as_str().into(),
-            kind.as_str().into(),
-            name_key(after).into(),
-            count(path_prefix.len()),
-            path_prefix.into(),
-            count(limit),
-        ],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+                ),
+                &[
+                    account.as_str().into(),
+                    kind.as_str().into(),
+                    name_key(after).into(),
+                    count(path_prefix.len()),
+                    path_prefix.into(),
+                    count(limit),
+                ],
+            )
+        },
+        from_row,
+    )
 }
 
 /// Every entity of every account, for the copy that nodes hold in memory.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<Entity>, StoreError> {
-    tx.query(&format!("SELECT {COLUMNS} FROM iam_entities"), &[])?.iter().map(from_row).collect()
+    let rows = tx.query(&format!("SELECT {COLUMNS} FROM iam_entities"), &[])?;
+    readable(&rows, "iam_entities", from_row)
 }
 
 /// The users and roles of an account that a policy bounds, in the order of their ids.
@@ -209,14 +217,12 @@ pub fn list_bounded_by(tx: &mut dyn Tx, account: AccountId, policy_arn: &str) ->
 
 /// How many users and roles of an account each policy bounds, as (policy ARN, count).
 pub fn count_bounded(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<(String, i64)>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         "SELECT boundary_arn, COUNT(*) FROM iam_entities WHERE account_id = $1 AND boundary_arn IS NOT NULL \
          GROUP BY boundary_arn",
         &[account.as_str().into()],
-    )?
-    .iter()
-    .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
-    .collect()
+    )?;
+    readable(&rows, "iam_entities", |row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
 }
 
 /// How many entities of a kind an account has.

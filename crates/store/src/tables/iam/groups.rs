@@ -3,6 +3,7 @@
 use super::entities::{self, Entity};
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// Adds a user to a group; one that belongs to it already is fine.
 pub fn insert_member(tx: &mut dyn Tx, group_id: &str, user_id: &str) -> Result<(), StoreError> {
@@ -44,10 +45,9 @@ fn entities_of(tx: &mut dyn Tx, rows: &[crate::db::Row]) -> Result<Vec<Entity>, 
     Ok(found)
 }
 
-/// Every membership as (group id, user id), for the copy that nodes hold in memory.
+/// Every membership as (group id, user id), for the copy that nodes hold in memory. A group's id that cannot be read is
+/// one that no group has.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<(String, String)>, StoreError> {
-    tx.query("SELECT group_id, user_id FROM iam_group_members", &[])?
-        .iter()
-        .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
-        .collect()
+    let rows = tx.query("SELECT group_id, user_id FROM iam_group_members", &[])?;
+    readable(&rows, "iam_group_members", |row| Ok((row.document(0).to_owned(), row.text(1)?.to_owned())))
 }

@@ -6,6 +6,7 @@ use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::parse_column;
+use crate::tables::readable::readable;
 
 /// A provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,18 +83,17 @@ pub fn find(tx: &mut dyn Tx, arn: &str) -> Result<Option<OidcProvider>, StoreErr
 
 /// The providers of an account, in the order of their ARNs.
 pub fn list(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<OidcProvider>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!("SELECT {COLUMNS} FROM iam_oidc_providers WHERE account_id = $1 ORDER BY arn"),
         &[account.as_str().into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "iam_oidc_providers", from_row)
 }
 
 /// Every provider, for the copy that nodes hold in memory.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<OidcProvider>, StoreError> {
-    tx.query(&format!("SELECT {COLUMNS} FROM iam_oidc_providers"), &[])?.iter().map(from_row).collect()
+    let rows = tx.query(&format!("SELECT {COLUMNS} FROM iam_oidc_providers"), &[])?;
+    readable(&rows, "iam_oidc_providers", from_row)
 }
 
 /// Removes a provider; `false` if there is none of that ARN.

@@ -6,6 +6,7 @@ use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::parse_column;
+use crate::tables::readable::{readable, readable_page};
 use crate::tables::repositories::count;
 
 /// A managed policy of an account.
@@ -122,7 +123,12 @@ pub fn list(
     after: &str,
     limit: usize,
 ) -> Result<Vec<ManagedPolicy>, StoreError> {
-    tx.query(
+    readable_page(
+        tx,
+        limit,
+        "iam_policies",
+        |tx, limit| {
+            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM iam_policies WHERE account_id = $1 AND name_key > $2 AND substr(path, 1, $3) = $4 \
              ORDER BY name_key LIMIT $5"
@@ -134,10 +140,10 @@ pub fn list(
             path_prefix.into(),
             count(limit),
         ],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )
+        },
+        from_row,
+    )
 }
 
 /// Removes a policy and its versions. The caller has seen that it is attached nowhere.
@@ -147,7 +153,7 @@ pub fn delete(tx: &mut dyn Tx, arn: &str) -> Result<(), StoreError> {
 }
 
 fn version_from_row(row: &Row) -> Result<PolicyVersion, StoreError> {
-    Ok(PolicyVersion { version: row.int(0)?, document: row.text(1)?.to_owned(), created_at_ms: row.int(2)? })
+    Ok(PolicyVersion { version: row.int(0)?, document: row.document(1).to_owned(), created_at_ms: row.int(2)? })
 }
 
 /// Adds a version.
@@ -192,13 +198,11 @@ pub fn delete_version(tx: &mut dyn Tx, arn: &str, version: i64) -> Result<bool, 
 
 /// Every policy in force as (ARN, document), for the copy that nodes hold in memory.
 pub fn list_all_in_force(tx: &mut dyn Tx) -> Result<Vec<(String, String)>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         "SELECT arn, document FROM iam_policies JOIN iam_policy_versions \
          ON iam_policy_versions.policy_arn = iam_policies.arn \
          AND iam_policy_versions.version = iam_policies.default_version",
         &[],
-    )?
-    .iter()
-    .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
-    .collect()
+    )?;
+    readable(&rows, "iam_policies", |row| Ok((row.text(0)?.to_owned(), row.document(1).to_owned())))
 }

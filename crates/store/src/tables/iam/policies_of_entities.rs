@@ -4,6 +4,7 @@ use aws::AccountId;
 
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// An inline policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,9 @@ pub struct InlinePolicy {
 fn inline_from_row(row: &Row) -> Result<InlinePolicy, StoreError> {
     Ok(InlinePolicy {
         entity_id: row.text(0)?.to_owned(),
-        name: row.text(1)?.to_owned(),
-        document: row.text(2)?.to_owned(),
+        // A policy whose name is damaged is in force all the same.
+        name: row.document(1).to_owned(),
+        document: row.document(2).to_owned(),
     })
 }
 
@@ -56,10 +58,8 @@ pub fn list_inline(tx: &mut dyn Tx, entity_id: &str) -> Result<Vec<InlinePolicy>
 
 /// Every inline policy, for the copy that nodes hold in memory.
 pub fn list_all_inline(tx: &mut dyn Tx) -> Result<Vec<InlinePolicy>, StoreError> {
-    tx.query("SELECT entity_id, name, document FROM iam_inline_policies ORDER BY entity_id, name", &[])?
-        .iter()
-        .map(inline_from_row)
-        .collect()
+    let rows = tx.query("SELECT entity_id, name, document FROM iam_inline_policies ORDER BY entity_id, name", &[])?;
+    readable(&rows, "iam_inline_policies", inline_from_row)
 }
 
 /// Attaches a managed policy; one that is attached already is fine.
@@ -93,31 +93,27 @@ pub fn list_attached(tx: &mut dyn Tx, entity_id: &str) -> Result<Vec<String>, St
 
 /// The ids of the entities that have a managed policy, in their order.
 pub fn list_entities_of(tx: &mut dyn Tx, policy_arn: &str) -> Result<Vec<String>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         "SELECT entity_id FROM iam_attached_policies WHERE policy_arn = $1 ORDER BY entity_id",
         &[policy_arn.into()],
-    )?
-    .iter()
-    .map(|row| Ok(row.text(0)?.to_owned()))
-    .collect()
+    )?;
+    readable(&rows, "iam_attached_policies", |row| Ok(row.text(0)?.to_owned()))
 }
 
 /// How many entities of an account have each managed policy, as (policy ARN, count); policies that none has are left out.
 pub fn count_attachments(tx: &mut dyn Tx, account: AccountId) -> Result<Vec<(String, i64)>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         "SELECT policy_arn, COUNT(*) FROM iam_attached_policies JOIN iam_entities \
          ON iam_entities.id = iam_attached_policies.entity_id WHERE account_id = $1 GROUP BY policy_arn",
         &[account.as_str().into()],
-    )?
-    .iter()
-    .map(|row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
-    .collect()
+    )?;
+    readable(&rows, "iam_attached_policies", |row| Ok((row.text(0)?.to_owned(), row.int(1)?)))
 }
 
-/// Every attachment as (entity id, policy ARN), for the copy that nodes hold in memory.
+/// Every attachment as (entity id, policy ARN), for the copy that nodes hold in memory. An ARN that cannot be read is one
+/// that no policy has.
 pub fn list_all_attached(tx: &mut dyn Tx) -> Result<Vec<(String, String)>, StoreError> {
-    tx.query("SELECT entity_id, policy_arn FROM iam_attached_policies ORDER BY entity_id, policy_arn", &[])?
-        .iter()
-        .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
-        .collect()
+    let rows =
+        tx.query("SELECT entity_id, policy_arn FROM iam_attached_policies ORDER BY entity_id, policy_arn", &[])?;
+    readable(&rows, "iam_attached_policies", |row| Ok((row.text(0)?.to_owned(), row.document(1).to_owned())))
 }

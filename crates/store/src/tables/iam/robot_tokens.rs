@@ -4,6 +4,7 @@ use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::parse_column;
+use crate::tables::readable::readable;
 use crate::tables::registry_id::RegistryId;
 
 /// A token, without the secret that its holder has.
@@ -71,18 +72,17 @@ pub fn insert(tx: &mut dyn Tx, new: &RobotToken) -> Result<bool, StoreError> {
 
 /// The tokens of a registry, in the order of their names.
 pub fn list(tx: &mut dyn Tx, registry: &RegistryId) -> Result<Vec<RobotToken>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!("SELECT {COLUMNS} FROM robot_tokens WHERE account_id = $1 AND region = $2 ORDER BY name"),
         &[registry.account.as_str().into(), registry.region.as_str().into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "robot_tokens", from_row)
 }
 
 /// Every token, for the copy that nodes hold in memory.
 pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<RobotToken>, StoreError> {
-    tx.query(&format!("SELECT {COLUMNS} FROM robot_tokens"), &[])?.iter().map(from_row).collect()
+    let rows = tx.query(&format!("SELECT {COLUMNS} FROM robot_tokens"), &[])?;
+    readable(&rows, "robot_tokens", from_row)
 }
 
 /// Notes a use; an older one changes nothing.

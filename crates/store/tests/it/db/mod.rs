@@ -3,6 +3,7 @@
 mod kept;
 mod migrations;
 mod postgres;
+mod reserve;
 mod sqlite;
 mod transactions;
 mod transfer;

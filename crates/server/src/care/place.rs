@@ -1,0 +1,126 @@
+//! Whether a data folder is what it is taken for: commands that only look make no registry where there is none, and a
+//! store that lost its database gets no new, empty one.
+
+use std::path::Path;
+
+use store::db::Db;
+
+use crate::config::Config;
+use crate::root_keys;
+use crate::start::StartError;
+
+/// The name of the embedded database in the data folder.
+pub const DATABASE: &str = "wharf.db";
+
+/// Whether the embedded database's file is there. An empty one is none: SQLite takes it for a new database.
+fn has_database(data_dir: &Path) -> bool {
+    std::fs::metadata(data_dir.join(DATABASE)).is_ok_and(|file| file.len() > 0)
+}
+
+/// Refuses a data folder that holds no registry, for whoever is to look at one and not to make one.
+pub fn require_registry(config: &Config, data_dir: &Path) -> Result<(), StartError> {
+    if config.database.url.is_some() || has_database(data_dir) {
+        return Ok(());
+    }
+    refuse_lost_database(config, data_dir)?;
+    Err(StartError::Other(format!(
+        "{} holds no registry: name its data folder with --data-dir or WHARF_DATA_DIR (`wharf serve` makes a new one)",
+        data_dir.display()
+    )))
+}
+
+/// As [`require_registry`], of a database that is open.
+pub async fn require_filled(db: &Db) -> Result<(), StartError> {
+    if root_keys::exist(db).await? {
+        return Ok(());
+    }
+    Err(StartError::Other(
+        "the database holds no registry: is it the right one, or the right data folder? (`wharf serve` makes a new one)"
+            .to_owned(),
+    ))
+}
+
+/// Refuses a data folder whose database is gone while the objects that it named are there.
+pub fn refuse_lost_database(config: &Config, data_dir: &Path) -> Result<(), StartError> {
+    if config.database.url.is_some() || has_database(data_dir) {
+        return Ok(());
+    }
+    let archive = config.archive_dir(data_dir).unwrap_or_else(|| data_dir.join("archive"));
+    for store in [data_dir.join("blobs"), archive] {
+        if holds_objects(&store) {
+            return Err(StartError::Other(format!(
+                "the database {} is missing, and {} holds objects that only it can name: put it back from a backup \
+                 (`wharf restore` takes an empty folder), or end a restore or a migration that was cut off; a new \
+                 registry needs an empty folder",
+                data_dir.join(DATABASE).display(),
+                store.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder of objects holds any.
+fn holds_objects(store: &Path) -> bool {
+    let Ok(folders) = std::fs::read_dir(store.join("objects")) else { return false };
+    folders.flatten().any(|folder| std::fs::read_dir(folder.path()).is_ok_and(|mut objects| objects.next().is_some()))
+}
+
+/// Refuses a database that knows of nothing, where the store that it is to be for is filled. Asks the store only then.
+pub async fn refuse_empty_database(config: &Config, data_dir: &Path, db: &Db) -> Result<(), StartError> {
+    if root_keys::exist(db).await? {
+        return Ok(());
+    }
+    let (blobs, archive) = config.open_stores(data_dir).await?;
+    for store in [blobs, archive] {
+        if let Some(first) = store.list().next().await? {
+            let of = if config.database.url.is_some() { "that database.url names" } else { DATABASE };
+            return Err(StartError::Other(format!(
+                "the database {of} is empty, and the store holds objects of another one ({}): name the database that \
+                 they belong to, or bring it back from a backup; a new registry needs an empty store",
+                first.key
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(data_dir: &Path) -> Config {
+        Config { data_dir: Some(data_dir.to_owned()), ..Config::default() }
+    }
+
+    #[test]
+    fn a_folder_without_a_registry_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let typo = folder.path().join("typo");
+        let error = require_registry(&config(&typo), &typo).expect_err("there is none").to_string();
+        assert!(error.contains("holds no registry"), "{error}");
+        assert!(!typo.exists());
+        refuse_lost_database(&config(&typo), &typo).expect("a new one may be made there");
+    }
+
+    #[test]
+    fn objects_without_their_database_are_no_new_registry() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = folder.path();
+        for tier in ["blobs", "archive"] {
+            let objects = data_dir.join(tier).join("objects/ab");
+            std::fs::create_dir_all(&objects).expect("made");
+            refuse_lost_database(&config(data_dir), data_dir).expect("it is empty");
+            std::fs::write(objects.join("ab01"), "x").expect("written");
+            let error = refuse_lost_database(&config(data_dir), data_dir).expect_err("it is filled").to_string();
+            assert!(error.contains("wharf.db is missing") && error.contains(tier), "{error}");
+            // An empty file is what SQLite leaves of a database that was never written.
+            std::fs::write(data_dir.join(DATABASE), "").expect("written");
+            refuse_lost_database(&config(data_dir), data_dir).expect_err("it is still missing");
+            std::fs::remove_file(data_dir.join(DATABASE)).expect("removed");
+            std::fs::remove_dir_all(data_dir.join(tier)).expect("removed");
+        }
+        std::fs::write(data_dir.join("service.key"), "x").expect("written");
+        refuse_lost_database(&config(data_dir), data_dir).expect("a key may be given to a new registry");
+    }
+}

@@ -1,0 +1,464 @@
+//! One damaged value, in any column of any table of a filled registry: the server starts, others go on, every list gives
+//! the rest, garbage is collected, a backup is made, and a check names what is damaged.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use oci::Digest;
+use rusqlite::Connection;
+use rusqlite::types::Value as Sql;
+use serde_json::{Value, json};
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::storage_checks::{self, StorageCheck};
+use tokio::task::JoinSet;
+
+use crate::Server;
+use crate::app::App;
+use crate::auth::keys;
+use crate::aws_api::operation::{Call, Entry};
+use crate::care::backup::{BackupSettings, backup};
+use crate::clock::ManualClock;
+use crate::config::Config;
+use crate::http::request::RequestContext;
+use crate::integrity::check::{self, Progress, Settings, Status};
+use crate::jobs::collect_garbage;
+use crate::tests::test_app::START_MS;
+use crate::{cloudtrail, credentials, ecr, iam_api, kms, secrets, wharf_api};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Cases that go on at a time.
+const AT_ONCE: usize = 3;
+
+/// Without this nothing can be read, so the server says what is the matter and does not start.
+const KEEPS_THE_SERVER_FROM_STARTING: &[(&str, &str)] = &[("root_keys", "wrapped")];
+
+/// What nobody can find, as it says nothing that could be wrong: bytes of objects that are not there any more (an upload's
+/// data key is found when the upload goes on).
+const SAYS_NOTHING: &[(&str, &str)] = &[];
+
+struct Running {
+    server: Server,
+    config: Config,
+}
+
+impl Running {
+    async fn start(folder: &Path) -> Result<Self, String> {
+        let config = Config {
+            data_dir: Some(folder.to_owned()),
+            listen: Some("127.0.0.1:0".parse().expect("an address")),
+            ballast_mib: Some(0),
+            ..Config::default()
+        };
+        let clock = Arc::new(ManualClock::new(START_MS));
+        let server = Server::start(&config, clock).await.map_err(|error| error.to_string())?;
+        Ok(Self { server, config })
+    }
+
+    fn app(&self) -> &Arc<App> {
+        &self.server.app
+    }
+
+    fn root(&self) -> String {
+        credentials::find(&self.config).expect("readable").expect("made")[0].access_key_id.clone()
+    }
+
+    /// An operation by whoever has the key; the error is its code and text.
+    async fn call_as(&self, key: &str, entries: &[Entry], name: &str, input: Value) -> Result<Value, String> {
+        let app = self.app();
+        let http = RequestContext {
+            app: Arc::clone(app),
+            request_id: uuid::Uuid::new_v4(),
+            method: http::Method::POST,
+            path: "/".to_owned(),
+            query: String::new(),
+            headers: http::HeaderMap::new(),
+            source_ip: "127.0.0.1".parse().expect("an address"),
+            authority: "localhost".to_owned(),
+            notes: crate::http::record::Notes::default(),
+        };
+        let region = app.accounts.regions()[0].clone();
+        let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;
+        let call = Call { http: &http, caller: holder.into_caller(region, key.to_owned()) };
+        let entry = entries.iter().find(|entry| entry.name == name).expect("an operation");
+        let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
+        let answer = answer.map_err(|error| format!("{} {}", error.code, error.message))?;
+        Ok(serde_json::from_slice(&answer).expect("JSON"))
+    }
+
+    async fn call(&self, entries: &[Entry], name: &str, input: Value) -> Value {
+        let answer = self.call_as(&self.root(), entries, name, input).await;
+        answer.unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    async fn ecr(&self, name: &str, input: Value) -> Value {
+        self.call(ecr::OPERATIONS, name, input).await
+    }
+
+    async fn iam(&self, name: &str, input: Value) -> Value {
+        let entries = iam_api::OPERATIONS.iter().find(|entries| entries.iter().any(|entry| entry.name == name));
+        self.call(entries.expect("an operation"), name, input).await
+    }
+
+    async fn push_blob(&self, repository: &str, content: &[u8]) -> String {
+        let upload = self.ecr("InitiateLayerUpload", json!({"repositoryName": repository})).await["uploadId"].clone();
+        let part = json!({
+            "repositoryName": repository, "uploadId": upload, "partFirstByte": 0, "partLastByte": content.len() - 1,
+            "layerPartBlob": STANDARD.encode(content),
+        });
+        self.ecr("UploadLayerPart", part).await;
+        let digest = Digest::sha256_of(content).to_string();
+        let end = json!({"repositoryName": repository, "uploadId": upload, "layerDigests": [digest]});
+        self.ecr("CompleteLayerUpload", end).await;
+        digest
+    }
+
+    /// Pushes an image of one layer; returns its digest.
+    async fn push(&self, repository: &str, tag: &str, subject: Option<&str>) -> String {
+        let config = format!("{{\"{repository}\": \"{tag}\"}}");
+        let layer = format!("{repository} {tag} ").repeat(1_000);
+        let mut manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"made": "here"},
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(),
+                "digest": self.push_blob(repository, config.as_bytes()).await,
+            },
+            "layers": [{
+                "mediaType": "application/vnd.oci.image.layer.v1.tar", "size": layer.len(),
+                "digest": self.push_blob(repository, layer.as_bytes()).await,
+            }],
+        });
+        if let Some(subject) = subject {
+            manifest["subject"] = json!({"mediaType": MANIFEST, "digest": subject, "size": 1});
+        }
+        let input = json!({"repositoryName": repository, "imageManifest": manifest.to_string(), "imageTag": tag});
+        self.ecr("PutImage", input).await["image"]["imageId"]["imageDigest"].as_str().expect("a digest").to_owned()
+    }
+
+    /// Everything that tables can hold, and beside it what somebody else has: the victim comes first in each table.
+    async fn fill(&self) -> String {
+        let root = "arn:aws:iam::123456789012:root";
+        let statement = |action: &str| json!({"Effect": "Allow", "Action": action, "Resource": "*"});
+        let document = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let own = |action: &str, with_resource: bool| {
+            let mut statement = json!({"Effect": "Allow", "Principal": {"AWS": root}, "Action": action});
+            if with_resource {
+                statement["Resource"] = "*".into();
+            }
+            document(statement)
+        };
+        let tags = json!([{"Key": "team", "Value": "a"}]);
+        self.iam(
+            "CreatePolicy",
+            json!({"PolicyName": "a", "PolicyDocument": document(statement("ecr:*")), "Tags": tags}),
+        )
+        .await;
+        let managed = "arn:aws:iam::123456789012:policy/a";
+        for name in ["a-user", "z-user"] {
+            self.iam("CreateUser", json!({"UserName": name, "Tags": tags})).await;
+            let policy = json!({"UserName": name, "PolicyName": "own", "PolicyDocument": document(statement("ecr:*"))});
+            self.iam("PutUserPolicy", policy).await;
+        }
+        self.iam("CreateGroup", json!({"GroupName": "a-group"})).await;
+        self.iam("AddUserToGroup", json!({"GroupName": "a-group", "UserName": "a-user"})).await;
+        self.iam("AttachUserPolicy", json!({"UserName": "a-user", "PolicyArn": managed})).await;
+        self.iam("PutUserPermissionsBoundary", json!({"UserName": "a-user", "PermissionsBoundary": managed})).await;
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"},
+        });
+        let role =
+            json!({"RoleName": "a-role", "AssumeRolePolicyDocument": trust.to_string(), "Description": "a role"});
+        self.iam("CreateRole", role).await;
+        self.iam("CreateAccessKey", json!({"UserName": "a-user"})).await;
+        let provider = json!({
+            "Url": "https://a.example", "ClientIDList": ["sts"], "Tags": tags,
+            "ThumbprintList": ["0123456789012345678901234567890123456789"],
+        });
+        self.iam("CreateOpenIDConnectProvider", provider).await;
+
+        let filter = json!([{"filter": "v*", "filterType": "WILDCARD"}]);
+        for name in ["a-app", "z-app"] {
+            let input = json!({
+                "repositoryName": name, "tags": tags, "imageTagMutability": "MUTABLE_WITH_EXCLUSION",
+                "imageTagMutabilityExclusionFilters": filter,
+            });
+            self.ecr("CreateRepository", input).await;
+        }
+        let policy = json!({"repositoryName": "a-app", "policyText": own("ecr:BatchGetImage", false), "force": true});
+        self.ecr("SetRepositoryPolicy", policy).await;
+        let rule = json!({"rules": [{
+            "rulePriority": 1, "action": {"type": "expire"},
+            "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1000},
+        }]});
+        let lifecycle = json!({"repositoryName": "a-app", "lifecyclePolicyText": rule.to_string()});
+        self.ecr("PutLifecyclePolicy", lifecycle).await;
+        self.ecr("StartLifecyclePolicyPreview", json!({"repositoryName": "a-app"})).await;
+        let image = self.push("a-app", "one", None).await;
+        self.push("a-app", "signature", Some(&image)).await;
+        self.push("a-app", "gone", None).await;
+        let delete = json!({"repositoryName": "a-app", "imageIds": [{"imageTag": "gone"}]});
+        self.ecr("BatchDeleteImage", delete).await;
+        self.ecr("InitiateLayerUpload", json!({"repositoryName": "a-app"})).await;
+        let registry_policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "a", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+                "Action": ["ecr:ReplicateImage"], "Resource": "*",
+            }],
+        });
+        self.ecr("PutRegistryPolicy", json!({"policyText": registry_policy.to_string()})).await;
+        self.ecr("PutAccountSetting", json!({"name": "REGISTRY_POLICY_SCOPE", "value": "V1"})).await;
+        let rules = json!({"replicationConfiguration": {"rules": [{
+            "destinations": [{"region": "eu-west-1", "registryId": "210987654321"}],
+            "repositoryFilters": [{"filter": "none-such", "filterType": "PREFIX_MATCH"}],
+        }]}});
+        self.ecr("PutReplicationConfiguration", rules).await;
+        let template = json!({
+            "prefix": "a-template", "description": "a template", "appliedFor": ["CREATE_ON_PUSH"],
+            "resourceTags": tags, "repositoryPolicy": own("ecr:BatchGetImage", false),
+            "lifecyclePolicy": rule.to_string(), "imageTagMutability": "MUTABLE",
+        });
+        self.ecr("CreateRepositoryCreationTemplate", template).await;
+        let cache = json!({"ecrRepositoryPrefix": "a-cache", "upstreamRegistryUrl": "public.ecr.aws"});
+        self.ecr("CreatePullThroughCacheRule", cache).await;
+        let exclusion = json!({"principalArn": "arn:aws:iam::123456789012:role/a-role"});
+        self.ecr("RegisterPullTimeUpdateExclusion", exclusion).await;
+
+        let secret = json!({
+            "Name": "a-secret", "Description": "a secret", "SecretString": "secret", "Tags": tags,
+        });
+        self.call(secrets::OPERATIONS, "CreateSecret", secret).await;
+        let policy = own("secretsmanager:GetSecretValue", true);
+        let policy = json!({"SecretId": "a-secret", "ResourcePolicy": policy});
+        self.call(secrets::OPERATIONS, "PutResourcePolicy", policy).await;
+        let key = self.call(kms::OPERATIONS, "CreateKey", json!({"Description": "a key"})).await;
+        let key = key["KeyMetadata"]["KeyId"].clone();
+        let alias = json!({"AliasName": "alias/a-key", "TargetKeyId": key});
+        self.call(kms::OPERATIONS, "CreateAlias", alias).await;
+        let grant = json!({
+            "KeyId": key, "GranteePrincipal": "arn:aws:iam::123456789012:user/a-user", "Name": "a-grant",
+            "Operations": ["Decrypt"],
+        });
+        self.call(kms::OPERATIONS, "CreateGrant", grant).await;
+
+        let token = json!({"name": "a-token", "repositories": ["a-app"], "actions": ["pull"]});
+        self.call(wharf_api::OPERATIONS, "CreateToken", token).await;
+        let protection = json!({"repositoryName": "a-app", "imageTags": ["one"]});
+        self.call(wharf_api::OPERATIONS, "PutDeletionProtection", protection).await;
+        let window = json!({"repositoryName": "a-app", "days": 3});
+        self.call(wharf_api::OPERATIONS, "PutRestoreWindow", window).await;
+
+        self.push("z-app", "one", None).await;
+        let key = self.iam("CreateAccessKey", json!({"UserName": "z-user"})).await;
+        self.app().last_uses.flush(&self.app().db).await.expect("stored");
+        key["AccessKey"]["AccessKeyId"].as_str().expect("a key").to_owned()
+    }
+}
+
+/// Where a value is damaged.
+#[derive(Clone, Debug)]
+struct Case {
+    table: String,
+    column: String,
+}
+
+/// Every column of every table that holds texts or bytes in any row.
+fn cases(database: &Path) -> Vec<Case> {
+    let connection = Connection::open(database).expect("a database");
+    let mut tables = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+        .expect("good");
+    let tables: Vec<String> =
+        tables.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("names");
+    let mut cases = Vec::new();
+    for table in tables.into_iter().filter(|table| table != "schema_migrations") {
+        let mut columns = connection.prepare("SELECT name, type FROM pragma_table_info(?1)").expect("good");
+        let columns: Vec<(String, String)> = columns
+            .query_map([&table], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("rows")
+            .collect::<Result<_, _>>()
+            .expect("columns");
+        for (column, _) in columns.into_iter().filter(|(_, kind)| kind == "TEXT" || kind == "BLOB") {
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM \"{table}\" WHERE length(\"{column}\") > 0)");
+            if connection.query_row(&sql, [], |row| row.get::<_, bool>(0)).expect("counted") {
+                cases.push(Case { table: table.clone(), column });
+            }
+        }
+    }
+    cases
+}
+
+/// Changes one bit of the value in the first row that has one.
+fn damage(database: &Path, Case { table, column }: &Case) {
+    let connection = Connection::open(database).expect("a database");
+    let mut key = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk").expect("good");
+    let key: Vec<String> =
+        key.query_map([table], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("names");
+    let key = key.join(", ");
+    let first = format!("SELECT {key} FROM {table} WHERE length({column}) > 0 ORDER BY {key} LIMIT 1");
+    let sql = format!("SELECT {column}, typeof({column}) FROM {table} WHERE ({key}) = ({first})");
+    let (value, kind): (Sql, String) =
+        connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("a row");
+    let mut bytes = match value {
+        Sql::Text(text) => text.into_bytes(),
+        Sql::Blob(bytes) => bytes,
+        other => panic!("{other:?} is neither text nor bytes"),
+    };
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x80;
+    connection.execute_batch("PRAGMA foreign_keys = OFF").expect("set");
+    let sql = format!("UPDATE {table} SET {column} = CAST(?1 AS {kind}) WHERE ({key}) = ({first})");
+    assert_eq!(connection.execute(&sql, [Sql::Blob(bytes)]).expect("changed"), 1, "{table}.{column}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+/// Checks all that is stored; what was found, as text.
+async fn fsck(app: &Arc<App>) -> Result<Vec<String>, String> {
+    let id = uuid::Uuid::new_v4().to_string();
+    let row = StorageCheck {
+        id: id.clone(),
+        settings: serde_json::to_string(&Settings::default()).expect("JSON"),
+        status: Status::Waiting.as_str().to_owned(),
+        started_at_ms: 0,
+        finished_at_ms: None,
+        progress: serde_json::to_string(&Progress::default()).expect("JSON"),
+        error: None,
+    };
+    let inserted = row.clone();
+    app.db.write(move |tx| storage_checks::insert(tx, &inserted, 10)).await.map_err(|error| error.to_string())?;
+    let checked = check::run(Arc::clone(app), row, Settings::default()).await;
+    checked.map_err(|error| format!("fsck: {}", crate::with_causes(&error)))?;
+    let read = move |tx: &mut dyn Tx| storage_checks::list_findings(tx, &id, 0, 1_000);
+    let findings = app.db.read::<_, StoreError, _>(read).await.map_err(|error| error.to_string())?;
+    Ok(findings.into_iter().map(|(_, finding)| finding).collect())
+}
+
+/// Lists that give what is left, whatever is damaged.
+const LISTS: &[(&[Entry], &str)] = &[
+    (ecr::OPERATIONS, "DescribeRepositories"),
+    (ecr::OPERATIONS, "DescribePullThroughCacheRules"),
+    (ecr::OPERATIONS, "DescribeRepositoryCreationTemplates"),
+    (ecr::OPERATIONS, "ListPullTimeUpdateExclusions"),
+    (secrets::OPERATIONS, "ListSecrets"),
+    (kms::OPERATIONS, "ListKeys"),
+    (kms::OPERATIONS, "ListAliases"),
+    (wharf_api::OPERATIONS, "ListTokens"),
+    (wharf_api::OPERATIONS, "ListJobs"),
+    (wharf_api::OPERATIONS, "ListNodes"),
+    (wharf_api::OPERATIONS, "DescribeLifecyclePolicies"),
+    (wharf_api::OPERATIONS, "DescribeGarbageCollection"),
+    (wharf_api::OPERATIONS, "DescribeRootKeys"),
+    (cloudtrail::OPERATIONS, "LookupEvents"),
+];
+const IAM_LISTS: &[&str] = &["ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListOpenIDConnectProviders"];
+
+/// What is wrong with a server that has one damaged value.
+async fn faults(folder: &Path, case: &Case, other: &str) -> Vec<String> {
+    let is_needed = KEEPS_THE_SERVER_FROM_STARTING.contains(&(case.table.as_str(), case.column.as_str()));
+    let running = match Running::start(folder).await {
+        Ok(_) if is_needed => return vec!["it starts, and should not".to_owned()],
+        Ok(running) => running,
+        Err(_) if is_needed => return Vec::new(),
+        Err(error) => return vec![format!("it does not start: {error}")],
+    };
+    let mut faults = Vec::new();
+    let mut note = |what: &str, result: Result<Value, String>| {
+        if let Err(error) = result {
+            faults.push(format!("{what}: {error}"));
+        }
+    };
+    let pull = json!({"repositoryName": "z-app", "imageIds": [{"imageTag": "one"}]});
+    let pulled = running.call_as(other, ecr::OPERATIONS, "BatchGetImage", pull).await;
+    let layer = pulled.as_ref().ok().and_then(|pulled| {
+        let manifest: Value = serde_json::from_str(pulled["images"][0]["imageManifest"].as_str()?).ok()?;
+        Some(manifest["layers"][0]["digest"].clone())
+    });
+    note("another's image", pulled.clone());
+    note("another's image is whole", layer.clone().ok_or_else(|| format!("{pulled:?}")));
+    let download = json!({"repositoryName": "z-app", "layerDigest": layer});
+    note("another's layer", running.call_as(other, ecr::OPERATIONS, "GetDownloadUrlForLayer", download).await);
+    let images = json!({"repositoryName": "z-app"});
+    note("another's images", running.call_as(other, ecr::OPERATIONS, "DescribeImages", images).await);
+    let root = running.root();
+    for (entries, name) in LISTS {
+        note(name, running.call_as(&root, entries, name, json!({})).await);
+    }
+    for name in IAM_LISTS {
+        let entries = iam_api::OPERATIONS.iter().find(|entries| entries.iter().any(|entry| entry.name == *name));
+        note(name, running.call_as(&root, entries.expect("an operation"), name, json!({})).await);
+    }
+    let images = json!({"repositoryName": "a-app"});
+    // Of the repository itself, the policy, the tags or an image may be what is damaged; never a list of all.
+    if !matches!(case.table.as_str(), "repositories") {
+        note("the images of the repository", running.call_as(&root, ecr::OPERATIONS, "ListImages", images).await);
+    }
+    let collected = collect_garbage::run(running.app()).await;
+    note("the collection", collected.map(|_| Value::Null).map_err(|error| error.to_string()));
+    match fsck(running.app()).await {
+        Err(error) => note("the check", Err(error)),
+        Ok(found) => {
+            let says_nothing = SAYS_NOTHING.contains(&(case.table.as_str(), case.column.as_str()));
+            if found.is_empty() && !says_nothing {
+                note("the check", Err("nothing was found".to_owned()));
+            }
+        }
+    }
+    running.server.stop().await;
+    let settings = BackupSettings { folder: folder.join("backup"), with_key: true, copies: false };
+    let config = Config { data_dir: Some(folder.to_owned()), ..Config::default() };
+    let saved = backup(&config, &settings, &mut |_| {}).await;
+    note("the backup", saved.map(|_| Value::Null).map_err(|error| error.to_string()));
+    faults
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_value_keeps_nobody_from_the_rest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("source");
+    let running = Running::start(&source).await.expect("starts");
+    let other = running.fill().await;
+    assert_eq!(fsck(running.app()).await.expect("checked"), Vec::<String>::new());
+    running.server.stop().await;
+
+    let mut results: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut at_work: JoinSet<(String, Vec<String>)> = JoinSet::new();
+    let mut waiting = cases(&source.join("wharf.db")).into_iter();
+    assert!(waiting.len() > 150, "only {} columns hold anything", waiting.len());
+    loop {
+        while at_work.len() < AT_ONCE
+            && let Some(case) = waiting.next()
+        {
+            let name = format!("{}.{}", case.table, case.column);
+            let (place, source, other): (PathBuf, _, _) = (folder.path().join(&name), source.clone(), other.clone());
+            at_work.spawn(async move {
+                copy(&source, &place);
+                damage(&place.join("wharf.db"), &case);
+                let faults = faults(&place, &case, &other).await;
+                std::fs::remove_dir_all(&place).expect("removed");
+                (name, faults)
+            });
+        }
+        let Some(done) = at_work.join_next().await else { break };
+        let (name, faults) = done.expect("ends");
+        if !faults.is_empty() {
+            results.insert(name, faults);
+        }
+    }
+    assert!(results.is_empty(), "{results:#?}");
+}

@@ -1,0 +1,1 @@
+-- Nothing: PostgreSQL has checksums of its own for its pages.

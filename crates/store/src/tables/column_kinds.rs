@@ -1,0 +1,123 @@
+//! What the columns of all tables hold beyond being texts, for the check of every row: how each is read where it is used.
+
+use aws::{AccountId, Region};
+use oci::{Digest, RepositoryName, RepositoryPrefix, Tag};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::creation_templates::Scenario;
+use super::iam::entities::EntityKind;
+use super::image_replications::ReplicationStatus;
+use super::images::ImageStatus;
+use super::kms_keys::KeyManager;
+use super::lifecycle_previews::PreviewStatus;
+use super::replication_backfills::{BackfillStatus, LineStatus};
+use super::repositories::{TagMutability, split_filters};
+use crate::blob::{Encoding, ObjectId, Tier};
+
+/// Whether a text is one that Wharf would have written into a column.
+type IsGood = fn(&str) -> bool;
+
+fn is<T: std::str::FromStr>(text: &str) -> bool {
+    text.parse::<T>().is_ok()
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<Json>(text).is_ok()
+}
+
+fn is_texts(text: &str) -> bool {
+    serde_json::from_str::<Vec<String>>(text).is_ok()
+}
+
+fn is_pairs(text: &str) -> bool {
+    serde_json::from_str::<Vec<(String, String)>>(text).is_ok()
+}
+
+fn is_filters(text: &str) -> bool {
+    split_filters(text, "").is_ok()
+}
+
+fn is_scenarios(text: &str) -> bool {
+    text.split_whitespace().all(is::<Scenario>)
+}
+
+/// What is known of a column; a table's own goes before what a name means everywhere.
+const OF_TABLES: &[(&str, &str, IsGood)] = &[
+    ("audit_events", "record", is_json),
+    ("blobs", "region", is::<Region>),
+    ("creation_templates", "applied_for", is_scenarios),
+    ("creation_templates", "prefix", is::<RepositoryPrefix>),
+    ("creation_templates", "resource_tags", is_pairs),
+    ("deleted_images", "annotations", is_json),
+    ("deleted_images", "status", is::<ImageStatus>),
+    ("followed_events", "event", is_json),
+    ("garbage_collections", "counts", is_json),
+    ("iam_entities", "kind", is::<EntityKind>),
+    ("iam_entities", "tags", is_pairs),
+    ("iam_oidc_providers", "client_ids", is_texts),
+    ("iam_oidc_providers", "tags", is_pairs),
+    ("iam_oidc_providers", "thumbprints", is_texts),
+    ("iam_policies", "tags", is_pairs),
+    ("image_replications", "status", is::<ReplicationStatus>),
+    ("images", "annotations", is_json),
+    ("images", "status", is::<ImageStatus>),
+    ("jobs", "payload", is_json),
+    ("kms_grants", "encryption_context", is_json),
+    ("kms_grants", "operations", is_texts),
+    ("kms_keys", "key_id", is::<Uuid>),
+    ("kms_keys", "manager", is::<KeyManager>),
+    ("kms_keys", "tags", is_pairs),
+    ("lifecycle_previews", "status", is::<PreviewStatus>),
+    ("lifecycle_run_steps", "actions", is_json),
+    ("lifecycle_runs", "report", is_json),
+    ("pull_through_cache_rules", "prefix", is::<RepositoryPrefix>),
+    ("pull_through_cache_rules", "upstream_prefix", is::<RepositoryPrefix>),
+    // A place of its own may be unknown for what was noted before regions were.
+    ("removed_objects", "region", |text| text.is_empty() || is::<Region>(text)),
+    ("replication_backfill_images", "child_codes", is_json),
+    ("replication_backfill_images", "repository", is::<RepositoryName>),
+    ("replication_backfill_images", "status", is::<LineStatus>),
+    ("replication_backfill_images", "tag", |text| text.is_empty() || is::<Tag>(text)),
+    ("replication_backfills", "id", is::<Uuid>),
+    ("replication_backfills", "status", is::<BackfillStatus>),
+    ("replication_configurations", "rules", is_json),
+    ("replication_extensions", "settings", is_json),
+    ("replication_removals", "repository", is::<RepositoryName>),
+    ("repositories", "name", is::<RepositoryName>),
+    ("robot_tokens", "actions", is_texts),
+    ("robot_tokens", "repositories", is_texts),
+    ("secret_versions", "stages", is_texts),
+    ("secrets", "tags", is_pairs),
+    ("storage_checks", "progress", is_json),
+    ("storage_checks", "settings", is_json),
+    ("storage_findings", "finding", is_json),
+    ("uploads", "id", is::<Uuid>),
+];
+
+/// What a name means in every table that has such a column.
+const OF_NAMES: &[(&str, IsGood)] = &[
+    ("account_id", is::<AccountId>),
+    ("child_digest", is::<Digest>),
+    ("destination_account_id", is::<AccountId>),
+    ("destination_region", is::<Region>),
+    ("digest", is::<Digest>),
+    ("encoding", is::<Encoding>),
+    ("image_digest", is::<Digest>),
+    ("object_id", is::<ObjectId>),
+    ("region", is::<Region>),
+    ("repository_name", is::<RepositoryName>),
+    ("rest_object_id", is::<ObjectId>),
+    ("subject_digest", is::<Digest>),
+    ("tag", is::<Tag>),
+    ("tag_mutability", is::<TagMutability>),
+    ("tag_mutability_filters", is_filters),
+    ("tier", is::<Tier>),
+];
+
+/// Whether a column may hold the text.
+pub fn is_good(table: &str, column: &str, text: &str) -> bool {
+    let of_table = OF_TABLES.iter().find(|known| known.0 == table && known.1 == column).map(|known| known.2);
+    let of_name = || OF_NAMES.iter().find(|known| known.0 == column).map(|known| known.1);
+    of_table.or_else(of_name).is_none_or(|is_good| is_good(text))
+}

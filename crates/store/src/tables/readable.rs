@@ -1,0 +1,54 @@
+//! Lists of which one row may be damaged: that one is told of and left out, and keeps nobody from the others.
+//!
+//! Where leaving a row out would allow what it forbids (a protection, a tag that a policy asks for), the list fails
+//! instead, as everything does that reads one row alone.
+
+use crate::db::{Row, Tx};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// The rows that can be read, of the table `table`.
+pub(crate) fn readable<T>(
+    rows: &[Row],
+    table: &str,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        match read(row) {
+            Ok(value) => found.push(value),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => tell(row, table, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// As [`readable`], of a list that is asked for in pages: up to `limit` rows that can be read. `query` is given how many
+/// rows to ask for, which is more if some cannot be read, so that a page that is short is the last one.
+pub(crate) fn readable_page<T>(
+    tx: &mut dyn Tx,
+    limit: usize,
+    table: &str,
+    query: impl Fn(&mut dyn Tx, usize) -> Result<Vec<Row>, StoreError>,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut asked = limit;
+    loop {
+        let rows = query(tx, asked)?;
+        let found = readable(&rows, table, &read)?;
+        if rows.len() < asked || found.len() >= limit {
+            return Ok(found.into_iter().take(limit).collect());
+        }
+        asked = limit + (asked - found.len());
+    }
+}
+
+/// Logs that a row is left out, by its name and with the reason.
+pub(crate) fn tell(row: &Row, table: &str, error: &StoreError) {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    tracing::error!(
+        table,
+        "a damaged row of table {table} is left out ({}): {error}{cause}; `wharf fsck` tells what to do",
+        row.shown()
+    );
+}
