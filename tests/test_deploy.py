@@ -2,15 +2,14 @@
 
 import json
 import re
-import shutil
 import urllib.request
 
 import pytest
 import yaml
 
 from harness.cluster import free_port
-from harness.commands import program, run
-from harness.server import ROOT, binary, wait_for
+from harness.commands import program, refused, run
+from harness.server import ROOT, Wharf, binary, wait_for
 
 DEPLOY = ROOT / "deploy"
 NONROOT = 65532
@@ -117,13 +116,171 @@ def test_the_unit(tmp_path):
     run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not packaged by Debian")
-@pytest.mark.parametrize("everything", [False, True])
-def test_the_chart(everything):
-    chart = DEPLOY / "helm/wharf"
-    run("helm", "lint", chart)
-    more = ["--set", "ingress.enabled=true,metrics.serviceMonitor.enabled=true"] if everything else []
-    documents = [each for each in yaml.safe_load_all(run("helm", "template", "test", chart, *more).stdout) if each]
-    kinds = [document["kind"] for document in documents]
-    expected = ["Deployment", "PodDisruptionBudget", "Service", "Service", "ServiceAccount"]
-    assert sorted(kinds) == sorted(expected + (["Ingress", "ServiceMonitor"] if everything else []))
+KUBERNETES = ["1.25", "1.31", "1.37"]
+CHARTS = {
+    "as it is": {},
+    "everything": {
+        "image": {"digest": "sha256:" + "0" * 64},
+        "domains": ["example.com"],
+        "storage": {"endpoint": "https://s3.example.com", "prefix": "wharf/"},
+        "metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+        "ingress": {"enabled": True, "className": "nginx", "tls": [{"secretName": "tls", "hosts": ["a.example.com"]}]},
+        "networkPolicy": {
+            "registryFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        },
+        "telemetry": {"otlpEndpoint": "http://collector:4318"},
+        "environment": {"WHARF_RATES_PRESET": "ecr"},
+        "extraEnv": [{"name": "WHARF_LOG", "value": "debug"}],
+        "podAnnotations": {"a": "b"},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
+        ],
+        "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "pull"}],
+    },
+    "nothing": {
+        "metrics": {"enabled": False},
+        "networkPolicy": {"enabled": False},
+        "podDisruptionBudget": {"enabled": False},
+        "serviceAccount": {"create": False},
+        "storage": {"keysInSecret": False},
+    },
+}
+
+
+def rendered(values=None, name="wharf"):
+    """The documents of the chart, by kind and name."""
+    import helm_python
+
+    chart = helm_python.Chart.load(str(DEPLOY / "helm/wharf"))
+    texts = chart.render(values or {}, name=name, namespace="registry", is_install=True)
+    texts = [text for path, text in texts.items() if path.endswith(".yaml")]
+    documents = [document for text in texts for document in yaml.safe_load_all(text) if document]
+    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
+
+
+def container_of(documents, name="wharf"):
+    spec = documents["Deployment", name]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    return spec, container
+
+
+def test_the_chart_has_no_fault():
+    import helm_python
+
+    told = helm_python.lint(str(DEPLOY / "helm/wharf"))
+    assert told["errors"] == [] and [m["error"] for m in told["messages"]] == ["icon is recommended"], told
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("values", CHARTS.values(), ids=CHARTS)
+def test_kubernetes_takes_the_chart(values, version):
+    import kubernetes_validate
+
+    documents = rendered(values)
+    for (kind, _), document in documents.items():
+        # The operator of Prometheus brings the schema of its own kind.
+        if kind != "ServiceMonitor":
+            kubernetes_validate.validate(document, version, strict=True)
+    kinds = {"Deployment", "Service"}
+    if values != CHARTS["nothing"]:
+        kinds |= {"NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"}
+    if values == CHARTS["everything"]:
+        kinds |= {"Ingress", "ServiceMonitor"}
+    assert {kind for kind, _ in documents} == kinds
+
+
+def test_the_chart_gives_a_good_configuration(tmp_path):
+    """The server takes what the chart sets, beside what Kubernetes sets for the chart's own Services."""
+    documents = rendered()
+    spec, container = container_of(documents)
+    secrets = {
+        "service-key": "0" * 64,
+        "access-key-id": "AKIAEXAMPLE000000000",
+        "secret-access-key": "change-me-root",
+        "database-url": "postgres://wharf:change-me@postgres/wharf",
+        "storage-access-key-id": "wharf-store",
+        "storage-secret-access-key": "change-me-store",
+        "metrics-token": "change-me-metrics",
+    }
+    given, used = {}, set()
+    for variable in container["env"]:
+        if "value" in variable:
+            given[variable["name"]] = variable["value"]
+        else:
+            key = variable["valueFrom"]["secretKeyRef"]["key"]
+            given[variable["name"]] = secrets[key]
+            used.add(key)
+    assert used == set(secrets), "the Secret that values.yaml describes is the one that is asked for"
+    values = (DEPLOY / "helm/wharf/values.yaml").read_text()
+    assert all(f"{key}=" in values for key in secrets)
+    told = run(binary(), "config", "check", "--data-dir", tmp_path, environment=given).stdout
+    assert 'bucket = "wharf"' in told and "change-me" not in told
+    # Whatever else runs in the namespace tells the nodes nothing, and would not stop them.
+    assert spec["enableServiceLinks"] is False
+    run(binary(), "config", "check", "--data-dir", tmp_path, environment={**given, **service_links(documents)})
+
+
+def service_links(documents):
+    """What Kubernetes sets in pods for Services with an address of their own."""
+    variables = {}
+    for number, ((kind, name), document) in enumerate(documents.items()):
+        if kind != "Service" or document["spec"].get("clusterIP") == "None":
+            continue
+        address, prefix = f"10.96.0.{number}", name.upper().replace("-", "_")
+        ports = document["spec"]["ports"]
+        variables |= {f"{prefix}_SERVICE_HOST": address, f"{prefix}_SERVICE_PORT": str(ports[0]["port"])}
+        variables[f"{prefix}_PORT"] = f"tcp://{address}:{ports[0]['port']}"
+        for port in ports:
+            at = f"{prefix}_PORT_{port['port']}_TCP"
+            variables[f"{prefix}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(port["port"])
+            variables |= {at: f"tcp://{address}:{port['port']}", f"{at}_PROTO": "tcp"}
+            variables |= {f"{at}_PORT": str(port["port"]), f"{at}_ADDR": address}
+    return variables
+
+
+@pytest.mark.parametrize("name", ["wharf", "wharf-metrics", "wharf-port-1", "wharf-service"])
+def test_a_service_of_our_name(tmp_path, name):
+    """Beside it a server starts: in a pod of any Deployment, not only of the chart's."""
+    port = {"name": "registry-tls", "port": 5000}
+    links = service_links({("Service", name): {"spec": {"ports": [port]}}})
+    assert len(links) == 8
+    server = Wharf(tmp_path / "wharf", environment=links).start()
+    server.client().describe_repositories()
+    server.finish()
+    said = refused(binary(), "config", "check", environment={**links, "WHARF_LISTEN_PORT": "5000"})
+    assert "WHARF_LISTEN_PORT" in said and "_TCP" not in said, said
+
+
+def test_metrics_of_the_chart_are_not_everybodys():
+    documents = rendered({"metrics": {"serviceMonitor": {"enabled": True}}})
+    _, container = container_of(documents)
+    (token,) = [variable for variable in container["env"] if variable["name"] == "WHARF_METRICS_TOKEN"]
+    (endpoint,) = documents["ServiceMonitor", "wharf"]["spec"]["endpoints"]
+    secret = token["valueFrom"]["secretKeyRef"]
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": secret}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    rules = documents["NetworkPolicy", "wharf"]["spec"]["ingress"]
+    allowed = {port["port"]: rule.get("from") for rule in rules for port in rule["ports"]}
+    assert set(allowed) == set(ports) == {"registry", "metrics"}
+    assert allowed["registry"] is None and allowed["metrics"] == [{"podSelector": {}}]
+    closed = rendered({"networkPolicy": {"metricsFrom": []}})
+    (rule,) = closed["NetworkPolicy", "wharf"]["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == ["registry"], "an empty list is nobody"
+    assert "metrics-token" not in json.dumps(container_of(rendered({"metrics": {"tokenInSecret": False}})))
+
+
+def test_bases_are_pinned():
+    """An image is what its digest says: a tag is whatever somebody pushed last."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    pinned = dict(re.findall(r"(?m)^ARG (\w+_IMAGE)=(\S+)$", dockerfile))
+    bases = re.findall(r"(?m)^FROM (\S+)", dockerfile)
+    assert bases == [f"${{{name}}}" for name in pinned]
+    assert re.findall(r"(?m)^FROM (\S+)", (DEPLOY / "Dockerfile.prebuilt").read_text()) == ["scratch"]
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+    others = [each["image"] for each in compose["services"].values() if not each["image"].startswith("${WHARF_IMAGE")]
+    for image in [*pinned.values(), *others]:
+        assert re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", image), image

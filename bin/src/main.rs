@@ -67,7 +67,11 @@ struct CommonArgs {
 
 impl CommonArgs {
     fn load(self) -> anyhow::Result<Config> {
-        let unknown = config::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+        let variables = std::env::vars_os();
+        let unknown = config::unknown_variables(variables.filter_map(|(name, value)| {
+            // A value that is no text is none of a service's address.
+            Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
+        }));
         if !unknown.is_empty() {
             bail!("{}", unknown.join("\n"));
         }

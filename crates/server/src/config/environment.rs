@@ -1,6 +1,10 @@
 //! The environment's part of the configuration: which variable sets which key.
 
+use std::path::PathBuf;
+
 use super::ConfigError;
+use super::secret_files::SecretFile;
+use super::service_links::is_service_link;
 
 /// How the value of an environment variable is read.
 #[derive(Clone, Copy)]
@@ -162,6 +166,57 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_RESTORE_WINDOW_DAYS", "restore_window_days", Form::Number),
     ("WHARF_AUTHENTICATION_FAILURES_PER_MINUTE", "authentication_failures_per_minute", Form::Number),
 ];
+/// Variables whose values are secrets, or hold some or belong to one: what stands in a file is given by the variable with
+/// `_FILE` at its end.
+pub(super) const SECRETS: &[&str] = &[
+    "WHARF_ACCESS_KEY_ID",
+    "WHARF_SECRET_ACCESS_KEY",
+    "WHARF_ACCOUNTS",
+    "WHARF_SERVICE_KEY",
+    "WHARF_PREVIOUS_SERVICE_KEY",
+    "WHARF_SERVICE_KEY_KMS_ACCESS_KEY_ID",
+    "WHARF_SERVICE_KEY_KMS_SECRET_ACCESS_KEY",
+    "WHARF_SERVICE_KEY_KMS_SESSION_TOKEN",
+    "WHARF_PREVIOUS_SERVICE_KEY_KMS_ACCESS_KEY_ID",
+    "WHARF_PREVIOUS_SERVICE_KEY_KMS_SECRET_ACCESS_KEY",
+    "WHARF_PREVIOUS_SERVICE_KEY_KMS_SESSION_TOKEN",
+    "WHARF_DATABASE_URL",
+    "WHARF_STORAGE_ACCESS_KEY_ID",
+    "WHARF_STORAGE_SECRET_ACCESS_KEY",
+    "WHARF_REPLICATION_REMOTES",
+    "WHARF_EVENTS_WEBHOOKS",
+    "WHARF_EVENTS_NATS",
+    "WHARF_METRICS_TOKEN",
+    "WHARF_TELEMETRY_OTLP_HEADERS",
+];
+/// The end of a variable that names a file with the value.
+const FILE_SUFFIX: &str = "_FILE";
+
+/// The value of a variable, or of the file that the one with `_FILE` at its end names; and that file.
+pub(super) fn value_of(
+    name: &str,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<(String, Option<SecretFile>)>, ConfigError> {
+    let given = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let value = given(name);
+    if !SECRETS.contains(&name) {
+        return Ok(value.map(|value| (value, None)));
+    }
+    let named_by = format!("{name}{FILE_SUFFIX}");
+    let Some(path) = given(&named_by).map(PathBuf::from) else { return Ok(value.map(|value| (value, None))) };
+    if value.is_some() {
+        return Err(ConfigError(format!("{name} and {named_by} are both set: give one of them")));
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError(format!("{named_by}: cannot read {}: {error}", path.display())))?;
+    // Editors and `echo` end a file with a line break, which is no part of the secret.
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(ConfigError(format!("{named_by}: {} is empty", path.display())));
+    }
+    Ok(Some((text.to_owned(), Some(SecretFile { named_by, path }))))
+}
+
 /// Variables that are none of the configuration's: the log's filter, what Wharf's own tests use, and logins of `wharf import`.
 const OTHER_VARIABLES: [&str; 4] = ["WHARF_LOG", "WHARF_BINARY", "WHARF_SOURCE_USERNAME", "WHARF_SOURCE_PASSWORD"];
 
@@ -180,17 +235,23 @@ pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
     }
 }
 
-/// What is wrong with the names of the environment's variables: those with our prefix that set nothing.
-pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+/// What is wrong with the names of the environment's variables: those with our prefix that set nothing. The values tell
+/// variables about services of our name from mistakes.
+pub fn unknown_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let known = |name: &str| {
         ENVIRONMENT.iter().any(|(known, ..)| *known == name)
+            || name.strip_suffix(FILE_SUFFIX).is_some_and(|secret| SECRETS.contains(&secret))
             || OTHER_VARIABLES.contains(&name)
             || name.starts_with("WHARF_TEST_")
     };
-    let candidates = || ENVIRONMENT.iter().map(|(known, ..)| *known).chain(["WHARF_LOG"]);
-    names
-        .filter(|name| name.starts_with("WHARF_") && !known(name))
-        .filter_map(|name| {
+    let files: Vec<String> = SECRETS.iter().map(|name| format!("{name}{FILE_SUFFIX}")).collect();
+    let candidates = || {
+        let settings = ENVIRONMENT.iter().map(|(known, ..)| *known);
+        settings.chain(["WHARF_LOG"]).chain(files.iter().map(String::as_str))
+    };
+    variables
+        .filter(|(name, value)| name.starts_with("WHARF_") && !known(name) && !is_service_link(name, value))
+        .filter_map(|(name, _)| {
             let nearest = candidates().min_by_key(|candidate| edit_distance(&name, candidate))?;
             Some(format!("unknown environment variable {name}: did you mean {nearest}?"))
         })

@@ -6,7 +6,9 @@ mod events;
 mod limits;
 mod operations;
 mod replication;
+mod secret_files;
 mod sections;
+mod service_links;
 mod storage;
 
 use std::collections::{HashMap, HashSet};
@@ -30,17 +32,22 @@ use crate::sts::web_identity::SourceConfig;
 
 pub use audit::AuditConfig;
 pub use environment::unknown_variables;
-use environment::{ENVIRONMENT, set};
+use environment::{ENVIRONMENT, set, value_of};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
+pub use secret_files::Exposures;
+use secret_files::SecretFile;
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
     PullThroughCacheConfig, ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
+
+/// What stands in the place of a text that is not shown.
+const HIDDEN: &str = "[hidden]";
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -62,13 +69,13 @@ impl From<String> for Hidden {
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[hidden]")
+        f.write_str(HIDDEN)
     }
 }
 
 impl Serialize for Hidden {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("[hidden]")
+        serializer.serialize_str(HIDDEN)
     }
 }
 
@@ -174,6 +181,9 @@ pub struct Config {
     pub restore_window_days: Option<u32>,
     /// Failed authentications of one source in a minute that are answered without delay. Default: 60.
     pub authentication_failures_per_minute: Option<u32>,
+    /// The files that hold secrets and that the environment names.
+    #[serde(skip)]
+    secret_files: Vec<SecretFile>,
 }
 
 /// Something in the configuration is wrong.
@@ -226,18 +236,27 @@ impl Config {
         };
         // By itself first, since only then do errors show the line.
         let config: Self = toml::from_str(&text).map_err(wrong)?;
+        let holds_secret = toml::to_string(&config).is_ok_and(|text| text.contains(HIDDEN));
         let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
         let mut is_changed = false;
+        let mut secret_files = Vec::new();
         for (name, key, form) in ENVIRONMENT {
-            if let Some(value) = environment(name).filter(|value| !value.is_empty()) {
+            if let Some((value, file)) = value_of(name, &environment)? {
                 set(&mut table, key, form.read(name, &value)?);
+                secret_files.extend(file);
                 is_changed = true;
             }
         }
-        if !is_changed {
-            return Ok(config);
-        }
-        table.try_into().map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", error.message())))
+        let mut config = if is_changed {
+            let read = table.try_into();
+            read.map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", error.message())))?
+        } else {
+            config
+        };
+        let file = file.filter(|_| holds_secret);
+        secret_files.extend(file.map(|path| SecretFile { named_by: "--config".to_owned(), path: path.to_owned() }));
+        config.secret_files = secret_files;
+        Ok(config)
     }
 
     /// The data folder in force.
@@ -426,6 +445,9 @@ impl Config {
             note(check_database_url(url.expose()));
         }
         problems.extend(credentials::problems(self));
+        if let Ok(folder) = self.data_dir() {
+            problems.extend(self.exposures(&folder).refused);
+        }
         let mut note = |result: Result<(), String>| problems.extend(result.err());
         let can_open = |file: &PathBuf| {
             std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display()))

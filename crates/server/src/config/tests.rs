@@ -1,6 +1,6 @@
 //! Tests of the configuration.
 
-use super::environment::{ENVIRONMENT, Form};
+use super::environment::{ENVIRONMENT, Form, SECRETS};
 use super::*;
 
 #[test]
@@ -173,9 +173,83 @@ fn every_key_can_come_from_the_environment() {
 
 #[test]
 fn unknown_variables_are_named() {
-    let names = ["WHARF_LISEN", "WHARF_LOG", "WHARF_TEST_POSTGRES", "HOME", "WHARF_LISTEN"];
-    let problems = unknown_variables(names.into_iter().map(ToOwned::to_owned));
-    assert_eq!(problems, ["unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?"]);
+    let variables = [
+        ("WHARF_LISEN", ""),
+        ("WHARF_LOG", "info"),
+        ("WHARF_TEST_POSTGRES", ""),
+        ("HOME", "/"),
+        ("WHARF_LISTEN", ""),
+        ("WHARF_METRICS_TOKEN_FILE", "/run/secrets/token"),
+        ("WHARF_METRIC_TOKEN_FILE", "/run/secrets/token"),
+        ("WHARF_REGION_FILE", "/region"),
+        ("WHARF_PORT", "tcp://10.96.0.7:80"),
+        ("WHARF_LISTEN_PORT", "5000"),
+    ];
+    let problems = unknown_variables(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let named: Vec<_> = problems.iter().map(|text| text.split(' ').nth(3).unwrap_or_default()).collect();
+    assert_eq!(
+        named,
+        ["WHARF_LISEN:", "WHARF_METRIC_TOKEN_FILE:", "WHARF_REGION_FILE:", "WHARF_LISTEN_PORT:"],
+        "{problems:?}"
+    );
+    assert_eq!(problems[0], "unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?");
+    assert!(problems[1].ends_with("did you mean WHARF_METRICS_TOKEN_FILE?"), "{problems:?}");
+}
+
+#[test]
+fn secrets_can_come_from_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret");
+    let named = path.to_str().expect("a text").to_owned();
+    let with_both = |value: Option<&str>| {
+        let (value, named) = (value.map(ToOwned::to_owned), named.clone());
+        Config::load(None, move |name| match name {
+            "WHARF_METRICS_TOKEN" => value.clone(),
+            "WHARF_METRICS_TOKEN_FILE" => Some(named.clone()),
+            _ => None,
+        })
+    };
+    let wrong = |value| with_both(value).expect_err("refused").0;
+    assert!(wrong(None).contains("WHARF_METRICS_TOKEN_FILE: cannot read") && wrong(None).contains(&named));
+    std::fs::write(&path, "\n").expect("written");
+    assert!(wrong(None).ends_with("is empty"));
+    std::fs::write(&path, "sesame sesame\r\n").expect("written");
+    let config = with_both(None).expect("read");
+    assert_eq!(config.metrics.token.as_ref().map(Hidden::expose), Some("sesame sesame"));
+    assert_eq!(config.secret_files.len(), 1);
+    assert!(wrong(Some("sesame")).contains("both set") && !wrong(Some("sesame")).contains("sesame"));
+    // What is shown of a configuration without its secrets.
+    let empty = Config::default().in_force().expect("valid");
+    assert!(!empty.contains(HIDDEN));
+}
+
+#[test]
+fn every_secret_can_come_from_a_file() {
+    for name in SECRETS {
+        assert!(ENVIRONMENT.iter().any(|(known, ..)| known == name), "{name}");
+    }
+    for (name, _, form) in ENVIRONMENT {
+        assert!(SECRETS.iter().all(|secret| *name != format!("{secret}_FILE")), "{name} has two meanings");
+        let text = match form {
+            Form::Text => "1",
+            Form::Table => "{a = \"b\"}",
+            Form::Tables | Form::List | Form::Number | Form::Truth => continue,
+        };
+        let Ok(config) = Config::load(None, |asked| (asked == *name).then(|| text.to_owned())) else { continue };
+        if toml::to_string(&config).expect("a text").contains(HIDDEN) {
+            assert!(SECRETS.contains(name), "{name} is a secret, and cannot come from a file");
+        }
+    }
+}
+
+#[test]
+fn a_file_with_secrets_is_known_as_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("wharf.toml");
+    for (text, count) in [("regions = [\"us-east-1\"]", 0), ("[metrics]\ntoken = \"sesame\"", 1)] {
+        std::fs::write(&path, text).expect("written");
+        assert_eq!(Config::load(Some(&path), |_| None).expect("valid").secret_files.len(), count, "{text}");
+    }
 }
 
 #[test]
