@@ -134,9 +134,9 @@ fn give_tag(
     let now_ms = import.cause.at_ms;
     let holder = images::find_by_tag(tx, repository.id, tag.as_str())?;
     let has_it = holder.as_ref().is_some_and(|image| image.id == image_id);
-    if repository.is_immutable(tag) && !has_it {
-        let is_given = image_tags::insert(tx, repository.id, tag, image_id, now_ms)?;
-        if is_given {
+    if repository.is_immutable(tag) {
+        let is_given = !has_it && image_tags::insert(tx, repository.id, tag, image_id, now_ms)?;
+        if is_given || has_it {
             image_tags::set_cached_from(tx, repository.id, tag, &import.source)?;
         }
         return Ok(is_given);

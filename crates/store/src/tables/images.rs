@@ -255,7 +255,7 @@ pub fn set_cached_from(tx: &mut dyn Tx, image_id: i64, source: &BlobSource) -> R
     Ok(())
 }
 
-/// Whether an image that the pull through cache had from there names a blob. Looks at every such image of the repository.
+/// Whether an active image that the pull through cache had from there names a blob. Looks at every such image of the repository.
 pub fn is_blob_of_cached(
     tx: &mut dyn Tx,
     repository_id: i64,
@@ -264,7 +264,7 @@ pub fn is_blob_of_cached(
 ) -> Result<bool, StoreError> {
     let found = tx.query_opt(
         "SELECT 1 FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
-         WHERE i.repository_id = $2 AND i.cached_from = $3 LIMIT 1",
+         WHERE i.repository_id = $2 AND i.cached_from = $3 AND i.status = 'ACTIVE' LIMIT 1",
         &[digest.to_string().into(), repository_id.into(), source.key().into()],
     )?;
     Ok(found.is_some())
