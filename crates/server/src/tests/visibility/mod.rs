@@ -108,20 +108,23 @@ async fn run(world: &mut World, sequence: usize, upstream: [bool; BLOBS], steps:
     for (at, step) in steps.iter().enumerate() {
         let failed = |error: String| format!("step {at}: {step:?}: {error}");
         step.run(world, &contents, &mut model).await.map_err(failed)?;
+        let (place, who) = (step.place(), Principal::ALL[at % Principal::ALL.len()]);
         for blob in 0..BLOBS {
-            for who in Principal::ALL {
-                check(world, &contents, &mut model, who, step.place(), blob).await.map_err(failed)?;
-            }
+            let owner = Principal::Root(place.account);
+            check(world, &contents, &mut model, owner, place, blob).await.map_err(failed)?;
         }
-        let who = Principal::ALL[at % Principal::ALL.len()];
+        check(world, &contents, &mut model, who, place, at % BLOBS).await.map_err(failed)?;
         let place = Place::ALL[at % Place::ALL.len()];
         check_by_api(world, &contents, &mut model, who, place, at % BLOBS).await.map_err(failed)?;
     }
     for place in Place::ALL {
-        for who in Principal::ALL {
-            for blob in 0..BLOBS {
-                let checked = check(world, &contents, &mut model, who, place, blob).await;
-                checked.map_err(|error| format!("at the end: {error}"))?;
+        for blob in 0..BLOBS {
+            for who in Principal::ALL {
+                // One layer tells what those may who may not.
+                if blob == 0 || model.may_read(who, place) {
+                    let checked = check(world, &contents, &mut model, who, place, blob).await;
+                    checked.map_err(|error| format!("at the end: {error}"))?;
+                }
             }
         }
     }

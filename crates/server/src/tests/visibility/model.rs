@@ -412,6 +412,10 @@ impl Model {
         self.deleted.len() < before
     }
 
+    pub fn is_replicating(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+
     /// What was pushed to the replicated repository arrives.
     pub fn replicate(&mut self) {
         for image in std::mem::take(&mut self.under_way) {

@@ -291,8 +291,11 @@ impl Step {
                 model.collect();
             }
         }
-        world.settle().await;
-        model.replicate();
+        // Jobs are looked for where something is to be seen of them.
+        if matches!(self, Self::SetArchived { .. }) || model.is_replicating() {
+            world.settle().await;
+            model.replicate();
+        }
         Ok(())
     }
 }

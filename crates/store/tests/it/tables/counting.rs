@@ -13,8 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::fixtures::{
-    add_blob, add_image_of, delete_image, delete_repository, digest, due_objects, new_repository, open, scope_of,
-    show_blob, tag,
+    add_blob, add_image_of, delete_image, delete_repository, digest, due_objects, new_repository, open, scope_of, tag,
 };
 use crate::backend::{Backend, on_every_backend};
 

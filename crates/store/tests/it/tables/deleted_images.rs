@@ -9,14 +9,14 @@ use store::db::{Db, Tx};
 use store::error::StoreError;
 use store::tables::deleted_images::{self, After, DeletionNote, Released, Wanted};
 use store::tables::images::{self, ImageStatus, NewImage};
-use store::tables::repositories::{self, Repository};
+use store::tables::repositories::{self, NewRepository, Repository};
 use store::tables::{blobs, deleted_tags, image_tags, repository_blobs};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::fixtures::{
     add_blob, add_image_of, add_repository, add_tag, delete_image, delete_repository, digest, due_objects, home,
-    in_transaction, name, new_image, new_repository, number, open, tag,
+    in_transaction, name, new_image, new_repository, number, open, registry, tag,
 };
 use crate::backend::{Backend, on_every_backend};
 
@@ -27,6 +27,7 @@ on_every_backend!(
     expired_images_go_with_their_references,
     lists_have_pages,
     the_last_deletion_is_found,
+    a_purge_counts_the_bytes_of_its_own_account,
     references_are_right_in_any_order,
     restoring_races_with_collecting,
     deleting_races_with_pushing,
@@ -534,4 +535,31 @@ async fn deleting_races_with_pushing(backend: &Backend) {
         .await
         .unwrap();
     }
+}
+
+async fn a_purge_counts_the_bytes_of_its_own_account(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let own = add_repository(tx, "own")?;
+        let another = add_repository(tx, "another")?;
+        let theirs = NewRepository { registry: registry("210987654321", "us-east-1"), ..new_repository("theirs") };
+        let theirs = repositories::insert(tx, &theirs)?.expect("the name is free");
+        for (repository, layers) in [(&own, vec![1, 2, 3]), (&another, vec![2]), (&theirs, vec![1, 2, 3])] {
+            for layer in layers {
+                add_blob(tx, repository, &digest(layer), 5)?;
+            }
+        }
+        let mut purged = Vec::new();
+        for (number, layers) in [(1, vec![1, 2]), (2, vec![3]), (3, vec![3])] {
+            let image = add_image_of(tx, own.id, number, layers.into_iter().map(digest))?;
+            deleted_images::keep(tx, image, &note(10, 50))?;
+            delete_image(tx, own.id, image, 10)?;
+            purged.push(image);
+        }
+        delete_repository(tx, own.id, 20)?;
+        assert_eq!(deleted_images::purge(tx, purged[0])?, 10, "another repository of the account has the second layer");
+        assert_eq!(deleted_images::purge(tx, purged[1])?, 0, "a deleted image of the account needs it");
+        assert_eq!(deleted_images::purge(tx, purged[2])?, 10);
+        assert_counts(tx)
+    })
+    .await;
 }

@@ -4,11 +4,17 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::integrity::{self, RowCheck, WrongRow};
 use store::tables::repositories::Repository;
+use store::tables::repository_blobs;
 
-use super::fixtures::{add_blob, add_image_of, add_repository, digest, in_transaction, number};
+use super::fixtures::{add_blob, add_image_of, add_repository, digest, in_transaction, number, scope_of};
 use crate::backend::{Backend, on_every_backend};
 
-on_every_backend!(whole_rows_are_not_wrong, wrong_counts_are_found_and_counted_anew, an_object_in_use_is_kept);
+on_every_backend!(
+    whole_rows_are_not_wrong,
+    wrong_counts_are_found_and_counted_anew,
+    an_object_in_use_is_kept,
+    a_layer_is_shown_again_for_a_lost_reference_alone,
+);
 
 const NOW_MS: i64 = 77;
 
@@ -99,6 +105,25 @@ async fn an_object_in_use_is_kept(backend: &Backend) {
         assert!(integrity::keep_named_object(tx, &row.subject)?);
         assert!(wrong(tx)?.is_empty());
         assert!(!integrity::keep_named_object(tx, &row.subject)?, "there is no note any more");
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_layer_is_shown_again_for_a_lost_reference_alone(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = fill(tx)?;
+        // Another one has the same layer, and names it in an image for which it never came.
+        let other = add_repository(tx, "other")?;
+        let show = |tx: &mut dyn Tx, repository: &Repository| {
+            integrity::show_again(tx, repository.id, &scope_of(repository), &digest(1), NOW_MS)
+        };
+        assert!(!show(tx, &other)?, "nothing was lost");
+        assert_eq!(repository_blobs::find(tx, other.id, &digest(1))?, None);
+        tx.execute("DELETE FROM repository_blobs WHERE image_count = 1", &[])?;
+        assert!(show(tx, &repository)?);
+        assert!(wrong(tx)?.is_empty(), "{:?}", wrong(tx)?);
+        assert!(!show(tx, &other)?, "it was found");
         Ok(())
     })
     .await;

@@ -92,7 +92,6 @@ async fn a_copy_is_shared_within_its_scope_only(backend: &Backend) {
             repositories.push(repositories::insert(tx, spec)?.expect("the name is free"));
         }
         let object = add_blob(tx, &repositories[0], &digest(1), 1_000)?;
-        let stored = repository_blobs::find(tx, repositories[0].id, &digest(1))?.expect("it is there").stored;
         // Stored is not visible.
         assert_eq!(repository_blobs::find(tx, repositories[1].id, &digest(1))?, None);
         let share = |tx: &mut dyn Tx, to: &Repository| {

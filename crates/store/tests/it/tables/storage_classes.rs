@@ -13,7 +13,7 @@ use store::tables::repository_blobs::{self, RepositoryBlob};
 
 use super::fixtures::{
     add_blob, add_image, add_image_of, add_repository, delete_image, delete_repository, digest, due, due_objects,
-    in_transaction, new_image, show_blob,
+    in_transaction, new_image,
 };
 use crate::backend::{Backend, on_every_backend};
 

@@ -1,10 +1,10 @@
 //! How much there is, over all registries.
 
 use store::tables::store_sizes::{self, StoreSizes, TierSizes};
-use store::tables::{blobs, images, repository_blobs, uploads};
+use store::tables::{images, repository_blobs, uploads};
 
 use super::fixtures::{
-    add_blob, add_image_of, add_repository, add_tag, digest, in_transaction, name, number, open, scope_of, show_blob,
+    add_blob, add_image_of, add_repository, add_tag, digest, in_transaction, name, number, open, scope_of,
 };
 use crate::backend::{Backend, on_every_backend};
 

@@ -3,13 +3,19 @@
 use oci::Digest;
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::images::{self, ImageStatus};
+use store::tables::repository_blobs;
 use store::tables::upstream_blobs::{self, BlobSource};
-use store::tables::{images, repository_blobs};
 
 use super::fixtures::{add_blob, add_image, add_repository, delete_image, digest, in_transaction};
 use crate::backend::{Backend, on_every_backend};
 
-on_every_backend!(what_comes_takes_its_count_over, images_give_up_what_they_wait_for, some_came_and_some_did_not);
+on_every_backend!(
+    what_comes_takes_its_count_over,
+    what_comes_for_archived_images_counts_them,
+    images_give_up_what_they_wait_for,
+    some_came_and_some_did_not,
+);
 
 fn source() -> BlobSource {
     BlobSource { upstream_url: "quay.io".to_owned(), upstream_repository: "org/app".to_owned() }
@@ -44,6 +50,34 @@ async fn what_comes_takes_its_count_over(backend: &Backend) {
         delete_image(tx, repository.id, second, 70)?;
         assert_eq!(repository_blobs::collect_unreferenced(tx, 69, 10)?.rows, 0);
         assert_eq!(repository_blobs::collect_unreferenced(tx, 70, 10)?.rows, 1);
+        Ok(())
+    })
+    .await;
+}
+
+async fn what_comes_for_archived_images_counts_them(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "cached/app")?;
+        let first = import(tx, repository.id, 1, &[digest(7), digest(8)])?;
+        let second = import(tx, repository.id, 2, &[digest(7)])?;
+        images::set_status(tx, first, ImageStatus::Archived, 10)?;
+        repository_blobs::count_status(tx, repository.id, first, ImageStatus::Active, ImageStatus::Archived)?;
+        for (layer, is_needed) in [(7, true), (8, false)] {
+            add_blob(tx, &repository, &digest(layer), 50)?;
+            let come = repository_blobs::find(tx, repository.id, &digest(layer))?.expect("has come");
+            assert_eq!((come.inactive_image_count, come.is_pushed_again), (1, !is_needed), "layer {layer}");
+            assert!(!come.is_archived(), "somebody wanted it just now");
+        }
+        assert_eq!(repository_blobs::collect_pushed_again(tx, 50, 10)?.rows, 1);
+        let unwanted = repository_blobs::find(tx, repository.id, &digest(8))?.expect("is there");
+        assert!(unwanted.is_archived());
+        images::set_status(tx, first, ImageStatus::Active, 60)?;
+        repository_blobs::count_status(tx, repository.id, first, ImageStatus::Archived, ImageStatus::Active)?;
+        for layer in [7, 8] {
+            let back = repository_blobs::find(tx, repository.id, &digest(layer))?.expect("is there");
+            assert_eq!(back.inactive_image_count, 0, "layer {layer}");
+        }
+        delete_image(tx, repository.id, second, 70)?;
         Ok(())
     })
     .await;
