@@ -337,6 +337,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::LayerTooLarge(_)
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyUploads(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         RegistryError::ManifestInvalid(ManifestError::InvalidJson) => {
             invalid_parameter("ImageManifest", "Invalid JSON syntax")
