@@ -235,7 +235,9 @@ def upload_head(wharf, repository, **length):
 
 
 class TestRate:
-    @pytest.mark.parametrize("length", [{"Content_Length": MIB}, {"Transfer_Encoding": "chunked"}], ids=["length", "chunked"])
+    @pytest.mark.parametrize(
+        "length", [{"Content_Length": MIB}, {"Transfer_Encoding": "chunked"}], ids=["length", "chunked"]
+    )
     def test_dripped_body(self, quick, repository, length):
         """A body may be slow, but not so slow that it never ends."""
         _, sent = upload_head(quick, repository, **length)
@@ -285,7 +287,9 @@ class TestRate:
         digest = repository.push_blob(random_content(32 * MIB))
         before = ended(quick, "slow_reader")
         connection = RawConnection(quick.host)
-        connection.send(head("GET", repository.blob(digest), [("Host", quick.host), ("Authorization", quick.authorization)]))
+        connection.send(
+            head("GET", repository.blob(digest), [("Host", quick.host), ("Authorization", quick.authorization)])
+        )
         wait_for(lambda: ended(quick, "slow_reader") > before, "the server to give up on the reader")
         connection.close()
 
@@ -294,7 +298,9 @@ class TestRate:
         content = random_content(8 * MIB)
         digest = repository.push_blob(content)
         connection = RawConnection(quick.host)
-        connection.send(head("GET", repository.blob(digest), [("Host", quick.host), ("Authorization", quick.authorization)]))
+        connection.send(
+            head("GET", repository.blob(digest), [("Host", quick.host), ("Authorization", quick.authorization)])
+        )
         received = b""
         while not received.endswith(content[-1000:]):
             data = connection.socket.recv(200_000)
@@ -423,7 +429,8 @@ class Crowds:
     def __init__(self, host, processes=2, idle=20_000, slow=2_000):
         command = [sys.executable, str(CROWD), host, "127.0.0.2", str(idle // processes), str(slow // processes)]
         self.processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(processes)
         ]
 
     def wait(self):
@@ -524,7 +531,9 @@ class TestHeaders:
             assert answer.header("Strict-Transport-Security") is None, answer
         answer = RegistryClient(quick.host).post("/", b"{}", content_type="application/x-amz-json-1.1")
         assert answer.header("X-Content-Type-Options") == "nosniff", answer
-        answer = RawConnection(quick.metrics_url.removeprefix("http://")).exchange(head("GET", "/metrics", [("Host", "m")]))
+        answer = RawConnection(quick.metrics_url.removeprefix("http://")).exchange(
+            head("GET", "/metrics", [("Host", "m")])
+        )
         assert answer.header("X-Content-Type-Options") == "nosniff", answer
 
     def test_strict_transport_security(self, quick_tls):
@@ -574,7 +583,9 @@ class TestListening:
         location, sent = upload_head(server, repository, Content_Length=1000)
         connection = RawConnection(server.host)
         connection.send(sent + b"x")
-        wait_for(lambda: RegistryClient(server.host, server.authorization).get(location).status in (204, 409), "the upload")
+        wait_for(
+            lambda: RegistryClient(server.host, server.authorization).get(location).status in (204, 409), "the upload"
+        )
         server.process.terminate()
         wait_for(lambda: "waiting up to 30 s for requests in flight (1)" in server.log_text(), "the server to say so")
         connection.send(b"x" * 999)

@@ -42,7 +42,9 @@ class Crowd:
         self.kinds[connection.fileno()] = is_slow
         self.count[is_slow] += 1
         self.opened += 1
-        self.poll.register(connection.fileno(), select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if is_slow else 0))
+        self.poll.register(
+            connection.fileno(), select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if is_slow else 0)
+        )
         return True
 
     def close(self, number):

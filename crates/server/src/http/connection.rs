@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
@@ -252,17 +252,20 @@ impl Timing {
 
     /// Waits until the client has asked for nothing for too long.
     async fn expired(&self) -> ConnectionEnd {
-        sleep_until(self.first_head_by).await;
-        if !self.in_flight.has_asked() {
-            return ConnectionEnd::HeadTimeout;
-        }
         let limit = self.app.listener.idle_timeout;
         loop {
-            match self.in_flight.idle_since() {
-                None => sleep(limit).await,
-                Some(since) if since + limit <= Instant::now() => return ConnectionEnd::Idle,
-                Some(since) => sleep_until(since + limit).await,
+            let now = Instant::now();
+            // What is at work now may be idle soon after.
+            let look_at_latest = now + limit;
+            let (deadline, end) = match self.in_flight.idle_since() {
+                _ if !self.in_flight.has_asked() => (self.first_head_by, ConnectionEnd::HeadTimeout),
+                Some(since) => (since + limit, ConnectionEnd::Idle),
+                None => (look_at_latest, ConnectionEnd::Idle),
+            };
+            if deadline <= now {
+                return end;
             }
+            sleep_until(deadline.min(look_at_latest)).await;
         }
     }
 }

@@ -29,7 +29,7 @@ pub struct Peer {
 pub struct Client {
     /// Its address.
     pub ip: IpAddr,
-    /// Whether it speaks TLS with the first of them; none if nobody says so.
+    /// Whether it speaks TLS, with the server or with a proxy; none if nobody knows, as where a proxy may have ended it.
     pub is_tls: Option<bool>,
 }
 
@@ -58,7 +58,7 @@ impl TrustedProxies {
     /// signatures and addresses in answers are the client's.
     pub fn client(&self, peer: Peer, head: &mut Parts) -> Client {
         if !self.contains(peer.ip) {
-            return Client { ip: peer.ip, is_tls: Some(peer.is_tls) };
+            return Client { ip: peer.ip, is_tls: peer.is_tls.then_some(true) };
         }
         let (ip, hops) = self.walk(peer.ip, &head.headers);
         let at_hop = |name| at_distance(&values(&head.headers, name), hops.saturating_sub(1)).map(str::to_owned);
@@ -191,7 +191,7 @@ mod tests {
         let two = ("x-forwarded-for", "198.51.100.1, 10.0.0.2");
         let one = ("x-forwarded-for", "198.51.100.1");
         let cases: [(&str, bool, &[(&str, &str)], Option<bool>); 10] = [
-            ("203.0.113.5", false, &[("x-forwarded-proto", "https")], Some(false)),
+            ("203.0.113.5", false, &[("x-forwarded-proto", "https")], None),
             ("203.0.113.5", true, &[("x-forwarded-proto", "http")], Some(true)),
             ("10.0.0.1", false, &[], None),
             ("10.0.0.1", true, &[], Some(true)),

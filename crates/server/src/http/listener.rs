@@ -62,15 +62,8 @@ pub async fn serve(
         app.metrics.connection_ends.add(ConnectionEnd::GivenUp, given_up as u64);
         let is_overflow = place.is_none();
         let Some(place) = place.or_else(|| overflow.admit(ip).0) else { continue };
-        let connection = Accepted {
-            app: Arc::clone(&app),
-            stream,
-            ip,
-            place,
-            is_overflow,
-            tls: tls.clone(),
-            stop: stop.clone(),
-        };
+        let connection =
+            Accepted { app: Arc::clone(&app), stream, ip, place, is_overflow, tls: tls.clone(), stop: stop.clone() };
         let open = open.clone();
         tokio::spawn(async move {
             connection.serve().await;

@@ -26,13 +26,19 @@ impl<S> PacedStream<S> {
         Self { stream, pace: Pace::new(limits), lag, app }
     }
 
+    /// The kernel has waited for long enough until the peer took something; it says so once, to whoever asks first.
+    fn note_timeout(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.app.metrics.connection_ends.note(ConnectionEnd::SlowReader);
+        }
+    }
+
     /// What came of an attempt to write, unless the peer keeps it waiting for too long.
     fn paced(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(written) => {
-                // The kernel has waited for long enough.
-                if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-                    self.app.metrics.connection_ends.note(ConnectionEnd::SlowReader);
+                if let Err(error) = &written {
+                    self.note_timeout(error);
                 }
                 // Most writes never wait.
                 if self.pace.lags() {
@@ -55,7 +61,11 @@ impl<S> PacedStream<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for PacedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Poll::Ready(Err(error)) = &read {
+            self.note_timeout(error);
+        }
+        read
     }
 }
 

@@ -43,7 +43,10 @@ enum Part {
     /// A line of a head, or of the trailers of a body.
     Head,
     /// So many bytes of a body, or of a chunk and its CRLF.
-    Bytes { left: u64, is_chunk: bool },
+    Bytes {
+        left: u64,
+        is_chunk: bool,
+    },
     /// The line that says how long a chunk is.
     ChunkSize,
     Trailers,
@@ -247,7 +250,9 @@ mod tests {
             format!("\r\n{GET}"),
             format!("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\na\nb\n{GET}"),
             format!("POST / HTTP/1.1\r\ncontent-length:4, 4\r\n\r\na\nb\n{GET}"),
-            format!("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: x\r\n\r\n{GET}"),
+            format!(
+                "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: x\r\n\r\n{GET}"
+            ),
             format!("GET /{} HTTP/1.1\r\nContent-Length: 1\r\n\r\n\n{GET}", "a".repeat(1000)),
         ];
         for text in cases {
@@ -281,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_head_that_has_begun_is_known() {
-        for (text, expected) in [("", false), ("\r\n", false), ("G", true), ("GET / HTTP/1.1\r\n", true), (GET, false)] {
+        for (text, expected) in [("", false), ("\r\n", false), ("G", true), ("GET / HTTP/1.1\r\n", true), (GET, false)]
+        {
             assert_eq!(seen(text.as_bytes(), 0).1.is_in_head(), expected, "{text:?}");
         }
     }
