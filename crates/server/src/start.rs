@@ -27,6 +27,7 @@ use crate::credentials::RunningServer;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
+use crate::http::machine::Means;
 use crate::http::tls::{self, TlsError, TlsSource};
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
@@ -230,7 +231,7 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
-            listener: config.listener_settings(crate::http::open_files::raise_limit())?,
+            listener: config.listener_settings(Means::raise())?,
             quotas: config.quotas.quotas()?,
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,

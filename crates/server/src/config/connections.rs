@@ -1,19 +1,28 @@
 //! The section `[connections]`, and the proxies before the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use crate::http::forwarded::TrustedProxies;
+use crate::http::head_budget::HeadBudget;
+use crate::http::machine::Means;
 use crate::http::pace::PaceLimits;
 
-/// So many one node holds unless the limit of open files allows fewer: each takes memory.
+/// So many one node holds unless open files or memory allow fewer.
 const DEFAULT_MAX: u64 = 16_384;
 /// More would need more memory than such a machine has for them.
 const LARGEST_MAX: u64 = 1_000_000;
 /// Files that are open beside connections: the database, blobs that are read and written, other servers.
 const OTHER_FILES: u64 = 256;
+/// What a connection is reckoned to need: some 10 KiB when it is idle in clear, 40 in TLS, and more while it is at work.
+const CONNECTION_BYTES: u64 = 64 * 1024;
+/// One part in so many of the memory is for long heads, within these.
+const SHARE_FOR_HEADS: u64 = 16;
+const LEAST_FOR_HEADS: u64 = 4 * 1024 * 1024;
+const MOST_FOR_HEADS: u64 = 64 * 1024 * 1024;
 const DEFAULT_HEAD_TIMEOUT_SECONDS: u32 = 30;
 const DEFAULT_IDLE_TIMEOUT_SECONDS: u32 = 120;
 const DEFAULT_STALL_TIMEOUT_SECONDS: u32 = 60;
@@ -24,7 +33,7 @@ const LARGEST_TIMEOUT_SECONDS: u32 = 24 * 60 * 60;
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionsConfig {
-    /// Connections that one node holds. Default: 16384, or three quarters of the files that it may open.
+    /// Connections that one node holds. Default: 16384, or as many as open files and memory allow.
     pub max: Option<u64>,
     /// Seconds from the beginning of a connection to its first request, and from that of any head to its end. Default: 30.
     pub head_timeout_seconds: Option<u32>,
@@ -47,6 +56,8 @@ pub struct ListenerSettings {
     pub idle_timeout: Duration,
     /// For bodies and answers.
     pub pace: PaceLimits,
+    /// For heads that are not whole yet.
+    pub head_budget: Arc<HeadBudget>,
     /// Who may speak for others.
     pub trusted_proxies: TrustedProxies,
     /// Whether these begin connections with a header of the PROXY protocol.
@@ -64,6 +75,7 @@ impl Default for ListenerSettings {
                 allowance: seconds(DEFAULT_STALL_TIMEOUT_SECONDS),
                 bytes_per_second: DEFAULT_MIN_BYTES_PER_SECOND,
             },
+            head_budget: HeadBudget::new(MOST_FOR_HEADS),
             trusted_proxies: TrustedProxies::default(),
             proxy_protocol: false,
         }
@@ -71,8 +83,8 @@ impl Default for ListenerSettings {
 }
 
 impl ConnectionsConfig {
-    /// The settings in force where so many files may be open.
-    pub(super) fn settings(&self, open_files: u64) -> Result<ListenerSettings, ConfigError> {
+    /// The settings in force on a machine of these means.
+    pub(super) fn settings(&self, means: Means) -> Result<ListenerSettings, ConfigError> {
         let wrong = |key: &str, rule: &str| ConfigError(format!("connections.{key}: {rule}"));
         let within = |key: &str, value: Option<u32>, default: Duration| match value {
             None => Ok(default),
@@ -82,7 +94,8 @@ impl ConnectionsConfig {
             Some(_) => Err(wrong(key, &format!("1 to {LARGEST_TIMEOUT_SECONDS} is needed"))),
         };
         let defaults = ListenerSettings::default();
-        let affordable = open_files.saturating_sub((open_files / 4).max(OTHER_FILES)).max(1);
+        let for_files = (means.open_files / 4).max(OTHER_FILES);
+        let affordable = (means.open_files.saturating_sub(for_files)).min(means.memory_bytes / CONNECTION_BYTES).max(1);
         let max = match self.max {
             None => DEFAULT_MAX.min(affordable),
             Some(max) if (1..=LARGEST_MAX).contains(&max) => max,
@@ -93,6 +106,7 @@ impl ConnectionsConfig {
         }
         Ok(ListenerSettings {
             max_connections: max as usize,
+            head_budget: HeadBudget::new((means.memory_bytes / SHARE_FOR_HEADS).clamp(LEAST_FOR_HEADS, MOST_FOR_HEADS)),
             head_timeout: within("head_timeout_seconds", self.head_timeout_seconds, defaults.head_timeout)?,
             idle_timeout: within("idle_timeout_seconds", self.idle_timeout_seconds, defaults.idle_timeout)?,
             pace: PaceLimits {
@@ -116,8 +130,8 @@ impl ConnectionsConfig {
 }
 
 impl super::Config {
-    /// What the listener goes by, where so many files may be open.
-    pub(crate) fn listener_settings(&self, open_files: u64) -> Result<ListenerSettings, ConfigError> {
+    /// What the listener goes by on a machine of these means.
+    pub(crate) fn listener_settings(&self, means: Means) -> Result<ListenerSettings, ConfigError> {
         let trusted_proxies =
             TrustedProxies::parse(self.trusted_proxies.iter().map(String::as_str)).map_err(|text| {
                 ConfigError(format!(
@@ -130,7 +144,7 @@ impl super::Config {
                     .to_owned(),
             ));
         }
-        let settings = self.connections.settings(open_files)?;
+        let settings = self.connections.settings(means)?;
         Ok(ListenerSettings { trusted_proxies, proxy_protocol: self.proxy_protocol, ..settings })
     }
 }
@@ -140,22 +154,28 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn settings(text: &str, open_files: u64) -> Result<ListenerSettings, String> {
+    fn settings(text: &str, open_files: u64, memory_bytes: u64) -> Result<ListenerSettings, String> {
         let config: Config = toml::from_str(text).expect("well-formed");
-        config.listener_settings(open_files).map_err(|error| error.0)
+        config.listener_settings(Means { open_files, memory_bytes }).map_err(|error| error.0)
     }
 
     #[test]
-    fn connections_leave_room_for_files() {
-        for (text, open_files, expected) in [
-            ("", 1024, 768),
-            ("", 20_000, 15_000),
-            ("", 1 << 20, 16_384),
-            ("", u64::MAX, 16_384),
-            ("", 64, 1),
-            ("[connections]\nmax = 100000", 1 << 20, 100_000),
+    fn connections_are_as_many_as_can_be_afforded() {
+        const MIB: u64 = 1 << 20;
+        for (text, open_files, memory, expected) in [
+            ("", 1024, 8192 * MIB, 768),
+            ("", 20_000, 8192 * MIB, 15_000),
+            ("", 1 << 20, 8192 * MIB, 16_384),
+            ("", 1 << 20, 256 * MIB, 4096),
+            ("", u64::MAX, u64::MAX, 16_384),
+            ("", 64, 0, 1),
+            ("[connections]\nmax = 100000", 1 << 20, 256 * MIB, 100_000),
         ] {
-            assert_eq!(settings(text, open_files).expect("good").max_connections, expected, "{text} {open_files}");
+            assert_eq!(
+                settings(text, open_files, memory).expect("good").max_connections,
+                expected,
+                "{text} {open_files}"
+            );
         }
     }
 
@@ -170,11 +190,11 @@ mod tests {
             ("[connections]\nstall_timeout_seconds = 0", "connections.stall_timeout_seconds"),
             ("[connections]\nmin_bytes_per_second = 0", "connections.min_bytes_per_second"),
         ] {
-            let told = settings(text, 1024).expect_err("refused");
+            let told = settings(text, 1024, u64::MAX).expect_err("refused");
             assert!(told.contains(expected), "{text}: {told}");
         }
         let text = "trusted_proxies = [\"10.0.0.0/8\"]\nproxy_protocol = true\n[connections]\nhead_timeout_seconds = 1";
-        let settings = settings(text, 1024).expect("good");
+        let settings = settings(text, 1024, u64::MAX).expect("good");
         assert!(settings.proxy_protocol && settings.head_timeout == Duration::from_secs(1));
     }
 }

@@ -24,6 +24,7 @@ use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::credentials;
 use crate::events::Events;
 use crate::http::hosts::PublicUrl;
+use crate::http::machine::Means;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::root_keys::{KmsEndpoint, Outer};
@@ -393,7 +394,7 @@ impl Config {
             note(Err(ConfigError(format!("domains: '{domain}' is not a host name such as registry.example.com"))));
         }
         note(self.tls_source().map(drop));
-        note(self.listener_settings(u64::MAX).map(drop));
+        note(self.listener_settings(Means::UNLIMITED).map(drop));
         note(self.service_key().map(drop));
         note(self.previous_service_keys().map(drop));
         note(self.service_key_endpoint().map(drop));

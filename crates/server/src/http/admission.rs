@@ -70,10 +70,14 @@ impl Admission {
 
     /// A place for a connection, and how many others gave up theirs for it; none if nobody could.
     pub fn admit(self: &Arc<Self>, source: IpAddr) -> (Option<Place>, usize) {
+        self.admit_at(source, Instant::now())
+    }
+
+    fn admit_at(self: &Arc<Self>, source: IpAddr, now: Instant) -> (Option<Place>, usize) {
         let mut held = self.held();
         let mut given_up = 0;
         if held.open >= self.max {
-            given_up = self.make_room(&mut held);
+            given_up = self.make_room(&mut held, now);
             if held.open >= self.max {
                 return (None, given_up);
             }
@@ -89,7 +93,7 @@ impl Admission {
 
     /// Ends connections as if there were no more room, because something else has run out; says how many.
     pub fn give_up_some(&self) -> usize {
-        self.make_room(&mut self.held())
+        self.make_room(&mut self.held(), Instant::now())
     }
 
     /// Waits until most of those that were given up have ended: until then they still hold what there is little of.
@@ -103,8 +107,7 @@ impl Admission {
         }
     }
 
-    fn make_room(&self, held: &mut Held) -> usize {
-        let now = Instant::now();
+    fn make_room(&self, held: &mut Held, now: Instant) -> usize {
         if held.nothing_until.is_some_and(|until| now < until) {
             return 0;
         }
@@ -196,78 +199,66 @@ mod tests {
         IpAddr::from([127, 0, 0, last])
     }
 
-    async fn is_ended(place: &Place) -> bool {
-        tokio::time::timeout(Duration::ZERO, place.in_flight().ended()).await.is_ok()
-    }
-
-    fn paused() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
+    fn is_ended(place: &Place) -> bool {
+        let mut ended = std::pin::pin!(place.in_flight().ended());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        ended.as_mut().poll(&mut cx).is_ready()
     }
 
     #[test]
     fn the_greediest_source_gives_up_its_oldest_idle_connection() {
-        paused().block_on(async {
-            let admission = Admission::new(5, GivesUp::Waiting);
-            let mut places = Vec::new();
-            for source in [2, 1, 1, 1, 2] {
-                places.push(admission.admit(ip(source)).0.expect("room"));
-                tokio::time::advance(Duration::from_millis(10)).await;
-            }
-            let request = places[1].in_flight().begin();
-            let (newest, given_up) = admission.admit(ip(1));
-            assert!(given_up == 1 && newest.is_some());
-            let mut ended = Vec::new();
-            for place in &places {
-                ended.push(is_ended(place).await);
-            }
-            assert_eq!(ended, [false, false, true, false, false], "the oldest is busy");
-            // Idle from now on, so others have waited for longer.
-            drop(request);
-            drop(places);
-            drop(newest);
-            let held = admission.held();
-            assert_eq!((held.open, held.ending, held.sources.len()), (0, 0, 0));
-        });
+        let admission = Admission::new(5, GivesUp::Waiting);
+        let places: Vec<Place> = [2, 1, 1, 1, 2].iter().filter_map(|source| admission.admit(ip(*source)).0).collect();
+        let request = places[1].in_flight().begin();
+        let (newest, given_up) = admission.admit(ip(1));
+        assert!(given_up == 1 && newest.is_some());
+        let ended: Vec<bool> = places.iter().map(is_ended).collect();
+        assert_eq!(ended, [false, false, true, false, false], "the oldest is busy");
+        drop((request, places, newest));
+        let held = admission.held();
+        assert_eq!((held.open, held.ending, held.sources.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_large_source_gives_up_several() {
+        let admission = Admission::new(1000, GivesUp::Waiting);
+        let places: Vec<Place> = (0..1000).filter_map(|_| admission.admit(ip(1)).0).collect();
+        let (place, given_up) = admission.admit(ip(2));
+        assert!(place.is_some() && given_up == 1000 / SHARE_THAT_GOES);
+        assert_eq!(places.iter().filter(|place| is_ended(place)).count(), given_up);
+        assert_eq!(admission.admit(ip(2)).1, 0, "there is room now");
     }
 
     #[test]
     fn busy_connections_stay_and_lagging_ones_go_after_a_while() {
-        paused().block_on(async {
-            let admission = Admission::new(2, GivesUp::Waiting);
-            let places: Vec<Place> = [1, 2].iter().filter_map(|source| admission.admit(ip(*source)).0).collect();
-            let _requests = [places[0].in_flight().begin(), places[1].in_flight().begin()];
-            assert!(admission.admit(ip(3)).0.is_none());
-            let mut lag = places[1].in_flight().lag();
-            lag.set(true);
-            tokio::time::advance(Duration::from_secs(1)).await;
-            assert!(admission.admit(ip(3)).0.is_none());
-            tokio::time::advance(LAG_GRACE).await;
-            assert!(admission.admit(ip(3)).0.is_some());
-            assert!(is_ended(&places[1]).await && !is_ended(&places[0]).await);
-        });
+        let admission = Admission::new(2, GivesUp::Waiting);
+        let places: Vec<Place> = [1, 2].iter().filter_map(|source| admission.admit(ip(*source)).0).collect();
+        let _requests = [places[0].in_flight().begin(), places[1].in_flight().begin()];
+        let mut lag = places[1].in_flight().lag();
+        lag.set(true);
+        let now = Instant::now();
+        assert!(admission.admit_at(ip(3), now).0.is_none());
+        assert!(admission.admit_at(ip(3), now + LOOK_AGAIN_AFTER + LAG_GRACE).0.is_some());
+        assert!(is_ended(&places[1]) && !is_ended(&places[0]));
     }
 
     #[test]
     fn a_place_for_a_moment_is_given_up_in_any_state() {
-        paused().block_on(async {
-            let admission = Admission::new(1, GivesUp::Any);
-            let first = admission.admit(ip(1)).0.expect("room");
-            let _request = first.in_flight().begin();
-            assert!(admission.admit(ip(2)).0.is_some() && is_ended(&first).await);
-        });
+        let admission = Admission::new(1, GivesUp::Any);
+        let first = admission.admit(ip(1)).0.expect("room");
+        let _request = first.in_flight().begin();
+        assert!(admission.admit(ip(2)).0.is_some() && is_ended(&first));
     }
 
     #[test]
     fn a_proxy_says_where_a_connection_comes_from() {
-        paused().block_on(async {
-            let admission = Admission::new(3, GivesUp::Waiting);
-            let mut places: Vec<Place> = (0..3).filter_map(|_| admission.admit(ip(1)).0).collect();
-            places[1].set_source(ip(2));
-            places[2].set_source(ip(2));
-            assert!(admission.admit(ip(3)).0.is_some());
-            assert!(is_ended(&places[1]).await && !is_ended(&places[0]).await);
-            drop(places);
-            assert_eq!(admission.held().open, 0);
-        });
+        let admission = Admission::new(3, GivesUp::Waiting);
+        let mut places: Vec<Place> = (0..3).filter_map(|_| admission.admit(ip(1)).0).collect();
+        places[1].set_source(ip(2));
+        places[2].set_source(ip(2));
+        assert!(admission.admit(ip(3)).0.is_some());
+        assert!(is_ended(&places[1]) && !is_ended(&places[0]));
+        drop(places);
+        assert_eq!(admission.held().open, 0);
     }
 }

@@ -32,9 +32,7 @@ impl PaceLimits {
 
 /// One peer's stock of time in one direction.
 pub struct Pace {
-    limits: PaceLimits,
-    used: Duration,
-    waiting_since: Option<Instant>,
+    stock: Stock,
     /// Never later than the deadline that holds now: progress only moves that one away.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -42,14 +40,13 @@ pub struct Pace {
 impl Pace {
     /// A full stock.
     pub const fn new(limits: PaceLimits) -> Self {
-        Self { limits, used: Duration::ZERO, waiting_since: None, timer: None }
+        Self { stock: Stock { limits, used: Duration::ZERO, waiting_since: None }, timer: None }
     }
 
     /// The peer is waited for; ready when that has taken too long.
     pub fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        let since = *self.waiting_since.get_or_insert(now);
-        let deadline = since + self.limits.allowance.saturating_sub(self.used);
+        let deadline = self.stock.deadline(now);
         if now >= deadline {
             return Poll::Ready(());
         }
@@ -65,18 +62,36 @@ impl Pace {
 
     /// The peer sent or took so many bytes.
     pub fn moved(&mut self, bytes: usize) {
-        if let Some(since) = self.waiting_since.take() {
-            self.used += since.elapsed();
-        }
-        if !self.used.is_zero() {
-            let per_second = f64::from(self.limits.bytes_per_second.max(1));
-            self.used = self.used.saturating_sub(Duration::from_secs_f64(bytes as f64 / per_second));
+        if self.lags() {
+            self.stock.moved(bytes, Instant::now());
         }
     }
 
     /// Whether the peer is waited for, or has not made good for when it was.
     pub const fn lags(&self) -> bool {
-        self.waiting_since.is_some() || !self.used.is_zero()
+        self.stock.waiting_since.is_some() || !self.stock.used.is_zero()
+    }
+}
+
+/// The reckoning.
+struct Stock {
+    limits: PaceLimits,
+    used: Duration,
+    waiting_since: Option<Instant>,
+}
+
+impl Stock {
+    /// When it is used up, if the peer is waited for from now on or already.
+    fn deadline(&mut self, now: Instant) -> Instant {
+        *self.waiting_since.get_or_insert(now) + self.limits.allowance.saturating_sub(self.used)
+    }
+
+    fn moved(&mut self, bytes: usize, now: Instant) {
+        if let Some(since) = self.waiting_since.take() {
+            self.used += now.saturating_duration_since(since);
+        }
+        let per_second = f64::from(self.limits.bytes_per_second.max(1));
+        self.used = self.used.saturating_sub(Duration::from_secs_f64(bytes as f64 / per_second));
     }
 }
 
@@ -86,44 +101,46 @@ mod tests {
 
     const LIMITS: PaceLimits = PaceLimits { allowance: Duration::from_secs(60), bytes_per_second: 500 };
 
-    /// Waits for the peer until it has been too long, or for `seconds`.
-    async fn wait(pace: &mut Pace, seconds: u64) -> bool {
-        let overdue = std::future::poll_fn(|cx| pace.poll_overdue(cx));
-        tokio::time::timeout(Duration::from_secs(seconds), overdue).await.is_ok()
+    /// A peer that sends so many bytes after each wait of some seconds: for how many of these waits it is borne.
+    fn waits(bytes: usize, seconds: u64) -> usize {
+        let mut stock = Stock { limits: LIMITS, used: Duration::ZERO, waiting_since: None };
+        let mut now = Instant::now();
+        for wait in 0..1000 {
+            let deadline = stock.deadline(now);
+            now += Duration::from_secs(seconds);
+            if now >= deadline {
+                return wait;
+            }
+            stock.moved(bytes, now);
+        }
+        usize::MAX
     }
 
     #[test]
     fn silence_ends_and_drops_do_not_prolong_it() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
-            let mut pace = Pace::new(LIMITS);
-            assert!(!wait(&mut pace, 59).await && wait(&mut pace, 2).await, "a minute of silence");
-            let mut pace = Pace::new(LIMITS);
-            let mut bytes = 0;
-            while !wait(&mut pace, 5).await {
-                pace.moved(1);
-                bytes += 1;
-            }
-            assert!((11..=13).contains(&bytes), "a byte every five seconds: {bytes}");
-            let mut pace = Pace::new(LIMITS);
-            pace.moved(1 << 40);
-            assert!(!wait(&mut pace, 59).await && wait(&mut pace, 2).await, "what was quick may not be silent either");
-        });
+        assert_eq!(waits(0, 60), 0, "a minute of silence");
+        assert_eq!(waits(1, 5), 12 - 1, "a byte every five seconds");
+        assert_eq!(waits(1 << 40, 61), 0, "nor may those be silent who were quick");
     }
 
     #[test]
     fn slow_peers_that_move_go_on() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
-            let mut pace = Pace::new(LIMITS);
-            for _ in 0..1000 {
-                assert!(!wait(&mut pace, 30).await);
-                pace.moved(30 * 500);
-                assert!(!pace.lags());
-            }
-            assert!(!wait(&mut pace, 30).await);
-            pace.moved(1);
-            assert!(pace.lags());
-        });
+        assert_eq!(waits(30 * 500, 30), usize::MAX);
+        assert_eq!(waits(500, 1), usize::MAX);
+        assert!(waits(499 * 59, 59) < 100);
+    }
+
+    #[test]
+    fn a_peer_lags_until_it_has_made_good() {
+        let mut pace = Pace::new(LIMITS);
+        pace.moved(10);
+        assert!(!pace.lags());
+        let now = Instant::now();
+        pace.stock.deadline(now);
+        assert!(pace.lags());
+        pace.stock.moved(1, now + Duration::from_secs(1));
+        assert!(pace.lags());
+        pace.moved(1000);
+        assert!(!pace.lags());
     }
 }

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::head_budget::HeadShare;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 
@@ -27,13 +28,15 @@ pub struct StrictLines<S> {
     stream: S,
     lines: Lines,
     app: Arc<App>,
+    share: HeadShare,
     head_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> StrictLines<S> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        Self { stream, lines: Lines::default(), app, head_deadline: None }
+        let share = app.listener.head_budget.share();
+        Self { stream, lines: Lines::default(), app, share, head_deadline: None }
     }
 }
 
@@ -60,7 +63,8 @@ struct Lines {
     line: Vec<u8>,
     /// Whether the last byte of the line was CR, whatever of the line is kept.
     ends_with_cr: bool,
-    is_head_begun: bool,
+    /// Bytes of the head so far; none before its first.
+    head_bytes: u64,
     content_length: u64,
     is_chunked: bool,
 }
@@ -71,7 +75,7 @@ impl Default for Lines {
             part: Part::Head,
             line: Vec::new(),
             ends_with_cr: false,
-            is_head_begun: false,
+            head_bytes: 0,
             content_length: 0,
             is_chunked: false,
         }
@@ -81,7 +85,7 @@ impl Default for Lines {
 impl Lines {
     /// Whether a head has begun and is not whole.
     const fn is_in_head(&self) -> bool {
-        self.is_head_begun && matches!(self.part, Part::Head)
+        self.head_bytes > 0 && matches!(self.part, Part::Head)
     }
 
     /// Goes through what has come.
@@ -106,7 +110,9 @@ impl Lines {
                     if let Some(last) = text.last() {
                         self.ends_with_cr = *last == b'\r';
                         // An empty line before a request line is no beginning (RFC 9112, 2.2).
-                        self.is_head_begun |= self.line != b"\r";
+                        if self.head_bytes > 0 || self.line != b"\r" {
+                            self.head_bytes += text.len() as u64;
+                        }
                     }
                     let Some(end) = end else { return };
                     if !self.ends_with_cr {
@@ -162,7 +168,7 @@ impl Lines {
 
     fn expect_head(&mut self) {
         self.part = Part::Head;
-        self.is_head_begun = false;
+        self.head_bytes = 0;
         (self.content_length, self.is_chunked) = (0, false);
     }
 }
@@ -186,6 +192,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_ready() {
             this.lines.follow(&mut buf.filled_mut()[before..]);
+            let held = if this.lines.is_in_head() { this.lines.head_bytes } else { 0 };
+            if !this.share.set(held) {
+                this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
+                return Poll::Ready(Err(io::Error::other("long heads hold too much memory")));
+            }
         }
         if !this.lines.is_in_head() {
             this.head_deadline = None;
@@ -259,7 +270,7 @@ mod tests {
             for cut in 0..=text.len() {
                 let (bytes, lines) = seen(text.as_bytes(), cut);
                 assert!(bytes == text.as_bytes(), "{text:?} cut at {cut}");
-                assert_eq!((lines.part, lines.is_head_begun), (Part::Head, false), "{text:?} cut at {cut}");
+                assert_eq!((lines.part, lines.head_bytes), (Part::Head, 0), "{text:?} cut at {cut}");
             }
         }
     }

@@ -9,6 +9,8 @@ use super::exposition::{Exposition, Kind};
 pub enum ConnectionEnd {
     /// No request came in time, or no whole head.
     HeadTimeout,
+    /// All heads that are not whole are too long together.
+    LongHeads,
     /// No further request came.
     Idle,
     /// A body came too slowly.
@@ -26,8 +28,9 @@ pub enum ConnectionEnd {
 }
 
 impl ConnectionEnd {
-    const ALL: [(Self, &str); 8] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::HeadTimeout, "head_timeout"),
+        (Self::LongHeads, "long_heads"),
         (Self::Idle, "idle"),
         (Self::SlowBody, "slow_body"),
         (Self::SlowReader, "slow_reader"),
