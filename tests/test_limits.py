@@ -129,6 +129,25 @@ class TestQuotas:
         ecr.batch_delete_image(repositoryName=repository.name, imageIds=[{"imageTag": "v2"}])
         repository.push_manifest(third.manifest, "v3")
 
+    def test_open_uploads(self, start):
+        """Begun through either protocol; those that end make room, and other repositories have their own."""
+        server = start("[quotas]\nopen_uploads = 3\n")
+        ecr, repository = server.client(), new_repository(server, "quota")
+        first = repository.start_upload()
+        ecr.initiate_layer_upload(repositoryName=repository.name)
+        repository.start_upload()
+        code, message = refused(ecr.initiate_layer_upload, repositoryName=repository.name)
+        assert code == "LimitExceededException" and "'Open uploads per repository' of 3" in message
+        answer = repository.client.post(repository.uploads).expect_error(429, "TOOMANYREQUESTS")
+        assert "'Open uploads per repository' of 3" in answer.messages[0]
+        ecr.initiate_layer_upload(repositoryName=repository_of(server, "elsewhere"))
+        repository.client.delete(first).expect(204)
+        second = repository.start_upload()
+        content = random_content()
+        repository.client.put(with_query(second, digest=digest_of(content)), content).expect(201)
+        repository.start_upload()
+        repository.client.post(repository.uploads).expect_error(429, "TOOMANYREQUESTS")
+
     def test_images_of_a_repository_made_again(self, start):
         """Deleting a whole repository and making it again begins at none."""
         server = start("[quotas]\nimages_per_repository = 2\n")

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import socket
+import ssl
 
 from harness.registry_client import Answer
 
@@ -13,19 +14,26 @@ class Dropped(Exception):
 
 
 class RawConnection:
-    """One connection to the server; opened at once, and again by the first request after it was closed."""
+    """One connection to the server; opened at once, and again by the first request after it was closed.
 
-    def __init__(self, host, timeout=30):
+    `source` is the address that it comes from, `context` makes it one of TLS.
+    """
+
+    def __init__(self, host, timeout=30, source=None, context=None):
         name, _, port = host.rpartition(":")
         self.address = (name, int(port))
         self.timeout = timeout
+        self.source = (source, 0) if source else None
+        self.context = context
         self.socket = None
 
     def send(self, data):
         """Writes bytes; what the server no longer wants to read is no error here."""
         if self.socket is None:
-            self.socket = socket.create_connection(self.address, timeout=self.timeout)
+            self.socket = socket.create_connection(self.address, self.timeout, self.source)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.context:
+                self.socket = self.context.wrap_socket(self.socket, server_hostname="localhost")
             self.reader = _SharedReader(self.socket)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
@@ -53,6 +61,15 @@ class RawConnection:
         """One request, one answer."""
         self.send(data)
         return self.answer(method, repr(data[:2000]))
+
+    def wait_for_end(self):
+        """What the server sends until it closes the connection; fails if it does not."""
+        received = b""
+        with contextlib.suppress(ConnectionResetError, ssl.SSLError):
+            while data := self.socket.recv(65536):
+                received += data
+        self.close()
+        return received
 
     def abort(self):
         """Cuts the connection as a lost client does: with a reset, without a goodbye."""

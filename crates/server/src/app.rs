@@ -1,7 +1,6 @@
 //! What every request shares: built once at the start, passed by reference, the only shared state there is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use store::blob::{BlobStore, KeyRing, Tier};
 use store::db::Db;
@@ -17,6 +16,7 @@ use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
 use crate::care::ballast::Ballast;
 use crate::clock::Clock;
+use crate::config::ListenerSettings;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::ready::Readiness;
@@ -38,8 +38,6 @@ use crate::telemetry::Telemetry;
 /// Limits of one node. Units are in the names; all bound what a client can make the server hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long a body may stay silent before the request is ended.
-    pub body_idle: Duration,
     /// An upload that has not grown for so long is abandoned.
     pub upload_expiry_ms: i64,
     /// A blob that no image names stays so long.
@@ -67,7 +65,6 @@ impl Default for Limits {
     fn default() -> Self {
         const HOUR_MS: i64 = 60 * 60 * 1000;
         Self {
-            body_idle: Duration::from_secs(60),
             upload_expiry_ms: 24 * HOUR_MS,
             blob_grace_ms: 24 * HOUR_MS,
             restore_window_days: 7,
@@ -122,6 +119,8 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// Connections, and the proxies that they come through.
+    pub listener: ListenerSettings,
     /// How often a registry takes which request.
     pub rates: Rates,
     /// Records of who did what.

@@ -29,6 +29,7 @@ use crate::credentials::RunningServer;
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
+use crate::http::machine::Means;
 use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
 use crate::metrics::{self, Metrics};
@@ -62,6 +63,25 @@ pub enum StartError {
 impl StartError {
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
         Self::Other(format!("{}: {error}", path.display()))
+    }
+
+    /// Says what to do beside what is wrong, where that can be known.
+    fn listen(address: SocketAddr, error: &std::io::Error) -> Self {
+        let way_out = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                ": another program, or another Wharf, listens there. End it, or name another address with --listen, \
+                 WHARF_LISTEN or `listen` in the configuration; port 0 takes a free one"
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                ": this machine has no such address. Name one of its own with --listen, such as 0.0.0.0 for all of them"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                ": ports below 1024 need a right that this user lacks. Name a higher one with --listen, or give the \
+                 program CAP_NET_BIND_SERVICE"
+            }
+            _ => "",
+        };
+        Self::Other(format!("cannot listen at {address}: {error}{way_out}"))
     }
 }
 
@@ -195,7 +215,7 @@ impl Server {
             }
         };
         let listener = crate::http::listener::listen(config.listen())
-            .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
+            .map_err(|error| StartError::listen(config.listen(), &error))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let metrics_listener = match config.metrics.listen {
             None => None,
@@ -229,6 +249,7 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
+            listener: config.listener_settings(Means::raise())?,
             quotas: config.quotas.quotas()?,
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,
@@ -275,11 +296,7 @@ impl Server {
             }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
-        let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
-            format!("localhost:{}", address.port())
-        } else {
-            address.to_string()
-        };
+        let host = shown_host(address);
         let url = format!("{scheme}://{host}");
         let server = Self {
             address,
@@ -371,6 +388,16 @@ async fn tell_of_page_checksums(db: &Db) -> Result<(), StoreError> {
         );
     }
     Ok(())
+}
+
+/// The host by which this machine's programs reach the address. `localhost` leads to 127.0.0.1 and to no other address
+/// that programs on this machine may listen at.
+fn shown_host(address: SocketAddr) -> String {
+    if address.ip() == std::net::Ipv4Addr::LOCALHOST || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
 }
 
 /// What wraps the root keys: a KMS, or the service key from the configuration or its file. A file is made only for a

@@ -91,7 +91,7 @@ impl<'a> RequestKeys<'a> {
             "aws:viaawsservice" => Some("false".to_owned()),
             "aws:resourceaccount" => Some(self.owner.to_string()),
             "aws:sourceip" => Some(self.http.source_ip.to_string()),
-            "aws:securetransport" => Some((self.http.app.hosts.scheme() == "https").to_string()),
+            "aws:securetransport" => Some(self.http.is_secure.to_string()),
             "aws:currenttime" => Some(aws::time::iso8601(self.http.app.now_ms())),
             "aws:epochtime" => Some((self.http.app.now_ms() / 1000).to_string()),
             "aws:useragent" => header(header::USER_AGENT),

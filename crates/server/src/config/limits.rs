@@ -24,6 +24,8 @@ pub struct QuotasConfig {
     pub layer_size_mib: Option<u64>,
     /// Parts of one layer upload through the API. Default: 4200.
     pub layer_parts: Option<u64>,
+    /// Uploads of one repository that have begun and not ended. Default: 10000.
+    pub open_uploads: Option<u64>,
 }
 
 impl QuotasConfig {
@@ -45,6 +47,7 @@ impl QuotasConfig {
             tags_per_image: read("tags_per_image", self.tags_per_image, defaults.tags_per_image)?,
             layer_bytes: read("layer_size_mib", self.layer_size_mib, defaults.layer_bytes / MIB)? * MIB,
             layer_parts: read("layer_parts", self.layer_parts, defaults.layer_parts)?,
+            open_uploads: read("open_uploads", self.open_uploads, defaults.open_uploads)?,
         })
     }
 
@@ -57,6 +60,7 @@ impl QuotasConfig {
             tags_per_image: Some(quotas.tags_per_image),
             layer_size_mib: Some(quotas.layer_bytes / MIB),
             layer_parts: Some(quotas.layer_parts),
+            open_uploads: Some(quotas.open_uploads),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 
 mod audit;
+mod connections;
 mod environment;
 mod events;
 mod limits;
@@ -25,12 +26,14 @@ use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::credentials;
 use crate::events::Events;
 use crate::http::hosts::PublicUrl;
+use crate::http::machine::Means;
 use crate::http::tls::{self, TlsSource};
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::root_keys::{KmsEndpoint, Outer};
 use crate::sts::web_identity::SourceConfig;
 
 pub use audit::AuditConfig;
+pub use connections::{ConnectionsConfig, ListenerSettings};
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set, value_of};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
@@ -105,6 +108,12 @@ pub struct Config {
     pub domains: Vec<String>,
     /// The base URL at which clients reach the server, if it is not the one they use.
     pub public_url: Option<String>,
+    /// Addresses and networks of proxies that may say for whom they ask.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    /// Whether these begin each connection with a header of the PROXY protocol. Default: false.
+    #[serde(default)]
+    pub proxy_protocol: bool,
     /// 64 hex digits. Default: made at the first start, in the data folder.
     pub service_key: Option<Hidden>,
     /// What `service_key` was before, or what the file in the data folder held: what it wrapped is wrapped anew.
@@ -120,6 +129,9 @@ pub struct Config {
     /// TLS.
     #[serde(default)]
     pub tls: TlsConfig,
+    /// How long connections may take, and how many there may be.
+    #[serde(default)]
+    pub connections: ConnectionsConfig,
     /// Metadata.
     #[serde(default)]
     pub database: DatabaseConfig,
@@ -405,6 +417,7 @@ impl Config {
             note(Err(ConfigError(format!("domains: '{domain}' is not a host name such as registry.example.com"))));
         }
         note(self.tls_source().map(drop));
+        note(self.listener_settings(Means::UNLIMITED).map(drop));
         note(self.service_key().map(drop));
         note(self.previous_service_keys().map(drop));
         note(self.service_key_endpoint().map(drop));
@@ -493,6 +506,7 @@ impl Config {
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
         config.audit = self.audit.filled();
+        config.connections = self.connections.filled();
         config.metrics = self.metrics.filled();
         config.telemetry = self.telemetry.filled();
         config.storage.object_grace_seconds = Some(self.object_grace_seconds());

@@ -350,6 +350,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::LayerTooLarge(_)
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
+        | RegistryError::TooManyUploads(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         // ECR's text does not say what is wrong with the media type; the log does.
         RegistryError::ManifestInvalid(

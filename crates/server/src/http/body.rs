@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use store::blob::BlobStream;
 use store::error::StoreError;
 
+use super::paced_body::{PacedBody, PacedError};
 use crate::app::App;
 use crate::cache::blobs::ComingStream;
 
@@ -25,22 +25,21 @@ pub enum BodyError {
     },
     /// The connection broke, or the framing is wrong.
     Broken,
-    /// Nothing came for too long.
+    /// It came too slowly.
     Idle,
 }
 
-/// A request's body, with the limit on silence.
+/// A request's body.
 pub struct RequestBody {
-    incoming: Incoming,
-    idle: Duration,
+    incoming: PacedBody,
     app: Arc<App>,
     received_bytes: u64,
 }
 
 impl RequestBody {
     /// A body of a request to this server.
-    pub fn new(incoming: Incoming, app: Arc<App>) -> Self {
-        Self { incoming, idle: app.limits.body_idle, app, received_bytes: 0 }
+    pub const fn new(incoming: PacedBody, app: Arc<App>) -> Self {
+        Self { incoming, app, received_bytes: 0 }
     }
 
     /// How much has come so far.
@@ -56,10 +55,10 @@ impl RequestBody {
     /// The next bytes; none at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            let frame = tokio::time::timeout(self.idle, self.incoming.frame()).await.map_err(|_| BodyError::Idle)?;
-            match frame {
+            match self.incoming.frame().await {
                 None => return Ok(None),
-                Some(Err(_)) => return Err(BodyError::Broken),
+                Some(Err(PacedError::Overdue)) => return Err(BodyError::Idle),
+                Some(Err(PacedError::Broken(_))) => return Err(BodyError::Broken),
                 Some(Ok(frame)) => {
                     // Trailers carry nothing that Wharf uses.
                     if let Ok(data) = frame.into_data() {

@@ -1,14 +1,14 @@
 //! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::forwarded::Client;
+use super::paced_body::PacedBody;
 use super::ready;
 use super::record::{AnsweredRequest, Notes, RequestRecord};
 use super::request::RequestContext;
@@ -19,13 +19,17 @@ use crate::metrics::{self, Operation};
 use crate::replication::layer_grant;
 use crate::{aws_api, v2, wharf_api};
 
+/// Where the server says whether it lives.
+pub const HEALTH_PATH: &str = "/healthz";
+/// For a year; RFC 6797.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Answers one request; also gives what is to be told of it when the answer is sent, if anybody wants to know.
 pub async fn handle(
     app: Arc<App>,
-    source_ip: IpAddr,
-    request: hyper::Request<Incoming>,
+    client: Client,
+    request: http::Request<PacedBody>,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
     let (head, incoming) = request.into_parts();
@@ -46,7 +50,8 @@ pub async fn handle(
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or("").to_owned(),
         headers: head.headers,
-        source_ip,
+        source_ip: client.ip,
+        is_secure: client.is_tls.unwrap_or_else(|| app.hosts.is_secure()),
         authority,
         notes: Notes::new(record.is_some()),
         app,
@@ -78,6 +83,11 @@ pub async fn handle(
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }
+    // What a client stored here is not for a browser to guess at.
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if request.is_secure {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     let operation = request.notes.operation().unwrap_or(operation_of_route);
     let (status, answered_after) = (answer.status(), began.elapsed());
     request.app.metrics.requests.record(operation, &request.method, status, answered_after);
@@ -89,7 +99,7 @@ pub async fn handle(
             path: loggable_path(&request.path).to_owned(),
             method: request.method,
             authority: request.authority,
-            source_ip,
+            source_ip: client.ip,
             notes: request.notes,
             received_bytes: body.received_bytes(),
             status,

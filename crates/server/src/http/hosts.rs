@@ -124,13 +124,18 @@ impl Hosts {
         Some(RegistryId { account: account.parse().ok()?, region: region.parse().ok()? })
     }
 
-    /// The scheme that clients use.
-    pub fn scheme(&self) -> &str {
+    /// The scheme of URLs for a client that came by TLS, or did not.
+    pub fn scheme(&self, is_secure: bool) -> &str {
         match &self.public_url {
             Some(url) => &url.scheme,
-            None if self.is_tls => "https",
+            None if is_secure => "https",
             None => "http",
         }
+    }
+
+    /// Whether clients come by TLS as far as the configuration says: to this server, or to what stands before it.
+    pub fn is_secure(&self) -> bool {
+        self.is_tls || self.public_url.as_ref().is_some_and(|url| url.scheme == "https")
     }
 
     /// The authority (`host[:port]`) at which docker reaches a registry, given the one that the client used.

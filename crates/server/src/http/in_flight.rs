@@ -1,33 +1,72 @@
-//! What is in flight on one connection: requests whose answers are not sent to the end, and bytes not flushed.
+//! What is in flight on one connection: requests whose answers are not sent to the end, and bytes not flushed; and since
+//! when its peer is waited for.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::record::Metered;
+use super::stalled_streams::AnswerWatch;
 
-#[derive(Default)]
 struct State {
+    /// What times are counted from.
+    began: Instant,
     requests: AtomicUsize,
+    has_asked: AtomicBool,
     has_unflushed: AtomicBool,
+    /// Since when there are no requests.
+    idle_since_ms: AtomicU64,
+    /// Bodies and streams whose peer lags behind, and since when there are any.
+    lags: AtomicUsize,
+    lagging_since_ms: AtomicU64,
+    must_end: Notify,
 }
 
 /// The connection's count; clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct InFlight(Arc<State>);
 
 /// A request that is in flight until this is dropped.
 pub struct RequestInFlight(Arc<State>);
 
+/// Since when a connection waits for its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// For the next request.
+    Idle(Duration),
+    /// For more of a request, or for the peer to read.
+    Lagging(Duration),
+}
+
 impl InFlight {
+    /// Of a connection that begins now. Times are counted from `began`, so those of several connections compare.
+    pub fn new(began: Instant) -> Self {
+        let state = State {
+            began,
+            requests: AtomicUsize::new(0),
+            has_asked: AtomicBool::new(false),
+            has_unflushed: AtomicBool::new(false),
+            idle_since_ms: AtomicU64::new(0),
+            lags: AtomicUsize::new(0),
+            lagging_since_ms: AtomicU64::new(0),
+            must_end: Notify::new(),
+        };
+        state.idle_since_ms.store(state.now_ms(), Ordering::Release);
+        Self(Arc::new(state))
+    }
+
     /// Counts a request.
     pub fn begin(&self) -> RequestInFlight {
+        self.0.has_asked.store(true, Ordering::Release);
         self.0.requests.fetch_add(1, Ordering::AcqRel);
         RequestInFlight(Arc::clone(&self.0))
     }
@@ -36,11 +75,85 @@ impl InFlight {
     pub fn is_idle(&self) -> bool {
         self.0.requests.load(Ordering::Acquire) == 0 && !self.0.has_unflushed.load(Ordering::Acquire)
     }
+
+    /// Whether a request has ever come.
+    pub fn has_asked(&self) -> bool {
+        self.0.has_asked.load(Ordering::Acquire)
+    }
+
+    /// Since when the peer is waited for, if it is; counted from the common beginning.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let since = |time: &AtomicU64| Duration::from_millis(time.load(Ordering::Acquire));
+        let requests = self.0.requests.load(Ordering::Acquire);
+        if requests == 0 {
+            return Some(Waiting::Idle(since(&self.0.idle_since_ms)));
+        }
+        let lags = self.0.lags.load(Ordering::Acquire);
+        (lags >= requests).then(|| Waiting::Lagging(since(&self.0.lagging_since_ms)))
+    }
+
+    /// The moment since which nothing is asked for, if that is so.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match self.waiting() {
+            Some(Waiting::Idle(since)) => Some(self.0.began + since),
+            _ => None,
+        }
+    }
+
+    /// Ends the connection.
+    pub fn end(&self) {
+        self.0.must_end.notify_one();
+    }
+
+    /// Waits until the connection must end.
+    pub async fn ended(&self) {
+        self.0.must_end.notified().await;
+    }
+
+    /// Something whose peer may lag behind.
+    pub fn lag(&self) -> Lag {
+        Lag { state: Arc::clone(&self.0), is_on: false }
+    }
+}
+
+impl State {
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
 }
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::AcqRel);
+        if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle_since_ms.store(self.0.now_ms(), Ordering::Release);
+        }
+    }
+}
+
+/// Whether the peer of one body or stream lags behind.
+pub struct Lag {
+    state: Arc<State>,
+    is_on: bool,
+}
+
+impl Lag {
+    /// It does, or no longer.
+    pub fn set(&mut self, is_on: bool) {
+        if is_on == self.is_on {
+            return;
+        }
+        self.is_on = is_on;
+        if !is_on {
+            self.state.lags.fetch_sub(1, Ordering::AcqRel);
+        } else if self.state.lags.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.state.lagging_since_ms.store(self.state.now_ms(), Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Lag {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 
@@ -52,11 +165,16 @@ pub struct Counted<B: Body> {
     pub _in_flight: RequestInFlight,
     /// Counts what is sent.
     pub metered: Metered,
+    /// Told of what the client takes, on a stream of HTTP/2.
+    pub watch: Option<Arc<AnswerWatch>>,
 }
 
 impl<B: Body> Drop for Counted<B> {
     fn drop(&mut self) {
         self.metered.end(self.body.is_end_stream());
+        if let Some(watch) = &self.watch {
+            watch.taken();
+        }
     }
 }
 
@@ -66,11 +184,17 @@ impl<B: Body + Unpin> Body for Counted<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let counted = self.get_mut();
+        if let Some(watch) = &counted.watch {
+            watch.taken();
+        }
         let frame = Pin::new(&mut counted.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
             counted.metered.add(data.remaining() as u64);
+            if let Some(watch) = &counted.watch {
+                watch.offered(data.remaining());
+            }
         }
         frame
     }

@@ -24,6 +24,8 @@ pub struct RequestContext {
     pub headers: HeaderMap,
     /// Who sent the request.
     pub source_ip: std::net::IpAddr,
+    /// Whether it came by TLS to the server or to a trusted proxy before it.
+    pub is_secure: bool,
     /// `Host` header or HTTP/2 authority; `localhost` if the client sent none.
     pub authority: String,
     /// What is noted down about it for logs and metrics.
@@ -59,9 +61,14 @@ impl RequestContext {
         }
     }
 
+    /// The scheme that this client reaches the server with.
+    pub fn scheme(&self) -> &str {
+        self.app.hosts.scheme(self.is_secure)
+    }
+
     /// The base URL under which this client reaches a registry.
     pub fn registry_url(&self, registry: &RegistryId) -> String {
-        format!("{}://{}", self.app.hosts.scheme(), self.app.hosts.registry_authority(&self.authority, registry))
+        format!("{}://{}", self.scheme(), self.app.hosts.registry_authority(&self.authority, registry))
     }
 
     /// `repositoryUri` of ECR: what docker is given.

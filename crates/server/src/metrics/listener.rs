@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,12 +15,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
 use crate::http::body::ResponseBody;
+use crate::http::dispatch::HEALTH_PATH;
 use crate::http::listener::stopped;
 use crate::http::respond;
 
 /// Connections at a time: a few scrapers, each with one.
 const MAX_CONNECTIONS: usize = 32;
-/// A connection that asks for nothing ends after so long.
+/// A connection that asks for nothing ends after so long: scrapers come every minute at most, as a rule.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Serves until `stop` turns true.
@@ -50,12 +52,15 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiv
                 async move {
                     let mut answer = match request.uri().path() {
                         "/metrics" => super::handle(&app, request.method(), request.headers()).await,
+                        // Whether the process lives, for a probe that must not queue with the registry's clients.
+                        HEALTH_PATH => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
                         _ => respond::with_body(
                             StatusCode::NOT_FOUND,
                             "text/plain; charset=utf-8",
-                            "Only /metrics is served here.\n",
+                            "Only /metrics and /healthz are served here.\n",
                         ),
                     };
+                    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
                     if *request.method() == Method::HEAD {
                         *answer.body_mut() = ResponseBody::empty();
                     }

@@ -5,6 +5,7 @@
 //! names among them are those of the repositories that are pulled most, as many as the configuration allows.
 
 mod answer;
+mod connections;
 mod exposition;
 pub mod listener;
 mod process;
@@ -20,6 +21,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use store::measure::Counter;
 
 pub use answer::handle;
+pub use connections::{ConnectionEnd, ConnectionEnds};
 pub use pulls::PullCounts;
 pub use requests::{Operation, RequestCounts};
 pub use samples::{Samples, StoreState, WorkState};
@@ -42,6 +44,8 @@ pub struct Metrics {
     pub connections_open: Level,
     /// Connections that ever were.
     pub connections: Counter,
+    /// Connections that the server ended by itself.
+    pub connection_ends: ConnectionEnds,
     /// TLS handshakes that came to nothing.
     pub failed_handshakes: Counter,
     /// Pulls of what the pull through cache looks after.
@@ -103,6 +107,7 @@ impl Metrics {
             sent_bytes: Counter::default(),
             connections_open: Level::default(),
             connections: Counter::default(),
+            connection_ends: ConnectionEnds::default(),
             failed_handshakes: Counter::default(),
             cache: CacheCounts::default(),
             jobs_done: Counter::default(),

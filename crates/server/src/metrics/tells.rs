@@ -56,6 +56,7 @@ fn tell_traffic(out: &mut Exposition, metrics: &Metrics) {
     out.single("wharf_http_connections", Kind::Gauge, "Connections that are open.", open);
     let all = metrics.connections.get();
     out.single("wharf_http_connections_total", Kind::Counter, "Connections that were accepted.", all);
+    metrics.connection_ends.tell(out);
     let failed = metrics.failed_handshakes.get();
     out.single("wharf_tls_failed_handshakes_total", Kind::Counter, "TLS handshakes that came to nothing.", failed);
 }

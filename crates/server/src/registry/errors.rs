@@ -109,6 +109,8 @@ pub enum RegistryError {
     TooManyImages(RepositoryRef, u64),
     /// An image may have so many tags.
     TooManyTagsOnImage(u64),
+    /// A repository may have so many uploads open.
+    TooManyUploads(RepositoryRef, u64),
     /// Storage failed.
     Store(StoreError),
 }
@@ -243,6 +245,11 @@ impl std::fmt::Display for RegistryError {
             Self::TooManyTagsOnImage(quota) => {
                 write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
             }
+            Self::TooManyUploads(repository, quota) => write!(
+                f,
+                "The repository with name '{}' in registry with id '{}' already has the maximum number of open uploads, which is the quota 'Open uploads per repository' of {quota}",
+                repository.name, repository.registry.account
+            ),
             Self::Kms { message, .. } => f.write_str(message),
             Self::Store(error) => write!(f, "{error}"),
         }

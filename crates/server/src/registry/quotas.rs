@@ -3,7 +3,7 @@
 use oci::{Digest, RepositoryName};
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
-use store::tables::{image_counts, images, repositories};
+use store::tables::{image_counts, images, repositories, uploads};
 
 use super::errors::RegistryError;
 use super::repositories::reference;
@@ -24,6 +24,8 @@ pub struct Quotas {
     pub layer_bytes: u64,
     /// Parts of one layer upload through the API.
     pub layer_parts: u64,
+    /// Uploads of one repository that have begun and not ended; not a quota of ECR's.
+    pub open_uploads: u64,
 }
 
 impl Default for Quotas {
@@ -34,6 +36,7 @@ impl Default for Quotas {
             tags_per_image: 1_000,
             layer_bytes: 52_000 * MIB,
             layer_parts: 4_200,
+            open_uploads: 10_000,
         }
     }
 }
@@ -47,6 +50,28 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
         return Err(RegistryError::TooManyRepositories(registry.clone(), quota));
     }
     Ok(())
+}
+
+/// Refuses if the repository has as many uploads open as it may have.
+///
+/// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
+/// rows would keep running into each other. It counts along an index and no further than the quota.
+pub async fn require_room_for_upload(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+) -> Result<(), RegistryError> {
+    let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.open_uploads);
+    app.db
+        .read_point(move |tx| {
+            // A repository that is not there has none, and may be made by the push.
+            let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(()) };
+            if uploads::count_up_to(tx, repository.id, quota)? < quota {
+                return Ok(());
+            }
+            Err(RegistryError::TooManyUploads(reference(&repository), quota))
+        })
+        .await
 }
 
 /// Refuses if the repository has as many images as it may have and none of this digest.

@@ -26,6 +26,7 @@ use super::creation::{IfAbsent, require_for_push};
 use super::encryption::{self, NewObject, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::part_ledger::UploadParts;
+use super::quotas::require_room_for_upload;
 use super::repositories::{reference, require};
 use super::storage_class;
 pub use super::upload_locks::UploadLocks;
@@ -59,6 +60,7 @@ pub async fn begin(
     app.require_room()?;
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
+    require_room_for_upload(app, registry, name).await?;
     let encryption =
         encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;

@@ -58,6 +58,7 @@ impl From<RegistryError> for Trouble {
             RegistryError::TooManyRepositories(..)
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_)
+            | RegistryError::TooManyUploads(..)
             | RegistryError::LayerTooLarge(_) => Self::refused("LimitExceeded", error.to_string()),
             other => Self::refused("InvalidImage", other.to_string()),
         }

@@ -77,6 +77,7 @@ impl Running {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: "127.0.0.1".parse().expect("an address"),
+            is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
         };

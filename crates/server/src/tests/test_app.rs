@@ -86,6 +86,7 @@ impl TestApp {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
+            listener: crate::config::ListenerSettings::default(),
             quotas: crate::registry::quotas::Quotas::default(),
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
             audit: crate::audit::Audit::open(audit).expect("no file"),
@@ -193,6 +194,7 @@ impl TestApp {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+            is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
         }

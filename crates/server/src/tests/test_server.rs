@@ -71,6 +71,7 @@ impl TestServer {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
         }

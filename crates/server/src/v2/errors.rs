@@ -190,6 +190,8 @@ impl From<RegistryError> for V2Error {
             | RegistryError::TooManyRepositories(..)
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_) => new(ErrorCode::Denied),
+            // Uploads end, and docker tries again.
+            RegistryError::TooManyUploads(..) => new(ErrorCode::TooManyRequests),
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }

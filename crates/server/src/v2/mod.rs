@@ -201,7 +201,7 @@ fn invalid_token(http: &RequestContext) -> Answer {
 fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
     let realm = match named {
         Some(registry) => http.registry_url(registry),
-        None => format!("{}://{}", http.app.hosts.scheme(), http.authority),
+        None => format!("{}://{}", http.scheme(), http.authority),
     };
     let mut answer = respond::with_body(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", "Not Authorized\n");
     // A Host header may hold what a quoted string may not.

@@ -255,6 +255,15 @@ pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Resul
     Ok(())
 }
 
+/// How many uploads a repository has, counted no further than `limit`.
+pub fn count_up_to(tx: &mut dyn Tx, repository_id: i64, limit: u64) -> Result<u64, StoreError> {
+    let row = tx.query_opt(
+        "SELECT count(*) FROM (SELECT 1 FROM uploads WHERE repository_id = $1 LIMIT $2) counted",
+        &[repository_id.into(), count(usize::try_from(limit).unwrap_or(usize::MAX))],
+    )?;
+    row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
+}
+
 /// How many uploads there are, of all repositories, and the bytes that they have received.
 pub fn count_all(tx: &mut dyn Tx) -> Result<(u64, u64), StoreError> {
     let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(received_bytes), 0) AS BIGINT) FROM uploads";

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
@@ -15,6 +16,9 @@ use hyper_util::rt::TokioIo;
 
 use crate::app::App;
 use crate::http::dispatch;
+use crate::http::forwarded::Client;
+use crate::http::in_flight::InFlight;
+use crate::http::paced_body::PacedBody;
 
 /// What a pipe holds; more than what is sent at a time.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -76,7 +80,10 @@ async fn connection(app: &Arc<App>) -> SendRequest<Full<Bytes>> {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let app = Arc::clone(&app);
         async move {
-            let (answer, _) = dispatch::handle(app, IpAddr::V4(Ipv4Addr::LOCALHOST), request).await;
+            let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_tls: Some(false) };
+            let (pace, lag) = (app.listener.pace, InFlight::new(Instant::now()).lag());
+            let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app)));
+            let (answer, _) = dispatch::handle(app, client, request).await;
             Ok::<_, Infallible>(answer)
         }
     });

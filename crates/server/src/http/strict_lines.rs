@@ -1,0 +1,314 @@
+//! HTTP/1 as it comes from a client, with two things that hyper does not see to: lines end with CRLF and nothing else,
+//! and a head that has begun is whole in time.
+//!
+//! A proxy before Wharf may take a bare LF for a part of a header and Wharf take it for the end of one, so one of them
+//! would see a request that the other does not (RFC 9112, 11.2). For this the messages are followed from head to body to
+//! the next head. A bare LF is replaced with a byte that can be nowhere in a head, so that hyper answers with 400.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::head_budget::HeadShare;
+use crate::app::App;
+use crate::metrics::ConnectionEnd;
+
+/// Stands for a bare LF: neither a head nor the size of a chunk may hold it.
+const POISON: u8 = 0;
+/// So much of a line is looked at: the headers that say how long a body is are short.
+const MAX_LINE: usize = 256;
+
+/// See the module.
+pub struct StrictLines<S> {
+    stream: S,
+    lines: Lines,
+    app: Arc<App>,
+    share: HeadShare,
+    head_deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> StrictLines<S> {
+    /// Wraps a stream of this server.
+    pub fn new(stream: S, app: Arc<App>) -> Self {
+        let share = app.listener.head_budget.share();
+        Self { stream, lines: Lines::default(), app, share, head_deadline: None }
+    }
+}
+
+/// What is expected next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// A line of a head, or of the trailers of a body.
+    Head,
+    /// So many bytes of a body, or of a chunk and its CRLF.
+    Bytes {
+        left: u64,
+        is_chunk: bool,
+    },
+    /// The line that says how long a chunk is.
+    ChunkSize,
+    Trailers,
+    /// hyper refuses what comes, or there is nothing more to follow.
+    Unknown,
+}
+
+/// Follows the messages of one connection.
+struct Lines {
+    part: Part,
+    line: Vec<u8>,
+    /// Whether the last byte of the line was CR, whatever of the line is kept.
+    ends_with_cr: bool,
+    /// Bytes of the head so far; none before its first.
+    head_bytes: u64,
+    content_length: u64,
+    is_chunked: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            part: Part::Head,
+            line: Vec::new(),
+            ends_with_cr: false,
+            head_bytes: 0,
+            content_length: 0,
+            is_chunked: false,
+        }
+    }
+}
+
+impl Lines {
+    /// Whether a head has begun and is not whole.
+    const fn is_in_head(&self) -> bool {
+        self.head_bytes > 0 && matches!(self.part, Part::Head)
+    }
+
+    /// Goes through what has come.
+    fn follow(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            match self.part {
+                Part::Unknown => return,
+                Part::Bytes { left, is_chunk } => {
+                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    bytes = &mut bytes[taken..];
+                    self.part = match left - taken as u64 {
+                        0 if is_chunk => Part::ChunkSize,
+                        0 => Part::Head,
+                        left => Part::Bytes { left, is_chunk },
+                    };
+                }
+                Part::Head | Part::ChunkSize | Part::Trailers => {
+                    let end = bytes.iter().position(|byte| *byte == b'\n');
+                    let text = &bytes[..end.unwrap_or(bytes.len())];
+                    let room = MAX_LINE.saturating_sub(self.line.len()).min(text.len());
+                    self.line.extend_from_slice(&text[..room]);
+                    if let Some(last) = text.last() {
+                        self.ends_with_cr = *last == b'\r';
+                        // An empty line before a request line is no beginning (RFC 9112, 2.2).
+                        if self.head_bytes > 0 || self.line != b"\r" {
+                            self.head_bytes += text.len() as u64;
+                        }
+                    }
+                    let Some(end) = end else { return };
+                    if !self.ends_with_cr {
+                        bytes[end] = POISON;
+                        self.part = Part::Unknown;
+                        return;
+                    }
+                    self.end_line();
+                    bytes = &mut bytes[end + 1..];
+                }
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let mut line = std::mem::take(&mut self.line);
+        let text = line.strip_suffix(b"\r").unwrap_or(&line);
+        let is_empty = text.is_empty();
+        match self.part {
+            Part::Head if is_empty => self.end_head(),
+            Part::Head => self.note_header(text),
+            Part::ChunkSize => self.part = chunk_after(text),
+            Part::Trailers if is_empty => self.expect_head(),
+            Part::Trailers | Part::Bytes { .. } | Part::Unknown => {}
+        }
+        line.clear();
+        self.line = line;
+        self.ends_with_cr = false;
+    }
+
+    fn note_header(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            // What is no number, or is said in two ways, hyper refuses.
+            let first = value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+            self.content_length = std::str::from_utf8(first).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // The last coding must be chunked; hyper refuses anything else.
+            self.is_chunked = true;
+        }
+    }
+
+    fn end_head(&mut self) {
+        let (length, is_chunked) = (self.content_length, self.is_chunked);
+        self.expect_head();
+        if is_chunked {
+            self.part = Part::ChunkSize;
+        } else if length > 0 {
+            self.part = Part::Bytes { left: length, is_chunk: false };
+        }
+    }
+
+    fn expect_head(&mut self) {
+        self.part = Part::Head;
+        self.head_bytes = 0;
+        (self.content_length, self.is_chunked) = (0, false);
+    }
+}
+
+/// What follows the line that says how long a chunk is.
+fn chunk_after(line: &[u8]) -> Part {
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let size = std::str::from_utf8(size).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+    match size {
+        Some(0) => Part::Trailers,
+        // With the CRLF after it, which hyper looks at.
+        Some(bytes) => bytes.checked_add(2).map_or(Part::Unknown, |left| Part::Bytes { left, is_chunk: true }),
+        None => Part::Unknown,
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            this.lines.follow(&mut buf.filled_mut()[before..]);
+            let held = if this.lines.is_in_head() { this.lines.head_bytes } else { 0 };
+            if !this.share.set(held) {
+                this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
+                return Poll::Ready(Err(io::Error::other("long heads hold too much memory")));
+            }
+        }
+        if !this.lines.is_in_head() {
+            this.head_deadline = None;
+        } else if read.is_pending() {
+            let deadline = this.head_deadline.get_or_insert_with(|| Box::pin(sleep(this.app.listener.head_timeout)));
+            if deadline.as_mut().poll(cx).is_ready() {
+                this.app.metrics.connection_ends.note(ConnectionEnd::HeadTimeout);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head came too slowly")));
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// What hyper gets to see, if the bytes come in two parts.
+    fn seen(text: &[u8], cut: usize) -> (Vec<u8>, Lines) {
+        let (mut bytes, mut lines) = (text.to_vec(), Lines::default());
+        let (first, second) = bytes.split_at_mut(cut);
+        lines.follow(first);
+        lines.follow(second);
+        (bytes, lines)
+    }
+
+    #[test]
+    fn what_is_right_stays_as_it_is() {
+        let cases = [
+            GET.repeat(3),
+            format!("\r\n{GET}"),
+            format!("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\na\nb\n{GET}"),
+            format!("POST / HTTP/1.1\r\ncontent-length:4, 4\r\n\r\na\nb\n{GET}"),
+            format!(
+                "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: x\r\n\r\n{GET}"
+            ),
+            format!("GET /{} HTTP/1.1\r\nContent-Length: 1\r\n\r\n\n{GET}", "a".repeat(1000)),
+        ];
+        for text in cases {
+            for cut in 0..=text.len() {
+                let (bytes, lines) = seen(text.as_bytes(), cut);
+                assert!(bytes == text.as_bytes(), "{text:?} cut at {cut}");
+                assert_eq!((lines.part, lines.head_bytes), (Part::Head, 0), "{text:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bare_line_feed_becomes_what_hyper_refuses() {
+        let cases = [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: a\r\n\n".to_owned(),
+            format!("GET /{} HTTP/1.1\nHost: a\r\n\r\n", "\r".repeat(MAX_LINE)).replace("\r\n", "a\n"),
+            format!("{GET}\n{GET}"),
+            format!("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n\n\nGET / HTTP/1.1\n{GET}"),
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\nab\r\n0\r\n\r\n".to_owned(),
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: x\n\r\n".to_owned(),
+        ];
+        for text in cases {
+            for cut in 0..=text.len() {
+                let (bytes, lines) = seen(text.as_bytes(), cut);
+                assert!(bytes.contains(&POISON) && lines.part == Part::Unknown, "{text:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_that_has_begun_is_known() {
+        for (text, expected) in [("", false), ("\r\n", false), ("G", true), ("GET / HTTP/1.1\r\n", true), (GET, false)]
+        {
+            assert_eq!(seen(text.as_bytes(), 0).1.is_in_head(), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_parts(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
+            let cut = cut.min(bytes.len());
+            let (whole, parts) = (seen(&bytes, 0), seen(&bytes, cut));
+            prop_assert!(whole.0 == parts.0 && whole.1.part == parts.1.part);
+        }
+    }
+}
