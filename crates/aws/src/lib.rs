@@ -2,8 +2,10 @@
 
 mod arn;
 mod error;
+mod form;
 mod identity;
 mod json;
+mod large_member;
 mod query;
 pub mod sigv4;
 mod strict_json;
@@ -12,8 +14,10 @@ mod xml;
 
 pub use arn::{Arn, ArnError};
 pub use error::AwsError;
+pub use form::from_form;
 pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey, SessionToken};
 pub use json::{Blob, Timestamp};
+pub use large_member::{LargeMember, Malformed};
 pub use query::{QueryError, QueryForm, bool_text, number_text};
 pub use strict_json::from_json;
 pub use xml::{XmlWriter, json_to_xml, query_response};

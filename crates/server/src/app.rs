@@ -1,5 +1,6 @@
 //! What every request shares: built once at the start, passed by reference, the only shared state there is.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::events::Events;
+use crate::http::budget::RequestBudget;
 use crate::http::hosts::Hosts;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
@@ -118,6 +120,10 @@ pub struct App {
     pub oidc_issuers: Issuers,
     /// Limits.
     pub limits: Limits,
+    /// What requests hold while they are being received.
+    pub request_budget: RequestBudget,
+    /// Where long ones wait until it is known who sent them.
+    pub spool_folder: PathBuf,
     /// How often a registry takes which request.
     pub rates: Rates,
     /// Records of who did what.

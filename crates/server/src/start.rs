@@ -25,9 +25,10 @@ use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
 use crate::events::Events;
+use crate::http::budget::RequestBudget;
 use crate::http::hosts::Hosts;
-use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::http::{listener, spool};
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::rates::Rates;
@@ -211,6 +212,8 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
+            request_budget: RequestBudget::new(config.requests.budget()?),
+            spool_folder: spool::make_folder(&data_dir).map_err(|error| StartError::io(&data_dir, error))?,
             quotas: config.quotas.quotas()?,
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,

@@ -55,8 +55,8 @@ impl Failures {
     }
 }
 
-/// One customer has a whole IPv6 network of 64 bits.
-fn network(source: IpAddr) -> IpAddr {
+/// The network that stands for a source: one customer has a whole IPv6 network of 64 bits.
+pub fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

@@ -6,6 +6,7 @@ mod events;
 mod limits;
 mod operations;
 mod replication;
+mod requests;
 mod sections;
 mod storage;
 
@@ -35,6 +36,7 @@ pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
+pub use requests::RequestsConfig;
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
     PullThroughCacheConfig, ScrubConfig, TlsConfig,
@@ -125,6 +127,9 @@ pub struct Config {
     /// How much of everything a registry may have.
     #[serde(default)]
     pub quotas: QuotasConfig,
+    /// What requests may hold while they are being received.
+    #[serde(default)]
+    pub requests: RequestsConfig,
     /// How many requests a registry takes in a second.
     #[serde(default)]
     pub rates: RatesConfig,
@@ -390,6 +395,7 @@ impl Config {
         }
         note(self.oidc_sources().map(drop));
         note(self.quotas.quotas().map(drop));
+        note(self.requests.budget().map(drop));
         note(self.audit.settings().map(drop));
         note(Events::new(&self.events).map(drop));
         note(self.cache_settings().map(drop));
@@ -460,6 +466,7 @@ impl Config {
         config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
+        config.requests = self.requests.filled()?;
         config.audit = self.audit.filled();
         config.metrics = self.metrics.filled();
         config.telemetry = self.telemetry.filled();

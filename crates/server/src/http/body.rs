@@ -12,6 +12,8 @@ use hyper::body::Incoming;
 use store::blob::BlobStream;
 use store::error::StoreError;
 
+use super::budget::{Exhausted, Share};
+use super::request::RequestContext;
 use crate::app::App;
 use crate::cache::blobs::ComingStream;
 
@@ -27,6 +29,14 @@ pub enum BodyError {
     Broken,
     /// Nothing came for too long.
     Idle,
+    /// There is no room for it now.
+    Exhausted,
+}
+
+impl From<Exhausted> for BodyError {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
 }
 
 /// A request's body, with the limit on silence.
@@ -92,12 +102,26 @@ impl RequestBody {
         let _ = tokio::time::timeout(MAX_TIME, drained).await;
     }
 
-    /// The whole body, if it is at most `limit` bytes long.
-    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+    /// Takes and drops what comes while an answer is held back, so that it does not fill the connection's buffers.
+    pub async fn drop_during(&mut self, http: &RequestContext, held_back: impl Future<Output = ()>) {
+        // Reading would be the leave to send that such a client waits for.
+        if http.headers.contains_key(http::header::EXPECT) {
+            return held_back.await;
+        }
+        tokio::pin!(held_back);
+        tokio::select! {
+            () = &mut held_back => {}
+            () = self.drain() => held_back.await,
+        }
+    }
+
+    /// The whole body, if it is at most `limit` bytes long. What it holds is `share`'s.
+    pub async fn collect(&mut self, limit: usize, share: &mut Share) -> Result<Bytes, BodyError> {
         if self.announced_bytes().is_some_and(|announced| announced > limit as u64) {
             return Err(BodyError::TooLarge { limit });
         }
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        share.grow(first.len() as u64)?;
         let mut whole: Option<BytesMut> = None;
         let mut first = Some(first);
         while let Some(data) = self.next().await? {
@@ -105,6 +129,7 @@ impl RequestBody {
             if buffer.len() + data.len() > limit {
                 return Err(BodyError::TooLarge { limit });
             }
+            share.grow(data.len() as u64)?;
             buffer.extend_from_slice(&data);
         }
         let body = whole.map_or_else(|| first.unwrap_or_default(), BytesMut::freeze);

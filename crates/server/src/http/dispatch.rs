@@ -1,7 +1,7 @@
 //! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::host_header;
 use super::record::{AnsweredRequest, Notes, RequestRecord};
 use super::request::RequestContext;
 use super::respond::{self, Answer};
@@ -27,16 +28,10 @@ pub async fn handle(
     request: hyper::Request<Incoming>,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
-    let (head, incoming) = request.into_parts();
-    let has_good_host = has_good_host(&head);
-    // RFC 9112, 3.2.2: the authority of an absolute form wins over Host.
-    let authority = head
-        .uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or_else(|| head.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or("localhost")
-        .to_owned();
+    let (mut head, incoming) = request.into_parts();
+    let host = host_header::settle(&mut head);
+    let has_good_host = host.is_ok();
+    let authority = host.unwrap_or_else(|_| "localhost".to_owned());
     let request_id = uuid::Uuid::new_v4();
     let record = RequestRecord::begin(&app, &head.headers, request_id);
     let request = RequestContext {
@@ -48,6 +43,7 @@ pub async fn handle(
         source_ip,
         authority,
         notes: Notes::new(record.is_some()),
+        large_member: OnceLock::new(),
         app,
     };
     let mut body = RequestBody::new(incoming, Arc::clone(&request.app));
@@ -109,20 +105,17 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
         Route::Aws => aws_api::handle(request, body).await,
         Route::LayerDownload(sealed) => v2::layer_download::handle(request, &sealed).await,
         Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(request, &sealed, body).await,
-        Route::V2(route) => v2::handle(request, route, body).await,
-        Route::Unknown => not_found(request),
+        // Other services of Amazon's have paths of that beginning, too.
+        Route::V2(route) => match aws_api::elsewhere(request) {
+            Some(answer) => answer,
+            None => v2::handle(request, route, body).await,
+        },
+        Route::Unknown => aws_api::elsewhere(request).unwrap_or_else(|| not_found(request)),
     }
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 has one Host header, and none has two. Two parties that each pick another of
-/// them would disagree on which registry is meant.
-fn has_good_host(head: &http::request::Parts) -> bool {
-    let count = head.headers.get_all(header::HOST).iter().count();
-    count == 1 || (count == 0 && head.version != http::Version::HTTP_11)
-}
-
 fn bad_host() -> Answer {
-    let text = "A request must have one Host header.\n";
+    let text = "A request must name one host: in one Host header, or the same host there and in :authority.\n";
     respond::with_body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
 }
 

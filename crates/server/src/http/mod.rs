@@ -1,7 +1,9 @@
 //! HTTP: connections, bodies, host names and the dispatcher. Knows no rule of any service.
 
 pub mod body;
+pub mod budget;
 pub mod dispatch;
+mod host_header;
 pub mod hosts;
 pub mod in_flight;
 mod linger;
@@ -10,4 +12,5 @@ pub mod record;
 pub mod request;
 pub mod respond;
 pub mod route;
+pub mod spool;
 pub mod tls;

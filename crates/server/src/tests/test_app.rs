@@ -85,6 +85,8 @@ impl TestApp {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
+            request_budget: crate::http::budget::RequestBudget::new(crate::http::budget::BudgetLimits::default()),
+            spool_folder: crate::http::spool::make_folder(folder.path()).expect("a folder"),
             quotas: crate::registry::quotas::Quotas::default(),
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
             audit: crate::audit::Audit::open(audit).expect("no file"),
@@ -193,6 +195,7 @@ impl TestApp {
             source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
+            large_member: std::sync::OnceLock::new(),
         }
     }
 }

@@ -72,6 +72,7 @@ impl TestServer {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
+            large_member: std::sync::OnceLock::new(),
         }
     }
 }

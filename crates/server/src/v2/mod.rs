@@ -38,6 +38,10 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
+/// Marks the refusal of somebody who may be trying tokens out.
+#[derive(Clone)]
+struct Guess;
+
 /// A request whose principal is known, for one registry.
 struct V2Request<'a> {
     http: &'a RequestContext,
@@ -120,7 +124,12 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     let allowed = allowed_methods(&route);
     let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
     let mut answer = match mirror::enter(http, route, calls).await {
-        Err(refusal) => refusal,
+        Err(refusal) => {
+            if refusal.extensions().get::<Guess>().is_some() {
+                body.drop_during(http, http.delay_failure(true)).await;
+            }
+            refusal
+        }
         Ok(Entered { request, route, upstream }) => {
             let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
             let scene = is_wanted.then(|| Scene::of(http, &route));
@@ -148,8 +157,9 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
         Ok(bearer) => bearer,
         Err(TokenError::Missing) => return Err(challenge(http, named.as_ref())),
         Err(TokenError::Invalid) => {
-            http.delay_failure(true).await;
-            return Err(invalid_token(http));
+            let mut answer = invalid_token(http);
+            answer.extensions_mut().insert(Guess);
+            return Err(answer);
         }
         Err(TokenError::Expired) => {
             let text = "Your authorization token has expired. Reauthenticate and try again.";
