@@ -11,20 +11,24 @@ import pytest
 from harness.aws_api import ECR_TARGET, FORM_TYPE, JSON_TYPE, AwsApi
 from harness.raw_http import RawConnection, head
 from harness.registry_client import RegistryClient
+from harness.scrape import scrape
 from harness.server import Wharf, wait_for
 
 MIB = 1024 * 1024
 PART_BYTES = 20 * MIB
 SMALL = """
 [requests]
-memory_mib = 32
+memory_mib = 48
 spool_mib = 64
+[metrics]
+on_main_listener = true
+token = "a-token-of-the-tests"
 """
 
 
 @pytest.fixture
 def small_wharf(tmp_path):
-    """A server that holds little: strangers 8 MiB, known keys 24 MiB, and 64 MiB on disk; one source half of each."""
+    """A server that holds little: strangers 12 MiB, known keys 36 MiB, and 64 MiB on disk; one source half of each."""
     server = Wharf(tmp_path / "wharf", config=SMALL)
     yield server.start()
     server.finish()
@@ -59,6 +63,10 @@ def api_of(server):
     api = AwsApi(server)
     api.client.is_gateway = True
     return api
+
+
+def held_bytes(server, pool):
+    return scrape(server.url, "a-token-of-the-tests").value("wharf_request_held_bytes", pool=pool)
 
 
 def works(api):
@@ -99,7 +107,7 @@ def test_strangers_share_a_part_of_the_memory(small_wharf):
     api = api_of(small_wharf)
     form = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken=" + b"x" * 63 * 1024
     headers = [("Host", api.host), ("Content-Type", FORM_TYPE)]
-    held = [begin(RawConnection(small_wharf.own_host), "POST", "/", headers, len(form), form[:-1]) for _ in range(80)]
+    held = [begin(RawConnection(small_wharf.own_host), "POST", "/", headers, len(form), form[:-1]) for _ in range(110)]
 
     def is_full():
         answer = api.client.request("POST", "/", form, {"Content-Type": FORM_TYPE})
@@ -117,19 +125,22 @@ def test_an_unknown_key_is_answered_before_its_body(small_wharf):
     """In every protocol: the key is looked up before anything is read."""
     api = api_of(small_wharf)
     unknown = api.signing.but(access_key="AKIA" + "Z" * 16)
-    json_headers = upload_headers(api, b"", unknown)
-    answer = begin(RawConnection(small_wharf.own_host), "POST", "/", json_headers, 25 * MIB, b"").answer("POST")
+    # Such a client waits for leave to send, and the answer is the leave not to.
+    waits = ("Expect", "100-continue")
+
+    def ask(method, target, headers, length):
+        return begin(RawConnection(small_wharf.own_host), method, target, [*headers, waits], length, b"").answer(method)
+
+    answer = ask("POST", "/", upload_headers(api, b"", unknown), 25 * MIB)
     assert answer.json()["__type"] == "UnrecognizedClientException", repr(answer)
     for service in ("sts", "iam"):
         signed = unknown.but(service=service).sign("POST", f"http://{api.host}/", {"Content-Type": FORM_TYPE}, b"")
-        headers = [("Host", api.host), *signed.items()]
-        answer = begin(RawConnection(small_wharf.own_host), "POST", "/", headers, MIB, b"").answer("POST")
+        answer = ask("POST", "/", [("Host", api.host), *signed.items()], MIB)
         assert answer.status == 403 and b"InvalidClientTokenId" in answer.body, repr(answer)
-    manifest = [("Host", api.host), ("Authorization", "Basic QVdTOm5vbmU=")]
-    answer = begin(RawConnection(small_wharf.own_host), "PUT", "/v2/app/manifests/v1", manifest, 4 * MIB, b"").answer(
-        "PUT"
-    )
-    assert answer.status == 400, repr(answer)
+    answer = ask("POST", "/", [("Host", api.host), ("Content-Type", FORM_TYPE)], MIB)
+    assert answer.status == 413, repr(answer)
+    no_token = [("Host", api.host), ("Authorization", "Basic QVdTOm5vbmU=")]
+    assert ask("PUT", "/v2/app/manifests/v1", no_token, 4 * MIB).status == 400
 
 
 def test_a_false_signature_holds_no_memory(small_wharf):
@@ -190,21 +201,19 @@ def test_manifests_have_room_or_wait(small_wharf):
     for _ in range(3):
         connection = RawConnection(small_wharf.own_host)
         held.append(begin(connection, "PUT", "/v2/app/manifests/v1", headers, 4 * MIB, b" " * (4 * MIB - 1)))
-    client = RegistryClient(small_wharf.host, small_wharf.authorization)
-    body = b" " * MIB
-
-    def is_full():
-        kind = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
-        answer = client.request("PUT", "/v2/app/manifests/v1", body, kind)
-        if answer.status == 429:
-            assert answer.json()["errors"][0]["code"] == "TOOMANYREQUESTS" and answer.header("Retry-After") == "1"
-        return answer.status == 429
-
-    wait_for(is_full, "the manifests to fill what one source may hold")
+    length = 4 * MIB - 1
+    wait_for(lambda: held_bytes(small_wharf, "known") == 3 * length, "three manifests to come")
+    connection = RawConnection(small_wharf.own_host)
+    body = b" " * 2 * MIB
+    answer = connection.exchange(head("PUT", "/v2/app/manifests/v1", [*headers, ("Content-Length", len(body))]) + body, "PUT")
+    assert answer.status == 429 and answer.header("Retry-After") == "1", repr(answer)
+    assert answer.codes == ["TOOMANYREQUESTS"]
     works(api)
     for connection in held:
         connection.abort()
-    wait_for(lambda: not is_full(), "room for a manifest")
+    wait_for(lambda: held_bytes(small_wharf, "known") == 0, "what they held to be free")
+    client = RegistryClient(small_wharf.host, small_wharf.authorization)
+    assert client.request("PUT", "/v2/app/manifests/v1", body, dict(headers[2:])).codes == ["MANIFEST_INVALID"]
 
 
 def test_authorised_parts_stream(tmp_path):

@@ -52,15 +52,18 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {
     match run(http, target, body).await {
         Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
-        Err(error) => {
-            // Only services of others speak the older version.
-            let asked = http.header(header::CONTENT_TYPE).unwrap_or_default();
-            let content_type = if asked.starts_with(OLDER_CONTENT_TYPE) { OLDER_CONTENT_TYPE } else { CONTENT_TYPE };
-            let mut answer = respond::with_body(error.status, content_type, error.to_json());
-            respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
-            answer
-        }
+        Err(error) => refusal(http, &error),
     }
+}
+
+/// An error's answer.
+pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
+    // Only services of others speak the older version.
+    let asked = http.header(header::CONTENT_TYPE).unwrap_or_default();
+    let content_type = if asked.starts_with(OLDER_CONTENT_TYPE) { OLDER_CONTENT_TYPE } else { CONTENT_TYPE };
+    let mut answer = respond::with_body(error.status, content_type, error.to_json());
+    respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
+    answer
 }
 
 async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {

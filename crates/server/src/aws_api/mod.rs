@@ -37,6 +37,16 @@ pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     }
 }
 
+/// The answer where there is no room for the request.
+pub fn no_room(http: &RequestContext) -> Answer {
+    let error = body_error(&BodyError::Exhausted);
+    if http.header(TARGET).is_some() || is_json(http) {
+        json::refusal(http, &error)
+    } else {
+        query::refusal(http, &error)
+    }
+}
+
 fn is_form(http: &RequestContext) -> bool {
     const FORM: &str = "application/x-www-form-urlencoded";
     let prefix = http.header(header::CONTENT_TYPE).and_then(|text| text.get(..FORM.len()));

@@ -67,15 +67,22 @@ pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     let mut service = &SERVICES[0];
     match run(http, body, &mut service).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
-        Err(error) => {
-            let error = spelled_for_query(error);
-            if let Some(other) = elsewhere::signed_service(http).filter(|name| !elsewhere::is_own(name)) {
-                return elsewhere::xml(http, &error, &other);
-            }
-            let xml = error.to_xml(service.namespace, &http.request_id.to_string());
-            respond::with_body(error.status, CONTENT_TYPE, xml)
-        }
+        Err(error) => refusal_of(http, service, error),
     }
+}
+
+/// An error's answer, where it is not known which service is meant.
+pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
+    refusal_of(http, &SERVICES[0], error.clone())
+}
+
+fn refusal_of(http: &RequestContext, service: &Service, error: AwsError) -> Answer {
+    let error = spelled_for_query(error);
+    if let Some(other) = elsewhere::signed_service(http).filter(|name| !elsewhere::is_own(name)) {
+        return elsewhere::xml(http, &error, &other);
+    }
+    let xml = error.to_xml(service.namespace, &http.request_id.to_string());
+    respond::with_body(error.status, CONTENT_TYPE, xml)
 }
 
 /// Errors that every operation can have, as this protocol names them.

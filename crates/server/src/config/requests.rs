@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use crate::http::budget::BudgetLimits;
+use crate::http::memory_limit::memory_limit;
 
 const MIB: u64 = 1024 * 1024;
 /// Less would refuse single requests that must be possible: one source has half of it.
-const MIN_MEMORY_MIB: u32 = 32;
+const MIN_MEMORY_MIB: u32 = 48;
 const MIN_SPOOL_MIB: u32 = 64;
 const MAX_MIB: u32 = 1024 * 1024;
 
@@ -32,6 +33,7 @@ impl RequestsConfig {
         };
         Ok(BudgetLimits {
             memory_bytes: read("memory_mib", self.memory_mib, MIN_MEMORY_MIB, defaults.memory_bytes)?,
+            buffer_bytes: BudgetLimits::buffers_of(memory_limit()),
             disk_bytes: read("spool_mib", self.spool_mib, MIN_SPOOL_MIB, defaults.disk_bytes)?,
         })
     }

@@ -17,6 +17,12 @@ use super::request::RequestContext;
 use crate::app::App;
 use crate::cache::blobs::ComingStream;
 
+/// What a connection of HTTP/1.1 reads of a body at a time.
+const HTTP_1_BUFFER: u64 = 64 * 1024;
+/// What a client of HTTP/2 may send unasked, on a connection as on a stream of it. Twice as much would let one client push
+/// faster over long ways, and many clients fill twice the memory with what nobody has looked at.
+pub const HTTP_2_WINDOW: u32 = 512 * 1024;
+
 /// What went wrong with a client's body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BodyError {
@@ -61,6 +67,15 @@ impl RequestBody {
     /// The length that the client announced, if it did.
     pub fn announced_bytes(&self) -> Option<u64> {
         http_body::Body::size_hint(&self.incoming).exact()
+    }
+
+    /// What the connection may hold of it at a time: a buffer of HTTP/1.1, or of HTTP/2 what may come unasked.
+    pub fn buffer_bytes(&self, version: http::Version) -> u64 {
+        match self.announced_bytes() {
+            Some(0) => 0,
+            _ if version == http::Version::HTTP_2 => HTTP_2_WINDOW.into(),
+            _ => HTTP_1_BUFFER,
+        }
     }
 
     /// The next bytes; none at the end.

@@ -1,9 +1,10 @@
 //! What all requests together may hold of memory and disk for bodies that are being received.
 //!
 //! Whoever sends a body may be anybody: the signature is at hand only when the last byte is. So what is held for bodies
-//! comes out of three pools of fixed size: memory for requests that name no key of ours, memory for those that do, and disk
-//! for what is long. A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there
-//! is always something left for whoever comes next.
+//! comes out of pools of fixed size: memory for requests that name no key of ours, memory for those that do, and disk
+//! for what is long; a fourth is for the buffers of the connections that they come by. A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there
+//! is always something left for whoever comes next. What is long leaves a part of the memory to what is short, so that a few
+//! large manifests keep nobody from signing in.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,6 +17,13 @@ use crate::auth::failures::network;
 const MIB: u64 = 1024 * 1024;
 /// The part of the memory that is for requests without a key: one in so many bytes.
 const STRANGERS_PART: u64 = 4;
+/// A body up to this length is short. Longer ones leave a part of their pool to the short: one in so many bytes.
+const SHORT_BYTES: u64 = 64 * 1024;
+const SHORT_PART: u64 = 4;
+
+/// The part of the process's memory that is for buffers of connections: one in so many bytes.
+const BUFFERS_PART: u64 = 4;
+const MIN_BUFFERS: u64 = 64 * MIB;
 
 /// How large the pools are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +32,20 @@ pub struct BudgetLimits {
     pub memory_bytes: u64,
     /// Disk, for bodies that are long.
     pub disk_bytes: u64,
+    /// Memory for the buffers of connections whose requests have bodies.
+    pub buffer_bytes: u64,
+}
+
+impl BudgetLimits {
+    /// What buffers may hold in a process that may use so much memory.
+    pub fn buffers_of(memory_limit: u64) -> u64 {
+        (memory_limit / BUFFERS_PART).max(MIN_BUFFERS)
+    }
 }
 
 impl Default for BudgetLimits {
     fn default() -> Self {
-        Self { memory_bytes: 64 * MIB, disk_bytes: 2048 * MIB }
+        Self { memory_bytes: 64 * MIB, disk_bytes: 2048 * MIB, buffer_bytes: MIN_BUFFERS }
     }
 }
 
@@ -41,6 +58,8 @@ pub enum PoolKind {
     Known,
     /// Disk.
     Disk,
+    /// Memory of connections whose requests have bodies: what is read of them at a time.
+    Buffers,
 }
 
 /// There is nothing left to hold a body in.
@@ -52,10 +71,13 @@ pub struct RequestBudget {
     strangers: Arc<Pool>,
     known: Arc<Pool>,
     disk: Arc<Pool>,
+    buffers: Arc<Pool>,
 }
 
 struct Pool {
     limit: u64,
+    /// What bodies may hold of it that are long.
+    limit_of_long: u64,
     held: Mutex<Held>,
     refused: Counter,
 }
@@ -68,18 +90,23 @@ struct Held {
 }
 
 impl Pool {
-    fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, held: Mutex::default(), refused: Counter::default() })
+    fn new(limit: u64, limit_of_long: u64) -> Arc<Self> {
+        Arc::new(Self { limit, limit_of_long, held: Mutex::default(), refused: Counter::default() })
+    }
+
+    fn of_memory(limit: u64) -> Arc<Self> {
+        Self::new(limit, limit - limit / SHORT_PART)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, source: IpAddr, bytes: u64) -> Result<(), Exhausted> {
+    /// Takes so many bytes out of as much of the pool as `limit`.
+    fn take(&self, source: IpAddr, bytes: u64, limit: u64) -> Result<(), Exhausted> {
         let mut held = self.held();
         let by_source = held.by_source.get(&source).copied().unwrap_or(0);
-        let free = self.limit.saturating_sub(held.bytes);
+        let free = limit.saturating_sub(held.bytes);
         if by_source.saturating_add(bytes) > free {
             drop(held);
             self.refused.increment();
@@ -107,9 +134,10 @@ impl RequestBudget {
     pub fn new(limits: BudgetLimits) -> Self {
         let strangers = limits.memory_bytes / STRANGERS_PART;
         Self {
-            strangers: Pool::new(strangers),
-            known: Pool::new(limits.memory_bytes - strangers),
-            disk: Pool::new(limits.disk_bytes),
+            strangers: Pool::of_memory(strangers),
+            known: Pool::of_memory(limits.memory_bytes - strangers),
+            disk: Pool::new(limits.disk_bytes, limits.disk_bytes),
+            buffers: Pool::new(limits.buffer_bytes, limits.buffer_bytes),
         }
     }
 
@@ -118,6 +146,7 @@ impl RequestBudget {
             PoolKind::Strangers => &self.strangers,
             PoolKind::Known => &self.known,
             PoolKind::Disk => &self.disk,
+            PoolKind::Buffers => &self.buffers,
         }
     }
 
@@ -153,7 +182,8 @@ impl Share {
     /// Holds so many bytes more.
     pub fn grow(&mut self, bytes: u64) -> Result<(), Exhausted> {
         if bytes > 0 {
-            self.pool.take(self.source, bytes)?;
+            let is_short = self.bytes.saturating_add(bytes) <= SHORT_BYTES;
+            self.pool.take(self.source, bytes, if is_short { self.pool.limit } else { self.pool.limit_of_long })?;
             self.bytes += bytes;
         }
         Ok(())
@@ -183,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_source_holds_as_much_as_it_leaves() {
-        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 1000 });
+        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 1000, buffer_bytes: 0 });
         let kind = PoolKind::Known;
         assert_eq!((budget.limit_bytes(PoolKind::Strangers), budget.limit_bytes(kind)), (100, 300));
         let mut first = budget.share(kind, source(1));
@@ -205,8 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_long_leaves_room_for_what_is_short() {
+        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 64 * MIB, disk_bytes: 0, buffer_bytes: 0 });
+        let mut long = budget.share(PoolKind::Known, source(1));
+        assert_eq!(long.grow(18 * MIB), Ok(()));
+        assert_eq!(long.grow(1), Err(Exhausted));
+        let mut short: Vec<Share> = (0..96).map(|_| budget.share(PoolKind::Known, source(1))).collect();
+        assert!(short.iter_mut().all(|short| short.grow(SHORT_BYTES) == Ok(())));
+        assert_eq!(short[0].grow(1), Err(Exhausted));
+        assert_eq!(budget.share(PoolKind::Known, source(1)).grow(1), Err(Exhausted));
+    }
+
+    #[test]
     fn growing_up_to_a_length() {
-        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 0 });
+        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 0, buffer_bytes: 0 });
         let mut share = budget.share(PoolKind::Known, source(1));
         for bytes in [10, 5, 10, 100] {
             assert_eq!(share.grow_to(bytes), Ok(()));

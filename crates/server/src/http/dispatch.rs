@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::budget::PoolKind;
 use super::host_header;
 use super::record::{AnsweredRequest, Notes, RequestRecord};
 use super::request::RequestContext;
@@ -29,6 +30,7 @@ pub async fn handle(
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
     let (mut head, incoming) = request.into_parts();
+    let version = head.version;
     let host = host_header::settle(&mut head);
     let has_good_host = host.is_ok();
     let authority = host.unwrap_or_else(|_| "localhost".to_owned());
@@ -54,13 +56,17 @@ pub async fn handle(
         Some(record) => tracing::info_span!("request", %request_id, trace_id = %record.trace().trace_id),
         None => tracing::Span::none(),
     };
+    let mut buffers = request.app.request_budget.share(PoolKind::Buffers, source_ip);
+    let has_room = buffers.grow(body.buffer_bytes(version)).is_ok();
     let mut answer = async {
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
+            route if !has_room => no_room(&request, &route, version),
             route => answer(&request, route, &mut body).await,
         };
-        // A client that waits for leave to send has sent nothing, and the answer is its leave not to.
-        if !request.headers.contains_key(header::EXPECT) {
+        // A client that waits for leave to send has sent nothing, and the answer is its leave not to. For one for whom
+        // there is no room, what it sends is not even dropped.
+        if has_room && !request.headers.contains_key(header::EXPECT) {
             body.drain().await;
         }
         if request.method == http::Method::HEAD {
@@ -112,6 +118,19 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
         },
         Route::Unknown => aws_api::elsewhere(request).unwrap_or_else(|| not_found(request)),
     }
+}
+
+/// The answer where connections hold as much as they may.
+fn no_room(request: &RequestContext, route: &Route, version: Version) -> Answer {
+    let mut answer = match route {
+        Route::Aws => aws_api::no_room(request),
+        Route::V2(_) => v2::no_room(request),
+        _ => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
+    };
+    if version <= Version::HTTP_11 {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 fn bad_host() -> Answer {

@@ -8,6 +8,7 @@ pub mod hosts;
 pub mod in_flight;
 mod linger;
 pub mod listener;
+pub mod memory_limit;
 pub mod record;
 pub mod request;
 pub mod respond;

@@ -63,7 +63,12 @@ fn tell_traffic(out: &mut Exposition, metrics: &Metrics) {
 }
 
 fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
-    let pools = [("strangers", PoolKind::Strangers), ("known", PoolKind::Known), ("disk", PoolKind::Disk)];
+    let pools = [
+        ("strangers", PoolKind::Strangers),
+        ("known", PoolKind::Known),
+        ("disk", PoolKind::Disk),
+        ("buffers", PoolKind::Buffers),
+    ];
     let help = "What bodies of requests hold while they are being received.";
     out.family("wharf_request_held_bytes", Kind::Gauge, help);
     for (pool, kind) in pools {

@@ -22,7 +22,7 @@ use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
 use crate::auth::token::{self, TokenError};
-use crate::http::body::RequestBody;
+use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::http::route::{InvalidPath, V2Route};
@@ -114,6 +114,11 @@ impl<'a> V2Request<'a> {
 /// A URL path of a repository; without a host, so that it leads back through whatever proxy the client came by.
 fn path(name: &RepositoryName, rest: &str) -> String {
     format!("/v2/{name}/{rest}")
+}
+
+/// The answer where there is no room for the request.
+pub fn no_room(http: &RequestContext) -> Answer {
+    V2Error::from(BodyError::Exhausted).into_answer(http)
 }
 
 /// Answers a request under `/v2/`.
