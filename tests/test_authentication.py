@@ -197,6 +197,43 @@ class TestMissingParts:
         assert model_check.error_name(answer) in ("IncompleteSignatureException", "InvalidSignatureException")
 
 
+class TestUnsignedHeaders:
+    """The Signature Version 4 documents: `host` and every `x-amz-*` header of the request must be signed."""
+
+    @pytest.mark.parametrize("name", ["X-Amz-Target", "X-Amz-Date", "X-Amz-Security-Token", "x-amz-other"])
+    @pytest.mark.parametrize("service", ["ecr", "sts"])
+    def test_left_out_of_the_list(self, api, service, name):
+        """Signed without it, and sent with it: whoever stands between could have put it there."""
+        body = IDENTITY.encode() if service == "sts" else b"{}"
+        headers = {"Content-Type": FORM_TYPE if service == "sts" else JSON_TYPE}
+        if name != "X-Amz-Target" and service == "ecr":
+            headers["X-Amz-Target"] = f"{ECR_TARGET}.DescribeRegistry"
+        sent = api.signing.but(service=service).sign("POST", f"http://{api.host}/", headers, body)
+        if name == "X-Amz-Date":
+            parts = authorization(sent)
+            parts["SignedHeaders"] = parts["SignedHeaders"].replace(";x-amz-date", "")
+            sent = with_authorization(sent, parts)
+        elif name == "X-Amz-Target":
+            sent[name] = f"{ECR_TARGET}.DescribeRegistry"
+        else:
+            sent[name] = "x"
+        message = f"'{name.lower()}' must be a 'SignedHeader' in the AWS Authorization."
+        if service == "ecr" or name == "X-Amz-Target":
+            refused(send(api, sent, body), "InvalidSignatureException", message)
+        else:
+            refused_by_query(send(api, sent, body), "SignatureDoesNotMatch", message)
+
+    def test_presigned(self, api):
+        url = api.signing.but(service="sts").presign("GET", f"http://{api.host}/?{IDENTITY}")
+        assert api.send("GET", url).status == 200
+        text = refused_by_query(api.send("GET", url, {"X-Amz-Other": "x"}), "SignatureDoesNotMatch")
+        assert "'x-amz-other' must be a 'SignedHeader'" in text
+
+    def test_what_may_be_left_out(self, api):
+        """SDKs leave it unsigned in presigned requests, as they leave `User-Agent`."""
+        assert send(api, {**signed(api), "X-Amz-User-Agent": "sdk", "X-Amzn-Trace-Id": "Root=1"}).status == 200
+
+
 class TestUnknownOperations:
     """wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
 

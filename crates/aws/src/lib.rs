@@ -2,8 +2,10 @@
 
 mod arn;
 mod error;
+mod form;
 mod identity;
 mod json;
+mod large_member;
 mod number;
 mod query;
 pub mod sigv4;
@@ -13,8 +15,10 @@ mod xml;
 
 pub use arn::{Arn, ArnError};
 pub use error::AwsError;
+pub use form::from_form;
 pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey, SessionToken};
 pub use json::{Blob, Timestamp};
+pub use large_member::{LargeMember, Malformed};
 pub use number::number_text;
 pub use query::{QueryError, QueryForm, bool_text};
 pub use strict_json::from_json;

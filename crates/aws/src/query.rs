@@ -1,6 +1,6 @@
 //! Reading the forms of the Query protocol.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
@@ -63,7 +63,7 @@ pub fn bool_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bo
 }
 
 /// A form cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// Too many fields.
     #[error("the request has more than {MAX_FIELDS} fields")]
@@ -74,6 +74,9 @@ pub enum QueryError {
     /// Not text.
     #[error("the request's fields are not UTF-8 text")]
     NotText,
+    /// A field is there twice: two readers could each believe another one.
+    #[error("the field '{0}' is given more than once")]
+    Repeated(String),
 }
 
 fn decode(bytes: &[u8]) -> Result<String, QueryError> {
@@ -92,15 +95,20 @@ impl QueryForm {
         pairs.collect::<Vec<_>>().join("&")
     }
 
-    /// Reads a form body or query string.
+    /// Reads a form body or query string, in which every name is there once.
     pub fn parse(form: &[u8]) -> Result<Self, QueryError> {
-        let mut fields = Vec::new();
+        let mut fields: Vec<(String, String)> = Vec::new();
         for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             if fields.len() == MAX_FIELDS {
                 return Err(QueryError::TooManyFields);
             }
             let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             fields.push((decode(&pair[..at])?, decode(pair.get(at + 1..).unwrap_or_default())?));
+        }
+        let mut names = HashSet::with_capacity(fields.len());
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            const SHOWN: usize = 100;
+            return Err(QueryError::Repeated(name.chars().take(SHOWN).collect()));
         }
         Ok(Self(fields))
     }
@@ -123,7 +131,7 @@ impl QueryForm {
         Ok(root.into_object())
     }
 
-    /// A field's value; the first of that name.
+    /// A field's value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -160,5 +168,9 @@ mod tests {
         }
         assert_eq!(QueryForm::parse(b"a=%ff").err(), Some(QueryError::NotText));
         assert_eq!(QueryForm::parse(&b"a&".repeat(MAX_FIELDS + 1)).err(), Some(QueryError::TooManyFields));
+        for twice in ["a=1&a=1", "a=1&b=2&%61=3", "Action=X&A.B=1&A.B=", "flag&flag"] {
+            let error = QueryForm::parse(twice.as_bytes()).expect_err(twice);
+            assert!(matches!(&error, QueryError::Repeated(name) if twice.contains(name.as_str())), "{twice}: {error}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use aws::sigv4::{Presented, RequestParts, SigningKey};
+use aws::sigv4::{Presented, RequestParts, SigningKey, sha256_hex};
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -72,7 +72,8 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> String {
         assert!(stream.read_buf(&mut received).await.expect("read") > 0, "the body ended early");
     }
     let body = &received[head_end + 4..];
-    let request = RequestParts { method: "POST", path: "/", query: "", headers: &headers, body };
+    let request =
+        RequestParts { method: "POST", path: "/", query: "", headers: &headers, body_sha256: &sha256_hex(body) };
     let presented = Presented::from_request(&request).expect("signed");
     let target = headers.get("x-amz-target").map(|target| target.to_str().expect("text").to_owned());
     let service = match &target {

@@ -1,5 +1,6 @@
 //! What every request shares: built once at the start, passed by reference, the only shared state there is.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::blob::{BlobStore, KeyRing, Tier};
@@ -18,6 +19,7 @@ use crate::care::ballast::Ballast;
 use crate::clock::Clock;
 use crate::config::ListenerSettings;
 use crate::events::Events;
+use crate::http::budget::RequestBudget;
 use crate::http::hosts::Hosts;
 use crate::http::ready::Readiness;
 use crate::jobs::worker::Wake;
@@ -121,6 +123,10 @@ pub struct App {
     pub limits: Limits,
     /// Connections, and the proxies that they come through.
     pub listener: ListenerSettings,
+    /// What requests hold while they are being received.
+    pub request_budget: RequestBudget,
+    /// Where long ones wait until it is known who sent them.
+    pub spool_folder: PathBuf,
     /// How often a registry takes which request.
     pub rates: Rates,
     /// Records of who did what.

@@ -27,11 +27,12 @@ use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::RunningServer;
 use crate::events::Events;
+use crate::http::budget::RequestBudget;
 use crate::http::hosts::Hosts;
-use crate::http::listener;
 use crate::http::machine::Means;
 use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::http::{listener, spool};
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::rates::Rates;
@@ -250,6 +251,8 @@ impl Server {
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
             listener: config.listener_settings(Means::raise())?,
+            request_budget: RequestBudget::new(config.requests.budget()?),
+            spool_folder: spool::make_folder(&data_dir).map_err(|error| StartError::io(&data_dir, error))?,
             quotas: config.quotas.quotas()?,
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,

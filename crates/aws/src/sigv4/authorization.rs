@@ -1,7 +1,7 @@
 //! What a request presents: the `Authorization` header, or the query of a presigned URL.
 
 use super::error::SigV4Error;
-use super::{ALGORITHM, RequestParts, header};
+use super::{ALGORITHM, AUTHORITY, RequestParts, header};
 use crate::query::QueryForm;
 use crate::time;
 
@@ -34,9 +34,29 @@ fn incomplete(text: impl Into<String>) -> SigV4Error {
     SigV4Error::IncompleteSignature(text.into())
 }
 
+/// Headers of AWS's own that clients leave unsigned, since what lies between may change them as it may `user-agent`.
+const UNSIGNABLE: [&str; 1] = ["x-amz-user-agent"];
+
 impl Presented {
-    /// Reads the header form, else the query form.
+    /// Reads the header form, else the query form. What a signature must cover is `host` and every header that means
+    /// something to AWS: whoever stands between could add or change one that it does not cover.
     pub fn from_request(request: &RequestParts<'_>) -> Result<Self, SigV4Error> {
+        let presented = Self::read(request)?;
+        let is_signed = |name: &str| presented.signed_headers.iter().any(|signed| signed == name);
+        let unsigned = request
+            .headers
+            .keys()
+            .map(http::HeaderName::as_str)
+            .find(|name| name.starts_with("x-amz-") && !UNSIGNABLE.contains(name) && !is_signed(name));
+        match unsigned {
+            None => Ok(presented),
+            Some(name) => Err(SigV4Error::InvalidSignature(format!(
+                "'{name}' must be a 'SignedHeader' in the AWS Authorization."
+            ))),
+        }
+    }
+
+    fn read(request: &RequestParts<'_>) -> Result<Self, SigV4Error> {
         if request.headers.get_all(http::header::AUTHORIZATION).iter().count() > 1 {
             return Err(incomplete("Only one Authorization header can be given."));
         }
@@ -45,7 +65,7 @@ impl Presented {
             return Self::from_header(request, value);
         }
         let form = QueryForm::parse(request.query.as_bytes())
-            .map_err(|_| incomplete("The query string is not readable text."))?;
+            .map_err(|error| incomplete(format!("The query string cannot be read: {error}.")))?;
         match form.get("X-Amz-Algorithm") {
             Some(_) => Self::from_query(&form),
             None => Err(SigV4Error::MissingAuthenticationToken),
@@ -137,7 +157,7 @@ impl Presented {
             )));
         }
         let signed_headers: Vec<String> = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
-        if !signed_headers.iter().any(|name| name == "host" || name == ":authority") {
+        if !signed_headers.iter().any(|name| name == "host" || name == AUTHORITY) {
             return Err(SigV4Error::InvalidSignature(
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
             ));

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::RequestParts;
-use super::signature::sha256_hex;
+use super::{AUTHORITY, RequestParts};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -14,8 +13,14 @@ fn encode(text: &[u8]) -> String {
     percent_encoding::percent_encode(text, RESERVED).to_string()
 }
 
-/// The canonical request for these signed headers. `is_presigned` leaves the signature itself out of the query.
-pub fn canonical_request(request: &RequestParts<'_>, signed_headers: &[String], is_presigned: bool) -> String {
+/// The canonical request for these signed headers. A `host` that is given stands in the place of the request's own;
+/// `is_presigned` leaves the signature itself out of the query.
+pub fn canonical_request(
+    request: &RequestParts<'_>,
+    signed_headers: &[String],
+    host: Option<&str>,
+    is_presigned: bool,
+) -> String {
     let mut text = String::with_capacity(512);
     text.push_str(request.method);
     text.push('\n');
@@ -28,16 +33,25 @@ pub fn canonical_request(request: &RequestParts<'_>, signed_headers: &[String], 
     for name in &names {
         text.push_str(name);
         text.push(':');
-        for (at, value) in request.headers.get_all(*name).iter().enumerate() {
-            if at > 0 {
-                text.push(',');
-            }
-            push_collapsed(&mut text, &String::from_utf8_lossy(value.as_bytes()));
+        // What HTTP/2 has for Host, if a client signs it by that name.
+        let header = if *name == AUTHORITY { "host" } else { name };
+        match host.filter(|_| header == "host") {
+            Some(host) => push_collapsed(&mut text, host),
+            None => push_values(&mut text, request, header),
         }
         text.push('\n');
     }
-    let _ = write!(text, "\n{}\n{}", names.join(";"), sha256_hex(request.body));
+    let _ = write!(text, "\n{}\n{}", names.join(";"), request.body_sha256);
     text
+}
+
+fn push_values(text: &mut String, request: &RequestParts<'_>, header: &str) {
+    for (at, value) in request.headers.get_all(header).iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        push_collapsed(text, &String::from_utf8_lossy(value.as_bytes()));
+    }
 }
 
 /// Trimmed, and with runs of spaces as one.

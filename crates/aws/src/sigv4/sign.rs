@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::canonical::canonical_request;
-use super::signature::SigningKey;
+use super::signature::{SigningKey, sha256_hex};
 use super::{ALGORITHM, RequestParts, TERMINATOR};
 use crate::identity::SecretAccessKey;
 use crate::time;
@@ -56,10 +56,10 @@ pub fn sign_headers(request: &SigningRequest<'_>) -> Vec<(HeaderName, HeaderValu
         path: request.path,
         query: request.query,
         headers: &headers,
-        body: request.body,
+        body_sha256: &sha256_hex(request.body),
     };
     let date = &amz_date[..8.min(amz_date.len())];
-    let canonical = canonical_request(&parts, &names, false);
+    let canonical = canonical_request(&parts, &names, None, false);
     let scope = format!("{date}/{}/{}", request.region, request.service);
     let key = SigningKey::derive(request.secret, date, request.region, request.service);
     let signature = key.sign(&amz_date, &scope, &canonical);

@@ -1,7 +1,7 @@
 //! The arithmetic of signatures: the key chain, the string to sign, and comparing without telling how far it fits.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use aws_lc_rs::hmac;
 
 use super::{ALGORITHM, TERMINATOR};
@@ -16,6 +16,28 @@ fn hex(bytes: &[u8]) -> String {
 /// SHA-256 as lower-case hex.
 pub fn sha256_hex(content: &[u8]) -> String {
     hex(digest(&SHA256, content).as_ref())
+}
+
+/// SHA-256 of a body that comes in pieces.
+#[derive(Clone)]
+pub struct BodyHash(Context);
+
+impl Default for BodyHash {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl BodyHash {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// As [`sha256_hex`] of the whole.
+    pub fn finish(self) -> String {
+        hex(self.0.finish().as_ref())
+    }
 }
 
 fn hmac_sha256(key: &[u8], text: &str) -> hmac::Tag {

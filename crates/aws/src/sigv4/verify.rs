@@ -3,7 +3,7 @@
 use super::authorization::Presented;
 use super::canonical::canonical_request;
 use super::error::SigV4Error;
-use super::signature::{SigningKey, is_equal, sha256_hex};
+use super::signature::{SigningKey, is_equal};
 use super::{RequestParts, TERMINATOR, header};
 use crate::time;
 
@@ -20,6 +20,14 @@ fn mismatch() -> SigV4Error {
     )
 }
 
+/// The host as most signers write it, in lower case and without the port that its scheme has anyway; none if it came
+/// like that. What makes the connection may write the same host in another way than what signed the request.
+fn plain_host(request: &RequestParts<'_>) -> Option<String> {
+    let host = header(request.headers, "host")?;
+    let plain = [":443", ":80"].iter().find_map(|port| host.strip_suffix(port)).unwrap_or(host).to_ascii_lowercase();
+    (plain != host).then_some(plain)
+}
+
 impl Presented {
     /// Checks that the holder of a secret signed this request for `service`, in a region that is valid, just now.
     /// `signing_key` gives what [`SigningKey::derive`] makes of the secret, for a date and a region.
@@ -34,14 +42,21 @@ impl Presented {
         self.verify_scope(service, is_valid_region)?;
         self.verify_time(now_ms)?;
         if let Some(claimed) = header(request.headers, "x-amz-content-sha256")
-            && claimed != sha256_hex(request.body)
+            && claimed != request.body_sha256
         {
             return Err(mismatch());
         }
-        let canonical = canonical_request(request, &self.signed_headers, self.expires_seconds.is_some());
         let scope = format!("{}/{}/{service}", self.date, self.region);
-        let expected = signing_key(&self.date, &self.region).sign(&self.amz_date, &scope, &canonical);
-        if is_equal(&expected, &self.signature) { Ok(()) } else { Err(mismatch()) }
+        let key = signing_key(&self.date, &self.region);
+        let is_signed = |host: Option<&str>| {
+            let canonical = canonical_request(request, &self.signed_headers, host, self.expires_seconds.is_some());
+            is_equal(&key.sign(&self.amz_date, &scope, &canonical), &self.signature)
+        };
+        if is_signed(None) || plain_host(request).is_some_and(|host| is_signed(Some(&host))) {
+            Ok(())
+        } else {
+            Err(mismatch())
+        }
     }
 
     fn verify_scope(&self, service: &str, is_valid_region: impl Fn(&str) -> bool) -> Result<(), SigV4Error> {
@@ -95,7 +110,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
     use proptest::prelude::*;
 
-    use super::super::{SigningRequest, sign_headers};
+    use super::super::{SigningRequest, sha256_hex, sign_headers};
     use super::*;
     use crate::identity::SecretAccessKey;
 
@@ -123,7 +138,7 @@ mod tests {
         service: &str,
         now_ms: i64,
     ) -> Result<(), SigV4Error> {
-        let request = RequestParts { method, path, query, headers, body };
+        let request = RequestParts { method, path, query, headers, body_sha256: &sha256_hex(body) };
         let presented = Presented::from_request(&request)?;
         let key = |date: &str, region: &str| SigningKey::derive(&secret(), date, region, service);
         presented.verify(&request, key, service, |region| region == "us-east-1", now_ms)
@@ -212,12 +227,16 @@ mod tests {
         says("scope", with("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0"), "exactly 5");
         says(
             "day",
-            with("AWS4-HMAC-SHA256 Credential=A/20150829/us-east-1/ecr/aws4_request, SignedHeaders=host, Signature=0"),
+            with(
+                "AWS4-HMAC-SHA256 Credential=A/20150829/us-east-1/ecr/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0",
+            ),
             "'20150829' != '20150830', from '20150830T123600Z'.",
         );
         says(
             "terminator",
-            with("AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4, SignedHeaders=host, Signature=0"),
+            with(
+                "AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0",
+            ),
             "valid terminator: 'aws4_request'.",
         );
         says(
@@ -226,6 +245,80 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4_request, SignedHeaders=x-amz-date, Signature=0",
             ),
             "'Host'",
+        );
+    }
+
+    /// As [`signed`], by a client that signs these headers and sends them with others.
+    fn signed_as(signed: &[(&str, &str)], sent: &[(&str, &str)]) -> HeaderMap {
+        let signing = headers(signed);
+        let mut map = headers(sent);
+        let secret = secret();
+        let added = sign_headers(&SigningRequest {
+            method: "POST",
+            path: "/",
+            query: "",
+            headers: &signing,
+            body: b"{}",
+            access_key_id: "AKIDEXAMPLE",
+            secret: &secret,
+            session_token: None,
+            region: "us-east-1",
+            service: "ecr",
+            now_ms: NOW_MS,
+        });
+        for (name, value) in added {
+            map.insert(name, value);
+        }
+        map
+    }
+
+    #[test]
+    fn a_host_may_be_written_in_several_ways() {
+        let good = [
+            ("localhost:5000", "localhost:5000"),
+            ("localhost:5000", "LocalHost:5000"),
+            ("LocalHost:5000", "LocalHost:5000"),
+            ("api.ecr.us-east-1.amazonaws.com", "API.ecr.us-east-1.amazonaws.com:443"),
+            ("localhost", "localhost:80"),
+            ("localhost:443", "localhost:443"),
+        ];
+        for (signed, sent) in good {
+            let map = signed_as(&[("host", signed)], &[("host", sent)]);
+            assert_eq!(check("POST", "/", "", &map, b"{}", "ecr", NOW_MS), Ok(()), "{signed} {sent}");
+        }
+        for (signed, sent) in [("localhost:5000", "localhost"), ("localhost", "localhost:8443"), ("a", "b"), ("a", "")]
+        {
+            let map = signed_as(&[("host", signed)], &[("host", sent)]);
+            assert!(check("POST", "/", "", &map, b"{}", "ecr", NOW_MS).is_err(), "{signed} {sent}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_to_aws_must_be_signed() {
+        let target = ("x-amz-target", "A.B");
+        let unsigned = signed_as(&[("host", "h")], &[("host", "h"), target]);
+        assert_eq!(
+            check("POST", "/", "", &unsigned, b"{}", "ecr", NOW_MS),
+            Err(invalid("'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."))
+        );
+        for free in ["x-amz-user-agent", "x-amzn-trace-id", "content-type", "amz-sdk-request", "accept"] {
+            let map = signed_as(&[("host", "h"), target], &[("host", "h"), target, (free, "x")]);
+            assert_eq!(check("POST", "/", "", &map, b"{}", "ecr", NOW_MS), Ok(()), "{free}");
+        }
+    }
+
+    /// A client of HTTP/2 may sign the pseudo-header by its own name.
+    #[test]
+    fn authority_is_host() {
+        let request_headers = headers(&[("host", "h:1"), ("x-amz-date", "20150830T123600Z")]);
+        let hash = sha256_hex(b"{}");
+        let request =
+            RequestParts { method: "POST", path: "/", query: "", headers: &request_headers, body_sha256: &hash };
+        let names = [":authority".to_owned(), "x-amz-date".to_owned()];
+        let canonical = canonical_request(&request, &names, None, false);
+        assert!(
+            canonical.starts_with("POST\n/\n\n:authority:h:1\nx-amz-date:20150830T123600Z\n\n:authority;x-amz-date\n"),
+            "{canonical}"
         );
     }
 

@@ -98,7 +98,7 @@ pub fn record_signature(http: &RequestContext, error: &SigV4Error) {
     }
     let Some((account, region)) = first_account(app) else { return };
     let (method, path, query, headers) = (http.method.as_str(), &http.path, &http.query, &http.headers);
-    let presented = Presented::from_request(&RequestParts { method, path, query, headers, body: &[] }).ok();
+    let presented = Presented::from_request(&RequestParts { method, path, query, headers, body_sha256: "" }).ok();
     let who = presented.as_ref().map(|presented| {
         let served = app.accounts.regions().iter().find(|served| served.as_str() == presented.region);
         let region = served.unwrap_or(&region).clone();

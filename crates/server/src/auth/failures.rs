@@ -55,7 +55,7 @@ impl Failures {
     }
 }
 
-/// What counts as one source: a customer has a whole IPv6 network of 64 bits.
+/// The network that stands for a source: one customer has a whole IPv6 network of 64 bits.
 pub fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,

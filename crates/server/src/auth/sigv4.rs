@@ -5,26 +5,67 @@ use aws::sigv4::{Presented, RequestParts, SigV4Error};
 use super::caller::Caller;
 use super::keys::{self, KeyHolder};
 use crate::app::App;
+use crate::http::request::RequestContext;
 
 /// Services whose one endpoint serves all regions and signs in the first.
 const GLOBAL_SERVICES: [&str; 2] = ["iam", "sts"];
 const GLOBAL_REGION: &str = "us-east-1";
 
-/// The key that a request's signature names, before anything is checked.
-pub fn find_key(app: &App, request: &RequestParts<'_>) -> Result<(Presented, KeyHolder), SigV4Error> {
-    let presented = Presented::from_request(request)?;
-    let holder = keys::find(app, &presented.access_key_id, presented.session_token.as_deref())?;
-    Ok((presented, holder))
+/// What a request says of its signature, and whose key that would be. Nothing is proven.
+pub struct Claim {
+    /// What the request presents.
+    pub presented: Presented,
+    holder: KeyHolder,
 }
 
-/// Checks the signature of a request for `service` that came to the host `authority`, and says who made it.
+/// The parts of a request that its signature covers.
+pub fn parts<'a>(http: &'a RequestContext, body_sha256: &'a str) -> RequestParts<'a> {
+    RequestParts {
+        method: http.method.as_str(),
+        path: &http.path,
+        query: &http.query,
+        headers: &http.headers,
+        body_sha256,
+    }
+}
+
+/// The key that a request's head names. It is looked up before anything of the body is read: whoever names no key of ours
+/// is not listened to for long.
+pub fn find_key(http: &RequestContext) -> Result<Claim, SigV4Error> {
+    let presented = Presented::from_request(&parts(http, ""))?;
+    let holder = keys::find(&http.app, &presented.access_key_id, presented.session_token.as_deref())?;
+    Ok(Claim { presented, holder })
+}
+
+/// Checks the signature of a request for `service`, whose body has that SHA-256, and says who made it. The region must
+/// be that of the host `authority`, if it names one.
 pub fn authenticate(
-    app: &App,
-    request: &RequestParts<'_>,
+    http: &RequestContext,
+    claim: Claim,
+    body_sha256: &str,
     service: &str,
     authority: &str,
 ) -> Result<Caller, SigV4Error> {
-    let (presented, holder) = find_key(app, request)?;
+    let Claim { presented, holder } = claim;
+    verify(&http.app, &presented, &holder, &parts(http, body_sha256), service, authority)?;
+    let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
+    http.app.last_uses.record_key(&presented.access_key_id, service, &presented.region, http.app.now_ms());
+    Ok(holder.into_caller(region, presented.access_key_id))
+}
+
+/// As [`authenticate`], and only says whether it holds.
+pub fn check(http: &RequestContext, claim: &Claim, body_sha256: &str, service: &str) -> Result<(), SigV4Error> {
+    verify(&http.app, &claim.presented, &claim.holder, &parts(http, body_sha256), service, "")
+}
+
+fn verify(
+    app: &App,
+    presented: &Presented,
+    holder: &KeyHolder,
+    parts: &RequestParts<'_>,
+    service: &str,
+    authority: &str,
+) -> Result<(), SigV4Error> {
     let host_region = app.hosts.api_region_of(authority);
     let is_valid_region = |region: &str| {
         let is_served =
@@ -32,7 +73,7 @@ pub fn authenticate(
         is_served && host_region.as_ref().is_none_or(|named| named.as_str() == region)
     };
     let signing_key = |date: &str, region: &str| app.signing_keys.derive(&holder.secret, date, region, service);
-    presented.verify(request, signing_key, service, is_valid_region, app.now_ms()).map_err(|error| match error {
+    presented.verify(parts, signing_key, service, is_valid_region, app.now_ms()).map_err(|error| match error {
         SigV4Error::InvalidRegion => {
             let why = match host_region.as_ref().filter(|named| app.accounts.has_region(named.as_str())) {
                 Some(named) => {
@@ -43,8 +84,5 @@ pub fn authenticate(
             SigV4Error::InvalidSignature(format!("{error} {why}"))
         }
         error => error,
-    })?;
-    let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
-    app.last_uses.record_key(&presented.access_key_id, service, &presented.region, app.now_ms());
-    Ok(holder.into_caller(region, presented.access_key_id))
+    })
 }

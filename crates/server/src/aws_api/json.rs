@@ -1,19 +1,22 @@
 //! The AWS JSON 1.1 protocol (wire.md 1).
 
 use aws::AwsError;
-use aws::sigv4::{RequestParts, SigV4Error};
-use http::StatusCode;
+use aws::sigv4::SigV4Error;
+use http::{StatusCode, header};
 
-use super::body_error;
 use super::operation::{Call, Entry};
+use super::receive::{Wanted, receive};
+use super::{body_error, elsewhere, hold_back};
 use crate::auth::sigv4;
 use crate::http::body::RequestBody;
+use crate::http::budget::PoolKind;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::metrics::Operation;
 use crate::{audit, cloudtrail, ecr, kms, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const OLDER_CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
 const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
 
@@ -49,55 +52,75 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {
     match run(http, target, body).await {
         Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
-        Err(error) => {
-            let mut answer = respond::with_body(error.status, CONTENT_TYPE, error.to_json());
-            respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
-            answer
-        }
+        Err(error) => refusal(http, &error),
     }
 }
 
+/// An error's answer.
+pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
+    // Only services of others speak the older version.
+    let asked = http.header(header::CONTENT_TYPE).unwrap_or_default();
+    let content_type = if asked.starts_with(OLDER_CONTENT_TYPE) { OLDER_CONTENT_TYPE } else { CONTENT_TYPE };
+    let mut answer = respond::with_body(error.status, content_type, error.to_json());
+    respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
+    answer
+}
+
 async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {
-    let unknown = || AwsError::new("UnknownOperationException", format!("Wharf has no operation '{target}'"));
     let (service_target, name) = target.rsplit_once('.').unwrap_or_default();
     let service = SERVICES.iter().find(|service| service.target == service_target);
     let entry = service.and_then(|service| service.operations.iter().find(|entry| entry.name == name));
     if let (Some(service), Some(entry)) = (service, entry) {
         http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
     }
-
-    let mut parts = RequestParts {
-        method: http.method.as_str(),
-        path: &http.path,
-        query: &http.query,
-        headers: &http.headers,
-        body: &[],
+    let claim = match sigv4::find_key(http) {
+        Ok(claim) => claim,
+        Err(error) => return Err(refused(http, body, &error).await),
     };
-    // Whoever names no key of ours need not be listened to for 30 MiB.
-    let presented = match sigv4::find_key(&http.app, &parts) {
-        Ok((presented, _)) => presented,
-        Err(error) => return Err(refused(http, &error).await),
+    let wanted = Wanted {
+        limit: entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes),
+        pool: PoolKind::Known,
+        large_member: entry.and_then(|entry| entry.large_member),
     };
-    let limit = entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes);
-    let body = body.collect(limit).await.map_err(|error| body_error(&error))?;
-    parts.body = &body;
+    let received = receive(http, body, wanted).await.map_err(|error| body_error(&error))?;
     // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
-    let signing_name = service.map_or(presented.service.as_str(), |service| service.signing_name);
-    let caller = match sigv4::authenticate(&http.app, &parts, signing_name, &http.authority) {
+    let signed_service = claim.presented.service.clone();
+    let signing_name = service.map_or(signed_service.as_str(), |service| service.signing_name);
+    let caller = match sigv4::authenticate(http, claim, &received.sha256, signing_name, &http.authority) {
         Ok(caller) => caller,
-        Err(error) => return Err(refused(http, &error).await),
+        Err(error) => {
+            drop(received);
+            return Err(refused(http, body, &error).await);
+        }
     };
     http.notes.set_caller(&caller);
     let Some(entry) = entry else {
-        let error = unknown();
+        let error = unknown(target, service.map(|_| name), signing_name);
         audit::record_unknown_operation(http, &caller, signing_name, target, &error);
         return Err(error);
     };
-    (entry.run)(&Call { http, caller }, &body).await
+    if let Some(content) = received.large_member {
+        let _ = http.large_member.set(content);
+    }
+    let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
+    (entry.run)(&Call { http, caller }, &content).await
 }
 
-async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+/// The error for an operation that is not here; `own` is its name, if Wharf has its service.
+fn unknown(target: &str, own: Option<&str>, signing_name: &str) -> AwsError {
+    const CODE: &str = "UnknownOperationException";
+    match own {
+        Some(name) => elsewhere::no_operation(CODE, signing_name, name),
+        None if target.is_empty() => {
+            AwsError::new(CODE, "The request names no operation: it has no X-Amz-Target header.")
+        }
+        None if elsewhere::is_own(signing_name) => elsewhere::no_operation(CODE, signing_name, target),
+        None => elsewhere::no_service(CODE, signing_name),
+    }
+}
+
+async fn refused(http: &RequestContext, body: &mut RequestBody, error: &SigV4Error) -> AwsError {
     audit::record_signature(http, error);
-    http.delay_failure(error.is_guess()).await;
+    hold_back(http, body, error).await;
     AwsError::new(error.json_type(), error.to_string())
 }

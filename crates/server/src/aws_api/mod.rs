@@ -1,16 +1,21 @@
 //! The AWS protocols at `POST /`: finds the service and operation, checks the signature, and runs the operation with
 //! authorization and encoding that it cannot forget.
 
+mod elsewhere;
 mod json;
 pub mod operation;
 mod query;
+mod receive;
 
-use http::{HeaderName, StatusCode, header};
+use aws::sigv4::SigV4Error;
+use http::{HeaderName, Method, StatusCode, header};
 
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
 use crate::metrics;
+
+pub use elsewhere::answer as elsewhere;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
@@ -25,7 +30,33 @@ pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
         Some(target) => json::handle(http, target, body).await,
         // A client of this protocol cannot read the other's XML, so what it left out is an unknown target.
         None if is_json(http) => json::handle(http, "", body).await,
-        None => query::handle(http, body).await,
+        None => match elsewhere(http).filter(|_| !is_form(http)) {
+            Some(answer) => answer,
+            None => query::handle(http, body).await,
+        },
+    }
+}
+
+/// The answer where there is no room for the request.
+pub fn no_room(http: &RequestContext) -> Answer {
+    let error = body_error(&BodyError::Exhausted);
+    if http.header(TARGET).is_some() || is_json(http) {
+        json::refusal(http, &error)
+    } else {
+        query::refusal(http, &error)
+    }
+}
+
+fn is_form(http: &RequestContext) -> bool {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let prefix = http.header(header::CONTENT_TYPE).and_then(|text| text.get(..FORM.len()));
+    http.method == Method::GET || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(FORM))
+}
+
+/// Holds the answer to a failed authentication back, if this source fails again and again.
+async fn hold_back(http: &RequestContext, body: &mut RequestBody, error: &SigV4Error) {
+    if error.is_guess() {
+        body.drop_during(http, http.delay_failure(true)).await;
     }
 }
 
@@ -48,5 +79,10 @@ fn body_error(error: &BodyError) -> aws::AwsError {
         }
         BodyError::Idle => aws::AwsError::new("RequestTimeoutException", "No data was received for too long")
             .with_status(StatusCode::REQUEST_TIMEOUT),
+        BodyError::Exhausted => aws::AwsError::new(
+            "SlowDown",
+            "The server has no room for the request now. Please reduce your request rate.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE),
     }
 }

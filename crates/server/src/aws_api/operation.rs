@@ -45,6 +45,9 @@ pub trait Operation: Send + Sync + 'static {
     const ACTION: &'static str;
     /// The longest request. 2 MiB fits the fullest lists of the model.
     const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+    /// A member whose base64 may be large: its content is not in the input but in the request's `large_member`, where it
+    /// comes over the network.
+    const LARGE_MEMBER: Option<&'static str> = None;
     /// The model's input shape.
     type Input: DeserializeOwned + Send;
     /// The model's output shape.
@@ -76,28 +79,46 @@ pub struct Entry {
     pub name: &'static str,
     /// The longest request.
     pub max_body_bytes: usize,
+    /// The member whose content is kept apart.
+    pub large_member: Option<&'static str>,
     /// Runs it on a request's JSON and gives the answer's.
     pub run: for<'a> fn(&'a Call<'a>, &'a [u8]) -> Running<'a>,
+    /// Runs it on the JSON that a form stands for, in which every value is a text.
+    pub run_form: for<'a> fn(&'a Call<'a>, &'a [u8]) -> Running<'a>,
 }
+
+/// How an input is read.
+type Read<I> = fn(&[u8]) -> Result<I, serde_json::Error>;
 
 impl Entry {
     /// The entry of an operation.
     pub const fn of<O: Operation>() -> Self {
-        Self { name: O::NAME, max_body_bytes: O::MAX_BODY_BYTES, run: |call, body| Box::pin(run::<O>(call, body)) }
+        Self {
+            name: O::NAME,
+            max_body_bytes: O::MAX_BODY_BYTES,
+            large_member: O::LARGE_MEMBER,
+            run: |call, body| Box::pin(run::<O>(call, body, aws::from_json)),
+            run_form: |call, body| Box::pin(run::<O>(call, body, aws::from_form)),
+        }
     }
 }
 
-async fn run<O: Operation>(call: &Call<'_>, body: &[u8]) -> Result<Vec<u8>, AwsError> {
+async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<Vec<u8>, AwsError> {
     let mut needs = Vec::new();
-    let result = perform::<O>(call, body, &mut needs).await;
+    let result = perform::<O>(call, body, read, &mut needs).await;
     audit::record_call(call, O::NAME, O::ACTION, body, &needs, &result);
     result
 }
 
 /// Runs the parts in their order; `needs` is left with what was asked for, also when it was refused.
-async fn perform<O: Operation>(call: &Call<'_>, body: &[u8], needs: &mut Vec<Need>) -> Result<Vec<u8>, AwsError> {
+async fn perform<O: Operation>(
+    call: &Call<'_>,
+    body: &[u8],
+    read: Read<O::Input>,
+    needs: &mut Vec<Need>,
+) -> Result<Vec<u8>, AwsError> {
     let request_id = call.http.request_id;
-    let input: O::Input = aws::from_json(body).map_err(|error| {
+    let input: O::Input = read(body).map_err(|error| {
         tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
         AwsError::new("SerializationException", "Unable to parse request body")
     })?;

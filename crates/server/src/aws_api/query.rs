@@ -1,13 +1,15 @@
 //! The AWS Query protocol (around.md 1): forms in, XML out. Operations see the same JSON as in the other protocol.
 
-use aws::sigv4::{RequestParts, SigV4Error};
+use aws::sigv4::SigV4Error;
 use aws::{AwsError, QueryForm, query_response};
 use http::{Method, StatusCode};
 
-use super::body_error;
 use super::operation::{Call, Entry};
+use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
+use super::{body_error, elsewhere, hold_back};
 use crate::auth::sigv4;
-use crate::http::body::RequestBody;
+use crate::http::body::{BodyError, RequestBody};
+use crate::http::budget::PoolKind;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::metrics::Operation;
@@ -65,12 +67,22 @@ pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
     let mut service = &SERVICES[0];
     match run(http, body, &mut service).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
-        Err(error) => {
-            let error = spelled_for_query(error);
-            let xml = error.to_xml(service.namespace, &http.request_id.to_string());
-            respond::with_body(error.status, CONTENT_TYPE, xml)
-        }
+        Err(error) => refusal_of(http, service, error),
     }
+}
+
+/// An error's answer, where it is not known which service is meant.
+pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
+    refusal_of(http, &SERVICES[0], error.clone())
+}
+
+fn refusal_of(http: &RequestContext, service: &Service, error: AwsError) -> Answer {
+    let error = spelled_for_query(error);
+    if let Some(other) = elsewhere::signed_service(http).filter(|name| !elsewhere::is_own(name)) {
+        return elsewhere::xml(http, &error, &other);
+    }
+    let xml = error.to_xml(service.namespace, &http.request_id.to_string());
+    respond::with_body(error.status, CONTENT_TYPE, xml)
 }
 
 /// Errors that every operation can have, as this protocol names them.
@@ -90,15 +102,36 @@ async fn run(
     body: &mut RequestBody,
     service: &mut &'static Service,
 ) -> Result<String, AwsError> {
-    let body = body.collect(MAX_FORM_BYTES).await.map_err(|error| body_error(&error))?;
-    let form = if http.method == Method::GET { http.query.as_bytes() } else { &body[..] };
+    let claim = sigv4::find_key(http);
+    let wanted = match &claim {
+        Ok(_) => Wanted { limit: MAX_FORM_BYTES, pool: PoolKind::Known, large_member: None },
+        Err(_) => Wanted { limit: MAX_STRANGERS_BYTES, pool: PoolKind::Strangers, large_member: None },
+    };
+    let received = match (receive(http, body, wanted).await, &claim) {
+        (Ok(received), _) => received,
+        // A name for a key that is not ours is what is wrong with a long request, before its length.
+        (Err(BodyError::TooLarge { .. }), Err(error)) if *error != SigV4Error::MissingAuthenticationToken => {
+            return Err(refused(http, body, error).await);
+        }
+        (Err(error), _) => return Err(body_error(&error)),
+    };
+    let sha256 = received.sha256;
+    // What is long is not even read before it is known who sent it.
+    if received.content.size_bytes() > MAX_STRANGERS_BYTES as u64
+        && let Ok(claim) = &claim
+        && let Err(error) = sigv4::check(http, claim, &sha256, &claim.presented.service)
+    {
+        drop(received.content);
+        return Err(refused(http, body, &error).await);
+    }
+    let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
+    let form = if http.method == Method::GET { http.query.as_bytes() } else { &content[..] };
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;
     let Some(action) = form.get("Action") else {
         return Err(AwsError::new("MissingAction", "Neither an X-Amz-Target header nor an Action was given"));
     };
     let version = form.get("Version").unwrap_or(service.version);
-    let unknown = || AwsError::new("InvalidAction", format!("Could not find operation {action} for version {version}"));
-    *service = SERVICES.iter().find(|known| known.version == version).ok_or_else(unknown)?;
+    *service = SERVICES.iter().find(|known| known.version == version).ok_or_else(|| unknown_version(http, action))?;
     let input = form.to_json().map_err(|error| AwsError::new("MalformedInput", error.to_string()))?;
     let input = input.to_string();
     if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
@@ -113,30 +146,37 @@ async fn run(
     if let Some(entry) = entry {
         http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
     }
-    let parts = RequestParts {
-        method: http.method.as_str(),
-        path: &http.path,
-        query: &http.query,
-        headers: &http.headers,
-        body: &body,
-    };
-    let caller = match sigv4::authenticate(&http.app, &parts, service.signing_name, "") {
+    let authenticated = claim.and_then(|claim| sigv4::authenticate(http, claim, &sha256, service.signing_name, ""));
+    let caller = match authenticated {
         Ok(caller) => caller,
-        Err(error) => return Err(refused(http, &error).await),
+        Err(error) => {
+            drop((form, input, content));
+            return Err(refused(http, body, &error).await);
+        }
     };
     http.notes.set_caller(&caller);
     let Some(entry) = entry else {
-        let error = unknown();
+        let error = elsewhere::no_operation("InvalidAction", service.signing_name, action);
         audit::record_unknown_operation(http, &caller, service.signing_name, action, &error);
         return Err(error);
     };
-    let output = (entry.run)(&Call { http, caller }, input.as_bytes()).await?;
+    let output = (entry.run_form)(&Call { http, caller }, input.as_bytes()).await?;
     answer(http, service, action, &output)
 }
 
-async fn refused(http: &RequestContext, error: &SigV4Error) -> AwsError {
+/// The error for a form of an API's version that is none of ours: mostly that of another service.
+fn unknown_version(http: &RequestContext, action: &str) -> AwsError {
+    const CODE: &str = "InvalidAction";
+    match elsewhere::signed_service(http) {
+        Some(service) if !elsewhere::is_own(&service) => elsewhere::no_service(CODE, &service),
+        Some(service) => elsewhere::no_operation(CODE, &service, action),
+        None => elsewhere::no_operation(CODE, "sts or iam", action),
+    }
+}
+
+async fn refused(http: &RequestContext, body: &mut RequestBody, error: &SigV4Error) -> AwsError {
     audit::record_signature(http, error);
-    http.delay_failure(error.is_guess()).await;
+    hold_back(http, body, error).await;
     AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
 }
 

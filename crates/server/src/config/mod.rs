@@ -7,6 +7,7 @@ mod events;
 mod limits;
 mod operations;
 mod replication;
+mod requests;
 mod secret_files;
 mod sections;
 mod service_links;
@@ -40,6 +41,7 @@ pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
+pub use requests::RequestsConfig;
 pub use secret_files::Exposures;
 use secret_files::SecretFile;
 pub use sections::{
@@ -144,6 +146,9 @@ pub struct Config {
     /// How much of everything a registry may have.
     #[serde(default)]
     pub quotas: QuotasConfig,
+    /// What requests may hold while they are being received.
+    #[serde(default)]
+    pub requests: RequestsConfig,
     /// How many requests a registry takes in a second.
     #[serde(default)]
     pub rates: RatesConfig,
@@ -195,7 +200,7 @@ pub struct Config {
     pub authentication_failures_per_minute: Option<u32>,
     /// The files that hold secrets and that the environment names.
     #[serde(skip)]
-    secret_files: Vec<SecretFile>,
+    pub(crate) secret_files: Vec<SecretFile>,
 }
 
 /// Something in the configuration is wrong.
@@ -426,6 +431,7 @@ impl Config {
         }
         note(self.oidc_sources().map(drop));
         note(self.quotas.quotas().map(drop));
+        note(self.requests.budget().map(drop));
         note(self.audit.settings().map(drop));
         note(Events::new(&self.events).map(drop));
         note(self.cache_settings().map(drop));
@@ -505,6 +511,7 @@ impl Config {
         config.lifecycle.interval_hours.get_or_insert((limits.lifecycle_interval_ms / HOUR_MS) as u32);
         config.authentication_failures_per_minute = Some(self.authentication_failures_per_minute());
         config.quotas = self.quotas.filled()?;
+        config.requests = self.requests.filled()?;
         config.audit = self.audit.filled();
         config.connections = self.connections.filled();
         config.metrics = self.metrics.filled();

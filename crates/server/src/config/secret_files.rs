@@ -8,7 +8,7 @@ use super::Config;
 
 /// A file that the configuration names and that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SecretFile {
+pub(crate) struct SecretFile {
     /// The variable or key that names it.
     pub(super) named_by: String,
     pub(super) path: PathBuf,

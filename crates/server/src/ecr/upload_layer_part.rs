@@ -4,12 +4,14 @@ use aws::Blob;
 use bytes::Bytes;
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::http::spool::Spooled;
 use crate::registry::uploads;
 
 /// The operation.
@@ -45,6 +47,8 @@ pub struct Checked {
     upload_id: uuid::Uuid,
     first: u64,
     last: u64,
+    size_bytes: u64,
+    /// What of it is in the input itself; over the network nothing is.
     part: Bytes,
 }
 
@@ -53,11 +57,16 @@ fn byte_number(member: &'static str, value: Option<i64>) -> Result<u64, EcrError
     u64::try_from(value).map_err(|_| EcrError::parameter(member, "Member must have value greater than or equal to 0"))
 }
 
+fn unreadable() -> EcrError {
+    StoreError::new(StoreErrorKind::Other, "a part that was received cannot be read again").into()
+}
+
 impl Operation for UploadLayerPart {
     const NAME: &'static str = "UploadLayerPart";
     const ACTION: &'static str = "ecr:UploadLayerPart";
     /// A part of 20 MiB in base64, and the rest.
     const MAX_BODY_BYTES: usize = MAX_PART_BYTES / 3 * 4 + 64 * 1024;
+    const LARGE_MEMBER: Option<&'static str> = Some("layerPartBlob");
     type Input = Input;
     type Output = Output;
     type Checked = Checked;
@@ -70,11 +79,13 @@ impl Operation for UploadLayerPart {
         let first = byte_number("partFirstByte", input.part_first_byte)?;
         let last = byte_number("partLastByte", input.part_last_byte)?;
         let part = constraints::required("layerPartBlob", input.layer_part_blob)?.0;
-        if part.len() > MAX_PART_BYTES {
+        let apart = call.http.large_member.get().map_or(0, Spooled::size_bytes);
+        let size_bytes = part.len() as u64 + apart;
+        if size_bytes > MAX_PART_BYTES as u64 {
             let text = format!("Member must have length less than or equal to {MAX_PART_BYTES}");
             return Err(EcrError::parameter("layerPartBlob", text));
         }
-        Ok(Checked { registry, name, upload_id, first, last, part: Bytes::from(part) })
+        Ok(Checked { registry, name, upload_id, first, last, size_bytes, part: Bytes::from(part) })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -82,10 +93,10 @@ impl Operation for UploadLayerPart {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, upload_id, first, last, part } = checked;
+        let Checked { registry, name, upload_id, first, last, size_bytes, part } = checked;
         let mut session = uploads::open_received(call.app(), &registry, &name, upload_id).await?;
         let says = last.checked_sub(first).and_then(|span| span.checked_add(1));
-        if first != session.received() || says != Some(part.len() as u64) {
+        if first != session.received() || says != Some(size_bytes) {
             return Err(session.out_of_order().into());
         }
         let max_parts = call.app().quotas.layer_parts;
@@ -93,6 +104,12 @@ impl Operation for UploadLayerPart {
             return Err(EcrError::TooManyParts(max_parts));
         }
         session.write(part).await?;
+        if let Some(apart) = call.http.large_member.get() {
+            let mut pieces = apart.reader();
+            while let Some(piece) = pieces.next().await.map_err(|_| unreadable())? {
+                session.write(piece).await?;
+            }
+        }
         session.checkpoint(call.app()).await?;
         Ok(Output {
             registry_id: registry.account.to_string(),

@@ -11,9 +11,17 @@ use http_body_util::BodyExt as _;
 use store::blob::BlobStream;
 use store::error::StoreError;
 
+use super::budget::{Exhausted, Share};
 use super::paced_body::{PacedBody, PacedError};
+use super::request::RequestContext;
 use crate::app::App;
 use crate::cache::blobs::ComingStream;
+
+/// What a connection of HTTP/1.1 reads of a body at a time.
+const HTTP_1_BUFFER: u64 = 64 * 1024;
+/// What a client of HTTP/2 may send unasked, on a connection as on a stream of it. Twice as much would let one client push
+/// faster over long ways, and many clients fill twice the memory with what nobody has looked at.
+pub const HTTP_2_WINDOW: u32 = 512 * 1024;
 
 /// What went wrong with a client's body.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +35,14 @@ pub enum BodyError {
     Broken,
     /// It came too slowly.
     Idle,
+    /// There is no room for it now.
+    Exhausted,
+}
+
+impl From<Exhausted> for BodyError {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
 }
 
 /// A request's body.
@@ -50,6 +66,15 @@ impl RequestBody {
     /// The length that the client announced, if it did.
     pub fn announced_bytes(&self) -> Option<u64> {
         http_body::Body::size_hint(&self.incoming).exact()
+    }
+
+    /// What the connection may hold of it at a time: a buffer of HTTP/1.1, or of HTTP/2 what may come unasked.
+    pub fn buffer_bytes(&self, version: http::Version) -> u64 {
+        match self.announced_bytes() {
+            Some(0) => 0,
+            _ if version == http::Version::HTTP_2 => HTTP_2_WINDOW.into(),
+            _ => HTTP_1_BUFFER,
+        }
     }
 
     /// The next bytes; none at the end.
@@ -91,12 +116,26 @@ impl RequestBody {
         let _ = tokio::time::timeout(MAX_TIME, drained).await;
     }
 
-    /// The whole body, if it is at most `limit` bytes long.
-    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+    /// Takes and drops what comes while an answer is held back, so that it does not fill the connection's buffers.
+    pub async fn drop_during(&mut self, http: &RequestContext, held_back: impl Future<Output = ()>) {
+        // Reading would be the leave to send that such a client waits for.
+        if http.headers.contains_key(http::header::EXPECT) {
+            return held_back.await;
+        }
+        tokio::pin!(held_back);
+        tokio::select! {
+            () = &mut held_back => {}
+            () = self.drain() => held_back.await,
+        }
+    }
+
+    /// The whole body, if it is at most `limit` bytes long. What it holds is `share`'s.
+    pub async fn collect(&mut self, limit: usize, share: &mut Share) -> Result<Bytes, BodyError> {
         if self.announced_bytes().is_some_and(|announced| announced > limit as u64) {
             return Err(BodyError::TooLarge { limit });
         }
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        share.grow(first.len() as u64)?;
         let mut whole: Option<BytesMut> = None;
         let mut first = Some(first);
         while let Some(data) = self.next().await? {
@@ -104,6 +143,7 @@ impl RequestBody {
             if buffer.len() + data.len() > limit {
                 return Err(BodyError::TooLarge { limit });
             }
+            share.grow(data.len() as u64)?;
             buffer.extend_from_slice(&data);
         }
         let body = whole.map_or_else(|| first.unwrap_or_default(), BytesMut::freeze);

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
+use super::body::HTTP_2_WINDOW;
 use super::forwarded::Peer;
 use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
@@ -198,6 +199,8 @@ async fn serve_http_2(
     builder
         .timer(TokioTimer::new())
         .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .initial_connection_window_size(HTTP_2_WINDOW)
+        .initial_stream_window_size(HTTP_2_WINDOW)
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
         .max_local_error_reset_streams(MAX_OWN_RESETS)

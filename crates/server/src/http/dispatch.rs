@@ -1,13 +1,15 @@
 //! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
+use super::budget::PoolKind;
 use super::forwarded::Client;
+use super::host_header;
 use super::paced_body::PacedBody;
 use super::ready;
 use super::record::{AnsweredRequest, Notes, RequestRecord};
@@ -32,16 +34,11 @@ pub async fn handle(
     request: http::Request<PacedBody>,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
-    let (head, incoming) = request.into_parts();
-    let has_good_host = has_good_host(&head);
-    // RFC 9112, 3.2.2: the authority of an absolute form wins over Host.
-    let authority = head
-        .uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or_else(|| head.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
-        .unwrap_or("localhost")
-        .to_owned();
+    let (mut head, incoming) = request.into_parts();
+    let version = head.version;
+    let host = host_header::settle(&mut head);
+    let has_good_host = host.is_ok();
+    let authority = host.unwrap_or_else(|_| "localhost".to_owned());
     let request_id = uuid::Uuid::new_v4();
     let record = RequestRecord::begin(&app, &head.headers, request_id);
     let request = RequestContext {
@@ -54,6 +51,7 @@ pub async fn handle(
         is_secure: client.is_tls.unwrap_or_else(|| app.hosts.is_secure()),
         authority,
         notes: Notes::new(record.is_some()),
+        large_member: OnceLock::new(),
         app,
     };
     let mut body = RequestBody::new(incoming, Arc::clone(&request.app));
@@ -64,13 +62,17 @@ pub async fn handle(
         Some(record) => tracing::info_span!("request", %request_id, trace_id = %record.trace().trace_id),
         None => tracing::Span::none(),
     };
+    let mut buffers = request.app.request_budget.share(PoolKind::Buffers, request.source_ip);
+    let has_room = buffers.grow(body.buffer_bytes(version)).is_ok();
     let mut answer = async {
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
+            route if !has_room => no_room(&request, &route, version),
             route => answer(&request, route, &mut body).await,
         };
-        // A client that waits for leave to send has sent nothing, and the answer is its leave not to.
-        if !request.headers.contains_key(header::EXPECT) {
+        // A client that waits for leave to send has sent nothing, and the answer is its leave not to. For one for whom
+        // there is no room, what it sends is not even dropped.
+        if has_room && !request.headers.contains_key(header::EXPECT) {
             body.drain().await;
         }
         if request.method == http::Method::HEAD {
@@ -120,20 +122,30 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
         Route::Aws => aws_api::handle(request, body).await,
         Route::LayerDownload(sealed) => v2::layer_download::handle(request, &sealed).await,
         Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(request, &sealed, body).await,
-        Route::V2(route) => v2::handle(request, route, body).await,
-        Route::Unknown => not_found(request),
+        // Other services of Amazon's have paths of that beginning, too.
+        Route::V2(route) => match aws_api::elsewhere(request) {
+            Some(answer) => answer,
+            None => v2::handle(request, route, body).await,
+        },
+        Route::Unknown => aws_api::elsewhere(request).unwrap_or_else(|| not_found(request)),
     }
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 has one Host header, and none has two. Two parties that each pick another of
-/// them would disagree on which registry is meant.
-fn has_good_host(head: &http::request::Parts) -> bool {
-    let count = head.headers.get_all(header::HOST).iter().count();
-    count == 1 || (count == 0 && head.version != http::Version::HTTP_11)
+/// The answer where connections hold as much as they may.
+fn no_room(request: &RequestContext, route: &Route, version: Version) -> Answer {
+    let mut answer = match route {
+        Route::Aws => aws_api::no_room(request),
+        Route::V2(_) => v2::no_room(request),
+        _ => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
+    };
+    if version <= Version::HTTP_11 {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 fn bad_host() -> Answer {
-    let text = "A request must have one Host header.\n";
+    let text = "A request must name one host: in one Host header, or the same host there and in :authority.\n";
     respond::with_body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
 }
 

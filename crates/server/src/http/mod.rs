@@ -2,15 +2,18 @@
 
 mod admission;
 pub mod body;
+pub mod budget;
 mod connection;
 pub mod dispatch;
 pub mod forwarded;
 pub mod head_budget;
+mod host_header;
 pub mod hosts;
 pub mod in_flight;
 mod linger;
 pub mod listener;
 pub mod machine;
+pub mod memory_limit;
 pub mod pace;
 pub mod paced_body;
 mod paced_stream;
@@ -21,6 +24,7 @@ pub mod record;
 pub mod request;
 pub mod respond;
 pub mod route;
+pub mod spool;
 mod stalled_streams;
 mod strict_lines;
 pub mod tls;

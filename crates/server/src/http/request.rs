@@ -1,11 +1,12 @@
 //! What handlers get to see of a request, whatever its protocol.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method};
 use store::tables::registry_id::RegistryId;
 
 use super::record::Notes;
+use super::spool::Spooled;
 use crate::app::App;
 
 /// A request's head, and the server that it reached.
@@ -30,6 +31,8 @@ pub struct RequestContext {
     pub authority: String,
     /// What is noted down about it for logs and metrics.
     pub notes: Notes,
+    /// The content of a member of the body that is too large to be held in memory with the rest.
+    pub large_member: OnceLock<Spooled>,
 }
 
 impl RequestContext {

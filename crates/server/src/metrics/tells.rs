@@ -9,6 +9,7 @@ use super::exposition::{Exposition, Kind, plain, seconds};
 use super::{Metrics, Samples, StoreState, WorkState, process};
 use crate::app::App;
 use crate::events::JOB_KIND_PREFIX;
+use crate::http::budget::{PoolKind, RequestBudget};
 
 /// The whole text.
 pub async fn tell(app: &Arc<App>) -> String {
@@ -18,6 +19,7 @@ pub async fn tell(app: &Arc<App>) -> String {
     tell_node(&mut out, app);
     metrics.requests.tell(&mut out);
     tell_traffic(&mut out, metrics);
+    tell_budget(&mut out, &app.request_budget);
     metrics.pulls.tell(&mut out);
     tell_cache(&mut out, metrics);
     tell_database(&mut out, app);
@@ -59,6 +61,29 @@ fn tell_traffic(out: &mut Exposition, metrics: &Metrics) {
     metrics.connection_ends.tell(out);
     let failed = metrics.failed_handshakes.get();
     out.single("wharf_tls_failed_handshakes_total", Kind::Counter, "TLS handshakes that came to nothing.", failed);
+}
+
+fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
+    let pools = [
+        ("strangers", PoolKind::Strangers),
+        ("known", PoolKind::Known),
+        ("disk", PoolKind::Disk),
+        ("buffers", PoolKind::Buffers),
+    ];
+    let help = "What bodies of requests hold while they are being received.";
+    out.family("wharf_request_held_bytes", Kind::Gauge, help);
+    for (pool, kind) in pools {
+        out.sample("", &[("pool", pool)], budget.held_bytes(kind));
+    }
+    out.family("wharf_request_limit_bytes", Kind::Gauge, "What bodies of requests may hold.");
+    for (pool, kind) in pools {
+        out.sample("", &[("pool", pool)], budget.limit_bytes(kind));
+    }
+    let help = "Requests that were refused since there was no room for them.";
+    out.family("wharf_requests_without_room_total", Kind::Counter, help);
+    for (pool, kind) in pools {
+        out.sample("", &[("pool", pool)], budget.refused(kind));
+    }
 }
 
 fn tell_cache(out: &mut Exposition, metrics: &Metrics) {

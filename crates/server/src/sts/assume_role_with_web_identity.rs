@@ -48,7 +48,7 @@ struct Output {
 
 fn answer<'a>(http: &'a RequestContext, body: &'a [u8]) -> Running<'a> {
     Box::pin(async move {
-        let input: Input = aws::from_json(body).map_err(|error| {
+        let input: Input = aws::from_form(body).map_err(|error| {
             tracing::debug!(request_id = %http.request_id, %error, "request body does not fit {NAME}: {error}");
             AwsError::new("SerializationException", "Unable to parse request body")
         })?;

@@ -87,6 +87,8 @@ impl TestApp {
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
             listener: crate::config::ListenerSettings::default(),
+            request_budget: crate::http::budget::RequestBudget::new(crate::http::budget::BudgetLimits::default()),
+            spool_folder: crate::http::spool::make_folder(folder.path()).expect("a folder"),
             quotas: crate::registry::quotas::Quotas::default(),
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
             audit: crate::audit::Audit::open(audit).expect("no file"),
@@ -197,6 +199,7 @@ impl TestApp {
             is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
+            large_member: std::sync::OnceLock::new(),
         }
     }
 }

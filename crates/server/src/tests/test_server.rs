@@ -74,6 +74,7 @@ impl TestServer {
             is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
+            large_member: std::sync::OnceLock::new(),
         }
     }
 }

@@ -127,6 +127,10 @@ impl From<BodyError> for V2Error {
             BodyError::Broken => Self::new(ErrorCode::SizeInvalid, "The body ended before its announced length"),
             BodyError::Idle => Self::new(ErrorCode::BlobUploadInvalid, "No data was received for too long")
                 .with_status(StatusCode::REQUEST_TIMEOUT),
+            BodyError::Exhausted => {
+                let text = "The server has no room for the request now: try again";
+                Self { retry_after_seconds: Some(1), ..Self::new(ErrorCode::TooManyRequests, text) }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::RequestBody;
+use crate::http::budget::PoolKind;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
@@ -80,7 +81,8 @@ pub async fn put(
         .map(str::parse::<MediaType>)
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
-    let manifest = body.collect(MAX_MANIFEST_BYTES).await?;
+    let mut memory = request.http.app.request_budget.share(PoolKind::Known, request.http.source_ip);
+    let manifest = body.collect(MAX_MANIFEST_BYTES, &mut memory).await?;
     let digest = match reference {
         Reference::Tag(_) => None,
         Reference::Digest(digest) => Some(*digest),

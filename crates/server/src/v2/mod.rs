@@ -22,7 +22,7 @@ use crate::auth::authorize::{self, Need};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
 use crate::auth::token::{self, TokenError};
-use crate::http::body::RequestBody;
+use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::http::route::{InvalidPath, V2Route};
@@ -37,6 +37,10 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 /// Which registry's images an answer speaks of (OCI distribution, "Registry Proxying").
 const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Marks the refusal of somebody who may be trying tokens out.
+#[derive(Clone)]
+struct Guess;
 
 /// A request whose principal is known, for one registry.
 struct V2Request<'a> {
@@ -126,6 +130,11 @@ fn path(name: &RepositoryName, rest: &str) -> String {
     format!("/v2/{name}/{rest}")
 }
 
+/// The answer where there is no room for the request.
+pub fn no_room(http: &RequestContext) -> Answer {
+    V2Error::from(BodyError::Exhausted).into_answer(http)
+}
+
 /// Answers a request under `/v2/`.
 pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
     if let Some(name) = route.repository() {
@@ -134,7 +143,12 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     let allowed = allowed_methods(&route);
     let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
     let mut answer = match mirror::enter(http, route, calls).await {
-        Err(refusal) => refusal,
+        Err(refusal) => {
+            if refusal.extensions().get::<Guess>().is_some() {
+                body.drop_during(http, http.delay_failure(true)).await;
+            }
+            refusal
+        }
         Ok(Entered { request, route, upstream }) => {
             let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
             let scene = is_wanted.then(|| Scene::of(http, &route));
@@ -166,8 +180,9 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
         }
         Err(error @ TokenError::Invalid) => {
             audit::record_login(http, calls, &error);
-            http.delay_failure(true).await;
-            return Err(invalid_token(http));
+            let mut answer = invalid_token(http);
+            answer.extensions_mut().insert(Guess);
+            return Err(answer);
         }
         Err(error @ TokenError::Expired) => {
             audit::record_login(http, calls, &error);

@@ -60,6 +60,7 @@ fn broken(error: &BodyError) -> Answer {
     let text = match error {
         BodyError::TooLarge { .. } => "The layer is too long",
         BodyError::Broken => "The layer ended before its announced length",
+        BodyError::Exhausted => "The server has no room for the layer now",
         BodyError::Idle => "No data was received for too long",
     };
     refusal(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", text)

@@ -1,0 +1,125 @@
+//! Requests for services that Wharf is not: a client whose every request is sent here (`AWS_ENDPOINT_URL`) is told so in
+//! the protocol that it speaks, and what to do instead.
+
+use aws::{AwsError, XmlWriter};
+use http::{HeaderName, StatusCode, header};
+
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+const CBOR: &str = "rpc-v2-cbor";
+/// Services that Wharf has, by their names in signatures.
+const OWN: [&str; 7] = ["ecr", "sts", "iam", "kms", "secretsmanager", "cloudtrail", "wharf"];
+/// Names of services are short; others are not repeated.
+const MAX_NAME: usize = 40;
+
+/// The service that a request is signed for, by its credential scope; none if it is not signed. Nothing is checked.
+pub fn signed_service(http: &RequestContext) -> Option<String> {
+    let from_header = http.header(header::AUTHORIZATION).and_then(|value| {
+        let rest = value.strip_prefix("AWS4-")?;
+        let (_, credential) = rest.split_once("Credential=")?;
+        credential.split(',').next().map(str::to_owned)
+    });
+    let credential = from_header.or_else(|| http.query_parameter("X-Amz-Credential"))?;
+    // KEY/DATE/REGION/SERVICE/aws4_request; SigV4a has no region.
+    let service = credential.trim().rsplit('/').nth(1)?;
+    let is_name = !service.is_empty()
+        && service.len() <= MAX_NAME
+        && service.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    is_name.then(|| service.to_owned())
+}
+
+/// Whether Wharf has a service of that name in signatures.
+pub fn is_own(service: &str) -> bool {
+    OWN.contains(&service)
+}
+
+/// The error for an operation of a service that Wharf does not have.
+pub fn no_service(code: &'static str, service: &str) -> AwsError {
+    let text = format!(
+        "Wharf does not have the service '{service}'. It has ecr, sts, iam, kms, secretsmanager and cloudtrail. Send \
+         requests for '{service}' to its own endpoint: in place of AWS_ENDPOINT_URL or --endpoint-url, set \
+         AWS_ENDPOINT_URL_ECR, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_IAM and so on for the services that are meant to \
+         be Wharf's."
+    );
+    AwsError::new(code, text)
+}
+
+/// The error for an operation that Wharf does not have of a service that it has.
+pub fn no_operation(code: &'static str, service: &str, operation: &str) -> AwsError {
+    let operation: String = operation.chars().take(MAX_NAME * 2).collect();
+    let text = format!(
+        "Wharf does not have the operation '{operation}' of {service}. Its README lists those that it has; a newer \
+         version may have more (`wharf --version`)."
+    );
+    AwsError::new(code, text)
+}
+
+/// The answer to a request that is signed for a service of somebody else and sent to a path that means nothing here, or
+/// something else; none for any other request.
+pub fn answer(http: &RequestContext) -> Option<Answer> {
+    let service = signed_service(http).filter(|service| !is_own(service))?;
+    Some(match service.as_str() {
+        _ if http.header(PROTOCOL) == Some(CBOR) => cbor(&no_service("UnknownOperationException", &service)),
+        "s3" | "s3express" | "s3-outposts" => s3(http, &no_service("NotImplemented", &service)),
+        "route53" | "cloudfront" => xml(http, &no_service("InvalidAction", &service), &service),
+        _ => rest_json(&no_service("UnknownOperationException", &service)),
+    })
+}
+
+/// The error in the XML of the Query protocol, in the shape of the service that the request is signed for.
+pub fn xml(http: &RequestContext, error: &AwsError, service: &str) -> Answer {
+    let request_id = http.request_id.to_string();
+    if service == "ec2" {
+        let mut xml = XmlWriter::new();
+        xml.open("Response");
+        xml.open("Errors");
+        write_error(&mut xml, error, "Error");
+        xml.close("Errors");
+        xml.text_element("RequestID", &request_id);
+        xml.close("Response");
+        return respond::with_body(error.status, "text/xml", xml.finish());
+    }
+    let namespace = format!("https://{service}.amazonaws.com/doc/");
+    respond::with_body(error.status, "text/xml", error.to_xml(&namespace, &request_id))
+}
+
+fn write_error(xml: &mut XmlWriter, error: &AwsError, element: &'static str) {
+    xml.open(element);
+    xml.text_element("Code", error.code);
+    xml.text_element("Message", &error.message);
+    xml.close(element);
+}
+
+fn s3(http: &RequestContext, error: &AwsError) -> Answer {
+    let mut xml = XmlWriter::new();
+    xml.open("Error");
+    xml.text_element("Code", error.code);
+    xml.text_element("Message", &error.message);
+    xml.text_element("Resource", &http.path);
+    xml.text_element("RequestId", &http.request_id.to_string());
+    xml.close("Error");
+    respond::with_body(StatusCode::NOT_IMPLEMENTED, "application/xml", xml.finish())
+}
+
+fn rest_json(error: &AwsError) -> Answer {
+    let mut answer = respond::with_body(StatusCode::NOT_FOUND, "application/json", error.to_json());
+    respond::add_header(&mut answer, ERROR_TYPE, error.code);
+    answer
+}
+
+/// A map of two texts in CBOR (RFC 8949).
+fn cbor(error: &AwsError) -> Answer {
+    let mut body = vec![0xa2];
+    for text in ["__type", error.code, "message", &error.message] {
+        // A text of up to 65535 bytes, with its length in two of them.
+        body.push(0x79);
+        body.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        body.extend_from_slice(text.as_bytes());
+    }
+    let mut answer = respond::with_body(StatusCode::NOT_FOUND, "application/cbor", body);
+    respond::add_header(&mut answer, PROTOCOL, CBOR);
+    answer
+}
