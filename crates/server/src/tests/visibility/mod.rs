@@ -101,9 +101,8 @@ async fn run(world: &mut World, sequence: usize, upstream: [bool; BLOBS], steps:
         world.set_mounting(account, true).await;
     }
     let mut model = Model::new(world.test.app.now_ms(), world.mounting, upstream);
-    // An empty registry would spend most steps on being one.
-    for place in [Place::REPLICATED, Place::OPEN, Place::REPLICA] {
-        Step::Create { place }.run(world, &contents, &mut model).await?;
+    for step in steps::beginning() {
+        step.run(world, &contents, &mut model).await.map_err(|error| format!("beginning: {step:?}: {error}"))?;
     }
     for (at, step) in steps.iter().enumerate() {
         let failed = |error: String| format!("step {at}: {step:?}: {error}");
