@@ -40,16 +40,15 @@ impl Renaming {
         Some(format!("{}:{session}", self.by))
     }
 
-    /// Whether the principal may be in a text. JSON can spell an ARN with escapes, so texts with a backslash are read.
-    fn may_be_in(&self, policy: &str) -> bool {
-        policy.contains(&self.arn)
-            || policy.contains('\\')
-            || self.sessions.as_ref().is_some_and(|sessions| policy.contains(sessions))
+    /// What a text has one of that may hold the principal. JSON can spell an ARN with escapes, so texts with a backslash
+    /// are read as well.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        [self.arn.as_str(), "\\"].into_iter().chain(self.sessions.as_deref())
     }
 
     /// The policy with the principal renamed; none if it does not name it.
     fn of_policy(&self, policy: &str) -> Result<Option<String>, StoreError> {
-        if !self.may_be_in(policy) {
+        if !self.parts().any(|part| policy.contains(part)) {
             return Ok(None);
         }
         let new = iam::replace_aws_principals(policy, |principal| self.new_name(principal)).map_err(|error| {
@@ -84,7 +83,10 @@ pub fn release(tx: &mut dyn Tx, new: &Entity) -> Result<(), StoreError> {
 }
 
 fn replace(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreError> {
-    let policies: BTreeMap<i64, String> = repository_policies::list_containing(tx, "")?.into_iter().collect();
+    let mut policies: BTreeMap<i64, String> = BTreeMap::new();
+    for part in renaming.parts() {
+        policies.extend(repository_policies::list_containing(tx, part)?);
+    }
     for (repository, policy) in policies {
         if let Some(policy) = renaming.of_policy(&policy)? {
             repository_policies::set(tx, repository, Some(&policy))?;
