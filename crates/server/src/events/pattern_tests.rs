@@ -261,7 +261,7 @@ fn is_this(entry: &Value, value: &Value) -> bool {
         return argument.as_array().expect("a list").chunks(2).all(|pair| {
             let bound = pair[1].as_f64().expect("a number");
             match pair[0].as_str() {
-                Some("=") => number >= bound && number <= bound,
+                Some("=") => (number - bound).abs() < f64::EPSILON,
                 Some("<") => number < bound,
                 Some("<=") => number <= bound,
                 Some(">") => number > bound,
