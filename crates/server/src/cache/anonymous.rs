@@ -200,11 +200,11 @@ async fn layer(app: &App, pull: &Arc<AnonymousPull>, digest: Digest) -> Result<O
     app.db
         .read_point(move |tx| {
             let repository = require(tx, &pull.place.registry, &pull.place.name)?;
-            let Some(cached_from) = repository_blobs::cached_from(tx, repository.id, &digest)? else {
+            let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
                 let awaited = upstream_blobs::find(tx, repository.id, &digest)?;
                 return Ok(awaited.filter(|awaited| awaited.source == pull.source).map(|_| Layer::Cached));
             };
-            if pull.sees(cached_from.as_deref()) {
+            if origin.is_from(&pull.source) {
                 return Ok(Some(Layer::Cached));
             }
             if !images::is_blob_of_cached(tx, repository.id, &digest, &pull.source)? {

@@ -275,8 +275,8 @@ async fn source(app: &App, blob: &AwaitedBlob) -> Result<Option<UpstreamReposito
     let rule = app
         .db
         .read_point(move |tx| {
-            let found = repository_blobs::cached_from(tx, repository_id, &digest)?;
-            if found.is_some_and(|from| !is_shown || from == Some(known.source.key())) {
+            let origin = repository_blobs::origin(tx, repository_id, &digest)?;
+            if origin.is_some_and(|origin| !is_shown || origin.is_from(&known.source)) {
                 return Ok::<_, StoreError>(None);
             }
             Ok(Some(pull_through_cache_rules::find_for(tx, &place.registry, &place.name)?))

@@ -261,7 +261,7 @@ fn is_this(entry: &Value, value: &Value) -> bool {
         return argument.as_array().expect("a list").chunks(2).all(|pair| {
             let bound = pair[1].as_f64().expect("a number");
             match pair[0].as_str() {
-                Some("=") => number >= bound && number <= bound,
+                Some("=") => (number - bound).abs() < f64::EPSILON,
                 Some("<") => number < bound,
                 Some("<=") => number <= bound,
                 Some(">") => number > bound,
@@ -362,7 +362,7 @@ fn patterns() -> impl Strategy<Value = Value> {
 
 #[test]
 fn patterns_agree_with_the_obvious() {
-    let mut runner = TestRunner::new(Config { cases: 5_000, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 2_000, failure_persistence: None, ..Config::default() });
     let wanted = std::cell::Cell::new(0);
     let result = runner.run(&(patterns(), events()), |(pattern, event)| {
         let read = Pattern::read(&pattern).map_err(|error| TestCaseError::fail(format!("{pattern}: {error}")))?;
@@ -373,5 +373,5 @@ fn patterns_agree_with_the_obvious() {
     });
     result.expect("both say the same");
     // Nobody learns anything from patterns that all say no.
-    assert!((100..4_900).contains(&wanted.get()), "{} of 5000", wanted.get());
+    assert!((50..1_950).contains(&wanted.get()), "{} of 2000", wanted.get());
 }

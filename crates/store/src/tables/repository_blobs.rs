@@ -114,12 +114,28 @@ fn take_over_images(
     Ok(())
 }
 
-/// The [`BlobSource::key`] of where the bytes of a blob came from if the pull through cache brought them, none if somebody
-/// pushed them; none at all if the repository does not show the blob.
-pub fn cached_from(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Option<String>>, StoreError> {
+/// Where the bytes of a blob that a repository shows came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobOrigin {
+    /// Somebody pushed them, or nobody noted where they came from.
+    Unknown,
+    /// The pull through cache brought them; from where, as [`BlobSource::key`].
+    Cached(String),
+}
+
+impl BlobOrigin {
+    /// Whether the cache had them from there.
+    pub fn is_from(&self, source: &BlobSource) -> bool {
+        matches!(self, Self::Cached(key) if *key == source.key())
+    }
+}
+
+/// Where the bytes of a blob came from; none if the repository does not show it.
+pub fn origin(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<BlobOrigin>, StoreError> {
     let sql = "SELECT cached_from FROM repository_blobs WHERE repository_id = $1 AND digest = $2";
     let row = tx.query_opt(sql, &key(repository_id, digest))?;
-    row.map(|row| Ok(row.opt_text(0)?.map(str::to_owned))).transpose()
+    row.map(|row| Ok(row.opt_text(0)?.map_or(BlobOrigin::Unknown, |key| BlobOrigin::Cached(key.to_owned()))))
+        .transpose()
 }
 
 /// Notes that the pull through cache has had the bytes of a blob from there.
