@@ -94,7 +94,7 @@ impl ConnectionsConfig {
             Some(_) => Err(wrong(key, &format!("1 to {LARGEST_TIMEOUT_SECONDS} is needed"))),
         };
         let defaults = ListenerSettings::default();
-        let for_files = (means.open_files / 4).max(OTHER_FILES);
+        let for_files = (means.open_files / 4).max(OTHER_FILES.min(means.open_files / 2));
         let affordable = (means.open_files.saturating_sub(for_files)).min(means.memory_bytes / CONNECTION_BYTES).max(1);
         let max = match self.max {
             None => DEFAULT_MAX.min(affordable),
@@ -168,6 +168,7 @@ mod tests {
             ("", 1 << 20, 8192 * MIB, 16_384),
             ("", 1 << 20, 256 * MIB, 4096),
             ("", u64::MAX, u64::MAX, 16_384),
+            ("", 256, 8192 * MIB, 128),
             ("", 64, 0, 1),
             ("[connections]\nmax = 100000", 1 << 20, 256 * MIB, 100_000),
         ] {

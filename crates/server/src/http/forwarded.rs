@@ -130,6 +130,8 @@ mod tests {
 
     use super::*;
 
+    type Headers<'t> = &'t [(&'t str, &'t str)];
+
     fn proxies() -> TrustedProxies {
         TrustedProxies::parse(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]).expect("networks")
     }
@@ -138,7 +140,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
+    fn head(uri: &str, headers: Headers) -> Parts {
         let mut request = http::Request::builder().uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_client_is_the_nearest_that_is_not_trusted() {
-        let cases: [(&str, &[(&str, &str)], &str); 12] = [
+        let cases: [(&str, Headers, &str); 12] = [
             ("203.0.113.5", &[("x-forwarded-for", "198.51.100.1")], "203.0.113.5"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &[("x-forwarded-for", "198.51.100.1")], "198.51.100.1"),
@@ -190,7 +192,7 @@ mod tests {
     fn whether_the_client_speaks_tls() {
         let two = ("x-forwarded-for", "198.51.100.1, 10.0.0.2");
         let one = ("x-forwarded-for", "198.51.100.1");
-        let cases: [(&str, bool, &[(&str, &str)], Option<bool>); 10] = [
+        let cases: [(&str, bool, Headers, Option<bool>); 10] = [
             ("203.0.113.5", false, &[("x-forwarded-proto", "https")], None),
             ("203.0.113.5", true, &[("x-forwarded-proto", "http")], Some(true)),
             ("10.0.0.1", false, &[], None),

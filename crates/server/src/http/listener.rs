@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
@@ -49,8 +50,8 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, or the peer is gone already: neither ends the server.
-                let given_up = admission.give_up_some();
+                // The peer is gone already, or something has run out: neither ends the server.
+                let given_up = if has_run_out(&error) { admission.give_up_some() } else { 0 };
                 app.metrics.connection_ends.add(ConnectionEnd::GivenUp, given_up as u64);
                 tracing::warn!(%error, given_up, "could not accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
@@ -87,6 +88,12 @@ pub async fn serve(
     if tokio::time::timeout(deadline, all_ended.recv()).await.is_err() {
         tracing::warn!("requests still in flight after {} s were cut off", deadline.as_secs());
     }
+}
+
+/// Whether there are no files or no memory left for a connection, and one fewer of them helps.
+fn has_run_out(error: &std::io::Error) -> bool {
+    let known = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| known.contains(&errno))
 }
 
 /// Waits for the word to stop, without holding on to the channel's lock meanwhile.

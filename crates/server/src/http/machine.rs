@@ -63,9 +63,11 @@ fn memory_bytes(root: &Path) -> u64 {
 mod tests {
     use super::*;
 
+    type Files<'t> = &'t [(&'t str, &'t str)];
+
     #[test]
     fn memory_of_a_machine_and_of_groups() {
-        let cases: [(&str, &[(&str, &str)], u64); 6] = [
+        let cases: [(&str, Files, u64); 6] = [
             ("", &[], u64::MAX),
             ("", &[("proc/meminfo", "MemFree: 1 kB\nMemTotal:  2048 kB\n")], 2 << 20),
             ("0::/a/b\n", &[("sys/fs/cgroup/a/b/memory.max", "1000\n"), ("sys/fs/cgroup/a/memory.max", "900\n")], 900),

@@ -63,8 +63,9 @@ fn parse_2(bytes: &[u8]) -> Parsed {
     }
     let Some(rest) = bytes.get(FIXED_2..length) else { return Parsed::Incomplete { wanted: length } };
     let (source, address_bytes) = match (fixed[12], fixed[13]) {
-        // LOCAL: the proxy speaks for itself.
-        (0x20, _) => return Parsed::Header(Header { length, source: None, is_tls: false }),
+        // LOCAL, where the proxy speaks for itself; or something that is no address of the Internet's, which is to be
+        // taken the same way (2.2: "must use the real connection").
+        (0x20, _) | (0x21, 0x00) => return Parsed::Header(Header { length, source: None, is_tls: false }),
         // PROXY, TCP over IPv4: source, destination, and a port each.
         (0x21, 0x11) => {
             let Some(address) = rest.first_chunk::<4>().filter(|_| rest.len() >= 12) else { return Parsed::Wrong };
@@ -74,8 +75,6 @@ fn parse_2(bytes: &[u8]) -> Parsed {
             let Some(address) = rest.first_chunk::<16>().filter(|_| rest.len() >= 36) else { return Parsed::Wrong };
             (IpAddr::from(Ipv6Addr::from(*address)), 36)
         }
-        // Something that is no address of the Internet's: as with LOCAL (2.2: "must use the real connection").
-        (0x21, 0x00) => return Parsed::Header(Header { length, source: None, is_tls: false }),
         _ => return Parsed::Wrong,
     };
     let Some(is_tls) = has_tls(&rest[address_bytes..]) else { return Parsed::Wrong };
@@ -150,12 +149,9 @@ mod tests {
         }
     }
 
-    fn from(source: &str, is_tls: bool) -> Option<(Option<String>, bool)> {
-        Some((Some(source.to_owned()), is_tls))
-    }
-
     #[test]
     fn version_2() {
+        let from = |source: &str, is_tls| Some((Some(source.to_owned()), is_tls));
         let mut ipv6 = [0; 36];
         ipv6[..16].copy_from_slice(&"2001:db8::7".parse::<Ipv6Addr>().expect("an address").octets());
         let mut mapped = [0; 36];
@@ -183,6 +179,7 @@ mod tests {
 
     #[test]
     fn version_1() {
+        let from = |source: &str, is_tls| Some((Some(source.to_owned()), is_tls));
         for (line, expected) in [
             ("PROXY TCP4 192.0.2.7 10.0.0.1 12345 443\r\n", from("192.0.2.7", false)),
             ("PROXY TCP6 2001:db8::7 ::1 12345 443\r\n", from("2001:db8::7", false)),
