@@ -117,7 +117,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Dump(args) => return care::run_dump(args),
         Command::Ctl(command) => match *command {
             ctl::Command::Fsck(fsck) if fsck.arguments.offline => return offline::check(fsck),
-            command => return Ok(ctl::main(command, &credentials::local)),
+            command => return Ok(ctl::main(command, &credentials::local, &credentials::root_key)),
         },
     }
     Ok(ExitCode::SUCCESS)

@@ -23,11 +23,12 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
-use crate::credentials::RunningServer;
+use crate::credentials::{RootAccessKey, RunningServer};
 use crate::events::Events;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::local_socket::LocalSocket;
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::rates::Rates;
@@ -35,7 +36,7 @@ use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
-use crate::{audit, credentials, jobs, root_keys};
+use crate::{audit, credentials, jobs, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -129,6 +130,9 @@ impl Server {
         let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
         open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
+        for exposure in config.exposures(&data_dir).told {
+            tracing::warn!("{exposure}");
+        }
         RunningServer::forget(&data_dir);
         let regions = config.regions()?;
         let tls_source = config.tls_source()?;
@@ -149,7 +153,9 @@ impl Server {
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
         let (root_keys, key_ring) = open_root_keys(config, &data_dir, &db, clock.now_ms()).await?;
-        let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
+        let root_credentials =
+            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms()).await?;
+        let accounts = Accounts::new(credentials::root_keys(&root_credentials)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
             upload_expiry_ms: config.upload_expiry_hours.map_or(defaults.upload_expiry_ms, |h| i64::from(h) * HOUR_MS),
@@ -228,6 +234,12 @@ impl Server {
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
         app.db.write(move |tx| extensions.store(tx)).await?;
+        let root_access_keys = root_credentials.iter().map(|root| RootAccessKey {
+            account_id: root.account_id.clone(),
+            access_key_id: root.access_key_id.clone(),
+        });
+        let root_access_keys = root_access_keys.collect();
+        let local_socket = listen_locally(&data_dir);
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
@@ -243,13 +255,21 @@ impl Server {
                     }
                 }
             };
+            let local_socket = {
+                let stopped = stopped.clone();
+                async move {
+                    if let Some(socket) = local_socket {
+                        socket.serve(root_credentials, stopped).await;
+                    }
+                }
+            };
             let time = async move {
                 if let Some(clock) = database_clock {
                     clock.follow(stopped).await;
                 }
             };
             async move {
-                tokio::join!(jobs, audit, spans, metrics, time);
+                tokio::join!(jobs, audit, spans, metrics, local_socket, time);
             }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
@@ -280,10 +300,11 @@ impl Server {
         };
         // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
         let running = RunningServer {
+            pid: std::process::id(),
             url: server.public_url.clone(),
             regions: server.regions.clone(),
             certificate: server.certificate.clone(),
-            accounts: credentials::find(config)?.unwrap_or_default(),
+            accounts: root_access_keys,
         };
         running.write(&server.data_dir)?;
         replace_private(&server.data_dir.join("endpoint"), format!("{}\n", server.url).as_bytes())?;
@@ -319,6 +340,21 @@ impl Server {
             // Nobody is to find this one.
             RunningServer::forget(&self.data_dir);
             let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
+        }
+    }
+}
+
+/// The socket for commands on this machine. Without it they need the root's keys from elsewhere, and all else works.
+fn listen_locally(data_dir: &Path) -> Option<LocalSocket> {
+    match LocalSocket::listen(data_dir) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "commands on this machine cannot ask the server for the root's keys: {}: {error}",
+                data_dir.join(local_socket::FILE).display()
+            );
+            None
         }
     }
 }
@@ -391,7 +427,8 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
             );
         }
     }
-    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"] {
+    let private = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"];
+    for name in private.into_iter().chain(["credentials.json", "server.json"]) {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

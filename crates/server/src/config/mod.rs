@@ -180,7 +180,7 @@ pub struct Config {
     pub authentication_failures_per_minute: Option<u32>,
     /// The files that hold secrets and that the environment names.
     #[serde(skip)]
-    secret_files: Vec<SecretFile>,
+    pub(crate) secret_files: Vec<SecretFile>,
 }
 
 /// Something in the configuration is wrong.
