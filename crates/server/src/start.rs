@@ -25,6 +25,8 @@ use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::{RootAccessKey, RunningServer};
 use crate::events::Events;
+use crate::http::certificate_authority::Authority;
+use crate::http::certificates::Certificates;
 use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::tls::{self, TlsError, TlsSource};
@@ -176,13 +178,16 @@ impl Server {
             public_url: config.public_url()?,
             is_tls: tls_source.is_some(),
         };
-        let acceptor = match &tls_source {
+        let certificates = match &tls_source {
             None => None,
-            Some(source) => {
-                let names = hosts.certificate_names(accounts.ids(), accounts.regions(), config.listen().ip());
-                Some(tls::acceptor(source, &data_dir, &names)?)
+            Some(TlsSource::Files { certificate, key }) => Some(Certificates::of_files(certificate, key)?),
+            Some(TlsSource::SelfSigned) => {
+                let authority = Authority::open_or_make(&data_dir, &root_keys, clock.now_ms()).await?;
+                let names = hosts.certificate_names(accounts.regions(), config.listen().ip());
+                Some(Certificates::of_authority(authority, names, clock.now_ms())?)
             }
         };
+        let acceptor = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let listener = crate::http::listener::listen(config.listen())
             .map_err(|error| StartError::Other(format!("cannot listen at {}: {error}", config.listen())))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
@@ -255,6 +260,14 @@ impl Server {
                     }
                 }
             };
+            let certificates = {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                async move {
+                    if let Some(certificates) = certificates {
+                        certificates.renew(Arc::clone(&app.clock), stopped).await;
+                    }
+                }
+            };
             let local_socket = {
                 let stopped = stopped.clone();
                 async move {
@@ -269,7 +282,7 @@ impl Server {
                 }
             };
             async move {
-                tokio::join!(jobs, audit, spans, metrics, local_socket, time);
+                tokio::join!(jobs, audit, spans, metrics, certificates, local_socket, time);
             }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
@@ -287,7 +300,7 @@ impl Server {
                 .as_ref()
                 .map_or_else(|| url.clone(), |public| format!("{}://{}", public.scheme, public.authority)),
             url,
-            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::self_signed_paths(&data_dir).0),
+            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::authority_path(&data_dir)),
             data_dir,
             accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
             regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
@@ -428,7 +441,7 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
         }
     }
     let private = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"];
-    for name in private.into_iter().chain(["credentials.json", "server.json"]) {
+    for name in private.into_iter().chain(["credentials.json", "server.json", tls::AUTHORITY_FILE]) {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

@@ -1,15 +1,13 @@
 //! Host names: which registry a name leads to, and which name leads a client back to a registry.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-
-use aws::{AccountId, Region};
+use aws::Region;
 use store::tables::registry_id::RegistryId;
 
 /// Names under which every server is asked, whatever is configured: those that AWS uses, for people who point DNS at
 /// Wharf (wire.md 2), and `localhost`.
-const BUILT_IN_DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "localhost"];
-const DUAL_STACK_DOMAIN: &str = "on.aws";
+const BUILT_IN_DOMAINS: [&str; 3] = [AWS_DOMAIN, "amazonaws.com.cn", "localhost"];
+pub(super) const AWS_DOMAIN: &str = "amazonaws.com";
+pub(super) const DUAL_STACK_DOMAIN: &str = "on.aws";
 
 /// The names that this server goes by.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +57,7 @@ impl std::str::FromStr for PublicUrl {
 }
 
 /// Splits `host[:port]`; an IPv6 address keeps its brackets.
-fn split_port(authority: &str) -> (&str, &str) {
+pub(super) fn split_port(authority: &str) -> (&str, &str) {
     match authority.rfind(':') {
         Some(colon) if !authority[colon..].contains(']') => authority.split_at(colon),
         _ => (authority, ""),
@@ -81,7 +79,7 @@ fn parse_registry_host<'a>(host: &'a str, domain: &str) -> Option<(&'a str, &'a 
 }
 
 impl Hosts {
-    fn all_domains(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn all_domains(&self) -> impl Iterator<Item = &str> {
         self.domains.iter().map(String::as_str).chain(BUILT_IN_DOMAINS).chain([DUAL_STACK_DOMAIN])
     }
 
@@ -122,29 +120,6 @@ impl Hosts {
             Some(domain) => format!("{}.dkr.ecr.{}.{domain}{port}", registry.account, registry.region),
             None => used.to_owned(),
         }
-    }
-
-    /// The names that a certificate for all that this server answers to must have.
-    pub fn certificate_names(&self, accounts: &[AccountId], regions: &[Region], listen: IpAddr) -> Vec<String> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-        if !listen.is_unspecified() && !listen.is_loopback() {
-            names.push(listen.to_string());
-        }
-        if let Some(url) = &self.public_url {
-            names.push(split_port(&url.authority).0.trim_matches(['[', ']']).to_owned());
-        }
-        names.extend(self.domains.iter().cloned());
-        for domain in self.all_domains() {
-            let registry = if domain == DUAL_STACK_DOMAIN { "dkr-ecr" } else { "dkr.ecr" };
-            for (region, fips) in regions.iter().flat_map(|region| [(region, ""), (region, "-fips")]) {
-                names.push(format!("api.ecr{fips}.{region}.{domain}"));
-                names.push(format!("ecr{fips}.{region}.{domain}"));
-                names.extend(accounts.iter().map(|account| format!("{account}.{registry}{fips}.{region}.{domain}")));
-            }
-        }
-        let mut seen = HashSet::new();
-        names.retain(|name| seen.insert(name.to_ascii_lowercase()));
-        names
     }
 
     /// The region that an API host names, as `api.ecr.us-east-1.amazonaws.com` does.

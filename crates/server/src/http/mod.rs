@@ -1,6 +1,9 @@
 //! HTTP: connections, bodies, host names and the dispatcher. Knows no rule of any service.
 
 pub mod body;
+pub mod certificate_authority;
+mod certificate_names;
+pub mod certificates;
 pub mod dispatch;
 pub mod hosts;
 pub mod in_flight;
