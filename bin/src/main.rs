@@ -2,6 +2,7 @@
 
 mod care;
 mod credentials;
+mod memory;
 mod offline;
 mod shell;
 
@@ -107,6 +108,7 @@ enum TlsMode {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    memory::keep_private();
     match Cli::parse().command {
         Command::Serve(args) => serve(args)?,
         Command::Credentials(args) => credentials::show(args)?,
