@@ -134,6 +134,7 @@ class TestBackup:
         told = restore(tmp_path / "backup", restored, expect=1)
         assert "no service key" in told.stderr
         (restored.data_dir / "service.key").write_bytes((wharf.data_dir / "service.key").read_bytes())
+        (restored.data_dir / "service.key").chmod(0o600)
         fsck(restored, "--offline")
         restored.start()
         again = Repository(RegistryClient(restored.host, restored.authorization), repository.name)

@@ -3,6 +3,7 @@
 import json
 import re
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
@@ -54,6 +55,12 @@ def test_the_image_runs_without_rights(docker, image):
         status = open(f"/proc/{told['State']['Pid']}/status").read()
         assert re.search(rf"^Uid:\s+{NONROOT}\s+{NONROOT}\s", status, re.M), status
         assert re.search(r"^CapEff:\s+0+$", status, re.M), status
+        # Neither a dump of its memory nor a look into it: what tells of it is root's, though the process is not.
+        process = Path(f"/proc/{told['State']['Pid']}")
+        assert (process / "environ").stat().st_uid == 0
+        assert re.search(r"^Max core file size\s+0\s", (process / "limits").read_text(), re.M)
+        exported = docker("exec", name, "/usr/local/bin/wharf", "credentials", "--output", "env")
+        assert "export AWS_SECRET_ACCESS_KEY=" in exported, exported
         assert "may look into the data folder" not in docker.run("logs", name).stderr
         docker("stop", name)
         (told,) = json.loads(docker("inspect", name))

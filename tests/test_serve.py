@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -30,6 +31,10 @@ def credentials(server, output):
 
 def serve(server):
     return [binary(), "serve", "--data-dir", server.data_dir, "--listen", "127.0.0.1:0"]
+
+
+def config_check(server):
+    return [binary(), "config", "check", "--data-dir", server.data_dir]
 
 
 class TestFirstStart:
@@ -217,8 +222,34 @@ class TestServiceKey:
         assert fresh_wharf.client().describe_repositories()["repositories"]
         assert fresh_wharf.stop() == 0
         key.write_text(kept)
+        key.chmod(0o600)
         fresh_wharf.environment = environment
         fresh_wharf.start()
+
+    def test_everybodys(self, fresh_wharf, tmp_path):
+        """A key that every user of the machine may read is none, wherever it lies; the group's is told."""
+        assert fresh_wharf.stop() == 0
+        environment = fresh_wharf.environment
+        inside, outside = fresh_wharf.data_dir / "service.key", tmp_path / "key"
+        shutil.copy(inside, outside)
+        for key, given in ((inside, {}), (outside, {"WHARF_SERVICE_KEY_FILE": str(outside)})):
+            fresh_wharf.environment = {**environment, **given}
+            for mode in (0o644, 0o604, 0o602):
+                key.chmod(mode)
+                for command in (serve(fresh_wharf), config_check(fresh_wharf)):
+                    said = refused(*command, environment=fresh_wharf.environment, timeout=60)
+                    assert f"chmod 600 {key}" in said and f"{mode:04o}" in said, said
+            key.chmod(0o440)
+            start = fresh_wharf.log_size
+            fresh_wharf.start()
+            said = fresh_wharf.log_text(start)
+            assert "WARN" in said and "its group may read the service key" in said, said
+            assert fresh_wharf.stop() == 0
+            key.chmod(0o600)
+            start = fresh_wharf.log_size
+            fresh_wharf.start()
+            assert "may read" not in fresh_wharf.log_text(start)
+            assert fresh_wharf.stop() == 0
 
     def test_wrong(self, fresh_wharf):
         assert fresh_wharf.stop() == 0
@@ -353,25 +384,41 @@ def test_self_signed(tmp_path):
 
 
 def test_self_signed_for_new_names(tmp_path):
-    """A certificate that lacks a name which the server must have is made anew, and the log says so."""
+    """The certificate has the names of whatever is configured, and clients trust it without being told anew."""
     server = Wharf(tmp_path / "wharf", arguments=["--tls", "self-signed"])
     server.certificate = server.data_dir / "tls-certificate.pem"
     server.start()
     before = server.certificate.read_bytes()
-    names = run("openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", server.certificate).stdout
     for name in (
         "123456789012.dkr.ecr.us-east-1.amazonaws.com.cn",
         "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
         "123456789012.dkr-ecr.us-east-1.on.aws",
         "api.ecr.us-east-1.amazonaws.com",
+        "ecr.us-east-1.api.aws",
+        "sts.us-east-1.amazonaws.com",
+        "iam.amazonaws.com",
+        "kms.us-east-1.amazonaws.com",
+        "secretsmanager.us-east-1.amazonaws.com",
+        "cloudtrail.us-east-1.amazonaws.com",
+        socket.gethostname(),
+        "127.0.0.1",
     ):
-        assert f"DNS:{name}" in names, names
+        assert good_for(server, name), name
+    assert not good_for(server, "ecr.example.org")
     server.environment = {"WHARF_DOMAINS": "ecr.example.org"}
     server.restart()
-    assert server.certificate.read_bytes() != before
-    assert "ecr.example.org" in server.log_text()
+    assert server.certificate.read_bytes() == before
+    for name in ("ecr.example.org", "123456789012.dkr.ecr.us-east-1.ecr.example.org"):
+        assert good_for(server, name), name
     server.aws("ecr", "describe-repositories")
     server.finish()
+
+
+def good_for(server, name):
+    """Whether a client that calls the server by this name takes its certificate."""
+    kind = "-verify_ip" if name[0].isdigit() and name.count(".") == 3 else "-verify_hostname"
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", server.certificate]
+    return "Verify return code: 0 (ok)" in run(*command, kind, name, stdin="").stdout
 
 
 def test_first_command_of_the_readme():

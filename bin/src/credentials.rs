@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use server::config::Config;
-use server::credentials::{self, RunningServer};
+use server::credentials::{self, RootCredentials, RunningServer};
+use server::local_socket::{self, NotTold};
 
 use crate::{CommonArgs, shell};
 
@@ -37,51 +38,91 @@ fn endpoint(config: &Config) -> anyhow::Result<String> {
         .map_or_else(|_| format!("http://localhost:{}", config.listen().port()), |text| text.trim().to_owned()))
 }
 
+fn load(options: &ctl::Options) -> anyhow::Result<Config> {
+    CommonArgs { config: options.config.clone(), data_dir: options.data_dir.clone() }.load()
+}
+
 /// What the commands that call a server know of one on this machine.
 pub fn local(options: &ctl::Options) -> Result<ctl::Local, String> {
     find_local(options).map_err(|error| format!("{error:#}"))
 }
 
 fn find_local(options: &ctl::Options) -> anyhow::Result<ctl::Local> {
-    let config = CommonArgs { config: options.config.clone(), data_dir: options.data_dir.clone() }.load()?;
+    let config = load(options)?;
     let running = RunningServer::find(&config.data_dir()?)?;
     let region = match running.as_ref().and_then(|running| running.regions.first()) {
         Some(region) => Some(region.clone()),
         None => config.regions()?.first().map(ToString::to_string),
     };
-    let root = match running {
-        Some(running) => Some(running.accounts),
-        None => credentials::find(&config)?,
-    };
-    let root = root.and_then(|found| found.into_iter().next());
     let made_certificate = config.data_dir()?.join("tls-certificate.pem");
     Ok(ctl::Local {
         data_dir: config.data_dir()?,
         endpoint: Some(endpoint(&config)?),
         region,
-        root_key: root.map(|root| (root.access_key_id, ctl::SecretAccessKey::new(root.secret_access_key))),
         certificate: (config.tls.certificate.is_none() && made_certificate.exists()).then_some(made_certificate),
     })
 }
 
-/// What is shown, before one account and region are chosen: from the server that ran last on the folder, since only it
-/// knows all its configuration; without one, from the configuration at hand.
-fn find_server(config: &Config) -> anyhow::Result<RunningServer> {
+/// The root key of the first account of a server on this machine.
+pub fn root_key(options: &ctl::Options) -> Result<Option<(String, ctl::SecretAccessKey)>, String> {
+    let find = || anyhow::Ok(find_root(&load(options)?)?.accounts.into_iter().next());
+    let root = find().map_err(|error| format!("{error:#}"))?;
+    Ok(root.map(|root| (root.access_key_id, ctl::SecretAccessKey::new(root.secret_access_key))))
+}
+
+/// The root credentials, and whether a server runs that told them.
+struct Root {
+    accounts: Vec<RootCredentials>,
+    is_running: bool,
+}
+
+/// Asks the server that runs on the data folder, since only it knows all its configuration; without one, looks at the
+/// configuration at hand and at what the folder keeps. Empty if there is nothing.
+fn find_root(config: &Config) -> anyhow::Result<Root> {
     let data_dir = config.data_dir()?;
-    if let Some(running) = RunningServer::find(&data_dir)? {
-        return Ok(running);
-    }
-    let Some(accounts) = credentials::find(config)? else {
-        bail!("{} holds no credentials: start the registry once with `wharf serve`", data_dir.display());
+    let not_running = match local_socket::ask(&data_dir) {
+        Ok(accounts) => return Ok(Root { accounts, is_running: true }),
+        Err(error @ NotTold::NotRunning(_)) => error,
+        Err(error) => return Err(error.into()),
     };
-    let regions = config.regions()?.iter().map(ToString::to_string).collect();
-    let url = config.public_url.clone().map_or_else(|| endpoint(config), Ok)?;
-    Ok(RunningServer { url, regions, certificate: None, accounts })
+    // On a thread of its own, as the commands that ask have a runtime already.
+    let found = std::thread::scope(|scope| {
+        let finding = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            anyhow::Ok(runtime.block_on(credentials::find_offline(config))?)
+        });
+        finding.join().unwrap_or_else(|_| Err(anyhow!("the root key could not be looked for")))
+    });
+    match found.with_context(|| not_running.to_string())? {
+        Some(accounts) => Ok(Root { accounts, is_running: false }),
+        // A server was here, and had its keys from its own configuration.
+        None if RunningServer::find(&data_dir)?.is_some() => {
+            bail!(
+                "{not_running}, and its root keys are not kept there: start it, or give the configuration that it runs with"
+            )
+        }
+        None => Ok(Root { accounts: Vec::new(), is_running: false }),
+    }
 }
 
 /// Shows the root credentials.
 pub fn show(args: CredentialsArgs) -> anyhow::Result<()> {
-    let RunningServer { url, regions, certificate, mut accounts } = find_server(&args.common.load()?)?;
+    let config = args.common.load()?;
+    let data_dir = config.data_dir()?;
+    let Root { mut accounts, is_running } = find_root(&config)?;
+    if accounts.is_empty() {
+        bail!("{} holds no credentials: start the registry once with `wharf serve`", data_dir.display());
+    }
+    if !is_running {
+        eprintln!("note: no server is running on the data folder {}", data_dir.display());
+    }
+    let (url, regions, certificate) = match RunningServer::find(&data_dir)? {
+        Some(RunningServer { url, regions, certificate, .. }) => (url, regions, certificate),
+        None => {
+            let url = config.public_url.clone().map_or_else(|| endpoint(&config), Ok)?;
+            (url, config.regions()?.iter().map(ToString::to_string).collect(), None)
+        }
+    };
     if let Some(id) = &args.account {
         let known = accounts.iter().map(|account| account.account_id.as_str()).collect::<Vec<_>>().join(", ");
         accounts.retain(|account| account.account_id == *id);

@@ -2,6 +2,7 @@
 
 mod care;
 mod credentials;
+mod memory;
 mod offline;
 mod policies;
 mod shell;
@@ -108,6 +109,7 @@ enum TlsMode {
 }
 
 fn main() -> ExitCode {
+    memory::keep_private();
     run(Cli::parse().command).unwrap_or_else(|error| {
         // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
         shell::complain(&error);
@@ -129,7 +131,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             ctl::Command::Policy(ctl::Noun { command: ctl::PolicyCommand::Reset { of }, options }) => {
                 policies::reset(of, &options)?;
             }
-            command => return Ok(ctl::main(command, &credentials::local)),
+            command => return Ok(ctl::main(command, &credentials::local, &credentials::root_key)),
         },
     }
     Ok(ExitCode::SUCCESS)

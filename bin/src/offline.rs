@@ -30,7 +30,7 @@ pub fn check(mut fsck: Verb<FsckArgs>) -> anyhow::Result<ExitCode> {
     let server = runtime.block_on(Server::start_with(&config, Arc::new(SystemClock), Work::ChecksOnly))?;
     fsck.options.endpoint = Some(server.url.clone());
     // The root's key, whoever's keys the environment holds.
-    let ended = ctl::main_as_root(ctl::Command::Fsck(fsck), &credentials::local);
+    let ended = ctl::main_as_root(ctl::Command::Fsck(fsck), &credentials::local, &credentials::root_key);
     runtime.block_on(server.stop());
     Ok(ended)
 }

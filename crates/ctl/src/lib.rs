@@ -53,7 +53,7 @@ pub use aws::SecretAccessKey;
 pub use crate::duration::Duration;
 pub use crate::error::Error;
 pub use crate::fsck::FsckArgs;
-pub use crate::options::{Local, Options, Surroundings};
+pub use crate::options::{FindRootKey, Local, Options, Surroundings};
 pub use crate::output::Format;
 pub use crate::policy::{Command as PolicyCommand, ResetOf};
 
@@ -232,24 +232,29 @@ impl Command {
 
 /// Runs a command as a program does: prints to standard output, tells errors on standard error. The exit code is 0, or
 /// 1 when the answer to what was asked is no, or 2 after an error.
-pub fn main(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
-    run_program(command, local, &|name| std::env::var(name).ok())
+pub fn main(
+    command: Command,
+    local: &dyn Fn(&Options) -> Result<Local, String>,
+    root_key: FindRootKey<'_>,
+) -> ExitCode {
+    run_program(command, &Surroundings { variable: &|name| std::env::var(name).ok(), local, root_key })
 }
 
 /// As [`main`], with the root's key of the data folder, whatever the environment says of AWS.
-pub fn main_as_root(command: Command, local: &dyn Fn(&Options) -> Result<Local, String>) -> ExitCode {
-    run_program(command, local, &|name| std::env::var(name).ok().filter(|_| !name.starts_with("AWS_")))
-}
-
-fn run_program(
+pub fn main_as_root(
     command: Command,
     local: &dyn Fn(&Options) -> Result<Local, String>,
-    variable: &dyn Fn(&str) -> Option<String>,
+    root_key: FindRootKey<'_>,
 ) -> ExitCode {
-    let surroundings = Surroundings { variable, local };
+    let variable = |name: &str| std::env::var(name).ok().filter(|_| !name.starts_with("AWS_"));
+    run_program(command, &Surroundings { variable: &variable, local, root_key })
+}
+
+fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {
     let mut stdout = std::io::stdout();
     // no-color.org: any value but an empty one.
-    let has_colours = stdout.is_terminal() && variable("NO_COLOR").is_none_or(|value| value.is_empty());
+    let no_colour = (surroundings.variable)("NO_COLOR");
+    let has_colours = stdout.is_terminal() && no_colour.is_none_or(|value| value.is_empty());
     let now_ms = || jiff::Timestamp::now().as_millisecond();
     let mut runtime = match &command {
         // Layers are received, checked and sent at the same time.
@@ -258,7 +263,7 @@ fn run_program(
     };
     let runtime = runtime.enable_all().build().map_err(Error::Output);
     let run = |runtime: tokio::runtime::Runtime| {
-        let outcome = runtime.block_on(command.run(&surroundings, now_ms, &mut stdout, has_colours))?;
+        let outcome = runtime.block_on(command.run(surroundings, now_ms, &mut stdout, has_colours))?;
         stdout.flush()?;
         Ok(outcome)
     };

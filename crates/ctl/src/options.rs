@@ -45,8 +45,6 @@ pub struct Local {
     pub endpoint: Option<String>,
     /// Its first region.
     pub region: Option<String>,
-    /// The root's access key id and secret.
-    pub root_key: Option<(String, SecretAccessKey)>,
     /// The certificate that it made for itself.
     pub certificate: Option<PathBuf>,
 }
@@ -57,7 +55,12 @@ pub struct Surroundings<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The server on this machine, or why its configuration cannot be read.
     pub local: &'a dyn Fn(&Options) -> Result<Local, String>,
+    /// The root's access key of that server, or why it does not tell it. Asked for only if nothing else gives a key.
+    pub root_key: FindRootKey<'a>,
 }
+
+/// Finds the root's access key id and secret; none if there is no server and no data folder.
+pub type FindRootKey<'a> = &'a dyn Fn(&Options) -> Result<Option<(String, SecretAccessKey)>, String>;
 
 impl Surroundings<'_> {
     /// A variable that is set to something.
@@ -92,7 +95,7 @@ pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Res
     let known = local.as_ref().ok();
     let credentials = match from_environment(&|name| surroundings.variable(name))? {
         Some(credentials) => credentials,
-        None => from_data_folder(&local)?,
+        None => from_data_folder(&local, &|| (surroundings.root_key)(options))?,
     };
     let local_endpoint = known.and_then(|local| local.endpoint.clone());
     let endpoint = options
@@ -150,9 +153,12 @@ pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Res
     }
 }
 
-fn from_data_folder(local: &Result<Local, String>) -> Result<Credentials, Error> {
+fn from_data_folder(
+    local: &Result<Local, String>,
+    root_key: &dyn Fn() -> Result<Option<(String, SecretAccessKey)>, String>,
+) -> Result<Credentials, Error> {
     let local = local.as_ref().map_err(|cause| Error::Usage(cause.clone()))?;
-    let Some((access_key_id, secret)) = &local.root_key else {
+    let Some((access_key_id, secret)) = root_key().map_err(Error::Usage)? else {
         return Err(Error::Usage(format!(
             "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the data folder of a \
              server on this machine with --data-dir ({} holds none)",
@@ -161,8 +167,8 @@ fn from_data_folder(local: &Result<Local, String>) -> Result<Credentials, Error>
     };
     Ok(Credentials {
         source: format!("{access_key_id}, the root key of {}", local.data_dir.display()),
-        access_key_id: access_key_id.clone(),
-        secret: secret.clone(),
+        access_key_id,
+        secret,
         session_token: None,
     })
 }
@@ -196,7 +202,6 @@ mod tests {
             data_dir: "/data".into(),
             endpoint: Some("https://localhost:5443".to_owned()),
             region: Some("eu-west-1".to_owned()),
-            root_key: Some(("AKIAROOT000000000000".to_owned(), SecretAccessKey::new("root".to_owned()))),
             certificate: Some("/data/tls-certificate.pem".into()),
         }
     }
@@ -208,7 +213,11 @@ mod tests {
     ) -> Result<Settings, Error> {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        resolve(options, &Surroundings { variable: &variable, local: &|_| local.clone() })
+        resolve(options, &Surroundings { variable: &variable, local: &|_| local.clone(), root_key: &|_| root_key() })
+    }
+
+    fn root_key() -> Result<Option<(String, SecretAccessKey)>, String> {
+        Ok(Some(("AKIAROOT000000000000".to_owned(), SecretAccessKey::new("root".to_owned()))))
     }
 
     const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAMINE000000000000"), ("AWS_SECRET_ACCESS_KEY", "mine")];
@@ -273,8 +282,14 @@ mod tests {
         assert!(failed(Options::default(), &KEY[..1], Ok(local())).contains("AWS_SECRET_ACCESS_KEY is not"));
         assert!(failed(Options::default(), &KEY[1..], Ok(local())).contains("AWS_ACCESS_KEY_ID is not"));
         assert_eq!(failed(Options::default(), &[], Err("bad key".to_owned())), "bad key");
-        let nothing = Local { root_key: None, ..local() };
-        assert!(failed(Options::default(), &[], Ok(nothing)).contains("/data holds none"));
+        for (root_key, said) in
+            [(Ok(None), "/data holds none"), (Err("no server is running".to_owned()), "no server is")]
+        {
+            let surroundings =
+                Surroundings { variable: &|_| None, local: &|_| Ok(local()), root_key: &|_| root_key.clone() };
+            let error = resolve(&Options::default(), &surroundings).expect_err("refused").to_string();
+            assert!(error.contains(said), "{error}");
+        }
         for (url, cause) in [
             ("localhost:5000", "write a URL"),
             ("ftp://localhost", "write a URL"),

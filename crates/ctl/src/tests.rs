@@ -122,13 +122,12 @@ async fn run_with(arguments: &[&str], answers: Vec<(u16, String)>, has_colours: 
         }
     });
     let command = Cli::try_parse_from([&["wharf"], arguments].concat()).expect("arguments").command;
-    let local = Local {
-        endpoint: Some(endpoint),
-        region: Some("eu-west-1".to_owned()),
-        root_key: Some((KEY_ID.to_owned(), SecretAccessKey::new(SECRET.to_owned()))),
-        ..Local::default()
+    let local = Local { endpoint: Some(endpoint), region: Some("eu-west-1".to_owned()), ..Local::default() };
+    let surroundings = Surroundings {
+        variable: &|_| None,
+        local: &|_| Ok(local.clone()),
+        root_key: &|_| Ok(Some((KEY_ID.to_owned(), SecretAccessKey::new(SECRET.to_owned())))),
     };
-    let surroundings = Surroundings { variable: &|_| None, local: &|_| Ok(local.clone()) };
     let mut printed = Vec::new();
     let result = command.run(&surroundings, || NOW_MS, &mut printed, has_colours).await;
     server.abort();

@@ -1,15 +1,19 @@
-//! Root credentials: made at the first start, kept in the data folder, shown by `wharf credentials`.
+//! Root credentials: made at the first start, kept sealed in the data folder, shown by `wharf credentials`.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws::{AccountId, SecretAccessKey};
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use store::blob::ServiceKey;
 
 use crate::auth::accounts::RootKey;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError, no_duplicates};
-use crate::start::{StartError, replace_private, write_private};
+use crate::root_keys::{Outer, SealedSecret};
+use crate::start::{StartError, replace_private};
 
 const FILE: &str = "credentials.json";
 /// The account of a server that is told nothing else.
@@ -26,17 +30,96 @@ pub struct RootCredentials {
     pub secret_access_key: String,
 }
 
-/// What a server leaves in its data folder for `wharf credentials`, which may run without the server's configuration.
+/// The root access key of an account, without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RootAccessKey {
+    /// The account.
+    pub account_id: String,
+    /// The key.
+    pub access_key_id: String,
+}
+
+/// What a server leaves in its data folder for `wharf credentials`, which may run without the server's configuration. The
+/// secrets are none of it: the server is asked for those (`local_socket`).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RunningServer {
+    /// The process, as it is numbered where it runs.
+    #[serde(default)]
+    pub pid: u32,
     /// The base URL that clients use.
     pub url: String,
     /// The regions, the default first.
     pub regions: Vec<String>,
     /// The certificate that it made for itself, if it speaks TLS with that.
     pub certificate: Option<PathBuf>,
-    /// The root keys, the default account's first.
-    pub accounts: Vec<RootCredentials>,
+    /// The accounts, the default first.
+    pub accounts: Vec<RootAccessKey>,
+}
+
+/// A root key as the data folder keeps it.
+#[derive(Serialize, Deserialize)]
+struct StoredCredentials {
+    account_id: String,
+    access_key_id: String,
+    /// In clear, as earlier versions wrote it; sealed at the next start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret_access_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed_secret_access_key: Option<SealedSecret>,
+}
+
+/// What the secret is sealed for.
+const PURPOSE: &str = "root access key";
+
+impl StoredCredentials {
+    fn context(&self) -> String {
+        format!("{}/{}", self.account_id, self.access_key_id)
+    }
+
+    /// The credentials, and whether they must be stored anew: they lay there in clear, or a previous service key sealed them.
+    async fn open(
+        &self,
+        path: &Path,
+        outer: &Outer,
+        previous: &[Outer],
+        now_ms: i64,
+    ) -> Result<(RootCredentials, bool), StartError> {
+        let (secret_access_key, is_stale) = match (&self.sealed_secret_access_key, &self.secret_access_key) {
+            (Some(sealed), _) => {
+                let opened = sealed.open(outer, previous, PURPOSE, self.context().as_bytes(), now_ms).await?;
+                let opened = opened.ok_or_else(|| {
+                    StartError::Other(format!(
+                        "the root key in {} was sealed with another service key than that in {}: give that one as \
+                         WHARF_PREVIOUS_SERVICE_KEY, or remove the file, and a new root key is made",
+                        path.display(),
+                        outer.origin()
+                    ))
+                })?;
+                let secret = String::from_utf8(opened.secret.to_vec());
+                let secret = secret.map_err(|_| StartError::Other(format!("{} is damaged", path.display())))?;
+                (secret, opened.by_previous)
+            }
+            (None, Some(secret)) => (secret.clone(), true),
+            (None, None) => return Err(StartError::Other(format!("{} holds no secret", path.display()))),
+        };
+        let (account_id, access_key_id) = (self.account_id.clone(), self.access_key_id.clone());
+        Ok((RootCredentials { account_id, access_key_id, secret_access_key }, is_stale))
+    }
+
+    /// Seals credentials and writes them, whole or not at all.
+    async fn write(path: &Path, credentials: &RootCredentials, outer: &Outer, now_ms: i64) -> Result<(), StartError> {
+        let mut stored = Self {
+            account_id: credentials.account_id.clone(),
+            access_key_id: credentials.access_key_id.clone(),
+            secret_access_key: None,
+            sealed_secret_access_key: None,
+        };
+        let secret = credentials.secret_access_key.as_bytes();
+        let sealed = SealedSecret::seal(outer, PURPOSE, stored.context().as_bytes(), secret, now_ms).await?;
+        stored.sealed_secret_access_key = Some(sealed);
+        let text = serde_json::to_vec_pretty(&stored).map_err(|error| StartError::Other(error.to_string()))?;
+        replace_private(path, &text)
+    }
 }
 
 const RUNNING_FILE: &str = "server.json";
@@ -89,8 +172,8 @@ fn generate(account_id: String) -> RootCredentials {
     }
 }
 
-/// The credentials of every account: from the configuration, else from the data folder.
-pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError> {
+/// The credentials of every account that the configuration gives; none if it gives none.
+pub fn configured(config: &Config) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
     if !config.accounts.is_empty() {
         let credentials = config.accounts.iter().map(|account| RootCredentials {
             account_id: account.id.clone(),
@@ -99,44 +182,94 @@ pub fn find(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError>
         });
         return Ok(Some(credentials.collect()));
     }
-    let account_id = || config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     match (&config.access_key_id, &config.secret_access_key) {
         (Some(access_key_id), Some(secret_access_key)) => Ok(Some(vec![RootCredentials {
-            account_id: account_id(),
+            account_id: account_id(config),
             access_key_id: access_key_id.clone(),
             secret_access_key: secret_access_key.expose().to_owned(),
         }])),
-        (None, None) => {
-            let stored = read::<RootCredentials>(&config.data_dir()?.join(FILE))?;
-            let Some(stored) = stored else { return Ok(None) };
-            match &config.account_id {
-                Some(id) if *id != stored.account_id => Err(ConfigError(format!(
-                    "account_id (or WHARF_ACCOUNT_ID) is {id}, but {} was set up for account {}: use that one, or \
-                     another data folder",
-                    config.data_dir()?.display(),
-                    stored.account_id
-                ))
-                .into()),
-                _ => Ok(Some(vec![stored])),
-            }
-        }
-        _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned()).into()),
+        (None, None) => Ok(None),
+        _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned())),
     }
 }
 
-/// As [`find`]; makes and stores a key where there is none.
-pub(crate) fn find_or_create(config: &Config) -> Result<Vec<RootKey>, StartError> {
-    let credentials = match find(config)? {
-        Some(credentials) => credentials,
-        None => {
-            let made = generate(config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()));
-            let text = serde_json::to_vec_pretty(&made).map_err(|error| StartError::Other(error.to_string()))?;
-            let path = config.data_dir()?.join(FILE);
-            write_private(&path, &text).map_err(|error| StartError::io(&path, error))?;
-            vec![made]
+fn account_id(config: &Config) -> String {
+    config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+}
+
+/// The key that the data folder keeps, sealed; none if none was made there.
+fn stored(config: &Config) -> Result<Option<(PathBuf, StoredCredentials)>, StartError> {
+    let path = config.data_dir()?.join(FILE);
+    let Some(stored) = read::<StoredCredentials>(&path)? else { return Ok(None) };
+    match &config.account_id {
+        Some(id) if *id != stored.account_id => Err(ConfigError(format!(
+            "account_id (or WHARF_ACCOUNT_ID) is {id}, but {} was set up for account {}: use that one, or \
+             another data folder",
+            config.data_dir()?.display(),
+            stored.account_id
+        ))
+        .into()),
+        _ => Ok(Some((path, stored))),
+    }
+}
+
+/// The credentials of every account: from the configuration, else from the data folder; makes and stores a key where there
+/// is none.
+pub(crate) async fn find_or_create(
+    config: &Config,
+    outer: &Outer,
+    previous: &[Outer],
+    now_ms: i64,
+) -> Result<Vec<RootCredentials>, StartError> {
+    if let Some(configured) = configured(config)? {
+        return Ok(configured);
+    }
+    let (path, credentials, is_stale) = match stored(config)? {
+        Some((path, stored)) => {
+            let (credentials, is_stale) = stored.open(&path, outer, previous, now_ms).await?;
+            (path, credentials, is_stale)
         }
+        None => (config.data_dir()?.join(FILE), generate(account_id(config)), true),
     };
-    credentials.into_iter().map(|given| root_key(given).map_err(StartError::from)).collect()
+    if is_stale {
+        StoredCredentials::write(&path, &credentials, outer, now_ms).await?;
+    }
+    Ok(vec![credentials])
+}
+
+/// As the server decides by them.
+pub(crate) fn root_keys(credentials: &[RootCredentials]) -> Result<Vec<RootKey>, ConfigError> {
+    credentials.iter().cloned().map(root_key).collect()
+}
+
+/// The credentials while no server runs: what the configuration gives, else what the data folder keeps, if the
+/// configuration and the folder have the key that opens it.
+pub fn find_offline(config: &Config) -> BoxFuture<'_, Result<Option<Vec<RootCredentials>>, StartError>> {
+    Box::pin(open_offline(config))
+}
+
+async fn open_offline(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError> {
+    if let Some(configured) = configured(config)? {
+        return Ok(Some(configured));
+    }
+    let Some((path, stored)) = stored(config)? else { return Ok(None) };
+    let key_file = config.data_dir()?.join("service.key");
+    let outer = match (config.service_key_endpoint()?, config.service_key()?) {
+        (Some(endpoint), _) => Outer::Kms(Box::new(endpoint)),
+        (None, Some(key)) => Outer::Configured(key),
+        (None, None) => match ServiceKey::load(&key_file)? {
+            Some(key) => Outer::File(key, key_file),
+            None => {
+                return Err(StartError::Other(format!(
+                    "{} is sealed, and the key that opens it is neither in {} nor in this configuration",
+                    path.display(),
+                    key_file.display()
+                )));
+            }
+        },
+    };
+    let (credentials, _) = stored.open(&path, &outer, &config.previous_service_keys()?, SystemClock.now_ms()).await?;
+    Ok(Some(vec![credentials]))
 }
 
 /// What is wrong with the accounts and keys that are configured or stored.
@@ -160,10 +293,14 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     }
     note(no_duplicates("accounts.id", config.accounts.iter().map(|account| &account.id)));
     note(no_duplicates("accounts.access_key_id", config.accounts.iter().map(|account| &account.access_key_id)));
-    match find(config) {
-        Ok(found) => found.unwrap_or_default().into_iter().for_each(|given| note(root_key(given).map(drop))),
-        Err(StartError::Config(error)) => note(Err(error)),
-        Err(error) => problems.push(error.to_string()),
+    match configured(config) {
+        Ok(Some(found)) => found.into_iter().for_each(|given| note(root_key(given).map(drop))),
+        Err(error) => note(Err(error)),
+        Ok(None) => match stored(config) {
+            Ok(_) => {}
+            Err(StartError::Config(error)) => note(Err(error)),
+            Err(error) => problems.push(error.to_string()),
+        },
     }
     problems
 }

@@ -20,6 +20,7 @@ mod iam_api;
 mod integrity;
 mod jobs;
 mod kms;
+pub mod local_socket;
 mod metrics;
 mod nodes;
 mod outbound;

@@ -25,14 +25,17 @@ use crate::care::ballast::{self, Ballast};
 use crate::care::place;
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
-use crate::credentials::RunningServer;
+use crate::credentials::{RootAccessKey, RunningServer};
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
+use crate::http::certificate_authority::Authority;
+use crate::http::certificates::Certificates;
 use crate::http::hosts::Hosts;
 use crate::http::machine::Means;
 use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
 use crate::http::{listener, spool};
+use crate::local_socket::LocalSocket;
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::rates::Rates;
@@ -40,7 +43,7 @@ use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
-use crate::{audit, credentials, jobs, root_keys};
+use crate::{audit, credentials, jobs, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -157,6 +160,9 @@ impl Server {
         }
         open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
+        for exposure in config.exposures(&data_dir).told {
+            tracing::warn!("{exposure}");
+        }
         RunningServer::forget(&data_dir);
         let regions = config.regions()?;
         let tls_source = config.tls_source()?;
@@ -187,7 +193,9 @@ impl Server {
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
         let (root_keys, key_ring) = open_root_keys(config, &data_dir, &db, clock.now_ms()).await?;
-        let accounts = Accounts::new(credentials::find_or_create(config)?, regions.clone());
+        let root_credentials =
+            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms()).await?;
+        let accounts = Accounts::new(credentials::root_keys(&root_credentials)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
             upload_expiry_ms: config.upload_expiry_hours.map_or(defaults.upload_expiry_ms, |h| i64::from(h) * HOUR_MS),
@@ -208,13 +216,16 @@ impl Server {
             public_url: config.public_url()?,
             is_tls: tls_source.is_some(),
         };
-        let acceptor = match &tls_source {
+        let certificates = match &tls_source {
             None => None,
-            Some(source) => {
-                let names = hosts.certificate_names(accounts.ids(), accounts.regions(), config.listen().ip());
-                Some(tls::acceptor(source, &data_dir, &names)?)
+            Some(TlsSource::Files { certificate, key }) => Some(Certificates::of_files(certificate, key)?),
+            Some(TlsSource::SelfSigned) => {
+                let authority = Authority::open_or_make(&data_dir, &root_keys, clock.now_ms()).await?;
+                let names = hosts.certificate_names(accounts.regions(), config.listen().ip());
+                Some(Certificates::of_authority(authority, names, clock.now_ms())?)
             }
         };
+        let acceptor = certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let listener = crate::http::listener::listen(config.listen())
             .map_err(|error| StartError::listen(config.listen(), &error))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
@@ -274,6 +285,12 @@ impl Server {
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
         app.db.make_room(move |tx| extensions.store(tx)).await?;
+        let root_access_keys = root_credentials.iter().map(|root| RootAccessKey {
+            account_id: root.account_id.clone(),
+            access_key_id: root.access_key_id.clone(),
+        });
+        let root_access_keys = root_access_keys.collect();
+        let local_socket = listen_locally(&data_dir);
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
@@ -289,13 +306,29 @@ impl Server {
                     }
                 }
             };
+            let certificates = {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                async move {
+                    if let Some(certificates) = certificates {
+                        certificates.renew(Arc::clone(&app.clock), stopped).await;
+                    }
+                }
+            };
+            let local_socket = {
+                let stopped = stopped.clone();
+                async move {
+                    if let Some(socket) = local_socket {
+                        socket.serve(root_credentials, stopped).await;
+                    }
+                }
+            };
             let time = async move {
                 if let Some(clock) = database_clock {
                     clock.follow(stopped).await;
                 }
             };
             async move {
-                tokio::join!(jobs, audit, spans, metrics, time);
+                tokio::join!(jobs, audit, spans, metrics, certificates, local_socket, time);
             }
         });
         let scheme = if tls_source.is_some() { "https" } else { "http" };
@@ -309,7 +342,7 @@ impl Server {
                 .as_ref()
                 .map_or_else(|| url.clone(), |public| format!("{}://{}", public.scheme, public.authority)),
             url,
-            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::self_signed_paths(&data_dir).0),
+            certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::authority_path(&data_dir)),
             data_dir,
             accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
             regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
@@ -322,10 +355,11 @@ impl Server {
         };
         // The local URL for scripts that started with port 0, the rest for `wharf credentials`.
         let running = RunningServer {
+            pid: std::process::id(),
             url: server.public_url.clone(),
             regions: server.regions.clone(),
             certificate: server.certificate.clone(),
-            accounts: credentials::find(config)?.unwrap_or_default(),
+            accounts: root_access_keys,
         };
         let endpoint = server.data_dir.join("endpoint");
         let told = running
@@ -403,6 +437,21 @@ fn shown_host(address: SocketAddr) -> String {
     }
 }
 
+/// The socket for commands on this machine. Without it they need the root's keys from elsewhere, and all else works.
+fn listen_locally(data_dir: &Path) -> Option<LocalSocket> {
+    match LocalSocket::listen(data_dir) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "commands on this machine cannot ask the server for the root's keys: {}: {error}",
+                data_dir.join(local_socket::FILE).display()
+            );
+            None
+        }
+    }
+}
+
 /// What wraps the root keys: a KMS, or the service key from the configuration or its file. A file is made only for a
 /// database that has no root keys: all that is encrypted would be lost behind a new one.
 async fn find_outer(config: &Config, path: &Path, db: &Db) -> Result<Outer, StartError> {
@@ -471,7 +520,8 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
             );
         }
     }
-    for name in ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"] {
+    let private = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"];
+    for name in private.into_iter().chain(["credentials.json", "server.json", tls::AUTHORITY_FILE]) {
         let path = data_dir.join(name);
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {

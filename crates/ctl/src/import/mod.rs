@@ -266,7 +266,7 @@ fn target(
         if !is_environment_the_sources {
             return options::resolve(options, surroundings);
         }
-        return options::resolve(options, &Surroundings { variable: &plain, local: surroundings.local });
+        return options::resolve(options, &Surroundings { variable: &plain, ..*surroundings });
     };
     let credentials = aws_profile::find(surroundings.variable, profile)?;
     let credentials = credentials.ok_or_else(|| Error::Usage(format!("there is no profile {profile}")))?;
@@ -276,7 +276,7 @@ fn target(
         "AWS_SESSION_TOKEN" => credentials.session_token.clone(),
         _ => plain(name),
     };
-    let mut settings = options::resolve(options, &Surroundings { variable: &with_key, local: surroundings.local })?;
+    let mut settings = options::resolve(options, &Surroundings { variable: &with_key, ..*surroundings })?;
     settings.credentials.source.clone_from(&credentials.source);
     Ok(settings)
 }

@@ -25,8 +25,8 @@ const HOLD_MS: i64 = 10 * 60 * 1000;
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// What tells that a folder holds a backup.
 pub const SUMMARY: &str = "backup.json";
-/// Files that let whoever has them read all that is stored and act as root.
-pub const SECRETS: [&str; 2] = ["service.key", "credentials.json"];
+/// Files that let whoever has them read all that is stored, act as root, and be taken for the server.
+pub const SECRETS: [&str; 3] = ["service.key", "credentials.json", "tls-authority.json"];
 /// The folders of the tiers in a backup.
 pub const fn folder_of(tier: Tier) -> &'static str {
     match tier {

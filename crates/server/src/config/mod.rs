@@ -480,7 +480,7 @@ impl Config {
         let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
         match files[..] {
             [certificate, key] if files.iter().all(|file| can_open(file).is_ok()) => {
-                note(tls::server_config(certificate, key).map(drop).map_err(|error| error.to_string()));
+                note(tls::read_pair(certificate, key).map(drop).map_err(|error| error.to_string()));
             }
             _ => files.into_iter().for_each(|file| note(can_open(file))),
         }

@@ -10,8 +10,8 @@ use super::Config;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SecretFile {
     /// The variable or key that names it.
-    pub(super) named_by: String,
-    pub(super) path: PathBuf,
+    pub(crate) named_by: String,
+    pub(crate) path: PathBuf,
 }
 
 /// What is wrong with the modes of files that hold secrets.
@@ -53,7 +53,7 @@ impl Config {
                 "run `chmod 600 {shown}` (where Kubernetes mounts it, set defaultMode: 0440 and an fsGroup; where docker \
                  does, mode: 0400 and the uid), and if somebody else may have read it, change the key (docs/encryption.md)"
             );
-            if mode & 0o007 == 0 { &mut found.told } else { &mut found.refused }.push(text);
+            if mode & 0o007 != 0 { &mut found.refused } else { &mut found.told }.push(text);
         }
         for file in self.other_secret_files() {
             if let Some((who, mode)) = readers(&file.path) {

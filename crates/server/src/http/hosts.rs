@@ -1,9 +1,6 @@
 //! Host names: which registry a name leads to, and which name leads a client back to a registry.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-
-use aws::{AccountId, Region};
+use aws::Region;
 use store::tables::registry_id::RegistryId;
 
 /// Names under which every server is asked, whatever is configured: those that AWS uses, for people who point DNS at
@@ -20,7 +17,7 @@ const BUILT_IN_DOMAINS: [&str; 8] = [
 ];
 /// The dual-stack domains of AWS's partitions: `ecr.REGION.<api>` is an API, and where `registry` is given
 /// `ACCOUNT.dkr-ecr.REGION.<registry>` is a registry; elsewhere registries are under `classic` alone.
-const DUAL_STACK_DOMAINS: [DualStack; 7] = [
+pub(super) const DUAL_STACK_DOMAINS: [DualStack; 7] = [
     DualStack { api: "api.aws", registry: Some("on.aws"), classic: "amazonaws.com" },
     DualStack {
         api: "api.amazonwebservices.com.cn",
@@ -34,9 +31,9 @@ const DUAL_STACK_DOMAINS: [DualStack; 7] = [
     DualStack { api: "api.aws.hci.ic.gov", registry: None, classic: "csp.hci.ic.gov" },
 ];
 
-struct DualStack {
-    api: &'static str,
-    registry: Option<&'static str>,
+pub(super) struct DualStack {
+    pub(super) api: &'static str,
+    pub(super) registry: Option<&'static str>,
     classic: &'static str,
 }
 
@@ -88,7 +85,7 @@ impl std::str::FromStr for PublicUrl {
 }
 
 /// Splits `host[:port]`; an IPv6 address keeps its brackets.
-fn split_port(authority: &str) -> (&str, &str) {
+pub(super) fn split_port(authority: &str) -> (&str, &str) {
     match authority.rfind(':') {
         Some(colon) if !authority[colon..].contains(']') => authority.split_at(colon),
         _ => (authority, ""),
@@ -109,7 +106,7 @@ fn parse_registry_labels(labels: &str, separator: char) -> Option<(&str, &str)> 
 
 impl Hosts {
     /// The domains that are not AWS's for dual stack.
-    fn classic_domains(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn classic_domains(&self) -> impl Iterator<Item = &str> {
         self.domains.iter().map(String::as_str).chain(BUILT_IN_DOMAINS)
     }
 
@@ -161,34 +158,6 @@ impl Hosts {
             Some(DualStack { registry: None, classic, .. }) => format!("{account}.dkr.ecr.{region}.{classic}{port}"),
             None => used.to_owned(),
         }
-    }
-
-    /// The names that a certificate for all that this server answers to must have.
-    pub fn certificate_names(&self, accounts: &[AccountId], regions: &[Region], listen: IpAddr) -> Vec<String> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-        if !listen.is_unspecified() && !listen.is_loopback() {
-            names.push(listen.to_string());
-        }
-        if let Some(url) = &self.public_url {
-            names.push(split_port(&url.authority).0.trim_matches(['[', ']']).to_owned());
-        }
-        names.extend(self.domains.iter().cloned());
-        let registries = DUAL_STACK_DOMAINS.iter().filter_map(|domain| domain.registry);
-        for (region, fips) in regions.iter().flat_map(|region| [(region, ""), (region, "-fips")]) {
-            for domain in self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api)) {
-                names.push(format!("api.ecr{fips}.{region}.{domain}"));
-                names.push(format!("ecr{fips}.{region}.{domain}"));
-            }
-            for account in accounts {
-                let classic = self.classic_domains().map(|domain| format!("{account}.dkr.ecr{fips}.{region}.{domain}"));
-                names.extend(classic);
-                let dual_stack = registries.clone().map(|domain| format!("{account}.dkr-ecr{fips}.{region}.{domain}"));
-                names.extend(dual_stack);
-            }
-        }
-        let mut seen = HashSet::new();
-        names.retain(|name| seen.insert(name.to_ascii_lowercase()));
-        names
     }
 
     /// The region that an API host names, as `api.ecr.us-east-1.amazonaws.com` does.
@@ -305,22 +274,6 @@ mod tests {
         }
         for name in ["localhost:5000", "sts.us-east-1.api.aws", "ecr.us-east-1.on.aws", "ecr.a.b.api.aws"] {
             assert_eq!(hosts().api_region_of(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn certificates_name_every_host() {
-        let (account, region) = ("123456789012".parse().expect("an account"), "us-east-1".parse().expect("a region"));
-        let names = hosts().certificate_names(&[account], &[region], IpAddr::from([127, 0, 0, 1]));
-        for name in [
-            "api.ecr.us-east-1.amazonaws.com",
-            "ecr-fips.us-east-1.api.aws",
-            "ecr.us-east-1.api.aws",
-            "123456789012.dkr.ecr.us-east-1.ecr.example.org",
-            "123456789012.dkr-ecr.us-east-1.on.aws",
-            "123456789012.dkr-ecr-fips.us-east-1.on.aws",
-        ] {
-            assert!(names.iter().any(|known| known == name), "{name}");
         }
     }
 }

@@ -3,6 +3,9 @@
 mod admission;
 pub mod body;
 pub mod budget;
+pub mod certificate_authority;
+mod certificate_names;
+pub mod certificates;
 mod connection;
 pub mod dispatch;
 pub mod forwarded;

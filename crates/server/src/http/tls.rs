@@ -1,12 +1,12 @@
-//! TLS: certificates from files or made by ourselves.
+//! TLS: certificate files, and what a server speaks with them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
 /// Where the certificate comes from.
@@ -19,7 +19,7 @@ pub enum TlsSource {
         /// The private key.
         key: PathBuf,
     },
-    /// A certificate that Wharf makes once and keeps in its data folder, for clients that are told to trust it.
+    /// Certificates of an authority that Wharf makes and keeps in its data folder, for clients that are told to trust it.
     SelfSigned,
 }
 
@@ -33,53 +33,47 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(context: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn new(context: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { context, source: Some(source.into()) }
     }
 }
 
-/// Files of the self-signed certificate in the data folder.
-pub fn self_signed_paths(data_dir: &Path) -> (PathBuf, PathBuf) {
-    (data_dir.join("tls-certificate.pem"), data_dir.join("tls-key.pem"))
+/// What the data folder keeps of the authority: its certificate, and its key, sealed.
+pub const AUTHORITY_FILE: &str = "tls-authority.json";
+
+/// The authority's certificate, which clients are told to trust.
+pub fn authority_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("tls-certificate.pem")
 }
 
-/// Makes the acceptor. `names` are the host names and addresses that a self-signed certificate is good for.
-pub fn acceptor(source: &TlsSource, data_dir: &Path, names: &[String]) -> Result<TlsAcceptor, TlsError> {
-    let (certificate, key) = match source {
-        TlsSource::Files { certificate, key } => (certificate.clone(), key.clone()),
-        TlsSource::SelfSigned => {
-            let (certificate, key) = self_signed_paths(data_dir);
-            if !certificate.exists() || !key.exists() {
-                make_self_signed(&certificate, &key, names)?;
-            } else if let Some(name) = name_it_lacks(&certificate, names)? {
-                tracing::warn!(
-                    name,
-                    "the self-signed certificate {} is not good for {name}: made a new one, which clients must be told \
-                     to trust",
-                    certificate.display()
-                );
-                make_self_signed(&certificate, &key, names)?;
-            }
-            (certificate, key)
-        }
-    };
-    Ok(TlsAcceptor::from(Arc::new(server_config(&certificate, &key)?)))
-}
-
-/// Reads a certificate chain and its key, and whether they fit together.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, TlsError> {
-    let chain = read_chain(certificate)?;
-    let private_key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| TlsError::new(format!("cannot read a private key from {}", key.display()), error))?;
+/// Takes connections with whatever certificate is in force when they begin.
+pub(super) fn acceptor(certificate: Arc<dyn ResolvesServerCert>) -> Result<TlsAcceptor, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private_key))
-        .map_err(|error| {
-            TlsError::new(format!("{} and {} do not fit together", certificate.display(), key.display()), error)
-        })?;
+        .map_err(|error| TlsError::new("it cannot be set up".to_owned(), error))?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A certificate and its key, as connections use them.
+pub(super) fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Reads a certificate chain and its key, and whether they fit together.
+pub fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = read_chain(certificate)?;
+    let private_key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| TlsError::new(format!("cannot read a private key from {}", key.display()), error))?;
+    certified(chain, private_key).map_err(|error| {
+        TlsError::new(format!("{} and {} do not fit together", certificate.display(), key.display()), error)
+    })
 }
 
 fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -90,25 +84,9 @@ fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
     if chain.is_empty() {
         return Err(TlsError::new(context(), "no PEM section with a certificate is in it"));
     }
-    Ok(chain)
-}
-
-/// A name that the certificate in the file is not good for.
-fn name_it_lacks<'n>(certificate: &Path, names: &'n [String]) -> Result<Option<&'n str>, TlsError> {
-    let chain = read_chain(certificate)?;
-    let Some(parsed) = chain.first().and_then(|first| ParsedCertificate::try_from(first).ok()) else {
-        return Ok(names.first().map(String::as_str));
-    };
-    let is_named = |name: &str| ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok());
-    Ok(names.iter().map(String::as_str).find(|name| !is_named(name)))
-}
-
-fn make_self_signed(certificate: &Path, key: &Path, names: &[String]) -> Result<(), TlsError> {
-    let made = rcgen::generate_simple_self_signed(names.to_vec())
-        .map_err(|error| TlsError::new("cannot make a self-signed certificate".to_owned(), error))?;
-    for (path, text) in [(key, made.signing_key.serialize_pem()), (certificate, made.cert.pem())] {
-        crate::start::write_private(path, text.as_bytes())
-            .map_err(|error| TlsError::new(format!("cannot write {}", path.display()), error))?;
+    // What follows the first one may be anything; the first is what clients check.
+    if let Some(first) = chain.first() {
+        rustls::server::ParsedCertificate::try_from(first).map_err(|error| TlsError::new(context(), error))?;
     }
-    Ok(())
+    Ok(chain)
 }

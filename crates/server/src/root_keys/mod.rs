@@ -5,6 +5,7 @@
 mod kms_endpoint;
 mod outer;
 mod retire;
+mod sealed_secret;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 pub use kms_endpoint::{KmsEndpoint, KmsEndpointConfig};
 pub use outer::Outer;
 pub use retire::{NotRetired, RETIRE_AFTER_MS, may_retire, retire};
+pub use sealed_secret::SealedSecret;
 
 use crate::app::App;
 use crate::jobs::job;
@@ -128,6 +130,11 @@ impl RootKeys {
     /// What wraps the root keys.
     pub const fn outer(&self) -> &Outer {
         &self.outer
+    }
+
+    /// What wrapped them before, for a change of the service key.
+    pub fn previous(&self) -> &[Outer] {
+        &self.previous
     }
 
     /// Takes over what has changed in the database, and lets a new root key seal when its time has come. Gives the version

@@ -42,7 +42,7 @@ const SAYS_NOTHING: &[(&str, &str)] = &[];
 
 struct Running {
     server: Server,
-    config: Config,
+    root_access_key_id: String,
 }
 
 impl Running {
@@ -55,7 +55,9 @@ impl Running {
         };
         let clock = Arc::new(ManualClock::new(START_MS));
         let server = Server::start(&config, clock).await.map_err(|error| error.to_string())?;
-        Ok(Self { server, config })
+        let told = credentials::RunningServer::find(folder).map_err(|error| error.to_string())?.expect("written");
+        let root_access_key_id = told.accounts[0].access_key_id.clone();
+        Ok(Self { server, root_access_key_id })
     }
 
     fn app(&self) -> &Arc<App> {
@@ -63,7 +65,7 @@ impl Running {
     }
 
     fn root(&self) -> String {
-        credentials::find(&self.config).expect("readable").expect("made")[0].access_key_id.clone()
+        self.root_access_key_id.clone()
     }
 
     /// An operation by whoever has the key; the error is its code and text.

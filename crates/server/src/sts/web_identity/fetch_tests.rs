@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::fetch::MAX_DOCUMENT_BYTES;
 use super::sources::{Issuers, SourceConfig};
 use super::test_issuer::{RSA_KEY, TestIssuer};
-use crate::http::tls::{self, TlsSource};
+use crate::http::certificates::Certificates;
 
 const NOW_MS: i64 = 1_767_225_600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -196,7 +196,11 @@ async fn an_issuer_that_is_not_there() {
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
-    let acceptor = tls::acceptor(&TlsSource::SelfSigned, folder.path(), &["localhost".to_owned()]).expect("TLS");
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    std::fs::write(&certificate, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let acceptor = Certificates::of_files(&certificate, &key).and_then(|pair| pair.acceptor()).expect("TLS");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("https://localhost:{}", listener.local_addr().expect("an address").port());
     let accepted = tokio::spawn(async move {
