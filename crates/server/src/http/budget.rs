@@ -106,8 +106,8 @@ impl Pool {
     fn take(&self, source: IpAddr, bytes: u64, limit: u64) -> Result<(), Exhausted> {
         let mut held = self.held();
         let by_source = held.by_source.get(&source).copied().unwrap_or(0);
-        let free = limit.saturating_sub(held.bytes);
-        if by_source.saturating_add(bytes) > free {
+        let left = limit.saturating_sub(held.bytes).checked_sub(bytes);
+        if left.is_none_or(|left| by_source.saturating_add(bytes) > left) {
             drop(held);
             self.refused.increment();
             return Err(Exhausted);
