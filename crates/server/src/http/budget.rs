@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(budget.held_bytes(kind), 225);
         // Another pool is another pool.
         assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(500), Ok(()));
+        assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(501), Err(Exhausted));
         drop(first);
         assert_eq!(second.grow(75), Ok(()));
         drop(second);
