@@ -106,8 +106,8 @@ impl Pool {
     fn take(&self, source: IpAddr, bytes: u64, limit: u64) -> Result<(), Exhausted> {
         let mut held = self.held();
         let by_source = held.by_source.get(&source).copied().unwrap_or(0);
-        let free = limit.saturating_sub(held.bytes);
-        if by_source.saturating_add(bytes) > free {
+        let left = limit.saturating_sub(held.bytes).checked_sub(bytes);
+        if left.is_none_or(|left| by_source.saturating_add(bytes) > left) {
             drop(held);
             self.refused.increment();
             return Err(Exhausted);
@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(budget.held_bytes(kind), 225);
         // Another pool is another pool.
         assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(500), Ok(()));
+        assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(501), Err(Exhausted));
         drop(first);
         assert_eq!(second.grow(75), Ok(()));
         drop(second);
