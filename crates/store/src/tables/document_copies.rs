@@ -9,6 +9,8 @@ struct Copied {
     table: &'static str,
     key: &'static [&'static str],
     column: &'static str,
+    /// Whether the table is WITHOUT ROWID.
+    is_index: bool,
 }
 
 const COPIED: &[Copied] = &[
