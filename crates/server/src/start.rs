@@ -31,6 +31,7 @@ use crate::http::hosts::Hosts;
 use crate::http::listener;
 use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
+use crate::integrity::documents;
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::rates::Rates;
@@ -162,6 +163,7 @@ impl Server {
             Work::ChecksOnly => place::require_filled(&db).await?,
         }
         tell_of_page_checksums(&db).await?;
+        documents::mark_changed(&db).await?;
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.

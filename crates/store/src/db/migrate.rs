@@ -67,6 +67,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(18, "keys", "0018_keys.sql"),
     migration!(19, "node_keys", "0019_node_keys.sql"),
     migration!(20, "small_blobs", "0020_small_blobs.sql"),
+    migration!(21, "document_copies", "0021_document_copies.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.
