@@ -51,11 +51,10 @@ def repository(wharf, ecr):
 def filled(folder, leave):
     """The disk is full but for `leave` bytes."""
     filler = folder / "filler"
-    with filler.open("wb") as file:
+    with filler.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(64 * 1024))
-                file.flush()
         except OSError:
             pass
     with filler.open("r+b") as file:
@@ -213,6 +212,7 @@ def test_restart_and_deletions_on_a_full_disk(wharf, ecr, repository, small_disk
         wharf.start()
         assert ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": "gone"}])["imageIds"]
         assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+        repository.client.close()
         wharf.stop()
         wharf.start()
         assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from harness import storage
-from harness.registry_client import new_repository
+from harness.registry_client import new_repository, random_content
 from harness.server import binary
 
 COMMANDS = {
@@ -43,6 +43,7 @@ def test_a_database_that_is_missing(fresh_wharf, tmp_path):
         pytest.skip("the database is not in the folder, or the objects are not")
     repository = new_repository(fresh_wharf, "lost")
     image = repository.push_image("v1")
+    repository.push_blob(random_content(100_000))
     repository.client.close()
     fresh_wharf.stop()
     database = fresh_wharf.data_dir / "wharf.db"

@@ -35,6 +35,7 @@ use crate::http::machine::Means;
 use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsError, TlsSource};
 use crate::http::{listener, spool};
+use crate::integrity::documents;
 use crate::local_socket::LocalSocket;
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
@@ -189,6 +190,7 @@ impl Server {
             Work::ChecksOnly => place::require_filled(&db).await?,
         }
         tell_of_page_checksums(&db).await?;
+        documents::mark_changed(&db).await?;
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.

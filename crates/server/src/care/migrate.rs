@@ -251,10 +251,10 @@ async fn run_dump(
     write: &mut (dyn FnMut(String) -> Result<(), StoreError> + Send),
 ) -> Result<(), StartError> {
     let data_dir = data_dir(config)?;
+    require_registry(config, &data_dir)?;
     if config.database.url.is_none() {
         store::db::snapshot::check_schema(&data_dir.join("wharf.db"))?;
     }
-    require_registry(config, &data_dir)?;
     let db = open_database(config, &data_dir).await?;
     Ok(transfer::dump(&db, LEFT_BEHIND, write).await?)
 }

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod contents;
+pub mod documents;
 pub mod finding;
 mod heal;
 mod objects;

@@ -9,6 +9,7 @@ use store::tables::integrity::{self, RowCheck, WrongRow};
 use store::tables::{images, pull_through_cache_rules, repositories, repository_blobs};
 
 use super::check::{Checker, unless_damaged};
+use super::documents;
 use super::finding::{Finding, FindingKind};
 use super::values::Values;
 use crate::registry::encryption::open_manifest;
@@ -62,6 +63,10 @@ impl Checker {
     /// The values of all rows, and what is sealed in them.
     pub(super) async fn check_values(&mut self) -> Result<(), StoreError> {
         let app = Arc::clone(&self.app);
+        // Before they are read: they are found with all other policies that cannot be.
+        if !documents::mark_changed(&app.db).await?.is_empty() {
+            app.publish_changes().await?;
+        }
         let mut values = Values::of(&app).await?;
         while values.has_more() {
             for finding in values.next_table().await? {

@@ -12,6 +12,7 @@ use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
 use crate::integrity::check::unless_damaged;
 use crate::integrity::contents::{Depth, Throttle, examine};
+use crate::integrity::documents;
 use crate::integrity::values::Values;
 
 /// Blobs that one look gives.
@@ -71,6 +72,9 @@ impl Job for ScrubStorage {
 
 /// Looks at the rows of all tables, and at what is sealed in them, when a round begins.
 async fn scrub_rows(app: &App) -> Result<(), StoreError> {
+    if !documents::mark_changed(&app.db).await?.is_empty() {
+        app.publish_changes().await?;
+    }
     let mut values = Values::of(app).await?;
     let mut found = app.db.read(integrity::file_problems).await?;
     while values.has_more() {

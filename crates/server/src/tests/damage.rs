@@ -296,14 +296,21 @@ fn cases(database: &Path) -> Vec<Case> {
     cases
 }
 
-/// Changes one bit of the value in the first row that has one.
-fn damage(database: &Path, Case { table, column }: &Case) {
+/// Changes one bit of the value in the first row that has one and belongs to nobody who is spared: a user, or a key of one.
+fn damage(database: &Path, Case { table, column }: &Case, spared: &str) {
     let connection = Connection::open(database).expect("a database");
     let mut key = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk").expect("good");
     let key: Vec<String> =
         key.query_map([table], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("names");
+    let spared = key.iter().map(|name| {
+        format!(
+            "AND {name} NOT IN (SELECT id FROM iam_access_keys WHERE id = '{spared}' \
+             UNION SELECT user_id FROM iam_access_keys WHERE id = '{spared}')"
+        )
+    });
+    let spared: String = spared.collect();
     let key = key.join(", ");
-    let first = format!("SELECT {key} FROM {table} WHERE length({column}) > 0 ORDER BY {key} LIMIT 1");
+    let first = format!("SELECT {key} FROM {table} WHERE length({column}) > 0 {spared} ORDER BY {key} LIMIT 1");
     let sql = format!("SELECT {column}, typeof({column}) FROM {table} WHERE ({key}) = ({first})");
     let (value, kind): (Sql, String) =
         connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("a row");
@@ -412,8 +419,7 @@ async fn faults(folder: &Path, case: &Case, other: &str) -> Vec<String> {
     if !matches!(case.table.as_str(), "repositories") {
         note("the images of the repository", running.call_as(&root, ecr::OPERATIONS, "ListImages", images).await);
     }
-    let collected = collect_garbage::run(running.app()).await;
-    note("the collection", collected.map(|_| Value::Null).map_err(|error| error.to_string()));
+    // First, as the collection writes anew what it remembers.
     match fsck(running.app()).await {
         Err(error) => note("the check", Err(error)),
         Ok(found) => {
@@ -423,8 +429,10 @@ async fn faults(folder: &Path, case: &Case, other: &str) -> Vec<String> {
             }
         }
     }
+    let collected = collect_garbage::run(running.app()).await;
+    note("the collection", collected.map(|_| Value::Null).map_err(|error| error.to_string()));
     running.server.stop().await;
-    let settings = BackupSettings { folder: folder.join("backup"), with_key: true, copies: false };
+    let settings = BackupSettings { folder: folder.with_added_extension("backup"), with_key: true, copies: false };
     let config = Config { data_dir: Some(folder.to_owned()), ..Config::default() };
     let saved = backup(&config, &settings, &mut |_| {}).await;
     note("the backup", saved.map(|_| Value::Null).map_err(|error| error.to_string()));
@@ -452,9 +460,10 @@ async fn one_damaged_value_keeps_nobody_from_the_rest() {
             let (place, source, other): (PathBuf, _, _) = (folder.path().join(&name), source.clone(), other.clone());
             at_work.spawn(async move {
                 copy(&source, &place);
-                damage(&place.join("wharf.db"), &case);
+                damage(&place.join("wharf.db"), &case, &other);
                 let faults = faults(&place, &case, &other).await;
                 std::fs::remove_dir_all(&place).expect("removed");
+                let _ = std::fs::remove_dir_all(place.with_added_extension("backup"));
                 (name, faults)
             });
         }

@@ -10,7 +10,7 @@ pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &str) -> Result<Option
         "SELECT value FROM account_settings WHERE account_id = $1 AND region = $2 AND name = $3",
         &[registry.account.as_str().into(), registry.region.as_str().into(), name.into()],
     )?
-    .map(|row| Ok(row.text(0)?.to_owned()))
+    .map(|row| Ok(row.document(0).to_owned()))
     .transpose()
 }
 

@@ -12,6 +12,7 @@ pub mod creation_templates;
 pub mod damaged_objects;
 pub mod deleted_images;
 pub mod deleted_tags;
+pub mod document_copies;
 pub mod followed_events;
 pub mod garbage_collections;
 pub mod iam;

@@ -3,6 +3,7 @@
 use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::tables::readable::readable;
 
 /// A version without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,15 +48,13 @@ pub fn insert(tx: &mut dyn Tx, secret_id: i64, new: &SecretVersion, sealed: &[u8
 
 /// Every version of a secret, the newest first. There are few: those without a stage are pruned.
 pub fn list(tx: &mut dyn Tx, secret_id: i64) -> Result<Vec<SecretVersion>, StoreError> {
-    tx.query(
+    let rows = tx.query(
         &format!(
             "SELECT {COLUMNS} FROM secret_versions WHERE secret_id = $1 ORDER BY created_at_ms DESC, version_id DESC"
         ),
         &[secret_id.into()],
-    )?
-    .iter()
-    .map(from_row)
-    .collect()
+    )?;
+    readable(&rows, "secret_versions", from_row)
 }
 
 /// The sealed value of a version.
