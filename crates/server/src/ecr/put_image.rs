@@ -64,7 +64,7 @@ impl Operation for PutImage {
         let manifest = Bytes::from(manifest);
         let if_absent = IfAbsent::Refuse;
         let cause = Cause::of_caller(call.app(), &call.caller);
-        let tags = Vec::from_iter(tag);
+        let tags = tag.into_iter().collect();
         Ok(Push { face: Face::Api, registry, repository, if_absent, tags, digest, media_type, manifest, cause })
     }
 

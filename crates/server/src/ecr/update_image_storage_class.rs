@@ -77,7 +77,7 @@ impl Operation for UpdateImageStorageClass {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
-        let selectors = Vec::from_iter(checked.selector.clone());
+        let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
         let order = order(&checked.registry, &checked.name);
         // Until no tag comes to the image between the question and the change.
         loop {

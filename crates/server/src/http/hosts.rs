@@ -163,8 +163,8 @@ impl Hosts {
     /// The region that an API host names, as `api.ecr.us-east-1.amazonaws.com` does.
     pub fn api_region_of(&self, authority: &str) -> Option<Region> {
         let host = split_port(authority).0.to_ascii_lowercase();
-        let domains = self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api));
-        domains.into_iter().find_map(|domain| {
+        let mut domains = self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api));
+        domains.find_map(|domain| {
             let labels = labels_before(&host, domain)?;
             let rest = labels.strip_prefix("api.").unwrap_or(labels);
             let (service, region) = rest.split_once('.')?;
