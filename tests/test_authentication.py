@@ -28,10 +28,10 @@ def api(wharf):
     return AwsApi(wharf)
 
 
-def refused(answer, error, message=None):
+def refused(answer, error, message=None, content_type=JSON_TYPE):
     """An error of the JSON protocol, with a right Date, by which the SDKs set their clocks."""
     assert answer.status in (400, 403), repr(answer)
-    model_check.expect_headers(answer)
+    model_check.expect_headers(answer, content_type)
     assert model_check.error_name(answer) == error, repr(answer)
     text = answer.json()["message"]
     assert message is None or text == message, f"{text!r} is not {message!r}: {answer!r}"
@@ -245,10 +245,11 @@ class TestUnknownOperations:
     @pytest.mark.parametrize("target", TARGETS)
     def test_target(self, api, target, content_type):
         headers = {"Content-Type": content_type, **({} if target is None else {"X-Amz-Target": target})}
-        refused(send(api, headers), "MissingAuthenticationTokenException")
-        refused(api.post(b"{}", headers), "UnknownOperationException")
+        spoken = {"content_type": content_type.partition(";")[0]}
+        refused(send(api, headers), "MissingAuthenticationTokenException", **spoken)
+        refused(api.post(b"{}", headers), "UnknownOperationException", **spoken)
         bad = api.post(b"{}", headers, api.signing.but(secret_key="wrong"))
-        refused(bad, "InvalidSignatureException")
+        refused(bad, "InvalidSignatureException", **spoken)
 
     def test_service_that_is_not_there(self, api):
         """Its clients sign for a name that only they know."""
