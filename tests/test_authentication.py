@@ -405,9 +405,11 @@ class TestTampering:
     def test_a_header_dropped_from_the_list(self, api):
         """The list of signed headers is itself signed."""
         headers = signed(api)
-        parts = authorization(headers)
-        parts["SignedHeaders"] = ";".join(name for name in parts["SignedHeaders"].split(";") if name != "x-amz-target")
-        refused(send(api, with_authorization(headers, parts)), "InvalidSignatureException", MISMATCH)
+        unsigned = "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."
+        for dropped, message in (("content-type", MISMATCH), ("x-amz-target", unsigned)):
+            parts = authorization(headers)
+            parts["SignedHeaders"] = ";".join(name for name in parts["SignedHeaders"].split(";") if name != dropped)
+            refused(send(api, with_authorization(headers, parts)), "InvalidSignatureException", message)
 
     def test_a_signed_header_that_does_not_come(self, api):
         """A header that was signed and then removed."""
