@@ -28,10 +28,10 @@ def api(wharf):
     return AwsApi(wharf)
 
 
-def refused(answer, error, message=None):
+def refused(answer, error, message=None, content_type=JSON_TYPE):
     """An error of the JSON protocol, with a right Date, by which the SDKs set their clocks."""
     assert answer.status in (400, 403), repr(answer)
-    model_check.expect_headers(answer)
+    model_check.expect_headers(answer, content_type)
     assert model_check.error_name(answer) == error, repr(answer)
     text = answer.json()["message"]
     assert message is None or text == message, f"{text!r} is not {message!r}: {answer!r}"
@@ -245,10 +245,11 @@ class TestUnknownOperations:
     @pytest.mark.parametrize("target", TARGETS)
     def test_target(self, api, target, content_type):
         headers = {"Content-Type": content_type, **({} if target is None else {"X-Amz-Target": target})}
-        refused(send(api, headers), "MissingAuthenticationTokenException")
-        refused(api.post(b"{}", headers), "UnknownOperationException")
+        spoken = {"content_type": content_type.partition(";")[0]}
+        refused(send(api, headers), "MissingAuthenticationTokenException", **spoken)
+        refused(api.post(b"{}", headers), "UnknownOperationException", **spoken)
         bad = api.post(b"{}", headers, api.signing.but(secret_key="wrong"))
-        refused(bad, "InvalidSignatureException")
+        refused(bad, "InvalidSignatureException", **spoken)
 
     def test_service_that_is_not_there(self, api):
         """Its clients sign for a name that only they know."""
@@ -404,9 +405,11 @@ class TestTampering:
     def test_a_header_dropped_from_the_list(self, api):
         """The list of signed headers is itself signed."""
         headers = signed(api)
-        parts = authorization(headers)
-        parts["SignedHeaders"] = ";".join(name for name in parts["SignedHeaders"].split(";") if name != "x-amz-target")
-        refused(send(api, with_authorization(headers, parts)), "InvalidSignatureException", MISMATCH)
+        unsigned = "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."
+        for dropped, message in (("content-type", MISMATCH), ("x-amz-target", unsigned)):
+            parts = authorization(headers)
+            parts["SignedHeaders"] = ";".join(name for name in parts["SignedHeaders"].split(";") if name != dropped)
+            refused(send(api, with_authorization(headers, parts)), "InvalidSignatureException", message)
 
     def test_a_signed_header_that_does_not_come(self, api):
         """A header that was signed and then removed."""

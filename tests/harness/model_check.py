@@ -209,8 +209,8 @@ def error_name(answer):
         raise AssertionError(f"no error of the JSON protocol: {answer!r}") from problem
 
 
-def expect_headers(answer):
-    assert answer.header("Content-Type") == "application/x-amz-json-1.1", repr(answer)
+def expect_headers(answer, content_type="application/x-amz-json-1.1"):
+    assert answer.header("Content-Type") == content_type, repr(answer)
     request_id = answer.header("x-amzn-RequestId")
     assert request_id and str(uuid.UUID(request_id)) == request_id, repr(answer)
     assert answer.header("Date"), repr(answer)

@@ -23,7 +23,7 @@ impl Form {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Form {
+impl IntoDeserializer<'_, Error> for Form {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
