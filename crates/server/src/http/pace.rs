@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn silence_ends_and_drops_do_not_prolong_it() {
         assert_eq!(waits(0, 60), 0, "a minute of silence");
-        assert_eq!(waits(1, 5), 12 - 1, "a byte every five seconds");
+        assert_eq!(waits(1, 5), 12, "a byte every five seconds");
         assert_eq!(waits(1 << 40, 61), 0, "nor may those be silent who were quick");
     }
 
