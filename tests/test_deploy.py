@@ -249,7 +249,7 @@ def service_links(documents):
     return variables
 
 
-@pytest.mark.parametrize("name", ["wharf", "wharf-metrics", "wharf-port-1", "wharf-service"])
+@pytest.mark.parametrize("name", ["wharf", "wharf-metrics", "wharf-port", "wharf-port-1", "wharf-service"])
 def test_a_service_of_our_name(tmp_path, name):
     """Beside it a server starts: in a pod of any Deployment, not only of the chart's."""
     port = {"name": "registry-tls", "port": 5000}

@@ -213,11 +213,14 @@ mod tests {
     ) -> Result<Settings, Error> {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        resolve(options, &Surroundings { variable: &variable, local: &|_| local.clone(), root_key: &|_| root_key() })
+        resolve(
+            options,
+            &Surroundings { variable: &variable, local: &|_| local.clone(), root_key: &|_| Ok(Some(root_key())) },
+        )
     }
 
-    fn root_key() -> Result<Option<(String, SecretAccessKey)>, String> {
-        Ok(Some(("AKIAROOT000000000000".to_owned(), SecretAccessKey::new("root".to_owned()))))
+    fn root_key() -> (String, SecretAccessKey) {
+        ("AKIAROOT000000000000".to_owned(), SecretAccessKey::new("root".to_owned()))
     }
 
     const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAMINE000000000000"), ("AWS_SECRET_ACCESS_KEY", "mine")];

@@ -25,8 +25,10 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     if name.ends_with("_PORT") && is_url(value, None, None) {
         return true;
     }
-    name.match_indices("_PORT_").any(|(at, found)| {
-        let mut parts = name[at + found.len()..].split('_');
+    // The name of a service may end with "-port": WHARF_PORT_PORT_80_TCP.
+    name.match_indices("_PORT").any(|(at, found)| {
+        let Some(rest) = name[at + found.len()..].strip_prefix('_') else { return false };
+        let mut parts = rest.split('_');
         let (Some(port), Some(protocol)) = (parts.next(), parts.next()) else { return false };
         if !is_number(port) || !PROTOCOLS.contains(&protocol) {
             return false;
@@ -81,6 +83,7 @@ mod tests {
             ("WHARF_METRICS_PORT", "tcp://10.96.0.8:9100"),
             ("WHARF_METRICS_PORT_9100_TCP_ADDR", "10.96.0.8"),
             ("WHARF_SERVICE_SERVICE_HOST", "10.96.0.9"),
+            ("WHARF_SERVICE_PORT", "tcp://10.96.0.9:80"),
             ("WHARF_PORT_1_SERVICE_PORT", "1"),
             ("WHARF_PORT_PORT_80_TCP", "tcp://10.96.0.7:80"),
         ] {
@@ -96,7 +99,6 @@ mod tests {
             ("WHARF_PORT", "http://10.96.0.7:80"),
             ("WHARF_SERVICE_HOST", "registry.example.com"),
             ("WHARF_SERVICE_HOSTS", "10.96.0.7"),
-            ("WHARF_SERVICE_PORT", "tcp://10.96.0.7:80"),
             ("WHARF_SERVICE_PORTS", "80"),
             ("WHARF_SERVICE_PORT_registry", "80"),
             ("WHARF_SERVICE_KEYS", "80"),
