@@ -165,7 +165,10 @@ def put_key_policy(kms):
     assert kms.call("GetKeyPolicy", KeyId=key_id)["Policy"] == text
     locked = policy(kms, Action="kms:Describe*")
     kms.call("PutKeyPolicy", KeyId=key_id, Policy=locked, BypassPolicyLockoutSafetyCheck=True)
-    kms.refuse("PutKeyPolicy", "AccessDeniedException", KeyId=key_id, Policy=text)
+    # The account's root user is kept from using the key, and not from its policy.
+    kms.refuse("DisableKey", "AccessDeniedException", KeyId=key_id)
+    kms.call("PutKeyPolicy", KeyId=key_id, Policy=text)
+    kms.call("DisableKey", KeyId=key_id)
 
 
 @succeeds

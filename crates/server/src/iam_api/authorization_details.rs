@@ -140,8 +140,8 @@ impl GetAccountAuthorizationDetails {
         }
         if self.wants("AWSManagedPolicy") {
             // As IAM does, those that are in use.
-            let used = managed::POLICIES.iter().filter(|policy| uses.contains_key(&policy.arn()));
-            found.extend(used.map(|policy| Subject::Policy(Managed::Aws(policy))));
+            let in_force = managed::POLICIES.iter().filter(|policy| uses.contains_key(&policy.arn()));
+            found.extend(in_force.map(|policy| Subject::Policy(Managed::Aws(policy))));
         }
         Ok(found)
     }
