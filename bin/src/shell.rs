@@ -1,5 +1,6 @@
 //! What is printed for people to paste into a shell, and how it is printed.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ pub fn complain(error: &anyhow::Error) {
         let cause = cause.to_string();
         // Some errors say their cause themselves.
         if !before.contains(&cause) {
-            text.push_str(&format!("  caused by: {cause}\n"));
+            let _ = writeln!(text, "  caused by: {cause}");
         }
         before = cause;
     }

@@ -1,5 +1,7 @@
 //! `wharf replication backfill`: images that were there before a replication rule was go to its destination, too.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -103,7 +105,7 @@ impl Backfill {
         let Some(progress) = &self.progress else { return "not known yet".to_owned() };
         let mut shown = format!("{} of {}", progress.completed_replication_count, progress.total_replication_count);
         if progress.failed_replication_count > 0 {
-            shown.push_str(&format!(", {} failed", progress.failed_replication_count));
+            let _ = write!(shown, ", {} failed", progress.failed_replication_count);
         }
         shown
     }

@@ -66,7 +66,7 @@ impl DatabaseClock {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!("the database's clock was not read: {error}", error = crate::with_causes(&error))
+                    tracing::warn!("the database's clock was not read: {error}", error = crate::with_causes(&error));
                 }
             }
         }

@@ -66,7 +66,7 @@ impl Operation for UpdateImageStorageClass {
         let selector = id.check("imageId")?;
         let class = constraints::required("targetStorageClass", input.target_storage_class)?;
         let class = constraints::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
-        Ok(Checked { registry, name, selector, id, class })
+        Ok(Checked { registry, name, id, selector, class })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {

@@ -259,8 +259,8 @@ mod tests {
     async fn the_disk_holds_nothing_in_clear() {
         let test = TestApp::with_files(HashMap::new()).await;
         let mut spool = Spool::new(&test.request(), PoolKind::Known);
-        let text = b"a layer that nobody may read from the disk. ".repeat(2 * SEGMENT / 44 + 10);
-        spool.write(&text).await.expect("room");
+        let layer = b"a layer that nobody may read from the disk. ".repeat(2 * SEGMENT / 44 + 10);
+        spool.write(&layer).await.expect("room");
         let spooled = spool.finish();
         let file = spooled.file.as_ref().expect("it is long");
         let mut stored = vec![0; file.file.metadata().expect("a file").len() as usize];

@@ -170,5 +170,5 @@ pub(crate) fn open(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Z
 
 fn reseal(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
     let (purpose, context) = sealing_of(subject);
-    Ok(seal_small(ring, purpose, &context, &*open(ring, subject, sealed)?))
+    Ok(seal_small(ring, purpose, &context, &open(ring, subject, sealed)?))
 }

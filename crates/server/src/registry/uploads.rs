@@ -196,7 +196,7 @@ async fn open_at(
     app.require_room()?;
     let lock = app.upload_locks.acquire(id, stage).await;
     let (repository, upload, spare) = claim(app, registry, name, id).await?;
-    let state = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
+    let received = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, format!("state of upload {id} cannot be read")).with_source(error)
@@ -208,7 +208,7 @@ async fn open_at(
         multipart: upload.multipart.clone(),
         ledger: Arc::new(UploadParts { db: app.db.clone(), upload: id, epoch: upload.epoch }),
     });
-    let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(state, protection, session)?;
+    let writer = app.blobs.of_scope(&blob_scope(&repository)).writer(received, protection, session)?;
     let max_bytes = app.quotas.layer_bytes;
     Ok(UploadSession { repository, upload, writer, written: 0, max_bytes, spare, lock })
 }

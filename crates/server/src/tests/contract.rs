@@ -50,15 +50,15 @@ async fn policies_that_name_resources_stay_as_they_were() {
         json!({"prefix": "made", "appliedFor": ["CREATE_ON_PUSH"], "repositoryPolicy": repository_policy("")});
     call(&test, &root, "CreateRepositoryCreationTemplate", template).await.expect("created");
     let old = repository_policy(r#", "Resource": "arn:aws:ecr:us-east-1:123456789012:repository/here""#);
-    let (registry, text) = (test.registry(), old.clone());
+    let (registry, policy) = (test.registry(), old.clone());
     let stored = test.app.db.write(move |tx| {
         for name in ["here", "elsewhere"] {
             let found = repositories::find(tx, &registry, &name.parse().expect("a name"))?.expect("created");
-            repository_policies::set(tx, found.id, Some(&text))?;
+            repository_policies::set(tx, found.id, Some(&policy))?;
         }
         let prefix = "made".parse().expect("a prefix");
         let mut template = creation_templates::find(tx, &registry, &prefix)?.expect("created");
-        template.repository_policy = Some(text.clone());
+        template.repository_policy = Some(policy.clone());
         creation_templates::update(tx, &template)
     });
     stored.await.expect("stored");

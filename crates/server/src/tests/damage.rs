@@ -194,11 +194,11 @@ impl Running {
         }
         let policy = json!({"repositoryName": "a-app", "policyText": own("ecr:BatchGetImage", false), "force": true});
         self.ecr("SetRepositoryPolicy", policy).await;
-        let rule = json!({"rules": [{
+        let expiry = json!({"rules": [{
             "rulePriority": 1, "action": {"type": "expire"},
             "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1000},
         }]});
-        let lifecycle = json!({"repositoryName": "a-app", "lifecyclePolicyText": rule.to_string()});
+        let lifecycle = json!({"repositoryName": "a-app", "lifecyclePolicyText": expiry.to_string()});
         self.ecr("PutLifecyclePolicy", lifecycle).await;
         self.ecr("StartLifecyclePolicyPreview", json!({"repositoryName": "a-app"})).await;
         let image = self.push("a-app", "one", None).await;
@@ -224,7 +224,7 @@ impl Running {
         let template = json!({
             "prefix": "a-template", "description": "a template", "appliedFor": ["CREATE_ON_PUSH"],
             "resourceTags": tags, "repositoryPolicy": own("ecr:BatchGetImage", false),
-            "lifecyclePolicy": rule.to_string(), "imageTagMutability": "MUTABLE",
+            "lifecyclePolicy": expiry.to_string(), "imageTagMutability": "MUTABLE",
         });
         self.ecr("CreateRepositoryCreationTemplate", template).await;
         let cache = json!({"ecrRepositoryPrefix": "a-cache", "upstreamRegistryUrl": "public.ecr.aws"});

@@ -147,15 +147,14 @@ fn whoever_reads_a_layer_was_given_it_there() {
         let number = count.get();
         count.set(number + 1);
         let ran = runtime.block_on(async {
-            let mut world = world.borrow_mut();
-            if number % SEQUENCES_PER_WORLD == 0 {
-                *world = None;
-            }
-            if world.is_none() {
-                *world = Some(World::new().await);
-            }
-            let world = world.as_mut().expect("made");
-            run(world, number, upstream, &steps).await
+            let kept = world.take().filter(|_| number % SEQUENCES_PER_WORLD != 0);
+            let mut current = match kept {
+                Some(current) => current,
+                None => World::new().await,
+            };
+            let ran = run(&mut current, number, upstream, &steps).await;
+            world.replace(Some(current));
+            ran
         });
         ran.map_err(|error| {
             first_failure.set(first_failure.get().or(Some(number + 1)));

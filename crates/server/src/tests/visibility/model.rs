@@ -62,6 +62,14 @@ impl Principal {
             Self::User => 0,
         }
     }
+
+    /// Whether it may push to the repository, and delete there.
+    pub fn may_write(self, place: Place) -> bool {
+        match self {
+            Self::Root(account) => account == place.account,
+            Self::User => place == Place::REPLICATED,
+        }
+    }
 }
 
 /// A layer that a repository shows.
@@ -178,18 +186,11 @@ impl Model {
         self.repositories.contains_key(&place)
     }
 
-    pub fn may_write(&self, who: Principal, place: Place) -> bool {
-        match who {
-            Principal::Root(account) => account == place.account,
-            Principal::User => place == Place::REPLICATED,
-        }
-    }
-
     /// Whether the principal may pull from the repository at all.
     pub fn may_read(&self, who: Principal, place: Place) -> bool {
         let is_let_in =
             place == Place::OPEN && self.repositories.get(&place).is_some_and(|repository| repository.lets_other_pull);
-        self.may_write(who, place) || (is_let_in && who.account() != place.account)
+        who.may_write(place) || (is_let_in && who.account() != place.account)
     }
 
     /// Whether the repository has the layer for those who may pull.

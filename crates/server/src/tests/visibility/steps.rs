@@ -1,5 +1,7 @@
 //! What may happen, to the server and to the model alike.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
@@ -213,17 +215,17 @@ impl Step {
                 expect("deleted", deleted.is_ok(), model.delete_repository(place), deleted)?;
             }
             Self::Upload { who, blob, face, lies, .. } => {
-                upload(world, contents, model, (who, place, blob), face, lies).await?
+                upload(world, contents, model, (who, place, blob), face, lies).await?;
             }
             Self::Mount { who, from, blob, names_from, .. } => {
                 let from = Place { account: place.account, kind: from };
                 let digest = &contents.blobs[blob].0;
                 let mut path = format!("{}/blobs/uploads/?mount={digest}", contents.name(place.kind));
                 if names_from {
-                    path.push_str(&format!("&from={}", contents.name(from.kind)));
+                    let _ = write!(path, "&from={}", contents.name(from.kind));
                 }
                 let reply = world.v2(who, place.account, Method::POST, path, b"").await;
-                let should = model.may_write(who, place)
+                let should = who.may_write(place)
                     && model.exists(place)
                     && names_from
                     && model.mounting[place.account]
@@ -236,7 +238,7 @@ impl Step {
             }
             Self::PutImage { who, image, by_api, .. } => {
                 let (digest, manifest) = &contents.images[image];
-                let put = if model.may_write(who, place) { model.put_image(place, image, true) } else { Put::Refused };
+                let put = if who.may_write(place) { model.put_image(place, image, true) } else { Put::Refused };
                 if by_api {
                     let input = with(here, "imageManifest", manifest.as_str().into());
                     let pushed = world.call(who, "PutImage", input).await;
@@ -254,7 +256,7 @@ impl Step {
             }
             Self::DeleteImage { who, image, by_api, .. } => {
                 let digest = &contents.images[image].0;
-                let should = model.may_write(who, place) && model.delete_image(place, image);
+                let should = who.may_write(place) && model.delete_image(place, image);
                 let did = if by_api {
                     let input = with(here, "imageIds", json!([{"imageDigest": digest}]));
                     let answer = world.call(who, "BatchDeleteImage", input).await;
@@ -270,14 +272,14 @@ impl Step {
                 let input = with(here, "imageIds", json!([{"imageDigest": contents.images[image].0}]));
                 let answer = world.call(who, "RestoreImage", with(input, "createRepository", may_create.into())).await;
                 let did = answer.as_ref().is_ok_and(|answer| answer["restoredImages"] != json!([]));
-                let should = model.may_write(who, place) && model.restore(place, image, may_create);
+                let should = who.may_write(place) && model.restore(place, image, may_create);
                 expect("restored", did, should, answer)?;
             }
             Self::Purge { who, image, .. } => {
                 let input = with(here, "imageIds", json!([{"imageDigest": contents.images[image].0}]));
                 let answer = world.call(who, "PurgeDeletedImages", input).await;
                 let did = answer.as_ref().is_ok_and(|answer| answer["purgedImages"] != json!([]));
-                expect("purged", did, model.may_write(who, place) && model.purge(place, image), answer)?;
+                expect("purged", did, who.may_write(place) && model.purge(place, image), answer)?;
             }
             Self::SetArchived { image, is_archived, .. } => {
                 let class = if is_archived { "ARCHIVE" } else { "STANDARD" };
@@ -297,7 +299,7 @@ impl Step {
                 input = with(input, "imageManifestMediaType", MANIFEST.into());
                 input = with(input, "imageManifest", STANDARD.encode(manifest).into());
                 let answer = world.call(who, "ReceiveReplicatedImage", input).await;
-                let put = if model.may_write(who, place) { model.put_image(place, image, false) } else { Put::Refused };
+                let put = if who.may_write(place) { model.put_image(place, image, false) } else { Put::Refused };
                 expect("received", answer.is_ok(), put != Put::Refused, answer)?;
                 model.goes_no_further();
             }
@@ -338,7 +340,7 @@ async fn upload(
     let (digest, content) = &contents.blobs[blob];
     let bytes = if lies { b"something else" } else { content.as_slice() };
     let name = contents.name(place.kind);
-    let may = model.may_write(who, place) && model.exists(place) && !lies;
+    let may = who.may_write(place) && model.exists(place) && !lies;
     let (did, should) = match face {
         Face::Whole => {
             let path = format!("{name}/blobs/uploads/?digest={digest}");
@@ -415,7 +417,7 @@ async fn prepare(
     let digests: Vec<String> = blobs.iter().map(|blob| contents.blobs[*blob].0.to_string()).collect();
     let input = with(members(contents, place), "sourceAccountId", source.into());
     let answer = world.call(who, "PrepareReplication", with(input, "layerDigests", json!(digests))).await;
-    expect("prepared", answer.is_ok(), model.may_write(who, place), &answer)?;
+    expect("prepared", answer.is_ok(), who.may_write(place), &answer)?;
     let Ok(answer) = answer else { return Ok(()) };
     let missing = model.prepare(who, place, blobs);
     let told = answer["missingLayers"].as_array().cloned().unwrap_or_default();
