@@ -260,7 +260,7 @@ mod tests {
             (r#""blob":"aGk=""#, "", r#""blob":"aGk=""#),
             ("", "", ""),
         ] {
-            for step in 1..document.len().max(1) + 1 {
+            for step in 1..=document.len().max(1) {
                 let (found, left) = read(document.as_bytes(), step).expect(document);
                 if content == "\u{0}" {
                     assert_eq!(found, STANDARD.decode("/+/+").expect("base64"), "{document}, {step}");
@@ -289,7 +289,7 @@ mod tests {
             "aG-_",
         ] {
             let document = format!(r#"{{"blob":"{text}"}}"#);
-            for step in 1..document.len() + 1 {
+            for step in 1..=document.len() {
                 assert_eq!(read(document.as_bytes(), step), Err(Malformed), "{text}, {step}");
             }
         }
