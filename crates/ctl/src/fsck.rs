@@ -8,6 +8,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::count::counted;
 use crate::error::Error;
 use crate::progress::ProgressLine;
 use crate::{Outcome, Session, bytes, date};
@@ -201,12 +202,12 @@ fn text_of(told: &Told) -> String {
             let left = found.saturating_sub(progress.repaired + progress.warnings);
             let _ = writeln!(
                 text,
-                "{} images, {} blobs ({} read whole, {}), {} objects",
-                progress.images_checked,
-                progress.blobs_checked,
+                "{}, {} ({} read whole, {}), {}",
+                counted(progress.images_checked, "image", "images"),
+                counted(progress.blobs_checked, "blob", "blobs"),
                 progress.blobs_read,
                 bytes::shown(progress.bytes_read),
-                progress.objects_listed
+                counted(progress.objects_listed, "object", "objects")
             );
             let _ = match check.status.as_str() {
                 "CLEAN" if found == 0 => write!(text, "Nothing is wrong"),
@@ -224,7 +225,8 @@ fn text_of(told: &Told) -> String {
         }
     }
     if !told.damaged_objects.is_empty() {
-        let _ = write!(text, "\n{} damaged objects are known:", told.damaged_objects.len());
+        let known = counted(told.damaged_objects.len(), "damaged object is", "damaged objects are");
+        let _ = write!(text, "\n{known} known:");
         for damaged in &told.damaged_objects {
             let part = |name: &str| damaged[name].as_str().unwrap_or_default();
             let _ = write!(text, "\n  {}: {}", part("object"), part("problem"));
