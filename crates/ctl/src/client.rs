@@ -196,7 +196,9 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let cause = if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) };
-        let hint = if cause.contains("certificate") {
+        let hint = if cause.contains("not valid for name") {
+            "call the server by a name that its certificate has, or tell it this one (public_url, domains)"
+        } else if cause.contains("certificate") {
             "name the certificate that the server uses, or its authority's, with --ca-bundle"
         } else {
             "is it running? Start it with `wharf serve`, or name another server with --endpoint"
@@ -286,5 +288,7 @@ pub(crate) fn chain(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    let text = cause.to_string();
+    // All that a certificate is good for can be hundreds of names.
+    text.split("; certificate is only valid for").next().unwrap_or(&text).to_owned()
 }
