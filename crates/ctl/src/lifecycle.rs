@@ -46,7 +46,7 @@ pub enum Command {
         repository: String,
         /// Whether rules look only at images that no manifest list names. Otherwise, as on AWS, the images of a list
         /// count each by itself.
-        #[arg(long, required = true, action = ArgAction::Set)]
+        #[arg(long, required = true, action = ArgAction::Set, value_name = "BOOL")]
         count_root_images: bool,
     },
 }
