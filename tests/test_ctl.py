@@ -575,6 +575,22 @@ class TestConnection:
             assert "certificate" in said and "--ca-bundle" in said, said
             Program(server)("user", "list", "--ca-bundle", certificate)
             Program(server, AWS_CA_BUNDLE=str(certificate))("user", "list")
+            plain = server.url.replace("https://", "http://")
+            said = Program(server).refused("user", "list", "--endpoint", plain)
+            assert "use https://" in said, said
+        finally:
+            server.finish()
+
+    def test_no_tls_there(self, wharf):
+        said = Program(wharf).refused("user", "list", "--endpoint", wharf.url.replace("http://", "https://"))
+        assert "write http://" in said, said
+
+    def test_another_loopback_address(self, tmp_path):
+        """The server is called by the address that it listens at, which its certificate has."""
+        server = Wharf(tmp_path / "wharf", listen="127.0.0.2:0", arguments=["--tls", "self-signed"])
+        server.start()
+        try:
+            Program(server)("user", "list")
         finally:
             server.finish()
 

@@ -17,7 +17,7 @@ import pytest
 
 from conftest import REGISTRY
 from harness.images import noise
-from harness.server import AWS, Wharf
+from harness.server import AWS, ROOT, Wharf
 
 IMMUTABLE = (
     "The image tag '{}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable."
@@ -113,20 +113,34 @@ def push_small(site, docker, folder, uri, tag):
 
 
 def test_pasted_commands(fresh_wharf, docker, tmp_path):
-    """What `wharf serve` prints as next commands pushes an image as it stands, and it comes back."""
-    said = fresh_wharf.log_text().splitlines()
-    start = next(number for number, line in enumerate(said) if line.startswith("Push an image"))
-    commands = list(itertools.takewhile(lambda line: line.startswith("  "), said[start + 1 :]))
-    assert len(commands) >= 4, said
+    """What `wharf serve` prints as next commands makes and pushes an image as it stands, and it comes back."""
+    commands = printed_commands(fresh_wharf)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/aws").symlink_to(AWS)
-    docker("tag", small_image(docker, tmp_path, "pasted"), "my-app")
     # Only what the commands themselves set counts, not what this machine has.
     clean = {name: None for name in [*os.environ, *fresh_wharf.aws_environment()] if name.startswith("AWS_")}
     docker.shell("\n".join(commands), path=tmp_path / "bin", **clean)
     name = f"{fresh_wharf.host}/my-app:v1"
-    docker.forget(name, "my-app")
+    docker.forget(name)
     assert f"newer image for {name}" in docker("pull", name)
+
+
+def test_readme_shows_what_is_printed(fresh_wharf):
+    """The block of the README is what the server prints, but for where the program, its data and its port are."""
+    shown = re.search(r"ready to paste:\n\n```\n(.*?)\n```\n", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    elsewhere = re.sub(r"\$\((\S+) credentials --data-dir \S+ ", "$(wharf credentials --data-dir DIR ", shown)
+    here = "\n".join(command.strip() for command in printed_commands(fresh_wharf))
+    here = re.sub(r"\$\((\S+) credentials --data-dir \S+ ", "$(wharf credentials --data-dir DIR ", here)
+    assert here.replace(fresh_wharf.host, "localhost:5000") == elsewhere
+
+
+def printed_commands(server):
+    """The commands that the server printed to push an image."""
+    said = server.log_text().splitlines()
+    start = next(number for number, line in enumerate(said) if line.startswith("Push an image"))
+    commands = list(itertools.takewhile(lambda line: line.startswith("  "), said[start + 1 :]))
+    assert len(commands) >= 4, said
+    return commands
 
 
 class TestLogin:

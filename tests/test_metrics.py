@@ -297,7 +297,7 @@ class TestNodes:
         repository.push_image("v1")
         status = cli.json("status")
         assert status["store"]["repositories"] == 1 and status["store"]["images"] == 1
-        assert re.search(r"^Contents  1 repositories, 1 images, 1 tags$", cli("status"), re.M), cli("status")
+        assert re.search(r"^Contents  1 repository, 1 image, 1 tag$", cli("status"), re.M), cli("status")
         assert re.search(r"^Database  SQLite", cli("status"), re.M)
 
 

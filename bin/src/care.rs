@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use ctl::counted;
 use server::care::backup::{BackupSettings, backup};
 use server::care::migrate::{Migrated, Step, dump, migrate};
 use server::care::restore::restore;
@@ -22,7 +23,8 @@ const SHOW_EVERY: Duration = Duration::from_millis(200);
 pub struct BackupArgs {
     /// Folder of the backup; one that is there is brought up to date.
     folder: PathBuf,
-    /// Put the service key and the root's credentials into the backup, too. Whoever has it then can read everything.
+    /// Put the service key, the root's key and that of the certificate authority into the backup, too. Whoever has it
+    /// then can read everything.
     #[arg(long)]
     with_key: bool,
     /// Copy objects even where they could be linked, so that the backup shares no block with the data folder.
@@ -110,13 +112,13 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     drop(line);
     let summary = done?;
     let mut text = format!(
-        "{} objects ({} kept, {} linked, {} copied, {} removed), {} bytes, in {}\n",
-        summary.objects,
+        "{} ({} kept, {} linked, {} copied, {} removed), {}, in {}\n",
+        counted(summary.objects, "object", "objects"),
         summary.kept,
         summary.linked,
         summary.copied,
         summary.removed,
-        summary.bytes,
+        counted(summary.bytes, "byte", "bytes"),
         settings.folder.display()
     );
     text.push_str(if summary.with_key {
@@ -130,8 +132,8 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "{} objects are missing in the data folder ({}): `wharf fsck` tells which images suffer",
-        summary.missing.len(),
+        "{} missing in the data folder ({}): `wharf fsck` tells which images suffer",
+        counted(summary.missing.len(), "object is", "objects are"),
         names(&summary.missing)
     );
     Ok(ExitCode::FAILURE)
@@ -146,7 +148,8 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
         runtime()?.block_on(restore(&config, &args.folder, &mut |objects| line.show(&format!("{objects} objects"))));
     drop(line);
     let restored = done?;
-    shell::print(&format!("{} objects were restored into {}\n", restored.objects, restored.data_dir.display()))?;
+    let objects = counted(restored.objects, "object was", "objects were");
+    shell::print(&format!("{objects} restored into {}\n", restored.data_dir.display()))?;
     if !restored.has_key {
         bail!(
             "the backup has no service key: put the key that the server had into {} (or give it with \
@@ -181,7 +184,12 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     }));
     drop(line);
     let Migrated { copied, bytes, kept, plain, missing, tables } = done?;
-    let mut text = format!("{copied} objects copied ({bytes} bytes), {kept} were there\n");
+    let mut text = format!(
+        "{} copied ({}), {} there\n",
+        counted(copied, "object", "objects"),
+        counted(bytes, "byte", "bytes"),
+        counted(kept, "was", "were")
+    );
     match tables {
         Some((tables, rows)) => writeln!(
             text,
@@ -193,8 +201,9 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     if plain > 0 {
         writeln!(
             text,
-            "{plain} blobs are not encrypted by Wharf, as their bucket did that, and stay so: see to it that the new place \
-             encrypts what it holds"
+            "{} not encrypted by Wharf, as the bucket did that, and not by the move either: see to it that the new place \
+             encrypts what it holds",
+            counted(plain, "blob is", "blobs are")
         )?;
     }
     shell::print(&text)?;
@@ -202,8 +211,8 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "{} objects were missing already ({}): `wharf fsck` tells which images suffer",
-        missing.len(),
+        "{} missing already ({}): `wharf fsck` tells which images suffer",
+        counted(missing.len(), "object was", "objects were"),
         names(&missing)
     );
     Ok(ExitCode::FAILURE)

@@ -33,12 +33,12 @@ struct Cli {
 enum Command {
     /// Run the registry.
     Serve(ServeArgs),
-    /// Show the root credentials of a registry on this machine.
+    /// Show the root credentials of a registry on this machine, which its running server tells its own user and root.
     Credentials(credentials::CredentialsArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Copy all that the embedded default has stored, while the server runs.
+    /// Copy all that is in the data folder, database and objects, while the server runs.
     Backup(care::BackupArgs),
     /// Put a backup into an empty data folder, and check it.
     Restore(care::RestoreArgs),
@@ -89,8 +89,8 @@ struct ServeArgs {
     /// Address and port to listen at; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", value_parser = config::parse_listen)]
     listen: Option<std::net::SocketAddr>,
-    /// Speak TLS with a certificate made by Wharf.
-    #[arg(long, value_enum)]
+    /// Speak TLS with a certificate made by Wharf; clients trust tls-certificate.pem of the data folder.
+    #[arg(long, value_enum, value_name = "MODE")]
     tls: Option<TlsMode>,
 }
 
@@ -220,7 +220,9 @@ fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
     writeln!(text, "  eval \"$({credentials})\"")?;
     writeln!(text, "  aws ecr create-repository --repository-name my-app")?;
     writeln!(text, "  aws ecr get-login-password | docker login --username AWS --password-stdin {host}")?;
-    writeln!(text, "  docker tag my-app {host}/my-app:v1 && docker push {host}/my-app:v1")?;
+    // An image of one file that every machine has: it needs no network, and none that is there already.
+    writeln!(text, "  tar -cf - -C /etc hosts | docker import - {host}/my-app:v1")?;
+    writeln!(text, "  docker push {host}/my-app:v1")?;
     Ok(text)
 }
 

@@ -18,7 +18,7 @@ const PAGE: usize = 50;
 pub enum Command {
     /// List what was done, the newest first.
     List {
-        /// How far to look back, such as 24h or 7d.
+        /// How far to look back, such as 24h or 7d [default: all that is kept].
         #[arg(long, value_name = "DURATION")]
         since: Option<Duration>,
         /// Only what this user, or session of a role, did.

@@ -1,5 +1,7 @@
 //! Numbers of bytes as people read them.
 
+use crate::count::counted;
+
 /// In the largest unit that leaves at least one: `1.5 GiB`.
 pub(crate) fn shown(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -9,16 +11,21 @@ pub(crate) fn shown(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{bytes} {}", UNITS[0]) } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 { counted(bytes, "byte", UNITS[0]) } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn units() {
-        for (bytes, text) in
-            [(0, "0 bytes"), (1_023, "1023 bytes"), (1_536, "1.5 KiB"), (3 << 30, "3.0 GiB"), (u64::MAX, "16384.0 PiB")]
-        {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1_023, "1023 bytes"),
+            (1_536, "1.5 KiB"),
+            (3 << 30, "3.0 GiB"),
+            (u64::MAX, "16384.0 PiB"),
+        ] {
             assert_eq!(super::shown(bytes), text);
         }
     }

@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any page of any list.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
+/// A longer line of an answer in plain text is not shown.
+const MAX_PLAIN_TEXT: usize = 500;
 /// More pages than any list has; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 10_000;
 /// What RFC 3986 leaves as it is.
@@ -196,7 +198,12 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let cause = if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) };
-        let hint = if cause.contains("certificate") {
+        let hint = if cause.contains("not valid for name") {
+            "call the server by a name that its certificate has, or tell it this one (public_url, domains)"
+        } else if cause.contains("InvalidContentType") {
+            // What rustls makes of an answer that is no TLS.
+            "the server speaks http there: write http:// in the URL"
+        } else if cause.contains("certificate") {
             "name the certificate that the server uses, or its authority's, with --ca-bundle"
         } else {
             "is it running? Start it with `wharf serve`, or name another server with --endpoint"
@@ -210,6 +217,10 @@ impl Client {
     }
 
     fn unreadable(&self, operation: &str, answer: &Answer, cause: String) -> Error {
+        let first_line = answer.body.lines().next().unwrap_or_default();
+        // Plain text is for people: what is wrong, such as https that was sent with http.
+        let is_said = answer.content_type.starts_with("text/plain") && (1..=MAX_PLAIN_TEXT).contains(&first_line.len());
+        let cause = if is_said { first_line.to_owned() } else { cause };
         self.missing(operation, format!("{cause} (HTTP {}, {})", answer.status.as_u16(), shown(&answer.content_type)))
     }
 
@@ -286,5 +297,7 @@ pub(crate) fn chain(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    let text = cause.to_string();
+    // All that a certificate is good for can be hundreds of names.
+    text.split("; certificate is only valid for").next().unwrap_or(&text).to_owned()
 }

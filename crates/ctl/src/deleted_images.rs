@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::date;
 use crate::error::Error;
 use crate::since::Since;
+use crate::{bytes, date};
 
 /// Tags of an image that a line shows.
 const SHOWN_TAGS: usize = 5;
 /// More pages than any list has; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 100_000;
-const MIB: f64 = 1_048_576.0;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +74,7 @@ impl From<Told> for Deleted {
 
 impl Deleted {
     pub(crate) fn row(&self) -> Vec<String> {
-        let size = self.image_size_in_bytes.map_or_else(|| "tag only".to_owned(), mib);
+        let size = self.image_size_in_bytes.map_or_else(|| "tag only".to_owned(), bytes::shown);
         vec![
             self.repository_name.clone(),
             self.image_digest.clone(),
@@ -94,10 +93,6 @@ impl Deleted {
             _ => json!({ "imageDigest": self.image_digest }),
         }
     }
-}
-
-pub(crate) fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / MIB)
 }
 
 pub(crate) fn shown_tags(tags: &[String]) -> String {

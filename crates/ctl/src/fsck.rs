@@ -8,6 +8,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::count::counted;
 use crate::error::Error;
 use crate::progress::ProgressLine;
 use crate::{Outcome, Session, bytes, date};
@@ -18,13 +19,13 @@ const PAGE: usize = 1_000;
 
 #[derive(Args, Clone, Debug)]
 pub struct FsckArgs {
-    /// Read all bytes of so many of a hundred blobs, such as 10%, and of the others only the end.
+    /// Read all bytes of so many of a hundred blobs, such as 10%, and of the others only the end [default: 100%].
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, conflicts_with = "last")]
     sample: Option<f64>,
     /// Repair what is safe to repair, and say what was done.
     #[arg(long, conflicts_with = "last")]
     repair: bool,
-    /// What nothing names counts as an orphan after so many hours.
+    /// What nothing names counts as an orphan after so many hours [default: 24].
     #[arg(long, value_name = "HOURS", conflicts_with = "last")]
     orphan_grace: Option<u32>,
     /// Show the last check, and what the background scrub has found, without beginning one.
@@ -201,12 +202,12 @@ fn text_of(told: &Told) -> String {
             let left = found.saturating_sub(progress.repaired + progress.warnings);
             let _ = writeln!(
                 text,
-                "{} images, {} blobs ({} read whole, {}), {} objects",
-                progress.images_checked,
-                progress.blobs_checked,
+                "{}, {} ({} read whole, {}), {}",
+                counted(progress.images_checked, "image", "images"),
+                counted(progress.blobs_checked, "blob", "blobs"),
                 progress.blobs_read,
                 bytes::shown(progress.bytes_read),
-                progress.objects_listed
+                counted(progress.objects_listed, "object", "objects")
             );
             let _ = match check.status.as_str() {
                 "CLEAN" if found == 0 => write!(text, "Nothing is wrong"),
@@ -224,7 +225,8 @@ fn text_of(told: &Told) -> String {
         }
     }
     if !told.damaged_objects.is_empty() {
-        let _ = write!(text, "\n{} damaged objects are known:", told.damaged_objects.len());
+        let known = counted(told.damaged_objects.len(), "damaged object is", "damaged objects are");
+        let _ = write!(text, "\n{known} known:");
         for damaged in &told.damaged_objects {
             let part = |name: &str| damaged[name].as_str().unwrap_or_default();
             let _ = write!(text, "\n  {}: {}", part("object"), part("problem"));

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::count::counted;
 use crate::error::Error;
 use crate::output::{field, fields};
 use crate::progress::ProgressLine;
@@ -156,7 +157,11 @@ fn told(state: &State) -> String {
         lines.push(field("Stored blobs", counts.blobs_released.to_string()));
         lines.push(field(
             "Freed",
-            format!("{} of {} objects", bytes::shown(counts.bytes_removed), counts.objects_removed),
+            format!(
+                "{} of {}",
+                bytes::shown(counts.bytes_removed),
+                counted(counts.objects_removed, "object", "objects")
+            ),
         ));
         if let Some(error) = &last.error {
             lines.push(field("Failed", error.clone()));

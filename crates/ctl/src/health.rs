@@ -40,7 +40,7 @@ impl HealthArgs {
             Ok(answer) => format!("it answered {}", answer.status().as_u16()),
             Err(error) => client::chain(&error),
         };
-        writeln!(writer, "not {}: {told}", if self.live { "alive" } else { "ready" })?;
+        writeln!(writer, "not {}: {told}, at {endpoint}", if self.live { "alive" } else { "ready" })?;
         Ok(Outcome::No)
     }
 }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::deleted_images::{Deleted, list, mib, shown_tags};
+use crate::deleted_images::{Deleted, list, shown_tags};
 use crate::error::Error;
 use crate::since::Since;
 use crate::target::Target;
-use crate::{Outcome, Session};
+use crate::{Outcome, Session, bytes};
 
 /// Images that one operation takes.
 const IMAGES_AT_ONCE: usize = 100;
@@ -268,7 +268,7 @@ async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry
     if !lines.is_empty() {
         output.note(&format!(
             "{} are named by nothing else in the account. The garbage collection frees them.",
-            mib(released)
+            bytes::shown(released)
         ))?;
     }
     if is_dry_run {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Session;
+use crate::count::counted;
 use crate::date;
 use crate::duration::age;
 use crate::error::Error;
@@ -137,8 +138,7 @@ impl Command {
                 output.show(&answer, |answer| match (id, answer.retried) {
                     (Some(id), _) => format!("Job {id} is tried now"),
                     (None, 0) => "No job was given up".to_owned(),
-                    (None, 1) => "1 job is tried now".to_owned(),
-                    (None, count) => format!("{count} jobs are tried now"),
+                    (None, count) => format!("{} tried now", counted(count, "job is", "jobs are")),
                 })
             }
         }

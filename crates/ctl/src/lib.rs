@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod bytes;
 mod client;
+mod count;
 mod date;
 mod deleted_images;
 mod document;
@@ -50,6 +51,7 @@ use clap::{Args, Subcommand};
 
 pub use aws::SecretAccessKey;
 
+pub use crate::count::counted;
 pub use crate::duration::Duration;
 pub use crate::error::Error;
 pub use crate::fsck::FsckArgs;

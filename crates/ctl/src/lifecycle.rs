@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::count::counted;
 use crate::error::Error;
 use crate::{Outcome, Session, date};
 
@@ -45,7 +46,7 @@ pub enum Command {
         repository: String,
         /// Whether rules look only at images that no manifest list names. Otherwise, as on AWS, the images of a list
         /// count each by itself.
-        #[arg(long, required = true, action = ArgAction::Set)]
+        #[arg(long, required = true, action = ArgAction::Set, value_name = "BOOL")]
         count_root_images: bool,
     },
 }
@@ -350,8 +351,9 @@ async fn show_plans(session: &mut Session<'_>, names: &[String]) -> Result<Outco
     session.output.list(&images, "Nothing would happen.", &columns, PlannedImage::row)?;
     let failed = images.iter().filter(|image| image.failure_code.is_some()).count();
     session.output.note(&format!(
-        "{} of {image_count} images would go or move, {failed} could not. Nothing was changed.",
-        images.len() - failed
+        "{} of {} would go or move, {failed} could not. Nothing was changed.",
+        images.len() - failed,
+        counted(image_count, "image", "images")
     ))?;
     Ok(if failed == 0 { Outcome::Done } else { Outcome::No })
 }

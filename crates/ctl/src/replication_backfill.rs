@@ -22,11 +22,11 @@ pub enum Command {
     /// Begin a back-fill to a destination of the replication configuration.
     Start {
         /// The destination's region.
-        #[arg(long = "to-region", value_name = "REGION")]
-        region: String,
+        #[arg(long, value_name = "REGION")]
+        to_region: String,
         /// The destination's account.
-        #[arg(long = "to-account", value_name = "ACCOUNT")]
-        account: String,
+        #[arg(long, value_name = "ACCOUNT")]
+        to_account: String,
     },
     /// List the back-fills of the registry.
     List,
@@ -209,8 +209,8 @@ async fn results(client: &Client, id: &str) -> Result<Whole, Error> {
 impl Command {
     pub(crate) async fn run(self, client: &Client, output: &mut Output<'_>) -> Result<(), Error> {
         match self {
-            Self::Start { region, account } => {
-                let input = json!({ "destination": { "region": region, "registryId": account } });
+            Self::Start { to_region, to_account } => {
+                let input = json!({ "destination": { "region": to_region, "registryId": to_account } });
                 let started: Answer = call(client, "StartReplicationBackfill", &input).await?;
                 output.show(&Backfill::from(started), Backfill::text)
             }
@@ -225,7 +225,7 @@ impl Command {
                     }
                 }
                 let columns = ["ID", "DESTINATION", "STATUS", "REPLICATED", "STARTED"];
-                output.list(&found, "There are no back-fills of the last days.", &columns, Backfill::row)
+                output.list(&found, "There are no back-fills.", &columns, Backfill::row)
             }
             Self::Status { id } => {
                 let whole = results(client, &id).await?;

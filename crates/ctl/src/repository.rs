@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Session;
+use crate::count::counted;
 use crate::error::Error;
 use crate::output::{field, fields};
 
@@ -49,8 +50,7 @@ impl Settings {
     fn text(&self) -> String {
         let window = match self.restore_window_days {
             0 => "off".to_owned(),
-            1 => "1 day".to_owned(),
-            days => format!("{days} days"),
+            days => counted(days, "day", "days"),
         };
         let origin = if self.is_default { " (the server's setting)" } else { "" };
         fields(&[field("Repository", &self.repository_name), field("Restore window", format!("{window}{origin}"))])

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Session;
+use crate::count::counted;
 use crate::date;
 use crate::error::Error;
 
@@ -176,7 +177,10 @@ impl Command {
             }
             Self::Rewrap => {
                 let done: Rewrapped = client.wharf("RewrapRootKeys", &json!({})).await?;
-                output.show(&done, |done| format!("{} root keys were wrapped anew", done.rewrapped))
+                output.show(&done, |done| {
+                    let keys = counted(done.rewrapped, "root key was", "root keys were");
+                    format!("{keys} wrapped anew")
+                })
             }
             Self::Retire { number } => {
                 let retired: Numbered = client.wharf("RetireRootKey", &json!({ "number": number })).await?;

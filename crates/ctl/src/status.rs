@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::Session;
 use crate::bytes::shown as size;
+use crate::count::counted;
 use crate::error::Error;
 use crate::nodes::{Node, Told};
 use crate::output::{field, fields};
@@ -71,8 +72,8 @@ impl Tier {
             return "nothing".to_owned();
         }
         let saved = self.logical_bytes.saturating_sub(self.unique_bytes);
-        let objects = if self.objects == 1 { "object" } else { "objects" };
-        format!("{} in {} {objects}; sharing saves {}", size(self.stored_bytes), self.objects, size(saved))
+        let objects = counted(self.objects, "object", "objects");
+        format!("{} in {objects}; sharing saves {}", size(self.stored_bytes), size(saved))
     }
 }
 
@@ -95,7 +96,12 @@ impl Status {
             uploads = format!("{}, {} received", known.uploads, size(known.upload_bytes));
         }
         if let Some(known) = &self.store {
-            contents = format!("{} repositories, {} images, {} tags", known.repositories, known.images, known.tags);
+            contents = format!(
+                "{}, {}, {}",
+                counted(known.repositories, "repository", "repositories"),
+                counted(known.images, "image", "images"),
+                counted(known.tags, "tag", "tags")
+            );
             (standard, archive) = (known.standard.text(), known.archive.text());
         }
         fields(&[

@@ -9,6 +9,8 @@ use oci::{Digest, RepositoryName};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::count::counted;
+
 use super::destination::Destination;
 use super::failure::Failure;
 use super::repository::Place;
@@ -386,7 +388,7 @@ pub(super) fn shown(image: &ListedImage) -> String {
     match image.tags.as_slice() {
         [] => format!("@{}", image.digest),
         [tag] => format!(":{tag}"),
-        [tag, others @ ..] => format!(":{tag} (and {} more tags)", others.len()),
+        [tag, others @ ..] => format!(":{tag} (and {})", counted(others.len(), "more tag", "more tags")),
     }
 }
 

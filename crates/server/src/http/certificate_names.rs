@@ -19,7 +19,7 @@ impl Hosts {
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         if listen.is_unspecified() {
             names.extend(own_addresses().map(|address| address.to_string()));
-        } else if !listen.is_loopback() {
+        } else {
             names.push(listen.to_string());
         }
         names.extend(machine_name());
@@ -117,5 +117,7 @@ mod tests {
             assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
         }
         assert!(rcgen::CertificateParams::new(names).is_ok(), "every name can stand in a certificate");
+        let of_loopback = hosts.certificate_names(&regions, IpAddr::from([127, 0, 0, 2]));
+        assert!(of_loopback.iter().any(|name| name == "127.0.0.2"), "{of_loopback:?}");
     }
 }

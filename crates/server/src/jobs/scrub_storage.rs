@@ -65,7 +65,7 @@ impl Job for ScrubStorage {
                 storage_scrubs::store(tx, &scrub)
             })
             .await?;
-        tracing::info!(objects, bytes, "the scrub has read all {objects} objects, {bytes} bytes");
+        tracing::info!(objects, bytes, "the scrub has read all objects");
         Ok(())
     }
 }

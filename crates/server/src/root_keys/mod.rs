@@ -89,7 +89,7 @@ impl RootKeys {
         }
         if is_previous {
             let count = keys.rewrap_rows(db, &stored, &unwrapped, now_ms).await?;
-            tracing::info!("{count} root keys are wrapped by the new service key now");
+            tracing::info!(count, "the root keys are wrapped by the new service key now");
         }
         let active_from_ms: Vec<_> = stored.iter().map(|row| (row.number, row.active_from_ms)).collect();
         let ring = KeyRing::new(unwrapped, sealing(&active_from_ms, now_ms))?;
