@@ -73,10 +73,13 @@ impl CommonArgs {
             // A value that is no text is none of a service's address.
             Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
         }));
-        if !unknown.is_empty() {
-            bail!("{}", unknown.join("\n"));
+        let loaded = Config::load(self.config.as_deref(), |name| std::env::var(name).ok());
+        let wrong = unknown.into_iter().chain(loaded.as_ref().err().map(|error| error.0.clone()));
+        let wrong: Vec<String> = wrong.collect();
+        if !wrong.is_empty() {
+            bail!("configuration:\n  {}", wrong.join("\n").replace('\n', "\n  "));
         }
-        let mut config = Config::load(self.config.as_deref(), |name| std::env::var(name).ok())?;
+        let mut config = loaded?;
         config.data_dir = self.data_dir.or(config.data_dir);
         Ok(config)
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use store::blob::{BlobScope, BlobStore, ObjectId, Tier};
-use store::db::{Db, DbConfig, schema};
+use store::db::{Db, DbConfig, Row, schema};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity;
 
@@ -87,7 +87,7 @@ impl NamedObjects {
     pub async fn next(&mut self, db: &Db) -> Result<Option<Vec<Named>>, StoreError> {
         while let Some((table, column)) = self.columns.last().cloned() {
             let after = self.after.clone();
-            let is_finished = table == "blobs";
+            let (is_finished, told) = (table == "blobs", table.clone());
             let rows = db
                 .read(move |tx| {
                     let (place, stored) = if table == "blobs" {
@@ -102,13 +102,22 @@ impl NamedObjects {
                     tx.query(&sql, &[after.as_str().into(), (PAGE as i64).into()])
                 })
                 .await?;
-            let Some(last) = rows.last() else {
+            let Some(last) = rows.iter().rev().find_map(|row| row.text(0).ok()) else {
+                for row in &rows {
+                    require_readable(row, &told, is_finished)?;
+                }
                 self.columns.pop();
                 self.after = String::new();
                 continue;
             };
-            last.text(0)?.clone_into(&mut self.after);
-            let named = rows.iter().map(|row| {
+            last.clone_into(&mut self.after);
+            let mut readable = Vec::with_capacity(rows.len());
+            for row in &rows {
+                if require_readable(row, &told, is_finished)? {
+                    readable.push(row);
+                }
+            }
+            let named = readable.into_iter().map(|row| {
                 let wrong =
                     |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
                 let tier = row.text(1)?.parse().unwrap_or(Tier::Standard);
@@ -118,5 +127,19 @@ impl NamedObjects {
             return Ok(Some(named.collect::<Result<_, StoreError>>()?));
         }
         Ok(None)
+    }
+}
+
+/// Whether a row's object can be read. One of an upload that is not finished, or that is to be removed, is told of and left out:
+/// nothing that is stored needs it. One of a blob fails.
+fn require_readable(row: &Row, table: &str, is_finished: bool) -> Result<bool, StoreError> {
+    match row.text(0) {
+        Ok(_) => Ok(true),
+        Err(error) if is_finished => Err(error),
+        Err(error) => {
+            let shown = row.shown();
+            tracing::error!(table, "a damaged row of table {table} is left out ({shown}): {error}");
+            Ok(false)
+        }
     }
 }

@@ -269,7 +269,7 @@ pub fn unknown_variables(variables: impl Iterator<Item = (String, String)>) -> V
 }
 
 /// How many letters must be added, removed or changed to make one text of the other.
-fn edit_distance(one: &str, other: &str) -> usize {
+pub(crate) fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.bytes().enumerate() {
         let mut diagonal = row[0];

@@ -4,6 +4,7 @@ mod audit;
 mod connections;
 mod environment;
 mod events;
+mod file_problems;
 mod limits;
 mod operations;
 mod replication;
@@ -35,6 +36,7 @@ use crate::sts::web_identity::SourceConfig;
 
 pub use audit::AuditConfig;
 pub use connections::{ConnectionsConfig, ListenerSettings};
+pub(crate) use environment::edit_distance;
 pub use environment::unknown_variables;
 use environment::{ENVIRONMENT, set, value_of};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
@@ -248,21 +250,31 @@ impl Config {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?,
         };
-        let wrong = |error: toml::de::Error| {
-            ConfigError(format!("{}: {error}", file.map_or_else(String::new, |path| path.display().to_string())))
-        };
-        // By itself first, since only then do errors show the line.
-        let config: Self = toml::from_str(&text).map_err(wrong)?;
+        // By itself first, since only then do errors know the line.
+        let config: Self = toml::from_str(&text).map_err(|_| {
+            let name = file.map_or_else(String::new, |path| path.display().to_string());
+            let told = file_problems::problems(&text).into_iter().map(|problem| format!("{name}: {problem}"));
+            ConfigError(told.collect::<Vec<_>>().join("\n"))
+        })?;
         let holds_secret = toml::to_string(&config).is_ok_and(|text| text.contains(HIDDEN));
-        let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|error| ConfigError(error.to_string()))?;
         let mut is_changed = false;
-        let mut secret_files = Vec::new();
+        let (mut secret_files, mut wrong) = (Vec::new(), Vec::new());
         for (name, key, form) in ENVIRONMENT {
-            if let Some((value, file)) = value_of(name, &environment)? {
-                set(&mut table, key, form.read(name, &value)?);
-                secret_files.extend(file);
-                is_changed = true;
+            let read = value_of(name, &environment)
+                .and_then(|found| found.map(|(value, file)| Ok((form.read(name, &value)?, file))).transpose());
+            match read {
+                Ok(None) => {}
+                Ok(Some((value, file))) => {
+                    set(&mut table, key, value);
+                    secret_files.extend(file);
+                    is_changed = true;
+                }
+                Err(ConfigError(problem)) => wrong.push(problem),
             }
+        }
+        if !wrong.is_empty() {
+            return Err(ConfigError(wrong.join("\n")));
         }
         let mut config = if is_changed {
             let read = table.try_into();
@@ -484,6 +496,9 @@ impl Config {
             }
             _ => files.into_iter().for_each(|file| note(can_open(file))),
         }
+        // One that two settings share is said once.
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert(problem.clone()));
         problems
     }
 

@@ -234,7 +234,10 @@ async fn not_allowed_methods() {
                 told.push((method.to_owned(), methods.map(str::to_owned).collect()));
             } else {
                 assert_eq!(allow, None, "{method} {path}: {head}");
-                allowed.push(method);
+                // That no layer can be deleted is said of one that is there; of another, that it is not.
+                if (method, path.contains("/blobs/sha256:")) != ("DELETE", true) {
+                    allowed.push(method);
+                }
             }
         }
         for (method, methods) in told {

@@ -1,6 +1,7 @@
 //! Which actions there are, so that one that is misspelt is not just denied.
 
 use crate::aws_api;
+use crate::config::edit_distance;
 
 /// Actions that operations of another name ask for, or several of them.
 const MORE_ACTIONS: &[&str] = &[
@@ -41,26 +42,10 @@ pub fn warning(action: &str) -> Option<String> {
         return Some(format!("Wharf has no service '{service}', so nothing asks for {action}"));
     }
     let lower = action.to_ascii_lowercase();
-    let nearest = known.iter().map(|name| (distance(&lower, &name.to_ascii_lowercase()), name)).min();
+    let nearest = known.iter().map(|name| (edit_distance(&lower, &name.to_ascii_lowercase()), name)).min();
     let meant = nearest.filter(|(distance, _)| *distance <= MAX_DISTANCE);
     let meant = meant.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
     Some(format!("no operation of Wharf asks for {action}{meant}"))
-}
-
-/// How many letters must be put in, taken out or changed to make one text of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (above, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (column, &candidate) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(candidate != letter);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -83,14 +68,6 @@ mod tests {
             ("s3:GetObject", "Wharf has no service 's3', so nothing asks for s3:GetObject"),
         ] {
             assert_eq!(warning(action).as_deref(), Some(said));
-        }
-    }
-
-    #[test]
-    fn distances() {
-        for (one, other, expected) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("flaw", "lawn", 2)] {
-            assert_eq!(distance(one, other), expected);
-            assert_eq!(distance(other, one), expected);
         }
     }
 }
