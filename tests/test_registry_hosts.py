@@ -188,7 +188,7 @@ class TestRegionsThatAreNotServed:
             "AWS_ENDPOINT_URL": server.url,
             "AWS_MAX_ATTEMPTS": "1",
         }
-        shown = run(AWS, "ecr", "describe-repositories", expect=254, environment=environment)
+        shown = run(AWS, "ecr", "describe-repositories", expect=255, environment=environment)
         assert self.SAYS in shown.stderr
 
 

@@ -16,16 +16,20 @@ def repository(wharf):
     return Repository(RegistryClient(wharf.own_host, wharf.authorization), name)
 
 
-def patch(client, location, content, first, announced):
-    """A PATCH of which `content` is sent, and no more."""
+def begin_patch(connection, client, location, content, first, announced):
+    """A PATCH of which `content` is sent, and no more. The server has begun to receive it before it is sent, and so before any
+    other request comes."""
     headers = [
         ("Host", client.host),
         ("Authorization", client.authorization),
         ("Content-Type", "application/octet-stream"),
         ("Content-Range", f"{first}-{first + announced - 1}"),
         ("Content-Length", announced),
+        ("Expect", "100-continue"),
     ]
-    return head("PATCH", path_of(location), headers) + content
+    connection.send(head("PATCH", path_of(location), headers))
+    connection.expect_continue()
+    connection.send(content)
 
 
 def received(client, location):
@@ -55,7 +59,7 @@ def test_a_cut_patch_is_sent_again_at_once(repository, ending, before):
             .header("Location")
         )
     first = RawConnection(client.host)
-    first.send(patch(client, location, content[before:SENT], before, announced=SIZE - before))
+    begin_patch(first, client, location, content[before:SENT], before, announced=SIZE - before)
     if ending == "goodbye":
         first.finish_sending()
     elif ending == "reset":
@@ -71,7 +75,7 @@ def test_what_was_acknowledged_is_told_while_another_request_is_silent(repositor
     location = repository.start_upload()
     client.request("PATCH", location, content[:SENT], {"Content-Range": f"0-{SENT - 1}"}).expect(202)
     silent = RawConnection(client.host)
-    silent.send(patch(client, location, content[SENT : SENT + 1000], SENT, announced=SIZE - SENT))
+    begin_patch(silent, client, location, content[SENT : SENT + 1000], SENT, announced=SIZE - SENT)
     assert received(client, location) == SENT
     wrong = client.request("PATCH", location, content, {"Content-Range": f"0-{SIZE - 1}"})
     assert wrong.expect(416).header("Range") == f"0-{SENT - 1}"
@@ -84,14 +88,14 @@ def test_the_last_request_may_also_complete_or_cancel(repository):
     client, content = repository.client, random_content(SIZE)
     location = repository.start_upload()
     silent = RawConnection(client.host)
-    silent.send(patch(client, location, content[:SENT], 0, announced=SIZE))
+    begin_patch(silent, client, location, content[:SENT], 0, announced=SIZE)
     client.put(with_query(location, digest=digest_of(content)), content).expect(201)
     assert client.get(repository.blob(digest_of(content))).expect(200).body == content
     silent.close()
 
     location = repository.start_upload()
     silent = RawConnection(client.host)
-    silent.send(patch(client, location, content[:SENT], 0, announced=SIZE))
+    begin_patch(silent, client, location, content[:SENT], 0, announced=SIZE)
     client.delete(location).expect(204)
     client.get(location).expect_error(404, "BLOB_UPLOAD_UNKNOWN")
     silent.close()
@@ -101,7 +105,7 @@ def test_the_request_that_was_overtaken_is_told(repository):
     client, content = repository.client, random_content(SIZE)
     location = repository.start_upload()
     first = RawConnection(client.host)
-    first.send(patch(client, location, content[:SENT], 0, announced=SIZE))
+    begin_patch(first, client, location, content[:SENT], 0, announced=SIZE)
     client.request("PATCH", location, content, {"Content-Range": f"0-{SIZE - 1}"}).expect(202)
     first.send(content[SENT:])
     first.answer("PATCH").expect_error((404, 409, 416), "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN")

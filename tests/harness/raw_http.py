@@ -42,6 +42,13 @@ class RawConnection:
         """Says that no more bytes will come, and stays to read the answer."""
         self.socket.shutdown(socket.SHUT_WR)
 
+    def expect_continue(self):
+        """Waits until the server asks for the body of a request that expects so."""
+        lines = iter(self.reader.readline, b"\r\n")
+        status = next(lines)
+        assert status.startswith(b"HTTP/1.1 100 "), status
+        list(lines)
+
     def answer(self, method="GET", shown=""):
         """Reads one answer, or raises Dropped."""
         response = http.client.HTTPResponse(self.reader, method=method)

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("four arguments are needed".into());
     };
     let http_client = http_client(&std::fs::read(certificate)?)?;
-    let credentials = Credentials::from_keys(access_key_id, secret, None);
+    let credentials = Credentials::new(access_key_id, secret, None, None, "arguments");
     let region = Region::from_static("us-east-1");
 
     let sts = aws_sdk_sts::Client::from_conf(

@@ -1,5 +1,6 @@
 //! PutRegistryPolicy: says who may do what with a registry (access.md 4).
 
+use iam::Policy;
 use serde::Deserialize;
 use store::tables::{identity_version, registry_policies};
 
@@ -24,7 +25,7 @@ impl Operation for PutRegistryPolicy {
     const ACTION: &'static str = "ecr:PutRegistryPolicy";
     type Input = Input;
     type Output = RegistryPolicy;
-    type Checked = (String, iam::Policy);
+    type Checked = (String, Policy);
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
@@ -39,6 +40,10 @@ impl Operation for PutRegistryPolicy {
 
     async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
+        let asked = registry.clone();
+        let scope =
+            call.app().db.read_point(move |tx| settings::value(tx, &asked, AccountSetting::RegistryPolicyScope));
+        require_in_scope(&policy, &scope.await?)?;
         // As for SetRepositoryPolicy, though without a way to force it: the root user and `wharf policy reset` undo what
         // has gone wrong. A policy of scope V1 says nothing about this action.
         let again = Need::anywhere(Self::ACTION);
@@ -50,16 +55,21 @@ impl Operation for PutRegistryPolicy {
         call.app()
             .db
             .write(move |tx| {
-                // access.md 4: scope V1 knows three actions only.
-                let scope = settings::value(tx, &registry, AccountSetting::RegistryPolicyScope)?;
-                if scope == "V1" && !policy.is_only_about(&V1_ACTIONS) {
-                    return Err(EcrError::parameter("PolicyText", "Invalid registry policy provided"));
-                }
+                // It may have changed meanwhile.
+                require_in_scope(&policy, &settings::value(tx, &registry, AccountSetting::RegistryPolicyScope)?)?;
                 identity_version::increment(tx)?;
-                Ok(registry_policies::upsert(tx, &registry, &policy_text)?)
+                Ok::<_, EcrError>(registry_policies::upsert(tx, &registry, &policy_text)?)
             })
             .await?;
         call.app().publish_changes().await?;
         Ok(output)
     }
+}
+
+/// Refuses what the scope of the registry's policy does not know: V1 has three actions only (access.md 4).
+fn require_in_scope(policy: &Policy, scope: &str) -> Result<(), EcrError> {
+    if scope == "V1" && !policy.is_only_about(&V1_ACTIONS) {
+        return Err(EcrError::parameter("PolicyText", "Invalid registry policy provided"));
+    }
+    Ok(())
 }
