@@ -284,8 +284,9 @@ ROWS = {
     ),
     "blob counts nothing": ("UPDATE blobs SET reference_count = 0", "WRONG_REFERENCE_COUNT", True),
     "image count": ("UPDATE repository_blobs SET image_count = 7", "WRONG_IMAGE_COUNT", True),
+    # Its grace period lasts, so that no collection takes it first.
     "forgotten layer": (
-        "UPDATE repository_blobs SET image_count = 0, unreferenced_since_ms = 1",
+        "UPDATE repository_blobs SET image_count = 0, unreferenced_since_ms = 9999999999999",
         "WRONG_IMAGE_COUNT",
         True,
     ),
