@@ -1,5 +1,6 @@
 //! Bodies: reading a client's within limits, and sending bytes or a blob.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,12 +51,14 @@ pub struct RequestBody {
     incoming: PacedBody,
     app: Arc<App>,
     received_bytes: u64,
+    /// What came before anybody asked for it.
+    ahead: VecDeque<Bytes>,
 }
 
 impl RequestBody {
     /// A body of a request to this server.
     pub const fn new(incoming: PacedBody, app: Arc<App>) -> Self {
-        Self { incoming, app, received_bytes: 0 }
+        Self { incoming, app, received_bytes: 0, ahead: VecDeque::new() }
     }
 
     /// How much has come so far.
@@ -70,15 +73,46 @@ impl RequestBody {
 
     /// What the connection may hold of it at a time: a buffer of HTTP/1.1, or of HTTP/2 what may come unasked.
     pub fn buffer_bytes(&self, version: http::Version) -> u64 {
-        match self.announced_bytes() {
-            Some(0) => 0,
-            _ if version == http::Version::HTTP_2 => HTTP_2_WINDOW.into(),
+        // Whoever announces nothing over HTTP/2, and does not end its stream, keeps it all the same.
+        match version {
+            _ if http_body::Body::is_end_stream(&self.incoming) => 0,
+            http::Version::HTTP_2 => HTTP_2_WINDOW.into(),
             _ => HTTP_1_BUFFER,
         }
     }
 
+    /// Fails if what has come already shows that the rest never will, as when the client is gone. What comes meanwhile is
+    /// kept for [`next`](Self::next), as far as `share` has room for it.
+    pub async fn look_ahead(&mut self, share: &mut Share) -> Result<(), BodyError> {
+        // What the kernel knows by now is seen after the runtime has asked it.
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+            loop {
+                let polled = {
+                    let next = std::pin::pin!(self.receive());
+                    futures_util::poll!(next)
+                };
+                let Poll::Ready(next) = polled else { break };
+                let Some(data) = next? else { return Ok(()) };
+                let has_room = share.grow(data.len() as u64).is_ok();
+                self.ahead.push_back(data);
+                if !has_room {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The next bytes; none at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        match self.ahead.pop_front() {
+            Some(data) => Ok(Some(data)),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
             match self.incoming.frame().await {
                 None => return Ok(None),

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
 use super::forwarded::Peer;
+use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
 use super::listener::stopped;
@@ -194,7 +195,8 @@ async fn serve_http_2(
     timing: Timing,
     stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let stream = Lingering::new(Flushing::new(transport, connection.in_flight.clone()));
+    let blocks = HeaderBlocks::new(transport, Arc::clone(&connection.app));
+    let stream = Lingering::new(Flushing::new(blocks, connection.in_flight.clone()));
     let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())

@@ -3,7 +3,9 @@
 //!
 //! A proxy before Wharf may take a bare LF for a part of a header and Wharf take it for the end of one, so one of them
 //! would see a request that the other does not (RFC 9112, 11.2). For this the messages are followed from head to body to
-//! the next head. A bare LF is replaced with a byte that can be nowhere in a head, so that hyper answers with 400.
+//! the next head. A bare LF in a head is replaced with a byte that can be nowhere in one, so that hyper answers with 400. In
+//! the line of a chunk hyper lets that byte pass, so there, and wherever else it cannot be told what hyper will make of a
+//! message, the connection ends: nothing is read on that is not followed.
 
 use std::future::Future as _;
 use std::io;
@@ -18,9 +20,9 @@ use super::head_budget::HeadShare;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 
-/// Stands for a bare LF: neither a head nor the size of a chunk may hold it.
+/// Stands for a bare LF: no head, and no trailer, may hold it.
 const POISON: u8 = 0;
-/// So much of a line is looked at: the headers that say how long a body is are short.
+/// So much of a line is looked at: what says how long a body or a chunk is, is short, and refused where it is not.
 const MAX_LINE: usize = 256;
 
 /// See the module.
@@ -57,10 +59,16 @@ enum Part {
     Unknown,
 }
 
+/// It cannot be told where the next message begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unfollowed;
+
 /// Follows the messages of one connection.
 struct Lines {
     part: Part,
     line: Vec<u8>,
+    /// Whether the line is longer than what is kept of it.
+    is_cut: bool,
     /// Whether the last byte of the line was CR, whatever of the line is kept.
     ends_with_cr: bool,
     /// Bytes of the head so far; none before its first.
@@ -74,6 +82,7 @@ impl Default for Lines {
         Self {
             part: Part::Head,
             line: Vec::new(),
+            is_cut: false,
             ends_with_cr: false,
             head_bytes: 0,
             content_length: 0,
@@ -88,11 +97,11 @@ impl Lines {
         self.head_bytes > 0 && matches!(self.part, Part::Head)
     }
 
-    /// Goes through what has come.
-    fn follow(&mut self, mut bytes: &mut [u8]) {
+    /// Goes through what has come. Fails where it cannot be told any more what is what.
+    fn follow(&mut self, mut bytes: &mut [u8]) -> Result<(), Unfollowed> {
         while !bytes.is_empty() {
             match self.part {
-                Part::Unknown => return,
+                Part::Unknown => return Err(Unfollowed),
                 Part::Bytes { left, is_chunk } => {
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = &mut bytes[taken..];
@@ -107,6 +116,7 @@ impl Lines {
                     let text = &bytes[..end.unwrap_or(bytes.len())];
                     let room = MAX_LINE.saturating_sub(self.line.len()).min(text.len());
                     self.line.extend_from_slice(&text[..room]);
+                    self.is_cut |= room < text.len();
                     if let Some(last) = text.last() {
                         self.ends_with_cr = *last == b'\r';
                         // An empty line before a request line is no beginning (RFC 9112, 2.2).
@@ -114,17 +124,26 @@ impl Lines {
                             self.head_bytes += text.len() as u64;
                         }
                     }
-                    let Some(end) = end else { return };
+                    let Some(end) = end else { return Ok(()) };
                     if !self.ends_with_cr {
-                        bytes[end] = POISON;
+                        let is_chunk_size = self.part == Part::ChunkSize;
                         self.part = Part::Unknown;
-                        return;
+                        if is_chunk_size {
+                            return Err(Unfollowed);
+                        }
+                        // hyper ends at this byte, and looks at nothing behind it.
+                        bytes[end] = POISON;
+                        return Ok(());
                     }
                     self.end_line();
+                    if self.part == Part::Unknown {
+                        return Err(Unfollowed);
+                    }
                     bytes = &mut bytes[end + 1..];
                 }
             }
         }
+        Ok(())
     }
 
     fn end_line(&mut self) {
@@ -134,18 +153,25 @@ impl Lines {
         match self.part {
             Part::Head if is_empty => self.end_head(),
             Part::Head => self.note_header(text),
+            Part::ChunkSize if self.is_cut => self.part = Part::Unknown,
             Part::ChunkSize => self.part = chunk_after(text),
             Part::Trailers if is_empty => self.expect_head(),
             Part::Trailers | Part::Bytes { .. } | Part::Unknown => {}
         }
         line.clear();
         self.line = line;
-        self.ends_with_cr = false;
+        (self.is_cut, self.ends_with_cr) = (false, false);
     }
 
     fn note_header(&mut self, line: &[u8]) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let is_framing =
+            [&b"content-length"[..], b"transfer-encoding"].iter().any(|one| name.eq_ignore_ascii_case(one));
+        if is_framing && self.is_cut {
+            self.part = Part::Unknown;
+            return;
+        }
         if name.eq_ignore_ascii_case(b"content-length") {
             // What is no number, or is said in two ways, hyper refuses.
             let first = value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
@@ -191,7 +217,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_ready() {
-            this.lines.follow(&mut buf.filled_mut()[before..]);
+            if this.lines.follow(&mut buf.filled_mut()[before..]).is_err() {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the framing of a message is not clear",
+                )));
+            }
             let held = if this.lines.is_in_head() { this.lines.head_bytes } else { 0 };
             if !this.share.set(held) {
                 this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
@@ -245,13 +276,12 @@ mod tests {
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    /// What hyper gets to see, if the bytes come in two parts.
-    fn seen(text: &[u8], cut: usize) -> (Vec<u8>, Lines) {
+    /// What hyper gets to see, if the bytes come in two parts, and whether they could be followed.
+    fn seen(text: &[u8], cut: usize) -> (Vec<u8>, Lines, bool) {
         let (mut bytes, mut lines) = (text.to_vec(), Lines::default());
         let (first, second) = bytes.split_at_mut(cut);
-        lines.follow(first);
-        lines.follow(second);
-        (bytes, lines)
+        let followed = lines.follow(first).and_then(|()| lines.follow(second));
+        (bytes, lines, followed.is_ok())
     }
 
     #[test]
@@ -268,8 +298,8 @@ mod tests {
         ];
         for text in cases {
             for cut in 0..=text.len() {
-                let (bytes, lines) = seen(text.as_bytes(), cut);
-                assert!(bytes == text.as_bytes(), "{text:?} cut at {cut}");
+                let (bytes, lines, is_followed) = seen(text.as_bytes(), cut);
+                assert!(bytes == text.as_bytes() && is_followed, "{text:?} cut at {cut}");
                 assert_eq!((lines.part, lines.head_bytes), (Part::Head, 0), "{text:?} cut at {cut}");
             }
         }
@@ -289,8 +319,32 @@ mod tests {
         ];
         for text in cases {
             for cut in 0..=text.len() {
-                let (bytes, lines) = seen(text.as_bytes(), cut);
-                assert!(bytes.contains(&POISON) && lines.part == Part::Unknown, "{text:?} cut at {cut}");
+                let (bytes, lines, is_followed) = seen(text.as_bytes(), cut);
+                assert!(
+                    (bytes.contains(&POISON) || !is_followed) && lines.part == Part::Unknown,
+                    "{text:?} cut at {cut}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_says_how_long_a_message_is_must_be_clear() {
+        let (spaces, zeros) = (" ".repeat(300), "0".repeat(300));
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for text in [
+            format!("{chunked}2;\nxx\r\nab\r\n0\r\n\r\n"),
+            format!("{chunked}{zeros}2\r\nab\r\n0\r\n\r\n"),
+            format!("{chunked}2;{spaces}\r\nab\r\n0\r\n\r\n"),
+            format!("{chunked}zz\r\nab\r\n0\r\n\r\n"),
+            format!("POST / HTTP/1.1\r\nContent-Length:{spaces}2\r\n\r\nab"),
+            format!("POST / HTTP/1.1\r\nContent-Length: {zeros}2\r\n\r\nab"),
+            format!("POST / HTTP/1.1\r\nTransfer-Encoding:{spaces}chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"),
+        ] {
+            for cut in 0..=text.len() {
+                let (bytes, lines, is_followed) = seen(text.as_bytes(), cut);
+                assert!(!is_followed && lines.part == Part::Unknown, "{text:?} cut at {cut}");
+                assert!(bytes == text.as_bytes(), "{text:?} cut at {cut}");
             }
         }
     }
@@ -308,7 +362,7 @@ mod tests {
         fn any_bytes_in_any_parts(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
             let cut = cut.min(bytes.len());
             let (whole, parts) = (seen(&bytes, 0), seen(&bytes, cut));
-            prop_assert!(whole.0 == parts.0 && whole.1.part == parts.1.part);
+            prop_assert!(whole.1.part == parts.1.part && (whole.0 == parts.0 || whole.1.part == Part::Unknown));
         }
     }
 }

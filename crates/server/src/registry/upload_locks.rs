@@ -34,6 +34,11 @@ impl UploadLocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a request writes the upload that waits for its client, so that another one would overtake it.
+    pub(super) fn is_receiving(&self, id: Uuid) -> bool {
+        self.turns().get(&id).is_some_and(|turn| *turn.borrow() == Stage::Receiving)
+    }
+
     /// Gives a request the right to write an upload, and takes it from the one that has it.
     pub(super) async fn acquire(&self, id: Uuid, stage: Stage) -> UploadLock {
         loop {

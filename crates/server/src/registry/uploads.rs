@@ -166,6 +166,12 @@ async fn claim(
         .await
 }
 
+/// Whether opening an upload would overtake another request of this node, which waits for its client. Only who is still there
+/// may: a request whose client has gone may come to its turn after the one that the client sent instead.
+pub fn would_overtake(app: &App, id: Uuid) -> bool {
+    app.upload_locks.is_receiving(id)
+}
+
 /// Opens an upload for a request that waits for its client's bytes: another one that comes meanwhile overtakes it.
 pub async fn open(
     app: &App,

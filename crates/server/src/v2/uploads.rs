@@ -8,6 +8,7 @@ use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::audit::{self, AuditedResource};
 use crate::http::body::RequestBody;
+use crate::http::budget::{PoolKind, Share};
 use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
 use crate::registry::changes::Cause;
@@ -86,6 +87,7 @@ pub async fn append(
 ) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     let app = &request.http.app;
+    let _ahead = require_client(request, id, body).await?;
     let session = uploads::open(app, &request.registry, name, id).await?;
     let session = match receive_chunk(request, session, body).await {
         Ok(session) => session,
@@ -111,6 +113,7 @@ pub async fn complete(
         V2Error::new(ErrorCode::DigestInvalid, "The query parameter 'digest' is needed to complete an upload")
     })?;
     let digest = parse_digest(&digest)?;
+    let _ahead = require_client(request, id, body).await?;
     let session = uploads::open(app, &request.registry, name, id).await?;
     let session = match receive_chunk(request, session, body).await {
         Ok(session) => session,
@@ -118,6 +121,17 @@ pub async fn complete(
     };
     session.complete(app, digest).await?;
     Ok(created(name, digest))
+}
+
+/// Refuses a request that would overtake another one though its own client has gone; what it has read for that is the share's.
+async fn require_client(request: &V2Request<'_>, id: Uuid, body: &mut RequestBody) -> Result<Option<Share>, V2Error> {
+    let app = &request.http.app;
+    if !uploads::would_overtake(app, id) {
+        return Ok(None);
+    }
+    let mut share = app.request_budget.share(PoolKind::Known, request.http.source_ip);
+    body.look_ahead(&mut share).await?;
+    Ok(Some(share))
 }
 
 /// DELETE: gives the upload up.

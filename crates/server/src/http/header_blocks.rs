@@ -1,0 +1,205 @@
+//! HTTP/2 as it comes from a client, followed for one thing that h2 does not see to: a request's head may come in many frames
+//! (HEADERS and CONTINUATION), which nobody sees before the last of them. What heads that have begun hold together is
+//! limited, and a head that has begun is whole in time, as `strict_lines` has it for HTTP/1.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::head_budget::HeadShare;
+use crate::app::App;
+use crate::metrics::ConnectionEnd;
+
+/// What a client begins with (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
+const FRAME_HEADER_BYTES: usize = 9;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
+/// See the module.
+pub struct HeaderBlocks<S> {
+    stream: S,
+    frames: Frames,
+    app: Arc<App>,
+    share: HeadShare,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> HeaderBlocks<S> {
+    /// Wraps a stream of this server.
+    pub fn new(stream: S, app: Arc<App>) -> Self {
+        let share = app.listener.head_budget.share();
+        Self { stream, frames: Frames::default(), app, share, deadline: None }
+    }
+}
+
+/// Follows the frames of one connection.
+struct Frames {
+    preface_left: usize,
+    header: [u8; FRAME_HEADER_BYTES],
+    header_bytes: usize,
+    payload_left: usize,
+    /// Bytes of the block so far, while it is not whole.
+    block_bytes: u64,
+    is_in_block: bool,
+    /// Whether the frame that is coming ends its block.
+    is_last: bool,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self {
+            preface_left: PREFACE_BYTES,
+            header: [0; FRAME_HEADER_BYTES],
+            header_bytes: 0,
+            payload_left: 0,
+            block_bytes: 0,
+            is_in_block: false,
+            is_last: false,
+        }
+    }
+}
+
+impl Frames {
+    /// Goes through what has come.
+    fn follow(&mut self, mut bytes: &[u8]) {
+        let skipped = self.preface_left.min(bytes.len());
+        self.preface_left -= skipped;
+        bytes = &bytes[skipped..];
+        while !bytes.is_empty() {
+            if self.payload_left > 0 {
+                let taken = self.payload_left.min(bytes.len());
+                self.payload_left -= taken;
+                bytes = &bytes[taken..];
+                self.note_payload(taken);
+                continue;
+            }
+            let taken = (FRAME_HEADER_BYTES - self.header_bytes).min(bytes.len());
+            self.header[self.header_bytes..self.header_bytes + taken].copy_from_slice(&bytes[..taken]);
+            self.header_bytes += taken;
+            bytes = &bytes[taken..];
+            if self.header_bytes == FRAME_HEADER_BYTES {
+                self.header_bytes = 0;
+                self.begin_frame();
+            }
+        }
+    }
+
+    fn begin_frame(&mut self) {
+        let [high, middle, low, kind, flags, ..] = self.header;
+        self.payload_left = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        if matches!(kind, HEADERS | CONTINUATION) {
+            self.is_in_block = true;
+            self.is_last = flags & END_HEADERS != 0;
+        }
+        self.note_payload(0);
+    }
+
+    fn note_payload(&mut self, bytes: usize) {
+        if !self.is_in_block {
+            return;
+        }
+        self.block_bytes += bytes as u64;
+        if self.is_last && self.payload_left == 0 {
+            (self.is_in_block, self.is_last, self.block_bytes) = (false, false, 0);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for HeaderBlocks<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            this.frames.follow(&buf.filled()[before..]);
+            if !this.share.set(this.frames.block_bytes) {
+                this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
+                return Poll::Ready(Err(io::Error::other("long heads hold too much memory")));
+            }
+        }
+        if !this.frames.is_in_block {
+            this.deadline = None;
+        } else if read.is_pending() {
+            let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.app.listener.head_timeout)));
+            if deadline.as_mut().poll(cx).is_ready() {
+                this.app.metrics.connection_ends.note(ConnectionEnd::HeadTimeout);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head came too slowly")));
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for HeaderBlocks<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
+        let [.., high, middle, low] = length.to_be_bytes();
+        [vec![high, middle, low, kind, flags, 0, 0, 0, 1], vec![7; length]].concat()
+    }
+
+    /// Bytes of a block that is not whole, after all of this in parts of every length.
+    fn held(frames: &[Vec<u8>]) -> u64 {
+        let whole = [vec![b'P'; PREFACE_BYTES], frames.concat()].concat();
+        let counts: Vec<u64> = (1..=whole.len())
+            .map(|part| {
+                let mut followed = Frames::default();
+                whole.chunks(part).for_each(|bytes| followed.follow(bytes));
+                assert_eq!(followed.is_in_block, followed.block_bytes > 0);
+                followed.block_bytes
+            })
+            .collect();
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+        counts[0]
+    }
+
+    #[test]
+    fn blocks_count_until_they_are_whole() {
+        let data = || frame(0, 0, 50);
+        for (name, frames, expected) in [
+            ("one frame", vec![frame(HEADERS, END_HEADERS, 30), data()], 0),
+            ("not whole", vec![data(), frame(HEADERS, 0, 30)], 30),
+            ("two of three", vec![frame(HEADERS, 0, 30), frame(CONTINUATION, 0, 40)], 70),
+            ("three", vec![frame(HEADERS, 0, 30), frame(CONTINUATION, 0, 40), frame(CONTINUATION, END_HEADERS, 9)], 0),
+            ("an empty end", vec![frame(HEADERS, 0, 30), frame(CONTINUATION, END_HEADERS, 0)], 0),
+            ("the next one", vec![frame(HEADERS, END_HEADERS, 30), frame(HEADERS, 0, 5)], 5),
+            ("data alone", vec![data(), frame(4, 0, 6)], 0),
+        ] {
+            assert_eq!(held(&frames), expected, "{name}");
+        }
+    }
+}
