@@ -497,6 +497,11 @@ class TestLines:
             CHUNKED + b"1\r\nx\n0\r\n\r\n",
             CHUNKED + b"0\r\nX: y\n\r\n",
             CHUNKED + b"0\n\r\n",
+            # Where it stands for one party in what another takes for a chunk's extension, or behind what nobody looks at.
+            CHUNKED + b"2;\nxx\r\nAA\r\n0\r\n\r\n",
+            CHUNKED + b"0" * 300 + b"5\r\nGET /\r\n0\r\n\r\n",
+            b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length:" + b" " * 300 + b"5\r\n\r\nGET /",
+            b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: " + b"0" * 300 + b"5\r\n\r\nGET /",
         ],
     )
     @pytest.mark.parametrize("is_pipelined", [False, True])

@@ -327,7 +327,8 @@ def test_jobs_and_events_need_permission_of_the_first_account(serve):
     # The scrub at the start is one, until it is done.
     listed = ("jobs", "list", "--data-dir", server.data_dir)
     wait_for(
-        lambda: run(binary(), *listed, environment=watcher).stdout == "There are no jobs.\n", "the jobs of the start to end"
+        lambda: run(binary(), *listed, environment=watcher).stdout == "There are no jobs.\n",
+        "the jobs of the start to end",
     )
     denied = run(binary(), "jobs", "retry", "--all", "--data-dir", server.data_dir, expect=2, environment=watcher)
     assert "not authorized to perform: wharf:RetryJob" in denied.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from harness.aws_api import ECR_TARGET, FORM_TYPE, JSON_TYPE, AwsApi
 from harness.raw_http import RawConnection, head
+from harness.raw_http2 import CONTINUATION, HEADERS, Http2Connection, literal
 from harness.registry_client import RegistryClient
 from harness.scrape import scrape
 from harness.server import Wharf, wait_for
@@ -273,3 +274,37 @@ def test_parts_are_what_was_sent(wharf):
     client = RegistryClient(wharf.host, wharf.authorization)
     status = client.request("GET", f"/v2/parts/blobs/uploads/{upload}")
     assert status.header("Range") == f"0-{len(content) - 1}"
+
+
+def test_streams_that_announce_nothing_and_do_not_end(small_wharf):
+    """Over HTTP/2 a stream stays open, with its head, until it ends, whatever length it has announced."""
+    before = held_bytes(small_wharf, "buffers")
+    connection = Http2Connection(small_wharf.own_host)
+    for _ in range(10):
+        connection.request("/", "POST", body=b"", headers=[("content-length", "0"), ("content-type", FORM_TYPE)])
+    wait_for(lambda: held_bytes(small_wharf, "buffers") >= before + 10 * 512 * 1024, "ten streams to be counted")
+    connection.close()
+    wait_for(lambda: held_bytes(small_wharf, "buffers") == before, "what they held to be free")
+
+
+def test_unfinished_heads_of_http_2(small_wharf):
+    """Heads in many frames, of which the last never comes: those that find no room any more end."""
+    ends = "wharf_http_connections_ended_total"
+    before = scrape(small_wharf.url, "a-token-of-the-tests").value(ends, reason="long_heads")
+    fields = b"".join(literal(f"x-{number}", "a" * 1000) for number in range(15))
+    open_heads = []
+
+    def is_refused():
+        for _ in range(200):
+            connection = Http2Connection(small_wharf.own_host)
+            connection.frame(HEADERS, 0, 1, fields)
+            for _ in range(2):
+                connection.frame(CONTINUATION, 0, 1, fields)
+            open_heads.append(connection)
+        return scrape(small_wharf.url, "a-token-of-the-tests").value(ends, reason="long_heads") > before
+
+    wait_for(is_refused, "heads to find no more room", 120)
+    # One that is whole is answered all the same.
+    assert RegistryClient(small_wharf.own_host, None).get("/healthz").status == 200
+    for connection in open_heads:
+        connection.close()
