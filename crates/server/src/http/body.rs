@@ -24,6 +24,9 @@ const HTTP_1_BUFFER: u64 = 64 * 1024;
 /// faster over long ways, and many clients fill twice the memory with what nobody has looked at.
 pub const HTTP_2_WINDOW: u32 = 512 * 1024;
 
+/// A client that has sent nothing for so many turns of its connection has nothing on the way that is known here.
+const QUIET_TURNS: u32 = 4;
+
 /// What went wrong with a client's body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BodyError {
@@ -68,7 +71,8 @@ impl RequestBody {
 
     /// The length that the client announced, if it did.
     pub fn announced_bytes(&self) -> Option<u64> {
-        http_body::Body::size_hint(&self.incoming).exact()
+        let ahead: u64 = self.ahead.iter().map(|data| data.len() as u64).sum();
+        http_body::Body::size_hint(&self.incoming).exact().map(|left| left + ahead)
     }
 
     /// What the connection may hold of it at a time: a buffer of HTTP/1.1, or of HTTP/2 what may come unasked.
@@ -84,9 +88,11 @@ impl RequestBody {
     /// Fails if what has come already shows that the rest never will, as when the client is gone. What comes meanwhile is
     /// kept for [`next`](Self::next), as far as `share` has room for it.
     pub async fn look_ahead(&mut self, share: &mut Share) -> Result<(), BodyError> {
-        // What the kernel knows by now is seen after the runtime has asked it.
-        for _ in 0..2 {
+        // The connection hands over a piece at a time, and what the kernel knows is seen after the runtime has asked it.
+        let mut quiet_turns = 0;
+        while quiet_turns < QUIET_TURNS {
             tokio::task::yield_now().await;
+            quiet_turns += 1;
             loop {
                 let polled = {
                     let next = std::pin::pin!(self.receive());
@@ -94,6 +100,7 @@ impl RequestBody {
                 };
                 let Poll::Ready(next) = polled else { break };
                 let Some(data) = next? else { return Ok(()) };
+                quiet_turns = 0;
                 let has_room = share.grow(data.len() as u64).is_ok();
                 self.ahead.push_back(data);
                 if !has_room {

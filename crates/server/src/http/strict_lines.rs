@@ -32,13 +32,15 @@ pub struct StrictLines<S> {
     app: Arc<App>,
     share: HeadShare,
     head_deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether something came that cannot be followed: what was clear before it is answered, and then the connection ends.
+    is_unclear: bool,
 }
 
 impl<S> StrictLines<S> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
         let share = app.listener.head_budget.share();
-        Self { stream, lines: Lines::default(), app, share, head_deadline: None }
+        Self { stream, lines: Lines::default(), app, share, head_deadline: None, is_unclear: false }
     }
 }
 
@@ -59,9 +61,12 @@ enum Part {
     Unknown,
 }
 
-/// It cannot be told where the next message begins.
+/// From here on it cannot be told what is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Unfollowed;
+struct Unfollowed {
+    /// How many of the bytes are still clear.
+    clear: usize,
+}
 
 /// Follows the messages of one connection.
 struct Lines {
@@ -99,9 +104,10 @@ impl Lines {
 
     /// Goes through what has come. Fails where it cannot be told any more what is what.
     fn follow(&mut self, mut bytes: &mut [u8]) -> Result<(), Unfollowed> {
+        let all = bytes.len();
         while !bytes.is_empty() {
             match self.part {
-                Part::Unknown => return Err(Unfollowed),
+                Part::Unknown => return Err(Unfollowed { clear: all - bytes.len() }),
                 Part::Bytes { left, is_chunk } => {
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = &mut bytes[taken..];
@@ -125,11 +131,12 @@ impl Lines {
                         }
                     }
                     let Some(end) = end else { return Ok(()) };
+                    let unfollowed = Unfollowed { clear: all - bytes.len() + end };
                     if !self.ends_with_cr {
                         let is_chunk_size = self.part == Part::ChunkSize;
                         self.part = Part::Unknown;
                         if is_chunk_size {
-                            return Err(Unfollowed);
+                            return Err(unfollowed);
                         }
                         // hyper ends at this byte, and looks at nothing behind it.
                         bytes[end] = POISON;
@@ -137,7 +144,7 @@ impl Lines {
                     }
                     self.end_line();
                     if self.part == Part::Unknown {
-                        return Err(Unfollowed);
+                        return Err(unfollowed);
                     }
                     bytes = &mut bytes[end + 1..];
                 }
@@ -211,17 +218,23 @@ fn chunk_after(line: &[u8]) -> Part {
     }
 }
 
+fn unclear() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the framing of a message is not clear")
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_unclear {
+            return Poll::Ready(Err(unclear()));
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_ready() {
-            if this.lines.follow(&mut buf.filled_mut()[before..]).is_err() {
-                return Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the framing of a message is not clear",
-                )));
+            if let Err(Unfollowed { clear }) = this.lines.follow(&mut buf.filled_mut()[before..]) {
+                this.is_unclear = true;
+                buf.set_filled(before + clear);
+                return Poll::Ready(if clear == 0 { Err(unclear()) } else { Ok(()) });
             }
             let held = if this.lines.is_in_head() { this.lines.head_bytes } else { 0 };
             if !this.share.set(held) {
