@@ -111,26 +111,3 @@ def test_the_request_that_was_overtaken_is_told(repository):
     first.answer("PATCH").expect_error((404, 409, 416), "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN")
     finish(repository, location, content)
     first.close()
-
-
-@pytest.mark.parametrize("ending", ["goodbye", "reset"])
-def test_a_retry_is_taken_in_whatever_order_the_server_comes_to_them(repository, ending):
-    """Nothing is waited for: under load the server may begin with the retry, and come to the first request after it."""
-    client, content = repository.client, random_content(SIZE)
-    for _ in range(20):
-        location = repository.start_upload()
-        first = RawConnection(client.host)
-        headers = [
-            ("Host", client.host),
-            ("Authorization", client.authorization),
-            ("Content-Range", f"0-{SIZE - 1}"),
-            ("Content-Length", SIZE),
-        ]
-        first.send(head("PATCH", path_of(location), headers) + content[: SENT // 4])
-        if ending == "goodbye":
-            first.finish_sending()
-        else:
-            first.abort()
-        client.request("PATCH", location, content, {"Content-Range": f"0-{SIZE - 1}"}).expect(202)
-        finish(repository, location, content)
-        first.close()
