@@ -2,18 +2,15 @@
 //! (HEADERS and CONTINUATION), which nobody sees before the last of them. What heads that have begun hold together is
 //! limited, and a head that has begun is whole in time, as `strict_lines` has it for HTTP/1.
 
-use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
-use super::head_budget::HeadShare;
+use super::head_watch::HeadWatch;
 use crate::app::App;
-use crate::metrics::ConnectionEnd;
 
 /// What a client begins with (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
@@ -26,16 +23,13 @@ const END_HEADERS: u8 = 4;
 pub struct HeaderBlocks<S> {
     stream: S,
     frames: Frames,
-    app: Arc<App>,
-    share: HeadShare,
-    deadline: Option<Pin<Box<Sleep>>>,
+    watch: HeadWatch,
 }
 
 impl<S> HeaderBlocks<S> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        let share = app.listener.head_budget.share();
-        Self { stream, frames: Frames::default(), app, share, deadline: None }
+        Self { stream, frames: Frames::default(), watch: HeadWatch::new(app) }
     }
 }
 
@@ -119,21 +113,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeaderBlocks<S> {
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_ready() {
             this.frames.follow(&buf.filled()[before..]);
-            if !this.share.set(this.frames.block_bytes) {
-                this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
-                return Poll::Ready(Err(io::Error::other("long heads hold too much memory")));
-            }
         }
-        if !this.frames.is_in_block {
-            this.deadline = None;
-        } else if read.is_pending() {
-            let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.app.listener.head_timeout)));
-            if deadline.as_mut().poll(cx).is_ready() {
-                this.app.metrics.connection_ends.note(ConnectionEnd::HeadTimeout);
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head came too slowly")));
-            }
+        let begun = this.frames.is_in_block.then_some(this.frames.block_bytes);
+        match this.watch.check(cx, begun, read.is_pending()) {
+            Ok(()) => read,
+            Err(error) => Poll::Ready(Err(error)),
         }
-        read
     }
 }
 

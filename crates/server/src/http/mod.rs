@@ -10,6 +10,7 @@ mod connection;
 pub mod dispatch;
 pub mod forwarded;
 pub mod head_budget;
+mod head_watch;
 mod header_blocks;
 mod host_header;
 pub mod hosts;

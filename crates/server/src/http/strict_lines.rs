@@ -7,18 +7,15 @@
 //! the line of a chunk hyper lets that byte pass, so there, and wherever else it cannot be told what hyper will make of a
 //! message, the connection ends: nothing is read on that is not followed.
 
-use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
-use super::head_budget::HeadShare;
+use super::head_watch::HeadWatch;
 use crate::app::App;
-use crate::metrics::ConnectionEnd;
 
 /// Stands for a bare LF: no head, and no trailer, may hold it.
 const POISON: u8 = 0;
@@ -29,9 +26,7 @@ const MAX_LINE: usize = 256;
 pub struct StrictLines<S> {
     stream: S,
     lines: Lines,
-    app: Arc<App>,
-    share: HeadShare,
-    head_deadline: Option<Pin<Box<Sleep>>>,
+    watch: HeadWatch,
     /// Whether something came that cannot be followed: what was clear before it is answered, and then the connection ends.
     is_unclear: bool,
 }
@@ -39,8 +34,7 @@ pub struct StrictLines<S> {
 impl<S> StrictLines<S> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        let share = app.listener.head_budget.share();
-        Self { stream, lines: Lines::default(), app, share, head_deadline: None, is_unclear: false }
+        Self { stream, lines: Lines::default(), watch: HeadWatch::new(app), is_unclear: false }
     }
 }
 
@@ -230,28 +224,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if read.is_ready() {
-            if let Err(Unfollowed { clear }) = this.lines.follow(&mut buf.filled_mut()[before..]) {
-                this.is_unclear = true;
-                buf.set_filled(before + clear);
-                return Poll::Ready(if clear == 0 { Err(unclear()) } else { Ok(()) });
-            }
-            let held = if this.lines.is_in_head() { this.lines.head_bytes } else { 0 };
-            if !this.share.set(held) {
-                this.app.metrics.connection_ends.note(ConnectionEnd::LongHeads);
-                return Poll::Ready(Err(io::Error::other("long heads hold too much memory")));
-            }
+        if read.is_ready()
+            && let Err(Unfollowed { clear }) = this.lines.follow(&mut buf.filled_mut()[before..])
+        {
+            this.is_unclear = true;
+            buf.set_filled(before + clear);
+            return Poll::Ready(if clear == 0 { Err(unclear()) } else { Ok(()) });
         }
-        if !this.lines.is_in_head() {
-            this.head_deadline = None;
-        } else if read.is_pending() {
-            let deadline = this.head_deadline.get_or_insert_with(|| Box::pin(sleep(this.app.listener.head_timeout)));
-            if deadline.as_mut().poll(cx).is_ready() {
-                this.app.metrics.connection_ends.note(ConnectionEnd::HeadTimeout);
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head came too slowly")));
-            }
+        let begun = this.lines.is_in_head().then_some(this.lines.head_bytes);
+        match this.watch.check(cx, begun, read.is_pending()) {
+            Ok(()) => read,
+            Err(error) => Poll::Ready(Err(error)),
         }
-        read
     }
 }
 
