@@ -1,5 +1,7 @@
 """A client whose connection broke in the middle of an upload comes again at once, before the server can have noticed."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from harness.ecr_client import Ecr
@@ -111,3 +113,34 @@ def test_the_request_that_was_overtaken_is_told(repository):
     first.answer("PATCH").expect_error((404, 409, 416), "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN")
     finish(repository, location, content)
     first.close()
+
+
+@pytest.mark.parametrize("ending", ["goodbye", "reset"])
+@pytest.mark.parametrize("clients", [1, 8])
+def test_a_retry_is_taken_in_whatever_order_the_server_comes_to_them(repository, ending, clients):
+    """Nothing is waited for: under load the server may begin with the retry, and come to the first request after it."""
+
+    def push(rounds):
+        client, content = RegistryClient(repository.client.host, repository.client.authorization), random_content(SIZE)
+        place = Repository(client, repository.name)
+        for _ in range(rounds):
+            location = place.start_upload()
+            first = RawConnection(client.host)
+            headers = [
+                ("Host", client.host),
+                ("Authorization", client.authorization),
+                ("Content-Range", f"0-{SIZE - 1}"),
+                ("Content-Length", SIZE),
+            ]
+            first.send(head("PATCH", path_of(location), headers) + content[: SENT // 4])
+            if ending == "goodbye":
+                first.finish_sending()
+            else:
+                first.abort()
+            client.request("PATCH", location, content, {"Content-Range": f"0-{SIZE - 1}"}).expect(202)
+            finish(place, location, content)
+            first.close()
+
+    with ThreadPoolExecutor(clients) as pool:
+        for pushed in [pool.submit(push, 24 // clients) for _ in range(clients)]:
+            pushed.result()

@@ -15,6 +15,7 @@ use store::error::StoreError;
 use super::budget::{Exhausted, Share};
 use super::paced_body::{PacedBody, PacedError};
 use super::request::RequestContext;
+use super::socket::Arrived;
 use crate::app::App;
 use crate::cache::blobs::ComingStream;
 
@@ -23,9 +24,6 @@ const HTTP_1_BUFFER: u64 = 64 * 1024;
 /// What a client of HTTP/2 may send unasked, on a connection as on a stream of it. Twice as much would let one client push
 /// faster over long ways, and many clients fill twice the memory with what nobody has looked at.
 pub const HTTP_2_WINDOW: u32 = 512 * 1024;
-
-/// A client that has sent nothing for so many turns of its connection has nothing on the way that is known here.
-const QUIET_TURNS: u32 = 4;
 
 /// What went wrong with a client's body.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,30 +83,53 @@ impl RequestBody {
         }
     }
 
-    /// Fails if what has come already shows that the rest never will, as when the client is gone. What comes meanwhile is
-    /// kept for [`next`](Self::next), as far as `share` has room for it.
+    /// Fails if what the client has sent by now already shows that the rest never comes, as when it is gone. What comes
+    /// meanwhile is kept for [`next`](Self::next), as far as `share` has room for it.
     pub async fn look_ahead(&mut self, share: &mut Share) -> Result<(), BodyError> {
-        // The connection hands over a piece at a time, and what the kernel knows is seen after the runtime has asked it.
-        let mut quiet_turns = 0;
-        while quiet_turns < QUIET_TURNS {
-            tokio::task::yield_now().await;
-            quiet_turns += 1;
-            loop {
-                let polled = {
-                    let next = std::pin::pin!(self.receive());
-                    futures_util::poll!(next)
-                };
-                let Poll::Ready(next) = polled else { break };
-                let Some(data) = next? else { return Ok(()) };
-                quiet_turns = 0;
-                let has_room = share.grow(data.len() as u64).is_ok();
-                self.ahead.push_back(data);
-                if !has_room {
-                    return Ok(());
-                }
+        let Some(socket) = self.incoming.socket().cloned() else { return Ok(()) };
+        // What is read makes room for more, behind which the end may be.
+        let mut seen_bytes = None;
+        loop {
+            let arrived = socket.arrived().ok_or(BodyError::Broken)?;
+            if !arrived.has_ended() && seen_bytes == Some(arrived.bytes()) {
+                return Ok(());
+            }
+            seen_bytes = Some(arrived.bytes());
+            if !self.take_arrived(&arrived, share).await? {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Takes what had arrived, and what comes with it; says whether there may be more of it.
+    async fn take_arrived(&mut self, arrived: &Arrived, share: &mut Share) -> Result<bool, BodyError> {
+        let handed_on = async {
+            // After the end nothing is handed on: the body has an end, good or bad, and that is waited for.
+            if arrived.has_ended() {
+                std::future::pending::<()>().await;
+            }
+            arrived.handed_on().await;
+        };
+        let mut handed_on = std::pin::pin!(handed_on);
+        let mut is_handed_on = false;
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = self.receive() => next,
+                () = &mut handed_on, if !is_handed_on => {
+                    // The last of it may have come just before that.
+                    is_handed_on = true;
+                    continue;
+                }
+                () = std::future::ready(()), if is_handed_on => return Ok(true),
+            };
+            let Some(data) = next? else { return Ok(false) };
+            let has_room = share.grow(data.len() as u64).is_ok();
+            self.ahead.push_back(data);
+            if !has_room {
+                return Ok(false);
+            }
+        }
     }
 
     /// The next bytes; none at the end.

@@ -26,6 +26,7 @@ use super::listener::stopped;
 use super::paced_body::PacedBody;
 use super::record::Metered;
 use super::respond::{self, Answer};
+use super::socket::{Socket, SocketView};
 use super::stalled_streams::WatchedStreams;
 use super::strict_lines::StrictLines;
 use super::transport::{self, Transport, Version};
@@ -88,11 +89,13 @@ impl Accepted {
     async fn run(mut self) {
         let first_head_by = Instant::now() + self.app.listener.head_timeout;
         transport::set_options(&self.stream, &self.app);
+        let socket = Socket::new(self.stream);
+        let socket_view = socket.view();
         let peer = Peer { ip: self.ip, is_tls: false };
         let begun = tokio::select! {
             begun = timeout_at(
                 first_head_by,
-                transport::begin(&self.app, self.stream, peer, &mut self.place, self.tls),
+                transport::begin(&self.app, socket, peer, &mut self.place, self.tls),
             ) => begun,
             () = stopped(&mut self.stop) => return,
         };
@@ -112,6 +115,7 @@ impl Accepted {
         let connection = Connection {
             in_flight: self.place.in_flight().clone(),
             streams: (version == Version::Http2).then(|| streams.clone()),
+            socket: socket_view,
             peer,
             is_overflow: self.is_overflow,
             app: self.app,
@@ -130,6 +134,7 @@ impl Accepted {
 /// What the requests of one connection have in common.
 struct Connection {
     app: Arc<App>,
+    socket: SocketView,
     peer: Peer,
     in_flight: InFlight,
     is_overflow: bool,
@@ -145,7 +150,7 @@ fn service(
         let watch = connection.streams.as_ref().map(WatchedStreams::begin);
         let request_in_flight = connection.in_flight.begin();
         let (app, peer, is_overflow) = (Arc::clone(&connection.app), connection.peer, connection.is_overflow);
-        let lag = connection.in_flight.lag();
+        let (lag, socket) = (connection.in_flight.lag(), connection.socket.clone());
         async move {
             let mut metered = Metered::begin(&app);
             let answer = if is_overflow && request.uri().path() != dispatch::HEALTH_PATH {
@@ -153,7 +158,7 @@ fn service(
             } else {
                 let (mut head, incoming) = request.into_parts();
                 let client = app.listener.trusted_proxies.client(peer, &mut head);
-                let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app));
+                let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
                 let (answer, answered) = dispatch::handle(app, client, http::Request::from_parts(head, body)).await;
                 metered.set_answered(answered);
                 answer

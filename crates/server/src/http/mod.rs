@@ -29,6 +29,7 @@ pub mod record;
 pub mod request;
 pub mod respond;
 pub mod route;
+pub mod socket;
 pub mod spool;
 mod stalled_streams;
 mod strict_lines;

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::in_flight::Lag;
 use super::pace::{Pace, PaceLimits};
+use super::socket::SocketView;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 
@@ -31,12 +32,23 @@ pub struct PacedBody {
     lag: Lag,
     app: Arc<App>,
     is_overdue: bool,
+    socket: Option<SocketView>,
 }
 
 impl PacedBody {
     /// Wraps a body. `lag` tells the connection's keeper while the client lags behind.
     pub const fn new(incoming: Incoming, limits: PaceLimits, lag: Lag, app: Arc<App>) -> Self {
-        Self { incoming, pace: Pace::new(limits), lag, app, is_overdue: false }
+        Self { incoming, pace: Pace::new(limits), lag, app, is_overdue: false, socket: None }
+    }
+
+    /// The body comes over this socket.
+    pub fn on(self, socket: SocketView) -> Self {
+        Self { socket: Some(socket), ..self }
+    }
+
+    /// The socket that it comes over, if there is one.
+    pub const fn socket(&self) -> Option<&SocketView> {
+        self.socket.as_ref()
     }
 }
 

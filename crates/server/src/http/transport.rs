@@ -20,6 +20,7 @@ use super::linger::Lingering;
 use super::paced_stream::PacedStream;
 use super::prepended::Prepended;
 use super::proxy_protocol::{self, Parsed};
+use super::socket::Socket;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 
@@ -34,9 +35,9 @@ const PROBE_AFTER: Duration = Duration::from_secs(60);
 /// The bytes of HTTP, whatever carries them.
 pub enum Transport {
     /// As they are.
-    Clear(Prepended<PacedStream<TcpStream>>),
+    Clear(Prepended<PacedStream<Socket>>),
     /// In TLS.
-    Tls(Box<TlsStream<Prepended<PacedStream<TcpStream>>>>),
+    Tls(Box<TlsStream<Prepended<PacedStream<Socket>>>>),
 }
 
 /// The version of HTTP that a connection speaks.
@@ -63,7 +64,7 @@ pub fn set_options(stream: &TcpStream, app: &App) {
 /// Finds out who is there and what they speak. None if the connection is over: whoever it was has been told.
 pub async fn begin(
     app: &Arc<App>,
-    stream: TcpStream,
+    stream: Socket,
     mut peer: Peer,
     place: &mut Place,
     tls: Option<TlsAcceptor>,

@@ -3,9 +3,13 @@
 //! A client whose connection broke comes again before the server has noticed. So a request that still receives bytes is
 //! overtaken: it ends, and nothing of it is stored. One that has all its bytes is waited for, and the next one goes on
 //! where it ended.
+//!
+//! A server under load may come to the broken request after the one that the client sent instead. So whoever waits for a
+//! client has to see that this client is still there before it overtakes another one, and of each one that it overtakes:
+//! then the other one was there before the client was seen, and so before whatever else the client sends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -23,7 +27,8 @@ pub(super) enum Stage {
     Overtaken,
 }
 
-type Turns = HashMap<Uuid, Arc<watch::Sender<Stage>>>;
+type Turn = Arc<watch::Sender<Stage>>;
+type Turns = HashMap<Uuid, Turn>;
 
 /// The uploads that requests of this node are writing.
 #[derive(Clone, Default)]
@@ -34,28 +39,69 @@ impl UploadLocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request writes the upload that waits for its client, so that another one would overtake it.
-    pub(super) fn is_receiving(&self, id: Uuid) -> bool {
-        self.turns().get(&id).is_some_and(|turn| *turn.borrow() == Stage::Receiving)
-    }
-
     /// Gives a request the right to write an upload, and takes it from the one that has it.
     pub(super) async fn acquire(&self, id: Uuid, stage: Stage) -> UploadLock {
         loop {
-            let mut storing = {
-                let mut turns = self.turns();
-                match turns.get(&id) {
-                    Some(turn) if !replace(turn, Stage::Receiving, Stage::Overtaken) => turn.subscribe(),
-                    _ => {
-                        let turn = Arc::new(watch::Sender::new(stage));
-                        turns.insert(id, Arc::clone(&turn));
-                        return UploadLock { locks: self.clone(), id, overtaken: turn.subscribe(), turn };
-                    }
-                }
-            };
-            // Only its end ends this.
-            let _ = storing.wait_for(|_| false).await;
+            match self.try_acquire(id, stage, |_| true) {
+                Attempt::Acquired(lock) => return lock,
+                Attempt::Refused(turn) | Attempt::Storing(turn) => ended(turn).await,
+            }
         }
+    }
+
+    /// Gives a request the right to receive bytes of an upload, and takes it from the one that receives them now only if that
+    /// is `seen`; else returns the one that it would take it from.
+    pub(super) async fn acquire_from(&self, id: Uuid, seen: Option<&Receiver>) -> Result<UploadLock, Receiver> {
+        loop {
+            let is_seen = |turn: &Turn| seen.is_some_and(|seen| seen.is(turn));
+            match self.try_acquire(id, Stage::Receiving, is_seen) {
+                Attempt::Acquired(lock) => return Ok(lock),
+                Attempt::Refused(turn) => return Err(Receiver(Arc::downgrade(&turn))),
+                Attempt::Storing(turn) => ended(turn).await,
+            }
+        }
+    }
+
+    fn try_acquire(&self, id: Uuid, stage: Stage, may_overtake: impl Fn(&Turn) -> bool) -> Attempt {
+        let mut turns = self.turns();
+        if let Some(turn) = turns.get(&id) {
+            if *turn.borrow() == Stage::Receiving && !may_overtake(turn) {
+                return Attempt::Refused(Arc::clone(turn));
+            }
+            if !replace(turn, Stage::Receiving, Stage::Overtaken) {
+                return Attempt::Storing(Arc::clone(turn));
+            }
+        }
+        let turn = Arc::new(watch::Sender::new(stage));
+        turns.insert(id, Arc::clone(&turn));
+        Attempt::Acquired(UploadLock { locks: self.clone(), id, overtaken: turn.subscribe(), turn })
+    }
+}
+
+/// Waits for the end of a request that writes an upload.
+async fn ended(turn: Turn) {
+    let mut stages = turn.subscribe();
+    drop(turn);
+    // Only its end ends this.
+    let _ = stages.wait_for(|_| false).await;
+}
+
+/// What comes of asking for the right to write an upload.
+enum Attempt {
+    Acquired(UploadLock),
+    /// It would be taken from this one, which receives.
+    Refused(Turn),
+    /// This one has all that it stores.
+    Storing(Turn),
+}
+
+/// A request that was receiving bytes of an upload.
+pub struct Receiver(Weak<watch::Sender<Stage>>);
+
+impl Receiver {
+    fn is(&self, turn: &Turn) -> bool {
+        // The memory of a request that has ended is kept as long as this, so that no other one is taken for it.
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(turn))
     }
 }
 
@@ -74,7 +120,7 @@ fn replace(turn: &watch::Sender<Stage>, from: Stage, to: Stage) -> bool {
 pub(super) struct UploadLock {
     locks: UploadLocks,
     id: Uuid,
-    turn: Arc<watch::Sender<Stage>>,
+    turn: Turn,
     overtaken: watch::Receiver<Stage>,
 }
 
@@ -103,5 +149,43 @@ impl Drop for UploadLock {
         if turns.get(&self.id).is_some_and(|turn| Arc::ptr_eq(turn, &self.turn)) {
             turns.remove(&self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refused(locks: &UploadLocks, id: Uuid, seen: Option<&Receiver>) -> Receiver {
+        match locks.acquire_from(id, seen).await {
+            Ok(_) => panic!("it overtakes one that it has not seen"),
+            Err(receiver) => receiver,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_who_was_seen_is_overtaken() {
+        let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
+        let first = locks.acquire_from(id, None).await.ok().expect("nobody is there");
+        let seen_first = refused(&locks, id, None).await;
+        let second = locks.acquire_from(id, Some(&seen_first)).await.ok().expect("the first was seen");
+        assert!(first.check().is_err() && second.check().is_ok());
+        let seen_second = refused(&locks, id, Some(&seen_first)).await;
+        drop((first, second));
+        let third = locks.acquire_from(id, None).await.ok().expect("both have gone");
+        refused(&locks, id, Some(&seen_second)).await;
+        assert!(third.check().is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_that_stores_is_waited_for_by_all() {
+        let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
+        let first = locks.acquire_from(id, None).await.ok().expect("nobody is there");
+        let seen = refused(&locks, id, None).await;
+        first.begin_storing().expect("nobody has come");
+        let mut next = Box::pin(locks.acquire_from(id, Some(&seen)));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        drop(first);
+        assert!(next.await.is_ok());
     }
 }

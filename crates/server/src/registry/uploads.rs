@@ -30,7 +30,7 @@ use super::quotas::require_room_for_upload;
 use super::repositories::{reference, require};
 use super::storage_class;
 pub use super::upload_locks::UploadLocks;
-use super::upload_locks::{Stage, UploadLock};
+use super::upload_locks::{Receiver, Stage, UploadLock};
 use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
@@ -166,12 +166,6 @@ async fn claim(
         .await
 }
 
-/// Whether opening an upload would overtake another request of this node, which waits for its client. Only who is still there
-/// may: a request whose client has gone may come to its turn after the one that the client sent instead.
-pub fn would_overtake(app: &App, id: Uuid) -> bool {
-    app.upload_locks.is_receiving(id)
-}
-
 /// Opens an upload for a request that waits for its client's bytes: another one that comes meanwhile overtakes it.
 pub async fn open(
     app: &App,
@@ -179,7 +173,25 @@ pub async fn open(
     name: &RepositoryName,
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
-    open_at(app, registry, name, id, Stage::Receiving).await
+    app.require_room()?;
+    open_with(app, registry, name, id, app.upload_locks.acquire(id, Stage::Receiving).await).await
+}
+
+/// Opens an upload as [`open`] does, but overtakes none but `seen`: another one that receives is returned instead. Only who
+/// sees then that its client is still there may come again, and overtake it: a request whose client has gone may come to
+/// its turn after the one that the client sent instead.
+pub async fn open_from(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+    seen: Option<&Receiver>,
+) -> Result<Result<UploadSession, Receiver>, RegistryError> {
+    app.require_room()?;
+    match app.upload_locks.acquire_from(id, seen).await {
+        Ok(lock) => open_with(app, registry, name, id, lock).await.map(Ok),
+        Err(receiver) => Ok(Err(receiver)),
+    }
 }
 
 /// Opens an upload for a request that has its bytes: another one that comes meanwhile waits.
@@ -189,18 +201,17 @@ pub async fn open_received(
     name: &RepositoryName,
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
-    open_at(app, registry, name, id, Stage::Storing).await
+    app.require_room()?;
+    open_with(app, registry, name, id, app.upload_locks.acquire(id, Stage::Storing).await).await
 }
 
-async fn open_at(
+async fn open_with(
     app: &App,
     registry: &RegistryId,
     name: &RepositoryName,
     id: Uuid,
-    stage: Stage,
+    lock: UploadLock,
 ) -> Result<UploadSession, RegistryError> {
-    app.require_room()?;
-    let lock = app.upload_locks.acquire(id, stage).await;
     let (repository, upload, spare) = claim(app, registry, name, id).await?;
     let received = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))

@@ -87,8 +87,7 @@ pub async fn append(
 ) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     let app = &request.http.app;
-    let _ahead = require_client(request, id, body).await?;
-    let session = uploads::open(app, &request.registry, name, id).await?;
+    let (session, _ahead) = open(request, name, id, body).await?;
     let session = match receive_chunk(request, session, body).await {
         Ok(session) => session,
         Err(error) => return Ok(refusal(request, name, id, error)),
@@ -113,8 +112,7 @@ pub async fn complete(
         V2Error::new(ErrorCode::DigestInvalid, "The query parameter 'digest' is needed to complete an upload")
     })?;
     let digest = parse_digest(&digest)?;
-    let _ahead = require_client(request, id, body).await?;
-    let session = uploads::open(app, &request.registry, name, id).await?;
+    let (session, _ahead) = open(request, name, id, body).await?;
     let session = match receive_chunk(request, session, body).await {
         Ok(session) => session,
         Err(error) => return Ok(refusal(request, name, id, error)),
@@ -123,15 +121,24 @@ pub async fn complete(
     Ok(created(name, digest))
 }
 
-/// Refuses a request that would overtake another one though its own client has gone; what it has read for that is the share's.
-async fn require_client(request: &V2Request<'_>, id: Uuid, body: &mut RequestBody) -> Result<Option<Share>, V2Error> {
+/// Opens an upload for what the client sends. Refuses a request that would overtake another one though its own client has gone;
+/// what it has read for that is the share's.
+async fn open(
+    request: &V2Request<'_>,
+    name: &RepositoryName,
+    id: Uuid,
+    body: &mut RequestBody,
+) -> Result<(UploadSession, Option<Share>), V2Error> {
     let app = &request.http.app;
-    if !uploads::would_overtake(app, id) {
-        return Ok(None);
+    let (mut seen, mut share) = (None, None);
+    loop {
+        match uploads::open_from(app, &request.registry, name, id, seen.as_ref()).await? {
+            Ok(session) => return Ok((session, share)),
+            Err(receiver) => seen = Some(receiver),
+        }
+        let new_share = || app.request_budget.share(PoolKind::Known, request.http.source_ip);
+        body.look_ahead(share.get_or_insert_with(new_share)).await?;
     }
-    let mut share = app.request_budget.share(PoolKind::Known, request.http.source_ip);
-    body.look_ahead(&mut share).await?;
-    Ok(Some(share))
 }
 
 /// DELETE: gives the upload up.
