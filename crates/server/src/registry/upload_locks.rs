@@ -18,7 +18,9 @@ use super::errors::RegistryError;
 
 /// How far the request is that writes an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+enum Stage {
+    /// It takes the upload from whoever had it. The next one does so after it.
+    Opening,
     /// It waits for its client.
     Receiving,
     /// It has all that it stores.
@@ -40,11 +42,14 @@ impl UploadLocks {
     }
 
     /// Gives a request the right to write an upload, and takes it from the one that has it.
-    pub(super) async fn acquire(&self, id: Uuid, stage: Stage) -> UploadLock {
+    pub(super) async fn acquire(&self, id: Uuid) -> UploadLock {
         loop {
-            match self.try_acquire(id, stage, |_| true) {
+            match self.try_acquire(id, |_| true) {
                 Attempt::Acquired(lock) => return lock,
-                Attempt::Refused(turn) | Attempt::Storing(turn) => ended(turn).await,
+                // Nobody is refused here.
+                Attempt::Refused(_) => {}
+                // An error is its end.
+                Attempt::Busy(mut stages) => drop(stages.changed().await),
             }
         }
     }
@@ -54,36 +59,32 @@ impl UploadLocks {
     pub(super) async fn acquire_from(&self, id: Uuid, seen: Option<&Receiver>) -> Result<UploadLock, Receiver> {
         loop {
             let is_seen = |turn: &Turn| seen.is_some_and(|seen| seen.is(turn));
-            match self.try_acquire(id, Stage::Receiving, is_seen) {
+            match self.try_acquire(id, is_seen) {
                 Attempt::Acquired(lock) => return Ok(lock),
                 Attempt::Refused(turn) => return Err(Receiver(Arc::downgrade(&turn))),
-                Attempt::Storing(turn) => ended(turn).await,
+                Attempt::Busy(mut stages) => drop(stages.changed().await),
             }
         }
     }
 
-    fn try_acquire(&self, id: Uuid, stage: Stage, may_overtake: impl Fn(&Turn) -> bool) -> Attempt {
+    fn try_acquire(&self, id: Uuid, may_overtake: impl Fn(&Turn) -> bool) -> Attempt {
         let mut turns = self.turns();
         if let Some(turn) = turns.get(&id) {
-            if *turn.borrow() == Stage::Receiving && !may_overtake(turn) {
+            let stages = turn.subscribe();
+            if may_overtake(turn) {
+                if !replace(turn, &[Stage::Receiving], Stage::Overtaken) {
+                    return Attempt::Busy(stages);
+                }
+            } else if *turn.borrow() == Stage::Receiving {
                 return Attempt::Refused(Arc::clone(turn));
-            }
-            if !replace(turn, Stage::Receiving, Stage::Overtaken) {
-                return Attempt::Storing(Arc::clone(turn));
+            } else {
+                return Attempt::Busy(stages);
             }
         }
-        let turn = Arc::new(watch::Sender::new(stage));
+        let turn = Arc::new(watch::Sender::new(Stage::Opening));
         turns.insert(id, Arc::clone(&turn));
-        Attempt::Acquired(UploadLock { locks: self.clone(), id, overtaken: turn.subscribe(), turn })
+        Attempt::Acquired(UploadLock { locks: self.clone(), id, turn })
     }
-}
-
-/// Waits for the end of a request that writes an upload.
-async fn ended(turn: Turn) {
-    let mut stages = turn.subscribe();
-    drop(turn);
-    // Only its end ends this.
-    let _ = stages.wait_for(|_| false).await;
 }
 
 /// What comes of asking for the right to write an upload.
@@ -91,8 +92,8 @@ enum Attempt {
     Acquired(UploadLock),
     /// It would be taken from this one, which receives.
     Refused(Turn),
-    /// This one has all that it stores.
-    Storing(Turn),
+    /// It is another one's, for as long as this does not change.
+    Busy(watch::Receiver<Stage>),
 }
 
 /// A request that was receiving bytes of an upload.
@@ -105,10 +106,10 @@ impl Receiver {
     }
 }
 
-/// Changes a stage if it is `from`; says whether it was.
-fn replace(turn: &watch::Sender<Stage>, from: Stage, to: Stage) -> bool {
+/// Changes a stage if it is one of `from`; says whether it was.
+fn replace(turn: &watch::Sender<Stage>, from: &[Stage], to: Stage) -> bool {
     turn.send_if_modified(|stage| {
-        let is_so = *stage == from;
+        let is_so = from.contains(stage);
         if is_so {
             *stage = to;
         }
@@ -121,7 +122,6 @@ pub(super) struct UploadLock {
     locks: UploadLocks,
     id: Uuid,
     turn: Turn,
-    overtaken: watch::Receiver<Stage>,
 }
 
 impl UploadLock {
@@ -130,16 +130,21 @@ impl UploadLock {
         if *self.turn.borrow() == Stage::Overtaken { Err(RegistryError::UploadBusy) } else { Ok(()) }
     }
 
+    /// From here on another one may come.
+    pub fn begin_receiving(&self) {
+        replace(&self.turn, &[Stage::Opening], Stage::Receiving);
+    }
+
     /// From here on others wait; refuses if one has come.
     pub fn begin_storing(&self) -> Result<(), RegistryError> {
-        replace(&self.turn, Stage::Receiving, Stage::Storing);
+        replace(&self.turn, &[Stage::Opening, Stage::Receiving], Stage::Storing);
         self.check()
     }
 
     /// Returns when another request has come.
-    pub async fn overtaken(&mut self) {
+    pub async fn overtaken(&self) {
         // The sender is held here, so that nothing else ends this.
-        let _ = self.overtaken.wait_for(|stage| *stage == Stage::Overtaken).await;
+        let _ = self.turn.subscribe().wait_for(|stage| *stage == Stage::Overtaken).await;
     }
 }
 
@@ -156,6 +161,12 @@ impl Drop for UploadLock {
 mod tests {
     use super::*;
 
+    async fn receiving(locks: &UploadLocks, id: Uuid, seen: Option<&Receiver>) -> UploadLock {
+        let lock = locks.acquire_from(id, seen).await.ok().expect("nobody else receives");
+        lock.begin_receiving();
+        lock
+    }
+
     async fn refused(locks: &UploadLocks, id: Uuid, seen: Option<&Receiver>) -> Receiver {
         match locks.acquire_from(id, seen).await {
             Ok(_) => panic!("it overtakes one that it has not seen"),
@@ -166,26 +177,29 @@ mod tests {
     #[tokio::test]
     async fn only_who_was_seen_is_overtaken() {
         let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
-        let first = locks.acquire_from(id, None).await.ok().expect("nobody is there");
+        let first = receiving(&locks, id, None).await;
         let seen_first = refused(&locks, id, None).await;
-        let second = locks.acquire_from(id, Some(&seen_first)).await.ok().expect("the first was seen");
+        let second = receiving(&locks, id, Some(&seen_first)).await;
         assert!(first.check().is_err() && second.check().is_ok());
+        first.overtaken().await;
         let seen_second = refused(&locks, id, Some(&seen_first)).await;
         drop((first, second));
-        let third = locks.acquire_from(id, None).await.ok().expect("both have gone");
+        let third = receiving(&locks, id, None).await;
         refused(&locks, id, Some(&seen_second)).await;
         assert!(third.check().is_ok());
     }
 
     #[tokio::test]
-    async fn one_that_stores_is_waited_for_by_all() {
+    async fn one_that_opens_or_stores_is_waited_for_by_all() {
         let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
         let first = locks.acquire_from(id, None).await.ok().expect("nobody is there");
-        let seen = refused(&locks, id, None).await;
+        let (mut next, mut unseen) = (Box::pin(locks.acquire(id)), Box::pin(locks.acquire_from(id, None)));
+        assert!(futures_util::poll!(&mut next).is_pending() && futures_util::poll!(&mut unseen).is_pending());
+        first.begin_receiving();
+        assert!(unseen.await.is_err());
         first.begin_storing().expect("nobody has come");
-        let mut next = Box::pin(locks.acquire_from(id, Some(&seen)));
         assert!(futures_util::poll!(&mut next).is_pending());
         drop(first);
-        assert!(next.await.is_ok());
+        next.await.check().expect("nobody has come");
     }
 }

@@ -30,7 +30,7 @@ use super::quotas::require_room_for_upload;
 use super::repositories::{reference, require};
 use super::storage_class;
 pub use super::upload_locks::UploadLocks;
-use super::upload_locks::{Receiver, Stage, UploadLock};
+use super::upload_locks::{Receiver, UploadLock};
 use crate::app::App;
 
 /// repositories-images.md 3: every part of an API upload but the last.
@@ -111,7 +111,7 @@ pub async fn find(
 
 /// Ends an upload; its bytes become garbage.
 pub async fn cancel(app: &App, registry: &RegistryId, name: &RepositoryName, id: Uuid) -> Result<(), RegistryError> {
-    let lock = app.upload_locks.acquire(id, Stage::Storing).await;
+    let lock = app.upload_locks.acquire(id).await;
     let (repository, _) = find(app, registry, name, id).await?;
     let now_ms = app.now_ms();
     let place = reference(&repository);
@@ -137,7 +137,7 @@ pub struct UploadSession {
     max_bytes: u64,
     /// The session's object in a store that nodes share.
     spare: Option<ObjectId>,
-    lock: UploadLock,
+    lock: Arc<UploadLock>,
 }
 
 /// The upload for a session that writes it, which takes the right to do so from any other node, and the session's
@@ -147,6 +147,7 @@ async fn claim(
     registry: &RegistryId,
     name: &RepositoryName,
     id: Uuid,
+    lock: &Arc<UploadLock>,
 ) -> Result<(Repository, Upload, Option<ObjectId>), RegistryError> {
     if !app.blobs.is_shared() {
         return find(app, registry, name, id).await.map(|(repository, upload)| (repository, upload, None));
@@ -155,8 +156,11 @@ async fn claim(
     let spare = ObjectId::random();
     // An upload that does not grow for the same time is abandoned, whatever its session does.
     let until_ms = app.now_ms() + app.limits.upload_expiry_ms + SPARE_MARGIN_MS;
+    let lock = Arc::clone(lock);
     app.db
         .write(move |tx| {
+            // Held until this has happened, also when nobody waits for it any more.
+            let _held = &lock;
             let repository = require(tx, &place.registry, &place.name)?;
             let spare_object = RemovedObject::standard(spare, blob_scope(&repository));
             let upload = uploads::claim(tx, repository.id, id, &spare_object, until_ms)?
@@ -174,7 +178,9 @@ pub async fn open(
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    open_with(app, registry, name, id, app.upload_locks.acquire(id, Stage::Receiving).await).await
+    let session = open_with(app, registry, name, id, app.upload_locks.acquire(id).await).await?;
+    session.lock.begin_receiving();
+    Ok(session)
 }
 
 /// Opens an upload as [`open`] does, but overtakes none but `seen`: another one that receives is returned instead. Only who
@@ -189,7 +195,11 @@ pub async fn open_from(
 ) -> Result<Result<UploadSession, Receiver>, RegistryError> {
     app.require_room()?;
     match app.upload_locks.acquire_from(id, seen).await {
-        Ok(lock) => open_with(app, registry, name, id, lock).await.map(Ok),
+        Ok(lock) => {
+            let session = open_with(app, registry, name, id, lock).await?;
+            session.lock.begin_receiving();
+            Ok(Ok(session))
+        }
         Err(receiver) => Ok(Err(receiver)),
     }
 }
@@ -202,7 +212,9 @@ pub async fn open_received(
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    open_with(app, registry, name, id, app.upload_locks.acquire(id, Stage::Storing).await).await
+    let session = open_with(app, registry, name, id, app.upload_locks.acquire(id).await).await?;
+    session.lock.begin_storing()?;
+    Ok(session)
 }
 
 async fn open_with(
@@ -212,7 +224,8 @@ async fn open_with(
     id: Uuid,
     lock: UploadLock,
 ) -> Result<UploadSession, RegistryError> {
-    let (repository, upload, spare) = claim(app, registry, name, id).await?;
+    let lock = Arc::new(lock);
+    let (repository, upload, spare) = claim(app, registry, name, id, &lock).await?;
     let received = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {
@@ -262,7 +275,7 @@ impl UploadSession {
     }
 
     /// Returns when another request writes the upload: all that this one can do then is end.
-    pub async fn overtaken(&mut self) {
+    pub async fn overtaken(&self) {
         self.lock.overtaken().await;
     }
 
