@@ -1,5 +1,6 @@
 //! Pages of lists: `MaxItems`, `Marker` and `IsTruncated`.
 
+use aws::FormNumber;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::errors::IamError;
 #[serde(rename_all = "PascalCase")]
 pub struct PageInput {
     #[serde(default, deserialize_with = "aws::number_text")]
-    max_items: Option<i64>,
+    max_items: Option<FormNumber>,
     marker: Option<String>,
 }
 
@@ -37,7 +38,7 @@ pub struct Page {
 impl PageInput {
     /// Reads the members: 100 entries if nothing is said, 1 to 1,000 otherwise.
     pub fn check(self) -> Result<Page, IamError> {
-        let limit = constraints::number("maxItems", self.max_items.unwrap_or(100), 1, 1000)? as usize;
+        let limit = constraints::number("maxItems", &self.max_items.unwrap_or(100.into()), 1, 1000)? as usize;
         let after = match self.marker {
             None => String::new(),
             Some(marker) => decode(&marker).ok_or_else(|| {
