@@ -209,6 +209,16 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     Err(refusal(http, caller, need, &rules, &decision))
 }
 
+/// Refuses if a policy denies the caller the permission, which it need not have otherwise.
+pub async fn require_not_denied(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
+    let rules = ResourceRules::of(http, need).await?;
+    let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
+    match decision.outcome {
+        Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
+        Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
+    }
+}
+
 fn refusal(http: &RequestContext, caller: &Caller, need: &Need, rules: &ResourceRules, decision: &Decision) -> Refusal {
     let (action, resource) = (&need.action, &rules.arn);
     let because = decision.because(action);

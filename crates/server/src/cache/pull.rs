@@ -87,7 +87,7 @@ pub async fn prepare(
             app.metrics.cache.checks.increment();
             let upstream = rule.upstream_url.clone();
             let is_out = app.cache.outages.is_recent(&upstream, app.now_ms());
-            if is_out || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+            if is_out || !may_import(http, caller, &place, selector).await? {
                 return Ok(());
             }
             let wanted = Wanted { place, rule, reference, may_create: false, takes_tags };
@@ -102,7 +102,7 @@ pub async fn prepare(
             Ok(())
         }
         Plan::Import { rule, has_repository } => {
-            if !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+            if !may_import(http, caller, &place, selector).await? {
                 return Ok(());
             }
             let may_create = !has_repository;
@@ -176,12 +176,26 @@ pub(super) async fn may(
     action: &'static str,
     place: &RepositoryRef,
 ) -> Result<bool, CacheFailure> {
-    let need = Need::on_repository(action, &place.registry, place.name.as_str());
-    match authorize::authorize(http, caller, &need).await {
+    is_allowed(http, caller, &Need::on_repository(action, &place.registry, place.name.as_str())).await
+}
+
+async fn is_allowed(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, CacheFailure> {
+    match authorize::authorize(http, caller, need).await {
         Ok(()) => Ok(true),
         Err(Refusal::Denied(_)) => Ok(false),
         Err(Refusal::Store(error)) => Err(error.into()),
     }
+}
+
+/// Whether the caller may have the cache bring an image, and give it the tag by which it is asked for.
+pub(super) async fn may_import(
+    http: &RequestContext,
+    caller: &Caller,
+    place: &RepositoryRef,
+    selector: &Selector,
+) -> Result<bool, CacheFailure> {
+    let need = Need::on_repository("ecr:BatchImportUpstreamImage", &place.registry, place.name.as_str());
+    is_allowed(http, caller, &need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()))).await
 }
 
 /// Imports what nobody has imported meanwhile.

@@ -1,5 +1,7 @@
 //! RestoreImage: brings deleted images and tags back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::repositories;
@@ -8,6 +10,7 @@ use super::errors::WharfError;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::errors::RepositoryRef;
@@ -128,17 +131,33 @@ impl Operation for RestoreImage {
         })
     }
 
-    fn needs(_: &Call<'_>, Checked { place, may_create, .. }: &Checked) -> Vec<Need> {
-        let need = |action| Need::on_repository(action, &place.registry, place.name.as_str());
-        let mut needs = vec![need(Self::ACTION)];
-        needs.extend(may_create.then(|| need("ecr:CreateRepository")));
+    fn needs(_: &Call<'_>, Checked { place, images, may_create, .. }: &Checked) -> Vec<Need> {
+        let RepositoryRef { registry, name } = place;
+        let mut needs =
+            tag_rights::needs(Self::ACTION, registry, name, images.iter().map(|(id, _)| id.image_tag.as_deref()));
+        needs.extend(may_create.then(|| Need::on_repository("ecr:CreateRepository", registry, name.as_str())));
         needs
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
-        let quotas = call.app().quotas.clone();
-        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, &quotas, &cause)).await
+        let checked = Arc::new(checked);
+        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        loop {
+            let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
+            let asked = Arc::clone(&checked);
+            let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
+                let output = restore_all(tx, &asked, &quotas, &cause).map_err(Undone::Failed)?;
+                leave
+                    .require(TagChange::Given, output.restored_images.iter().flat_map(|image| &image.restored_tags))?;
+                Ok(output)
+            });
+            match restored.await {
+                Ok(output) => return Ok(output),
+                Err(Undone::Failed(error)) => return Err(error),
+                Err(Undone::NotAsked(tags)) => rights.ask(call.http, &call.caller, tags).await?,
+            }
+        }
     }
 }
 
