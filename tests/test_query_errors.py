@@ -55,8 +55,10 @@ class TestNamespaces:
 
     def test_without_a_version(self, api, service):
         """The signature says which service is meant."""
-        assert post(api, service, f"Action={ACTIONS[service]}").expect(200).body.startswith(
-            f'<{ACTIONS[service]}Response xmlns="{NAMESPACES[service]}"'.encode()
+        assert (
+            post(api, service, f"Action={ACTIONS[service]}")
+            .expect(200)
+            .body.startswith(f'<{ACTIONS[service]}Response xmlns="{NAMESPACES[service]}"'.encode())
         )
 
     def test_signatures(self, api, service):
@@ -86,7 +88,9 @@ class TestNamespaces:
         assert error_of(too_large)[0] == NAMESPACES[service]
 
 
-@pytest.mark.parametrize("number", ["9223372036854775808", "18446744073709551616", "-9223372036854775809", "1" + "0" * 80])
+@pytest.mark.parametrize(
+    "number", ["9223372036854775808", "18446744073709551616", "-9223372036854775809", "1" + "0" * 80]
+)
 def test_numbers_are_quoted_as_they_were_sent(api, number):
     """However large: 2^63 and more are out of every member's range."""
     bound = "greater than or equal to" if number.startswith("-") else "less than or equal to"
