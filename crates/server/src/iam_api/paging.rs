@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn pages_follow_each_other() {
         let names = || ["b", "d", "a", "c", "e"].map(str::to_owned).to_vec();
-        let mut page = PageInput { max_items: Some(2), marker: None }.check().expect("valid");
+        let mut page = PageInput { max_items: Some(2.into()), marker: None }.check().expect("valid");
         let mut seen = Vec::new();
         loop {
             let (found, output) = page.cut(names(), Clone::clone);
@@ -82,11 +82,11 @@ mod tests {
                 assert_eq!(output.marker, None);
                 break;
             }
-            page = PageInput { max_items: Some(2), marker: output.marker }.check().expect("valid");
+            page = PageInput { max_items: Some(2.into()), marker: output.marker }.check().expect("valid");
         }
         assert_eq!(seen, ["ab", "cd", "e"]);
-        assert!(PageInput { max_items: Some(0), marker: None }.check().is_err());
-        assert!(PageInput { max_items: Some(1001), marker: None }.check().is_err());
+        assert!(PageInput { max_items: Some(0.into()), marker: None }.check().is_err());
+        assert!(PageInput { max_items: Some(1001.into()), marker: None }.check().is_err());
         assert!(PageInput { max_items: None, marker: Some("?".to_owned()) }.check().is_err());
     }
 }
