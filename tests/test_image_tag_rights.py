@@ -190,6 +190,27 @@ def test_tags_that_the_cache_brings(cache):
     upstream.close()
 
 
+def test_the_cache_moves_no_tag_that_its_caller_must_not_push(tmp_path, make_server):
+    """Whoever may make rules would otherwise have any tag moved to what an upstream of theirs has."""
+    config = "[pull_through_cache]\nallow_any_upstream = true\nallow_http = true\nallow_private_networks = true\n"
+    server = make_server(tmp_path / "wharf", config=config + "check_hours = 1\n").start()
+    repository = new_repository(server, "mine/app")
+    pushed = {tag: repository.push_image(tag).digest for tag in ("prod-1", "dev-1")}
+    upstream = FakeUpstream()
+    theirs = {tag: image(f"theirs-{tag}") for tag in pushed}
+    for tag, made in theirs.items():
+        upstream.push("app", made, tag)
+    user = Identities(server).user(document(allow("ecr:*"), RULES["ecr"]))
+    user.client().create_pull_through_cache_rule(ecrRepositoryPrefix="mine", upstreamRegistryUrl=upstream.url)
+    authorization = user.authorization()
+    server.restart(clock="+2h")
+    mine = Repository(RegistryClient(server.host, authorization, is_gateway=True), "mine/app")
+    assert mine.pull("prod-1").expect(200).header("Docker-Content-Digest") == pushed["prod-1"]
+    assert mine.pull("dev-1").expect(200).header("Docker-Content-Digest") == theirs["dev-1"].digest
+    upstream.close()
+    server.finish()
+
+
 def test_a_registrys_policy_on_the_tags_that_replication_brings(fresh_wharf):
     """The destination decides on every tag, as on the image."""
     server = fresh_wharf

@@ -47,9 +47,11 @@ fn beyond(value: i64, text: &str) -> FormNumber {
 pub fn number_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FormNumber>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     let number = text.map(|text| {
+        // What comes after too many digits is not looked at by `parse`.
+        let is_number = text.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit());
         text.parse().map(i64::into).or_else(|error: ParseIntError| match error.kind() {
-            IntErrorKind::PosOverflow => Ok(beyond(i64::MAX, &text)),
-            IntErrorKind::NegOverflow => Ok(beyond(i64::MIN, &text)),
+            IntErrorKind::PosOverflow if is_number => Ok(beyond(i64::MAX, &text)),
+            IntErrorKind::NegOverflow if is_number => Ok(beyond(i64::MIN, &text)),
             _ => Err(serde::de::Error::custom(format!("'{text}' is not a number"))),
         })
     });

@@ -74,8 +74,6 @@ pub async fn prepare(
         Selector::Tag(tag) | Selector::Both(tag, _) => Reference::Tag(tag.clone()),
         Selector::Digest(digest) => Reference::Digest(*digest),
     };
-    // Nobody in particular may move what somebody pushed.
-    let takes_tags = caller.anonymous().is_none();
     match plan(app, &place, selector).await? {
         Plan::Serve(served) => {
             if served.is_hit {
@@ -90,6 +88,7 @@ pub async fn prepare(
             if is_out || !may_import(http, caller, &place, selector).await? {
                 return Ok(());
             }
+            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
             let wanted = Wanted { place, rule, reference, may_create: false, takes_tags };
             let node = std::sync::Arc::clone(app);
             let work = || async move { check(&node, &wanted, &tag, repository_id).await };
@@ -110,6 +109,7 @@ pub async fn prepare(
                 return Ok(());
             }
             app.metrics.cache.misses.increment();
+            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
             let wanted = Wanted { place, rule, reference, may_create, takes_tags };
             let node = std::sync::Arc::clone(app);
             let key = wanted.key();
@@ -196,6 +196,26 @@ pub(super) async fn may_import(
 ) -> Result<bool, CacheFailure> {
     let need = Need::on_repository("ecr:BatchImportUpstreamImage", &place.registry, place.name.as_str());
     is_allowed(http, caller, &need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()))).await
+}
+
+/// Whether the cache may move a tag that somebody pushed to what the upstream has: not for nobody in particular, nor for
+/// who must not push the tag, and could have made the rule.
+async fn may_take_tag(
+    http: &RequestContext,
+    caller: &Caller,
+    place: &RepositoryRef,
+    selector: &Selector,
+) -> Result<bool, CacheFailure> {
+    if caller.anonymous().is_some() {
+        return Ok(false);
+    }
+    let need = Need::on_repository("ecr:PutImage", &place.registry, place.name.as_str());
+    let tag = Some(selector_tag(selector)).filter(|tag| !tag.is_empty());
+    match authorize::require_not_denied(http, caller, &need.with_image_tag(tag)).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Store(error)) => Err(error.into()),
+    }
 }
 
 /// Imports what nobody has imported meanwhile.

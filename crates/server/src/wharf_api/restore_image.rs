@@ -9,11 +9,13 @@ use store::tables::repositories;
 use super::errors::WharfError;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{self, Need};
 use crate::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
+use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
-use crate::registry::errors::RepositoryRef;
+use crate::registry::encryption;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::Selector;
 use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
@@ -142,12 +144,14 @@ impl Operation for RestoreImage {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let checked = Arc::new(checked);
+        let allowed_key = require_key(call, &checked).await?;
         let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
         loop {
             let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
-            let asked = Arc::clone(&checked);
+            let (asked, allowed_key) = (Arc::clone(&checked), allowed_key.clone());
             let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
-                let output = restore_all(tx, &asked, &quotas, &cause).map_err(Undone::Failed)?;
+                let output =
+                    restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
                 leave
                     .require(TagChange::Given, output.restored_images.iter().flat_map(|image| &image.restored_tags))?;
                 Ok(output)
@@ -161,15 +165,43 @@ impl Operation for RestoreImage {
     }
 }
 
-fn restore_all(tx: &mut dyn Tx, checked: &Checked, quotas: &Quotas, cause: &Cause) -> Result<Output, WharfError> {
+fn selectors(checked: &Checked) -> Vec<Selector> {
+    checked.images.iter().map(|(_, selector)| selector.clone()).collect()
+}
+
+/// The key of the repository that would be created, if the caller may have ECR use it: whoever makes a repository with a key
+/// gives ECR its grants, as in CreateRepository.
+async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<String>, WharfError> {
+    if !checked.may_create {
+        return Ok(None);
+    }
+    let (asked, now_ms) = (Arc::clone(checked), call.app().now_ms());
+    let key = move |tx: &mut dyn Tx| restore::key_to_recreate(tx, &asked.place, &selectors(&asked), now_ms);
+    let Some(arn) = call.app().db.read(key).await? else { return Ok(None) };
+    let RepositoryRef { registry, name } = &checked.place;
+    let key = kms::key_ref(registry.account, &registry.region, &arn).map_err(RegistryError::from)?;
+    for need in encryption::needs_on_key(&key, registry, name.as_str()) {
+        let allowed = authorize::authorize(call.http, &call.caller, &need).await;
+        allowed.map_err(|refusal| RegistryError::from(KmsError::from(refusal)))?;
+    }
+    Ok(Some(arn))
+}
+
+fn restore_all(
+    tx: &mut dyn Tx,
+    checked: &Checked,
+    allowed_key: Option<&str>,
+    quotas: &Quotas,
+    cause: &Cause,
+) -> Result<Output, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
     let found = repositories::find(tx, &place.registry, &place.name)?;
     let is_repository_created = found.is_none();
     let repository = match found {
         Some(repository) => repository,
         None if *may_create => {
-            let selectors: Vec<Selector> = images.iter().map(|(_, selector)| selector.clone()).collect();
-            let created = restore::recreate_repository(tx, place, &selectors, quotas.repositories, cause)?;
+            let selectors = selectors(checked);
+            let created = restore::recreate_repository(tx, place, &selectors, allowed_key, quotas.repositories, cause)?;
             created.ok_or_else(|| WharfError::NothingToRestoreInto(place.clone()))?
         }
         None => return Err(WharfError::NothingToRestoreInto(place.clone())),
