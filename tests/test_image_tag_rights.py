@@ -199,12 +199,12 @@ def test_the_cache_moves_no_tag_that_its_caller_must_not_push(tmp_path, make_ser
     upstream = FakeUpstream()
     theirs = {tag: image(f"theirs-{tag}") for tag in pushed}
     for tag, made in theirs.items():
-        upstream.push("app", made, tag)
+        upstream.push(repository.name.removeprefix("mine/"), made, tag)
     user = Identities(server).user(document(allow("ecr:*"), RULES["ecr"]))
     user.client().create_pull_through_cache_rule(ecrRepositoryPrefix="mine", upstreamRegistryUrl=upstream.url)
     authorization = user.authorization()
     server.restart(clock="+2h")
-    mine = Repository(RegistryClient(server.host, authorization, is_gateway=True), "mine/app")
+    mine = Repository(RegistryClient(server.host, authorization, is_gateway=True), repository.name)
     assert mine.pull("prod-1").expect(200).header("Docker-Content-Digest") == pushed["prod-1"]
     assert mine.pull("dev-1").expect(200).header("Docker-Content-Digest") == theirs["dev-1"].digest
     upstream.close()
