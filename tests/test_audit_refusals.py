@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness.aws_api import FORM_TYPE, JSON_TYPE, AwsApi
-from harness.identities import Identities, allow, document
+from harness.identities import Identities, allow, deny, document
 from harness.registry_client import RegistryClient, Repository, new_repository
 from test_audit import records
 
@@ -199,3 +199,73 @@ def test_floods_leave_a_few_records_and_counts(fresh_wharf):
     with pytest.raises(ClientError):
         server.client().delete_repository(repositoryName="absent")
     assert refused(server, "RepositoryNotFoundException", eventName="DeleteRepository")
+
+
+def test_failures_of_who_is_known_leave_a_few_records_and_a_count(tmp_path, make_server):
+    """Twenty a minute for each principal, operation and error, with little of what they sent; what succeeds is all there."""
+    file = tmp_path / "audit.jsonl"
+    server = make_server(tmp_path / "wharf", config=f'[audit]\nfile = "{file}"\n').start()
+    flooding, other = user_of(server), user_of(server)
+    denied = Identities(server).user(document(allow("ecr:*"), deny("ecr:BatchDeleteImage")))
+    ids = [{"imageTag": f"{number}-" + "x" * 120} for number in range(100)]
+    ecr = denied.client()
+    for _ in range(100):
+        with pytest.raises(ClientError):
+            ecr.batch_delete_image(repositoryName="app", imageIds=ids)
+    for user in (flooding, other):
+        for _ in range(3):
+            with pytest.raises(ClientError):
+                user.client().delete_repository(repositoryName="absent")
+    ecr = flooding.client()
+    for number in range(50):
+        ecr.create_repository(repositoryName=f"made/{number}")
+    found = refused(server, "AccessDenied", eventName="BatchDeleteImage")
+    assert len(found) == 20
+    for record in found:
+        assert len(json.dumps(record)) < 12_000 and record["userIdentity"]["arn"] == denied.arn
+        assert record["additionalEventData"] == {"requestParametersTruncated": True}
+        assert record["requestParameters"]["repositoryName"] == "app" and record["requestParameters"]["imageIds"]
+    absent = refused(server, "RepositoryNotFoundException", eventName="DeleteRepository")
+    assert len(absent) == 6, "another user, operation or error has counts of its own"
+    assert "additionalEventData" not in absent[0]
+    assert len([record for record in records(server) if record["eventName"] == "CreateRepository"]) == 50
+    server.restart()
+    (count,) = [record for record in records(server) if record["eventName"] == "RepeatedRefusals"]
+    assert count["additionalEventData"]["count"] == 80 and count["errorCode"] == "AccessDenied"
+    assert count["additionalEventData"]["eventName"] == "BatchDeleteImage"
+    assert count["additionalEventData"]["eventSource"] == "ecr.amazonaws.com"
+    assert count["userIdentity"]["arn"] == denied.arn
+    written = [json.loads(line) for line in file.read_text().splitlines()]
+    names = [record["eventName"] for record in written]
+    assert names.count("BatchDeleteImage") == 20 and names.count("CreateRepository") == 50
+    assert [record for record in written if record["eventName"] == "RepeatedRefusals"] == [count]
+    server.finish()
+
+
+def test_false_signatures_do_not_hide_what_their_user_does(fresh_wharf):
+    """Whoever knows a key's id can fail in its name as often as a stranger, and use up nothing of the user's own."""
+    server, user = fresh_wharf, user_of(fresh_wharf)
+    api = AwsApi(server)
+    false = api.signing.but(access_key=user.access_key_id, secret_key="false")
+    for _ in range(30):
+        api.ecr("DeleteRepository", {"repositoryName": "absent"}, signing=false)
+    assert len(refused(server, "InvalidSignatureException")) == 5
+    for _ in range(20):
+        with pytest.raises(ClientError):
+            user.client().delete_repository(repositoryName="absent")
+    assert len(refused(server, "RepositoryNotFoundException")) == 20
+
+
+def test_names_of_sessions_do_not_multiply_counts(fresh_wharf):
+    """Sessions of one role are one, whatever the caller names them."""
+    server = fresh_wharf
+    identities = Identities(server)
+    role = identities.role({"AWS": f"arn:aws:iam::{server.account}:root"}, document(allow("ecr:ListImages")))
+    sts = identities.user(document(allow("sts:AssumeRole"))).client("sts")
+    for number in range(30):
+        keys = sts.assume_role(RoleArn=role, RoleSessionName=f"session-{number}")["Credentials"]
+        signing = AwsApi(server).signing.but(
+            access_key=keys["AccessKeyId"], secret_key=keys["SecretAccessKey"], token=keys["SessionToken"]
+        )
+        AwsApi(server, signing).ecr("DeleteRepository", {"repositoryName": "app"}).expect(400)
+    assert len(refused(server, "AccessDenied", eventName="DeleteRepository")) == 20

@@ -10,9 +10,9 @@ import pytest
 from conftest import configuration, environment_of
 from harness.commands import program, run
 from harness.github_actions import Step
-from harness.oidc import Issuer
+from harness.oidc import GITHUB, FileIssuer
 from harness.server import Wharf
-from test_sts import ACCOUNT, GITHUB, ROOT_KEYS, Cloud
+from test_sts import ACCOUNT, ROOT_KEYS, Cloud
 
 JAVASCRIPT = Path(__file__).parent / "javascript"
 # The action's session is tagged, so whoever assumes the role must be let tag it, too.
@@ -21,17 +21,12 @@ ASSUME = ["sts:AssumeRole", "sts:TagSession"]
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory):
-    """GitHub's issuer of tokens, whose keys the server has in a file."""
-    issuer = Issuer(GITHUB)
-    issuer.file = tmp_path_factory.mktemp("oidc") / "jwks.json"
-    issuer.file.write_text(json.dumps(issuer.key_set()))
-    return issuer
+    return FileIssuer(tmp_path_factory.mktemp("oidc"))
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory, default_database, issuer):
-    oidc = f"[[oidc.issuers]]\nurl = {json.dumps(GITHUB)}\njwks_file = {json.dumps(str(issuer.file))}\n"
-    config = configuration(ROOT_KEYS) + oidc
+    config = configuration(ROOT_KEYS) + issuer.config
     server = Wharf(tmp_path_factory.mktemp("actions"), environment=environment_of(default_database), config=config)
     yield Cloud(server.start())
     server.finish()

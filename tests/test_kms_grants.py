@@ -6,7 +6,9 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.aws_api import AwsApi, Signing
 from harness.identities import Identities, Principal, allow, deny, document
+from harness.registry_client import Repository
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROOT_KEYS = {ACCOUNT: ("AKIAROOT000000000001", "root-secret-1"), OTHER: ("AKIAROOT000000000002", "root-secret-2")}
@@ -153,6 +155,32 @@ class TestGrantingOn:
                 user.client().create_repository(**call)
             else:
                 assert code_of(user.client().create_repository, **call) == "KmsException", operations
+
+    def test_a_restored_repository(self, server, identities, kms, key):
+        """A repository that a restore makes again has grants on its key as a new one has: from what the caller has."""
+        root_user = Principal(server, ROOT, *ROOT_KEYS[ACCOUNT])
+        ecr, name = root_user.client(), f"grants/{uuid.uuid4().hex}"
+        ecr.create_repository(repositoryName=name, encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key})
+        made = Repository(root_user.registry(), name).push_image("v1")
+        ecr.delete_repository(repositoryName=name, force=True)
+        restore = {"repositoryName": name, "imageIds": [{"imageDigest": made.digest}], "createRepository": True}
+
+        def restored(user, **more):
+            signing = Signing(user.access_key_id, user.secret_access_key, "us-east-1")
+            return AwsApi(server, signing).wharf("RestoreImage", {**restore, **more})
+
+        blind = identities.user(document(allow("ecr:*", "wharf:*", "kms:DescribeKey")))
+        for more in ({"dryRun": True}, {}):
+            answer = restored(blind, **more).expect(400)
+            assert b"kms:CreateGrant" in answer.body, answer.body
+        assert code_of(ecr.describe_repositories, repositoryNames=[name]) == "RepositoryNotFoundException"
+        assert not [one for one in kms.list_grants(KeyId=key)["Grants"] if "ecr" in one["GranteePrincipal"]]
+        holder = identities.user(document(allow("ecr:*", "wharf:*", "kms:DescribeKey")))
+        grant(kms, key, holder.arn, "CreateGrant", "GenerateDataKey", "Decrypt")
+        assert restored(holder).expect(200).json()["isRepositoryCreated"] is True
+        # Into a repository that is there whoever may restore does.
+        ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": made.digest}])
+        assert restored(blind).expect(200).json()["restoredImages"]
 
     def test_grantees_exist(self, kms, key):
         nobody = f"arn:aws:iam::{ACCOUNT}:user/{uuid.uuid4().hex}"

@@ -203,3 +203,126 @@ def test_a_role_is_passed_on_by_who_may(server):
     to_the_cache = {"StringEquals": {"iam:PassedToService": "pullthroughcache.ecr.amazonaws.com"}}
     may = identities.user(document(allow(*RULES), allow("iam:PassRole", on=ROLE, Condition=to_the_cache)))
     assert both(server, may.client(), customRoleArn=ROLE) == [(None, None)] * 2
+
+
+def test_a_rule_keeps_the_secret_that_was_checked(server, upstream):
+    """A rule that was given a secret by its name alone means that secret, and none that is made under the name later."""
+    ecr, secrets = server.client(), server.client("secretsmanager")
+    arn = new_secret(server)
+    name = arn.rpartition("-")[0]
+    prefix, other = new_prefix(), new_prefix()
+    made = ecr.create_pull_through_cache_rule(
+        ecrRepositoryPrefix=prefix, upstreamRegistryUrl=upstream.url, credentialArn=name
+    )
+    assert made["credentialArn"] == arn
+    ecr.create_pull_through_cache_rule(ecrRepositoryPrefix=other, upstreamRegistryUrl=upstream.url)
+    assert ecr.update_pull_through_cache_rule(ecrRepositoryPrefix=other, credentialArn=name)["credentialArn"] == arn
+    secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    again = secrets.create_secret(Name=name.partition(":secret:")[2], SecretString=json.dumps(LOGIN))["ARN"]
+    assert again != arn
+    # Nor one whose name is the whole of what stands in the ARN.
+    secrets.create_secret(Name=arn.partition(":secret:")[2], SecretString=json.dumps(LOGIN))
+    for one in (prefix, other):
+        answer = ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix=one)
+        assert answer["isValid"] is False and f"was not found: '{arn}'" in answer["failure"]
+        repository = Repository(RegistryClient(server.host, server.authorization), f"{one}/app")
+        repository.pull("v1").expect_error(403, "DENIED")
+        code, text = code_of(ecr.update_pull_through_cache_rule, ecrRepositoryPrefix=one, customRoleArn=ROLE)
+        assert code == "SecretNotFoundException", "it does not begin to mean another by a change of something else"
+    assert not upstream.requests
+    ecr.update_pull_through_cache_rule(ecrRepositoryPrefix=prefix, credentialArn=again)
+
+
+def test_a_name_is_as_good_as_the_right_to_what_has_it(server):
+    """Whoever may read a secret by a pattern of its name alone is asked about the secret itself."""
+    arn = new_secret(server)
+    name = arn.rpartition("-")[0]
+    user = Identities(server).user(document(allow(*RULES), allow("secretsmanager:GetSecretValue", on=f"{name}-??????")))
+    assert both(server, user.client(), credentialArn=name) == [(None, None)] * 2
+    user = Identities(server).user(document(allow(*RULES), allow("secretsmanager:GetSecretValue", on=name)))
+    assert [code for code, _ in both(server, user.client(), credentialArn=name)] == ["AccessDeniedException"] * 2
+
+
+class TestTokenServers:
+    """Where a login goes: the upstream names its token server, and the secret may be bound."""
+
+    @pytest.fixture
+    def tokens(self):
+        tokens = FakeUpstream()
+        tokens.fault("/token", lambda request: request.answer(200, b'{"token": "good"}'))
+        yield tokens
+        tokens.close()
+
+    @staticmethod
+    def asks_for_tokens(upstream, realm):
+        def check(request):
+            if request.headers.get("Authorization") == "Bearer good":
+                return None
+            return request.answer(401, b"", **{"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'})
+
+        upstream.content["/v2/"] = ("application/json", b"{}")
+        upstream.fault("^/v2/", check)
+
+    @staticmethod
+    def validated(server, upstream, registry):
+        value = {**LOGIN, "registry": registry} if registry else LOGIN
+        prefix = new_prefix()
+        server.client().create_pull_through_cache_rule(
+            ecrRepositoryPrefix=prefix, upstreamRegistryUrl=upstream.url, credentialArn=new_secret(server, value)
+        )
+        return server.client().validate_pull_through_cache_rule(ecrRepositoryPrefix=prefix)
+
+    def test_elsewhere(self, server, upstream, tokens):
+        """Another host, or another port, is none that a bound secret goes to."""
+        self.asks_for_tokens(upstream, f"{tokens.url}/token")
+        answer = self.validated(server, upstream, upstream.host)
+        assert answer["isValid"] is False and f"does not name its token server {tokens.url}" in answer["failure"]
+        assert not tokens.requests
+        assert self.validated(server, upstream, [upstream.host, tokens.host])["isValid"] is True
+        assert self.validated(server, upstream, None)["isValid"] is True, (
+            "one that is not bound goes where the upstream says"
+        )
+        assert [login for _, _, login in tokens.requests] == [basic()] * 2
+
+    def test_itself(self, server, upstream):
+        upstream.fault("/token", lambda request: request.answer(200, b'{"token": "good"}'))
+        self.asks_for_tokens(upstream, f"{upstream.url}/token")
+        assert self.validated(server, upstream, upstream.host)["isValid"] is True
+
+    def test_redirects(self, server, upstream, tokens):
+        """A login goes along with no redirect to another host, not to a bound one either."""
+        upstream.fault("/token", upstream.redirect(f"{tokens.url}/token"))
+        self.asks_for_tokens(upstream, f"{upstream.url}/token")
+        self.validated(server, upstream, [upstream.host, tokens.host])
+        assert [login for _, _, login in tokens.requests] == [None]
+        upstream.heal()
+        tokens.forget()
+        upstream.fault("^/v2/", upstream.redirect(f"{tokens.url}/v2/"))
+        tokens.fault("^/v2/", lambda request: request.answer(401, b"", **{"WWW-Authenticate": 'Basic realm="r"'}))
+        self.validated(server, upstream, None)
+        assert {login for _, _, login in tokens.requests} == {None}
+
+    def test_in_clear(self, server):
+        """What is bound to a host is not sent there without TLS, but to this machine."""
+        value = {**LOGIN, "registry": "registry.example.com"}
+        arn = new_secret(server, value)
+        for url, expected in [
+            ("http://registry.example.com", "UnableToAccessSecretException"),
+            ("https://registry.example.com", None),
+        ]:
+            code, text = code_of(
+                server.client().create_pull_through_cache_rule,
+                ecrRepositoryPrefix=new_prefix(),
+                upstreamRegistryUrl=url,
+                credentialArn=arn,
+            )
+            assert code == expected, text
+            assert not code or "cannot be used for http://registry.example.com" in text
+        plain = new_secret(server, {**LOGIN, "registry": "http://registry.example.com"})
+        server.client().create_pull_through_cache_rule(
+            ecrRepositoryPrefix=new_prefix(), upstreamRegistryUrl="http://registry.example.com", credentialArn=plain
+        )
+
+
+def basic():
+    return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from conftest import configuration, environment_of
-from harness.oidc import Issuer
+from harness.oidc import GITHUB, FileIssuer, Issuer
 from harness.registry_client import RegistryClient
 from harness.server import SESSION, Wharf
 from test_access import PUSH_SET
@@ -19,17 +19,12 @@ from test_docker import pushed_digest, small_image
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROOT_KEYS = {ACCOUNT: ("AKIAROOT000000000001", "root-secret-1"), OTHER: ("AKIAROOT000000000002", "root-secret-2")}
-GITHUB = "https://token.actions.githubusercontent.com"
 NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
 @pytest.fixture(scope="module")
 def github(tmp_path_factory):
-    """An issuer that the server does not reach: it has its keys in a file."""
-    issuer = Issuer(GITHUB)
-    issuer.file = tmp_path_factory.mktemp("oidc") / "jwks.json"
-    issuer.file.write_text(json.dumps(issuer.key_set()))
-    return issuer
+    return FileIssuer(tmp_path_factory.mktemp("oidc"))
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +38,7 @@ def live_issuer():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, default_database, github):
     """Two accounts, and issuers on this machine are allowed."""
-    oidc = f"[oidc]\nallow_private_networks = true\n[[oidc.issuers]]\nurl = {json.dumps(GITHUB)}\n"
-    oidc += f"jwks_file = {json.dumps(str(github.file))}\n"
-    config = configuration(ROOT_KEYS) + oidc
+    config = configuration(ROOT_KEYS) + "[oidc]\nallow_private_networks = true\n" + github.config
     server = Wharf(tmp_path_factory.mktemp("sts"), environment=environment_of(default_database), config=config)
     yield server.start()
     server.finish()

@@ -10,6 +10,8 @@ import rsa
 
 from harness.commands import run
 
+GITHUB = "https://token.actions.githubusercontent.com"
+
 
 def encode(data):
     data = data if isinstance(data, bytes) else json.dumps(data).encode()
@@ -86,3 +88,17 @@ class Issuer:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
+
+
+class FileIssuer(Issuer):
+    """GitHub's issuer of tokens, which the server does not reach: it has its keys in a file."""
+
+    def __init__(self, folder):
+        super().__init__(GITHUB)
+        self.file = folder / "jwks.json"
+        self.file.write_text(json.dumps(self.key_set()))
+
+    @property
+    def config(self):
+        """What the server's configuration says of it."""
+        return f"[[oidc.issuers]]\nurl = {json.dumps(self.url)}\njwks_file = {json.dumps(str(self.file))}\n"

@@ -118,7 +118,7 @@ mod tests {
         keys: Vec<String>,
         one: Option<Tag>,
         #[serde(default, deserialize_with = "crate::number_text")]
-        number: Option<i64>,
+        number: Option<crate::FormNumber>,
     }
 
     fn read(form: &str) -> Result<Input, Error> {
@@ -135,7 +135,7 @@ mod tests {
         let tag = Tag { key: Some("a".to_owned()), values: Some(vec![]) };
         assert_eq!(nested, Input { tags: Some(vec![tag]), keys: vec![String::new()], ..Input::default() });
         assert_eq!(read("").expect("read"), Input::default());
-        assert_eq!(read("Number=5").expect("read").number, Some(5));
+        assert_eq!(read("Number=5").expect("read").number, Some(5.into()));
     }
 
     #[test]

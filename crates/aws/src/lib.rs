@@ -19,7 +19,7 @@ pub use form::from_form;
 pub use identity::{AccessKeyId, AccountId, IdentityError, Partition, Region, SecretAccessKey, SessionToken};
 pub use json::{Blob, Timestamp};
 pub use large_member::{LargeMember, Malformed};
-pub use number::number_text;
+pub use number::{FormNumber, number_text};
 pub use query::{QueryError, QueryForm, bool_text};
 pub use strict_json::from_json;
 pub use xml::{XmlWriter, json_to_xml, query_response};

@@ -1,14 +1,17 @@
 //! The element `Condition` (access.md 5; IAM User Guide, "Condition operators").
 
 mod address;
+mod number;
 mod operator;
 mod time;
 mod value;
 
 pub(crate) use address::Network;
+use number::Number;
+pub(crate) use number::read_number;
 pub(crate) use operator::{Comparison, Operator, Quantifier, Test};
 pub(crate) use time::{is_legacy_date, read_time};
-pub(crate) use value::{read_bool, read_number};
+pub(crate) use value::read_bool;
 
 use crate::Context;
 use crate::pattern::Match;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Comparison, Network, Test, read_time};
+use super::{Comparison, Network, Number, Test, read_number, read_time};
 use crate::Context;
 use crate::arn::ArnPattern;
 use crate::pattern::{Case, Match, Pattern, Syntax};
@@ -67,47 +67,6 @@ impl Expected {
             Self::Address(network) => actual.parse().is_ok_and(|address| network.contains(address)).into(),
         }
     }
-}
-
-/// An integer or a decimal; integers compare exactly.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Number {
-    Integer(i64),
-    Decimal(f64),
-}
-
-impl Number {
-    fn decimal(self) -> f64 {
-        match self {
-            Self::Integer(integer) => integer as f64,
-            Self::Decimal(decimal) => decimal,
-        }
-    }
-}
-
-impl PartialEq for Number {
-    fn eq(&self, other: &Self) -> bool {
-        self.partial_cmp(other) == Some(std::cmp::Ordering::Equal)
-    }
-}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        match (self, other) {
-            (Self::Integer(left), Self::Integer(right)) => left.partial_cmp(right),
-            (left, right) => left.decimal().partial_cmp(&right.decimal()),
-        }
-    }
-}
-
-/// Reads an integer or decimal number.
-pub(crate) fn read_number(text: &str) -> Option<Number> {
-    if let Ok(integer) = text.parse() {
-        return Some(Number::Integer(integer));
-    }
-    // Rust would read `inf` and `nan` too.
-    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite()).map(Number::Decimal)
 }
 
 /// Reads `true` or `false`, in any case.

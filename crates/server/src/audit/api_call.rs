@@ -6,7 +6,7 @@ use aws::AwsError;
 use serde_json::{Value, json};
 
 use super::event::{ApiEvent, AuditedResource, Who, record};
-use super::parameters::shown;
+use super::parameters::{Parameters, shown};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 use crate::http::request::RequestContext;
@@ -56,7 +56,7 @@ pub fn record_call(
         name,
         is_read_only,
         is_always_stored: false,
-        request_parameters: shown(body),
+        request_parameters: Parameters::Body(body),
         response_elements: match result {
             Ok(output) if !is_read_only => shown(output),
             Ok(_) | Err(_) => Value::Null,
@@ -98,12 +98,13 @@ pub fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8
             account,
             region,
             access_key_id: None,
+            principal: None,
         },
         source: "sts.amazonaws.com".into(),
         name,
         is_read_only,
         is_always_stored: false,
-        request_parameters,
+        request_parameters: request_parameters.into(),
         response_elements: Value::Null,
         error: None,
         resources: vec![AuditedResource::own(&role_arn, account)],

@@ -1,6 +1,7 @@
 //! A record in CloudTrail's form, and where it goes.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use aws::AccountId;
 use serde::Serialize;
@@ -10,11 +11,12 @@ use store::tables::registry_id::RegistryId;
 use store::tables::secrets;
 
 use super::identity;
-use super::parameters::cut;
-use super::repetitions::Repetitions;
+use super::parameters::{OF_FAILURES, Parameters, WHOLE};
+use super::repetitions::{Failure, Kind};
 use crate::app::App;
 use crate::auth::authorize::{Need, Resource};
 use crate::auth::caller::Caller;
+use crate::auth::failures;
 use crate::http::request::RequestContext;
 
 const EVENT_VERSION: &str = "1.11";
@@ -24,6 +26,8 @@ const GLOBAL_REGION: &str = "us-east-1";
 const GLOBAL_SOURCE: &str = "iam.amazonaws.com";
 /// Resources of one record; lists of the model hold no more repositories.
 const MAX_RESOURCES: usize = 100;
+/// Resources of the record of what failed.
+const MAX_RESOURCES_OF_FAILURES: usize = 10;
 
 /// Something that a call was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +82,7 @@ impl AuditedResource {
 }
 
 /// Who called, as records say it.
+#[derive(Clone)]
 pub struct Who {
     /// `userIdentity`.
     pub identity: Value,
@@ -89,6 +94,8 @@ pub struct Who {
     pub region: aws::Region,
     /// The key that was used, if one was.
     pub access_key_id: Option<String>,
+    /// Whose failures are counted together, if it was found out who it is: the root user, a user or a role.
+    pub principal: Option<String>,
 }
 
 impl Who {
@@ -100,7 +107,17 @@ impl Who {
             account: caller.account,
             region: caller.region.clone(),
             access_key_id: Some(caller.access_key_id.clone()).filter(|id| !id.is_empty()),
+            principal: match caller.identity() {
+                // Sessions of one role are one: their names are the caller's to choose.
+                Some(identity) => Some(identity.entity.id.clone()),
+                None => caller.anonymous().is_none().then(|| caller.account.to_string()),
+            },
         }
+    }
+
+    /// The same, where nothing proves that it is who is named.
+    pub fn unproven(self) -> Self {
+        Self { principal: None, ..self }
     }
 }
 
@@ -118,8 +135,8 @@ pub struct ApiEvent<'a> {
     pub is_read_only: bool,
     /// Whether LookupEvents is to know of it though it knows of nothing else that only reads.
     pub is_always_stored: bool,
-    /// What was asked, without secrets.
-    pub request_parameters: Value,
+    /// What was asked. Secrets are hidden in the record.
+    pub request_parameters: Parameters<'a>,
     /// What was answered, without secrets; null for what only reads and for errors.
     pub response_elements: Value,
     /// The error's name and text.
@@ -192,14 +209,37 @@ fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Records a call. It is for whoever asked `Audit::wants`, and never waits.
+/// Whether what failed is recorded by itself, and not only counted.
+fn is_admitted(http: &RequestContext, who: &Who, source: &str, name: &str, code: &str) -> bool {
+    let (audit, now_ms) = (&http.app.audit, http.app.now_ms());
+    match &who.principal {
+        Some(principal) => {
+            let failure = Failure { source: source.to_owned(), name: name.to_owned(), code: code.to_owned() };
+            audit.failures.admits(principal, who, failure, now_ms)
+        }
+        None => {
+            let network = failures::network(http.source_ip);
+            audit.refusals.admits(Kind { network, account: who.account, code: code.to_owned() }, now_ms)
+        }
+    }
+}
+
+/// Records a call, unless it failed as many others did. It is for whoever asked `Audit::wants`, and never waits.
 pub fn record(event: ApiEvent<'_>) {
     let ApiEvent { http, who, source, name, is_read_only, error, .. } = event;
+    if let Some((code, _)) = &error
+        && !is_admitted(http, &who, &source, name, code)
+    {
+        return;
+    }
     let app = &*http.app;
     let now_ms = app.now_ms();
+    let (room, max_resources) =
+        if error.is_some() { (OF_FAILURES, MAX_RESOURCES_OF_FAILURES) } else { (WHOLE, MAX_RESOURCES) };
+    let (request_parameters, is_cut) = event.request_parameters.shown(room);
     let mut resources = Vec::new();
     for resource in event.resources {
-        if resources.len() < MAX_RESOURCES && !resources.contains(&resource) {
+        if resources.len() < max_resources && !resources.contains(&resource) {
             resources.push(resource);
         }
     }
@@ -221,12 +261,12 @@ pub fn record(event: ApiEvent<'_>) {
         event_name: name,
         aws_region: region,
         source_ip_address: http.source_ip.to_string(),
-        user_agent: http.header(http::header::USER_AGENT).map(cut),
+        user_agent: http.header(http::header::USER_AGENT).map(|text| room.cut(text)),
         error_code: error.as_ref().map(|(code, _)| code.as_ref()),
-        error_message: error.as_ref().map(|(_, message)| cut(message)),
-        request_parameters: event.request_parameters,
+        error_message: error.as_ref().map(|(_, message)| room.cut(message)),
+        request_parameters,
         response_elements: event.response_elements,
-        additional_event_data: None,
+        additional_event_data: is_cut.then(|| json!({ "requestParametersTruncated": true })),
         request_id: Some(http.request_id.to_string()),
         event_id: new_id(),
         read_only: is_read_only,
@@ -305,10 +345,31 @@ pub fn record_service_event(app: &App, event: &ServiceEvent) {
     keep(app, &record, account, &row, true);
 }
 
-/// Records how many refusals were not recorded each by itself. It never waits.
-pub fn record_repetitions(app: &App, who: Who, repetitions: &Repetitions) {
+/// How many calls have no record of their own, and what they have in common.
+pub struct Repeated {
+    /// Who made them.
+    pub who: Who,
+    /// From where; none if that is not one place.
+    pub address: Option<IpAddr>,
+    /// The error's name, if it is one.
+    pub code: Option<String>,
+    /// The service and the operation, if they are one.
+    pub call: Option<(String, String)>,
+    /// When the count began.
+    pub since_ms: i64,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// Records how many calls that were refused or failed were not recorded each by itself. It never waits.
+pub fn record_repetitions(app: &App, repeated: Repeated) {
     let now_ms = app.now_ms();
-    let kind = repetitions.kind.as_ref();
+    let Repeated { who, address, code, call, since_ms, count } = repeated;
+    let mut counted = json!({ "count": count, "since": aws::time::iso8601(since_ms) });
+    if let Some((source, name)) = call {
+        counted["eventSource"] = source.into();
+        counted["eventName"] = name.into();
+    }
     let record = Record {
         event_version: EVENT_VERSION,
         user_identity: who.identity,
@@ -316,16 +377,13 @@ pub fn record_repetitions(app: &App, who: Who, repetitions: &Repetitions) {
         event_source: "wharf",
         event_name: "RepeatedRefusals",
         aws_region: who.region.as_str(),
-        source_ip_address: kind.map_or_else(|| "several".to_owned(), |kind| kind.network.to_string()),
+        source_ip_address: address.map_or_else(|| "several".to_owned(), |address| address.to_string()),
         user_agent: None,
-        error_code: kind.map(|kind| kind.code.as_str()),
+        error_code: code.as_deref(),
         error_message: Some("Further requests were refused".to_owned()),
         request_parameters: Value::Null,
         response_elements: Value::Null,
-        additional_event_data: Some(json!({
-            "count": repetitions.count,
-            "since": aws::time::iso8601(repetitions.since_ms),
-        })),
+        additional_event_data: Some(counted),
         request_id: None,
         event_id: new_id(),
         read_only: false,
@@ -341,7 +399,7 @@ pub fn record_repetitions(app: &App, who: Who, repetitions: &Repetitions) {
         at_ms: now_ms,
         region: who.region.clone(),
         username: Some(who.username),
-        access_key_id: None,
+        access_key_id: who.access_key_id,
         resources: &[],
         is_always_stored: true,
     };

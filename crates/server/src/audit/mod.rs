@@ -34,7 +34,7 @@ pub use refusals::{
 
 use file::FileWriter;
 use pending::Pending;
-use repetitions::RepeatedRefusals;
+use repetitions::{RepeatedFailures, RepeatedRefusals};
 
 /// Events are stored so often, and old ones removed.
 const STORE_EVERY: Duration = Duration::from_secs(1);
@@ -72,13 +72,20 @@ pub struct Audit {
     file: Option<FileWriter>,
     pending: Pending,
     refusals: RepeatedRefusals,
+    failures: RepeatedFailures,
 }
 
 impl Audit {
     /// Opens the file, if there is one.
     pub fn open(settings: AuditSettings) -> Result<Self, StartError> {
         let file = settings.file.clone().map(FileWriter::open).transpose()?;
-        Ok(Self { settings, file, pending: Pending::default(), refusals: RepeatedRefusals::default() })
+        Ok(Self {
+            settings,
+            file,
+            pending: Pending::default(),
+            refusals: RepeatedRefusals::default(),
+            failures: RepeatedFailures::default(),
+        })
     }
 
     /// Whether anybody wants a record of a call. What nobody wants costs no more than this question.

@@ -6,8 +6,16 @@ use serde_json::{Map, Value};
 /// What stands in place of a secret, as in CloudTrail.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// Bytes of one text, and of all that is shown of one request or answer.
-const MAX_TEXT_BYTES: usize = 8 * 1024;
-const MAX_BYTES: usize = 32 * 1024;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    text: usize,
+    all: usize,
+}
+
+/// For what was done.
+pub const WHOLE: Room = Room { text: 8 * 1024, all: 32 * 1024 };
+/// For what failed: whoever may do nothing can send much.
+pub const OF_FAILURES: Room = Room { text: 1024, all: 4 * 1024 };
 /// What a member costs beside its texts, so that many small ones end as well.
 const MEMBER_BYTES: usize = 16;
 /// Members that are no parameter but content, which is stored encrypted or not at all.
@@ -17,12 +25,49 @@ const SECRET_WORDS: [&str; 9] =
     ["secret", "password", "token", "credential", "privatekey", "signingkey", "downloadurl", "hmac", "plaintext"];
 const NAMING_ENDS: [&str; 5] = ["id", "ids", "arn", "arns", "name"];
 
+/// What a request said, on its way into a record.
+#[derive(Clone, Debug)]
+pub enum Parameters<'a> {
+    /// A body in JSON, as it came.
+    Body(&'a [u8]),
+    /// What is told of it.
+    Told(Value),
+}
+
+impl From<Value> for Parameters<'_> {
+    fn from(told: Value) -> Self {
+        Self::Told(told)
+    }
+}
+
+impl Parameters<'_> {
+    /// What is shown of them, and whether that is not all.
+    pub fn shown(self, room: Room) -> (Value, bool) {
+        match self {
+            Self::Body(json) => shown_in(&mut serde_json::Deserializer::from_slice(json), room),
+            Self::Told(told) if room == WHOLE => (told, false),
+            Self::Told(told) => shown_in(told, room),
+        }
+    }
+}
+
+impl Room {
+    /// A text that is at most as long as one may be, and says so where it was cut.
+    pub fn cut(self, text: &str) -> String {
+        cut_at(text, self.text)
+    }
+}
+
 /// A text that is at most so long, and says so where it was cut.
 pub fn cut(text: &str) -> String {
-    if text.len() <= MAX_TEXT_BYTES {
+    WHOLE.cut(text)
+}
+
+fn cut_at(text: &str, max: usize) -> String {
+    if text.len() <= max {
         return text.to_owned();
     }
-    let mut end = MAX_TEXT_BYTES;
+    let mut end = max;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -31,9 +76,29 @@ pub fn cut(text: &str) -> String {
 
 /// What is shown of a JSON body; null if it is none. Names begin with a small letter, as in CloudTrail.
 pub fn shown(json: &[u8]) -> Value {
-    let mut left = MAX_BYTES;
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    Shown { left: &mut left, is_secret: false }.deserialize(&mut deserializer).unwrap_or(Value::Null)
+    Parameters::Body(json).shown(WHOLE).0
+}
+
+fn shown_in<'de, D: Deserializer<'de>>(deserializer: D, room: Room) -> (Value, bool) {
+    let mut left = Left { text: room.text, all: room.all, is_cut: false };
+    let shown = Shown { left: &mut left, is_secret: false }.deserialize(deserializer).unwrap_or(Value::Null);
+    (shown, left.is_cut)
+}
+
+/// The room that is left.
+struct Left {
+    text: usize,
+    all: usize,
+    is_cut: bool,
+}
+
+impl Left {
+    fn take(&mut self, bytes: usize) -> bool {
+        let has_room = self.all > 0;
+        self.all = self.all.saturating_sub(bytes);
+        self.is_cut |= !has_room;
+        has_room
+    }
 }
 
 fn is_secret(lower_case_name: &str) -> bool {
@@ -49,16 +114,8 @@ fn is_untold(lower_case_name: &str) -> bool {
 
 /// Reads a value and keeps what is shown of it, without ever holding the rest.
 struct Shown<'l> {
-    left: &'l mut usize,
+    left: &'l mut Left,
     is_secret: bool,
-}
-
-impl Shown<'_> {
-    fn take(&mut self, bytes: usize) -> bool {
-        let has_room = *self.left > 0;
-        *self.left = self.left.saturating_sub(bytes);
-        has_room
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Shown<'_> {
@@ -96,23 +153,26 @@ impl<'de> Visitor<'de> for Shown<'_> {
         Ok(value.into())
     }
 
-    fn visit_str<E>(mut self, text: &str) -> Result<Value, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
         if self.is_secret {
             return Ok(HIDDEN.into());
         }
-        let shown = cut(text);
-        Ok(if self.take(shown.len()) { shown.into() } else { "...(cut)".into() })
+        let shown = cut_at(text, self.left.text);
+        self.left.is_cut |= shown.len() != text.len();
+        Ok(if self.left.take(shown.len()) { shown.into() } else { "...(cut)".into() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut shown = Vec::new();
-        while *self.left > 0 {
-            *self.left = self.left.saturating_sub(MEMBER_BYTES);
+        while self.left.all > 0 {
+            self.left.take(MEMBER_BYTES);
             let seed = Shown { left: &mut *self.left, is_secret: self.is_secret };
             let Some(item) = items.next_element_seed(seed)? else { return Ok(shown.into()) };
             shown.push(item);
         }
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            self.left.is_cut = true;
+        }
         Ok(shown.into())
     }
 
@@ -120,8 +180,10 @@ impl<'de> Visitor<'de> for Shown<'_> {
         let mut shown = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let lower_case = name.to_ascii_lowercase();
-            *self.left = self.left.saturating_sub(MEMBER_BYTES + name.len());
-            if *self.left == 0 || name.len() > MAX_TEXT_BYTES || LEFT_OUT.contains(&lower_case.as_str()) {
+            let has_room = self.left.take(MEMBER_BYTES + name.len()) && self.left.all > 0;
+            let is_left_out = LEFT_OUT.contains(&lower_case.as_str());
+            if !has_room || name.len() > self.left.text || is_left_out {
+                self.left.is_cut |= !is_left_out;
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -187,6 +249,8 @@ mod tests {
 
     #[test]
     fn what_is_long_is_cut() {
+        const MAX_TEXT_BYTES: usize = WHOLE.text;
+        const MAX_BYTES: usize = WHOLE.all;
         let long = "é".repeat(MAX_TEXT_BYTES);
         let text = of(&json!({ "text": long }))["text"].as_str().expect("a text").to_owned();
         assert!(text.len() < MAX_TEXT_BYTES + 50 && text.ends_with("...(cut from 16384 bytes)"), "{}", text.len());
@@ -194,6 +258,13 @@ mod tests {
         assert!(of(&many).to_string().len() < 3 * MAX_BYTES);
         let members: Map<String, Value> = (0..100_000).map(|number| (format!("m{number}"), 1.into())).collect();
         assert!(of(&members.into()).to_string().len() < 3 * MAX_BYTES);
+        let failed = |value: &Value| Parameters::Body(value.to_string().as_bytes()).shown(OF_FAILURES);
+        let (shown_many, is_cut) = failed(&many);
+        assert!(shown_many.to_string().len() < 3 * OF_FAILURES.all && is_cut);
+        assert_eq!(Parameters::Told(many).shown(OF_FAILURES), (shown_many, true));
+        let small = json!({"repositoryName": "a", "imageManifest": "left out"});
+        assert_eq!(failed(&small), (json!({"repositoryName": "a"}), false));
+        assert!(failed(&json!({ "text": long })).1);
         let deep = "[".repeat(100_000);
         assert_eq!(shown(deep.as_bytes()), Value::Null);
     }

@@ -7,13 +7,13 @@ use aws::{AccountId, AwsError, Region};
 use serde_json::{Value, json};
 
 use super::api_call::{is_read_only, service_of};
-use super::event::{ApiEvent, AuditedResource, Who, record, record_repetitions};
+use super::event::{ApiEvent, AuditedResource, Repeated, Who, record, record_repetitions};
 use super::parameters::shown;
-use super::repetitions::Kind;
+use super::repetitions::Repetitions;
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::auth::download_url::Grant;
-use crate::auth::{failures, keys, token};
+use crate::auth::{keys, token};
 use crate::http::request::RequestContext;
 
 /// The longest name of an operation that a client made up.
@@ -26,7 +26,7 @@ fn nobody(account: AccountId, region: Region, access_key_id: Option<&str>) -> Wh
     if let Some(id) = &access_key_id {
         identity["accessKeyId"] = id.as_str().into();
     }
-    Who { identity, username: "anonymous".to_owned(), account, region, access_key_id }
+    Who { identity, username: "anonymous".to_owned(), account, region, access_key_id, principal: None }
 }
 
 /// Whether a text has the form of an access key's id. What does not could be a secret in the wrong place.
@@ -69,20 +69,14 @@ fn record_refusal(
     error: (Cow<'static, str>, String),
     resources: Vec<AuditedResource>,
 ) {
-    let app = &http.app;
-    let network = failures::network(http.source_ip);
-    let kind = Kind { network, account: who.account, code: error.0.to_string() };
-    if !app.audit.refusals.admits(kind, app.now_ms()) {
-        return;
-    }
     record(ApiEvent {
         http,
-        who,
+        who: who.unproven(),
         source,
         name,
         is_read_only: is_read_only(name),
         is_always_stored: true,
-        request_parameters,
+        request_parameters: request_parameters.into(),
         response_elements: Value::Null,
         error: Some(error),
         resources,
@@ -163,6 +157,7 @@ pub fn record_web_identity_refusal(http: &RequestContext, name: &'static str, bo
         account,
         region,
         access_key_id: None,
+        principal: None,
     };
     let resources = if named == Some(account) { vec![AuditedResource::own(&role_arn, account)] } else { Vec::new() };
     let code = if error.code == "AccessDeniedException" { "AccessDenied" } else { error.code };
@@ -183,7 +178,7 @@ pub fn record_unknown_operation(http: &RequestContext, caller: &Caller, service:
         name: &operation_name(name.rsplit('.').next().unwrap_or_default()),
         is_read_only: false,
         is_always_stored: true,
-        request_parameters: Value::Null,
+        request_parameters: Value::Null.into(),
         response_elements: Value::Null,
         error: Some((error.code.into(), error.message.clone())),
         resources: Vec::new(),
@@ -202,7 +197,7 @@ pub fn record_denied_mount(http: &RequestContext, caller: &Caller, from: &Audite
         name: "GetDownloadUrlForLayer",
         is_read_only: true,
         is_always_stored: true,
-        request_parameters: json!({ "layerDigest": digest, "mount": true }),
+        request_parameters: json!({ "layerDigest": digest, "mount": true }).into(),
         response_elements: Value::Null,
         error: Some(("AccessDenied".into(), why.to_owned())),
         resources: vec![from.clone()],
@@ -235,18 +230,27 @@ pub fn record_layer_download(http: &RequestContext, grant: Option<&Grant>, error
             "registryId": grant.registry.account.as_str(),
             "repositoryName": grant.repository.as_str(),
             "layerDigest": grant.digest.to_string(),
-        }),
+        })
+        .into(),
         response_elements: Value::Null,
         error,
         resources: vec![AuditedResource::repository(&grant.registry, grant.repository.as_str())],
     });
 }
 
-/// Records how many refusals of the last minute have no record of their own; of all, if the server ends.
+/// Records how many refusals and failures of the last minute have no record of their own; of all, if the server ends.
 pub fn record_counts(app: &App, is_end: bool) {
     let Some((account, region)) = first_account(app) else { return };
-    for repetitions in app.audit.refusals.take_ended(app.now_ms(), is_end) {
-        let account = repetitions.kind.as_ref().map_or(account, |kind| kind.account);
-        record_repetitions(app, nobody(account, region.clone(), None), &repetitions);
+    let now_ms = app.now_ms();
+    for Repetitions { kind, since_ms, count } in app.audit.refusals.take_ended(now_ms, is_end) {
+        let account = kind.as_ref().map_or(account, |kind| kind.account);
+        let who = nobody(account, region.clone(), None);
+        let (address, code) = (kind.as_ref().map(|kind| kind.network), kind.map(|kind| kind.code));
+        record_repetitions(app, Repeated { who, address, code, call: None, since_ms, count });
+    }
+    for (who, Repetitions { kind, since_ms, count }) in app.audit.failures.take_ended(now_ms, is_end) {
+        let who = who.unwrap_or_else(|| nobody(account, region.clone(), None));
+        let (call, code) = kind.map(|kind| ((kind.source, kind.name), kind.code)).unzip();
+        record_repetitions(app, Repeated { who, address: None, code, call, since_ms, count });
     }
 }

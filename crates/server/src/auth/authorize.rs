@@ -209,6 +209,16 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     Err(refusal(http, caller, need, &rules, &decision))
 }
 
+/// Refuses if a policy denies the caller the permission, which it need not have otherwise.
+pub async fn require_not_denied(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
+    let rules = ResourceRules::of(http, need).await?;
+    let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
+    match decision.outcome {
+        Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
+        Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
+    }
+}
+
 fn refusal(http: &RequestContext, caller: &Caller, need: &Need, rules: &ResourceRules, decision: &Decision) -> Refusal {
     let (action, resource) = (&need.action, &rules.arn);
     let because = decision.because(action);
@@ -238,7 +248,8 @@ pub async fn authorize_named(
     let named = principals.iter().filter(|principal| principal.starts_with("arn:"));
     let statements: Vec<Value> = named.map(|principal| grants::statement(principal, &need.action)).collect();
     if decision.outcome == Outcome::ImplicitDeny && !statements.is_empty() {
-        let policy = grants::policy(&rules.arn, &serde_json::json!({ "Statement": statements }))?;
+        let policy = serde_json::json!({ "Statement": statements }).to_string();
+        let policy = grants::policy(&rules.arn, &policy)?;
         let rules = ResourceRules { policy: Some(policy), is_enough: true, ..rules.clone() };
         if decide_by(http, &directory, caller, need, &rules).await?.is_allowed() {
             return Ok(());
@@ -503,7 +514,7 @@ impl ResourceRules {
         });
         let found = read.await?;
         let grantees = found.iter().filter(|grant| grants::covers(grant, need)).map(|grant| grant.grantee.as_str());
-        let mut statements: Vec<Value> = grantees.map(|grantee| grants::statement(grantee, &need.action)).collect();
+        let statements: Vec<Value> = grantees.map(|grantee| grants::statement(grantee, &need.action)).collect();
         if statements.is_empty() {
             return Ok(None);
         }
@@ -511,15 +522,7 @@ impl ResourceRules {
         if http.app.policies.read(PolicyKind::Key, &key.policy).is_err() {
             return Ok(None);
         }
-        let mut policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
-        match policy.get_mut("Statement") {
-            Some(Value::Array(own)) => own.extend(statements),
-            Some(own) => {
-                statements.push(own.take());
-                *own = Value::Array(statements);
-            }
-            None => return Ok(None),
-        }
+        let Some(policy) = grants::extended(&key.policy, &statements) else { return Ok(None) };
         let policy = grants::policy(&self.arn, &policy)?;
         Ok(Some(Self { policy: Some(policy), ..self.clone() }))
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use iam::{Policy, PolicyKind, Principal};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::blob::EncryptionContext;
 use store::error::{StoreError, StoreErrorKind};
@@ -91,9 +92,21 @@ pub fn statement(principal: &str, action: &str) -> Value {
     json!({"Effect": "Allow", "Principal": {"AWS": principal}, "Action": action, "Resource": "*"})
 }
 
+/// A key policy with further statements; its own are left as they are written, to the last digit. None if it has none.
+pub fn extended(policy: &str, statements: &[Value]) -> Option<String> {
+    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(policy).ok()?;
+    let own = members.remove("Statement")?;
+    let own: Vec<&RawValue> =
+        if own.get().starts_with('[') { serde_json::from_str(own.get()).ok()? } else { vec![&own] };
+    let all = own.into_iter().map(RawValue::get).map(str::to_owned).chain(statements.iter().map(Value::to_string));
+    let all = RawValue::from_string(format!("[{}]", all.collect::<Vec<_>>().join(","))).ok()?;
+    members.insert("Statement".to_owned(), all);
+    serde_json::to_string(&members).ok()
+}
+
 /// The key policy that is made of such statements, of a resource of that ARN.
-pub fn policy(arn: &str, document: &Value) -> Result<Policy, StoreError> {
-    Policy::parse(PolicyKind::Key, &document.to_string()).map_err(|error| {
+pub fn policy(arn: &str, document: &str) -> Result<Policy, StoreError> {
+    Policy::parse(PolicyKind::Key, document).map_err(|error| {
         StoreError::new(StoreErrorKind::Corrupt, format!("the grants of {arn} are not what was stored"))
             .with_source(error.to_string())
     })
@@ -104,6 +117,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_policy_is_extended_as_it_is_written() {
+        let more = statement("arn:aws:iam::123456789012:user/a", "kms:Decrypt");
+        let own = r#"{"Effect": "Deny", "Condition": {"NumericEquals": {"a:b": 18446744073709551617}}}"#;
+        for text in
+            [format!(r#"{{"Version": "2012-10-17", "Statement": [ {own} ]}}"#), format!(r#"{{"Statement":{own}}}"#)]
+        {
+            let extended = extended(&text, std::slice::from_ref(&more)).expect("a policy");
+            assert!(extended.contains(own) && extended.contains(&more.to_string()), "{extended}");
+            assert_eq!(extended.contains("2012-10-17"), text.contains("2012-10-17"));
+        }
+        assert_eq!(extended("{}", std::slice::from_ref(&more)), None);
+    }
 
     const NAMES: [&str; 3] = ["a", "A", "b"];
     const VALUES: [&str; 2] = ["1", "2"];

@@ -22,4 +22,5 @@ pub mod session;
 pub mod signing_keys;
 pub mod sigv4;
 mod stand_in;
+pub mod tag_rights;
 pub mod token;

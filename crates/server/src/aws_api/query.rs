@@ -36,7 +36,7 @@ impl Service {
     }
 }
 
-/// The first is the one of requests that name no version.
+/// The first is the one of requests that say nothing of which they mean.
 const SERVICES: &[Service] = &[
     Service {
         version: "2011-06-15",
@@ -64,16 +64,35 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 
 /// Answers one request.
 pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
-    let mut service = &SERVICES[0];
+    let mut service = meant(http);
     match run(http, body, &mut service).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
         Err(error) => refusal_of(http, service, error),
     }
 }
 
-/// An error's answer, where it is not known which service is meant.
+/// An error's answer, before the form is read.
 pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
-    refusal_of(http, &SERVICES[0], error.clone())
+    refusal_of(http, meant(http), error.clone())
+}
+
+/// The service that a request is meant for, as far as its head tells: by a form in its query, its signature or its host.
+/// Nothing is checked.
+fn meant(http: &RequestContext) -> &'static Service {
+    let signed = elsewhere::signed_service(http);
+    let host = http.authority.split('.').next().filter(|label| label.len() < http.authority.len());
+    let is_named = |name: &str, service: &Service| name.eq_ignore_ascii_case(service.signing_name);
+    let by_name = |name: Option<&str>| SERVICES.iter().find(|service| name.is_some_and(|name| is_named(name, service)));
+    named_by(http.query.as_bytes())
+        .or_else(|| by_name(signed.as_deref()))
+        .or_else(|| by_name(host))
+        .unwrap_or(&SERVICES[0])
+}
+
+/// The service whose version is in a form, even in one that is not well formed.
+fn named_by(form: &[u8]) -> Option<&'static Service> {
+    let version = form.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"Version="))?;
+    SERVICES.iter().find(|service| service.version.as_bytes() == version)
 }
 
 fn refusal_of(http: &RequestContext, service: &Service, error: AwsError) -> Answer {
@@ -126,6 +145,7 @@ async fn run(
     }
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
     let form = if http.method == Method::GET { http.query.as_bytes() } else { &content[..] };
+    *service = named_by(form).unwrap_or(service);
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;
     let Some(action) = form.get("Action") else {
         return Err(AwsError::new("MissingAction", "Neither an X-Amz-Target header nor an Action was given"));

@@ -95,7 +95,7 @@ pub async fn image(
             pull::prepare(http, caller, registry, name, &reference.clone().into()).await?;
         }
         Standing::Unproven => {
-            if pull::may(http, caller, "ecr:BatchImportUpstreamImage", &pull.place).await? {
+            if pull::may_import(http, caller, &pull.place, &reference.clone().into()).await? {
                 prove(app, pull, reference).await?;
             }
         }

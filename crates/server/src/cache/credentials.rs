@@ -6,10 +6,10 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::secrets::SecretId;
 
-use super::settings::registry_host;
+use super::bound::Bound;
 use super::upstream_registry::UpstreamUrl;
 use crate::app::App;
-use crate::secrets::{self, SecretProblem, UpstreamCredential};
+use crate::secrets::{self, MeantSecret, SecretProblem, UpstreamCredential};
 
 /// A user name and a password. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub struct Credentials {
     pub username: String,
     /// `accessToken` of the secret.
     pub access_token: String,
+    /// Where they may be sent; everywhere that the rule leads if it is empty.
+    pub bound_to: Vec<Bound>,
 }
 
 impl fmt::Debug for Credentials {
@@ -77,30 +79,46 @@ impl fmt::Display for CredentialsError {
 pub async fn read(
     app: &App,
     registry: &RegistryId,
-    arn: &str,
+    meant: &MeantSecret,
     upstream: &UpstreamUrl,
 ) -> Result<Credentials, CredentialsError> {
-    if secret_of(registry, arn).is_none() {
-        return Err(match arn.parse::<aws::Arn>() {
-            Ok(_) => CredentialsError::NotAccessible(arn.to_owned()),
-            Err(_) => CredentialsError::NotFound(arn.to_owned()),
-        });
+    let arn = &meant.arn;
+    require_accessible(registry, arn)?;
+    let read = secrets::read_for_pull_through(app, registry, meant).await;
+    let UpstreamCredential { username, access_token, registries } =
+        read.map_err(|problem| problem_with(arn, problem))?;
+    let bound_to: Vec<Bound> = registries.iter().map(|text| Bound(text.clone())).collect();
+    if bound_to.is_empty() || bound_to.iter().any(|bound| bound.allows(upstream)) {
+        return Ok(Credentials { username, access_token: (*access_token).clone(), bound_to });
     }
-    match secrets::read_for_pull_through(app, registry, arn).await {
-        Ok(UpstreamCredential { username, access_token, registries }) => {
-            let host = registry_host(upstream.authority());
-            if registries.is_empty() || registries.iter().any(|bound| registry_host(bound) == host) {
-                return Ok(Credentials { username, access_token: (*access_token).clone() });
-            }
-            let (arn, upstream) = (arn.to_owned(), upstream.authority().to_owned());
-            Err(CredentialsError::BoundElsewhere { arn, registries, upstream })
-        }
-        Err(SecretProblem::NotFound | SecretProblem::Deleted) => Err(CredentialsError::NotFound(arn.to_owned())),
-        Err(SecretProblem::NotJson | SecretProblem::MissingMember(_) | SecretProblem::NoRegistry) => {
-            Err(CredentialsError::NotReadable(arn.to_owned()))
-        }
-        Err(SecretProblem::Store(error)) => Err(CredentialsError::Store(error)),
+    // What makes the difference is said: the scheme only where that is it.
+    let upstream = if upstream.is_plain() { upstream.to_string() } else { upstream.authority().to_owned() };
+    Err(CredentialsError::BoundElsewhere { arn: arn.clone(), registries, upstream })
+}
+
+fn require_accessible(registry: &RegistryId, arn: &str) -> Result<(), CredentialsError> {
+    match secret_of(registry, arn) {
+        Some(_) => Ok(()),
+        None if arn.parse::<aws::Arn>().is_ok() => Err(CredentialsError::NotAccessible(arn.to_owned())),
+        None => Err(CredentialsError::NotFound(arn.to_owned())),
     }
+}
+
+fn problem_with(arn: &str, problem: SecretProblem) -> CredentialsError {
+    match problem {
+        SecretProblem::NotFound | SecretProblem::Deleted => CredentialsError::NotFound(arn.to_owned()),
+        SecretProblem::NotJson | SecretProblem::MissingMember(_) | SecretProblem::NoRegistry => {
+            CredentialsError::NotReadable(arn.to_owned())
+        }
+        SecretProblem::Store(error) => CredentialsError::Store(error),
+    }
+}
+
+/// The whole ARN of the secret that a rule means, so that the rule never means another.
+pub async fn pin(app: &App, registry: &RegistryId, meant: &MeantSecret) -> Result<String, CredentialsError> {
+    require_accessible(registry, &meant.arn)?;
+    let pinned = secrets::arn_for_pull_through(app, registry, meant).await;
+    pinned.map_err(|problem| problem_with(&meant.arn, problem))
 }
 
 /// Whether a rule may be given a secret. One that holds no login yet is fine: it is often made first and filled by hand later
@@ -108,10 +126,10 @@ pub async fn read(
 pub async fn check(
     app: &App,
     registry: &RegistryId,
-    arn: &str,
+    meant: &MeantSecret,
     upstream: &UpstreamUrl,
 ) -> Result<(), CredentialsError> {
-    match read(app, registry, arn, upstream).await {
+    match read(app, registry, meant, upstream).await {
         Ok(_) | Err(CredentialsError::NotReadable(_)) => Ok(()),
         Err(error) => Err(error),
     }

@@ -5,6 +5,7 @@
 
 pub mod anonymous;
 pub mod blobs;
+pub mod bound;
 pub mod credentials;
 pub mod failure;
 mod flights;
@@ -22,6 +23,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 
 use crate::app::App;
+use crate::secrets::MeantSecret;
 use blobs::BlobFetches;
 use credentials::CredentialsError;
 use failure::CacheFailure;
@@ -78,7 +80,10 @@ pub async fn upstream_of(
 ) -> Result<UpstreamRepository, CredentialsError> {
     let upstream = upstream_url(rule).map_err(CredentialsError::Store)?;
     let credentials = match &rule.credential_arn {
-        Some(arn) => Some(credentials::read(app, &rule.registry, arn, &upstream).await?),
+        Some(arn) => {
+            let meant = MeantSecret { arn: arn.clone(), checked_at_ms: rule.updated_at_ms };
+            Some(credentials::read(app, &rule.registry, &meant, &upstream).await?)
+        }
         None => None,
     };
     Ok(UpstreamRepository { endpoint: app.cache.settings.endpoint(&upstream).clone(), name, credentials })

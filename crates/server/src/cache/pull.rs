@@ -74,8 +74,6 @@ pub async fn prepare(
         Selector::Tag(tag) | Selector::Both(tag, _) => Reference::Tag(tag.clone()),
         Selector::Digest(digest) => Reference::Digest(*digest),
     };
-    // Nobody in particular may move what somebody pushed.
-    let takes_tags = caller.anonymous().is_none();
     match plan(app, &place, selector).await? {
         Plan::Serve(served) => {
             if served.is_hit {
@@ -87,9 +85,10 @@ pub async fn prepare(
             app.metrics.cache.checks.increment();
             let upstream = rule.upstream_url.clone();
             let is_out = app.cache.outages.is_recent(&upstream, app.now_ms());
-            if is_out || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+            if is_out || !may_import(http, caller, &place, selector).await? {
                 return Ok(());
             }
+            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
             let wanted = Wanted { place, rule, reference, may_create: false, takes_tags };
             let node = std::sync::Arc::clone(app);
             let work = || async move { check(&node, &wanted, &tag, repository_id).await };
@@ -102,7 +101,7 @@ pub async fn prepare(
             Ok(())
         }
         Plan::Import { rule, has_repository } => {
-            if !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await? {
+            if !may_import(http, caller, &place, selector).await? {
                 return Ok(());
             }
             let may_create = !has_repository;
@@ -110,6 +109,7 @@ pub async fn prepare(
                 return Ok(());
             }
             app.metrics.cache.misses.increment();
+            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
             let wanted = Wanted { place, rule, reference, may_create, takes_tags };
             let node = std::sync::Arc::clone(app);
             let key = wanted.key();
@@ -176,8 +176,42 @@ pub(super) async fn may(
     action: &'static str,
     place: &RepositoryRef,
 ) -> Result<bool, CacheFailure> {
-    let need = Need::on_repository(action, &place.registry, place.name.as_str());
-    match authorize::authorize(http, caller, &need).await {
+    is_allowed(http, caller, &Need::on_repository(action, &place.registry, place.name.as_str())).await
+}
+
+async fn is_allowed(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, CacheFailure> {
+    match authorize::authorize(http, caller, need).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Whether the caller may have the cache bring an image, and give it the tag by which it is asked for.
+pub(super) async fn may_import(
+    http: &RequestContext,
+    caller: &Caller,
+    place: &RepositoryRef,
+    selector: &Selector,
+) -> Result<bool, CacheFailure> {
+    let need = Need::on_repository("ecr:BatchImportUpstreamImage", &place.registry, place.name.as_str());
+    is_allowed(http, caller, &need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()))).await
+}
+
+/// Whether the cache may move a tag that somebody pushed to what the upstream has: not for nobody in particular, nor for
+/// who must not push the tag, and could have made the rule.
+async fn may_take_tag(
+    http: &RequestContext,
+    caller: &Caller,
+    place: &RepositoryRef,
+    selector: &Selector,
+) -> Result<bool, CacheFailure> {
+    if caller.anonymous().is_some() {
+        return Ok(false);
+    }
+    let need = Need::on_repository("ecr:PutImage", &place.registry, place.name.as_str());
+    let tag = Some(selector_tag(selector)).filter(|tag| !tag.is_empty());
+    match authorize::require_not_denied(http, caller, &need.with_image_tag(tag)).await {
         Ok(()) => Ok(true),
         Err(Refusal::Denied(_)) => Ok(false),
         Err(Refusal::Store(error)) => Err(error.into()),

@@ -252,10 +252,16 @@ impl UpstreamClient {
         if url.scheme() != "https" && !(url.scheme() == "http" && (self.allow_http || repository.endpoint.is_plain())) {
             return Err(unavailable("must be reached with https"));
         }
+        let authorization = match &repository.credentials {
+            Some(credentials) => {
+                require_trusted(&repository.endpoint, credentials, &url)?;
+                basic(credentials)
+            }
+            None => None,
+        };
         url.query_pairs_mut()
             .extend_pairs(service.map(|service| ("service", service)))
             .append_pair("scope", &scope.unwrap_or_else(|| format!("repository:{}:pull", repository.name)));
-        let authorization = repository.credentials.as_ref().and_then(basic);
         let answer = match judge(self.follow(&Method::GET, url, authorization, "application/json").await?) {
             Err(UpstreamFailure::NotFound) => return Err(unavailable("answered 404 Not Found")),
             answer => answer?,
@@ -337,6 +343,27 @@ fn reference_text(reference: &Reference) -> String {
         Reference::Tag(tag) => tag.to_string(),
         Reference::Digest(digest) => digest.to_string(),
     }
+}
+
+/// Refuses to send a login to a token server that the upstream names: one that is not reached with https though the upstream
+/// is, or, where the secret is bound, one that is neither the upstream itself nor what it is bound to.
+fn require_trusted(endpoint: &UpstreamUrl, credentials: &Credentials, realm: &Url) -> Result<(), UpstreamFailure> {
+    let denied = |text: String| Err(UpstreamFailure::AccessDenied(text));
+    // As the host and port that it is, whatever its path.
+    let Ok(place) = realm.origin().ascii_serialization().parse::<UpstreamUrl>() else {
+        return Err(UpstreamFailure::Unavailable("its token server has no URL".to_owned()));
+    };
+    if place.is_plain() && !endpoint.is_plain() && !place.is_loopback() {
+        return denied(format!("the login is not sent to its token server {place}, which is not reached with https"));
+    }
+    let bound_to = &credentials.bound_to;
+    let is_trusted = bound_to.is_empty()
+        || place.is_same_place(endpoint)
+        || bound_to.iter().any(|bound| bound.allows(&place) || bound.has_token_server(&place));
+    if is_trusted {
+        return Ok(());
+    }
+    denied(format!("the member registry of the secret's value does not name its token server {place}"))
 }
 
 fn basic(credentials: &Credentials) -> Option<HeaderValue> {

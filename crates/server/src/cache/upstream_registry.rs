@@ -1,6 +1,7 @@
 //! Which upstream registries a rule may name, and how they are known (replication-cache-templates.md 2, the table).
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// A kind of upstream registry (ECR: `UpstreamRegistry`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,18 @@ impl UpstreamUrl {
             Some((host, port)) if !self.authority.ends_with(']') => (host, port.parse().unwrap_or(default)),
             _ => (&self.authority, default),
         }
+    }
+
+    /// Whether both are reached at the same port of the same host, with the same scheme.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.is_plain == other.is_plain && self.host_and_port() == other.host_and_port()
+    }
+
+    /// Whether it is this machine.
+    pub fn is_loopback(&self) -> bool {
+        let (host, _) = self.host_and_port();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// The account of ECR's registry there, if it is one.

@@ -9,7 +9,6 @@ use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, MAX_RULES, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::cache::credentials;
 use crate::cache::mirror::is_open_root;
 use crate::cache::upstream_registry::{UpstreamKind, UpstreamUrl};
 
@@ -91,9 +90,10 @@ impl Operation for CreatePullThroughCacheRule {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
         let app = call.app();
-        if let Some(arn) = &checked.credential_arn {
-            credentials::check(app, &checked.registry, arn, &checked.upstream).await?;
-        }
+        let credential_arn = match checked.credential_arn {
+            Some(arn) => Some(rules::pinned_credential(call, &checked.registry, arn, &checked.upstream).await?),
+            None => None,
+        };
         let now_ms = app.now_ms();
         let rule = PullThroughCacheRule {
             registry: checked.registry,
@@ -101,7 +101,7 @@ impl Operation for CreatePullThroughCacheRule {
             upstream_url: checked.upstream_url,
             upstream_registry: checked.kind.map(|kind| kind.as_str().to_owned()),
             upstream_prefix: checked.upstream_prefix,
-            credential_arn: checked.credential_arn,
+            credential_arn,
             custom_role_arn: checked.custom_role_arn,
             created_at_ms: now_ms,
             updated_at_ms: now_ms,

@@ -2,7 +2,7 @@
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
-use store::tables::kms_keys::KeyRef;
+use store::tables::kms_keys::{self, KeyRef};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::NewRepository;
 
@@ -10,7 +10,7 @@ use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
-use crate::auth::authorize::{self, Need};
+use crate::auth::authorize::{self, Need, Resource};
 use crate::aws_api::operation::{Call, Operation};
 use crate::kms::aws_managed::{self, ECR_ALIAS};
 use crate::kms::{self, KmsError};
@@ -70,11 +70,16 @@ async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name:
     if key.name == ECR_ALIAS {
         aws_managed::require(call.app(), key).await?;
     }
+    // The key itself is decided on and taken: an alias may lead to another one a moment later.
+    let (named, app) = (key.clone(), call.app());
+    let behind = app.db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
+    let pinned = behind.map_or_else(|| key.clone(), |found| KeyRef { name: found.key_id.to_string(), ..key.clone() });
     for need in encryption::needs_on_key(key, registry, name) {
+        let need = Need { resource: Resource::Key(pinned.clone()), ..need };
         let allowed = authorize::authorize(call.http, &call.caller, &need).await;
         allowed.map_err(KmsError::from)?;
     }
-    let found = aws_managed::require(call.app(), key).await?;
+    let found = aws_managed::require(app, &pinned).await?;
     match KmsError::of_state(&found) {
         Some(error) => Err(error.into()),
         None => Ok(found.arn()),

@@ -2,16 +2,24 @@
 
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
+use store::tables::{image_tags, repositories as repositories_table};
 
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::Repository;
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::{TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::Deletion;
+use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories;
+
+/// Tags that are read at once.
+const TAGS_AT_ONCE: usize = 1_000;
 
 /// The operation.
 pub struct DeleteRepository;
@@ -27,6 +35,20 @@ pub struct Input {
 #[derive(Serialize)]
 pub struct Output {
     repository: Repository,
+}
+
+/// Every tag of a repository.
+fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<Vec<String>, StoreError> {
+    let mut tags = Vec::new();
+    let Some(repository) = repositories_table::find(tx, &place.registry, &place.name)? else { return Ok(tags) };
+    loop {
+        let page = image_tags::list(tx, repository.id, tags.last().map_or("", String::as_str), TAGS_AT_ONCE)?;
+        let is_last = page.len() < TAGS_AT_ONCE;
+        tags.extend(page);
+        if is_last {
+            return Ok(tags);
+        }
+    }
 }
 
 impl Operation for DeleteRepository {
@@ -49,8 +71,22 @@ impl Operation for DeleteRepository {
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
-        let deleted =
-            call.app().db.make_room(move |tx| repositories::delete(tx, &registry, &name, force, &deletion)).await?;
-        Ok(Output { repository: Repository::new(call.http, &deleted) })
+        let place = RepositoryRef { registry, name };
+        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &place).await?;
+        // Until no tag comes between the question and the deletion.
+        loop {
+            let (leave, place, deletion) = (rights.clone(), place.clone(), deletion.clone());
+            let deleted = call.app().db.make_room(move |tx| {
+                if force && leave.matter() {
+                    leave.require(TagChange::Taken, tags_of(tx, &place)?)?;
+                }
+                repositories::delete(tx, &place.registry, &place.name, force, &deletion).map_err(Undone::Failed)
+            });
+            match deleted.await {
+                Ok(deleted) => return Ok(Output { repository: Repository::new(call.http, &deleted) }),
+                Err(Undone::Failed(error)) => return Err(error.into()),
+                Err(Undone::NotAsked(tags)) => rights.ask(call.http, &call.caller, tags).await?,
+            }
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! How operations name images, and why one cannot be meant or found.
 
-use std::collections::BTreeSet;
-
 use oci::{Digest, RepositoryName};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
@@ -12,6 +10,7 @@ use store::tables::repositories::Repository;
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights;
 use crate::registry::errors::IMAGE_INACCESSIBLE;
 use crate::registry::pull::{NoImage, Selector, find_image};
 use crate::registry::repositories::reference;
@@ -37,11 +36,7 @@ pub fn needs_of_images(
     name: &RepositoryName,
     ids: &[ImageIdentifier],
 ) -> Vec<Need> {
-    let need = || Need::on_repository(action, registry, name.as_str());
-    let tags: BTreeSet<&str> = ids.iter().filter_map(|id| id.image_tag.as_deref()).collect();
-    let is_all_tagged = ids.iter().all(|id| id.image_tag.is_some());
-    let untagged = (!is_all_tagged).then(need);
-    tags.into_iter().map(|tag| need().with_image_tag(Some(tag))).chain(untagged).collect()
+    tag_rights::needs(action, registry, name, ids.iter().map(|id| id.image_tag.as_deref()))
 }
 
 impl ImageIdentifier {

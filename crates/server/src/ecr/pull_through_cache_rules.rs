@@ -9,10 +9,11 @@ use store::tables::registry_id::RegistryId;
 
 use super::errors::EcrError;
 use super::{constraints, creation_templates};
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::Call;
 use crate::cache::credentials;
-use crate::secrets;
+use crate::cache::upstream_registry::UpstreamUrl;
+use crate::secrets::{self, MeantSecret};
 
 /// repositories-images.md 7: rules of a registry.
 pub const MAX_RULES: i64 = 50;
@@ -87,6 +88,27 @@ pub fn needs_on_credentials(registry: &RegistryId, credential_arn: Option<&str>,
         needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", [service]));
     }
     needs
+}
+
+/// The whole ARN of a secret that a rule is given, if the caller may read what has it and the rule may send it to its upstream.
+/// A rule keeps no other: who makes a secret of the same name later would have it sent.
+pub async fn pinned_credential(
+    call: &Call<'_>,
+    registry: &RegistryId,
+    arn: String,
+    upstream: &UpstreamUrl,
+) -> Result<String, EcrError> {
+    let app = call.app();
+    let given = MeantSecret { arn, checked_at_ms: app.now_ms() };
+    let pinned = credentials::pin(app, registry, &given).await?;
+    if pinned != given.arn
+        && let Some(id) = credentials::secret_of(registry, &pinned)
+    {
+        authorize::authorize(call.http, &call.caller, &secrets::need_to_read(id)).await?;
+    }
+    let meant = MeantSecret { arn: pinned, ..given };
+    credentials::check(app, registry, &meant, upstream).await?;
+    Ok(meant.arn)
 }
 
 /// The registry of a call. Rules have no resource that another account's policy could open to the caller.

@@ -10,6 +10,7 @@ use super::pull_through_cache_rules::{self as rules, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache::{self, credentials};
+use crate::secrets::MeantSecret;
 
 /// The operation.
 pub struct UpdatePullThroughCacheRule;
@@ -62,15 +63,27 @@ impl Operation for UpdatePullThroughCacheRule {
         let Checked { registry, prefix, credential_arn, custom_role_arn } = checked;
         let (place, wanted) = (registry.clone(), prefix.clone());
         let rule = app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;
-        if let Some(arn) = &credential_arn {
-            let upstream = cache::upstream_url(&rule).map_err(EcrError::from)?;
-            credentials::check(app, &registry, arn, &upstream).await?;
-        }
+        let credential_arn = match (credential_arn, rule.credential_arn.clone()) {
+            (Some(arn), _) => {
+                let upstream = cache::upstream_url(&rule).map_err(EcrError::from)?;
+                Some(rules::pinned_credential(call, &registry, arn, &upstream).await?)
+            }
+            // What an older Wharf stored may be a name alone, which from now on would stand for what has it today.
+            (None, Some(arn)) => {
+                let meant = MeantSecret { arn, checked_at_ms: rule.updated_at_ms };
+                Some(credentials::pin(app, &registry, &meant).await?)
+            }
+            (None, None) => None,
+        };
         let now_ms = app.now_ms();
         let updated = app.db.write(move |tx| {
-            let rule = rules::require(tx, &registry, &prefix)?;
-            let credential_arn = credential_arn.as_deref().or(rule.credential_arn.as_deref());
-            let custom_role_arn = custom_role_arn.as_deref().or(rule.custom_role_arn.as_deref());
+            let stored = rules::require(tx, &registry, &prefix)?;
+            // A secret is for the upstream that it was checked for, not for that of a rule that was made anew meanwhile.
+            if stored.upstream_url != rule.upstream_url {
+                return Err(EcrError::PullThroughCacheRuleNotFound(prefix.clone(), registry.clone()));
+            }
+            let credential_arn = credential_arn.as_deref().or(stored.credential_arn.as_deref());
+            let custom_role_arn = custom_role_arn.as_deref().or(stored.custom_role_arn.as_deref());
             pull_through_cache_rules::set_credentials(tx, &registry, &prefix, credential_arn, custom_role_arn, now_ms)?;
             rules::require(tx, &registry, &prefix)
         });

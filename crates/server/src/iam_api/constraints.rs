@@ -1,5 +1,6 @@
 //! The model's constraints on members, with the texts that IAM answers.
 
+use aws::FormNumber;
 use serde::{Deserialize, Deserializer};
 
 use super::errors::IamError;
@@ -93,7 +94,8 @@ pub fn description(description: Option<String>) -> Result<Option<String>, IamErr
 }
 
 /// A number between bounds.
-pub fn number(member: &str, value: i64, min: i64, max: i64) -> Result<i64, IamError> {
+pub fn number(member: &str, number: &FormNumber, min: i64, max: i64) -> Result<i64, IamError> {
+    let value = number.value();
     let bound = if value < min {
         format!("greater than or equal to {min}")
     } else if value > max {
@@ -101,7 +103,7 @@ pub fn number(member: &str, value: i64, min: i64, max: i64) -> Result<i64, IamEr
     } else {
         return Ok(value);
     };
-    Err(IamError::constraint(member, Some(&value.to_string()), format!("Member must have value {bound}")))
+    Err(IamError::constraint(member, Some(&number.to_string()), format!("Member must have value {bound}")))
 }
 
 /// One value of an enumeration.

@@ -1,5 +1,6 @@
 //! Pages of lists: `MaxItems`, `Marker` and `IsTruncated`.
 
+use aws::FormNumber;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::errors::IamError;
 #[serde(rename_all = "PascalCase")]
 pub struct PageInput {
     #[serde(default, deserialize_with = "aws::number_text")]
-    max_items: Option<i64>,
+    max_items: Option<FormNumber>,
     marker: Option<String>,
 }
 
@@ -37,7 +38,7 @@ pub struct Page {
 impl PageInput {
     /// Reads the members: 100 entries if nothing is said, 1 to 1,000 otherwise.
     pub fn check(self) -> Result<Page, IamError> {
-        let limit = constraints::number("maxItems", self.max_items.unwrap_or(100), 1, 1000)? as usize;
+        let limit = constraints::number("maxItems", &self.max_items.unwrap_or(100.into()), 1, 1000)? as usize;
         let after = match self.marker {
             None => String::new(),
             Some(marker) => decode(&marker).ok_or_else(|| {
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn pages_follow_each_other() {
         let names = || ["b", "d", "a", "c", "e"].map(str::to_owned).to_vec();
-        let mut page = PageInput { max_items: Some(2), marker: None }.check().expect("valid");
+        let mut page = PageInput { max_items: Some(2.into()), marker: None }.check().expect("valid");
         let mut seen = Vec::new();
         loop {
             let (found, output) = page.cut(names(), Clone::clone);
@@ -81,11 +82,11 @@ mod tests {
                 assert_eq!(output.marker, None);
                 break;
             }
-            page = PageInput { max_items: Some(2), marker: output.marker }.check().expect("valid");
+            page = PageInput { max_items: Some(2.into()), marker: output.marker }.check().expect("valid");
         }
         assert_eq!(seen, ["ab", "cd", "e"]);
-        assert!(PageInput { max_items: Some(0), marker: None }.check().is_err());
-        assert!(PageInput { max_items: Some(1001), marker: None }.check().is_err());
+        assert!(PageInput { max_items: Some(0.into()), marker: None }.check().is_err());
+        assert!(PageInput { max_items: Some(1001.into()), marker: None }.check().is_err());
         assert!(PageInput { max_items: None, marker: Some("?".to_owned()) }.check().is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use oci::{Digest, Tag};
 use store::db::Tx;
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::deleted_images::{self, DeletedImage, Released};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
@@ -247,17 +247,43 @@ fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &C
     changes::note(tx, cause, repository, &Change::ImageRestored { image: (&image).into(), tags: &tags })
 }
 
+/// The KMS key that a repository would be encrypted with if it were [created again](recreate_repository); none if it is
+/// there, or needs none.
+pub fn key_to_recreate(
+    tx: &mut dyn Tx,
+    place: &RepositoryRef,
+    selectors: &[Selector],
+    now_ms: i64,
+) -> Result<Option<String>, StoreError> {
+    if repositories::find(tx, &place.registry, &place.name)?.is_some() {
+        return Ok(None);
+    }
+    for selector in selectors {
+        if let Some(image) = find_deleted(tx, place, selector, now_ms)? {
+            return Ok(image.kms_key);
+        }
+    }
+    Ok(None)
+}
+
 /// Creates a repository again as deleted images need it: encrypted as it was, with ECR's defaults for the rest. `None`
 /// if nothing that the selectors name can be restored. The registry may have `quota` repositories.
+///
+/// The repository gets grants on its KMS key, which the caller must be allowed to make: `allowed_key` is what it was asked for.
 pub fn recreate_repository(
     tx: &mut dyn Tx,
     place: &RepositoryRef,
     selectors: &[Selector],
+    allowed_key: Option<&str>,
     quota: u64,
     cause: &Cause,
 ) -> Result<Option<Repository>, RegistryError> {
     for selector in selectors {
         let Some(image) = find_deleted(tx, place, selector, cause.at_ms)? else { continue };
+        if image.kms_key.is_some() && image.kms_key.as_deref() != allowed_key {
+            let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
+            return Err(StoreError::new(StoreErrorKind::Busy, text).into());
+        }
         let new = NewRepository {
             registry: place.registry.clone(),
             name: place.name.clone(),

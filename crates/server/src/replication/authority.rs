@@ -8,13 +8,21 @@ use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
 
-/// Refuses with ECR's text unless the source's account may do `action` to the repository.
+/// Whether the registry's policy looks at the tags of images.
+pub fn reads_image_tag(app: &App, destination: &RegistryId) -> bool {
+    let directory = app.identities.current();
+    let policy = directory.registry_policy(destination);
+    policy.is_some_and(|registry| registry.policy.policy.keys().any(|key| key == "ecr:imagetag"))
+}
+
+/// Refuses with ECR's text unless the source's account may do `action` to the repository, and to the tag if one is given.
 pub fn require(
     app: &App,
     source: AccountId,
     destination: &RegistryId,
     repository: &RepositoryName,
     action: &str,
+    tag: Option<&str>,
 ) -> Result<(), String> {
     let directory = app.identities.current();
     let policy = directory.registry_policy(destination);
@@ -34,6 +42,9 @@ pub fn require(
         ("aws:EpochTime", (app.now_ms() / 1000).to_string()),
     ] {
         context.set(key, value);
+    }
+    if let Some(tag) = tag {
+        context.set("ecr:ImageTag", tag);
     }
     let request = Request {
         principal: &principal,

@@ -9,12 +9,13 @@ use store::error::StoreError;
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, Repository};
-use store::tables::{images, repository_blobs};
+use store::tables::{image_tags, images, repository_blobs};
 
 use super::authority;
 use super::readable::Bringer;
 use super::trouble::Trouble;
 use crate::app::App;
+use crate::auth::tag_rights::{TagChange, TagRights, Undone};
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::{self, Creation, IfAbsent};
 use crate::registry::delete::{self, Deletion};
@@ -24,6 +25,9 @@ use crate::registry::pull::Selector;
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::not_found;
 use crate::registry::uploads::{self, UploadSession, blob_scope};
+
+/// What a registry must let a source do that brings images or takes them away.
+const ACTION: &str = "ecr:ReplicateImage";
 
 /// What comes where.
 #[derive(Clone, Debug)]
@@ -76,7 +80,7 @@ pub async fn prepare(
     bringer: &Bringer<'_>,
 ) -> Result<Vec<Digest>, ReceiveError> {
     let Arrival { source, registry, repository } = arrival.clone();
-    require(app, arrival, "ecr:ReplicateImage")?;
+    require(app, arrival, ACTION)?;
     let exists =
         app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
     if !exists.await? {
@@ -125,7 +129,18 @@ fn show(
 }
 
 fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
-    authority::require(app, arrival.source, &arrival.registry, &arrival.repository, action)
+    authority::require(app, arrival.source, &arrival.registry, &arrival.repository, action, None)
+        .map_err(ReceiveError::Denied)
+}
+
+/// Whether the registry lets the source bring or take each of these tags.
+fn require_tags<'t>(app: &App, arrival: &Arrival, tags: impl IntoIterator<Item = &'t str>) -> Result<(), ReceiveError> {
+    if !authority::reads_image_tag(app, &arrival.registry) {
+        return Ok(());
+    }
+    let Arrival { source, registry, repository } = arrival;
+    tags.into_iter()
+        .try_for_each(|tag| authority::require(app, *source, registry, repository, ACTION, Some(tag)))
         .map_err(ReceiveError::Denied)
 }
 
@@ -146,7 +161,7 @@ fn find_or_create(
 /// Begins to receive a layer, if the source still may. Complete it with [`UploadSession::complete`]; dropped, it is
 /// abandoned after a while.
 pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, ReceiveError> {
-    require(app, arrival, "ecr:ReplicateImage")?;
+    require(app, arrival, ACTION)?;
     let cause = Cause::now(app, Actor::Replication);
     let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
     Ok(uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await?)
@@ -167,7 +182,8 @@ pub struct ArrivingImage {
 
 /// Stores an image whose layers and children are there, and moves its tags to it.
 pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Result<(), ReceiveError> {
-    require(app, arrival, "ecr:ReplicateImage")?;
+    require(app, arrival, ACTION)?;
+    require_tags(app, arrival, image.tags.iter().map(Tag::as_str))?;
     let push = Push {
         face: Face::Replication,
         registry: arrival.registry.clone(),
@@ -192,26 +208,86 @@ pub async fn remove(
     tags: Vec<Tag>,
     is_gone: bool,
 ) -> Result<(), ReceiveError> {
-    require(app, arrival, "ecr:ReplicateImage")?;
+    require_removal(app, arrival, &digest, &tags, is_gone).await?;
+    let deletion = deletion(app);
     let arrival = arrival.clone();
-    let deletion = Deletion::new(app, Cause::now(app, Actor::Replication), "ReplicateImage");
-    app.db
-        .write(move |tx| {
-            let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
-                return Ok(());
-            };
-            if is_gone {
-                // A list that names it here, and not at the source, keeps it; so does what protects it.
-                delete::delete(tx, &repository, &Selector::Digest(digest), &deletion)?.ok();
-                return Ok(());
-            }
-            for tag in &tags {
-                let image = images::find_by_tag(tx, repository.id, tag.as_str())?;
-                if let Some(image) = image.filter(|image| image.digest == digest) {
-                    delete::untag(tx, &repository, &image, tag, &deletion)?.ok();
-                }
-            }
-            Ok::<_, ReceiveError>(())
-        })
-        .await
+    app.db.write(move |tx| take_away(tx, &arrival, digest, &tags, is_gone, &deletion).map(drop)).await
+}
+
+/// As [`remove`], for a caller that is asked for every tag that goes.
+pub async fn remove_as(
+    app: &App,
+    arrival: &Arrival,
+    digest: Digest,
+    tags: Vec<Tag>,
+    is_gone: bool,
+    rights: &TagRights,
+) -> Result<(), Undone<ReceiveError>> {
+    require_removal(app, arrival, &digest, &tags, is_gone).await.map_err(Undone::Failed)?;
+    let deletion = deletion(app);
+    let (arrival, rights) = (arrival.clone(), rights.clone());
+    let removed = app.db.write(move |tx| {
+        let taken = take_away(tx, &arrival, digest, &tags, is_gone, &deletion).map_err(Undone::Failed)?;
+        rights.require(TagChange::Taken, &taken)
+    });
+    removed.await
+}
+
+fn deletion(app: &App) -> Deletion {
+    Deletion::new(app, Cause::now(app, Actor::Replication), "ReplicateImage")
+}
+
+async fn require_removal(
+    app: &App,
+    arrival: &Arrival,
+    digest: &Digest,
+    tags: &[Tag],
+    is_gone: bool,
+) -> Result<(), ReceiveError> {
+    require(app, arrival, ACTION)?;
+    if !authority::reads_image_tag(app, &arrival.registry) {
+        return Ok(());
+    }
+    if !is_gone {
+        return require_tags(app, arrival, tags.iter().map(Tag::as_str));
+    }
+    let (wanted, digest) = (arrival.clone(), *digest);
+    let had = app.db.read(move |tx| {
+        let Some(repository) = repositories::find(tx, &wanted.registry, &wanted.repository)? else {
+            return Ok(Vec::new());
+        };
+        let image = images::find(tx, repository.id, &digest)?;
+        image.map_or_else(|| Ok(Vec::new()), |image| image_tags::list_of_image(tx, image.id))
+    });
+    let had: Result<Vec<String>, StoreError> = had.await;
+    require_tags(app, arrival, had?.iter().map(String::as_str))
+}
+
+/// Removes what is there, and says which tags went.
+fn take_away(
+    tx: &mut dyn Tx,
+    arrival: &Arrival,
+    digest: Digest,
+    tags: &[Tag],
+    is_gone: bool,
+    deletion: &Deletion,
+) -> Result<Vec<String>, ReceiveError> {
+    let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
+        return Ok(Vec::new());
+    };
+    if is_gone {
+        // A list that names it here, and not at the source, keeps it; so does what protects it.
+        let deleted = delete::delete(tx, &repository, &Selector::Digest(digest), deletion)?;
+        return Ok(deleted.map(|deleted| deleted.tags).unwrap_or_default());
+    }
+    let mut taken = Vec::new();
+    for tag in tags {
+        let image = images::find_by_tag(tx, repository.id, tag.as_str())?;
+        if let Some(image) = image.filter(|image| image.digest == digest)
+            && let Ok(deleted) = delete::untag(tx, &repository, &image, tag, deletion)?
+        {
+            taken.extend(deleted.tags);
+        }
+    }
+    Ok(taken)
 }

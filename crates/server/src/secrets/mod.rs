@@ -27,7 +27,9 @@ mod update_secret;
 mod update_secret_version_stage;
 
 pub use constraints::arn;
-pub use pull_through::{SecretProblem, UpstreamCredential, need_to_read, read_for_pull_through};
+pub use pull_through::{
+    MeantSecret, SecretProblem, UpstreamCredential, arn_for_pull_through, need_to_read, read_for_pull_through,
+};
 pub use value::{PURPOSE as VALUE_PURPOSE, context as value_context};
 
 use crate::aws_api::operation::Entry;

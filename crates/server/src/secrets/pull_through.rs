@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 use store::blob::KeyRing;
+use store::db::Tx;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
-use store::tables::secrets::SecretId;
+use store::tables::secrets::{Secret, SecretId};
 use zeroize::Zeroizing;
 
 use super::errors::SecretsError;
@@ -21,7 +22,8 @@ pub struct UpstreamCredential {
     pub username: String,
     /// The password or token. Wiped when dropped.
     pub access_token: Zeroizing<String>,
-    /// The hosts of the registries that it may be sent to; empty for all that rules name.
+    /// The registries and token servers that it may be sent to, as the secret names them in small letters; empty for all
+    /// that rules name.
     pub registries: Vec<String>,
 }
 
@@ -73,21 +75,51 @@ pub fn need_to_read(id: SecretId) -> Need {
     Need::on_secret("secretsmanager:GetSecretValue", id).with("secretsmanager:VersionStage", [versions::CURRENT])
 }
 
+/// Which secret a rule means, and since when it has meant it.
+#[derive(Clone, Debug)]
+pub struct MeantSecret {
+    /// Its ARN, of the rule's account and region. It may lack the six characters at its end.
+    pub arn: String,
+    /// When whoever gave it to the rule was asked whether it may be read.
+    pub checked_at_ms: i64,
+}
+
+/// The secret of that ARN. One that has only the name is the one that was checked if it was there then: what is made later
+/// under the name is somebody else's secret, which whoever made the rule may not be allowed to read.
+fn find(tx: &mut dyn Tx, id: &SecretId, meant: &MeantSecret) -> Result<Secret, SecretProblem> {
+    let secret = constraints::require(tx, id)?;
+    if secret.arn() != meant.arn && secret.created_at_ms > meant.checked_at_ms {
+        return Err(SecretProblem::NotFound);
+    }
+    if secret.purge_at_ms.is_some() { Err(SecretProblem::Deleted) } else { Ok(secret) }
+}
+
+fn id_of(registry: &RegistryId, arn: &str) -> Result<SecretId, SecretProblem> {
+    constraints::arn(arn).filter(|id| id.registry == *registry).ok_or(SecretProblem::NotFound)
+}
+
+/// The whole ARN of the secret that a rule means.
+pub async fn arn_for_pull_through(
+    app: &App,
+    registry: &RegistryId,
+    meant: &MeantSecret,
+) -> Result<String, SecretProblem> {
+    let (id, meant) = (id_of(registry, &meant.arn)?, meant.clone());
+    app.db.read_point(move |tx| Ok(find(tx, &id, &meant)?.arn())).await
+}
+
 /// Reads the credential in a secret of the registry's own account and region (replication-cache-templates.md 2: a JSON
 /// object with `username` and `accessToken`). Whoever calls has decided that it may be read.
 pub async fn read_for_pull_through(
     app: &App,
     registry: &RegistryId,
-    arn: &str,
+    meant: &MeantSecret,
 ) -> Result<UpstreamCredential, SecretProblem> {
-    let id = constraints::arn(arn).filter(|id| id.registry == *registry).ok_or(SecretProblem::NotFound)?;
+    let (id, meant) = (id_of(registry, &meant.arn)?, meant.clone());
     let key: KeyRing = app.key_ring.clone();
     let read = app.db.read(move |tx| {
-        let secret = constraints::require(tx, &id)?;
-        if secret.purge_at_ms.is_some() {
-            return Err(SecretProblem::Deleted);
-        }
-        Ok(versions::read(tx, &key, &secret, None, None)?.1)
+        let secret = find(tx, &id, &meant)?;
+        Ok::<_, SecretProblem>(versions::read(tx, &key, &secret, None, None)?.1)
     });
     parse(read.await?.text().ok_or(SecretProblem::NotJson)?)
 }

@@ -26,7 +26,7 @@ pub struct Input {
     role_arn: Option<String>,
     role_session_name: Option<String>,
     #[serde(default, deserialize_with = "aws::number_text")]
-    duration_seconds: Option<i64>,
+    duration_seconds: Option<aws::FormNumber>,
     external_id: Option<String>,
     policy: Option<String>,
     policy_arns: Option<Vec<PolicyArn>>,

@@ -30,7 +30,7 @@ struct Input {
     role_session_name: Option<String>,
     web_identity_token: Option<String>,
     #[serde(default, deserialize_with = "aws::number_text")]
-    duration_seconds: Option<i64>,
+    duration_seconds: Option<aws::FormNumber>,
     policy: Option<String>,
     policy_arns: Option<Vec<PolicyArn>>,
 }

@@ -1,6 +1,6 @@
 //! What STS's model says of members, with the texts that STS answers.
 
-use aws::{AccountId, Region};
+use aws::{AccountId, FormNumber, Region};
 use iam::PolicyKind;
 use serde::Deserialize;
 
@@ -115,16 +115,17 @@ pub fn name(member: &str, value: &str) -> Result<(), StsError> {
 }
 
 /// `DurationSeconds`.
-pub fn duration(value: Option<i64>, default: i64, max: i64) -> Result<i64, StsError> {
+pub fn duration(value: Option<FormNumber>, default: i64, max: i64) -> Result<i64, StsError> {
     const MIN: i64 = 900;
-    let seconds = value.unwrap_or(default);
+    let number = value.unwrap_or(default.into());
+    let seconds = number.value();
     if seconds < MIN {
         let constraint = format!("Member must have value greater than or equal to {MIN}");
-        return Err(failed("durationSeconds", &format!("'{seconds}'"), &constraint));
+        return Err(failed("durationSeconds", &format!("'{number}'"), &constraint));
     }
     if seconds > max {
         let constraint = format!("Member must have value less than or equal to {max}");
-        return Err(failed("durationSeconds", &format!("'{seconds}'"), &constraint));
+        return Err(failed("durationSeconds", &format!("'{number}'"), &constraint));
     }
     Ok(seconds)
 }

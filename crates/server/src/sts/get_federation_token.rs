@@ -27,7 +27,7 @@ pub struct Input {
     policy: Option<String>,
     policy_arns: Option<Vec<PolicyArn>>,
     #[serde(default, deserialize_with = "aws::number_text")]
-    duration_seconds: Option<i64>,
+    duration_seconds: Option<aws::FormNumber>,
     tags: Option<Vec<Tag>>,
 }
 

@@ -22,7 +22,7 @@ pub struct GetSessionToken;
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
     #[serde(default, deserialize_with = "aws::number_text")]
-    duration_seconds: Option<i64>,
+    duration_seconds: Option<aws::FormNumber>,
     serial_number: Option<String>,
     token_code: Option<String>,
 }

@@ -7,6 +7,7 @@ mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_scale;
 mod protection;
+mod pull_through_secrets;
 mod restore_window;
 mod root_keys;
 pub mod test_app;

@@ -136,7 +136,7 @@ pub fn record(
                 name,
                 is_read_only,
                 is_always_stored: false,
-                request_parameters: request_parameters(request, name, scene, image_id),
+                request_parameters: request_parameters(request, name, scene, image_id).into(),
                 response_elements,
                 error: error.clone(),
                 resources: resources.clone(),

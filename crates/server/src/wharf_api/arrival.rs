@@ -6,7 +6,9 @@ use store::tables::registry_id::RegistryId;
 
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::{self, TagRights};
 use crate::aws_api::operation::Call;
+use crate::registry::errors::RepositoryRef;
 use crate::replication::receive::Arrival;
 
 /// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
@@ -66,4 +68,19 @@ impl ArrivalMembers {
 /// What the key that brings something must be allowed.
 pub fn needs(arrival: &Arrival) -> Vec<Need> {
     vec![Need::on_repository(ACTION, &arrival.registry, arrival.repository.as_str())]
+}
+
+/// As [`needs`], where it brings or takes tags; without any it is about none.
+pub fn needs_of_tags(arrival: &Arrival, tags: &[Tag]) -> Vec<Need> {
+    if tags.is_empty() {
+        return needs(arrival);
+    }
+    let tags = tags.iter().map(|tag| Some(tag.as_str()));
+    tag_rights::needs(ACTION, &arrival.registry, &arrival.repository, tags)
+}
+
+/// The tags that the key may bring or take.
+pub async fn tag_rights(call: &Call<'_>, arrival: &Arrival) -> Result<TagRights, WharfError> {
+    let place = RepositoryRef { registry: arrival.registry.clone(), name: arrival.repository.clone() };
+    Ok(TagRights::new(call.http, &call.caller, ACTION, &place).await?)
 }

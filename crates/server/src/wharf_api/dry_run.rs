@@ -4,32 +4,33 @@ use store::db::Tx;
 use store::error::StoreError;
 
 use super::errors::WharfError;
+use crate::auth::tag_rights::Undone;
 use crate::aws_api::operation::Call;
 
-/// Why a transaction is undone.
-enum Undone<T> {
-    Failed(Box<WharfError>),
+/// Why a transaction ends without effect.
+enum Ended<T> {
+    Undone(Box<Undone<WharfError>>),
     DryRun(T),
 }
 
-impl<T> From<StoreError> for Undone<T> {
+impl<T> From<StoreError> for Ended<T> {
     fn from(error: StoreError) -> Self {
-        Self::Failed(Box::new(error.into()))
+        Self::Undone(Box::new(error.into()))
     }
 }
 
 /// Runs a transaction and, in a dry run, undoes all that it did.
-pub async fn write<T, F>(call: &Call<'_>, is_dry_run: bool, run: F) -> Result<T, WharfError>
+pub async fn write<T, F>(call: &Call<'_>, is_dry_run: bool, run: F) -> Result<T, Undone<WharfError>>
 where
     T: Send + 'static,
-    F: Fn(&mut dyn Tx) -> Result<T, WharfError> + Send + 'static,
+    F: Fn(&mut dyn Tx) -> Result<T, Undone<WharfError>> + Send + 'static,
 {
     let ended = call.app().db.make_room(move |tx| {
-        let output = run(tx).map_err(|error| Undone::Failed(Box::new(error)))?;
-        if is_dry_run { Err(Undone::DryRun(output)) } else { Ok(output) }
+        let output = run(tx).map_err(|undone| Ended::Undone(Box::new(undone)))?;
+        if is_dry_run { Err(Ended::DryRun(output)) } else { Ok(output) }
     });
     match ended.await {
-        Ok(output) | Err(Undone::DryRun(output)) => Ok(output),
-        Err(Undone::Failed(error)) => Err(*error),
+        Ok(output) | Err(Ended::DryRun(output)) => Ok(output),
+        Err(Ended::Undone(undone)) => Err(*undone),
     }
 }

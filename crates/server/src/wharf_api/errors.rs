@@ -3,6 +3,7 @@
 use aws::{AccountId, AwsError};
 use store::error::StoreError;
 
+use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::{Call, IntoAwsError, store_error};
 use crate::ecr::registry_error;
 use crate::registry::errors::{RegistryError, RepositoryRef};
@@ -29,8 +30,8 @@ pub enum WharfError {
     PrincipalNotFound(String),
     /// No image has the name.
     ImageNotFound(String),
-    /// The registry's policy does not let another account replicate; with ECR's text.
-    ReplicationDenied(String),
+    /// A policy does not allow it; with ECR's text.
+    Denied(String),
     /// Images would be restored into a repository that is not there.
     NothingToRestoreInto(RepositoryRef),
     /// Nothing is protected in that way; as `wharf unprotect` names it.
@@ -58,8 +59,17 @@ pub enum WharfError {
 impl From<ReceiveError> for WharfError {
     fn from(error: ReceiveError) -> Self {
         match error {
-            ReceiveError::Denied(text) => Self::ReplicationDenied(text),
+            ReceiveError::Denied(text) => Self::Denied(text),
             ReceiveError::Registry(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for WharfError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(text) => Self::Denied(text),
+            Refusal::Store(error) => error.into(),
         }
     }
 }
@@ -110,7 +120,7 @@ impl IntoAwsError for WharfError {
                 format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
             ),
             Self::ImageNotFound(name) => AwsError::new("ImageNotFoundException", format!("There is no image {name}")),
-            Self::ReplicationDenied(text) => AwsError::new("AccessDeniedException", text),
+            Self::Denied(text) => AwsError::new("AccessDeniedException", text),
             Self::NothingToRestoreInto(RepositoryRef { registry, name }) => AwsError::new(
                 "RepositoryNotFoundException",
                 format!(

@@ -1,11 +1,16 @@
 //! PurgeDeletedImages: drops deleted images for good, before their time is over.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::error::StoreError;
 
 use super::errors::WharfError;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::Selector;
@@ -73,33 +78,53 @@ impl Operation for PurgeDeletedImages {
         })
     }
 
-    fn needs(_: &Call<'_>, Checked { place, .. }: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    fn needs(_: &Call<'_>, Checked { place, images, .. }: &Checked) -> Vec<Need> {
+        let tags = images.iter().map(|(id, _)| id.image_tag.as_deref());
+        tag_rights::needs(Self::ACTION, &place.registry, &place.name, tags)
     }
 
-    async fn run(call: &Call<'_>, Checked { place, images, is_dry_run }: Checked) -> Result<Output, WharfError> {
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let now_ms = call.app().now_ms();
-        dry_run::write(call, is_dry_run, move |tx| {
-            let mut output =
-                Output { purged_images: Vec::new(), failures: Vec::new(), released_bytes: 0, dry_run: is_dry_run };
-            for (id, selector) in &images {
-                let Some(purged) = restore::purge(tx, &place, selector, now_ms)? else {
-                    output.failures.push(Failure {
-                        image_id: id.clone(),
-                        failure_code: "ImageNotFound",
-                        failure_reason: "It is not among the deleted images",
-                    });
-                    continue;
-                };
-                output.released_bytes += purged.released.bytes;
-                output.purged_images.push(PurgedImage {
-                    image_digest: purged.digest.to_string(),
-                    image_tags: purged.tags.iter().map(ToString::to_string).collect(),
-                    status: if purged.released.images > 0 { "PURGED" } else { "TAG_PURGED" },
-                });
+        let checked = Arc::new(checked);
+        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        loop {
+            let (leave, asked) = (rights.clone(), Arc::clone(&checked));
+            let purged = dry_run::write(call, checked.is_dry_run, move |tx| {
+                let output = purge_all(tx, &asked, now_ms)?;
+                leave.require(TagChange::Taken, output.purged_images.iter().flat_map(|image| &image.image_tags))?;
+                Ok(output)
+            });
+            match purged.await {
+                Ok(output) => return Ok(output),
+                Err(Undone::Failed(error)) => return Err(error),
+                Err(Undone::NotAsked(tags)) => rights.ask(call.http, &call.caller, tags).await?,
             }
-            Ok(output)
-        })
-        .await
+        }
     }
+}
+
+fn purge_all(
+    tx: &mut dyn Tx,
+    Checked { place, images, is_dry_run }: &Checked,
+    now_ms: i64,
+) -> Result<Output, StoreError> {
+    let mut output =
+        Output { purged_images: Vec::new(), failures: Vec::new(), released_bytes: 0, dry_run: *is_dry_run };
+    for (id, selector) in images {
+        let Some(purged) = restore::purge(tx, place, selector, now_ms)? else {
+            output.failures.push(Failure {
+                image_id: id.clone(),
+                failure_code: "ImageNotFound",
+                failure_reason: "It is not among the deleted images",
+            });
+            continue;
+        };
+        output.released_bytes += purged.released.bytes;
+        output.purged_images.push(PurgedImage {
+            image_digest: purged.digest.to_string(),
+            image_tags: purged.tags.iter().map(ToString::to_string).collect(),
+            status: if purged.released.images > 0 { "PURGED" } else { "TAG_PURGED" },
+        });
+    }
+    Ok(output)
 }

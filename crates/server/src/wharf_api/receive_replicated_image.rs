@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::arrival::{self, ArrivalMembers};
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::TagChange;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::receive::{self, Arrival, ArrivingImage};
 
@@ -52,11 +53,13 @@ impl Operation for ReceiveReplicatedImage {
         Ok((input.arrival.check(call)?, image))
     }
 
-    fn needs(_: &Call<'_>, (arrival, _): &Self::Checked) -> Vec<Need> {
-        arrival::needs(arrival)
+    fn needs(_: &Call<'_>, (arrival, image): &Self::Checked) -> Vec<Need> {
+        arrival::needs_of_tags(arrival, &image.tags)
     }
 
     async fn run(call: &Call<'_>, (arrival, image): Self::Checked) -> Result<Output, WharfError> {
+        let mut rights = arrival::tag_rights(call, &arrival).await?;
+        rights.ask_for(call.http, &call.caller, TagChange::Given, &image.tags).await?;
         receive::put_image(call.app(), &arrival, image).await?;
         Ok(Output {})
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::arrival::{self, ArrivalMembers};
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
+use crate::auth::tag_rights::Undone;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::receive::{self, Arrival};
 
@@ -56,12 +57,21 @@ impl Operation for ReceiveReplicatedRemoval {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        arrival::needs(&checked.arrival)
+        // With the image all of its tags go, which are asked for when they are known.
+        let named = if checked.is_deleted { &[][..] } else { &checked.tags };
+        arrival::needs_of_tags(&checked.arrival, named)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let Checked { arrival, digest, tags, is_deleted } = checked;
-        receive::remove(call.app(), &arrival, digest, tags, is_deleted).await?;
-        Ok(Output {})
+        let mut rights = arrival::tag_rights(call, &arrival).await?;
+        loop {
+            let removed = receive::remove_as(call.app(), &arrival, digest, tags.clone(), is_deleted, &rights);
+            match removed.await {
+                Ok(()) => return Ok(Output {}),
+                Err(Undone::Failed(error)) => return Err(error.into()),
+                Err(Undone::NotAsked(tags)) => rights.ask(call.http, &call.caller, tags).await?,
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! RestoreImage: brings deleted images and tags back.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::repositories;
@@ -7,10 +9,13 @@ use store::tables::repositories;
 use super::errors::WharfError;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{self, Need};
+use crate::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
+use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
-use crate::registry::errors::RepositoryRef;
+use crate::registry::encryption;
+use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::Selector;
 use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
@@ -128,29 +133,75 @@ impl Operation for RestoreImage {
         })
     }
 
-    fn needs(_: &Call<'_>, Checked { place, may_create, .. }: &Checked) -> Vec<Need> {
-        let need = |action| Need::on_repository(action, &place.registry, place.name.as_str());
-        let mut needs = vec![need(Self::ACTION)];
-        needs.extend(may_create.then(|| need("ecr:CreateRepository")));
+    fn needs(_: &Call<'_>, Checked { place, images, may_create, .. }: &Checked) -> Vec<Need> {
+        let RepositoryRef { registry, name } = place;
+        let mut needs =
+            tag_rights::needs(Self::ACTION, registry, name, images.iter().map(|(id, _)| id.image_tag.as_deref()));
+        needs.extend(may_create.then(|| Need::on_repository("ecr:CreateRepository", registry, name.as_str())));
         needs
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let cause = Cause::of_caller(call.app(), &call.caller);
-        let quotas = call.app().quotas.clone();
-        dry_run::write(call, checked.is_dry_run, move |tx| restore_all(tx, &checked, &quotas, &cause)).await
+        let checked = Arc::new(checked);
+        let allowed_key = require_key(call, &checked).await?;
+        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        loop {
+            let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
+            let (asked, allowed_key) = (Arc::clone(&checked), allowed_key.clone());
+            let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
+                let output =
+                    restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
+                leave
+                    .require(TagChange::Given, output.restored_images.iter().flat_map(|image| &image.restored_tags))?;
+                Ok(output)
+            });
+            match restored.await {
+                Ok(output) => return Ok(output),
+                Err(Undone::Failed(error)) => return Err(error),
+                Err(Undone::NotAsked(tags)) => rights.ask(call.http, &call.caller, tags).await?,
+            }
+        }
     }
 }
 
-fn restore_all(tx: &mut dyn Tx, checked: &Checked, quotas: &Quotas, cause: &Cause) -> Result<Output, WharfError> {
+fn selectors(checked: &Checked) -> Vec<Selector> {
+    checked.images.iter().map(|(_, selector)| selector.clone()).collect()
+}
+
+/// The key of the repository that would be created, if the caller may have ECR use it: whoever makes a repository with a key
+/// gives ECR its grants, as in CreateRepository.
+async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<String>, WharfError> {
+    if !checked.may_create {
+        return Ok(None);
+    }
+    let (asked, now_ms) = (Arc::clone(checked), call.app().now_ms());
+    let key = move |tx: &mut dyn Tx| restore::key_to_recreate(tx, &asked.place, &selectors(&asked), now_ms);
+    let Some(arn) = call.app().db.read(key).await? else { return Ok(None) };
+    let RepositoryRef { registry, name } = &checked.place;
+    let key = kms::key_ref(registry.account, &registry.region, &arn).map_err(RegistryError::from)?;
+    for need in encryption::needs_on_key(&key, registry, name.as_str()) {
+        let allowed = authorize::authorize(call.http, &call.caller, &need).await;
+        allowed.map_err(|refusal| RegistryError::from(KmsError::from(refusal)))?;
+    }
+    Ok(Some(arn))
+}
+
+fn restore_all(
+    tx: &mut dyn Tx,
+    checked: &Checked,
+    allowed_key: Option<&str>,
+    quotas: &Quotas,
+    cause: &Cause,
+) -> Result<Output, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
     let found = repositories::find(tx, &place.registry, &place.name)?;
     let is_repository_created = found.is_none();
     let repository = match found {
         Some(repository) => repository,
         None if *may_create => {
-            let selectors: Vec<Selector> = images.iter().map(|(_, selector)| selector.clone()).collect();
-            let created = restore::recreate_repository(tx, place, &selectors, quotas.repositories, cause)?;
+            let selectors = selectors(checked);
+            let created = restore::recreate_repository(tx, place, &selectors, allowed_key, quotas.repositories, cause)?;
             created.ok_or_else(|| WharfError::NothingToRestoreInto(place.clone()))?
         }
         None => return Err(WharfError::NothingToRestoreInto(place.clone())),

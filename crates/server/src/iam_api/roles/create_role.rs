@@ -34,7 +34,7 @@ pub struct Input {
     assume_role_policy_document: Option<String>,
     description: Option<String>,
     #[serde(default, deserialize_with = "aws::number_text")]
-    max_session_duration: Option<i64>,
+    max_session_duration: Option<aws::FormNumber>,
     permissions_boundary: Option<String>,
     #[serde(default, deserialize_with = "constraints::list")]
     tags: Option<Vec<Tag>>,

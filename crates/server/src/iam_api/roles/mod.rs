@@ -7,6 +7,8 @@ pub mod service_linked_roles;
 mod update_assume_role_policy;
 mod update_role;
 
+use aws::FormNumber;
+
 use super::constraints;
 use super::errors::IamError;
 use super::operation::Iam;
@@ -26,6 +28,6 @@ pub const OPERATIONS: &[Entry] = &[
 ];
 
 /// The longest session of a role, in seconds: an hour to twelve, one if nothing is said.
-fn max_session_duration(seconds: Option<i64>) -> Result<i64, IamError> {
-    constraints::number("maxSessionDuration", seconds.unwrap_or(3600), 3600, 43200)
+fn max_session_duration(seconds: Option<FormNumber>) -> Result<i64, IamError> {
+    constraints::number("maxSessionDuration", &seconds.unwrap_or(3600.into()), 3600, 43200)
 }

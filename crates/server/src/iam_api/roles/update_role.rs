@@ -28,7 +28,7 @@ pub struct Input {
     role_name: Option<String>,
     description: Option<String>,
     #[serde(default, deserialize_with = "aws::number_text")]
-    max_session_duration: Option<i64>,
+    max_session_duration: Option<aws::FormNumber>,
 }
 
 /// An output without members: the model has one all the same.
