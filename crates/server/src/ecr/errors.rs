@@ -351,6 +351,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
         | RegistryError::TooManyUploads(..)
+        | RegistryError::TooManyUploadsOfRegistry(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         // ECR's text does not say what is wrong with the media type; the log does.
         RegistryError::ManifestInvalid(
