@@ -158,9 +158,10 @@ class TestQuotas:
         ecr.create_repository_creation_template(prefix="made", appliedFor=["CREATE_ON_PUSH"])
         made, more = Repository(repository.client, "made/one"), Repository(repository.client, "made/two")
         first = repository.start_upload()
-        ecr.initiate_layer_upload(repositoryName=repository_of(server, "elsewhere"))
+        elsewhere = repository_of(server, "elsewhere")
+        ecr.initiate_layer_upload(repositoryName=elsewhere)
         second = made.start_upload()
-        for name in ("quota", "elsewhere", "made/one", "made/two"):
+        for name in (repository.name, elsewhere, made.name, more.name):
             code, message = refused(ecr.initiate_layer_upload, repositoryName=name)
             assert code == "LimitExceededException" and "'Open uploads per registry' of 3" in message, name
         answer = more.client.post(more.uploads).expect_error(429, "TOOMANYREQUESTS")
@@ -169,8 +170,8 @@ class TestQuotas:
         whole = with_query(more.uploads, digest=digest_of(content))
         more.client.post(whole, content).expect_error(429, "TOOMANYREQUESTS")
         names = {found["repositoryName"] for found in ecr.describe_repositories()["repositories"]}
-        assert names == {"quota", "elsewhere", "made/one"}
-        other = in_region(server, "eu-west-1")
+        assert names == {repository.name, elsewhere, made.name}
+        other = in_region(server, "eu-west-1").client()
         other.create_repository(repositoryName="quota")
         other.initiate_layer_upload(repositoryName="quota")
         # An upload ends by a wrong digest as well as when it is completed or given up.
@@ -186,8 +187,8 @@ class TestQuotas:
         more.client.post(more.uploads).expect_error(429, "TOOMANYREQUESTS")
         storage.execute(server, "UPDATE uploads SET updated_at_ms = 0")
         storage.wharf_command(server, "gc")
-        for repository in (repository, made, more):
-            repository.start_upload()
+        for place in (repository, made, more):
+            place.start_upload()
 
     def test_images_of_a_repository_made_again(self, start):
         """Deleting a whole repository and making it again begins at none."""
