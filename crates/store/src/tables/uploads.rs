@@ -271,7 +271,7 @@ pub fn reach(tx: &mut dyn Tx, registry: &RegistryId, limit: u64) -> Result<bool,
     let at_most = count(usize::try_from(limit).unwrap_or(usize::MAX));
     let number = |row: Option<Row>| row.map_or(Ok(0), |row| Ok::<_, StoreError>(row.int(0)? as u64));
     let of_all = "SELECT count(*) FROM (SELECT 1 FROM uploads LIMIT $1) counted";
-    if number(tx.query_opt(of_all, &[at_most.clone()])?)? < limit {
+    if number(tx.query_opt(of_all, std::slice::from_ref(&at_most))?)? < limit {
         return Ok(false);
     }
     // CROSS JOIN has SQLite begin with the uploads: there may be far more repositories.
