@@ -1,6 +1,9 @@
 """A full disk gives a clear error and loses nothing; once there is space again, all goes on without a restart."""
 
 import http.client
+import json
+import shutil
+import sqlite3
 from contextlib import contextmanager
 
 import pytest
@@ -10,20 +13,23 @@ from harness import storage
 from harness.commands import run
 from harness.registry_client import RegistryClient as CheckedClient
 from harness.registry_client import Repository, digest_of, random_content, with_query
-from harness.server import Wharf, wait_for
+from harness.server import Wharf, binary, wait_for
 from harness.verify import expect_whole_repository
 
 MIB = 1024 * 1024
 DISK = 48 * MIB
 BYTES = "application/octet-stream"
+LOCKED = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"}]}
+)
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(request, tmp_path):
     """A file system of its own, of a known size."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    run("mount", "-t", "tmpfs", "-o", f"size={DISK}", "wharf-test", folder)
+    run("mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', DISK)}", "wharf-test", folder)
     yield folder
     run("umount", "--lazy", folder)
 
@@ -63,6 +69,16 @@ def filled(folder, leave):
         yield
     finally:
         filler.unlink(missing_ok=True)
+
+
+def fill_up(folder):
+    """Another program takes what room there is, while the disk is `filled`."""
+    with (folder / "filler").open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
 
 
 def request(wharf, method, target, body=None, content_type=BYTES):
@@ -197,7 +213,7 @@ def test_deletions_on_a_full_disk(wharf, ecr, repository, small_disk):
         expect_full(*request(wharf, "POST", "/v2/full/blobs/uploads/"))
         assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
     repository.push_image("after")
-    wait_for(lambda: (wharf.data_dir / "ballast").exists(), "space to be kept back again")
+    wait_for(lambda: (wharf.data_dir / "ballast").stat().st_size == DISK // 16, "space to be kept back again")
     assert {tag for _, tag in expect_whole_repository(ecr, repository)} == {"kept", "after"}
 
 
@@ -218,6 +234,157 @@ def test_restart_and_deletions_on_a_full_disk(wharf, ecr, repository, small_disk
         assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
     repository.client.close()
     repository.push_image("after")
+
+
+@pytest.mark.parametrize("small_disk", [256 * MIB], indirect=True)
+def test_a_disk_that_fills_again_and_again(wharf, ecr, repository, small_disk):
+    """What others take of the space that was kept back leaves some for the next deletion, and for a start."""
+    kept = repository.push_image("kept")
+    tags = [f"gone-{number}" for number in range(4)]
+    for tag in tags:
+        repository.push_image(tag)
+    repository.client.close()
+    ballast, whole = wharf.data_dir / "ballast", 256 * MIB // 16
+    assert ballast.stat().st_size == whole
+    with filled(small_disk, leave=0):
+        fill_database(ecr)
+        for tag in tags[:3]:
+            assert ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": tag}])["imageIds"]
+            fill_up(small_disk)
+            assert 0 < ballast.stat().st_size < whole
+        wharf.kill()
+        fill_up(small_disk)
+        wharf.start()
+        assert ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": tags[3]}])["imageIds"]
+        fill_up(small_disk)
+        storage.wharf_command(wharf, "gc")
+        wharf.stop()
+        fill_up(small_disk)
+        storage.wharf_command(wharf, "fsck", "--offline")
+        wharf.start()
+        assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+        repository.client.close()
+    wait_for(lambda: ballast.stat().st_size == whole, "space to be kept back again")
+    repository.push_image("after")
+
+
+def test_what_a_start_leaves_for_the_next(wharf, ecr, repository, small_disk):
+    """The last part of what is kept back is no deletion's, and made again as soon as there is a little room."""
+    repository.push_image("kept")
+    for number in range(40):
+        repository.push_image(f"gone-{number}")
+    ballast = wharf.data_dir / "ballast"
+    part = ballast.stat().st_size // 8
+    with filled(small_disk, leave=0):
+        fill_database(ecr)
+        for number in range(40):
+            try:
+                ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": f"gone-{number}"}])
+            except ClientError as error:
+                assert "storage is full" in error.response["Error"]["Message"]
+                break
+            fill_up(small_disk)
+        else:
+            raise AssertionError("40 deletions found room on a disk that is full again after each")
+        assert ballast.stat().st_size == part
+        repository.client.close()
+        wharf.kill()
+        fill_up(small_disk)
+        wharf.start()
+        fill_up(small_disk)
+        assert not ballast.exists()
+        with (small_disk / "filler").open("r+b") as file:
+            file.truncate((small_disk / "filler").stat().st_size - 8 * part)
+        wait_for(lambda: ballast.exists() and ballast.stat().st_size == part, "space for the next start")
+
+
+def complaint(*command):
+    """What a command says that has to fail of a full disk: nothing of the database's own words."""
+    text = run(binary(), *command, expect=1).stderr
+    assert "is full: " in text and "MiB should be" in text, text
+    assert "Error code" not in text and "os error" not in text, text
+    return text
+
+
+def test_commands_without_any_space(wharf, ecr, repository, small_disk, tmp_path):
+    """Where nothing is left, the start and each command on the data folder says which disk is full, and what to do."""
+    kept = repository.push_image("kept")
+    repository.push_image("gone")
+    ecr.set_repository_policy(repositoryName="full", policyText=LOCKED)
+    repository.client.close()
+    wharf.stop()
+    (wharf.data_dir / "ballast").unlink()
+    data_dir = ["--data-dir", wharf.data_dir]
+    with filled(small_disk, leave=0):
+        for command in (
+            ["serve", "--listen", "127.0.0.1:0"],
+            ["fsck", "--offline"],
+            ["policy", "reset", "repository", "full"],
+            ["dump"],
+            ["backup", tmp_path / "backup"],
+        ):
+            text = complaint(*command, *data_dir)
+            assert f"the disk of {wharf.data_dir}" in text or command[0] == "backup", text
+        with (small_disk / "filler").open("r+b") as file:
+            file.truncate((small_disk / "filler").stat().st_size - 4 * MIB)
+        storage.wharf_command(wharf, "policy", "reset", "repository", "full")
+        storage.wharf_command(wharf, "fsck", "--offline")
+        wharf.start()
+        assert ecr.batch_delete_image(repositoryName="full", imageIds=[{"imageTag": "gone"}])["imageIds"]
+        assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+        repository.client.close()
+
+
+def test_backups_and_a_full_disk(small_disk, tmp_path):
+    """A backup into a full disk, a restore into one, and a backup that gets everything off one."""
+    server = Wharf(tmp_path / "elsewhere").start()
+    try:
+        server.client().create_repository(repositoryName="kept")
+        Repository(CheckedClient(server.host, server.authorization), "kept").push_image("v1")
+        good = tmp_path / "good"
+        storage.wharf_command(server, "backup", good, "--with-key")
+        with filled(small_disk, leave=256 * 1024):
+            text = complaint("backup", small_disk / "backup", "--data-dir", server.data_dir, "--copy")
+            assert f"the disk of {small_disk}/backup is full" in text and "another disk" in text, text
+            text = complaint("restore", good, "--data-dir", small_disk / "data")
+            assert f"the disk of {small_disk}/data is full" in text, text
+    finally:
+        server.finish()
+
+
+def test_backup_of_a_full_disk(wharf, ecr, repository, small_disk, tmp_path):
+    """What is kept back lets a backup begin, while the server runs and while it does not."""
+    repository.push_image("kept")
+    repository.client.close()
+    with filled(small_disk, leave=0):
+        fill_database(ecr)
+        storage.wharf_command(wharf, "backup", tmp_path / "while-it-runs")
+        wharf.kill()
+        fill_up(small_disk)
+        storage.wharf_command(wharf, "backup", tmp_path / "while-it-does-not")
+
+
+def test_a_start_removes_what_nobody_needs(wharf, ecr, repository, small_disk):
+    """Bytes that only wait for their time to go make room for a start that has none left."""
+    kept = repository.push_image("kept")
+    location = repository.start_upload()
+    location = repository.client.patch(location, random_content(8 * MIB), content_type=BYTES).expect(202)
+    repository.client.delete(location.header("Location")).expect(204)
+    repository.client.close()
+    wharf.kill()
+    with sqlite3.connect(wharf.data_dir / "wharf.db") as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        assert database.execute("UPDATE removed_objects SET removed_at_ms = 0").rowcount == 1
+        database.commit()
+        # What a killed server leaves beside the database stays, as this connection is not the last one to be closed.
+        (wharf.data_dir / "ballast").unlink()
+        with filled(small_disk, leave=0):
+            wharf.start()
+            free = shutil.disk_usage(small_disk).free
+            assert free > 4 * MIB or (wharf.data_dir / "ballast").exists(), free
+            assert expect_whole_repository(ecr, repository) == {(kept.digest, "kept")}
+            repository.client.close()
+    database.close()
 
 
 def test_readiness_on_a_full_disk(wharf, ecr, repository, small_disk):

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import environment_of
+from harness import bucket, storage
 from harness.api_push import push_image
 from harness.identities import Identities
 from harness.images import image
@@ -147,6 +148,47 @@ class TestQuotas:
         repository.client.put(with_query(second, digest=digest_of(content)), content).expect(201)
         repository.start_upload()
         repository.client.post(repository.uploads).expect_error(429, "TOOMANYREQUESTS")
+
+    @pytest.mark.parametrize("store", ["files", "bucket"])
+    def test_open_uploads_of_a_registry(self, start, store):
+        """Who may create repositories by pushing has no more uploads for that, and makes no repositories with them."""
+        environment = bucket.environment_of_new() if store == "bucket" else {}
+        server = start('regions = ["us-east-1", "eu-west-1"]\n[quotas]\nopen_uploads_per_registry = 3\n', **environment)
+        ecr, repository = server.client(), new_repository(server, "quota")
+        ecr.create_repository_creation_template(prefix="made", appliedFor=["CREATE_ON_PUSH"])
+        made, more = Repository(repository.client, "made/one"), Repository(repository.client, "made/two")
+        first = repository.start_upload()
+        elsewhere = repository_of(server, "elsewhere")
+        ecr.initiate_layer_upload(repositoryName=elsewhere)
+        second = made.start_upload()
+        for name in (repository.name, elsewhere, made.name, more.name):
+            code, message = refused(ecr.initiate_layer_upload, repositoryName=name)
+            assert code == "LimitExceededException" and "'Open uploads per registry' of 3" in message, name
+        answer = more.client.post(more.uploads).expect_error(429, "TOOMANYREQUESTS")
+        assert "'Open uploads per registry' of 3" in answer.messages[0]
+        content = random_content()
+        whole = with_query(more.uploads, digest=digest_of(content))
+        more.client.post(whole, content).expect_error(429, "TOOMANYREQUESTS")
+        names = {found["repositoryName"] for found in ecr.describe_repositories()["repositories"]}
+        assert names == {repository.name, elsewhere, made.name}
+        other = in_region(server, "eu-west-1").client()
+        other.create_repository(repositoryName="quota")
+        other.initiate_layer_upload(repositoryName="quota")
+        # An upload ends by a wrong digest as well as when it is completed or given up.
+        made.client.put(with_query(second, digest="sha256:" + "0" * 64), content).expect_error(400, "DIGEST_INVALID")
+        third = more.start_upload()
+        repository.client.put(with_query(first, digest=digest_of(content)), content).expect(201)
+        made.start_upload()
+        more.client.post(more.uploads).expect_error(429, "TOOMANYREQUESTS")
+        more.client.delete(third).expect(204)
+        more.client.post(whole, content).expect(201)
+        # Those that nobody goes on with end by themselves.
+        more.start_upload()
+        more.client.post(more.uploads).expect_error(429, "TOOMANYREQUESTS")
+        storage.execute(server, "UPDATE uploads SET updated_at_ms = 0")
+        storage.wharf_command(server, "gc")
+        for place in (repository, made, more):
+            place.start_upload()
 
     def test_images_of_a_repository_made_again(self, start):
         """Deleting a whole repository and making it again begins at none."""

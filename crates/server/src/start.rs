@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use store::blob::{KeyRing, ServiceKey};
-use store::db::{Db, DbConfig};
-use store::error::StoreError;
+use store::db::{Db, DbConfig, Reserve as _};
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,8 +21,8 @@ use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
-use crate::care::ballast::{self, Ballast};
-use crate::care::place;
+use crate::care::ballast::Ballast;
+use crate::care::{full_disk, place};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
 use crate::credentials::{RootAccessKey, RunningServer};
@@ -67,7 +67,10 @@ pub enum StartError {
 
 impl StartError {
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
-        Self::Other(format!("{}: {error}", path.display()))
+        match StoreError::io(path.display().to_string(), error) {
+            full if full.kind() == StoreErrorKind::Full => Self::Store(full),
+            other => Self::Other(crate::with_causes(&other)),
+        }
     }
 
     /// Says what to do beside what is wrong, where that can be known.
@@ -146,7 +149,14 @@ impl Server {
 
     /// As [`start`](Self::start), with some background work only.
     pub fn start_with(config: &Config, clock: Arc<dyn Clock>, work: Work) -> BoxFuture<'_, Result<Self, StartError>> {
-        Box::pin(Self::open(config, clock, work))
+        Box::pin(async move {
+            let started = Self::open(config, clock, work).await;
+            started.map_err(|error| {
+                let data_dir = config.data_dir().unwrap_or_default();
+                let archive = config.archive_dir(&data_dir).unwrap_or_else(|| data_dir.clone());
+                full_disk::explain(error, &[&data_dir, &archive], full_disk::IN_PLACE)
+            })
+        })
     }
 
     async fn open(config: &Config, clock: Arc<dyn Clock>, work: Work) -> Result<Self, StartError> {
@@ -242,6 +252,10 @@ impl Server {
             ),
         };
         let (blobs, archive) = config.open_stores(&data_dir).await?;
+        if work == Work::All {
+            let (now_ms, grace_ms) = (clock.now_ms(), limits.object_grace_ms);
+            full_disk::free_due_objects(&db, [&blobs, &archive], &data_dir, now_ms, now_ms - grace_ms).await?;
+        }
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let app = Arc::new(App {
             db,
@@ -364,9 +378,13 @@ impl Server {
             accounts: root_access_keys,
         };
         let endpoint = server.data_dir.join("endpoint");
-        let told = running
-            .write(&server.data_dir)
-            .and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()));
+        let tell = || {
+            let told = running.write(&server.data_dir);
+            told.and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()))
+        };
+        // Whoever is to make room must find the server.
+        let has_room = || server.app.ballast.as_ref().is_some_and(|ballast| ballast.release());
+        let told = tell().or_else(|error| if has_room() { tell() } else { Err(error) });
         if let Err(error) = told {
             // The server serves without them; an old one would lead commands astray.
             let _ = std::fs::remove_file(&endpoint);
@@ -410,12 +428,13 @@ impl Server {
 
 /// What is kept back of the disk of the embedded database. A check makes nothing, and may use what is there.
 fn open_ballast(config: &Config, data_dir: &Path, work: Work) -> Option<Arc<Ballast>> {
-    if work == Work::ChecksOnly && !data_dir.join(ballast::FILE).exists() {
-        return None;
-    }
     let is_embedded = config.database.url.is_none();
     let bytes = if is_embedded { config.ballast_bytes() } else { 0 };
-    Ballast::open(data_dir, bytes).map(Arc::new)
+    let ballast = match work {
+        Work::All => Ballast::open(data_dir, bytes),
+        Work::ChecksOnly => Ballast::open_existing(data_dir, bytes),
+    };
+    ballast.map(Arc::new)
 }
 
 /// Says so where PostgreSQL would not notice that its disk changes what it has written.

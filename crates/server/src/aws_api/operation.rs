@@ -157,6 +157,9 @@ fn throttle(call: &Call<'_>, name: &str, needs: &[Need]) -> Result<(), AwsError>
     taken.map_err(|_| AwsError::new("ThrottlingException", "Rate exceeded"))
 }
 
+/// What people are told where there is no room for a change.
+pub const STORAGE_FULL: &str = "The registry's storage is full. Nothing was stored.";
+
 /// The answer when storage failed. Logs why.
 pub fn store_error(request_id: uuid::Uuid, error: &StoreError) -> AwsError {
     if error.kind() == StoreErrorKind::InvalidText {
@@ -164,7 +167,12 @@ pub fn store_error(request_id: uuid::Uuid, error: &StoreError) -> AwsError {
         return AwsError::new("ValidationException", INVALID_TEXT);
     }
     crate::log_store_error(request_id, error);
-    server_error()
+    match error.kind() {
+        StoreErrorKind::Full => {
+            AwsError::new("ServerException", STORAGE_FULL).with_status(http::StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        _ => server_error(),
+    }
 }
 
 /// The answer when something went wrong inside; the log has the rest.

@@ -14,8 +14,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::collection_holds;
 use tokio::task::JoinHandle;
 
+use super::full_disk;
 use super::place::{DATABASE, require_registry};
-use super::storage::{Named, NamedObjects, data_dir, open};
+use super::storage::{Named, NamedObjects, data_dir, open, open_database};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::start::{StartError, replace_private};
@@ -103,13 +104,14 @@ impl Hold {
     async fn release(self) -> Result<(), StoreError> {
         self.renewing.abort();
         let (id, now_ms) = (self.id, SystemClock.now_ms());
-        self.db.write(move |tx| collection_holds::release(tx, &id, now_ms)).await
+        self.db.make_room(move |tx| collection_holds::release(tx, &id, now_ms)).await
     }
 }
 
 async fn renew(db: &Db, id: &str) -> Result<(), StoreError> {
     let (id, until_ms) = (id.to_owned(), SystemClock.now_ms() + HOLD_MS);
-    db.write(move |tx| collection_holds::hold(tx, &id, until_ms)).await
+    // A full disk is a reason to have a backup elsewhere.
+    db.make_room(move |tx| collection_holds::hold(tx, &id, until_ms)).await
 }
 
 /// Makes a backup, or brings one up to date. `progress` learns how many objects are done.
@@ -118,7 +120,13 @@ pub fn backup<'a>(
     settings: &'a BackupSettings,
     progress: &'a mut (dyn FnMut(u64) + Send),
 ) -> BoxFuture<'a, Result<BackupSummary, StartError>> {
-    Box::pin(run_backup(config, settings, progress))
+    Box::pin(async move {
+        let done = run_backup(config, settings, progress).await;
+        done.map_err(|error| {
+            let data_dir = config.data_dir().unwrap_or_default();
+            full_disk::explain(error, &[&settings.folder, &data_dir], full_disk::ELSEWHERE)
+        })
+    })
 }
 
 async fn run_backup(
@@ -151,7 +159,7 @@ async fn run_backup(
     // The first look is at the schema: a program of another version must not change it under the server.
     store::db::snapshot::check_schema(&database)?;
     let taken_at_ms = SystemClock.now_ms();
-    let hold = Hold::new(open(DbConfig::Sqlite { path: database.clone() }).await?).await?;
+    let hold = Hold::new(open_database(config, &data_dir).await?).await?;
     let result = copy_all(config, &data_dir, &folder, settings, progress).await;
     hold.release().await?;
     let mut summary = result?;

@@ -13,6 +13,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::{blobs, collection_holds, storage_moves};
 use tokio::task::JoinSet;
 
+use super::full_disk;
 use super::place::{require_filled, require_registry};
 use super::storage::{Named, NamedObjects, Stores, data_dir, open_database};
 use crate::clock::{Clock as _, SystemClock};
@@ -63,7 +64,13 @@ pub fn migrate<'a>(
     is_whole: bool,
     progress: &'a mut (dyn FnMut(Step<'_>) + Send),
 ) -> BoxFuture<'a, Result<Migrated, StartError>> {
-    Box::pin(run_migrate(from, to, is_whole, progress))
+    Box::pin(async move {
+        let done = run_migrate(from, to, is_whole, progress).await;
+        done.map_err(|error| {
+            let folders = [to, from].map(|config| config.data_dir().unwrap_or_default());
+            full_disk::explain(error, &[&folders[0], &folders[1]], full_disk::ELSEWHERE)
+        })
+    })
 }
 
 async fn run_migrate(
@@ -243,7 +250,11 @@ pub fn dump<'a>(
     config: &'a Config,
     write: &'a mut (dyn FnMut(String) -> Result<(), StoreError> + Send),
 ) -> BoxFuture<'a, Result<(), StartError>> {
-    Box::pin(run_dump(config, write))
+    Box::pin(async move {
+        let done = run_dump(config, write).await;
+        let data_dir = config.data_dir().unwrap_or_default();
+        done.map_err(|error| full_disk::explain(error, &[&data_dir], full_disk::IN_PLACE))
+    })
 }
 
 async fn run_dump(

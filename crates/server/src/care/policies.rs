@@ -1,11 +1,14 @@
 //! Resets the policy of a repository, a registry, a secret or a KMS key in the database of a server that is stopped: for
 //! the owner of the data folder, whom no policy can refuse.
 
+use std::path::Path;
+
 use store::db::{Tx, snapshot};
 use store::error::StoreError;
 use store::tables::resource_policies::{self as rows, Holder};
 use store::tables::{identity_version, kms_keys, registry_policies, repository_policies, root_keys, secrets};
 
+use super::full_disk;
 use super::storage::{data_dir, open_database};
 use crate::config::Config;
 use crate::kms;
@@ -138,6 +141,11 @@ impl Wanted {
 /// Resets a policy; says what it was.
 pub async fn reset(config: &Config, wanted: Wanted) -> Result<Reset, StartError> {
     let data_dir = data_dir(config)?;
+    let done = reset_in(config, &data_dir, wanted).await;
+    done.map_err(|error| full_disk::explain(error, &[&data_dir], full_disk::IN_PLACE))
+}
+
+async fn reset_in(config: &Config, data_dir: &Path, wanted: Wanted) -> Result<Reset, StartError> {
     let database = data_dir.join("wharf.db");
     if config.database.url.is_none() {
         if !database.exists() {
@@ -145,10 +153,11 @@ pub async fn reset(config: &Config, wanted: Wanted) -> Result<Reset, StartError>
         }
         snapshot::check_schema(&database)?;
     }
-    let _lock = lock_data_dir(&data_dir)?;
-    let db = open_database(config, &data_dir).await?;
+    let _lock = lock_data_dir(data_dir)?;
+    let db = open_database(config, data_dir).await?;
     let wanted = wanted.simplified();
-    let done = db.write(move |tx| {
+    // Who is locked out cannot make room either.
+    let done = db.make_room(move |tx| {
         let found = wanted.of.find(tx)?;
         let holder = match wanted.choose(found) {
             Ok(holder) => holder,

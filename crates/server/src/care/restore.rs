@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use store::blob::{BlobStore, ListedKind, Tier};
 
 use super::backup::{BackupSummary, SECRETS, copy_file, folder_of, read_summary, sync_folders};
+use super::full_disk;
 use super::storage::data_dir;
 use crate::config::Config;
 use crate::start::{StartError, open_data_dir};
@@ -29,7 +30,14 @@ pub fn restore<'a>(
     folder: &'a Path,
     progress: &'a mut (dyn FnMut(u64) + Send),
 ) -> BoxFuture<'a, Result<Restored, StartError>> {
-    Box::pin(run_restore(config, folder, progress))
+    Box::pin(async move {
+        let done = run_restore(config, folder, progress).await;
+        done.map_err(|error| {
+            let data_dir = config.data_dir().unwrap_or_default();
+            let archive = config.archive_dir(&data_dir).unwrap_or_else(|| data_dir.clone());
+            full_disk::explain(error, &[&data_dir, &archive], full_disk::ELSEWHERE)
+        })
+    })
 }
 
 async fn run_restore(

@@ -1,25 +1,34 @@
 //! Storage opened by a command, without a server.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use store::blob::{BlobScope, BlobStore, ObjectId, Tier};
 use store::db::{Db, DbConfig, Row, schema};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity;
 
+use super::ballast::Ballast;
 use crate::config::Config;
 use crate::start::StartError;
 
 /// Objects that one look-up names.
 pub const PAGE: usize = 1_000;
 
-/// The database of a configuration, and where it is.
+/// The database of a configuration. What makes room there has what is kept back for that.
 pub async fn open_database(config: &Config, data_dir: &Path) -> Result<Db, StartError> {
     let database = match &config.database.url {
         Some(url) => DbConfig::Postgres { url: url.expose().to_owned(), pool_size: config.pool_size() },
         None => DbConfig::Sqlite { path: data_dir.join("wharf.db") },
     };
-    open(database).await
+    // Before the database is opened, which takes space.
+    let ballast =
+        Ballast::open_existing(data_dir, if config.database.url.is_none() { config.ballast_bytes() } else { 0 });
+    let db = open(database).await?;
+    if let Some(ballast) = ballast {
+        db.set_reserve(Arc::new(ballast));
+    }
+    Ok(db)
 }
 
 /// A database.

@@ -117,6 +117,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_QUOTAS_LAYER_SIZE_MIB", "quotas.layer_size_mib", Form::Number),
     ("WHARF_QUOTAS_LAYER_PARTS", "quotas.layer_parts", Form::Number),
     ("WHARF_QUOTAS_OPEN_UPLOADS", "quotas.open_uploads", Form::Number),
+    ("WHARF_QUOTAS_OPEN_UPLOADS_PER_REGISTRY", "quotas.open_uploads_per_registry", Form::Number),
     ("WHARF_REQUESTS_MEMORY_MIB", "requests.memory_mib", Form::Number),
     ("WHARF_REQUESTS_SPOOL_MIB", "requests.spool_mib", Form::Number),
     ("WHARF_RATES_PRESET", "rates.preset", Form::Text),

@@ -26,6 +26,8 @@ pub struct QuotasConfig {
     pub layer_parts: Option<u64>,
     /// Uploads of one repository that have begun and not ended. Default: 10000.
     pub open_uploads: Option<u64>,
+    /// Uploads of all repositories of one registry that have begun and not ended. Default: 20000.
+    pub open_uploads_per_registry: Option<u64>,
 }
 
 impl QuotasConfig {
@@ -48,6 +50,11 @@ impl QuotasConfig {
             layer_bytes: read("layer_size_mib", self.layer_size_mib, defaults.layer_bytes / MIB)? * MIB,
             layer_parts: read("layer_parts", self.layer_parts, defaults.layer_parts)?,
             open_uploads: read("open_uploads", self.open_uploads, defaults.open_uploads)?,
+            open_uploads_per_registry: read(
+                "open_uploads_per_registry",
+                self.open_uploads_per_registry,
+                defaults.open_uploads_per_registry,
+            )?,
         })
     }
 
@@ -61,6 +68,7 @@ impl QuotasConfig {
             layer_size_mib: Some(quotas.layer_bytes / MIB),
             layer_parts: Some(quotas.layer_parts),
             open_uploads: Some(quotas.open_uploads),
+            open_uploads_per_registry: Some(quotas.open_uploads_per_registry),
         })
     }
 }

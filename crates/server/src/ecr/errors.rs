@@ -7,7 +7,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::auth::authorize::Refusal;
-use crate::aws_api::operation::IntoAwsError;
+use crate::aws_api::operation::{IntoAwsError, STORAGE_FULL};
 use crate::cache::credentials::CredentialsError;
 use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
 
@@ -351,6 +351,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         | RegistryError::TooManyRepositories(..)
         | RegistryError::TooManyImages(..)
         | RegistryError::TooManyUploads(..)
+        | RegistryError::TooManyUploadsOfRegistry(..)
         | RegistryError::TooManyTagsOnImage(_) => new("LimitExceededException"),
         // ECR's text does not say what is wrong with the media type; the log does.
         RegistryError::ManifestInvalid(
@@ -377,7 +378,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::Store(cause) => {
             crate::log_store_error(request_id, &cause);
             let text = match cause.kind() {
-                StoreErrorKind::Full => "The registry's storage is full. Nothing was stored.",
+                StoreErrorKind::Full => STORAGE_FULL,
                 StoreErrorKind::Busy | StoreErrorKind::Unavailable => "The registry's storage is not available.",
                 StoreErrorKind::Corrupt => "What is stored is damaged. The server's log names it.",
                 StoreErrorKind::Conflict | StoreErrorKind::InvalidText | StoreErrorKind::Other => {

@@ -111,6 +111,8 @@ pub enum RegistryError {
     TooManyTagsOnImage(u64),
     /// A repository may have so many uploads open.
     TooManyUploads(RepositoryRef, u64),
+    /// A registry may have so many uploads open.
+    TooManyUploadsOfRegistry(RegistryId, u64),
     /// Storage failed.
     Store(StoreError),
 }
@@ -249,6 +251,11 @@ impl std::fmt::Display for RegistryError {
                 f,
                 "The repository with name '{}' in registry with id '{}' already has the maximum number of open uploads, which is the quota 'Open uploads per repository' of {quota}",
                 repository.name, repository.registry.account
+            ),
+            Self::TooManyUploadsOfRegistry(registry, quota) => write!(
+                f,
+                "The registry with id '{}' already has the maximum number of open uploads, which is the quota 'Open uploads per registry' of {quota}",
+                registry.account
             ),
             Self::Kms { message, .. } => f.write_str(message),
             Self::Store(error) => write!(f, "{error}"),

@@ -5,6 +5,7 @@ use store::db::Tx;
 use store::tables::registry_id::RegistryId;
 use store::tables::{image_counts, images, repositories, uploads};
 
+use super::changes::Actor;
 use super::errors::RegistryError;
 use super::repositories::reference;
 use crate::app::App;
@@ -26,6 +27,8 @@ pub struct Quotas {
     pub layer_parts: u64,
     /// Uploads of one repository that have begun and not ended; not a quota of ECR's.
     pub open_uploads: u64,
+    /// The same of all repositories of one registry: who may create them would otherwise have any number.
+    pub open_uploads_per_registry: u64,
 }
 
 impl Default for Quotas {
@@ -37,6 +40,7 @@ impl Default for Quotas {
             layer_bytes: 52_000 * MIB,
             layer_parts: 4_200,
             open_uploads: 10_000,
+            open_uploads_per_registry: 20_000,
         }
     }
 }
@@ -52,7 +56,7 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
     Ok(())
 }
 
-/// Refuses if the repository has as many uploads open as it may have.
+/// Refuses if the repository has as many uploads open as it may have, or its registry has.
 ///
 /// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
 /// rows would keep running into each other. It counts along an index and no further than the quota.
@@ -60,10 +64,18 @@ pub async fn require_room_for_upload(
     app: &App,
     registry: &RegistryId,
     name: &RepositoryName,
+    actor: &Actor,
 ) -> Result<(), RegistryError> {
     let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.open_uploads);
+    // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
+    let registry_quota =
+        if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
     app.db
         .read_point(move |tx| {
+            // Before a push creates its repository.
+            if uploads::reach(tx, &registry, registry_quota)? {
+                return Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), registry_quota));
+            }
             // A repository that is not there has none, and may be made by the push.
             let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(()) };
             if uploads::count_up_to(tx, repository.id, quota)? < quota {

@@ -60,7 +60,7 @@ pub async fn begin(
     app.require_room()?;
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
-    require_room_for_upload(app, registry, name).await?;
+    require_room_for_upload(app, registry, name, &cause.actor).await?;
     let encryption =
         encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;

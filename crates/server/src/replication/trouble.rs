@@ -59,6 +59,7 @@ impl From<RegistryError> for Trouble {
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_)
             | RegistryError::TooManyUploads(..)
+            | RegistryError::TooManyUploadsOfRegistry(..)
             | RegistryError::LayerTooLarge(_) => Self::refused("LimitExceeded", error.to_string()),
             other => Self::refused("InvalidImage", other.to_string()),
         }

@@ -195,7 +195,9 @@ impl From<RegistryError> for V2Error {
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_) => new(ErrorCode::Denied),
             // Uploads end, and docker tries again.
-            RegistryError::TooManyUploads(..) => new(ErrorCode::TooManyRequests),
+            RegistryError::TooManyUploads(..) | RegistryError::TooManyUploadsOfRegistry(..) => {
+                new(ErrorCode::TooManyRequests)
+            }
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }

@@ -181,11 +181,7 @@ pub fn list(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<Event>
         "SELECT {COLUMNS} FROM {from} AND {time} >= $3 AND {time} <= $4 AND ({time}, {id}) < ($5, $6) {condition} \
          ORDER BY {time} DESC, {id} DESC LIMIT ${limit_at}"
     );
-    let query = |tx: &mut dyn Tx, limit| {
-        let params: Vec<Value> = params.iter().cloned().chain([count(limit)]).collect();
-        tx.query(&sql, &params)
-    };
-    readable_page(tx, limit, "audit_events", query, |row| from_row(&mut row.clone()))
+    readable_page(tx, limit, "audit_events", &sql, &params, |row| from_row(&mut row.clone()))
 }
 
 /// The names and types of what an event was about, in the order of their names.

@@ -1,7 +1,6 @@
 //! Objects that were found damaged. A note goes when the blob has its bytes in another object, or is gone.
 
 use super::parse_column;
-use super::repositories::count;
 use crate::blob::ObjectId;
 use crate::db::Tx;
 use crate::error::StoreError;
@@ -56,13 +55,9 @@ pub fn list(tx: &mut dyn Tx, limit: usize) -> Result<Vec<DamagedObject>, StoreEr
         tx,
         limit,
         "damaged_objects",
-        |tx, limit| {
-            tx.query(
-                "SELECT d.object_id, d.problem, d.found_at_ms FROM damaged_objects d \
+        "SELECT d.object_id, d.problem, d.found_at_ms FROM damaged_objects d \
          JOIN blobs b ON b.object_id = d.object_id ORDER BY d.found_at_ms, d.object_id LIMIT $1",
-                &[count(limit)],
-            )
-        },
+        &[],
         |row| {
             Ok(DamagedObject {
                 object: parse_column(row.text(0)?, "damaged_objects.object_id")?,

@@ -206,8 +206,7 @@ pub fn exists(tx: &mut dyn Tx, id: i64) -> Result<bool, StoreError> {
 /// Up to `limit` deleted images in the order of repository, deletion and id, from the first after `after`.
 pub fn list(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Result<Vec<DeletedImage>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", Wanted::PAGE);
-    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &wanted.page_values(after, limit));
-    readable_page(tx, limit, "deleted_images", query, from_row)
+    readable_page(tx, limit, "deleted_images", &sql, &wanted.page_values(after), from_row)
 }
 
 impl Wanted {
@@ -217,8 +216,8 @@ impl Wanted {
          AND (repository_name, deleted_at_ms, id) > ($7, $8, $9) \
          ORDER BY repository_name, deleted_at_ms, id LIMIT $10";
 
-    /// The values of [`Self::PAGE`].
-    pub(super) fn page_values(&self, after: &After, limit: usize) -> [Value; 10] {
+    /// The values of [`Self::PAGE`], but for the limit, which is the last.
+    pub(super) fn page_values(&self, after: &After) -> [Value; 9] {
         // Between two names stands what begins at one and ends with it. `{` sorts after everything that a name can have.
         let (from, to) = self.repository.as_ref().map_or(("", "{"), |name| (name.as_str(), name.as_str()));
         [
@@ -231,7 +230,6 @@ impl Wanted {
             after.repository.as_str().into(),
             after.deleted_at_ms.into(),
             after.id.into(),
-            count(limit),
         ]
     }
 }

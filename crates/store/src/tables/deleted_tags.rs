@@ -88,8 +88,7 @@ pub fn list_alone(
     limit: usize,
 ) -> Result<Vec<DeletedTag>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", Wanted::PAGE);
-    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &wanted.page_values(after, limit));
-    readable_page(tx, limit, "deleted_tags", query, from_row)
+    readable_page(tx, limit, "deleted_tags", &sql, &wanted.page_values(after), from_row)
 }
 
 /// The deletion of a tag that was the last and can be undone after `now_ms`; with a digest, the last from that image.

@@ -68,13 +68,9 @@ pub fn list(
         tx,
         limit,
         "followed_events",
-        |tx, limit| {
-            tx.query(
-                "SELECT id, at_ms, event FROM followed_events WHERE account_id = $1 AND region = $2 AND id > $3 \
+        "SELECT id, at_ms, event FROM followed_events WHERE account_id = $1 AND region = $2 AND id > $3 \
          ORDER BY id LIMIT $4",
-                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-            )
-        },
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         |row| Ok(FollowedEvent { id: row.int(0)?, at_ms: row.int(1)?, event: row.text(2)?.to_owned() }),
     )
 }

@@ -349,8 +349,6 @@ pub fn list(
         tx,
         limit,
         "image_replications",
-        |tx, limit| {
-            tx.query(
         &format!(
             "SELECT {COLUMNS}, r.image_id, p.name, i.digest FROM image_replications r JOIN images i ON i.id = r.image_id \
              JOIN repositories p ON p.id = i.repository_id WHERE r.account_id = $1 AND r.region = $2 AND r.id > $3 \
@@ -364,10 +362,7 @@ pub fn list(
             filter.repository.as_ref().map(RepositoryName::as_str).into(),
             digest.as_deref().into(),
             filter.status.map(ReplicationStatus::as_str).into(),
-            count(limit),
         ],
-    )
-        },
         |row| {
             Ok(ListedReplication {
                 replication: from_row(row)?,

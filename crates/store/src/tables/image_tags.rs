@@ -6,7 +6,6 @@ use oci::{Digest, Tag};
 
 use super::images::ImageStatus;
 use super::parse_column;
-use super::repositories::count;
 use super::upstream_blobs::BlobSource;
 use crate::db::Tx;
 use crate::error::StoreError;
@@ -122,13 +121,9 @@ pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> R
         tx,
         limit,
         "image_tags",
-        |tx, limit| {
-            tx.query(
-                "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
+        "SELECT t.tag FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 AND i.status = 'ACTIVE' ORDER BY t.tag LIMIT $3",
-                &[repository_id.into(), after.into(), count(limit)],
-            )
-        },
+        &[repository_id.into(), after.into()],
         |row| Ok(row.text(0)?.to_owned()),
     )
 }
@@ -144,13 +139,9 @@ pub fn list_with_images(
         tx,
         limit,
         "image_tags",
-        |tx, limit| {
-            tx.query(
-                "SELECT t.tag, i.digest FROM image_tags t JOIN images i ON i.id = t.image_id \
+        "SELECT t.tag, i.digest FROM image_tags t JOIN images i ON i.id = t.image_id \
          WHERE t.repository_id = $1 AND t.tag > $2 ORDER BY t.tag LIMIT $3",
-                &[repository_id.into(), after.into(), count(limit)],
-            )
-        },
+        &[repository_id.into(), after.into()],
         |row| Ok((parse_column(row.text(0)?, "image_tags.tag")?, parse_column(row.text(1)?, "images.digest")?)),
     )
 }
@@ -178,14 +169,10 @@ pub fn list_lines(
         tx,
         limit,
         "images",
-        |tx, limit| {
-            tx.query(
-                "SELECT i.digest, t.tag, i.status FROM images i LEFT JOIN image_tags t ON t.image_id = i.id \
+        "SELECT i.digest, t.tag, i.status FROM images i LEFT JOIN image_tags t ON t.image_id = i.id \
          WHERE i.repository_id = $1 AND i.digest >= $2 \
          AND NOT (i.digest = $2 AND COALESCE(t.tag, '') <= $3) ORDER BY i.digest, t.tag LIMIT $4",
-                &[repository_id.into(), after_digest.into(), after_tag.into(), count(limit)],
-            )
-        },
+        &[repository_id.into(), after_digest.into(), after_tag.into()],
         |row| {
             Ok(ImageLine {
                 digest: parse_column(row.text(0)?, "images.digest")?,

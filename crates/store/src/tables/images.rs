@@ -283,14 +283,10 @@ pub fn list(tx: &mut dyn Tx, repository_id: i64, after: &str, limit: usize) -> R
         tx,
         limit,
         "images",
-        |tx, limit| {
-            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM images i WHERE i.repository_id = $1 AND i.digest > $2 ORDER BY i.digest LIMIT $3"
         ),
-        &[repository_id.into(), after.into(), count(limit)],
-    )
-        },
+        &[repository_id.into(), after.into()],
         from_row,
     )
 }

@@ -243,8 +243,7 @@ pub fn list_dead(tx: &mut dyn Tx, after: i64, limit: usize) -> Result<Vec<JobSta
 
 fn list_from(tx: &mut dyn Tx, after: i64, only_dead: bool, limit: usize) -> Result<Vec<JobStatus>, StoreError> {
     let sql = format!("SELECT {STATUS} FROM jobs WHERE id > $1 AND is_dead >= $2 ORDER BY id LIMIT $3");
-    let query = |tx: &mut dyn Tx, limit| tx.query(&sql, &[after.into(), i64::from(only_dead).into(), count(limit)]);
-    readable_page(tx, limit, "jobs", query, status_from_row)
+    readable_page(tx, limit, "jobs", &sql, &[after.into(), i64::from(only_dead).into()], status_from_row)
 }
 
 const STATUS: &str = "id, kind, key, attempts, created_at_ms, due_at_ms, lease, is_dead, last_error";

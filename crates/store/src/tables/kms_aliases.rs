@@ -4,7 +4,6 @@ use uuid::Uuid;
 
 use super::parse_column;
 use super::registry_id::RegistryId;
-use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::readable::readable_page;
@@ -105,21 +104,11 @@ pub fn list(
         tx,
         limit,
         "kms_aliases",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {FROM} WHERE a.account_id = $1 AND a.region = $2 AND a.name > $3 \
+        &format!(
+            "SELECT {FROM} WHERE a.account_id = $1 AND a.region = $2 AND a.name > $3 \
              AND a.kms_key_id = COALESCE($4, a.kms_key_id) ORDER BY a.name LIMIT $5"
-                ),
-                &[
-                    registry.account.as_str().into(),
-                    registry.region.as_str().into(),
-                    after.into(),
-                    kms_key_id.into(),
-                    count(limit),
-                ],
-            )
-        },
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), kms_key_id.into()],
         from_row,
     )
 }

@@ -1,6 +1,5 @@
 //! Grants: who may do what with a KMS key beside what its policy says.
 
-use super::repositories::count;
 use super::{from_json, parse_column, to_json};
 use crate::blob::EncryptionContext;
 use crate::db::{Row, Tx};
@@ -99,15 +98,11 @@ pub fn list(
         tx,
         limit,
         "kms_grants",
-        |tx, limit| {
-            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM kms_grants WHERE kms_key_id = $1 AND grant_id > $2 AND grantee = COALESCE($3, grantee) \
              ORDER BY grant_id LIMIT $4"
         ),
-        &[kms_key_id.into(), after.into(), grantee.into(), count(limit)],
-    )
-        },
+        &[kms_key_id.into(), after.into(), grantee.into()],
         from_row,
     )
 }
@@ -118,14 +113,8 @@ pub fn list_retirable(tx: &mut dyn Tx, retiring: &str, after: &str, limit: usize
         tx,
         limit,
         "kms_grants",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"
-                ),
-                &[retiring.into(), after.into(), count(limit)],
-            )
-        },
+        &format!("SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"),
+        &[retiring.into(), after.into()],
         from_row,
     )
 }

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::registry_id::RegistryId;
-use super::repositories::count;
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
@@ -266,15 +265,11 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
         tx,
         limit,
         "kms_keys",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id > $3 \
+        &format!(
+            "SELECT {COLUMNS} FROM kms_keys k WHERE k.account_id = $1 AND k.region = $2 AND k.key_id > $3 \
              ORDER BY k.key_id LIMIT $4"
-                ),
-                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-            )
-        },
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         from_row,
     )
 }

@@ -63,12 +63,8 @@ pub fn list_tags(
         tx,
         limit,
         "image_tags",
-        |tx, limit| {
-            tx.query(
-                "SELECT tag, image_id FROM image_tags WHERE repository_id = $1 AND tag > $2 ORDER BY tag LIMIT $3",
-                &[repository_id.into(), after.into(), count(limit)],
-            )
-        },
+        "SELECT tag, image_id FROM image_tags WHERE repository_id = $1 AND tag > $2 ORDER BY tag LIMIT $3",
+        &[repository_id.into(), after.into()],
         |row| Ok((row.text(0)?.to_owned(), row.int(1)?)),
     )
 }

@@ -75,14 +75,10 @@ pub fn list(
         tx,
         limit,
         "repositories",
-        |tx, limit| {
-            tx.query(
-                "SELECT p.policy_text, p.last_evaluated_at_ms, p.last_run, r.id, r.name FROM repositories r \
+        "SELECT p.policy_text, p.last_evaluated_at_ms, p.last_run, r.id, r.name FROM repositories r \
          JOIN lifecycle_policies p ON p.repository_id = r.id \
          WHERE r.account_id = $1 AND r.region = $2 AND r.name > $3 ORDER BY r.name LIMIT $4",
-                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-            )
-        },
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         |row| {
             Ok(PolicyOfRepository {
                 repository_id: row.int(3)?,

@@ -180,13 +180,9 @@ pub fn list_results(
         tx,
         limit,
         "lifecycle_previews",
-        |tx, limit| {
-            tx.query(
-                "SELECT position, image_digest, is_tagged, result FROM lifecycle_preview_results \
+        "SELECT position, image_digest, is_tagged, result FROM lifecycle_preview_results \
          WHERE repository_id = $1 AND position > $2 AND is_tagged = COALESCE($3, is_tagged) ORDER BY position LIMIT $4",
-                &[repository_id.into(), after.into(), is_tagged.into(), count(limit)],
-            )
-        },
+        &[repository_id.into(), after.into(), is_tagged.into()],
         |row| result_from_row(row.clone()),
     )
 }

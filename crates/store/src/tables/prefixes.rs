@@ -4,7 +4,6 @@
 use oci::{RepositoryName, RepositoryPrefix};
 
 use super::registry_id::RegistryId;
-use super::repositories::count as limit_of;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
 use crate::tables::readable::readable_page;
@@ -60,12 +59,8 @@ impl PrefixTable {
         limit: usize,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let query = |tx: &mut dyn Tx, limit| {
-            let and = "prefix_key > $3 ORDER BY prefix_key LIMIT $4";
-            let (sql, values) = self.select(registry, and, [after.into(), limit_of(limit)]);
-            tx.query(&sql, &values)
-        };
-        readable_page(tx, limit, self.name, query, read)
+        let (sql, values) = self.select(registry, "prefix_key > $3 ORDER BY prefix_key LIMIT $4", [after.into()]);
+        readable_page(tx, limit, self.name, &sql, &values, read)
     }
 
     /// How many rows a registry has.

@@ -2,7 +2,6 @@
 
 use super::parse_column;
 use super::registry_id::RegistryId;
-use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
 use crate::tables::readable::readable;
@@ -43,13 +42,9 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
         tx,
         limit,
         "pull_time_exclusions",
-        |tx, limit| {
-            tx.query(
         "SELECT principal_arn FROM pull_time_exclusions WHERE account_id = $1 AND region = $2 AND principal_arn > $3 \
          ORDER BY principal_arn LIMIT $4",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )
-        },
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         |row| Ok(row.text(0)?.to_owned()),
     )
 }

@@ -3,7 +3,8 @@
 //! Where leaving a row out would allow what it forbids (a protection, a tag that a policy asks for), the list fails
 //! instead, as everything does that reads one row alone.
 
-use crate::db::{Row, Tx};
+use super::repositories::count;
+use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// The rows that can be read, of the table `table`.
@@ -23,18 +24,20 @@ pub(crate) fn readable<T>(
     Ok(found)
 }
 
-/// As [`readable`], of a list that is asked for in pages: up to `limit` rows that can be read. `query` is given how many
-/// rows to ask for, which is more if some cannot be read, so that a page that is short is the last one.
+/// As [`readable`], of a list that is asked for in pages: up to `limit` rows that can be read. `sql` ends with a LIMIT, whose
+/// parameter comes after `params`: it asks for more rows if some cannot be read, so that a page that is short is the last.
 pub(crate) fn readable_page<T>(
     tx: &mut dyn Tx,
     limit: usize,
     table: &str,
-    query: impl Fn(&mut dyn Tx, usize) -> Result<Vec<Row>, StoreError>,
+    sql: &str,
+    params: &[Value],
     read: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut asked = limit;
     loop {
-        let rows = query(tx, asked)?;
+        let params: Vec<Value> = params.iter().cloned().chain([count(asked)]).collect();
+        let rows = tx.query(sql, &params)?;
         let found = readable(&rows, table, &read)?;
         if rows.len() < asked || found.len() >= limit {
             return Ok(found.into_iter().take(limit).collect());

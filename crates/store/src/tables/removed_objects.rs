@@ -3,7 +3,6 @@
 //! The row is written in the transaction that drops the last name of the object, so a crash never forgets one.
 
 use super::parse_column;
-use super::repositories::count;
 use crate::blob::{BlobScope, ObjectId, Tier};
 use crate::db::Tx;
 use crate::error::StoreError;
@@ -133,14 +132,10 @@ pub fn list_due(
         tx,
         limit,
         "removed_objects",
-        |tx, limit| {
-            tx.query(
-                "SELECT object_id, tier, region, encryption_scope, multipart_id, stored_bytes, removed_at_ms \
+        "SELECT object_id, tier, region, encryption_scope, multipart_id, stored_bytes, removed_at_ms \
          FROM removed_objects WHERE removed_at_ms <= $1 AND (removed_at_ms, object_id) > ($2, $3) \
          ORDER BY removed_at_ms, object_id LIMIT $4",
-                &[until_ms.into(), after.0.into(), after.1.into(), count(limit)],
-            )
-        },
+        &[until_ms.into(), after.0.into(), after.1.into()],
         |row| {
             Ok(DueObject {
                 removed: RemovedObject {

@@ -220,21 +220,11 @@ pub fn list(
         tx,
         limit,
         "replication_backfills",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM replication_backfills WHERE account_id = $1 AND region = $2 \
+        &format!(
+            "SELECT {COLUMNS} FROM replication_backfills WHERE account_id = $1 AND region = $2 \
              AND started_at_ms >= $3 AND NOT (started_at_ms = $3 AND id <= $4) ORDER BY started_at_ms, id LIMIT $5"
-                ),
-                &[
-                    source.account.as_str().into(),
-                    source.region.as_str().into(),
-                    after_ms.into(),
-                    after_id.into(),
-                    count(limit),
-                ],
-            )
-        },
+        ),
+        &[source.account.as_str().into(), source.region.as_str().into(), after_ms.into(), after_id.into()],
         from_row,
     )
 }

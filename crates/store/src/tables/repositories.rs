@@ -190,12 +190,8 @@ pub fn list_names(
         tx,
         limit,
         "repositories",
-        |tx, limit| {
-            tx.query(
         "SELECT name FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-    )
-        },
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         |row| Ok(row.text(0)?.to_owned()),
     )
 }
@@ -206,15 +202,11 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
         tx,
         limit,
         "repositories",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
+        &format!(
+            "SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name > $3 \
              ORDER BY name LIMIT $4"
-                ),
-                &[registry.account.as_str().into(), registry.region.as_str().into(), after.into(), count(limit)],
-            )
-        },
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
         from_row,
     )
 }

@@ -197,11 +197,7 @@ pub fn list(
          ORDER BY {column} {direction}, id {direction} LIMIT ${}",
         params.len() + 1
     );
-    let query = |tx: &mut dyn Tx, limit| {
-        let params: Vec<Value> = params.iter().cloned().chain([count(limit)]).collect();
-        tx.query(&sql, &params)
-    };
-    readable_page(tx, limit, "secrets", query, from_row)
+    readable_page(tx, limit, "secrets", &sql, &params, from_row)
 }
 
 impl SecretOrder {

@@ -115,12 +115,8 @@ pub fn list_findings(
         tx,
         limit,
         "storage_findings",
-        |tx, limit| {
-            tx.query(
         "SELECT number, finding FROM storage_findings WHERE check_id = $1 AND number > $2 ORDER BY number LIMIT $3",
-        &[check_id.into(), after.into(), count(limit)],
-    )
-        },
+        &[check_id.into(), after.into()],
         |row| Ok((row.int(0)?, row.text(1)?.to_owned())),
     )
 }

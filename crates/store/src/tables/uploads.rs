@@ -1,6 +1,7 @@
 //! Layer uploads in progress: enough to go on after a restart.
 
 use super::parse_column;
+use super::registry_id::RegistryId;
 use super::removed_objects::{self, RemovedObject};
 use super::repositories::{count, encryption_scope};
 use crate::blob::{BlobScope, ObjectId, Tier};
@@ -262,6 +263,22 @@ pub fn count_up_to(tx: &mut dyn Tx, repository_id: i64, limit: u64) -> Result<u6
         &[repository_id.into(), count(usize::try_from(limit).unwrap_or(usize::MAX))],
     )?;
     row.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
+}
+
+/// Whether all repositories of a registry together have `limit` uploads or more. Where there are fewer of all registries,
+/// which is nearly always, it counts along an index, and else looks each upload's repository up.
+pub fn reach(tx: &mut dyn Tx, registry: &RegistryId, limit: u64) -> Result<bool, StoreError> {
+    let at_most = count(usize::try_from(limit).unwrap_or(usize::MAX));
+    let number = |row: Option<Row>| row.map_or(Ok(0), |row| Ok::<_, StoreError>(row.int(0)? as u64));
+    let of_all = "SELECT count(*) FROM (SELECT 1 FROM uploads LIMIT $1) counted";
+    if number(tx.query_opt(of_all, std::slice::from_ref(&at_most))?)? < limit {
+        return Ok(false);
+    }
+    // CROSS JOIN has SQLite begin with the uploads: there may be far more repositories.
+    let of_registry = "SELECT count(*) FROM (SELECT 1 FROM uploads u CROSS JOIN repositories r \
+                       WHERE r.id = u.repository_id AND r.account_id = $1 AND r.region = $2 LIMIT $3) counted";
+    let params = [registry.account.as_str().into(), registry.region.as_str().into(), at_most];
+    Ok(number(tx.query_opt(of_registry, &params)?)? >= limit)
 }
 
 /// How many uploads there are, of all repositories, and the bytes that they have received.

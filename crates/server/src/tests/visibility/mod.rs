@@ -1,7 +1,8 @@
 //! Who can read which layer: the server against a slow and obvious model, whatever is done by two accounts to several
 //! repositories, through ECR's API, `/v2/` and the operations of Wharf's own.
 //!
-//! `WHARF_TEST_VISIBILITY_SEQUENCES` says how many sequences of steps are tried, and `WHARF_TEST_SEED` repeats some.
+//! `WHARF_TEST_VISIBILITY_SEQUENCES` says how many sequences of steps are tried, and `WHARF_TEST_SEED` repeats some:
+//! `tests/run --thorough` tries 20,000, and plants leaks (`tests/planted_leaks`) that must be found.
 
 mod model;
 mod steps;
@@ -9,19 +10,21 @@ mod upstream;
 mod wire;
 mod world;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use model::{BLOBS, Model, Place, Principal};
 use steps::Step;
 use world::{Contents, World, members};
 
 /// So many take some seconds.
-const SEQUENCES: u32 = 60;
+const SEQUENCES: usize = 60;
 /// A database is used for so many.
 const SEQUENCES_PER_WORLD: usize = 250;
 const STEPS: std::ops::Range<usize> = 4..16;
@@ -94,7 +97,7 @@ async fn check_by_api(
     }
 }
 
-async fn run(world: &mut World, sequence: usize, upstream: [bool; BLOBS], steps: &[Step]) -> Result<(), String> {
+async fn run(world: &mut World, sequence: &str, upstream: [bool; BLOBS], steps: &[Step]) -> Result<(), String> {
     let contents = Contents::new(sequence);
     world.upstream.hold(contents.upstream(upstream));
     for account in 0..2 {
@@ -130,38 +133,63 @@ async fn run(world: &mut World, sequence: usize, upstream: [bool; BLOBS], steps:
     Ok(())
 }
 
-#[test]
-fn whoever_reads_a_layer_was_given_it_there() {
-    let sequences = number("WHARF_TEST_VISIBILITY_SEQUENCES").map_or(SEQUENCES, |number| number as u32);
-    let seed = number("WHARF_TEST_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-    eprintln!("WHARF_TEST_SEED={seed}");
+/// What became of one sequence: the shortest one that fails where it fails, and why.
+fn try_sequence(runtime: &Runtime, world: &Cell<Option<World>>, seed: u64, number: usize) -> Result<(), String> {
+    // Of the seed and the number alone, whoever comes to try it.
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
-    let config = Config { cases: sequences, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    bytes[8..16].copy_from_slice(&(number as u64).to_be_bytes());
+    let config = Config { cases: 1, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let (world, count, first_failure) = (RefCell::new(None), Cell::new(0), Cell::new(None));
+    let tries = Cell::new(0);
     let sequence = (any::<[bool; BLOBS]>(), proptest::collection::vec(steps::step(), STEPS));
     let result = runner.run(&sequence, |(upstream, steps)| {
-        let number = count.get();
-        count.set(number + 1);
         let ran = runtime.block_on(async {
-            let kept = world.take().filter(|_| number % SEQUENCES_PER_WORLD != 0);
-            let mut current = match kept {
+            let mut current = match world.take().filter(|world| world.sequences < SEQUENCES_PER_WORLD) {
                 Some(current) => current,
                 None => World::new().await,
             };
-            let ran = run(&mut current, number, upstream, &steps).await;
-            world.replace(Some(current));
+            current.sequences += 1;
+            // Each try to shorten it has repositories of its own.
+            let name = format!("{number}-{}", tries.replace(tries.get() + 1));
+            let ran = run(&mut current, &name, upstream, &steps).await;
+            world.set(Some(current));
             ran
         });
-        ran.map_err(|error| {
-            first_failure.set(first_failure.get().or(Some(number + 1)));
-            TestCaseError::fail(error)
-        })
+        ran.map_err(TestCaseError::fail)
     });
-    if let Err(error) = result {
-        panic!("sequence {} disagrees with the model: {error}", first_failure.get().unwrap_or_default());
+    result.map_err(|error| error.to_string())
+}
+
+/// Tries sequences until all are tried or one has failed, which is what comes back with its number.
+fn try_sequences(seed: u64, sequences: usize, next: &AtomicUsize) -> Result<(), (usize, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let world = Cell::new(None);
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= sequences {
+            return Ok(());
+        }
+        if let Err(error) = try_sequence(&runtime, &world, seed, number) {
+            next.store(sequences, Ordering::Relaxed);
+            return Err((number, error));
+        }
+    }
+}
+
+#[test]
+fn whoever_reads_a_layer_was_given_it_there() {
+    let sequences = number("WHARF_TEST_VISIBILITY_SEQUENCES").map_or(SEQUENCES, |number| number as usize);
+    let seed = number("WHARF_TEST_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    eprintln!("WHARF_TEST_SEED={seed}");
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = processors.min(sequences.div_ceil(SEQUENCES_PER_WORLD));
+    let next = AtomicUsize::new(0);
+    let failed = std::thread::scope(|scope| {
+        let tried: Vec<_> = (0..threads).map(|_| scope.spawn(|| try_sequences(seed, sequences, &next))).collect();
+        tried.into_iter().filter_map(|thread| thread.join().expect("no panic").err()).min()
+    });
+    if let Some((number, error)) = failed {
+        panic!("sequence {} of WHARF_TEST_SEED={seed} disagrees with the model: {error}", number + 1);
     }
 }

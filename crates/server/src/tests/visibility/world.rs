@@ -40,16 +40,16 @@ pub fn host(account: usize) -> String {
 
 /// The layers and images of one sequence: nobody else has the same.
 pub struct Contents {
-    number: usize,
+    sequence: String,
     pub blobs: Vec<(Digest, Vec<u8>)>,
     pub images: Vec<(Digest, String)>,
 }
 
 impl Contents {
-    pub fn new(number: usize) -> Self {
+    pub fn new(sequence: &str) -> Self {
         let blobs: Vec<(Digest, Vec<u8>)> = (0..BLOBS)
             .map(|blob| {
-                let mut content = format!("layer {blob} of {number}").into_bytes();
+                let mut content = format!("layer {blob} of {sequence}").into_bytes();
                 if blob + 1 == BLOBS {
                     content.resize(LARGE_BYTES, b'x');
                 }
@@ -68,7 +68,7 @@ impl Contents {
             let manifest = manifest.to_string();
             (Digest::sha256_of(manifest.as_bytes()), manifest)
         });
-        Self { number, blobs, images: images.into() }
+        Self { sequence: sequence.to_owned(), blobs, images: images.into() }
     }
 
     pub fn name(&self, kind: Kind) -> String {
@@ -77,7 +77,7 @@ impl Contents {
             Kind::Two => "two",
             Kind::Cache => "cache",
         };
-        format!("{folder}/s{}", self.number)
+        format!("{folder}/s{}", self.sequence)
     }
 
     /// All that the upstream has of it.
@@ -97,6 +97,8 @@ pub struct World {
     /// Of the user.
     user_key: String,
     pub mounting: [bool; 2],
+    /// How many it has been used for.
+    pub sequences: usize,
 }
 
 impl World {
@@ -116,7 +118,8 @@ impl World {
              "Resource": format!("arn:aws:ecr:us-east-1:{ACCOUNT}:repository/one/*")}]});
         let user_key = test.user(ACCOUNT, "somebody", Some(&policy.to_string())).await;
         let wire = Wire::connect(&test.app).await;
-        let mut world = Self { test, upstream, wire, tokens: HashMap::new(), user_key, mounting: [false; 2] };
+        let mut world =
+            Self { test, upstream, wire, tokens: HashMap::new(), user_key, mounting: [false; 2], sequences: 0 };
         for account in 0..2 {
             world.prepare_account(account).await;
         }

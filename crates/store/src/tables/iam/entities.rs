@@ -178,22 +178,17 @@ pub fn list(
         tx,
         limit,
         "iam_entities",
-        |tx, limit| {
-            tx.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM iam_entities WHERE account_id = $1 AND kind = $2 AND name_key > $3 \
+        &format!(
+            "SELECT {COLUMNS} FROM iam_entities WHERE account_id = $1 AND kind = $2 AND name_key > $3 \
              AND substr(path, 1, $4) = $5 ORDER BY name_key LIMIT $6"
-                ),
-                &[
-                    account.as_str().into(),
-                    kind.as_str().into(),
-                    name_key(after).into(),
-                    count(path_prefix.len()),
-                    path_prefix.into(),
-                    count(limit),
-                ],
-            )
-        },
+        ),
+        &[
+            account.as_str().into(),
+            kind.as_str().into(),
+            name_key(after).into(),
+            count(path_prefix.len()),
+            path_prefix.into(),
+        ],
         from_row,
     )
 }

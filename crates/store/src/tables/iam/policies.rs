@@ -127,21 +127,11 @@ pub fn list(
         tx,
         limit,
         "iam_policies",
-        |tx, limit| {
-            tx.query(
         &format!(
             "SELECT {COLUMNS} FROM iam_policies WHERE account_id = $1 AND name_key > $2 AND substr(path, 1, $3) = $4 \
              ORDER BY name_key LIMIT $5"
         ),
-        &[
-            account.as_str().into(),
-            after.to_ascii_lowercase().into(),
-            count(path_prefix.len()),
-            path_prefix.into(),
-            count(limit),
-        ],
-    )
-        },
+        &[account.as_str().into(), after.to_ascii_lowercase().into(), count(path_prefix.len()), path_prefix.into()],
         from_row,
     )
 }

@@ -3,6 +3,7 @@
 use store::blob::{BlobScope, ObjectId, Tier};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories;
 use store::tables::uploads::{self, Upload};
@@ -25,6 +26,7 @@ on_every_backend!(
     an_object_has_one_upload,
     the_last_session_may_write,
     what_an_upload_has_in_a_bucket_goes_with_it,
+    uploads_of_a_registry_are_counted_together,
 );
 
 fn new_upload(repository_id: i64, updated_at_ms: i64) -> Upload {
@@ -314,6 +316,24 @@ async fn what_an_upload_has_in_a_bucket_goes_with_it(backend: &Backend) {
         for one in &expected {
             assert!(found.contains(one), "{one:?} is not in {found:?}");
         }
+        Ok(())
+    })
+    .await;
+}
+
+async fn uploads_of_a_registry_are_counted_together(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let (first, second) = (add_repository(tx, "first")?, add_repository(tx, "second")?);
+        let registry = &first.spec.registry;
+        let other = RegistryId { region: "eu-west-3".parse().expect("a region"), ..registry.clone() };
+        assert!(!uploads::reach(tx, registry, 1)?);
+        for repository in [first.id, first.id, second.id] {
+            add_upload(tx, repository, 10)?;
+        }
+        assert!(uploads::reach(tx, registry, 3)?);
+        assert!(!uploads::reach(tx, registry, 4)?);
+        assert!(!uploads::reach(tx, registry, u64::MAX)?);
+        assert!(!uploads::reach(tx, &other, 1)?, "they are another registry's");
         Ok(())
     })
     .await;
