@@ -34,6 +34,7 @@ mod replication;
 mod replication_backfill;
 mod repository;
 mod role;
+mod scheme;
 mod service_key;
 mod since;
 mod status;
