@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory as _, Parser as _};
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::Cli;
 
@@ -14,9 +14,39 @@ const USAGE: u8 = 2;
 /// Options that stand in for naming something.
 const WAYS: [&str; 2] = ["list", "all"];
 
+/// Commands that work on this machine alone.
+const LOCAL: [&str; 7] = ["serve", "credentials", "config", "backup", "restore", "migrate", "dump"];
+/// How those end.
+const LOCAL_CODES: &str = "Exit code: 0, 1 after an error, 2 if the arguments are wrong";
+/// How those end that call a server.
+const SERVER_CODES: &str = "Exit code: 0, 1 if the answer to what was asked is no, 2 after an error";
+
+/// The program's commands, each with its exit codes in its help.
+fn program() -> Command {
+    let mut program = Cli::command();
+    let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    for name in names {
+        let codes = if LOCAL.contains(&name.as_str()) { LOCAL_CODES } else { SERVER_CODES };
+        program = program.mut_subcommand(name, |command| with_codes(command, codes));
+    }
+    program
+}
+
+fn with_codes(mut command: Command, codes: &'static str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    if names.is_empty() {
+        return command.after_help(codes);
+    }
+    for name in names {
+        command = command.mut_subcommand(name, |command| with_codes(command, codes));
+    }
+    command
+}
+
 /// Reads the arguments; the exit code if they cannot be read, or are answered already, as `--help` is.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let read = program().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    read.map_err(|error| {
         // Without a terminal there is nobody to tell.
         let _ = error.print();
         if error.kind() == ErrorKind::MissingRequiredArgument
@@ -37,7 +67,9 @@ fn tip(program: &Command, arguments: impl Iterator<Item = String>) -> Option<Str
     }
     let [.., noun, command] = path[..] else { return None };
     let mut ways = Vec::new();
-    for way in command.get_arguments().filter(|argument| argument.get_long().is_some_and(|long| WAYS.contains(&long))) {
+    // There --all goes with a repository.
+    let options = command.get_arguments().filter(|_| noun.get_name() != "image");
+    for way in options.filter(|argument| argument.get_long().is_some_and(|long| WAYS.contains(&long))) {
         let help = way.get_help().map(|help| help.to_string()).unwrap_or_default();
         let help = help.split_once('.').map_or(help.as_str(), |(first, _)| first);
         ways.push(format!("--{} ({})", way.get_long().unwrap_or_default(), lower(help)));
@@ -63,22 +95,19 @@ fn lists(path: &[&Command], noun: &Command, command: &Command) -> Option<String>
         ["protect" | "repository", ..] => {
             return Some("`aws ecr describe-repositories` lists the repositories".to_owned());
         }
+        ["image", ..] => return Some("`wharf image list-deleted` shows what can be restored".to_owned()),
+        ["key", ..] => {
+            return Some("`wharf user list` shows the users, `wharf key list --user NAME` their keys".to_owned());
+        }
         ["unprotect"] => return Some("`wharf protect --list` lists what is protected".to_owned()),
         ["access", ..] => return Some("`wharf user list` and `wharf role list` show who there is".to_owned()),
         _ => {}
     }
     let list =
         noun.find_subcommand("list").filter(|_| path.len() > 2 && !["list", "create"].contains(&command.get_name()))?;
-    let about = list.get_about().map(|about| about.to_string()).unwrap_or_default();
-    let needs = list.get_arguments().filter(|argument| argument.is_required_set()).count();
-    (needs == 0).then(|| {
-        let above: Vec<&str> = path[1..path.len() - 1].iter().map(|command| command.get_name()).collect();
-        format!(
-            "`wharf {} list`: {}",
-            above.join(" "),
-            lower(about.split_once('.').map_or(about.as_str(), |(first, _)| first))
-        )
-    })
+    let needs_nothing = list.get_arguments().all(|argument| !argument.is_required_set());
+    let above: Vec<&str> = path[1..path.len() - 1].iter().map(|command| command.get_name()).collect();
+    needs_nothing.then(|| format!("`wharf {} list` shows what there is", above.join(" ")))
 }
 
 /// A sentence as part of another.
@@ -92,6 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_command_tells_how_it_ends() {
+        for (path, codes) in
+            [(&["user", "list"][..], SERVER_CODES), (&["fsck"], SERVER_CODES), (&["config", "check"], LOCAL_CODES)]
+        {
+            let mut command = program();
+            for name in path {
+                command = command.find_subcommand(name).expect("a command").clone();
+            }
+            assert!(command.render_help().to_string().contains(codes), "{path:?}");
+        }
+    }
+
+    #[test]
     fn whoever_names_nothing_is_told_how_to_find_it() {
         let told = |line: &str| tip(&Cli::command(), line.split(' ').map(str::to_owned)).unwrap_or_default();
         for (line, parts) in [
@@ -99,7 +141,9 @@ mod tests {
             ("protect", &["--list (list what is protected"]),
             ("unprotect", &["`wharf protect --list`"]),
             ("lifecycle run", &["--all (all repositories", "`wharf lifecycle status`"]),
-            ("user show", &["`wharf user list`: list the users"]),
+            ("user show", &["tip: `wharf user list` shows"]),
+            ("image restore", &["tip: `wharf image list-deleted` shows"]),
+            ("key create", &["`wharf user list` shows"]),
             ("group delete --force", &["`wharf group list`"]),
             ("access explain", &["`wharf user list`"]),
         ] {

@@ -116,11 +116,14 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    run(cli.command).unwrap_or_else(|error| {
-        // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
-        shell::complain(&error);
-        ExitCode::FAILURE
-    })
+    run(cli.command).unwrap_or_else(|error| ended(&error, 1))
+}
+
+/// Tells an error, and ends so.
+fn ended(error: &anyhow::Error, code: u8) -> ExitCode {
+    // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
+    shell::complain(error);
+    ExitCode::from(code)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -133,9 +136,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => return care::run_migrate(args),
         Command::Dump(args) => return care::run_dump(args),
         Command::Ctl(command) => match *command {
-            ctl::Command::Fsck(fsck) if fsck.arguments.offline => return offline::check(fsck),
+            // One is that something is wrong with what is stored.
+            ctl::Command::Fsck(fsck) if fsck.arguments.offline => {
+                return Ok(offline::check(fsck).unwrap_or_else(|error| ended(&error, 2)));
+            }
             ctl::Command::Policy(ctl::Noun { command: ctl::PolicyCommand::Reset { of }, options }) => {
-                policies::reset(of, &options)?;
+                return Ok(policies::reset(of, &options).map_or_else(|error| ended(&error, 2), |()| ExitCode::SUCCESS));
             }
             command => return Ok(ctl::main(command, &credentials::local, &credentials::root_key)),
         },

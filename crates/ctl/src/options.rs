@@ -30,13 +30,14 @@ pub struct Options {
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub output: Format,
-    /// Configuration file of the server on this machine, which names its data folder. As --data-dir it goes before AWS's
-    /// variables.
+    /// Configuration file of the server on this machine, which names its data folder.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Data folder of the server on this machine, for its endpoint, its region and its root credentials [default:
-    /// $WHARF_DATA_DIR, else ~/.local/share/wharf]. One that is named goes before $AWS_ENDPOINT_URL, $AWS_ACCESS_KEY_ID and
-    /// $AWS_REGION.
+    /// $WHARF_DATA_DIR, else ~/.local/share/wharf].
+    ///
+    /// One that is named, here, in --config or by $WHARF_DATA_DIR, goes before $AWS_ENDPOINT_URL, $AWS_ACCESS_KEY_ID and
+    /// $AWS_REGION; the usual one comes after them.
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -251,7 +252,7 @@ pub(crate) fn resolve_endpoint(
 /// The access key of the environment. `variable` gives what is set to something.
 pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
     let half = |set: &str, missing: &str| {
-        Err(Error::Usage(format!("{set} is set, but {missing} is not: set both, or none to use the data folder's key")))
+        Err(Error::Usage(format!("{set} is set, but {missing} is not: set both or neither")))
     };
     match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
         (Some(access_key_id), Some(secret)) => Ok(Some(Credentials {

@@ -306,8 +306,8 @@ fn target(
     options::resolve_with(options, &Surroundings { variable: &without_key, ..*surroundings }, credentials, &|nowhere| {
         Error::Usage(format!(
             "there are no credentials for the target: name the data folder of a server on this machine with --data-dir, or \
-             a profile of ~/.aws that has the target's key with --target-profile ({nowhere}; the key in the environment is \
-             that of the source, unless --source-profile names another)"
+             a profile of ~/.aws that has the target's key with --target-profile ({nowhere}; AWS_ACCESS_KEY_ID is the \
+             source's here, unless --source-profile names another)"
         ))
     })
 }

@@ -104,6 +104,10 @@ fn is_within(key: &str, section: &str) -> bool {
 impl Places {
     /// Where a fault's keys were given, of which its text tells. Of a list's entries `element` is the one that is meant.
     pub(super) fn of(&self, text: &str, element: Option<usize>) -> Place {
+        // Some are no keys, as that of the log's filter.
+        if let Some(name) = words(text).next().filter(|word| word.starts_with("WHARF_")) {
+            return Place::Variable(name.to_owned());
+        }
         let section = |word: &str| self.entries.iter().any(|entry| entry.is_table && entry.key == word);
         // A value rather than a whole section, and what overrides rather than what is overridden.
         let leaf = words(text).filter(|word| !section(word)).find_map(|word| self.given(word, text, element));
