@@ -186,3 +186,33 @@ def test_counts_agree(fresh_wharf):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", status["store"]["measuredAt"])
     told = run(binary(), "status", *place, environment=environment).stdout
     assert f" in {blobs} blobs" in told and re.search(r"Measured +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", told), told
+
+
+class TestImportKeys:
+    """Of the two keys that an import from ECR needs, the message says which is missing, and what to set."""
+
+    COMMAND = ("import", "ecr", "--source-region", "us-east-1")
+
+    def said(self, environment, *arguments):
+        return refused(binary(), *self.COMMAND, *arguments, environment=environment)
+
+    def test_both(self, home):
+        said = self.said(home)
+        for part in ("for the target", "--target-profile", "for the source", "AWS_ACCESS_KEY_ID", "--source-profile"):
+            assert part in said, said
+
+    def test_the_target(self, home):
+        """The environment's key is the source's."""
+        said = self.said({**home, **KEY})
+        assert "no credentials for the target" in said and "for the source" not in said, said
+        assert "--data-dir" in said and "AWS_ACCESS_KEY_ID is the source's here" in said, said
+        said = self.said({**home, **KEY}, "--target-profile", "absent")
+        assert "no profile absent, which --target-profile names" in said, said
+
+    def test_the_source(self, wharf, home):
+        environment = {**wharf.environment, **home}
+        said = self.said(environment, "--data-dir", wharf.data_dir)
+        assert "no credentials for the source" in said and "target" not in said, said
+        half = {**environment, "AWS_ACCESS_KEY_ID": KEY["AWS_ACCESS_KEY_ID"]}
+        said = self.said(half, "--data-dir", wharf.data_dir)
+        assert "the source's key: AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not" in said, said

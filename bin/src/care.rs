@@ -53,7 +53,8 @@ pub struct MigrateArgs {
     /// Configuration of the server as it is to be, with another data folder, database or store.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// Copy objects only, while the server goes on: what is left to do when it is stopped takes less time then.
+    /// Copy objects only, while the server goes on: what is left to do when it is stopped takes less time then. Without
+    /// this the server must be stopped.
     #[arg(long)]
     prepare: bool,
 }

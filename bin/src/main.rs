@@ -53,16 +53,16 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration and print what is in force, with secrets hidden.
+    /// Check the configuration: print what is in force, with secrets hidden, or everything that is wrong, by line.
     Check(ServeArgs),
 }
 
 #[derive(Args)]
 struct CommonArgs {
-    /// Configuration file (see docs/wharf.example.toml).
+    /// Configuration file (docs/wharf.example.toml has every key); the environment and options go before it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder for metadata, blobs, keys and credentials.
+    /// Folder for metadata, blobs, keys and credentials [default: $WHARF_DATA_DIR, else ~/.local/share/wharf].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ impl CommonArgs {
 struct ServeArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Address and port to listen at; port 0 takes a free one.
+    /// Address and port to listen at; port 0 takes a free one [default: $WHARF_LISTEN, else 127.0.0.1:5000].
     #[arg(long, value_name = "ADDR", value_parser = config::parse_listen)]
     listen: Option<std::net::SocketAddr>,
     /// Speak TLS with a certificate made by Wharf; clients trust tls-certificate.pem of the data folder.
