@@ -70,7 +70,7 @@ fn tip(program: &Command, arguments: impl Iterator<Item = String>) -> Option<Str
     // There --all goes with a repository.
     let options = command.get_arguments().filter(|_| noun.get_name() != "image");
     for way in options.filter(|argument| argument.get_long().is_some_and(|long| WAYS.contains(&long))) {
-        let help = way.get_help().map(|help| help.to_string()).unwrap_or_default();
+        let help = way.get_help().map(ToString::to_string).unwrap_or_default();
         let help = help.split_once('.').map_or(help.as_str(), |(first, _)| first);
         ways.push(format!("--{} ({})", way.get_long().unwrap_or_default(), lower(help)));
     }

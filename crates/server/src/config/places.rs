@@ -112,7 +112,7 @@ impl Places {
         // A value rather than a whole section, and what overrides rather than what is overridden.
         let leaf = words(text).filter(|word| !section(word)).find_map(|word| self.given(word, text, element));
         // Of what is missing, the section tells.
-        let sections = |word: &'_ str| {
+        let sections = |word: &str| {
             std::iter::successors(word.rsplit_once('.'), |(section, _)| section.rsplit_once('.'))
                 .map(|(section, _)| section.to_owned())
                 .collect::<Vec<_>>()
