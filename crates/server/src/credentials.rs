@@ -296,7 +296,9 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     match configured(config) {
         Ok(Some(found)) => {
             let section = if config.accounts.is_empty() { "" } else { "accounts." };
-            found.into_iter().for_each(|given| note(root_key(given, section).map(drop)));
+            for given in found {
+                note(root_key(given, section).map(drop));
+            }
         }
         Err(error) => note(Err(error)),
         Ok(None) => match stored(config) {

@@ -133,7 +133,7 @@ impl super::Config {
     /// What the listener goes by on a machine of these means.
     pub(crate) fn listener_settings(&self, means: Means) -> Result<ListenerSettings, ConfigError> {
         let read = |text: &String| {
-            TrustedProxies::parse([text.as_str()].into_iter()).map(drop).map_err(|text| {
+            TrustedProxies::parse([text.as_str()]).map(drop).map_err(|text| {
                 ConfigError(format!(
                     "trusted_proxies: '{text}' is no address and no network such as 10.0.0.0/8 or 2001:db8::/32"
                 ))
