@@ -304,7 +304,7 @@ def test_jobs_and_events_need_permission_of_the_first_account(serve):
         "AWS_REGION": server.region,
     }
     for arguments in (["jobs", "list"], ["jobs", "retry", "--all"], ["events", "test"]):
-        finished = run(binary(), *arguments, "--data-dir", server.data_dir, expect=2, environment=other)
+        finished = run(binary(), *arguments, expect=2, environment=other)
         assert "Only principals of account 123456789012" in finished.stderr
     iam = SESSION.client(
         "iam",
@@ -320,17 +320,17 @@ def test_jobs_and_events_need_permission_of_the_first_account(serve):
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
     }
-    denied = run(binary(), "jobs", "list", "--data-dir", server.data_dir, expect=2, environment=watcher)
+    denied = run(binary(), "jobs", "list", expect=2, environment=watcher)
     assert "not authorized to perform: wharf:ListJobs" in denied.stderr
     policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "wharf:ListJobs", "Resource": "*"}}
     iam.put_user_policy(UserName="watcher", PolicyName="jobs", PolicyDocument=json.dumps(policy))
     # The scrub at the start is one, until it is done.
-    listed = ("jobs", "list", "--data-dir", server.data_dir)
+    listed = ("jobs", "list")
     wait_for(
         lambda: run(binary(), *listed, environment=watcher).stdout == "There are no jobs.\n",
         "the jobs of the start to end",
     )
-    denied = run(binary(), "jobs", "retry", "--all", "--data-dir", server.data_dir, expect=2, environment=watcher)
+    denied = run(binary(), "jobs", "retry", "--all", expect=2, environment=watcher)
     assert "not authorized to perform: wharf:RetryJob" in denied.stderr
 
 

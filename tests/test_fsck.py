@@ -391,7 +391,7 @@ class TestOffline:
     def test_running_server(self, fresh_wharf, pushed):
         if "WHARF_DATABASE_URL" not in fresh_wharf.environment:
             fsck_failed = storage.run(
-                storage.binary(), "fsck", "--offline", "--data-dir", fresh_wharf.data_dir, expect=1
+                storage.binary(), "fsck", "--offline", "--data-dir", fresh_wharf.data_dir, expect=2
             )
             assert "another server is using the data folder" in fsck_failed.stderr
 

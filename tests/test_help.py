@@ -34,6 +34,7 @@ def test_every_command():
     assert len(found) > 60
     for command, text in found:
         assert text.strip() and "Usage: " in text, command
+        assert "Exit code: 0" in text, command
         if "Global options:" in text:
             missing = [option for option in OF_EVERY_SERVER_COMMAND if f"{option} <" not in text]
             # An option of a command's own that has the name of one of all commands takes its value.

@@ -178,6 +178,10 @@ def test_there_and_back(tmp_path, way, store):
         push_image(embedded.client(), "app/2", image("late", size=40_000), "late")
         failed = migrate(embedded, cluster, expect=1)
         assert "another server is using the data folder" in failed.stderr
+        # Which one, and the way out.
+        pid = embedded.process.pid
+        for part in (f"process {pid} and serves {embedded.url}", f"kill {pid}", "--prepare"):
+            assert part in failed.stderr, failed.stderr
     embedded.stop()
     before = dump(embedded)
     times = query(embedded, "SELECT digest, last_pulled_at_ms FROM images ORDER BY id")

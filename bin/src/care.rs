@@ -12,7 +12,7 @@ use ctl::counted;
 use server::care::backup::{BackupSettings, backup};
 use server::care::migrate::{Migrated, Step, dump, migrate};
 use server::care::restore::restore;
-use server::config::Config;
+use server::config::{Arguments, Config, Draft};
 
 use crate::{CommonArgs, offline, shell};
 
@@ -53,7 +53,8 @@ pub struct MigrateArgs {
     /// Configuration of the server as it is to be, with another data folder, database or store.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// Copy objects only, while the server goes on: what is left to do when it is stopped takes less time then.
+    /// Copy objects only, while the server goes on: what is left to do when it is stopped takes less time then. Without
+    /// this the server must be stopped.
     #[arg(long)]
     prepare: bool,
 }
@@ -162,11 +163,7 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
 
 fn load(file: &std::path::Path) -> anyhow::Result<Config> {
     // Each place is as its file says: a variable would set both.
-    let config = Config::load(Some(file), |_| None)?;
-    let problems = config.problems();
-    if !problems.is_empty() {
-        bail!("{}: {}", file.display(), problems.join("\n  "));
-    }
+    let config = Draft::read(Some(file), |_| None, std::iter::empty(), Arguments::default()).checked(|_| Vec::new())?;
     config.data_dir.as_ref().with_context(|| format!("{}: data_dir must be given", file.display()))?;
     Ok(config)
 }

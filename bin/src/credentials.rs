@@ -20,7 +20,7 @@ pub struct CredentialsArgs {
     /// The account, if there are several; `--output env` takes the first one by default.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
-    /// The region, if there are several. Default: the server's first.
+    /// The region, if there are several [default: the server's first].
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
 }

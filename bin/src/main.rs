@@ -1,5 +1,6 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
+mod arguments;
 mod care;
 mod credentials;
 mod memory;
@@ -17,7 +18,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
-use server::config::{self, Config, LogConfig, LogFormat};
+use server::config::{self, Arguments, Config, Draft, LogConfig, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -52,36 +53,34 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration and print what is in force, with secrets hidden.
+    /// Check the configuration: print what is in force, with secrets hidden, or everything that is wrong, by line.
     Check(ServeArgs),
 }
 
 #[derive(Args)]
 struct CommonArgs {
-    /// Configuration file (see docs/wharf.example.toml).
+    /// Configuration file (docs/wharf.example.toml has every key); the environment and options go before it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder for metadata, blobs, keys and credentials.
+    /// Folder for metadata, blobs, keys and credentials [default: $WHARF_DATA_DIR, else ~/.local/share/wharf].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
 impl CommonArgs {
-    fn load(self) -> anyhow::Result<Config> {
-        let variables = std::env::vars_os();
-        let unknown = config::unknown_variables(variables.filter_map(|(name, value)| {
+    /// The configuration as these, the file and the environment give it.
+    fn draft(self, arguments: Arguments) -> Draft {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
             // A value that is no text is none of a service's address.
             Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
-        }));
-        let loaded = Config::load(self.config.as_deref(), |name| std::env::var(name).ok());
-        let wrong = unknown.into_iter().chain(loaded.as_ref().err().map(|error| error.0.clone()));
-        let wrong: Vec<String> = wrong.collect();
-        if !wrong.is_empty() {
-            bail!("configuration:\n  {}", wrong.join("\n").replace('\n', "\n  "));
-        }
-        let mut config = loaded?;
-        config.data_dir = self.data_dir.or(config.data_dir);
-        Ok(config)
+        });
+        let arguments = Arguments { data_dir: self.data_dir, ..arguments };
+        Draft::read(self.config.as_deref(), |name| std::env::var(name).ok(), variables, arguments)
+    }
+
+    /// For commands that need little of it: what they do not need may be wrong.
+    fn load(self) -> anyhow::Result<Config> {
+        Ok(self.draft(Arguments::default()).config()?)
     }
 }
 
@@ -89,7 +88,7 @@ impl CommonArgs {
 struct ServeArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Address and port to listen at; port 0 takes a free one.
+    /// Address and port to listen at; port 0 takes a free one [default: $WHARF_LISTEN, else 127.0.0.1:5000].
     #[arg(long, value_name = "ADDR", value_parser = config::parse_listen)]
     listen: Option<std::net::SocketAddr>,
     /// Speak TLS with a certificate made by Wharf; clients trust tls-certificate.pem of the data folder.
@@ -98,11 +97,11 @@ struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// The configuration, if nothing is wrong that can be known without starting.
     fn load(self) -> anyhow::Result<Config> {
-        let mut config = self.common.load()?;
-        config.listen = self.listen.or(config.listen);
-        config.tls.self_signed |= self.tls.is_some();
-        Ok(config)
+        let arguments = Arguments { data_dir: None, listen: self.listen, has_self_signed_tls: self.tls.is_some() };
+        let log = |config: &Config| log_filter(&config.log).err().map(|error| format!("{error:#}"));
+        Ok(self.common.draft(arguments).checked(|config| log(config).into_iter().collect())?)
     }
 }
 
@@ -113,11 +112,18 @@ enum TlsMode {
 
 fn main() -> ExitCode {
     memory::keep_private();
-    run(Cli::parse().command).unwrap_or_else(|error| {
-        // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
-        shell::complain(&error);
-        ExitCode::FAILURE
-    })
+    let cli = match arguments::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    run(cli.command).unwrap_or_else(|error| ended(&error, 1))
+}
+
+/// Tells an error, and ends so.
+fn ended(error: &anyhow::Error, code: u8) -> ExitCode {
+    // The causes alone: a backtrace, as RUST_BACKTRACE asks for, would bury them.
+    shell::complain(error);
+    ExitCode::from(code)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -130,9 +136,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => return care::run_migrate(args),
         Command::Dump(args) => return care::run_dump(args),
         Command::Ctl(command) => match *command {
-            ctl::Command::Fsck(fsck) if fsck.arguments.offline => return offline::check(fsck),
+            // One is that something is wrong with what is stored.
+            ctl::Command::Fsck(fsck) if fsck.arguments.offline => {
+                return Ok(offline::check(fsck).unwrap_or_else(|error| ended(&error, 2)));
+            }
             ctl::Command::Policy(ctl::Noun { command: ctl::PolicyCommand::Reset { of }, options }) => {
-                policies::reset(of, &options)?;
+                return Ok(policies::reset(of, &options).map_or_else(|error| ended(&error, 2), |()| ExitCode::SUCCESS));
             }
             command => return Ok(ctl::main(command, &credentials::local, &credentials::root_key)),
         },
@@ -249,10 +258,5 @@ impl EndSignals {
 }
 
 fn check_config(args: ServeArgs) -> anyhow::Result<()> {
-    let config = args.load()?;
-    let problems = config.problems();
-    if !problems.is_empty() {
-        bail!("{} to correct:\n  {}", problems.len(), problems.join("\n  "));
-    }
-    shell::print(&config.in_force()?)
+    shell::print(&args.load()?.in_force()?)
 }

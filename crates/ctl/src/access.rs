@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::output::{Colour, field, fields};
 use crate::{Outcome, Session};
@@ -16,8 +17,8 @@ pub enum Command {
     /// Tell whether somebody may do something, what decides it, and what would have to change. The exit code is 0 if it
     /// is allowed, 1 if it is denied, 2 after an error.
     Explain {
-        /// Who: the ARN of a user, a role or a session of a role.
-        #[arg(long, value_name = "ARN")]
+        /// Who: the ARN of a user, a role or a session of a role; or the name of a user, or role/NAME, of your account.
+        #[arg(long, value_name = "ARN|NAME")]
         principal: String,
         /// The action, such as ecr:PutImage.
         #[arg(long)]
@@ -36,6 +37,39 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write key=value, such as aws:SourceIp=10.0.0.1".to_owned()),
     }
+}
+
+/// The ARN of who is named, who may have a path that the name does not tell.
+async fn principal_arn(client: &Client, text: String) -> Result<String, Error> {
+    if text.starts_with("arn:") {
+        return Ok(text);
+    }
+    let (operation, field, element, name) = match text.split_once('/') {
+        Some(("role", name)) => ("GetRole", "RoleName", "Role", name),
+        Some(("user", name)) => ("GetUser", "UserName", "User", name),
+        _ => ("GetUser", "UserName", "User", text.as_str()),
+    };
+    let found = client.iam_get(operation, &[(field, name)], element, |found| found.require("Arn")).await;
+    found.map_err(|error| match error.code() {
+        Some("NoSuchEntity" | "ValidationError") => Error::Usage(format!(
+            "--principal '{text}': your account has no {} {name}. Write the name of a user, role/NAME, or an ARN such as \
+             arn:aws:iam::123456789012:user/ci (`wharf {} list` shows them)",
+            element.to_lowercase(),
+            element.to_lowercase()
+        )),
+        _ => error,
+    })
+}
+
+/// Resources have no short form, as each service's are written differently.
+fn require_arn(resource: &str, principal: &str) -> Result<(), Error> {
+    if resource == "*" || resource.starts_with("arn:") {
+        return Ok(());
+    }
+    let account = principal.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or("123456789012");
+    Err(Error::Usage(format!(
+        "--resource '{resource}': write * or an ARN, such as arn:aws:ecr:us-east-1:{account}:repository/{resource}"
+    )))
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq, Serialize)]
@@ -104,6 +138,8 @@ impl Statement {
 impl Command {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
         let Self::Explain { principal, action, resource, context } = self;
+        let principal = principal_arn(&session.client, principal).await?;
+        require_arn(&resource, &principal)?;
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in context {
             values.entry(key).or_default().push(value);

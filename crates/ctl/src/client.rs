@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::options::Settings;
+use crate::options::{Given, Settings};
+use crate::scheme::Mismatch;
 use crate::xml::Element;
 
 /// IAM has one endpoint for all regions, which signs in the first (around.md 1).
@@ -52,7 +53,7 @@ struct Answer {
 
 impl Client {
     pub(crate) fn new(settings: Settings, now_ms: fn() -> i64) -> Result<Self, Error> {
-        let http = builder(&settings.endpoint, &settings.trusted, TIMEOUT)?;
+        let http = builder(&settings.endpoint.value, &settings.trusted, TIMEOUT)?;
         let http = build(http)?;
         Ok(Self { http, settings, now_ms })
     }
@@ -86,7 +87,7 @@ impl Client {
             code: error.require("Code").map_err(unreadable)?,
             message: error.text("Message").unwrap_or("the server says no more").to_owned(),
             request: root.text("RequestId").map(str::to_owned).or(answer.request_id),
-            credentials: self.settings.credentials.source.clone(),
+            credentials: self.asked(),
         })
     }
 
@@ -145,7 +146,7 @@ impl Client {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
         let target = HeaderValue::from_str(&format!("{target}.{operation}"));
         headers.insert(TARGET, target.expect("operations have names of letters"));
-        let answer = self.post(headers, input.to_string(), service, &self.settings.region).await?;
+        let answer = self.post(headers, input.to_string(), service, &self.settings.region.value).await?;
         if answer.status.is_success() {
             let output = serde_json::from_str(&answer.body);
             return output.map_err(|error| self.unreadable(operation, &answer, error.to_string()));
@@ -159,12 +160,12 @@ impl Client {
             code: code.rsplit('#').next().unwrap_or(code).to_owned(),
             message: text("message").or_else(|| text("Message")).unwrap_or("the server says no more").to_owned(),
             request: answer.request_id,
-            credentials: self.settings.credentials.source.clone(),
+            credentials: self.asked(),
         })
     }
 
     async fn post(&self, mut headers: HeaderMap, body: String, service: &str, region: &str) -> Result<Answer, Error> {
-        let Settings { endpoint, credentials, .. } = &self.settings;
+        let Settings { endpoint: Given { value: endpoint, .. }, credentials, .. } = &self.settings;
         let host = host_header(endpoint);
         headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| Error::Usage(format!("host '{host}'")))?);
         let signature = sign_headers(&SigningRequest {
@@ -196,36 +197,57 @@ impl Client {
         Ok(Answer { status, content_type, request_id, body: String::from_utf8_lossy(&content).into_owned() })
     }
 
+    /// Whose credentials were sent where, for whom they were not good enough.
+    fn asked(&self) -> String {
+        let Settings { endpoint, region, credentials, .. } = &self.settings;
+        let of = |by: &str| if by == "default" { "by default".to_owned() } else { format!("from {by}") };
+        let (endpoint, region) = (
+            format!("server {} ({})", self.url(), of(&endpoint.by)),
+            format!("region {} ({})", region.value, of(&region.by)),
+        );
+        format!("{}; {endpoint}, {region}", credentials.source)
+    }
+
     fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let Given { value: endpoint, by } = &self.settings.endpoint;
         let cause = if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) };
+        if let Some(mismatch) = Mismatch::of_cause(endpoint, &cause) {
+            return Error::Unreachable { url: self.url(), cause: mismatch.cause(), hint: mismatch.hint(by) };
+        }
         let hint = if cause.contains("not valid for name") {
-            "call the server by a name that its certificate has, or tell it this one (public_url, domains)"
-        } else if cause.contains("InvalidContentType") {
-            // What rustls makes of an answer that is no TLS.
-            "the server speaks http there: write http:// in the URL"
+            "call the server by a name that its certificate has, or tell it this one (public_url, domains)".to_owned()
         } else if cause.contains("certificate") {
-            "name the certificate that the server uses, or its authority's, with --ca-bundle"
+            "name the certificate that the server uses, or its authority's, with --ca-bundle".to_owned()
         } else {
-            "is it running? Start it with `wharf serve`, or name another server with --endpoint"
+            let place = match by.as_str() {
+                "--endpoint" | "default" => String::new(),
+                by => format!(" (this one is from {by})"),
+            };
+            format!("is it running? Start it with `wharf serve`, or name another server with --endpoint{place}")
         };
         Error::Unreachable { url: self.url(), cause, hint }
     }
 
     /// The answer lacks something.
     pub(crate) fn missing(&self, operation: &str, cause: String) -> Error {
-        Error::Unreadable { url: self.url(), operation: operation.to_owned(), cause }
+        let by = self.settings.endpoint.by.clone();
+        Error::Unreadable { url: self.url(), operation: operation.to_owned(), cause, by }
     }
 
     fn unreadable(&self, operation: &str, answer: &Answer, cause: String) -> Error {
+        let Given { value: endpoint, by } = &self.settings.endpoint;
+        if let Some(mismatch) = Mismatch::of_answer(endpoint, answer.status.as_u16(), &answer.body) {
+            return Error::Unreachable { url: self.url(), cause: mismatch.cause(), hint: mismatch.hint(by) };
+        }
         let first_line = answer.body.lines().next().unwrap_or_default();
-        // Plain text is for people: what is wrong, such as https that was sent with http.
+        // Plain text is for people.
         let is_said = answer.content_type.starts_with("text/plain") && (1..=MAX_PLAIN_TEXT).contains(&first_line.len());
         let cause = if is_said { first_line.to_owned() } else { cause };
         self.missing(operation, format!("{cause} (HTTP {}, {})", answer.status.as_u16(), shown(&answer.content_type)))
     }
 
     fn url(&self) -> String {
-        self.settings.endpoint.as_str().trim_end_matches('/').to_owned()
+        self.settings.endpoint.value.as_str().trim_end_matches('/').to_owned()
     }
 }
 

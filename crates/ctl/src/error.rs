@@ -24,7 +24,7 @@ pub enum Error {
         /// Why there is no answer.
         cause: String,
         /// What may help.
-        hint: &'static str,
+        hint: String,
     },
     /// The server refused.
     #[error("{message} ({code}{})", request.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
@@ -49,6 +49,8 @@ pub enum Error {
         operation: String,
         /// What is wrong with the answer.
         cause: String,
+        /// What gave the URL.
+        by: String,
     },
     /// What the command prints cannot be written.
     #[error("the output cannot be written: {0}")]
@@ -76,8 +78,11 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { hint, .. } => Some((*hint).to_owned()),
-            Self::Unreadable { .. } => Some("is the --endpoint that of a Wharf server?".to_owned()),
+            Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Unreadable { url, by, .. } => Some(match by.as_str() {
+                "--endpoint" | "default" => format!("is {url} a Wharf server?"),
+                by => format!("is {url}, which is from {by}, a Wharf server?"),
+            }),
             Self::Refused { code, operation, credentials, .. } => refusal_hint(code, operation, credentials),
             Self::Usage(_) | Self::File { .. } | Self::Output(_) => None,
         }

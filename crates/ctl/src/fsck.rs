@@ -202,7 +202,7 @@ fn text_of(told: &Told) -> String {
             let left = found.saturating_sub(progress.repaired + progress.warnings);
             let _ = writeln!(
                 text,
-                "{}, {} ({} read whole, {}), {}",
+                "{}, {} ({} read whole, {}); {} in the stores",
                 counted(progress.images_checked, "image", "images"),
                 counted(progress.blobs_checked, "blob", "blobs"),
                 progress.blobs_read,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::Error;
-use crate::options::{Options, Surroundings, resolve_endpoint};
+use crate::options::{Given, Options, Surroundings, resolve_endpoint};
+use crate::scheme::{LOOKED_AT, Mismatch};
 use crate::{Outcome, client};
 
 #[derive(Args, Debug)]
@@ -27,20 +28,41 @@ impl HealthArgs {
         surroundings: &Surroundings<'_>,
         writer: &mut dyn std::io::Write,
     ) -> Result<Outcome, Error> {
-        let (endpoint, trusted) = resolve_endpoint(options, surroundings)?;
+        let (Given { value: endpoint, by }, trusted) = resolve_endpoint(options, surroundings)?;
         let url = endpoint
             .join(if self.live { "/healthz" } else { "/readyz" })
             .map_err(|error| Error::Usage(format!("endpoint: {error}")))?;
         let http = client::for_health(&endpoint, &trusted, Duration::from_secs(self.timeout))?;
-        let told = match http.get(url).send().await {
+        let (told, mismatch) = match http.get(url).send().await {
             Ok(answer) if answer.status().is_success() => {
                 writeln!(writer, "{}", if self.live { "alive" } else { "ready" })?;
                 return Ok(Outcome::Done);
             }
-            Ok(answer) => format!("it answered {}", answer.status().as_u16()),
-            Err(error) => client::chain(&error),
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let body = first_bytes(answer).await;
+                (format!("it answered {status}"), Mismatch::of_answer(&endpoint, status, &body))
+            }
+            Err(error) => {
+                let cause = client::chain(&error);
+                let mismatch = Mismatch::of_cause(&endpoint, &cause);
+                (cause, mismatch)
+            }
         };
+        let told = mismatch.map_or(told, |mismatch| format!("{}: {}", mismatch.cause(), mismatch.hint(&by)));
         writeln!(writer, "not {}: {told}, at {endpoint}", if self.live { "alive" } else { "ready" })?;
         Ok(Outcome::No)
     }
+}
+
+/// As much of an answer as tells what the server speaks.
+async fn first_bytes(mut answer: reqwest::Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= LOOKED_AT {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&body).into_owned()
 }

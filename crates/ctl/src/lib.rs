@@ -34,6 +34,7 @@ mod replication;
 mod replication_backfill;
 mod repository;
 mod role;
+mod scheme;
 mod service_key;
 mod since;
 mod status;
@@ -107,7 +108,7 @@ pub enum Command {
     Nodes(Verb<nodes::NodesArgs>),
     /// How the server is: its nodes, what it stores and what it is at.
     Status(Verb<status::StatusArgs>),
-    /// Whether the server on this machine, or the one that --endpoint names, can serve. The exit code is 0, or 1 if it cannot.
+    /// Whether a server can serve; asked without credentials. The exit code is 1 if it cannot.
     Health(Verb<health::HealthArgs>),
     /// Collect garbage now, and show what it frees.
     Gc(Verb<gc::GcArgs>),

@@ -1,4 +1,5 @@
-//! Which server is called and with whose credentials: flags, then the environment, then the data folder.
+//! Which server is called and with whose credentials: options, then the data folder that is named (`--data-dir`, `--config`,
+//! `WHARF_DATA_DIR`), then the environment's AWS variables, then the data folder that is there by default.
 
 use std::path::PathBuf;
 
@@ -16,10 +17,11 @@ const DEFAULT_REGION: &str = "us-east-1";
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Options {
-    /// Server to call [default: $AWS_ENDPOINT_URL, else the data folder's server, else http://localhost:5000].
+    /// Server to call [default: that of the data folder that is named, else $AWS_ENDPOINT_URL, else that of the usual data
+    /// folder, else http://localhost:5000].
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint: Option<String>,
-    /// Region to call [default: $AWS_REGION, $AWS_DEFAULT_REGION, else the configured one].
+    /// Region to call [default: as for the server; $AWS_REGION, $AWS_DEFAULT_REGION].
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
     /// PEM file of the certificates to trust, for a server whose certificate is self-signed [default: $AWS_CA_BUNDLE].
@@ -31,7 +33,11 @@ pub struct Options {
     /// Configuration file of the server on this machine, which names its data folder.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Data folder of the server on this machine, for its endpoint and its root credentials.
+    /// Data folder of the server on this machine, for its endpoint, its region and its root credentials [default:
+    /// $WHARF_DATA_DIR, else ~/.local/share/wharf].
+    ///
+    /// One that is named, here, in --config or by $WHARF_DATA_DIR, goes before $AWS_ENDPOINT_URL, $AWS_ACCESS_KEY_ID and
+    /// $AWS_REGION; the usual one comes after them.
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
@@ -78,67 +84,175 @@ pub(crate) struct Credentials {
     pub(crate) source: String,
 }
 
+/// Something that a call needs, and what gave it.
+#[derive(Clone, Debug)]
+pub(crate) struct Given<T> {
+    pub(crate) value: T,
+    /// Such as `--endpoint`, `AWS_REGION` or `the data folder /var/lib/wharf`.
+    pub(crate) by: String,
+}
+
 /// All that a call needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) endpoint: Url,
-    pub(crate) region: String,
+    pub(crate) endpoint: Given<Url>,
+    pub(crate) region: Given<String>,
     pub(crate) credentials: Credentials,
     /// Files of the certificates to trust; those of the system if there are none.
     pub(crate) trusted: Vec<PathBuf>,
 }
 
-/// Finds what a call needs.
-pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Result<Settings, Error> {
-    // Whoever gives everything by flags and variables needs no server on this machine.
-    let local = (surroundings.local)(options);
-    let known = local.as_ref().ok();
-    let credentials = match from_environment(&|name| surroundings.variable(name))? {
-        Some(credentials) => credentials,
-        None => from_data_folder(&local, &|| (surroundings.root_key)(options))?,
-    };
-    let local_endpoint = known.and_then(|local| local.endpoint.clone());
-    let endpoint = options
-        .endpoint
-        .clone()
-        .or_else(|| surroundings.variable("AWS_ENDPOINT_URL"))
-        .or_else(|| local_endpoint.clone())
-        .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-    let endpoint = parse_endpoint(&endpoint)?;
-    let is_local = local_endpoint.is_some_and(|known| parse_endpoint(&known).is_ok_and(|known| known == endpoint));
-    let trusted = match &options.ca_bundle {
-        Some(path) => vec![path.clone()],
-        None => {
-            let certificate = known.filter(|_| is_local).and_then(|local| local.certificate.clone());
-            surroundings.variable("AWS_CA_BUNDLE").map(PathBuf::from).into_iter().chain(certificate).collect()
-        }
-    };
-    let region = options
-        .region
-        .clone()
-        .or_else(|| surroundings.variable("AWS_REGION"))
-        .or_else(|| surroundings.variable("AWS_DEFAULT_REGION"))
-        .or_else(|| known.and_then(|local| local.region.clone()))
-        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
-    region.parse::<aws::Region>().map_err(|error| Error::Usage(format!("region '{region}': {error}")))?;
-    Ok(Settings { endpoint, region, credentials, trusted })
+/// Where things are looked for: options first, then the data folder that is named, then the environment's AWS variables,
+/// then the data folder that is there by default.
+struct Places<'a> {
+    options: &'a Options,
+    surroundings: &'a Surroundings<'a>,
+    /// What names the data folder; none if it is the default one.
+    folder_named_by: Option<&'static str>,
+    local: Result<Local, String>,
 }
 
-/// Where the server on this machine is, or the one that a flag names, and which certificates are trusted for it.
+impl<'a> Places<'a> {
+    fn new(options: &'a Options, surroundings: &'a Surroundings<'a>) -> Self {
+        let names = [
+            ("--data-dir", options.data_dir.is_some()),
+            ("--config", options.config.is_some()),
+            ("WHARF_DATA_DIR", surroundings.variable("WHARF_DATA_DIR").is_some()),
+        ];
+        let folder_named_by = names.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name);
+        Self { options, surroundings, folder_named_by, local: (surroundings.local)(options) }
+    }
+
+    /// The first that gives something.
+    fn find(
+        &self,
+        option: (&str, Option<&String>),
+        of_folder: fn(&Local) -> Option<&String>,
+        variables: &[&str],
+    ) -> Option<Given<String>> {
+        let (name, value) = option;
+        if let Some(value) = value {
+            return Some(Given { value: value.clone(), by: name.to_owned() });
+        }
+        let of_folder = self.local.as_ref().ok().and_then(|local| {
+            let by = match self.folder_named_by {
+                Some(name) => format!("{name}, the data folder {}", local.data_dir.display()),
+                None => format!("the data folder {}", local.data_dir.display()),
+            };
+            Some(Given { value: of_folder(local)?.clone(), by })
+        });
+        let mut variables = variables
+            .iter()
+            .filter_map(|name| Some(Given { value: self.surroundings.variable(name)?, by: (*name).to_owned() }));
+        if self.folder_named_by.is_some() {
+            of_folder.or_else(|| variables.next())
+        } else {
+            variables.next().or(of_folder)
+        }
+    }
+
+    fn endpoint(&self) -> Result<Given<Url>, Error> {
+        let option = ("--endpoint", self.options.endpoint.as_ref());
+        let found = self.find(option, |local| local.endpoint.as_ref(), &["AWS_ENDPOINT_URL"]);
+        let default = || Given { value: DEFAULT_ENDPOINT.to_owned(), by: "default".to_owned() };
+        let Given { value, by } = found.unwrap_or_else(default);
+        match parse_endpoint(&value) {
+            Ok(value) => Ok(Given { value, by }),
+            Err(error) if by == "--endpoint" => Err(error),
+            Err(error) => Err(Error::Usage(format!("{error} (it is from {by})"))),
+        }
+    }
+
+    fn region(&self) -> Result<Given<String>, Error> {
+        let option = ("--region", self.options.region.as_ref());
+        let found = self.find(option, |local| local.region.as_ref(), &["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        let region = found.unwrap_or_else(|| Given { value: DEFAULT_REGION.to_owned(), by: "default".to_owned() });
+        let parsed = region.value.parse::<aws::Region>();
+        parsed.map_err(|error| Error::Usage(format!("region '{}', from {}: {error}", region.value, region.by)))?;
+        Ok(region)
+    }
+
+    /// Files of the certificates that are trusted for an endpoint.
+    fn trusted(&self, endpoint: &Url) -> Vec<PathBuf> {
+        if let Some(path) = &self.options.ca_bundle {
+            return vec![path.clone()];
+        }
+        let local = self.local.as_ref().ok();
+        let known = local.and_then(|local| local.endpoint.as_deref()).and_then(|text| parse_endpoint(text).ok());
+        let certificate =
+            local.filter(|_| known.as_ref() == Some(endpoint)).and_then(|local| local.certificate.clone());
+        self.surroundings.variable("AWS_CA_BUNDLE").map(PathBuf::from).into_iter().chain(certificate).collect()
+    }
+
+    /// The access key. `missing` says what to do if there is none, given where none was found.
+    fn credentials(&self, missing: &dyn Fn(&str) -> Error) -> Result<Credentials, Error> {
+        if self.folder_named_by.is_none()
+            && let Some(credentials) = from_environment(&|name| self.surroundings.variable(name))?
+        {
+            return Ok(credentials);
+        }
+        let local = self.local.as_ref().map_err(|cause| Error::Usage(cause.clone()))?;
+        let folder = local.data_dir.display();
+        if let Some((access_key_id, secret)) = (self.surroundings.root_key)(self.options).map_err(Error::Usage)? {
+            return Ok(Credentials {
+                source: format!("{access_key_id}, the root key of {folder}"),
+                access_key_id,
+                secret,
+                session_token: None,
+            });
+        }
+        Err(missing(&match self.folder_named_by {
+            Some(name) if self.surroundings.variable("AWS_ACCESS_KEY_ID").is_some() => format!(
+                "{folder}, which {name} names, holds none, and goes before AWS_ACCESS_KEY_ID: leave {name} out to use that key"
+            ),
+            Some(name) => format!("{folder}, which {name} names, holds none"),
+            None => format!("{folder} holds none"),
+        }))
+    }
+}
+
+/// Finds what a call needs.
+pub(crate) fn resolve(options: &Options, surroundings: &Surroundings<'_>) -> Result<Settings, Error> {
+    resolve_with(options, surroundings, None, &|nowhere| {
+        Error::Usage(format!(
+            "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the data folder of a \
+             server on this machine with --data-dir ({nowhere})"
+        ))
+    })
+}
+
+/// Finds what a call needs, with an access key that is known already, or else as `missing` says if there is none.
+pub(crate) fn resolve_with(
+    options: &Options,
+    surroundings: &Surroundings<'_>,
+    credentials: Option<Credentials>,
+    missing: &dyn Fn(&str) -> Error,
+) -> Result<Settings, Error> {
+    let places = Places::new(options, surroundings);
+    let credentials = match credentials {
+        Some(credentials) => credentials,
+        None => places.credentials(missing)?,
+    };
+    let endpoint = places.endpoint()?;
+    let trusted = places.trusted(&endpoint.value);
+    Ok(Settings { endpoint, region: places.region()?, credentials, trusted })
+}
+
+/// The server that is called, and which certificates are trusted for it, for who needs no credentials.
 pub(crate) fn resolve_endpoint(
     options: &Options,
     surroundings: &Surroundings<'_>,
-) -> Result<(Url, Vec<PathBuf>), Error> {
-    let local = (surroundings.local)(options).unwrap_or_default();
-    let endpoint = options.endpoint.clone().or(local.endpoint).unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-    let certificate = local.certificate.filter(|_| options.endpoint.is_none());
-    Ok((parse_endpoint(&endpoint)?, options.ca_bundle.clone().into_iter().chain(certificate).collect()))
+) -> Result<(Given<Url>, Vec<PathBuf>), Error> {
+    let places = Places::new(options, surroundings);
+    let endpoint = places.endpoint()?;
+    let trusted = places.trusted(&endpoint.value);
+    Ok((endpoint, trusted))
 }
 
 /// The access key of the environment. `variable` gives what is set to something.
 pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
     let half = |set: &str, missing: &str| {
-        Err(Error::Usage(format!("{set} is set, but {missing} is not: set both, or none to use the data folder's key")))
+        Err(Error::Usage(format!("{set} is set, but {missing} is not: set both or neither")))
     };
     match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
         (Some(access_key_id), Some(secret)) => Ok(Some(Credentials {
@@ -151,26 +265,6 @@ pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Res
         (Some(_), None) => half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
         (None, Some(_)) => half("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
     }
-}
-
-fn from_data_folder(
-    local: &Result<Local, String>,
-    root_key: &dyn Fn() -> Result<Option<(String, SecretAccessKey)>, String>,
-) -> Result<Credentials, Error> {
-    let local = local.as_ref().map_err(|cause| Error::Usage(cause.clone()))?;
-    let Some((access_key_id, secret)) = root_key().map_err(Error::Usage)? else {
-        return Err(Error::Usage(format!(
-            "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the data folder of a \
-             server on this machine with --data-dir ({} holds none)",
-            local.data_dir.display()
-        )));
-    };
-    Ok(Credentials {
-        source: format!("{access_key_id}, the root key of {}", local.data_dir.display()),
-        access_key_id,
-        secret,
-        session_token: None,
-    })
 }
 
 pub(crate) fn parse_endpoint(text: &str) -> Result<Url, Error> {
@@ -219,6 +313,17 @@ mod tests {
         )
     }
 
+    fn endpoint(
+        options: &Options,
+        variables: &[(&str, &str)],
+        local: &Result<Local, String>,
+    ) -> Result<(Given<Url>, Vec<PathBuf>), Error> {
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let surroundings = Surroundings { variable: &variable, local: &|_| local.clone(), root_key: &|_| Ok(None) };
+        resolve_endpoint(options, &surroundings)
+    }
+
     fn root_key() -> (String, SecretAccessKey) {
         ("AKIAROOT000000000000".to_owned(), SecretAccessKey::new("root".to_owned()))
     }
@@ -228,8 +333,8 @@ mod tests {
     #[test]
     fn everything_from_the_data_folder() {
         let settings = resolved(&Options::default(), &[("AWS_ENDPOINT_URL", "")], &Ok(local())).expect("found");
-        assert_eq!(settings.endpoint.as_str(), "https://localhost:5443/");
-        assert_eq!(settings.region, "eu-west-1");
+        assert_eq!(settings.endpoint.value.as_str(), "https://localhost:5443/");
+        assert_eq!(settings.region.value, "eu-west-1");
         assert_eq!(settings.credentials.access_key_id, "AKIAROOT000000000000");
         assert_eq!(settings.credentials.source, "AKIAROOT000000000000, the root key of /data");
         assert_eq!(settings.trusted, [PathBuf::from("/data/tls-certificate.pem")]);
@@ -242,8 +347,8 @@ mod tests {
         variables.extend([("AWS_ENDPOINT_URL", "http://far:5000"), ("AWS_CA_BUNDLE", "/ca.pem")]);
         for local in [Ok(local()), Err("wharf.toml: unknown key".to_owned())] {
             let settings = resolved(&Options::default(), &variables, &local).expect("found");
-            assert_eq!(settings.endpoint.as_str(), "http://far:5000/");
-            assert_eq!(settings.region, "us-west-2");
+            assert_eq!(settings.endpoint.value.as_str(), "http://far:5000/");
+            assert_eq!(settings.region.value, "us-west-2");
             assert_eq!(settings.credentials.secret.expose(), "mine");
             assert_eq!(settings.credentials.session_token.as_deref(), Some("token"));
             assert_eq!(settings.trusted, [PathBuf::from("/ca.pem")]);
@@ -259,8 +364,8 @@ mod tests {
         };
         let settings = resolved(&options, &[("AWS_REGION", "x"), ("AWS_ENDPOINT_URL", "http://env")], &Ok(local()));
         let settings = settings.expect("found");
-        assert_eq!(settings.endpoint.as_str(), "http://flag:1/");
-        assert_eq!(settings.region, "ap-south-1");
+        assert_eq!(settings.endpoint.value.as_str(), "http://flag:1/");
+        assert_eq!(settings.region.value, "ap-south-1");
         // The data folder's certificate is that of another server.
         assert_eq!(settings.trusted, Vec::<PathBuf>::new());
         // The machine's bundle is not in the way of the data folder's server.
@@ -272,9 +377,69 @@ mod tests {
     }
 
     #[test]
+    fn a_data_folder_that_is_named_goes_before_awss_variables() {
+        let mut variables = KEY.to_vec();
+        variables.extend([
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_ENDPOINT_URL", "http://far:5000"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+        ]);
+        let data_dir = Options { data_dir: Some("/data".into()), ..Options::default() };
+        let config = Options { config: Some("/wharf.toml".into()), ..Options::default() };
+        let mut with_variable = variables.clone();
+        with_variable.push(("WHARF_DATA_DIR", "/data"));
+        for (options, variables, by) in [
+            (&data_dir, &variables, "--data-dir"),
+            (&config, &variables, "--config"),
+            (&Options::default(), &with_variable, "WHARF_DATA_DIR"),
+        ] {
+            let settings = resolved(options, variables, &Ok(local())).expect("found");
+            assert_eq!(settings.endpoint.value.as_str(), "https://localhost:5443/");
+            assert_eq!(settings.endpoint.by, format!("{by}, the data folder /data"));
+            assert_eq!(settings.region.value, "eu-west-1");
+            assert_eq!(settings.credentials.access_key_id, "AKIAROOT000000000000");
+            assert_eq!(settings.trusted, ["/ca.pem", "/data/tls-certificate.pem"].map(PathBuf::from));
+            let (endpoint, _) = endpoint(options, variables, &Ok(local())).expect("found");
+            assert_eq!(endpoint.value, settings.endpoint.value);
+            // What it cannot tell is not taken from elsewhere without a word.
+            let error = resolved(options, variables, &Err("bad key".to_owned())).expect_err("refused").to_string();
+            assert_eq!(error, "bad key");
+        }
+        let options = Options { endpoint: Some("http://flag:1".to_owned()), ..data_dir };
+        let settings = resolved(&options, &variables, &Ok(local())).expect("found");
+        assert_eq!((settings.endpoint.value.as_str(), settings.endpoint.by.as_str()), ("http://flag:1/", "--endpoint"));
+        // Without one the environment goes first, for every command.
+        let (endpoint, trusted) = endpoint(&Options::default(), &variables, &Ok(local())).expect("found");
+        assert_eq!((endpoint.value.as_str(), endpoint.by.as_str()), ("http://far:5000/", "AWS_ENDPOINT_URL"));
+        assert_eq!(trusted, [PathBuf::from("/ca.pem")]);
+    }
+
+    #[test]
+    fn errors_name_where_values_are_from() {
+        let failed = |options: &Options, variables: &[(&str, &str)]| {
+            resolved(options, variables, &Ok(local())).expect_err("refused").to_string()
+        };
+        let said = failed(&Options::default(), &[("AWS_ENDPOINT_URL", "localhost:5000")]);
+        assert!(said.contains("from AWS_ENDPOINT_URL"), "{said}");
+        let said = failed(&Options::default(), &[("AWS_REGION", "Us West")]);
+        assert!(said.contains("region 'Us West', from AWS_REGION"), "{said}");
+        let options = Options { data_dir: Some("/data".into()), ..Options::default() };
+        let variable = |name: &str| KEY.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let surroundings = Surroundings { variable: &variable, local: &|_| Ok(local()), root_key: &|_| Ok(None) };
+        let said = resolve(&options, &surroundings).expect_err("refused").to_string();
+        assert!(
+            said.contains("/data, which --data-dir names, holds none") && said.contains("leave --data-dir out"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn defaults() {
         let settings = resolved(&Options::default(), &KEY, &Err("none".to_owned())).expect("found");
-        assert_eq!((settings.endpoint.as_str(), settings.region.as_str()), ("http://localhost:5000/", "us-east-1"));
+        assert_eq!(
+            (settings.endpoint.value.as_str(), settings.region.value.as_str()),
+            ("http://localhost:5000/", "us-east-1")
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Session;
 use crate::bytes::shown as size;
 use crate::count::counted;
 use crate::error::Error;
 use crate::nodes::{Node, Told};
 use crate::output::{field, fields};
+use crate::{Session, date};
 
 #[derive(Args, Debug)]
 pub struct StatusArgs {}
@@ -49,18 +49,28 @@ struct Jobs {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Stored {
     repositories: u64,
     images: u64,
     tags: u64,
     standard: Tier,
     archive: Tier,
+    #[serde(deserialize_with = "read_time")]
+    measured_at: String,
+}
+
+/// A time as scripts read it.
+fn read_time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    f64::deserialize(deserializer).map(date::iso8601)
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Tier {
-    objects: u64,
+    /// Layers and configs, each counted once; small ones lie in the database, and are no objects of a store.
+    #[serde(rename(deserialize = "objects"))]
+    blobs: u64,
     stored_bytes: u64,
     unique_bytes: u64,
     logical_bytes: u64,
@@ -68,12 +78,12 @@ struct Tier {
 
 impl Tier {
     fn text(&self) -> String {
-        if self.objects == 0 {
+        if self.blobs == 0 {
             return "nothing".to_owned();
         }
         let saved = self.logical_bytes.saturating_sub(self.unique_bytes);
-        let objects = counted(self.objects, "object", "objects");
-        format!("{} in {objects}; sharing saves {}", size(self.stored_bytes), size(saved))
+        let blobs = counted(self.blobs, "blob", "blobs");
+        format!("{} in {blobs}; sharing saves {}", size(self.stored_bytes), size(saved))
     }
 }
 
@@ -86,8 +96,8 @@ impl Status {
             "SQLITE" => "SQLite, in the data folder".to_owned(),
             other => other.to_owned(),
         };
-        let (mut work, mut uploads, mut contents, mut standard, mut archive) =
-            (vec![unknown()], unknown(), unknown(), unknown(), unknown());
+        let (mut work, mut uploads, mut contents, mut standard, mut archive, mut measured) =
+            (vec![unknown()], unknown(), unknown(), unknown(), unknown(), unknown());
         if let Some(known) = &self.work {
             work = known.jobs.iter().map(Jobs::text).collect();
             if work.is_empty() {
@@ -103,6 +113,7 @@ impl Status {
                 counted(known.tags, "tag", "tags")
             );
             (standard, archive) = (known.standard.text(), known.archive.text());
+            measured = date::of_iso8601(&known.measured_at);
         }
         fields(&[
             field("Version", &self.version),
@@ -111,6 +122,7 @@ impl Status {
             field("Contents", contents),
             field("Store", standard),
             field("Archive", archive),
+            field("Measured", measured),
             field("Uploads", uploads),
             ("Jobs", work),
         ])

@@ -239,7 +239,7 @@ pub(crate) async fn find_or_create(
 
 /// As the server decides by them.
 pub(crate) fn root_keys(credentials: &[RootCredentials]) -> Result<Vec<RootKey>, ConfigError> {
-    credentials.iter().cloned().map(root_key).collect()
+    credentials.iter().cloned().map(|given| root_key(given, "")).collect()
 }
 
 /// The credentials while no server runs: what the configuration gives, else what the data folder keeps, if the
@@ -277,7 +277,7 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
     if let Some(id) = &config.account_id {
-        note(id.parse::<AccountId>().map(drop).map_err(|error| ConfigError(format!("account '{id}': {error}"))));
+        note(id.parse::<AccountId>().map(drop).map_err(|error| ConfigError(format!("account_id '{id}': {error}"))));
     }
     if !config.accounts.is_empty() {
         let single = [
@@ -294,7 +294,12 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     note(no_duplicates("accounts.id", config.accounts.iter().map(|account| &account.id)));
     note(no_duplicates("accounts.access_key_id", config.accounts.iter().map(|account| &account.access_key_id)));
     match configured(config) {
-        Ok(Some(found)) => found.into_iter().for_each(|given| note(root_key(given).map(drop))),
+        Ok(Some(found)) => {
+            let section = if config.accounts.is_empty() { "" } else { "accounts." };
+            for given in found {
+                note(root_key(given, section).map(drop));
+            }
+        }
         Err(error) => note(Err(error)),
         Ok(None) => match stored(config) {
             Ok(_) => {}
@@ -305,22 +310,26 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
-fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
-    let account: AccountId =
-        given.account_id.parse().map_err(|error| ConfigError(format!("account '{}': {error}", given.account_id)))?;
-    let access_key_id = given
-        .access_key_id
-        .parse()
-        .map_err(|error| ConfigError(format!("access key id of account {account}: {error}")))?;
-    if given.access_key_id.starts_with("ASIA") {
-        return Err(ConfigError(format!(
-            "access key id of account {account}: ASIA begins the keys of sessions; a root key begins with AKIA"
-        )));
-    }
-    if given.secret_access_key.len() < 8 {
-        return Err(ConfigError(format!("secret access key of account {account}: at least 8 characters are needed")));
-    }
-    Ok(RootKey { account, access_key_id, secret: SecretAccessKey::new(given.secret_access_key) })
+/// `section` is where these are given: nothing, or `accounts.`.
+fn root_key(given: RootCredentials, section: &str) -> Result<RootKey, ConfigError> {
+    let RootCredentials { account_id, access_key_id, secret_access_key } = given;
+    let of = |key: &str| format!("{section}{key} of account '{account_id}'");
+    let id_key = if section.is_empty() { "account_id" } else { "accounts.id" };
+    let account =
+        account_id.parse::<AccountId>().map_err(|error| ConfigError(format!("{id_key} '{account_id}': {error}")));
+    let key = match access_key_id.parse() {
+        Err(error) => Err(ConfigError(format!("{}: {error}", of("access_key_id")))),
+        Ok(_) if access_key_id.starts_with("ASIA") => Err(ConfigError(format!(
+            "{}: ASIA begins the keys of sessions; a root key begins with AKIA",
+            of("access_key_id")
+        ))),
+        Ok(key) => Ok(key),
+    };
+    let too_short = (secret_access_key.len() < 8)
+        .then(|| ConfigError(format!("{}: at least 8 characters are needed", of("secret_access_key"))));
+    let wrong = [account.as_ref().err(), key.as_ref().err(), too_short.as_ref()];
+    ConfigError::all(wrong.into_iter().flatten().cloned())?;
+    Ok(RootKey { account: account?, access_key_id: key?, secret: SecretAccessKey::new(secret_access_key) })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {

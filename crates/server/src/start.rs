@@ -554,15 +554,25 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
+/// That a server holds the data folder, which one, and how to end it.
+fn in_use(data_dir: &Path) -> String {
+    let told = format!("another server is using the data folder {}", data_dir.display());
+    match RunningServer::find(data_dir) {
+        Ok(Some(RunningServer { pid, url, .. })) if pid > 0 => format!(
+            "{told}: it is process {pid} and serves {url}. Stop it first (`kill {pid}`, or the way it was started: \
+             `systemctl stop wharf`, `docker stop`, a Deployment of no replicas)"
+        ),
+        _ => format!("{told}, or another command is at work on it: stop it, or wait until it has ended"),
+    }
+}
+
 /// Keeps a second server out of the data folder for as long as the file stays open.
 pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
     let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(StartError::Other(format!("another server is using the data folder {}", data_dir.display())))
-        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::Other(in_use(data_dir))),
         Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
     }
 }

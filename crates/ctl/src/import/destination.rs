@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ecr::{EcrApi, Settings};
-use super::failure::{Failure, cause_of};
+use super::failure::Failure;
 use super::http::{new_client, refusal};
 use super::login::{Doorman, Login};
 use super::patience::Patience;
@@ -141,10 +141,8 @@ impl Destination {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| Failure::passing(format!("{} cannot be reached: {}", self.base, cause_of(&error))))?;
+        let answer =
+            request.send().await.map_err(|error| Failure::unreachable(self.base.as_str(), &self.base, &error))?;
         if answer.status().is_success() {
             return Ok(answer);
         }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 
 use crate::error::Error;
+use crate::scheme::Mismatch;
 
 /// A part of an import did not work. The texts name who did what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,8 @@ impl From<Error> for Failure {
             None => error.to_string(),
         };
         match &error {
+            // It will speak the same in a minute.
+            Error::Unreachable { cause, .. } if cause.starts_with("it speaks ") => Self::Final(text),
             Error::Unreachable { .. } => Self::passing(text),
             Error::Refused { code, .. } => match code.as_str() {
                 "ThrottlingException" | "Throttling" | "TooManyRequestsException" => {
@@ -80,6 +83,17 @@ impl From<Error> for Failure {
                 _ => Self::Final(text),
             },
             Error::Usage(_) | Error::File { .. } | Error::Unreadable { .. } | Error::Output(_) => Self::Final(text),
+        }
+    }
+}
+
+impl Failure {
+    /// No answer came from a URL, which `who` is called by.
+    pub(super) fn unreachable(who: &str, url: &Url, error: &reqwest::Error) -> Self {
+        let cause = cause_of(error);
+        match Mismatch::of_cause(url, &cause) {
+            Some(mismatch) => Self::Final(format!("{who} cannot be used: {}: {}", mismatch.cause(), mismatch.hint(""))),
+            None => Self::passing(format!("{who} cannot be reached: {cause}")),
         }
     }
 }

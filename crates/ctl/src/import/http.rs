@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::failure::{Failure, cause_of};
 use crate::client::{is_loopback, read_certificates};
 use crate::error::Error;
+use crate::scheme::Mismatch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_REDIRECTS: usize = 10;
@@ -87,9 +88,8 @@ struct OneError {
 }
 
 /// The first error of an answer under `/v2/`: its code and message.
-async fn first_error(answer: Response) -> Option<OneError> {
-    let body = read(answer, MAX_ERROR_BYTES).await.ok()?;
-    let errors: Errors = serde_json::from_slice(&body).ok()?;
+fn first_error(body: &[u8]) -> Option<OneError> {
+    let errors: Errors = serde_json::from_slice(body).ok()?;
     errors.errors.into_iter().next()
 }
 
@@ -98,7 +98,12 @@ pub(super) async fn refusal(who: &str, answer: Response) -> Failure {
     let status = answer.status();
     let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-    let Some(error) = first_error(answer).await else {
+    let url = answer.url().clone();
+    let body = read(answer, MAX_ERROR_BYTES).await.unwrap_or_default();
+    if let Some(mismatch) = Mismatch::of_answer(&url, status.as_u16(), &String::from_utf8_lossy(&body)) {
+        return Failure::Final(format!("{who} cannot be used: {}: {}", mismatch.cause(), mismatch.hint("")));
+    }
+    let Some(error) = first_error(&body) else {
         return Failure::of_status(status, retry_after, format!("{who} answered {status}"));
     };
     let message: String = error.message.chars().take(MAX_SHOWN_CHARACTERS).collect();

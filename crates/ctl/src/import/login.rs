@@ -13,7 +13,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use super::ecr::EcrApi;
-use super::failure::{Failure, cause_of};
+use super::failure::Failure;
 use super::http::{read, refusal};
 
 const MAX_TOKEN_ANSWER_BYTES: usize = 256 * 1024;
@@ -129,11 +129,13 @@ impl Doorman {
         scope: &str,
         secret: Option<&Secret>,
     ) -> Result<Token, Failure> {
-        let wrong = |cause: &str| Failure::Final(format!("the source's token server '{realm}' {cause}"));
+        let who = format!("the source's token server '{realm}'");
+        let wrong = |cause: &str| Failure::Final(format!("{who} {cause}"));
         let mut url = Url::parse(realm).map_err(|_| wrong("has no URL"))?;
         if url.scheme() != "https" && !(url.scheme() == "http" && self.is_plain) {
             return Err(wrong("must be reached with https"));
         }
+        let called = url.clone();
         let request = if let Some(Secret::IdentityToken(token)) = secret {
             let field = |name: &str, value: &str| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
             let form = [
@@ -154,9 +156,7 @@ impl Doorman {
             }
         };
         let sent = request.send().await;
-        let answer = sent.map_err(|error| {
-            Failure::passing(format!("the source's token server '{realm}' cannot be reached: {}", cause_of(&error)))
-        })?;
+        let answer = sent.map_err(|error| Failure::unreachable(&who, &called, &error))?;
         if !answer.status().is_success() {
             // A token server without the path is no reason to think that an image is not there.
             return Err(match refusal("the source's token server", answer).await {

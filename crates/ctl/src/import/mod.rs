@@ -43,7 +43,7 @@ use self::tally::Tally;
 use crate::Outcome;
 use crate::client::is_loopback;
 use crate::error::Error;
-use crate::options::{self, Credentials, Options, Settings, Surroundings};
+use crate::options::{self, Credentials, Given, Options, Settings, Surroundings};
 use crate::output::Output;
 use crate::since::Since;
 
@@ -165,7 +165,19 @@ impl Command {
             let name: Result<RepositoryName, _> = format!("{}/x", prefix.trim_end_matches('/')).parse();
             name.map_err(|error| Error::Usage(format!("--prefix '{prefix}': {error}")))?;
         }
-        let target = target(options, surroundings, common.target_profile.as_deref(), is_environment_the_sources)?;
+        let target = target(options, surroundings, common.target_profile.as_deref(), is_environment_the_sources);
+        let target = match (target, &self) {
+            (Ok(target), _) => target,
+            // Whoever sets up an import is told at once of both keys that it needs.
+            (Err(error), Self::Ecr { source_profile, .. }) => {
+                let source = ecr_credentials(&variable, source_profile.clone()).err();
+                return Err(match source {
+                    Some(source) => Error::Usage(format!("{error}\n{source}")),
+                    None => error,
+                });
+            }
+            (Err(error), _) => return Err(error),
+        };
         let selection = Selection {
             repositories: common.repositories.clone(),
             tags: common.tags.clone(),
@@ -183,8 +195,8 @@ impl Command {
         };
         let (retries, state_path) = (common.retries, common.state.clone());
         let source = self.source(&variable, now_ms).await?;
-        let (base, trusted) = (target.endpoint.clone(), target.trusted.clone());
-        let target_name = format!("{} in {}", base.as_str().trim_end_matches('/'), target.region);
+        let (base, trusted) = (target.endpoint.value.clone(), target.trusted.clone());
+        let target_name = format!("{} in {}", base.as_str().trim_end_matches('/'), target.region.value);
         let api = Arc::new(EcrApi::new(target, None, retries, now_ms)?);
         let destination = Destination::new(api, base, &trusted, retries, now_ms)?;
         let path = match state_path {
@@ -214,21 +226,30 @@ impl Command {
                 Ok(Source::Registry(Arc::new(registry)))
             }
             Self::Ecr { source_region, account, source_profile, source_endpoint, source_ca_bundle, common, .. } => {
-                let region =
-                    source_region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
-                let region =
-                    region.ok_or_else(|| Error::Usage("name the source's region with --source-region".to_owned()))?;
-                let parsed: aws::Region =
-                    region.parse().map_err(|error| Error::Usage(format!("region '{region}': {error}")))?;
+                let by_variable = |name: &str| Some((variable(name)?, name.to_owned()));
+                let region = source_region
+                    .map(|region| (region, "--source-region".to_owned()))
+                    .or_else(|| by_variable("AWS_REGION"))
+                    .or_else(|| by_variable("AWS_DEFAULT_REGION"));
+                let (region, named_by) = region.ok_or_else(|| {
+                    Error::Usage("name the source's region with --source-region, or set AWS_REGION".to_owned())
+                })?;
+                let parsed: aws::Region = region.parse().map_err(|error| {
+                    Error::Usage(format!("the source's region '{region}', from {named_by}: {error}"))
+                })?;
                 let endpoint = match source_endpoint {
-                    Some(endpoint) => options::parse_endpoint(&endpoint)?,
+                    Some(endpoint) => {
+                        Given { value: options::parse_endpoint(&endpoint)?, by: "--source-endpoint".to_owned() }
+                    }
                     None => {
                         let suffix = if parsed.partition() == aws::Partition::AwsCn { ".cn" } else { "" };
-                        options::parse_endpoint(&format!("https://api.ecr.{region}.amazonaws.com{suffix}"))?
+                        let url = options::parse_endpoint(&format!("https://api.ecr.{region}.amazonaws.com{suffix}"))?;
+                        Given { value: url, by: "default".to_owned() }
                     }
                 };
                 let credentials = ecr_credentials(variable, source_profile)?;
                 let trusted: Vec<PathBuf> = source_ca_bundle.into_iter().collect();
+                let region = Given { value: region, by: named_by };
                 let settings = Settings { endpoint, region, credentials, trusted: trusted.clone() };
                 let account = account.map(|account| account.as_str().to_owned());
                 let api = EcrApi::new(settings, account, common.retries, now_ms)?;
@@ -243,7 +264,8 @@ impl Command {
 
 fn of_source(source: &Source, failure: Failure) -> Error {
     let hint = match (source, &failure) {
-        (Source::Registry(_), Failure::NotFound(_) | Failure::Final(_)) => {
+        (Source::Registry(_), Failure::NotFound(_)) => "; a registry without a catalog needs --repository",
+        (Source::Registry(_), Failure::Final(text)) if !text.contains("cannot be used") => {
             "; a registry without a catalog needs --repository"
         }
         _ => "",
@@ -258,40 +280,50 @@ fn target(
     profile: Option<&str>,
     is_environment_the_sources: bool,
 ) -> Result<Settings, Error> {
-    let plain = |name: &str| {
+    let without_key = |name: &str| {
         let is_key = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].contains(&name);
         (surroundings.variable)(name).filter(|_| !is_key)
     };
-    let Some(profile) = profile else {
-        if !is_environment_the_sources {
-            return options::resolve(options, surroundings);
+    let credentials = match profile {
+        None => None,
+        Some(profile) => {
+            let found = aws_profile::find(surroundings.variable, profile)?;
+            Some(found.ok_or_else(|| {
+                Error::Usage(format!(
+                    "there is no profile {profile}, which --target-profile names as the one with the target's key"
+                ))
+            })?)
         }
-        return options::resolve(options, &Surroundings { variable: &plain, ..*surroundings });
     };
-    let credentials = aws_profile::find(surroundings.variable, profile)?;
-    let credentials = credentials.ok_or_else(|| Error::Usage(format!("there is no profile {profile}")))?;
-    let with_key = |name: &str| match name {
-        "AWS_ACCESS_KEY_ID" => Some(credentials.access_key_id.clone()),
-        "AWS_SECRET_ACCESS_KEY" => Some(credentials.secret.expose().to_owned()),
-        "AWS_SESSION_TOKEN" => credentials.session_token.clone(),
-        _ => plain(name),
-    };
-    let mut settings = options::resolve(options, &Surroundings { variable: &with_key, ..*surroundings })?;
-    settings.credentials.source.clone_from(&credentials.source);
-    Ok(settings)
+    if !is_environment_the_sources {
+        return options::resolve_with(options, surroundings, credentials, &|nowhere| {
+            Error::Usage(format!(
+                "there are no credentials for the target: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name the data \
+                 folder of a server on this machine with --data-dir, or a profile with --target-profile ({nowhere})"
+            ))
+        });
+    }
+    options::resolve_with(options, &Surroundings { variable: &without_key, ..*surroundings }, credentials, &|nowhere| {
+        Error::Usage(format!(
+            "there are no credentials for the target: name the data folder of a server on this machine with --data-dir, or \
+             a profile of ~/.aws that has the target's key with --target-profile ({nowhere}; AWS_ACCESS_KEY_ID is the \
+             source's here, unless --source-profile names another)"
+        ))
+    })
 }
 
 /// The source's access key: that of a profile, else the environment's, else that of the usual profile.
 fn ecr_credentials(variable: &dyn Fn(&str) -> Option<String>, profile: Option<String>) -> Result<Credentials, Error> {
     let is_named = profile.is_some();
-    if !is_named && let Some(credentials) = options::from_environment(variable)? {
+    let of_source = |error: Error| Error::Usage(format!("the source's key: {error}"));
+    if !is_named && let Some(credentials) = options::from_environment(variable).map_err(of_source)? {
         return Ok(credentials);
     }
     let profile = profile.or_else(|| variable("AWS_PROFILE")).unwrap_or_else(|| "default".to_owned());
-    aws_profile::find(variable, &profile)?.ok_or_else(|| {
+    aws_profile::find(variable, &profile).map_err(of_source)?.ok_or_else(|| {
         Error::Usage(format!(
-            "there are no credentials for the source: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \
-             --source-profile (there is no profile {profile})"
+            "there are no credentials for the source: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile \
+             of ~/.aws with --source-profile (there is no profile {profile})"
         ))
     })
 }

@@ -109,9 +109,7 @@ impl Registry {
                 None => request,
             }
         };
-        let unreachable = |error: reqwest::Error| {
-            Failure::passing(format!("{} cannot be reached: {}", self.name(), cause_of(&error)))
-        };
+        let unreachable = |error: reqwest::Error| Failure::unreachable(&self.name(), url, &error);
         let known = self.doorman.known(repository).await?;
         let mut answer = build(known).send().await.map_err(unreachable)?;
         if answer.status() == StatusCode::UNAUTHORIZED {

@@ -48,25 +48,15 @@ impl CacheSettings {
             ConfigError(format!("pull_through_cache.{key}: '{text}': {why}"))
         };
         let places = |key: &str, texts: &[String]| {
-            texts
-                .iter()
-                .map(|text| text.parse::<Place>().map_err(|error| wrong(key, text, &error)))
-                .collect::<Result<Vec<_>, _>>()
+            ConfigError::gather(
+                texts.iter().map(|text| text.parse::<Place>().map_err(|error| wrong(key, text, &error))),
+            )
         };
         let mut networks = Networks {
             allow_private: config.allow_private_networks,
             allow: places("allow", &config.allow)?,
             deny: places("deny", &config.deny)?,
         };
-        let mut endpoints = HashMap::new();
-        for (upstream, url) in &config.endpoints {
-            let key: UpstreamUrl = upstream.parse().map_err(|error| wrong("endpoints", upstream, &error))?;
-            let url: UpstreamUrl = url.parse().map_err(|error| wrong("endpoints", url, &error))?;
-            // Whoever runs the server says so, which opens that port of that host and nothing else.
-            let (host, port) = url.host_and_port();
-            networks.allow.push(Place::Host { name: host.to_owned(), port: Some(port) });
-            endpoints.insert(registry_host(key.authority()).to_owned(), url);
-        }
         if config.check_hours == Some(0) {
             return Err(ConfigError("pull_through_cache.check_hours: at least 1 is needed".to_owned()));
         }
@@ -82,6 +72,19 @@ impl CacheSettings {
                 found
             }
         };
+        // Last, as what stands above tells its faults one after the other.
+        let read = |(upstream, url): (&String, &String)| {
+            let key: UpstreamUrl = upstream.parse().map_err(|error| wrong("endpoints", upstream, &error))?;
+            let url: UpstreamUrl = url.parse().map_err(|error| wrong("endpoints", url, &error))?;
+            Ok((key, url))
+        };
+        let mut endpoints = HashMap::new();
+        for (key, url) in ConfigError::gather(config.endpoints.iter().map(read))? {
+            // Whoever runs the server says so, which opens that port of that host and nothing else.
+            let (host, port) = url.host_and_port();
+            networks.allow.push(Place::Host { name: host.to_owned(), port: Some(port) });
+            endpoints.insert(registry_host(key.authority()).to_owned(), url);
+        }
         Ok(Self {
             allow_any_upstream: config.allow_any_upstream,
             allow_http: config.allow_http,

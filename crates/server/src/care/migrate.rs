@@ -2,6 +2,7 @@
 //! place of the same kind. Objects are copied as they are stored, encrypted or plain, so no key is needed; whatever is
 //! there already is not copied again. The database is copied last, while no server writes, and compared row by row.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ async fn run_migrate(
     require_registry(from, &from_dir)?;
     open_data_dir(&to_dir)?;
     let _target_lock = lock_data_dir(&to_dir)?;
-    let _source_lock = if is_whole { Some(lock_data_dir(&from_dir)?) } else { None };
+    let _source_lock = if is_whole { Some(lock_source(&from_dir)?) } else { None };
     if from.database.url.is_none() {
         store::db::snapshot::check_schema(&from_dir.join("wharf.db"))?;
     }
@@ -123,6 +124,16 @@ async fn run_migrate(
     source.write(move |tx| collection_holds::release(tx, HOLD, now_ms)).await?;
     result?;
     Ok(migrated)
+}
+
+/// The source's lock, or how to go on if its server runs.
+fn lock_source(data_dir: &Path) -> Result<std::fs::File, StartError> {
+    lock_data_dir(data_dir).map_err(|error| match error {
+        StartError::Other(told) => StartError::Other(format!(
+            "{told}. While it runs, --prepare copies its objects, so that the rest takes less time"
+        )),
+        other => other,
+    })
 }
 
 async fn renew(db: &Db) -> Result<(), StoreError> {

@@ -132,12 +132,16 @@ impl ConnectionsConfig {
 impl super::Config {
     /// What the listener goes by on a machine of these means.
     pub(crate) fn listener_settings(&self, means: Means) -> Result<ListenerSettings, ConfigError> {
-        let trusted_proxies =
-            TrustedProxies::parse(self.trusted_proxies.iter().map(String::as_str)).map_err(|text| {
+        let read = |text: &String| {
+            TrustedProxies::parse([text.as_str()]).map(drop).map_err(|text| {
                 ConfigError(format!(
                     "trusted_proxies: '{text}' is no address and no network such as 10.0.0.0/8 or 2001:db8::/32"
                 ))
-            })?;
+            })
+        };
+        ConfigError::gather(self.trusted_proxies.iter().map(read))?;
+        let trusted_proxies = TrustedProxies::parse(self.trusted_proxies.iter().map(String::as_str))
+            .map_err(|text| ConfigError(format!("trusted_proxies: '{text}'")))?;
         if self.proxy_protocol && trusted_proxies.is_empty() {
             return Err(ConfigError(
                 "proxy_protocol: headers are taken from trusted proxies only, so name them with trusted_proxies"

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ConfigError;
+use super::file_problems::nearest;
 use super::secret_files::SecretFile;
 use super::service_links::is_service_link;
 
@@ -200,6 +201,8 @@ pub(super) const SECRETS: &[&str] = &[
     "WHARF_METRICS_TOKEN",
     "WHARF_TELEMETRY_OTLP_HEADERS",
 ];
+/// What all variables begin with.
+const PREFIX: &str = "WHARF_";
 /// The end of a variable that names a file with the value.
 const FILE_SUFFIX: &str = "_FILE";
 
@@ -246,27 +249,52 @@ pub(super) fn set(table: &mut toml::Table, key: &str, value: toml::Value) {
     }
 }
 
+/// A variable with our prefix that sets nothing.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    pub(super) name: String,
+    /// What is said of it.
+    pub(super) text: String,
+    /// The key that was perhaps meant to be set.
+    pub(super) meant_key: Option<String>,
+}
+
 /// What is wrong with the names of the environment's variables: those with our prefix that set nothing. The values tell
 /// variables about services of our name from mistakes.
-pub fn unknown_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
+pub(super) fn unknown_variables(variables: impl Iterator<Item = (String, String)>) -> Vec<Unknown> {
     let known = |name: &str| {
         ENVIRONMENT.iter().any(|(known, ..)| *known == name)
             || name.strip_suffix(FILE_SUFFIX).is_some_and(|secret| SECRETS.contains(&secret))
             || OTHER_VARIABLES.contains(&name)
             || name.starts_with("WHARF_TEST_")
     };
-    let files: Vec<String> = SECRETS.iter().map(|name| format!("{name}{FILE_SUFFIX}")).collect();
-    let candidates = || {
-        let settings = ENVIRONMENT.iter().map(|(known, ..)| *known);
-        settings.chain(["WHARF_LOG"]).chain(files.iter().map(String::as_str))
-    };
     variables
-        .filter(|(name, value)| name.starts_with("WHARF_") && !known(name) && !is_service_link(name, value))
-        .filter_map(|(name, _)| {
-            let nearest = candidates().min_by_key(|candidate| edit_distance(&name, candidate))?;
-            Some(format!("unknown environment variable {name}: did you mean {nearest}?"))
+        .filter(|(name, value)| name.starts_with(PREFIX) && !known(name) && !is_service_link(name, value))
+        .map(|(name, _)| {
+            let meant = meant_variable(&name);
+            let setting = meant.as_deref().map(|meant| meant.strip_suffix(FILE_SUFFIX).unwrap_or(meant));
+            let meant_key =
+                ENVIRONMENT.iter().find(|(known, ..)| setting == Some(known)).map(|(_, key, _)| (*key).to_owned());
+            let hint = meant.map_or_else(
+                || "it is none of Wharf's (docs/wharf.example.toml names them all)".to_owned(),
+                |meant| format!("did you mean {meant}?"),
+            );
+            Unknown { text: format!("unknown environment variable {name}: {hint}"), name, meant_key }
         })
         .collect()
+}
+
+/// The variable that was perhaps meant by another: one that is spelt nearly so, or one whose name goes on.
+fn meant_variable(name: &str) -> Option<String> {
+    let files: Vec<String> = SECRETS.iter().map(|name| format!("{name}{FILE_SUFFIX}")).collect();
+    let settings =
+        ENVIRONMENT.iter().map(|(known, ..)| *known).chain(["WHARF_LOG"]).chain(files.iter().map(String::as_str));
+    // All begin alike.
+    let known: Vec<&str> = settings.filter_map(|known| known.strip_prefix(PREFIX)).collect();
+    let rest = name.strip_prefix(PREFIX)?;
+    let longer = || known.iter().filter(|known| rest.strip_prefix(**known).is_some_and(|more| more.starts_with('_')));
+    let meant = nearest(rest, known.iter().copied()).or_else(|| longer().max_by_key(|known| known.len()).copied())?;
+    Some(format!("{PREFIX}{meant}"))
 }
 
 /// How many letters must be added, removed or changed to make one text of the other.

@@ -22,10 +22,13 @@ pub struct EventsConfig {
 }
 
 impl EventsConfig {
-    /// Files that must be readable.
-    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let webhooks = self.webhooks.iter().filter_map(|one| one.ca_file.as_ref());
-        webhooks.chain(self.nats.iter().flat_map(|one| one.ca_file.iter().chain(&one.credentials)))
+    /// Files that must be readable, and the keys that name them.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let webhooks = self.webhooks.iter().filter_map(|one| Some(("events.webhooks.ca_file", one.ca_file.as_ref()?)));
+        webhooks.chain(self.nats.iter().flat_map(|one| {
+            let files = [("events.nats.ca_file", &one.ca_file), ("events.nats.credentials", &one.credentials)];
+            files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)))
+        }))
     }
 }
 

@@ -1,5 +1,8 @@
-//! All that is wrong with a configuration file at once: each fault with its line and key, and the key that was perhaps meant.
+//! All that is wrong with the form of a configuration file at once: each fault with its line and key, and the key that was
+//! perhaps meant. What is left of the file without them can be read.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::Deserialize as _;
@@ -7,56 +10,192 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::environment::edit_distance;
+use super::environment::{ENVIRONMENT, edit_distance};
+use super::places::{Entry, entries, line};
 
 /// More faults than anybody corrects at once.
 const MAX_PROBLEMS: usize = 100;
-/// So many letters of a key may be wrong for another one to be what was meant.
+/// So many letters of a name may be wrong for another one to be what was meant.
 const MAX_DISTANCE: usize = 3;
 
-/// What is wrong with the text of a configuration file, a line for each fault. After each one the file is read as if what it is
-/// about were not there. A fault in how it is written as TOML hides the others.
-pub(super) fn problems(text: &str) -> Vec<String> {
-    let Ok(mut table) = DeTable::parse(text) else {
-        return toml::from_str::<toml::Table>(text).err().map(|error| error.to_string()).into_iter().collect();
-    };
-    let mut problems = Vec::new();
-    while problems.len() < MAX_PROBLEMS
-        && let Err(error) = Config::deserialize(toml::Deserializer::from(table.clone()))
-    {
-        let removed =
-            error.span().and_then(|span| remove(table.get_mut(), &span).map(|key| (key, line(text, span.start))));
-        let Some((key, line)) = removed else {
-            problems.push(error.message().to_owned());
-            break;
-        };
-        problems.push(format!("line {line}: {}", said(&key, error.message())));
-    }
-    problems
+/// Keys whose values are secrets have one of these in their name.
+const SECRET_PARTS: [&str; 4] = ["secret", "token", "service_key", "url"];
+
+/// A configuration file as far as it can be read.
+#[derive(Default)]
+pub(super) struct FileText {
+    /// What is good of it.
+    pub(super) table: toml::Table,
+    /// What is not: the line and what is wrong with it.
+    pub(super) faults: Vec<(usize, String)>,
+    /// The keys that these are about, and those that were perhaps meant: nothing is known of their values.
+    pub(super) faulty: Vec<String>,
+    /// Whether it is TOML. If it is not, what was read is not what was written.
+    pub(super) is_toml: bool,
+    /// Where each key stands.
+    pub(super) entries: Vec<Entry>,
 }
 
-/// The number of the line in which a byte lies.
-fn line(text: &str, at: usize) -> usize {
-    text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+/// Reads the text of a configuration file. After each fault it is read on as if what that is about were not there. `is_given`
+/// knows the keys that are given elsewhere, and so not missed.
+pub(super) fn read(text: &str, is_given: &dyn Fn(&str) -> bool) -> FileText {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut found =
+        FileText { is_toml: errors.is_empty(), entries: entries(table.get_ref(), text), ..Default::default() };
+    found.note_syntax(text, table.get_mut(), errors);
+    // Those that were filled in as they were missing, with the place of what they are missing from.
+    let mut filled: Vec<(String, Range<usize>)> = Vec::new();
+    while found.faults.len() < MAX_PROBLEMS
+        && let Err(error) = Config::deserialize(toml::Deserializer::from(table.clone()))
+    {
+        let Some(span) = error.span() else {
+            found.faults.push((1, error.message().to_owned()));
+            break;
+        };
+        let at = line(text, span.start);
+        if let Some(field) = missing_field(error.message())
+            && let Some(path) = fill(table.get_mut(), &span, field)
+        {
+            let key = format!("{path}.{field}");
+            if filled.contains(&(key.clone(), span.clone())) {
+                break;
+            }
+            if !is_given(&key) {
+                if !found.was_given(&path, &key, at) {
+                    found.faults.push((at, format!("{key} is missing")));
+                    found.faulty.push(key.clone());
+                }
+                filled.push((key, span));
+            }
+            continue;
+        }
+        let Some(key) = remove(table.get_mut(), &span) else {
+            found.faults.push((at, error.message().to_owned()));
+            break;
+        };
+        found.faults.push((at, said(&key, error.message())));
+        // What was meant is perhaps there as well.
+        let meant = meant(&key, error.message()).filter(|meant| found.entries.iter().all(|entry| entry.key != *meant));
+        found.faulty.extend(meant);
+        found.faulty.push(key);
+    }
+    // They were filled in to find what else is wrong, and say nothing.
+    for (_, span) in filled {
+        remove_table(table.get_mut(), &span);
+    }
+    found.table = toml::Table::deserialize(toml::Deserializer::from(table)).unwrap_or_default();
+    found
+}
+
+impl FileText {
+    /// Notes what is not TOML, once for each value, and takes it out.
+    fn note_syntax(&mut self, text: &str, table: &mut DeTable<'_>, mut errors: Vec<toml::de::Error>) {
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        let mut told_until = 0;
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            if told_until > 0 && span.start <= told_until {
+                continue;
+            }
+            let at = line(text, span.start.min(text.trim_end().len()));
+            self.faults.push((at, format!("this is not TOML: {}", error.message())));
+            let line_end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
+            told_until = line_end;
+            if let Some((key, value)) = value_at(table, &span) {
+                told_until = told_until.max(value.end);
+                let _ = remove(table, &span);
+                self.faulty.push(key);
+            }
+        }
+    }
+
+    /// Whether a key that is missing now was there, and was taken out as it was wrong.
+    fn was_given(&self, section: &str, key: &str, line: usize) -> bool {
+        let mut sections = self.entries.iter().filter(|one| one.is_table && one.key == section && one.line == line);
+        sections.any(|one| self.entries.iter().any(|entry| entry.key == key && entry.element == one.element))
+    }
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+/// The names that could have stood in a key's place.
+fn expected(message: &str) -> impl Iterator<Item = &str> {
+    let (_, known) = message.split_once(", expected").unwrap_or_default();
+    known.split('`').skip(1).step_by(2)
+}
+
+/// Of several names the one that was perhaps meant by another that nobody knows. Others are so far from it that to name one
+/// would mislead.
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let limit = MAX_DISTANCE.min(name.len() / 3).max(1);
+    let (distance, nearest) = known.map(|known| (edit_distance(name, known), known)).min()?;
+    (distance <= limit && distance < nearest.len()).then_some(nearest)
+}
+
+/// The whole key that was perhaps meant by one that is not known.
+fn meant(key: &str, message: &str) -> Option<String> {
+    if !message.starts_with("unknown field") {
+        return None;
+    }
+    let (section, name) = key.rsplit_once('.').map_or(("", key), |(section, name)| (section, name));
+    if let Some(nearest) = nearest(name, expected(message)) {
+        return Some(if section.is_empty() { nearest.to_owned() } else { format!("{section}.{nearest}") });
+    }
+    // In the wrong section.
+    let elsewhere: HashSet<&str> =
+        ENVIRONMENT.iter().map(|(_, known, _)| *known).filter(|known| known.rsplit('.').next() == Some(name)).collect();
+    match elsewhere.into_iter().collect::<Vec<_>>()[..] {
+        [only] => Some(only.to_owned()),
+        _ => None,
+    }
 }
 
 /// What is said of a key that cannot be read.
-fn said(key: &str, message: &str) -> String {
-    if !message.starts_with("unknown field") {
-        let name = key.rsplit('.').next().unwrap_or(key);
-        // Some say their key themselves.
-        return if message.contains(name) { message.to_owned() } else { format!("{key}: {message}") };
-    }
+pub(super) fn said(key: &str, message: &str) -> String {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let (_, known) = message.split_once(", expected").unwrap_or_default();
-    let nearest = known.split('`').skip(1).step_by(2).min_by_key(|known| edit_distance(name, known));
-    let meant = nearest.filter(|nearest| edit_distance(name, nearest) <= MAX_DISTANCE.min(name.len() / 2 + 1));
-    let meant = meant.map_or_else(|| "it is none of Wharf's".to_owned(), |meant| format!("did you mean '{meant}'?"));
-    format!("unknown key '{key}': {meant}")
+    if message.starts_with("unknown field") {
+        let meant = meant(key, message)
+            .map_or_else(|| "it is none of Wharf's".to_owned(), |meant| format!("did you mean '{meant}'?"));
+        return format!("unknown key '{key}': {meant}");
+    }
+    let message = without_secret(name, message);
+    // Some say their key themselves.
+    let is_named = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name);
+    if is_named { message } else { format!("{key}: {message}") }
+}
+
+/// What is said of a value, without the value if that may be a secret.
+fn without_secret(name: &str, message: &str) -> String {
+    let may_be = SECRET_PARTS.iter().any(|part| name.contains(part));
+    match (message.strip_prefix("invalid type: "), message.find(", expected")) {
+        (Some(found), Some(at)) if may_be => {
+            let kind = found.split([' ', ',']).next().unwrap_or_default();
+            format!("invalid type: {kind}{}", &message[at..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
+}
+
+/// The key whose value a place lies in, the deepest one, and where that value is.
+fn value_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<(String, Range<usize>)> {
+    for (key, value) in table {
+        let name = key.get_ref();
+        if let DeValue::Table(inside) = value.get_ref()
+            && let Some((deeper, span)) = value_at(inside, span)
+        {
+            return Some((format!("{name}.{deeper}"), span));
+        }
+        if !matches!(value.get_ref(), DeValue::Table(_)) && holds(&value.span(), span) {
+            return Some((name.to_string(), value.span()));
+        }
+    }
+    None
 }
 
 /// Takes out what an error is about, and gives its key.
@@ -81,26 +220,140 @@ fn remove_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Optio
     }
 }
 
+/// Gives a table a text for a key that it misses, and tells the table's key.
+fn fill(table: &mut DeTable<'_>, span: &Range<usize>, field: &str) -> Option<String> {
+    for (key, value) in table.iter_mut() {
+        let name = key.get_ref().to_string();
+        if let Some(path) = fill_inside(value, span, field) {
+            return Some(if path.is_empty() { name } else { format!("{name}.{path}") });
+        }
+    }
+    None
+}
+
+fn fill_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>, field: &str) -> Option<String> {
+    let place = value.span();
+    match value.get_mut() {
+        DeValue::Table(table) => {
+            if let Some(path) = fill(table, span, field) {
+                return Some(path);
+            }
+            if place != *span || table.contains_key(field) {
+                return None;
+            }
+            let text = Spanned::new(span.clone(), DeValue::String(Cow::Borrowed("")));
+            table.insert(Spanned::new(span.clone(), Cow::Owned(field.to_owned())), text);
+            Some(String::new())
+        }
+        DeValue::Array(array) => array.iter_mut().find_map(|entry| fill_inside(entry, span, field)),
+        _ => None,
+    }
+}
+
+/// Takes out the table that stands at a place.
+fn remove_table(table: &mut DeTable<'_>, span: &Range<usize>) {
+    let is_at = |value: &Spanned<DeValue<'_>>| value.span() == *span && matches!(value.get_ref(), DeValue::Table(_));
+    let found = table.iter().find(|(_, value)| is_at(value)).map(|(key, _)| key.clone());
+    if let Some(key) = found {
+        table.remove(&key);
+        return;
+    }
+    for (_, value) in table.iter_mut() {
+        match value.get_mut() {
+            DeValue::Table(inside) => remove_table(inside, span),
+            DeValue::Array(array) => {
+                *array = array.iter().filter(|entry| !is_at(entry)).cloned().collect();
+                for entry in array.iter_mut() {
+                    if let DeValue::Table(inside) = entry.get_mut() {
+                        remove_table(inside, span);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn problems(text: &str) -> Vec<String> {
+        let mut found = read(text, &|_| false).faults;
+        found.sort();
+        found.into_iter().map(|(line, said)| format!("line {line}: {said}")).collect()
+    }
+
     #[test]
     fn every_fault_is_named_with_its_line() {
         let text = "regoins = [\"us-east-1\"]\nlisten = \"a\"\n\n[quotas]\nrepositories = \"many\"\ntags_per_imag = 3\n\
-                    [stroage]\nbucket = \"x\"\n[[accounts]]\nid = \"123456789012\"\nfrobnicate = true\n[tls]\nself_signed = true\n";
+                    [stroage]\nbucket = \"x\"\n[[accounts]]\nid = 123456789012\nfrobnicate = true\n[tls]\nself_signed = true\n\
+                    [[accounts]]\nid = \"123456789012\"\n[events.file]\nkeep_files = 3\n[metrics]\nbucket = \"b\"\n\
+                    self_signed = true\n";
         let found = problems(text);
-        for expected in [
+        let expected = [
             "line 1: unknown key 'regoins': did you mean 'regions'?",
             "line 2: listen: 'a' is not ADDRESS:PORT",
             "line 5: quotas.repositories: invalid type: string \"many\", expected",
-            "line 6: unknown key 'quotas.tags_per_imag': did you mean 'tags_per_image'?",
+            "line 6: unknown key 'quotas.tags_per_imag': did you mean 'quotas.tags_per_image'?",
             "line 7: unknown key 'stroage': did you mean 'storage'?",
+            "line 9: accounts.access_key_id is missing",
+            "line 9: accounts.secret_access_key is missing",
+            "line 10: accounts.id: invalid type: integer",
             "line 11: unknown key 'accounts.frobnicate': it is none of Wharf's",
-        ] {
-            assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected}: {found:#?}");
+            "line 14: accounts.access_key_id is missing",
+            "line 14: accounts.secret_access_key is missing",
+            "line 16: events.file.path is missing",
+            "line 19: unknown key 'metrics.bucket': it is none of Wharf's",
+            "line 20: unknown key 'metrics.self_signed': did you mean 'tls.self_signed'?",
+        ];
+        for line in expected {
+            assert!(found.iter().any(|said| said.starts_with(line)), "{line} is not in {found:#?}");
         }
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
         assert_eq!(problems("listen = \"127.0.0.1:5000\"\n"), Vec::<String>::new());
-        assert!(problems("listen = [\n")[0].contains("TOML parse error"), "{:?}", problems("listen = [\n"));
+        let secret = problems("secret_access_key = 123456\n");
+        assert_eq!(secret, ["line 1: secret_access_key: invalid type: integer, expected a string"]);
+    }
+
+    #[test]
+    fn what_is_no_toml_hides_nothing_else() {
+        for (text, expected) in [
+            ("listen = [\nregoins = 1", &["line 2: this is not TOML"][..]),
+            ("public_url = x\nregoins = []\n[tls]\nkey = y", &["line 1: this", "line 2: unknown key", "line 4: this"]),
+            ("public_url = 'x'\npublic_url = 'y'\nlissten = 1", &["line 2: this is not TOML: dup", "line 3: unknown"]),
+        ] {
+            let found = problems(text);
+            for line in expected {
+                assert!(found.iter().any(|said| said.starts_with(line)), "{line}: {found:#?}");
+            }
+            assert_eq!(found.len(), expected.len(), "{found:#?}");
+            assert!(!read(text, &|_| false).is_toml);
+        }
+    }
+
+    #[test]
+    fn what_is_given_elsewhere_is_not_missing() {
+        let text = "[events.file]\nkeep_files = 3\n";
+        assert_eq!(problems(text).len(), 1);
+        let read = read(text, &|key| key == "events.file.path");
+        assert!(read.faults.is_empty() && read.table.contains_key("events"));
+    }
+
+    #[test]
+    fn what_is_far_off_was_not_meant() {
+        let known = || ["regions", "domains", "listen", "id", "url", "key"].into_iter();
+        for (name, expected) in [
+            ("regoins", Some("regions")),
+            ("region", Some("regions")),
+            ("lisen", Some("listen")),
+            ("uri", Some("url")),
+            ("xy", None),
+            ("frobnicate", None),
+            ("port", None),
+            ("k", None),
+        ] {
+            assert_eq!(nearest(name, known()), expected, "{name}");
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 mod audit;
 mod connections;
+mod draft;
 mod environment;
 mod events;
 mod file_problems;
 mod limits;
 mod operations;
+mod places;
 mod replication;
 mod requests;
 mod secret_files;
@@ -36,9 +38,8 @@ use crate::sts::web_identity::SourceConfig;
 
 pub use audit::AuditConfig;
 pub use connections::{ConnectionsConfig, ListenerSettings};
+pub use draft::{Arguments, Draft, Faults};
 pub(crate) use environment::edit_distance;
-pub use environment::unknown_variables;
-use environment::{ENVIRONMENT, set, value_of};
 pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
@@ -205,10 +206,31 @@ pub struct Config {
     pub(crate) secret_files: Vec<SecretFile>,
 }
 
-/// Something in the configuration is wrong.
-#[derive(Debug, thiserror::Error)]
+/// Something in the configuration is wrong. Each line of the text is a fault, and names the key that it is about, first if it
+/// can: by that it is found in the file.
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("configuration: {0}")]
 pub struct ConfigError(pub String);
+
+impl ConfigError {
+    /// All of several faults; good if there is none.
+    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let texts: Vec<String> = errors.into_iter().map(|error| error.0).collect();
+        if texts.is_empty() { Ok(()) } else { Err(Self(texts.join("\n"))) }
+    }
+
+    /// All that is read, or all that is wrong.
+    pub(crate) fn gather<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(value) => read.push(value),
+                Err(error) => wrong.push(error),
+            }
+        }
+        Self::all(wrong).map(|()| read)
+    }
+}
 
 const DEFAULT_SHUTDOWN_DEADLINE_SECONDS: u64 = 30;
 const DEFAULT_BALLAST_MIB: u32 = 64;
@@ -245,47 +267,8 @@ pub(crate) fn is_host_name(name: &str) -> bool {
 impl Config {
     /// Reads the file, if there is one, and then what the environment says.
     pub fn load(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| ConfigError(format!("cannot read {}: {error}", path.display())))?,
-        };
-        // By itself first, since only then do errors know the line.
-        let config: Self = toml::from_str(&text).map_err(|_| {
-            let name = file.map_or_else(String::new, |path| path.display().to_string());
-            let told = file_problems::problems(&text).into_iter().map(|problem| format!("{name}: {problem}"));
-            ConfigError(told.collect::<Vec<_>>().join("\n"))
-        })?;
-        let holds_secret = toml::to_string(&config).is_ok_and(|text| text.contains(HIDDEN));
-        let mut table: toml::Table = toml::from_str(&text).map_err(|error| ConfigError(error.to_string()))?;
-        let mut is_changed = false;
-        let (mut secret_files, mut wrong) = (Vec::new(), Vec::new());
-        for (name, key, form) in ENVIRONMENT {
-            let read = value_of(name, &environment)
-                .and_then(|found| found.map(|(value, file)| Ok((form.read(name, &value)?, file))).transpose());
-            match read {
-                Ok(None) => {}
-                Ok(Some((value, file))) => {
-                    set(&mut table, key, value);
-                    secret_files.extend(file);
-                    is_changed = true;
-                }
-                Err(ConfigError(problem)) => wrong.push(problem),
-            }
-        }
-        if !wrong.is_empty() {
-            return Err(ConfigError(wrong.join("\n")));
-        }
-        let mut config = if is_changed {
-            let read = table.try_into();
-            read.map_err(|error: toml::de::Error| ConfigError(format!("environment: {}", error.message())))?
-        } else {
-            config
-        };
-        let file = file.filter(|_| holds_secret);
-        secret_files.extend(file.map(|path| SecretFile { named_by: "--config".to_owned(), path: path.to_owned() }));
-        config.secret_files = secret_files;
-        Ok(config)
+        let draft = Draft::read(file, environment, std::iter::empty(), Arguments::default());
+        draft.config().map_err(|faults| ConfigError(faults.lines().join("\n")))
     }
 
     /// The data folder in force.
@@ -311,10 +294,8 @@ impl Config {
     pub fn regions(&self) -> Result<Vec<aws::Region>, ConfigError> {
         let default = [String::from("us-east-1")];
         let names = if self.regions.is_empty() { &default[..] } else { &self.regions };
-        names
-            .iter()
-            .map(|name| name.parse().map_err(|error| ConfigError(format!("region '{name}': {error}"))))
-            .collect()
+        let read = |name: &String| name.parse().map_err(|error| ConfigError(format!("regions: '{name}': {error}")));
+        ConfigError::gather(names.iter().map(read))
     }
 
     /// Where TLS takes its certificate from, if it is spoken.
@@ -366,16 +347,17 @@ impl Config {
 
     /// Where the keys of OpenID Connect issuers come from.
     pub(crate) fn oidc_sources(&self) -> Result<SourceConfig, ConfigError> {
-        let mut files = HashMap::new();
+        let (mut files, mut wrong) = (HashMap::new(), Vec::new());
         for issuer in &self.oidc.issuers {
             let url = &issuer.url;
             if !["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-                return Err(ConfigError(format!("oidc.issuers: '{url}' is not a URL")));
+                wrong.push(ConfigError(format!("oidc.issuers: '{url}' is not a URL")));
             }
             if files.insert(url.clone(), issuer.jwks_file.clone()).is_some() {
-                return Err(ConfigError(format!("oidc.issuers: '{url}' is there twice")));
+                wrong.push(ConfigError(format!("oidc.issuers: '{url}' is there twice")));
             }
         }
+        ConfigError::all(wrong)?;
         Ok(SourceConfig { allow_private_networks: self.oidc.allow_private_networks, files })
     }
 
@@ -420,7 +402,7 @@ impl Config {
         note(self.data_dir().and_then(|folder| {
             if folder.exists() && !folder.is_dir() {
                 let hint = "name a folder with --data-dir or WHARF_DATA_DIR";
-                return Err(ConfigError(format!("data folder {} is a file: {hint}", folder.display())));
+                return Err(ConfigError(format!("data_dir: {} is a file: {hint}", folder.display())));
             }
             Ok(())
         }));
@@ -435,6 +417,7 @@ impl Config {
         }
         note(self.tls_source().map(drop));
         note(self.listener_settings(Means::UNLIMITED).map(drop));
+        note(self.connections.settings(Means::UNLIMITED).map(drop));
         note(self.service_key().map(drop));
         note(self.previous_service_keys().map(drop));
         note(self.service_key_endpoint().map(drop));
@@ -480,22 +463,27 @@ impl Config {
             problems.extend(self.exposures(&folder).refused);
         }
         let mut note = |result: Result<(), String>| problems.extend(result.err());
-        let can_open = |file: &PathBuf| {
-            std::fs::File::open(file).map(drop).map_err(|error| format!("{}: {error}", file.display()))
+        let can_open = |key: &str, file: &PathBuf| {
+            std::fs::File::open(file).map(drop).map_err(|error| format!("{key}: '{}': {error}", file.display()))
         };
         for issuer in &self.oidc.issuers {
-            note(can_open(&issuer.jwks_file));
+            note(can_open("oidc.issuers.jwks_file", &issuer.jwks_file));
         }
-        for file in self.events.files() {
-            note(can_open(file));
+        for (key, file) in self.events.files() {
+            note(can_open(key, file));
         }
-        let files: Vec<&PathBuf> = [&self.tls.certificate, &self.tls.key].into_iter().flatten().collect();
+        let files: Vec<(&str, &PathBuf)> = [("tls.certificate", &self.tls.certificate), ("tls.key", &self.tls.key)]
+            .into_iter()
+            .filter_map(|(key, file)| Some((key, file.as_ref()?)))
+            .collect();
         match files[..] {
-            [certificate, key] if files.iter().all(|file| can_open(file).is_ok()) => {
-                note(tls::read_pair(certificate, key).map(drop).map_err(|error| error.to_string()));
+            [(key, certificate), (_, key_file)] if files.iter().all(|(key, file)| can_open(key, file).is_ok()) => {
+                let read = tls::read_pair(certificate, key_file);
+                note(read.map(drop).map_err(|error| format!("{key}: {error}")));
             }
-            _ => files.into_iter().for_each(|file| note(can_open(file))),
+            _ => files.into_iter().for_each(|(key, file)| note(can_open(key, file))),
         }
+        let mut problems: Vec<String> = problems.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
         // One that two settings share is said once.
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert(problem.clone()));

@@ -48,12 +48,13 @@ pub struct RemoteConfig {
     pub ca_file: Option<PathBuf>,
 }
 
+/// What is wrong with another Wharf.
+fn wrong(what: String) -> ConfigError {
+    ConfigError(format!("replication.remotes: {what}"))
+}
+
 impl RemoteConfig {
-    fn check(&self) -> Result<remote::RemoteConfig, ConfigError> {
-        let wrong = |what: String| ConfigError(format!("replication.remotes: {what}"));
-        let region = self.region.parse().map_err(|error| wrong(format!("region '{}': {error}", self.region)))?;
-        let account = |id: &String| id.parse().map_err(|error| wrong(format!("registry_ids: '{id}': {error}")));
-        let accounts = self.registry_ids.iter().map(account).collect::<Result<_, _>>()?;
+    fn base_url(&self) -> Result<Url, ConfigError> {
         let is_base = |url: &Url| {
             matches!(url.scheme(), "https" | "http") && url.has_host() && url.path() == "/" && url.query().is_none()
         };
@@ -63,6 +64,10 @@ impl RemoteConfig {
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
             return Err(wrong("endpoint has a user name or a password: give access_key_id instead".to_owned()));
         }
+        Ok(endpoint)
+    }
+
+    fn key(&self) -> Result<AccessKeyId, ConfigError> {
         let key: AccessKeyId = self
             .access_key_id
             .parse()
@@ -70,15 +75,31 @@ impl RemoteConfig {
         if !key.as_str().starts_with("AKIA") {
             return Err(wrong(format!("access_key_id '{key}' is temporary: a key of a user is needed")));
         }
-        let ca_pem = match &self.ca_file {
-            None => None,
-            Some(path) => {
-                let fail = |cause: String| wrong(format!("{}: {cause}", path.display()));
-                let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-                check_certificates(&pem).map_err(fail)?;
-                Some(pem)
-            }
-        };
+        Ok(key)
+    }
+
+    fn certificates(&self) -> Result<Option<Vec<u8>>, ConfigError> {
+        let Some(path) = &self.ca_file else { return Ok(None) };
+        let fail = |cause: String| wrong(format!("ca_file '{}': {cause}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+        check_certificates(&pem).map_err(fail)?;
+        Ok(Some(pem))
+    }
+
+    fn check(&self) -> Result<remote::RemoteConfig, ConfigError> {
+        let region = self.region.parse().map_err(|error| wrong(format!("region '{}': {error}", self.region)));
+        let account = |id: &String| id.parse().map_err(|error| wrong(format!("registry_ids: '{id}': {error}")));
+        let accounts = ConfigError::gather(self.registry_ids.iter().map(account));
+        let (endpoint, key, ca_pem) = (self.base_url(), self.key(), self.certificates());
+        let wrong = [
+            region.as_ref().err(),
+            accounts.as_ref().err(),
+            endpoint.as_ref().err(),
+            key.as_ref().err(),
+            ca_pem.as_ref().err(),
+        ];
+        ConfigError::all(wrong.into_iter().flatten().cloned())?;
+        let (region, accounts, endpoint, key, ca_pem) = (region?, accounts?, endpoint?, key?, ca_pem?);
         let secret = SecretAccessKey::new(self.secret_access_key.expose().to_owned());
         Ok(remote::RemoteConfig { region, accounts, endpoint, access_key_id: key.to_string(), secret, ca_pem })
     }
@@ -87,17 +108,17 @@ impl RemoteConfig {
 impl Config {
     /// What is added to the rules of replication.
     pub(crate) fn replication_extensions(&self) -> Result<Extensions, ConfigError> {
-        for filter in &self.replication.tag_filters {
-            filter
-                .parse::<TagFilter>()
-                .map_err(|error| ConfigError(format!("replication.tag_filters: '{filter}' {error}")))?;
-        }
+        let read = |filter: &String| {
+            let wrong = |error| ConfigError(format!("replication.tag_filters: '{filter}' {error}"));
+            filter.parse::<TagFilter>().map(drop).map_err(wrong)
+        };
+        ConfigError::gather(self.replication.tag_filters.iter().map(read))?;
         let ReplicationConfig { deletes, tag_removals, tag_filters, .. } = &self.replication;
         Ok(Extensions { deletes: *deletes, tag_removals: *tag_removals, tag_filters: tag_filters.clone() })
     }
 
     /// The other Wharfs that images are replicated to.
     pub(crate) fn replication_remotes(&self) -> Result<Vec<remote::RemoteConfig>, ConfigError> {
-        self.replication.remotes.iter().map(RemoteConfig::check).collect()
+        ConfigError::gather(self.replication.remotes.iter().map(RemoteConfig::check))
     }
 }

@@ -44,8 +44,9 @@ impl Config {
         for file in named_keys.chain(is_used.then_some(&service_key)) {
             let Some((who, mode)) = readers(&file.path) else { continue };
             let shown = file.path.display();
+            let by = if file.named_by.starts_with("WHARF_") { format!("{}: ", file.named_by) } else { String::new() };
             let mut text = format!(
-                "{who} may read the service key in {shown} (mode {mode:04o}), and with it all that is stored: "
+                "{by}{who} may read the service key in {shown} (mode {mode:04o}), and with it all that is stored: "
             );
             // Writing cannot fail: it is a text.
             let _ = write!(

@@ -229,7 +229,7 @@ impl Config {
         let is_left_to_store = storage.encryption == Some(EncryptedBy::Store);
         if is_left_to_store && storage.bucket.is_none() {
             note(
-                "storage.encryption: only a bucket can encrypt in Wharf's place; in a folder Wharf does (\"wharf\")"
+                "storage.encryption: only a bucket (storage.bucket) can encrypt in Wharf's place; in a folder Wharf does (\"wharf\")"
                     .to_owned(),
             );
         }

@@ -1,6 +1,6 @@
 //! Tests of the configuration.
 
-use super::environment::{ENVIRONMENT, Form, SECRETS};
+use super::environment::{ENVIRONMENT, Form, SECRETS, unknown_variables};
 use super::*;
 
 #[test]
@@ -184,16 +184,28 @@ fn unknown_variables_are_named() {
         ("WHARF_REGION_FILE", "/region"),
         ("WHARF_PORT", "tcp://10.96.0.7:80"),
         ("WHARF_LISTEN_PORT", "5000"),
+        ("WHARF_FROBNICATE", "1"),
+        ("WHARF_URL", "1"),
     ];
     let problems = unknown_variables(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let named: Vec<_> = problems.iter().map(|text| text.split(' ').nth(3).unwrap_or_default()).collect();
+    let named: Vec<_> = problems
+        .iter()
+        .map(|unknown| (unknown.name.as_str(), unknown.text.rsplit(": ").next().unwrap_or_default()))
+        .collect();
+    let none = "it is none of Wharf's (docs/wharf.example.toml names them all)";
     assert_eq!(
         named,
-        ["WHARF_LISEN:", "WHARF_METRIC_TOKEN_FILE:", "WHARF_REGION_FILE:", "WHARF_LISTEN_PORT:"],
+        [
+            ("WHARF_LISEN", "did you mean WHARF_LISTEN?"),
+            ("WHARF_METRIC_TOKEN_FILE", "did you mean WHARF_METRICS_TOKEN_FILE?"),
+            ("WHARF_REGION_FILE", "did you mean WHARF_REGION?"),
+            ("WHARF_LISTEN_PORT", "did you mean WHARF_LISTEN?"),
+            ("WHARF_FROBNICATE", none),
+            ("WHARF_URL", none),
+        ],
         "{problems:?}"
     );
-    assert_eq!(problems[0], "unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?");
-    assert!(problems[1].ends_with("did you mean WHARF_METRICS_TOKEN_FILE?"), "{problems:?}");
+    assert_eq!(problems[0].text, "unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?");
 }
 
 #[test]
@@ -256,4 +268,94 @@ fn a_file_with_secrets_is_known_as_one() {
 fn unknown_keys_are_named() {
     let error = toml::from_str::<Config>("lisen = 1").expect_err("refused").to_string();
     assert!(error.contains("lisen") && error.contains("listen"), "{error}");
+}
+
+/// All that is wrong with a file and variables, as it is told.
+fn told(text: &str, variables: &[(&str, &str)], arguments: Arguments) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("wharf.toml");
+    std::fs::write(&path, text).expect("written");
+    let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let all = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let faults = Draft::read(Some(&path), value, all, arguments).checked(|_| Vec::new()).expect_err("it is wrong");
+    let shown = faults.to_string();
+    let count =
+        if faults.lines().len() == 1 { "1 fault in".to_owned() } else { format!("{} faults in", faults.lines().len()) };
+    assert!(shown.starts_with(&count), "{shown}");
+    let name = format!("{}: ", path.display());
+    faults.lines().iter().map(|line| line.strip_prefix(&name).unwrap_or(line).to_owned()).collect()
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_and_in_order() {
+    let text = "public_url = \"x\"\nregoins = [\"a\"]\nblob_grace_hours = \"many\"\nregions = [\"No\", \"us-east-1\", \"Nor\"]\n\
+                [tls]\nkey = \"/absent\"\nself_signed = true\n\
+                [quotas]\nrepositories = 0\ntags_per_image = 0\nlayer_parts = \"x\"\n\
+                [[events.webhooks]]\nurl = \"http://a\"\nsecret = \"short\"\n\
+                [[events.webhooks]]\nurl = \"hooks\"\n\
+                [[oidc.issuers]]\nurl = \"issuer\"\njwks_file = \"/nowhere\"\n\
+                [pull_through_cache]\nallow = [\"10.0.0.0/99\"]\ndeny = [\"10.0.0.0/98\"]\ncheck_hours = 0\n\
+                [[accounts]]\nid = \"1\"\naccess_key_id = \"AKIAEXAMPLE000000001\"\nsecret_access_key = \"x\"\n";
+    let variables = [
+        ("WHARF_SCRUB_INTERVAL_HOURS", "0"),
+        ("WHARF_LISEN", "x"),
+        ("WHARF_LOG_FORMAT", "yaml"),
+        ("WHARF_ACCOUNT_ID", "111111111111"),
+        ("WHARF_EVENTS_NATS", "[{url = 5, subjec = \"a\"}]"),
+    ];
+    let arguments = Arguments { data_dir: Some("/etc/hostname".into()), ..Arguments::default() };
+    let found = told(text, &variables, arguments);
+    let expected = [
+        "line 1: public_url 'x'",
+        "line 2: unknown key 'regoins'",
+        "line 3: blob_grace_hours: invalid type",
+        "line 4: regions: 'No'",
+        "line 4: regions: 'Nor'",
+        "line 6: tls.certificate and tls.key must be given together",
+        "line 6: tls.key: '/absent'",
+        "line 9: quotas.repositories: at least 1",
+        "line 10: quotas.tags_per_image: at least 1",
+        "line 11: quotas.layer_parts: invalid type",
+        "line 14: events.webhooks: secret of a",
+        "line 16: events.webhooks: url is not one",
+        "line 18: oidc.issuers: 'issuer' is not a URL",
+        "line 19: oidc.issuers.jwks_file: '/nowhere'",
+        "line 21: pull_through_cache.allow",
+        "line 22: pull_through_cache.deny",
+        "line 23: pull_through_cache.check_hours",
+        "line 25: accounts.id '1'",
+        "line 27: accounts.secret_access_key of account '1'",
+        "WHARF_ACCOUNT_ID: account_id and accounts",
+        "WHARF_EVENTS_NATS: events.nats.url: invalid type",
+        "WHARF_EVENTS_NATS: unknown key 'events.nats.subjec': did you mean 'events.nats.subject'?",
+        "unknown environment variable WHARF_LISEN",
+        "WHARF_LOG_FORMAT: log.format",
+        "WHARF_SCRUB_INTERVAL_HOURS: scrub.interval_hours",
+        "data_dir: /etc/hostname is a file",
+    ];
+    for (said, expected) in found.iter().zip(expected) {
+        // Some say their variable in their text.
+        assert!(said.starts_with(expected) || said.contains(expected), "'{expected}' is not '{said}' of {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn what_follows_from_a_fault_is_none_of_its_own() {
+    for (text, variables) in [
+        ("[tls]\ncertificat = \"a.pem\"\nkey = \"/etc/hostname\"\n", &[][..]),
+        ("[tls]\ncertificate = 5\nkey = \"/etc/hostname\"\n", &[]),
+        ("[tls]\nkey = \"/etc/hostname\"\n", &[("WHARF_TLS_CERTIFICAT", "a.pem")]),
+        ("[storage]\nendpoint = \"https://minio\"\nbukket = \"abc\"\n", &[]),
+        ("[[oidc.issuers]]\nurl = 5\njwks_file = \"/etc/hostname\"\n", &[]),
+    ] {
+        let found = told(text, variables, Arguments::default());
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    // What is missing in the file may come from elsewhere.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("wharf.toml");
+    std::fs::write(&path, "[events.file]\nkeep_files = 3\n").expect("written");
+    let config = Config::load(Some(&path), |name| (name == "WHARF_EVENTS_FILE_PATH").then(|| "/events".to_owned()));
+    assert!(config.expect("whole").events.file.is_some_and(|file| file.keep_files == Some(3)));
 }

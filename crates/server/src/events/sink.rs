@@ -47,22 +47,22 @@ pub struct Attempted {
 impl Sink {
     /// Every sink of the configuration.
     pub fn all(config: &EventsConfig) -> Result<Vec<Self>, ConfigError> {
-        let mut sinks = Vec::new();
-        for one in &config.webhooks {
+        let webhooks = config.webhooks.iter().map(|one| {
             let target = Webhook::new(one).map_err(|error| wrong("webhooks", error))?;
             let name = one.name.clone().unwrap_or_else(|| named_after("webhook", target.host(), &[&one.url]));
-            sinks.push(Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))?);
-        }
-        if let Some(one) = &config.file {
+            Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))
+        });
+        let file = config.file.iter().map(|one| {
             let target = EventFile::new(one).map_err(|error| wrong("file", error))?;
-            sinks.push(Self::new("file", "file".to_owned(), one.filter.as_ref(), Target::File(target))?);
-        }
-        for one in &config.nats {
+            Self::new("file", "file".to_owned(), one.filter.as_ref(), Target::File(target))
+        });
+        let nats = config.nats.iter().map(|one| {
             let target = Nats::new(one).map_err(|error| wrong("nats", error))?;
             let default = || named_after("nats", target.host(), &[one.url.expose(), &one.subject]);
             let name = one.name.clone().unwrap_or_else(default);
-            sinks.push(Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))?);
-        }
+            Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))
+        });
+        let sinks = ConfigError::gather(webhooks.chain(file).chain(nats))?;
         for (at, sink) in sinks.iter().enumerate() {
             if sinks[..at].iter().any(|other| other.job_kind == sink.job_kind) {
                 return Err(ConfigError(format!(

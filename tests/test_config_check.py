@@ -1,0 +1,97 @@
+"""`wharf config check` and `wharf serve` tell all that is wrong with a configuration at once, in the order of the file."""
+
+from harness.commands import refused, run
+from harness.server import binary
+
+WRONG = """\
+public_url = "x"
+regoins = ["us-east-1"]
+blob_grace_hours = "many"
+[tls]
+key = "/absent.pem"
+[quotas]
+repositories = 0
+tags_per_image = 0
+[[oidc.issuers]]
+url = "issuer"
+jwks_file = "/nowhere.json"
+[[accounts]]
+id = 5
+frobnicate = true
+"""
+VARIABLES = {"WHARF_LISEN": "x", "WHARF_SCRUB_INTERVAL_HOURS": "0", "WHARF_BALLAST_MIB": "much", "WHARF_LOG": "inof"}
+EXPECTED = [
+    "line 1: public_url 'x'",
+    "line 2: unknown key 'regoins': did you mean 'regions'?",
+    "line 3: blob_grace_hours: invalid type",
+    "line 5: tls.certificate and tls.key must be given together",
+    "line 5: tls.key: '/absent.pem': No such file",
+    "line 7: quotas.repositories: at least 1",
+    "line 8: quotas.tags_per_image: at least 1",
+    "line 10: oidc.issuers: 'issuer' is not a URL",
+    "line 11: oidc.issuers.jwks_file: '/nowhere.json': No such file",
+    "line 12: accounts.access_key_id is missing",
+    "line 12: accounts.secret_access_key is missing",
+    "line 13: accounts.id: invalid type",
+    "line 14: unknown key 'accounts.frobnicate': it is none of Wharf's",
+    "WHARF_BALLAST_MIB 'much' is not a number",
+    "unknown environment variable WHARF_LISEN: did you mean WHARF_LISTEN?",
+    "WHARF_LOG: 'inof' is no level",
+    "WHARF_SCRUB_INTERVAL_HOURS: scrub.interval_hours: at least 1",
+]
+
+
+def test_everything_at_once(tmp_path):
+    file = tmp_path / "wharf.toml"
+    file.write_text(WRONG)
+    for command in (["config", "check"], ["serve"]):
+        said = refused(
+            binary(), *command, "--config", file, "--data-dir", tmp_path / "data", environment=VARIABLES, timeout=60
+        )
+        first, *lines = said.splitlines()
+        assert first == f"error: {len(EXPECTED)} faults in the configuration:", said
+        lines = [line.strip().removeprefix(f"{file}: ") for line in lines]
+        for line, expected in zip(lines, EXPECTED, strict=True):
+            assert line.startswith(expected), said
+        assert not (tmp_path / "data").exists()
+
+
+def test_one_fault(tmp_path):
+    """Its number is right, and nothing far off is said to have been meant."""
+    file = tmp_path / "wharf.toml"
+    for text, expected in (
+        ("frobnicate = 1", "line 1: unknown key 'frobnicate': it is none of Wharf's"),
+        ("id = 1", "line 1: unknown key 'id': it is none of Wharf's"),
+        ("bucket = 'images'", "line 1: unknown key 'bucket': it is none of Wharf's"),
+        ("self_signed = true", "line 1: unknown key 'self_signed': did you mean 'tls.self_signed'?"),
+        ("[tls]\ncertificat = 'a.pem'\nkey = '/etc/hostname'", "line 2: unknown key 'tls.certificat': did you mean"),
+        ("a = 1\na = 2", "line 2: this is not TOML: duplicate key"),
+    ):
+        file.write_text(text + "\n")
+        said = refused(binary(), "config", "check", "--config", file, "--data-dir", tmp_path / "data", timeout=60)
+        if "a = 2" not in text:
+            assert said.startswith("error: 1 fault in the configuration:\n"), said
+            assert len(said.splitlines()) == 2, said
+        assert f"{file}: {expected}" in said, said
+    said = refused(binary(), "user", "list", environment={"WHARF_FROBNICATE": "1"}, timeout=60)
+    assert "unknown environment variable WHARF_FROBNICATE: it is none of Wharf's" in said and "mean" not in said, said
+
+
+def test_arguments_and_secrets(tmp_path):
+    """An argument is told as what it is, and no value that may be a secret."""
+    file = tmp_path / "wharf.toml"
+    file.write_text("secret_access_key = 4711\naccess_key_id = 'AKIAIOSFODNN7EXAMPLE'\n[metrics]\ntoken = 4712\n")
+    said = refused(binary(), "config", "check", "--config", file, "--data-dir", file, timeout=60)
+    assert "471" not in said and "line 1: secret_access_key: invalid type: integer, expected" in said, said
+    assert "line 4: metrics.token: invalid type" in said
+    assert said.splitlines()[-1].strip().startswith(f"data_dir: {file} is a file"), said
+    assert "together" not in said
+
+
+def test_what_a_variable_adds_is_not_missing(tmp_path):
+    file = tmp_path / "wharf.toml"
+    file.write_text("[events.file]\nkeep_files = 3\n")
+    command = [binary(), "config", "check", "--config", file, "--data-dir", tmp_path / "data"]
+    assert "line 1: events.file.path is missing" in refused(*command, timeout=60)
+    told = run(*command, environment={"WHARF_EVENTS_FILE_PATH": str(tmp_path / "events")}).stdout
+    assert "keep_files = 3" in told and f'path = "{tmp_path}/events"' in told
