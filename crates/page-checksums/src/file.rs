@@ -114,7 +114,7 @@ pub(crate) unsafe fn take_over(file: *mut sqlite3_file, state: *mut State, forma
     // SAFETY: the caller gives room for it.
     unsafe { state.write(State { methods, real, pages }) };
     // SAFETY: both are valid, and the table stays where it is until `close` has taken it away from the file again.
-    unsafe { (*file).pMethods = &raw const (*state).methods };
+    unsafe { (*file).pMethods = state.cast_const().cast() };
 }
 
 /// The state of a file.

@@ -55,9 +55,9 @@ fn register_once() -> c_int {
     table.zName = NAME.as_ptr();
     table.xOpen = Some(open);
     // It is never given back, as SQLite may use it until the process ends.
-    let ours = Box::leak(Box::new(FileSystem { table, real, state_at }));
-    // SAFETY: the table lives on and is not used from here any more; it does not become the default one.
-    unsafe { sqlite3_vfs_register(&raw mut ours.table, 0) }
+    let ours = Box::into_raw(Box::new(FileSystem { table, real, state_at }));
+    // SAFETY: the table comes first in what lives on and is not used from here any more; it does not become the default one.
+    unsafe { sqlite3_vfs_register(ours.cast(), 0) }
 }
 
 /// Opens a file as the real file system does. Only a database's own is taken over; logs, journals and temporary files are
