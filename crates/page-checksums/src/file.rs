@@ -62,7 +62,7 @@ impl Pages {
     }
 
     /// What is to be written in the place of this; none if that is to be written as it is.
-    fn to_write(&mut self, content: &[u8], offset: i64) -> Option<&[u8]> {
+    fn with_checksum(&mut self, content: &[u8], offset: i64) -> Option<&[u8]> {
         self.look_at_format(content, offset);
         if self.format == Format::Plain || self.format == Format::Unknown || !is_page(content.len()) {
             return None;
@@ -186,7 +186,7 @@ unsafe extern "C" fn write(
     let Some(write) = (unsafe { (**real).xWrite }) else { return rusqlite::ffi::SQLITE_IOERR_WRITE };
     // SAFETY: SQLite gives so many bytes, which nobody changes before this returns.
     let given = unsafe { slice::from_raw_parts(content.cast::<u8>(), usize::try_from(length).unwrap_or_default()) };
-    let written = pages.to_write(given, offset).map_or(content, |page| page.as_ptr().cast());
+    let written = pages.with_checksum(given, offset).map_or(content, |page| page.as_ptr().cast());
     // SAFETY: either is of this length: the page is a copy of what was given. The real function does not look at our state.
     let code = unsafe { write(file, written, length, offset) };
     if code == SQLITE_OK {

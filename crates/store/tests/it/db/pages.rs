@@ -432,6 +432,8 @@ async fn what_knows_nothing_of_checksums_is_found() {
     assert!(damaged.iter().any(|page| page.owner == PageOwner::Table("lists".to_owned())), "{damaged:?}");
 }
 
+type Work = fn(&Connection, &str, i64);
+
 /// Says what checksums cost: commits of one row, and reads that miss the cache, with and without, in turn.
 #[test]
 #[ignore = "a measurement"]
@@ -451,7 +453,7 @@ fn what_checksums_cost() {
         connection
     };
     let both = [set_up("without", false), set_up("with", true)];
-    let work: [(&str, &str, i64, fn(&Connection, &str, i64)); 4] = [
+    let work: [(&str, &str, i64, Work); 4] = [
         ("commits, synced", "PRAGMA synchronous = FULL", 400, commit),
         ("commits, not synced", "PRAGMA synchronous = OFF", 8_000, commit),
         ("look-ups that miss SQLite's cache", "", 60_000, look_up),
