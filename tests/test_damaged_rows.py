@@ -7,9 +7,10 @@ import sqlite3
 import pytest
 from botocore.exceptions import ClientError
 
+from harness import pages
 from harness.registry_client import RegistryClient, new_repository
 from harness.server import SESSION
-from harness.storage import execute, fsck, query
+from harness.storage import execute, fsck, kinds, query
 
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 DENY_PULLS = json.dumps(
@@ -274,10 +275,14 @@ class TestPages:
         expect_denied(lambda: pull(user, repository.name))
         pull(other, repository.name)
         assert "is not what was stored" in fresh_wharf.log_text(0)
+        assert "its checksum does not fit" in fresh_wharf.log_text(0)
         (finding,) = findings(fresh_wharf, "DAMAGED_POLICY")
         assert "user/a" in str(finding["affected"]), finding
         fresh_wharf.client("iam").put_user_policy(UserName="a", PolicyName="policy-0", PolicyDocument=marked)
         pull(user, repository.name)
+        # What was wrong has been written over, first by the mark: nobody could see it in the pages any more.
+        assert kinds(fsck(fresh_wharf)) == ["REWRITTEN_PAGE"]
+        fresh_wharf.restart()
         assert fsck(fresh_wharf)["findings"] == []
 
     def test_a_tag_that_points_elsewhere(self, fresh_wharf, repository):
@@ -294,6 +299,8 @@ class TestPages:
         content[places[0]] ^= 1
         path.write_bytes(content)
         assert findings_offline(fresh_wharf, "DAMAGED_DATABASE")
+        (finding,) = findings_offline(fresh_wharf, "DAMAGED_PAGE")
+        assert "image_tags" in finding["detail"], finding
         fresh_wharf.start()
         pull(fresh_wharf.client(), repository.name)
 
@@ -304,6 +311,7 @@ def without_old_copies(wharf):
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("VACUUM")
     connection.close()
+    pages.seal(path)
     return path
 
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use store::blob::{KeyRing, ServiceKey};
-use store::db::{Db, DbConfig, Reserve as _};
+use store::db::pages::{self, Conversion};
+use store::db::{Db, DbConfig, Dialect, Reserve as _};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::storage_moves;
 use tokio::sync::watch;
@@ -183,9 +184,13 @@ impl Server {
         };
         // Before the database is opened, which takes space.
         let ballast = open_ballast(config, &data_dir, work);
-        let db = tokio::task::spawn_blocking(move || Db::open(&database))
-            .await
-            .map_err(|error| StartError::Other(error.to_string()))??;
+        let db = tokio::task::spawn_blocking(move || {
+            if let (Work::All, DbConfig::Sqlite { path }) = (work, &database) {
+                add_page_checksums(path);
+            }
+            Db::open(&database)
+        });
+        let db = db.await.map_err(|error| StartError::Other(error.to_string()))??;
         if let Some(ballast) = ballast.clone() {
             db.set_reserve(ballast);
         }
@@ -437,9 +442,26 @@ fn open_ballast(config: &Config, data_dir: &Path, work: Work) -> Option<Arc<Ball
     ballast.map(Arc::new)
 }
 
+/// Gives checksums to the pages of a database from before there were any. Where that fails, the server does without.
+fn add_page_checksums(path: &Path) {
+    match pages::add_checksums(path) {
+        Ok(Conversion::NotNeeded) => {}
+        Ok(Conversion::Done) => tracing::info!("the pages of the database {} have checksums now", path.display()),
+        Err(error) => tracing::warn!(
+            "the pages of the database {} got no checksums, so damage to them is not always noticed; the next start tries \
+             again, for which its folder needs room for a second copy: {}",
+            path.display(),
+            crate::with_causes(&error)
+        ),
+    }
+}
+
 /// Says so where PostgreSQL would not notice that its disk changes what it has written.
 async fn tell_of_page_checksums(db: &Db) -> Result<(), StoreError> {
-    if db.has_page_checksums().await? == Some(false) {
+    if db.has_page_checksums().await? {
+        return Ok(());
+    }
+    if db.dialect() == Dialect::Postgres {
         tracing::warn!(
             "PostgreSQL runs without data checksums, so pages that a disk damages are not noticed: switch them on with \
              pg_checksums --enable while it is stopped (see docs/operations.md)"

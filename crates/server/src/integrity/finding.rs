@@ -46,6 +46,13 @@ pub enum FindingKind {
     ObjectNamedTwice,
     /// The file of the embedded database is damaged.
     DamagedDatabase,
+    /// A page of the embedded database that is not what was written.
+    DamagedPage,
+    /// A page of that kind that nothing is in. A warning.
+    DamagedFreePage,
+    /// A page that was not what was written when it was read, and has been written since. A warning: no check can tell
+    /// any more what was wrong in it.
+    RewrittenPage,
     /// A policy that cannot be read, so that what it governs is denied.
     DamagedPolicy,
     /// A value of a row that cannot be read, or is nothing that Wharf writes there.
@@ -59,7 +66,10 @@ const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a
 impl FindingKind {
     /// Whether this is no damage to what Wharf keeps.
     pub const fn is_warning(self) -> bool {
-        matches!(self, Self::SizeNotAsPushed | Self::KeyUnusable | Self::ForeignFile)
+        matches!(
+            self,
+            Self::SizeNotAsPushed | Self::KeyUnusable | Self::ForeignFile | Self::DamagedFreePage | Self::RewrittenPage
+        )
     }
 
     /// What to do if it was not repaired.
@@ -94,6 +104,16 @@ impl FindingKind {
             Self::DamagedValue => {
                 "it is lost: make a new access key, put the secret's value again, begin the upload anew, restore a KMS \
                  key from a backup"
+            }
+            Self::DamagedPage => {
+                "a disk, or a program that is not Wharf, has changed something in it, which other findings may name: compare \
+                 what it belongs to with a backup and put again what is wrong, or restore the database (`wharf restore`); a \
+                 page is whole again once something in it is written"
+            }
+            Self::DamagedFreePage => "nothing is lost: it is written anew before anything is in it",
+            Self::RewrittenPage => {
+                "compare what it belongs to with a backup from before, as what was wrong in it passes for right now; this is \
+                 told until the server starts again"
             }
             Self::DamagedDatabase => "stop the server and restore the database from a backup (`wharf restore`)",
         }

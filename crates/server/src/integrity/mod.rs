@@ -7,5 +7,6 @@ pub mod documents;
 pub mod finding;
 mod heal;
 mod objects;
+pub mod pages;
 mod rows;
 pub mod values;

@@ -11,6 +11,7 @@ use store::tables::{images, pull_through_cache_rules, repositories, repository_b
 use super::check::{Checker, unless_damaged};
 use super::documents;
 use super::finding::{Finding, FindingKind};
+use super::pages;
 use super::values::Values;
 use crate::registry::encryption::open_manifest;
 use crate::registry::errors::RegistryError;
@@ -44,6 +45,9 @@ struct ImageToCheck {
 impl Checker {
     /// The database's file, and references between tables.
     pub(super) async fn check_tables(&mut self) -> Result<(), StoreError> {
+        for finding in pages::findings(&self.app.db).await? {
+            self.report(finding).await?;
+        }
         for problem in self.app.db.read(integrity::file_problems).await? {
             self.report(Finding::new(FindingKind::DamagedDatabase, "wharf.db", problem)).await?;
         }

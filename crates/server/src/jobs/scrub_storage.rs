@@ -12,8 +12,9 @@ use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
 use crate::integrity::check::unless_damaged;
 use crate::integrity::contents::{Depth, Throttle, examine};
-use crate::integrity::documents;
+use crate::integrity::finding::Finding;
 use crate::integrity::values::Values;
+use crate::integrity::{documents, pages};
 
 /// Blobs that one look gives.
 const BLOBS: usize = 100;
@@ -76,12 +77,13 @@ async fn scrub_rows(app: &App) -> Result<(), StoreError> {
         app.publish_changes().await?;
     }
     let mut values = Values::of(app).await?;
-    let mut found = app.db.read(integrity::file_problems).await?;
+    let told = |wrong: Finding| format!("{}: {}", wrong.subject, wrong.detail);
+    let mut found: Vec<String> = pages::findings(&app.db).await?.into_iter().map(told).collect();
+    found.extend(app.db.read(integrity::file_problems).await?);
     while values.has_more() {
-        found
-            .extend(values.next_table().await?.into_iter().map(|wrong| format!("{}: {}", wrong.subject, wrong.detail)));
+        found.extend(values.next_table().await?.into_iter().map(told));
     }
-    found.extend(values.sealed().await?.into_iter().map(|wrong| format!("{}: {}", wrong.subject, wrong.detail)));
+    found.extend(values.sealed().await?.into_iter().map(told));
     for problem in found {
         tracing::error!("the scrub found the database damaged ({problem}); `wharf fsck` tells what to do");
     }

@@ -116,6 +116,10 @@ fn tell_database(out: &mut Exposition, app: &App) {
     let help = "Transactions that shared one commit of the embedded database.";
     out.family("wharf_database_group_size", Kind::Histogram, help);
     out.histogram(&[], &measures.group_sizes.read(), plain);
+    if let Some(pages) = app.db.damaged_pages_read() {
+        let help = "Pages of the embedded database that were read and are not what was written to them.";
+        out.single("wharf_database_damaged_pages_total", Kind::Counter, help, pages);
+    }
 }
 
 fn tell_jobs_of_node(out: &mut Exposition, metrics: &Metrics) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci::Digest;
-use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
@@ -298,7 +298,10 @@ fn cases(database: &Path) -> Vec<Case> {
 
 /// Changes one bit of the value in the first row that has one and belongs to nobody who is spared: a user, or a key of one.
 fn damage(database: &Path, Case { table, column }: &Case, spared: &str) {
-    let connection = Connection::open(database).expect("a database");
+    // The pages fit afterwards: what the values say must be found without their help.
+    page_checksums::register().expect("known to SQLite");
+    let connection = Connection::open_with_flags_and_vfs(database, OpenFlags::default(), page_checksums::NAME);
+    let connection = connection.expect("a database");
     let mut key = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk").expect("good");
     let key: Vec<String> =
         key.query_map([table], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("names");

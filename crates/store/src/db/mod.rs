@@ -8,6 +8,7 @@ mod kept;
 mod measures;
 pub mod migrate;
 mod order;
+pub mod pages;
 mod postgres;
 mod reserve;
 mod row;
@@ -32,6 +33,7 @@ pub use transaction::{Tx, check_parameters};
 pub use value::Value;
 
 use self::migrate::{MIGRATIONS, Migration};
+use self::pages::PageReport;
 use self::postgres::{Access, PostgresDb};
 use self::sqlite::SqliteDb;
 use self::transaction::Call;
@@ -238,15 +240,31 @@ impl Db {
         self.read(move |tx| tx.query_opt(sql, &[])?.map(|row| row.int(0)).transpose()).await
     }
 
-    /// Whether the database server notices pages that its disk has damaged; none if the database is embedded, which has
-    /// no such checksums.
-    pub async fn has_page_checksums(&self) -> Result<Option<bool>, StoreError> {
-        if self.dialect() == Dialect::Sqlite {
-            return Ok(None);
+    /// Whether pages that a disk has damaged are noticed, as they carry checksums.
+    pub async fn has_page_checksums(&self) -> Result<bool, StoreError> {
+        if let Engine::Sqlite(db) = &*self.engine {
+            return Ok(db.has_page_checksums());
         }
         let sql = "SELECT current_setting('data_checksums')";
         let row = self.read(move |tx| tx.query_opt(sql, &[])).await?;
-        Ok(row.map(|row| row.document(0) == "on"))
+        Ok(row.is_some_and(|row| row.document(0) == "on"))
+    }
+
+    /// Reads every page of an embedded database afresh; none if its pages have no checksums, or if a server has them.
+    pub async fn check_pages(&self) -> Result<Option<PageReport>, StoreError> {
+        match &*self.engine {
+            Engine::Sqlite(db) => db.check_pages().await,
+            Engine::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// How many damaged pages this process has read of an embedded database whose pages have checksums; none if it has
+    /// no such database.
+    pub fn damaged_pages_read(&self) -> Option<u64> {
+        match &*self.engine {
+            Engine::Sqlite(db) => db.has_page_checksums().then(|| db.damaged_pages_read()),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// What this process has asked of the database so far.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::MIGRATIONS;
+use super::sqlite::pages::PageWatch;
+use super::sqlite::{connection, convert};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How long a statement waits for the server to let the file go.
@@ -14,7 +16,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error| failed(path, error);
     // Not read-only: the log's index is in shared memory that readers write to.
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let connection = connection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     Ok(connection)
 }
@@ -43,14 +45,14 @@ pub fn check_schema(path: &Path) -> Result<(), StoreError> {
     ))
 }
 
-/// Writes one state of the database at `from` to a new file. Durable when it returns. Blocks; writers are not kept
-/// waiting.
+/// Writes one state of the database at `from` to a new file, whose pages have checksums. Durable when it returns. Blocks;
+/// writers are not kept waiting. Damaged pages are logged: the copy has what they hold, and cannot tell that it is wrong.
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let place = to
-        .to_str()
-        .ok_or_else(|| StoreError::new(StoreErrorKind::Other, format!("the path {} is not UTF-8", to.display())))?;
+    let source = open(from)?;
     // In one read transaction, so of one state; pages that are free are left out.
-    open(from)?.execute("VACUUM INTO ?1", [place]).map_err(|error| failed(from, error))?;
+    let copied = convert::copy_into(&source, to).map_err(|error| failed(from, error));
+    PageWatch::of(from, &source).tell();
+    copied?;
     let io = |error| StoreError::io(format!("cannot sync {}", to.display()), error);
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
     to.parent().map_or(Ok(()), |folder| std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io))

@@ -28,6 +28,10 @@ const STATEMENT_CACHE: usize = 256;
 /// Opens the connection that writes, making the file if it is missing.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        page_checksums::request_checksums(&connection)
+            .map_err(|error| failure(format!("set up the database {}", path.display()), error))?;
+    }
     let set_up = || -> rusqlite::Result<String> {
         let mode = use_write_ahead_log(&connection)?;
         // FULL, and the fullfsync pair for macOS: an acknowledged commit survives a power cut. temp_store keeps what
@@ -76,9 +80,12 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    // A connection is used by one thread at a time, so SQLite need not lock it.
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+/// Opens a connection whose pages have checksums, if the file has.
+pub(in crate::db) fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    // A connection is used by one thread at a time, so SQLite need not lock it. Names of files to copy into are URIs.
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = page_checksums::register()
+        .and_then(|()| Connection::open_with_flags_and_vfs(path, flags, page_checksums::NAME))
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
         .map_err(|error| failure(format!("open the database {}", path.display()), error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
@@ -201,7 +208,7 @@ fn statement_failed(sql: &str, error: rusqlite::Error) -> StoreError {
     failure(format!("run {sql}"), error)
 }
 
-fn failure(context: String, error: rusqlite::Error) -> StoreError {
+pub(in crate::db) fn failure(context: String, error: rusqlite::Error) -> StoreError {
     StoreError::new(kind_of(&error), context).with_source(error)
 }
 

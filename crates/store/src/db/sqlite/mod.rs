@@ -1,6 +1,8 @@
 //! The embedded database: one writer thread with group commit, and readers that never wait for it.
 
-mod connection;
+pub(super) mod connection;
+pub(super) mod convert;
+pub(super) mod pages;
 mod readers;
 mod writer;
 
@@ -10,10 +12,13 @@ use std::sync::Arc;
 use super::kept::Changes;
 use super::measures::DbMeasures;
 use super::migrate::{Migration, MigrationLog, apply_next};
+use super::no_answer;
+use super::pages::PageReport;
 use super::reserve::ReserveSlot;
 use super::transaction::{Job, Tx};
 use crate::error::StoreError;
 use connection::SqliteTx;
+use pages::PageWatch;
 use readers::Readers;
 use writer::Writer;
 
@@ -24,6 +29,7 @@ pub(super) struct SqliteDb {
     writer: Writer,
     changes: Arc<Changes>,
     reserve: ReserveSlot,
+    pages: Arc<PageWatch>,
 }
 
 impl SqliteDb {
@@ -38,11 +44,30 @@ impl SqliteDb {
                 break;
             }
         }
-        let readers = Arc::new(Readers::new(path, Arc::clone(measures)));
+        let pages = Arc::new(PageWatch::of(path, &connection));
+        let readers = Arc::new(Readers::new(path, Arc::clone(measures), Arc::clone(&pages)));
         let changes = Arc::new(Changes::default());
         let reserve = ReserveSlot::default();
-        let writer = Writer::start(connection, Arc::clone(measures), Arc::clone(&changes), reserve.clone())?;
-        Ok(Self { readers, writer, changes, reserve })
+        let writer =
+            Writer::start(connection, Arc::clone(measures), Arc::clone(&changes), reserve.clone(), Arc::clone(&pages))?;
+        Ok(Self { readers, writer, changes, reserve, pages })
+    }
+
+    /// Whether its pages have checksums.
+    pub(super) fn has_page_checksums(&self) -> bool {
+        self.pages.has_checksums()
+    }
+
+    /// How many damaged pages were read.
+    pub(super) fn damaged_pages_read(&self) -> u64 {
+        self.pages.noticed()
+    }
+
+    /// Reads all pages afresh; none if they have no checksums.
+    pub(super) async fn check_pages(&self) -> Result<Option<PageReport>, StoreError> {
+        let pages = Arc::clone(&self.pages);
+        let checked = tokio::task::spawn_blocking(move || pages.check()).await;
+        checked.unwrap_or_else(|error| Err(no_answer().with_source(error)))
     }
 
     /// The space that is kept back for it.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connection::{self, SqliteTx};
+use super::pages::PageWatch;
 use crate::db::measures::DbMeasures;
 use crate::db::transaction::{Tx, failure_ignored, run_caught};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
@@ -23,12 +24,13 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
     measures: Arc<DbMeasures>,
+    pages: Arc<PageWatch>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, measures: Arc<DbMeasures>) -> Self {
+    pub(super) fn new(path: &Path, measures: Arc<DbMeasures>, pages: Arc<PageWatch>) -> Self {
         let turns = Arc::new(Semaphore::new(BLOCKING_READS));
-        Self { path: path.to_owned(), idle: Mutex::default(), turns, measures }
+        Self { path: path.to_owned(), idle: Mutex::default(), turns, measures, pages }
     }
 
     /// Runs `f` in a snapshot on a thread that may block, when one of the turns comes free.
@@ -69,6 +71,7 @@ impl Readers {
         let mut tx = SqliteTx::new(&connection);
         let mut result = run_caught(f, &mut tx);
         let failure = tx.into_failure();
+        self.pages.tell();
         if let (Ok(_), Some(cause)) = (&result, &failure) {
             result = Err(failure_ignored(cause).into());
         }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::connection::{self, SqliteTx};
+use super::pages::PageWatch;
 use crate::db::kept::{Changes, Topics};
 use crate::db::measures::DbMeasures;
 use crate::db::reserve::ReserveSlot;
@@ -38,11 +39,12 @@ impl Writer {
         measures: Arc<DbMeasures>,
         changes: Arc<Changes>,
         reserve: ReserveSlot,
+        pages: Arc<PageWatch>,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("db-writer".to_owned())
-            .spawn(move || write_batches(&connection, jobs, &measures, &changes, &reserve))
+            .spawn(move || write_batches(&connection, jobs, &measures, &changes, &reserve, &pages))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Other, "start the database writer thread").with_source(error)
             })?;
@@ -80,6 +82,7 @@ fn write_batches(
     measures: &DbMeasures,
     changes: &Changes,
     reserve: &ReserveSlot,
+    pages: &PageWatch,
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
@@ -101,6 +104,7 @@ fn write_batches(
             measures.writes.retries.add(batch.len() as u64);
             are_apart = true;
         }
+        pages.tell();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod kept;
 mod migrations;
+mod pages;
 mod postgres;
 mod reserve;
 mod sqlite;

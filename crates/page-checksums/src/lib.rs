@@ -1,0 +1,19 @@
+//! Checksums on the pages of an embedded SQLite database: a file system for SQLite (a VFS) between it and the real one.
+//!
+//! A database whose header reserves eight bytes at the end of each page has a checksum there: it is put in where a page is
+//! written, and compared where one is read. What does not fit is noted and the read goes on, so that one flipped bit denies
+//! nobody the rest of its page. Logs and journals go through as they are; SQLite has checksums of its own in them.
+//!
+//! This crate alone may use unsafe code. It knows no table and no caller.
+
+mod checksum;
+mod damage;
+mod file;
+mod format;
+mod look;
+mod vfs;
+
+pub use checksum::RESERVED_BYTES;
+pub use damage::PageDamage;
+pub use look::{PageCheck, check_pages, damage_of, has_checksums, request_checksums};
+pub use vfs::{NAME, register};
