@@ -26,20 +26,15 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    started = []
+def start(start_configured):
+    audit = '[audit]\nfile = "{folder}/audit.jsonl"\nrecord_reads = true\n'
 
     def start(config=TRUSTED, **environment):
-        folder = tmp_path_factory.mktemp("proxied")
-        audit = f'[audit]\nfile = "{folder}/audit.jsonl"\nrecord_reads = true\n'
-        server = Wharf(folder, config=config + ACCESS + audit, environment=environment)
-        server.audit = folder / "audit.jsonl"
-        started.append(server)
-        return server.start()
+        server = start_configured(config + ACCESS + audit, **environment)
+        server.audit = server.folder / "audit.jsonl"
+        return server
 
-    yield start
-    for server in started:
-        server.finish()
+    return start
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
+use super::budget::PoolKind;
 use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
@@ -46,6 +47,9 @@ const MAX_BUFFER: usize = MAX_HEAD_BYTES;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Requests at a time on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
+/// What a request of HTTP/2 is reckoned to need from its head to when the client has taken its answer. A connection of
+/// HTTP/1 has one request at a time, and is reckoned with it.
+const STREAM_BYTES: u64 = 32 * 1024;
 /// Streams that a client may reset before they are looked at, and that the server may reset for what is wrong with them:
 /// past that the connection ends (CVE-2023-44487 and CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
@@ -146,20 +150,25 @@ fn service(
         let request_in_flight = connection.in_flight.begin();
         let (app, peer, is_overflow) = (Arc::clone(&connection.app), connection.peer, connection.is_overflow);
         let lag = connection.in_flight.lag();
-        async move {
+        // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
+        let answered = Box::pin(async move {
             let mut metered = Metered::begin(&app);
-            let answer = if is_overflow && request.uri().path() != dispatch::HEALTH_PATH {
+            let (mut head, incoming) = request.into_parts();
+            let client = app.listener.trusted_proxies.client(peer, &mut head);
+            let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
+            let answer = if is_overflow && head.uri.path() != dispatch::HEALTH_PATH {
                 no_room(&app)
             } else {
-                let (mut head, incoming) = request.into_parts();
-                let client = app.listener.trusted_proxies.client(peer, &mut head);
+                let has_room = head.version != http::Version::HTTP_2 || room.grow(STREAM_BYTES).is_ok();
                 let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app));
-                let (answer, answered) = dispatch::handle(app, client, http::Request::from_parts(head, body)).await;
+                let request = http::Request::from_parts(head, body);
+                let (answer, answered) = dispatch::handle(app, client, request, has_room).await;
                 metered.set_answered(answered);
                 answer
             };
-            Ok::<_, Infallible>(answer.map(|body| Counted { body, _in_flight: request_in_flight, metered, watch }))
-        }
+            answer.map(|body| Counted { body, _in_flight: request_in_flight, _room: room, metered, watch })
+        });
+        async move { Ok::<_, Infallible>(answered.await) }
     })
 }
 

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::budget::Share;
 use super::record::Metered;
 use super::stalled_streams::AnswerWatch;
 
@@ -163,6 +164,8 @@ pub struct Counted<B: Body> {
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
+    /// What the request holds of the memory for connections.
+    pub _room: Share,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.

@@ -31,6 +31,6 @@ pub mod respond;
 pub mod route;
 pub mod spool;
 mod stalled_streams;
-mod strict_lines;
+pub mod strict_lines;
 pub mod tls;
 mod transport;
