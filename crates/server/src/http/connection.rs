@@ -49,7 +49,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_STREAMS: u32 = 128;
 /// What a request of HTTP/2 is reckoned to need from its head to when the client has taken its answer. A connection of
 /// HTTP/1 has one request at a time, and is reckoned with it.
-const STREAM_BYTES: u64 = 32 * 1024;
+const STREAM_BYTES: u64 = 64 * 1024;
 /// Streams that a client may reset before they are looked at, and that the server may reset for what is wrong with them:
 /// past that the connection ends (CVE-2023-44487 and CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
@@ -150,26 +150,46 @@ fn service(
         let request_in_flight = connection.in_flight.begin();
         let (app, peer, is_overflow) = (Arc::clone(&connection.app), connection.peer, connection.is_overflow);
         let lag = connection.in_flight.lag();
+        let (mut head, incoming) = request.into_parts();
+        let client = app.listener.trusted_proxies.client(peer, &mut head);
+        // Before anything is made for the request.
+        let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
+        let is_http_2 = head.version == http::Version::HTTP_2;
+        let has_room = !is_http_2 || room.grow(STREAM_BYTES).is_ok();
         // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
-        let answered = Box::pin(async move {
-            let mut metered = Metered::begin(&app);
-            let (mut head, incoming) = request.into_parts();
-            let client = app.listener.trusted_proxies.client(peer, &mut head);
-            let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
-            let answer = if is_overflow && head.uri.path() != dispatch::HEALTH_PATH {
-                no_room(&app)
-            } else {
-                let has_room = head.version != http::Version::HTTP_2 || room.grow(STREAM_BYTES).is_ok();
-                let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app));
-                let request = http::Request::from_parts(head, body);
-                let (answer, answered) = dispatch::handle(app, client, request, has_room).await;
-                metered.set_answered(answered);
-                answer
-            };
-            answer.map(|body| Counted { body, _in_flight: request_in_flight, _room: room, metered, watch })
+        let answered = (has_room && (!is_overflow || head.uri.path() == dispatch::HEALTH_PATH)).then(|| {
+            let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app));
+            Box::pin(dispatch::handle(Arc::clone(&app), client, http::Request::from_parts(head, body)))
         });
-        async move { Ok::<_, Infallible>(answered.await) }
+        async move {
+            let mut metered = Metered::begin(&app);
+            let answer = match answered {
+                Some(answered) => {
+                    let (answer, answered) = answered.await;
+                    metered.set_answered(answered);
+                    answer
+                }
+                None if is_overflow => no_room(&app),
+                None => no_room_for_stream(),
+            };
+            Ok::<_, Infallible>(answer.map(|body| Counted {
+                body,
+                _in_flight: request_in_flight,
+                _room: room,
+                metered,
+                watch,
+            }))
+        }
     })
+}
+
+/// A stream without a body ends at once, whether the client's window is open or not.
+fn no_room_for_stream() -> Answer {
+    let mut answer = http::Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 /// What a client may send again, as SDKs and docker do by themselves.

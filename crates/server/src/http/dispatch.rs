@@ -27,13 +27,11 @@ pub const HEALTH_PATH: &str = "/healthz";
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Answers one request; also gives what is to be told of it when the answer is sent, if anybody wants to know. Where there
-/// is no room for it, it is to come again.
+/// Answers one request; also gives what is to be told of it when the answer is sent, if anybody wants to know.
 pub async fn handle(
     app: Arc<App>,
     client: Client,
     request: http::Request<PacedBody>,
-    has_room: bool,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
     let (mut head, incoming) = request.into_parts();
@@ -65,7 +63,7 @@ pub async fn handle(
         None => tracing::Span::none(),
     };
     let mut buffers = request.app.request_budget.share(PoolKind::Buffers, request.source_ip);
-    let has_room = has_room && buffers.grow(body.buffer_bytes(version)).is_ok();
+    let has_room = buffers.grow(body.buffer_bytes(version)).is_ok();
     let mut answer = async {
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
@@ -142,9 +140,6 @@ fn no_room(request: &RequestContext, route: &Route, version: Version) -> Answer 
     };
     if version <= Version::HTTP_11 {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else {
-        // A stream without a body ends at once, whether the client's window is open or not.
-        *answer.body_mut() = ResponseBody::empty();
     }
     answer
 }

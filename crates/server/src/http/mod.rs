@@ -15,6 +15,7 @@ mod header_blocks;
 mod host_header;
 pub mod hosts;
 pub mod in_flight;
+mod layered;
 mod linger;
 pub mod listener;
 pub mod machine;

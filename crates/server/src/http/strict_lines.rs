@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head_watch::HeadWatch;
+use super::layered::{Layer, Layered};
 use crate::app::App;
 
 /// Stands for a bare LF: no head, and no trailer, may hold it.
@@ -27,18 +28,20 @@ const POISON: u8 = 0;
 const MAX_LINE: usize = 256;
 
 /// See the module.
-pub struct StrictLines<S> {
-    stream: S,
+pub type StrictLines<S> = Layered<S, FollowedLines>;
+
+/// What is known of the messages of a connection of HTTP/1.
+pub struct FollowedLines {
     lines: Lines,
     watch: HeadWatch,
     /// Whether something came that cannot be followed: what was clear before it is answered, and then the connection ends.
     is_unclear: bool,
 }
 
-impl<S> StrictLines<S> {
+impl<S> Layered<S, FollowedLines> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        Self { stream, lines: Lines::default(), watch: HeadWatch::new(app), is_unclear: false }
+        Self { stream, layer: FollowedLines { lines: Lines::default(), watch: HeadWatch::new(app), is_unclear: false } }
     }
 }
 
@@ -238,52 +241,25 @@ fn unclear() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the framing of a message is not clear")
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.is_unclear {
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FollowedLines {
+    fn poll_read(&mut self, stream: &mut S, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_unclear {
             return Poll::Ready(Err(unclear()));
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = Pin::new(stream).poll_read(cx, buf);
         if read.is_ready()
-            && let Err(Unfollowed { clear }) = this.lines.follow(&mut buf.filled_mut()[before..])
+            && let Err(Unfollowed { clear }) = self.lines.follow(&mut buf.filled_mut()[before..])
         {
-            this.is_unclear = true;
+            self.is_unclear = true;
             buf.set_filled(before + clear);
             return Poll::Ready(if clear == 0 { Err(unclear()) } else { Ok(()) });
         }
-        let begun = this.lines.is_in_head().then_some(this.lines.head_bytes);
-        match this.watch.check(cx, begun, read.is_pending()) {
+        let begun = self.lines.is_in_head().then_some(self.lines.head_bytes);
+        match self.watch.check(cx, begun, read.is_pending()) {
             Ok(()) => read,
             Err(error) => Poll::Ready(Err(error)),
         }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

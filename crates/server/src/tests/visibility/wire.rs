@@ -83,7 +83,7 @@ async fn connection(app: &Arc<App>) -> SendRequest<Full<Bytes>> {
             let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_tls: Some(false) };
             let (pace, lag) = (app.listener.pace, InFlight::new(Instant::now()).lag());
             let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app)));
-            let (answer, _) = dispatch::handle(app, client, request, true).await;
+            let (answer, _) = dispatch::handle(app, client, request).await;
             Ok::<_, Infallible>(answer)
         }
     });
