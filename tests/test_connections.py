@@ -456,8 +456,7 @@ class TestMany:
             f"given up {held.value('wharf_http_connections_ended_total', reason='given_up'):.0f}, "
             f"peak memory {server.peak_memory / MIB:.0f} MiB"
         )
-        # Of a hundred probes one may meet a machine that is busy with something else.
-        assert sorted(took)[len(took) * 99 // 100] < 1, max(took)
+        assert max(took) < 1
         RegistryClient(server.host, server.authorization).get(repository.manifest("v1")).expect(200)
 
 

@@ -47,9 +47,9 @@ const MAX_BUFFER: usize = MAX_HEAD_BYTES;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Requests at a time on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
-/// What a request of HTTP/2 is reckoned to need from its head to when the client has taken its answer. A connection of
-/// HTTP/1 has one request at a time, and is reckoned with it.
-const STREAM_BYTES: u64 = 64 * 1024;
+/// What a request is reckoned to need, with its head: until there is an answer, and over HTTP/2, where a connection has many,
+/// until the client has taken it.
+const REQUEST_BYTES: u64 = 64 * 1024;
 /// Streams that a client may reset before they are looked at, and that the server may reset for what is wrong with them:
 /// past that the connection ends (CVE-2023-44487 and CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
@@ -155,9 +155,14 @@ fn service(
         // Before anything is made for the request.
         let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
         let is_http_2 = head.version == http::Version::HTTP_2;
-        let has_room = !is_http_2 || room.grow(STREAM_BYTES).is_ok();
+        let has_room = room.grow(REQUEST_BYTES).is_ok();
+        // Whoever asks whether the server lives is told, where the answer cannot wait for a window.
+        let is_let_in = match head.uri.path() {
+            dispatch::HEALTH_PATH => has_room || !is_http_2,
+            _ => has_room && !is_overflow,
+        };
         // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
-        let answered = (has_room && (!is_overflow || head.uri.path() == dispatch::HEALTH_PATH)).then(|| {
+        let answered = is_let_in.then(|| {
             let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app));
             Box::pin(dispatch::handle(Arc::clone(&app), client, http::Request::from_parts(head, body)))
         });
@@ -169,9 +174,11 @@ fn service(
                     metered.set_answered(answered);
                     answer
                 }
-                None if is_overflow => no_room(&app),
-                None => no_room_for_stream(),
+                None if is_http_2 && !is_overflow => no_room_for_stream(),
+                None => no_room(&app),
             };
+            // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
+            let room = is_http_2.then_some(room);
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
                 _in_flight: request_in_flight,

@@ -165,8 +165,8 @@ pub struct Counted<B: Body> {
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
-    /// What the request holds of the memory for connections.
-    pub _room: Share,
+    /// What it holds of the memory for connections.
+    pub _room: Option<Share>,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.
