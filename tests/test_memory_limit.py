@@ -31,7 +31,7 @@ SIDE_BY_SIDE = {
     "heads": {"heads": 600, "blocks": 1500, "trailers": 600, "continuations": 300},
     "streams": {"streams": 150, "bodies": 300, "closed_windows": 300},
     "answers that are not read": {"closed_windows": 150, "unread_answers": 200, "control_frames": 50, "resets": 50},
-    "guesses": {"guesses": 150, "slow_guesses": 300},
+    "guesses": {"guesses": 150, "slow_guesses": 1000},
     "all": {
         "forms": 300,
         "false_signatures": 4,

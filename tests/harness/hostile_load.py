@@ -32,7 +32,7 @@ from harness.raw_http2 import (
 )
 
 MIB = 1024 * 1024
-HELD = 300
+HELD = 2000
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/x-amz-json-1.1"
 FRAME = 16_000
