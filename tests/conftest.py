@@ -14,6 +14,7 @@ from harness.mount_namespace import MountNamespace  # noqa: E402
 from harness.rootfs import debian_rootfs  # noqa: E402
 from harness.server import Wharf  # noqa: E402
 from harness.tls import make_certificate  # noqa: E402
+from harness.upstream import free_port  # noqa: E402
 from harness.webhook import Receiver  # noqa: E402
 
 DATABASES = ("sqlite", "postgres")
@@ -137,6 +138,24 @@ def start_wharf(tmp_path_factory, make_server):
         config = configuration(accounts, regions, domains)
         folder = tmp_path_factory.mktemp("wharf")
         started.append(make_server(folder, config))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.finish()
+
+
+@pytest.fixture(scope="module")
+def start_configured(tmp_path_factory):
+    """Starts servers with these lines of configuration, in which `{port}` is a free port and `{folder}` the server's own;
+    `metrics_url` is where the server tells of itself, if the port is for that."""
+    started = []
+
+    def start(config, arguments=(), **environment):
+        port, folder = free_port(), tmp_path_factory.mktemp("configured")
+        text = config.replace("{port}", str(port)).replace("{folder}", str(folder))
+        started.append(Wharf(folder, config=text, arguments=arguments, environment=environment))
+        started[-1].metrics_url = f"http://127.0.0.1:{port}"
         return started[-1].start()
 
     yield start

@@ -6,7 +6,6 @@ Limits are of a few seconds where they are to be reached, so a test waits for th
 import contextlib
 import itertools
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -51,28 +50,12 @@ listen = "127.0.0.1:{port}"
 MIB = 1024 * 1024
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """Starts a server with these lines of configuration; `metrics_url` is where it tells of itself."""
-    started = []
-
+def start(start_configured):
     def start(config=QUICK, arguments=(), **environment):
-        port = free_port()
-        folder = tmp_path_factory.mktemp("connections")
-        server = Wharf(folder, config=config.format(port=port), arguments=arguments, environment=environment)
-        server.metrics_url = f"http://127.0.0.1:{port}"
-        started.append(server)
-        return server.start()
+        return start_configured(config, arguments, **environment)
 
-    yield start
-    for server in started:
-        server.finish()
+    return start
 
 
 @pytest.fixture(scope="module")
@@ -341,16 +324,16 @@ class TestRate:
 
 SMALL = """
 [connections]
-max = {max}
+max = MAX
 [metrics]
-listen = "127.0.0.1:{{port}}"
+listen = "127.0.0.1:{port}"
 """
 
 
 class TestRoom:
     def test_the_greediest_source_makes_room(self, start):
         """It loses those that have been idle for longest; others lose none."""
-        server = start(SMALL.format(max=20))
+        server = start(SMALL.replace("MAX", "20"))
         others = [RawConnection(server.host, source=f"127.0.0.{number}") for number in (3, 4, 5)]
         greedy = [RawConnection(server.host, source="127.0.0.2") for _ in range(17)]
         for connection in [*others, *greedy]:
@@ -369,7 +352,7 @@ class TestRoom:
 
     def test_bare_connections_make_room(self, start):
         """From one source more than there is room for, and the same source still gets its answer."""
-        server = start(SMALL.format(max=50))
+        server = start(SMALL.replace("MAX", "50"))
         crowd = [RawConnection(server.host) for _ in range(200)]
         for connection in crowd:
             connection.send(b"")
@@ -378,7 +361,7 @@ class TestRoom:
 
     def test_all_are_at_work(self, start):
         """Liveness is told nevertheless, other requests are to come again, and nobody's request is cut off."""
-        server = start(SMALL.format(max=4), WHARF_AUTHENTICATION_FAILURES_PER_MINUTE="0")
+        server = start(SMALL.replace("MAX", "4"), WHARF_AUTHENTICATION_FAILURES_PER_MINUTE="0")
         guess = head("GET", "/v2/", [("Host", "localhost"), ("Authorization", "Basic QVdTOm5vdGhpbmc=")])
         for _ in range(7):
             connection = RawConnection(server.host)
@@ -473,8 +456,7 @@ class TestMany:
             f"given up {held.value('wharf_http_connections_ended_total', reason='given_up'):.0f}, "
             f"peak memory {server.peak_memory / MIB:.0f} MiB"
         )
-        # Of a hundred probes one may meet a machine that is busy with something else.
-        assert sorted(took)[len(took) * 99 // 100] < 1, max(took)
+        assert max(took) < 1
         RegistryClient(server.host, server.authorization).get(repository.manifest("v1")).expect(200)
 
 

@@ -26,20 +26,15 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    started = []
+def start(start_configured):
+    audit = '[audit]\nfile = "{folder}/audit.jsonl"\nrecord_reads = true\n'
 
     def start(config=TRUSTED, **environment):
-        folder = tmp_path_factory.mktemp("proxied")
-        audit = f'[audit]\nfile = "{folder}/audit.jsonl"\nrecord_reads = true\n'
-        server = Wharf(folder, config=config + ACCESS + audit, environment=environment)
-        server.audit = folder / "audit.jsonl"
-        started.append(server)
-        return server.start()
+        server = start_configured(config + ACCESS + audit, **environment)
+        server.audit = server.folder / "audit.jsonl"
+        return server
 
-    yield start
-    for server in started:
-        server.finish()
+    return start
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +96,9 @@ class TestForwardedFor:
         assert source_of(trusting, "/chain/2", forwarded("10.1.2.3", "10.4.5.6")) == "10.1.2.3"
 
     def test_garbage(self, trusting):
-        for number, text in enumerate(("unknown", "", ",,,", "10.0.0.0/8", "a" * 5000, "1.2.3.4.5", "[::1")):
+        plain = ("unknown", "", ",,,", "10.0.0.0/8", "a" * 5000, "1.2.3.4.5", "[::1")
+        unusual = (f"{CLIENT}:01", f"{CLIENT}:+2", f"{CLIENT}:65536", f"[{CLIENT}]", "[fe80::1%5]:80", "198.051.100.7")
+        for number, text in enumerate(plain + unusual):
             assert source_of(trusting, f"/garbage/{number}", ("X-Forwarded-For", text)) == PROXY_ADDRESS, text
         assert source_of(trusting, "/garbage/hop", forwarded(CLIENT, "unknown", "10.1.2.3")) == "10.1.2.3"
 
@@ -330,8 +327,26 @@ class TestProxyProtocol:
             SIGNATURE + b"\x21\x11\xff\xff" + bytes(70000),
             b"PROXY TCP4 999.0.0.1 10.0.0.2 1 2\r\n",
             b"PROXY " + b"x" * 200,
+            b"PROXY TCP4 192.0.2.7 10.0.0.2 01 2\r\n",
+            b"PROXY TCP4 192.0.2.7 10.0.0.2 1 +2\r\n",
+            b"PROXY TCP4 192.0.2.7 10.0.0.2 1 2 3\r\n",
+            b"PROXY TCP6 fe80::1%1 ::1 1 2\r\n",
         ],
-        ids=["none", "signature", "half", "UDP", "version 3", "values", "long", "address", "line"],
+        ids=[
+            "none",
+            "signature",
+            "half",
+            "UDP",
+            "version 3",
+            "values",
+            "long",
+            "address",
+            "line",
+            "leading zero",
+            "sign",
+            "more",
+            "zone",
+        ],
     )
     def test_garbage(self, with_protocol, before):
         """The connection ends; no request on it is answered."""

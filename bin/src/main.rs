@@ -3,6 +3,7 @@
 mod arguments;
 mod care;
 mod credentials;
+mod log_lines;
 mod memory;
 mod offline;
 mod policies;
@@ -22,6 +23,8 @@ use server::config::{self, Arguments, Config, Draft, LogConfig, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::log_lines::LogLines;
 
 #[derive(Parser)]
 #[command(name = "wharf", version, about = "Amazon ECR that you run yourself")]
@@ -175,13 +178,14 @@ fn log_filter(log: &LogConfig) -> anyhow::Result<EnvFilter> {
 
 /// Writes the log to standard error from now on.
 fn begin_log(log: &LogConfig) -> anyhow::Result<()> {
+    let (format, has_colours) = (log.format.unwrap_or_default(), std::io::stderr().is_terminal());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(log_filter(log)?)
         // A log that nobody reads any more must not end the server.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
-    match log.format.unwrap_or_default() {
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        .with_writer(move || LogLines::new(std::io::stderr(), format, has_colours));
+    match format {
+        LogFormat::Text => subscriber.with_ansi(has_colours).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
     }
     Ok(())

@@ -58,6 +58,8 @@ class Wharf:
         self.name = name
         self.certificate = None
         self.start_seconds = START_SECONDS
+        # What stands before the program on its command line.
+        self.prefix = []
         self.account = "123456789012"
         self.region = "us-east-1"
         self.url = None
@@ -85,7 +87,16 @@ class Wharf:
     def launch(self, clock=None):
         """Starts and waits for nothing."""
         self._endpoint.unlink(missing_ok=True)
-        command = [binary(), "serve", "--data-dir", self.data_dir, "--listen", self.listen, *self.arguments]
+        command = [
+            *self.prefix,
+            binary(),
+            "serve",
+            "--data-dir",
+            self.data_dir,
+            "--listen",
+            self.listen,
+            *self.arguments,
+        ]
         if self.config is not None:
             (self.folder / "wharf.toml").write_text(self.config)
             command += ["--config", self.folder / "wharf.toml"]

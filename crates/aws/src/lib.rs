@@ -11,6 +11,7 @@ mod query;
 pub mod sigv4;
 mod strict_json;
 pub mod time;
+pub mod visible;
 mod xml;
 
 pub use arn::{Arn, ArnError};

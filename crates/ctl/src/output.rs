@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use aws::visible;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -47,7 +48,7 @@ impl<'a> Output<'a> {
 
     fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-        writeln!(self.writer, "{text}")?;
+        writeln!(self.writer, "{}", visible::shown_json(&text))?;
         Ok(())
     }
 
@@ -55,7 +56,12 @@ impl<'a> Output<'a> {
     pub(crate) fn show<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
         match self.format {
             Format::Json => self.json(value),
-            Format::Text => Ok(writeln!(self.writer, "{}", text(value))?),
+            Format::Text => {
+                let text = text(value);
+                // Colours are put in by what makes the text, out of values that are cleaned by then.
+                let text = if self.has_colours { text } else { clean(&text) };
+                Ok(writeln!(self.writer, "{text}")?)
+            }
         }
     }
 
@@ -99,7 +105,9 @@ impl<'a> Output<'a> {
     /// One of many values that are shown as they come: as a line of JSON, or of text.
     pub(crate) fn line<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
         let line = match self.format {
-            Format::Json => serde_json::to_string(value).map_err(std::io::Error::from)?,
+            Format::Json => {
+                visible::shown_json(&serde_json::to_string(value).map_err(std::io::Error::from)?).into_owned()
+            }
             Format::Text => clean(&text(value)),
         };
         writeln!(self.writer, "{line}")?;
@@ -128,11 +136,9 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Text from elsewhere, without what would steer the terminal.
+/// Text from elsewhere, in which what would steer the terminal or hide is shown as escapes.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() && character != '\n' { '\u{fffd}' } else { character })
-        .collect()
+    visible::shown(text).into_owned()
 }
 
 /// Lines of columns that are as wide as their widest entry. What is empty is shown as a dash.
@@ -185,10 +191,14 @@ mod tests {
     #[test]
     fn lists() {
         let items = [("first", "a\u{1b}[31m\nb"), ("é", "")];
-        assert_eq!(printed(Format::Text, false, &items), "NAME   NOTE\nfirst  a\u{fffd}[31m b\né      -\n");
+        assert_eq!(printed(Format::Text, false, &items), "NAME   NOTE\nfirst  a\\u{1b}[31m b\né      -\n");
         assert_eq!(printed(Format::Text, true, &[("a", "b")]), "\u{1b}[1mNAME  NOTE\u{1b}[0m\na     b\n");
         assert_eq!(printed(Format::Text, true, &[]), "No things.\n");
         assert_eq!(printed(Format::Json, true, &[]), "[]\n");
+        let tricks = [("a\u{202e}b", "c\u{2028}d\u{9b}")];
+        assert_eq!(printed(Format::Text, false, &tricks), "NAME         NOTE\na\\u{202e}b  c\\u{2028}d\\u{9b}\n");
+        let json = printed(Format::Json, false, &tricks);
+        assert!(json.contains(r"a\u202eb") && json.contains(r"c\u2028d\u009b"), "{json}");
     }
 
     #[test]

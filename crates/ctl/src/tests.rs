@@ -606,8 +606,8 @@ async fn events_are_followed() {
     let ran = run(&["events", "tail", "--limit", "2"], pages()).await;
     assert_eq!(
         ran.text(),
-        "2026-11-21T01:35:02Z ECR Image Action PUSH app:a@sha256:a SUCCESS\u{fffd}[31m\n\
-         2026-11-21T01:35:02Z ECR Image Action PUSH app:b@sha256:a SUCCESS\u{fffd}[31m\n"
+        "2026-11-21T01:35:02Z ECR Image Action PUSH app:a@sha256:a SUCCESS\\u{1b}[31m\n\
+         2026-11-21T01:35:02Z ECR Image Action PUSH app:b@sha256:a SUCCESS\\u{1b}[31m\n"
     );
     assert_eq!(
         ran.requests,

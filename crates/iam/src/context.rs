@@ -6,6 +6,9 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     values: HashMap<String, Vec<String>>,
+    /// What a key has under further names that differ from its own by case alone, as tags and the names of an encryption
+    /// context may: see [`Context::set_each`].
+    others: HashMap<String, Vec<Vec<String>>>,
 }
 
 impl Context {
@@ -19,6 +22,22 @@ impl Context {
         self.values.insert(key.to_lowercase(), values.into_iter().map(Into::into).collect());
     }
 
+    /// Gives a key the values that it has under each of several names that differ by case alone.
+    ///
+    /// Which of them a condition means nobody can say: IAM's guide says of tags that it matches one or the other, but not
+    /// both. So that whoever chooses the names does not choose what is allowed, an Allow must be met by all of them, and a
+    /// Deny by any.
+    pub fn set_each(&mut self, key: &str, mut each: Vec<Vec<String>>) {
+        each.retain(|values| !values.is_empty());
+        each.dedup();
+        let mut each = each.into_iter();
+        let key = key.to_lowercase();
+        self.values.insert(key.clone(), each.next().unwrap_or_default());
+        if each.len() > 0 {
+            self.others.insert(key, each.collect());
+        }
+    }
+
     /// The values of a key, if it has any.
     pub fn get(&self, key: &str) -> Option<&[String]> {
         self.get_lower(&key.to_lowercase())
@@ -29,11 +48,16 @@ impl Context {
         self.values.get(key).map(Vec::as_slice).filter(|values| !values.is_empty())
     }
 
+    /// What the key has under its further names.
+    pub(crate) fn others(&self, key: &str) -> &[Vec<String>] {
+        self.others.get(key).map_or(&[], Vec::as_slice)
+    }
+
     /// The value of a key that has exactly one: only such a key can be a policy variable (IAM User Guide, "Policy
     /// elements: variables and tags").
     pub(crate) fn single(&self, key: &str) -> Option<&str> {
         match self.get_lower(key) {
-            Some([value]) => Some(value),
+            Some([value]) if self.others(key).is_empty() => Some(value),
             _ => None,
         }
     }

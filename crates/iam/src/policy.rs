@@ -124,7 +124,7 @@ impl Statement {
         };
         let matches = grant > Grant::None
             && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, request.context))
-            && self.conditions.iter().all(|condition| condition.holds(request.context));
+            && self.conditions.iter().all(|condition| condition.holds(request.context, self.effect));
         if matches { grant } else { Grant::None }
     }
 }

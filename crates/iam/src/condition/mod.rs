@@ -13,8 +13,8 @@ pub(crate) use operator::{Comparison, Operator, Quantifier, Test};
 pub(crate) use time::{is_legacy_date, read_time};
 pub(crate) use value::read_bool;
 
-use crate::Context;
 use crate::pattern::Match;
+use crate::{Context, Effect};
 use value::Expected;
 
 /// One operator on one key.
@@ -38,10 +38,18 @@ impl Condition {
         self.expected.iter().flat_map(Expected::variables)
     }
 
-    /// Whether the request meets it.
-    pub(crate) fn holds(&self, context: &Context) -> bool {
+    /// Whether the request meets it, in a statement of that effect.
+    pub(crate) fn holds(&self, context: &Context, effect: Effect) -> bool {
+        let first = self.holds_for(context.get_lower(&self.key), context);
+        let mut others = context.others(&self.key).iter().map(|values| self.holds_for(Some(values), context));
+        match effect {
+            Effect::Allow => first && others.all(|holds| holds),
+            Effect::Deny => first || others.any(|holds| holds),
+        }
+    }
+
+    fn holds_for(&self, actual: Option<&[String]>, context: &Context) -> bool {
         let Operator { test, negated, quantifier, if_exists } = self.operator;
-        let actual = context.get_lower(&self.key);
         if test == Test::Null {
             // "true" asks for the key to be absent.
             return self.expected.iter().any(|expected| expected.is_bool(actual.is_none()));

@@ -425,7 +425,7 @@ fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_fo
         }
     };
     if let Some(file) = audit.file.as_ref().filter(|_| is_for_file) {
-        file.write(&text);
+        file.write(&aws::visible::shown_json(&text));
     }
     if !audit.stores(record.read_only && !row.is_always_stored) {
         return;

@@ -41,34 +41,35 @@ impl<'a> RequestKeys<'a> {
         let mut context = Context::default();
         for key in keys {
             if context.get(key).is_none() {
-                context.set_all(key, self.values(key));
+                context.set_each(key, self.values(key));
             }
         }
         context
     }
 
-    fn values(&self, key: &str) -> Vec<String> {
-        let of_request = self.of_request.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-        if let Some((_, values)) = of_request {
-            return values.clone();
+    /// What a key has under each name that differs from it by case alone: mostly there is one name.
+    fn values(&self, key: &str) -> Vec<Vec<String>> {
+        let of_request: Vec<Vec<String>> =
+            self.of_request.iter().filter(|(name, _)| is_name(name, key)).map(|(_, values)| values.clone()).collect();
+        if !of_request.is_empty() {
+            return of_request;
         }
         if let Some((_, values)) = self.of_resource.iter().find(|(name, _)| *name == key) {
-            return values.clone();
+            return vec![values.clone()];
         }
         if !OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
-            return self.web_identity(key);
+            return vec![self.web_identity(key)];
         }
         if let Some((prefix, tag)) = key.split_once('/') {
-            let tags = match prefix {
+            return match prefix {
                 "aws:resourcetag" | "ecr:resourcetag" | "iam:resourcetag" | "secretsmanager:resourcetag" => {
-                    &self.resource_tags
+                    find_tags(&self.resource_tags, tag)
                 }
-                "aws:principaltag" => return self.principal_tag(tag).into_iter().collect(),
-                _ => return Vec::new(),
+                "aws:principaltag" => self.principal_tags(tag),
+                _ => Vec::new(),
             };
-            return find_tag(tags, tag).into_iter().collect();
         }
-        self.value(key).into_iter().collect()
+        vec![self.value(key).into_iter().collect()]
     }
 
     /// What the web identity said that the session was made for. Such names may hold slashes: they begin with a URL.
@@ -79,10 +80,13 @@ impl<'a> RequestKeys<'a> {
     }
 
     /// A session's tags go before those of its role.
-    fn principal_tag(&self, key: &str) -> Option<String> {
-        let caller = self.caller?;
-        let of_session = caller.session().and_then(|session| find_tag(&session.claims.tags, key));
-        of_session.or_else(|| caller.identity().and_then(|identity| find_tag(&identity.entity.tags, key)))
+    fn principal_tags(&self, key: &str) -> Vec<Vec<String>> {
+        let Some(caller) = self.caller else { return Vec::new() };
+        let of_session = caller.session().map_or_else(Vec::new, |session| find_tags(&session.claims.tags, key));
+        if !of_session.is_empty() {
+            return of_session;
+        }
+        caller.identity().map_or_else(Vec::new, |identity| find_tags(&identity.entity.tags, key))
     }
 
     fn value(&self, key: &str) -> Option<String> {
@@ -140,6 +144,11 @@ fn of_caller(caller: &Caller, key: &str) -> Option<String> {
 }
 
 /// Tag keys differ by case where they are stored, and do not in condition keys.
-fn find_tag(tags: &[(String, String)], key: &str) -> Option<String> {
-    tags.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone())
+fn find_tags(tags: &[(String, String)], key: &str) -> Vec<Vec<String>> {
+    tags.iter().filter(|(name, _)| is_name(name, key)).map(|(_, value)| vec![value.clone()]).collect()
+}
+
+/// Whether a name is that of a condition key, which is in lower case. Names of clients are of any script.
+fn is_name(name: &str, key: &str) -> bool {
+    name.eq_ignore_ascii_case(key) || (!key.is_ascii() && name.to_lowercase() == key)
 }

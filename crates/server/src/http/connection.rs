@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
+use super::budget::PoolKind;
 use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
@@ -47,6 +48,9 @@ const MAX_BUFFER: usize = MAX_HEAD_BYTES;
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Requests at a time on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
+/// What a request is reckoned to need, with its head: until there is an answer, and over HTTP/2, where a connection has many,
+/// until the client has taken it.
+const REQUEST_BYTES: u64 = 64 * 1024;
 /// Streams that a client may reset before they are looked at, and that the server may reset for what is wrong with them:
 /// past that the connection ends (CVE-2023-44487 and CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
@@ -151,21 +155,53 @@ fn service(
         let request_in_flight = connection.in_flight.begin();
         let (app, peer, is_overflow) = (Arc::clone(&connection.app), connection.peer, connection.is_overflow);
         let (lag, socket) = (connection.in_flight.lag(), connection.socket.clone());
+        let (mut head, incoming) = request.into_parts();
+        let client = app.listener.trusted_proxies.client(peer, &mut head);
+        // Before anything is made for the request.
+        let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
+        let is_http_2 = head.version == http::Version::HTTP_2;
+        let has_room = room.grow(REQUEST_BYTES).is_ok();
+        // Whoever asks whether the server lives is told, where the answer cannot wait for a window.
+        let is_let_in = match head.uri.path() {
+            dispatch::HEALTH_PATH => has_room || !is_http_2,
+            _ => has_room && !is_overflow,
+        };
+        // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
+        let answered = is_let_in.then(|| {
+            let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
+            Box::pin(dispatch::handle(Arc::clone(&app), client, http::Request::from_parts(head, body)))
+        });
         async move {
             let mut metered = Metered::begin(&app);
-            let answer = if is_overflow && request.uri().path() != dispatch::HEALTH_PATH {
-                no_room(&app)
-            } else {
-                let (mut head, incoming) = request.into_parts();
-                let client = app.listener.trusted_proxies.client(peer, &mut head);
-                let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
-                let (answer, answered) = dispatch::handle(app, client, http::Request::from_parts(head, body)).await;
-                metered.set_answered(answered);
-                answer
+            let answer = match answered {
+                Some(answered) => {
+                    let (answer, answered) = answered.await;
+                    metered.set_answered(answered);
+                    answer
+                }
+                None if is_http_2 && !is_overflow => no_room_for_stream(),
+                None => no_room(&app),
             };
-            Ok::<_, Infallible>(answer.map(|body| Counted { body, _in_flight: request_in_flight, metered, watch }))
+            // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
+            let room = is_http_2.then_some(room);
+            Ok::<_, Infallible>(answer.map(|body| Counted {
+                body,
+                _in_flight: request_in_flight,
+                _room: room,
+                metered,
+                watch,
+            }))
         }
     })
+}
+
+/// A stream without a body ends at once, whether the client's window is open or not.
+fn no_room_for_stream() -> Answer {
+    let mut answer = http::Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 /// What a client may send again, as SDKs and docker do by themselves.

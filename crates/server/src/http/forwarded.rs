@@ -4,7 +4,7 @@
 //! those who wrote it are trusted; what stands further left a client may have made up. RFC 7239's `Forwarded` is not
 //! read: a proxy that sets the other headers passes a client's own `Forwarded` on as it is.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::request::Parts;
 use http::uri::Authority;
@@ -70,6 +70,7 @@ impl TrustedProxies {
         let host = at_hop("x-forwarded-host");
         if let Some(authority) = host.and_then(|host| Authority::try_from(host).ok())
             && !authority.as_str().contains('@')
+            && is_port_after(&authority.as_str()[authority.host().len()..])
             && let Ok(value) = HeaderValue::from_str(authority.as_str())
         {
             set_authority(head, authority, value);
@@ -107,9 +108,27 @@ fn at_distance<'v>(values: &[&'v str], distance: usize) -> Option<&'v str> {
 
 /// An address, with a port or without, IPv6 in brackets or not.
 fn parse_address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let address = bare.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
-    address.ok().map(|address| address.to_canonical())
+    let address = if let Some(rest) = text.strip_prefix('[') {
+        let (address, after) = rest.split_once(']')?;
+        IpAddr::from(address.parse::<Ipv6Addr>().ok().filter(|_| is_port_after(after))?)
+    } else if let Ok(address) = text.parse::<IpAddr>() {
+        address
+    } else {
+        let (address, port) = text.split_once(':')?;
+        IpAddr::from(address.parse::<Ipv4Addr>().ok().filter(|_| is_port(port))?)
+    };
+    Some(address.to_canonical())
+}
+
+/// Whether a text is a port: a number up to 65,535 in plain digits, as every reader would write it.
+pub fn is_port(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    is_plain && text.parse::<u16>().is_ok()
+}
+
+/// Whether nothing or a port follows a host.
+fn is_port_after(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(is_port)
 }
 
 fn set_authority(head: &mut Parts, authority: Authority, value: HeaderValue) {
@@ -189,6 +208,41 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_ports_are_plain() {
+        for (text, expected) in [
+            ("198.51.100.1", Some("198.51.100.1")),
+            ("198.51.100.1:0", Some("198.51.100.1")),
+            ("198.51.100.1:65535", Some("198.51.100.1")),
+            ("2001:db9::1", Some("2001:db9::1")),
+            ("[2001:db9::1]", Some("2001:db9::1")),
+            ("[2001:db9::1]:443", Some("2001:db9::1")),
+            ("::ffff:198.51.100.1", Some("198.51.100.1")),
+            ("198.51.100.1:", None),
+            ("198.51.100.1:01", None),
+            ("198.51.100.1:00080", None),
+            ("198.51.100.1:+2", None),
+            ("198.51.100.1:65536", None),
+            ("198.51.100.1:1:2", None),
+            ("198.051.100.1", None),
+            ("198.51.100.1 ", None),
+            ("[198.51.100.1]", None),
+            ("[198.51.100.1]:80", None),
+            ("[2001:db9::1]:", None),
+            ("[2001:db9::1]:01", None),
+            ("[2001:db9::1]80", None),
+            ("[2001:db9::1", None),
+            ("2001:db9::1]", None),
+            ("[[2001:db9::1]]", None),
+            ("[fe80::1%5]:80", None),
+            ("fe80::1%eth0", None),
+            ("0x7f.1", None),
+            ("127.1", None),
+        ] {
+            assert_eq!(parse_address(text), expected.map(ip), "{text:?}");
+        }
+    }
+
+    #[test]
     fn whether_the_client_speaks_tls() {
         let two = ("x-forwarded-for", "198.51.100.1, 10.0.0.2");
         let one = ("x-forwarded-for", "198.51.100.1");
@@ -219,6 +273,9 @@ mod tests {
             ("10.0.0.1", "/v2/", "a b", "inner"),
             ("10.0.0.1", "/v2/", "user@registry.example.com", "inner"),
             ("10.0.0.1", "/v2/", "registry.example.com/path", "inner"),
+            ("10.0.0.1", "/v2/", "registry.example.com:0443", "inner"),
+            ("10.0.0.1", "/v2/", "registry.example.com:65536", "inner"),
+            ("10.0.0.1", "/v2/", "registry.example.com:", "inner"),
             ("10.0.0.1", "/v2/", "", "inner"),
             ("10.0.0.1", "http://inner/v2/?a=b", "registry.example.com", "registry.example.com"),
         ] {

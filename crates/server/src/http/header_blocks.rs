@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head_watch::HeadWatch;
+use super::layered::{Layer, Layered};
 use crate::app::App;
 
 /// What a client begins with (RFC 9113, 3.4).
@@ -20,16 +21,18 @@ const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
 /// See the module.
-pub struct HeaderBlocks<S> {
-    stream: S,
+pub type HeaderBlocks<S> = Layered<S, FollowedBlocks>;
+
+/// What is known of the heads of a connection of HTTP/2.
+pub struct FollowedBlocks {
     frames: Frames,
     watch: HeadWatch,
 }
 
-impl<S> HeaderBlocks<S> {
+impl<S> Layered<S, FollowedBlocks> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        Self { stream, frames: Frames::default(), watch: HeadWatch::new(app) }
+        Self { stream, layer: FollowedBlocks { frames: Frames::default(), watch: HeadWatch::new(app) } }
     }
 }
 
@@ -106,45 +109,18 @@ impl Frames {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for HeaderBlocks<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FollowedBlocks {
+    fn poll_read(&mut self, stream: &mut S, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = Pin::new(stream).poll_read(cx, buf);
         if read.is_ready() {
-            this.frames.follow(&buf.filled()[before..]);
+            self.frames.follow(&buf.filled()[before..]);
         }
-        let begun = this.frames.is_in_block.then_some(this.frames.block_bytes);
-        match this.watch.check(cx, begun, read.is_pending()) {
+        let begun = self.frames.is_in_block.then_some(self.frames.block_bytes);
+        match self.watch.check(cx, begun, read.is_pending()) {
             Ok(()) => read,
             Err(error) => Poll::Ready(Err(error)),
         }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for HeaderBlocks<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

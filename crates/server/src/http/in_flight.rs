@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::budget::Share;
+use super::layered::{Layer, Layered};
 use super::record::Metered;
 use super::stalled_streams::AnswerWatch;
 
@@ -163,6 +165,8 @@ pub struct Counted<B: Body> {
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
+    /// What it holds of the memory for connections.
+    pub _room: Option<Share>,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.
@@ -209,56 +213,35 @@ impl<B: Body + Unpin> Body for Counted<B> {
 }
 
 /// A stream that notes what is written and not flushed.
-pub struct Flushing<S> {
-    stream: S,
-    in_flight: InFlight,
-}
+pub type Flushing<S> = Layered<S, FlushNotes>;
 
-impl<S> Flushing<S> {
+/// Notes what is written and not flushed on one connection.
+pub struct FlushNotes(InFlight);
+
+impl<S> Layered<S, FlushNotes> {
     /// Wraps a stream.
     pub const fn new(stream: S, in_flight: InFlight) -> Self {
-        Self { stream, in_flight }
+        Self { stream, layer: FlushNotes(in_flight) }
     }
+}
 
+impl FlushNotes {
     fn note(&self, has_unflushed: bool) {
-        self.in_flight.0.has_unflushed.store(has_unflushed, Ordering::Release);
+        self.0.0.has_unflushed.store(has_unflushed, Ordering::Release);
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Flushing<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FlushNotes {
+    fn written(&mut self, _cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.note(true);
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        written
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+    fn poll_flush(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(stream).poll_flush(cx);
         if flushed.is_ready() {
             self.note(false);
         }
         flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.note(true);
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

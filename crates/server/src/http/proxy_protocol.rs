@@ -3,8 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::forwarded::is_port;
+
 const SIGNATURE_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const SIGNATURE_1: &[u8] = b"PROXY ";
+const UNKNOWN_1: &[u8] = b"PROXY UNKNOWN";
 /// Signature, version and command, family, length.
 const FIXED_2: usize = 16;
 /// 2.1: the longest line of version 1, CRLF included.
@@ -99,28 +102,31 @@ fn parse_1(bytes: &[u8]) -> Parsed {
         return if bytes.len() < MAX_LINE_1 { Parsed::Incomplete { wanted: MAX_LINE_1 } } else { Parsed::Wrong };
     };
     let length = end + 2;
+    // 2.1: whatever stands behind it is not looked at.
+    if line[..end].strip_prefix(UNKNOWN_1).is_some_and(|rest| rest.is_empty() || rest.starts_with(b" ")) {
+        return Parsed::Header(Header { length, source: None, is_tls: false });
+    }
     let Ok(text) = std::str::from_utf8(&line[..end]) else { return Parsed::Wrong };
     let words: Vec<&str> = text.split(' ').collect();
-    let source = match words[..] {
-        ["PROXY", "UNKNOWN", ..] => None,
+    let (source, from, to) = match words[..] {
         ["PROXY", "TCP4", source, destination, from, to] => {
             let (Ok(source), Ok(_)) = (source.parse::<Ipv4Addr>(), destination.parse::<Ipv4Addr>()) else {
                 return Parsed::Wrong;
             };
-            Some((IpAddr::from(source), from, to))
+            (IpAddr::from(source), from, to)
         }
         ["PROXY", "TCP6", source, destination, from, to] => {
             let (Ok(source), Ok(_)) = (source.parse::<Ipv6Addr>(), destination.parse::<Ipv6Addr>()) else {
                 return Parsed::Wrong;
             };
-            Some((IpAddr::from(source), from, to))
+            (IpAddr::from(source), from, to)
         }
         _ => return Parsed::Wrong,
     };
-    if source.is_some_and(|(_, from, to)| from.parse::<u16>().is_err() || to.parse::<u16>().is_err()) {
+    if !is_port(from) || !is_port(to) {
         return Parsed::Wrong;
     }
-    Parsed::Header(Header { length, source: source.map(|(source, _, _)| source.to_canonical()), is_tls: false })
+    Parsed::Header(Header { length, source: Some(source.to_canonical()), is_tls: false })
 }
 
 #[cfg(test)]
@@ -189,10 +195,36 @@ mod tests {
             ("PROXY TCP4 192.0.2.7 10.0.0.1 12345 70000\r\n", None),
             ("PROXY TCP4 192.0.2.7 10.0.0.1\r\n", None),
             ("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 0 65535\r\n", from("192.0.2.7", false)),
+            ("PROXY TCP6 ::FFFF:192.0.2.9 ::1 1 2\r\n", from("192.0.2.9", false)),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 01 2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 +2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 00 2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 -0\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1  2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 65536\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 2 \r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 2 3\r\n", None),
+            ("PROXY TCP4 192.0.2.7  10.0.0.1 1 2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1\t2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 10.0.0.1 1 2\n\r\n", None),
+            ("PROXY TCP4 192.0.02.7 10.0.0.1 1 2\r\n", None),
+            ("PROXY TCP4 192.0.2.7 010.0.0.1 1 2\r\n", None),
+            ("PROXY TCP4 192.0.2 10.0.0.1 1 2\r\n", None),
+            ("PROXY TCP4 0xc0.0.2.7 10.0.0.1 1 2\r\n", None),
+            ("PROXY TCP6 [2001:db8::7] ::1 1 2\r\n", None),
+            ("PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n", None),
+            ("PROXY TCP6 fe80::1%1 ::1 1 2\r\n", None),
+            ("PROXY TCP6 2001:00db8::7 ::1 1 2\r\n", None),
+            ("PROXY TCP6 192.0.2.7 10.0.0.1 1 2\r\n", None),
+            ("PROXY tcp4 192.0.2.7 10.0.0.1 1 2\r\n", None),
+            ("PROXY UNKNOWNS\r\n", None),
+            ("PROXY UNKNOWN \u{85}\n01 +2\r\n", Some((None, false))),
         ] {
             assert_eq!(told(line.as_bytes()), expected, "{line}");
         }
         assert!(matches!(parse(b"PROXY TCP4 192"), Parsed::Incomplete { .. }));
+        assert!(matches!(parse(b"PROXY UNKNOWN \xff\r\n"), Parsed::Header(Header { length: 17, source: None, .. })));
         assert_eq!(parse(format!("PROXY {}", "x".repeat(200)).as_bytes()), Parsed::Wrong);
     }
 

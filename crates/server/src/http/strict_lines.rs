@@ -1,11 +1,15 @@
-//! HTTP/1 as it comes from a client, with two things that hyper does not see to: lines end with CRLF and nothing else,
-//! and a head that has begun is whole in time.
+//! HTTP/1 as it comes from a client, with three things that hyper does not see to: lines end with CRLF and nothing else,
+//! a body's length is said in one way that everybody knows, and a head that has begun is whole in time.
 //!
 //! A proxy before Wharf may take a bare LF for a part of a header and Wharf take it for the end of one, so one of them
 //! would see a request that the other does not (RFC 9112, 11.2). For this the messages are followed from head to body to
 //! the next head. A bare LF in a head is replaced with a byte that can be nowhere in one, so that hyper answers with 400. In
 //! the line of a chunk hyper lets that byte pass, so there, and wherever else it cannot be told what hyper will make of a
 //! message, the connection ends: nothing is read on that is not followed.
+//!
+//! Of a body in several codings hyper takes off the last alone, and where there is a length besides it takes none of it: a
+//! proxy that did otherwise would see other messages. So `chunked` is all that `Transfer-Encoding` may say, once, and with
+//! no `Content-Length` beside it (RFC 9112, 6.1 and 6.3); else the end of that line is replaced in the same way.
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +19,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head_watch::HeadWatch;
+use super::layered::{Layer, Layered};
 use crate::app::App;
 
 /// Stands for a bare LF: no head, and no trailer, may hold it.
@@ -23,18 +28,20 @@ const POISON: u8 = 0;
 const MAX_LINE: usize = 256;
 
 /// See the module.
-pub struct StrictLines<S> {
-    stream: S,
+pub type StrictLines<S> = Layered<S, FollowedLines>;
+
+/// What is known of the messages of a connection of HTTP/1.
+pub struct FollowedLines {
     lines: Lines,
     watch: HeadWatch,
     /// Whether something came that cannot be followed: what was clear before it is answered, and then the connection ends.
     is_unclear: bool,
 }
 
-impl<S> StrictLines<S> {
+impl<S> Layered<S, FollowedLines> {
     /// Wraps a stream of this server.
     pub fn new(stream: S, app: Arc<App>) -> Self {
-        Self { stream, lines: Lines::default(), watch: HeadWatch::new(app), is_unclear: false }
+        Self { stream, layer: FollowedLines { lines: Lines::default(), watch: HeadWatch::new(app), is_unclear: false } }
     }
 }
 
@@ -72,7 +79,7 @@ struct Lines {
     ends_with_cr: bool,
     /// Bytes of the head so far; none before its first.
     head_bytes: u64,
-    content_length: u64,
+    content_length: Option<u64>,
     is_chunked: bool,
 }
 
@@ -84,10 +91,18 @@ impl Default for Lines {
             is_cut: false,
             ends_with_cr: false,
             head_bytes: 0,
-            content_length: 0,
+            content_length: None,
             is_chunked: false,
         }
     }
+}
+
+/// What a line of a message comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Good,
+    /// hyper would take it, and must not.
+    Refused,
 }
 
 impl Lines {
@@ -136,7 +151,11 @@ impl Lines {
                         bytes[end] = POISON;
                         return Ok(());
                     }
-                    self.end_line();
+                    if self.end_line() == Line::Refused {
+                        self.part = Part::Unknown;
+                        bytes[end] = POISON;
+                        return Ok(());
+                    }
                     if self.part == Part::Unknown {
                         return Err(unfollowed);
                     }
@@ -147,13 +166,14 @@ impl Lines {
         Ok(())
     }
 
-    fn end_line(&mut self) {
+    fn end_line(&mut self) -> Line {
         let mut line = std::mem::take(&mut self.line);
         let text = line.strip_suffix(b"\r").unwrap_or(&line);
         let is_empty = text.is_empty();
+        let mut line_is = Line::Good;
         match self.part {
             Part::Head if is_empty => self.end_head(),
-            Part::Head => self.note_header(text),
+            Part::Head => line_is = self.note_header(text),
             Part::ChunkSize if self.is_cut => self.part = Part::Unknown,
             Part::ChunkSize => self.part = chunk_after(text),
             Part::Trailers if is_empty => self.expect_head(),
@@ -162,29 +182,34 @@ impl Lines {
         line.clear();
         self.line = line;
         (self.is_cut, self.ends_with_cr) = (false, false);
+        line_is
     }
 
-    fn note_header(&mut self, line: &[u8]) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+    fn note_header(&mut self, line: &[u8]) -> Line {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return Line::Good };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         let is_framing =
             [&b"content-length"[..], b"transfer-encoding"].iter().any(|one| name.eq_ignore_ascii_case(one));
         if is_framing && self.is_cut {
             self.part = Part::Unknown;
-            return;
+            return Line::Good;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
             // What is no number, or is said in two ways, hyper refuses.
             let first = value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-            self.content_length = std::str::from_utf8(first).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+            let length = std::str::from_utf8(first).ok().and_then(|text| text.parse().ok());
+            self.content_length = Some(length.unwrap_or(0));
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // The last coding must be chunked; hyper refuses anything else.
+            if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Line::Refused;
+            }
             self.is_chunked = true;
         }
+        if self.is_chunked && self.content_length.is_some() { Line::Refused } else { Line::Good }
     }
 
     fn end_head(&mut self) {
-        let (length, is_chunked) = (self.content_length, self.is_chunked);
+        let (length, is_chunked) = (self.content_length.unwrap_or(0), self.is_chunked);
         self.expect_head();
         if is_chunked {
             self.part = Part::ChunkSize;
@@ -196,7 +221,7 @@ impl Lines {
     fn expect_head(&mut self) {
         self.part = Part::Head;
         self.head_bytes = 0;
-        (self.content_length, self.is_chunked) = (0, false);
+        (self.content_length, self.is_chunked) = (None, false);
     }
 }
 
@@ -216,52 +241,25 @@ fn unclear() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the framing of a message is not clear")
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StrictLines<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.is_unclear {
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FollowedLines {
+    fn poll_read(&mut self, stream: &mut S, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_unclear {
             return Poll::Ready(Err(unclear()));
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = Pin::new(stream).poll_read(cx, buf);
         if read.is_ready()
-            && let Err(Unfollowed { clear }) = this.lines.follow(&mut buf.filled_mut()[before..])
+            && let Err(Unfollowed { clear }) = self.lines.follow(&mut buf.filled_mut()[before..])
         {
-            this.is_unclear = true;
+            self.is_unclear = true;
             buf.set_filled(before + clear);
             return Poll::Ready(if clear == 0 { Err(unclear()) } else { Ok(()) });
         }
-        let begun = this.lines.is_in_head().then_some(this.lines.head_bytes);
-        match this.watch.check(cx, begun, read.is_pending()) {
+        let begun = self.lines.is_in_head().then_some(self.lines.head_bytes);
+        match self.watch.check(cx, begun, read.is_pending()) {
             Ok(()) => read,
             Err(error) => Poll::Ready(Err(error)),
         }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for StrictLines<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
@@ -288,9 +286,7 @@ mod tests {
             format!("\r\n{GET}"),
             format!("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\na\nb\n{GET}"),
             format!("POST / HTTP/1.1\r\ncontent-length:4, 4\r\n\r\na\nb\n{GET}"),
-            format!(
-                "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: x\r\n\r\n{GET}"
-            ),
+            format!("POST / HTTP/1.1\r\nTransfer-Encoding:\tChunked \r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: x\r\n\r\n{GET}"),
             format!("GET /{} HTTP/1.1\r\nContent-Length: 1\r\n\r\n\n{GET}", "a".repeat(1000)),
         ];
         for text in cases {
@@ -319,6 +315,32 @@ mod tests {
                 let (bytes, lines, is_followed) = seen(text.as_bytes(), cut);
                 assert!(
                     (bytes.contains(&POISON) || !is_followed) && lines.part == Part::Unknown,
+                    "{text:?} cut at {cut}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_in_one_way() {
+        let post = |headers: &str| format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n3\r\nabc\r\n0\r\n\r\n{GET}");
+        let encoding = "Transfer-Encoding: chunked";
+        let mut cases: Vec<String> = ["gzip, chunked", "chunked, chunked", "gzip", "identity", "chunked, identity", ""]
+            .iter()
+            .chain(&["chunked,", ",chunked", "chunked;q=1", "\"chunked\"", "xchunked", "chunked gzip", "\u{b}chunked"])
+            .map(|codings| post(&format!("transfer-encoding: {codings}")))
+            .collect();
+        for other in
+            [encoding, "Transfer-Encoding: gzip", "Content-Length: 3", "Content-Length: 0", "content-length: x"]
+        {
+            cases.extend([post(&format!("{encoding}\r\n{other}")), post(&format!("{other}\r\nX: y\r\n{encoding}"))]);
+        }
+        for text in cases {
+            for cut in 0..=text.len() {
+                let (bytes, lines, _) = seen(text.as_bytes(), cut);
+                let at = bytes.iter().position(|byte| *byte == POISON);
+                assert!(
+                    lines.part == Part::Unknown && at.is_some_and(|at| bytes[at - 1] == b'\r'),
                     "{text:?} cut at {cut}"
                 );
             }

@@ -18,6 +18,7 @@ use crate::http::body::ResponseBody;
 use crate::http::dispatch::HEALTH_PATH;
 use crate::http::listener::stopped;
 use crate::http::respond;
+use crate::http::strict_lines::StrictLines;
 
 /// Connections at a time: a few scrapers, each with one.
 const MAX_CONNECTIONS: usize = 32;
@@ -47,6 +48,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiv
         let mut stop = stop.clone();
         tokio::spawn(async move {
             let _slot = slot;
+            let of_lines = Arc::clone(&app);
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let app = Arc::clone(&app);
                 async move {
@@ -69,7 +71,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiv
             });
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            let served = builder.serve_connection(TokioIo::new(stream), service);
+            let lines = StrictLines::new(stream, of_lines);
+            let served = builder.serve_connection(TokioIo::new(lines), service);
             tokio::select! {
                 result = served => {
                     if let Err(error) = result {
