@@ -164,14 +164,17 @@ pub fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What there is before a sequence begins, since an empty registry would spend most steps on being one: the first account
-/// has all layers and an image of two of them in a repository of its own.
+/// has all layers and an image of two of them in a repository of its own, where another image was deleted, and the other
+/// account has a repository of that name.
 pub fn beginning() -> Vec<Step> {
     let owner = Principal::Root(0);
-    let create = [Place::REPLICATED, Place::OPEN, Place::REPLICA].map(|place| Step::Create { place });
+    let same_name = Place { account: 1, ..Place::OPEN };
+    let create = [Place::REPLICATED, Place::OPEN, Place::REPLICA, same_name].map(|place| Step::Create { place });
     let upload =
         (0..BLOBS).map(|blob| Step::Upload { who: owner, place: Place::OPEN, blob, face: Face::Whole, lies: false });
-    let put = Step::PutImage { who: owner, place: Place::OPEN, image: 0, by_api: false };
-    create.into_iter().chain(upload).chain([put]).collect()
+    let put = [1, 0].map(|image| Step::PutImage { who: owner, place: Place::OPEN, image, by_api: false });
+    let delete = Step::DeleteImage { who: owner, place: Place::OPEN, image: 1, by_api: false };
+    create.into_iter().chain(upload).chain(put).chain([delete]).collect()
 }
 
 /// Says so if the server does not do what the model does.
