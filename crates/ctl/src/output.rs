@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(printed(Format::Text, true, &[]), "No things.\n");
         assert_eq!(printed(Format::Json, true, &[]), "[]\n");
         let tricks = [("a\u{202e}b", "c\u{2028}d\u{9b}")];
-        assert_eq!(printed(Format::Text, false, &tricks), "NAME         NOTE\na\\u{202e}b  c\\u{2028}d\\u{9b}\n");
+        assert_eq!(printed(Format::Text, false, &tricks), "NAME        NOTE\na\\u{202e}b  c\\u{2028}d\\u{9b}\n");
         let json = printed(Format::Json, false, &tricks);
         assert!(json.contains(r"a\u202eb") && json.contains(r"c\u2028d\u009b"), "{json}");
     }
