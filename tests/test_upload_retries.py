@@ -144,3 +144,29 @@ def test_a_retry_is_taken_in_whatever_order_the_server_comes_to_them(repository,
     with ThreadPoolExecutor(clients) as pool:
         for pushed in [pool.submit(push, 24 // clients) for _ in range(clients)]:
             pushed.result()
+
+
+def test_what_a_retry_has_stored_is_not_touched_by_the_request_before(repository):
+    """All bytes but the last one have come when the connection is cut, and are on their way to the disk when the retry has ended."""
+    authorization, host = repository.client.authorization, repository.client.host
+
+    def push(rounds):
+        client = RegistryClient(host, authorization)
+        place = Repository(client, repository.name)
+        for at in range(rounds):
+            content = random_content(1_000_000)
+            target = with_query(place.start_upload(), digest=digest_of(content))
+            first = RawConnection(host)
+            headers = [("Host", host), ("Authorization", authorization), ("Content-Length", len(content))]
+            first.send(head("PUT", path_of(target), headers) + content[:-1])
+            if at % 2:
+                first.finish_sending()
+            else:
+                first.abort()
+            client.put(target, content).expect(201)
+            assert client.get(place.blob(digest_of(content))).expect(200).body == content
+            first.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        for pushed in [pool.submit(push, 10) for _ in range(12)]:
+            pushed.result()

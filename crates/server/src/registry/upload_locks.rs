@@ -5,16 +5,22 @@
 //! where it ended.
 //!
 //! A server under load may come to the broken request after the one that the client sent instead. So whoever waits for a
-//! client has to see that this client is still there before it overtakes another one, and of each one that it overtakes:
-//! then the other one was there before the client was seen, and so before whatever else the client sends.
+//! client overtakes another one only when nothing has come for that for a while, and has to see then that its own client is
+//! still there: the other one was there before the client was seen, and so before whatever else the client sends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use store::blob::Fence;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::errors::RegistryError;
+
+/// A request that got bytes within this time has its client. What a busy kernel holds back of an end is known by then.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// How far the request is that writes an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +33,42 @@ enum Stage {
     Storing,
     /// Another one has come.
     Overtaken,
+    /// It has ended.
+    Ended,
 }
 
-type Turn = Arc<watch::Sender<Stage>>;
-type Turns = HashMap<Uuid, Turn>;
+/// One request's turn.
+struct Turn {
+    stage: watch::Sender<Stage>,
+    /// What keeps it from the object, and when bytes came last.
+    receiving: Mutex<Receiving>,
+}
+
+struct Receiving {
+    fence: Option<Fence>,
+    at: Instant,
+}
+
+impl Turn {
+    fn receiving(&self) -> MutexGuard<'_, Receiving> {
+        self.receiving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_receiving(&self) -> bool {
+        *self.stage.borrow() == Stage::Receiving
+    }
+
+    /// Ends its receiving; says whether it was.
+    fn overtake(&self) -> bool {
+        let is_overtaken = replace(&self.stage, &[Stage::Receiving], Stage::Overtaken);
+        if is_overtaken && let Some(fence) = self.receiving().fence.take() {
+            fence.close();
+        }
+        is_overtaken
+    }
+}
+
+type Turns = HashMap<Uuid, Arc<Turn>>;
 
 /// The uploads that requests of this node are writing.
 #[derive(Clone, Default)]
@@ -39,6 +77,14 @@ pub struct UploadLocks(Arc<Mutex<Turns>>);
 impl UploadLocks {
     fn turns(&self) -> MutexGuard<'_, Turns> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a request the right to write an upload that nobody writes.
+    pub(super) fn acquire_free(&self, id: Uuid) -> Option<UploadLock> {
+        match self.try_acquire(id, |_| false) {
+            Attempt::Acquired(lock) => Some(lock),
+            Attempt::Refused(_) | Attempt::Busy(_) => None,
+        }
     }
 
     /// Gives a request the right to write an upload, and takes it from the one that has it.
@@ -55,33 +101,36 @@ impl UploadLocks {
     }
 
     /// Gives a request the right to receive bytes of an upload, and takes it from the one that receives them now only if that
-    /// is `seen`; else returns the one that it would take it from.
+    /// is `seen`, and has got nothing since; else returns the one that it would take it from.
     pub(super) async fn acquire_from(&self, id: Uuid, seen: Option<&Receiver>) -> Result<UploadLock, Receiver> {
         loop {
-            let is_seen = |turn: &Turn| seen.is_some_and(|seen| seen.is(turn));
+            let is_seen = |turn: &Arc<Turn>| seen.is_some_and(|seen| seen.is_still(turn));
             match self.try_acquire(id, is_seen) {
                 Attempt::Acquired(lock) => return Ok(lock),
-                Attempt::Refused(turn) => return Err(Receiver(Arc::downgrade(&turn))),
+                Attempt::Refused(turn) => {
+                    return Err(Receiver { at: turn.receiving().at, turn: Arc::downgrade(&turn) });
+                }
                 Attempt::Busy(mut stages) => drop(stages.changed().await),
             }
         }
     }
 
-    fn try_acquire(&self, id: Uuid, may_overtake: impl Fn(&Turn) -> bool) -> Attempt {
+    fn try_acquire(&self, id: Uuid, may_overtake: impl Fn(&Arc<Turn>) -> bool) -> Attempt {
         let mut turns = self.turns();
         if let Some(turn) = turns.get(&id) {
-            let stages = turn.subscribe();
+            let stages = turn.stage.subscribe();
             if may_overtake(turn) {
-                if !replace(turn, &[Stage::Receiving], Stage::Overtaken) {
+                if !turn.overtake() {
                     return Attempt::Busy(stages);
                 }
-            } else if *turn.borrow() == Stage::Receiving {
+            } else if turn.is_receiving() {
                 return Attempt::Refused(Arc::clone(turn));
             } else {
                 return Attempt::Busy(stages);
             }
         }
-        let turn = Arc::new(watch::Sender::new(Stage::Opening));
+        let receiving = Mutex::new(Receiving { fence: None, at: Instant::now() });
+        let turn = Arc::new(Turn { stage: watch::Sender::new(Stage::Opening), receiving });
         turns.insert(id, Arc::clone(&turn));
         Attempt::Acquired(UploadLock { locks: self.clone(), id, turn })
     }
@@ -91,18 +140,37 @@ impl UploadLocks {
 enum Attempt {
     Acquired(UploadLock),
     /// It would be taken from this one, which receives.
-    Refused(Turn),
+    Refused(Arc<Turn>),
     /// It is another one's, for as long as this does not change.
     Busy(watch::Receiver<Stage>),
 }
 
 /// A request that was receiving bytes of an upload.
-pub struct Receiver(Weak<watch::Sender<Stage>>);
+pub struct Receiver {
+    /// Its memory is kept as long as this, so that no other one is taken for it.
+    turn: Weak<Turn>,
+    at: Instant,
+}
 
 impl Receiver {
-    fn is(&self, turn: &Turn) -> bool {
-        // The memory of a request that has ended is kept as long as this, so that no other one is taken for it.
-        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(turn))
+    fn is_still(&self, turn: &Arc<Turn>) -> bool {
+        std::ptr::eq(self.turn.as_ptr(), Arc::as_ptr(turn)) && self.at == turn.receiving().at
+    }
+
+    /// Waits until it has got nothing for a while, or does not receive any more.
+    pub async fn quiet(&mut self) {
+        loop {
+            let Some(turn) = self.turn.upgrade() else { return };
+            let mut stages = turn.stage.subscribe();
+            if !turn.is_receiving() {
+                return;
+            }
+            self.at = turn.receiving().at;
+            drop(turn);
+            if self.at.elapsed() >= QUIET || timeout_at(self.at + QUIET, stages.changed()).await.is_ok() {
+                return;
+            }
+        }
     }
 }
 
@@ -121,30 +189,39 @@ fn replace(turn: &watch::Sender<Stage>, from: &[Stage], to: Stage) -> bool {
 pub(super) struct UploadLock {
     locks: UploadLocks,
     id: Uuid,
-    turn: Turn,
+    turn: Arc<Turn>,
 }
 
 impl UploadLock {
     /// Refuses if another request has come.
     pub fn check(&self) -> Result<(), RegistryError> {
-        if *self.turn.borrow() == Stage::Overtaken { Err(RegistryError::UploadBusy) } else { Ok(()) }
+        if *self.turn.stage.borrow() == Stage::Overtaken { Err(RegistryError::UploadBusy) } else { Ok(()) }
     }
 
-    /// From here on another one may come.
-    pub fn begin_receiving(&self) {
-        replace(&self.turn, &[Stage::Opening], Stage::Receiving);
+    /// From here on another one may come, which closes the fence: nothing that this one has begun to write gets past it then.
+    pub fn begin_receiving(&self, fence: Option<Fence>) {
+        *self.turn.receiving() = Receiving { fence, at: Instant::now() };
+        replace(&self.turn.stage, &[Stage::Opening], Stage::Receiving);
+    }
+
+    /// Notes that bytes have come.
+    pub fn note_received(&self) {
+        self.turn.receiving().at = Instant::now();
     }
 
     /// From here on others wait; refuses if one has come.
     pub fn begin_storing(&self) -> Result<(), RegistryError> {
-        replace(&self.turn, &[Stage::Opening, Stage::Receiving], Stage::Storing);
+        replace(&self.turn.stage, &[Stage::Opening, Stage::Receiving], Stage::Storing);
         self.check()
     }
 
     /// Returns when another request has come.
-    pub async fn overtaken(&self) {
-        // The sender is held here, so that nothing else ends this.
-        let _ = self.turn.subscribe().wait_for(|stage| *stage == Stage::Overtaken).await;
+    pub fn overtaken(&self) -> impl Future<Output = ()> + use<> {
+        let mut stages = self.turn.stage.subscribe();
+        async move {
+            // An error is this one's own end, after which nobody asks.
+            let _ = stages.wait_for(|stage| *stage == Stage::Overtaken).await;
+        }
     }
 }
 
@@ -154,6 +231,8 @@ impl Drop for UploadLock {
         if turns.get(&self.id).is_some_and(|turn| Arc::ptr_eq(turn, &self.turn)) {
             turns.remove(&self.id);
         }
+        drop(turns);
+        self.turn.stage.send_replace(Stage::Ended);
     }
 }
 
@@ -163,7 +242,7 @@ mod tests {
 
     async fn receiving(locks: &UploadLocks, id: Uuid, seen: Option<&Receiver>) -> UploadLock {
         let lock = locks.acquire_from(id, seen).await.ok().expect("nobody else receives");
-        lock.begin_receiving();
+        lock.begin_receiving(None);
         lock
     }
 
@@ -174,7 +253,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn only_who_was_seen_is_overtaken() {
         let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
         let first = receiving(&locks, id, None).await;
@@ -189,17 +268,50 @@ mod tests {
         assert!(third.check().is_ok());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn one_that_gets_bytes_is_not_overtaken() {
+        let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
+        let first = receiving(&locks, id, None).await;
+        let mut seen = refused(&locks, id, None).await;
+        tokio::time::advance(QUIET / 2).await;
+        first.note_received();
+        let mut seen_again = refused(&locks, id, Some(&seen)).await;
+        let begun = Instant::now();
+        seen_again.quiet().await;
+        assert_eq!(begun.elapsed(), QUIET);
+        seen.quiet().await;
+        let second = receiving(&locks, id, Some(&seen)).await;
+        assert!(first.check().is_err());
+        let mut seen = refused(&locks, id, None).await;
+        let (begun, quiet) = (Instant::now(), tokio::spawn(async move { seen.quiet().await }));
+        tokio::task::yield_now().await;
+        drop(second);
+        quiet.await.expect("no panic");
+        assert_eq!(begun.elapsed(), Duration::ZERO, "its end is quiet enough");
+    }
+
     #[tokio::test]
     async fn one_that_opens_or_stores_is_waited_for_by_all() {
         let (locks, id) = (UploadLocks::default(), Uuid::new_v4());
-        let first = locks.acquire_from(id, None).await.ok().expect("nobody is there");
+        let first = locks.acquire_free(id).expect("nobody is there");
+        assert!(locks.acquire_free(id).is_none());
         let (mut next, mut unseen) = (Box::pin(locks.acquire(id)), Box::pin(locks.acquire_from(id, None)));
         assert!(futures_util::poll!(&mut next).is_pending() && futures_util::poll!(&mut unseen).is_pending());
-        first.begin_receiving();
+        first.begin_receiving(None);
         assert!(unseen.await.is_err());
         first.begin_storing().expect("nobody has come");
         assert!(futures_util::poll!(&mut next).is_pending());
         drop(first);
         next.await.check().expect("nobody has come");
+    }
+
+    #[tokio::test]
+    async fn who_is_overtaken_is_fenced_off_before_the_next_one_begins() {
+        let (locks, id, fence) = (UploadLocks::default(), Uuid::new_v4(), Fence::default());
+        let first = locks.acquire(id).await;
+        first.begin_receiving(Some(fence.clone()));
+        assert!(!fence.is_closed());
+        let _second = locks.acquire(id).await;
+        assert!(fence.is_closed());
     }
 }

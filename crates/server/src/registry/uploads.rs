@@ -109,9 +109,23 @@ pub async fn find(
         .await
 }
 
+/// The right to write an upload, taken from whoever has it. Only who may see the upload disturbs another one.
+async fn take_over(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    id: Uuid,
+) -> Result<UploadLock, RegistryError> {
+    if let Some(lock) = app.upload_locks.acquire_free(id) {
+        return Ok(lock);
+    }
+    find(app, registry, name, id).await?;
+    Ok(app.upload_locks.acquire(id).await)
+}
+
 /// Ends an upload; its bytes become garbage.
 pub async fn cancel(app: &App, registry: &RegistryId, name: &RepositoryName, id: Uuid) -> Result<(), RegistryError> {
-    let lock = app.upload_locks.acquire(id).await;
+    let lock = take_over(app, registry, name, id).await?;
     let (repository, _) = find(app, registry, name, id).await?;
     let now_ms = app.now_ms();
     let place = reference(&repository);
@@ -178,8 +192,9 @@ pub async fn open(
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    let session = open_with(app, registry, name, id, app.upload_locks.acquire(id).await).await?;
-    session.lock.begin_receiving();
+    let lock = take_over(app, registry, name, id).await?;
+    let session = open_with(app, registry, name, id, lock).await?;
+    session.begin_receiving();
     Ok(session)
 }
 
@@ -194,14 +209,19 @@ pub async fn open_from(
     seen: Option<&Receiver>,
 ) -> Result<Result<UploadSession, Receiver>, RegistryError> {
     app.require_room()?;
-    match app.upload_locks.acquire_from(id, seen).await {
-        Ok(lock) => {
-            let session = open_with(app, registry, name, id, lock).await?;
-            session.lock.begin_receiving();
-            Ok(Ok(session))
+    let lock = match app.upload_locks.acquire_free(id) {
+        Some(lock) => lock,
+        None => {
+            find(app, registry, name, id).await?;
+            match app.upload_locks.acquire_from(id, seen).await {
+                Ok(lock) => lock,
+                Err(receiver) => return Ok(Err(receiver)),
+            }
         }
-        Err(receiver) => Ok(Err(receiver)),
-    }
+    };
+    let session = open_with(app, registry, name, id, lock).await?;
+    session.begin_receiving();
+    Ok(Ok(session))
 }
 
 /// Opens an upload for a request that has its bytes: another one that comes meanwhile waits.
@@ -212,7 +232,8 @@ pub async fn open_received(
     id: Uuid,
 ) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    let session = open_with(app, registry, name, id, app.upload_locks.acquire(id).await).await?;
+    let lock = take_over(app, registry, name, id).await?;
+    let session = open_with(app, registry, name, id, lock).await?;
     session.lock.begin_storing()?;
     Ok(session)
 }
@@ -274,14 +295,19 @@ impl UploadSession {
         if total > self.max_bytes { Err(RegistryError::LayerTooLarge(self.max_bytes)) } else { Ok(()) }
     }
 
+    fn begin_receiving(&self) {
+        self.lock.begin_receiving(self.writer.fence());
+    }
+
     /// Returns when another request writes the upload: all that this one can do then is end.
-    pub async fn overtaken(&self) {
-        self.lock.overtaken().await;
+    pub fn overtaken(&self) -> impl Future<Output = ()> + use<> {
+        self.lock.overtaken()
     }
 
     /// Takes the next bytes.
     pub async fn write(&mut self, data: Bytes) -> Result<(), RegistryError> {
         self.lock.check()?;
+        self.lock.note_received();
         self.require_room(data.len() as u64)?;
         self.written += data.len() as u64;
         self.writer.write(data).await?;

@@ -134,7 +134,7 @@ async fn open(
     loop {
         match uploads::open_from(app, &request.registry, name, id, seen.as_ref()).await? {
             Ok(session) => return Ok((session, share)),
-            Err(receiver) => seen = Some(receiver),
+            Err(receiver) => seen.insert(receiver).quiet().await,
         }
         let new_share = || app.request_budget.share(PoolKind::Known, request.http.source_ip);
         body.look_ahead(share.get_or_insert_with(new_share)).await?;
@@ -181,14 +181,20 @@ async fn receive_chunk(
 
 async fn receive(mut session: UploadSession, body: &mut RequestBody) -> Result<UploadSession, V2Error> {
     session.require_room(body.announced_bytes().unwrap_or(0))?;
+    let mut overtaken = std::pin::pin!(session.overtaken());
     loop {
         let data = tokio::select! {
             biased;
             data = body.next() => data?,
-            () = session.overtaken() => return Err(RegistryError::UploadBusy.into()),
+            () = &mut overtaken => return Err(RegistryError::UploadBusy.into()),
         };
         let Some(data) = data else { return Ok(session) };
-        session.write(data).await?;
+        // What it waits for may be the one that has come.
+        tokio::select! {
+            biased;
+            written = session.write(data) => written?,
+            () = &mut overtaken => return Err(RegistryError::UploadBusy.into()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod buffers;
 mod compress;
 mod copy;
 mod decompress;
+mod fence;
 mod files;
 mod follower;
 mod key_ring;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+pub use fence::Fence;
 pub use files::FileStore;
 pub use follower::Follower;
 pub use key_ring::{DATA_KEY_PURPOSE, KeyRing, RootKey, SEALED_HEAD, open_small, root_key_of, seal_small, sealed_head};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use oci::Digest;
 
+use super::fence::Fence;
 use super::files::FileWriter;
 use super::follower::Follower;
 use super::object_id::ObjectId;
@@ -45,6 +46,15 @@ impl UploadWriter {
         };
         follower.begin();
         follower
+    }
+
+    /// What keeps this writer from its object, for whoever lets another one follow while this is not dropped; none where each
+    /// session has an object of its own.
+    pub fn fence(&self) -> Option<Fence> {
+        match &self.0 {
+            Kind::File(writer) => Some(writer.fence()),
+            Kind::S3(_) => None,
+        }
     }
 
     /// Takes the next bytes. Waits while two batches are on their way, so memory stays bounded.

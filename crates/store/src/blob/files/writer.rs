@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use oci::Digest;
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::sync_folder;
 use crate::blob::blocking;
+use crate::blob::fence::Fence;
 use crate::blob::follower::{Follower, Leader};
 use crate::blob::protection::Protection;
 use crate::blob::sealing::Sealing;
@@ -39,14 +40,13 @@ pub(in crate::blob) struct FileWriter {
     spare: Vec<u8>,
     sink: Option<Sink>,
     running: Option<Running>,
-    /// Shared with the sink: a batch cannot be called back, and may come to run when another writer has followed.
-    is_dropped: Arc<AtomicBool>,
+    fence: Fence,
     follower: Follower,
 }
 
 impl Drop for FileWriter {
     fn drop(&mut self) {
-        self.is_dropped.store(true, Ordering::SeqCst);
+        self.fence.close();
         WRITERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -67,19 +67,23 @@ struct Sink {
     unsynced: u64,
     /// What was written before that, on its way to the disk.
     syncing: Option<JoinHandle<std::io::Result<()>>>,
-    is_dropped: Arc<AtomicBool>,
+    fence: Fence,
     leader: Leader,
 }
 
 impl FileWriter {
     pub fn new(path: PathBuf, state: UploadState, protection: &Protection) -> Self {
         WRITERS.fetch_add(1, Ordering::Relaxed);
-        let is_dropped = Arc::new(AtomicBool::new(false));
+        let fence = Fence::default();
         let (leader, follower) = Leader::new(state.object);
         let sealing = Sealing::new(state, protection);
-        let is_dropped_too = Arc::clone(&is_dropped);
-        let sink = Sink { path, file: None, sealing, unsynced: 0, syncing: None, is_dropped: is_dropped_too, leader };
-        Self { buffer: Vec::new(), spare: Vec::new(), sink: Some(sink), running: None, is_dropped, follower }
+        let sink = Sink { path, file: None, sealing, unsynced: 0, syncing: None, fence: fence.clone(), leader };
+        Self { buffer: Vec::new(), spare: Vec::new(), sink: Some(sink), running: None, fence, follower }
+    }
+
+    /// See [`UploadWriter::fence`](crate::blob::UploadWriter::fence).
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// See [`UploadWriter::follow`](crate::blob::UploadWriter::follow).
@@ -219,7 +223,7 @@ impl Sink {
 
     /// Writes what is sealed, or an empty file for what has no content and is plain.
     fn write_sealed(&mut self, offset: u64) -> Result<(), StoreError> {
-        self.check_not_dropped()?;
+        self.check_fence()?;
         let file = match self.file.take() {
             Some(file) => file,
             None => Arc::new(self.open(offset)?),
@@ -243,16 +247,16 @@ impl Sink {
         Ok(())
     }
 
-    fn check_not_dropped(&self) -> Result<(), StoreError> {
-        if self.is_dropped.load(Ordering::SeqCst) {
-            let context = format!("the writer of object {} was dropped", self.sealing.state.object);
+    fn check_fence(&self) -> Result<(), StoreError> {
+        if self.fence.is_closed() {
+            let context = format!("the writer of object {} was given up", self.sealing.state.object);
             return Err(StoreError::new(StoreErrorKind::Other, context));
         }
         Ok(())
     }
 
     /// Opens the file and cuts off what no acknowledged segment holds. The lock on it, which goes with the sink,
-    /// lets a batch of a writer dropped before end first; one that comes later finds its writer dropped and ends here.
+    /// lets a batch of a writer that was given up before end first; one that comes later finds the fence closed and ends here.
     fn open(&self, acknowledged: u64) -> Result<File, StoreError> {
         let file = std::fs::OpenOptions::new()
             .write(true)
@@ -262,7 +266,7 @@ impl Sink {
             .open(&self.path)
             .map_err(|error| self.fail("create", error))?;
         file.lock().map_err(|error| self.fail("lock", error))?;
-        self.check_not_dropped()?;
+        self.check_fence()?;
         let length = file.metadata().map_err(|error| self.fail("inspect", error))?.len();
         if length < acknowledged {
             return Err(StoreError::new(

@@ -238,6 +238,22 @@ async fn urls_are_given_out_only_if_the_store_is_told_to(kind: Kind) {
     }
 }
 
+/// What it has handed to a thread waits for the file, and comes to it when another writer has finished the object.
+#[tokio::test]
+async fn a_writer_behind_a_closed_fence_leaves_the_object_alone() {
+    let place = Place::new(Kind::Files);
+    let (state, content) = (begin(&place), noise(MIB, 1));
+    let mut late = place.writer(restored(&state), Protection::Plain);
+    let finished = place.write(restored(&state), Protection::Plain, &content).await.expect("it ends");
+    let file = std::fs::File::open(place.file(finished.object)).expect("it is there");
+    file.lock().expect("nobody else has it");
+    late.write(noise(2 * MIB, 2).into()).await.expect("it is taken");
+    late.fence().expect("files have one").close();
+    file.unlock().expect("it was locked");
+    late.finish().await.expect_err("it is kept out");
+    assert_reads(&place, finished.object, &content).await;
+}
+
 /// In chunks of any size, each by another node.
 #[tokio::test]
 async fn parts_of_a_bucket_make_the_content() {
