@@ -183,3 +183,46 @@ def test_a_policy_that_is_the_first_one_already(tmp_path):
         assert "is its first one already" in told and told.count('"Statement"') == 1, told
     finally:
         server.finish()
+
+
+class TestImports:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """The storage of a docker-registry with one repository, which has no tags."""
+        (tmp_path / "docker/registry/v2/repositories/team/app/_manifests/tags").mkdir(parents=True)
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            (["--repository", "nosuch/*"], {"repository": "nosuch/*", "reason": "no repository of the source fits"}),
+            (
+                ["--repository", "nosuch/*", "--repository", "team/*"],
+                {"repository": "nosuch/*", "reason": "no repository of the source fits"},
+            ),
+            (["--repository", "nosuch"], {"repository": "nosuch", "reason": "the source has no such repository"}),
+            (
+                ["--tags", "nosuch*"],
+                {"repository": "", "image": "--tags", "reason": "no image of the wanted repositories has a tag that fits"},
+            ),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    )
+    def test_what_fits_nothing(self, wharf, folder, options, expected):
+        options = [*options, "--dry-run", "--state", folder / "state", "--output", "json"]
+        report = json.loads(wharf_command(wharf, "import", "folder", folder, *options, expect=1))
+        assert report["failures"] == [expected], report
+
+    def test_a_time_since_which_nothing_happened(self, wharf, folder):
+        options = ["--tags", "v*", "--since", "1h", "--dry-run", "--state", folder / "state"]
+        wharf_command(wharf, "import", "folder", folder, *options)
+
+    def test_a_wrong_password(self, wharf, tmp_path):
+        host = wharf.url.partition("://")[2]
+        more = {**NONE, "WHARF_SOURCE_USERNAME": "AWS", "WHARF_SOURCE_PASSWORD": "wrong", "HOME": str(tmp_path)}
+        finished = run(
+            binary(), "import", "registry", host, "--data-dir", wharf.data_dir,
+            environment={**wharf.environment, **more}, expect=2,
+        )  # fmt: skip
+        said = finished.stderr
+        assert "is the login right" in said and "catalog" not in said and ".;" not in said, said

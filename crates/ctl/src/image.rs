@@ -161,21 +161,19 @@ impl Line {
     fn row(&self, is_dry_run: bool) -> Vec<String> {
         let mut notes: Vec<String> = self.failure_reason.iter().cloned().collect();
         notes.extend(self.tags_not_restored.iter().map(|tag| format!("tag {} did not: {}", tag.image_tag, tag.reason)));
-        let status = match self.status.as_str() {
-            "RESTORED" => "restored",
-            "PRESENT" if self.image_tags.is_empty() => "was there",
-            "PRESENT" if self.image_tags.len() == 1 => "tag restored",
-            "PRESENT" => "tags restored",
-            "PURGED" => "purged",
-            "TAG_PURGED" => "tag purged",
-            "FAILED" => "failed",
-            other => other,
+        let done = |what: &str, done: &str| {
+            let would = if is_dry_run { "would be " } else { "" };
+            format!("{what}{would}{done}")
         };
-        let status = match status {
-            "restored" | "tag restored" | "tags restored" | "purged" | "tag purged" if is_dry_run => {
-                format!("would be: {status}")
-            }
-            _ => status.to_owned(),
+        let status = match self.status.as_str() {
+            "RESTORED" => done("", "restored"),
+            "PRESENT" if self.image_tags.is_empty() => "was there".to_owned(),
+            "PRESENT" if self.image_tags.len() == 1 => done("tag ", "restored"),
+            "PRESENT" => done("tags ", "restored"),
+            "PURGED" => done("", "purged"),
+            "TAG_PURGED" => done("tag ", "purged"),
+            "FAILED" => "failed".to_owned(),
+            other => other.to_owned(),
         };
         vec![self.image_digest.clone().unwrap_or_default(), shown_tags(&self.image_tags), status, notes.join("; ")]
     }

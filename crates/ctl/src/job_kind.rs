@@ -7,8 +7,8 @@ pub(crate) fn words(kind: &str) -> String {
         "rotate_kms_key" => "rotate KMS key".to_owned(),
         "delete_kms_key" => "delete KMS key".to_owned(),
         // Those of sinks have the sink's own name.
-        kind if kind.contains(':') => kind.to_owned(),
-        kind => kind.replace('_', " "),
+        kind if kind.contains(' ') => kind.to_owned(),
+        kind => kind.replace(['_', '-'], " "),
     }
 }
 
@@ -20,7 +20,7 @@ mod tests {
             ("rotate_kms_key", "rotate KMS key"),
             ("reseal", "seal anew"),
             ("run_lifecycle_policy", "run lifecycle policy"),
-            ("event:my_hook", "event:my_hook"),
+            ("event to my_hook", "event to my_hook"),
         ] {
             assert_eq!(super::words(kind), text);
         }

@@ -130,7 +130,11 @@ impl Registry {
         let status = answer.status();
         let failure = refusal("the source", answer).await;
         Err(match failure {
-            Failure::Final(text) if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            Failure::Final(text)
+                // ECR says so of a wrong password with a status of its own.
+                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                    || [": DENIED ", ": UNAUTHORIZED "].iter().any(|code| text.contains(code)) =>
+            {
                 Failure::Final(format!("{}; {ABOUT_LOGIN}", text.trim_end_matches('.')))
             }
             failure => failure,
