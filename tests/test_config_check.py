@@ -95,3 +95,79 @@ def test_what_a_variable_adds_is_not_missing(tmp_path):
     assert "line 1: events.file.path is missing" in refused(*command, timeout=60)
     told = run(*command, environment={"WHARF_EVENTS_FILE_PATH": str(tmp_path / "events")}).stdout
     assert "keep_files = 3" in told and f'path = "{tmp_path}/events"' in told
+
+
+def checked(tmp_path, text, environment=None):
+    """The lines of `config check` about a file, without its name."""
+    file = tmp_path / "wharf.toml"
+    file.write_text(text)
+    command = [binary(), "config", "check", "--config", file, "--data-dir", tmp_path / "data"]
+    said = refused(*command, environment=environment, timeout=60)
+    return [line.strip().removeprefix(f"{file}: ") for line in said.splitlines()[1:]]
+
+
+NATS = "[[events.nats]]\n"
+HOOK = "[[events.webhooks]]\n"
+
+
+def test_what_a_server_would_stumble_over_later(tmp_path):
+    keyless = tmp_path / "keys.json"
+    keyless.write_text('{"keys": []}')
+    issuer = '[[oidc.issuers]]\nurl = "https://x"\njwks_file = '
+    for text, expected in (
+        (
+            '[pull_through_cache.endpoints]\n"quay.io" = "foo"',
+            ["line 2: pull_through_cache.endpoints: 'foo': it is no URL such as https://foo"],
+        ),
+        (
+            '[mirror]\naccount = "999999999999"\nregion = "eu-west-1"',
+            ["line 2: mirror.account: '999999999999' is none", "line 3: mirror.region: 'eu-west-1' is none"],
+        ),
+        (issuer + '"/etc/hosts"', ["line 3: oidc.issuers.jwks_file: '/etc/hosts': it is no JSON Web Key Set"]),
+        (issuer + f'"{keyless}"', [f"line 3: oidc.issuers.jwks_file: '{keyless}': it holds no key that can be used"]),
+        (
+            '[[oidc.issuers]]\nurl = "http://x"\njwks_file = "/etc/hosts"',
+            ["line 2: oidc.issuers: 'http://x': https is needed", "line 3: oidc.issuers.jwks_file: '/etc/hosts'"],
+        ),
+        ('[service_key_kms]\nregion = "us-east-1"', ["line 1: service_key_kms.key_id: it says which key wraps"]),
+        ('[service_key_kms]\nca_file = "/a"', ["line 1: service_key_kms.key_id: it says which key wraps"]),
+        (
+            HOOK + 'url = "hooks"\nsecret = "short"\nfilter = "{"',
+            [
+                "line 2: events.webhooks: url is not one",
+                "line 3: events.webhooks: secret: at least 16",
+                "line 4: events.webhooks: filter of",
+            ],
+        ),
+        (HOOK + 'secret = "short"', ["line 1: events.webhooks.url is missing", "line 2: events.webhooks: secret: at"]),
+        (NATS + 'url = "foo"', ["line 1: events.nats.subject is missing", "line 2: events.nats: url is not one such"]),
+        (NATS + 'subject = "a b"', ["line 1: events.nats.url is missing", "line 2: events.nats: subject 'a b' is not"]),
+        ("[storage]\nredirect = true", ["line 2: storage.redirect needs storage.bucket"]),
+        ('[metrics]\nlisten = "nowhere"', ["line 2: metrics.listen: 'nowhere' is not ADDRESS:PORT"]),
+        ('listen = ":5875"', ["line 1: listen: ':5875' has no address: write 127.0.0.1:5875 or 0.0.0.0:5875"]),
+        (
+            "[connections]\nhead_timeout = 1",
+            ["line 2: unknown key 'connections.head_timeout': did you mean 'connections.head_timeout_seconds'?"],
+        ),
+        (
+            HOOK + 'url = "http://a"\nnmae = "b"',
+            ["line 3: unknown key 'events.webhooks.nmae': did you mean 'events.webhooks.name'?"],
+        ),
+        ('[rates]\npreset = "ecrr"', ["line 2: rates.preset: 'ecrr' is not possible: write \"ecr\""]),
+        ('regions = "a"', ['line 1: regions: invalid type: string "a", expected a list such as ["…"]']),
+        ("blob_grace_hours = -1", ["line 1: blob_grace_hours: invalid value: integer `-1`, expected a whole number"]),
+    ):
+        lines = sorted(checked(tmp_path, text))
+        assert len(lines) == len(expected), lines
+        for line, beginning in zip(lines, expected, strict=True):
+            assert line.startswith(beginning), lines
+
+
+def test_two_variables_for_one_key(tmp_path):
+    """Two that say the same do no harm."""
+    variables = {"WHARF_REGION": "us-east-1", "WHARF_REGIONS": "us-east-1,us-west-2"}
+    lines = checked(tmp_path, "", variables)
+    assert lines == ["WHARF_REGION and WHARF_REGIONS are both set: give one of them"], lines
+    command = [binary(), "config", "check", "--data-dir", tmp_path / "data"]
+    told = run(*command, environment={**variables, "WHARF_REGIONS": "us-east-1"}).stdout
+    assert 'regions = ["us-east-1"]' in told

@@ -365,7 +365,7 @@ class TestStorage:
             ecr.update_image_storage_class(
                 repositoryName=repository.name, imageId={"imageTag": "v1"}, targetStorageClass=target
             )
-            wait_for(lambda: "move_blob" not in jobs(wharf), "layers to be moved", 60)
+            wait_for(lambda: "move blob" not in jobs(wharf), "layers to be moved", 60)
 
         def is_active():
             pages = ecr.describe_images(repositoryName=repository.name, filter={"imageStatus": "ANY"})

@@ -101,7 +101,7 @@ def test_delete_and_restore(cli, ecr, name, registry):
     assert len(re.findall(DATE, text)) == 2
 
     text = cli("image", "restore", f"{name}:v1", "--dry-run")
-    assert "restored" in text and "dry run: nothing was changed" in text
+    assert "would be restored" in text and "dry run: nothing was changed" in text
     hidden(ecr, registry, made)
     text = cli("image", "restore", f"{name}:v1")
     assert made.digest in text and "stable, v1" in text
@@ -266,7 +266,8 @@ def test_purge(cli, ecr, name):
         push_image(ecr, name, images.image(f"{name} {number}", size=2_000_000, layers=1), f"v{number}")
     delete(ecr, name, imageTag="v0")
     delete(ecr, name, imageTag="v1")
-    assert "dry run" in cli("image", "purge-deleted", name, "--all", "--dry-run")
+    told = cli("image", "purge-deleted", name, "--all", "--dry-run")
+    assert "dry run" in told and "would be purged" in told
     assert len(cli.json("image", "list-deleted", name)) == 2
     cli("image", "purge-deleted", f"{name}:v0")
     assert [line["imageTags"] for line in cli.json("image", "list-deleted", name)] == [["v1"]]

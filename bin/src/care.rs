@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -161,16 +161,25 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     if args.no_check { Ok(ExitCode::SUCCESS) } else { offline::check(offline::quick_check(common)) }
 }
 
-fn load(file: &std::path::Path) -> anyhow::Result<Config> {
+fn load(file: &Path) -> anyhow::Result<Config> {
     // Each place is as its file says: a variable would set both.
     let config = Draft::read(Some(file), |_| None, std::iter::empty(), Arguments::default()).checked(|_| Vec::new())?;
     config.data_dir.as_ref().with_context(|| format!("{}: data_dir must be given", file.display()))?;
     Ok(config)
 }
 
+/// Both configurations, or all that is wrong with either.
+fn load_both(from: &Path, to: &Path) -> anyhow::Result<(Config, Config)> {
+    match (load(from), load(to)) {
+        (Ok(from), Ok(to)) => Ok((from, to)),
+        (Err(first), Err(second)) if from != to => bail!("{first}\nand {second}"),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
 /// `wharf migrate`.
 pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
-    let (from, to) = (load(&args.from)?, load(&args.to)?);
+    let (from, to) = load_both(&args.from, &args.to)?;
     let mut line = Line::new();
     let done = runtime()?.block_on(migrate(&from, &to, !args.prepare, &mut |step| {
         line.show(&match step {

@@ -1,6 +1,7 @@
 //! The root credentials of a server on this machine: shown by `wharf credentials`, used by the commands that call it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -32,10 +33,15 @@ enum Output {
     Env,
 }
 
-/// Where the server listens, or did when it last ran, or will.
-fn endpoint(config: &Config) -> anyhow::Result<String> {
-    Ok(std::fs::read_to_string(config.data_dir()?.join("endpoint"))
-        .map_or_else(|_| format!("http://localhost:{}", config.listen().port()), |text| text.trim().to_owned()))
+/// Where the server listens, or did when it last ran.
+fn last_endpoint(config: &Config) -> anyhow::Result<Option<String>> {
+    let text = std::fs::read_to_string(config.data_dir()?.join("endpoint"));
+    Ok(text.ok().map(|text| text.trim().to_owned()))
+}
+
+/// Where it will listen, if it never did.
+fn coming_endpoint(config: &Config) -> String {
+    format!("http://localhost:{}", config.listen().port())
 }
 
 fn load(options: &ctl::Options) -> anyhow::Result<Config> {
@@ -55,9 +61,14 @@ fn find_local(options: &ctl::Options) -> anyhow::Result<ctl::Local> {
         None => config.regions()?.first().map(ToString::to_string),
     };
     let made_certificate = config.data_dir()?.join("tls-certificate.pem");
+    // The default address is no better guess than that of any other server.
+    let coming = || {
+        (config.listen.is_some() && made_certificate.parent().is_some_and(Path::is_dir))
+            .then(|| coming_endpoint(&config))
+    };
     Ok(ctl::Local {
         data_dir: config.data_dir()?,
-        endpoint: Some(endpoint(&config)?),
+        endpoint: last_endpoint(&config)?.or_else(coming),
         region,
         certificate: (config.tls.certificate.is_none() && made_certificate.exists()).then_some(made_certificate),
     })
@@ -105,6 +116,11 @@ fn find_root(config: &Config) -> anyhow::Result<Root> {
     }
 }
 
+/// What could have been named.
+fn there_are(known: &[String]) -> String {
+    format!("there {} {}", if known.len() == 1 { "is" } else { "are" }, known.join(", "))
+}
+
 /// Shows the root credentials.
 pub fn show(args: CredentialsArgs) -> anyhow::Result<()> {
     let config = args.common.load()?;
@@ -119,20 +135,21 @@ pub fn show(args: CredentialsArgs) -> anyhow::Result<()> {
     let (url, regions, certificate) = match RunningServer::find(&data_dir)? {
         Some(RunningServer { url, regions, certificate, .. }) => (url, regions, certificate),
         None => {
-            let url = config.public_url.clone().map_or_else(|| endpoint(&config), Ok)?;
+            let known = config.public_url.clone().map_or_else(|| last_endpoint(&config), |url| Ok(Some(url)))?;
+            let url = known.unwrap_or_else(|| coming_endpoint(&config));
             (url, config.regions()?.iter().map(ToString::to_string).collect(), None)
         }
     };
     if let Some(id) = &args.account {
-        let known = accounts.iter().map(|account| account.account_id.as_str()).collect::<Vec<_>>().join(", ");
+        let known: Vec<String> = accounts.iter().map(|account| account.account_id.clone()).collect();
         accounts.retain(|account| account.account_id == *id);
         if accounts.is_empty() {
-            bail!("the server has no account {id}: there is {known}");
+            bail!("the server has no account {id}: {}", there_are(&known));
         }
     }
     let region = match &args.region {
         Some(region) if regions.contains(region) => region,
-        Some(region) => bail!("the server has no region {region}: there is {}", regions.join(", ")),
+        Some(region) => bail!("the server has no region {region}: {}", there_are(&regions)),
         None => regions.first().context("no region is configured")?,
     };
     let mut text = String::new();

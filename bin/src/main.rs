@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use server::Server;
 use server::clock::SystemClock;
@@ -171,9 +171,10 @@ fn log_filter(log: &LogConfig) -> anyhow::Result<EnvFilter> {
     let quiet = if is_verbose { "" } else { "postgres::config=warn," };
     // Before what the variable says, which wins where it says something about it.
     let access = if log.access { "wharf::access=info," } else { "" };
-    EnvFilter::builder()
-        .parse(format!("{quiet}{access}{text}"))
-        .with_context(|| format!("WHARF_LOG '{text}' is no log filter"))
+    EnvFilter::builder().parse(format!("{quiet}{access}{text}")).map_err(|error| {
+        // Its causes say what it says itself.
+        anyhow!("WHARF_LOG: '{text}' is no log filter ({error}): write such as info or info,wharf=debug")
+    })
 }
 
 /// Writes the log to standard error from now on.
@@ -219,8 +220,10 @@ fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
         format!("{} credentials --data-dir {} --output env", shell::this_program(), shell::quoted_path(data_dir));
     let mut text = String::new();
     writeln!(text, "Wharf is listening at {url} ({address})")?;
-    writeln!(text, "  account      {}", accounts.join(", "))?;
-    writeln!(text, "  region       {}", regions.join(", "))?;
+    let several = if accounts.len() == 1 { "account " } else { "accounts" };
+    writeln!(text, "  {several}     {}", accounts.join(", "))?;
+    let several = if regions.len() == 1 { "region " } else { "regions" };
+    writeln!(text, "  {several}      {}", regions.join(", "))?;
     writeln!(text, "  data folder  {}", data_dir.display())?;
     writeln!(text, "  credentials  {credentials}")?;
     if let Some(certificate) = certificate {

@@ -25,6 +25,10 @@ pub fn reset(of: ResetOf, options: &Options) -> anyhow::Result<()> {
             writeln!(text, "{told:#}")?;
         }
         Format::Text => {
+            if new_policy.as_ref() == Some(&old_policy) {
+                writeln!(text, "The policy of {arn} is its first one already, and stays:\n{old_policy}")?;
+                return shell::print(&text);
+            }
             writeln!(text, "Reset the policy of {arn}, which was:\n{old_policy}")?;
             if let Some(policy) = new_policy {
                 writeln!(text, "It is now:\n{policy}")?;

@@ -90,9 +90,27 @@ struct Explanation {
     advice: String,
     #[serde(default)]
     statements: Vec<Statement>,
+    /// What would deny it if condition keys that were not given had a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open_denies: Vec<OpenDeny>,
     /// What is wrong with the question, as with a misspelt action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
+}
+
+/// A Deny that depends on condition keys without a value.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OpenDeny {
+    condition_keys: Vec<String>,
+    statement: Statement,
+}
+
+impl OpenDeny {
+    fn shown(&self) -> String {
+        let give = self.condition_keys.iter().map(|key| format!("--context {key}=VALUE")).collect::<Vec<_>>().join(" ");
+        format!("{} depends on {}: give {give}", self.statement.shown(), self.condition_keys.join(" and "))
+    }
 }
 
 /// A statement that takes part in the decision.
@@ -150,7 +168,11 @@ impl Command {
         }
         let explained: Explanation = session.client.wharf("ExplainAccess", &input).await?;
         let word = match explained.decision {
-            Decision::Allowed => session.output.coloured("allowed", Colour::Green),
+            Decision::Allowed if explained.open_denies.is_empty() => session.output.coloured("allowed", Colour::Green),
+            Decision::Allowed => format!(
+                "{}, as far as is known: what has no value here may deny it",
+                session.output.coloured("allowed", Colour::Green)
+            ),
             Decision::ExplicitDeny => {
                 format!("{}, by a statement that denies it", session.output.coloured("denied", Colour::Red))
             }
@@ -166,6 +188,9 @@ impl Command {
                 ("Reason", explained.reason.lines().map(str::to_owned).collect()),
                 ("Decided by", explained.statements.iter().map(Statement::shown).collect()),
             ];
+            if !explained.open_denies.is_empty() {
+                shown.push(("Not known", explained.open_denies.iter().map(OpenDeny::shown).collect()));
+            }
             if let Some(warning) = &explained.warning {
                 shown.insert(2, field("Warning", warning));
             }

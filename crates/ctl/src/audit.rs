@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::Session;
 use crate::date;
-use crate::duration::Duration;
 use crate::error::Error;
+use crate::number;
+use crate::since::Since;
 
 const SERVICE: &str = "cloudtrail";
 const TARGET: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101";
@@ -18,9 +19,9 @@ const PAGE: usize = 50;
 pub enum Command {
     /// List what was done, the newest first.
     List {
-        /// How far to look back, such as 24h or 7d [default: all that is kept].
-        #[arg(long, value_name = "DURATION")]
-        since: Option<Duration>,
+        /// Only what was done since then: 2h or 3d (ago), 2026-11-21, or 2026-11-21T08:00:00Z [default: all that is kept].
+        #[arg(long, value_name = "TIME")]
+        since: Option<Since>,
         /// Only what this user, or session of a role, did.
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
@@ -31,7 +32,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         resource: Option<String>,
         /// At most so many events.
-        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = number::at_least(1_usize))]
         limit: usize,
     },
 }
@@ -128,7 +129,7 @@ impl Command {
             input["LookupAttributes"] = json!([{ "AttributeKey": key, "AttributeValue": value }]);
         }
         if let Some(since) = since {
-            input["StartTime"] = (client.now_ms() / 1000 - since.seconds() as i64).into();
+            input["StartTime"] = (since.epoch_seconds(client.now_ms()) as i64).into();
         }
         let mut events: Vec<Event> = Vec::new();
         while events.len() < limit {

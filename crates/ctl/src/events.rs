@@ -4,7 +4,9 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::date;
 use crate::error::Error;
+use crate::number;
 use crate::{Outcome, Session};
 
 /// How long a call waits for the next event.
@@ -19,7 +21,7 @@ pub enum Command {
     /// Pulls are not among them.
     Tail {
         /// End after so many events.
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = number::at_least(1_usize))]
         limit: Option<usize>,
     },
 }
@@ -84,7 +86,7 @@ async fn tail(session: &mut Session<'_>, limit: Option<usize>) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// `2026-11-21T01:35:02Z ECR Image Action PUSH my-app:v1@sha256:… SUCCESS`.
+/// `2026-11-21 01:35:02 UTC ECR Image Action PUSH my-app:v1@sha256:… SUCCESS`.
 fn text(event: &Value) -> String {
     let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let detail = |name: &str| part(&event["detail"][name]);
@@ -92,7 +94,7 @@ fn text(event: &Value) -> String {
         .map(|(mark, name)| Some(detail(name)).filter(|value| !value.is_empty()).map(|value| format!("{mark}{value}")));
     let result = [detail("result"), detail("sync-status")].concat();
     let parts = [
-        part(&event["time"]),
+        date::of_iso8601(&part(&event["time"])),
         part(&event["detail-type"]),
         detail("action-type"),
         image.into_iter().flatten().collect(),

@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 
 use crate::count::counted;
 use crate::error::Error;
+use crate::number;
 use crate::progress::ProgressLine;
 use crate::{Outcome, Session, bytes, date};
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Findings that one request asks for.
 const PAGE: usize = 1_000;
+/// The server's own limit: ten years.
+const MAX_GRACE_HOURS: u32 = 87_600;
 
 #[derive(Args, Clone, Debug)]
 pub struct FsckArgs {
@@ -26,7 +29,7 @@ pub struct FsckArgs {
     #[arg(long, conflicts_with = "last")]
     repair: bool,
     /// What nothing names counts as an orphan after so many hours [default: 24].
-    #[arg(long, value_name = "HOURS", conflicts_with = "last")]
+    #[arg(long, value_name = "HOURS", conflicts_with = "last", value_parser = number::within(1..=MAX_GRACE_HOURS))]
     orphan_grace: Option<u32>,
     /// Show the last check, and what the background scrub has found, without beginning one.
     #[arg(long)]

@@ -93,7 +93,7 @@ impl GcArgs {
                     field("Deleted images", found.deleted_images.to_string()),
                     field("Layers of repositories", found.repository_layers.to_string()),
                     field("Stored blobs", with_bytes(found.blobs, found.blob_bytes)),
-                    field("Removed before", with_bytes(found.removed_objects, found.removed_object_bytes)),
+                    field("Removed before", freed(found.removed_objects, found.removed_object_bytes)),
                     field("Would be freed", bytes::shown(found.total_bytes)),
                 ])
             });
@@ -142,6 +142,11 @@ fn with_bytes(count: u64, size: u64) -> String {
     if count == 0 { "0".to_owned() } else { format!("{count} ({})", bytes::shown(size)) }
 }
 
+/// What a store holds, as it is freed.
+fn freed(objects: u64, size: u64) -> String {
+    format!("{} of {}", bytes::shown(size), counted(objects, "object", "objects"))
+}
+
 fn told(state: &State) -> String {
     let mut lines = Vec::new();
     if let Some(last) = &state.last {
@@ -155,22 +160,15 @@ fn told(state: &State) -> String {
         lines.push(field("Deleted images", counts.deleted_images_dropped.to_string()));
         lines.push(field("Layers of repositories", counts.repository_layers_hidden.to_string()));
         lines.push(field("Stored blobs", counts.blobs_released.to_string()));
-        lines.push(field(
-            "Freed",
-            format!(
-                "{} of {}",
-                bytes::shown(counts.bytes_removed),
-                counted(counts.objects_removed, "object", "objects")
-            ),
-        ));
+        lines.push(field("Freed", freed(counts.objects_removed, counts.bytes_removed)));
         if let Some(error) = &last.error {
             lines.push(field("Failed", error.clone()));
         }
     }
-    lines.push(field("Waiting to be freed", with_bytes(state.waiting_objects, state.waiting_bytes)));
+    lines.push(field("Waiting to be freed", freed(state.waiting_objects, state.waiting_bytes)));
     if let Some(until) = state.held_until {
         lines.push(field("Held until", date::of_iso8601(&date::iso8601(until))));
     }
-    lines.push(field("Freed ever", with_bytes(state.total_objects_removed, state.total_bytes_removed)));
+    lines.push(field("Freed ever", freed(state.total_objects_removed, state.total_bytes_removed)));
     fields(&lines)
 }

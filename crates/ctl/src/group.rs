@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::client::Client;
 use crate::dry_run::{self, Parts};
 use crate::error::Error;
-use crate::holder::{HeldPolicies, Holder};
+use crate::held_policy;
+use crate::holder::{HeldPolicies, Holder, Kind};
 use crate::output::{Field, field, fields};
 use crate::user::User;
 use crate::xml::Element;
@@ -29,6 +30,11 @@ pub enum Command {
     Show {
         /// Name.
         name: String,
+    },
+    /// Show a group's policies with their documents, inline ones too.
+    Policy {
+        #[command(subcommand)]
+        command: held_policy::Command,
     },
     /// Delete a group.
     Delete {
@@ -140,6 +146,7 @@ impl Command {
                     fields(&shown)
                 })
             }
+            Self::Policy { command } => command.run(client, output, Kind::Group).await,
             Self::Delete { name, force, dry_run: true } => {
                 let members = users(client, &name).await?;
                 let mut named: Vec<String> = members.iter().map(|user| format!("membership of user {user}")).collect();

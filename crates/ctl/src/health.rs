@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::error::Error;
+use crate::number;
 use crate::options::{Given, Options, Surroundings, resolve_endpoint};
+use crate::output::Output;
 use crate::scheme::{LOOKED_AT, Mismatch};
 use crate::{Outcome, client};
 
@@ -16,8 +19,30 @@ pub struct HealthArgs {
     #[arg(long)]
     live: bool,
     /// Seconds to wait for the answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = number::within(1_u64..=600))]
     timeout: u64,
+}
+
+/// What a server answered.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    endpoint: String,
+    /// What was asked for: `ready`, or `alive`.
+    question: &'static str,
+    is_ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Health {
+    fn text(&self) -> String {
+        let Self { endpoint, question, reason, .. } = self;
+        match reason {
+            None => (*question).to_owned(),
+            Some(reason) => format!("not {question}: {reason}, at {endpoint}"),
+        }
+    }
 }
 
 impl HealthArgs {
@@ -26,16 +51,18 @@ impl HealthArgs {
         self,
         options: &Options,
         surroundings: &Surroundings<'_>,
-        writer: &mut dyn std::io::Write,
+        output: &mut Output<'_>,
     ) -> Result<Outcome, Error> {
         let (Given { value: endpoint, by }, trusted) = resolve_endpoint(options, surroundings)?;
         let url = endpoint
             .join(if self.live { "/healthz" } else { "/readyz" })
             .map_err(|error| Error::Usage(format!("endpoint: {error}")))?;
         let http = client::for_health(&endpoint, &trusted, Duration::from_secs(self.timeout))?;
+        let question = if self.live { "alive" } else { "ready" };
+        let mut health = Health { endpoint: endpoint.to_string(), question, is_ok: true, reason: None };
         let (told, mismatch) = match http.get(url).send().await {
             Ok(answer) if answer.status().is_success() => {
-                writeln!(writer, "{}", if self.live { "alive" } else { "ready" })?;
+                output.show(&health, Health::text)?;
                 return Ok(Outcome::Done);
             }
             Ok(answer) => {
@@ -50,7 +77,8 @@ impl HealthArgs {
             }
         };
         let told = mismatch.map_or(told, |mismatch| format!("{}: {}", mismatch.cause(), mismatch.hint(&by)));
-        writeln!(writer, "not {}: {told}, at {endpoint}", if self.live { "alive" } else { "ready" })?;
+        (health.is_ok, health.reason) = (false, Some(told));
+        output.show(&health, Health::text)?;
         Ok(Outcome::No)
     }
 }

@@ -4,7 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::client::Client;
+use crate::document::Document;
 use crate::error::Error;
+use crate::held_policy::read_document;
 use crate::output::Field;
 use crate::xml::Element;
 
@@ -149,6 +151,13 @@ impl Holder {
 
     pub(crate) async fn delete(&self, client: &Client) -> Result<(), Error> {
         self.call(client, "Delete", "", &[]).await
+    }
+
+    /// An inline policy.
+    pub(crate) async fn inline_document(&self, client: &Client, name: &str) -> Result<Document, Error> {
+        let (field, operation) = (format!("{}Name", self.kind.as_str()), format!("Get{}Policy", self.kind.as_str()));
+        let result = client.iam(&operation, &[(&field, &self.name), ("PolicyName", name)]).await?;
+        read_document(&result).map_err(|cause| client.missing(&operation, cause))
     }
 
     /// All its policies.

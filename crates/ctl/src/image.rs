@@ -158,24 +158,24 @@ impl From<Failure> for Line {
 }
 
 impl Line {
-    fn row(&self) -> Vec<String> {
+    fn row(&self, is_dry_run: bool) -> Vec<String> {
         let mut notes: Vec<String> = self.failure_reason.iter().cloned().collect();
         notes.extend(self.tags_not_restored.iter().map(|tag| format!("tag {} did not: {}", tag.image_tag, tag.reason)));
-        let status = match self.status.as_str() {
-            "RESTORED" => "restored",
-            "PRESENT" if self.image_tags.is_empty() => "was there",
-            "PRESENT" => "tags restored",
-            "PURGED" => "purged",
-            "TAG_PURGED" => "tag purged",
-            "FAILED" => "failed",
-            other => other,
+        let done = |what: &str, done: &str| {
+            let would = if is_dry_run { "would be " } else { "" };
+            format!("{what}{would}{done}")
         };
-        vec![
-            self.image_digest.clone().unwrap_or_default(),
-            shown_tags(&self.image_tags),
-            status.to_owned(),
-            notes.join("; "),
-        ]
+        let status = match self.status.as_str() {
+            "RESTORED" => done("", "restored"),
+            "PRESENT" if self.image_tags.is_empty() => "was there".to_owned(),
+            "PRESENT" if self.image_tags.len() == 1 => done("tag ", "restored"),
+            "PRESENT" => done("tags ", "restored"),
+            "PURGED" => done("", "purged"),
+            "TAG_PURGED" => done("tag ", "purged"),
+            "FAILED" => "failed".to_owned(),
+            other => other.to_owned(),
+        };
+        vec![self.image_digest.clone().unwrap_or_default(), shown_tags(&self.image_tags), status, notes.join("; ")]
     }
 }
 
@@ -235,7 +235,7 @@ async fn restore(
         lines.extend(answer.failures.into_iter().map(Line::from));
     }
     let empty = format!("There is nothing of {target} to restore.");
-    output.list(&lines, &empty, &LINE_COLUMNS, Line::row)?;
+    output.list(&lines, &empty, &LINE_COLUMNS, |line| line.row(is_dry_run))?;
     if is_created {
         output.note(&format!("The repository {} was gone and is created again.", target.repository))?;
     }
@@ -264,7 +264,7 @@ async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry
         lines.extend(answer.failures.into_iter().map(Line::from));
     }
     let empty = format!("There is nothing of {target} to purge.");
-    output.list(&lines, &empty, &LINE_COLUMNS, Line::row)?;
+    output.list(&lines, &empty, &LINE_COLUMNS, |line| line.row(is_dry_run))?;
     if !lines.is_empty() {
         output.note(&format!(
             "{} are named by nothing else in the account. The garbage collection frees them.",

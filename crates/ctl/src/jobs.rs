@@ -9,6 +9,8 @@ use crate::count::counted;
 use crate::date;
 use crate::duration::age;
 use crate::error::Error;
+use crate::job_kind;
+use crate::number;
 
 /// Jobs that one request asks for.
 const PAGE: usize = 1_000;
@@ -24,7 +26,7 @@ pub enum Command {
     /// Try a job now, also one that was given up.
     Retry {
         /// Number of the job, as the list shows it.
-        #[arg(value_name = "ID", required_unless_present = "all")]
+        #[arg(value_name = "ID", required_unless_present = "all", value_parser = number::at_least(1_i64))]
         id: Option<i64>,
         /// All jobs that were given up.
         #[arg(long, conflicts_with = "id")]
@@ -122,7 +124,7 @@ impl Command {
                 output.list(&jobs, empty, &columns, |job| {
                     vec![
                         job.job_id.to_string(),
-                        job.kind.clone(),
+                        job_kind::words(&job.kind),
                         job.key.clone(),
                         job.status.to_lowercase(),
                         age(job.age_seconds),

@@ -17,13 +17,16 @@ mod fsck;
 mod gc;
 mod group;
 mod health;
+mod held_policy;
 mod holder;
 mod image;
 mod import;
+mod job_kind;
 mod jobs;
 mod key;
 mod lifecycle;
 mod nodes;
+mod number;
 mod oidc_provider;
 mod options;
 mod output;
@@ -193,7 +196,8 @@ impl Command {
     ) -> Result<Outcome, Error> {
         // Without credentials, which who watches over a server need not have.
         if let Self::Health(verb) = self {
-            return verb.arguments.run(&verb.options, surroundings, writer).await;
+            let mut output = Output::new(writer, verb.options.output, has_colours);
+            return verb.arguments.run(&verb.options, surroundings, &mut output).await;
         }
         let options = self.options();
         let mut output = Output::new(writer, options.output, has_colours);

@@ -16,7 +16,8 @@ const AUDIENCE: &str = "sts.amazonaws.com";
 pub enum Command {
     /// Trust an issuer's tokens. What they are good for is up to the trust policies of roles.
     Create {
-        /// The issuer's URL, as its tokens name it, such as https://token.actions.githubusercontent.com.
+        /// The issuer's URL, as its tokens name it, such as https://token.actions.githubusercontent.com; of http only one
+        /// on this machine.
         url: String,
         /// Whom a token must be made out to. May be given several times.
         #[arg(long, value_name = "TEXT", default_value = AUDIENCE)]
@@ -102,11 +103,19 @@ impl Command {
         let Session { client, output } = session;
         match self {
             Self::Create { url, audience, thumbprint } => {
+                let is_https = url.to_ascii_lowercase().starts_with("https://");
                 let mut given = vec![("Url".to_owned(), url)];
                 given.extend(numbered("ClientIDList", &audience));
                 given.extend(numbered("ThumbprintList", &thumbprint));
                 let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                let result = client.iam("CreateOpenIDConnectProvider", &given).await?;
+                let result = client.iam("CreateOpenIDConnectProvider", &given).await;
+                let result = result.map_err(|error| match error.code() {
+                    Some("ValidationError") if !is_https => Error::Usage(format!(
+                        "{error}; an issuer must be one of https://, as its tokens are trusted because of the keys that \
+                         are fetched there (http:// is taken of one on this machine)"
+                    )),
+                    _ => error,
+                })?;
                 let listed = Listed { arn: result.text("OpenIDConnectProviderArn").unwrap_or_default().to_owned() };
                 output.show(&listed, |listed| format!("Created {}", listed.arn))
             }

@@ -47,7 +47,7 @@ pub struct Options {
 pub struct Local {
     /// Its data folder, as messages name it.
     pub data_dir: PathBuf,
-    /// Where it listens, or did when it last ran.
+    /// Where it listens, or did when it last ran; none if it never did, or the folder is not there.
     pub endpoint: Option<String>,
     /// Its first region.
     pub region: Option<String>,
@@ -152,6 +152,7 @@ impl<'a> Places<'a> {
     }
 
     fn endpoint(&self) -> Result<Given<Url>, Error> {
+        self.require_named_folder()?;
         let option = ("--endpoint", self.options.endpoint.as_ref());
         let found = self.find(option, |local| local.endpoint.as_ref(), &["AWS_ENDPOINT_URL"]);
         let default = || Given { value: DEFAULT_ENDPOINT.to_owned(), by: "default".to_owned() };
@@ -161,6 +162,21 @@ impl<'a> Places<'a> {
             Err(error) if by == "--endpoint" => Err(error),
             Err(error) => Err(Error::Usage(format!("{error} (it is from {by})"))),
         }
+    }
+
+    /// Whoever names a data folder means its server, and no other one that happens to answer.
+    fn require_named_folder(&self) -> Result<(), Error> {
+        let Some(name) = self.folder_named_by.filter(|_| self.options.endpoint.is_none()) else { return Ok(()) };
+        let local = self.local.as_ref().map_err(|cause| Error::Usage(cause.clone()))?;
+        if local.endpoint.is_some() {
+            return Ok(());
+        }
+        let folder = local.data_dir.display();
+        Err(Error::Usage(if local.data_dir.is_dir() {
+            format!("no server has run on the data folder {folder}, which {name} names")
+        } else {
+            format!("the data folder {folder}, which {name} names, is not there")
+        }))
     }
 
     fn region(&self) -> Result<Given<String>, Error> {
@@ -402,6 +418,14 @@ mod tests {
             let (endpoint, _) = endpoint(options, variables, &Ok(local())).expect("found");
             assert_eq!(endpoint.value, settings.endpoint.value);
             // What it cannot tell is not taken from elsewhere without a word.
+            let broken = Err("bad key".to_owned());
+            assert_eq!(self::endpoint(options, variables, &broken).expect_err("refused").to_string(), "bad key");
+            let nowhere = Ok(Local { endpoint: None, data_dir: "/nowhere".into(), ..self::local() });
+            let error = self::endpoint(options, variables, &nowhere).expect_err("refused").to_string();
+            assert_eq!(error, format!("the data folder /nowhere, which {by} names, is not there"));
+            let empty = Ok(Local { endpoint: None, data_dir: "/".into(), ..self::local() });
+            let error = self::endpoint(options, variables, &empty).expect_err("refused").to_string();
+            assert_eq!(error, format!("no server has run on the data folder /, which {by} names"));
             let error = resolved(options, variables, &Err("bad key".to_owned())).expect_err("refused").to_string();
             assert_eq!(error, "bad key");
         }

@@ -212,7 +212,10 @@ async fn arn(client: &Client, policy: &str) -> Result<String, Error> {
         let name = name.to_lowercase();
         name.contains(&lower) || lower.contains(&name)
     };
-    let mut message = format!("no policy is called {policy}: `wharf policy list --all` shows them");
+    let mut message = format!(
+        "no policy is called {policy}: `wharf policy list --all` shows them, and `wharf role policy show ROLE {policy}` \
+         (or user, or group) shows an inline one"
+    );
     if let Some(like) = known.iter().find(|found| is_like(&found.policy_name)) {
         message = format!("{message}; did you mean {}?", like.policy_name);
     }

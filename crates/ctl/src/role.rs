@@ -10,10 +10,13 @@ use crate::document::{self, Document};
 use crate::dry_run::{self, Parts};
 use crate::duration::{Duration, shortest};
 use crate::error::Error;
-use crate::holder::{HeldPolicies, Holder};
+use crate::held_policy;
+use crate::holder::{HeldPolicies, Holder, Kind};
 use crate::output::{Field, field, fields};
 use crate::xml::Element;
 use crate::{Session, date};
+
+const HOUR_SECONDS: u64 = 3_600;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -25,7 +28,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         trust: PathBuf,
         /// Longest time for which it can be taken on, such as 1h.
-        #[arg(long, value_name = "DURATION")]
+        #[arg(long, value_name = "DURATION", value_parser = session_length)]
         max_session: Option<Duration>,
         /// Path, which begins and ends with a slash.
         #[arg(long)]
@@ -52,6 +55,11 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Show a role's policies with their documents, inline ones too.
+    Policy {
+        #[command(subcommand)]
+        command: held_policy::Command,
+    },
     /// Show or set a role's trust policy, which says who may take on the role.
     Trust {
         /// Name.
@@ -60,6 +68,16 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         set: Option<PathBuf>,
     },
+}
+
+/// The server's own limits, which it tells in seconds.
+fn session_length(text: &str) -> Result<Duration, String> {
+    let length: Duration = text.parse()?;
+    if (HOUR_SECONDS..=12 * HOUR_SECONDS).contains(&length.seconds()) {
+        Ok(length)
+    } else {
+        Err("a session lasts 1h to 12h".to_owned())
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -156,6 +174,7 @@ impl Command {
                 role.delete(client).await?;
                 output.show(&json!({ "roleName": name }), |_| format!("Deleted role {name}"))
             }
+            Self::Policy { command } => command.run(client, output, Kind::Role).await,
             Self::Trust { name, set: None } => {
                 let role = client.iam_get("GetRole", &[("RoleName", &name)], "Role", Role::read).await?;
                 output.show(&role.trust_policy, Document::text)

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::Session;
 use crate::count::counted;
-use crate::date;
+use crate::date::{self, of_iso8601 as shown};
 use crate::error::Error;
+use crate::number;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -22,7 +23,7 @@ pub enum Command {
     /// Remove an old root key for good, once nothing needs it any more.
     Retire {
         /// Its number, as the status shows it.
-        #[arg(value_name = "NUMBER")]
+        #[arg(value_name = "NUMBER", value_parser = number::at_least(1_u32))]
         number: u32,
     },
 }
@@ -117,28 +118,38 @@ impl Status {
     fn text(&self) -> String {
         let mut text = format!("Service key  {}", self.service_key);
         for key in &self.root_keys {
-            let _ = write!(text, "\nRoot key {}   {}, made {}", key.number, key.status.to_lowercase(), key.created_at);
+            let _ = write!(
+                text,
+                "\nRoot key {}   {}, made {}",
+                key.number,
+                key.status.to_lowercase(),
+                shown(&key.created_at)
+            );
             if key.status == "COMING" {
-                let _ = write!(text, ", seals from {}", key.active_from);
+                let _ = write!(text, ", seals from {}", shown(&key.active_from));
             }
             match &key.unused_since {
                 Some(_) if key.may_be_retired => text.push_str(", may be retired"),
                 Some(since) => {
-                    let _ = write!(text, ", unused since {since}");
+                    let _ = write!(text, ", unused since {}", shown(since));
                 }
                 None => {}
             }
         }
         if let Some(search) = &self.search {
             let at = match (&search.ended_at, &search.place) {
-                (Some(ended), _) => format!("ended {ended}"),
+                (Some(ended), _) => format!("ended {}", shown(ended)),
                 (None, Some(place)) => format!("at the {place}"),
                 (None, None) => "at its end".to_owned(),
             };
             let _ = write!(
                 text,
                 "\nSearch for values of root keys before {}: began {}, {at}; {} seen, {} sealed anew, {} unreadable",
-                search.root_key, search.began_at, search.seen, search.resealed, search.unreadable
+                search.root_key,
+                shown(&search.began_at),
+                search.seen,
+                search.resealed,
+                search.unreadable
             );
         }
         text

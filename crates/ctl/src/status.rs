@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::bytes::shown as size;
 use crate::count::counted;
 use crate::error::Error;
+use crate::job_kind;
 use crate::nodes::{Node, Told};
 use crate::output::{field, fields};
 use crate::{Session, date};
@@ -134,7 +135,7 @@ impl Jobs {
         let counts = [(self.waiting, "waiting"), (self.running, "running"), (self.dead, "given up")];
         let counts: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        format!("{}: {}", self.kind, counts.join(", "))
+        format!("{}: {}", job_kind::words(&self.kind), counts.join(", "))
     }
 }
 

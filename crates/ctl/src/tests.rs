@@ -729,6 +729,18 @@ async fn explain() {
     assert!(ran.text().ends_with("Decided by  -\nNote        no policy limits it\n"), "{}", ran.printed);
     assert_eq!(ran.result.as_ref().ok(), Some(&Outcome::Done));
 
+    let open = r#"{"decision":"allowed","reason":"r","advice":"a","statements":[],"openDenies":[{"conditionKeys":
+        ["ecr:ImageTag","aws:X"],"statement":{"source":"Identity","policyName":"p","statement":2,"effect":"Deny"}}]}"#;
+    let ran = run(&EXPLAIN, vec![(200, open.to_owned())]).await;
+    assert!(
+        ran.text().starts_with("allowed, as far as is known: what has no value here may deny it\n"),
+        "{}",
+        ran.printed
+    );
+    let depends = "Not known   Deny: identity policy p, statement 2 depends on ecr:ImageTag and aws:X: \
+                   give --context ecr:ImageTag=VALUE --context aws:X=VALUE\n";
+    assert!(ran.text().contains(depends), "{}", ran.printed);
+
     let implicit = r#"{"decision":"implicitDeny","reason":"none","advice":"allow it","statements":[]}"#;
     let ran = run_with(&[&EXPLAIN[..], &["--output=json"]].concat(), vec![(200, implicit.to_owned())], true).await;
     let told: Value = serde_json::from_str(ran.text()).expect("JSON");

@@ -16,7 +16,7 @@ pub enum Command {
     /// Make a token. Its password is shown this once.
     Create {
         /// Repository that it works for; * stands for any text. May be given several times.
-        #[arg(long = "repository", value_name = "PATTERN", required = true)]
+        #[arg(long = "repository", value_name = "PATTERN", required = true, value_parser = repository_pattern)]
         repositories: Vec<String>,
         /// What it may do.
         #[arg(long, value_enum, value_delimiter = ',', required = true)]
@@ -38,6 +38,15 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// The server judges patterns; only what people overlook is told here.
+fn repository_pattern(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_uppercase) {
+        let lower = text.to_lowercase();
+        return Err(format!("names of repositories have no upper case: write {lower}"));
+    }
+    Ok(text.to_owned())
 }
 
 /// What a token may do.

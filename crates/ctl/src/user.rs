@@ -8,7 +8,8 @@ use crate::client::Client;
 use crate::date;
 use crate::dry_run::{self, Parts};
 use crate::error::Error;
-use crate::holder::{HeldPolicies, Holder};
+use crate::held_policy;
+use crate::holder::{HeldPolicies, Holder, Kind};
 use crate::key::{self, AccessKey};
 use crate::output::{Field, field, fields};
 use crate::xml::Element;
@@ -30,6 +31,11 @@ pub enum Command {
     Show {
         /// Name.
         name: String,
+    },
+    /// Show a user's policies with their documents, inline ones too.
+    Policy {
+        #[command(subcommand)]
+        command: held_policy::Command,
     },
     /// Delete a user.
     Delete {
@@ -127,6 +133,7 @@ impl Command {
                     fields(&shown)
                 })
             }
+            Self::Policy { command } => command.run(client, output, Kind::User).await,
             Self::Delete { name, force, dry_run: true } => {
                 client.iam_get("GetUser", &[("UserName", name.as_str())], "User", User::read).await?;
                 let mut named: Vec<String> =

@@ -1,7 +1,7 @@
 //! The evaluation logic (access.md 5; IAM User Guide, "Policy evaluation logic").
 
 use crate::principal::Grant;
-use crate::{Attached, Decision, Effect, Matched, Policies, PolicyKind, Principal, Reason, Request, Source};
+use crate::{Attached, Decision, Effect, Matched, Policies, PolicyKind, Principal, Reason, Request, Source, Statement};
 
 /// Collects what the policies say about one request.
 pub(crate) struct Survey<'a> {
@@ -27,15 +27,7 @@ impl<'a> Survey<'a> {
                 Effect::Allow => allowed = allowed.max(grant),
                 Effect::Deny => self.denied_by = self.denied_by.or(Some(source)),
             }
-            self.matched.push(Matched {
-                source,
-                policy_name: attached.name.clone(),
-                statement: index,
-                sid: statement.sid.clone(),
-                effect: statement.effect,
-                start: statement.start,
-                end: statement.end,
-            });
+            self.matched.push(matched(source, attached, index, statement));
         }
         allowed
     }
@@ -90,6 +82,50 @@ impl CallerSide {
         ]
         .into_iter()
         .find_map(|(is_missing, source)| is_missing.then_some(source))
+    }
+}
+
+/// A Deny that does not match as condition keys have no value, and might if they had one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDeny {
+    pub statement: Matched,
+    /// As the policy spells them.
+    pub keys: Vec<String>,
+}
+
+/// Every such Deny of the policies in force, for whoever asks about a request of which not all is known.
+pub fn open_denies(request: &Request<'_>, policies: &Policies<'_>) -> Vec<OpenDeny> {
+    let is_root = matches!(request.principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
+    let of_identity = policies.identity.iter().map(|attached| (Source::Identity, attached));
+    let boundary = policies.boundary.map(|attached| (Source::Boundary, attached));
+    let of_session = policies.session.iter().copied().flatten().map(|attached| (Source::Session, attached));
+    let scope = policies.scope.map(|attached| (Source::RobotScope, attached));
+    let repository = policies.repository.map(|attached| (Source::Repository, attached));
+    let registry = policies.registry.map(|attached| (Source::Registry, attached));
+    let of_caller = of_identity.chain(boundary).filter(|_| !is_root);
+    let mut open = Vec::new();
+    for (source, attached) in of_caller.chain(of_session).chain(scope).chain(repository).chain(registry) {
+        for (index, statement) in attached.policy.statements().iter().enumerate() {
+            if statement.effect == Effect::Deny {
+                let keys: Vec<String> = statement.missing_keys(request).into_iter().map(str::to_owned).collect();
+                if !keys.is_empty() {
+                    open.push(OpenDeny { statement: matched(source, attached, index, statement), keys });
+                }
+            }
+        }
+    }
+    open
+}
+
+fn matched(source: Source, attached: &Attached, index: usize, statement: &Statement) -> Matched {
+    Matched {
+        source,
+        policy_name: attached.name.clone(),
+        statement: index,
+        sid: statement.sid.clone(),
+        effect: statement.effect,
+        start: statement.start,
+        end: statement.end,
     }
 }
 
@@ -165,4 +201,43 @@ pub fn decide_as_written(request: &Request<'_>, policies: &Policies<'_>) -> Deci
         caller.missing(principal, Grant::None).map_or(Reason::AllowedBy(granted_by), Reason::NotAllowedBy)
     };
     survey.conclude(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Policy};
+
+    #[test]
+    fn a_deny_that_hangs_on_a_key_without_a_value() {
+        let user = Principal::Root { account: "111111111111".to_owned() };
+        let open = |statement: &str, context: &Context| {
+            let text = format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
+            let policy = Policy::parse(PolicyKind::Session, &text).expect("valid");
+            let session = [Attached { name: "limits".to_owned(), policy }];
+            let request = Request {
+                principal: &user,
+                action: "ecr:PutImage",
+                resource: "arn:aws:ecr:us-east-1:111111111111:repository/app",
+                resource_account: "111111111111",
+                context,
+            };
+            let session: [&[Attached]; 1] = [&session];
+            open_denies(&request, &Policies { session: &session, ..Policies::default() })
+        };
+        let deny = |more: &str| format!(r#"{{"Effect": "Deny", "Action": "ecr:PutImage", "Resource": "*", {more}}}"#);
+        let tag = deny(r#""Condition": {"StringLike": {"ecr:ImageTag": "prod-*"}}"#);
+        let mut with_tag = Context::default();
+        with_tag.set("ecr:ImageTag", "v1");
+        let found = open(&tag, &Context::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].keys.as_slice(), found[0].statement.statement), (&["ecr:ImageTag".to_owned()][..], 0));
+        assert!(open(&tag, &with_tag).is_empty(), "it has a value");
+        let both = r#""Condition": {"StringLike": {"ecr:ImageTag": "prod-*", "aws:username": "ci"}}"#;
+        assert_eq!(open(&deny(both), &with_tag).len(), 0, "another tag would be needed as well");
+        assert_eq!(open(&deny(both), &Context::default())[0].keys.len(), 2);
+        let other = tag.replace("ecr:PutImage", "ecr:DeleteRepository");
+        assert!(open(&other, &Context::default()).is_empty(), "another action");
+        assert!(open(&tag.replace("Deny", "Allow"), &Context::default()).is_empty());
+    }
 }

@@ -81,6 +81,17 @@ impl Decision {
     }
 }
 
+/// A kind of policy with its article, as people call it.
+pub fn source_name(source: Source) -> String {
+    let kind = match source {
+        Source::Repository => "policy of the resource",
+        Source::Registry => "policy of the registry",
+        Source::Identity | Source::Boundary | Source::Session | Source::Trust | Source::RobotScope => name(source),
+    };
+    let article = if matches!(source, Source::Repository | Source::Registry) { "the" } else { article(source) };
+    format!("{article} {kind}")
+}
+
 fn name(source: Source) -> &'static str {
     match source {
         Source::Identity => "identity-based policy",

@@ -23,8 +23,8 @@ mod trust;
 mod validate;
 
 pub use context::Context;
-pub use decide::{decide, decide_as_written};
-pub use decision::{Decision, Matched, Outcome, Reason, advice};
+pub use decide::{OpenDeny, decide, decide_as_written, open_denies};
+pub use decision::{Decision, Matched, Outcome, Reason, advice, source_name};
 pub use error::{Place, PolicyError};
 pub use policy::{Effect, MAX_POLICY_BYTES, Policy, PolicyKind, Statement};
 pub use position::Position;

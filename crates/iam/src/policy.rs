@@ -127,6 +127,23 @@ impl Statement {
             && self.conditions.iter().all(|condition| condition.holds(request.context, self.effect));
         if matches { grant } else { Grant::None }
     }
+
+    /// The condition keys without a value that alone keep the statement from matching the request; none if it matches, or
+    /// would not match whatever they were.
+    pub(crate) fn missing_keys(&self, request: &Request<'_>) -> Vec<&str> {
+        let Request { context, .. } = request;
+        let is_about = self.actions.covers(request.action, context)
+            && self
+                .principals
+                .as_ref()
+                .is_none_or(|principals| principals.grant(self.effect, request.principal) > Grant::None)
+            && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, context));
+        let unmet = || self.conditions.iter().filter(|condition| !condition.holds(context, self.effect));
+        if !is_about || unmet().any(|condition| context.get_lower(&condition.key).is_some()) {
+            return Vec::new();
+        }
+        unmet().map(|condition| condition.written_key.as_str()).collect()
+    }
 }
 
 #[cfg(test)]

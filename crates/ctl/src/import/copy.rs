@@ -56,6 +56,16 @@ pub(super) struct Import {
     silent_images: AtomicU32,
     pub(super) tally: Tally,
 }
+
+impl Import {
+    /// Whether tags were asked for, and no image has any of them. With a time, there may be none since then.
+    pub(super) fn found_no_tag(&self) -> bool {
+        let Selection { tags, since_ms, .. } = &self.selection;
+        let totals = self.tally.totals();
+        !tags.is_empty() && since_ms.is_none() && totals.images == 0 && totals.repositories > 0
+    }
+}
+
 /// An image that is there.
 pub(super) struct Copied {
     /// Its manifest, unless it was there before.

@@ -43,6 +43,7 @@ use self::tally::Tally;
 use crate::Outcome;
 use crate::client::is_loopback;
 use crate::error::Error;
+use crate::number;
 use crate::options::{self, Credentials, Given, Options, Settings, Surroundings};
 use crate::output::Output;
 use crate::since::Since;
@@ -127,13 +128,13 @@ pub struct Common {
     #[arg(long)]
     overwrite_tags: bool,
     /// Images, and repositories, at a time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = number::within(1_u16..=256))]
     parallel: u16,
     /// Layers at a time.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = number::within(1_u16..=256))]
     parallel_layers: u16,
     /// Attempts after the first of what fails in passing.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::at_least(0_u32))]
     retries: u32,
     /// Where to remember what was done [default: a file for each source and target in ~/.local/state/wharf].
     #[arg(long, value_name = "FILE")]
@@ -209,7 +210,10 @@ impl Command {
         let (lines, told) = mpsc::unbounded_channel();
         let tally = Tally::new(lines);
         for name in missing {
-            tally.fail(&name, "", "the source has no such repository");
+            let is_pattern = name.contains('*');
+            let reason =
+                if is_pattern { "no repository of the source fits" } else { "the source has no such repository" };
+            tally.fail(&name, "", reason);
         }
         let import = Arc::new(Import::new(source, destination, selection, manner, state, tally));
         let facts = (target_name, path.display().to_string());
@@ -265,7 +269,9 @@ impl Command {
 fn of_source(source: &Source, failure: Failure) -> Error {
     let hint = match (source, &failure) {
         (Source::Registry(_), Failure::NotFound(_)) => "; a registry without a catalog needs --repository",
-        (Source::Registry(_), Failure::Final(text)) if !text.contains("cannot be used") => {
+        (Source::Registry(_), Failure::Final(text))
+            if !text.contains("cannot be used") && !text.contains(registry::ABOUT_LOGIN) =>
+        {
             "; a registry without a catalog needs --repository"
         }
         _ => "",

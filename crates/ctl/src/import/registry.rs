@@ -24,6 +24,8 @@ use crate::error::Error;
 
 /// The longest silence in the middle of an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is asked of whoever is not let in.
+pub(super) const ABOUT_LOGIN: &str = "is the login right, and may it pull?";
 /// As many names are asked for in a page.
 const PAGE: usize = 1_000;
 const MAX_PAGE_BYTES: usize = 16 << 20;
@@ -128,8 +130,12 @@ impl Registry {
         let status = answer.status();
         let failure = refusal("the source", answer).await;
         Err(match failure {
-            Failure::Final(text) if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Failure::Final(format!("{text}; is the login right, and may it pull?"))
+            Failure::Final(text)
+                // ECR says so of a wrong password with a status of its own.
+                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                    || [": DENIED ", ": UNAUTHORIZED "].iter().any(|code| text.contains(code)) =>
+            {
+                Failure::Final(format!("{}; {ABOUT_LOGIN}", text.trim_end_matches('.')))
             }
             failure => failure,
         })

@@ -64,6 +64,9 @@ pub(super) async fn run(
         view.line(&line);
     }
     view.end();
+    if !is_interrupted && import.found_no_tag() {
+        import.tally.fail("", "--tags", "no image of the wanted repositories has a tag that fits");
+    }
     let (failures, notes, would_copy) = import.tally.take();
     let (target, state) = facts;
     let report = Report {

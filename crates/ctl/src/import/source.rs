@@ -134,7 +134,7 @@ impl Source {
         }
     }
 
-    /// The names of the wanted repositories, and names that were asked for and are not there.
+    /// The names of the wanted repositories, and names and patterns that were asked for and fit none.
     pub(super) async fn repositories(&self, wanted: &[Pattern]) -> Result<(Vec<String>, Vec<String>), Failure> {
         let exact: Vec<&str> = wanted.iter().filter_map(Pattern::exact).collect();
         if let Self::Registry(_) = self
@@ -151,9 +151,8 @@ impl Source {
         };
         names.sort_unstable();
         names.dedup();
-        let missing =
-            exact.into_iter().filter(|name| names.binary_search_by(|known| known.as_str().cmp(name)).is_err());
-        let missing = missing.map(str::to_owned).collect();
+        let missing = wanted.iter().filter(|pattern| !names.iter().any(|name| pattern.matches(name)));
+        let missing = missing.map(ToString::to_string).collect();
         names.retain(|name| super::pattern::is_wanted(wanted, name));
         Ok((names, missing))
     }

@@ -23,6 +23,8 @@ pub(crate) struct Condition {
     operator: Operator,
     /// In lower case.
     pub(crate) key: String,
+    /// As the policy spells it.
+    pub(crate) written_key: String,
     /// Alternatives. A value that could not be read is left out: it can never be met.
     expected: Vec<Expected>,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Condition {
 impl Condition {
     pub(crate) fn new(operator: Operator, key: &str, values: &[String], variables: bool) -> Self {
         let expected = values.iter().filter_map(|value| Expected::new(operator.test, value, variables)).collect();
-        Self { operator, key: key.to_lowercase(), expected }
+        Self { operator, key: key.to_lowercase(), written_key: key.to_owned(), expected }
     }
 
     /// The keys of the policy variables among its values.

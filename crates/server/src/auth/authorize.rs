@@ -319,6 +319,18 @@ pub async fn reads_image_tag(http: &RequestContext, caller: &Caller, need: &Need
     Ok(policies.any(|policy| policy.keys().any(|key| key == "ecr:imagetag")))
 }
 
+/// What would deny it if condition keys that have no value had one.
+pub async fn open_denies(
+    http: &RequestContext,
+    directory: &Directory,
+    caller: &Caller,
+    need: &Need,
+) -> Result<Vec<iam::OpenDeny>, StoreError> {
+    let rules = ResourceRules::of(http, need).await?;
+    let registry = registry_policy(directory, caller, need).map(|registry| &registry.policy);
+    weigh(http, caller, need, &rules, registry, iam::open_denies).await
+}
+
 async fn decide_by(
     http: &RequestContext,
     directory: &Directory,
@@ -337,6 +349,19 @@ async fn decide_with(
     rules: &ResourceRules,
     registry: Option<&Attached>,
 ) -> Result<Decision, StoreError> {
+    let decide = if rules.is_as_written { iam::decide_as_written } else { iam::decide };
+    weigh(http, caller, need, rules, registry, decide).await
+}
+
+/// Puts together the request and the policies in force for it, and judges it by them.
+async fn weigh<T>(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    rules: &ResourceRules,
+    registry: Option<&Attached>,
+    judge: fn(&Request<'_>, &Policies<'_>) -> T,
+) -> Result<T, StoreError> {
     let owner = need.owner(caller);
     let identity = caller.identity();
     let session = caller.session().filter(|session| session.is_limited());
@@ -375,7 +400,7 @@ async fn decide_with(
         resource_account: if rules.is_enough { caller.account.as_str() } else { owner.as_str() },
         context: &context,
     };
-    Ok(if rules.is_as_written { iam::decide_as_written(&request, &policies) } else { iam::decide(&request, &policies) })
+    Ok(judge(&request, &policies))
 }
 
 /// The policy of the registry that a need is about, if it has a say.

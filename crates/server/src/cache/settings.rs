@@ -75,6 +75,10 @@ impl CacheSettings {
         // Last, as what stands above tells its faults one after the other.
         let read = |(upstream, url): (&String, &String)| {
             let key: UpstreamUrl = upstream.parse().map_err(|error| wrong("endpoints", upstream, &error))?;
+            let is_host = url.contains(['.', ':']) || url == "localhost";
+            if !is_host {
+                return Err(wrong("endpoints", url, &format!("it is no URL such as https://{url}")));
+            }
             let url: UpstreamUrl = url.parse().map_err(|error| wrong("endpoints", url, &error))?;
             Ok((key, url))
         };

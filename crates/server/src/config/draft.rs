@@ -176,6 +176,13 @@ impl Draft {
                 }
             };
             let set_by = file.as_ref().map_or_else(|| (*name).to_owned(), |file| file.named_by.clone());
+            let other = self.places.variables.iter().find(|(known, _)| known == key).map(|(_, name)| name.clone());
+            if let Some(other) = other
+                && environment(&other).as_ref() != Some(&value)
+            {
+                self.note_variable(name, key, format!("{name} and {other} are both set: give one of them"));
+                continue;
+            }
             let read = form.read(name, &value).map_err(|ConfigError(text)| vec![text]).and_then(|read| {
                 let mut table = self.table.clone();
                 set(&mut table, key, read);

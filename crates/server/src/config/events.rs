@@ -36,7 +36,8 @@ impl EventsConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
-    /// Where events are posted to; any network is allowed.
+    /// Where events are posted to; any network is allowed. Must be given.
+    #[serde(default)]
     pub url: String,
     /// By which its jobs are listed. Default: made of the URL. A sink of another name is another one.
     pub name: Option<String>,
@@ -69,9 +70,12 @@ pub struct EventFileConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NatsConfig {
-    /// `nats://host:4222`, or `tls://host:4222`; with `user:password@` or `token@` where the server wants them.
+    /// `nats://host:4222`, or `tls://host:4222`; with `user:password@` or `token@` where the server wants them. Must
+    /// be given.
+    #[serde(default)]
     pub url: Hidden,
-    /// Under which events are published.
+    /// Under which events are published. Must be given.
+    #[serde(default)]
     pub subject: String,
     /// As of webhooks.
     pub name: Option<String>,

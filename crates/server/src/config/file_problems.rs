@@ -18,6 +18,9 @@ const MAX_PROBLEMS: usize = 100;
 /// So many letters of a name may be wrong for another one to be what was meant.
 const MAX_DISTANCE: usize = 3;
 
+/// Shorter parts of a name are in too many others.
+const MIN_PART: usize = 4;
+
 /// Keys whose values are secrets have one of these in their name.
 const SECRET_PARTS: [&str; 4] = ["secret", "token", "service_key", "url"];
 
@@ -134,13 +137,20 @@ pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
     (distance <= limit && distance < nearest.len()).then_some(nearest)
 }
 
+/// The only one of several names that goes on after another, or holds it.
+fn longer<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let is_longer = |known: &&str| name.len() >= MIN_PART && format!("_{known}_").contains(&format!("_{name}_"));
+    let mut found = known.filter(is_longer);
+    found.next().filter(|_| found.next().is_none())
+}
+
 /// The whole key that was perhaps meant by one that is not known.
 fn meant(key: &str, message: &str) -> Option<String> {
     if !message.starts_with("unknown field") {
         return None;
     }
     let (section, name) = key.rsplit_once('.').map_or(("", key), |(section, name)| (section, name));
-    if let Some(nearest) = nearest(name, expected(message)) {
+    if let Some(nearest) = nearest(name, expected(message)).or_else(|| longer(name, expected(message))) {
         return Some(if section.is_empty() { nearest.to_owned() } else { format!("{section}.{nearest}") });
     }
     // In the wrong section.
@@ -160,7 +170,11 @@ pub(super) fn said(key: &str, message: &str) -> String {
             .map_or_else(|| "it is none of Wharf's".to_owned(), |meant| format!("did you mean '{meant}'?"));
         return format!("unknown key '{key}': {meant}");
     }
-    let message = without_secret(name, message);
+    let message = in_words(&without_secret(name, message));
+    // Some say the last part of their key.
+    if let Some(rest) = message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) {
+        return format!("{key}: {rest}");
+    }
     // Some say their key themselves.
     let is_named = message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name);
     if is_named { message } else { format!("{key}: {message}") }
@@ -176,6 +190,31 @@ fn without_secret(name: &str, message: &str) -> String {
         }
         _ => message.to_owned(),
     }
+}
+
+/// What a parser says of a value, without the names of types that it alone knows.
+fn in_words(message: &str) -> String {
+    let unknown = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    if let Some((given, known)) = unknown {
+        return format!("'{given}' is not possible: write {}", known.trim_start_matches("one of ").replace('`', "\""));
+    }
+    let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let whole = |from: i128, to: i128| format!("a whole number from {from} to {to}");
+    let expected = match expected {
+        "u8" => whole(0, u8::MAX.into()),
+        "u16" => whole(0, u16::MAX.into()),
+        "u32" => whole(0, u32::MAX.into()),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i32" | "i64" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list such as [\"…\"]".to_owned(),
+        "a map" => "a table".to_owned(),
+        "path string" => "a path in quotes".to_owned(),
+        other if other.starts_with("struct ") => "a table".to_owned(),
+        other => other.to_owned(),
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
@@ -352,8 +391,44 @@ mod tests {
             ("frobnicate", None),
             ("port", None),
             ("k", None),
+            ("ulr", Some("url")),
         ] {
             assert_eq!(nearest(name, known()), expected, "{name}");
+        }
+        for (text, meant) in [
+            ("[connections]\nhead_timeout = 1", "did you mean 'connections.head_timeout_seconds'?"),
+            ("[connections]\ntimeout_seconds = 1", "it is none of Wharf's"),
+            ("[[events.webhooks]]\nurl = 'http://a'\nnmae = 'b'", "did you mean 'events.webhooks.name'?"),
+            ("restore_window = 1", "did you mean 'restore_window_days'?"),
+        ] {
+            let found = problems(text);
+            assert!(found.len() == 1 && found[0].ends_with(meant), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn no_type_of_the_parser_is_named() {
+        for (text, expected) in [
+            (
+                "blob_grace_hours = 'x'",
+                "blob_grace_hours: invalid type: string \"x\", expected a whole number from 0 to",
+            ),
+            (
+                "blob_grace_hours = -1",
+                "blob_grace_hours: invalid value: integer `-1`, expected a whole number from 0 to",
+            ),
+            ("regions = 'us-east-1'", "regions: invalid type: string \"us-east-1\", expected a list such as [\"…\"]"),
+            ("tls = 5", "tls: invalid type: integer `5`, expected a table"),
+            ("proxy_protocol = 'x'", "proxy_protocol: invalid type: string \"x\", expected true or false"),
+            ("data_dir = 5", "data_dir: invalid type: integer `5`, expected a path in quotes"),
+            ("[rates]\npreset = 'ecrr'", "rates.preset: 'ecrr' is not possible: write \"ecr\""),
+            ("[log]\nformat = 'yaml'", "log.format: 'yaml' is not possible: write \"text\" or \"json\""),
+            ("[metrics]\nlisten = 'nowhere'", "metrics.listen: 'nowhere' is not ADDRESS:PORT"),
+            ("[metrics]\nlisten = ':90'", "metrics.listen: ':90' has no address: write 127.0.0.1:90 or 0.0.0.0:90"),
+            ("listen = '90'", "listen: '90' has no address: write 127.0.0.1:90 or 0.0.0.0:90"),
+        ] {
+            let found = problems(text);
+            assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");
         }
     }
 }

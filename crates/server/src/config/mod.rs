@@ -20,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use aws::AccountId;
 use serde::{Deserialize, Serialize, Serializer};
 use store::blob::ServiceKey;
 use store::tables::registry_id::RegistryId;
@@ -32,9 +33,10 @@ use crate::events::Events;
 use crate::http::hosts::PublicUrl;
 use crate::http::machine::Means;
 use crate::http::tls::{self, TlsSource};
+use crate::iam_api::may_be_issuer;
 use crate::registry::restore::MAX_RESTORE_WINDOW_DAYS;
 use crate::root_keys::{KmsEndpoint, Outer};
-use crate::sts::web_identity::SourceConfig;
+use crate::sts::web_identity::{Keys, SourceConfig};
 
 pub use audit::AuditConfig;
 pub use connections::{ConnectionsConfig, ListenerSettings};
@@ -58,7 +60,7 @@ pub use storage::{ArchiveConfig, StorageConfig};
 const HIDDEN: &str = "[hidden]";
 
 /// A text that is never shown: neither by `Debug` nor when the configuration is printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Hidden(String);
 
@@ -241,16 +243,23 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net
 
 /// Reads `ADDRESS:PORT` or `NAME:PORT`; of a name's addresses an IPv4 one goes first, as docker expects of localhost.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let found: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(text)
-        .map_err(|error| format!("'{text}' is not ADDRESS:PORT ({error})"))?
-        .collect();
+    let found: Vec<SocketAddr> =
+        std::net::ToSocketAddrs::to_socket_addrs(text).map_err(|error| not_a_listener(text, &error))?.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
     first.copied().ok_or_else(|| format!("'{text}' has no address"))
 }
 
+fn not_a_listener(text: &str, error: &std::io::Error) -> String {
+    // As other servers take it; what they make of it differs.
+    match text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        Ok(port) => format!("'{text}' has no address: write 127.0.0.1:{port} or 0.0.0.0:{port}"),
+        Err(_) => format!("'{text}' is not ADDRESS:PORT ({error})"),
+    }
+}
+
 fn read_listen<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_listen(&text).map(Some).map_err(|error| serde::de::Error::custom(format!("listen: {error}")))
+    parse_listen(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Whether DNS could have the name: labels of letters, digits and dashes.
@@ -350,8 +359,13 @@ impl Config {
         let (mut files, mut wrong) = (HashMap::new(), Vec::new());
         for issuer in &self.oidc.issuers {
             let url = &issuer.url;
-            if !["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+            let is_url =
+                ["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+            if !is_url {
                 wrong.push(ConfigError(format!("oidc.issuers: '{url}' is not a URL")));
+            } else if !may_be_issuer(url) {
+                let rule = "https is needed of an issuer that is not on this machine, or no provider can be made of it";
+                wrong.push(ConfigError(format!("oidc.issuers: '{url}': {rule}")));
             }
             if files.insert(url.clone(), issuer.jwks_file.clone()).is_some() {
                 wrong.push(ConfigError(format!("oidc.issuers: '{url}' is there twice")));
@@ -370,9 +384,6 @@ impl Config {
     pub(crate) fn mirror_settings(&self) -> Result<MirrorSettings, ConfigError> {
         let config = &self.mirror;
         let registries = config.registries.iter().map(|registry| registry.to_ascii_lowercase()).collect();
-        if !config.anonymous {
-            return Ok(MirrorSettings { anonymous: None, registries });
-        }
         let default = self.account_id.as_deref().unwrap_or(credentials::DEFAULT_ACCOUNT);
         let accounts: Vec<&str> = match self.accounts.as_slice() {
             [] => vec![default],
@@ -381,18 +392,23 @@ impl Config {
         let regions = self.regions()?;
         let wrong = |key: &str, text: &str| ConfigError(format!("mirror.{key}: '{text}' is none of this server's"));
         let account = config.account.as_deref().unwrap_or(accounts[0]);
-        if !accounts.contains(&account) {
-            return Err(wrong("account", account));
-        }
-        let account = account.parse().map_err(|_| wrong("account", account))?;
+        let known = accounts.contains(&account).then(|| account.parse::<AccountId>().ok()).flatten();
         let region = match &config.region {
-            None => regions[0].clone(),
+            None => Ok(regions[0].clone()),
             Some(name) => {
                 let found = regions.iter().find(|region| region.as_str() == name);
-                found.cloned().ok_or_else(|| wrong("region", name))?
+                found.cloned().ok_or_else(|| wrong("region", name))
             }
         };
-        Ok(MirrorSettings { anonymous: Some(RegistryId { account, region }), registries })
+        // The default account is looked at where it is given.
+        let account = match (known, &config.account) {
+            (Some(account), _) => Ok(Some(account)),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(wrong("account", account)),
+        };
+        ConfigError::all([account.as_ref().err(), region.as_ref().err()].into_iter().flatten().cloned())?;
+        let registry = account?.zip(region.ok()).map(|(account, region)| RegistryId { account, region });
+        Ok(MirrorSettings { anonymous: registry.filter(|_| config.anonymous), registries })
     }
 
     /// Everything that is wrong and can be known without starting; nothing if the configuration is good.
@@ -467,7 +483,10 @@ impl Config {
             std::fs::File::open(file).map(drop).map_err(|error| format!("{key}: '{}': {error}", file.display()))
         };
         for issuer in &self.oidc.issuers {
-            note(can_open("oidc.issuers.jwks_file", &issuer.jwks_file));
+            note(
+                check_key_set(&issuer.jwks_file)
+                    .map_err(|error| format!("oidc.issuers.jwks_file: '{}': {error}", issuer.jwks_file.display())),
+            );
         }
         for (key, file) in self.events.files() {
             note(can_open(key, file));
@@ -550,6 +569,18 @@ impl Config {
             .as_deref()
             .map(|text| text.parse().map_err(|error| ConfigError(format!("public_url '{text}': {error}"))))
             .transpose()
+    }
+}
+
+/// Whether a file holds keys by which tokens can be checked.
+fn check_key_set(file: &Path) -> Result<(), String> {
+    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    match Keys::parse(&text) {
+        None => Err("it is no JSON Web Key Set, which looks like {\"keys\": [{\"kid\": …}]}".to_owned()),
+        Some(keys) if keys.is_empty() => {
+            Err("it holds no key that can be used: those of RSA, P-256 and P-384 with a kid are".to_owned())
+        }
+        Some(_) => Ok(()),
     }
 }
 

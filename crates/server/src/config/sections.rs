@@ -72,7 +72,9 @@ impl KmsEndpointSection {
     /// The KMS that the section `name` describes, if it does.
     pub(crate) fn endpoint(&self, name: &str) -> Result<Option<KmsEndpoint>, ConfigError> {
         let Some(key_id) = self.key_id.clone() else {
-            if self.endpoint.is_some() || self.access_key_id.is_some() {
+            let has_texts = [&self.endpoint, &self.region, &self.access_key_id].into_iter().any(Option::is_some);
+            let has_secrets = self.secret_access_key.is_some() || self.session_token.is_some();
+            if has_texts || has_secrets || self.ca_file.is_some() {
                 return Err(ConfigError(format!("{name}.key_id: it says which key wraps, and is missing")));
             }
             return Ok(None);

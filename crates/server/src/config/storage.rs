@@ -237,7 +237,10 @@ impl Config {
             note("storage.server_side_encryption_key_id needs server_side_encryption = \"aws:kms\"".to_owned());
         }
         let has_redirects = storage.redirect == Some(true);
-        if has_redirects && !is_left_to_store {
+        if has_redirects && storage.bucket.is_none() {
+            // What else goes with redirects says nothing without one.
+            note("storage.redirect needs storage.bucket: pulls can be sent to a bucket alone".to_owned());
+        } else if has_redirects && !is_left_to_store {
             note(
                 "storage.redirect needs storage.encryption = \"store\": clients cannot read what Wharf encrypts"
                     .to_owned(),
@@ -254,7 +257,7 @@ impl Config {
         if grace < DEFAULT_FOLDER_GRACE_SECONDS {
             note(format!("storage.object_grace_seconds: at least {DEFAULT_FOLDER_GRACE_SECONDS} are needed"));
         }
-        if has_redirects && grace < lifetime {
+        if has_redirects && storage.bucket.is_some() && grace < lifetime {
             note(format!(
                 "storage.object_grace_seconds: {grace} is less than storage.redirect_seconds, {lifetime}: URLs would \
                  outlive their objects"

@@ -77,19 +77,27 @@ struct Info {
 }
 
 impl Nats {
-    /// As configured.
-    pub fn new(config: &NatsConfig) -> Result<Self, String> {
+    /// As configured; refuses what can never work, with all its faults.
+    pub fn new(config: &NatsConfig) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
         let url = Url::parse(config.url.expose()).ok();
         let url = url.filter(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host());
-        // Not shown: it may hold a password.
-        let url = url.ok_or("url is not one such as nats://localhost:4222 or tls://nats.example.com:4222")?;
+        if config.url.expose().is_empty() {
+            faults.push("url is missing".to_owned());
+        } else if url.is_none() {
+            // Not shown: it may hold a password.
+            faults.push("url is not one such as nats://localhost:4222 or tls://nats.example.com:4222".to_owned());
+        }
         let is_token = |token: &str| {
             !token.is_empty()
                 && !token.contains(|each: char| each.is_whitespace() || each.is_control() || "*>".contains(each))
         };
-        if config.subject.len() > MAX_SUBJECT_BYTES || !config.subject.split('.').all(is_token) {
-            return Err(format!("subject '{}' is not one to publish under, such as wharf.events", config.subject));
+        if config.subject.is_empty() {
+            faults.push("subject is missing".to_owned());
+        } else if config.subject.len() > MAX_SUBJECT_BYTES || !config.subject.split('.').all(is_token) {
+            faults.push(format!("subject '{}' is not one to publish under, such as wharf.events", config.subject));
         }
+        let Some(url) = url.filter(|_| faults.is_empty()) else { return Err(faults) };
         Ok(Self {
             url,
             subject: config.subject.clone(),

@@ -48,19 +48,21 @@ impl Sink {
     /// Every sink of the configuration.
     pub fn all(config: &EventsConfig) -> Result<Vec<Self>, ConfigError> {
         let webhooks = config.webhooks.iter().map(|one| {
-            let target = Webhook::new(one).map_err(|error| wrong("webhooks", error))?;
-            let name = one.name.clone().unwrap_or_else(|| named_after("webhook", target.host(), &[&one.url]));
-            Self::new("webhooks", name, one.filter.as_ref(), Target::Webhook(Box::new(target)))
+            let target = Webhook::new(one);
+            let host = target.as_ref().map_or("", Webhook::host);
+            let name = one.name.clone().unwrap_or_else(|| named_after("webhook", host, &[&one.url]));
+            let target = target.map(|target| Target::Webhook(Box::new(target)));
+            Self::new("webhooks", name, one.filter.as_ref(), target)
         });
         let file = config.file.iter().map(|one| {
-            let target = EventFile::new(one).map_err(|error| wrong("file", error))?;
-            Self::new("file", "file".to_owned(), one.filter.as_ref(), Target::File(target))
+            let target = EventFile::new(one).map(Target::File).map_err(|error| vec![error]);
+            Self::new("file", "file".to_owned(), one.filter.as_ref(), target)
         });
         let nats = config.nats.iter().map(|one| {
-            let target = Nats::new(one).map_err(|error| wrong("nats", error))?;
-            let default = || named_after("nats", target.host(), &[one.url.expose(), &one.subject]);
-            let name = one.name.clone().unwrap_or_else(default);
-            Self::new("nats", name, one.filter.as_ref(), Target::Nats(Box::new(target)))
+            let target = Nats::new(one);
+            let host = target.as_ref().map_or("", Nats::host);
+            let name = one.name.clone().unwrap_or_else(|| named_after("nats", host, &[one.url.expose(), &one.subject]));
+            Self::new("nats", name, one.filter.as_ref(), target.map(|target| Target::Nats(Box::new(target))))
         });
         let sinks = ConfigError::gather(webhooks.chain(file).chain(nats))?;
         for (at, sink) in sinks.iter().enumerate() {
@@ -74,13 +76,23 @@ impl Sink {
         Ok(sinks)
     }
 
-    fn new(section: &str, name: String, filter: Option<&Value>, target: Target) -> Result<Self, ConfigError> {
+    /// A sink whose target may be none; all that is wrong with it is told.
+    fn new(
+        section: &str,
+        name: String,
+        filter: Option<&Value>,
+        target: Result<Target, Vec<String>>,
+    ) -> Result<Self, ConfigError> {
+        let mut faults = target.as_ref().err().cloned().unwrap_or_default();
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
         if !(1..=100).contains(&name.len()) || !name.bytes().all(is_good) {
-            return Err(wrong(section, format!("name '{name}' must have 1 to 100 letters, digits or . _ - :")));
+            faults.push(format!("name '{name}' must have 1 to 100 letters, digits or . _ - :"));
         }
         let filter = filter.map(Pattern::read).transpose();
-        let filter = filter.map_err(|error| wrong(section, format!("filter of {name}: {error}")))?;
+        faults.extend(filter.as_ref().err().map(|error| format!("filter of {name}: {error}")));
+        ConfigError::all(faults.into_iter().map(|fault| wrong(section, fault)))?;
+        let target = target.map_err(|faults| wrong(section, faults.join("; ")))?;
+        let filter = filter.map_err(|error| wrong(section, error))?;
         Ok(Self {
             job_kind: format!("{JOB_KIND_PREFIX}{name}"),
             filter,
@@ -138,7 +150,11 @@ impl Sink {
 }
 
 fn wrong(section: &str, cause: impl std::fmt::Display) -> ConfigError {
-    ConfigError(format!("events.{section}: {cause}"))
+    let text = cause.to_string();
+    match text.strip_suffix(" is missing") {
+        Some(key) => ConfigError(format!("events.{section}.{key} is missing")),
+        None => ConfigError(format!("events.{section}: {text}")),
+    }
 }
 
 /// A name that stays the same when other sinks come and go, and shows no secret that a URL may hold.

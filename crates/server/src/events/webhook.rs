@@ -35,33 +35,49 @@ pub struct Webhook {
     client: OnceLock<Result<Client, String>>,
 }
 
+/// A header of every request.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let parsed = HeaderName::try_from(name).map_err(|_| format!("'{name}' is not the name of a header"))?;
+    if RESERVED.contains(&parsed) {
+        return Err(format!("header '{name}' is set by Wharf"));
+    }
+    let mut value = HeaderValue::try_from(value).map_err(|_| format!("the value of header '{name}' cannot be one"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
 impl Webhook {
-    /// As configured; refuses what can never work.
-    pub fn new(config: &WebhookConfig) -> Result<Self, String> {
+    /// As configured; refuses what can never work, with all its faults.
+    pub fn new(config: &WebhookConfig) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
         let url =
             Url::parse(&config.url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-        let url = url.ok_or_else(|| "url is not one such as https://hooks.example.com/wharf".to_owned())?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(format!("url of {} has a user name or password: use headers", host_of(&url)));
+        match &url {
+            None if config.url.is_empty() => faults.push("url is missing".to_owned()),
+            None => faults.push("url is not one such as https://hooks.example.com/wharf".to_owned()),
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                faults.push(format!("url of {} has a user name or password: use headers", host_of(url)));
+            }
+            Some(_) => {}
         }
         let secret = config.secret.as_ref().map(|secret| secret.expose().as_bytes());
         if secret.is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
-            return Err(format!("secret of {}: at least {MIN_SECRET_BYTES} bytes are needed", host_of(&url)));
+            let of = url.as_ref().map(|url| format!(" of {}", host_of(url))).unwrap_or_default();
+            faults.push(format!("secret{of}: at least {MIN_SECRET_BYTES} bytes are needed"));
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
-            let parsed = HeaderName::try_from(name).map_err(|_| format!("'{name}' is not the name of a header"))?;
-            if RESERVED.contains(&parsed) {
-                return Err(format!("header '{name}' is set by Wharf"));
+            match header(name, value.expose()) {
+                Ok((name, value)) => _ = headers.insert(name, value),
+                Err(fault) => faults.push(fault),
             }
-            let mut value = HeaderValue::try_from(value.expose())
-                .map_err(|_| format!("the value of header '{name}' cannot be one"))?;
-            value.set_sensitive(true);
-            headers.insert(parsed, value);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let key = secret.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret));
-        Ok(Self { url, key, headers, ca_file: config.ca_file.clone(), client: OnceLock::new() })
+        match url.filter(|_| faults.is_empty()) {
+            Some(url) => Ok(Self { url, key, headers, ca_file: config.ca_file.clone(), client: OnceLock::new() }),
+            None => Err(faults),
+        }
     }
 
     /// Where it is.

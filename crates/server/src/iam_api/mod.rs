@@ -30,6 +30,8 @@ mod roles;
 mod simulation;
 mod users;
 
+pub use oidc_providers::may_be_issuer;
+
 use attached_policies::{AttachPolicy, DetachPolicy, ListAttachedPolicies};
 use boundaries::{DeleteBoundary, PutBoundary};
 use delete_entity::DeleteEntity;

@@ -35,6 +35,9 @@ pub struct Output {
     reason: String,
     advice: String,
     statements: Vec<Statement>,
+    /// What would deny it if condition keys that have no value in the question had one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    open_denies: Vec<OpenDeny>,
     /// Said of an action that no operation asks for, as a misspelt one.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
@@ -51,6 +54,13 @@ struct Statement {
     effect: String,
     line: usize,
     column: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OpenDeny {
+    condition_keys: Vec<String>,
+    statement: Statement,
 }
 
 impl From<&Matched> for Statement {
@@ -102,6 +112,13 @@ impl Operation for ExplainAccess {
     async fn run(call: &Call<'_>, Checked { caller, need }: Checked) -> Result<Output, WharfError> {
         let directory = call.app().identities.current();
         let decision = authorize::decide(call.http, &directory, &caller, &need).await?;
+        let open_denies = match decision.outcome {
+            Outcome::Allowed => authorize::open_denies(call.http, &directory, &caller, &need).await?,
+            Outcome::ExplicitDeny | Outcome::ImplicitDeny => Vec::new(),
+        };
+        let open_denies = open_denies
+            .into_iter()
+            .map(|open| OpenDeny { statement: Statement::from(&open.statement), condition_keys: open.keys });
         let resource = authorize::arn(&need);
         let context = iam::Context::default();
         let owner = need.owner(&caller);
@@ -114,7 +131,7 @@ impl Operation for ExplainAccess {
         };
         let reason = match decision.reason {
             Reason::Root => "the root user may do everything in its account".to_owned(),
-            Reason::AllowedBy(source) => format!("allowed by {source:?}"),
+            Reason::AllowedBy(source) => format!("allowed by {}", iam::source_name(source)),
             Reason::DeniedBy(_) | Reason::NotAllowedBy(_) => decision.because(&need.action).trim().to_owned(),
         };
         // The statement that decided comes first.
@@ -129,6 +146,7 @@ impl Operation for ExplainAccess {
             reason,
             advice: iam::advice(&request, &decision),
             statements: deciding.into_iter().chain(others).map(Statement::from).collect(),
+            open_denies: open_denies.collect(),
             warning: action_names::warning(&need.action),
         })
     }

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use store::db::Tx;
 use store::tables::iam::oidc_providers::{self, OidcProvider};
 
+pub use self::url::may_be_issuer;
+
 use self::tags::TaggedProvider;
 use super::constraints;
 use super::errors::IamError;

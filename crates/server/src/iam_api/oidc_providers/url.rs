@@ -32,6 +32,11 @@ pub fn read(url: &str) -> Result<ProviderUrl, IamError> {
     Ok(ProviderUrl { stored, in_arn })
 }
 
+/// Whether a provider can be made of an issuer.
+pub fn may_be_issuer(url: &str) -> bool {
+    read(url).is_ok()
+}
+
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

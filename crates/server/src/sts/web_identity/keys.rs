@@ -51,6 +51,11 @@ impl Keys {
         Some(Self(keys.filter_map(|key| Key::read(serde_json::from_value(key).ok()?)).collect()))
     }
 
+    /// Whether there is none that can be used.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The key of that name that may sign with that algorithm.
     pub fn find(&self, id: &str, algorithm: &str) -> Option<&DecodingKey> {
         self.0

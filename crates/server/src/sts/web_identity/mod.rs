@@ -12,4 +12,5 @@ pub mod test_issuer;
 #[cfg(test)]
 mod token_tests;
 
+pub use keys::Keys;
 pub use sources::{Issuers, SourceConfig};
