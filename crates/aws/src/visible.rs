@@ -1,29 +1,39 @@
-//! Text from elsewhere as it may be shown: without characters that end a line for one reader and not for another, that
-//! steer a terminal, or that let a text look like another one. They are shown as escapes.
+//! Text from elsewhere as it may be shown: without characters that end a line, or a word, for one reader and not for another,
+//! that steer a terminal, or that let a text look like another one. They are shown as escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character is not to be seen as itself: a control character, of C0 or C1; a line or paragraph separator; what
-/// turns the direction of text; what has no width; and tags (Unicode Standard, 23).
+/// Whether a character is not to be seen as itself: a control character, of C0 or C1; white space but the ASCII space; what
+/// turns the direction of text; what has no width, or nothing to see; tags and variation selectors (Unicode Standard, 23; its
+/// properties `White_Space` and `Default_Ignorable_Code_Point`).
 pub const fn is_hidden(character: char) -> bool {
     matches!(
         character,
         '\0'..='\u{1f}'
-            | '\u{7f}'..='\u{9f}'
+            | '\u{7f}'..='\u{a0}'
             | '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'
             | '\u{115f}'..='\u{1160}'
+            | '\u{1680}'
             | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3000}'
             | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
             | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{16fe4}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
@@ -73,7 +83,7 @@ fn replaced(text: &str, is_replaced: impl Fn(char) -> bool, write: impl Fn(&mut 
 mod tests {
     use super::*;
 
-    const HIDDEN: [char; 14] = [
+    const HIDDEN: [char; 23] = [
         '\0',
         '\u{1b}',
         '\u{7f}',
@@ -88,7 +98,23 @@ mod tests {
         '\u{2066}',
         '\u{feff}',
         '\u{e0041}',
+        '\u{a0}',
+        '\u{1680}',
+        '\u{2003}',
+        '\u{202f}',
+        '\u{205f}',
+        '\u{2800}',
+        '\u{3000}',
+        '\u{fe0f}',
+        '\u{e01ef}',
     ];
+
+    #[test]
+    fn no_white_space_but_the_space_is_shown() {
+        for character in ('\0'..=char::MAX).filter(|character| character.is_whitespace()) {
+            assert_eq!(is_hidden(character), character != ' ', "{character:?}");
+        }
+    }
 
     #[test]
     fn hidden_characters_are_escaped() {

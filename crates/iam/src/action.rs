@@ -2,6 +2,7 @@
 
 use crate::Context;
 use crate::pattern::{Case, Match, Pattern, Syntax};
+use crate::reading::Reading;
 
 /// Which actions a statement is about. Names are case-insensitive, wildcards may stand anywhere, variables nowhere
 /// (access.md 5, "Action").
@@ -28,7 +29,9 @@ impl Actions {
     }
 
     pub(crate) fn covers(&self, action: &str, context: &Context) -> bool {
-        let matches = self.patterns.iter().map(|pattern| pattern.matches(action, Case::Insensitive, context));
+        // Without variables there is nothing to read in more than one way.
+        let reading = Reading::first(context);
+        let matches = self.patterns.iter().map(|pattern| pattern.matches(action, Case::Insensitive, &reading));
         Match::any(matches).holds(self.negated)
     }
 }

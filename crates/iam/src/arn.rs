@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use crate::Context;
 use crate::pattern::{Case, Element, Match, Pattern, Piece, Syntax, pieces};
+use crate::reading::Reading;
 
 /// The parts of an ARN: `arn:partition:service:region:account:resource`, the last one with all further colons.
 const PARTS: usize = 6;
@@ -43,13 +43,13 @@ impl ArnPattern {
         self.parts.iter().flat_map(Pattern::variables)
     }
 
-    pub(crate) fn matches(&self, arn: &str, context: &Context) -> Match {
+    pub(crate) fn matches(&self, arn: &str, reading: &Reading<'_>) -> Match {
         let mut texts = arn.splitn(self.parts.len(), ':');
         let mut found = Match::Yes;
         for pattern in &self.parts {
             // A variable without a value counts even where another part differs: the order of parts decides nothing.
             let one = match texts.next() {
-                Some(text) => pattern.matches(text, Case::Sensitive, context),
+                Some(text) => pattern.matches(text, Case::Sensitive, reading),
                 None => Match::No,
             };
             match one {
@@ -65,6 +65,7 @@ impl ArnPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Context;
 
     #[test]
     fn parts_are_matched_one_by_one() {
@@ -85,7 +86,7 @@ mod tests {
         ] {
             let mut context = Context::default();
             context.set("aws:username", "123456789012");
-            assert_eq!(ArnPattern::new(pattern, true).matches(ARN, &context), expected, "{pattern}");
+            assert_eq!(ArnPattern::new(pattern, true).matches(ARN, &Reading::first(&context)), expected, "{pattern}");
         }
     }
 
@@ -94,6 +95,6 @@ mod tests {
         let pattern = ArnPattern::new("arn:aws:secretsmanager:*:*:secret:ecr-pullthroughcache/*", false);
         let context = Context::default();
         let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/hub-Ab12:x";
-        assert_eq!(pattern.matches(arn, &context), Match::Yes);
+        assert_eq!(pattern.matches(arn, &Reading::first(&context)), Match::Yes);
     }
 }

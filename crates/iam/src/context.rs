@@ -14,19 +14,19 @@ pub struct Context {
 impl Context {
     /// Gives a key one value, in place of what it had.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
-        self.values.insert(key.to_lowercase(), vec![value.into()]);
+        self.set_each(key, vec![vec![value.into()]]);
     }
 
     /// Gives a key several values, in place of what it had. Without any the key counts as absent.
     pub fn set_all<V: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = V>) {
-        self.values.insert(key.to_lowercase(), values.into_iter().map(Into::into).collect());
+        self.set_each(key, vec![values.into_iter().map(Into::into).collect()]);
     }
 
     /// Gives a key the values that it has under each of several names that differ by case alone.
     ///
     /// Which of them a condition means nobody can say: IAM's guide says of tags that it matches one or the other, but not
     /// both. So that whoever chooses the names does not choose what is allowed, an Allow must be met by all of them, and a
-    /// Deny by any.
+    /// Deny by any: where the key is asked for, and where it is a policy variable.
     pub fn set_each(&mut self, key: &str, mut each: Vec<Vec<String>>) {
         each.retain(|values| !values.is_empty());
         each.dedup();
@@ -35,6 +35,8 @@ impl Context {
         self.values.insert(key.clone(), each.next().unwrap_or_default());
         if each.len() > 0 {
             self.others.insert(key, each.collect());
+        } else {
+            self.others.remove(&key);
         }
     }
 
@@ -53,13 +55,9 @@ impl Context {
         self.others.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// The value of a key that has exactly one: only such a key can be a policy variable (IAM User Guide, "Policy
-    /// elements: variables and tags").
-    pub(crate) fn single(&self, key: &str) -> Option<&str> {
-        match self.get_lower(key) {
-            Some([value]) if self.others(key).is_empty() => Some(value),
-            _ => None,
-        }
+    /// Whether no key has further names: then there is one reading.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.others.is_empty()
     }
 
     /// Every key that has a value, in lower case, in no order.

@@ -15,6 +15,7 @@ mod pattern;
 mod policy;
 mod position;
 mod principal;
+mod reading;
 mod replace;
 mod request;
 mod resource;

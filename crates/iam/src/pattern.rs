@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::Context;
+use crate::reading::Reading;
 
 /// Whether letter case counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,13 +179,13 @@ impl Pattern {
         })
     }
 
-    pub(crate) fn matches(&self, text: &str, case: Case, context: &Context) -> Match {
+    pub(crate) fn matches(&self, text: &str, case: Case, reading: &Reading<'_>) -> Match {
         match self {
             Self::Anything => Match::Yes,
             Self::Exact(literal) => starts_with(text, literal, case).is_some_and(str::is_empty).into(),
             Self::Prefix(literal) => starts_with(text, literal, case).is_some().into(),
             Self::Glob(elements) => glob(elements, text, case).into(),
-            Self::Template(pieces) => match resolve(pieces, context) {
+            Self::Template(pieces) => match resolve(pieces, reading) {
                 Some(elements) => glob(&elements, text, case).into(),
                 None => Match::Unresolved,
             },
@@ -195,13 +195,13 @@ impl Pattern {
 
 /// Fills the variables in. The value of a variable is plain text, whatever characters it has: a tag named `*` must not
 /// open everything.
-fn resolve(pieces: &[Piece], context: &Context) -> Option<Vec<Element>> {
+fn resolve(pieces: &[Piece], reading: &Reading<'_>) -> Option<Vec<Element>> {
     let mut elements = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Known(known) => elements.extend_from_slice(known),
             Piece::Variable { key, default } => {
-                let value = context.single(key).or(default.as_deref())?;
+                let value = reading.single(key).or(default.as_deref())?;
                 elements.extend(value.chars().map(Element::Char));
             }
         }

@@ -123,7 +123,10 @@ impl Statement {
             None => Grant::Direct,
         };
         let matches = grant > Grant::None
-            && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, request.context))
+            && self
+                .resources
+                .as_ref()
+                .is_none_or(|resources| resources.covers(request.resource, request.context, self.effect))
             && self.conditions.iter().all(|condition| condition.holds(request.context, self.effect));
         if matches { grant } else { Grant::None }
     }

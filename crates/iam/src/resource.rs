@@ -1,8 +1,9 @@
 //! The element `Resource` or `NotResource`.
 
-use crate::Context;
 use crate::arn::ArnPattern;
 use crate::pattern::Match;
+use crate::reading::Reading;
+use crate::{Context, Effect};
 
 /// Which resources a statement is about.
 #[derive(Debug)]
@@ -20,9 +21,11 @@ impl Resources {
         self.patterns.iter().flat_map(ArnPattern::variables)
     }
 
-    /// Whether the statement is about the resource of a request. `*`, which stands for none, has one part, so that
+    /// Whether a statement of that effect is about the resource of a request. `*`, which stands for none, has one part, so that
     /// `"Resource": "*"` alone covers it, and not `arn:aws:ecr:*` (access.md 1).
-    pub(crate) fn covers(&self, resource: &str, context: &Context) -> bool {
-        Match::any(self.patterns.iter().map(|pattern| pattern.matches(resource, context))).holds(self.negated)
+    pub(crate) fn covers(&self, resource: &str, context: &Context, effect: Effect) -> bool {
+        Reading::settle(context, effect, self.variables(), |reading| {
+            Match::any(self.patterns.iter().map(|pattern| pattern.matches(resource, reading))).holds(self.negated)
+        })
     }
 }

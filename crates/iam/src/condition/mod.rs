@@ -14,6 +14,7 @@ pub(crate) use time::{is_legacy_date, read_time};
 pub(crate) use value::read_bool;
 
 use crate::pattern::Match;
+use crate::reading::Reading;
 use crate::{Context, Effect};
 use value::Expected;
 
@@ -42,15 +43,12 @@ impl Condition {
 
     /// Whether the request meets it, in a statement of that effect.
     pub(crate) fn holds(&self, context: &Context, effect: Effect) -> bool {
-        let first = self.holds_for(context.get_lower(&self.key), context);
-        let mut others = context.others(&self.key).iter().map(|values| self.holds_for(Some(values), context));
-        match effect {
-            Effect::Allow => first && others.all(|holds| holds),
-            Effect::Deny => first || others.any(|holds| holds),
-        }
+        let keys = std::iter::once(self.key.as_str()).chain(self.variables());
+        Reading::settle(context, effect, keys, |reading| self.holds_by(reading))
     }
 
-    fn holds_for(&self, actual: Option<&[String]>, context: &Context) -> bool {
+    fn holds_by(&self, reading: &Reading<'_>) -> bool {
+        let actual = reading.get(&self.key);
         let Operator { test, negated, quantifier, if_exists } = self.operator;
         if test == Test::Null {
             // "true" asks for the key to be absent.
@@ -65,7 +63,7 @@ impl Condition {
                     Quantifier::ForAnyValue => false,
                 };
         };
-        let one = |actual: &String| Match::any(self.expected.iter().map(|expected| expected.matches(actual, context)));
+        let one = |actual: &String| Match::any(self.expected.iter().map(|expected| expected.matches(actual, reading)));
         match quantifier {
             // Several values without a quantifier: any may match; for the negated operators none may (NOR).
             Quantifier::None => Match::any(actual.iter().map(one)).holds(negated),

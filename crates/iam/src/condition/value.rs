@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Comparison, Network, Number, Test, read_number, read_time};
-use crate::Context;
 use crate::arn::ArnPattern;
 use crate::pattern::{Case, Match, Pattern, Syntax};
+use crate::reading::Reading;
 
 /// A value of the policy, read as its operator wants it.
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl Expected {
     }
 
     /// Compares with a value of the request; one that is of another type matches nothing.
-    pub(super) fn matches(&self, actual: &str, context: &Context) -> Match {
+    pub(super) fn matches(&self, actual: &str, reading: &Reading<'_>) -> Match {
         match self {
-            Self::Text(pattern, case) => pattern.matches(actual, *case, context),
-            Self::Arn(pattern) => pattern.matches(actual, context),
+            Self::Text(pattern, case) => pattern.matches(actual, *case, reading),
+            Self::Arn(pattern) => pattern.matches(actual, reading),
             Self::Number(comparison, expected) => {
                 read_number(actual).is_some_and(|actual| comparison.holds(&actual, expected)).into()
             }

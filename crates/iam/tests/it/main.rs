@@ -10,6 +10,7 @@ mod conditions_sets;
 mod conditions_string;
 mod cross_account;
 mod explanations;
+mod names;
 mod owners;
 mod principals;
 mod properties;

@@ -125,6 +125,28 @@ fn situation() -> impl Strategy<Value = Situation> {
         })
 }
 
+/// What keys have under each of several names that differ by case alone.
+type Names = Vec<(&'static str, Vec<Vec<&'static str>>)>;
+
+fn names() -> impl Strategy<Value = Names> {
+    let values = prop::collection::vec(select(&["a", "b", "x"][..]), 1..3);
+    let each = prop::collection::vec(values, 1..3);
+    prop::collection::vec((select(&["k:a", "k:b", "k:c"][..]), each), 1..4).prop_map(|mut names| {
+        names.sort_by_key(|(key, _)| *key);
+        names.dedup_by_key(|(key, _)| *key);
+        names
+    })
+}
+
+fn named(names: &Names) -> Context {
+    let mut context = Context::default();
+    for (key, each) in names {
+        let each = each.iter().map(|values| values.iter().map(ToString::to_string).collect());
+        context.set_each(key, each.collect());
+    }
+    context
+}
+
 fn attach(kind: PolicyKind, statements: &[String]) -> Attached {
     let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
     Attached { name: "p".to_owned(), policy: policy(kind, "2012-10-17", &statements) }
@@ -197,6 +219,28 @@ proptest! {
         }
         let (before, after) = (decide(&situation), decide(&wider));
         prop_assert!(!before.is_allowed() || after.is_allowed(), "{:?} became {:?}", before, after);
+    }
+
+    #[test]
+    fn a_further_name_of_a_key_never_gives_a_right(
+        situation in situation(),
+        names in names(),
+        more in prop::collection::vec(select(&["a", "b", "x"][..]), 1..3),
+        at in 0..3_usize,
+    ) {
+        let mut before = situation;
+        before.context = named(&names);
+        let mut after = before.clone();
+        let mut names = names;
+        let of = at % names.len();
+        names[of].1.push(more);
+        after.context = named(&names);
+        let (before, after) = (decide(&before), decide(&after));
+        prop_assert!(before.is_allowed() || !after.is_allowed(), "{:?} became {:?}", before, after);
+        prop_assert!(
+            before.outcome != Outcome::ExplicitDeny || after.outcome == Outcome::ExplicitDeny,
+            "{:?} became {:?}", before, after
+        );
     }
 
     #[test]

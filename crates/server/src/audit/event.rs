@@ -115,6 +115,22 @@ impl Who {
         }
     }
 
+    /// Those whose failures are counted together with this one's, as the record of a count names them: the role and not one of
+    /// its sessions, who made a federated user and not that user, a user without a key. Whose call came first did not make
+    /// the others.
+    pub fn counted(&self) -> Self {
+        let mut identity = self.identity.clone();
+        if let Some(issuer) = self.identity.pointer("/sessionContext/sessionIssuer") {
+            identity = issuer.clone();
+        }
+        if let Some(members) = identity.as_object_mut() {
+            members.remove("accessKeyId");
+            members.remove("sessionContext");
+        }
+        let username = identity["userName"].as_str().unwrap_or("root").to_owned();
+        Self { identity, username, access_key_id: None, ..self.clone() }
+    }
+
     /// The same, where nothing proves that it is who is named.
     pub fn unproven(self) -> Self {
         Self { principal: None, ..self }

@@ -155,7 +155,7 @@ impl RepeatedRefusals {
     }
 }
 
-/// The failures of one principal, and how records name it.
+/// The failures of one principal, and how their count names it.
 struct OfPrincipal {
     who: Who,
     minute: Minute<Failure>,
@@ -186,7 +186,7 @@ impl RepeatedFailures {
             held.others += 1;
             return false;
         }
-        let mut of_principal = OfPrincipal { who: who.clone(), minute: Minute::new(PRINCIPAL) };
+        let mut of_principal = OfPrincipal { who: who.counted(), minute: Minute::new(PRINCIPAL) };
         let is_admitted = of_principal.minute.admits(failure);
         held.principals.insert(principal.to_owned(), of_principal);
         is_admitted
@@ -255,13 +255,41 @@ mod tests {
 
     fn who(name: &str) -> Who {
         Who {
-            identity: serde_json::json!({ "userName": name }),
+            identity: serde_json::json!({ "type": "IAMUser", "userName": name, "accessKeyId": "AKIA" }),
             username: name.to_owned(),
             account: "123456789012".parse().expect("an id"),
             region: "us-east-1".parse().expect("a region"),
-            access_key_id: None,
+            access_key_id: Some("AKIA".to_owned()),
             principal: Some(name.to_owned()),
         }
+    }
+
+    #[test]
+    fn a_count_names_neither_a_session_nor_a_key() {
+        let issuer = serde_json::json!({ "type": "Role", "arn": "arn:aws:iam::123456789012:role/r", "userName": "r" });
+        let session = Who {
+            identity: serde_json::json!({
+                "type": "AssumedRole",
+                "principalId": "AROA:innocent",
+                "arn": "arn:aws:sts::123456789012:assumed-role/r/innocent",
+                "accessKeyId": "ASIA",
+                "sessionContext": { "attributes": {}, "sessionIssuer": issuer.clone() },
+            }),
+            ..who("innocent")
+        };
+        let counted = session.counted();
+        assert_eq!((counted.identity, counted.username.as_str(), counted.access_key_id), (issuer, "r", None));
+        assert_eq!(counted.principal, session.principal);
+        let of_user = Who {
+            identity: serde_json::json!({
+                "type": "IAMUser", "userName": "u", "accessKeyId": "ASIA", "sessionContext": { "attributes": {} },
+            }),
+            ..who("u")
+        };
+        assert_eq!(of_user.counted().identity, serde_json::json!({ "type": "IAMUser", "userName": "u" }));
+        let root = Who { identity: serde_json::json!({ "type": "Root", "accessKeyId": "AKIA" }), ..who("x") };
+        assert_eq!(root.counted().identity, serde_json::json!({ "type": "Root" }));
+        assert_eq!(root.counted().username, "root");
     }
 
     fn failure(name: &str, code: &str) -> Failure {

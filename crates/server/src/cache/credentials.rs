@@ -37,6 +37,13 @@ pub enum CredentialsError {
     NotAccessible(String),
     /// It holds no user name and token.
     NotReadable(String),
+    /// What it is bound to cannot be told.
+    Unclear {
+        /// The secret.
+        arn: String,
+        /// Why, in words that follow those.
+        why: String,
+    },
     /// It is bound to registries, and the upstream is none of them.
     BoundElsewhere {
         /// The secret.
@@ -64,6 +71,7 @@ impl fmt::Display for CredentialsError {
                 f,
                 "The secret '{arn}' cannot be used: its value must be a JSON object with the members username and accessToken"
             ),
+            Self::Unclear { arn, why } => write!(f, "The secret '{arn}' cannot be used: {why}"),
             Self::BoundElsewhere { arn, registries, upstream } => write!(
                 f,
                 "The secret '{arn}' cannot be used for {upstream}: the member registry of its value binds it to {}",
@@ -107,8 +115,9 @@ fn require_accessible(registry: &RegistryId, arn: &str) -> Result<(), Credential
 fn problem_with(arn: &str, problem: SecretProblem) -> CredentialsError {
     match problem {
         SecretProblem::NotFound | SecretProblem::Deleted => CredentialsError::NotFound(arn.to_owned()),
-        SecretProblem::NotJson | SecretProblem::MissingMember(_) | SecretProblem::NoRegistry => {
-            CredentialsError::NotReadable(arn.to_owned())
+        SecretProblem::NotJson | SecretProblem::MissingMember(_) => CredentialsError::NotReadable(arn.to_owned()),
+        SecretProblem::NoRegistry | SecretProblem::Misspelled(_) | SecretProblem::Twice(_) => {
+            CredentialsError::Unclear { arn: arn.to_owned(), why: problem.to_string() }
         }
         SecretProblem::Store(error) => CredentialsError::Store(error),
     }

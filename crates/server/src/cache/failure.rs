@@ -51,6 +51,7 @@ impl From<CredentialsError> for CacheFailure {
             CredentialsError::NotFound(_)
             | CredentialsError::NotAccessible(_)
             | CredentialsError::NotReadable(_)
+            | CredentialsError::Unclear { .. }
             | CredentialsError::BoundElsewhere { .. } => Self::Credentials(error.to_string()),
         }
     }

@@ -73,12 +73,14 @@ async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name:
     // The key itself is decided on and taken: an alias may lead to another one a moment later.
     let (named, app) = (key.clone(), call.app());
     let behind = app.db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
-    let pinned = behind.map_or_else(|| key.clone(), |found| KeyRef { name: found.key_id.to_string(), ..key.clone() });
+    let pinned = behind.as_ref().map(|found| KeyRef { name: found.key_id.to_string(), ..key.clone() });
     for need in encryption::needs_on_key(key, registry, name) {
-        let need = Need { resource: Resource::Key(pinned.clone()), ..need };
+        let need = Need { resource: Resource::Key(pinned.as_ref().unwrap_or(key).clone()), ..need };
         let allowed = authorize::authorize(call.http, &call.caller, &need).await;
         allowed.map_err(KmsError::from)?;
     }
+    // What was not there has not been decided on, whatever has come under its name since.
+    let pinned = pinned.ok_or_else(|| KmsError::NotFound(key.clone()))?;
     let found = aws_managed::require(app, &pinned).await?;
     match KmsError::of_state(&found) {
         Some(error) => Err(error.into()),

@@ -205,30 +205,64 @@ impl TemplateChanges {
         Ok(template)
     }
 
-    /// What whoever puts these into a template must be allowed to do: beside the operation itself all that the template
-    /// will do to repositories (ECR User Guide, 'IAM permissions for creating repository creation templates').
+    /// What whoever puts these into a template must be allowed to do, beside the operation itself.
     pub fn needs(&self, action: &'static str, registry: &RegistryId) -> Vec<Need> {
-        let names = if self.prefix.is_root() { "*".to_owned() } else { format!("{}/*", self.prefix.key()) };
+        let encryption = self.encryption.as_ref();
+        let deeds = Deeds {
+            repository_policy: self.repository_policy.as_deref(),
+            lifecycle_policy: self.lifecycle_policy.as_deref(),
+            encryption: encryption.map(|(encryption_type, key)| (encryption_type.as_str(), key.as_deref())),
+            custom_role: self.custom_role_arn.as_deref(),
+        };
+        std::iter::once(Need::anywhere(action)).chain(deeds.needs(registry, &self.prefix)).collect()
+    }
+}
+
+/// What whoever leaves a template like this must be allowed to do.
+pub fn needs_of(template: &CreationTemplate) -> Vec<Need> {
+    let deeds = Deeds {
+        repository_policy: template.repository_policy.as_deref(),
+        lifecycle_policy: template.lifecycle_policy.as_deref(),
+        encryption: Some((&template.encryption_type, template.kms_key.as_deref())),
+        custom_role: template.custom_role_arn.as_deref(),
+    };
+    deeds.needs(&template.registry, &template.prefix)
+}
+
+/// What a template does to repositories that takes a right of its own. An empty text is none.
+struct Deeds<'a> {
+    repository_policy: Option<&'a str>,
+    lifecycle_policy: Option<&'a str>,
+    /// The type, and the key if one is named.
+    encryption: Option<(&'a str, Option<&'a str>)>,
+    custom_role: Option<&'a str>,
+}
+
+impl Deeds<'_> {
+    /// The rights to all that the template will do (ECR User Guide, 'IAM permissions for creating repository creation
+    /// templates').
+    fn needs(&self, registry: &RegistryId, prefix: &RepositoryPrefix) -> Vec<Need> {
+        let names = if prefix.is_root() { "*".to_owned() } else { format!("{}/*", prefix.key()) };
         let on_names = |action| Need::on_repository(action, registry, &names);
-        let is_given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-        let mut needs = vec![Need::anywhere(action), on_names("ecr:CreateRepository")];
-        if is_given(&self.repository_policy) {
+        let is_given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+        let mut needs = vec![on_names("ecr:CreateRepository")];
+        if is_given(self.repository_policy) {
             needs.push(on_names("ecr:SetRepositoryPolicy"));
         }
-        if is_given(&self.lifecycle_policy) {
+        if is_given(self.lifecycle_policy) {
             needs.push(on_names("ecr:PutLifecyclePolicy"));
         }
         // Here the server's own right to the key comes from whoever makes the template: it needs no role.
-        if let Some((encryption_type, key)) = &self.encryption
+        if let Some((encryption_type, key)) = self.encryption
             && encryption_type != ENCRYPTION_TYPES[0]
         {
-            let key = key.as_deref().unwrap_or(ECR_ALIAS);
+            let key = key.unwrap_or(ECR_ALIAS);
             if let Ok(key) = crate::kms::key_ref(registry.account, &registry.region, key) {
                 needs.extend(encryption::needs_on_key(&key, registry, &names));
             }
         }
-        if let Some(role) = self.custom_role_arn.as_ref().filter(|role| !role.is_empty()) {
-            needs.push(Need::on("iam:PassRole", role.clone()).with("iam:PassedToService", ["ecr.amazonaws.com"]));
+        if let Some(role) = self.custom_role.filter(|role| !role.is_empty()) {
+            needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", ["ecr.amazonaws.com"]));
         }
         needs
     }

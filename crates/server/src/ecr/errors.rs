@@ -310,7 +310,7 @@ impl IntoAwsError for EcrError {
                 CredentialsError::NotAccessible(_) | CredentialsError::BoundElsewhere { .. } => {
                     AwsError::new("UnableToAccessSecretException", error.to_string())
                 }
-                CredentialsError::NotReadable(_) => {
+                CredentialsError::NotReadable(_) | CredentialsError::Unclear { .. } => {
                     AwsError::new("UnableToDecryptSecretValueException", error.to_string())
                 }
                 CredentialsError::Store(error) => registry_error(error.into(), request_id),

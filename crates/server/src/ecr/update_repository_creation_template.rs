@@ -2,9 +2,9 @@
 
 use store::tables::creation_templates;
 
-use super::creation_templates::{TemplateChanges, TemplateMembers, TemplateOutput};
+use super::creation_templates::{TemplateChanges, TemplateMembers, TemplateOutput, needs_of};
 use super::errors::EcrError;
-use crate::auth::authorize::Need;
+use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
 
 /// The operation.
@@ -27,14 +27,29 @@ impl Operation for UpdateRepositoryCreationTemplate {
     }
 
     async fn run(call: &Call<'_>, changes: TemplateChanges) -> Result<TemplateOutput, EcrError> {
-        let (registry, now_ms) = (call.own_registry(), call.app().now_ms());
-        let updated = call.app().db.write(move |tx| {
-            let stored = creation_templates::find(tx, &registry, &changes.prefix)?
-                .ok_or_else(|| EcrError::TemplateNotFound(registry.clone(), changes.prefix.clone()))?;
-            let template = changes.clone().apply(stored, now_ms)?;
-            creation_templates::update(tx, &template)?;
-            Ok::<_, EcrError>(template)
-        });
-        Ok(updated.await?.into())
+        let (registry, app) = (call.own_registry(), call.app());
+        let now_ms = app.now_ms();
+        loop {
+            let (wanted, prefix) = (registry.clone(), changes.prefix.clone());
+            let found = app.db.read_point(move |tx| creation_templates::find(tx, &wanted, &prefix));
+            let not_found = || EcrError::TemplateNotFound(registry.clone(), changes.prefix.clone());
+            let stored = found.await?.ok_or_else(not_found)?;
+            let template = changes.clone().apply(stored.clone(), now_ms)?;
+            // What stays in the template is done as well, to more repositories than before if it is for more.
+            for need in needs_of(&template) {
+                authorize::authorize(call.http, &call.caller, &need).await?;
+            }
+            let updated = app.db.write(move |tx| {
+                let is_same = creation_templates::find(tx, &stored.registry, &stored.prefix)?.as_ref() == Some(&stored);
+                if is_same {
+                    creation_templates::update(tx, &template)?;
+                }
+                Ok::<_, EcrError>(is_same.then(|| template.clone()))
+            });
+            // What another request has made of it meanwhile was not decided on.
+            if let Some(template) = updated.await? {
+                return Ok(template.into());
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use store::blob::KeyRing;
 use store::db::Tx;
@@ -14,6 +15,9 @@ use super::errors::SecretsError;
 use super::{constraints, versions};
 use crate::app::App;
 use crate::auth::authorize::Need;
+
+/// The member that says where a login may be sent.
+const BINDING: &str = "registry";
 
 /// With what the cache logs in to an upstream registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,6 +59,12 @@ pub enum SecretProblem {
     /// What it is bound to is neither a host nor a list of hosts.
     #[error("the secret's value has a 'registry' that names no host")]
     NoRegistry,
+    /// It has a member whose name is that of another one but for case: whoever wrote it meant to bind it.
+    #[error("the secret's value has a '{0}', which must be written 'registry'")]
+    Misspelled(String),
+    /// It has a member twice, of which nobody can say which one counts.
+    #[error("the secret's value has '{0}' more than once")]
+    Twice(&'static str),
     /// Storage failed, or what is stored is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,15 +134,58 @@ pub async fn read_for_pull_through(
     parse(read.await?.text().ok_or(SecretProblem::NotJson)?)
 }
 
+/// The members of a JSON object as they are written, those of one name too.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+impl Members {
+    /// The value of a member that there may be once.
+    fn get(&self, name: &'static str) -> Result<Option<&Value>, SecretProblem> {
+        let mut found = self.0.iter().filter(|(member, _)| member == name).map(|(_, value)| value);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(SecretProblem::Twice(name)),
+            (value, None) => Ok(value),
+        }
+    }
+}
+
 fn parse(text: &str) -> Result<UpstreamCredential, SecretProblem> {
-    let Ok(Value::Object(members)) = serde_json::from_str(text) else { return Err(SecretProblem::NotJson) };
-    let registries = match members.get("registry") {
+    let Ok(members) = serde_json::from_str::<Members>(text) else { return Err(SecretProblem::NotJson) };
+    // Any other spelling would leave the login unbound, and nobody would notice.
+    let misspelled = members.0.iter().find(|(name, _)| name != BINDING && name.trim().eq_ignore_ascii_case(BINDING));
+    if let Some((name, _)) = misspelled {
+        return Err(SecretProblem::Misspelled(name.clone()));
+    }
+    let registries = match members.get(BINDING)? {
         None => Vec::new(),
         Some(one @ Value::String(_)) => hosts(std::slice::from_ref(one))?,
         Some(Value::Array(several)) => hosts(several)?,
         Some(_) => return Err(SecretProblem::NoRegistry),
     };
-    let member = |name| match members.get(name) {
+    let member = |name| match members.get(name)? {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         _ => Err(SecretProblem::MissingMember(name)),
     };
@@ -175,6 +228,22 @@ mod tests {
             (r#"{"username": "u", "accessToken": "t", "registry": ""}"#, NO_REGISTRY),
             (r#"{"username": "u", "accessToken": "t", "registry": ["a.io", 1]}"#, NO_REGISTRY),
             (r#"{"username": "u", "accessToken": "t", "registry": null}"#, NO_REGISTRY),
+            (
+                r#"{"username": "u", "accessToken": "t", "Registry": "a.io"}"#,
+                "the secret's value has a 'Registry', which must be written 'registry'",
+            ),
+            (
+                r#"{"username": "u", "accessToken": "t", "registry": "a.io", "REGISTRY ": "b.io"}"#,
+                "the secret's value has a 'REGISTRY ', which must be written 'registry'",
+            ),
+            (
+                r#"{"username": "u", "accessToken": "t", "registry": "a.io", "regist\u0072y": "b.io"}"#,
+                "the secret's value has 'registry' more than once",
+            ),
+            (
+                r#"{"username": "u", "accessToken": "t", "accessToken": "s"}"#,
+                "the secret's value has 'accessToken' more than once",
+            ),
         ] {
             assert_eq!(parse(text).expect_err(text).to_string(), problem);
         }
