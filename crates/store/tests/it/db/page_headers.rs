@@ -45,7 +45,7 @@ async fn any_flipped_bit_of_the_header_is_put_right() {
         assert_eq!(page_checksums::damage_of(&connection).unwrap().take_new(), [1], "bit {bit}");
         drop(connection);
         flip(&place.path(), bit / 8, bit as u8 % 8);
-        assert_eq!(damaged(&own(&place.path())), [], "bit {bit}");
+        assert!(damaged(&own(&place.path())).is_empty(), "bit {bit}");
     }
 }
 
