@@ -1,6 +1,7 @@
 """The pages of the embedded database have checksums: whatever a disk, or another program, changes in its file is found."""
 
 import http.client
+import json
 import socket
 import sqlite3
 
@@ -134,6 +135,67 @@ def test_another_program(fresh_wharf, repository):
     fresh_wharf.start()
 
 
+def of_page_1(report):
+    (finding,) = report["findings"]
+    assert (finding["kind"], finding["subject"]) == ("DAMAGED_PAGE", "page 1 of wharf.db"), finding
+
+
+@pytest.mark.parametrize("reserved", [0, 12, 72])
+def test_a_header_that_denies_the_checksums(fresh_wharf, reserved):
+    """One flipped bit: SQLite must not use the ends of pages, as checksums are put there. Long documents end there."""
+    iam = fresh_wharf.client("iam")
+    documents = {}
+
+    def put_policies(count):
+        for number in range(len(documents), len(documents) + count):
+            resources = [f"arn:aws:ecr:us-east-1:123456789012:repository/{number:04}{at:060}" for at in range(50)]
+            statement = {"Effect": "Deny", "Action": ["ecr:*"], "Resource": resources}
+            document = {"Version": "2012-10-17", "Statement": [statement]}
+            policy = iam.create_policy(PolicyName=f"p{number}", PolicyDocument=json.dumps(document))["Policy"]
+            documents[policy["Arn"]] = document
+
+    def check_policies():
+        for arn, document in documents.items():
+            version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
+            assert version["Document"] == document
+
+    put_policies(8)
+    fresh_wharf.stop()
+    content = bytearray(database(fresh_wharf).read_bytes())
+    content[20] = reserved
+    database(fresh_wharf).write_bytes(content)
+    of_page_1(fsck(fresh_wharf, "--offline", expect=1))
+    content = bytearray(database(fresh_wharf).read_bytes())
+    content[20] = reserved
+    database(fresh_wharf).write_bytes(content)
+    fresh_wharf.start()
+    check_policies()
+    put_policies(8)
+    fresh_wharf.restart()
+    check_policies()
+    assert fsck(fresh_wharf)["findings"] == []
+    fresh_wharf.stop()
+    content = database(fresh_wharf).read_bytes()
+    assert content[20] == 8 and pages.damaged(content) == []
+    assert not list(fresh_wharf.data_dir.glob("*checksums"))
+    fresh_wharf.start()
+
+
+def test_a_flipped_bit_in_the_header(fresh_wharf, repository):
+    """It is put right whatever field it is in, so the server starts and a check tells of the page."""
+    fresh_wharf.stop()
+    good = database(fresh_wharf).read_bytes()
+    for at, bit in [(3, 5), (16, 0), (17, 0), (18, 1), (19, 3), (21, 2), (28, 0), (44, 1), (47, 6), (56, 0)]:
+        content = bytearray(good)
+        content[at] ^= 1 << bit
+        database(fresh_wharf).write_bytes(content)
+        of_page_1(fsck(fresh_wharf, "--offline", expect=1))
+    database(fresh_wharf).write_bytes(content)
+    fresh_wharf.start()
+    assert fresh_wharf.client().batch_get_image(repositoryName=repository.name, imageIds=[{"imageTag": "v1"}])["images"]
+    assert "page 1 of the database" in fresh_wharf.log_text(0)
+
+
 def without_checksums(wharf):
     """Makes the database of a stopped server one of before there were checksums."""
     old = database(wharf).with_name("old.db")
@@ -163,6 +225,8 @@ def test_a_data_folder_of_before(fresh_wharf, repository):
     fresh_wharf.stop()
     content = database(fresh_wharf).read_bytes()
     assert content[20] == 8 and pages.damaged(content) == []
+    # The old one stays for a day.
+    assert database(fresh_wharf).with_name("wharf.db.before-checksums").read_bytes()[20] == 0
     fresh_wharf.start()
 
 

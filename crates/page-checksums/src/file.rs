@@ -11,7 +11,8 @@ use rusqlite::ffi::{SQLITE_FCNTL_PRAGMA, SQLITE_OK, sqlite3_file, sqlite3_int64,
 
 use crate::checksum::{fits, is_hole, put};
 use crate::damage::PageDamage;
-use crate::format::{Format, is_page, number_of, page_size};
+use crate::disk::{Disk, RealFile};
+use crate::format::{Format, HEADER, is_page, number_of, page_size, put_right, say_so, says_so};
 
 /// The file control by which this crate asks its own files; of no meaning to any other.
 pub(crate) const ASK: c_int = 0x5748_5246;
@@ -47,24 +48,94 @@ struct Pages {
 }
 
 impl Pages {
-    /// Learns from what was read.
-    fn have_read(&mut self, content: &[u8], offset: i64) {
-        self.look_at_format(content, offset);
+    /// Learns from what was read, and puts the header of the file right in it.
+    fn have_read(&mut self, content: &mut [u8], offset: i64, disk: &impl Disk) {
+        if offset == 0 && is_page(content.len()) {
+            self.look_at_first_page(content, disk);
+        }
         let Format::Checksummed { page_size } = self.format else { return };
-        if content.len() != page_size {
+        if content.len() == page_size {
+            match number_of(offset, page_size) {
+                Some(1) => self.mend_first_page(content, disk),
+                // A hole is judged by who knows whether its page is in use.
+                Some(number) if !fits(content, number) && !is_hole(content) => self.damage.notice(number),
+                Some(_) | None => {}
+            }
+        } else if let Ok(offset) = usize::try_from(offset)
+            && offset < HEADER
+            && content.len() < page_size
+        {
+            self.mend_header(content, offset, page_size, disk);
+        }
+    }
+
+    /// A first page that was read. One that takes back what is known of the file is not believed.
+    fn look_at_first_page(&mut self, page: &[u8], disk: &impl Disk) {
+        if page_size(page) != Some(page.len()) {
             return;
         }
-        let Some(number) = number_of(offset, page_size) else { return };
-        // A hole is judged by who knows whether its page is in use.
-        if !fits(content, number) && !is_hole(content) {
-            self.damage.notice(number);
+        let said = match self.format {
+            Format::Unknown => Some(Format::of_file(disk)),
+            _ => Format::of_first_page(page),
+        };
+        match (self.format, said) {
+            (Format::Unknown, Some(format)) | (_, Some(format @ Format::Checksummed { .. })) => self.format = format,
+            _ => {}
         }
+    }
+
+    /// Gives SQLite the header that was written, where it can be told, and what else is in the page as it is.
+    fn mend_first_page(&mut self, page: &mut [u8], disk: &impl Disk) {
+        if is_hole(page) {
+            return;
+        }
+        if !fits(page, 1) {
+            self.damage.notice(1);
+            put_right(page);
+        }
+        self.keep_saying_so(page, disk);
+    }
+
+    /// The same for a part of the header, which SQLite reads by itself, and where it holds no lock.
+    fn mend_header(&mut self, part: &mut [u8], offset: usize, page_size: usize, disk: &impl Disk) {
+        let Some(mut page) = disk.read(0, page_size).filter(|page| !is_hole(page)) else { return };
+        // A page that does not fit otherwise may be being written.
+        if !fits(&page, 1) && put_right(&mut page) {
+            self.damage.notice(1);
+        }
+        if self.keep_saying_so(&mut page, disk) {
+            let end = HEADER.min(offset + part.len());
+            part[..end - offset].copy_from_slice(&page[offset..end]);
+        }
+    }
+
+    /// With the wrong length for the content of pages SQLite would use the bytes that checksums are put into. `false` if the
+    /// file has none any more.
+    fn keep_saying_so(&mut self, page: &mut [u8], disk: &impl Disk) -> bool {
+        if says_so(page) {
+            return true;
+        }
+        let format = Format::of_file(disk);
+        if matches!(format, Format::Checksummed { .. }) {
+            self.damage.notice(1);
+            say_so(page);
+            return true;
+        }
+        self.format = format;
+        false
     }
 
     /// What is to be written in the place of this; none if that is to be written as it is.
     fn with_checksum(&mut self, content: &[u8], offset: i64) -> Option<&[u8]> {
-        self.look_at_format(content, offset);
-        if self.format == Format::Plain || self.format == Format::Unknown || !is_page(content.len()) {
+        // What SQLite writes there is what it goes by.
+        if offset == 0
+            && is_page(content.len())
+            && page_size(content) == Some(content.len())
+            && let Some(format) = Format::of_first_page(content)
+        {
+            self.format = format;
+        }
+        if !matches!(self.format, Format::Checksummed { .. }) || !is_page(content.len()) {
             return None;
         }
         let number = number_of(offset, content.len())?;
@@ -82,17 +153,6 @@ impl Pages {
 
     fn has_pages(&self) -> bool {
         matches!(self.format, Format::Checksummed { page_size } if page_size > 0)
-    }
-
-    fn look_at_format(&mut self, content: &[u8], offset: i64) {
-        // What is shorter is a look at a few fields of the header.
-        if offset == 0
-            && is_page(content.len())
-            && page_size(content) == Some(content.len())
-            && let Some(format) = Format::of_first_page(content)
-        {
-            self.format = format;
-        }
     }
 }
 
@@ -165,10 +225,13 @@ unsafe extern "C" fn read(
     // SAFETY: SQLite gives a file of ours and room for so many bytes.
     let code = unsafe { read_real(file, content, length, offset) };
     if code == SQLITE_OK && length > 0 {
-        // SAFETY: the real function has filled so many bytes, and nobody writes to them before this returns.
-        let content = unsafe { slice::from_raw_parts(content.cast::<u8>(), length as usize) };
-        // SAFETY: the state is valid, and used by one call at a time.
-        unsafe { (*state_of(file)).pages.have_read(content, offset) };
+        // SAFETY: the real function has filled so many bytes, which are ours until this returns.
+        let content = unsafe { slice::from_raw_parts_mut(content.cast::<u8>(), length as usize) };
+        // SAFETY: the file is taken over, so its state is valid and used by this call alone.
+        let State { real, pages, .. } = unsafe { &mut *state_of(file) };
+        // SAFETY: the file is open with this table, and used by this call alone; the real functions do not look at our state.
+        let disk = unsafe { RealFile::new(file, *real) };
+        pages.have_read(content, offset, &disk);
     }
     code
 }

@@ -66,6 +66,14 @@ pub fn has_checksums(connection: &Connection) -> bool {
     matches!(question.format, Some(Format::Checksummed { .. }))
 }
 
+/// Whether the header of the file that a connection has open and its pages contradict each other on whether they have
+/// checksums: whatever is believed, SQLite would take something else for their content than what is.
+pub fn is_contradictory(connection: &Connection) -> bool {
+    let mut question = Question::default();
+    ask(connection, &mut question);
+    question.format == Some(Format::Contradictory)
+}
+
 /// Reads every page of the file, also those that are free; none if it has no checksums. The connection must be able to
 /// write, and be in no transaction: where a page seems damaged, the log is folded into the file before the page is looked at
 /// again.

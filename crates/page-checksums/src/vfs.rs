@@ -5,14 +5,15 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use rusqlite::ffi::{
-    SQLITE_ERROR, SQLITE_IOERR_SHORT_READ, SQLITE_OK, SQLITE_OPEN_MAIN_DB, sqlite3_file, sqlite3_uri_int64,
-    sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    SQLITE_ERROR, SQLITE_OK, SQLITE_OPEN_MAIN_DB, sqlite3_file, sqlite3_uri_int64, sqlite3_vfs, sqlite3_vfs_find,
+    sqlite3_vfs_register,
 };
 
 use crate::checksum::RESERVED_BYTES;
 use crate::damage::PageDamage;
+use crate::disk::{Disk as _, RealFile};
 use crate::file::{State, take_over};
-use crate::format::{Format, HEADER, page_size};
+use crate::format::{Format, HEADER};
 
 /// The name by which connections ask for it.
 pub const NAME: &CStr = c"wharf-pages";
@@ -100,25 +101,12 @@ unsafe extern "C" fn open(
 ///
 /// `file` must be open, with the real table, and `name` what SQLite opened it by.
 unsafe fn format_of(file: *mut sqlite3_file, name: *const c_char) -> Format {
-    let read = |length: usize| {
-        let mut content = vec![0_u8; length];
-        // SAFETY: the file and its table are valid, and the vector has so many bytes.
-        let code = unsafe {
-            let read = (*(*file).pMethods).xRead;
-            read.map_or(SQLITE_ERROR, |read| read(file, content.as_mut_ptr().cast(), length as c_int, 0))
-        };
-        (code, content)
-    };
-    match read(HEADER) {
-        (SQLITE_OK, header) => {
-            let (_, page) = read(page_size(&header).unwrap_or(HEADER));
-            Format::of_first_page(&page).unwrap_or(Format::Unknown)
-        }
-        (SQLITE_IOERR_SHORT_READ, _) => {
-            // SAFETY: the name is SQLite's own, behind which it has the parameters.
-            let reserved = unsafe { sqlite3_uri_int64(name, c"reserve".as_ptr(), 0) };
-            if reserved == i64::from(RESERVED_BYTES) { Format::Checksummed { page_size: 0 } } else { Format::Unknown }
-        }
-        _ => Format::Unknown,
+    // SAFETY: the file has the real table, and nobody else has it yet.
+    let disk = unsafe { RealFile::new(file, (*file).pMethods) };
+    if disk.size() >= HEADER as u64 {
+        return Format::of_file(&disk);
     }
+    // SAFETY: the name is SQLite's own, behind which it has the parameters.
+    let reserved = unsafe { sqlite3_uri_int64(name, c"reserve".as_ptr(), 0) };
+    if reserved == i64::from(RESERVED_BYTES) { Format::Checksummed { page_size: 0 } } else { Format::Unknown }
 }

@@ -80,7 +80,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens a connection whose pages have checksums, if the file has.
+/// Opens a connection whose pages have checksums, if the file has; fails if that cannot be told of a damaged one.
 pub(in crate::db) fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     // A connection is used by one thread at a time, so SQLite need not lock it. Names of files to copy into are URIs.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -88,6 +88,14 @@ pub(in crate::db) fn open(path: &Path, access: OpenFlags) -> Result<Connection, 
         .and_then(|()| Connection::open_with_flags_and_vfs(path, flags, page_checksums::NAME))
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
         .map_err(|error| failure(format!("open the database {}", path.display()), error))?;
+    if page_checksums::is_contradictory(&connection) {
+        let context = format!(
+            "the database {} is damaged: its header and its pages contradict each other on where the pages end, and to work \
+             with it would damage it further; put a backup in its place with `wharf restore`",
+            path.display()
+        );
+        return Err(StoreError::new(StoreErrorKind::Corrupt, context));
+    }
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(connection)
 }

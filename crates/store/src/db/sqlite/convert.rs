@@ -1,11 +1,13 @@
 //! Gives checksums to the pages of a database that was made without: once, by a copy that takes its place.
 //!
 //! Whenever this is cut off, the database is the old one or the new one, whole, and a half-made copy goes with the next try.
+//! A database that once had checksums and does not say so any more, being damaged, is none that was made without: opening it
+//! tells them apart, or fails. The old one is kept for a while all the same.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -14,6 +16,12 @@ use crate::error::{StoreError, StoreErrorKind};
 
 /// What is added to the name of the copy while it is made.
 const COPY: &str = ".with-checksums";
+
+/// What is added to the name of the old database once the copy has taken its place.
+const OLD: &str = ".before-checksums";
+
+/// How long the old database is kept at least: a start that fails, and is repeated, does not take it away.
+const KEPT: Duration = Duration::from_hours(24);
 
 /// How long another program that has the file open is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,21 +36,27 @@ pub enum Conversion {
 }
 
 /// Gives checksums to the database at `path` if it has none. Nobody else may open it for writing meanwhile, and the folder
-/// needs room for a second one. If this fails, the database is as it was.
+/// needs room for a second one. If this fails, the database is as it was. The old one is kept beside it, and goes with the
+/// first call after a day.
 pub fn add_checksums(path: &Path) -> Result<Conversion, StoreError> {
     let Ok(path) = fs::canonicalize(path) else { return Ok(Conversion::NotNeeded) };
-    let mut copy = path.clone().into_os_string();
-    copy.push(COPY);
-    let copy = PathBuf::from(copy);
+    let (copy, old) = (with_suffix(&path, COPY), with_suffix(&path, OLD));
     remove_copy(&copy)?;
     if fs::metadata(&path).is_ok_and(|file| file.len() == 0) || has_checksums(&path)? {
+        remove_old(&old);
         return Ok(Conversion::NotNeeded);
     }
-    let done = convert(&path, &copy);
+    let done = convert(&path, &copy, &old);
     if done.is_err() {
         remove_copy(&copy)?;
     }
     done.map(|()| Conversion::Done)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 fn has_checksums(path: &Path) -> Result<bool, StoreError> {
@@ -60,7 +74,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn convert(path: &Path, copy: &Path) -> Result<(), StoreError> {
+fn convert(path: &Path, copy: &Path, old: &Path) -> Result<(), StoreError> {
     let failed = |error| failure(format!("copy the database {}", path.display()), error);
     // The log is folded in and goes: beside the new file it would be another's. That needs the file for itself.
     use_journal(&open(path)?).map_err(failed)?;
@@ -74,6 +88,7 @@ fn convert(path: &Path, copy: &Path) -> Result<(), StoreError> {
     check_copy(copy)?;
     let io = |error| StoreError::io(format!("put {} into the place of {}", copy.display(), path.display()), error);
     fs::File::open(copy).and_then(|file| file.sync_all()).map_err(io)?;
+    keep(path, old)?;
     // Until the old file is let go, whoever comes waits.
     fs::rename(copy, path).map_err(io)?;
     path.parent().map_or(Ok(()), |folder| fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io))
@@ -87,6 +102,31 @@ fn use_journal(connection: &Connection) -> rusqlite::Result<()> {
     }
     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
     Err(rusqlite::Error::SqliteFailure(busy, Some(format!("the database keeps its log (mode {mode})"))))
+}
+
+/// Gives the old database a second name, by which it stays when the copy takes the first one.
+fn keep(path: &Path, old: &Path) -> Result<(), StoreError> {
+    let io = |error| StoreError::io(format!("keep {} as {}", path.display(), old.display()), error);
+    match fs::remove_file(old) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    fs::hard_link(path, old).map_err(io)?;
+    // Its age is counted from now on.
+    let file = fs::OpenOptions::new().write(true).open(old).map_err(io)?;
+    file.set_modified(SystemTime::now()).map_err(io)
+}
+
+/// Removes the old database once it has been kept for long enough.
+fn remove_old(old: &Path) {
+    let Ok(modified) = fs::metadata(old).and_then(|old| old.modified()) else { return };
+    if modified.elapsed().is_ok_and(|age| age < KEPT) {
+        return;
+    }
+    match fs::remove_file(old) {
+        Ok(()) => tracing::info!("{} is removed: the database has had checksums for a day", old.display()),
+        Err(error) => tracing::warn!("{} is not needed any more and cannot be removed: {error}", old.display()),
+    }
 }
 
 /// An empty file whose owner and mode are the other's.

@@ -2,6 +2,7 @@
 
 mod kept;
 mod migrations;
+mod page_headers;
 mod pages;
 mod postgres;
 mod reserve;

@@ -13,10 +13,10 @@ use store::db::{Db, DbConfig};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// A table with an index, rows that take more than a page, and names that a bit makes into others.
-const SCHEMA: &[Migration] = &[Migration {
+pub(super) const SCHEMA: &[Migration] = &[Migration {
     version: 1,
     name: "test",
     sqlite: "CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL, bytes BLOB);
@@ -25,21 +25,28 @@ const SCHEMA: &[Migration] = &[Migration {
     postgres: "",
 }];
 
-struct Place {
+pub(super) struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("metadata.db")
     }
 
-    fn open(&self) -> Db {
+    pub(super) fn open(&self) -> Db {
         open(&self.path())
+    }
+
+    pub(super) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 }
 
@@ -47,7 +54,7 @@ fn open(path: &Path) -> Db {
     Db::open_with_migrations(&DbConfig::Sqlite { path: path.to_owned() }, SCHEMA).unwrap()
 }
 
-async fn fill(db: &Db, from: i64, count: i64) {
+pub(super) async fn fill(db: &Db, from: i64, count: i64) {
     db.write(move |tx| {
         for number in from..from + count {
             let length = if number % 20 == 0 { 3 * PAGE } else { 40 };
@@ -65,7 +72,7 @@ async fn fill(db: &Db, from: i64, count: i64) {
 }
 
 /// A database whose pages are of every kind, with free ones; closed.
-async fn filled() -> Place {
+pub(super) async fn filled() -> Place {
     let place = Place::new();
     let db = place.open();
     fill(&db, 0, 600).await;
@@ -74,33 +81,33 @@ async fn filled() -> Place {
     place
 }
 
-async fn check(db: &Db) -> PageReport {
+pub(super) async fn check(db: &Db) -> PageReport {
     db.check_pages().await.unwrap().expect("it has checksums")
 }
 
-fn flip(path: &Path, at: usize, bit: u8) {
+pub(super) fn flip(path: &Path, at: usize, bit: u8) {
     let before = fs::read(path).unwrap()[at];
     write_at(path, at, &[before ^ (1 << bit)]);
 }
 
-fn write_at(path: &Path, at: usize, content: &[u8]) {
+pub(super) fn write_at(path: &Path, at: usize, content: &[u8]) {
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
     file.write_all_at(content, at as u64).unwrap();
 }
 
 /// Without this program's file system, as any other program that uses SQLite.
-fn foreign(path: &Path) -> Connection {
+pub(super) fn foreign(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
 
 /// With it.
-fn own(path: &Path) -> Connection {
+pub(super) fn own(path: &Path) -> Connection {
     page_checksums::register().unwrap();
     Connection::open_with_flags_and_vfs(path, OpenFlags::default(), page_checksums::NAME).unwrap()
 }
 
 /// A database of before there were checksums.
-fn old(path: &Path) {
+pub(super) fn old(path: &Path) {
     let connection = foreign(path);
     connection.execute_batch("PRAGMA journal_mode = WAL;").unwrap();
     connection.execute_batch(SCHEMA[0].sqlite).unwrap();
@@ -114,7 +121,7 @@ fn old(path: &Path) {
         .unwrap();
 }
 
-fn names(connection: &Connection) -> Vec<String> {
+pub(super) fn names(connection: &Connection) -> Vec<String> {
     let mut statement = connection.prepare("SELECT name FROM tags ORDER BY id").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
@@ -318,8 +325,7 @@ async fn an_old_database_gets_checksums() {
     fs::write(format!("{}.with-checksums-journal", place.path().display()), "cut off").unwrap();
     assert_eq!(add_checksums(&place.path()).unwrap(), Conversion::Done);
     assert_eq!(add_checksums(&place.path()).unwrap(), Conversion::NotNeeded);
-    let left: Vec<_> = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["metadata.db"]);
+    assert_eq!(place.files(), ["metadata.db", "metadata.db.before-checksums"]);
     let connection = own(&place.path());
     assert_eq!(names(&connection), before);
     assert_eq!(connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
