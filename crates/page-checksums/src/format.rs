@@ -8,8 +8,8 @@ pub(crate) const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const PAGE_SIZE_AT: usize = 16;
 const RESERVED_AT: usize = 20;
-const SMALLEST_PAGE: usize = 512;
-const LARGEST_PAGE: usize = 65_536;
+pub(crate) const SMALLEST_PAGE: usize = 512;
+pub(crate) const LARGEST_PAGE: usize = 65_536;
 
 /// What is known of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +26,14 @@ impl Format {
     /// What the first page says of the file; none if it is no first page of a database.
     pub(crate) fn of_first_page(page: &[u8]) -> Option<Self> {
         let page_size = page_size(page)?;
-        let is_said = page.get(RESERVED_AT) == Some(&RESERVED_BYTES);
-        let has = is_said || (page.len() == page_size && fits_if_said(page));
+        let has = says_checksums(page) || (page.len() == page_size && fits_if_said(page));
         Some(if has { Self::Checksummed { page_size } } else { Self::Plain })
     }
+}
+
+/// Whether a header says that there are checksums.
+pub(crate) fn says_checksums(header: &[u8]) -> bool {
+    header.get(RESERVED_AT) == Some(&RESERVED_BYTES)
 }
 
 /// The length of a page by the header of the file; none if it is no header.

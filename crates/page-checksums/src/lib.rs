@@ -11,9 +11,11 @@ mod damage;
 mod file;
 mod format;
 mod look;
+mod raw;
 mod vfs;
 
 pub use checksum::RESERVED_BYTES;
 pub use damage::PageDamage;
 pub use look::{PageCheck, check_pages, damage_of, has_checksums, request_checksums};
+pub use raw::RawPages;
 pub use vfs::{NAME, register};

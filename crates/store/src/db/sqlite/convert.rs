@@ -35,8 +35,15 @@ pub fn add_checksums(path: &Path) -> Result<Conversion, StoreError> {
     copy.push(COPY);
     let copy = PathBuf::from(copy);
     remove_copy(&copy)?;
-    if fs::metadata(&path).is_ok_and(|file| file.len() == 0) || has_checksums(&path)? {
+    if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
         return Ok(Conversion::NotNeeded);
+    }
+    match has_checksums(&path) {
+        Ok(false) => {}
+        Ok(true) => return Ok(Conversion::NotNeeded),
+        // Who opens it for good tells what is wrong; there is nothing that could be copied.
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Conversion::NotNeeded),
+        Err(error) => return Err(error),
     }
     let done = convert(&path, &copy);
     if done.is_err() {
