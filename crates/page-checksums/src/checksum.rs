@@ -32,6 +32,9 @@ const GENERATOR: u64 = 0x9a6c_9329_ac4b_c9b5;
 pub(crate) fn flipped_bit(page: &[u8], number: u32) -> Option<usize> {
     let (content, checksum) = page.split_last_chunk::<LENGTH>()?;
     let difference = u64::from_be_bytes(of(content, number)) ^ u64::from_be_bytes(*checksum);
+    if difference == 0 {
+        return None;
+    }
     if difference.is_power_of_two() {
         let bit = difference.trailing_zeros() as usize;
         return Some((page.len() - 1 - bit / 8) * 8 + bit % 8);
