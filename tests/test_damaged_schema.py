@@ -115,7 +115,7 @@ def test_pages_are_mended_offline(fresh_wharf, repository):
 def test_a_page_that_the_start_itself_writes(fresh_wharf, repository, table):
     """Its checksum fits again before any check can look, and a script that looks at the exit code learns of it all the same."""
     path = database(fresh_wharf)
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
     (number,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", [table]).fetchone()
     connection.close()
     # Between the list of cells and the cells: of no meaning to anybody.
