@@ -56,6 +56,15 @@ def test_everything_at_once(tmp_path):
         assert not (tmp_path / "data").exists()
 
 
+def test_an_empty_bucket(tmp_path):
+    """The archive that has no place of its own adds nothing."""
+    for more in ("", '[archive]\nprefix = "cold/"\n'):
+        file = tmp_path / "wharf.toml"
+        file.write_text(f'[storage]\nbucket = ""\n{more}')
+        said = refused(binary(), "config", "check", "--config", file, "--data-dir", tmp_path / "data", timeout=60)
+        assert said.count("is not a bucket's name") == 1 and "line 2" in said and "archive" not in said, said
+
+
 def test_one_fault(tmp_path):
     """Its number is right, and nothing far off is said to have been meant."""
     file = tmp_path / "wharf.toml"

@@ -281,7 +281,7 @@ class TestPages:
         fresh_wharf.client("iam").put_user_policy(UserName="a", PolicyName="policy-0", PolicyDocument=marked)
         pull(user, repository.name)
         # What was wrong has been written over, first by the mark: nobody could see it in the pages any more.
-        assert kinds(fsck(fresh_wharf)) == ["REWRITTEN_PAGE"]
+        assert kinds(fsck(fresh_wharf, expect=1)) == ["REWRITTEN_PAGE"]
         fresh_wharf.restart()
         assert fsck(fresh_wharf)["findings"] == []
 

@@ -59,3 +59,22 @@ def test_a_database_that_is_missing(fresh_wharf, tmp_path):
     assert fresh_wharf.client().batch_get_image(
         repositoryName=repository.name, imageIds=[{"imageDigest": image.digest}]
     )["images"]
+
+
+@pytest.mark.parametrize("files", [["server.json"], ["credentials.json"]], ids=lambda files: files[0])
+def test_a_database_that_is_missing_where_it_held_everything(fresh_wharf, files):
+    """Small objects lie in the database, so that no object tells of it; what a start leaves does. A key alone may be given to
+    a new registry."""
+    if "WHARF_DATABASE_URL" in fresh_wharf.environment or "WHARF_SERVICE_KEY" in fresh_wharf.environment:
+        pytest.skip("the database is not in the folder, or the key is not")
+    fresh_wharf.stop()
+    for path in fresh_wharf.data_dir.iterdir():
+        if path.is_file() and path.name not in ["service.key", *files]:
+            path.unlink()
+    assert "wharf.db is missing" in refused("fsck", "--offline", "--data-dir", fresh_wharf.data_dir)
+    with pytest.raises(AssertionError, match=r"wharf\.db is missing"):
+        fresh_wharf.start()
+    assert not (fresh_wharf.data_dir / "wharf.db").exists()
+    for name in files:
+        (fresh_wharf.data_dir / name).unlink()
+    fresh_wharf.start()

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ctl::{FsckArgs, Verb};
+use server::care::unreadable;
 use server::clock::SystemClock;
 use server::config::TlsConfig;
 use server::{Server, Work};
@@ -27,7 +28,15 @@ pub fn check(mut fsck: Verb<FsckArgs>) -> anyhow::Result<ExitCode> {
     config.public_url = None;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let server = runtime.block_on(Server::start_with(&config, Arc::new(SystemClock), Work::ChecksOnly))?;
+    let work = Work::ChecksOnly { mends_pages: fsck.arguments.repairs() };
+    let server = match runtime.block_on(Server::start_with(&config, Arc::new(SystemClock), work)) {
+        Ok(server) => server,
+        // That is what the check has found.
+        Err(error) => match unreadable::findings(&config, &error) {
+            Some(findings) => return Ok(ctl::tell_unreadable(&fsck.options, findings)),
+            None => return Err(error.into()),
+        },
+    };
     fsck.options.endpoint = Some(server.url.clone());
     // The root's key, whoever's keys the environment holds.
     let ended = ctl::main_as_root(ctl::Command::Fsck(fsck), &credentials::local, &credentials::root_key);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::count::counted;
 use crate::error::Error;
 use crate::number;
+use crate::output::Output;
 use crate::progress::ProgressLine;
 use crate::{Outcome, Session, bytes, date};
 
@@ -77,7 +78,7 @@ struct Check {
     error: Option<String>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
     phase: String,
@@ -110,6 +111,11 @@ impl FsckArgs {
     /// A check that reads the end of every object only.
     pub const fn quick() -> Self {
         Self { sample: Some(0.0), repair: false, orphan_grace: None, last: false, offline: true }
+    }
+
+    /// Whether what is safe to repair is repaired.
+    pub const fn repairs(&self) -> bool {
+        self.repair
     }
 
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
@@ -158,6 +164,30 @@ impl FsckArgs {
             _ => Ok(Outcome::Done),
         }
     }
+}
+
+/// Prints the report of a check that found the database too damaged to be opened, as that of any other check. `findings`
+/// are as in a report.
+pub(crate) fn tell_unreadable(output: &mut Output<'_>, findings: Vec<Value>, now_ms: i64) -> Result<Outcome, Error> {
+    let findings: Result<Vec<Finding>, _> = findings.into_iter().map(serde_json::from_value).collect();
+    let findings = findings.map_err(|error| Error::Output(error.into()))?;
+    let mut progress = Progress::default();
+    for finding in &findings {
+        *progress.found.entry(finding.kind.clone()).or_default() += 1;
+    }
+    let now = now_ms as f64 / 1000.0;
+    let check = Check {
+        check_id: String::new(),
+        status: "DAMAGED".to_owned(),
+        started_at: now,
+        finished_at: Some(now),
+        settings: None,
+        progress,
+        error: Some("the database cannot be opened, so nothing else was looked at".to_owned()),
+    };
+    let told = Told { check: Some(check), findings, next_token: None, scrub: None, damaged_objects: Vec::new() };
+    output.show(&to_json(&told), |_| text_of(&told))?;
+    Ok(Outcome::No)
 }
 
 /// With its dates as scripts read them.
@@ -219,6 +249,9 @@ fn text_of(told: &Told) -> String {
                     "Nothing is wrong any more: {} repaired, {} worth knowing",
                     progress.repaired, progress.warnings
                 ),
+                "DAMAGED" if check.error.is_some() => {
+                    write!(text, "{left} to do: {}", check.error.as_deref().unwrap_or_default())
+                }
                 "DAMAGED" => write!(text, "{left} to do, {} repaired", progress.repaired),
                 "FAILED" => {
                     write!(text, "The check failed: {}", check.error.as_deref().unwrap_or("no reason is known"))

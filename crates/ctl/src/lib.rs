@@ -257,6 +257,15 @@ pub fn main_as_root(
     run_program(command, &Surroundings { variable: &variable, local, root_key })
 }
 
+/// Prints the report of `wharf fsck --offline` where the database is too damaged to be opened, from its findings, and ends as
+/// the command does.
+pub fn tell_unreadable(options: &Options, findings: Vec<serde_json::Value>) -> ExitCode {
+    let mut stdout = std::io::stdout();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let mut output = Output::new(&mut stdout, options.output, false);
+    ended(fsck::tell_unreadable(&mut output, findings, now_ms))
+}
+
 fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {
     let mut stdout = std::io::stdout();
     // no-color.org: any value but an empty one.
@@ -274,7 +283,12 @@ fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {
         stdout.flush()?;
         Ok(outcome)
     };
-    match runtime.and_then(run) {
+    ended(runtime.and_then(run))
+}
+
+/// Tells an error, and what the program's exit code is.
+fn ended(outcome: Result<Outcome, Error>) -> ExitCode {
+    match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

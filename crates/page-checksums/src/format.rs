@@ -1,6 +1,6 @@
 //! Whether a database has checksums, and how long its pages are: what the header of its file says, or should say.
 
-use crate::checksum::{RESERVED_BYTES, fits, is_hole, wrong_bit};
+use crate::checksum::{RESERVED_BYTES, fits, flipped_bit, is_hole};
 use crate::disk::Disk;
 
 /// The first bytes of a file that say this.
@@ -9,8 +9,8 @@ pub(crate) const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const PAGE_SIZE_AT: usize = 16;
 const RESERVED_AT: usize = 20;
-const SMALLEST_PAGE: usize = 512;
-const LARGEST_PAGE: usize = 65_536;
+pub(crate) const SMALLEST_PAGE: usize = 512;
+pub(crate) const LARGEST_PAGE: usize = 65_536;
 
 /// Pages that are looked at, spread over the file, where the header denies that there are checksums.
 const SAMPLE: u64 = 64;
@@ -90,7 +90,7 @@ fn sample(disk: &impl Disk, page_size: usize) -> (u64, u64) {
 
 /// Flips the bit in the header of a first page that alone is wrong; `false` if there is none such.
 pub(crate) fn put_right(page: &mut [u8]) -> bool {
-    let Some(bit) = wrong_bit(page, 1, HEADER) else { return false };
+    let Some(bit) = flipped_bit(page, 1).filter(|bit| bit / 8 < HEADER) else { return false };
     page[bit / 8] ^= 1 << (bit % 8);
     true
 }
@@ -243,5 +243,18 @@ mod tests {
         assert_eq!(number_of(100, 4096), None);
         assert_eq!(number_of(-4096, 4096), None);
         assert_eq!(number_of(0, 0), None);
+    }
+
+    #[test]
+    fn only_a_bit_of_the_header_is_put_right() {
+        let mut page: Vec<u8> = (0..512_usize).map(|at| (at * 7 % 251) as u8).collect();
+        put(&mut page, 1);
+        assert!(!put_right(&mut page), "nothing is wrong");
+        for bit in 0..page.len() * 8 {
+            let mut damaged = page.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(put_right(&mut damaged), bit < HEADER * 8, "bit {bit}");
+            assert_eq!(damaged == page, bit < HEADER * 8, "bit {bit}");
+        }
     }
 }

@@ -14,9 +14,11 @@ mod disk;
 mod file;
 mod format;
 mod look;
+mod raw;
 mod vfs;
 
 pub use checksum::RESERVED_BYTES;
 pub use damage::PageDamage;
 pub use look::{PageCheck, check_pages, damage_of, has_checksums, is_contradictory, request_checksums};
+pub use raw::RawPages;
 pub use vfs::{NAME, register};

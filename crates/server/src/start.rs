@@ -114,7 +114,10 @@ pub enum Work {
     /// Everything.
     All,
     /// Checks of what is stored that are asked for, and nothing else: nobody is told anything and nothing expires.
-    ChecksOnly,
+    ChecksOnly {
+        /// Whether flipped bits of the embedded database's pages are put back first.
+        mends_pages: bool,
+    },
 }
 
 /// A running server.
@@ -168,7 +171,7 @@ impl Server {
         let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
         match work {
             Work::All => place::refuse_lost_database(config, &data_dir)?,
-            Work::ChecksOnly => place::require_registry(config, &data_dir)?,
+            Work::ChecksOnly { .. } => place::require_registry(config, &data_dir)?,
         }
         open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
@@ -185,10 +188,18 @@ impl Server {
         // Before the database is opened, which takes space.
         let ballast = open_ballast(config, &data_dir, work);
         let db = tokio::task::spawn_blocking(move || {
-            if let (Work::All, DbConfig::Sqlite { path }) = (work, &database) {
-                add_page_checksums(path);
-            }
-            Db::open(&database)
+            let mended = match (&database, work) {
+                (DbConfig::Sqlite { path }, Work::All) => {
+                    let mended = pages::mend_schema(path)?;
+                    add_page_checksums(path);
+                    mended
+                }
+                (DbConfig::Sqlite { path }, Work::ChecksOnly { mends_pages: true }) => pages::mend_file(path)?,
+                (DbConfig::Sqlite { .. } | DbConfig::Postgres { .. }, _) => Vec::new(),
+            };
+            let db = Db::open(&database)?;
+            db.note_mended_pages(mended);
+            Ok::<_, StoreError>(db)
         });
         let db = db.await.map_err(|error| StartError::Other(error.to_string()))??;
         if let Some(ballast) = ballast.clone() {
@@ -202,7 +213,7 @@ impl Server {
         }
         match work {
             Work::All => place::refuse_empty_database(config, &data_dir, &db).await?,
-            Work::ChecksOnly => place::require_filled(&db).await?,
+            Work::ChecksOnly { .. } => place::require_filled(&db).await?,
         }
         tell_of_page_checksums(&db).await?;
         documents::mark_changed(&db).await?;
@@ -423,7 +434,7 @@ impl Server {
             tracing::warn!("the other nodes were not told of the end: {error}", error = crate::with_causes(&error));
         }
         self.app.audit.close();
-        if self.work == Work::ChecksOnly {
+        if self.work != Work::All {
             // Nobody is to find this one.
             RunningServer::forget(&self.data_dir);
             let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
@@ -437,7 +448,7 @@ fn open_ballast(config: &Config, data_dir: &Path, work: Work) -> Option<Arc<Ball
     let bytes = if is_embedded { config.ballast_bytes() } else { 0 };
     let ballast = match work {
         Work::All => Ballast::open(data_dir, bytes),
-        Work::ChecksOnly => Ballast::open_existing(data_dir, bytes),
+        Work::ChecksOnly { .. } => Ballast::open_existing(data_dir, bytes),
     };
     ballast.map(Arc::new)
 }

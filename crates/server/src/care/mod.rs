@@ -9,6 +9,7 @@ pub(crate) mod place;
 pub mod policies;
 pub mod restore;
 mod storage;
+pub mod unreadable;
 
 /// The error for output that cannot be written.
 pub fn write_failed(error: std::io::Error) -> store::error::StoreError {

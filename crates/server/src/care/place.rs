@@ -12,6 +12,9 @@ use crate::start::StartError;
 /// The name of the embedded database in the data folder.
 pub const DATABASE: &str = "wharf.db";
 
+/// What a start leaves in the data folder once it has a database, and nobody puts there beforehand.
+const MADE_BY_A_START: [&str; 2] = ["server.json", "credentials.json"];
+
 /// Whether the embedded database's file is there. An empty one is none: SQLite takes it for a new database.
 fn has_database(data_dir: &Path) -> bool {
     std::fs::metadata(data_dir.join(DATABASE)).is_ok_and(|file| file.len() > 0)
@@ -56,6 +59,15 @@ pub fn refuse_lost_database(config: &Config, data_dir: &Path) -> Result<(), Star
                 store.display()
             )));
         }
+    }
+    // What is small lies in the database alone; these files are made by a start, after it.
+    if let Some(made) = MADE_BY_A_START.iter().map(|file| data_dir.join(file)).find(|file| file.exists()) {
+        return Err(StartError::Other(format!(
+            "the database {} is missing, and {} shows that there was one: put it back from a backup (`wharf restore` takes \
+             an empty folder); a new registry needs an empty folder",
+            data_dir.join(DATABASE).display(),
+            made.display()
+        )));
     }
     Ok(())
 }
@@ -122,5 +134,11 @@ mod tests {
         }
         std::fs::write(data_dir.join("service.key"), "x").expect("written");
         refuse_lost_database(&config(data_dir), data_dir).expect("a key may be given to a new registry");
+        for made in MADE_BY_A_START {
+            std::fs::write(data_dir.join(made), "{}").expect("written");
+            let error = refuse_lost_database(&config(data_dir), data_dir).expect_err("there was one").to_string();
+            assert!(error.contains("wharf.db is missing") && error.contains(made), "{error}");
+            std::fs::remove_file(data_dir.join(made)).expect("removed");
+        }
     }
 }

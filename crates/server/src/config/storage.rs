@@ -201,9 +201,14 @@ impl Config {
         self.check_store_encryption(&mut note);
         let nowhere = Path::new("");
         let (standard, archived) = (self.standard_bucket(nowhere), self.archive_bucket(nowhere));
-        for (section, bucket) in [("storage", &standard), ("archive", &archived)] {
-            if let Some(Err(error)) = bucket.as_ref().map(S3Settings::check) {
-                note(format!("{section}: {error}"));
+        let wrong = |bucket: &Option<S3Settings>| bucket.as_ref()?.check().err().map(|error| error.to_string());
+        let (in_storage, in_archive) = (wrong(&standard), wrong(&archived));
+        // The archive without a place of its own is where all other blobs are, of which that was said.
+        let has_own = archive.bucket.is_some() || (archive.prefix.is_some() && in_archive != in_storage);
+        let in_archive = in_archive.filter(|_| has_own || in_storage.is_none());
+        for (section, said) in [("storage", in_storage), ("archive", in_archive)] {
+            if let Some(said) = said {
+                note(format!("{section}: {said}"));
             }
         }
         if let (Some(standard), Some(archived)) = (&standard, &archived) {

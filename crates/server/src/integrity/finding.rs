@@ -50,8 +50,8 @@ pub enum FindingKind {
     DamagedPage,
     /// A page of that kind that nothing is in. A warning.
     DamagedFreePage,
-    /// A page that was not what was written when it was read, and has been written since. A warning: no check can tell
-    /// any more what was wrong in it.
+    /// A page that was not what was written when it was read, and has been written since: no check can tell any more what
+    /// was wrong in it.
     RewrittenPage,
     /// A policy that cannot be read, so that what it governs is denied.
     DamagedPolicy,
@@ -66,10 +66,7 @@ const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a
 impl FindingKind {
     /// Whether this is no damage to what Wharf keeps.
     pub const fn is_warning(self) -> bool {
-        matches!(
-            self,
-            Self::SizeNotAsPushed | Self::KeyUnusable | Self::ForeignFile | Self::DamagedFreePage | Self::RewrittenPage
-        )
+        matches!(self, Self::SizeNotAsPushed | Self::KeyUnusable | Self::ForeignFile | Self::DamagedFreePage)
     }
 
     /// What to do if it was not repaired.
@@ -106,8 +103,9 @@ impl FindingKind {
                  key from a backup"
             }
             Self::DamagedPage => {
-                "a disk, or a program that is not Wharf, has changed something in it, which other findings may name: compare \
-                 what it belongs to with a backup and put again what is wrong, or restore the database (`wharf restore`); a \
+                "a disk, or a program that is not Wharf, has changed something in it, which other findings may name: stop the \
+                 server and let `wharf fsck --offline --repair` put it back, if one bit was flipped; otherwise compare what it \
+                 belongs to with a backup and put again what is wrong, or restore the database (`wharf restore`); a \
                  page is whole again once something in it is written"
             }
             Self::DamagedFreePage => "nothing is lost: it is written anew before anything is in it",

@@ -78,7 +78,8 @@ async fn scrub_rows(app: &App) -> Result<(), StoreError> {
     }
     let mut values = Values::of(app).await?;
     let told = |wrong: Finding| format!("{}: {}", wrong.subject, wrong.detail);
-    let mut found: Vec<String> = pages::findings(&app.db).await?.into_iter().map(told).collect();
+    let mut found: Vec<String> =
+        pages::findings(&app.db).await?.into_iter().filter(|found| found.repair.is_none()).map(told).collect();
     found.extend(app.db.read(integrity::file_problems).await?);
     while values.has_more() {
         found.extend(values.next_table().await?.into_iter().map(told));

@@ -60,17 +60,10 @@ impl BlobStream {
         Self { source, first: None, next, end }
     }
 
-    /// Finds out whether there are bytes to send, where that was not known when the object was opened: before an answer
-    /// is begun that must say so if there are none.
+    /// Reads and authenticates the first bytes, which are kept for [`next`](Self::next): before an answer is begun that
+    /// must say so if there are none.
     pub async fn begin(&mut self) -> Result<(), StoreError> {
-        let is_known = match &self.source {
-            Source::File(_) | Source::Compressed { object: Object::File(_), .. } => true,
-            // A small one is opened whole, so that whether it does is known before the answer.
-            Source::S3(_) | Source::Small(_) | Source::Compressed { object: Object::S3(_) | Object::Small(_), .. } => {
-                false
-            }
-        };
-        if !is_known && self.first.is_none() {
+        if self.first.is_none() {
             self.first = self.next().await.transpose()?;
         }
         Ok(())

@@ -250,6 +250,14 @@ impl Db {
         Ok(row.is_some_and(|row| row.document(0) == "on"))
     }
 
+    /// Notes pages of an embedded database that were [mended](pages::mend_file) before it was opened: each look at its pages
+    /// tells of them.
+    pub fn note_mended_pages(&self, pages: Vec<u32>) {
+        if let Engine::Sqlite(db) = &*self.engine {
+            db.note_mended(pages);
+        }
+    }
+
     /// Reads every page of an embedded database afresh; none if its pages have no checksums, or if a server has them.
     pub async fn check_pages(&self) -> Result<Option<PageReport>, StoreError> {
         match &*self.engine {

@@ -1,6 +1,7 @@
 //! What checksums say of the pages of an embedded database: what is damaged, and what each page belongs to.
 
 pub use super::sqlite::convert::{Conversion, add_checksums};
+pub use super::sqlite::mend::{FilePages, check_file, mend_file, mend_schema};
 
 /// What a look at every page found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct PageReport {
     /// Those that were not when they were read, and have been written since: what was wrong in them passes for right now.
     /// Known since this process has the database open.
     pub written_since: Vec<DamagedPage>,
+    /// Those in which a flipped bit was put back before this process opened the database.
+    pub mended: Vec<DamagedPage>,
 }
 
 /// A page that is, or was, not what was written.

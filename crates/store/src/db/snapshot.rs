@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::MIGRATIONS;
 use super::sqlite::pages::PageWatch;
-use super::sqlite::{connection, convert};
+use super::sqlite::{connection, convert, mend};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How long a statement waits for the server to let the file go.
@@ -22,8 +22,11 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, format!("cannot read the database {}", path.display()))
-        .with_source(error)
+    let context = format!("cannot read the database {}", path.display());
+    match connection::failure(context.clone(), error) {
+        damaged if damaged.kind() == StoreErrorKind::Corrupt => mend::explained(path, damaged),
+        other => StoreError::new(StoreErrorKind::Unavailable, context).with_source(other),
+    }
 }
 
 /// Fails if the schema of the database is not this program's: then another version of it runs the server.

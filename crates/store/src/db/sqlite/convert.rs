@@ -42,9 +42,19 @@ pub fn add_checksums(path: &Path) -> Result<Conversion, StoreError> {
     let Ok(path) = fs::canonicalize(path) else { return Ok(Conversion::NotNeeded) };
     let (copy, old) = (with_suffix(&path, COPY), with_suffix(&path, OLD));
     remove_copy(&copy)?;
-    if fs::metadata(&path).is_ok_and(|file| file.len() == 0) || has_checksums(&path)? {
+    if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
         remove_old(&old);
         return Ok(Conversion::NotNeeded);
+    }
+    match has_checksums(&path) {
+        Ok(false) => {}
+        Ok(true) => {
+            remove_old(&old);
+            return Ok(Conversion::NotNeeded);
+        }
+        // Who opens it for good tells what is wrong; there is nothing that could be copied.
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Conversion::NotNeeded),
+        Err(error) => return Err(error),
     }
     let done = convert(&path, &copy, &old);
     if done.is_err() {

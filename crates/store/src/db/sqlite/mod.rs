@@ -2,6 +2,7 @@
 
 pub(super) mod connection;
 pub(super) mod convert;
+pub(super) mod mend;
 pub(super) mod pages;
 mod readers;
 mod writer;
@@ -34,6 +35,13 @@ pub(super) struct SqliteDb {
 
 impl SqliteDb {
     pub(super) fn open(path: &Path, migrations: &[Migration], measures: &Arc<DbMeasures>) -> Result<Self, StoreError> {
+        if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            mend::require_schema(path)?;
+        }
+        Self::open_readable(path, migrations, measures).map_err(|error| mend::explained(path, error))
+    }
+
+    fn open_readable(path: &Path, migrations: &[Migration], measures: &Arc<DbMeasures>) -> Result<Self, StoreError> {
         let connection = connection::open_writer(path)?;
         let mut log = MigrationLog::default();
         loop {
@@ -61,6 +69,11 @@ impl SqliteDb {
     /// How many damaged pages were read.
     pub(super) fn damaged_pages_read(&self) -> u64 {
         self.pages.noticed()
+    }
+
+    /// Notes pages that were mended before it was opened, of which checks are to tell.
+    pub(super) fn note_mended(&self, pages: Vec<u32>) {
+        self.pages.note_mended(pages);
     }
 
     /// Reads all pages afresh; none if they have no checksums.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use page_checksums::PageDamage;
 use rusqlite::{Connection, OpenFlags};
@@ -16,13 +16,20 @@ pub(in crate::db) struct PageWatch {
     path: PathBuf,
     damage: Option<Arc<PageDamage>>,
     has_checksums: bool,
+    mended: Mutex<Vec<u32>>,
 }
 
 impl PageWatch {
     /// Of the file that a connection has open.
     pub(in crate::db) fn of(path: &Path, connection: &Connection) -> Self {
         let has_checksums = page_checksums::has_checksums(connection);
-        Self { path: path.to_owned(), damage: page_checksums::damage_of(connection), has_checksums }
+        let damage = page_checksums::damage_of(connection);
+        Self { path: path.to_owned(), damage, has_checksums, mended: Mutex::default() }
+    }
+
+    /// Pages that were mended before the file was opened.
+    pub(super) fn note_mended(&self, pages: Vec<u32>) {
+        *self.mended.lock().unwrap_or_else(PoisonError::into_inner) = pages;
     }
 
     /// Whether the pages have checksums.
@@ -56,8 +63,9 @@ impl PageWatch {
         let Some(found) = page_checksums::check_pages(&connection).map_err(failed)? else { return Ok(None) };
         let mut written_since = self.damage.as_ref().map_or_else(Vec::new, |damage| damage.written_since());
         written_since.retain(|number| !found.damaged.contains(number));
+        let mended = self.mended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut report = PageReport { pages: found.pages, ..PageReport::default() };
-        if found.damaged.is_empty() && found.holes.is_empty() && written_since.is_empty() {
+        if found.damaged.is_empty() && found.holes.is_empty() && written_since.is_empty() && mended.is_empty() {
             return Ok(Some(report));
         }
         let owners = Owners::of(&connection).map_err(failed)?;
@@ -66,6 +74,7 @@ impl PageWatch {
         report.damaged.extend(holes.filter(|page| !matches!(page.owner, PageOwner::Nothing | PageOwner::Unknown)));
         report.damaged.sort_by_key(|page| page.number);
         report.written_since = owners.name(&written_since);
+        report.mended = owners.name(&mended);
         Ok(Some(report))
     }
 }
