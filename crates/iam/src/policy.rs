@@ -140,7 +140,7 @@ impl Statement {
                 .principals
                 .as_ref()
                 .is_none_or(|principals| principals.grant(self.effect, request.principal) > Grant::None)
-            && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, context));
+            && self.resources.as_ref().is_none_or(|resources| resources.covers(request.resource, context, self.effect));
         let unmet = || self.conditions.iter().filter(|condition| !condition.holds(context, self.effect));
         if !is_about || unmet().any(|condition| context.get_lower(&condition.key).is_some()) {
             return Vec::new();
