@@ -177,8 +177,11 @@ fn left_to_put_back(lacks: &[&str], data_dir: &std::path::Path) -> String {
         "credentials.json" => "the next start makes another access key for the root",
         _ => "--tls self-signed makes another authority, which clients do not trust; no server without that has one",
     };
-    let line = |name: &&str| format!("  {}: without it, {}\n", data_dir.join(name).display(), without(name));
-    lacks.iter().map(line).collect()
+    let mut told = String::new();
+    for name in lacks {
+        let _ = writeln!(told, "  {}: without it, {}", data_dir.join(name).display(), without(name));
+    }
+    told
 }
 
 fn load(file: &std::path::Path) -> anyhow::Result<Config> {
