@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use ctl::counted;
+use ctl::{counted, shown_bytes};
 use server::care::backup::{BackupSettings, backup};
 use server::care::migrate::{Migrated, Step, dump, migrate};
 use server::care::restore::restore;
@@ -113,20 +113,24 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     drop(line);
     let summary = done?;
     let mut text = format!(
-        "{} ({} kept, {} linked, {} copied, {} removed), {}, in {}\n",
+        "{}; the database, {} with {} in it; {} beside it ({} kept, {} linked, {} copied, {} removed), {}; in {}\n",
+        counted(summary.images, "image", "images"),
+        shown_bytes(summary.database_bytes),
+        counted(summary.small_blobs, "small blob", "small blobs"),
         counted(summary.objects, "object", "objects"),
         summary.kept,
         summary.linked,
         summary.copied,
         summary.removed,
-        counted(summary.bytes, "byte", "bytes"),
+        shown_bytes(summary.bytes),
         settings.folder.display()
     );
     text.push_str(if summary.with_key {
         "The service key is part of it: whoever has the backup can read everything\n"
     } else {
         "The service key is NOT part of it: keep service.key (or WHARF_SERVICE_KEY) elsewhere, as nothing can be read \
-         without it\n"
+         without it, and with it credentials.json (the root's access key) and tls-authority.json (if there is one), which \
+         are not part of it either\n"
     });
     shell::print(&text)?;
     if summary.missing.is_empty() {
@@ -151,14 +155,33 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let restored = done?;
     let objects = counted(restored.objects, "object was", "objects were");
     shell::print(&format!("{objects} restored into {}\n", restored.data_dir.display()))?;
+    let told = left_to_put_back(&restored.lacks, &restored.data_dir);
     if !restored.has_key {
         bail!(
-            "the backup has no service key: put the key that the server had into {} (or give it with \
-             WHARF_SERVICE_KEY), then run `wharf fsck --offline` to check what was restored",
-            restored.data_dir.join("service.key").display()
+            "the backup has no service key. Put back, into {}, with mode 0600, before the server starts:\n{told}\
+             Then run `wharf fsck --offline` to check what was restored",
+            restored.data_dir.display()
         );
     }
+    // Without that the server starts, with another root key than before.
+    if restored.lacks.contains(&"credentials.json") {
+        eprint!("note: the backup lacks what is to be put back, if the server had it, before it starts:\n{told}");
+    }
     if args.no_check { Ok(ExitCode::SUCCESS) } else { offline::check(offline::quick_check(common)) }
+}
+
+/// The files that a backup lacks, and what becomes of the registry without each.
+fn left_to_put_back(lacks: &[&str], data_dir: &Path) -> String {
+    let without = |name: &str| match name {
+        "service.key" => "nothing can be read (WHARF_SERVICE_KEY gives it, too)",
+        "credentials.json" => "the next start makes another access key for the root",
+        _ => "--tls self-signed makes another authority, which clients do not trust; no server without that has one",
+    };
+    let mut told = String::new();
+    for name in lacks {
+        let _ = writeln!(told, "  {}: without it, {}", data_dir.join(name).display(), without(name));
+    }
+    told
 }
 
 fn load(file: &Path) -> anyhow::Result<Config> {
@@ -193,7 +216,7 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let mut text = format!(
         "{} copied ({}), {} there\n",
         counted(copied, "object", "objects"),
-        counted(bytes, "byte", "bytes"),
+        shown_bytes(bytes),
         counted(kept, "was", "were")
     );
     match tables {
@@ -228,7 +251,13 @@ pub fn run_migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
 pub fn run_dump(args: DumpArgs) -> anyhow::Result<ExitCode> {
     let config = args.common.load()?;
     let mut out = BufWriter::new(std::io::stdout());
-    runtime()?.block_on(dump(&config, &mut |line| writeln!(out, "{line}").map_err(server::care::write_failed)))?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let mut is_unread = false;
+    let mut noted = |written: std::io::Result<()>| {
+        is_unread |= written.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+        written.map_err(server::care::write_failed)
+    };
+    let dumped = runtime()?.block_on(dump(&config, &mut |line| noted(writeln!(out, "{line}"))));
+    let ended = dumped.map_err(anyhow::Error::from).and_then(|()| Ok(noted(out.flush())?));
+    // That nobody reads on is no failure.
+    if is_unread { Ok(ExitCode::SUCCESS) } else { ended.map(|()| ExitCode::SUCCESS) }
 }

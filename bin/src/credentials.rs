@@ -126,6 +126,13 @@ pub fn show(args: CredentialsArgs) -> anyhow::Result<()> {
     let config = args.common.load()?;
     let data_dir = config.data_dir()?;
     let Root { mut accounts, is_running } = find_root(&config)?;
+    if accounts.is_empty() && !data_dir.exists() {
+        bail!(
+            "{} is not there, so it holds no registry: name its data folder with --data-dir or WHARF_DATA_DIR (`wharf \
+             serve` makes a new one)",
+            data_dir.display()
+        );
+    }
     if accounts.is_empty() {
         bail!("{} holds no credentials: start the registry once with `wharf serve`", data_dir.display());
     }

@@ -214,7 +214,7 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
 
 /// What the server is, and what to type next. Everything can be pasted as it stands.
 fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
-    let Server { address, public_url: url, data_dir, accounts, regions, certificate, .. } = server;
+    let Server { address, public_url: url, data_dir, accounts, regions, certificate, is_new, .. } = server;
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
     let credentials =
         format!("{} credentials --data-dir {} --output env", shell::this_program(), shell::quoted_path(data_dir));
@@ -225,6 +225,9 @@ fn welcome(server: &Server) -> Result<String, std::fmt::Error> {
     let several = if regions.len() == 1 { "region " } else { "regions" };
     writeln!(text, "  {several}      {}", regions.join(", "))?;
     writeln!(text, "  data folder  {}", data_dir.display())?;
+    if *is_new {
+        writeln!(text, "  registry     new: there was none here, and this start has made it")?;
+    }
     writeln!(text, "  credentials  {credentials}")?;
     if let Some(certificate) = certificate {
         let trusted = format!("/etc/docker/certs.d/{host}");

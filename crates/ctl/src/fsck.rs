@@ -244,6 +244,9 @@ fn text_of(told: &Told) -> String {
             );
             let _ = match check.status.as_str() {
                 "CLEAN" if found == 0 => write!(text, "Nothing is wrong"),
+                "CLEAN" if progress.repaired == 0 => {
+                    write!(text, "Nothing is wrong: {} worth knowing", progress.warnings)
+                }
                 "CLEAN" => write!(
                     text,
                     "Nothing is wrong any more: {} repaired, {} worth knowing",

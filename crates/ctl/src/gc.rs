@@ -50,9 +50,18 @@ struct State {
     last: Option<Last>,
     waiting_objects: u64,
     waiting_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unnamed: Option<Unnamed>,
     total_objects_removed: u64,
     total_bytes_removed: u64,
     held_until: Option<f64>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Unnamed {
+    blobs: u64,
+    bytes: u64,
+    until: Option<f64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -99,11 +108,11 @@ impl GcArgs {
             });
         }
         if !self.status {
-            let before = describe(client).await?.last.map(|last| last.started_at);
+            let before = describe(client, false).await?.last.map(|last| last.started_at);
             let _: Value = client.wharf("CollectGarbage", &json!({})).await?;
             let mut line = ProgressLine::new();
             loop {
-                let state = describe(client).await?;
+                let state = describe(client, false).await?;
                 let is_new = state.last.as_ref().map(|last| last.started_at) != before;
                 if let Some(last) = &state.last {
                     let freed = bytes::shown(last.counts.bytes_removed);
@@ -115,13 +124,14 @@ impl GcArgs {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         }
-        let state = describe(client).await?;
+        let state = describe(client, true).await?;
         output.show(&to_json(&state), |_| told(&state))
     }
 }
 
-async fn describe(client: &crate::client::Client) -> Result<State, Error> {
-    client.wharf("DescribeGarbageCollection", &json!({})).await
+async fn describe(client: &crate::client::Client, with_unnamed: bool) -> Result<State, Error> {
+    let input = if with_unnamed { json!({ "withUnnamed": true }) } else { json!({}) };
+    client.wharf("DescribeGarbageCollection", &input).await
 }
 
 /// With its dates as scripts read them.
@@ -131,6 +141,9 @@ fn to_json(state: &State) -> Value {
         if let Some(time) = value["last"][name].as_f64() {
             value["last"][name] = date::iso8601(time).into();
         }
+    }
+    if let Some(time) = state.unnamed.as_ref().and_then(|unnamed| unnamed.until) {
+        value["unnamed"]["until"] = date::iso8601(time).into();
     }
     if let Some(time) = state.held_until {
         value["heldUntil"] = date::iso8601(time).into();
@@ -166,6 +179,13 @@ fn told(state: &State) -> String {
         }
     }
     lines.push(field("Waiting to be freed", freed(state.waiting_objects, state.waiting_bytes)));
+    if let Some(Unnamed { blobs, bytes, until }) = &state.unnamed
+        && *blobs > 0
+    {
+        let until =
+            until.map_or_else(String::new, |at| format!(", at the latest {}", date::of_iso8601(&date::iso8601(at))));
+        lines.push(field("Later, named by no image", format!("{}{until}", with_bytes(*blobs, *bytes))));
+    }
     if let Some(until) = state.held_until {
         lines.push(field("Held until", date::of_iso8601(&date::iso8601(until))));
     }

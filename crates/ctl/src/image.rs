@@ -9,7 +9,7 @@ use crate::deleted_images::{Deleted, list, shown_tags};
 use crate::error::Error;
 use crate::since::Since;
 use crate::target::Target;
-use crate::{Outcome, Session, bytes};
+use crate::{Outcome, Session, bytes, date};
 
 /// Images that one operation takes.
 const IMAGES_AT_ONCE: usize = 100;
@@ -185,6 +185,9 @@ struct PurgeAnswer {
     purged_images: Vec<PurgedImage>,
     failures: Vec<Failure>,
     released_bytes: u64,
+    #[serde(default)]
+    later_bytes: u64,
+    later_at: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +250,7 @@ async fn restore(
 
 async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry_run: bool) -> Result<Outcome, Error> {
     let Session { client, output } = session;
-    let (mut lines, mut released): (Vec<Line>, u64) = (Vec::new(), 0);
+    let (mut lines, mut released, mut later, mut later_at): (Vec<Line>, u64, u64, f64) = (Vec::new(), 0, 0, 0.0);
     // Naming a digest drops every deletion of it.
     let mut distinct: Vec<&Value> = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -260,12 +263,21 @@ async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry
         let input = json!({ "repositoryName": target.repository, "imageIds": ids, "dryRun": is_dry_run });
         let answer: PurgeAnswer = client.wharf("PurgeDeletedImages", &input).await?;
         released += answer.released_bytes;
+        later += answer.later_bytes;
+        later_at = later_at.max(answer.later_at.unwrap_or_default());
         lines.extend(answer.purged_images.into_iter().map(Line::from));
         lines.extend(answer.failures.into_iter().map(Line::from));
     }
     let empty = format!("There is nothing of {target} to purge.");
     output.list(&lines, &empty, &LINE_COLUMNS, |line| line.row(is_dry_run))?;
-    if !lines.is_empty() {
+    if later > 0 {
+        output.note(&format!(
+            "{} are kept for pushes that count on them (blob_grace_hours), and freed after {}.",
+            bytes::shown(later),
+            date::of_iso8601(&date::iso8601(later_at))
+        ))?;
+    }
+    if !lines.is_empty() && (released > 0 || later == 0) {
         output.note(&format!(
             "{} are named by nothing else in the account. The garbage collection frees them.",
             bytes::shown(released)

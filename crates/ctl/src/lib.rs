@@ -55,6 +55,8 @@ use clap::{Args, Subcommand};
 
 pub use aws::SecretAccessKey;
 
+pub use oci::shown_bytes;
+
 pub use crate::count::counted;
 pub use crate::duration::Duration;
 pub use crate::error::Error;

@@ -1,5 +1,6 @@
 //! The vocabulary of OCI: digests, names, references, media types, manifests, ranges and error codes. Pure.
 
+mod byte_count;
 mod challenge;
 mod convert;
 mod digest;
@@ -15,6 +16,7 @@ mod repository_name;
 mod repository_prefix;
 mod tag;
 
+pub use byte_count::shown_bytes;
 pub use challenge::Challenge;
 pub use convert::{convert_image, other_image_format};
 pub use digest::{Algorithm, Digest, DigestError, is_digest_like};

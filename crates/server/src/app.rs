@@ -16,6 +16,7 @@ use crate::auth::policy_cache::PolicyCache;
 use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
 use crate::care::ballast::Ballast;
+use crate::care::data_folder::DataFolder;
 use crate::clock::Clock;
 use crate::config::ListenerSettings;
 use crate::events::Events;
@@ -85,6 +86,8 @@ impl Default for Limits {
 pub struct App {
     /// Metadata.
     pub db: Db,
+    /// The data folder, and what may lie in it.
+    pub data_folder: DataFolder,
     /// Space of its disk that is kept back for what makes room; none if the database is elsewhere, or none is wanted.
     pub ballast: Option<Arc<Ballast>>,
     /// Blob bytes.

@@ -213,13 +213,25 @@ fn stored(config: &Config) -> Result<Option<(PathBuf, StoredCredentials)>, Start
     }
 }
 
-/// The credentials of every account: from the configuration, else from the data folder; makes and stores a key where there
-/// is none.
+/// For whom a root key is made where none is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Making {
+    /// A new registry.
+    First,
+    /// One that had another key before, or whose other nodes have theirs.
+    Anew,
+    /// A check, which leaves nothing in the folder: the file that is missing may still be put back.
+    ForNow,
+}
+
+/// The credentials of every account: from the configuration, else from the data folder; makes a key where there is none,
+/// and stores it.
 pub(crate) async fn find_or_create(
     config: &Config,
     outer: &Outer,
     previous: &[Outer],
     now_ms: i64,
+    making: Making,
 ) -> Result<Vec<RootCredentials>, StartError> {
     if let Some(configured) = configured(config)? {
         return Ok(configured);
@@ -229,7 +241,19 @@ pub(crate) async fn find_or_create(
             let (credentials, is_stale) = stored.open(&path, outer, previous, now_ms).await?;
             (path, credentials, is_stale)
         }
-        None => (config.data_dir()?.join(FILE), generate(account_id(config)), true),
+        None => {
+            let (path, made) = (config.data_dir()?.join(FILE), generate(account_id(config)));
+            if making == Making::Anew {
+                tracing::warn!(
+                    "{} is missing, so the root user of account {} has a new access key, {}: to keep the one before, stop \
+                     the server, put the file back, from a backup or from where it was, and start again",
+                    path.display(),
+                    made.account_id,
+                    made.access_key_id
+                );
+            }
+            (path, made, making != Making::ForNow)
+        }
     };
     if is_stale {
         StoredCredentials::write(&path, &credentials, outer, now_ms).await?;

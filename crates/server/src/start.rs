@@ -23,10 +23,11 @@ use crate::auth::directory::Identities;
 use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::care::ballast::Ballast;
+use crate::care::data_folder::DataFolder;
 use crate::care::{full_disk, place};
 use crate::clock::{Clock, DatabaseClock};
 use crate::config::{Config, ConfigError};
-use crate::credentials::{RootAccessKey, RunningServer};
+use crate::credentials::{Making, RootAccessKey, RunningServer};
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::certificate_authority::Authority;
@@ -132,6 +133,8 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// The certificate that the server made for itself, if it speaks TLS with that.
     pub certificate: Option<PathBuf>,
+    /// Whether this start has made the registry.
+    pub is_new: bool,
     /// The accounts, the default first.
     pub accounts: Vec<String>,
     /// The regions, the default first.
@@ -170,7 +173,10 @@ impl Server {
         }
         let data_dir = std::path::absolute(config.data_dir()?).map_err(|error| StartError::Other(error.to_string()))?;
         match work {
-            Work::All => place::refuse_lost_database(config, &data_dir)?,
+            Work::All => {
+                place::refuse_lost_database(config, &data_dir)?;
+                place::refuse_foreign_folder(config, &data_dir)?;
+            }
             Work::ChecksOnly { .. } => place::require_registry(config, &data_dir)?,
         }
         open_data_dir(&data_dir)?;
@@ -212,7 +218,10 @@ impl Server {
             ));
         }
         match work {
-            Work::All => place::refuse_empty_database(config, &data_dir, &db).await?,
+            Work::All => {
+                place::refuse_empty_database(config, &data_dir, &db).await?;
+                place::refuse_lost_objects(config, &data_dir, &db).await?;
+            }
             Work::ChecksOnly { .. } => place::require_filled(&db).await?,
         }
         tell_of_page_checksums(&db).await?;
@@ -220,9 +229,16 @@ impl Server {
         let database_clock = DatabaseClock::of(&db).await?;
         let clock = database_clock.clone().map_or(clock, |shared| shared);
         // Before anything else is made in the folder: a wrong key must leave no trace.
+        let is_new = !root_keys::exist(&db).await?;
         let (root_keys, key_ring) = open_root_keys(config, &data_dir, &db, clock.now_ms()).await?;
+        let making = match work {
+            Work::All if is_new => Making::First,
+            Work::All => Making::Anew,
+            Work::ChecksOnly { .. } => Making::ForNow,
+        };
         let root_credentials =
-            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms()).await?;
+            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms(), making)
+                .await?;
         let accounts = Accounts::new(credentials::root_keys(&root_credentials)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
@@ -267,7 +283,10 @@ impl Server {
                     .map_err(|error| StartError::Other(format!("cannot listen at {listen} for metrics: {error}")))?,
             ),
         };
-        let (blobs, archive) = config.open_stores(&data_dir).await?;
+        let (blobs, archive) = match work {
+            Work::All => config.open_stores(&data_dir).await?,
+            Work::ChecksOnly { .. } => config.find_stores(&data_dir).await?,
+        };
         if work == Work::All {
             let (now_ms, grace_ms) = (clock.now_ms(), limits.object_grace_ms);
             full_disk::free_due_objects(&db, [&blobs, &archive], &data_dir, now_ms, now_ms - grace_ms).await?;
@@ -275,6 +294,7 @@ impl Server {
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let app = Arc::new(App {
             db,
+            data_folder: DataFolder::of(config, &data_dir),
             ballast,
             blobs,
             archive,
@@ -376,6 +396,7 @@ impl Server {
             url,
             certificate: matches!(tls_source, Some(TlsSource::SelfSigned)).then(|| tls::authority_path(&data_dir)),
             data_dir,
+            is_new,
             accounts: app.accounts.ids().iter().map(ToString::to_string).collect(),
             regions: app.accounts.regions().iter().map(ToString::to_string).collect(),
             app,

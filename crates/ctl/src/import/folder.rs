@@ -33,9 +33,17 @@ pub(super) struct Folder {
 impl Folder {
     /// Finds the layout in a folder: the driver's root directory, or one that it holds.
     pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+        let wrong = |cause: String| Error::File { path: folder.to_owned(), cause };
+        match fs::metadata(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(wrong("there is no such folder".to_owned()));
+            }
+            Err(error) => return Err(wrong(error.to_string())),
+            Ok(found) if !found.is_dir() => return Err(wrong("is a file, and a folder is needed".to_owned())),
+            Ok(_) => {}
+        }
         let candidates = [folder.join(ROOT), folder.join("registry/v2"), folder.join("v2"), folder.to_owned()];
         let root = candidates.into_iter().find(|root| root.join("repositories").is_dir());
-        let wrong = |cause: String| Error::File { path: folder.to_owned(), cause };
         let root = root.ok_or_else(|| wrong(format!("holds no storage of a docker-registry ({ROOT}/repositories)")))?;
         let root = root.canonicalize().map_err(|error| wrong(error.to_string()))?;
         Ok(Self { root })

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, ListedKind, ObjectId, Tier};
 use store::db::{Db, DbConfig};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::collection_holds;
+use store::tables::{collection_holds, integrity};
 use tokio::task::JoinHandle;
 
 use super::full_disk;
@@ -55,7 +55,16 @@ pub struct BackupSummary {
     pub version: u32,
     /// When its state was taken, in epoch milliseconds.
     pub taken_at_ms: i64,
-    /// Objects in it.
+    /// Images in it; zero in a backup of a version that did not count them.
+    #[serde(default)]
+    pub images: u64,
+    /// The length of its database.
+    #[serde(default)]
+    pub database_bytes: u64,
+    /// Blobs that are so small that the database holds them.
+    #[serde(default)]
+    pub small_blobs: u64,
+    /// Objects in it, beside the database.
     pub objects: u64,
     /// What they hold.
     pub bytes: u64,
@@ -149,11 +158,12 @@ async fn run_backup(
     let data_dir = data_dir(config)?;
     require_registry(config, &data_dir)?;
     let database = data_dir.join(DATABASE);
-    prepare(&settings.folder)?;
     let folder = std::path::absolute(&settings.folder).map_err(|error| StartError::io(&settings.folder, error))?;
     if folder.starts_with(&data_dir) {
         return Err(StartError::Other("a backup cannot be inside the data folder".to_owned()));
     }
+    prepare(&folder)?;
+    require_same_registry(&folder, &database)?;
     let new = folder.join("wharf.db.new");
     remove_database(&new)?;
     // The first look is at the schema: a program of another version must not change it under the server.
@@ -166,7 +176,37 @@ async fn run_backup(
     summary.taken_at_ms = taken_at_ms;
     let text = serde_json::to_vec_pretty(&summary).map_err(|error| StartError::Other(error.to_string()))?;
     replace_private(&folder.join(SUMMARY), &text)?;
+    sync(&folder)?;
     Ok(summary)
+}
+
+fn sync(folder: &Path) -> Result<(), StartError> {
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| StartError::io(folder, error))
+}
+
+/// Refuses a folder that holds the backup of another registry: bringing it up to date would end that one.
+fn require_same_registry(folder: &Path, database: &Path) -> Result<(), StartError> {
+    let backed_up = folder.join(DATABASE);
+    if !backed_up.exists() {
+        return Ok(());
+    }
+    let way_out = "name another folder, or remove that backup if nobody needs it any more";
+    let there = store::db::snapshot::identity(&backed_up).map_err(|error| {
+        StartError::Other(format!(
+            "of which registry {} is the backup cannot be told ({}): {way_out}",
+            folder.display(),
+            crate::with_causes(&error)
+        ))
+    })?;
+    if there.is_same(&store::db::snapshot::identity(database)?) {
+        return Ok(());
+    }
+    Err(StartError::Other(format!(
+        "{} holds the backup of another registry than that of {}: {way_out}",
+        folder.display(),
+        database.display()
+    )))
 }
 
 async fn snapshot(from: &Path, to: &Path) -> Result<(), StartError> {
@@ -216,6 +256,7 @@ async fn copy_all(
     // The hold is part of the state, and would keep a restored server from collecting.
     taken.write(|tx| collection_holds::release(tx, "", i64::MAX)).await?;
     let mut summary = BackupSummary { version: 1, with_key: settings.with_key, ..BackupSummary::default() };
+    (summary.images, summary.small_blobs) = taken.read(integrity::totals_kept).await?;
     let mut named = NamedObjects::of(&taken, true).await?;
     let stores = |tier| match tier {
         Tier::Standard => data_dir.join("blobs"),
@@ -266,13 +307,30 @@ async fn copy_all(
             }
         }
     }
+    summary.database_bytes = std::fs::metadata(&new).map_err(|error| StartError::io(&new, error))?.len();
     // From here on the folder is the new backup; before, it was the one before, with some objects more.
     let failed = |error| StartError::io(folder, error);
     remove_database(&folder.join("wharf.db"))?;
     std::fs::rename(&new, folder.join("wharf.db")).map_err(failed)?;
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    remove_secrets(folder, |name| !settings.with_key || !data_dir.join(name).exists())?;
+    sync(folder)?;
     summary.removed = remove_unnamed(folder, &known).await?;
     Ok(summary)
+}
+
+/// Removes the secrets of an earlier backup that this one does not have, and what was left of them where one was cut off.
+fn remove_secrets(folder: &Path, is_unwanted: impl Fn(&str) -> bool) -> Result<(), StartError> {
+    for name in SECRETS {
+        let kept = folder.join(name);
+        let unfinished = kept.with_added_extension("new");
+        for path in is_unwanted(name).then_some(kept).into_iter().chain([unfinished]) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StartError::io(&path, error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts one object into the backup.
@@ -348,6 +406,9 @@ async fn remove_unnamed(folder: &Path, known: &HashSet<[u8; 16]>) -> Result<u64,
 
 /// Reads what a backup says of itself.
 pub fn read_summary(folder: &Path) -> Result<BackupSummary, StartError> {
+    if !folder.exists() {
+        return Err(StartError::Other(format!("there is no folder {}: name the one of a backup", folder.display())));
+    }
     let path = folder.join(SUMMARY);
     let text = std::fs::read(&path).map_err(|error| {
         StartError::Other(format!("{} is no backup of Wharf: {}: {error}", folder.display(), path.display()))

@@ -15,7 +15,7 @@ use store::tables::{blobs, collection_holds, storage_moves};
 use tokio::task::JoinSet;
 
 use super::full_disk;
-use super::place::{require_filled, require_registry};
+use super::place::{refuse_foreign_folder, require_filled, require_registry};
 use super::storage::{Named, NamedObjects, Stores, data_dir, open_database};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -85,6 +85,7 @@ async fn run_migrate(
         return Err(StartError::Other("the two configurations have the same data folder".to_owned()));
     }
     require_registry(from, &from_dir)?;
+    refuse_foreign_folder(to, &to_dir)?;
     open_data_dir(&to_dir)?;
     let _target_lock = lock_data_dir(&to_dir)?;
     let _source_lock = if is_whole { Some(lock_source(&from_dir)?) } else { None };
@@ -113,7 +114,7 @@ async fn run_migrate(
             }
         }
     });
-    let stores = Arc::new((Stores::open(from, &from_dir).await?, Stores::open(to, &to_dir).await?));
+    let stores = Arc::new((Stores::find(from, &from_dir).await?, Stores::open(to, &to_dir).await?));
     let mut migrated = Migrated { plain: left_plain(&source, &stores.1).await?, ..Migrated::default() };
     let mut result = copy_objects(&source, &stores, &mut migrated, progress).await;
     if result.is_ok() && is_whole {

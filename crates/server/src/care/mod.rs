@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub(crate) mod ballast;
+pub(crate) mod data_folder;
 pub(crate) mod full_disk;
 pub mod migrate;
 pub(crate) mod place;

@@ -4,13 +4,17 @@
 use std::path::Path;
 
 use store::db::Db;
+use store::tables::blobs;
 
+use super::data_folder::DataFolder;
 use crate::config::Config;
 use crate::root_keys;
 use crate::start::StartError;
 
 /// The name of the embedded database in the data folder.
 pub const DATABASE: &str = "wharf.db";
+/// Files that a refusal names.
+const NAMES_SHOWN: usize = 5;
 
 /// What a start leaves in the data folder once it has a database, and nobody puts there beforehand.
 const MADE_BY_A_START: [&str; 2] = ["server.json", "credentials.json"];
@@ -26,8 +30,9 @@ pub fn require_registry(config: &Config, data_dir: &Path) -> Result<(), StartErr
         return Ok(());
     }
     refuse_lost_database(config, data_dir)?;
+    let is_missing = if data_dir.exists() { "" } else { "is not there, so it " };
     Err(StartError::Other(format!(
-        "{} holds no registry: name its data folder with --data-dir or WHARF_DATA_DIR (`wharf serve` makes a new one)",
+        "{} {is_missing}holds no registry: name its data folder with --data-dir or WHARF_DATA_DIR (`wharf serve` makes a new one)",
         data_dir.display()
     )))
 }
@@ -97,6 +102,50 @@ pub async fn refuse_empty_database(config: &Config, data_dir: &Path, db: &Db) ->
     Ok(())
 }
 
+/// Refuses a folder of other files for a new registry: it would be made among them, and take the folder for its own.
+pub fn refuse_foreign_folder(config: &Config, data_dir: &Path) -> Result<(), StartError> {
+    // With a database elsewhere, the lock is what every node makes first.
+    let is_ours = if config.database.url.is_some() { data_dir.join("lock").exists() } else { has_database(data_dir) };
+    if is_ours {
+        return Ok(());
+    }
+    let foreign = DataFolder::of(config, data_dir).foreign();
+    let shown: Vec<_> =
+        foreign.iter().take(NAMES_SHOWN).map(|path| path.file_name().unwrap_or_default().to_string_lossy()).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let more = foreign.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(StartError::Other(format!(
+        "{folder} holds no registry, but files of others ({shown}{more}), and a new one is not made among them: name \
+         another folder with --data-dir or WHARF_DATA_DIR, such as {within}; one that is empty or not there yet becomes a \
+         new registry",
+        folder = data_dir.display(),
+        shown = shown.join(", "),
+        within = data_dir.join("wharf").display()
+    )))
+}
+
+/// Refuses a registry whose database names objects in a folder that is gone, as a disk that is not mounted is.
+pub async fn refuse_lost_objects(config: &Config, data_dir: &Path, db: &Db) -> Result<(), StartError> {
+    for (tier, folder) in config.object_folders(data_dir) {
+        let objects = folder.join("objects");
+        // What cannot be looked at is told of where it is opened.
+        if objects.try_exists().unwrap_or(true) || !db.read(move |tx| blobs::needs_store(tx, tier)).await? {
+            continue;
+        }
+        return Err(StartError::Other(format!(
+            "{} is missing, and the database names objects that are in it: mount its disk, put it back, or restore a \
+             backup (`wharf restore` takes an empty folder); if the bytes are lost for good, `mkdir -p {}` lets the server \
+             start without them. `wharf fsck --offline` names what is missing",
+            folder.display(),
+            objects.display()
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +162,23 @@ mod tests {
         assert!(error.contains("holds no registry"), "{error}");
         assert!(!typo.exists());
         refuse_lost_database(&config(&typo), &typo).expect("a new one may be made there");
+    }
+
+    #[test]
+    fn a_folder_of_other_files_is_no_new_registry() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = folder.path();
+        refuse_foreign_folder(&config(&data_dir.join("new")), &data_dir.join("new")).expect("it is made");
+        for name in ["lost+found", ".snapshot"] {
+            std::fs::create_dir(data_dir.join(name)).expect("made");
+        }
+        std::fs::write(data_dir.join("service.key"), "x").expect("written");
+        refuse_foreign_folder(&config(data_dir), data_dir).expect("nobody else's");
+        std::fs::write(data_dir.join("thesis.odt"), "x").expect("written");
+        let error = refuse_foreign_folder(&config(data_dir), data_dir).expect_err("somebody's").to_string();
+        assert!(error.contains("(thesis.odt)") && error.contains("--data-dir"), "{error}");
+        std::fs::write(data_dir.join(DATABASE), "x").expect("written");
+        refuse_foreign_folder(&config(data_dir), data_dir).expect("a registry has been there before");
     }
 
     #[test]

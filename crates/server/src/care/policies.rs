@@ -9,6 +9,7 @@ use store::tables::resource_policies::{self as rows, Holder};
 use store::tables::{identity_version, kms_keys, registry_policies, repository_policies, root_keys, secrets};
 
 use super::full_disk;
+use super::place::{DATABASE, require_registry};
 use super::storage::{data_dir, open_database};
 use crate::config::Config;
 use crate::kms;
@@ -146,12 +147,9 @@ pub async fn reset(config: &Config, wanted: Wanted) -> Result<Reset, StartError>
 }
 
 async fn reset_in(config: &Config, data_dir: &Path, wanted: Wanted) -> Result<Reset, StartError> {
-    let database = data_dir.join("wharf.db");
+    require_registry(config, data_dir)?;
     if config.database.url.is_none() {
-        if !database.exists() {
-            return Err(StartError::Other(format!("{} holds no registry: name its data folder", data_dir.display())));
-        }
-        snapshot::check_schema(&database)?;
+        snapshot::check_schema(&data_dir.join(DATABASE))?;
     }
     let _lock = lock_data_dir(data_dir)?;
     let db = open_database(config, data_dir).await?;

@@ -9,6 +9,7 @@ use super::backup::{BackupSummary, SECRETS, copy_file, folder_of, read_summary, 
 use super::full_disk;
 use super::storage::data_dir;
 use crate::config::Config;
+use crate::credentials;
 use crate::start::{StartError, open_data_dir};
 
 /// What came of it.
@@ -20,6 +21,8 @@ pub struct Restored {
     pub data_dir: PathBuf,
     /// Objects that were copied.
     pub objects: u64,
+    /// Files that the server had and the backup does not, and that no configuration stands in for.
+    pub lacks: Vec<&'static str>,
     /// Whether the data folder has a service key, or the configuration gives one.
     pub has_key: bool,
 }
@@ -87,5 +90,12 @@ async fn run_restore(
     synced.map_err(|error| StartError::io(&data_dir, error))?;
     let is_given = config.service_key()?.is_some() || config.service_key_endpoint()?.is_some();
     let has_key = is_given || data_dir.join("service.key").exists();
-    Ok(Restored { summary, data_dir, objects, has_key })
+    let has_root = credentials::configured(config)?.is_some();
+    let is_lacking = |name: &&str| match *name {
+        "service.key" => !has_key,
+        "credentials.json" => !has_root && !data_dir.join(name).exists(),
+        name => !data_dir.join(name).exists(),
+    };
+    let lacks = SECRETS.into_iter().filter(is_lacking).collect();
+    Ok(Restored { summary, data_dir, objects, lacks, has_key })
 }

@@ -55,6 +55,12 @@ impl Stores {
         Ok(Self { standard, archive })
     }
 
+    /// Opens them for reading; nothing is made.
+    pub async fn find(config: &Config, data_dir: &Path) -> Result<Self, StoreError> {
+        let (standard, archive) = config.find_stores(data_dir).await?;
+        Ok(Self { standard, archive })
+    }
+
     /// The store of a tier.
     pub const fn tier(&self, tier: Tier) -> &BlobStore {
         match tier {

@@ -23,7 +23,7 @@ pub struct EventsConfig {
 
 impl EventsConfig {
     /// Files that must be readable, and the keys that name them.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
         let webhooks = self.webhooks.iter().filter_map(|one| Some(("events.webhooks.ca_file", one.ca_file.as_ref()?)));
         webhooks.chain(self.nats.iter().flat_map(|one| {
             let files = [("events.nats.ca_file", &one.ca_file), ("events.nats.credentials", &one.credentials)];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption};
+use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption, Tier};
 use store::error::StoreError;
 
 use super::{Config, ConfigError, Hidden};
@@ -99,6 +99,13 @@ impl Config {
         self.archive.dir.clone().or(default)
     }
 
+    /// The folders that objects are in, given the data folder; of what is in a bucket there is none.
+    pub(crate) fn object_folders(&self, data_dir: &Path) -> Vec<(Tier, PathBuf)> {
+        let blobs = self.storage.bucket.is_none().then(|| (Tier::Standard, data_dir.join("blobs")));
+        let archive = self.archive_dir(data_dir).map(|folder| (Tier::Archive, folder));
+        blobs.into_iter().chain(archive).collect()
+    }
+
     /// How a bucket is reached.
     fn bucket(&self, bucket: &str, prefix: String, data_dir: &Path) -> S3Settings {
         let StorageConfig { endpoint, region, access_key_id, secret_access_key, path_style, allow_http, .. } =
@@ -168,13 +175,26 @@ impl Config {
 
     /// Opens the stores of blobs and of archived layers.
     pub(crate) async fn open_stores(&self, data_dir: &Path) -> Result<(BlobStore, BlobStore), StoreError> {
+        self.stores(data_dir, BlobStore::open).await
+    }
+
+    /// As [`open_stores`](Self::open_stores), for looking at what they hold: no folder is made.
+    pub(crate) async fn find_stores(&self, data_dir: &Path) -> Result<(BlobStore, BlobStore), StoreError> {
+        self.stores(data_dir, |folder| Ok(BlobStore::at(folder))).await
+    }
+
+    async fn stores(
+        &self,
+        data_dir: &Path,
+        in_folder: fn(&Path) -> Result<BlobStore, StoreError>,
+    ) -> Result<(BlobStore, BlobStore), StoreError> {
         let blobs = match self.standard_bucket(data_dir) {
             Some(bucket) => BlobStore::of_bucket(bucket)?,
-            None => BlobStore::open(&data_dir.join("blobs"))?,
+            None => in_folder(&data_dir.join("blobs"))?,
         };
         let archive = match (self.archive_bucket(data_dir), self.archive_dir(data_dir)) {
             (Some(bucket), _) => BlobStore::of_bucket(bucket)?,
-            (None, folder) => BlobStore::open(&folder.unwrap_or_else(|| data_dir.join("archive")))?,
+            (None, folder) => in_folder(&folder.unwrap_or_else(|| data_dir.join("archive")))?,
         };
         blobs.probe().await?;
         archive.probe().await?;

@@ -172,6 +172,7 @@ impl Checker {
             let checked = self.check_store(tier).await;
             self.note_damage("objects", checked).await?;
         }
+        self.check_data_folder().await?;
         self.progress.phase = String::new();
         self.progress.done = self.progress.total;
         let status = if self.progress.damage() == 0 { Status::Clean } else { Status::Damaged };
@@ -260,7 +261,7 @@ impl Checker {
         self.progress.done += 1;
         let Some(Examined { stored, digest, depth, damage }) = examined else { return Ok(()) };
         self.progress.blobs_checked += 1;
-        if depth == Depth::Whole {
+        if depth == Depth::Whole && damage.as_ref().is_none_or(Damage::was_read) {
             self.progress.blobs_read += 1;
             self.progress.bytes_read += stored.stored_bytes;
         }

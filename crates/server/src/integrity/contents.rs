@@ -33,6 +33,13 @@ pub struct Damage {
     pub detail: String,
 }
 
+impl Damage {
+    /// Whether the object was read for it: one that is locked, gone or cut off was not.
+    pub const fn was_read(&self) -> bool {
+        !matches!(self.kind, FindingKind::KeyUnusable | FindingKind::MissingObject | FindingKind::WrongLength)
+    }
+}
+
 /// Keeps reading below a rate.
 pub struct Throttle {
     bytes_per_second: u64,

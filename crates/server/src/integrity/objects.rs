@@ -1,8 +1,11 @@
 //! What the stores hold against what the metadata names.
 
+use std::time::UNIX_EPOCH;
+
+use oci::shown_bytes;
 use store::blob::{Listed, ListedKind, ObjectId, Tier};
 use store::db::schema;
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity;
 
 use super::check::Checker;
@@ -10,8 +13,8 @@ use super::finding::{Finding, FindingKind};
 
 /// Listed things that one transaction looks up.
 const BATCH: usize = 200;
-/// Files that Wharf keeps in its folders beside objects have been written a moment ago at most.
-const NAMES_SHOWN: usize = 3;
+/// Foreign files that are named one by one.
+const NAMES_SHOWN: usize = 100;
 
 impl Checker {
     /// Finds what is in a store and in no row.
@@ -33,6 +36,35 @@ impl Checker {
                 return Ok(());
             }
         }
+    }
+
+    /// Finds what is in the data folder beside the stores and is nobody's that it is known of.
+    pub(super) async fn check_data_folder(&mut self) -> Result<(), StoreError> {
+        let folder = self.app.data_folder.clone();
+        let listing = tokio::task::spawn_blocking(move || {
+            let found = folder.foreign().into_iter();
+            found.filter_map(|path| Some((std::fs::symlink_metadata(&path).ok()?, path))).collect::<Vec<_>>()
+        });
+        let found = listing.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "looking at the data folder ended early").with_source(error)
+        })?;
+        let until_ms = self.app.now_ms() - self.settings.orphan_grace_ms();
+        for (metadata, path) in found {
+            let age = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+            if i64::try_from(age.as_millis()).is_ok_and(|modified_at_ms| modified_at_ms <= until_ms) {
+                self.report_foreign(path.display().to_string(), metadata.len()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report_foreign(&mut self, path: String, bytes: u64) -> Result<(), StoreError> {
+        if self.foreign_files < NAMES_SHOWN {
+            let detail = format!("{} in {path}", shown_bytes(bytes));
+            self.report(Finding::new(FindingKind::ForeignFile, path, detail)).await?;
+        }
+        self.foreign_files += 1;
+        Ok(())
     }
 
     async fn check_listed(
@@ -61,14 +93,10 @@ impl Checker {
     }
 
     async fn report_orphan(&mut self, tier: Tier, listed: Listed) -> Result<(), StoreError> {
-        let detail = format!("{} bytes in {}", listed.bytes, listed.key);
         let Some(object) = object_of(&listed.kind) else {
-            if self.foreign_files < NAMES_SHOWN {
-                self.report(Finding::new(FindingKind::ForeignFile, listed.key.clone(), detail)).await?;
-            }
-            self.foreign_files += 1;
-            return Ok(());
+            return self.report_foreign(listed.key, listed.bytes).await;
         };
+        let detail = format!("{} in {}", shown_bytes(listed.bytes), listed.key);
         let mut finding = Finding::new(FindingKind::OrphanObject, object.to_string(), detail);
         finding.object = Some(object.to_string());
         if self.settings.repair {

@@ -11,7 +11,7 @@ use store::tables::{blobs, damaged_objects, integrity};
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
 use crate::integrity::check::unless_damaged;
-use crate::integrity::contents::{Depth, Throttle, examine};
+use crate::integrity::contents::{Damage, Depth, Throttle, examine};
 use crate::integrity::finding::Finding;
 use crate::integrity::values::Values;
 use crate::integrity::{documents, pages};
@@ -66,7 +66,10 @@ impl Job for ScrubStorage {
                 storage_scrubs::store(tx, &scrub)
             })
             .await?;
-        tracing::info!(objects, bytes, "the scrub has read all objects");
+        // Of an empty registry there is nothing to tell.
+        if objects > 0 {
+            tracing::info!(objects, bytes, "the scrub has read all objects");
+        }
         Ok(())
     }
 }
@@ -97,9 +100,11 @@ async fn scrub_blob(app: &App, id: i64, throttle: &mut Throttle, scrub: &mut Scr
     let mut damaged = None;
     if let Some((stored, digest)) = found {
         let found = examine(app, &stored, &digest, Depth::Whole, Some(throttle)).await?;
+        if found.as_ref().is_none_or(Damage::was_read) {
+            scrub.objects_read += 1;
+            scrub.bytes_read += stored.stored_bytes;
+        }
         damaged = found.filter(|damage| !damage.kind.is_warning()).map(|damage| (stored.object, damage));
-        scrub.objects_read += 1;
-        scrub.bytes_read += stored.stored_bytes;
         if let Some((object, damage)) = &damaged {
             tracing::error!(
                 %object, %digest,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use oci::{Digest, Tag};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::deleted_images::{self, DeletedImage, Released};
+use store::tables::deleted_images::{self, DeletedImage, Freed};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
 use store::tables::repositories::{NewRepository, Repository, TagMutability};
@@ -325,8 +325,10 @@ pub struct Purged {
     pub digest: Digest,
     /// The tags that went.
     pub tags: Vec<Tag>,
-    /// Images that went, and bytes that nothing of the account refers to any more.
-    pub released: Released,
+    /// Images that went.
+    pub images: usize,
+    /// What nothing of the account needs any more.
+    pub freed: Freed,
 }
 
 /// Drops for good what the selector names: with a digest every deletion of it, with a tag the last deletion of the tag
@@ -342,15 +344,15 @@ pub fn purge(
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
-            let mut purged = Purged { digest: *digest, tags: Vec::new(), released: Released::default() };
+            let mut purged = Purged { digest: *digest, tags: Vec::new(), images: 0, freed: Freed::default() };
             while let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
                 purge_image(tx, image.id, &mut purged)?;
             }
-            return Ok((purged.released.images > 0).then_some(purged));
+            return Ok((purged.images > 0).then_some(purged));
         }
     };
     let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else { return Ok(None) };
-    let mut purged = Purged { digest: found.digest, tags: Vec::new(), released: Released::default() };
+    let mut purged = Purged { digest: found.digest, tags: Vec::new(), images: 0, freed: Freed::default() };
     match found.deleted_image_id {
         Some(id) => purge_image(tx, id, &mut purged)?,
         None => {
@@ -363,8 +365,8 @@ pub fn purge(
 
 fn purge_image(tx: &mut dyn Tx, id: i64, purged: &mut Purged) -> Result<(), StoreError> {
     purged.tags.extend(deleted_tags::list_of_image(tx, id)?.into_iter().map(|tag| tag.tag));
-    purged.released.bytes += deleted_images::purge(tx, id)?;
-    purged.released.images += 1;
+    purged.freed.add(deleted_images::purge(tx, id)?);
+    purged.images += 1;
     Ok(())
 }
 

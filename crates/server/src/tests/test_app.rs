@@ -69,6 +69,7 @@ impl TestApp {
         let app = Arc::new(App {
             membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
             db,
+            data_folder: crate::care::data_folder::DataFolder::default(),
             ballast: None,
             blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
             archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::deleted_images::Freed;
 
 use super::errors::WharfError;
 use super::shapes::ImageId;
@@ -35,6 +37,11 @@ pub struct Output {
     failures: Vec<Failure>,
     /// Bytes that nothing of the account refers to any more.
     released_bytes: u64,
+    /// Bytes of layers that no image of the account names any more, and that repositories show until `later_at`, for
+    /// pushes that count on them.
+    later_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    later_at: Option<Timestamp>,
     dry_run: bool,
 }
 
@@ -84,13 +91,13 @@ impl Operation for PurgeDeletedImages {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let now_ms = call.app().now_ms();
+        let (now_ms, grace_ms) = (call.app().now_ms(), call.app().limits.blob_grace_ms);
         let checked = Arc::new(checked);
         let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
         loop {
             let (leave, asked) = (rights.clone(), Arc::clone(&checked));
             let purged = dry_run::write(call, checked.is_dry_run, move |tx| {
-                let output = purge_all(tx, &asked, now_ms)?;
+                let output = purge_all(tx, &asked, now_ms, grace_ms)?;
                 leave.require(TagChange::Taken, output.purged_images.iter().flat_map(|image| &image.image_tags))?;
                 Ok(output)
             });
@@ -107,9 +114,17 @@ fn purge_all(
     tx: &mut dyn Tx,
     Checked { place, images, is_dry_run }: &Checked,
     now_ms: i64,
+    grace_ms: i64,
 ) -> Result<Output, StoreError> {
-    let mut output =
-        Output { purged_images: Vec::new(), failures: Vec::new(), released_bytes: 0, dry_run: *is_dry_run };
+    let mut freed = Freed::default();
+    let mut output = Output {
+        purged_images: Vec::new(),
+        failures: Vec::new(),
+        released_bytes: 0,
+        later_bytes: 0,
+        later_at: None,
+        dry_run: *is_dry_run,
+    };
     for (id, selector) in images {
         let Some(purged) = restore::purge(tx, place, selector, now_ms)? else {
             output.failures.push(Failure {
@@ -119,12 +134,15 @@ fn purge_all(
             });
             continue;
         };
-        output.released_bytes += purged.released.bytes;
+        freed.add(purged.freed);
         output.purged_images.push(PurgedImage {
             image_digest: purged.digest.to_string(),
             image_tags: purged.tags.iter().map(ToString::to_string).collect(),
-            status: if purged.released.images > 0 { "PURGED" } else { "TAG_PURGED" },
+            status: if purged.images > 0 { "PURGED" } else { "TAG_PURGED" },
         });
     }
+    output.released_bytes = freed.bytes;
+    output.later_bytes = freed.later_bytes;
+    output.later_at = freed.unreferenced_since_ms.map(|since_ms| Timestamp::from_ms(since_ms + grace_ms));
     Ok(output)
 }

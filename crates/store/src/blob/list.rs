@@ -35,7 +35,8 @@ pub struct Listed {
     pub modified_at_ms: i64,
 }
 
-/// What a store holds, bit by bit: memory does not grow with it. What is added or removed meanwhile may be missed.
+/// What a store holds, bit by bit: memory does not grow with it. Of a folder, what lies beside the objects comes last, but
+/// for what file systems keep there. What is added or removed meanwhile may be missed.
 pub struct StoreList {
     source: Source,
 }

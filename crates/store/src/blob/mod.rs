@@ -78,6 +78,11 @@ impl BlobStore {
         FileStore::open(folder).map(Self::Files)
     }
 
+    /// The store in `folder`, for looking at: nothing is made there, and one that is gone has no objects.
+    pub fn at(folder: &Path) -> Self {
+        Self::Files(FileStore::at(folder))
+    }
+
     /// The store in a bucket. No request is made.
     pub fn of_bucket(settings: S3Settings) -> Result<Self, StoreError> {
         S3Store::new(settings).map(Self::S3)

@@ -48,6 +48,40 @@ pub fn check_schema(path: &Path) -> Result<(), StoreError> {
     ))
 }
 
+/// What tells one registry's database from another's, through upgrades, restores and moves: when it was begun, and its root
+/// keys. Values that cannot be read are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    begun_at_ms: Option<i64>,
+    root_keys: Vec<(i64, i64)>,
+}
+
+impl Identity {
+    /// Whether two databases are of one registry. Root keys are replaced, and a move begins another database, but not both
+    /// at once.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.begun_at_ms.is_some() && self.begun_at_ms == other.begun_at_ms)
+            || self.root_keys.iter().any(|key| other.root_keys.contains(key))
+    }
+}
+
+/// Reads the identity of the database at `path`, of whatever version.
+pub fn identity(path: &Path) -> Result<Identity, StoreError> {
+    let failed = |error| failed(path, error);
+    let connection = open(path)?;
+    let rows = |sql: &str| -> rusqlite::Result<Vec<(i64, i64)>> {
+        let mut statement = connection.prepare(sql)?;
+        let found = statement.query_map([], |row| Ok(row.get(0).and_then(|first| Ok((first, row.get(1)?))).ok()))?;
+        found.filter_map(Result::transpose).collect()
+    };
+    let begun = rows("SELECT version, applied_at_ms FROM schema_migrations WHERE version = 1").map_err(failed)?;
+    // Earlier versions had none.
+    let has_root_keys = connection.table_exists(None, "root_keys").map_err(failed)?;
+    let root_keys =
+        if has_root_keys { rows("SELECT number, created_at_ms FROM root_keys").map_err(failed)? } else { Vec::new() };
+    Ok(Identity { begun_at_ms: begun.first().map(|(_, at_ms)| *at_ms), root_keys })
+}
+
 /// Writes one state of the database at `from` to a new file, whose pages have checksums. Durable when it returns. Blocks;
 /// writers are not kept waiting. Damaged pages are logged: the copy has what they hold, and cannot tell that it is wrong.
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {

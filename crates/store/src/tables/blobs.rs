@@ -128,6 +128,13 @@ pub fn count_plain(tx: &mut dyn Tx, tier: Tier) -> Result<u64, StoreError> {
     tx.query_opt(sql, &[tier.as_str().into()])?.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
 }
 
+/// Whether the store of a tier is to have objects: small ones are in the database.
+pub fn needs_store(tx: &mut dyn Tx, tier: Tier) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM blobs b WHERE b.tier = $1 \
+               AND NOT EXISTS (SELECT 1 FROM small_blobs s WHERE s.blob_id = b.id) LIMIT 1";
+    Ok(tx.query_opt(sql, &[tier.as_str().into()])?.is_some())
+}
+
 /// Takes one reference to a stored copy; `false` if it is gone. Who may is decided before, by what shows the copy already:
 /// there is no way from a digest alone to the bytes of it that are stored for others.
 pub fn add_reference(tx: &mut dyn Tx, id: i64) -> Result<bool, StoreError> {

@@ -340,28 +340,55 @@ pub fn drop_one(tx: &mut dyn Tx, id: i64) -> Result<u64, StoreError> {
     Ok(bytes)
 }
 
-/// As [`drop_one`], but returns the bytes that nothing of the image's own account refers to any more: whether others have
-/// the same is not for whoever asks to know.
-pub fn purge(tx: &mut dyn Tx, id: i64) -> Result<u64, StoreError> {
+/// The bytes of an account that an image had kept and nothing of the account needs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Of blobs that nothing refers to.
+    pub bytes: u64,
+    /// Of blobs that repositories still show, for a while, though none of their images names them.
+    pub later_bytes: u64,
+    /// Since when the last of these is named by no image.
+    pub unreferenced_since_ms: Option<i64>,
+}
+
+impl Freed {
+    /// Together with those of another image.
+    pub fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.later_bytes += other.later_bytes;
+        self.unreferenced_since_ms = self.unreferenced_since_ms.max(other.unreferenced_since_ms);
+    }
+}
+
+/// As [`drop_one`], but returns the bytes that nothing of the image's own account needs any more: whether others have the
+/// same is not for whoever asks to know.
+pub fn purge(tx: &mut dyn Tx, id: i64) -> Result<Freed, StoreError> {
     let named = tx.query(
         "SELECT k.blob_id, d.account_id FROM deleted_image_blobs k JOIN deleted_images d ON d.id = k.deleted_image_id \
          WHERE d.id = $1",
         &[id.into()],
     )?;
     drop_one(tx, id)?;
-    let mut bytes = 0;
+    let mut freed = Freed::default();
     for row in &named {
         let unused = tx.query_opt(
-            "SELECT b.size_bytes FROM blobs b WHERE b.id = $1 \
+            "SELECT b.size_bytes, (SELECT MAX(r.unreferenced_since_ms) FROM repository_blobs r \
+             JOIN repositories p ON p.id = r.repository_id WHERE r.blob_id = b.id AND p.account_id = $2) \
+             FROM blobs b WHERE b.id = $1 \
              AND NOT EXISTS (SELECT 1 FROM repository_blobs r JOIN repositories p ON p.id = r.repository_id \
-             WHERE r.blob_id = b.id AND p.account_id = $2) \
+             WHERE r.blob_id = b.id AND p.account_id = $2 AND (r.image_count > 0 OR r.unreferenced_since_ms IS NULL)) \
              AND NOT EXISTS (SELECT 1 FROM deleted_image_blobs k JOIN deleted_images d ON d.id = k.deleted_image_id \
              WHERE k.blob_id = b.id AND d.account_id = $2)",
             &[row.int(0)?.into(), row.text(1)?.into()],
         )?;
-        bytes += unused.map_or(Ok(0), |row| row.int(0))? as u64;
+        let Some(unused) = unused else { continue };
+        let (bytes, unreferenced_since_ms) = (unused.int(0)? as u64, unused.opt_int(1)?);
+        freed.add(match unreferenced_since_ms {
+            None => Freed { bytes, ..Freed::default() },
+            Some(_) => Freed { later_bytes: bytes, unreferenced_since_ms, ..Freed::default() },
+        });
     }
-    Ok(bytes)
+    Ok(freed)
 }
 
 /// Drops up to `limit` images whose time to be restored ended at or before `until_ms`.

@@ -124,6 +124,19 @@ pub struct Collectable {
     pub objects: (u64, u64),
 }
 
+/// What repositories show for pushes that count on it, though no image names it: a number and bytes, and since when the last
+/// of it is so.
+pub fn measure_unnamed(tx: &mut dyn Tx) -> Result<(u64, u64, Option<i64>), StoreError> {
+    let found = tx.query_opt(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(COALESCE(b.stored_bytes, b.size_bytes)), 0) AS BIGINT), MAX(u.since_ms) \
+         FROM (SELECT blob_id, MAX(unreferenced_since_ms) AS since_ms, COUNT(*) AS places FROM repository_blobs \
+             WHERE unreferenced_since_ms IS NOT NULL AND image_count = 0 GROUP BY blob_id) u \
+         JOIN blobs b ON b.id = u.blob_id WHERE b.reference_count <= u.places",
+        &[],
+    )?;
+    found.map_or(Ok((0, 0, None)), |row| Ok((row.int(0)? as u64, row.int(1)? as u64, row.opt_int(2)?)))
+}
+
 /// Finds out what a collection would take, with the times until which each thing must be old.
 pub fn measure(
     tx: &mut dyn Tx,

@@ -376,6 +376,14 @@ pub fn totals(tx: &mut dyn Tx) -> Result<(u64, u64, u64), StoreError> {
     ))
 }
 
+/// How many images the database names, and how many small blobs it holds itself.
+pub fn totals_kept(tx: &mut dyn Tx) -> Result<(u64, u64), StoreError> {
+    let mut count = |table: &str| -> Result<u64, StoreError> {
+        tx.query_opt(&format!("SELECT COUNT(*) FROM {table}"), &[])?.map_or(Ok(0), |row| Ok(row.int(0)? as u64))
+    };
+    Ok((count("images")?, count("small_blobs")?))
+}
+
 /// Up to `limit` places where a stored blob is shown, as people name them: `REPOSITORY:TAG` or `REPOSITORY@DIGEST` of
 /// images that name it, and of deleted images, or a repository alone that shows it without an image.
 pub fn places_of(tx: &mut dyn Tx, blob_id: i64, limit: usize) -> Result<Vec<String>, StoreError> {

@@ -27,6 +27,8 @@ use crate::error::StoreError;
 
 /// What is written to see whether anything can be: more than a file system may keep with a file's name.
 const TRIED_BYTES: usize = 4096;
+/// The file that it is written to, beside the objects.
+const TRIED: &str = "writable";
 
 /// A folder of objects. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +60,11 @@ impl FileStore {
         Ok(Self { root: Arc::new(root) })
     }
 
+    /// The store in `folder`, of which nothing is made that is not there.
+    pub(super) fn at(folder: &Path) -> Self {
+        Self { root: Arc::new(folder.join("objects")) }
+    }
+
     pub(super) fn path(&self, object: ObjectId) -> PathBuf {
         let name = object.to_string();
         self.root.join(&name[..2]).join(&name)
@@ -70,7 +77,7 @@ impl FileStore {
 
     /// Writes a little beside the objects and takes it away again. Blocks.
     pub(super) fn try_write(&self) -> Result<(), StoreError> {
-        let path = self.root.with_file_name("writable");
+        let path = self.root.with_file_name(TRIED);
         let written = std::fs::write(&path, [0; TRIED_BYTES]);
         let removed = std::fs::remove_file(&path);
         written.and(removed).map_err(|error| StoreError::io(format!("cannot write {}", path.display()), error))

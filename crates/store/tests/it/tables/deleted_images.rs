@@ -556,9 +556,17 @@ async fn a_purge_counts_the_bytes_of_its_own_account(backend: &Backend) {
             purged.push(image);
         }
         delete_repository(tx, own.id, 20)?;
-        assert_eq!(deleted_images::purge(tx, purged[0])?, 10, "another repository of the account has the second layer");
-        assert_eq!(deleted_images::purge(tx, purged[1])?, 0, "a deleted image of the account needs it");
-        assert_eq!(deleted_images::purge(tx, purged[2])?, 10);
+        assert_eq!(
+            deleted_images::purge(tx, purged[0])?.bytes,
+            10,
+            "another repository of the account has the second layer"
+        );
+        assert_eq!(
+            deleted_images::purge(tx, purged[1])?,
+            deleted_images::Freed::default(),
+            "a deleted image of the account needs it"
+        );
+        assert_eq!(deleted_images::purge(tx, purged[2])?.bytes, 10);
         assert_counts(tx)
     })
     .await;
