@@ -31,6 +31,8 @@ SIDE_BY_SIDE = {
     "heads": {"heads": 600, "blocks": 1500, "trailers": 600, "continuations": 300},
     "streams": {"streams": 150, "bodies": 300, "closed_windows": 300},
     "answers that are not read": {"closed_windows": 150, "unread_answers": 200, "control_frames": 50, "resets": 50},
+    "connections that were busy once": {"once_busy": 3000},
+    "answers of which one byte is taken": {"small_windows": 300},
     "guesses": {"guesses": 150, "slow_guesses": 1000},
     "all": {
         "forms": 300,
@@ -43,6 +45,8 @@ SIDE_BY_SIDE = {
         "guesses": 50,
     },
 }
+# An attacker holds so many connections: more than there is memory for, and fewer than there are places.
+HELD = 3000
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def attacked(server, loads, context=None):
     key_id = server.credentials["AWS_ACCESS_KEY_ID"]
     running = [
         subprocess.Popen(
-            [sys.executable, str(SCRIPT), name, server.host, ATTACKER, key_id, str(rounds), SECONDS],
+            [sys.executable, str(SCRIPT), name, server.host, ATTACKER, key_id, str(rounds), SECONDS, str(HELD)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -21,6 +21,7 @@ from harness.raw_http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     INITIAL_WINDOW,
     PING,
@@ -47,6 +48,7 @@ class Attacker:
         self.held = collections.deque()
         self.max_held = held
         self.requests = 0
+        self.busy = b""
 
     def hold(self, connection):
         """Keeps it open, and closes the oldest where there are too many."""
@@ -189,6 +191,27 @@ class Attacker:
         for _ in range(120):
             connection.request("/v2/" + "a" * 200 + "/manifests/" + "b" * 4000)
             self.requests += 1
+        self.hold(connection)
+
+    def once_busy(self):
+        """Connections that had as many streams at a time as they may, and want nothing from then on."""
+        connection = self.http_2()
+        if not self.busy:
+            block = fields_of([*request_fields(self.host)[:3], (":path", "/healthz")])
+            heads = (encode(HEADERS, END_HEADERS | END_STREAM, stream, block) for stream in range(1, 256, 2))
+            self.busy = b"".join(heads)
+        connection.send(self.busy)
+        self.requests += 128
+        connection.read_until(HEADERS)
+        self.hold(connection)
+
+    def small_windows(self):
+        """Whoever has room for one byte of each answer, of answers that are as long as what is asked for."""
+        connection = self.http_2(settings=[(INITIAL_WINDOW, 1)])
+        for _ in range(100):
+            connection.request("/" + "a" * FRAME)
+            self.requests += 1
+        connection.read_until(DATA)
         self.hold(connection)
 
     def guesses(self):

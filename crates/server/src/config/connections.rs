@@ -19,6 +19,9 @@ const LARGEST_MAX: u64 = 1_000_000;
 const OTHER_FILES: u64 = 256;
 /// What a connection is reckoned to need: some 10 KiB when it is idle in clear, 40 in TLS, and more while it is at work.
 const CONNECTION_BYTES: u64 = 64 * 1024;
+/// One part in so many of the memory is for connections, by what they hold, but no less than that.
+const SHARE_FOR_CONNECTIONS: u64 = 4;
+const LEAST_FOR_CONNECTIONS: u64 = 8 * 1024 * 1024;
 /// One part in so many of the memory is for long heads, within these.
 const SHARE_FOR_HEADS: u64 = 16;
 const LEAST_FOR_HEADS: u64 = 4 * 1024 * 1024;
@@ -50,6 +53,8 @@ pub struct ConnectionsConfig {
 pub struct ListenerSettings {
     /// Connections at a time.
     pub max_connections: usize,
+    /// What all of them together may hold of the memory.
+    pub connection_bytes: u64,
     /// From the beginning of a connection to its first request, and from that of any head to its end.
     pub head_timeout: Duration,
     /// From one request to the next.
@@ -69,6 +74,7 @@ impl Default for ListenerSettings {
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         Self {
             max_connections: DEFAULT_MAX as usize,
+            connection_bytes: u64::MAX / SHARE_FOR_CONNECTIONS,
             head_timeout: seconds(DEFAULT_HEAD_TIMEOUT_SECONDS),
             idle_timeout: seconds(DEFAULT_IDLE_TIMEOUT_SECONDS),
             pace: PaceLimits {
@@ -106,6 +112,7 @@ impl ConnectionsConfig {
         }
         Ok(ListenerSettings {
             max_connections: max as usize,
+            connection_bytes: (means.memory_bytes / SHARE_FOR_CONNECTIONS).max(LEAST_FOR_CONNECTIONS),
             head_budget: HeadBudget::new((means.memory_bytes / SHARE_FOR_HEADS).clamp(LEAST_FOR_HEADS, MOST_FOR_HEADS)),
             head_timeout: within("head_timeout_seconds", self.head_timeout_seconds, defaults.head_timeout)?,
             idle_timeout: within("idle_timeout_seconds", self.idle_timeout_seconds, defaults.idle_timeout)?,
@@ -181,6 +188,14 @@ mod tests {
                 expected,
                 "{text} {open_files}"
             );
+        }
+    }
+
+    #[test]
+    fn connections_hold_a_part_of_the_memory() {
+        const MIB: u64 = 1 << 20;
+        for (memory, expected) in [(256 * MIB, 64 * MIB), (1024 * MIB, 256 * MIB), (0, 8 * MIB)] {
+            assert_eq!(settings("", 1024, memory).expect("good").connection_bytes, expected);
         }
     }
 

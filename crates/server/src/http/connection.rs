@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
 use super::budget::PoolKind;
+use super::connection_weight::{Http2Weight, MAX_STREAMS};
 use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
@@ -46,8 +47,8 @@ const OVERFLOW_TIME: Duration = Duration::from_secs(5);
 const MAX_BUFFER: usize = MAX_HEAD_BYTES;
 /// Headers together may be so long; tokens are the longest.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Requests at a time on one connection of HTTP/2.
-const MAX_STREAMS: u32 = 128;
+/// Requests at a time on one connection of HTTP/2 that there was no room for.
+const MAX_OVERFLOW_STREAMS: u32 = 4;
 /// What a request is reckoned to need, with its head: until there is an answer, and over HTTP/2, where a connection has many,
 /// until the client has taken it.
 const REQUEST_BYTES: u64 = 64 * 1024;
@@ -84,6 +85,8 @@ impl Accepted {
         let in_flight = self.place.in_flight().clone();
         let time = if self.is_overflow { OVERFLOW_TIME } else { Duration::MAX };
         tokio::select! {
+            // One that is to end begins nothing more.
+            biased;
             () = in_flight.ended() => {}
             // What it holds depends on how far it comes: most of it is not there for a connection that asks for nothing.
             _ = timeout(time, Box::pin(self.run())) => {}
@@ -96,6 +99,7 @@ impl Accepted {
         let socket = Socket::new(self.stream);
         let socket_view = socket.view();
         let peer = Peer { ip: self.ip, is_tls: false };
+        let is_tls = self.tls.is_some();
         let begun = tokio::select! {
             begun = timeout_at(
                 first_head_by,
@@ -115,7 +119,9 @@ impl Accepted {
                 return;
             }
         };
-        let streams = WatchedStreams::new(Arc::clone(&self.app), self.app.listener.pace.for_answers());
+        let pace = self.app.listener.pace.for_answers();
+        let streams = WatchedStreams::new(Arc::clone(&self.app), pace, self.place.in_flight().clone());
+        let weight = Http2Weight::new(Arc::clone(&self.app), self.place.weight(), is_tls);
         let connection = Connection {
             in_flight: self.place.in_flight().clone(),
             streams: (version == Version::Http2).then(|| streams.clone()),
@@ -127,7 +133,7 @@ impl Accepted {
         let timing = Timing::of(&connection, first_head_by);
         let result = match version {
             Version::Http1 => Box::pin(serve_http_1(transport, connection, timing, self.stop)).await,
-            Version::Http2 => Box::pin(serve_http_2(transport, connection, streams, timing, self.stop)).await,
+            Version::Http2 => Box::pin(serve_http_2(transport, connection, streams, weight, timing, self.stop)).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "connection ended: {error}");
@@ -183,11 +189,11 @@ fn service(
                 None => no_room(&app),
             };
             // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
-            let room = is_http_2.then_some(room);
+            let room = is_http_2.then(|| Arc::new(room));
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
                 _in_flight: request_in_flight,
-                _room: room,
+                room,
                 metered,
                 watch,
             }))
@@ -233,10 +239,11 @@ async fn serve_http_2(
     transport: Transport,
     connection: Connection,
     streams: WatchedStreams,
+    weight: Http2Weight,
     timing: Timing,
     stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let blocks = HeaderBlocks::new(transport, Arc::clone(&connection.app));
+    let blocks = HeaderBlocks::new(transport, Arc::clone(&connection.app), weight);
     let stream = Lingering::new(Flushing::new(blocks, connection.in_flight.clone()));
     let mut builder = http2::Builder::new(streams);
     builder
@@ -244,7 +251,7 @@ async fn serve_http_2(
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .initial_connection_window_size(HTTP_2_WINDOW)
         .initial_stream_window_size(HTTP_2_WINDOW)
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(if connection.is_overflow { MAX_OVERFLOW_STREAMS } else { MAX_STREAMS })
         .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
         .max_local_error_reset_streams(MAX_OWN_RESETS)
         .keep_alive_interval(PING_AFTER)

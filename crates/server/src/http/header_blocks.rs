@@ -1,6 +1,7 @@
-//! HTTP/2 as it comes from a client, followed for one thing that h2 does not see to: a request's head may come in many frames
-//! (HEADERS and CONTINUATION), which nobody sees before the last of them. What heads that have begun hold together is
-//! limited, and a head that has begun is whole in time, as `strict_lines` has it for HTTP/1.
+//! HTTP/2 as it comes from a client, followed for two things that h2 does not see to. A request's head may come in many
+//! frames (HEADERS and CONTINUATION), which nobody sees before the last of them: what heads that have begun hold together is
+//! limited, and a head that has begun is whole in time, as `strict_lines` has it for HTTP/1. And h2 opens all streams that
+//! have come before it tells of the first: the connection is weighed (`connection_weight`) before that.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::connection_weight::Http2Weight;
 use super::head_watch::HeadWatch;
 use super::layered::{Layer, Layered};
 use crate::app::App;
@@ -27,12 +29,13 @@ pub type HeaderBlocks<S> = Layered<S, FollowedBlocks>;
 pub struct FollowedBlocks {
     frames: Frames,
     watch: HeadWatch,
+    weight: Http2Weight,
 }
 
 impl<S> Layered<S, FollowedBlocks> {
     /// Wraps a stream of this server.
-    pub fn new(stream: S, app: Arc<App>) -> Self {
-        Self { stream, layer: FollowedBlocks { frames: Frames::default(), watch: HeadWatch::new(app) } }
+    pub fn new(stream: S, app: Arc<App>, weight: Http2Weight) -> Self {
+        Self { stream, layer: FollowedBlocks { frames: Frames::default(), watch: HeadWatch::new(app), weight } }
     }
 }
 
@@ -47,6 +50,9 @@ struct Frames {
     is_in_block: bool,
     /// Whether the frame that is coming ends its block.
     is_last: bool,
+    /// The last stream that was opened, and how many were.
+    last_stream: u32,
+    opened: u64,
 }
 
 impl Default for Frames {
@@ -59,6 +65,8 @@ impl Default for Frames {
             block_bytes: 0,
             is_in_block: false,
             is_last: false,
+            last_stream: 0,
+            opened: 0,
         }
     }
 }
@@ -89,11 +97,17 @@ impl Frames {
     }
 
     fn begin_frame(&mut self) {
-        let [high, middle, low, kind, flags, ..] = self.header;
+        let [high, middle, low, kind, flags, stream @ ..] = self.header;
         self.payload_left = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         if matches!(kind, HEADERS | CONTINUATION) {
             self.is_in_block = true;
             self.is_last = flags & END_HEADERS != 0;
+            // Further ones of a stream are its trailers.
+            let stream = u32::from_be_bytes(stream);
+            if stream > self.last_stream {
+                self.last_stream = stream;
+                self.opened += 1;
+            }
         }
         self.note_payload(0);
     }
@@ -115,6 +129,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FollowedBlocks {
         let read = Pin::new(stream).poll_read(cx, buf);
         if read.is_ready() {
             self.frames.follow(&buf.filled()[before..]);
+            if !self.weight.opened(self.frames.opened) {
+                return Poll::Ready(Err(io::Error::other("connections hold too much memory together")));
+            }
         }
         let begun = self.frames.is_in_block.then_some(self.frames.block_bytes);
         match self.watch.check(cx, begun, read.is_pending()) {
@@ -146,6 +163,23 @@ mod tests {
             .collect();
         assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
         counts[0]
+    }
+
+    #[test]
+    fn streams_count_once() {
+        let of = |stream: u8, flags: u8| {
+            let mut frame = frame(HEADERS, flags, 5);
+            frame[8] = stream;
+            frame
+        };
+        let mut followed = Frames::default();
+        followed.follow(&[b'P'; PREFACE_BYTES]);
+        for (frame, opened) in
+            [(of(1, 4), 1), (of(3, 0), 2), (frame(CONTINUATION, 4, 3), 2), (of(3, 4), 2), (of(9, 4), 3)]
+        {
+            followed.follow(&frame);
+            assert_eq!(followed.opened, opened);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Buf as _;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -165,8 +165,8 @@ pub struct Counted<B: Body> {
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
-    /// What it holds of the memory for connections.
-    pub _room: Option<Share>,
+    /// What it holds of the memory for connections, until the last of its bytes is gone.
+    pub room: Option<Arc<Share>>,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.
@@ -183,10 +183,10 @@ impl<B: Body> Drop for Counted<B> {
 }
 
 impl<B: Body + Unpin> Body for Counted<B> {
-    type Data = B::Data;
+    type Data = Held<B::Data>;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let counted = self.get_mut();
         if let Some(watch) = &counted.watch {
             watch.taken();
@@ -200,7 +200,7 @@ impl<B: Body + Unpin> Body for Counted<B> {
                 watch.offered(data.remaining());
             }
         }
-        frame
+        frame.map_ok(|frame| frame.map_data(|data| Held { data, _room: counted.room.clone() }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -209,6 +209,35 @@ impl<B: Body + Unpin> Body for Counted<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Bytes of an answer, which HTTP/2 may keep after the answer has ended: a window of one byte is enough for it to take the
+/// rest. So they have what they hold with them.
+pub struct Held<D> {
+    data: D,
+    _room: Option<Arc<Share>>,
+}
+
+impl<D: Buf> Buf for Held<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'t>(&'t self, slices: &mut [io::IoSlice<'t>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.data.advance(bytes);
+    }
+
+    fn copy_to_bytes(&mut self, bytes: usize) -> Bytes {
+        self.data.copy_to_bytes(bytes)
     }
 }
 

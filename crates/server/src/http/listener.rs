@@ -9,8 +9,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::admission::{Admission, GivesUp};
+use super::admission::{Admission, GivesUp, Limits};
 use super::connection::Accepted;
+use super::connection_weight::first_bytes;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 
@@ -38,8 +39,11 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
     deadline: Duration,
 ) {
-    let admission = Admission::new(app.listener.max_connections, GivesUp::Waiting);
-    let overflow = Admission::new(MAX_OVERFLOW, GivesUp::Any);
+    let limits = Limits { connections: app.listener.max_connections, bytes: app.listener.connection_bytes };
+    let admission = Admission::new(limits, GivesUp::Waiting);
+    // As many as these are hold little.
+    let overflow = Admission::new(Limits { connections: MAX_OVERFLOW, bytes: u64::MAX }, GivesUp::Any);
+    let bytes = first_bytes(tls.is_some());
     // Closed when the last connection has let go of its end.
     let (open, mut all_ended) = mpsc::channel::<()>(1);
     loop {
@@ -59,10 +63,10 @@ pub async fn serve(
             }
         };
         let ip = peer.ip().to_canonical();
-        let (place, given_up) = admission.admit(ip);
+        let (place, given_up) = admission.admit(ip, bytes);
         app.metrics.connection_ends.add(ConnectionEnd::GivenUp, given_up as u64);
         let is_overflow = place.is_none();
-        let Some(place) = place.or_else(|| overflow.admit(ip).0) else { continue };
+        let Some(place) = place.or_else(|| overflow.admit(ip, bytes).0) else { continue };
         let connection =
             Accepted { app: Arc::clone(&app), stream, ip, place, is_overflow, tls: tls.clone(), stop: stop.clone() };
         let open = open.clone();

@@ -7,6 +7,7 @@ pub mod certificate_authority;
 mod certificate_names;
 pub mod certificates;
 mod connection;
+mod connection_weight;
 pub mod dispatch;
 pub mod forwarded;
 pub mod head_budget;

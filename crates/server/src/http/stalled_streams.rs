@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use super::in_flight::{InFlight, Lag};
 use super::pace::{Pace, PaceLimits};
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
@@ -22,11 +23,13 @@ struct State {
     pace: Pace,
     /// Bytes that the client is to take before more is asked for.
     offered: Option<usize>,
+    /// Tells the connection's keeper while it does not take them.
+    lag: Lag,
 }
 
 impl AnswerWatch {
-    fn new(limits: PaceLimits) -> Self {
-        Self { state: Mutex::new(State { pace: Pace::new(limits), offered: None }) }
+    fn new(limits: PaceLimits, lag: Lag) -> Self {
+        Self { state: Mutex::new(State { pace: Pace::new(limits), offered: None, lag }) }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -38,6 +41,7 @@ impl AnswerWatch {
         let mut state = self.state();
         if let Some(bytes) = state.offered.take() {
             state.pace.moved(bytes);
+            state.lag.set(false);
         }
     }
 
@@ -52,6 +56,7 @@ impl AnswerWatch {
 pub struct WatchedStreams {
     app: Arc<App>,
     limits: PaceLimits,
+    in_flight: InFlight,
     /// The watch of the stream that is about to be run: hyper calls the service and then the executor, one stream after
     /// the other.
     next: Arc<Mutex<Option<Arc<AnswerWatch>>>>,
@@ -59,13 +64,13 @@ pub struct WatchedStreams {
 
 impl WatchedStreams {
     /// Of a connection that begins.
-    pub fn new(app: Arc<App>, limits: PaceLimits) -> Self {
-        Self { app, limits, next: Arc::default() }
+    pub fn new(app: Arc<App>, limits: PaceLimits, in_flight: InFlight) -> Self {
+        Self { app, limits, in_flight, next: Arc::default() }
     }
 
     /// The watch of a stream whose request has come.
     pub fn begin(&self) -> Arc<AnswerWatch> {
-        let watch = Arc::new(AnswerWatch::new(self.limits));
+        let watch = Arc::new(AnswerWatch::new(self.limits, self.in_flight.lag()));
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&watch));
         watch
     }
@@ -85,9 +90,12 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Watched
                     return Poll::Ready(());
                 }
                 let mut state = watch.state();
-                if state.offered.is_some() && state.pace.poll_overdue(cx).is_ready() {
-                    app.metrics.connection_ends.note(ConnectionEnd::SlowReader);
-                    return Poll::Ready(());
+                if state.offered.is_some() {
+                    if state.pace.poll_overdue(cx).is_ready() {
+                        app.metrics.connection_ends.note(ConnectionEnd::SlowReader);
+                        return Poll::Ready(());
+                    }
+                    state.lag.set(true);
                 }
                 Poll::Pending
             })
