@@ -187,7 +187,7 @@ fn service(
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
                 _in_flight: request_in_flight,
-                _room: room,
+                room,
                 metered,
                 watch,
             }))

@@ -12,6 +12,7 @@ use store::tables::repository_blobs::RepositoryBlob;
 
 use super::errors::RepositoryRef;
 use super::pull::Selector;
+use super::shared_manifests::HeldManifest;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -93,7 +94,7 @@ pub struct KeptImage {
     /// The image.
     pub image: Arc<Image>,
     /// The manifest, exactly as pushed.
-    pub manifest: Bytes,
+    pub manifest: HeldManifest,
 }
 
 impl HeldBytes for KeptImage {
