@@ -99,7 +99,7 @@ pub struct KeptImage {
 
 impl HeldBytes for KeptImage {
     fn held_bytes(&self) -> usize {
-        self.manifest.len() + size_of::<Image>()
+        self.manifest.length() + size_of::<Image>()
     }
 }
 

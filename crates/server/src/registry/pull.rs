@@ -131,7 +131,7 @@ pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Op
 fn room_to_open(app: &App, image: &Image, reader: Option<IpAddr>) -> Result<Option<Share>, Exhausted> {
     let Some(reader) = reader.filter(|_| image.manifest_bytes > SHORT_BYTES) else { return Ok(None) };
     let mut share = app.request_budget.share(PoolKind::Answers, reader);
-    share.grow(2 * image.manifest_bytes)?;
+    share.grow(2 * image.manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64))?;
     Ok(Some(share))
 }
 

@@ -27,6 +27,11 @@ fn answer_bytes(referrer: &Referrer) -> usize {
     serde_json::to_vec(&referrer.annotations).map_or(0, |json| json.len()) + 1024
 }
 
+/// What is held of a row for a manifest of so many bytes: it is there twice while it becomes an answer.
+fn held(manifest_bytes: u64) -> u64 {
+    2 * manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64)
+}
+
 /// How many rows of these lengths are read at once: one at least.
 fn step(lengths: &[u64]) -> usize {
     let mut bytes = 0;
@@ -54,15 +59,15 @@ pub fn page(
     let mut bytes = 0;
     loop {
         let lengths = images::referrer_lengths(tx, repository_id, subject, &after, STEP)?;
+        let lengths: Vec<u64> = lengths.into_iter().map(held).collect();
         let step = step(&lengths);
-        // What is read is held twice while it becomes an answer.
-        share.add(2 * lengths[..step].iter().sum::<u64>())?;
+        share.add(lengths[..step].iter().sum())?;
         let batch = images::referrers(tx, repository_id, subject, &after, step)?;
         let is_end = step == lengths.len() && step < STEP;
         for referrer in batch {
             after = referrer.digest.to_string();
             if !wanted(&referrer) {
-                share.subtract(2 * referrer.manifest_bytes);
+                share.subtract(held(referrer.manifest_bytes));
                 continue;
             }
             bytes += answer_bytes(&referrer);

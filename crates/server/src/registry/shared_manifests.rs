@@ -49,7 +49,7 @@ impl AsRef<[u8]> for Reading {
 
 impl HeldManifest {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         match self {
             Self::Short(bytes) => bytes.len(),
             Self::Shared(shared) => shared.content.len(),

@@ -70,10 +70,10 @@ impl BlobStream {
     pub fn held_bytes(&self) -> u64 {
         match &self.source {
             Source::File(_) | Source::Small(_) => 0,
-            Source::S3(_) => S3_BYTES.min(2 * (self.end - self.next)),
+            Source::S3(_) => S3_BYTES.min((self.end - self.next).saturating_mul(2)),
             Source::Compressed { object, size_bytes, .. } => {
                 let stored = if matches!(object, Object::S3(_)) { S3_BYTES } else { 0 };
-                DECOMPRESSION_BYTES.min(2 * size_bytes) + stored
+                DECOMPRESSION_BYTES.min(size_bytes.saturating_mul(2)) + stored
             }
         }
     }
