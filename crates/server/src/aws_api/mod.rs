@@ -79,10 +79,12 @@ fn body_error(error: &BodyError) -> aws::AwsError {
         }
         BodyError::Idle => aws::AwsError::new("RequestTimeoutException", "No data was received for too long")
             .with_status(StatusCode::REQUEST_TIMEOUT),
-        BodyError::Exhausted => aws::AwsError::new(
-            "SlowDown",
-            "The server has no room for the request now. Please reduce your request rate.",
-        )
-        .with_status(StatusCode::SERVICE_UNAVAILABLE),
+        BodyError::Exhausted => slow_down(),
     }
+}
+
+/// The error where there is no room for a request or its answer.
+pub fn slow_down() -> aws::AwsError {
+    aws::AwsError::new("SlowDown", "The server has no room for the request now. Please reduce your request rate.")
+        .with_status(StatusCode::SERVICE_UNAVAILABLE)
 }

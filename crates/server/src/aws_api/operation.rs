@@ -61,6 +61,10 @@ pub trait Operation: Send + Sync + 'static {
     fn check(call: &Call<'_>, input: Self::Input) -> Result<Self::Checked, Self::Error>;
     /// Every permission that the caller must have: `ACTION` on each resource, and what else the input takes.
     fn needs(call: &Call<'_>, checked: &Self::Checked) -> Vec<Need>;
+    /// Writes the answer.
+    fn encode(output: Self::Output) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&output)
+    }
     /// Does it.
     fn run(call: &Call<'_>, checked: Self::Checked) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 }
@@ -135,7 +139,7 @@ async fn perform<O: Operation>(
     }
     throttle(call, O::NAME, needs)?;
     let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
-    serde_json::to_vec(&output).map_err(|error| {
+    O::encode(output).map_err(|error| {
         tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
         server_error()
     })

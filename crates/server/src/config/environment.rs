@@ -121,6 +121,7 @@ pub(super) const ENVIRONMENT: &[(&str, &str, Form)] = &[
     ("WHARF_QUOTAS_OPEN_UPLOADS_PER_REGISTRY", "quotas.open_uploads_per_registry", Form::Number),
     ("WHARF_REQUESTS_MEMORY_MIB", "requests.memory_mib", Form::Number),
     ("WHARF_REQUESTS_SPOOL_MIB", "requests.spool_mib", Form::Number),
+    ("WHARF_REQUESTS_ANSWERS_MIB", "requests.answers_mib", Form::Number),
     ("WHARF_RATES_PRESET", "rates.preset", Form::Text),
     ("WHARF_RATES_GET_AUTHORIZATION_TOKEN_PER_SECOND", "rates.get_authorization_token_per_second", Form::Number),
     ("WHARF_RATES_BATCH_GET_IMAGE_PER_SECOND", "rates.batch_get_image_per_second", Form::Number),

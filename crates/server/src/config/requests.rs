@@ -1,4 +1,5 @@
-//! The section `[requests]`: what requests may hold of memory and disk while they are being received.
+//! The section `[requests]`: what requests may hold of memory and disk while they are being received, and their answers
+//! until they are taken.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::http::memory_limit::memory_limit;
 const MIB: u64 = 1024 * 1024;
 /// Less would refuse single requests that must be possible: one source has half of it.
 const MIN_MEMORY_MIB: u32 = 48;
+const MIN_ANSWERS_MIB: u32 = 48;
 const MIN_SPOOL_MIB: u32 = 64;
 const MAX_MIB: u32 = 1024 * 1024;
 
@@ -20,12 +22,15 @@ pub struct RequestsConfig {
     pub memory_mib: Option<u32>,
     /// MiB of disk, in the data folder's `spool`. Default: 2048.
     pub spool_mib: Option<u32>,
+    /// MiB of memory for answers that are long. Default: a fifth of what the process may use.
+    pub answers_mib: Option<u32>,
 }
 
 impl RequestsConfig {
     /// The budget in force.
     pub(crate) fn budget(&self) -> Result<BudgetLimits, ConfigError> {
         let defaults = BudgetLimits::default();
+        let memory_limit = memory_limit();
         let read = |key: &str, given: Option<u32>, least: u32, default: u64| match given {
             None => Ok(default),
             Some(mib) if (least..=MAX_MIB).contains(&mib) => Ok(u64::from(mib) * MIB),
@@ -33,7 +38,13 @@ impl RequestsConfig {
         };
         Ok(BudgetLimits {
             memory_bytes: read("memory_mib", self.memory_mib, MIN_MEMORY_MIB, defaults.memory_bytes)?,
-            buffer_bytes: BudgetLimits::buffers_of(memory_limit()),
+            buffer_bytes: BudgetLimits::buffers_of(memory_limit),
+            answer_bytes: read(
+                "answers_mib",
+                self.answers_mib,
+                MIN_ANSWERS_MIB,
+                BudgetLimits::answers_of(memory_limit),
+            )?,
             disk_bytes: read("spool_mib", self.spool_mib, MIN_SPOOL_MIB, defaults.disk_bytes)?,
         })
     }
@@ -44,6 +55,7 @@ impl RequestsConfig {
         Ok(Self {
             memory_mib: Some((budget.memory_bytes / MIB) as u32),
             spool_mib: Some((budget.disk_bytes / MIB) as u32),
+            answers_mib: Some((budget.answer_bytes / MIB) as u32),
         })
     }
 }

@@ -1,10 +1,13 @@
 //! BatchGetImage: the manifests of images.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
-use store::error::StoreError;
+use serde_json::value::{RawValue, to_raw_value};
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use super::constraints;
@@ -17,6 +20,7 @@ use crate::cache;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::events::event::Place;
+use crate::http::budget::Share;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
@@ -38,7 +42,8 @@ pub struct Input {
 
 #[derive(Serialize)]
 pub struct Output {
-    images: Vec<Image>,
+    /// Each as it stands in the answer.
+    images: Vec<Box<RawValue>>,
     failures: Vec<ImageFailure>,
 }
 
@@ -73,6 +78,24 @@ impl Operation for BatchGetImage {
         image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, &checked.ids)
     }
 
+    /// Drops each image when it is written, so that there are not two of all of them.
+    fn encode(output: Output) -> Result<Vec<u8>, serde_json::Error> {
+        let failures = serde_json::to_vec(&output.failures)?;
+        let length = output.images.iter().map(|image| image.get().len() + 1).sum::<usize>() + failures.len() + 32;
+        let mut json = Vec::with_capacity(length);
+        json.extend_from_slice(br#"{"images":["#);
+        for (number, image) in output.images.into_iter().enumerate() {
+            if number > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(image.get().as_bytes());
+        }
+        json.extend_from_slice(br#"],"failures":"#);
+        json.extend_from_slice(&failures);
+        json.push(b'}');
+        Ok(json)
+    }
+
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, ids, accepted } = checked;
         let mut output = Output { images: Vec::new(), failures: Vec::new() };
@@ -83,6 +106,7 @@ impl Operation for BatchGetImage {
         let place = (registry.clone(), name.clone());
         call.app().db.read_point(move |tx| require(tx, &place.0, &place.1)).await?;
         let mut bytes = 0;
+        let mut share = call.http.new_answer_share();
         let mut answered = HashSet::new();
         for id in ids {
             // The same image again would say nothing new.
@@ -97,26 +121,33 @@ impl Operation for BatchGetImage {
                 }
             };
             match get(call, &registry, &name, selector, &accepted).await? {
-                Ok((digest, media_type, manifest)) => {
+                Ok(Found { digest, media_type, manifest, _room }) => {
                     bytes += manifest.len();
                     // Refused as a whole: every SDK raises this error, which the model lists, whereas no failure code
                     // means it, and clients take an image among the failures for one that is not there.
                     if bytes > MAX_ANSWER_BYTES {
                         return Err(EcrError::AnswerTooLarge(MAX_ANSWER_BYTES));
                     }
-                    output.images.push(Image {
+                    let image = Image {
                         registry_id: registry.account.to_string(),
                         repository_name: name.to_string(),
                         image_id: ImageIdentifier::new(&digest, id.image_tag),
-                        image_manifest: manifest,
+                        image_manifest: String::from_utf8_lossy(&manifest),
                         image_manifest_media_type: media_type,
-                    });
+                    };
+                    share.add(image.json_bytes().map_err(not_json)?).map_err(RegistryError::from)?;
+                    output.images.push(to_raw_value(&image).map_err(not_json)?);
                 }
                 Err(absent) => output.failures.push(ImageFailure::absent(id, absent)),
             }
         }
+        let _ = call.http.answer_share.set(share);
         Ok(output)
     }
+}
+
+fn not_json(error: serde_json::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Other, "an image cannot be written as JSON").with_source(error)
 }
 
 /// Has images imported that a rule fills the repository with; returns those that are still to be looked for.
@@ -156,7 +187,14 @@ async fn prepare(
     Ok(rest)
 }
 
-type Found = (oci::Digest, String, String);
+/// An image's manifest in a format that the client takes.
+struct Found {
+    digest: oci::Digest,
+    media_type: String,
+    manifest: Bytes,
+    /// What the manifest holds of the pool of answers.
+    _room: Option<Arc<Share>>,
+}
 
 async fn get(
     call: &Call<'_>,
@@ -176,7 +214,7 @@ async fn get(
         one => (None, one),
     };
     let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
-    let pulled = match pull::peek_manifest(&call.http.app, query).await {
+    let pulled = match pull::peek_manifest(&call.http.app, query, Some(call.http.source_ip)).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
@@ -188,16 +226,16 @@ async fn get(
     }
     let stored = &pulled.image.media_type;
     let (media_type, manifest) = if accepted.is_empty() || accepted.contains(stored) {
-        (stored.clone(), String::from_utf8_lossy(&pulled.manifest).into_owned())
+        (stored.clone(), pulled.manifest)
     } else {
         match converted(&pulled.manifest, stored, accepted).filter(|_| may_convert) {
-            Some((media_type, manifest)) => (media_type.to_owned(), manifest),
+            Some((media_type, manifest)) => (media_type.to_owned(), Bytes::from(manifest)),
             None => return Ok(Err(NoImage::NotFound)),
         }
     };
     pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
     pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
-    Ok(Ok((pulled.image.digest, media_type, manifest)))
+    Ok(Ok(Found { digest: pulled.image.digest, media_type, manifest, _room: pulled.room }))
 }
 
 /// The manifest in the other format, if that is accepted. The identifier in the answer stays the one of the image in the

@@ -8,6 +8,7 @@ use store::tables::registry_id::RegistryId;
 
 use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::{IntoAwsError, STORAGE_FULL};
+use crate::aws_api::slow_down;
 use crate::cache::credentials::CredentialsError;
 use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
 
@@ -370,6 +371,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::ImageNotFound | RegistryError::ImageInaccessible => new("ImageNotFoundException"),
         RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
+        RegistryError::NoRoom => slow_down(),
         RegistryError::Kms { code, .. } => new("KmsException").with("kmsError", code.into()),
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use oci::Digest;
 use oci::RepositoryName;
@@ -15,6 +16,7 @@ use super::paging::{self, List, Page};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
+use crate::http::held_answer::AnswerShare;
 use crate::registry::errors::RegistryError;
 use crate::registry::referrers;
 use crate::registry::repositories::require;
@@ -138,10 +140,12 @@ impl Operation for ListImageReferrers {
             }
             None => Ok(()),
         };
+        let (app, reader) = (Arc::clone(&call.http.app), call.http.source_ip);
         let output = call.app().db.read(move |tx| {
+            let mut share = AnswerShare::new(&app.request_budget, reader);
             let repository = require(tx, &checked.registry, &checked.name)?;
             let Some(subject) = checked.subject else {
-                return Ok(Output { referrers: Vec::new(), next_token: None });
+                return Ok((Output { referrers: Vec::new(), next_token: None }, share));
             };
             let is_wanted = |found: &images::Referrer| {
                 let has_type = checked.artifact_types.is_empty()
@@ -149,13 +153,15 @@ impl Operation for ListImageReferrers {
                 has_type && checked.status.is_none_or(|wanted| wanted == found.status)
             };
             let (after, limit) = (&checked.page.after[0], checked.page.limit);
-            let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted)?;
-            Ok::<_, RegistryError>(Output {
+            let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted, &mut share)?;
+            let output = Output {
                 next_token: page.next.map(|last| checked.page.token_after([&last.to_string(), ""])),
                 referrers: page.referrers.into_iter().map(Referrer::new).collect(),
-            })
+            };
+            Ok::<_, RegistryError>((output, share))
         });
-        let output = output.await?;
+        let (output, share) = output.await?;
+        let _ = call.http.answer_share.set(share);
         match prepared {
             // What is cached is better than nothing.
             Err(failure) if output.referrers.is_empty() => {

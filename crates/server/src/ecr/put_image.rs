@@ -14,6 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
 use crate::registry::changes::Cause;
 use crate::registry::creation::IfAbsent;
+use crate::registry::errors::RegistryError;
 use crate::registry::push::{self, Face, Push};
 
 /// The operation.
@@ -32,7 +33,7 @@ pub struct Input {
 
 #[derive(Serialize)]
 pub struct Output {
-    image: Image,
+    image: Image<'static>,
 }
 
 impl Operation for PutImage {
@@ -76,6 +77,10 @@ impl Operation for PutImage {
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
         let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tags.first().cloned());
         let manifest = push.manifest.clone();
+        // The answer repeats the manifest, as text and as JSON. Whether there is room for it is known before the push.
+        let mut share = call.http.new_answer_share();
+        share.add(2 * manifest.len() as u64).map_err(RegistryError::from)?;
+        let _ = call.http.answer_share.set(share);
         let put = |if_absent| {
             let (app, push) = (&call.http.app, &push);
             cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
@@ -86,7 +91,7 @@ impl Operation for PutImage {
                 registry_id: registry.account.to_string(),
                 repository_name: repository.to_string(),
                 image_id: ImageIdentifier::new(&pushed.digest, tag.map(|tag| tag.to_string())),
-                image_manifest: String::from_utf8_lossy(&manifest).into_owned(),
+                image_manifest: String::from_utf8_lossy(&manifest).into_owned().into(),
                 image_manifest_media_type: pushed.media_type.to_string(),
             },
         })

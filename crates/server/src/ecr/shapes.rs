@@ -1,5 +1,8 @@
 //! Shapes of the model that several operations share.
 
+use std::borrow::Cow;
+use std::io;
+
 use aws::Timestamp;
 use oci::TagFilter;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,7 @@ use super::constraints;
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 use crate::aws_api::operation::Call;
+use crate::http::held_answer::SHORT_BYTES;
 use crate::http::request::RequestContext;
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
@@ -248,7 +252,7 @@ impl RegistryPolicy {
 /// `Image`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Image {
+pub struct Image<'a> {
     /// The registry.
     pub registry_id: String,
     /// The repository.
@@ -256,9 +260,36 @@ pub struct Image {
     /// The identifier.
     pub image_id: ImageIdentifier,
     /// The manifest, exactly as pushed.
-    pub image_manifest: String,
+    pub image_manifest: Cow<'a, str>,
     /// Its media type.
     pub image_manifest_media_type: String,
+}
+
+impl Image<'_> {
+    /// How long it is as JSON, found out without making it if the manifest is long; else a bound.
+    pub fn json_bytes(&self) -> serde_json::Result<u64> {
+        let length = self.image_manifest.len() as u64;
+        if length <= SHORT_BYTES {
+            return Ok(2 * length);
+        }
+        let mut counted = Counted(0);
+        serde_json::to_writer(&mut counted, self)?;
+        Ok(counted.0)
+    }
+}
+
+/// Counts what is written.
+struct Counted(u64);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `TagStatus` and `ImageStatusFilter` of lists.

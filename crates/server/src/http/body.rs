@@ -13,6 +13,7 @@ use store::blob::BlobStream;
 use store::error::StoreError;
 
 use super::budget::{Exhausted, Share};
+use super::held_answer::{AnswerShare, SHORT_BYTES};
 use super::paced_body::{PacedBody, PacedError};
 use super::request::RequestContext;
 use super::socket::Arrived;
@@ -213,16 +214,26 @@ impl RequestBody {
     }
 }
 
+/// Bytes in memory are sent in pieces of this length, so that it is seen whether the client takes them.
+const MAX_PIECE: usize = 256 * 1024;
+
 /// An answer's body.
 pub enum ResponseBody {
-    /// Bytes in memory; none after they were sent.
-    Full(Option<Bytes>),
+    /// Bytes in memory.
+    Full {
+        /// Those that are still to be sent; none at the end.
+        bytes: Option<Bytes>,
+        /// What they hold of the pool of answers, if they are long.
+        room: Option<Arc<Share>>,
+    },
     /// A blob, or a part of one.
     Blob {
         /// Where the bytes come from.
         stream: Box<BlobStream>,
         /// How many are still to come.
         remaining: u64,
+        /// What the stream holds of the pool of answers, if that is much.
+        _room: Option<Arc<Share>>,
     },
     /// A blob that is still coming from upstream, or a part of one.
     Coming {
@@ -238,13 +249,34 @@ pub enum ResponseBody {
 impl ResponseBody {
     /// No bytes.
     pub const fn empty() -> Self {
-        Self::Full(None)
+        Self::Full { bytes: None, room: None }
+    }
+
+    /// Bytes that have their room.
+    pub const fn held(bytes: Bytes, room: Option<Arc<Share>>) -> Self {
+        Self::Full { bytes: Some(bytes), room }
+    }
+
+    /// Sees to it that bytes in memory have room if they are long; what was taken while they were made is `made`.
+    pub fn settle(&mut self, made: impl FnOnce() -> AnswerShare) -> Result<(), Exhausted> {
+        if let Self::Full { bytes: Some(bytes), room: room @ None } = self
+            && bytes.len() as u64 > SHORT_BYTES
+        {
+            *room = made().settle(bytes.len() as u64)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for ResponseBody {
+    fn default() -> Self {
+        Self::empty()
     }
 }
 
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
-        Self::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
+        Self::Full { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), room: None }
     }
 }
 
@@ -265,8 +297,14 @@ impl http_body::Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StoreError>>> {
         match self.get_mut() {
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Blob { stream, remaining } => stream.poll_next(cx).map(|next| count_down(next, remaining)),
+            Self::Full { bytes, .. } => {
+                let next = match bytes {
+                    Some(rest) if rest.len() > MAX_PIECE => Some(rest.split_to(MAX_PIECE)),
+                    rest => rest.take(),
+                };
+                Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Blob { stream, remaining, .. } => stream.poll_next(cx).map(|next| count_down(next, remaining)),
             Self::Coming { app, stream, remaining } => {
                 stream.poll_next(cx, app).map(|next| count_down(next, remaining))
             }
@@ -275,14 +313,14 @@ impl http_body::Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Full(bytes) => bytes.is_none(),
+            Self::Full { bytes, .. } => bytes.is_none(),
             Self::Blob { remaining, .. } | Self::Coming { remaining, .. } => *remaining == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match self {
-            Self::Full(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::Full { bytes, .. } => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             Self::Blob { remaining, .. } | Self::Coming { remaining, .. } => *remaining,
         })
     }

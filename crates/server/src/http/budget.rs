@@ -2,7 +2,8 @@
 //!
 //! Whoever sends a body may be anybody: the signature is at hand only when the last byte is. So what is held for bodies
 //! comes out of pools of fixed size: memory for requests that name no key of ours, memory for those that do, and disk
-//! for what is long; a fourth is for the buffers of the connections that they come by. A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there
+//! for what is long; a fourth is for the buffers of the connections that they come by, and a fifth for answers that are long
+//! (`held_answer`). A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there
 //! is always something left for whoever comes next. What is long leaves a part of the memory to what is short, so that a few
 //! large manifests keep nobody from signing in.
 
@@ -24,6 +25,9 @@ const SHORT_PART: u64 = 4;
 /// The part of the process's memory that is for buffers of connections: one in so many bytes.
 const BUFFERS_PART: u64 = 4;
 const MIN_BUFFERS: u64 = 64 * MIB;
+/// The part that is for answers. The longest of them fits into half of the least, with what making it takes.
+const ANSWERS_PART: u64 = 5;
+const MIN_ANSWERS: u64 = 48 * MIB;
 
 /// How large the pools are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct BudgetLimits {
     pub disk_bytes: u64,
     /// Memory for the buffers of connections whose requests have bodies.
     pub buffer_bytes: u64,
+    /// Memory for answers that are long.
+    pub answer_bytes: u64,
 }
 
 impl BudgetLimits {
@@ -41,11 +47,16 @@ impl BudgetLimits {
     pub fn buffers_of(memory_limit: u64) -> u64 {
         (memory_limit / BUFFERS_PART).max(MIN_BUFFERS)
     }
+
+    /// What answers may hold there.
+    pub fn answers_of(memory_limit: u64) -> u64 {
+        (memory_limit / ANSWERS_PART).max(MIN_ANSWERS)
+    }
 }
 
 impl Default for BudgetLimits {
     fn default() -> Self {
-        Self { memory_bytes: 64 * MIB, disk_bytes: 2048 * MIB, buffer_bytes: MIN_BUFFERS }
+        Self { memory_bytes: 64 * MIB, disk_bytes: 2048 * MIB, buffer_bytes: MIN_BUFFERS, answer_bytes: MIN_ANSWERS }
     }
 }
 
@@ -60,6 +71,8 @@ pub enum PoolKind {
     Disk,
     /// Memory of connections whose requests have bodies: what is read of them at a time.
     Buffers,
+    /// Memory for answers that are long, until their clients have taken them.
+    Answers,
 }
 
 /// There is nothing left to hold a body in.
@@ -72,6 +85,7 @@ pub struct RequestBudget {
     known: Arc<Pool>,
     disk: Arc<Pool>,
     buffers: Arc<Pool>,
+    answers: Arc<Pool>,
 }
 
 struct Pool {
@@ -138,6 +152,7 @@ impl RequestBudget {
             known: Pool::of_memory(limits.memory_bytes - strangers),
             disk: Pool::new(limits.disk_bytes, limits.disk_bytes),
             buffers: Pool::new(limits.buffer_bytes, limits.buffer_bytes),
+            answers: Pool::new(limits.answer_bytes, limits.answer_bytes),
         }
     }
 
@@ -147,6 +162,7 @@ impl RequestBudget {
             PoolKind::Known => &self.known,
             PoolKind::Disk => &self.disk,
             PoolKind::Buffers => &self.buffers,
+            PoolKind::Answers => &self.answers,
         }
     }
 
@@ -193,6 +209,15 @@ impl Share {
     pub fn grow_to(&mut self, bytes: u64) -> Result<(), Exhausted> {
         self.grow(bytes.saturating_sub(self.bytes))
     }
+
+    /// Gives back what it holds beyond so many bytes.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let spare = self.bytes.saturating_sub(bytes);
+        if spare > 0 {
+            self.pool.give_back(self.source, spare);
+            self.bytes -= spare;
+        }
+    }
 }
 
 impl Drop for Share {
@@ -213,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_source_holds_as_much_as_it_leaves() {
-        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 1000, buffer_bytes: 0 });
+        let budget =
+            RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 1000, buffer_bytes: 0, answer_bytes: 0 });
         let kind = PoolKind::Known;
         assert_eq!((budget.limit_bytes(PoolKind::Strangers), budget.limit_bytes(kind)), (100, 300));
         let mut first = budget.share(kind, source(1));
@@ -237,7 +263,12 @@ mod tests {
 
     #[test]
     fn what_is_long_leaves_room_for_what_is_short() {
-        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 64 * MIB, disk_bytes: 0, buffer_bytes: 0 });
+        let budget = RequestBudget::new(BudgetLimits {
+            memory_bytes: 64 * MIB,
+            disk_bytes: 0,
+            buffer_bytes: 0,
+            answer_bytes: 0,
+        });
         let mut long = budget.share(PoolKind::Known, source(1));
         assert_eq!(long.grow(18 * MIB), Ok(()));
         assert_eq!(long.grow(1), Err(Exhausted));
@@ -249,13 +280,18 @@ mod tests {
 
     #[test]
     fn growing_up_to_a_length() {
-        let budget = RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 0, buffer_bytes: 0 });
+        let budget =
+            RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 0, buffer_bytes: 0, answer_bytes: 0 });
         let mut share = budget.share(PoolKind::Known, source(1));
         for bytes in [10, 5, 10, 100] {
             assert_eq!(share.grow_to(bytes), Ok(()));
         }
         assert_eq!(budget.held_bytes(PoolKind::Known), 100);
         assert_eq!(share.grow_to(151), Err(Exhausted));
+        for (to, held) in [(200, 100), (60, 60), (60, 60), (0, 0)] {
+            share.shrink_to(to);
+            assert_eq!(budget.held_bytes(PoolKind::Known), held);
+        }
         assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(1), Err(Exhausted));
     }
 }

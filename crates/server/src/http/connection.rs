@@ -189,7 +189,7 @@ fn service(
                 None => no_room(&app),
             };
             // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
-            let room = is_http_2.then(|| Arc::new(room));
+            let room = is_http_2.then_some(room);
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
                 _in_flight: request_in_flight,

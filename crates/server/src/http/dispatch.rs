@@ -41,7 +41,7 @@ pub async fn handle(
     let authority = host.unwrap_or_else(|_| "localhost".to_owned());
     let request_id = uuid::Uuid::new_v4();
     let record = RequestRecord::begin(&app, &head.headers, request_id);
-    let request = RequestContext {
+    let mut request = RequestContext {
         request_id,
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -52,10 +52,12 @@ pub async fn handle(
         authority,
         notes: Notes::new(record.is_some()),
         large_member: OnceLock::new(),
+        answer_share: OnceLock::new(),
         app,
     };
     let mut body = RequestBody::new(incoming, Arc::clone(&request.app));
     let route = route::parse(&request);
+    let busy = busy_answer(&route);
     let operation_of_route = Operation::of(&route, &request.method);
     // Whatever is logged meanwhile says for which request.
     let span = match &record {
@@ -67,7 +69,7 @@ pub async fn handle(
     let mut answer = async {
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
-            route if !has_room => no_room(&request, &route, version),
+            _ if !has_room => no_room(busy(&request), version),
             route => answer(&request, route, &mut body).await,
         };
         // A client that waits for leave to send has sent nothing, and the answer is its leave not to. For one for whom
@@ -82,6 +84,11 @@ pub async fn handle(
     }
     .instrument(span)
     .await;
+    // Here no answer is forgotten, whoever has made it.
+    let made = request.answer_share.take();
+    if answer.body_mut().settle(|| made.unwrap_or_else(|| request.new_answer_share())).is_err() {
+        answer = busy(&request);
+    }
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }
@@ -131,13 +138,17 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
     }
 }
 
+/// How a route says that there is no room for a request or its answer.
+fn busy_answer(route: &Route) -> fn(&RequestContext) -> Answer {
+    match route {
+        Route::Aws => aws_api::no_room,
+        Route::V2(_) => v2::no_room,
+        _ => |_| respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
+    }
+}
+
 /// The answer where connections hold as much as they may.
-fn no_room(request: &RequestContext, route: &Route, version: Version) -> Answer {
-    let mut answer = match route {
-        Route::Aws => aws_api::no_room(request),
-        Route::V2(_) => v2::no_room(request),
-        _ => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
-    };
+fn no_room(mut answer: Answer, version: Version) -> Answer {
     if version <= Version::HTTP_11 {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Share;
+use super::held_answer::{SHORT_BYTES, keeping};
 use super::layered::{Layer, Layered};
 use super::record::Metered;
 use super::stalled_streams::AnswerWatch;
@@ -165,8 +166,8 @@ pub struct Counted<B: Body> {
     pub body: B,
     /// Dropped with it.
     pub _in_flight: RequestInFlight,
-    /// What it holds of the memory for connections, until the last of its bytes is gone.
-    pub room: Option<Arc<Share>>,
+    /// What it holds of the memory for connections, on a stream of HTTP/2.
+    pub room: Option<Share>,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.
@@ -182,11 +183,22 @@ impl<B: Body> Drop for Counted<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for Counted<B> {
-    type Data = Held<B::Data>;
+impl<B: Body<Data = Bytes> + Default + Unpin + Send + 'static> Counted<B> {
+    /// The last bytes wait in HTTP until the client takes them, when nobody asks for more: what the answer holds goes with
+    /// them.
+    fn last(&mut self, data: Bytes) -> Bytes {
+        if self.room.is_none() && data.len() as u64 <= SHORT_BYTES {
+            return data;
+        }
+        keeping(data, (self.room.take(), std::mem::take(&mut self.body)))
+    }
+}
+
+impl<B: Body<Data = Bytes> + Default + Unpin + Send + 'static> Body for Counted<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let counted = self.get_mut();
         if let Some(watch) = &counted.watch {
             watch.taken();
@@ -195,12 +207,15 @@ impl<B: Body + Unpin> Body for Counted<B> {
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            counted.metered.add(data.remaining() as u64);
+            counted.metered.add(data.len() as u64);
             if let Some(watch) = &counted.watch {
-                watch.offered(data.remaining());
+                watch.offered(data.len());
             }
         }
-        frame.map_ok(|frame| frame.map_data(|data| Held { data, _room: counted.room.clone() }))
+        if !counted.body.is_end_stream() {
+            return frame;
+        }
+        frame.map_ok(|frame| frame.map_data(|data| counted.last(data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -209,35 +224,6 @@ impl<B: Body + Unpin> Body for Counted<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// Bytes of an answer, which HTTP/2 may keep after the answer has ended: a window of one byte is enough for it to take the
-/// rest. So they have what they hold with them.
-pub struct Held<D> {
-    data: D,
-    _room: Option<Arc<Share>>,
-}
-
-impl<D: Buf> Buf for Held<D> {
-    fn remaining(&self) -> usize {
-        self.data.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.data.chunk()
-    }
-
-    fn chunks_vectored<'t>(&'t self, slices: &mut [io::IoSlice<'t>]) -> usize {
-        self.data.chunks_vectored(slices)
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.data.advance(bytes);
-    }
-
-    fn copy_to_bytes(&mut self, bytes: usize) -> Bytes {
-        self.data.copy_to_bytes(bytes)
     }
 }
 

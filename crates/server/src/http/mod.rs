@@ -13,6 +13,7 @@ pub mod forwarded;
 pub mod head_budget;
 mod head_watch;
 mod header_blocks;
+pub mod held_answer;
 mod host_header;
 pub mod hosts;
 pub mod in_flight;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderMap, Method};
 use store::tables::registry_id::RegistryId;
 
+use super::held_answer::AnswerShare;
 use super::record::Notes;
 use super::spool::Spooled;
 use crate::app::App;
@@ -33,12 +34,19 @@ pub struct RequestContext {
     pub notes: Notes,
     /// The content of a member of the body that is too large to be held in memory with the rest.
     pub large_member: OnceLock<Spooled>,
+    /// What was taken of the pool of answers for the one that is being made.
+    pub answer_share: OnceLock<AnswerShare>,
 }
 
 impl RequestContext {
     /// A header's value, if it is readable text.
     pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Room for an answer that is going to be long, to be grown and then kept in `answer_share`.
+    pub fn new_answer_share(&self) -> AnswerShare {
+        AnswerShare::new(&self.app.request_budget, self.source_ip)
     }
 
     /// A query parameter, decoded; the first of that name.

@@ -69,13 +69,14 @@ fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
         ("known", PoolKind::Known),
         ("disk", PoolKind::Disk),
         ("buffers", PoolKind::Buffers),
+        ("answers", PoolKind::Answers),
     ];
-    let help = "What bodies of requests hold while they are being received.";
+    let help = "What bodies of requests hold while they are being received, and answers until they are taken.";
     out.family("wharf_request_held_bytes", Kind::Gauge, help);
     for (pool, kind) in pools {
         out.sample("", &[("pool", pool)], budget.held_bytes(kind));
     }
-    out.family("wharf_request_limit_bytes", Kind::Gauge, "What bodies of requests may hold.");
+    out.family("wharf_request_limit_bytes", Kind::Gauge, "How much that may be.");
     for (pool, kind) in pools {
         out.sample("", &[("pool", pool)], budget.limit_bytes(kind));
     }

@@ -6,6 +6,7 @@ use store::tables::registry_id::RegistryId;
 
 use super::protection::Protected;
 use super::storage_class::NotSupported;
+use crate::http::budget::Exhausted;
 
 /// What a client is told whose text no database can hold.
 pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
@@ -113,8 +114,16 @@ pub enum RegistryError {
     TooManyUploads(RepositoryRef, u64),
     /// A registry may have so many uploads open.
     TooManyUploadsOfRegistry(RegistryId, u64),
+    /// The server has no room in memory for the answer now.
+    NoRoom,
     /// Storage failed.
     Store(StoreError),
+}
+
+impl From<Exhausted> for RegistryError {
+    fn from(_: Exhausted) -> Self {
+        Self::NoRoom
+    }
 }
 
 impl From<StoreError> for RegistryError {
@@ -258,6 +267,7 @@ impl std::fmt::Display for RegistryError {
                 registry.account
             ),
             Self::Kms { message, .. } => f.write_str(message),
+            Self::NoRoom => f.write_str("The server has no room for the request now: try again"),
             Self::Store(error) => write!(f, "{error}"),
         }
     }

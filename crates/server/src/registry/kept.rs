@@ -12,6 +12,7 @@ use store::tables::repository_blobs::RepositoryBlob;
 
 use super::errors::RepositoryRef;
 use super::pull::Selector;
+use super::shared_manifests::HeldManifest;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -93,12 +94,12 @@ pub struct KeptImage {
     /// The image.
     pub image: Arc<Image>,
     /// The manifest, exactly as pushed.
-    pub manifest: Bytes,
+    pub manifest: HeldManifest,
 }
 
 impl HeldBytes for KeptImage {
     fn held_bytes(&self) -> usize {
-        self.manifest.len() + size_of::<Image>()
+        self.manifest.length() + size_of::<Image>()
     }
 }
 

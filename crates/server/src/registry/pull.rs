@@ -1,5 +1,6 @@
 //! Pulling a manifest.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +13,12 @@ use super::encryption::{self, Use};
 use super::errors::{RegistryError, RepositoryRef};
 use super::kept::KeptImage;
 use super::repositories::require;
+use super::shared_manifests::HeldManifest;
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::events::event::Place;
+use crate::http::budget::{Exhausted, PoolKind, Share};
+use crate::http::held_answer::SHORT_BYTES;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -48,12 +52,14 @@ impl From<Reference> for Selector {
 }
 
 /// A manifest and what is known of its image.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PulledImage {
     /// The image.
     pub image: Arc<Image>,
     /// The manifest, exactly as pushed.
     pub manifest: Bytes,
+    /// What it takes of the pool of answers while its reader has it, if it is long.
+    pub room: Option<Arc<Share>>,
 }
 
 /// Why one image of several cannot be had (ECR: `ImageFailureCode`).
@@ -72,9 +78,9 @@ pub enum NoImage {
 /// Where a manifest's bytes are found.
 enum Stored {
     /// In memory, as another client is reading them.
-    InUse(Bytes),
-    /// In the database.
-    Sealed(Vec<u8>),
+    InUse(HeldManifest),
+    /// In the database; with the room to open it in.
+    Sealed(Vec<u8>, Option<Share>),
 }
 
 /// Finds the image that a selector names.
@@ -95,9 +101,14 @@ pub fn find_image(
 }
 
 /// Pulls a manifest for `puller`, checked against its digest, and notes the pull unless the puller's do not count.
-pub async fn manifest(app: &Arc<App>, query: ImageQuery, puller: &Caller) -> Result<PulledImage, RegistryError> {
+pub async fn manifest(
+    app: &Arc<App>,
+    query: ImageQuery,
+    puller: &Caller,
+    reader: IpAddr,
+) -> Result<PulledImage, RegistryError> {
     let registry = query.registry.clone();
-    let found = peek_manifest(app, query).await?;
+    let found = peek_manifest(app, query, Some(reader)).await?;
     note_pull(app, &registry, &found.image, puller);
     Ok(found)
 }
@@ -116,13 +127,33 @@ pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Op
     }
 }
 
-/// Reads a manifest as [`manifest`] does, without noting a pull.
-pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledImage, RegistryError> {
+/// Room to open a manifest in: once as it is stored, and once in clear.
+fn room_to_open(app: &App, image: &Image, reader: Option<IpAddr>) -> Result<Option<Share>, Exhausted> {
+    let Some(reader) = reader.filter(|_| image.manifest_bytes > SHORT_BYTES) else { return Ok(None) };
+    let mut share = app.request_budget.share(PoolKind::Answers, reader);
+    share.grow(2 * image.manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64))?;
+    Ok(Some(share))
+}
+
+/// Reads a manifest as [`manifest`] does, without noting a pull. Where no client is its reader, but the server itself, it
+/// takes no room.
+pub async fn peek_manifest(
+    app: &Arc<App>,
+    query: ImageQuery,
+    reader: Option<IpAddr>,
+) -> Result<PulledImage, RegistryError> {
+    let answer = |image: &Arc<Image>, manifest: &HeldManifest, own: Option<Share>| {
+        let room = match reader {
+            Some(reader) => manifest.room(&app.request_budget, reader, own)?,
+            None => None,
+        };
+        Ok(PulledImage { image: Arc::clone(image), manifest: manifest.bytes(), room })
+    };
     let key = (RepositoryRef { registry: query.registry, name: query.repository }, query.selector);
     let mark = match app.kept.images.find(&app.db, &key) {
         Ok(kept) => {
             encryption::require(app, &kept.repository, Use::Pull).await?;
-            return Ok(PulledImage { image: Arc::clone(&kept.image), manifest: kept.manifest.clone() });
+            return answer(&kept.image, &kept.manifest, None);
         }
         Err(mark) => mark,
     };
@@ -140,20 +171,21 @@ pub async fn peek_manifest(app: &Arc<App>, query: ImageQuery) -> Result<PulledIm
             if let Some(manifest) = node.shared_manifests.find(&image.digest) {
                 return Ok((repository, image, Stored::InUse(manifest)));
             }
+            let room = room_to_open(&node, &image, reader)?;
             let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
-            Ok::<_, RegistryError>((repository, image, Stored::Sealed(sealed)))
+            Ok::<_, RegistryError>((repository, image, Stored::Sealed(sealed, room)))
         })
         .await?;
     encryption::require(app, &repository, Use::Pull).await?;
-    let manifest = match stored {
-        Stored::InUse(manifest) => manifest,
-        Stored::Sealed(sealed) => {
+    let (manifest, own) = match stored {
+        Stored::InUse(manifest) => (manifest, None),
+        Stored::Sealed(sealed, own) => {
             let RepositoryRef { registry, name } = &key.0;
             let opened = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
-            app.shared_manifests.share(image.digest, opened)
+            (app.shared_manifests.share(image.digest, opened), own)
         }
     };
     let kept = Arc::new(KeptImage { repository, image: Arc::new(image), manifest });
     app.kept.images.keep(mark, key, &kept);
-    Ok(PulledImage { image: Arc::clone(&kept.image), manifest: kept.manifest.clone() })
+    answer(&kept.image, &kept.manifest, own)
 }

@@ -2,13 +2,16 @@
 
 use oci::Digest;
 use store::db::Tx;
-use store::error::StoreError;
 use store::tables::images::{self, Referrer};
+
+use super::errors::RegistryError;
+use crate::http::held_answer::AnswerShare;
 
 /// A page ends at so many bytes: clients refuse an index over 4 MiB, and a page of the API is as long.
 const MAX_PAGE_BYTES: usize = oci::MAX_MANIFEST_BYTES;
-/// Rows that are read at once. Each can have 4 MiB of annotations.
+/// Rows that are read at once, if they are not longer together than `STEP_BYTES`. Each can have 4 MiB of annotations.
 const STEP: usize = 8;
+const STEP_BYTES: u64 = 256 * 1024;
 
 /// A part of a list of referrers.
 #[derive(Debug, Default)]
@@ -24,6 +27,21 @@ fn answer_bytes(referrer: &Referrer) -> usize {
     serde_json::to_vec(&referrer.annotations).map_or(0, |json| json.len()) + 1024
 }
 
+/// What is held of a row for a manifest of so many bytes: it is there twice while it becomes an answer.
+fn held(manifest_bytes: u64) -> u64 {
+    2 * manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64)
+}
+
+/// How many rows of these lengths are read at once: one at least.
+fn step(lengths: &[u64]) -> usize {
+    let mut bytes = 0;
+    let fitting = lengths.iter().take_while(|length| {
+        bytes += **length;
+        bytes <= STEP_BYTES
+    });
+    fitting.count().max(1).min(lengths.len())
+}
+
 /// Up to `limit` referrers of `subject` that are `wanted`, after the digest `after`. There is always one, if there is
 /// any more, however long it is.
 pub fn page(
@@ -33,17 +51,23 @@ pub fn page(
     after: &str,
     limit: usize,
     wanted: impl Fn(&Referrer) -> bool,
-) -> Result<ReferrersPage, StoreError> {
+    share: &mut AnswerShare,
+) -> Result<ReferrersPage, RegistryError> {
     let mut page = ReferrersPage::default();
     let mut after = after.to_owned();
     let mut last_taken = None;
     let mut bytes = 0;
     loop {
-        let batch = images::referrers(tx, repository_id, subject, &after, STEP)?;
-        let is_end = batch.len() < STEP;
+        let lengths = images::referrer_lengths(tx, repository_id, subject, &after, STEP)?;
+        let lengths: Vec<u64> = lengths.into_iter().map(held).collect();
+        let step = step(&lengths);
+        share.add(lengths[..step].iter().sum())?;
+        let batch = images::referrers(tx, repository_id, subject, &after, step)?;
+        let is_end = step == lengths.len() && step < STEP;
         for referrer in batch {
             after = referrer.digest.to_string();
             if !wanted(&referrer) {
+                share.subtract(held(referrer.manifest_bytes));
                 continue;
             }
             bytes += answer_bytes(&referrer);

@@ -129,7 +129,7 @@ impl Courier {
             repository: due.repository.clone(),
             selector: Selector::Digest(due.digest),
         };
-        let pulled = match pull::peek_manifest(&self.app, query).await {
+        let pulled = match pull::peek_manifest(&self.app, query, None).await {
             Ok(pulled) => pulled,
             Err(RegistryError::ImageNotFound) => return self.note_unreadable(due).await,
             Err(error) => return Err(error.into()),

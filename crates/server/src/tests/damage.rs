@@ -83,6 +83,7 @@ impl Running {
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
+            answer_share: std::sync::OnceLock::new(),
         };
         let region = app.accounts.regions()[0].clone();
         let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;

@@ -201,6 +201,7 @@ impl TestApp {
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
+            answer_share: std::sync::OnceLock::new(),
         }
     }
 }

@@ -75,6 +75,7 @@ impl TestServer {
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
+            answer_share: std::sync::OnceLock::new(),
         }
     }
 }

@@ -11,7 +11,8 @@ use super::{CONTENT_DIGEST, V2Request};
 use crate::app::App;
 use crate::cache::anonymous;
 use crate::cache::blobs::{self as cached, Arriving, ComingBlob, Found};
-use crate::http::body::ResponseBody;
+use crate::http::body::{BodyError, ResponseBody};
+use crate::http::budget::Share;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::registry::blobs;
@@ -143,6 +144,11 @@ async fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Dig
     Ok(answer)
 }
 
+/// Room for what a stream holds for as long as it lasts, where that is much.
+fn room_of_stream(http: &RequestContext, bytes: u64) -> Result<Option<Arc<Share>>, BodyError> {
+    Ok(http.new_answer_share().settle(bytes)?)
+}
+
 async fn with_bytes(
     app: &Arc<App>,
     http: &RequestContext,
@@ -160,8 +166,9 @@ async fn with_bytes(
     *answer.body_mut() = match blob {
         Source::Stored(blob) => {
             let mut stream = Box::new(blobs::open(app, &blob.stored).await?.stream(first, last));
+            let room = room_of_stream(http, stream.held_bytes())?;
             stream.begin().await?;
-            ResponseBody::Blob { stream, remaining: count }
+            ResponseBody::Blob { stream, remaining: count, _room: room }
         }
         Source::Coming(blob) => {
             let stream = Box::new(blob.stream(first, last));

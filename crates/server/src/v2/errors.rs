@@ -198,6 +198,7 @@ impl From<RegistryError> for V2Error {
             RegistryError::TooManyUploads(..) | RegistryError::TooManyUploadsOfRegistry(..) => {
                 new(ErrorCode::TooManyRequests)
             }
+            RegistryError::NoRoom => BodyError::Exhausted.into(),
             RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
                 Self::new(ErrorCode::Unsupported, INVALID_TEXT).with_status(StatusCode::BAD_REQUEST)
             }

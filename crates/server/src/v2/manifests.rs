@@ -8,7 +8,7 @@ use super::{CONTENT_DIGEST, V2Request, bad_tag};
 use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
-use crate::http::body::RequestBody;
+use crate::http::body::{RequestBody, ResponseBody};
 use crate::http::budget::PoolKind;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
@@ -45,7 +45,7 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
     };
     let selector = selector.map_err(V2Error::of_image)?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
-    let pulled = pull::manifest(&request.http.app, query, &request.caller).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller, request.http.source_ip).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
         let place = Place { registry: &request.registry, repository: name };
@@ -57,7 +57,8 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
     let mut answer = if is_known {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let mut answer = respond::with_body(StatusCode::OK, "application/json", pulled.manifest);
+        let mut answer = respond::empty(StatusCode::OK);
+        *answer.body_mut() = ResponseBody::held(pulled.manifest, pulled.room);
         respond::add_header(&mut answer, header::CONTENT_TYPE, &pulled.image.media_type);
         answer
     };

@@ -1,5 +1,7 @@
 //! `/v2/<name>/referrers/<digest>`: OCI distribution, "Listing Referrers".
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{Digest, RepositoryName};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -8,6 +10,7 @@ use store::tables::images::{ImageStatus, Referrer};
 use super::V2Request;
 use super::errors::V2Error;
 use crate::cache;
+use crate::http::held_answer::AnswerShare;
 use crate::http::respond::{self, Answer};
 use crate::registry::errors::RegistryError;
 use crate::registry::referrers;
@@ -29,7 +32,8 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
     let (registry, repository_name) = (request.registry.clone(), name.clone());
     let wanted_type = artifact_type.clone();
     let anonymous = request.caller.anonymous().cloned();
-    let page = request
+    let (app, reader) = (Arc::clone(&request.http.app), request.http.source_ip);
+    let (page, share) = request
         .http
         .app
         .db
@@ -40,9 +44,12 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
                     && (wanted_type.is_none() || found.artifact_type == wanted_type)
                     && anonymous.as_ref().is_none_or(|pull| pull.sees(found.cached_from.as_deref()))
             };
-            Ok::<_, RegistryError>(referrers::page(tx, repository.id, &subject, &after, PAGE, is_wanted)?)
+            let mut share = AnswerShare::new(&app.request_budget, reader);
+            let page = referrers::page(tx, repository.id, &subject, &after, PAGE, is_wanted, &mut share)?;
+            Ok::<_, RegistryError>((page, share))
         })
         .await?;
+    let _ = request.http.answer_share.set(share);
     let entries: Vec<oci::ReferrerEntry> = page
         .referrers
         .into_iter()

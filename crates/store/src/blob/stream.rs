@@ -32,6 +32,11 @@ pub(super) type Read<T> = JoinHandle<Result<T, StoreError>>;
 /// A decompression comes back from the thread with what it has made.
 type Decompressed = (Box<Decompression>, Bytes);
 
+/// What comes of a bucket at a time, sealed and opened.
+const S3_BYTES: u64 = 512 * 1024;
+/// The window of the level that is compressed with, and a chunk of content.
+const DECOMPRESSION_BYTES: u64 = 4 * 1024 * 1024 + 512 * 1024;
+
 enum Source {
     File(FileStream),
     S3(Box<S3Stream>),
@@ -58,6 +63,19 @@ impl BlobStream {
             (Encoding::Zstd, object) => Source::Compressed { object, size_bytes, begun: None, running: None },
         };
         Self { source, first: None, next, end }
+    }
+
+    /// What it may hold of memory for as long as it lasts, where that does not become less when there are many streams, as
+    /// it does with files.
+    pub fn held_bytes(&self) -> u64 {
+        match &self.source {
+            Source::File(_) | Source::Small(_) => 0,
+            Source::S3(_) => S3_BYTES.min((self.end - self.next).saturating_mul(2)),
+            Source::Compressed { object, size_bytes, .. } => {
+                let stored = if matches!(object, Object::S3(_)) { S3_BYTES } else { 0 };
+                DECOMPRESSION_BYTES.min(size_bytes.saturating_mul(2)) + stored
+            }
+        }
     }
 
     /// Reads and authenticates the first bytes, which are kept for [`next`](Self::next): before an answer is begun that

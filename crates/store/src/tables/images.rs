@@ -412,6 +412,24 @@ pub fn referrers(
     .collect()
 }
 
+/// How long the manifests of such images are, in bytes: no less than their annotations.
+pub fn referrer_lengths(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    subject: &Digest,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    tx.query(
+        "SELECT manifest_bytes FROM images WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 \
+         ORDER BY digest LIMIT $4",
+        &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
+    )?
+    .iter()
+    .map(|row| Ok(row.int(0)? as u64))
+    .collect()
+}
+
 /// The repository of an image: the account, the region and the name.
 pub fn place_of(tx: &mut dyn Tx, image_id: i64) -> Result<Option<(String, String, String)>, StoreError> {
     let sql = "SELECT r.account_id, r.region, r.name FROM images i JOIN repositories r ON r.id = i.repository_id \

@@ -229,7 +229,7 @@ impl Fixture {
     pub async fn manifest(&self, at: &RegistryId, repository: &str, digest: Digest) -> Bytes {
         let query =
             ImageQuery { registry: at.clone(), repository: name(repository), selector: Selector::Digest(digest) };
-        pull::peek_manifest(&self.0.app, query).await.expect("there").manifest
+        pull::peek_manifest(&self.0.app, query, None).await.expect("there").manifest
     }
 
     /// How an image stands at its destinations.
