@@ -373,13 +373,13 @@ pub fn purge(tx: &mut dyn Tx, id: i64) -> Result<Freed, StoreError> {
     for row in &named {
         let unused = tx.query_opt(
             "SELECT b.size_bytes, (SELECT MAX(r.unreferenced_since_ms) FROM repository_blobs r \
-             JOIN repositories p ON p.id = r.repository_id WHERE r.blob_id = b.id AND p.account_id = $2) \
-             FROM blobs b WHERE b.id = $1 \
+             JOIN repositories p ON p.id = r.repository_id WHERE r.blob_id = b.id AND p.account_id = $1) \
+             FROM blobs b WHERE b.id = $2 \
              AND NOT EXISTS (SELECT 1 FROM repository_blobs r JOIN repositories p ON p.id = r.repository_id \
-             WHERE r.blob_id = b.id AND p.account_id = $2 AND (r.image_count > 0 OR r.unreferenced_since_ms IS NULL)) \
+             WHERE r.blob_id = b.id AND p.account_id = $1 AND (r.image_count > 0 OR r.unreferenced_since_ms IS NULL)) \
              AND NOT EXISTS (SELECT 1 FROM deleted_image_blobs k JOIN deleted_images d ON d.id = k.deleted_image_id \
-             WHERE k.blob_id = b.id AND d.account_id = $2)",
-            &[row.int(0)?.into(), row.text(1)?.into()],
+             WHERE k.blob_id = b.id AND d.account_id = $1)",
+            &[row.text(1)?.into(), row.int(0)?.into()],
         )?;
         let Some(unused) = unused else { continue };
         let (bytes, unreferenced_since_ms) = (unused.int(0)? as u64, unused.opt_int(1)?);
