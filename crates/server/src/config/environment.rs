@@ -301,18 +301,18 @@ fn meant_variable(name: &str) -> Option<String> {
 /// How many letters must be added, removed or changed, or swapped with the next one, to make one text of the other.
 pub(crate) fn edit_distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut before_last: Vec<usize> = Vec::new();
+    let mut row_before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, b) in other.iter().enumerate() {
-            let mut least = (last[j] + usize::from(a != b)).min(row[j] + 1).min(last[j + 1] + 1);
+            let mut fewest = (last[j] + usize::from(a != b)).min(row[j] + 1).min(last[j + 1] + 1);
             if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                least = least.min(before_last[j - 1] + 1);
+                fewest = fewest.min(row_before[j - 1] + 1);
             }
-            row.push(least);
+            row.push(fewest);
         }
-        before_last = std::mem::replace(&mut last, row);
+        row_before = std::mem::replace(&mut last, row);
     }
     last[other.len()]
 }

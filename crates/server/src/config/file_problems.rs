@@ -421,7 +421,7 @@ mod tests {
             ("tls = 5", "tls: invalid type: integer `5`, expected a table"),
             ("proxy_protocol = 'x'", "proxy_protocol: invalid type: string \"x\", expected true or false"),
             ("data_dir = 5", "data_dir: invalid type: integer `5`, expected a path in quotes"),
-            ("[rates]\npreset = 'ecrr'", "rates.preset: 'ecrr' is not possible: write \"ecr\""),
+            ("[rates]\npreset = 'ecrr'", "rates.preset: 'ecrr' is not possible: write \"none\" or \"ecr\""),
             ("[log]\nformat = 'yaml'", "log.format: 'yaml' is not possible: write \"text\" or \"json\""),
             ("[metrics]\nlisten = 'nowhere'", "metrics.listen: 'nowhere' is not ADDRESS:PORT"),
             ("[metrics]\nlisten = ':90'", "metrics.listen: ':90' has no address: write 127.0.0.1:90 or 0.0.0.0:90"),
