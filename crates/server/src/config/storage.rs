@@ -221,8 +221,8 @@ impl Config {
         self.check_store_encryption(&mut note);
         let nowhere = Path::new("");
         let (standard, archived) = (self.standard_bucket(nowhere), self.archive_bucket(nowhere));
-        let wrong = |bucket: &Option<S3Settings>| bucket.as_ref()?.check().err().map(|error| error.to_string());
-        let (in_storage, in_archive) = (wrong(&standard), wrong(&archived));
+        let wrong = |bucket: Option<&S3Settings>| bucket?.check().err().map(|error| error.to_string());
+        let (in_storage, in_archive) = (wrong(standard.as_ref()), wrong(archived.as_ref()));
         // The archive without a place of its own is where all other blobs are, of which that was said.
         let has_own = archive.bucket.is_some() || (archive.prefix.is_some() && in_archive != in_storage);
         let in_archive = in_archive.filter(|_| has_own || in_storage.is_none());
