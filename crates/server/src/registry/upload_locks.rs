@@ -67,6 +67,14 @@ impl UploadLocks {
         }
     }
 
+    /// The right to write an upload that no request of this node is writing.
+    pub(super) fn acquire_idle(&self, id: Uuid) -> Option<UploadLock> {
+        match self.try_acquire(id, |_| false) {
+            Attempt::Acquired(lock) => Some(lock),
+            Attempt::Refused(_) | Attempt::Busy(_) => None,
+        }
+    }
+
     fn try_acquire(&self, id: Uuid, may_overtake: impl Fn(&Turn) -> bool) -> Attempt {
         let mut turns = self.turns();
         if let Some(turn) = turns.get(&id) {
