@@ -4,6 +4,7 @@ import base64
 import json
 import urllib.parse
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -240,6 +241,31 @@ def test_failures_of_who_is_known_leave_a_few_records_and_a_count(tmp_path, make
     assert names.count("BatchDeleteImage") == 20 and names.count("CreateRepository") == 50
     assert [record for record in written if record["eventName"] == "RepeatedRefusals"] == [count]
     server.finish()
+
+
+def test_a_count_accuses_no_session_and_no_key(fresh_wharf):
+    """It tells of the role, or the user: whose call came first did not make the others."""
+    server, identities = fresh_wharf, Identities(fresh_wharf)
+    caller = identities.user(document(allow("sts:*")))
+    role = identities.role({"AWS": server.account})
+    innocent, flooding = (identities.assume(role, by=caller, name=name) for name in ("innocent", "flooding"))
+    user = user_of(server)
+    key = server.client("iam").create_access_key(UserName=user.arn.rpartition("/")[2])["AccessKey"]
+    second = replace(user, access_key_id=key["AccessKeyId"], secret_access_key=key["SecretAccessKey"])
+    for one, other in ((innocent, flooding), (user, second)):
+        for principal, times in ((one, 1), (other, 24)):
+            ecr = principal.client()
+            for _ in range(times):
+                with pytest.raises(ClientError):
+                    ecr.describe_images(repositoryName="absent")
+    server.restart()
+    counts = [record for record in records(server) if record["eventName"] == "RepeatedRefusals"]
+    assert [count["additionalEventData"]["count"] for count in counts] == [5, 5]
+    named = {(count["userIdentity"]["type"], count["userIdentity"]["arn"]) for count in counts}
+    assert named == {("IAMUser", user.arn), ("Role", role)}
+    told = json.dumps(counts)
+    for text in ("innocent", "flooding", *(who.access_key_id for who in (innocent, flooding, user, second))):
+        assert text not in told
 
 
 def test_false_signatures_do_not_hide_what_their_user_does(fresh_wharf):

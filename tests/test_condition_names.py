@@ -111,3 +111,84 @@ def test_tags(wharf, identities):
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         wharf.client().create_repository(repositoryName=name, tags=listed)
         assert may(ecr_of_tagged.describe_images, repositoryName=name) is is_allowed, tags
+
+
+TEAM = {"aws:PrincipalTag/team": "${aws:RequestTag/team}"}
+
+
+def tagged(identities, *statements):
+    """A user of the team red, who may do what the statements say."""
+    return identities.user(document(allow("*"), *statements), Tags=[{"Key": "team", "Value": "red"}])
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_allowed"),
+    [
+        ([("team", "red")], True),
+        ([("team", "blue")], False),
+        ([("team", "blue"), ("Team", "green")], False),
+        ([("team", "red"), ("Team", "green")], False),
+        ([("team", "red"), ("TEAM", "red")], True),
+    ],
+)
+def test_a_variable_in_a_deny(identities, tags, is_allowed):
+    """A second name does not leave the variable without a value, and the Deny without force."""
+    user = tagged(
+        identities, deny("ecr:CreateRepository", "secretsmanager:CreateSecret", Condition={"StringNotEquals": TEAM})
+    )
+    listed, name = [{"Key": key, "Value": value} for key, value in tags], f"variable/{uuid.uuid4().hex}"
+    assert may(user.client().create_repository, repositoryName=name, tags=listed) is is_allowed
+    secrets = user.client("secretsmanager")
+    assert may(secrets.create_secret, Name=name, SecretString="x", Tags=listed) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("context", "is_allowed"),
+    [
+        ({"team": "red"}, True),
+        ({"team": "blue"}, False),
+        ({"team": "blue", "Team": "x"}, False),
+        ({"Team": "red", "team": "x"}, False),
+    ],
+)
+def test_a_variable_of_an_encryption_context(wharf, identities, context, is_allowed):
+    key = wharf.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    condition = {"StringNotEquals": {"aws:PrincipalTag/team": "${kms:EncryptionContext:team}"}}
+    kms = tagged(identities, deny("kms:*", Condition=condition)).client("kms")
+    assert may(kms.encrypt, KeyId=key, Plaintext=b"x", EncryptionContext=context) is is_allowed
+
+
+def test_a_variable_of_what_is_there(wharf, identities):
+    """Whoever may add a tag does not reach what is another's by its first one."""
+    name = f"variable/{uuid.uuid4().hex}"
+    ecr = wharf.client()
+    arn = ecr.create_repository(repositoryName=name, tags=[{"Key": "owner", "Value": "blue"}])["repository"][
+        "repositoryArn"
+    ]
+    condition = {"StringNotEquals": {"aws:PrincipalTag/team": "${aws:ResourceTag/owner}"}}
+    user = tagged(identities, deny("ecr:DescribeImages", Condition=condition)).client()
+    assert not may(user.describe_images, repositoryName=name)
+    user.tag_resource(resourceArn=arn, tags=[{"Key": "Owner", "Value": "red"}])
+    assert not may(user.describe_images, repositoryName=name)
+
+
+def test_a_simulation(wharf):
+    """Simulations say the same as requests do."""
+    condition = {"StringNotEquals": {"aws:RequestTag/mine": "${aws:RequestTag/team}"}}
+    policy = document(allow("ecr:*"), deny("ecr:*", Condition=condition))
+
+    def decision(*tags):
+        entries = [
+            {"ContextKeyName": f"aws:RequestTag/{name}", "ContextKeyType": "string", "ContextKeyValues": [value]}
+            for name, value in [("mine", "red"), *tags]
+        ]
+        (result,) = wharf.client("iam").simulate_custom_policy(
+            PolicyInputList=[policy], ActionNames=["ecr:CreateRepository"], ContextEntries=entries
+        )["EvaluationResults"]
+        return result["EvalDecision"]
+
+    assert decision(("team", "red")) == "allowed" and decision(("team", "red"), ("Team", "red")) == "allowed"
+    assert (
+        decision(("team", "blue")) == "explicitDeny" and decision(("team", "blue"), ("Team", "red")) == "explicitDeny"
+    )
+    assert decision(("team", "red"), ("Team", "blue")) == "explicitDeny"

@@ -281,6 +281,40 @@ def test_who_may_make_templates(wharf):
         maker.create_repository_creation_template(prefix=new_prefix(), appliedFor=["REPLICATION"])
 
 
+def test_who_may_change_templates(wharf):
+    """Whoever changes one must be allowed all that it will do, also what it does already."""
+    identities, prefix = Identities(wharf), new_prefix()
+    under = f"arn:aws:ecr:us-east-1:{wharf.account}:repository/{prefix}/*"
+    role = f"arn:aws:iam::{wharf.account}:role/creator"
+    key = wharf.client("kms").create_key()["KeyMetadata"]["Arn"]
+    wharf.client().create_repository_creation_template(
+        prefix=prefix,
+        appliedFor=["REPLICATION"],
+        customRoleArn=role,
+        repositoryPolicy=POLICY,
+        encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key},
+    )
+    rights = [
+        allow("ecr:UpdateRepositoryCreationTemplate"),
+        allow("ecr:CreateRepository", "ecr:SetRepositoryPolicy", on=under),
+        allow("iam:PassRole", on=role),
+        allow("kms:*", on=key),
+    ]
+    wider = {"prefix": prefix, "appliedFor": ["REPLICATION", "CREATE_ON_PUSH"]}
+    for number, action in enumerate(["UpdateRepositoryCreationTemplate", "CreateRepository", "PassRole", "kms:"]):
+        user = identities.user(document(*rights[:number], *rights[number + 1 :]))
+        with pytest.raises(ClientError, match=f"not authorized to perform: .*{action}"):
+            user.client().update_repository_creation_template(**wider)
+    user = identities.user(document(*rights)).client()
+    changed = user.update_repository_creation_template(**wider)["repositoryCreationTemplate"]
+    assert sorted(changed["appliedFor"]) == ["CREATE_ON_PUSH", "REPLICATION"]
+    # What is taken away needs no right.
+    allowed = [*rights[:2], rights[3]]
+    user = identities.user(document(*allowed)).client()
+    changed = user.update_repository_creation_template(prefix=prefix, customRoleArn="")["repositoryCreationTemplate"]
+    assert "customRoleArn" not in changed
+
+
 def test_kms_template(wharf):
     """A template whose key cannot be used fails the push as it fails CreateRepository, and nothing is made."""
     key = f"arn:aws:kms:us-east-1:{wharf.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab"

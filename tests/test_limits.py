@@ -190,6 +190,32 @@ class TestQuotas:
         for place in (repository, made, more):
             place.start_upload()
 
+    @pytest.mark.parametrize("store", ["files", "bucket"])
+    def test_uploads_that_nobody_uses_shut_nobody_out(self, start, store):
+        """One repository has half of its registry's, and those that are old and empty make room."""
+        environment = bucket.environment_of_new() if store == "bucket" else {}
+        server = start("[quotas]\nopen_uploads_per_registry = 4\n", **environment)
+        ecr, repository = server.client(), new_repository(server, "prod")
+        one, other = (Repository(repository.client, repository_of(server, name)) for name in ("dev/one", "dev/other"))
+        used = one.start_upload()
+        repository.client.patch(used, b"x").expect(202)
+        unused = one.start_upload()
+        code, message = refused(ecr.initiate_layer_upload, repositoryName=one.name)
+        assert code == "LimitExceededException" and "'Open uploads per repository' of 2" in message
+        for _ in range(2):
+            other.start_upload()
+        repository.client.post(repository.uploads).expect_error(429, "TOOMANYREQUESTS")
+        storage.execute(server, f"UPDATE uploads SET updated_at_ms = 0 WHERE id = '{unused.rpartition('/')[2]}'")
+        kept = repository.start_upload()
+        repository.client.patch(unused, b"x").expect_error(404, "BLOB_UPLOAD_UNKNOWN")
+        repository.client.post(repository.uploads).expect_error(429, "TOOMANYREQUESTS")
+        # What has bytes stays, however old it is.
+        storage.execute(server, "UPDATE uploads SET updated_at_ms = 0")
+        ecr.initiate_layer_upload(repositoryName=repository.name)
+        assert one.client.get(used).expect(204).headers["Range"] == "0-0"
+        one.client.delete(used).expect(204)
+        repository.client.get(kept).expect(204)
+
     def test_images_of_a_repository_made_again(self, start):
         """Deleting a whole repository and making it again begins at none."""
         server = start("[quotas]\nimages_per_repository = 2\n")

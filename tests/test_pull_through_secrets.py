@@ -326,3 +326,32 @@ class TestTokenServers:
 
 def basic():
     return "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('"Registry": "quay.io"', "has a 'Registry', which must be written 'registry'"),
+        ('"registry": "quay.io", "registry": "evil.azurecr.io"', "has 'registry' more than once"),
+        ('"registry": "evil.azurecr.io", "REGISTRY": "quay.io"', "has a 'REGISTRY', which must be written 'registry'"),
+        ('"registry": []', "has a 'registry' that names no host"),
+    ],
+)
+def test_a_binding_that_cannot_be_told(server, upstream, more, why):
+    """Neither taken by a rule, nor logged in with when a rule that has the secret is used."""
+    text = json.dumps(LOGIN)[:-1] + ", " + more + "}"
+    ecr, arn = server.client(), new_secret(server, text)
+    code, message = code_of(
+        ecr.create_pull_through_cache_rule,
+        ecrRepositoryPrefix=new_prefix(),
+        upstreamRegistryUrl="evil.azurecr.io",
+        credentialArn=arn,
+    )
+    assert code == "UnableToDecryptSecretValueException" and why in message
+    prefix, filled = new_prefix(), new_secret(server, "filled later")
+    ecr.create_pull_through_cache_rule(
+        ecrRepositoryPrefix=prefix, upstreamRegistryUrl=upstream.url, credentialArn=filled
+    )
+    server.client("secretsmanager").put_secret_value(SecretId=filled, SecretString=text)
+    answer = ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix=prefix)
+    assert answer["isValid"] is False and why in answer["failure"]

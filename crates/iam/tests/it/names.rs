@@ -75,7 +75,7 @@ fn a_variable_with_several_names_holds_by_all_in_an_allow_and_by_any_in_a_deny()
 
 #[test]
 fn more_readings_than_are_tried_deny() {
-    let variables: String = (0..12).map(|number| format!("${{aws:RequestTag/{number}}}")).collect();
+    let variables = (0..12).map(|number| format!("${{aws:RequestTag/{number}}}")).collect::<Vec<_>>().concat();
     let condition = format!("'Condition':{{'StringNotEquals':{{'aws:PrincipalTag/team':'{variables}'}}}}");
     let mut context = context(&[]);
     for number in 0..12 {

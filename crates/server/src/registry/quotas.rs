@@ -1,5 +1,7 @@
 //! The quotas of a registry that can be configured (repositories-images.md 7), and how they are counted.
 
+use std::sync::Arc;
+
 use oci::{Digest, RepositoryName};
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
@@ -11,6 +13,12 @@ use super::repositories::reference;
 use crate::app::App;
 
 const MIB: u64 = 1024 * 1024;
+/// How long an upload that nobody has written to is left alone: clients write at once.
+const UNUSED_AFTER_MS: i64 = 5 * 60 * 1000;
+/// How many of them end at once, so that those who come next need not look for one.
+const ENDED_AT_ONCE: usize = 16;
+/// Among how many of them those that nobody is writing to are looked for.
+const LOOKED_AT: usize = 256;
 
 /// How much of everything there may be. The defaults are ECR's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +64,9 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
     Ok(())
 }
 
-/// Refuses if the repository has as many uploads open as it may have, or its registry has.
+/// Refuses if the repository has as many uploads open as it may have, or its registry has. A repository may have half of what its
+/// registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and never written
+/// to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
 ///
 /// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
 /// rows would keep running into each other. It counts along an index and no further than the quota.
@@ -66,22 +76,62 @@ pub async fn require_room_for_upload(
     name: &RepositoryName,
     actor: &Actor,
 ) -> Result<(), RegistryError> {
-    let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.open_uploads);
     // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
-    let registry_quota =
-        if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
+    let of_registry = if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
+    if !is_registry_full(app, registry, name, of_registry).await? {
+        return Ok(());
+    }
+    if make_room_for_upload(app, registry).await? && !is_registry_full(app, registry, name, of_registry).await? {
+        return Ok(());
+    }
+    Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), of_registry))
+}
+
+/// Whether a registry has as many uploads open as it may have; refuses if it has not, and the repository has.
+async fn is_registry_full(
+    app: &App,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    of_registry: u64,
+) -> Result<bool, RegistryError> {
+    let quota = app.quotas.open_uploads.min(of_registry.div_ceil(2));
+    let (registry, name) = (registry.clone(), name.clone());
     app.db
         .read_point(move |tx| {
             // Before a push creates its repository.
-            if uploads::reach(tx, &registry, registry_quota)? {
-                return Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), registry_quota));
+            if uploads::reach(tx, &registry, of_registry)? {
+                return Ok(true);
             }
             // A repository that is not there has none, and may be made by the push.
-            let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(()) };
+            let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(false) };
             if uploads::count_up_to(tx, repository.id, quota)? < quota {
-                return Ok(());
+                return Ok(false);
             }
             Err(RegistryError::TooManyUploads(reference(&repository), quota))
+        })
+        .await
+}
+
+/// Ends uploads of a registry that were begun a while ago and never written to, of the repository that has the most; says
+/// whether there were any.
+async fn make_room_for_upload(app: &App, registry: &RegistryId) -> Result<bool, RegistryError> {
+    let (wanted, now_ms) = (registry.clone(), app.now_ms());
+    let unused = app.db.read_point(move |tx| {
+        uploads::unused_of_fullest(tx, &wanted, now_ms - UNUSED_AFTER_MS, LOOKED_AT).map_err(RegistryError::from)
+    });
+    // What is being written to has no bytes that are stored until a part has ended, however long that takes.
+    let idle = unused.await?.into_iter().filter_map(|id| Some((id, app.upload_locks.acquire_free(id)?)));
+    let idle: Arc<[_]> = idle.take(ENDED_AT_ONCE).collect();
+    if idle.is_empty() {
+        return Ok(false);
+    }
+    app.db
+        .write(move |tx| {
+            let mut ended = 0_usize;
+            for (id, _held) in &*idle {
+                ended += usize::from(uploads::abandon_unused(tx, *id, now_ms)?);
+            }
+            Ok(ended > 0)
         })
         .await
 }

@@ -243,6 +243,39 @@ pub fn abandon_stale(tx: &mut dyn Tx, until_ms: i64, now_ms: i64, limit: usize) 
     Ok(rows.len())
 }
 
+/// Which uploads of a registry could go that nobody has written to, and that began at `until_ms` or before: up to `limit` of the
+/// repository that has the most uploads of all that have such, oldest first.
+pub fn unused_of_fullest(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    until_ms: i64,
+    limit: usize,
+) -> Result<Vec<uuid::Uuid>, StoreError> {
+    // CROSS JOIN as in `reach`.
+    let fullest = tx.query_opt(
+        "SELECT u.repository_id FROM uploads u CROSS JOIN repositories r \
+         WHERE r.id = u.repository_id AND r.account_id = $1 AND r.region = $2 GROUP BY u.repository_id \
+         HAVING SUM(CASE WHEN u.received_bytes = 0 AND u.epoch = 0 AND u.updated_at_ms <= $3 THEN 1 ELSE 0 END) > 0 \
+         ORDER BY COUNT(*) DESC, u.repository_id LIMIT 1",
+        &[registry.account.as_str().into(), registry.region.as_str().into(), until_ms.into()],
+    )?;
+    let Some(row) = fullest else { return Ok(Vec::new()) };
+    let rows = tx.query(
+        "SELECT id FROM uploads WHERE repository_id = $1 AND received_bytes = 0 AND epoch = 0 AND updated_at_ms <= $2 \
+         ORDER BY updated_at_ms, id LIMIT $3",
+        &[row.int(0)?.into(), until_ms.into(), count(limit)],
+    )?;
+    readable(&rows, "uploads", |row| parse_column(row.text(0)?, "uploads.id"))
+}
+
+/// Abandons an upload that nobody has written to; `false` if somebody has, or it is gone. Whoever calls holds the right to write
+/// it on this node; on another one a session changes the epoch.
+pub fn abandon_unused(tx: &mut dyn Tx, id: uuid::Uuid, now_ms: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM uploads WHERE id = $1 AND received_bytes = 0";
+    let is_unused = tx.query_opt(sql, &[id.to_string().into()])?.is_some();
+    Ok(is_unused && abandon(tx, id, Some(0), now_ms)?)
+}
+
 /// Abandons every upload of a repository that is being deleted.
 pub fn abandon_all_of(tx: &mut dyn Tx, repository_id: i64, now_ms: i64) -> Result<(), StoreError> {
     let scope = scope_of(tx, repository_id)?;

@@ -1,5 +1,7 @@
 //! The condition keys of a simulation: those that are given, and those that follow from who is simulated.
 
+use std::collections::BTreeMap;
+
 use iam::{Context, Principal};
 use serde::Deserialize;
 use store::tables::iam::entities::Entity;
@@ -74,15 +76,23 @@ pub fn make(principal: &Principal, entity: Option<&Entity>, now_ms: i64, given: 
         context.set("aws:userid", entity.id.clone());
         context.set("aws:username", entity.name.clone());
     }
-    for (key, value) in entity.map_or(&[][..], |entity| &entity.tags) {
-        context.set(&format!("aws:PrincipalTag/{key}"), value.clone());
-    }
+    let tags = entity.map_or(&[][..], |entity| &entity.tags).iter();
+    set_named(&mut context, tags.map(|(key, value)| (format!("aws:principaltag/{key}"), vec![value.clone()])));
     context.set("aws:CurrentTime", aws::time::iso8601(now_ms));
     context.set("aws:EpochTime", (now_ms / 1000).to_string());
-    for (key, values) in given {
-        context.set_all(key, values.iter().cloned());
-    }
+    set_named(&mut context, given.iter().cloned());
     context
+}
+
+/// Gives a context keys of which some may be one, under names that differ by case alone.
+fn set_named(context: &mut Context, entries: impl Iterator<Item = (String, Vec<String>)>) {
+    let mut named: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
+    for (name, values) in entries {
+        named.entry(name.to_lowercase()).or_default().push(values);
+    }
+    for (key, each) in named {
+        context.set_each(&key, each);
+    }
 }
 
 /// The condition keys that policies read, each once, as they spell them.
