@@ -257,7 +257,7 @@ def test_a_count_accuses_no_session_and_no_key(fresh_wharf):
             ecr = principal.client()
             for _ in range(times):
                 with pytest.raises(ClientError):
-                    ecr.describe_images(repositoryName="absent")
+                    ecr.batch_delete_image(repositoryName="absent", imageIds=[{"imageTag": "v1"}])
     server.restart()
     counts = [record for record in records(server) if record["eventName"] == "RepeatedRefusals"]
     assert [count["additionalEventData"]["count"] for count in counts] == [5, 5]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.registry_client import new_repository, random_content
+from harness.registry_client import OCI_MANIFEST, image_manifest, new_repository, random_content
 from harness.storage import object_of
 
 KIB = 1024
@@ -42,6 +42,16 @@ def layer_path(wharf, repository, digest):
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+def push_layer(repository, content):
+    """A layer of an image, as whoever asks for a layer's link must name one."""
+    digest = repository.push_blob(content)
+    config = b'{"architecture": "amd64", "os": "linux"}'
+    repository.push_blob(config)
+    repository.push_manifest(image_manifest(config, [content], OCI_MANIFEST), "v1")
+    repository.client.close()
+    return digest
+
+
 def expect_damaged(answer):
     status, body = answer
     (error,) = json.loads(body)["errors"]
@@ -52,8 +62,7 @@ def expect_damaged(answer):
 def test_the_first_segment(fresh_wharf, repository, size):
     """By its digest and by a layer's link, whole and in part; HEAD reads nothing, and what is whole is sent."""
     content = random_content(size)
-    digest = repository.push_blob(content)
-    repository.client.close()
+    digest = push_layer(repository, content)
     path, link = repository.blob(digest), layer_path(fresh_wharf, repository, digest)
     for place in (path, link):
         assert get(fresh_wharf, place) == (200, content)

@@ -212,7 +212,7 @@ class TestQuotas:
         # What has bytes stays, however old it is.
         storage.execute(server, "UPDATE uploads SET updated_at_ms = 0")
         ecr.initiate_layer_upload(repositoryName=repository.name)
-        assert one.client.get(used).expect(204).headers["Range"] == "0-0"
+        assert one.client.get(used).expect(204).header("Range") == "0-0"
         one.client.delete(used).expect(204)
         repository.client.get(kept).expect(204)
 
