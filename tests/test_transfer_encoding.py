@@ -85,6 +85,15 @@ def test_refused(connect, fields, is_pipelined):
     assert connection.socket is None or b"HTTP/1.1" not in connection.wait_for_end()
 
 
+@pytest.mark.parametrize("fields", REFUSED.values(), ids=REFUSED)
+def test_refused_at_once(connect, fields):
+    """Nothing else has to come for that."""
+    connection = connect()
+    connection.send(head("POST", "/healthz", [("Host", "localhost"), *fields]))
+    assert connection.answer("POST").status == 400
+    connection.close()
+
+
 @pytest.mark.parametrize("fields", TAKEN.values(), ids=TAKEN)
 def test_taken(connect, fields):
     connection = connect()
