@@ -532,7 +532,8 @@ class TestAccess:
     def test_errors(self, cli, repository):
         """An error is neither yes nor no."""
         arguments = ("--action", "ecr:PutImage", "--resource", repository)
-        assert "Exception" in cli.refused("access", "explain", "--principal", "nonsense", *arguments)
+        said = cli.refused("access", "explain", "--principal", "nonsense", *arguments)
+        assert "your account has no user nonsense" in said
         said = cli.refused("access", "explain", "--principal", "x", *arguments, "--context", "novalue")
         assert "key=value" in said
 

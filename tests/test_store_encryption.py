@@ -483,10 +483,10 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "said"),
         [
-            ({"WHARF_STORAGE_ENCRYPTION": "store"}, "only a bucket can encrypt"),
-            ({"WHARF_STORAGE_ENCRYPTION": "nobody"}, "unknown variant `nobody`"),
+            ({"WHARF_STORAGE_ENCRYPTION": "store"}, "only a bucket (storage.bucket) can encrypt"),
+            ({"WHARF_STORAGE_ENCRYPTION": "nobody"}, "'nobody' is not possible"),
             ({"WHARF_STORAGE_BUCKET": "abc", "WHARF_STORAGE_REDIRECT": "true"}, "needs storage.encryption"),
-            ({"WHARF_STORAGE_BUCKET": "abc", "WHARF_STORAGE_SERVER_SIDE_ENCRYPTION": "DES"}, "unknown variant `DES`"),
+            ({"WHARF_STORAGE_BUCKET": "abc", "WHARF_STORAGE_SERVER_SIDE_ENCRYPTION": "DES"}, "'DES' is not possible"),
         ],
     )
     def test_what_is_wrong_is_said(self, tmp_path, settings, said):
