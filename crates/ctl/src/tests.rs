@@ -435,7 +435,7 @@ async fn attach_policies() {
     let ran = run(&["policy", "attach", "readonly", "--user", "ci"], vec![own(), aws()]).await;
     assert_eq!(
         ran.error().to_string(),
-        "no policy is called readonly: `wharf policy list --all` shows them; did you mean AmazonReadOnly?"
+        "no policy is called readonly: `wharf policy list --all` shows them, and `wharf role policy show ROLE readonly` (or user, or group) shows an inline one; did you mean AmazonReadOnly?"
     );
 }
 
@@ -561,12 +561,12 @@ async fn replication() {
         "failureCode":"AccessDenied","failureReason":"not\nallowed"}"#;
     let page = |more: &str| (200, format!(r#"{{"replications":[{TOLD}]{more}}}"#));
     let ran = run(&["replication", "list", "--failed"], vec![page(r#","nextToken":"7""#), page("")]).await;
-    let line = "app         v1, v2  sha256:0123456789ab  210987654321/eu-west-1  FAILED  2026-11-21 01:35:02 UTC  \
+    let line = "app         v1, v2  sha256:0123456789ab…  210987654321/eu-west-1  FAILED  2026-11-21 01:35:02 UTC  \
                 AccessDenied: not allowed\n";
     assert_eq!(
         ran.text(),
         format!(
-            "REPOSITORY  TAGS    DIGEST               DESTINATION             STATUS  SINCE                    REASON\n{line}{line}"
+            "REPOSITORY  TAGS    DIGEST                DESTINATION             STATUS  SINCE                    REASON\n{line}{line}"
         )
     );
     assert_eq!(
@@ -606,8 +606,8 @@ async fn events_are_followed() {
     let ran = run(&["events", "tail", "--limit", "2"], pages()).await;
     assert_eq!(
         ran.text(),
-        "2026-11-21T01:35:02Z ECR Image Action PUSH app:a@sha256:a SUCCESS\\u{1b}[31m\n\
-         2026-11-21T01:35:02Z ECR Image Action PUSH app:b@sha256:a SUCCESS\\u{1b}[31m\n"
+        "2026-11-21 01:35:02 UTC ECR Image Action PUSH app:a@sha256:a SUCCESS\\u{1b}[31m\n\
+         2026-11-21 01:35:02 UTC ECR Image Action PUSH app:b@sha256:a SUCCESS\\u{1b}[31m\n"
     );
     assert_eq!(
         ran.requests,

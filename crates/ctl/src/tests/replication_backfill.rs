@@ -55,7 +55,7 @@ async fn status_names_what_failed() {
     page["results"] =
         json!([{ "repositoryName": "app", "imageId": image, "status": "FAILED", "failureCode": "AccessDenied" }]);
     let ran = run(&["replication", "backfill", "status", ID], vec![(200, page.to_string())]).await;
-    assert!(ran.text().ends_with("Failed:\n  app:v1@sha256:0123456789ab: AccessDenied\n"), "{}", ran.printed);
+    assert!(ran.text().ends_with("Failed:\n  app:v1@sha256:0123456789ab…: AccessDenied\n"), "{}", ran.printed);
     let ran = run(&["replication", "backfill", "status", ID, "--output", "json"], vec![(200, page.to_string())]).await;
     let told: Value = serde_json::from_str(ran.text()).expect("JSON");
     assert_eq!(told["failures"][0]["failureCode"], "AccessDenied");
