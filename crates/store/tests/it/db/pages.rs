@@ -51,6 +51,8 @@ impl Place {
 }
 
 fn open(path: &Path) -> Db {
+    // As a start does.
+    store::db::pages::mend_schema(path).unwrap();
     Db::open_with_migrations(&DbConfig::Sqlite { path: path.to_owned() }, SCHEMA).unwrap()
 }
 
@@ -155,7 +157,7 @@ async fn any_flipped_bit_is_found() {
         assert_eq!(numbers, [page as u32 + 1], "byte {at}, bit {bit}, seed {seed}");
         kinds.insert(format!("{:?}", report.damaged[0].owner));
     }
-    for kind in ["Table(\"tags\")", "tags_by_name", "Table(\"lists\")", "Nothing", "Table(\"sqlite_schema\")"] {
+    for kind in ["Table(\"tags\")", "tags_by_name", "Table(\"lists\")", "Nothing"] {
         assert!(kinds.iter().any(|found| found.contains(kind)), "{kind} is not among {kinds:?}");
     }
 }
