@@ -247,10 +247,15 @@ async fn a_writer_behind_a_closed_fence_leaves_the_object_alone() {
     let finished = place.write(restored(&state), Protection::Plain, &content).await.expect("it ends");
     let file = std::fs::File::open(place.file(finished.object)).expect("it is there");
     file.lock().expect("nobody else has it");
-    late.write(noise(2 * MIB, 2).into()).await.expect("it is taken");
-    late.fence().expect("files have one").close();
+    let fence = late.fence().expect("files have one");
+    let writing = tokio::spawn(async move {
+        late.write(noise(2 * MIB, 2).into()).await?;
+        late.finish().await
+    });
+    tokio::task::yield_now().await;
+    fence.close();
     file.unlock().expect("it was locked");
-    late.finish().await.expect_err("it is kept out");
+    writing.await.expect("no panic").expect_err("it is kept out");
     assert_reads(&place, finished.object, &content).await;
 }
 
