@@ -6,23 +6,10 @@ import re
 
 import pytest
 
-from harness.commands import refused, run
+from harness.commands import WITHOUT_AWS, refused, run
 from harness.registry_client import new_repository
 from harness.server import Wharf, binary
 
-# What would lead the program to another server or other credentials.
-NONE = dict.fromkeys(
-    (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_ENDPOINT_URL",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_CA_BUNDLE",
-        "AWS_PROFILE",
-    )
-)
 KEY = {"AWS_ACCESS_KEY_ID": "AKIAGIVENBYTHETESTS1", "AWS_SECRET_ACCESS_KEY": "given-by-the-tests"}
 ELSEWHERE = {**KEY, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"}
 
@@ -37,7 +24,7 @@ def tls(tmp_path_factory):
 @pytest.fixture
 def home(tmp_path):
     """An environment without a data folder of its own and without AWS's variables and files."""
-    return {**NONE, "HOME": str(tmp_path), "XDG_DATA_HOME": None, "WHARF_DATA_DIR": None}
+    return {**WITHOUT_AWS, "HOME": str(tmp_path), "XDG_DATA_HOME": None, "WHARF_DATA_DIR": None}
 
 
 class TestPrecedence:
@@ -99,7 +86,7 @@ class TestScheme:
         for server in (wharf, tls):
             right, wrong = ("http", "https") if server is wharf else ("https", "http")
             url = server.url.replace(f"{right}://", f"{wrong}://")
-            environment = {**server.environment, **NONE}
+            environment = {**server.environment, **WITHOUT_AWS}
             said = refused(
                 binary(), *command, "--data-dir", server.data_dir, "--endpoint", url, environment=environment
             )
@@ -114,7 +101,7 @@ class TestScheme:
             url = server.url.replace(f"{right}://", f"{wrong}://")
             said = refused(
                 binary(), "import", "registry", url, "--data-dir", wharf.data_dir,
-                environment={**wharf.environment, **NONE},
+                environment={**wharf.environment, **WITHOUT_AWS},
             )  # fmt: skip
             assert f"it speaks {right}: write {right}:// in the URL" in said and "catalog" not in said, said
 
@@ -150,7 +137,7 @@ class TestExplain:
 
         def wharf_command(*arguments, expect=0):
             command = [binary(), *arguments, "--data-dir", wharf.data_dir]
-            finished = run(*command, expect=expect, environment={**wharf.environment, **NONE})
+            finished = run(*command, expect=expect, environment={**wharf.environment, **WITHOUT_AWS})
             return finished.stdout + finished.stderr
 
         def explain(principal, resource="*", expect=1):
@@ -177,7 +164,7 @@ def test_counts_agree(fresh_wharf):
     for tag in ("v1", "v2"):
         repository.push_image(tag)
     fresh_wharf.restart()
-    environment = {**fresh_wharf.environment, **NONE}
+    environment = {**fresh_wharf.environment, **WITHOUT_AWS}
     place = ["--data-dir", fresh_wharf.data_dir]
     checked = run(binary(), "fsck", *place, environment=environment).stdout
     blobs, stored = re.search(r"(\d+) blobs? .*; (\d+) objects? in the stores", checked).groups()

@@ -9,26 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.commands import run
+from harness.commands import WITHOUT_AWS, run
 from harness.registry_client import RegistryClient
 from harness.server import SESSION, Wharf, binary
 
 READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 READ_ONLY_ARN = f"arn:aws:iam::aws:policy/{READ_ONLY}"
 DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-# What would lead the program to another server or other credentials.
-CLEAN = {
-    name: None
-    for name in (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_ENDPOINT_URL",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_CA_BUNDLE",
-    )
-}
 
 
 class Program:
@@ -36,7 +23,7 @@ class Program:
 
     def __init__(self, server, **variables):
         self.server = server
-        self.environment = {**server.environment, **CLEAN, **variables}
+        self.environment = {**server.environment, **WITHOUT_AWS, **variables}
         # A data folder that is named goes before keys of the environment.
         self.place = ["--data-dir", server.data_dir]
         if "AWS_ACCESS_KEY_ID" in variables:
@@ -564,7 +551,7 @@ class TestConnection:
 
     def test_environment(self, wharf, tmp_path):
         """Without a data folder, as on another machine."""
-        environment = {**CLEAN, **wharf.credentials, "HOME": str(tmp_path), "XDG_DATA_HOME": None}
+        environment = {**WITHOUT_AWS, **wharf.credentials, "HOME": str(tmp_path), "XDG_DATA_HOME": None}
         finished = run(binary(), "user", "list", "--output", "json", environment=environment, cwd=tmp_path)
         assert isinstance(json.loads(finished.stdout), list)
 
@@ -607,5 +594,5 @@ class TestConnection:
     def test_closed_pipe(self, wharf):
         """`wharf … | head` is no error."""
         script = f'set -o pipefail; "{binary()}" policy list --all --data-dir "{wharf.data_dir}" | true'
-        environment = {**wharf.environment, **CLEAN, "PATH": os.environ["PATH"]}
+        environment = {**wharf.environment, **WITHOUT_AWS, "PATH": os.environ["PATH"]}
         assert run("bash", "-c", script, environment=environment).stderr == ""

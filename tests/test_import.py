@@ -15,13 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from harness.commands import run
+from harness.commands import WITHOUT_AWS, run
 from harness.images import Image, docker_image, image, index, noise
 from harness.registry_client import RegistryClient, Repository, descriptor, digest_of, index_manifest
 from harness.server import Wharf, binary, wait_for
 from harness.tls import make_certificate
 from harness.upstream import PASSWORD, USER, DockerRegistry, FakeUpstream
-from test_ctl import CLEAN
 
 OCTETS = "application/octet-stream"
 LIFECYCLE = json.dumps(
@@ -46,7 +45,7 @@ class Importer:
         self.home.mkdir(parents=True, exist_ok=True)
         self.environment = {
             **server.environment,
-            **CLEAN,
+            **WITHOUT_AWS,
             "HOME": str(self.home),
             "XDG_STATE_HOME": None,
             "DOCKER_CONFIG": None,

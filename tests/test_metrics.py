@@ -11,11 +11,11 @@ import pytest
 from harness import postgres
 from harness.cluster import Cluster, free_port
 from harness.collector import Collector
-from harness.commands import run
+from harness.commands import WITHOUT_AWS, run
 from harness.registry_client import RegistryClient, Repository, new_repository, random_content
 from harness.scrape import scrape
 from harness.server import ROOT, Wharf, binary, wait_for
-from test_ctl import CLEAN, Program
+from test_ctl import Program
 
 TOKEN = secrets.token_hex(16)
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -304,7 +304,7 @@ class TestNodes:
 class TestHealth:
     def health(self, server, *arguments, expect):
         command = [binary(), "health", "--data-dir", server.data_dir, *arguments]
-        return run(*command, expect=expect, environment={**server.environment, **CLEAN}).stdout
+        return run(*command, expect=expect, environment={**server.environment, **WITHOUT_AWS}).stdout
 
     def test_exit_codes(self, fresh_wharf):
         assert self.health(fresh_wharf, expect=0) == "ready\n"

@@ -14,6 +14,21 @@ class CommandFailed(AssertionError):
         super().__init__(shown(finished))
 
 
+# For an environment in which nothing leads the program to another server or other credentials.
+WITHOUT_AWS = dict.fromkeys(
+    (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_CA_BUNDLE",
+        "AWS_PROFILE",
+    )
+)
+
+
 def run(*command, expect=0, environment=None, stdin=None, timeout=300, text=True, cwd=None):
     """Runs to the end. `expect` is the exit code, or None for any; `environment` is added to ours; None removes a
     variable.
