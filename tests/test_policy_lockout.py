@@ -193,5 +193,5 @@ class TestOffline:
         if "WHARF_DATABASE_URL" not in locked.environment:
             nothing = tmp_path / "typo"
             said = refused(binary(), "policy", "reset", "registry", "--data-dir", nothing)
-            assert f"{nothing} holds no registry" in said
+            assert f"{nothing} is not there, so it holds no registry" in said
             assert not nothing.exists()

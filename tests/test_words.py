@@ -5,10 +5,10 @@ import uuid
 
 import pytest
 
-from harness.commands import refused, run
+from harness.commands import WITHOUT_AWS, refused, run
 from harness.server import Wharf, binary
 from harness.storage import wharf_command
-from test_command_line import NONE, home  # noqa: F401
+from test_command_line import home  # noqa: F401
 
 ALLOW_PUSH = {
     "Version": "2012-10-17",
@@ -112,7 +112,7 @@ class TestInlinePolicies:
         assert "push  inline  -" in wharf_command(wharf, "user", "policy", "list", held)
 
     def test_hints(self, wharf, held):
-        environment = {**wharf.environment, **NONE}
+        environment = {**wharf.environment, **WITHOUT_AWS}
         options = ["--data-dir", wharf.data_dir]
         said = refused(binary(), "policy", "show", "push", *options, environment=environment)
         assert "`wharf role policy show ROLE push`" in said, said
@@ -139,7 +139,7 @@ def test_a_deny_that_depends_on_what_was_not_said(wharf, held):
 def test_an_issuer_without_tls(wharf):
     said = refused(
         binary(), "oidc-provider", "create", "http://x", "--data-dir", wharf.data_dir,
-        environment={**wharf.environment, **NONE},
+        environment={**wharf.environment, **WITHOUT_AWS},
     )  # fmt: skip
     assert "an issuer must be one of https://" in said, said
 
@@ -169,7 +169,7 @@ def test_counts_and_forms(tmp_path):
         assert "  regions      us-east-1, us-west-2\n" in server.log_text()
         assert "Freed ever 0 bytes of 0 objects" in " ".join(wharf_command(server, "gc", "--status").split())
         assert "Removed before 0 bytes of 0 objects" in " ".join(wharf_command(server, "gc", "--dry-run").split())
-        said = refused(binary(), "credentials", "--data-dir", server.data_dir, "--region", "x", environment=NONE)
+        said = refused(binary(), "credentials", "--data-dir", server.data_dir, "--region", "x", environment=WITHOUT_AWS)
         assert "there are us-east-1, us-west-2" in said, said
     finally:
         server.finish()
@@ -225,7 +225,7 @@ class TestImports:
 
     def test_a_wrong_password(self, wharf, tmp_path):
         host = wharf.url.partition("://")[2]
-        more = {**NONE, "WHARF_SOURCE_USERNAME": "AWS", "WHARF_SOURCE_PASSWORD": "wrong", "HOME": str(tmp_path)}
+        more = {**WITHOUT_AWS, "WHARF_SOURCE_USERNAME": "AWS", "WHARF_SOURCE_PASSWORD": "wrong", "HOME": str(tmp_path)}
         finished = run(
             binary(), "import", "registry", host, "--data-dir", wharf.data_dir,
             environment={**wharf.environment, **more}, expect=2,

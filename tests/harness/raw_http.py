@@ -8,9 +8,32 @@ import ssl
 
 from harness.registry_client import Answer
 
+# Linux's IP_BIND_ADDRESS_NO_PORT, which Python does not name.
+BIND_ADDRESS_NO_PORT = 24
+
 
 class Dropped(Exception):
     """The server closed the connection without an answer."""
+
+
+def connect(address, timeout, source=None):
+    """A socket that is connected to `address`, from the IPv4 address `source` if one is named.
+
+    Its port is chosen as that of any other connection: a bind would take one that no connection to any server has or had
+    of late, of which there are not enough for the tests of thousands.
+    """
+    if source is None:
+        return socket.create_connection(address, timeout)
+    connection = socket.socket(socket.AF_INET)
+    try:
+        connection.settimeout(timeout)
+        connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+        connection.bind((source, 0))
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 class RawConnection:
@@ -23,14 +46,14 @@ class RawConnection:
         name, _, port = host.rpartition(":")
         self.address = (name, int(port))
         self.timeout = timeout
-        self.source = (source, 0) if source else None
+        self.source = source
         self.context = context
         self.socket = None
 
     def send(self, data):
         """Writes bytes; what the server no longer wants to read is no error here."""
         if self.socket is None:
-            self.socket = socket.create_connection(self.address, self.timeout, self.source)
+            self.socket = connect(self.address, self.timeout, self.source)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.context:
                 self.socket = self.context.wrap_socket(self.socket, server_hostname="localhost")

@@ -5,6 +5,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from harness.raw_http import connect
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
@@ -32,7 +34,7 @@ class Http2Connection:
 
     def __init__(self, host, timeout=30, source=None, settings=()):
         name, _, port = host.rpartition(":")
-        self.socket = socket.create_connection((name, int(port)), timeout, (source, 0) if source else None)
+        self.socket = connect((name, int(port)), timeout, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host = host
         self.next_stream = 1

@@ -65,6 +65,7 @@ class Wharf:
         self.url = None
         self.named_url = None
         self.process = None
+        self.launched_at = 0
         self._credentials = None
         self._authorization = None
 
@@ -108,6 +109,7 @@ class Wharf:
             postgres.set_clock(database, seconds_of(clock) if clock else 0)
         elif clock:
             environment |= shifted(clock)
+        self.launched_at = self.log_size
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
@@ -123,13 +125,20 @@ class Wharf:
     def _endpoint(self):
         return self.data_dir / "endpoint"
 
+    def _endpoint_of_log(self):
+        """Where it says that it listens, if there was no room for the file that tells of it."""
+        log = self.log_text(self.launched_at)
+        listens = re.search(r"^Wharf is listening at (\S+)", log, re.MULTILINE)
+        return listens[1] if listens and "cannot find the server by its data folder" in log else ""
+
     def _listens(self):
         if self.process.poll() is not None:
             Wharf.running.remove(self)
             raise AssertionError(f"wharf ended with {self.process.returncode} at its start:\n{self.tail()}")
-        if not self._endpoint.exists() or not self._endpoint.read_text().strip():
+        told = self._endpoint.read_text().strip() if self._endpoint.exists() else self._endpoint_of_log()
+        if not told:
             return False
-        parts = urlsplit(self._endpoint.read_text().strip())
+        parts = urlsplit(told)
         address = self.listen.rpartition(":")[0]
         self.listen = f"{address}:{parts.port}"
         self.url = f"{parts.scheme}://{self.listen if self.name else parts.netloc}"

@@ -425,7 +425,10 @@ impl Server {
         if let Err(error) = told {
             // The server serves without them; an old one would lead commands astray.
             let _ = std::fs::remove_file(&endpoint);
-            tracing::warn!("commands on this machine cannot find the server by its data folder: {error}");
+            tracing::warn!(
+                "commands on this machine cannot find the server by its data folder, and have to be told where it is with \
+                 --endpoint: {error}"
+            );
         }
         Ok(server)
     }

@@ -29,7 +29,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// There is no database yet, or it has checksums.
+    /// There is no database yet, or it has checksums, or it cannot be read at all.
     NotNeeded,
     /// It has them now.
     Done,
@@ -52,9 +52,9 @@ pub fn add_checksums(path: &Path) -> Result<Conversion, StoreError> {
             remove_old(&old);
             return Ok(Conversion::NotNeeded);
         }
-        // Who opens it for good tells what is wrong; there is nothing that could be copied.
-        Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Conversion::NotNeeded),
-        Err(error) => return Err(error),
+        // What cannot be read cannot be copied, be it damaged or its disk full: who opens it for good meets the same, and
+        // tells of it.
+        Err(_) => return Ok(Conversion::NotNeeded),
     }
     let done = convert(&path, &copy, &old);
     if done.is_err() {
