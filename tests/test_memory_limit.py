@@ -16,7 +16,9 @@ import pytest
 from harness.aws_api import AwsApi
 from harness.memory_group import MemoryGroup, NoMemoryGroup
 from harness.raw_http import RawConnection, head
-from harness.server import Wharf
+from harness.raw_http2 import END_STREAM, HEADERS, INITIAL_WINDOW, Http2Connection
+from harness.scrape import scrape
+from harness.server import Wharf, wait_for
 
 MIB = 1024 * 1024
 LIMIT = 256 * MIB
@@ -47,6 +49,16 @@ SIDE_BY_SIDE = {
 }
 # An attacker holds so many connections: more than there is memory for, and fewer than there are places.
 HELD = 3000
+TOKEN = "a-token-of-the-tests"
+METRICS = f"""
+[metrics]
+on_main_listener = true
+token = "{TOKEN}"
+"""
+# At a time on one connection of HTTP/2.
+STREAMS = 128
+# Each gets half of what the one before has left. On a slow machine the first give way before the last has come.
+SOURCES = 40
 
 
 @pytest.fixture
@@ -123,3 +135,42 @@ def test_proxy_heads(small_server):
     """Heads of the PROXY protocol that do not end."""
     server = small_server(config=f'trusted_proxies = ["{ATTACKER}"]\nproxy_protocol = true\n')
     attacked(server, {"proxy_heads": 1500})
+
+
+def fill_with_streams(server, source):
+    """Streams whose answers are not taken, as many as the source gets. Returns their connections, and how many there are."""
+    connections, streams, refused = [], 0, 0
+    while not refused:
+        connection = Http2Connection(server.host, source=source, settings=[(INITIAL_WINDOW, 0)])
+        connections.append(connection)
+        for _ in range(STREAMS):
+            connection.request("/v2/")
+        for _ in range(STREAMS):
+            frame = connection.read_until(HEADERS)
+            assert frame is not None, "ended before anybody needed what it holds"
+            # What has no room has no body either.
+            refused += frame.flags & END_STREAM
+        streams += STREAMS - refused
+    return connections, streams
+
+
+def test_who_comes_after_those_who_take_nothing(small_server):
+    """Sources one after the other hold what each leaves free, until nothing is left: the greediest ones' connections make
+    room, and whoever asks whether the server is ready needs none."""
+    server = small_server(config=METRICS)
+    get = {path: head("GET", path, [("Host", "localhost")]) for path in ("/v2/", "/readyz")}
+    held = []
+    try:
+        for source in range(1, SOURCES):
+            connections, streams = fill_with_streams(server, f"127.0.1.{source}")
+            held += connections
+            if not streams:
+                break
+        with contextlib.closing(RawConnection(server.host, source="127.0.0.3")) as connection:
+            assert connection.exchange(get["/readyz"]).status == 200
+            wait_for(lambda: connection.exchange(get["/v2/"]).status == 401, "room for a request")
+            assert scrape(server.url, TOKEN).value("wharf_request_connections_given_up_total", pool="buffers") > 0
+        assert AwsApi(server).ecr("DescribeRegistry").status == 200
+    finally:
+        for connection in held:
+            connection.close()

@@ -211,7 +211,10 @@ class Attacker:
         for _ in range(100):
             connection.request("/" + "a" * FRAME)
             self.requests += 1
-        connection.read_until(DATA)
+        # An answer for which there is no room has no bytes to take.
+        while (frame := connection.read()) and frame.kind != DATA:
+            if frame.kind == HEADERS and frame.flags & END_STREAM:
+                break
         self.hold(connection)
 
     def guesses(self):

@@ -140,9 +140,9 @@ impl Operation for ListImageReferrers {
             }
             None => Ok(()),
         };
-        let (app, reader) = (Arc::clone(&call.http.app), call.http.source_ip);
+        let (app, reader) = (Arc::clone(&call.http.app), call.http.holder.clone());
         let output = call.app().db.read(move |tx| {
-            let mut share = AnswerShare::new(&app.request_budget, reader);
+            let mut share = AnswerShare::new(&app.request_budget, &reader);
             let repository = require(tx, &checked.registry, &checked.name)?;
             let Some(subject) = checked.subject else {
                 return Ok((Output { referrers: Vec::new(), next_token: None }, share));

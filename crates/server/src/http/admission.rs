@@ -16,11 +16,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::in_flight::{InFlight, Waiting};
+use super::in_flight::{InFlight, LAG_GRACE, Waiting};
 use crate::auth::failures::network;
 
-/// A client that lags behind in the middle of a request is spared for so long.
-const LAG_GRACE: Duration = Duration::from_secs(5);
 /// Of the source that must give up connections, one in so many goes at once: looking for them costs time.
 const SHARE_THAT_GOES: usize = 64;
 /// When there was nothing to give up, it is not looked for again for so long.

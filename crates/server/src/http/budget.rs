@@ -3,24 +3,17 @@
 //! Whoever sends a body may be anybody: the signature is at hand only when the last byte is. So what is held for bodies
 //! comes out of pools of fixed size: memory for requests that name no key of ours, memory for those that do, and disk
 //! for what is long; a fourth is for the buffers of the connections that they come by, and a fifth for answers that are long
-//! (`held_answer`). A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there
-//! is always something left for whoever comes next. What is long leaves a part of the memory to what is short, so that a few
-//! large manifests keep nobody from signing in.
+//! (`held_answer`). What is long leaves a part of the memory to what is short, so that a few large manifests keep nobody
+//! from signing in. Who gets how much, and who gives way, is in `pool`.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use store::measure::Counter;
-
-use crate::auth::failures::network;
+use super::pool::Pool;
+pub use super::pool::{Exhausted, Holder, Share};
 
 const MIB: u64 = 1024 * 1024;
 /// The part of the memory that is for requests without a key: one in so many bytes.
 const STRANGERS_PART: u64 = 4;
-/// A body up to this length is short. Longer ones leave a part of their pool to the short: one in so many bytes.
-const SHORT_BYTES: u64 = 64 * 1024;
-const SHORT_PART: u64 = 4;
 
 /// The part of the process's memory that is for buffers of connections: one in so many bytes.
 const BUFFERS_PART: u64 = 4;
@@ -75,10 +68,6 @@ pub enum PoolKind {
     Answers,
 }
 
-/// There is nothing left to hold a body in.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Exhausted;
-
 /// The pools.
 pub struct RequestBudget {
     strangers: Arc<Pool>,
@@ -88,61 +77,6 @@ pub struct RequestBudget {
     answers: Arc<Pool>,
 }
 
-struct Pool {
-    limit: u64,
-    /// What bodies may hold of it that are long.
-    limit_of_long: u64,
-    held: Mutex<Held>,
-    refused: Counter,
-}
-
-#[derive(Default)]
-struct Held {
-    bytes: u64,
-    /// By the network that the requests come from.
-    by_source: HashMap<IpAddr, u64>,
-}
-
-impl Pool {
-    fn new(limit: u64, limit_of_long: u64) -> Arc<Self> {
-        Arc::new(Self { limit, limit_of_long, held: Mutex::default(), refused: Counter::default() })
-    }
-
-    fn of_memory(limit: u64) -> Arc<Self> {
-        Self::new(limit, limit - limit / SHORT_PART)
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes so many bytes out of as much of the pool as `limit`.
-    fn take(&self, source: IpAddr, bytes: u64, limit: u64) -> Result<(), Exhausted> {
-        let mut held = self.held();
-        let by_source = held.by_source.get(&source).copied().unwrap_or(0);
-        let left = limit.saturating_sub(held.bytes).checked_sub(bytes);
-        if left.is_none_or(|left| by_source.saturating_add(bytes) > left) {
-            drop(held);
-            self.refused.increment();
-            return Err(Exhausted);
-        }
-        held.bytes += bytes;
-        held.by_source.insert(source, by_source + bytes);
-        Ok(())
-    }
-
-    fn give_back(&self, source: IpAddr, bytes: u64) {
-        let mut held = self.held();
-        held.bytes = held.bytes.saturating_sub(bytes);
-        if let Some(by_source) = held.by_source.get_mut(&source) {
-            *by_source = by_source.saturating_sub(bytes);
-            if *by_source == 0 {
-                held.by_source.remove(&source);
-            }
-        }
-    }
-}
-
 impl RequestBudget {
     /// Pools of these sizes.
     pub fn new(limits: BudgetLimits) -> Self {
@@ -150,9 +84,9 @@ impl RequestBudget {
         Self {
             strangers: Pool::of_memory(strangers),
             known: Pool::of_memory(limits.memory_bytes - strangers),
-            disk: Pool::new(limits.disk_bytes, limits.disk_bytes),
-            buffers: Pool::new(limits.buffer_bytes, limits.buffer_bytes),
-            answers: Pool::new(limits.answer_bytes, limits.answer_bytes),
+            disk: Pool::new(limits.disk_bytes),
+            buffers: Pool::new(limits.buffer_bytes),
+            answers: Pool::new(limits.answer_bytes),
         }
     }
 
@@ -166,14 +100,14 @@ impl RequestBudget {
         }
     }
 
-    /// A share that holds nothing yet, for a request from that address.
-    pub fn share(&self, kind: PoolKind, source: IpAddr) -> Share {
-        Share { pool: Arc::clone(self.pool(kind)), source: network(source), bytes: 0 }
+    /// A share that holds nothing yet, of a request.
+    pub fn share(&self, kind: PoolKind, holder: &Holder) -> Share {
+        self.pool(kind).share(holder)
     }
 
     /// Bytes that are held now.
     pub fn held_bytes(&self, kind: PoolKind) -> u64 {
-        self.pool(kind).held().bytes
+        self.pool(kind).held_bytes()
     }
 
     /// The pool's size.
@@ -185,46 +119,10 @@ impl RequestBudget {
     pub fn refused(&self, kind: PoolKind) -> u64 {
         self.pool(kind).refused.get()
     }
-}
 
-/// What one request holds of a pool; given back when this is dropped.
-pub struct Share {
-    pool: Arc<Pool>,
-    source: IpAddr,
-    bytes: u64,
-}
-
-impl Share {
-    /// Holds so many bytes more.
-    pub fn grow(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        if bytes > 0 {
-            let is_short = self.bytes.saturating_add(bytes) <= SHORT_BYTES;
-            self.pool.take(self.source, bytes, if is_short { self.pool.limit } else { self.pool.limit_of_long })?;
-            self.bytes += bytes;
-        }
-        Ok(())
-    }
-
-    /// Holds so many bytes in all, if it held less.
-    pub fn grow_to(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        self.grow(bytes.saturating_sub(self.bytes))
-    }
-
-    /// Gives back what it holds beyond so many bytes.
-    pub fn shrink_to(&mut self, bytes: u64) {
-        let spare = self.bytes.saturating_sub(bytes);
-        if spare > 0 {
-            self.pool.give_back(self.source, spare);
-            self.bytes -= spare;
-        }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.pool.give_back(self.source, self.bytes);
-        }
+    /// How many connections were ended for what their clients kept the server from giving back.
+    pub fn given_up(&self, kind: PoolKind) -> u64 {
+        self.pool(kind).given_up.get()
     }
 }
 
@@ -232,66 +130,18 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn source(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
-    }
-
     #[test]
-    fn a_source_holds_as_much_as_it_leaves() {
+    fn pools_are_apart() {
         let budget =
             RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 1000, buffer_bytes: 0, answer_bytes: 0 });
-        let kind = PoolKind::Known;
-        assert_eq!((budget.limit_bytes(PoolKind::Strangers), budget.limit_bytes(kind)), (100, 300));
-        let mut first = budget.share(kind, source(1));
-        assert_eq!(first.grow(150), Ok(()));
-        assert_eq!(first.grow(1), Err(Exhausted));
-        assert_eq!(budget.share(kind, source(1)).grow(1), Err(Exhausted));
-        let mut second = budget.share(kind, source(2));
-        assert_eq!(second.grow(75), Ok(()));
-        assert_eq!(second.grow(1), Err(Exhausted));
-        assert_eq!(budget.share(kind, source(3)).grow(37), Ok(()));
-        assert_eq!(budget.held_bytes(kind), 225);
-        // Another pool is another pool.
-        assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(500), Ok(()));
-        assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(501), Err(Exhausted));
-        drop(first);
-        assert_eq!(second.grow(75), Ok(()));
-        drop(second);
-        assert_eq!((budget.held_bytes(kind), budget.refused(kind)), (0, 3));
-        assert!(budget.known.held().by_source.is_empty());
-    }
-
-    #[test]
-    fn what_is_long_leaves_room_for_what_is_short() {
-        let budget = RequestBudget::new(BudgetLimits {
-            memory_bytes: 64 * MIB,
-            disk_bytes: 0,
-            buffer_bytes: 0,
-            answer_bytes: 0,
-        });
-        let mut long = budget.share(PoolKind::Known, source(1));
-        assert_eq!(long.grow(18 * MIB), Ok(()));
-        assert_eq!(long.grow(1), Err(Exhausted));
-        let mut short: Vec<Share> = (0..96).map(|_| budget.share(PoolKind::Known, source(1))).collect();
-        assert!(short.iter_mut().all(|short| short.grow(SHORT_BYTES) == Ok(())));
-        assert_eq!(short[0].grow(1), Err(Exhausted));
-        assert_eq!(budget.share(PoolKind::Known, source(1)).grow(1), Err(Exhausted));
-    }
-
-    #[test]
-    fn growing_up_to_a_length() {
-        let budget =
-            RequestBudget::new(BudgetLimits { memory_bytes: 400, disk_bytes: 0, buffer_bytes: 0, answer_bytes: 0 });
-        let mut share = budget.share(PoolKind::Known, source(1));
-        for bytes in [10, 5, 10, 100] {
-            assert_eq!(share.grow_to(bytes), Ok(()));
-        }
-        assert_eq!(budget.held_bytes(PoolKind::Known), 100);
-        assert_eq!(share.grow_to(151), Err(Exhausted));
-        for (to, held) in [(200, 100), (60, 60), (60, 60), (0, 0)] {
-            share.shrink_to(to);
-            assert_eq!(budget.held_bytes(PoolKind::Known), held);
-        }
-        assert_eq!(budget.share(PoolKind::Disk, source(1)).grow(1), Err(Exhausted));
+        let holder = Holder::alone([192, 0, 2, 1]);
+        assert_eq!((budget.limit_bytes(PoolKind::Strangers), budget.limit_bytes(PoolKind::Known)), (100, 300));
+        let mut known = budget.share(PoolKind::Known, &holder);
+        assert_eq!(known.grow(150), Ok(()));
+        assert_eq!(budget.share(PoolKind::Disk, &holder).grow(500), Ok(()));
+        assert_eq!(budget.share(PoolKind::Disk, &holder).grow(501), Err(Exhausted));
+        assert_eq!(budget.share(PoolKind::Buffers, &holder).grow(1), Err(Exhausted));
+        assert_eq!((budget.refused(PoolKind::Disk), budget.refused(PoolKind::Known)), (1, 0));
+        assert_eq!(budget.held_bytes(PoolKind::Known), 150);
     }
 }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
-use super::budget::PoolKind;
+use super::budget::{Holder, PoolKind};
 use super::connection_weight::{Http2Weight, MAX_STREAMS};
 use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
@@ -52,6 +52,8 @@ const MAX_OVERFLOW_STREAMS: u32 = 4;
 /// What a request is reckoned to need, with its head: until there is an answer, and over HTTP/2, where a connection has many,
 /// until the client has taken it.
 const REQUEST_BYTES: u64 = 64 * 1024;
+/// What is left of that once there is an answer in memory, beside its bytes.
+const STREAM_BYTES: u64 = 4 * 1024;
 /// Streams that a client may reset before they are looked at, and that the server may reset for what is wrong with them:
 /// past that the connection ends (CVE-2023-44487 and CVE-2025-8671).
 const MAX_EARLY_RESETS: usize = 20;
@@ -157,25 +159,28 @@ fn service(
     connection: Connection,
 ) -> impl HttpService<Incoming, ResBody = Sent, Error = Infallible, Future: Send + 'static> {
     service_fn(move |request: hyper::Request<Incoming>| {
-        let watch = connection.streams.as_ref().map(WatchedStreams::begin);
         let request_in_flight = connection.in_flight.begin();
         let (app, peer, is_overflow) = (Arc::clone(&connection.app), connection.peer, connection.is_overflow);
-        let (lag, socket) = (connection.in_flight.lag(), connection.socket.clone());
         let (mut head, incoming) = request.into_parts();
         let client = app.listener.trusted_proxies.client(peer, &mut head);
+        let holder = Holder::new(client.ip, &connection.in_flight);
+        let watch = connection.streams.as_ref().map(|streams| streams.begin(&holder));
+        let (lag, socket) = (connection.in_flight.lag_of(&holder), connection.socket.clone());
         // Before anything is made for the request.
-        let mut room = app.request_budget.share(PoolKind::Buffers, client.ip);
+        let mut room = app.request_budget.share(PoolKind::Buffers, &holder);
         let is_http_2 = head.version == http::Version::HTTP_2;
         let has_room = room.grow(REQUEST_BYTES).is_ok();
-        // Whoever asks whether the server lives is told, where the answer cannot wait for a window.
+        // Whoever asks whether the server lives or is ready is told, where the answer cannot wait for a window.
         let is_let_in = match head.uri.path() {
             dispatch::HEALTH_PATH => has_room || !is_http_2,
+            dispatch::READY_PATH => (has_room || !is_http_2) && !is_overflow,
             _ => has_room && !is_overflow,
         };
         // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
         let answered = is_let_in.then(|| {
             let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
-            Box::pin(dispatch::handle(Arc::clone(&app), client, http::Request::from_parts(head, body)))
+            let request = http::Request::from_parts(head, body);
+            Box::pin(dispatch::handle(Arc::clone(&app), client, holder.clone(), request))
         });
         async move {
             let mut metered = Metered::begin(&app);
@@ -189,16 +194,31 @@ fn service(
                 None => no_room(&app),
             };
             // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
-            let room = is_http_2.then_some(room);
+            let room = is_http_2.then(|| {
+                room.shrink_to(bytes_until_taken(answer.body()));
+                room
+            });
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
                 _in_flight: request_in_flight,
                 room,
+                holder,
                 metered,
                 watch,
             }))
         }
     })
+}
+
+/// What an answer holds, beside what it has of the pool of answers, while it waits for its client on a stream.
+fn bytes_until_taken(body: &ResponseBody) -> u64 {
+    match body {
+        ResponseBody::Full { bytes, .. } => {
+            let length = bytes.as_ref().map_or(0, bytes::Bytes::len) as u64;
+            (STREAM_BYTES + length).min(REQUEST_BYTES)
+        }
+        ResponseBody::Blob { .. } | ResponseBody::Coming { .. } => REQUEST_BYTES,
+    }
 }
 
 /// A stream without a body ends at once, whether the client's window is open or not.
@@ -272,7 +292,7 @@ impl Timing {
     }
 
     /// Drives the connection to its end, which is also when it asks for nothing any more; after the word to stop, only for
-    /// as long as a request is in flight on it.
+    /// as long as a request is in flight on it whose client does not keep the server waiting.
     async fn keep<C>(self, connection: C, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
     where
         C: GracefulConnection<Error = hyper::Error>,
@@ -297,7 +317,7 @@ impl Timing {
             if let Ok(result) = timeout(look_every, connection.as_mut()).await {
                 return result;
             }
-            if self.in_flight.is_idle() {
+            if self.in_flight.is_idle() || self.in_flight.keeps_waiting(Instant::now()) {
                 return Ok(());
             }
         }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
-use super::budget::PoolKind;
+use super::budget::{Holder, PoolKind};
 use super::forwarded::Client;
 use super::host_header;
 use super::paced_body::PacedBody;
@@ -23,6 +23,8 @@ use crate::{aws_api, v2, wharf_api};
 
 /// Where the server says whether it lives.
 pub const HEALTH_PATH: &str = "/healthz";
+/// Where the server says whether it is ready.
+pub const READY_PATH: &str = "/readyz";
 /// For a year; RFC 6797.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -31,6 +33,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 pub async fn handle(
     app: Arc<App>,
     client: Client,
+    holder: Holder,
     request: http::Request<PacedBody>,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
@@ -48,6 +51,7 @@ pub async fn handle(
         query: head.uri.query().unwrap_or("").to_owned(),
         headers: head.headers,
         source_ip: client.ip,
+        holder,
         is_secure: client.is_tls.unwrap_or_else(|| app.hosts.is_secure()),
         authority,
         notes: Notes::new(record.is_some()),
@@ -64,7 +68,7 @@ pub async fn handle(
         Some(record) => tracing::info_span!("request", %request_id, trace_id = %record.trace().trace_id),
         None => tracing::Span::none(),
     };
-    let mut buffers = request.app.request_budget.share(PoolKind::Buffers, request.source_ip);
+    let mut buffers = request.app.request_budget.share(PoolKind::Buffers, &request.holder);
     let has_room = buffers.grow(body.buffer_bytes(version)).is_ok();
     let mut answer = async {
         let mut answer = match route {

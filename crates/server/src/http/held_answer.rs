@@ -3,12 +3,11 @@
 //! A short answer is reckoned with its request, and with the connection that it goes by. A longer one takes room of the
 //! pool of answers, which goes with its last bytes: HTTP keeps those for as long as the client does not read.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::budget::{Exhausted, PoolKind, RequestBudget, Share};
+use super::budget::{Exhausted, Holder, PoolKind, RequestBudget, Share};
 
 /// Answers up to this length are short.
 pub const SHORT_BYTES: u64 = 32 * 1024;
@@ -20,9 +19,9 @@ pub struct AnswerShare {
 }
 
 impl AnswerShare {
-    /// Of an answer to that address of which nothing is made yet.
-    pub fn new(budget: &RequestBudget, source: IpAddr) -> Self {
-        Self { share: budget.share(PoolKind::Answers, source), bytes: 0 }
+    /// Of an answer of which nothing is made yet.
+    pub fn new(budget: &RequestBudget, holder: &Holder) -> Self {
+        Self { share: budget.share(PoolKind::Answers, holder), bytes: 0 }
     }
 
     /// Room for so many bytes more.
@@ -74,7 +73,7 @@ mod tests {
     }
 
     fn share(budget: &RequestBudget) -> AnswerShare {
-        AnswerShare::new(budget, IpAddr::from([192, 0, 2, 1]))
+        AnswerShare::new(budget, &Holder::alone([192, 0, 2, 1]))
     }
 
     #[test]

@@ -14,11 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::budget::Share;
+use super::budget::{Holder, Share};
 use super::held_answer::{SHORT_BYTES, keeping};
 use super::layered::{Layer, Layered};
 use super::record::Metered;
 use super::stalled_streams::AnswerWatch;
+
+/// A client that lags behind in the middle of a request is spared for so long where connections must end.
+pub const LAG_GRACE: Duration = Duration::from_secs(5);
 
 struct State {
     /// What times are counted from.
@@ -67,6 +70,11 @@ impl InFlight {
         Self(Arc::new(state))
     }
 
+    /// Whether both are of one connection.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Counts a request.
     pub fn begin(&self) -> RequestInFlight {
         self.0.has_asked.store(true, Ordering::Release);
@@ -95,6 +103,11 @@ impl InFlight {
         (lags >= requests).then(|| Waiting::Lagging(since(&self.0.lagging_since_ms)))
     }
 
+    /// Whether the peer lags behind in all that is in flight, and has for long enough.
+    pub fn keeps_waiting(&self, now: Instant) -> bool {
+        matches!(self.waiting(), Some(Waiting::Lagging(since)) if self.elapsed(now) >= since + LAG_GRACE)
+    }
+
     /// The moment since which nothing is asked for, if that is so.
     pub fn idle_since(&self) -> Option<Instant> {
         match self.waiting() {
@@ -115,7 +128,22 @@ impl InFlight {
 
     /// Something whose peer may lag behind.
     pub fn lag(&self) -> Lag {
-        Lag { state: Arc::clone(&self.0), is_on: false }
+        Lag { state: Arc::clone(&self.0), is_on: false, holder: None }
+    }
+
+    /// The same of one request, which is to know whether its client is waited for.
+    pub fn lag_of(&self, holder: &Holder) -> Lag {
+        Lag { state: Arc::clone(&self.0), is_on: false, holder: Some(holder.clone()) }
+    }
+
+    /// Milliseconds since the common beginning.
+    pub fn now_ms(&self) -> u64 {
+        self.0.now_ms()
+    }
+
+    /// How long after the common beginning that is.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.0.began)
     }
 }
 
@@ -137,6 +165,7 @@ impl Drop for RequestInFlight {
 pub struct Lag {
     state: Arc<State>,
     is_on: bool,
+    holder: Option<Holder>,
 }
 
 impl Lag {
@@ -146,6 +175,9 @@ impl Lag {
             return;
         }
         self.is_on = is_on;
+        if let Some(holder) = &self.holder {
+            holder.set_waits(is_on);
+        }
         if !is_on {
             self.state.lags.fetch_sub(1, Ordering::AcqRel);
         } else if self.state.lags.fetch_add(1, Ordering::AcqRel) == 0 {
@@ -168,6 +200,8 @@ pub struct Counted<B: Body> {
     pub _in_flight: RequestInFlight,
     /// What it holds of the memory for connections, on a stream of HTTP/2.
     pub room: Option<Share>,
+    /// The request.
+    pub holder: Holder,
     /// Counts what is sent.
     pub metered: Metered,
     /// Told of what the client takes, on a stream of HTTP/2.
@@ -179,6 +213,10 @@ impl<B: Body> Drop for Counted<B> {
         self.metered.end(self.body.is_end_stream());
         if let Some(watch) = &self.watch {
             watch.taken();
+        }
+        // All of it waits in HTTP now, or in the kernel, which does not tell when the client has taken the last of it.
+        if self.body.is_end_stream() {
+            self.holder.set_waits(true);
         }
     }
 }

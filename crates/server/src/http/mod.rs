@@ -25,6 +25,7 @@ pub mod memory_limit;
 pub mod pace;
 pub mod paced_body;
 mod paced_stream;
+mod pool;
 mod prepended;
 mod proxy_protocol;
 pub mod ready;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderMap, Method};
 use store::tables::registry_id::RegistryId;
 
+use super::budget::Holder;
 use super::held_answer::AnswerShare;
 use super::record::Notes;
 use super::spool::Spooled;
@@ -26,6 +27,8 @@ pub struct RequestContext {
     pub headers: HeaderMap,
     /// Who sent the request.
     pub source_ip: std::net::IpAddr,
+    /// What it holds of the request budget, it holds as this.
+    pub holder: Holder,
     /// Whether it came by TLS to the server or to a trusted proxy before it.
     pub is_secure: bool,
     /// `Host` header or HTTP/2 authority; `localhost` if the client sent none.
@@ -46,7 +49,7 @@ impl RequestContext {
 
     /// Room for an answer that is going to be long, to be grown and then kept in `answer_share`.
     pub fn new_answer_share(&self) -> AnswerShare {
-        AnswerShare::new(&self.app.request_budget, self.source_ip)
+        AnswerShare::new(&self.app.request_budget, &self.holder)
     }
 
     /// A query parameter, decoded; the first of that name.

@@ -3,7 +3,7 @@
 use http::Method;
 use oci::{Digest, DigestError, Reference, RepositoryName};
 
-use super::dispatch::HEALTH_PATH;
+use super::dispatch::{HEALTH_PATH, READY_PATH};
 use super::request::RequestContext;
 use crate::auth::download_url;
 use crate::replication::layer_grant;
@@ -87,7 +87,7 @@ pub enum InvalidPath {
 pub fn parse(request: &RequestContext) -> Route {
     match request.path.as_str() {
         HEALTH_PATH => return Route::Health,
-        "/readyz" => return Route::Ready,
+        READY_PATH => return Route::Ready,
         "/metrics" if request.app.metrics.is_on_main_listener() => return Route::Metrics,
         "/v2" | "/v2/" => return Route::V2(V2Route::Base),
         _ => {}

@@ -123,8 +123,8 @@ impl Spool {
             tail: Vec::new(),
             file: None,
             segments: 0,
-            memory: budget.share(pool, http.source_ip),
-            disk: budget.share(PoolKind::Disk, http.source_ip),
+            memory: budget.share(pool, &http.holder),
+            disk: budget.share(PoolKind::Disk, &http.holder),
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
         let test = TestApp::with_files(HashMap::new()).await;
         let http = test.request();
         let budget = &test.app.request_budget;
-        let mut other = budget.share(PoolKind::Disk, http.source_ip);
+        let mut other = budget.share(PoolKind::Disk, &http.holder);
         other.grow(budget.limit_bytes(PoolKind::Disk) / 2).expect("half is free");
         let mut spool = Spool::new(&http, PoolKind::Known);
         spool.write(&content(SEGMENT)).await.expect("memory is there");

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use super::budget::Holder;
 use super::in_flight::{InFlight, Lag};
 use super::pace::{Pace, PaceLimits};
 use crate::app::App;
@@ -69,8 +70,8 @@ impl WatchedStreams {
     }
 
     /// The watch of a stream whose request has come.
-    pub fn begin(&self) -> Arc<AnswerWatch> {
-        let watch = Arc::new(AnswerWatch::new(self.limits, self.in_flight.lag()));
+    pub fn begin(&self, holder: &Holder) -> Arc<AnswerWatch> {
+        let watch = Arc::new(AnswerWatch::new(self.limits, self.in_flight.lag_of(holder)));
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&watch));
         watch
     }

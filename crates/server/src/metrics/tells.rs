@@ -85,6 +85,11 @@ fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
     for (pool, kind) in pools {
         out.sample("", &[("pool", pool)], budget.refused(kind));
     }
+    let help = "Connections that were ended for it, whose clients neither sent nor took anything for a while.";
+    out.family("wharf_request_connections_given_up_total", Kind::Counter, help);
+    for (pool, kind) in pools {
+        out.sample("", &[("pool", pool)], budget.given_up(kind));
+    }
 }
 
 fn tell_cache(out: &mut Exposition, metrics: &Metrics) {

@@ -1,6 +1,5 @@
 //! Pulling a manifest.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use super::shared_manifests::HeldManifest;
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::events::event::Place;
-use crate::http::budget::{Exhausted, PoolKind, Share};
+use crate::http::budget::{Exhausted, Holder, PoolKind, Share};
 use crate::http::held_answer::SHORT_BYTES;
 
 /// Which image is meant.
@@ -105,7 +104,7 @@ pub async fn manifest(
     app: &Arc<App>,
     query: ImageQuery,
     puller: &Caller,
-    reader: IpAddr,
+    reader: &Holder,
 ) -> Result<PulledImage, RegistryError> {
     let registry = query.registry.clone();
     let found = peek_manifest(app, query, Some(reader)).await?;
@@ -128,7 +127,7 @@ pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Op
 }
 
 /// Room to open a manifest in: once as it is stored, and once in clear.
-fn room_to_open(app: &App, image: &Image, reader: Option<IpAddr>) -> Result<Option<Share>, Exhausted> {
+fn room_to_open(app: &App, image: &Image, reader: Option<&Holder>) -> Result<Option<Share>, Exhausted> {
     let Some(reader) = reader.filter(|_| image.manifest_bytes > SHORT_BYTES) else { return Ok(None) };
     let mut share = app.request_budget.share(PoolKind::Answers, reader);
     share.grow(2 * image.manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64))?;
@@ -140,7 +139,7 @@ fn room_to_open(app: &App, image: &Image, reader: Option<IpAddr>) -> Result<Opti
 pub async fn peek_manifest(
     app: &Arc<App>,
     query: ImageQuery,
-    reader: Option<IpAddr>,
+    reader: Option<&Holder>,
 ) -> Result<PulledImage, RegistryError> {
     let answer = |image: &Arc<Image>, manifest: &HeldManifest, own: Option<Share>| {
         let room = match reader {
@@ -159,6 +158,7 @@ pub async fn peek_manifest(
     };
     let node = Arc::clone(app);
     let (place, selector) = key.clone();
+    let holder = reader.cloned();
     let (repository, image, stored) = app
         .kept
         .images
@@ -171,7 +171,7 @@ pub async fn peek_manifest(
             if let Some(manifest) = node.shared_manifests.find(&image.digest) {
                 return Ok((repository, image, Stored::InUse(manifest)));
             }
-            let room = room_to_open(&node, &image, reader)?;
+            let room = room_to_open(&node, &image, holder.as_ref())?;
             let sealed = images::sealed_manifest(tx, image.id)?.ok_or(RegistryError::ImageNotFound)?;
             Ok::<_, RegistryError>((repository, image, Stored::Sealed(sealed, room)))
         })

@@ -2,13 +2,12 @@
 //! it takes there.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use oci::Digest;
 
-use crate::http::budget::{Exhausted, PoolKind, RequestBudget, Share};
+use crate::http::budget::{Exhausted, Holder, PoolKind, RequestBudget, Share};
 use crate::http::held_answer::SHORT_BYTES;
 
 /// Shorter ones fit into the buffers of a connection, where nothing can be shared.
@@ -69,7 +68,7 @@ impl HeldManifest {
     pub fn room(
         &self,
         budget: &RequestBudget,
-        reader: IpAddr,
+        reader: &Holder,
         own: Option<Share>,
     ) -> Result<Option<Arc<Share>>, Exhausted> {
         let Self::Shared(shared) = self else { return Ok(None) };
@@ -143,22 +142,22 @@ mod tests {
         let (manifests, short) = (SharedManifests::default(), SHORT_BYTES as usize);
         let budget = RequestBudget::new(BudgetLimits { answer_bytes: 6 * SHORT_BYTES, ..BudgetLimits::default() });
         let of = |length: usize| manifests.share(Digest::sha256_of(&length.to_be_bytes()), vec![0; length]);
-        let reader = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let [one, two] = [1, 2].map(|last| Holder::alone([192, 0, 2, last]));
         let held = || budget.held_bytes(PoolKind::Answers);
         let (few, many, more) = (of(short), of(3 * short), of(3 * short + 1));
-        assert!(matches!(few.room(&budget, reader(1), None), Ok(None)));
-        let first = many.room(&budget, reader(1), None).expect("room");
-        let second = many.room(&budget, reader(2), None).expect("room");
+        assert!(matches!(few.room(&budget, &one, None), Ok(None)));
+        let first = many.room(&budget, &one, None).expect("room");
+        let second = many.room(&budget, &two, None).expect("room");
         assert_eq!(held(), 3 * SHORT_BYTES);
-        assert!(more.room(&budget, reader(2), None).is_err());
+        assert!(more.room(&budget, &two, None).is_err());
         drop(first);
         assert_eq!(held(), 3 * SHORT_BYTES);
         drop(second);
         assert_eq!(held(), 0);
         // What was taken to open it is its room afterwards.
-        let mut own = budget.share(PoolKind::Answers, reader(1));
+        let mut own = budget.share(PoolKind::Answers, &one);
         own.grow(3 * SHORT_BYTES).expect("room");
-        let third = many.room(&budget, reader(1), Some(own)).expect("room");
+        let third = many.room(&budget, &one, Some(own)).expect("room");
         assert_eq!(held(), 3 * SHORT_BYTES);
         drop(third);
         assert_eq!(held(), 0);

@@ -23,6 +23,7 @@ use crate::aws_api::operation::{Call, Entry};
 use crate::care::backup::{BackupSettings, backup};
 use crate::clock::ManualClock;
 use crate::config::Config;
+use crate::http::budget::Holder;
 use crate::http::request::RequestContext;
 use crate::integrity::check::{self, Progress, Settings, Status};
 use crate::jobs::collect_garbage;
@@ -79,6 +80,7 @@ impl Running {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: "127.0.0.1".parse().expect("an address"),
+            holder: Holder::alone([127, 0, 0, 1]),
             is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),

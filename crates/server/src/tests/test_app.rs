@@ -22,6 +22,7 @@ use crate::auth::failures::Failures;
 use crate::auth::keys;
 use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
+use crate::http::budget::{BudgetLimits, Holder, RequestBudget};
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
 use crate::nodes::Membership;
@@ -88,7 +89,7 @@ impl TestApp {
             oidc_issuers: Issuers::new(oidc),
             limits: Limits::default(),
             listener: crate::config::ListenerSettings::default(),
-            request_budget: crate::http::budget::RequestBudget::new(crate::http::budget::BudgetLimits::default()),
+            request_budget: RequestBudget::new(BudgetLimits::default()),
             spool_folder: crate::http::spool::make_folder(folder.path()).expect("a folder"),
             quotas: crate::registry::quotas::Quotas::default(),
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
@@ -197,6 +198,7 @@ impl TestApp {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+            holder: Holder::alone([203, 0, 113, 9]),
             is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),

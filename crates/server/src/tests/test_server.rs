@@ -13,6 +13,7 @@ use crate::auth::caller::Caller;
 use crate::auth::keys;
 use crate::clock::ManualClock;
 use crate::config::Config;
+use crate::http::budget::Holder;
 use crate::http::request::RequestContext;
 
 /// A running server; stopped with [`stop`](Self::stop).
@@ -71,6 +72,7 @@ impl TestServer {
             query: String::new(),
             headers: http::HeaderMap::new(),
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            holder: Holder::alone(Ipv4Addr::LOCALHOST),
             is_secure: false,
             authority: "localhost".to_owned(),
             notes: crate::http::record::Notes::default(),

@@ -45,7 +45,7 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
     };
     let selector = selector.map_err(V2Error::of_image)?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
-    let pulled = pull::manifest(&request.http.app, query, &request.caller, request.http.source_ip).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller, &request.http.holder).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
         let place = Place { registry: &request.registry, repository: name };
@@ -82,7 +82,7 @@ pub async fn put(
         .map(str::parse::<MediaType>)
         .transpose()
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
-    let mut memory = request.http.app.request_budget.share(PoolKind::Known, request.http.source_ip);
+    let mut memory = request.http.app.request_budget.share(PoolKind::Known, &request.http.holder);
     let manifest = body.collect(MAX_MANIFEST_BYTES, &mut memory).await?;
     let digest = match reference {
         Reference::Tag(_) => None,

@@ -32,7 +32,7 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
     let (registry, repository_name) = (request.registry.clone(), name.clone());
     let wanted_type = artifact_type.clone();
     let anonymous = request.caller.anonymous().cloned();
-    let (app, reader) = (Arc::clone(&request.http.app), request.http.source_ip);
+    let (app, reader) = (Arc::clone(&request.http.app), request.http.holder.clone());
     let (page, share) = request
         .http
         .app
@@ -44,7 +44,7 @@ pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Diges
                     && (wanted_type.is_none() || found.artifact_type == wanted_type)
                     && anonymous.as_ref().is_none_or(|pull| pull.sees(found.cached_from.as_deref()))
             };
-            let mut share = AnswerShare::new(&app.request_budget, reader);
+            let mut share = AnswerShare::new(&app.request_budget, &reader);
             let page = referrers::page(tx, repository.id, &subject, &after, PAGE, is_wanted, &mut share)?;
             Ok::<_, RegistryError>((page, share))
         })

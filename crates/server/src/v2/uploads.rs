@@ -136,7 +136,7 @@ async fn open(
             Ok(session) => return Ok((session, share)),
             Err(receiver) => seen.insert(receiver).quiet().await,
         }
-        let new_share = || app.request_budget.share(PoolKind::Known, request.http.source_ip);
+        let new_share = || app.request_budget.share(PoolKind::Known, &request.http.holder);
         body.look_ahead(share.get_or_insert_with(new_share)).await?;
     }
 }
