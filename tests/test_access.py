@@ -18,7 +18,7 @@ READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 POWER_USER = "AmazonEC2ContainerRegistryPowerUser"
 PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
 ADMINISTRATOR = "AdministratorAccess"
-# access.md 2: 'Minimum push set'.
+# reference/access.md 2: 'Minimum push set'.
 PUSH_SET = [
     "ecr:GetAuthorizationToken",
     "ecr:BatchCheckLayerAvailability",
@@ -52,7 +52,7 @@ def refusal(call, *arguments, **parameters):
 
 
 def denied(principal, action, resource, reason):
-    """The text of access.md 5."""
+    """The text of reference/access.md 5."""
     return f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {reason}"
 
 
@@ -192,7 +192,7 @@ class TestLeastPrivilege:
         registry.get(Repository(registry, other.name).manifest("v1")).expect_error(403, "DENIED")
 
     def test_referrers_are_batch_get_image(self, identities, name):
-        """access.md 1: no action exists for ListImageReferrers."""
+        """reference/access.md 1: no action exists for ListImageReferrers."""
         user = identities.user(document(allow("ecr:BatchGetImage", "ecr:GetAuthorizationToken")))
         registry = user.registry()
         digest = registry.head(Repository(registry, name).manifest("v1")).header("Docker-Content-Digest")
@@ -201,7 +201,7 @@ class TestLeastPrivilege:
         assert found["referrers"] == []
 
     def test_absence_is_not_told(self, identities):
-        """access.md 7: who may not look learns nothing of what exists."""
+        """reference/access.md 7: who may not look learns nothing of what exists."""
         user = identities.user(document(allow("ecr:GetAuthorizationToken")))
         registry = user.registry()
         registry.get(f"/v2/absent/{uuid.uuid4().hex}/manifests/v1").expect_error(403, "DENIED")
@@ -239,7 +239,7 @@ class TestRepositoryPolicies:
         assert refusal(nobody.client().get_authorization_token)[0] == "AccessDeniedException"
 
     def test_deleted_principals_stay_out(self, wharf, identities, name):
-        """access.md 4: the ARN of a deleted user turns into its unique id, so that its namesake gets nothing."""
+        """reference/access.md 4: the ARN of a deleted user turns into its unique id, so that its namesake gets nothing."""
         user = identities.user(document(allow("ecr:GetAuthorizationToken")))
         grant = {"Effect": "Allow", "Principal": {"AWS": user.arn}, "Action": "ecr:BatchGetImage"}
         wharf.client().set_repository_policy(repositoryName=name, policyText=document(grant))
@@ -253,7 +253,7 @@ class TestRepositoryPolicies:
         registry.get(Repository(registry, name).manifest("v1")).expect_error(403, "DENIED")
 
     def test_unknown_principal(self, wharf, name):
-        """access.md 4: a principal that does not exist makes Set fail."""
+        """reference/access.md 4: a principal that does not exist makes Set fail."""
         ghost = {"AWS": f"arn:aws:iam::123456789012:user/ghost-{uuid.uuid4().hex}"}
         text = document({"Effect": "Allow", "Principal": ghost, "Action": "ecr:BatchGetImage"})
         code, message = refusal(wharf.client().set_repository_policy, repositoryName=name, policyText=text)
@@ -263,7 +263,7 @@ class TestRepositoryPolicies:
 
 class TestRegistryPolicies:
     def test_scopes(self, tmp_path):
-        """access.md 4: V2 governs every action, V1 three."""
+        """reference/access.md 4: V2 governs every action, V1 three."""
         server = Wharf(tmp_path / "wharf").start()
         ecr = server.client()
         ecr.create_repository(repositoryName="app")
@@ -384,7 +384,7 @@ class TestConditions:
         create(repositoryName=name, tags=tags(team="red"))
 
     def test_tagging_needs_its_action(self, identities):
-        """access.md 1: CreateRepository with tags needs TagResource too."""
+        """reference/access.md 1: CreateRepository with tags needs TagResource too."""
         user = identities.user(document(allow("ecr:CreateRepository")))
         name = f"request/{uuid.uuid4().hex}"
         code, message = refusal(user.client().create_repository, repositoryName=name, tags=[{"Key": "k", "Value": "v"}])

@@ -459,7 +459,7 @@ def test_command(start):
 
 
 class TestServiceEvents:
-    """What the service does by itself: lifecycle.md 5, repositories-images.md 4."""
+    """What the service does by itself: reference/lifecycle.md 5, reference/repositories-images.md 4."""
 
     @staticmethod
     def events(server, name, repository):

@@ -1,4 +1,4 @@
-"""Who is let in: signatures of AWS requests in every part, as wire.md 3 tells, and what a refusal says."""
+"""Who is let in: signatures of AWS requests in every part, as reference/wire.md 3 tells, and what a refusal says."""
 
 import json
 import re
@@ -235,7 +235,7 @@ class TestUnsignedHeaders:
 
 
 class TestUnknownOperations:
-    """wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
+    """reference/wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
 
     TARGETS = [None, "", "x", f"{ECR_TARGET}.NoSuchOperation", "DynamoDB_20120810.ListTables", ECR_TARGET]
 

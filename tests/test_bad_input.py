@@ -102,7 +102,7 @@ class TestJson:
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
     def test_body(self, ecr, body):
-        """wire.md 1: what cannot be read is SerializationException; nothing is created."""
+        """reference/wire.md 1: what cannot be read is SerializationException; nothing is created."""
         answer = ecr.api.ecr("CreateRepository", body)
         assert answer.status == 400, repr(answer)
         assert model_check.error_name(answer) in (SERIALIZATION, INVALID), repr(answer)
@@ -119,7 +119,7 @@ class TestJson:
         ],
     )
     def test_an_array_is_no_structure(self, ecr, operation, body):
-        """wire.md 1: the members' values without their names are no input."""
+        """reference/wire.md 1: the members' values without their names are no input."""
         answer = ecr.api.ecr(operation, body)
         assert answer.status == 400, repr(answer)
         assert model_check.error_name(answer) == SERIALIZATION, repr(answer)
@@ -132,14 +132,14 @@ class TestJson:
         assert model_check.error_name(answer) in (SERIALIZATION, INVALID), repr(answer)
 
     def test_unknown_and_null_members(self, ecr):
-        """wire.md 1: newer clients send members that are not known here, and null is as good as absent."""
+        """reference/wire.md 1: newer clients send members that are not known here, and null is as good as absent."""
         name = f"lenient/{uuid.uuid4().hex}"
         body = {"repositoryName": name, "somethingNew": {"a": [1]}, "registryId": None, "tags": None}
         assert ecr.api.ecr("CreateRepository", body).status == 200
 
     @pytest.mark.parametrize("size", [30 * MIB, 100 * MIB])
     def test_too_large_body(self, wharf, ecr, size):
-        """DESIGN.md 4 (bounded): a body beyond any that an operation can need is refused, whatever is in it."""
+        """A body beyond any that an operation can need is refused, whatever is in it."""
         body = b'{"repositoryName": "ok/name", "x": "' + b"x" * size + b'"}'
         answer = ecr.api.ecr("CreateRepository", body)
         assert answer.status in (400, 413), repr(answer)
@@ -265,7 +265,7 @@ class TestManifests:
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
     def test_registry(self, wharf, ecr, body):
-        """access.md 7: a bad manifest is 400 MANIFEST_INVALID (or names blobs that are not there)."""
+        """reference/access.md 7: a bad manifest is 400 MANIFEST_INVALID (or names blobs that are not there)."""
         name = ecr.repository()
         repository = registry(wharf, name)
         with nothing_stored(wharf, ecr, name):
@@ -292,7 +292,7 @@ class TestManifests:
         "media_type", ["", "text/plain", "a", "application/vnd.unknown+json", "x" * 300 + "/json", "é/b"]
     )
     def test_media_type(self, wharf, ecr, media_type):
-        """repositories-images.md 4: types that ECR does not take are refused, by the parameter too."""
+        """reference/repositories-images.md 4: types that ECR does not take are refused, by the parameter too."""
         name = ecr.repository()
         repository = registry(wharf, name)
         document = json.loads(index_manifest([]))
@@ -313,7 +313,7 @@ class TestManifests:
             assert model_check.error_name(answer) in (INVALID, "RequestEntityTooLargeException"), repr(answer)
 
     def test_announced_as_too_large(self, wharf, ecr):
-        """DESIGN.md 4 (bounded): what says that it will be too large is refused before it comes."""
+        """What says that it will be too large is refused before it comes."""
         name = ecr.repository()
         headers = [("Host", wharf.host), ("Authorization", wharf.authorization), ("Content-Type", OCI_MANIFEST)]
         connection = RawConnection(wharf.own_host)
@@ -322,7 +322,7 @@ class TestManifests:
         connection.close()
 
     def test_many_descriptors(self, wharf, ecr):
-        """DESIGN.md 4 (bounded): a manifest full of blobs that are not there is one clean refusal."""
+        """A manifest full of blobs that are not there is one clean refusal."""
         name = ecr.repository()
         repository = registry(wharf, name)
         layers = [str(number).encode() for number in range(20_000)]
@@ -630,7 +630,7 @@ class TestUploads:
         assert ecr.image_ids(name) == set()
 
     def test_layer_larger_than_the_limit(self, wharf, ecr):
-        """repositories-images.md 7: a layer has at most 52,000 MiB; what announces more is refused before it comes."""
+        """reference/repositories-images.md 7: a layer has at most 52,000 MiB; what announces more is refused before it comes."""
         repository = registry(wharf, ecr.repository())
         location = repository.start_upload()
         path = path_of(location)

@@ -454,7 +454,7 @@ class TestTokens:
         assert status(f"{prefix}/app") == 200
         assert status(f"other-{prefix}") in (401, 403)
         assert cli("token", "revoke", prefix) == f"Revoked token {prefix}\n"
-        # As with any password that is none (access.md 6).
+        # As with any password that is none (reference/access.md 6).
         assert status(f"{prefix}/app") == 400
 
     def test_login_line(self, token, docker):

@@ -1734,7 +1734,7 @@ def test_every_modelled_error_is_provoked():
 
 @pytest.mark.parametrize("operation", NOT_IMPLEMENTED)
 def test_operation_that_is_not_there_yet(ecr, operation):
-    """wire.md 1: UnknownOperationException, never an error of the server, however complete the request is."""
+    """reference/wire.md 1: UnknownOperationException, never an error of the server, however complete the request is."""
     answer = ecr.api.ecr(operation, {"repositoryName": ecr.repository(), "registryId": ecr.account})
     assert answer.status in (400, 404), repr(answer)
     assert model_check.error_name(answer) == "UnknownOperationException", repr(answer)
@@ -1754,7 +1754,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_target_that_is_none(ecr, target):
-    """wire.md 1: an unknown target is UnknownOperationException."""
+    """reference/wire.md 1: an unknown target is UnknownOperationException."""
     answer = ecr.api.post(b"{}", {"Content-Type": JSON_TYPE, "X-Amz-Target": target})
     assert answer.status in (400, 404), repr(answer)
     assert model_check.error_name(answer) == "UnknownOperationException", repr(answer)

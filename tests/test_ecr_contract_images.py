@@ -123,7 +123,7 @@ class TestPutImage:
 
     @pytest.mark.parametrize("tag", BAD_TAGS, ids=lambda tag: repr(tag[:8]))
     def test_bad_tag(self, ecr, tag):
-        """repositories-images.md 1: what the registry could not address as a tag is no tag."""
+        """reference/repositories-images.md 1: what the registry could not address as a tag is no tag."""
         name = ecr.repository()
         image = ecr.manifest(name)
         ecr.refuse("PutImage", INVALID, repositoryName=name, imageManifest=image.body.decode(), imageTag=tag)

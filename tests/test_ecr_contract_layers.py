@@ -170,7 +170,7 @@ class TestUpload:
         assert answer["layerDigest"] == digests[1]
 
     def test_an_api_upload_is_a_registry_upload(self, ecr, wharf):
-        """repositories-images.md 3: one state machine: begun here, it goes on there."""
+        """reference/repositories-images.md 3: one state machine: begun here, it goes on there."""
         name = ecr.repository()
         repository = Repository(RegistryClient(wharf.host, wharf.authorization), name)
         upload = ecr.start_upload(name)

@@ -37,7 +37,7 @@ def set_policy(ecr, name, *statements):
 
 class TestStatementNames:
     def test_repository(self, ecr):
-        """access.md 4: two statements may have one Sid, as in examples of the user guide."""
+        """reference/access.md 4: two statements may have one Sid, as in examples of the user guide."""
         name = ecr.repository()
         set_policy(ecr, name, *(statement(action, Sid="a") for action in ("ecr:BatchGetImage", "ecr:PutImage")))
 
@@ -89,7 +89,7 @@ class TestResources:
 
     @pytest.mark.parametrize("members", RESOURCES.values(), ids=RESOURCES.keys())
     def test_repository(self, ecr, members):
-        """access.md 4: a repository's policy is about the repository; no statement may name a resource."""
+        """reference/access.md 4: a repository's policy is about the repository; no statement may name a resource."""
         name = ecr.repository()
         for statements in ([statement(**members)], [statement(), statement(**members)]):
             text = document(*statements)
@@ -123,7 +123,7 @@ class TestPrincipals:
         ]
 
     def test_missing_in_a_repository(self, ecr):
-        """access.md 4: a principal that is not there is said as such; Terraform's provider waits for it."""
+        """reference/access.md 4: a principal that is not there is said as such; Terraform's provider waits for it."""
         name = ecr.repository()
         for ghost in self.ghosts(ecr.account):
             text = document(statement(Principal={"AWS": ghost}))
@@ -155,7 +155,7 @@ class TestPrincipals:
         ecr.call("SetRepositoryPolicy", repositoryName=name, policyText=text)
 
     def test_account_numbers_of_a_repository(self, ecr):
-        """access.md 4: an account's number reads back as the ARN of its root user; all else stays as it was written."""
+        """reference/access.md 4: an account's number reads back as the ARN of its root user; all else stays as it was written."""
         name = ecr.repository()
         text = (
             '{"Statement":[{"Sid":"%s", "Effect":"Allow","Principal": {"AWS": ["%s", "arn:aws:iam::%s:root"]},'

@@ -20,7 +20,7 @@ def ecr(wharf):
 
 class TestRepositories:
     def test_defaults(self, ecr, wharf):
-        """repositories-images.md 1: MUTABLE, no scan on push, AES256, no filters, no tags."""
+        """reference/repositories-images.md 1: MUTABLE, no scan on push, AES256, no filters, no tags."""
         name = f"defaults/{uuid.uuid4().hex}"
         created = ecr.call("CreateRepository", repositoryName=name)["repository"]
         assert created.pop("createdAt") > 0
@@ -37,7 +37,7 @@ class TestRepositories:
         assert ecr.call("ListTagsForResource", resourceArn=ecr.arn(name)) == {"tags": []}
 
     def test_what_create_describe_and_delete_tell_is_the_same(self, ecr):
-        """repositories-images.md 1, 2: one repository object, in every answer."""
+        """reference/repositories-images.md 1, 2: one repository object, in every answer."""
         filters = [{"filterType": "WILDCARD", "filter": "dev-*"}, {"filterType": "WILDCARD", "filter": "*.tmp"}]
         name = f"same/{uuid.uuid4().hex}"
         created = ecr.call(
@@ -60,7 +60,7 @@ class TestRepositories:
         ids=lambda name: name[:12],
     )
     def test_good_name(self, ecr, name):
-        """repositories-images.md 1: 2 to 256 characters of the grammar."""
+        """reference/repositories-images.md 1: 2 to 256 characters of the grammar."""
         ecr.call("CreateRepository", repositoryName=name)
         ecr.call("DeleteRepository", repositoryName=name)
 
@@ -71,11 +71,11 @@ class TestRepositories:
 
     @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
     def test_bad_name(self, ecr, name):
-        """repositories-images.md 1: nothing outside of the grammar and the length is created."""
+        """reference/repositories-images.md 1: nothing outside of the grammar and the length is created."""
         ecr.refuse("CreateRepository", INVALID, repositoryName=name)
 
     def test_delete_takes_everything_along(self, ecr):
-        """repositories-images.md 2: a repository of the same name that is made later is new and empty."""
+        """reference/repositories-images.md 2: a repository of the same name that is made later is new and empty."""
         name = ecr.repository(tags=[{"Key": "k", "Value": "v"}], imageTagMutability="IMMUTABLE")
         image = ecr.image(name, "v1")
         ecr.call("DeleteRepository", repositoryName=name, force=True)
@@ -85,14 +85,14 @@ class TestRepositories:
         ecr.refuse("PutImage", "LayersNotFoundException", repositoryName=name, imageManifest=image.body.decode())
 
     def test_delete_is_refused_while_there_is_an_untagged_image(self, ecr):
-        """repositories-images.md 2: an untagged image counts as well."""
+        """reference/repositories-images.md 2: an untagged image counts as well."""
         name = ecr.repository()
         ecr.image(name)
         ecr.refuse("DeleteRepository", "RepositoryNotEmptyException", repositoryName=name, force=False)
         ecr.call("DeleteRepository", repositoryName=name, force=True)
 
     def test_registry_of_another_account(self, ecr):
-        """repositories-images.md 1: another registry id is another account's; without a grant nothing is found or done."""
+        """reference/repositories-images.md 1: another registry id is another account's; without a grant nothing is found or done."""
         name = ecr.repository()
         answer = ecr.api.ecr("DescribeRepositories", {"repositoryNames": [name], "registryId": "999999999999"})
         assert answer.status == 400, repr(answer)
@@ -112,7 +112,7 @@ class TestPaging:
             assert len(pages) < 2000, "the pages never end"
 
     def test_repositories_by_name(self, ecr):
-        """wire.md 1 (paging): sorted by name, every repository once, whatever the size of a page."""
+        """reference/wire.md 1 (paging): sorted by name, every repository once, whatever the size of a page."""
         mine = {ecr.repository("paging") for _ in range(7)}
         whole = None
         for size in (2, 3, 1000):
@@ -125,7 +125,7 @@ class TestPaging:
 
     @pytest.mark.parametrize(("operation", "member"), [("ListImages", "imageIds"), ("DescribeImages", "imageDetails")])
     def test_images(self, ecr, operation, member):
-        """wire.md 1 (paging): every image once, in a stable order, under every filter."""
+        """reference/wire.md 1 (paging): every image once, in a stable order, under every filter."""
         name = ecr.repository()
         images = [ecr.image(name, f"t{number}" if number % 2 else None) for number in range(7)]
         ecr.put(name, images[1], "again")
@@ -140,7 +140,7 @@ class TestPaging:
                 assert found == whole, (status, size)
 
     def test_default_page_is_100(self, ecr):
-        """wire.md 1 (paging): 100 without maxResults."""
+        """reference/wire.md 1 (paging): 100 without maxResults."""
         name = ecr.repository()
         image = ecr.manifest(name)
         for number in range(101):
@@ -152,7 +152,7 @@ class TestPaging:
         assert len(ecr.call("ListImages", repositoryName=name, maxResults=1000)["imageIds"]) == 101
 
     def test_referrers(self, ecr):
-        """wire.md 1 (paging): 20 without maxResults, at most 50."""
+        """reference/wire.md 1 (paging): 20 without maxResults, at most 50."""
         name = ecr.repository()
         subject = ecr.image(name, "v1")
         for number in range(21):
@@ -172,14 +172,14 @@ class TestPaging:
         "operation", ["DescribeRepositories", "ListImages", "DescribeImages", "ListImageReferrers"]
     )
     def test_garbage_token(self, ecr, operation, token):
-        """wire.md 1 (paging): a token that was never given is an invalid parameter."""
+        """reference/wire.md 1 (paging): a token that was never given is an invalid parameter."""
         parameters = {} if operation == "DescribeRepositories" else {"repositoryName": ecr.repository()}
         if operation == "ListImageReferrers":
             parameters["subjectId"] = {"imageDigest": "sha256:" + "0" * 64}
         ecr.refuse(operation, EITHER if operation == "ListImageReferrers" else INVALID, **parameters, nextToken=token)
 
     def test_token_of_another_list(self, ecr):
-        """wire.md 1 (paging): a token continues the list that gave it, and is garbage for every other."""
+        """reference/wire.md 1 (paging): a token continues the list that gave it, and is garbage for every other."""
         first, second = ecr.repository(), ecr.repository()
         for name in (first, second):
             for number in range(3):
@@ -197,21 +197,21 @@ class TestPaging:
     @pytest.mark.parametrize("value", [0, -1, 1001, 2**31, 2**63])
     @pytest.mark.parametrize("operation", ["DescribeRepositories", "ListImages", "DescribeImages"])
     def test_max_results_out_of_range(self, ecr, operation, value):
-        """wire.md 1 (paging): 1 to 1000."""
+        """reference/wire.md 1 (paging): 1 to 1000."""
         parameters = {} if operation == "DescribeRepositories" else {"repositoryName": ecr.repository()}
         answer = ecr.api.ecr(operation, {**parameters, "maxResults": value})
         expected = (INVALID, "SerializationException") if value >= 2**31 else (INVALID,)
         assert answer.status == 400 and model_check.error_name(answer) in expected, repr(answer)
 
     def test_ids_and_paging_exclude_each_other(self, ecr):
-        """wire.md 1 (paging): named images are never paged."""
+        """reference/wire.md 1 (paging): named images are never paged."""
         name = ecr.repository()
         ecr.image(name, "v1")
         ecr.refuse("DescribeImages", INVALID, repositoryName=name, imageIds=[{"imageTag": "v1"}], maxResults=5)
 
 
 class TestTagMutability:
-    """repositories-images.md 4: four modes; filters name the exceptions."""
+    """reference/repositories-images.md 4: four modes; filters name the exceptions."""
 
     MODES = {
         "mutable": ("MUTABLE", None, {"v1": True, "release-1": True}),
@@ -312,7 +312,7 @@ class TestTagMutability:
     @pytest.mark.parametrize(("mode", "filters"), BAD.values(), ids=BAD.keys())
     @pytest.mark.parametrize("operation", ["CreateRepository", "PutImageTagMutability"])
     def test_bad_setting(self, ecr, operation, mode, filters):
-        """repositories-images.md 2, 4: 1 to 5 filters, with an exclusion mode and only there; nothing is changed."""
+        """reference/repositories-images.md 2, 4: 1 to 5 filters, with an exclusion mode and only there; nothing is changed."""
         name = ecr.repository() if operation == "PutImageTagMutability" else f"new/{uuid.uuid4().hex}"
         setting = {} if filters is None else {"imageTagMutabilityExclusionFilters": self.wildcard(*filters)}
         ecr.refuse(operation, INVALID, repositoryName=name, imageTagMutability=mode, **setting)
@@ -333,7 +333,7 @@ class TestTagMutability:
 
 
 class TestResourceTags:
-    """repositories-images.md 6."""
+    """reference/repositories-images.md 6."""
 
     def tags(self, ecr, name):
         found = ecr.call("ListTagsForResource", resourceArn=ecr.arn(name))["tags"]
@@ -394,7 +394,7 @@ class TestResourceTags:
 
 
 class TestSettings:
-    """repositories-images.md 5."""
+    """reference/repositories-images.md 5."""
 
     def test_defaults_and_change(self, ecr):
         """A setting holds until it is put again; put answers with the pair."""
@@ -424,7 +424,7 @@ class TestSettings:
 
 class TestCallerIdentity:
     def test_get_caller_identity(self, ecr):
-        """around.md 1, 3: the query protocol, XML in the STS namespace; the root of the account."""
+        """reference/around.md 1, 3: the query protocol, XML in the STS namespace; the root of the account."""
         answer = ecr.api.sts()
         assert answer.status == 200, repr(answer)
         assert answer.header("Content-Type").startswith("text/xml")
@@ -448,6 +448,6 @@ class TestCallerIdentity:
         "form", ["Action=NoSuchAction&Version=2011-06-15", "Action=&Version=2011-06-15", "Version=2011-06-15", ""]
     )
     def test_unknown_action(self, ecr, form):
-        """around.md 1: errors of the query protocol are XML with a code; never an error of the server."""
+        """reference/around.md 1: errors of the query protocol are XML with a code; never an error of the server."""
         answer = ecr.api.sts(form)
         assert 400 <= answer.status < 500, repr(answer)

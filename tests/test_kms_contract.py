@@ -821,7 +821,7 @@ def test_error(kms, operation, error, message, scene):
 
 
 def test_texts(kms):
-    """The sentences that clients look for (around.md 3)."""
+    """The sentences that clients look for (reference/around.md 3)."""
     missing = arn(kms, ABSENT)
     kms.refuse("DescribeKey", "NotFoundException", f"Key '{missing}' does not exist", KeyId=ABSENT)
     alias = f"arn:aws:kms:{kms.region}:{kms.account}:alias/absent"

@@ -53,7 +53,7 @@ def refused(call, **parameters):
 
 
 class TestQuotas:
-    """repositories-images.md 7: LimitExceededException names the quota and its value."""
+    """reference/repositories-images.md 7: LimitExceededException names the quota and its value."""
 
     def test_repositories(self, start):
         server = start("[quotas]\nrepositories = 3\n")

@@ -327,7 +327,7 @@ class TestCredentials:
     @pytest.mark.parametrize("path", ["/v2/", "/v2/a/manifests/latest", "/v2/_catalog", f"/v2/a/blobs/{ABSENT}"])
     @pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
     def test_challenge(self, wharf, value, path):
-        """access.md 7: 401, a Basic challenge with realm and service, and a plain text body of 15 bytes."""
+        """reference/access.md 7: 401, a Basic challenge with realm and service, and a plain text body of 15 bytes."""
         answer = RegistryClient(wharf.host, value).get(path).expect(401)
         challenge = answer.header("Www-Authenticate")
         assert challenge.startswith('Basic realm="') and challenge.endswith(',service="ecr.amazonaws.com"')
@@ -336,13 +336,13 @@ class TestCredentials:
 
     @pytest.mark.parametrize("password", ["garbage", "x" * 5000, base64.b64encode(b"\0" * 300).decode(), "é"])
     def test_garbage_token(self, wharf, password):
-        """access.md 7: a token that this registry never gave is answered 400 DENIED."""
+        """reference/access.md 7: a token that this registry never gave is answered 400 DENIED."""
         value = "Basic " + base64.b64encode(f"AWS:{password}".encode()).decode()
         answer = RegistryClient(wharf.host, value).get("/v2/").expect_error(400, "DENIED")
         assert answer.messages == ["Your Authorization Token is invalid."]
 
     def test_every_bit_of_the_token_counts(self, wharf):
-        """access.md 6: a token that was changed anywhere is no token."""
+        """reference/access.md 6: a token that was changed anywhere is no token."""
         password = base64.b64decode(wharf.authorization.removeprefix("Basic ")).decode().split(":", 1)[1]
         for position in range(0, len(password), max(1, len(password) // 40)):
             other = "A" if password[position] != "A" else "B"
@@ -351,13 +351,13 @@ class TestCredentials:
             RegistryClient(wharf.host, value).get("/v2/").expect_error(400, "DENIED")
 
     def test_another_user_name(self, wharf):
-        """access.md 6: the user is AWS."""
+        """reference/access.md 6: the user is AWS."""
         password = base64.b64decode(wharf.authorization.removeprefix("Basic ")).decode().split(":", 1)[1]
         value = "Basic " + base64.b64encode(f"root:{password}".encode()).decode()
         RegistryClient(wharf.host, value).get("/v2/").expect(400, 401)
 
     def test_nothing_is_told_without_credentials(self, wharf):
-        """access.md 7: authentication comes before everything, so present and absent look alike."""
+        """reference/access.md 7: authentication comes before everything, so present and absent look alike."""
         repository = new_repository(wharf)
         repository.push_image("v1")
         anonymous = RegistryClient(wharf.host)
@@ -377,7 +377,7 @@ class TestCredentials:
         ],
     )
     def test_every_endpoint_wants_credentials(self, wharf, method, path):
-        """access.md 7: no endpoint is open, and a refused write leaves nothing behind."""
+        """reference/access.md 7: no endpoint is open, and a refused write leaves nothing behind."""
         repository = new_repository(wharf)
         repository.push_image("v1")
         body = json.dumps({}).encode() if method in ("PUT", "PATCH") else None

@@ -84,20 +84,20 @@ class TestHostsChooseTheRegistry:
 
     @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
     def test_names(self, first, second, form):
-        """DESIGN.md 1: a name that looks like a registry's chooses account and region."""
+        """A name that looks like a registry's chooses account and region."""
         name, images = same_repository(first, second)
         for account, image in zip((first, second), images, strict=True):
             host = form.format(account=account.account, region=account.region)
             assert account.registry(name, host).pull("v1").expect(200).body == image.body
 
     def test_plain_names(self, first, second):
-        """DESIGN.md 1: on a name that says nothing the token's registry is used."""
+        """On a name that says nothing the token's registry is used."""
         name, images = same_repository(first, second)
         for account, image in zip((first, second), images, strict=True):
             assert account.registry(name).pull("v1").expect(200).body == image.body
 
     def test_regions(self, server, first):
-        """repositories-images.md 1: a registry is an account in a region: another region is another registry."""
+        """reference/repositories-images.md 1: a registry is an account in a region: another region is another registry."""
         abroad = Account(server, FIRST, "eu-west-1")
         name, (here, there) = same_repository(first, abroad)
         assert first.registry(name, first.name()).pull("v1").expect(200).body == here.body
@@ -107,7 +107,7 @@ class TestHostsChooseTheRegistry:
         abroad.ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=[only_here])
 
     def test_challenge_names_the_registry(self, server):
-        """access.md 7: the realm is that of the registry that was asked."""
+        """reference/access.md 7: the realm is that of the registry that was asked."""
         host = f"{SECOND}.dkr.ecr.eu-west-1.{DOMAIN}"
         answer = RegistryClient(server.host, host_header=host).get("/v2/").expect(401)
         realm = re.search(r'realm="([^"]*)"', answer.header("Www-Authenticate")).group(1)
@@ -125,7 +125,7 @@ class TestHostsChooseTheRegistry:
         ids=["AWS", "configured domain", "dual stack", "dual stack, FIPS", "plain"],
     )
     def test_addresses_that_docker_can_use(self, first, second, asked, told):
-        """wire.md 2: repositoryUri and proxyEndpoint lead back to this registry by a name that works."""
+        """reference/wire.md 2: repositoryUri and proxyEndpoint lead back to this registry by a name that works."""
         for account in (first, second):
             name = account.ecr.repository()
             expected = told.format(account=account.account, host=account.host)
@@ -138,7 +138,7 @@ class TestHostsChooseTheRegistry:
 
     @pytest.mark.parametrize("host", ["api.ecr.eu-west-1.amazonaws.com", "ecr.eu-west-1.api.aws"])
     def test_region_of_the_api_name(self, first, host):
-        """wire.md 3: the region of the scope is that of the name that was asked."""
+        """reference/wire.md 3: the region of the scope is that of the name that was asked."""
         answer = first.ecr.api.ecr("DescribeRegistry", {}, headers={"Host": host})
         assert model_check.error_name(answer) == "InvalidSignatureException", repr(answer)
         assert f"The host {host} is of eu-west-1" in answer.json()["message"]
@@ -194,7 +194,7 @@ class TestRegionsThatAreNotServed:
 
 class TestAccountsAreApart:
     def test_api(self, first, second):
-        """DESIGN.md 4 (denied by default): another account's registry is neither seen nor touched."""
+        """Another account's registry is neither seen nor touched."""
         name = second.ecr.repository()
         second.ecr.image(name, "v1")
         for operation, parameters in {
@@ -218,7 +218,7 @@ class TestAccountsAreApart:
         assert second.ecr.call("ListTagsForResource", resourceArn=second.ecr.arn(name)) == {"tags": []}
 
     def test_denied_text(self, first):
-        """access.md 5: who, what and on which resource."""
+        """reference/access.md 5: who, what and on which resource."""
         answer = first.ecr.api.ecr("ListImages", {"repositoryName": "some/name", "registryId": SECOND})
         if model_check.error_name(answer) == "AccessDeniedException":
             assert answer.json()["message"].startswith(
@@ -246,7 +246,7 @@ class TestAccountsAreApart:
         assert len(second.ecr.image_ids(name)) == 1
 
     def test_absent_and_present_look_alike_to_a_stranger(self, first, second):
-        """access.md 7 (order): who is not let in is not told what exists."""
+        """reference/access.md 7 (order): who is not let in is not told what exists."""
         name = second.ecr.repository()
         stranger = first.registry(name, second.name())
         present = stranger.client.get(stranger.tags)
@@ -282,7 +282,7 @@ class TestAccountsAreApart:
             assert f"<Account>{account.account}</Account>".encode() in account.ecr.api.sts().body
 
     def test_blobs_of_another_account(self, first, second):
-        """DESIGN.md 1 (deduplication): one stored copy, but each account sees its own blobs only."""
+        """One stored copy, but each account sees its own blobs only."""
         mine, theirs = first.ecr.repository(), second.ecr.repository()
         digest = second.ecr.layer(theirs)
         registry = first.registry(mine)
@@ -295,18 +295,18 @@ class TestAccountsAreApart:
 
 class TestTokens:
     def test_shape(self, first):
-        """access.md 6: base64 of AWS:password without whitespace, good for 12 hours."""
+        """reference/access.md 6: base64 of AWS:password without whitespace, good for 12 hours."""
         answer = first.ecr.call("GetAuthorizationToken")["authorizationData"][0]
         user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
         assert user == "AWS" and re.fullmatch(r"[!-~]+", password)
 
     def test_several_registries(self, first):
-        """access.md 6: one entry for each id, in their order."""
+        """reference/access.md 6: one entry for each id, in their order."""
         answer = first.ecr.api.ecr("GetAuthorizationToken", {"registryIds": [FIRST, FIRST]})
         assert len(answer.json()["authorizationData"]) == 2, repr(answer)
 
     def test_expired(self, start_wharf):
-        """access.md 7: after 12 hours the token is expired, and the text says what to do."""
+        """reference/access.md 7: after 12 hours the token is expired, and the text says what to do."""
         server = start_wharf(accounts=KEYS, regions=REGIONS, domains=[])
         account = Account(server, FIRST)
         name = account.ecr.repository()

@@ -19,7 +19,7 @@ def pull_time(ecr, name, tag="v1"):
 
 
 class TestPullTimeUpdateExclusions:
-    """repositories-images.md 5. An image that is pulled afterwards tells that the pulls before it were looked at."""
+    """reference/repositories-images.md 5. An image that is pulled afterwards tells that the pulls before it were looked at."""
 
     def expect_no_pull(self, wharf, repository, *pulls):
         ecr = wharf.client()
@@ -84,7 +84,7 @@ class TestPullTimeUpdateExclusions:
 
 
 class TestBlobMounting:
-    """repositories-images.md 3: off unless switched on, and only for who may read the source."""
+    """reference/repositories-images.md 3: off unless switched on, and only for who may read the source."""
 
     def mount(self, client, source, target, digest):
         location = with_query(target.uploads, mount=digest, **{"from": source.name})
@@ -117,7 +117,7 @@ class TestRegistryPolicyScope:
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     def test_v1(self, fresh_wharf):
-        """access.md 4: with V1 three actions may stand in the policy, and no others are looked at."""
+        """reference/access.md 4: with V1 three actions may stand in the policy, and no others are looked at."""
         ecr = fresh_wharf.client()
         ecr.create_repository(repositoryName="app")
         ecr.put_registry_policy(policyText=self.statement("ecr:ListImages"))

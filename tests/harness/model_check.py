@@ -14,7 +14,7 @@ import botocore.session
 # Lists whose limits are meant for requests: an answer may be empty, or a page of up to 1,000.
 REQUEST_LIMITS_ONLY = {"ImageIdentifierList"}
 
-# Members that the model leaves optional and that ECR always sends (repositories-images.md 1, 3, 4, 6; access.md 6).
+# Members that the model leaves optional and that ECR always sends (reference/repositories-images.md 1, 3, 4, 6; reference/access.md 6).
 ALWAYS_PRESENT = {
     "Repository": {
         "repositoryArn",
@@ -156,7 +156,7 @@ ALWAYS_PRESENT = {
     "LifecyclePolicyPreviewSummary": {"expiringImageTotalCount"},
 }
 
-# Timestamps that are 0 for what never happened (lifecycle.md 4).
+# Timestamps that are 0 for what never happened (reference/lifecycle.md 4).
 CAN_BE_NEVER = {"EvaluationTimestamp"}
 
 # 2020 to 2100: a timestamp outside of it is in another unit.

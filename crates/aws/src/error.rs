@@ -19,7 +19,7 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    /// A client error: 400, as the JSON protocol has it for every modelled one (wire.md 1).
+    /// A client error: 400, as the JSON protocol has it for every modelled one (reference/wire.md 1).
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, message: message.into(), extra: Map::new() }
     }

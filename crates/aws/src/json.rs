@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A time on the wire: epoch seconds as a number with a fraction (wire.md 1, Types).
+/// A time on the wire: epoch seconds as a number with a fraction (reference/wire.md 1, Types).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timestamp(f64);
 

@@ -104,7 +104,7 @@ fn write_element(xml: &mut XmlWriter, name: &str, value: &Value) {
     xml.close(name);
 }
 
-/// The answer of a Query operation; one without output has no result element (around.md 1).
+/// The answer of a Query operation; one without output has no result element (reference/around.md 1).
 pub fn query_response(namespace: &str, operation: &str, result: Option<&str>, request_id: &str) -> String {
     let mut xml = XmlWriter::new();
     xml.open_with_namespace(&format!("{operation}Response"), namespace);

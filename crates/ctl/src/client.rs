@@ -17,7 +17,7 @@ use crate::options::{Given, Settings};
 use crate::scheme::Mismatch;
 use crate::xml::Element;
 
-/// IAM has one endpoint for all regions, which signs in the first (around.md 1).
+/// IAM has one endpoint for all regions, which signs in the first (reference/around.md 1).
 const IAM_REGION: &str = "us-east-1";
 const IAM_VERSION: &str = "2010-05-08";
 const WHARF_TARGET: &str = "Wharf_20261121";

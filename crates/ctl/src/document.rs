@@ -18,7 +18,7 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    /// Of an answer, which has it percent-encoded (around.md 1).
+    /// Of an answer, which has it percent-encoded (reference/around.md 1).
     pub(crate) fn of_answer(text: &str) -> Self {
         let decoded = percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Into::into);
         RawValue::from_string(decoded.trim().to_owned()).map_or(Self::Text(decoded), Self::Json)

@@ -5,7 +5,7 @@ use crate::pattern::{Case, Match, Pattern, Syntax};
 use crate::reading::Reading;
 
 /// Which actions a statement is about. Names are case-insensitive, wildcards may stand anywhere, variables nowhere
-/// (access.md 5, "Action").
+/// (reference/access.md 5, "Action").
 #[derive(Debug)]
 pub(crate) struct Actions {
     pub(crate) negated: bool,

@@ -9,7 +9,7 @@ use crate::reading::Reading;
 const PARTS: usize = 6;
 
 /// A glob over an ARN. The first five colons of the pattern part it, so that a wildcard before them does not cross into
-/// the next part; in the last part of the pattern a wildcard crosses `:` and `/` (access.md 5, "Resource").
+/// the next part; in the last part of the pattern a wildcard crosses `:` and `/` (reference/access.md 5, "Resource").
 #[derive(Debug)]
 pub(crate) struct ArnPattern {
     parts: Box<[Pattern]>,

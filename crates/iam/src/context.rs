@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// Condition keys and their values. Key names are case-insensitive (access.md 5, "Condition").
+/// Condition keys and their values. Key names are case-insensitive (reference/access.md 5, "Condition").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     values: HashMap<String, Vec<String>>,

@@ -1,4 +1,4 @@
-//! The evaluation logic (access.md 5; IAM User Guide, "Policy evaluation logic").
+//! The evaluation logic (reference/access.md 5; IAM User Guide, "Policy evaluation logic").
 
 use crate::principal::Grant;
 use crate::{Attached, Decision, Effect, Matched, Policies, PolicyKind, Principal, Reason, Request, Source, Statement};
@@ -55,7 +55,7 @@ pub(crate) struct CallerSide {
 
 impl CallerSide {
     pub(crate) fn read(survey: &mut Survey<'_>, principal: &Principal, policies: &Policies<'_>) -> Self {
-        // Nothing can be attached to root but what came with its credentials (access.md 5: "only Deny in resource
+        // Nothing can be attached to root but what came with its credentials (reference/access.md 5: "only Deny in resource
         // policy").
         let is_root = matches!(principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
         let identity = is_root || survey.read_all(Source::Identity, policies.identity);

@@ -71,7 +71,8 @@ impl Decision {
         self.matched.iter().find(|matched| matched.source == source && matched.effect == effect)
     }
 
-    /// What follows "... on resource: X" in the message of a denial (access.md 5, "Denied text"); empty if allowed.
+    /// What follows "... on resource: X" in the message of a denial (reference/access.md 5, "Denied text"); empty if
+    /// allowed.
     pub fn because(&self, action: &str) -> String {
         match self.reason {
             Reason::DeniedBy(source) => format!(" with an explicit deny in {} {}", article(source), name(source)),

@@ -1,7 +1,7 @@
 //! The IAM policy language: parse, validate, evaluate, explain. Pure: no I/O, no clock, no other crate of Wharf.
 //!
 //! A [`Policy`] is read once and compiled; [`decide`] then says whether a [`Request`] is allowed by the [`Policies`]
-//! in force, and why. The rules are those of access.md (sections 1, 4 and 5) and of the IAM User Guide.
+//! in force, and why. The rules are those of reference/access.md 1, 4 and 5 and of the IAM User Guide.
 
 mod action;
 mod arn;

@@ -16,7 +16,7 @@ pub(crate) enum Case {
 pub(crate) struct Syntax {
     /// `*` and `?` stand for other text.
     pub wildcards: bool,
-    /// `${key}` stands for a value of the request: only in version 2012-10-17 (access.md 5).
+    /// `${key}` stands for a value of the request: only in version 2012-10-17 (reference/access.md 5).
     pub variables: bool,
 }
 

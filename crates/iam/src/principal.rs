@@ -57,7 +57,7 @@ impl Principal {
     }
 }
 
-/// How far an Allow of a resource policy reaches for one principal, weakest first (access.md 5, step 3).
+/// How far an Allow of a resource policy reaches for one principal, weakest first (reference/access.md 5, step 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Grant {
     None,
@@ -80,7 +80,7 @@ pub(crate) enum PrincipalPattern {
     },
     /// A user, role or session ARN.
     Arn(String),
-    /// `AIDA...` or `AROA...`: what the ARN of a deleted user or role turns into (access.md 4).
+    /// `AIDA...` or `AROA...`: what the ARN of a deleted user or role turns into (reference/access.md 4).
     UniqueId(String),
     Service(String),
     Federated(String),
@@ -229,7 +229,7 @@ impl Principals {
     }
 
     /// Whether a Deny with `NotPrincipal` leaves the principal out: the list must name its account, its role and its
-    /// session (access.md 5, "NotPrincipal"); a user's account and the user.
+    /// session (reference/access.md 5, "NotPrincipal"); a user's account and the user.
     fn exempts(&self, principal: &Principal) -> bool {
         let account_listed = || {
             principal.account().is_some_and(|account| {

@@ -4,7 +4,7 @@ use crate::principal::is_account_id;
 use crate::{PolicyError, syntax};
 
 /// The same policy text with AWS principals replaced where `replace` gives another one; everything else byte for byte.
-/// Turns the ARN of a deleted user or role into its unique id (access.md 4).
+/// Turns the ARN of a deleted user or role into its unique id (reference/access.md 4).
 pub fn replace_aws_principals(
     text: &str,
     mut replace: impl FnMut(&str) -> Option<String>,

@@ -8,7 +8,7 @@ pub struct Request<'a> {
     pub principal: &'a Principal,
     /// `service:Action`.
     pub action: &'a str,
-    /// The ARN, or `*` for an action that has no resource (access.md 1).
+    /// The ARN, or `*` for an action that has no resource (reference/access.md 1).
     pub resource: &'a str,
     /// The account that owns the resource.
     pub resource_account: &'a str,
@@ -48,7 +48,7 @@ pub struct Policies<'a> {
     pub scope: Option<&'a Attached>,
     /// Of the repository.
     pub repository: Option<&'a Attached>,
-    /// Of the registry, where its scope (V1 or V2) says that it counts (access.md 4). It grants and denies as a
+    /// Of the registry, where its scope (V1 or V2) says that it counts (reference/access.md 4). It grants and denies as a
     /// repository's.
     pub registry: Option<&'a Attached>,
 }

@@ -21,8 +21,9 @@ impl Resources {
         self.patterns.iter().flat_map(ArnPattern::variables)
     }
 
-    /// Whether a statement of that effect is about the resource of a request. `*`, which stands for none, has one part, so that
-    /// `"Resource": "*"` alone covers it, and not `arn:aws:ecr:*` (access.md 1).
+    /// Whether a statement of that effect is about the resource of a request. `*`, which stands for none, has one part, so
+    /// that
+    /// `"Resource": "*"` alone covers it, and not `arn:aws:ecr:*` (reference/access.md 1).
     pub(crate) fn covers(&self, resource: &str, context: &Context, effect: Effect) -> bool {
         Reading::settle(context, effect, self.variables(), |reading| {
             Match::any(self.patterns.iter().map(|pattern| pattern.matches(resource, reading))).holds(self.negated)

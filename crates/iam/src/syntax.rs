@@ -20,7 +20,7 @@ pub(crate) struct Document {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// Means 2008-10-17 (access.md 5).
+    /// Means 2008-10-17 (reference/access.md 5).
     Absent,
     V2008,
     V2012,

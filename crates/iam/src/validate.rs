@@ -1,5 +1,6 @@
 //! What each kind of policy must and must not have, checked in IAM's order, so that of several mistakes the same one is
-//! named (facts from moto, iam/policy_validation.py, recorded from IAM; access.md 4 for repositories and registries).
+//! named (facts from moto, iam/policy_validation.py, recorded from IAM; reference/access.md 4 for repositories and
+//! registries).
 
 use std::collections::HashSet;
 
@@ -83,7 +84,7 @@ fn check_condition(number: usize, condition: &ConditionText) -> Result<(), Polic
 }
 
 fn check_sids(kind: PolicyKind, document: &Document) -> Result<(), PolicyError> {
-    // Repository and registry policies take any text, and one text for several statements (access.md 4).
+    // Repository and registry policies take any text, and one text for several statements (reference/access.md 4).
     if matches!(kind, PolicyKind::Repository | PolicyKind::Registry) {
         return Ok(());
     }
@@ -187,7 +188,7 @@ fn check_resources_present(kind: PolicyKind, number: usize, statement: &Statemen
         PolicyKind::Trust if statement.resources.is_some() => {
             Err(PolicyError::ProhibitedResource { statement: number })
         }
-        // Implicitly the repository; but an empty list would be nothing (access.md 4).
+        // Implicitly the repository; but an empty list would be nothing (reference/access.md 4).
         PolicyKind::Repository if is_empty && statement.resources.is_some() => {
             Err(PolicyError::MissingResources { statement: number })
         }

@@ -1,4 +1,4 @@
-//! The evaluation (lifecycle.md 3): first the rules, then what images are to each other.
+//! The evaluation (reference/lifecycle.md 3): first the rules, then what images are to each other.
 
 use crate::{Image, LifecyclePolicy, Options, Plan, select, settle};
 

@@ -6,9 +6,9 @@ use crate::{MAX_RULES, MAX_WILDCARDS};
 
 /// Why a text is no lifecycle policy.
 ///
-/// Displays as what follows `Lifecycle policy validation failure: ` in ECR's message. The texts are those of lifecycle.md
-/// 2, in the form of the JSON schema library behind them; where ECR's text is not known, it says what to do and names the
-/// rule by its priority.
+/// Displays as what follows `Lifecycle policy validation failure: ` in ECR's message. The texts are those of
+/// reference/lifecycle.md 2, in the form of the JSON schema library behind them; where ECR's text is not known, it says
+/// what to do and names the rule by its priority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Not JSON, not an object, or with a number that no integer can hold.

@@ -2,7 +2,7 @@
 
 use crate::{Count, StorageClass};
 
-/// A day: "older than N days" is N times 24 hours (lifecycle.md 3).
+/// A day: "older than N days" is N times 24 hours (reference/lifecycle.md 3).
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What a rule can look at. Images in other states than ACTIVE and ARCHIVED are not given.
@@ -27,13 +27,13 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// When the image counts as pushed: its restore, if there ever was one (lifecycle.md 3, step 2).
+    /// When the image counts as pushed: its restore, if there ever was one (reference/lifecycle.md 3, step 2).
     pub fn effective_pushed_at_ms(&self) -> i64 {
         self.last_activated_at_ms.unwrap_or(self.pushed_at_ms)
     }
 
     /// When the image counts as pulled: a restore since the last pull, or the push of one never pulled, stand in for it
-    /// (lifecycle.md 3, step 2).
+    /// (reference/lifecycle.md 3, step 2).
     fn effective_pulled_at_ms(&self) -> i64 {
         self.last_pulled_at_ms.max(self.last_activated_at_ms).unwrap_or(self.pushed_at_ms)
     }

@@ -1,7 +1,7 @@
 //! Lifecycle policies: parse, validate, decide. Pure: no I/O, no clock, no other crate of Wharf.
 //!
 //! A [`LifecyclePolicy`] is read once; [`decide`] then says what happens to the images of a repository: a [`Plan`] that
-//! the caller carries out or shows as a preview. The rules are those of lifecycle.md and of the ECR User Guide.
+//! the caller carries out or shows as a preview. The rules are those of reference/lifecycle.md and of the ECR User Guide.
 
 mod decide;
 mod error;

@@ -8,7 +8,7 @@ use crate::{
 impl LifecyclePolicy {
     /// Reads and validates a policy as ECR does.
     ///
-    /// The length of the text (100 to 30720 characters) is a matter of the operation (lifecycle.md 1).
+    /// The length of the text (100 to 30720 characters) is a matter of the operation (reference/lifecycle.md 1).
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         Self::parse_with(text, &Options::default())
     }
@@ -71,7 +71,7 @@ fn compile_tag_lists(
     if is_empty { Err(PolicyError::MissingTagList) } else { Ok(list) }
 }
 
-/// Pulled images can only be moved, archived ones only be deleted (lifecycle.md 1).
+/// Pulled images can only be moved, archived ones only be deleted (reference/lifecycle.md 1).
 fn check_action(rule: &RuleText, options: Options) -> Result<(), PolicyError> {
     let (count_type, action) = match (rule.count, rule.action) {
         (Count::SincePulled { .. }, Action::Expire) if !options.allow_expire_since_pulled => {

@@ -2,7 +2,7 @@
 
 use crate::PolicyError;
 
-/// The most `*` in one pattern (lifecycle.md 1).
+/// The most `*` in one pattern (reference/lifecycle.md 1).
 pub const MAX_WILDCARDS: usize = 4;
 
 /// One entry of `tagPatternList`.
@@ -35,7 +35,7 @@ impl TagPattern {
         &self.text
     }
 
-    /// Whether the whole tag fits; letter case counts (lifecycle.md 1).
+    /// Whether the whole tag fits; letter case counts (reference/lifecycle.md 1).
     ///
     /// Linear: taking the first place of each part leaves the most room for the rest, so nothing is tried twice.
     pub fn matches(&self, tag: &str) -> bool {

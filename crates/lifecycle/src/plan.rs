@@ -35,10 +35,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `failureCode` of the policy execution event (lifecycle.md 5).
+    /// `failureCode` of the policy execution event (reference/lifecycle.md 5).
     pub const CODE: &str = "ImageReferencedByManifestList";
 
-    /// `failureReason` of the policy execution event (lifecycle.md 5).
+    /// `failureReason` of the policy execution event (reference/lifecycle.md 5).
     pub fn reason(&self) -> String {
         format!("Requested image referenced by manifest list: [{}]", self.lists.join(", "))
     }

@@ -33,7 +33,7 @@ pub struct Rule {
 pub struct Selection {
     /// The tag requirement: what a rule matches, and shields from rules after it.
     pub tags: TagSelection,
-    /// Only images of this class are considered (lifecycle.md 3, step 1).
+    /// Only images of this class are considered (reference/lifecycle.md 3, step 1).
     pub storage_class: StorageClass,
     /// Which of the images that the rule matches it marks.
     pub count: Count,
@@ -53,7 +53,7 @@ pub enum TagSelection {
 impl TagSelection {
     /// Whether an image with these tags satisfies the requirement.
     ///
-    /// Every entry must match, but not the same tag (lifecycle.md 1; ECR User Guide: lists are joined by AND).
+    /// Every entry must match, but not the same tag (reference/lifecycle.md 1; ECR User Guide: lists are joined by AND).
     pub fn matches(&self, tags: &[&str]) -> bool {
         match self {
             Self::Any => true,

@@ -1,7 +1,7 @@
 //! What a policy must look like, member by member: the part of validation that ECR leaves to a JSON schema.
 //!
 //! Each object is checked before what is in it, for missing members before unknown ones; `action` is read before
-//! `selection` (lifecycle.md 2).
+//! `selection` (reference/lifecycle.md 2).
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::{Action, Count, PolicyError, StorageClass};
 const SELECTION_SCHEMAS: usize = 4;
 /// The combinations that an action can have: one for each type.
 const ACTION_SCHEMAS: usize = 2;
-/// The least days in the archive before a policy deletes an image (lifecycle.md 1).
+/// The least days in the archive before a policy deletes an image (reference/lifecycle.md 1).
 const MIN_DAYS_IN_ARCHIVE: i64 = 90;
 
 /// A rule of the right shape.

@@ -13,8 +13,8 @@ pub(crate) struct Verdict {
 
 /// The verdict on each image, by its index.
 ///
-/// An image belongs to the first rule that matches its tags, whether or not that rule marks it (lifecycle.md 3, step
-/// 3). Later rules of the class still count it.
+/// An image belongs to the first rule that matches its tags, whether or not that rule marks it (reference/lifecycle.md 3,
+/// step 3). Later rules of the class still count it.
 pub(crate) fn select(
     images: &[Image<'_>],
     policy: &LifecyclePolicy,
@@ -52,8 +52,8 @@ pub(crate) fn select(
 /// order of the input decides nothing.
 fn youngest_first(images: &[Image<'_>], storage_class: StorageClass, options: Options) -> Vec<usize> {
     let is_considered = |image: &Image<'_>| {
-        // Referrers live and die with their subject (lifecycle.md 3, step 4). They take no place of those that are
-        // kept either: else a signature younger than its image could push it out.
+        // Referrers live and die with their subject (reference/lifecycle.md 3, step 4). They take no place of those that
+        // are kept either: else a signature younger than its image could push it out.
         image.storage_class == storage_class
             && image.subject.is_none()
             && (image.parents.is_empty() || !options.select_root_images_only)

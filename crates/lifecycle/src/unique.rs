@@ -26,8 +26,8 @@ pub(crate) fn check(rules: &[Rule]) -> Result<(), PolicyError> {
     Ok(())
 }
 
-/// The second of two rules with one list would never act (lifecycle.md 2). Order and repetition within a list mean
-/// nothing.
+/// The second of two rules with one list would never act (reference/lifecycle.md 2). Order and repetition within a list
+/// mean nothing.
 fn check_tag_lists(rules: &[Rule]) -> Result<(), PolicyError> {
     let mut seen = HashMap::new();
     for rule in rules {

@@ -53,7 +53,7 @@ error_codes! {
     Unsupported = "UNSUPPORTED", 405;
     /// code-14
     TooManyRequests = "TOOMANYREQUESTS", 429;
-    /// ECR's and docker's: the tag is malformed, or is immutable and taken (access.md 7).
+    /// ECR's and docker's: the tag is malformed, or is immutable and taken (reference/access.md 7).
     TagInvalid = "TAG_INVALID", 400;
     /// docker's, for what is not the client's doing.
     Internal = "UNKNOWN", 500;

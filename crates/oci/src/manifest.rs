@@ -15,7 +15,7 @@ use crate::media_type::{
     OCI_MANIFEST, ORAS_ARTIFACT,
 };
 
-/// repositories-images.md 4: 'imageManifest'.
+/// reference/repositories-images.md 4: 'imageManifest'.
 pub const MAX_MANIFEST_BYTES: usize = 4_194_304;
 /// More than any real image has; bounds the work that one manifest can cause.
 const MAX_DESCRIPTORS: usize = 10_000;
@@ -316,7 +316,8 @@ impl Manifest {
         bytes.min(i64::MAX as u64)
     }
 
-    /// ECR's `artifactMediaType`: `artifactType`, else the config's type; none for lists (repositories-images.md 4).
+    /// ECR's `artifactMediaType`: `artifactType`, else the config's type; none for lists (reference/repositories-images.md
+    /// 4).
     pub fn artifact_media_type(&self) -> Option<&str> {
         match &self.kind {
             ManifestKind::Index { .. } => None,

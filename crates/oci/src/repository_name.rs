@@ -1,4 +1,4 @@
-//! Repository names, by ECR's rule (repositories-images.md 1).
+//! Repository names, by ECR's rule (reference/repositories-images.md 1).
 
 use std::fmt;
 use std::str::FromStr;

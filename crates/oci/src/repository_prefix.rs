@@ -12,8 +12,8 @@ const ROOT: &str = "ROOT";
 
 /// The leading parts of repository names, whole parts between slashes only; or `ROOT`.
 ///
-/// A slash at the end means nothing (replication-cache-templates.md 3: 'an assumed slash'): it is kept for showing, and
-/// two prefixes that differ in it alone are equal.
+/// A slash at the end means nothing (reference/replication-cache-templates.md 3: 'an assumed slash'): it is kept for
+/// showing, and two prefixes that differ in it alone are equal.
 #[derive(Clone, Debug)]
 pub struct RepositoryPrefix(Arc<str>);
 

@@ -45,7 +45,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// A wildcard filter on tags (repositories-images.md 4, "Tag mutability"): `*` is any run, both ends are anchored.
+/// A wildcard filter on tags (reference/repositories-images.md 4, "Tag mutability"): `*` is any run, both ends are
+/// anchored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagFilter(String);
 

@@ -56,9 +56,9 @@ pub struct Limits {
     pub scrub_interval_ms: i64,
     /// A lifecycle policy runs at least so often.
     pub lifecycle_interval_ms: i64,
-    /// How long a registry token is valid (access.md 6: 12 h).
+    /// How long a registry token is valid (reference/access.md 6: 12 h).
     pub token_lifetime_ms: i64,
-    /// How long a layer download URL is valid (repositories-images.md 3: about 1 h).
+    /// How long a layer download URL is valid (reference/repositories-images.md 3: about 1 h).
     pub download_url_lifetime_ms: i64,
     /// A root key is followed by a new one after so long; never if none.
     pub root_key_rotation_ms: Option<i64>,

@@ -76,7 +76,8 @@ impl StoredCredentials {
         format!("{}/{}", self.account_id, self.access_key_id)
     }
 
-    /// The credentials, and whether they must be stored anew: they lay there in clear, or a previous service key sealed them.
+    /// The credentials, and whether they must be stored anew: they lay there in clear, or a previous service key sealed
+    /// them.
     async fn open(
         &self,
         path: &Path,
@@ -146,7 +147,7 @@ const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The characters of secret access keys.
 pub(crate) const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// An id of IAM's form: four letters that say what it is, and 16 that nobody can guess (around.md 3).
+/// An id of IAM's form: four letters that say what it is, and 16 that nobody can guess (reference/around.md 3).
 pub(crate) fn new_access_key_id(prefix: &str) -> String {
     format!("{prefix}{}", random_text(ID_ALPHABET, 16))
 }

@@ -1,4 +1,4 @@
-//! How many requests of each operation a registry takes in a second, on this node (repositories-images.md 7).
+//! How many requests of each operation a registry takes in a second, on this node (reference/repositories-images.md 7).
 //!
 //! A request of `/v2/` counts as the operations of the API that it corresponds to. Unlimited unless configured.
 

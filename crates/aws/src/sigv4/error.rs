@@ -1,4 +1,4 @@
-//! What can be wrong with a signature, with the texts of AWS's front end (wire.md 3).
+//! What can be wrong with a signature, with the texts of AWS's front end (reference/wire.md 3).
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

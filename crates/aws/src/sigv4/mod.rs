@@ -1,4 +1,4 @@
-//! Signature Version 4: reading what a request presents, and checking it (wire.md 3).
+//! Signature Version 4: reading what a request presents, and checking it (reference/wire.md 3).
 
 mod authorization;
 mod canonical;

@@ -1,4 +1,4 @@
-//! Checking a signature, in the order of AWS's front end (wire.md 3).
+//! Checking a signature, in the order of AWS's front end (reference/wire.md 3).
 
 use super::authorization::Presented;
 use super::canonical::canonical_request;
@@ -7,7 +7,7 @@ use super::signature::{SigningKey, is_equal};
 use super::{RequestParts, TERMINATOR, header};
 use crate::time;
 
-/// wire.md 3: 'Skew window'.
+/// reference/wire.md 3: 'Skew window'.
 const SKEW_MS: i64 = 5 * 60 * 1000;
 
 fn invalid(text: impl Into<String>) -> SigV4Error {

@@ -27,7 +27,7 @@ const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 const PAGE: usize = 1_000;
 /// More pages than any list has; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 100_000;
-/// Tokens live 12 hours (wire.md); a new one is had long before.
+/// Tokens live 12 hours (reference/wire.md); a new one is had long before.
 const PASSWORD_MS: i64 = 3 * 60 * 60 * 1_000;
 
 /// Calls of ECR's API, tried again where that may help.

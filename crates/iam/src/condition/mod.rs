@@ -1,4 +1,4 @@
-//! The element `Condition` (access.md 5; IAM User Guide, "Condition operators").
+//! The element `Condition` (reference/access.md 5; IAM User Guide, "Condition operators").
 
 mod address;
 mod number;
@@ -58,7 +58,7 @@ impl Condition {
             return if_exists
                 || match quantifier {
                     Quantifier::None => negated,
-                    // Vacuously true (access.md 5).
+                    // Vacuously true (reference/access.md 5).
                     Quantifier::ForAllValues => true,
                     Quantifier::ForAnyValue => false,
                 };

@@ -2,7 +2,7 @@
 
 use crate::support::{REPOSITORY, Row, run_rows};
 
-const ACCESS: &str = "access.md 5, Action";
+const ACCESS: &str = "reference/access.md 5, Action";
 const GUIDE: &str = "IAM User Guide: Action";
 const NOT: &str = "IAM User Guide: NotAction";
 
@@ -19,7 +19,7 @@ pub const ROWS: &[Row] = &[
     ("everything of a service", GUIDE, "'Action':'ecr:*'", "ecr:PutImage", true),
     ("everything of another service", GUIDE, "'Action':'ecr:*'", "sts:AssumeRole", false),
     ("a service whose name begins the same", ACCESS, "'Action':'ecr:*'", "ecr-public:PutImage", false),
-    ("the public service", "access.md 1", "'Action':'ecr-public:*'", "ecr-public:PutImage", true),
+    ("the public service", "reference/access.md 1", "'Action':'ecr-public:*'", "ecr-public:PutImage", true),
     ("a prefix", GUIDE, "'Action':'ecr:Get*'", "ecr:GetDownloadUrlForLayer", true),
     ("a prefix in another case", ACCESS, "'Action':'ecr:get*'", "ecr:GetDownloadUrlForLayer", true),
     ("a prefix that is not one", GUIDE, "'Action':'ecr:Get*'", "ecr:BatchGetImage", false),
@@ -32,8 +32,8 @@ pub const ROWS: &[Row] = &[
     ("one unknown character", ACCESS, "'Action':'ecr:?utImage'", "ecr:PutImage", true),
     ("a question mark is not nothing", ACCESS, "'Action':'ecr:PutImage?'", "ecr:PutImage", false),
     ("question marks count", ACCESS, "'Action':'ecr:????Image'", "ecr:PutImage", false),
-    ("variables have no meaning in actions", "access.md 5, Policy variables", "'Action':'ecr:${x}'", "ecr:PutImage", false),
-    ("permission-only actions match as others", "access.md 1", "'Action':'ecr:Replicate*'", "ecr:ReplicateImage", true),
+    ("variables have no meaning in actions", "reference/access.md 5, Policy variables", "'Action':'ecr:${x}'", "ecr:PutImage", false),
+    ("permission-only actions match as others", "reference/access.md 1", "'Action':'ecr:Replicate*'", "ecr:ReplicateImage", true),
     ("an empty name matches nothing", ACCESS, "'Action':'ecr:'", "ecr:PutImage", false),
     ("an action that is not excluded", NOT, "'NotAction':'ecr:DeleteRepository'", "ecr:PutImage", true),
     ("the excluded action", NOT, "'NotAction':'ecr:DeleteRepository'", "ecr:DeleteRepository", false),

@@ -8,7 +8,7 @@ use crate::{cases, to};
 
 const LOGIC: &str = "IAM User Guide: Permissions boundaries for IAM entities";
 const RESOURCE: &str = "IAM User Guide: Policy evaluation logic, resource-based policies and boundaries";
-const ACCESS: &str = "access.md 5, step 3 and 5";
+const ACCESS: &str = "reference/access.md 5, step 3 and 5";
 
 const IN_EUROPE: &str =
     "{'Effect':'Allow','Action':'*','Resource':'*','Condition':{'StringLike':{'aws:RequestedRegion':'eu-*'}}}";

@@ -4,7 +4,7 @@ use crate::support::{Row, run_conditions};
 
 const DATE: &str = "IAM User Guide: Date condition operators";
 const FORMS: &str = "IAM User Guide: Date condition operators, W3C ISO 8601 and epoch time";
-const MISSING: &str = "access.md 5, Missing key";
+const MISSING: &str = "reference/access.md 5, Missing key";
 const EXISTS: &str = "IAM User Guide: ...IfExists condition operators";
 
 #[rustfmt::skip]

@@ -3,7 +3,7 @@
 use crate::support::{Row, run_conditions};
 
 const IP: &str = "IAM User Guide: IP address condition operators";
-const MISSING: &str = "access.md 5, Missing key";
+const MISSING: &str = "reference/access.md 5, Missing key";
 const EXISTS: &str = "IAM User Guide: ...IfExists condition operators";
 
 #[rustfmt::skip]

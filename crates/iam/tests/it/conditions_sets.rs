@@ -3,8 +3,8 @@
 use crate::support::{Row, run_conditions};
 
 const SETS: &str = "IAM User Guide: Set operators for multivalued context keys";
-const EMPTY: &str = "access.md 5, Set prefixes";
-const PLAIN: &str = "access.md 5, Condition: values OR, negated NOR";
+const EMPTY: &str = "reference/access.md 5, Set prefixes";
+const PLAIN: &str = "reference/access.md 5, Condition: values OR, negated NOR";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[

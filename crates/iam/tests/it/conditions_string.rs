@@ -4,7 +4,7 @@ use crate::support::{Row, run_conditions};
 
 const STRING: &str = "IAM User Guide: String condition operators";
 const KEYS: &str = "IAM User Guide: Condition, key names";
-const MISSING: &str = "access.md 5, Missing key";
+const MISSING: &str = "reference/access.md 5, Missing key";
 const EXISTS: &str = "IAM User Guide: ...IfExists condition operators";
 const BOOL: &str = "IAM User Guide: Boolean condition operators";
 const BINARY: &str = "IAM User Guide: Binary condition operators";

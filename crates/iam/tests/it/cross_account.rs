@@ -7,7 +7,7 @@ use crate::support::{ALLOW, ALLOW_PULL, DENY, run};
 use crate::{cases, deny_to, to};
 
 const LOGIC: &str = "IAM User Guide: Cross-account policy evaluation logic";
-const ACCESS: &str = "access.md 5, Cross-account";
+const ACCESS: &str = "reference/access.md 5, Cross-account";
 
 const OLGA: &str = to!("arn:aws:iam::999988887777:user/olga");
 const THEM: &str = to!("arn:aws:iam::999988887777:root");
@@ -56,7 +56,7 @@ cases! { CASES:
     "another root whose account is named", ACCESS, "other root" { repository: &[THEM] } => AllowedBy(Repository);
     "another root is not its users", ACCESS, "other root" { repository: &[OLGA] } => NotAllowedBy(Repository);
     "another root that is denied", ACCESS, "other root" { repository: &[THEM, deny_to!("999988887777")] } => DeniedBy(Repository);
-    "a token is asked for in another account", "access.md 2, GetAuthorizationToken", "olga" { identity: &[ALLOW], action: "ecr:GetAuthorizationToken", resource: "*" } => NotAllowedBy(Repository);
+    "a token is asked for in another account", "reference/access.md 2, GetAuthorizationToken", "olga" { identity: &[ALLOW], action: "ecr:GetAuthorizationToken", resource: "*" } => NotAllowedBy(Repository);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use crate::support::{ALLOW, run};
 use crate::{cases, deny_to, to};
 
 const PRINCIPAL: &str = "IAM User Guide: AWS JSON policy elements: Principal";
-const ACCESS: &str = "access.md 5, Principal";
+const ACCESS: &str = "reference/access.md 5, Principal";
 const NOT: &str = "IAM User Guide: AWS JSON policy elements: NotPrincipal";
-const DELETED: &str = "access.md 4, deleted principals";
+const DELETED: &str = "reference/access.md 4, deleted principals";
 
 const EVERYONE: &str = "{'Effect':'Allow','Principal':'*','Action':'ecr:*'}";
 const SERVICE: &str = "{'Effect':'Allow','Principal':{'Service':'replication.ecr.amazonaws.com'},'Action':'ecr:*'}";
@@ -65,10 +65,10 @@ cases! { CASES:
     "a Deny to another account reaches nobody here", PRINCIPAL, "alice" { identity: &[ALLOW], repository: &[deny_to!("999988887777")] } => AllowedBy(Identity);
     "a Deny to the role reaches its sessions", PRINCIPAL, "builder" { identity: &[ALLOW], repository: &[deny_to!("arn:aws:iam::123456789012:role/ci/Builder")] } => DeniedBy(Repository);
     "a Deny to the session", PRINCIPAL, "builder" { identity: &[ALLOW], repository: &[deny_to!("arn:aws:sts::123456789012:assumed-role/Builder/run-1")] } => DeniedBy(Repository);
-    "the service", "access.md 4, Service principals", "service" { repository: &[SERVICE] } => AllowedBy(Repository);
-    "another service", "access.md 4, Service principals", "service" { repository: &[OTHER_SERVICE] } => NotAllowedBy(Repository);
-    "the service for an account", "access.md 4, Service principals", "service" { repository: &[SERVICE_FOR], given: "aws:SourceAccount=123456789012" } => AllowedBy(Repository);
-    "the service for another account", "access.md 4, Service principals", "service" { repository: &[SERVICE_FOR], given: "aws:SourceAccount=999988887777" } => NotAllowedBy(Repository);
+    "the service", "reference/access.md 4, Service principals", "service" { repository: &[SERVICE] } => AllowedBy(Repository);
+    "another service", "reference/access.md 4, Service principals", "service" { repository: &[OTHER_SERVICE] } => NotAllowedBy(Repository);
+    "the service for an account", "reference/access.md 4, Service principals", "service" { repository: &[SERVICE_FOR], given: "aws:SourceAccount=123456789012" } => AllowedBy(Repository);
+    "the service for another account", "reference/access.md 4, Service principals", "service" { repository: &[SERVICE_FOR], given: "aws:SourceAccount=999988887777" } => NotAllowedBy(Repository);
     "a service is no account", PRINCIPAL, "service" { repository: &[to!("123456789012")] } => NotAllowedBy(Repository);
     "the provider", PRINCIPAL, "web" { repository: &[FEDERATED] } => AllowedBy(Repository);
     "a provider is not its users", PRINCIPAL, "alice" { repository: &[FEDERATED] } => NotAllowedBy(Identity);

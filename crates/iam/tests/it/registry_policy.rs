@@ -7,7 +7,7 @@ use crate::support::{ALLOW, ALLOW_PULL, run};
 use crate::{cases, deny_to, to};
 
 const ECR: &str = "ECR User Guide: Registry permissions";
-const ACCESS: &str = "access.md 4, Registry policy";
+const ACCESS: &str = "reference/access.md 4, Registry policy";
 
 const REPLICATE: &str = "{'Sid':'replicate from there','Effect':'Allow','Principal':{'AWS':'arn:aws:iam::999988887777:root'},'Action':['ecr:CreateRepository','ecr:ReplicateImage'],'Resource':'arn:aws:ecr:us-east-1:123456789012:repository/*'}";
 const REPLICATE_TEAM: &str = "{'Effect':'Allow','Principal':{'AWS':'999988887777'},'Action':'ecr:ReplicateImage','Resource':'arn:aws:ecr:*:*:repository/team/*'}";

@@ -2,8 +2,8 @@
 
 use crate::support::{Row, run_rows};
 
-const ACCESS: &str = "access.md 5, Resource";
-const LEVELS: &str = "access.md 1, actions without resource level";
+const ACCESS: &str = "reference/access.md 5, Resource";
+const LEVELS: &str = "reference/access.md 1, actions without resource level";
 const GUIDE: &str = "IAM User Guide: Resource";
 const NOT: &str = "IAM User Guide: NotResource";
 const NAMES: &str = "IAM User Guide: ARNs, wildcards";
@@ -37,15 +37,15 @@ pub const ROWS: &[Row] = &[
     ("another partition", NAMES, "'Resource':'arn:aws-cn:ecr:*:*:repository/app'", "arn:aws:ecr:us-east-1:123456789012:repository/app", false),
     ("a star crosses colons in the last part", ACCESS, "'Resource':'arn:aws:secretsmanager:*:*:secret:ecr-pullthroughcache/*'", "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/hub:x", true),
     ("a star for the whole last part", ACCESS, "'Resource':'arn:aws:secretsmanager:*:*:*cache/*'", "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/hub", true),
-    ("the public registry has no region", "access.md 1", "'Resource':'arn:aws:ecr-public::123456789012:repository/*'", "arn:aws:ecr-public::123456789012:repository/app", true),
-    ("a star for a part that is empty", "access.md 1", "'Resource':'arn:aws:ecr-public:*:123456789012:registry/*'", "arn:aws:ecr-public::123456789012:registry/123456789012", true),
+    ("the public registry has no region", "reference/access.md 1", "'Resource':'arn:aws:ecr-public::123456789012:repository/*'", "arn:aws:ecr-public::123456789012:repository/app", true),
+    ("a star for a part that is empty", "reference/access.md 1", "'Resource':'arn:aws:ecr-public:*:123456789012:registry/*'", "arn:aws:ecr-public::123456789012:registry/123456789012", true),
     ("a list is alternatives", GUIDE, "'Resource':['arn:aws:ecr:us-east-1:123456789012:repository/a','arn:aws:ecr:us-east-1:123456789012:repository/b']", "arn:aws:ecr:us-east-1:123456789012:repository/b", true),
     ("no resource, allowed by a star", LEVELS, "'Resource':'*'", "*", true),
     ("no resource, several stars", LEVELS, "'Resource':['arn:aws:ecr:*:*:*','*']", "*", true),
     ("no resource, not by an ARN", LEVELS, "'Resource':'arn:aws:ecr:*:*:*'", "*", false),
     ("no resource, not by every repository", LEVELS, "'Resource':'arn:aws:ecr:*:*:repository/*'", "*", false),
-    ("all repositories asked for", "access.md 2, _catalog", "'Resource':'arn:aws:ecr:*:*:repository/*'", "arn:aws:ecr:us-east-1:123456789012:repository/*", true),
-    ("all repositories asked for, some allowed", "access.md 2, _catalog", "'Resource':'arn:aws:ecr:*:*:repository/team/*'", "arn:aws:ecr:us-east-1:123456789012:repository/*", false),
+    ("all repositories asked for", "reference/access.md 2, _catalog", "'Resource':'arn:aws:ecr:*:*:repository/*'", "arn:aws:ecr:us-east-1:123456789012:repository/*", true),
+    ("all repositories asked for, some allowed", "reference/access.md 2, _catalog", "'Resource':'arn:aws:ecr:*:*:repository/team/*'", "arn:aws:ecr:us-east-1:123456789012:repository/*", false),
     ("outside what is excluded", NOT, "'NotResource':'arn:aws:ecr:*:*:repository/prod/*'", "arn:aws:ecr:us-east-1:123456789012:repository/dev/app", true),
     ("what is excluded", NOT, "'NotResource':'arn:aws:ecr:*:*:repository/prod/*'", "arn:aws:ecr:us-east-1:123456789012:repository/prod/app", false),
     ("one of the excluded", NOT, "'NotResource':['arn:aws:ecr:*:*:repository/a','arn:aws:ecr:*:*:repository/b']", "arn:aws:ecr:us-east-1:123456789012:repository/b", false),

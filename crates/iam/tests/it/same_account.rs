@@ -7,10 +7,10 @@ use crate::support::{ALLOW, ALLOW_PULL, DENY, DENY_PULL, run};
 use crate::{cases, deny_to, to};
 
 const LOGIC: &str = "IAM User Guide: Policy evaluation logic, within a single account";
-const ACCESS: &str = "access.md 5, Same account";
-const ROOT: &str = "access.md 5, root";
+const ACCESS: &str = "reference/access.md 5, Same account";
+const ROOT: &str = "reference/access.md 5, root";
 const ECR: &str = "ECR User Guide: Private repository policies";
-const TOKEN: &str = "access.md 2, GetAuthorizationToken";
+const TOKEN: &str = "reference/access.md 2, GetAuthorizationToken";
 
 const ALICE: &str = to!("arn:aws:iam::123456789012:user/alice");
 const DENY_ALICE: &str = deny_to!("arn:aws:iam::123456789012:user/alice");
@@ -50,7 +50,7 @@ cases! { CASES:
     "a repository policy for this action", ECR, "alice" { repository: &[ALICE_PULLS], action: "ecr:BatchGetImage" } => AllowedBy(Repository);
     "a repository policy with a condition", ECR, "alice" { repository: &[ALICE_FROM_OFFICE], given: "aws:SourceIp=192.0.2.9" } => AllowedBy(Repository);
     "a repository policy with a condition not met", ECR, "alice" { repository: &[ALICE_FROM_OFFICE], given: "aws:SourceIp=198.51.100.9" } => NotAllowedBy(Identity);
-    "a repository policy that names another repository", "access.md 4, Resource optional", "alice" { repository: &[ALICE_ELSEWHERE] } => NotAllowedBy(Identity);
+    "a repository policy that names another repository", "reference/access.md 4, Resource optional", "alice" { repository: &[ALICE_ELSEWHERE] } => NotAllowedBy(Identity);
     "naming the account only delegates", ACCESS, "alice" { repository: &[to!("arn:aws:iam::123456789012:root")] } => NotAllowedBy(Identity);
     "naming the account by id only delegates", ACCESS, "builder" { repository: &[to!("123456789012")] } => NotAllowedBy(Identity);
     "naming the account, and an identity policy", ACCESS, "alice" { identity: &[ALLOW], repository: &[to!("123456789012")] } => AllowedBy(Identity);
@@ -66,7 +66,7 @@ cases! { CASES:
     "a token needs a star", TOKEN, "alice" { identity: &[ALLOW_TOKEN_ON_REPOSITORIES], action: "ecr:GetAuthorizationToken", resource: "*" } => NotAllowedBy(Identity);
     "a namespace of repositories", "IAM User Guide: Resource", "alice" { identity: &[ALLOW_TEAM] } => AllowedBy(Identity);
     "outside the namespace", "IAM User Guide: Resource", "alice" { identity: &[ALLOW_TEAM], resource: "arn:aws:ecr:us-east-1:123456789012:repository/app" } => NotAllowedBy(Identity);
-    "a service has no identity policy", "access.md 4, Service principals", "service" { identity: &[ALLOW] } => NotAllowedBy(Repository);
+    "a service has no identity policy", "reference/access.md 4, Service principals", "service" { identity: &[ALLOW] } => NotAllowedBy(Repository);
     "the anonymous have no identity policy", ACCESS, "anonymous" { identity: &[ALLOW] } => NotAllowedBy(Repository);
     "without a name nothing is allowed", ACCESS, "anonymous" {} => NotAllowedBy(Repository);
 }

@@ -81,8 +81,8 @@ cases! { CASES:
     "a service that is not named", SERVICE, "service" { action: ASSUME, trust: &[ALICE] } => NotAllowedBy(Trust);
     "the account's root, where the account is named", TRUST, "root" { action: ASSUME, trust: &[HERE] } => AllowedBy(Trust);
     "the account's root, where it is not", TRUST, "root" { action: ASSUME, trust: &[ALICE] } => NotAllowedBy(Trust);
-    "an old trust policy", "access.md 5, Version", "alice" { action: ASSUME, trust: &[ALICE], version: "2008-10-17" } => AllowedBy(Trust);
-    "a deleted user's id", "access.md 4, deleted principals", "alice" { action: ASSUME, trust: &[trusts!("AIDAALICEALICEALICE0")] } => NotAllowedBy(Trust);
+    "an old trust policy", "reference/access.md 5, Version", "alice" { action: ASSUME, trust: &[ALICE], version: "2008-10-17" } => AllowedBy(Trust);
+    "a deleted user's id", "reference/access.md 4, deleted principals", "alice" { action: ASSUME, trust: &[trusts!("AIDAALICEALICEALICE0")] } => NotAllowedBy(Trust);
 }
 
 #[test]

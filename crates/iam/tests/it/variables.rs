@@ -8,9 +8,9 @@ use crate::support::{REPOSITORY, Row, run, run_conditions, run_rows};
 const GUIDE: &str = "IAM User Guide: Policy variables";
 const DEFAULTS: &str = "IAM User Guide: Policy variables, default values";
 const SPECIAL: &str = "IAM User Guide: Policy variables, special characters";
-const UNRESOLVED: &str = "access.md 5, unresolved variable";
+const UNRESOLVED: &str = "reference/access.md 5, unresolved variable";
 const MULTIVALUED: &str = "IAM User Guide: Policy variables, multivalued keys";
-const VERSION: &str = "access.md 5, Version";
+const VERSION: &str = "reference/access.md 5, Version";
 
 #[rustfmt::skip]
 pub const IN_CONDITIONS: &[Row] = &[

@@ -3,9 +3,9 @@
 use crate::support::{Row, run};
 use lifecycle::Options;
 
-const CLASS: &str = "lifecycle.md 3, step 1";
-const SHIELD: &str = "lifecycle.md 3, step 3: of the same storage class";
-const ARCHIVED: &str = "lifecycle.md 3, step 2: sinceImageTransitioned";
+const CLASS: &str = "reference/lifecycle.md 3, step 1";
+const SHIELD: &str = "reference/lifecycle.md 3, step 3: of the same storage class";
+const ARCHIVED: &str = "reference/lifecycle.md 3, step 2: sinceImageTransitioned";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[

@@ -3,11 +3,11 @@
 use crate::support::{DAY_MS, NOW_MS, Row, image, policy, run};
 use lifecycle::{Options, Plan, decide};
 
-const COUNT: &str = "lifecycle.md 3, step 2: imageCountMoreThan";
-const PUSHED: &str = "lifecycle.md 3, step 2: sinceImagePushed";
-const PULLED: &str = "lifecycle.md 3, step 2: sinceImagePulled";
-const EFFECTIVE: &str = "lifecycle.md 3, step 2: effective push time";
-const STRICT: &str = "lifecycle.md 3: older than N days";
+const COUNT: &str = "reference/lifecycle.md 3, step 2: imageCountMoreThan";
+const PUSHED: &str = "reference/lifecycle.md 3, step 2: sinceImagePushed";
+const PULLED: &str = "reference/lifecycle.md 3, step 2: sinceImagePulled";
+const EFFECTIVE: &str = "reference/lifecycle.md 3, step 2: effective push time";
+const STRICT: &str = "reference/lifecycle.md 3: older than N days";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
@@ -49,7 +49,7 @@ pub const ROWS: &[Row] = &[
     ("pulled long ago, but restored since", PULLED, "A[] 90d pulled=60d restored=29d", "1 any pulled 30 archive", ""),
     ("pulled and restored long ago", PULLED, "A[] 90d pulled=60d restored=31d", "1 any pulled 30 archive", "A>1"),
     ("restored long ago, but pulled since", PULLED, "A[] 90d pulled=5d restored=60d", "1 any pulled 30 archive", ""),
-    ("the days in the archive of one that is not there", "lifecycle.md 3, step 1", "A[] 500d archived=400d restored=300d", "1 any transitioned 90", ""),
+    ("the days in the archive of one that is not there", "reference/lifecycle.md 3, step 1", "A[] 500d archived=400d restored=300d", "1 any transitioned 90", ""),
 ];
 
 #[test]

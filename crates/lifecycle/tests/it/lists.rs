@@ -3,10 +3,10 @@
 use crate::support::{NOW_MS, Row, images, policy, run};
 use lifecycle::{Failure, Options, decide};
 
-const HOLD: &str = "lifecycle.md 3, step 4";
-const UNTAGGED: &str = "lifecycle.md 3, step 5";
-const ORDER: &str = "lifecycle.md 3, step 4: lists first, oldest first";
-const COUNTED: &str = "lifecycle.md 3, step 2: children count";
+const HOLD: &str = "reference/lifecycle.md 3, step 4";
+const UNTAGGED: &str = "reference/lifecycle.md 3, step 5";
+const ORDER: &str = "reference/lifecycle.md 3, step 4: lists first, oldest first";
+const COUNTED: &str = "reference/lifecycle.md 3, step 2: children count";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
     ("a child kept by its list still goes when the list does", HOLD, "L[v1] 9d; C[] 8d in=L; D[] 7d; E[] 6d", "1 any keep 2", "L:1 C:1"),
     ("archiving: a child of a list that stays", HOLD, "L[v1] 9d pulled=1d; C[] 9d in=L", "1 any pulled 5 archive", "| C>1(L)"),
     ("archiving: a child after its list", ORDER, "L[v1] 8d; C[] 9d in=L", "1 any pulled 5 archive", "L>1 C>1"),
-    ("archiving: the list is there already", "repositories-images.md: archive of a list requires list first", "L[v1] 8d archived=4d archive; C[] 9d in=L", "1 any pulled 5 archive", "C>1"),
+    ("archiving: the list is there already", "reference/repositories-images.md 4: archive of a list requires list first", "L[v1] 8d archived=4d archive; C[] 9d in=L", "1 any pulled 5 archive", "C>1"),
     ("archiving: a list that goes", HOLD, "L[v1] 9d; C[] 9d in=L", "1 v* pushed 1; 2 any pulled 5 archive", "L:1 C>2"),
     ("expiring a child of a list that is archived", HOLD, "L[v1] 9d; C[] 9d in=L", "1 v* pushed 1 archive; 2 untagged pushed 1", "L>1 | C:2(L)"),
     ("expiring a child of a list in the archive", HOLD, "L[v1] 9d archived=4d archive; C[] 9d in=L", "1 untagged pushed 1", "| C:1(L)"),

@@ -1,4 +1,5 @@
-//! The evaluation again, written from lifecycle.md 3 without regard to speed: what the evaluator is compared with.
+//! The evaluation again, written from reference/lifecycle.md 3 without regard to speed: what the evaluator is compared
+//! with.
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,9 @@
 use crate::support::{Row, run};
 use lifecycle::Options;
 
-const SHIELD: &str = "lifecycle.md 3, step 3";
-const CLAIMED: &str = "lifecycle.md 3, step 2: claimed images still count";
-const ORDER: &str = "lifecycle.md 3, step 3: ascending rulePriority";
+const SHIELD: &str = "reference/lifecycle.md 3, step 3";
+const CLAIMED: &str = "reference/lifecycle.md 3, step 2: claimed images still count";
+const ORDER: &str = "reference/lifecycle.md 3, step 3: ascending rulePriority";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[

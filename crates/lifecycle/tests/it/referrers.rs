@@ -3,9 +3,9 @@
 use crate::support::{Row, run};
 use lifecycle::Options;
 
-const ALONE: &str = "lifecycle.md 3, step 4: not selected on their own";
-const FOLLOW: &str = "lifecycle.md 3, step 4: after their subject";
-const HOLD: &str = "lifecycle.md 3, step 4: lists hold";
+const ALONE: &str = "reference/lifecycle.md 3, step 4: not selected on their own";
+const FOLLOW: &str = "reference/lifecycle.md 3, step 4: after their subject";
+const HOLD: &str = "reference/lifecycle.md 3, step 4: lists hold";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[

@@ -3,9 +3,9 @@
 use crate::support::{Row, run};
 use lifecycle::Options;
 
-const SYNTAX: &str = "lifecycle.md 1";
-const AND: &str = "lifecycle.md 1: all entries must match";
-const TAGGED: &str = "lifecycle.md 3, step 5";
+const SYNTAX: &str = "reference/lifecycle.md 1";
+const AND: &str = "reference/lifecycle.md 1: all entries must match";
+const TAGGED: &str = "reference/lifecycle.md 3, step 5";
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[

@@ -1,4 +1,4 @@
-//! Texts that are no lifecycle policy, and what ECR answers (lifecycle.md 2).
+//! Texts that are no lifecycle policy, and what ECR answers (reference/lifecycle.md 2).
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! The examples that ECR's documentation works through (lifecycle.md 3).
+//! The examples that ECR's documentation works through (reference/lifecycle.md 3).
 
 use crate::support::{Row, run};
 use lifecycle::Options;

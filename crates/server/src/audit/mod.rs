@@ -1,4 +1,4 @@
-//! Records of who did what, in CloudTrail's form (around.md 3): made by the dispatchers, kept in a file and for
+//! Records of who did what, in CloudTrail's form (reference/around.md 3): made by the dispatchers, kept in a file and for
 //! LookupEvents. No request ever waits for them.
 
 mod api_call;

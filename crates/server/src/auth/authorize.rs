@@ -29,7 +29,7 @@ use crate::registry::kept::RepositoryAccess;
 const MAX_GRANTS: usize = 500;
 /// Aliases of a key (KMS Developer Guide, "Quotas").
 const MAX_ALIASES: usize = 50;
-/// Actions that a registry policy of scope V1 governs (access.md 4).
+/// Actions that a registry policy of scope V1 governs (reference/access.md 4).
 pub const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 
 /// What a decision is about.
@@ -48,7 +48,7 @@ pub enum Resource {
     Key(KeyRef),
     /// Anything else of the caller's account that has an ARN.
     Own(String),
-    /// Actions without a resource level (access.md 1): `*` in the caller's account.
+    /// Actions without a resource level (reference/access.md 1): `*` in the caller's account.
     Any,
 }
 
@@ -168,7 +168,7 @@ impl Need {
 /// Why a request does not go on.
 #[derive(Debug)]
 pub enum Refusal {
-    /// It is not allowed; with ECR's text (access.md 5).
+    /// It is not allowed; with ECR's text (reference/access.md 5).
     Denied(String),
     /// What decides could not be read.
     Store(StoreError),

@@ -73,7 +73,7 @@ pub struct UserKey {
 pub struct RegistryPolicy {
     /// The policy.
     pub policy: Attached,
-    /// Whether it governs every action (scope V2), not only three (access.md 4).
+    /// Whether it governs every action (scope V2), not only three (reference/access.md 4).
     pub governs_all: bool,
 }
 
@@ -138,8 +138,8 @@ impl Directory {
         self.robot_tokens.get(id)
     }
 
-    /// Whether a pull of the caller's counts for the last pull time of a registry's images (repositories-images.md 5):
-    /// a role stands for all of its sessions.
+    /// Whether a pull of the caller's counts for the last pull time of a registry's images
+    /// (reference/repositories-images.md 5): a role stands for all of its sessions.
     pub fn counts_pulls_of(&self, registry: &RegistryId, caller: &Caller) -> bool {
         let Some(excluded) = self.pull_time_exclusions.get(registry) else { return true };
         match &*caller.principal {

@@ -1,4 +1,4 @@
-//! Whether the principals that a resource policy names exist (access.md 4), asked when the policy is stored.
+//! Whether the principals that a resource policy names exist (reference/access.md 4), asked when the policy is stored.
 
 use iam::Policy;
 
@@ -29,7 +29,7 @@ fn is_known(directory: &Directory, accounts: &Accounts, principal: &str) -> bool
         return true;
     }
     match arn.resource().strip_prefix("assumed-role/") {
-        // A role's path is no part of its sessions' ARNs (access.md 5).
+        // A role's path is no part of its sessions' ARNs (reference/access.md 5).
         Some(session) => session
             .split_once('/')
             .is_some_and(|(role, name)| !name.is_empty() && directory.role(account, role).is_some()),

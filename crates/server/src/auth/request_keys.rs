@@ -1,4 +1,4 @@
-//! The condition keys of a request (access.md 5): made only when a policy reads them.
+//! The condition keys of a request (reference/access.md 5): made only when a policy reads them.
 
 use aws::AccountId;
 use http::header;

@@ -133,7 +133,7 @@ impl Session {
     }
 }
 
-/// The ARN of a role's session. A role's path is no part of it (access.md 5).
+/// The ARN of a role's session. A role's path is no part of it (reference/access.md 5).
 pub fn assumed_role_arn(role: &Identity, session_name: &str) -> String {
     format!("arn:aws:sts::{}:assumed-role/{}/{session_name}", role.entity.account, role.entity.name)
 }

@@ -1,4 +1,4 @@
-//! Authentication of AWS API requests: the signature of wire.md section 3.
+//! Authentication of AWS API requests: the signature of reference/wire.md 3.
 
 use aws::sigv4::{Presented, RequestParts, SigV4Error};
 

@@ -1,4 +1,4 @@
-//! The AWS JSON 1.1 protocol (wire.md 1).
+//! The AWS JSON 1.1 protocol (reference/wire.md 1).
 
 use aws::AwsError;
 use aws::sigv4::SigV4Error;
@@ -24,7 +24,7 @@ const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
 struct Service {
     /// What `X-Amz-Target` begins with, before its last dot.
     target: &'static str,
-    /// What signatures name (wire.md 1: 'signing name').
+    /// What signatures name (reference/wire.md 1: 'signing name').
     signing_name: &'static str,
     operations: &'static [Entry],
 }

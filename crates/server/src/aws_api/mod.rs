@@ -67,7 +67,7 @@ fn is_json(http: &RequestContext) -> bool {
     prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
 }
 
-/// The error for a body that cannot be taken (wire.md 1: common errors).
+/// The error for a body that cannot be taken (reference/wire.md 1: common errors).
 fn body_error(error: &BodyError) -> aws::AwsError {
     match error {
         BodyError::TooLarge { limit } => {

@@ -1,4 +1,5 @@
-//! The AWS Query protocol (around.md 1): forms in, XML out. Operations see the same JSON as in the other protocol.
+//! The AWS Query protocol (reference/around.md 1): forms in, XML out. Operations see the same JSON as in the other
+//! protocol.
 
 use aws::sigv4::SigV4Error;
 use aws::{AwsError, QueryForm, query_response};

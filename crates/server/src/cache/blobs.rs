@@ -125,7 +125,7 @@ impl Drop for Entry {
     }
 }
 
-/// As [`find`], for reading: a blob that only archived images name is out of reach (repositories-images.md 4).
+/// As [`find`], for reading: a blob that only archived images name is out of reach (reference/repositories-images.md 4).
 pub async fn find_readable(
     app: &App,
     registry: &RegistryId,

@@ -82,8 +82,8 @@ impl fmt::Display for CredentialsError {
     }
 }
 
-/// The user name and password of a secret (replication-cache-templates.md 2: of the rule's own account and region), if they
-/// may be sent to that upstream.
+/// The user name and password of a secret (reference/replication-cache-templates.md 2: of the rule's own account and
+/// region), if they may be sent to that upstream.
 pub async fn read(
     app: &App,
     registry: &RegistryId,
@@ -130,8 +130,8 @@ pub async fn pin(app: &App, registry: &RegistryId, meant: &MeantSecret) -> Resul
     pinned.map_err(|problem| problem_with(&meant.arn, problem))
 }
 
-/// Whether a rule may be given a secret. One that holds no login yet is fine: it is often made first and filled by hand later
-/// (terraform-provider-aws, `pull_through_cache_rule_test.go`). The rule is not valid until then.
+/// Whether a rule may be given a secret. One that holds no login yet is fine: it is often made first and filled by hand
+/// later (terraform-provider-aws, `pull_through_cache_rule_test.go`). The rule is not valid until then.
 pub async fn check(
     app: &App,
     registry: &RegistryId,

@@ -1,5 +1,5 @@
 //! Before an image is pulled: has it imported if the repository is filled from upstream and does not have it, or has it
-//! no longer as it is upstream (replication-cache-templates.md 2, 'Pull flow').
+//! no longer as it is upstream (reference/replication-cache-templates.md 2, 'Pull flow').
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

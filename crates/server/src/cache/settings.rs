@@ -8,7 +8,7 @@ use super::upstream_registry::UpstreamUrl;
 use crate::config::{ConfigError, PullThroughCacheConfig};
 use crate::outbound::{Networks, Place};
 
-/// replication-cache-templates.md 2, 'Pull flow': a tag is compared with the upstream's after 24 hours.
+/// reference/replication-cache-templates.md 2, 'Pull flow': a tag is compared with the upstream's after 24 hours.
 pub const DEFAULT_CHECK_HOURS: u32 = 24;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 

@@ -1,4 +1,5 @@
-//! Which upstream registries a rule may name, and how they are known (replication-cache-templates.md 2, the table).
+//! Which upstream registries a rule may name, and how they are known (reference/replication-cache-templates.md 2, the
+//! table).
 
 use std::fmt;
 use std::net::IpAddr;

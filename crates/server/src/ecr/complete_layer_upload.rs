@@ -58,7 +58,7 @@ impl Operation for CompleteLayerUpload {
         for text in constraints::list("layerDigests", input.layer_digests, 1, 100)? {
             known.extend(constraints::layer_digest("layerDigests", &text)?);
         }
-        // Of several digests the SHA-256 one is what the layer is checked against (repositories-images.md 3).
+        // Of several digests the SHA-256 one is what the layer is checked against (reference/repositories-images.md 3).
         let digest = known
             .iter()
             .find(|digest| digest.algorithm() == Algorithm::Sha256)

@@ -1,4 +1,4 @@
-//! The model's constraints on members, with the texts that ECR answers (wire.md 1).
+//! The model's constraints on members, with the texts that ECR answers (reference/wire.md 1).
 
 use aws::{AccountId, Arn, Region};
 use iam::{Policy, PolicyKind};
@@ -133,12 +133,12 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     }
     let app = call.app();
     let policy = app.policies.read(kind, text).map_err(|error| invalid(&error))?;
-    // access.md 4: it is about its repository, which no statement may name. Those that were stored before this was
-    // checked are read as they always were.
+    // reference/access.md 4: it is about its repository, which no statement may name. Those that were stored before this
+    // was checked are read as they always were.
     if kind == PolicyKind::Repository && policy.names_resources() {
         return Err(invalid(&"a repository's policy is about the repository: remove every Resource and NotResource"));
     }
-    // access.md 4: whom it names must be there.
+    // reference/access.md 4: whom it names must be there.
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(policy),
         Some(principal) => {
@@ -148,7 +148,7 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     }
 }
 
-/// A lifecycle policy of 100 to 30,720 characters (lifecycle.md 1 and 2).
+/// A lifecycle policy of 100 to 30,720 characters (reference/lifecycle.md 1 and 2).
 pub fn lifecycle_policy(text: &str) -> Result<(), EcrError> {
     const MEMBER: &str = "LifecyclePolicyText";
     length(MEMBER, text, 100, 30_720)?;

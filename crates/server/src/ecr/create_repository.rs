@@ -119,7 +119,7 @@ impl Operation for CreateRepository {
 
     fn needs(_: &Call<'_>, (new, _, tags): &Self::Checked) -> Vec<Need> {
         let need = |action| Need::on_repository(action, &new.registry, new.name.as_str()).with_request_tags(tags);
-        // access.md 1: with tags it is TagResource as well.
+        // reference/access.md 1: with tags it is TagResource as well.
         let tagging = (!tags.is_empty()).then(|| need("ecr:TagResource"));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }

@@ -1,4 +1,4 @@
-//! Repository creation templates (replication-cache-templates.md 3): their shape and their rules.
+//! Repository creation templates (reference/replication-cache-templates.md 3): their shape and their rules.
 
 use aws::{Arn, Timestamp};
 use oci::{RepositoryPrefix, RepositoryPrefixError, TagFilter};
@@ -16,7 +16,7 @@ use crate::aws_api::operation::Call;
 use crate::kms::aws_managed::ECR_ALIAS;
 use crate::registry::encryption;
 
-/// Most templates of a registry, as of pull-through cache rules (repositories-images.md 7; inferred).
+/// Most templates of a registry, as of pull-through cache rules (reference/repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
 const NOT_NULL: &str = "Member must not be null";
 
@@ -361,7 +361,7 @@ fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
     Ok(scenarios)
 }
 
-/// A role of the caller's account; whether it is there is a matter of its use (replication-cache-templates.md 3).
+/// A role of the caller's account; whether it is there is a matter of its use (reference/replication-cache-templates.md 3).
 pub(super) fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
     at_most("customRoleArn", text, 2048)?;
     let is_own_role = text.parse::<Arn>().is_ok_and(|arn| {

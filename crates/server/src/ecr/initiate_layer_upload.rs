@@ -15,7 +15,7 @@ use crate::registry::uploads;
 /// The operation.
 pub struct InitiateLayerUpload;
 
-/// What clients are told to send at a time: 10 MiB (repositories-images.md 3).
+/// What clients are told to send at a time: 10 MiB (reference/repositories-images.md 3).
 const PART_BYTES: u64 = 10_485_760;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Pages of lists: `maxResults` and the opaque `nextToken` (wire.md 1, Pagination).
+//! Pages of lists: `maxResults` and the opaque `nextToken` (reference/wire.md 1, Pagination).
 
 use std::fmt::Debug;
 
@@ -77,7 +77,7 @@ impl Page {
     }
 }
 
-/// Refuses paging members beside a list of names (wire.md 1).
+/// Refuses paging members beside a list of names (reference/wire.md 1).
 pub fn refuse_beside(list: &'static str, max_results: Option<i64>, next_token: Option<&str>) -> Result<(), EcrError> {
     for (member, is_given) in [("maxResults", max_results.is_some()), ("nextToken", next_token.is_some())] {
         if is_given {

@@ -15,7 +15,7 @@ use crate::cache::credentials;
 use crate::cache::upstream_registry::UpstreamUrl;
 use crate::secrets::{self, MeantSecret};
 
-/// repositories-images.md 7: rules of a registry.
+/// reference/repositories-images.md 7: rules of a registry.
 pub const MAX_RULES: i64 = 50;
 const NOT_NULL: &str = "Member must not be null";
 const PREFIX_LENGTH: std::ops::RangeInclusive<usize> = 2..=30;
@@ -90,8 +90,8 @@ pub fn needs_on_credentials(registry: &RegistryId, credential_arn: Option<&str>,
     needs
 }
 
-/// The whole ARN of a secret that a rule is given, if the caller may read what has it and the rule may send it to its upstream.
-/// A rule keeps no other: who makes a secret of the same name later would have it sent.
+/// The whole ARN of a secret that a rule is given, if the caller may read what has it and the rule may send it to its
+/// upstream. A rule keeps no other: who makes a secret of the same name later would have it sent.
 pub async fn pinned_credential(
     call: &Call<'_>,
     registry: &RegistryId,

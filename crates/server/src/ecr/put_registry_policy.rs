@@ -1,4 +1,4 @@
-//! PutRegistryPolicy: says who may do what with a registry (access.md 4).
+//! PutRegistryPolicy: says who may do what with a registry (reference/access.md 4).
 
 use iam::Policy;
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl Operation for PutRegistryPolicy {
     }
 }
 
-/// Refuses what the scope of the registry's policy does not know: V1 has three actions only (access.md 4).
+/// Refuses what the scope of the registry's policy does not know: V1 has three actions only (reference/access.md 4).
 fn require_in_scope(policy: &Policy, scope: &str) -> Result<(), EcrError> {
     if scope == "V1" && !policy.is_only_about(&V1_ACTIONS) {
         return Err(EcrError::parameter("PolicyText", "Invalid registry policy provided"));

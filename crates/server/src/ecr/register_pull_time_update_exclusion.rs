@@ -7,7 +7,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// repositories-images.md 5: at most so many principals of one registry.
+/// reference/repositories-images.md 5: at most so many principals of one registry.
 pub const MAX_EXCLUSIONS: usize = 100;
 
 /// The operation.

@@ -1,4 +1,4 @@
-//! The shapes of a replication configuration, and its rules on the wire (replication-cache-templates.md 1).
+//! The shapes of a replication configuration, and its rules on the wire (reference/replication-cache-templates.md 1).
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::constraints;
 use super::errors::EcrError;
 use crate::replication::rules::{self, EVERYTHING, Rules};
 
-/// Limits of the documentation (repositories-images.md 7: 'replication'); the model's are wider.
+/// Limits of the documentation (reference/repositories-images.md 7: 'replication'); the model's are wider.
 const MAX_RULES: usize = 10;
 const MAX_DESTINATIONS: usize = 25;
 /// The model's.

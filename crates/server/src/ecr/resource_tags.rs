@@ -1,4 +1,4 @@
-//! Resource tags (repositories-images.md 6): their shape and their rules.
+//! Resource tags (reference/repositories-images.md 6): their shape and their rules.
 
 use serde::{Deserialize, Serialize};
 

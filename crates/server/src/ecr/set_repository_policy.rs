@@ -1,4 +1,4 @@
-//! SetRepositoryPolicy: says who may do what with a repository (access.md 4).
+//! SetRepositoryPolicy: says who may do what with a repository (reference/access.md 4).
 
 use serde::Deserialize;
 use store::tables::repository_policies;

@@ -104,7 +104,7 @@ impl ExclusionFilter {
 const FILTERS: &str = "imageTagMutabilityExclusionFilters";
 
 /// Checks a mutability mode with its filters: 1 to 5 with the modes that take them, none with the others
-/// (repositories-images.md 2).
+/// (reference/repositories-images.md 2).
 pub fn tag_mutability(
     mode: Option<&str>,
     filters: Option<Vec<ExclusionFilter>>,
@@ -168,7 +168,7 @@ impl RepositoryMembers {
     }
 }
 
-/// A stored policy as ECR shows it: as it was given, but with accounts by their ARNs (access.md 4).
+/// A stored policy as ECR shows it: as it was given, but with accounts by their ARNs (reference/access.md 4).
 fn shown_policy(registry: &RegistryId, text: String) -> String {
     // What cannot be read is shown as it is: whoever looks at a damaged policy wants to see it.
     iam::with_account_arns(&text, registry.region.partition().as_str()).unwrap_or(text)
@@ -308,7 +308,7 @@ pub struct CheckedFilter {
 }
 
 impl ListFilter {
-    /// Checks the values. Without `imageStatus` only active images are listed (repositories-images.md 4).
+    /// Checks the values. Without `imageStatus` only active images are listed (reference/repositories-images.md 4).
     pub fn check(self) -> Result<CheckedFilter, EcrError> {
         let is_tagged = tag_status(self.tag_status.as_deref())?;
         Ok(CheckedFilter { is_tagged, status: image_status("imageStatus", self.image_status.as_deref())? })

@@ -60,7 +60,7 @@ impl Operation for ValidatePullThroughCacheRule {
 }
 
 /// Why the upstream does not let us in. A rule without a secret has nothing that could be wrong
-/// (replication-cache-templates.md 2).
+/// (reference/replication-cache-templates.md 2).
 async fn failure(app: &App, rule: &PullThroughCacheRule) -> Result<Option<String>, EcrError> {
     if rule.credential_arn.is_none() {
         return Ok(None);

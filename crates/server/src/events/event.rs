@@ -1,4 +1,5 @@
-//! Events in the shape that EventBridge gives them (scanning.md 5): those of ECR, and of Wharf those that ECR's users miss.
+//! Events in the shape that EventBridge gives them (reference/scanning.md 5): those of ECR, and of Wharf those that ECR's
+//! users miss.
 
 use oci::{Digest, RepositoryName};
 use serde_json::{Map, Value, json};
@@ -43,7 +44,7 @@ pub enum Success {
     No,
 }
 
-/// What a pull through cache rule did (scanning.md 5).
+/// What a pull through cache rule did (reference/scanning.md 5).
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamSync<'a> {
     /// The rule's `ecrRepositoryPrefix`.

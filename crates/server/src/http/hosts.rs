@@ -4,7 +4,7 @@ use aws::Region;
 use store::tables::registry_id::RegistryId;
 
 /// Names under which every server is asked, whatever is configured: those that AWS uses, for people who point DNS at
-/// Wharf (wire.md 2), and `localhost`.
+/// Wharf (reference/wire.md 2), and `localhost`.
 const BUILT_IN_DOMAINS: [&str; 8] = [
     "amazonaws.com",
     "amazonaws.com.cn",

@@ -1,4 +1,4 @@
-//! The errors of IAM, with their names and texts in one place (around.md 1, 3).
+//! The errors of IAM, with their names and texts in one place (reference/around.md 1, 3).
 
 use aws::AwsError;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! AWS's managed policies that matter to a registry (access.md 3); they exist in every account from the start.
+//! AWS's managed policies that matter to a registry (reference/access.md 3); they exist in every account from the start.
 
 /// A policy of AWS's.
 pub struct AwsManagedPolicy {

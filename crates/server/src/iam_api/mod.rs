@@ -1,5 +1,5 @@
-//! IAM's API (around.md 2, 3): one file per operation, or per family that users, groups and roles share; one line per
-//! operation in `OPERATIONS`.
+//! IAM's API (reference/around.md 2, 3): one file per operation, or per family that users, groups and roles share; one line
+//! per operation in `OPERATIONS`.
 
 mod attached_policies;
 mod authorization_details;

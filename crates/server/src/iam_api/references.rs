@@ -1,5 +1,5 @@
 //! Principals in what is stored: policies and grants name users and roles by their ARNs, but mean the entity that had the
-//! ARN when they were stored (access.md 4).
+//! ARN when they were stored (reference/access.md 4).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Lets the artifacts that refer to an image follow it to the archive and back (repositories-images.md 4).
+//! Lets the artifacts that refer to an image follow it to the archive and back (reference/repositories-images.md 4).
 
 use std::sync::Arc;
 

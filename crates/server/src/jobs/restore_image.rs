@@ -53,8 +53,8 @@ impl Job for RestoreImage {
     }
 }
 
-/// The second event of a restore (repositories-images.md 4): the first is the call that began it. It has the call's name
-/// (inferred), so that whoever looks for one finds both.
+/// The second event of a restore (reference/repositories-images.md 4): the first is the call that began it. It has the
+/// call's name (inferred), so that whoever looks for one finds both.
 fn restored_event(repository: &Repository, digest: &Digest) -> ServiceEvent {
     let NewRepository { registry, name, .. } = &repository.spec;
     ServiceEvent {

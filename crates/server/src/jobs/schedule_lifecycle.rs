@@ -21,7 +21,7 @@ const RESULTS_AT_ONCE: usize = 500;
 /// One round.
 pub async fn run(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
-    // Rather a little early than late: 'at least once every 24 hours' (lifecycle.md 5).
+    // Rather a little early than late: 'at least once every 24 hours' (reference/lifecycle.md 5).
     let before_ms = now_ms - app.limits.lifecycle_interval_ms + 2 * LOOK_EVERY.as_millis() as i64;
     loop {
         let taken = app.db.make_room(move |tx| {

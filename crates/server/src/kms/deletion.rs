@@ -14,7 +14,7 @@ use crate::jobs::delete_kms_key::DeleteKmsKey;
 use crate::jobs::job::{self, Job as _};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// around.md 3.
+/// reference/around.md 3.
 const DEFAULT_DAYS: i64 = 30;
 const DAYS: std::ops::RangeInclusive<i64> = 7..=30;
 

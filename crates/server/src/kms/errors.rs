@@ -1,4 +1,4 @@
-//! The errors of KMS, with their names and texts in one place (around.md 3).
+//! The errors of KMS, with their names and texts in one place (reference/around.md 3).
 
 use aws::AwsError;
 use http::StatusCode;

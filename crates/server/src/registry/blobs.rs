@@ -43,7 +43,7 @@ async fn look_up(
         .await
 }
 
-/// As [`find`], for reading: a blob that only archived images name is out of reach (repositories-images.md 4).
+/// As [`find`], for reading: a blob that only archived images name is out of reach (reference/repositories-images.md 4).
 pub async fn find_readable(
     app: &App,
     registry: &RegistryId,
@@ -83,7 +83,7 @@ pub async fn presigned_url(app: &App, blob: &StoredBlob) -> Result<Option<String
 
 /// Shows a blob of the repository `from`, from which the caller may pull, in the repository `to` as well. `false` if that
 /// is switched off, the blob is not there, or the two are encrypted under different keys: then the client uploads
-/// (repositories-images.md 3).
+/// (reference/repositories-images.md 3).
 pub async fn mount(
     app: &App,
     registry: &RegistryId,

@@ -21,7 +21,7 @@ pub enum Actor {
     Principal(Arc<str>),
     /// A repository's lifecycle policy.
     Lifecycle,
-    /// Replication from another registry. What it brings is not replicated on (replication-cache-templates.md 1).
+    /// Replication from another registry. What it brings is not replicated on (reference/replication-cache-templates.md 1).
     Replication,
     /// A pull through cache rule.
     PullThroughCache,

@@ -44,7 +44,7 @@ pub enum IfAbsent {
 ///
 /// The template with the longest prefix of those for the occasion says what the repository is like; without one it gets
 /// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
-/// (replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
+/// (reference/replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
 ///
 /// `encryption` is what [`encryption::for_push`](super::encryption::for_push) found out before the transaction. Fails with
 /// [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.

@@ -1,5 +1,5 @@
-//! Deleting images, by tag and by digest, as BatchDeleteImage does (repositories-images.md 4). Every way of deleting
-//! leads here, so that none forgets what is protected and what can be restored.
+//! Deleting images, by tag and by digest, as BatchDeleteImage does (reference/repositories-images.md 4). Every way of
+//! deleting leads here, so that none forgets what is protected and what can be restored.
 
 use oci::{Digest, Tag};
 use store::db::Tx;

@@ -333,8 +333,8 @@ fn grant_constraints(registry: &RegistryId, name: &str) -> GrantConstraints {
     GrantConstraints { subset: Some(context), equals: None }
 }
 
-/// What whoever has a repository encrypted with a key must be allowed to do with it (access.md 1). The name may be a
-/// pattern, of repositories to come.
+/// What whoever has a repository encrypted with a key must be allowed to do with it (reference/access.md 1). The name may
+/// be a pattern, of repositories to come.
 pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2] {
     let service = format!("ecr.{}.amazonaws.com", key.registry.region);
     let need = |action| kms::on_key(action, key).with("kms:ViaService", [service.as_str()]);
@@ -350,7 +350,7 @@ pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2
     ]
 }
 
-/// Makes the grants of a repository that is new: one to encrypt, one to decrypt (repositories-images.md 1).
+/// Makes the grants of a repository that is new: one to encrypt, one to decrypt (reference/repositories-images.md 1).
 pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), RegistryError> {
     let spec = &repository.spec;
     let Some(arn) = &spec.kms_key else { return Ok(()) };

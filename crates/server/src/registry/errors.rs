@@ -60,7 +60,7 @@ pub enum RegistryError {
     LayerAlreadyExists(RepositoryRef, Digest),
     /// The repository does not have a layer that was asked for.
     LayerNotFound(RepositoryRef, Digest),
-    /// The layer is there, but no image names it (repositories-images.md 3).
+    /// The layer is there, but no image names it (reference/repositories-images.md 3).
     LayerInaccessible(RepositoryRef, Digest),
     /// Only archived images name the layer.
     LayerArchived(RepositoryRef, Digest),

@@ -112,7 +112,7 @@ pub async fn manifest(
     Ok(found)
 }
 
-/// Notes a pull of an image, unless the puller's do not count (repositories-images.md 5).
+/// Notes a pull of an image, unless the puller's do not count (reference/repositories-images.md 5).
 pub fn note_pull(app: &App, registry: &RegistryId, image: &Image, puller: &Caller) {
     if app.identities.current().counts_pulls_of(registry, puller) {
         app.pull_times.record(image.id, app.now_ms());

@@ -1,4 +1,4 @@
-//! Pushing an image: the checks of PutImage (repositories-images.md 4) and what they store, in one transaction.
+//! Pushing an image: the checks of PutImage (reference/repositories-images.md 4) and what they store, in one transaction.
 
 use bytes::Bytes;
 use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
@@ -30,7 +30,7 @@ pub enum Face {
     /// `PUT /v2/…/manifests/…`: the same image again is fine, unless an immutable tag has it.
     Distribution,
     /// Replication: the same image again is fine, and comes without a tag that is taken and immutable
-    /// (replication-cache-templates.md 1).
+    /// (reference/replication-cache-templates.md 1).
     Replication,
 }
 
@@ -214,7 +214,8 @@ fn wanted_tags<'a>(
         if push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there) {
             return Err(taken(repository, tag));
         }
-        // Replication brings an image without a tag that is taken and immutable (replication-cache-templates.md 1).
+        // Replication brings an image without a tag that is taken and immutable (reference/replication-cache-templates.md
+        // 1).
         if push.face == Face::Replication && is_immutable && is_taken && !is_there {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The quotas of a registry that can be configured (repositories-images.md 7), and how they are counted.
+//! The quotas of a registry that can be configured (reference/repositories-images.md 7), and how they are counted.
 
 use std::sync::Arc;
 
@@ -64,9 +64,9 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
     Ok(())
 }
 
-/// Refuses if the repository has as many uploads open as it may have, or its registry has. A repository may have half of what its
-/// registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and never written
-/// to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
+/// Refuses if the repository has as many uploads open as it may have, or its registry has. A repository may have half of
+/// what its registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and
+/// never written to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
 ///
 /// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
 /// rows would keep running into each other. It counts along an index and no further than the quota.

@@ -1,4 +1,4 @@
-//! Account settings (repositories-images.md 5): the switches of a registry, their values and defaults.
+//! Account settings (reference/repositories-images.md 5): the switches of a registry, their values and defaults.
 
 use store::db::Tx;
 use store::error::StoreError;

@@ -1,4 +1,4 @@
-//! Storage classes of images: archiving, restoring, and what follows from both (repositories-images.md 4).
+//! Storage classes of images: archiving, restoring, and what follows from both (reference/repositories-images.md 4).
 //!
 //! An image is archived at once; the jobs that follow move its layers to the archive's store and archive its referrers.
 //! It comes back in two steps: it is activating until every layer is in the standard store again, and every image that
@@ -198,7 +198,7 @@ pub fn finish_restore(
     Ok(RestoreEnd::Active(image.digest))
 }
 
-/// Makes an image that is pushed again active at once, and the images that it lists (repositories-images.md 4:
+/// Makes an image that is pushed again active at once, and the images that it lists (reference/repositories-images.md 4:
 /// 'Re-push restores immediately').
 pub fn reactivate(tx: &mut dyn Tx, repository: &Repository, image: &Image, cause: &Cause) -> Result<(), StoreError> {
     for image in with_listed(tx, image)? {

@@ -33,7 +33,7 @@ pub use super::upload_locks::UploadLocks;
 use super::upload_locks::{Receiver, UploadLock};
 use crate::app::App;
 
-/// repositories-images.md 3: every part of an API upload but the last.
+/// reference/repositories-images.md 3: every part of an API upload but the last.
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// What is left of a session's time must be enough for a transaction that waits for its turn.
 const SPARE_MARGIN_MS: i64 = 60 * 60 * 1000;

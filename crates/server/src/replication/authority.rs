@@ -1,5 +1,6 @@
-//! Whether the registry of a destination lets a source's account replicate into it (replication-cache-templates.md 1):
-//! its registry policy alone decides across accounts, and within one account only what it denies counts.
+//! Whether the registry of a destination lets a source's account replicate into it
+//! (reference/replication-cache-templates.md 1): its registry policy alone decides across accounts, and within one account
+//! only what it denies counts.
 
 use aws::AccountId;
 use iam::{Context, Policies, Principal, Request};

@@ -156,8 +156,8 @@ impl Courier {
     }
 
     /// Notes what has become of an image's replication, unless it was noted again meanwhile, and tells it: one event per
-    /// push that it stands for, in the destination (scanning.md 5), wherever that is. So each tag that it brings has one,
-    /// or the image has one without a tag.
+    /// push that it stands for, in the destination (reference/scanning.md 5), wherever that is. So each tag that it brings
+    /// has one, or the image has one without a tag.
     pub(super) async fn end(
         &self,
         due: &DueReplication,

@@ -1,4 +1,4 @@
-//! What is replicated where: the rules of a registry (replication-cache-templates.md 1), and what the server's
+//! What is replicated where: the rules of a registry (reference/replication-cache-templates.md 1), and what the server's
 //! configuration adds to them.
 
 use aws::{AccountId, Region};

@@ -27,7 +27,8 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
     }
     match change {
         Change::ImagePushed { image, tag } => note_image(tx, repository, image.digest, *tag, cause.at_ms),
-        // repositories-images.md 4: a restore is replicated as a push. One that was deleted has its tags again by now.
+        // reference/repositories-images.md 4: a restore is replicated as a push. One that was deleted has its tags again by
+        // now.
         Change::ImageStatusChanged { image, status: ImageStatus::Active } | Change::ImageRestored { image, .. } => {
             note_image(tx, repository, image.digest, None, cause.at_ms)
         }

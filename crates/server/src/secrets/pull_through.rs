@@ -118,8 +118,8 @@ pub async fn arn_for_pull_through(
     app.db.read_point(move |tx| Ok(find(tx, &id, &meant)?.arn())).await
 }
 
-/// Reads the credential in a secret of the registry's own account and region (replication-cache-templates.md 2: a JSON
-/// object with `username` and `accessToken`). Whoever calls has decided that it may be read.
+/// Reads the credential in a secret of the registry's own account and region (reference/replication-cache-templates.md 2: a
+/// JSON object with `username` and `accessToken`). Whoever calls has decided that it may be read.
 pub async fn read_for_pull_through(
     app: &App,
     registry: &RegistryId,

@@ -1,4 +1,4 @@
-//! The Security Token Service (around.md 3): who am I, and keys for a while. One file per operation.
+//! The Security Token Service (reference/around.md 3): who am I, and keys for a while. One file per operation.
 
 mod assume_role;
 mod assume_role_with_saml;

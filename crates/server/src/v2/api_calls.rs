@@ -1,4 +1,4 @@
-//! The calls of ECR's API that a request of `/v2/` corresponds to (access.md 2): for its rates and its records.
+//! The calls of ECR's API that a request of `/v2/` corresponds to (reference/access.md 2): for its rates and its records.
 
 use std::borrow::Cow;
 

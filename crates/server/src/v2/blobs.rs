@@ -24,7 +24,7 @@ const MAX_DIRECT_BYTES: u64 = 64 * 1024;
 /// GET and HEAD: OCI distribution, "Pulling blobs".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
     let is_head = request.http.method == http::Method::HEAD;
-    // access.md 2: a pull-only role has no BatchCheckLayerAvailability, and can ask all the same.
+    // reference/access.md 2: a pull-only role has no BatchCheckLayerAvailability, and can ask all the same.
     if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
         request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
     }

@@ -1,4 +1,4 @@
-//! Errors on `/v2/`: the specification's codes with ECR's texts and statuses (access.md 7).
+//! Errors on `/v2/`: the specification's codes with ECR's texts and statuses (reference/access.md 7).
 
 use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
@@ -52,7 +52,7 @@ impl V2Error {
         Self::new(ErrorCode::Unsupported, "The operation is unsupported.").with_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
-    /// The registry is asked too often (access.md 7).
+    /// The registry is asked too often (reference/access.md 7).
     pub fn too_many_requests(too_soon: TooSoon) -> Self {
         let mut error = Self::new(ErrorCode::TooManyRequests, "Rate exceeded");
         error.retry_after_seconds = Some(too_soon.retry_after_seconds);

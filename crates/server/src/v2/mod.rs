@@ -60,7 +60,7 @@ impl<'a> V2Request<'a> {
         Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
     }
 
-    /// Refuses unless the principal may do every one of `actions` to the repository (access.md 2).
+    /// Refuses unless the principal may do every one of `actions` to the repository (reference/access.md 2).
     async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
         for action in actions {
             self.require(Need::on_repository(action, &self.registry, repository)).await?;
@@ -212,7 +212,7 @@ fn invalid_token(http: &RequestContext) -> Answer {
         .into_answer(http)
 }
 
-/// Asks for Basic credentials as ECR does (access.md 7).
+/// Asks for Basic credentials as ECR does (reference/access.md 7).
 fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
     let realm = match named {
         Some(registry) => http.registry_url(registry),

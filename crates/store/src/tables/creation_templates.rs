@@ -193,7 +193,7 @@ pub fn count(tx: &mut dyn Tx, registry: &RegistryId) -> Result<i64, StoreError> 
 }
 
 /// The template that a repository of this name is created from: of those for the occasion the one with the longest
-/// prefix, and `ROOT` only if no other covers the name (replication-cache-templates.md 3).
+/// prefix, and `ROOT` only if no other covers the name (reference/replication-cache-templates.md 3).
 pub fn find_for(
     tx: &mut dyn Tx,
     registry: &RegistryId,

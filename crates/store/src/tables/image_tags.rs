@@ -76,7 +76,7 @@ pub fn delete(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<bool, St
     Ok(changed == 1)
 }
 
-/// The tags of an image, in order. At most 1,000 exist (repositories-images.md 7).
+/// The tags of an image, in order. At most 1,000 exist (reference/repositories-images.md 7).
 pub fn list_of_image(tx: &mut dyn Tx, image_id: i64) -> Result<Vec<String>, StoreError> {
     let rows = tx.query("SELECT tag FROM image_tags WHERE image_id = $1 ORDER BY tag", &[image_id.into()])?;
     readable(&rows, "image_tags", |row| Ok(row.text(0)?.to_owned()))

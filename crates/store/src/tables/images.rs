@@ -59,7 +59,7 @@ pub struct NewImage {
     pub annotations: BTreeMap<String, String>,
     /// The image that this one refers to.
     pub subject: Option<Digest>,
-    /// Config and layers; for a list the largest of its images (repositories-images.md 4).
+    /// Config and layers; for a list the largest of its images (reference/repositories-images.md 4).
     pub size_bytes: u64,
     /// Length of the manifest in clear.
     pub manifest_bytes: u64,
@@ -255,7 +255,8 @@ pub fn set_cached_from(tx: &mut dyn Tx, image_id: i64, source: &BlobSource) -> R
     Ok(())
 }
 
-/// Whether an active image that the pull through cache had from there names a blob. Looks at every such image of the repository.
+/// Whether an active image that the pull through cache had from there names a blob. Looks at every such image of the
+/// repository.
 pub fn is_blob_of_cached(
     tx: &mut dyn Tx,
     repository_id: i64,

@@ -15,7 +15,7 @@ use crate::tables::readable::readable_page;
 pub struct LifecyclePolicy {
     /// The text, as given.
     pub text: String,
-    /// When it last said what is to become of the images; 0 if never, as ECR shows it (lifecycle.md 4).
+    /// When it last said what is to become of the images; 0 if never, as ECR shows it (reference/lifecycle.md 4).
     pub last_evaluated_at_ms: i64,
     /// What came of that, as JSON.
     pub last_run: Option<String>,

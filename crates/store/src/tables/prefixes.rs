@@ -33,7 +33,8 @@ impl PrefixTable {
         tx.query_opt(&sql, &values)
     }
 
-    /// The rows that cover a name, the longest prefix first, and `ROOT` last (replication-cache-templates.md 2 and 3).
+    /// The rows that cover a name, the longest prefix first, and `ROOT` last (reference/replication-cache-templates.md 2
+    /// and 3).
     pub(super) fn covering(
         &self,
         tx: &mut dyn Tx,

@@ -43,7 +43,7 @@ impl PullThroughCacheRule {
     }
 }
 
-/// replication-cache-templates.md 2, 'Name mapping'.
+/// reference/replication-cache-templates.md 2, 'Name mapping'.
 fn replace_prefix(
     name: &RepositoryName,
     from: Option<&RepositoryPrefix>,
@@ -145,7 +145,7 @@ pub fn find(
 }
 
 /// The rule that a repository of this name is filled by: the one with the longest prefix, and `ROOT` only if no other
-/// covers the name (replication-cache-templates.md 2).
+/// covers the name (reference/replication-cache-templates.md 2).
 pub fn find_for(
     tx: &mut dyn Tx,
     registry: &RegistryId,

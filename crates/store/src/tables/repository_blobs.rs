@@ -29,7 +29,8 @@ pub struct RepositoryBlob {
 }
 
 impl RepositoryBlob {
-    /// Whether only archived images name it, so that it cannot be read until one is restored (repositories-images.md 4).
+    /// Whether only archived images name it, so that it cannot be read until one is restored
+    /// (reference/repositories-images.md 4).
     pub const fn is_archived(&self) -> bool {
         self.image_count > 0 && self.image_count == self.inactive_image_count && !self.is_pushed_again
     }
@@ -153,8 +154,8 @@ pub fn set_cached_from(
 }
 
 /// Shows a blob in the repository `to`, whose blobs are stored in `scope`, as the repository `from` shows it to those who
-/// pull from there; `false` if `from` does not, or has it stored elsewhere. Nothing else turns a digest into a layer without
-/// the bytes, so the caller has made sure that whoever it is done for may pull from `from`.
+/// pull from there; `false` if `from` does not, or has it stored elsewhere. Nothing else turns a digest into a layer
+/// without the bytes, so the caller has made sure that whoever it is done for may pull from `from`.
 pub fn share(
     tx: &mut dyn Tx,
     from: i64,

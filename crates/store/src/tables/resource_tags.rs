@@ -19,7 +19,7 @@ pub fn delete(tx: &mut dyn Tx, repository_id: i64, key: &str) -> Result<(), Stor
     Ok(())
 }
 
-/// All tags of a repository as (key, value), ordered by key. At most 50 exist (repositories-images.md 6).
+/// All tags of a repository as (key, value), ordered by key. At most 50 exist (reference/repositories-images.md 6).
 pub fn list(tx: &mut dyn Tx, repository_id: i64) -> Result<Vec<(String, String)>, StoreError> {
     tx.query("SELECT key, value FROM resource_tags WHERE repository_id = $1 ORDER BY key", &[repository_id.into()])?
         .iter()

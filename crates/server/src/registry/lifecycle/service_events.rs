@@ -1,5 +1,5 @@
 //! What CloudTrail is told of lifecycle policies: what a run has done, what it could not do, and what a preview says
-//! (lifecycle.md 5).
+//! (reference/lifecycle.md 5).
 
 use ::lifecycle::{Action, Count, LifecyclePolicy, Rule, TagSelection};
 use serde_json::{Value, json};
