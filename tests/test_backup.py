@@ -132,6 +132,7 @@ class TestBackup:
         assert "NOT part of it" in backup(wharf, tmp_path / "backup")
         restored = Wharf(tmp_path / "restored")
         told = restore(tmp_path / "backup", restored, expect=1)
+        assert f"`wharf fsck --offline --data-dir {restored.data_dir}`" in told.stderr, told.stderr
         assert "no service key" in told.stderr
         (restored.data_dir / "service.key").write_bytes((wharf.data_dir / "service.key").read_bytes())
         (restored.data_dir / "service.key").chmod(0o600)

@@ -158,9 +158,9 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let told = left_to_put_back(&restored.lacks, &restored.data_dir);
     if !restored.has_key {
         bail!(
-            "the backup has no service key. Put back, into {}, with mode 0600, before the server starts:\n{told}\
-             Then run `wharf fsck --offline` to check what was restored",
-            restored.data_dir.display()
+            "the backup has no service key. Put back, into {folder}, with mode 0600, before the server starts:\n{told}\
+             Then run `wharf fsck --offline --data-dir {folder}` to check what was restored",
+            folder = restored.data_dir.display()
         );
     }
     // Without that the server starts, with another root key than before.
