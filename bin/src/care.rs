@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use ctl::{counted, shown_bytes};
-use server::care::backup::{BackupSettings, backup};
+use ctl::{Format, counted, shown_bytes};
+use serde_json::{Value, json};
+use server::care::backup::{BackupSettings, BackupSummary, backup};
 use server::care::migrate::{Migrated, Step, dump, migrate};
 use server::care::restore::restore;
 use server::config::{Arguments, Config, Draft};
@@ -30,6 +31,9 @@ pub struct BackupArgs {
     /// Copy objects even where they could be linked, so that the backup shares no block with the data folder.
     #[arg(long)]
     copy: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -112,6 +116,12 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let done = runtime()?.block_on(backup(&config, &settings, &mut |objects| line.show(&format!("{objects} objects"))));
     drop(line);
     let summary = done?;
+    let exit_code = if summary.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.output == Format::Json {
+        let shown = serde_json::to_string_pretty(&told(&summary, &settings.folder))?;
+        shell::print(&format!("{shown}\n"))?;
+        return Ok(exit_code);
+    }
     let mut text = format!(
         "{}; the database, {} with {} in it; {} beside it ({} kept, {} linked, {} copied, {} removed), {}; in {}\n",
         counted(summary.images, "image", "images"),
@@ -133,15 +143,33 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
          are not part of it either\n"
     });
     shell::print(&text)?;
-    if summary.missing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !summary.missing.is_empty() {
+        eprintln!(
+            "{} missing in the data folder ({}): `wharf fsck` tells which images suffer",
+            counted(summary.missing.len(), "object is", "objects are"),
+            names(&summary.missing)
+        );
     }
-    eprintln!(
-        "{} missing in the data folder ({}): `wharf fsck` tells which images suffer",
-        counted(summary.missing.len(), "object is", "objects are"),
-        names(&summary.missing)
-    );
-    Ok(ExitCode::FAILURE)
+    Ok(exit_code)
+}
+
+/// A backup, for scripts.
+fn told(summary: &BackupSummary, folder: &Path) -> Value {
+    json!({
+        "folder": folder,
+        "takenAtMs": summary.taken_at_ms,
+        "hasServiceKey": summary.with_key,
+        "images": summary.images,
+        "databaseBytes": summary.database_bytes,
+        "smallBlobs": summary.small_blobs,
+        "objects": summary.objects,
+        "objectsKept": summary.kept,
+        "objectsLinked": summary.linked,
+        "objectsCopied": summary.copied,
+        "objectsRemoved": summary.removed,
+        "bytes": summary.bytes,
+        "missingObjects": summary.missing,
+    })
 }
 
 /// `wharf restore`.
