@@ -73,8 +73,9 @@ class TestBackup:
         first = json.loads((folder / "backup.json").read_text())
         assert first["missing"] == [] and first["objects"] >= 9 and first["linked"] > 0
         told = json.loads(backup(wharf, folder, "--with-key", "--copy", "--output", "json"))
-        assert told["folder"] == str(folder) and told["hasServiceKey"] and told["missingObjects"] == []
-        assert told["objects"] >= first["objects"] and told["takenAtMs"] > first["taken_at_ms"] and told["images"] >= 9
+        assert told["folder"] == str(folder) and told["withKey"] and told["missing"] == []
+        assert told == {**json.loads((folder / "backup.json").read_text()), "folder": str(folder)}
+        assert told["objects"] >= first["objects"] and told["takenAtMs"] > first["takenAtMs"] and told["images"] >= 9
         second = json.loads((folder / "backup.json").read_text())
         assert second["kept"] >= first["linked"] and second["objects"] >= first["objects"]
         for pusher in pushers:

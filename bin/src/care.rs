@@ -118,7 +118,7 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let summary = done?;
     let exit_code = if summary.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.output == Format::Json {
-        let shown = serde_json::to_string_pretty(&told(&summary, &settings.folder))?;
+        let shown = serde_json::to_string_pretty(&told(&summary, &settings.folder)?)?;
         shell::print(&format!("{shown}\n"))?;
         return Ok(exit_code);
     }
@@ -153,23 +153,11 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     Ok(exit_code)
 }
 
-/// A backup, for scripts.
-fn told(summary: &BackupSummary, folder: &Path) -> Value {
-    json!({
-        "folder": folder,
-        "takenAtMs": summary.taken_at_ms,
-        "hasServiceKey": summary.with_key,
-        "images": summary.images,
-        "databaseBytes": summary.database_bytes,
-        "smallBlobs": summary.small_blobs,
-        "objects": summary.objects,
-        "objectsKept": summary.kept,
-        "objectsLinked": summary.linked,
-        "objectsCopied": summary.copied,
-        "objectsRemoved": summary.removed,
-        "bytes": summary.bytes,
-        "missingObjects": summary.missing,
-    })
+/// A backup, for scripts: what `backup.json` in its folder says, and which folder that is.
+fn told(summary: &BackupSummary, folder: &Path) -> serde_json::Result<Value> {
+    let mut told = serde_json::to_value(summary)?;
+    told["folder"] = json!(folder);
+    Ok(told)
 }
 
 /// `wharf restore`.
