@@ -72,7 +72,10 @@ class TestBackup:
         assert "is part of it" in backup(wharf, folder, "--with-key")
         first = json.loads((folder / "backup.json").read_text())
         assert first["missing"] == [] and first["objects"] >= 9 and first["linked"] > 0
-        backup(wharf, folder, "--with-key", "--copy")
+        told = json.loads(backup(wharf, folder, "--with-key", "--copy", "--output", "json"))
+        assert told["folder"] == str(folder) and told["withKey"] and told["missing"] == []
+        assert told == {**json.loads((folder / "backup.json").read_text()), "folder": str(folder)}
+        assert told["objects"] >= first["objects"] and told["takenAtMs"] > first["takenAtMs"] and told["images"] >= 9
         second = json.loads((folder / "backup.json").read_text())
         assert second["kept"] >= first["linked"] and second["objects"] >= first["objects"]
         for pusher in pushers:
@@ -132,6 +135,7 @@ class TestBackup:
         assert "NOT part of it" in backup(wharf, tmp_path / "backup")
         restored = Wharf(tmp_path / "restored")
         told = restore(tmp_path / "backup", restored, expect=1)
+        assert f"`wharf fsck --offline --data-dir {restored.data_dir}`" in told.stderr, told.stderr
         assert "no service key" in told.stderr
         (restored.data_dir / "service.key").write_bytes((wharf.data_dir / "service.key").read_bytes())
         (restored.data_dir / "service.key").chmod(0o600)

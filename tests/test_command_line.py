@@ -65,7 +65,7 @@ class TestPrecedence:
             assert part in said, said
         typo = tmp_path / "typo"
         said = refused(binary(), "user", "list", "--data-dir", typo, environment=environment)
-        assert f"{typo}, which --data-dir names, holds none" in said and "leave --data-dir out" in said, said
+        assert f"{typo}, which --data-dir names, is not there" in said and "leave --data-dir out" in said, said
         said = refused(binary(), "user", "list", environment={**environment, "AWS_REGION": "Us West"})
         assert "region 'Us West', from AWS_REGION" in said, said
 

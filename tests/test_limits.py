@@ -235,6 +235,13 @@ class TestQuotas:
         code, message = refused(lambda: push_image(ecr, name, made, "c"))
         assert code == "LimitExceededException" and "'Tags per image'" in message and "2 tags" in message
 
+    def test_one_tag(self, start):
+        server = start("", WHARF_QUOTAS_TAGS_PER_IMAGE="1")
+        ecr, name = server.client(), repository_of(server, "tag")
+        made = image("tag", size=100)
+        push_image(ecr, name, made, "a")
+        assert "at most 1 tag," in refused(lambda: push_image(ecr, name, made, "b"))[1]
+
     def test_layers(self, start):
         """The length of a layer on both faces, and the parts of an upload."""
         server = start("[quotas]\nlayer_size_mib = 1\nlayer_parts = 2\n")

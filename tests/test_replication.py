@@ -334,6 +334,19 @@ def nobody():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def test_a_certificate_that_nobody_vouches_for(start):
+    """The reason names the key of the configuration that is missing."""
+    away = start("away", "[tls]\nself_signed = true\n", region=AWAY)
+    home = start("home", remote_of(away))
+    ecr = home.client()
+    replicate(ecr, (AWAY, ACCOUNT))
+    ecr.create_repository(repositoryName="app")
+    made = images.image("a")
+    api_push.push_image(ecr, "app", made, "v1")
+    wait_for(lambda: "UnknownIssuer" in wharf_command(home, "list"), "the first attempt")
+    assert "ca_file of the remote names who issued its certificate" in wharf_command(home, "list")
+
+
 def test_a_destination_that_does_not_answer_holds_up_no_other(tmp_path, default_database, nobody):
     """It stays in progress, and so do back-fills to it, of which one region can have one and a registry ten."""
     from conftest import environment_of

@@ -312,6 +312,28 @@ class TestWebIdentity:
     def test_refused(self, cloud, github, role, changes, code, message):
         refused(code, cloud.exchange, github.token(**changes), role, message=message)
 
+    @pytest.mark.parametrize(
+        ("changes", "parts"),
+        [
+            (
+                {"sub": "repo:org/app:ref:refs/heads/dev"},
+                ["may not assume", "trust policy", "refs/heads/dev", "sts.amazonaws.com"],
+            ),
+            ({"aud": "other"}, ["none of the audiences of", "audience=other"]),
+        ],
+    )
+    def test_the_log_says_why(self, cloud, github, role, changes, parts):
+        """The answer tells a stranger nothing; who has the log learns which claim it was."""
+        before = cloud.server.log_size
+        with pytest.raises(ClientError):
+            cloud.exchange(github.token(**changes), role)
+        log = cloud.server.log_text(before)
+        assert all(part in log for part in parts), log
+        role_that_is_not_there = role + "-absent"
+        before = cloud.server.log_size
+        refused("AccessDenied", cloud.exchange, github.token(), role_that_is_not_there, message=NOT_AUTHORIZED)
+        assert "there is no such role" in cloud.server.log_text(before)
+
     def test_push_with_docker(self, cloud, github, provider, docker, tmp_path):
         """A CI job that proves its branch takes a role, and docker pushes with the role's registry token."""
         condition = {"StringEquals": {f"{github.name}:sub": "repo:org/app:ref:refs/heads/main"}}

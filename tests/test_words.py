@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from harness.commands import WITHOUT_AWS, refused, run
+from harness.registry_client import new_repository
 from harness.server import Wharf, binary
 from harness.storage import wharf_command
 from test_command_line import home  # noqa: F401
@@ -78,6 +79,15 @@ class TestNumbersAndTimes:
             (["audit", "list", "--limit", "0"], "a whole number of at least 1 is needed"),
             (["events", "tail", "--limit", "0"], "a whole number of at least 1 is needed"),
             (["fsck", "--orphan-grace", "0"], "a whole number from 1 to 87600 is needed"),
+            (["fsck", "--sample", "-5"], "a number from 0 to 100 is needed"),
+            (["fsck", "--orphan-grace", "-1"], "a whole number from 1 to 87600 is needed"),
+            (["jobs", "retry", "-1"], "a whole number of at least 1 is needed"),
+            (["audit", "list", "--limit", "-1"], "a whole number of at least 1 is needed"),
+            (["import", "folder", "/", "--retries", "-1"], "a whole number of at least 0 is needed"),
+            (
+                ["repository", "set", "app", "--restore-window", "-1"],
+                "invalid value '-1' for '--restore-window <DAYS>'",
+            ),
             (["import", "folder", "/", "--retries", "x"], "a whole number of at least 0 is needed"),
             (["role", "create", "r", "--trust", "-", "--max-session", "15h"], "a session lasts 1h to 12h"),
             (
@@ -134,6 +144,41 @@ def test_a_deny_that_depends_on_what_was_not_said(wharf, held):
     assert told["decision"] == "explicitDeny" and "openDenies" not in told, told
     told = json.loads(wharf_command(wharf, *question, "--output", "json"))
     assert [one["conditionKeys"] for one in told["openDenies"]] == [["ecr:ImageTag"]], told
+
+
+def test_the_source_of_an_import_is_no_wharf_to_start(wharf):
+    """Of a source that cannot be reached nothing is said that holds of a Wharf on this machine."""
+    environment = {
+        **wharf.environment,
+        **WITHOUT_AWS,
+        "AWS_ACCESS_KEY_ID": "AKIAGIVENBYTHETESTS1",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    source = ["--source-region", "eu-west-1", "--source-endpoint", "http://127.0.0.1:1", "--retries", "0"]
+    said = refused(binary(), "import", "ecr", *source, "--data-dir", wharf.data_dir, environment=environment)
+    assert "http://127.0.0.1:1 cannot be reached" in said and "--source-endpoint" in said, said
+    assert "wharf serve" not in said and "--endpoint)" not in said, said
+
+
+def test_a_repository_without_a_lifecycle_policy(wharf):
+    repository = new_repository(wharf, "no-policy")
+    environment = {**wharf.environment, **WITHOUT_AWS}
+    command = ["lifecycle", "run", repository.name, "--dry-run", "--data-dir", wharf.data_dir]
+    said = refused(binary(), *command, environment=environment)
+    assert "`aws ecr put-lifecycle-policy`" in said, said
+
+
+def test_names_of_a_wrong_length(wharf):
+    """A name that the pattern fits is not said to miss it."""
+    registry = new_repository(wharf, "lengths").client
+    for name, expected in (
+        ("a", "must be at least 2 characters long"),
+        ("a" * 257, "must be at most 256 characters long"),
+    ):
+        answer = registry.get(f"/v2/{name}/tags/list").expect_error(400, "NAME_INVALID")
+        assert expected in answer.body.decode() and "regular expression" not in answer.body.decode(), (
+            answer.body.decode()
+        )
 
 
 def test_an_issuer_without_tls(wharf):

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use ctl::{counted, shown_bytes};
-use server::care::backup::{BackupSettings, backup};
+use ctl::{Format, counted, shown_bytes};
+use serde_json::{Value, json};
+use server::care::backup::{BackupSettings, BackupSummary, backup};
 use server::care::migrate::{Migrated, Step, dump, migrate};
 use server::care::restore::restore;
 use server::config::{Arguments, Config, Draft};
@@ -30,6 +31,9 @@ pub struct BackupArgs {
     /// Copy objects even where they could be linked, so that the backup shares no block with the data folder.
     #[arg(long)]
     copy: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -112,6 +116,12 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let done = runtime()?.block_on(backup(&config, &settings, &mut |objects| line.show(&format!("{objects} objects"))));
     drop(line);
     let summary = done?;
+    let exit_code = if summary.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.output == Format::Json {
+        let shown = serde_json::to_string_pretty(&told(&summary, &settings.folder)?)?;
+        shell::print(&format!("{shown}\n"))?;
+        return Ok(exit_code);
+    }
     let mut text = format!(
         "{}; the database, {} with {} in it; {} beside it ({} kept, {} linked, {} copied, {} removed), {}; in {}\n",
         counted(summary.images, "image", "images"),
@@ -133,15 +143,21 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
          are not part of it either\n"
     });
     shell::print(&text)?;
-    if summary.missing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !summary.missing.is_empty() {
+        eprintln!(
+            "{} missing in the data folder ({}): `wharf fsck` tells which images suffer",
+            counted(summary.missing.len(), "object is", "objects are"),
+            names(&summary.missing)
+        );
     }
-    eprintln!(
-        "{} missing in the data folder ({}): `wharf fsck` tells which images suffer",
-        counted(summary.missing.len(), "object is", "objects are"),
-        names(&summary.missing)
-    );
-    Ok(ExitCode::FAILURE)
+    Ok(exit_code)
+}
+
+/// A backup, for scripts: what `backup.json` in its folder says, and which folder that is.
+fn told(summary: &BackupSummary, folder: &Path) -> serde_json::Result<Value> {
+    let mut told = serde_json::to_value(summary)?;
+    told["folder"] = json!(folder);
+    Ok(told)
 }
 
 /// `wharf restore`.
@@ -158,9 +174,9 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let told = left_to_put_back(&restored.lacks, &restored.data_dir);
     if !restored.has_key {
         bail!(
-            "the backup has no service key. Put back, into {}, with mode 0600, before the server starts:\n{told}\
-             Then run `wharf fsck --offline` to check what was restored",
-            restored.data_dir.display()
+            "the backup has no service key. Put back, into {folder}, with mode 0600, before the server starts:\n{told}\
+             Then run `wharf fsck --offline --data-dir {folder}` to check what was restored",
+            folder = restored.data_dir.display()
         );
     }
     // Without that the server starts, with another root key than before.

@@ -14,6 +14,9 @@ const SERVICE: &str = "cloudtrail";
 const TARGET: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101";
 /// CloudTrail's limit on one page.
 const PAGE: usize = 50;
+/// Operations that the server takes for reading begin so.
+const READS: [&str; 9] =
+    ["Get", "List", "Describe", "BatchGet", "BatchCheck", "Lookup", "Simulate", "Explain", "AssumeRole"];
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -32,7 +35,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         resource: Option<String>,
         /// At most so many events.
-        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = number::at_least(1_usize))]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, allow_negative_numbers = true, value_parser = number::at_least(1_usize))]
         limit: usize,
     },
 }
@@ -118,6 +121,15 @@ impl Wanted {
     }
 }
 
+/// What is said when nothing is found: of an operation that only reads, why.
+fn none(event: Option<&str>) -> String {
+    let none = "There are no events.";
+    match event.filter(|event| READS.iter().any(|verb| event.starts_with(verb))) {
+        Some(event) => format!("{none} What was only read, as by {event}, is kept only with audit.record_reads."),
+        None => none.to_owned(),
+    }
+}
+
 impl Command {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         let Session { client, output } = session;
@@ -142,7 +154,7 @@ impl Command {
         }
         events.truncate(limit);
         let columns = ["TIME", "USER", "EVENT", "RESOURCE", "RESULT", "FROM"];
-        output.list(&events, "There are no events.", &columns, |event| {
+        output.list(&events, &none(wanted.event.as_deref()), &columns, |event| {
             vec![
                 event.time.clone(),
                 event.user.clone(),

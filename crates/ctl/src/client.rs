@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::options::{Given, Settings};
+use crate::options::{Given, SOURCE_ENDPOINT, Settings};
 use crate::scheme::Mismatch;
 use crate::xml::Element;
 
@@ -210,6 +210,7 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let Given { value: endpoint, by } = &self.settings.endpoint;
+        let is_source = self.settings.endpoint.is_source();
         let cause = if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) };
         if let Some(mismatch) = Mismatch::of_cause(endpoint, &cause) {
             return Error::Unreachable { url: self.url(), cause: mismatch.cause(), hint: mismatch.hint(by) };
@@ -217,7 +218,13 @@ impl Client {
         let hint = if cause.contains("not valid for name") {
             "call the server by a name that its certificate has, or tell it this one (public_url, domains)".to_owned()
         } else if cause.contains("certificate") {
-            "name the certificate that the server uses, or its authority's, with --ca-bundle".to_owned()
+            let option = if is_source { "--source-ca-bundle" } else { "--ca-bundle" };
+            format!(
+                "name the certificate that the server uses, or its authority's, with {option}; with --tls self-signed it \
+                 is tls-certificate.pem of the server's data folder"
+            )
+        } else if is_source {
+            format!("can this machine reach it? Its address is from {by}; {SOURCE_ENDPOINT} names another one")
         } else {
             let place = match by.as_str() {
                 "--endpoint" | "default" => String::new(),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::options::{OF_SOURCE_REGION, SOURCE_ENDPOINT};
+
 /// A command did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -81,6 +83,7 @@ impl Error {
             Self::Unreachable { hint, .. } => Some(hint.clone()),
             Self::Unreadable { url, by, .. } => Some(match by.as_str() {
                 "--endpoint" | "default" => format!("is {url} a Wharf server?"),
+                SOURCE_ENDPOINT | OF_SOURCE_REGION => format!("does {url}, which is from {by}, speak the API of ECR?"),
                 by => format!("is {url}, which is from {by}, a Wharf server?"),
             }),
             Self::Refused { code, operation, credentials, .. } => refusal_hint(code, operation, credentials),
@@ -107,6 +110,9 @@ fn refusal_hint(code: &str, operation: &str, credentials: &str) -> Option<String
             "DeletePolicy" => Some("--force detaches it everywhere and removes its old versions first".to_owned()),
             _ => None,
         },
+        "LifecyclePolicyNotFoundException" => {
+            Some("`aws ecr put-lifecycle-policy` gives a repository one; docs/lifecycle.md says how".to_owned())
+        }
         "InvalidAction" | "UnknownOperationException" => {
             Some(format!("this server knows no {operation}: is it as new as this program (`wharf --version`)?"))
         }

@@ -21,7 +21,7 @@ pub enum Command {
     /// Pulls are not among them.
     Tail {
         /// End after so many events.
-        #[arg(long, value_name = "NUMBER", value_parser = number::at_least(1_usize))]
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::at_least(1_usize))]
         limit: Option<usize>,
     },
 }

@@ -24,13 +24,13 @@ const MAX_GRACE_HOURS: u32 = 87_600;
 #[derive(Args, Clone, Debug)]
 pub struct FsckArgs {
     /// Read all bytes of so many of a hundred blobs, such as 10%, and of the others only the end [default: 100%].
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, conflicts_with = "last")]
+    #[arg(long, value_name = "PERCENT", allow_negative_numbers = true, value_parser = parse_percent, conflicts_with = "last")]
     sample: Option<f64>,
     /// Repair what is safe to repair, and say what was done.
     #[arg(long, conflicts_with = "last")]
     repair: bool,
     /// What nothing names counts as an orphan after so many hours [default: 24].
-    #[arg(long, value_name = "HOURS", conflicts_with = "last", value_parser = number::within(1..=MAX_GRACE_HOURS))]
+    #[arg(long, value_name = "HOURS", conflicts_with = "last", allow_negative_numbers = true, value_parser = number::within(1..=MAX_GRACE_HOURS))]
     orphan_grace: Option<u32>,
     /// Show the last check, and what the background scrub has found, without beginning one.
     #[arg(long)]

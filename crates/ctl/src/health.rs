@@ -19,7 +19,7 @@ pub struct HealthArgs {
     #[arg(long)]
     live: bool,
     /// Seconds to wait for the answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = number::within(1_u64..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, allow_negative_numbers = true, value_parser = number::within(1_u64..=600))]
     timeout: u64,
 }
 

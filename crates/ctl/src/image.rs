@@ -277,7 +277,10 @@ async fn purge(session: &mut Session<'_>, target: &Target, ids: &[Value], is_dry
             date::of_iso8601(&date::iso8601(later_at))
         ))?;
     }
-    if !lines.is_empty() && (released > 0 || later == 0) {
+    if !lines.is_empty() && released == 0 && later == 0 {
+        output.note("No bytes are freed by it: all are named by something else in the account.")?;
+    }
+    if !lines.is_empty() && released > 0 {
         output.note(&format!(
             "{} are named by nothing else in the account. The garbage collection frees them.",
             bytes::shown(released)

@@ -26,7 +26,7 @@ pub enum Command {
     /// Try a job now, also one that was given up.
     Retry {
         /// Number of the job, as the list shows it.
-        #[arg(value_name = "ID", required_unless_present = "all", value_parser = number::at_least(1_i64))]
+        #[arg(value_name = "ID", required_unless_present = "all", allow_negative_numbers = true, value_parser = number::at_least(1_i64))]
         id: Option<i64>,
         /// All jobs that were given up.
         #[arg(long, conflicts_with = "id")]

@@ -136,10 +136,12 @@ impl Command {
                 output.show(&provider, |provider| fields(&provider.fields()))
             }
             Self::AddAudience { provider, audience } => {
-                change(session, "AddClientIDToOpenIDConnectProvider", provider, Some(&audience), "Changed").await
+                let done = format!("Tokens that are made out to {audience} are taken by");
+                change(session, "AddClientIDToOpenIDConnectProvider", provider, Some(&audience), &done).await
             }
             Self::RemoveAudience { provider, audience } => {
-                change(session, "RemoveClientIDFromOpenIDConnectProvider", provider, Some(&audience), "Changed").await
+                let done = format!("Tokens that are made out to {audience} are not taken by");
+                change(session, "RemoveClientIDFromOpenIDConnectProvider", provider, Some(&audience), &done).await
             }
             Self::Delete { provider } => {
                 change(session, "DeleteOpenIDConnectProvider", provider, None, "Deleted").await

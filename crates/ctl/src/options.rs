@@ -12,6 +12,10 @@ use crate::output::Format;
 
 const DEFAULT_ENDPOINT: &str = "http://localhost:5000";
 const DEFAULT_REGION: &str = "us-east-1";
+/// What gives the endpoint of an import's source.
+pub(crate) const SOURCE_ENDPOINT: &str = "--source-endpoint";
+/// What gives it otherwise: it is Amazon's.
+pub(crate) const OF_SOURCE_REGION: &str = "the source's region";
 
 /// What every command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -90,6 +94,13 @@ pub(crate) struct Given<T> {
     pub(crate) value: T,
     /// Such as `--endpoint`, `AWS_REGION` or `the data folder /var/lib/wharf`.
     pub(crate) by: String,
+}
+
+impl Given<Url> {
+    /// Whether this is where an import copies from: no Wharf perhaps, and with options of its own.
+    pub(crate) fn is_source(&self) -> bool {
+        [SOURCE_ENDPOINT, OF_SOURCE_REGION].contains(&self.by.as_str())
+    }
 }
 
 /// All that a call needs.
@@ -209,6 +220,18 @@ impl<'a> Places<'a> {
         }
         let local = self.local.as_ref().map_err(|cause| Error::Usage(cause.clone()))?;
         let folder = local.data_dir.display();
+        let before = match self.folder_named_by {
+            Some(name) if self.surroundings.variable("AWS_ACCESS_KEY_ID").is_some() => {
+                format!(", and goes before AWS_ACCESS_KEY_ID: leave {name} out to use that key")
+            }
+            _ => String::new(),
+        };
+        if let Some(name) = self.folder_named_by
+            && local.endpoint.is_none()
+            && !local.data_dir.is_dir()
+        {
+            return Err(Error::Usage(format!("the data folder {folder}, which {name} names, is not there{before}")));
+        }
         if let Some((access_key_id, secret)) = (self.surroundings.root_key)(self.options).map_err(Error::Usage)? {
             return Ok(Credentials {
                 source: format!("{access_key_id}, the root key of {folder}"),
@@ -218,10 +241,7 @@ impl<'a> Places<'a> {
             });
         }
         Err(missing(&match self.folder_named_by {
-            Some(name) if self.surroundings.variable("AWS_ACCESS_KEY_ID").is_some() => format!(
-                "{folder}, which {name} names, holds none, and goes before AWS_ACCESS_KEY_ID: leave {name} out to use that key"
-            ),
-            Some(name) => format!("{folder}, which {name} names, holds none"),
+            Some(name) => format!("{folder}, which {name} names, holds none{before}"),
             None => format!("{folder} holds none"),
         }))
     }
@@ -450,6 +470,13 @@ mod tests {
         let options = Options { data_dir: Some("/data".into()), ..Options::default() };
         let variable = |name: &str| KEY.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let surroundings = Surroundings { variable: &variable, local: &|_| Ok(local()), root_key: &|_| Ok(None) };
+        let absent = || Ok(Local { data_dir: "/absent".into(), ..Local::default() });
+        let nowhere = Surroundings { variable: &variable, local: &|_| absent(), root_key: &|_| Ok(None) };
+        let said = resolve(&options, &nowhere).expect_err("refused").to_string();
+        assert!(
+            said.contains("/absent, which --data-dir names, is not there") && said.contains("leave --data-dir out"),
+            "{said}"
+        );
         let said = resolve(&options, &surroundings).expect_err("refused").to_string();
         assert!(
             said.contains("/data, which --data-dir names, holds none") && said.contains("leave --data-dir out"),

@@ -22,7 +22,7 @@ pub enum Command {
         name: String,
         /// Days that images can be restored which are deleted from now on; 0 for not at all, `default` for the server's
         /// setting.
-        #[arg(long, value_name = "DAYS", required = true, value_parser = days)]
+        #[arg(long, value_name = "DAYS", required = true, allow_negative_numbers = true, value_parser = days)]
         restore_window: Days,
     },
 }

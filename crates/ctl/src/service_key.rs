@@ -23,7 +23,7 @@ pub enum Command {
     /// Remove an old root key for good, once nothing needs it any more.
     Retire {
         /// Its number, as the status shows it.
-        #[arg(value_name = "NUMBER", value_parser = number::at_least(1_u32))]
+        #[arg(value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::at_least(1_u32))]
         number: u32,
     },
 }

@@ -677,6 +677,8 @@ async fn audit() {
     assert_eq!((ran.text().lines().count(), ran.requests.len()), (2, 1));
     let ran = run(&["audit", "list", "--event", "PutImage"], vec![(200, r#"{"Events":[]}"#.to_owned())]).await;
     assert_eq!(ran.text(), "There are no events.\n");
+    let ran = run(&["audit", "list", "--event", "BatchGetImage"], vec![(200, r#"{"Events":[]}"#.to_owned())]).await;
+    assert!(ran.text().ends_with("as by BatchGetImage, is kept only with audit.record_reads.\n"), "{}", ran.text());
 }
 
 const EXPLAIN: [&str; 8] = [

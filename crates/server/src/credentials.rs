@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use aws::{AccountId, SecretAccessKey};
+use aws::{AccessKeyId, AccountId, SecretAccessKey};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use store::blob::ServiceKey;
 
 use crate::auth::accounts::RootKey;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, ConfigError, no_duplicates};
+use crate::config::{Config, ConfigError, no_duplicates, present};
 use crate::root_keys::{Outer, SealedSecret};
 use crate::start::{StartError, replace_private};
 
@@ -175,6 +175,14 @@ fn generate(account_id: String) -> RootCredentials {
 
 /// The credentials of every account that the configuration gives; none if it gives none.
 pub fn configured(config: &Config) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
+    let found = given(config)?;
+    let accounts = found.iter().flatten().filter(|_| !config.accounts.is_empty());
+    ConfigError::all(accounts.flat_map(|one| missing(one, "accounts.")))?;
+    Ok(found)
+}
+
+/// What the configuration gives, also where parts of it are missing.
+fn given(config: &Config) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
     if !config.accounts.is_empty() {
         let credentials = config.accounts.iter().map(|account| RootCredentials {
             account_id: account.id.clone(),
@@ -264,7 +272,7 @@ pub(crate) async fn find_or_create(
 
 /// As the server decides by them.
 pub(crate) fn root_keys(credentials: &[RootCredentials]) -> Result<Vec<RootKey>, ConfigError> {
-    credentials.iter().cloned().map(|given| root_key(given, "")).collect()
+    credentials.iter().cloned().map(root_key).collect()
 }
 
 /// The credentials while no server runs: what the configuration gives, else what the data folder keeps, if the
@@ -318,11 +326,12 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     }
     note(no_duplicates("accounts.id", config.accounts.iter().map(|account| &account.id)));
     note(no_duplicates("accounts.access_key_id", config.accounts.iter().map(|account| &account.access_key_id)));
-    match configured(config) {
+    match given(config) {
         Ok(Some(found)) => {
             let section = if config.accounts.is_empty() { "" } else { "accounts." };
             for given in found {
-                note(root_key(given, section).map(drop));
+                missing(&given, section).for_each(|missing| note(Err(missing)));
+                wrong(&given, section).for_each(|wrong| note(Err(wrong)));
             }
         }
         Err(error) => note(Err(error)),
@@ -335,26 +344,53 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
-/// `section` is where these are given: nothing, or `accounts.`.
-fn root_key(given: RootCredentials, section: &str) -> Result<RootKey, ConfigError> {
+/// The key of an account's id in a section: in none, or in `accounts.`.
+fn id_key(section: &str) -> &str {
+    if section.is_empty() { "account_id" } else { "accounts.id" }
+}
+
+/// What credentials lack that are given in a section.
+fn missing(given: &RootCredentials, section: &str) -> impl Iterator<Item = ConfigError> {
+    let needed = [
+        (id_key(section).to_owned(), &given.account_id),
+        (format!("{section}access_key_id"), &given.access_key_id),
+        (format!("{section}secret_access_key"), &given.secret_access_key),
+    ];
+    needed.into_iter().filter_map(|(key, value)| present(&key, value).err())
+}
+
+/// What is wrong with credentials that are given in a section; nothing is said of what they lack.
+fn wrong(given: &RootCredentials, section: &str) -> impl Iterator<Item = ConfigError> {
     let RootCredentials { account_id, access_key_id, secret_access_key } = given;
-    let of = |key: &str| format!("{section}{key} of account '{account_id}'");
-    let id_key = if section.is_empty() { "account_id" } else { "accounts.id" };
-    let account =
-        account_id.parse::<AccountId>().map_err(|error| ConfigError(format!("{id_key} '{account_id}': {error}")));
-    let key = match access_key_id.parse() {
-        Err(error) => Err(ConfigError(format!("{}: {error}", of("access_key_id")))),
-        Ok(_) if access_key_id.starts_with("ASIA") => Err(ConfigError(format!(
-            "{}: ASIA begins the keys of sessions; a root key begins with AKIA",
-            of("access_key_id")
-        ))),
-        Ok(key) => Ok(key),
+    let of = |key: &str| match account_id.as_str() {
+        "" => format!("{section}{key}"),
+        id => format!("{section}{key} of account '{id}'"),
     };
-    let too_short = (secret_access_key.len() < 8)
-        .then(|| ConfigError(format!("{}: at least 8 characters are needed", of("secret_access_key"))));
-    let wrong = [account.as_ref().err(), key.as_ref().err(), too_short.as_ref()];
-    ConfigError::all(wrong.into_iter().flatten().cloned())?;
-    Ok(RootKey { account: account?, access_key_id: key?, secret: SecretAccessKey::new(secret_access_key) })
+    let account =
+        account_id.parse::<AccountId>().err().map(|error| format!("{} '{account_id}': {error}", id_key(section)));
+    let key = match access_key_id.parse::<AccessKeyId>() {
+        Err(error) => Some(format!("{}: {error}", of("access_key_id"))),
+        Ok(_) if access_key_id.starts_with("ASIA") => {
+            Some(format!("{}: ASIA begins the keys of sessions; a root key begins with AKIA", of("access_key_id")))
+        }
+        Ok(_) => None,
+    };
+    let secret =
+        (secret_access_key.len() < 8).then(|| format!("{}: at least 8 characters are needed", of("secret_access_key")));
+    [(account_id, account), (access_key_id, key), (secret_access_key, secret)]
+        .into_iter()
+        .filter(|(value, _)| !value.is_empty())
+        .filter_map(|(_, wrong)| wrong.map(ConfigError))
+}
+
+fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
+    ConfigError::all(missing(&given, "").chain(wrong(&given, "")))?;
+    let unreadable = |error: aws::IdentityError| ConfigError(error.to_string());
+    Ok(RootKey {
+        account: given.account_id.parse().map_err(unreadable)?,
+        access_key_id: given.access_key_id.parse().map_err(unreadable)?,
+        secret: SecretAccessKey::new(given.secret_access_key),
+    })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {

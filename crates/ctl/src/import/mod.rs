@@ -44,7 +44,7 @@ use crate::Outcome;
 use crate::client::is_loopback;
 use crate::error::Error;
 use crate::number;
-use crate::options::{self, Credentials, Given, Options, Settings, Surroundings};
+use crate::options::{self, Credentials, Given, OF_SOURCE_REGION, Options, SOURCE_ENDPOINT, Settings, Surroundings};
 use crate::output::Output;
 use crate::since::Since;
 
@@ -128,13 +128,13 @@ pub struct Common {
     #[arg(long)]
     overwrite_tags: bool,
     /// Images, and repositories, at a time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = number::within(1_u16..=256))]
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true, value_parser = number::within(1_u16..=256))]
     parallel: u16,
     /// Layers at a time.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = number::within(1_u16..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = number::within(1_u16..=256))]
     parallel_layers: u16,
     /// Attempts after the first of what fails in passing.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::at_least(0_u32))]
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = number::at_least(0_u32))]
     retries: u32,
     /// Where to remember what was done [default: a file for each source and target in ~/.local/state/wharf].
     #[arg(long, value_name = "FILE")]
@@ -243,12 +243,12 @@ impl Command {
                 })?;
                 let endpoint = match source_endpoint {
                     Some(endpoint) => {
-                        Given { value: options::parse_endpoint(&endpoint)?, by: "--source-endpoint".to_owned() }
+                        Given { value: options::parse_endpoint(&endpoint)?, by: SOURCE_ENDPOINT.to_owned() }
                     }
                     None => {
                         let suffix = if parsed.partition() == aws::Partition::AwsCn { ".cn" } else { "" };
                         let url = options::parse_endpoint(&format!("https://api.ecr.{region}.amazonaws.com{suffix}"))?;
-                        Given { value: url, by: "default".to_owned() }
+                        Given { value: url, by: OF_SOURCE_REGION.to_owned() }
                     }
                 };
                 let credentials = ecr_credentials(variable, source_profile)?;

@@ -134,6 +134,13 @@ async fn purging_names_each_digest_once() {
         ran.text()
     );
     assert_eq!(inputs(&ran)[1].1["imageIds"], json!([{ "imageDigest": "sha256:a" }]));
+
+    let answer = json!({
+        "purgedImages": [{ "imageDigest": "sha256:a", "imageTags": ["v"], "status": "TAG_PURGED" }],
+        "failures": [], "releasedBytes": 0, "dryRun": false,
+    });
+    let ran = run(&["image", "purge-deleted", "app:v"], vec![(200, answer.to_string())]).await;
+    assert!(ran.text().contains("\nNo bytes are freed by it") && !ran.text().contains("0 bytes"), "{}", ran.text());
 }
 
 #[tokio::test]

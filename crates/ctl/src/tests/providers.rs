@@ -49,13 +49,16 @@ async fn show_and_change() {
     assert_eq!(ran.requests[1], format!("GetOpenIDConnectProvider&{}", arn_field()));
 
     // An ARN needs no look-up.
-    for (arguments, operation, extra) in [
-        (vec!["add-audience", ARN, "a"], "AddClientIDToOpenIDConnectProvider", "&ClientID=a"),
-        (vec!["remove-audience", ARN, "a"], "RemoveClientIDFromOpenIDConnectProvider", "&ClientID=a"),
-        (vec!["delete", ARN], "DeleteOpenIDConnectProvider", ""),
+    // Neither operation tells whether the audience was there, so both say what holds after it.
+    let (taken, not_taken) =
+        ("Tokens that are made out to a are taken by", "Tokens that are made out to a are not taken by");
+    for (arguments, operation, extra, said) in [
+        (vec!["add-audience", ARN, "a"], "AddClientIDToOpenIDConnectProvider", "&ClientID=a", taken),
+        (vec!["remove-audience", ARN, "a"], "RemoveClientIDFromOpenIDConnectProvider", "&ClientID=a", not_taken),
+        (vec!["delete", ARN], "DeleteOpenIDConnectProvider", "", "Deleted"),
     ] {
         let ran = run(&[&["oidc-provider"], &arguments[..]].concat(), vec![iam(operation, "")]).await;
-        assert!(ran.text().ends_with(&format!("{ARN}\n")), "{}", ran.printed);
+        assert_eq!(ran.text(), format!("{said} {ARN}\n"));
         assert_eq!(ran.requests, [format!("{operation}&{}{extra}", arn_field())]);
     }
     let ran = run(&["oidc-provider", "delete", "https://elsewhere.example"], vec![providers()]).await;

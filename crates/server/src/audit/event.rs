@@ -76,7 +76,12 @@ impl AuditedResource {
             ("kms", "key") => Some("AWS::KMS::Key"),
             _ => None,
         };
-        let name = resource.rsplit(['/', ':']).next().filter(|name| !name.is_empty()).map(str::to_owned);
+        // Slashes are part of the names of secrets and providers; elsewhere what stands before the last one is a path.
+        let name = match (service, resource.split_once([':', '/'])) {
+            ("secretsmanager", Some(("secret", name))) | ("iam", Some(("oidc-provider", name))) => Some(name),
+            _ => resource.rsplit(['/', ':']).next(),
+        };
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
         Self { arn: arn.to_owned(), account, kind, name }
     }
 }
@@ -509,6 +514,16 @@ mod tests {
                 "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-a1b2c3",
                 Some("AWS::SecretsManager::Secret"),
                 "db-a1b2c3",
+            ),
+            (
+                "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/hub",
+                Some("AWS::SecretsManager::Secret"),
+                "ecr-pullthroughcache/hub",
+            ),
+            (
+                "arn:aws:iam::123456789012:oidc-provider/gitlab.example.com/ci",
+                Some("AWS::IAM::OIDCProvider"),
+                "gitlab.example.com/ci",
             ),
             ("arn:aws:sns:us-east-1:123456789012:topic", None, "topic"),
         ] {

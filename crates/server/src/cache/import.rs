@@ -103,7 +103,8 @@ pub async fn store(app: &App, import: Import) -> Result<(), CacheFailure> {
     let count = import.images.len();
     let order = order(&import.place.registry, &name);
     app.db.write_in_order(&order, move |tx| import::store(tx, &import)).await?;
-    tracing::info!(repository = %name, tag, count, "cached {count} manifests of {name}");
+    let manifests = if count == 1 { "manifest" } else { "manifests" };
+    tracing::info!(repository = %name, tag, count, "cached {count} {manifests} of {name}");
     Ok(())
 }
 

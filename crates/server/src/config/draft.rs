@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::environment::{ENVIRONMENT, Form, set, unknown_variables, value_of};
-use super::file_problems::{self, FileText};
+use super::file_problems::{self, Faulty, FileText};
 use super::places::{Place, Places, words};
 use super::secret_files::SecretFile;
 use super::{Config, ConfigError, HIDDEN};
@@ -98,8 +98,8 @@ pub struct Draft {
     secret_files: Vec<SecretFile>,
     places: Places,
     faults: Vec<Fault>,
-    /// The keys that faults are about: nothing is known of their values, so nothing can be said of what goes with them.
-    faulty: Vec<String>,
+    /// The keys that faults are about.
+    faulty: Vec<Faulty>,
     is_readable: bool,
 }
 
@@ -129,7 +129,7 @@ impl Draft {
         draft.read_environment(&environment);
         for unknown in unknown_variables(variables) {
             // What was meant is perhaps given as well.
-            draft.faulty.extend(unknown.meant_key.filter(|key| !draft.places.is_given(key)));
+            draft.faulty.extend(unknown.meant_key.filter(|key| !draft.places.is_given(key)).map(Faulty::from));
             draft.faults.push(Fault { place: Place::Variable(unknown.name), text: unknown.text });
         }
         draft.config = draft.config_of(draft.table.clone()).unwrap_or_default();
@@ -215,7 +215,7 @@ impl Draft {
 
     fn note_variable(&mut self, name: &str, key: &str, text: String) {
         self.faults.push(Fault { place: Place::Variable(name.to_owned()), text });
-        self.faulty.push(key.to_owned());
+        self.faulty.push(key.to_owned().into());
     }
 
     fn config_of(&self, table: toml::Table) -> Option<Config> {
@@ -238,46 +238,65 @@ impl Draft {
         while self.is_readable
             && let Some(looked_at) = config.take()
         {
-            let found: Vec<String> = looked_at
+            let found: Vec<(String, Vec<Option<usize>>)> = looked_at
                 .problems()
                 .into_iter()
                 .chain(also(&looked_at))
                 .filter(|text| self.faults.iter().all(|fault| fault.text != *text))
-                .filter(|text| !words(text).any(|word| self.faulty.iter().any(|key| key == word)))
+                .map(|text| {
+                    let elements = self.told_of(&text);
+                    (text, elements)
+                })
+                .filter(|(_, elements)| !elements.is_empty())
                 .collect();
             let mut was_changed = false;
-            for text in found {
+            for (text, elements) in found {
                 for key in words(&text) {
                     if remove_value(&mut table, key) {
                         was_changed = true;
-                        self.faulty.push(key.to_owned());
+                        self.faulty.push(key.to_owned().into());
                     }
                 }
-                let place = self.places.of(&text, self.element(&text));
-                self.faults.push(Fault { place, text });
+                let places: Vec<Place> = elements.into_iter().map(|element| self.places.of(&text, element)).collect();
+                self.faults.extend(places.into_iter().map(|place| Fault { place, text: text.clone() }));
             }
             config = if was_changed { self.config_of(table.clone()) } else { None };
         }
         self.config()
     }
 
-    /// Which of several entries of a list a fault is about: the one that has it alone.
-    fn element(&self, text: &str) -> Option<usize> {
-        let list = self.places.list(text)?;
-        let count = list_of(&mut self.table.clone(), list)?.len();
+    /// The entries of a list that a fault is told of, or none in particular. It is not told where something else is wrong
+    /// with a key that it is about.
+    fn told_of(&self, text: &str) -> Vec<Option<usize>> {
+        let elements: Vec<Option<usize>> = match self.elements(text) {
+            none if none.is_empty() => vec![None],
+            several => several.into_iter().map(Some).collect(),
+        };
+        let is_of =
+            |one: &Faulty, element: Option<usize>| element.is_none() || one.element.is_none() || one.element == element;
+        let is_faulty = |element: Option<usize>| {
+            words(text).any(|word| self.faulty.iter().any(|one| one.key == word && is_of(one, element)))
+        };
+        elements.into_iter().filter(|element| !is_faulty(*element)).collect()
+    }
+
+    /// Which of several entries of a list a fault is about: those that have it alone.
+    fn elements(&self, text: &str) -> Vec<usize> {
+        let Some(list) = self.places.list(text) else { return Vec::new() };
+        let count = list_of(&mut self.table.clone(), list).map_or(0, |entries| entries.len());
         // With entries left out that are no good, their numbers are others than in the file.
-        (count > 1 && count == self.places.length(list))
-            .then(|| {
-                (0..count).find(|number| {
-                    let mut table = self.table.clone();
-                    if let Some(entries) = list_of(&mut table, list) {
-                        let one = entries.remove(*number);
-                        *entries = vec![one];
-                    }
-                    self.config_of(table).is_some_and(|config| config.problems().iter().any(|said| said == text))
-                })
-            })
-            .flatten()
+        if count < 2 || count != self.places.length(list) {
+            return Vec::new();
+        }
+        let has_it = |number: &usize| {
+            let mut table = self.table.clone();
+            if let Some(entries) = list_of(&mut table, list) {
+                let one = entries.remove(*number);
+                *entries = vec![one];
+            }
+            self.config_of(table).is_some_and(|config| config.problems().iter().any(|said| said == text))
+        };
+        (0..count).filter(has_it).collect()
     }
 
     fn into_faults(self) -> Faults {

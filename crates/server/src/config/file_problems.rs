@@ -24,6 +24,20 @@ const MIN_PART: usize = 4;
 /// Keys whose values are secrets have one of these in their name.
 const SECRET_PARTS: [&str; 4] = ["secret", "token", "service_key", "url"];
 
+/// A key that a fault is about: nothing is known of its value, so nothing can be said of what goes with it.
+#[derive(Debug)]
+pub(super) struct Faulty {
+    pub(super) key: String,
+    /// The entry of a list that this holds for; of all, where that is not known.
+    pub(super) element: Option<usize>,
+}
+
+impl From<String> for Faulty {
+    fn from(key: String) -> Self {
+        Self { key, element: None }
+    }
+}
+
 /// A configuration file as far as it can be read.
 #[derive(Default)]
 pub(super) struct FileText {
@@ -31,8 +45,8 @@ pub(super) struct FileText {
     pub(super) table: toml::Table,
     /// What is not: the line and what is wrong with it.
     pub(super) faults: Vec<(usize, String)>,
-    /// The keys that these are about, and those that were perhaps meant: nothing is known of their values.
-    pub(super) faulty: Vec<String>,
+    /// The keys that these are about, and those that were perhaps meant.
+    pub(super) faulty: Vec<Faulty>,
     /// Whether it is TOML. If it is not, what was read is not what was written.
     pub(super) is_toml: bool,
     /// Where each key stands.
@@ -66,7 +80,7 @@ pub(super) fn read(text: &str, is_given: &dyn Fn(&str) -> bool) -> FileText {
             if !is_given(&key) {
                 if !found.was_given(&path, &key, at) {
                     found.faults.push((at, format!("{key} is missing")));
-                    found.faulty.push(key.clone());
+                    found.faulty.push(key.clone().into());
                 }
                 filled.push((key, span));
             }
@@ -77,10 +91,11 @@ pub(super) fn read(text: &str, is_given: &dyn Fn(&str) -> bool) -> FileText {
             break;
         };
         found.faults.push((at, said(&key, error.message())));
+        let element = found.entries.iter().find(|entry| entry.key == key && entry.line == at).and_then(|it| it.element);
         // What was meant is perhaps there as well.
-        let meant = meant(&key, error.message()).filter(|meant| found.entries.iter().all(|entry| entry.key != *meant));
-        found.faulty.extend(meant);
-        found.faulty.push(key);
+        let is_there = |meant: &str| found.entries.iter().any(|it| it.key == meant && it.element == element);
+        let meant = meant(&key, error.message()).filter(|meant| !is_there(meant));
+        found.faulty.extend(meant.into_iter().chain([key]).map(|key| Faulty { key, element }));
     }
     // They were filled in to find what else is wrong, and say nothing.
     for (_, span) in filled {
@@ -107,7 +122,7 @@ impl FileText {
             if let Some((key, value)) = value_at(table, &span) {
                 told_until = told_until.max(value.end);
                 let _ = remove(table, &span);
-                self.faulty.push(key);
+                self.faulty.push(key.into());
             }
         }
     }
@@ -336,12 +351,8 @@ mod tests {
             "line 5: quotas.repositories: invalid type: string \"many\", expected",
             "line 6: unknown key 'quotas.tags_per_imag': did you mean 'quotas.tags_per_image'?",
             "line 7: unknown key 'stroage': did you mean 'storage'?",
-            "line 9: accounts.access_key_id is missing",
-            "line 9: accounts.secret_access_key is missing",
             "line 10: accounts.id: invalid type: integer",
             "line 11: unknown key 'accounts.frobnicate': it is none of Wharf's",
-            "line 14: accounts.access_key_id is missing",
-            "line 14: accounts.secret_access_key is missing",
             "line 16: events.file.path is missing",
             "line 19: unknown key 'metrics.bucket': it is none of Wharf's",
             "line 20: unknown key 'metrics.self_signed': did you mean 'tls.self_signed'?",

@@ -359,6 +359,11 @@ impl Config {
         let (mut files, mut wrong) = (HashMap::new(), Vec::new());
         for issuer in &self.oidc.issuers {
             let url = &issuer.url;
+            wrong.extend(present("oidc.issuers.jwks_file", &issuer.jwks_file.to_string_lossy()).err());
+            if let Err(missing) = present("oidc.issuers.url", url) {
+                wrong.push(missing);
+                continue;
+            }
             let is_url =
                 ["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
             if !is_url {
@@ -482,7 +487,7 @@ impl Config {
         let can_open = |key: &str, file: &PathBuf| {
             std::fs::File::open(file).map(drop).map_err(|error| format!("{key}: '{}': {error}", file.display()))
         };
-        for issuer in &self.oidc.issuers {
+        for issuer in self.oidc.issuers.iter().filter(|issuer| !issuer.jwks_file.as_os_str().is_empty()) {
             note(
                 check_key_set(&issuer.jwks_file)
                     .map_err(|error| format!("oidc.issuers.jwks_file: '{}': {error}", issuer.jwks_file.display())),
@@ -584,10 +589,16 @@ fn check_key_set(file: &Path) -> Result<(), String> {
     }
 }
 
-/// Each value that is there more than once.
+/// A value that an entry of a list must have. It has a default, so that what else is wrong with the entry is found as well.
+pub(crate) fn present(key: &str, value: &str) -> Result<(), ConfigError> {
+    if value.is_empty() { Err(ConfigError(format!("{key} is missing"))) } else { Ok(()) }
+}
+
+/// Each value that is there more than once. What is missing is none.
 pub(crate) fn no_duplicates<'t>(key: &str, values: impl Iterator<Item = &'t String>) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
-    let mut twice: Vec<&str> = values.filter(|value| !seen.insert(*value)).map(String::as_str).collect();
+    let mut twice: Vec<&str> =
+        values.filter(|value| !value.is_empty() && !seen.insert(*value)).map(String::as_str).collect();
     twice.dedup();
     if twice.is_empty() { Ok(()) } else { Err(ConfigError(format!("{key}: '{}' is there twice", twice.join("', '")))) }
 }

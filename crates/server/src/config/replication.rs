@@ -7,7 +7,7 @@ use oci::TagFilter;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, Hidden};
+use super::{Config, ConfigError, Hidden, present};
 use crate::replication::remote::{self, check_certificates};
 use crate::replication::rules::Extensions;
 
@@ -33,16 +33,20 @@ pub struct ReplicationConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteConfig {
-    /// The region that leads there.
+    /// The region that leads there. Must be given.
+    #[serde(default)]
     pub region: String,
     /// The accounts that lead there. Default: all.
     #[serde(default)]
     pub registry_ids: Vec<String>,
-    /// Its base URL.
+    /// Its base URL. Must be given, as what follows.
+    #[serde(default)]
     pub endpoint: String,
     /// An access key of the destination's account there.
+    #[serde(default)]
     pub access_key_id: String,
     /// The secret of that key.
+    #[serde(default)]
     pub secret_access_key: Hidden,
     /// PEM file of the certificates that its own is checked against. Default: those that the machine trusts.
     pub ca_file: Option<PathBuf>,
@@ -54,7 +58,13 @@ fn wrong(what: String) -> ConfigError {
 }
 
 impl RemoteConfig {
+    fn region(&self) -> Result<aws::Region, ConfigError> {
+        present("replication.remotes.region", &self.region)?;
+        self.region.parse().map_err(|error| wrong(format!("region '{}': {error}", self.region)))
+    }
+
     fn base_url(&self) -> Result<Url, ConfigError> {
+        present("replication.remotes.endpoint", &self.endpoint)?;
         let is_base = |url: &Url| {
             matches!(url.scheme(), "https" | "http") && url.has_host() && url.path() == "/" && url.query().is_none()
         };
@@ -68,6 +78,7 @@ impl RemoteConfig {
     }
 
     fn key(&self) -> Result<AccessKeyId, ConfigError> {
+        present("replication.remotes.access_key_id", &self.access_key_id)?;
         let key: AccessKeyId = self
             .access_key_id
             .parse()
@@ -87,15 +98,17 @@ impl RemoteConfig {
     }
 
     fn check(&self) -> Result<remote::RemoteConfig, ConfigError> {
-        let region = self.region.parse().map_err(|error| wrong(format!("region '{}': {error}", self.region)));
+        let region = self.region();
         let account = |id: &String| id.parse().map_err(|error| wrong(format!("registry_ids: '{id}': {error}")));
         let accounts = ConfigError::gather(self.registry_ids.iter().map(account));
         let (endpoint, key, ca_pem) = (self.base_url(), self.key(), self.certificates());
+        let secret = present("replication.remotes.secret_access_key", self.secret_access_key.expose());
         let wrong = [
             region.as_ref().err(),
             accounts.as_ref().err(),
             endpoint.as_ref().err(),
             key.as_ref().err(),
+            secret.as_ref().err(),
             ca_pem.as_ref().err(),
         ];
         ConfigError::all(wrong.into_iter().flatten().cloned())?;

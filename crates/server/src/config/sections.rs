@@ -17,11 +17,14 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountConfig {
-    /// 12 digits.
+    /// 12 digits. Must be given, as what follows.
+    #[serde(default)]
     pub id: String,
     /// Its root access key.
+    #[serde(default)]
     pub access_key_id: String,
     /// The secret of that key.
+    #[serde(default)]
     pub secret_access_key: Hidden,
 }
 
@@ -166,9 +169,11 @@ pub struct OidcConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// Its URL, exactly as its tokens name it (`iss`).
+    /// Its URL, exactly as its tokens name it (`iss`). Must be given, as what follows.
+    #[serde(default)]
     pub url: String,
     /// A JSON Web Key Set; read again every hour, and then nothing is fetched from the issuer.
+    #[serde(default)]
     pub jwks_file: PathBuf,
 }
 

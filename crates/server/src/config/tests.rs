@@ -341,13 +341,66 @@ fn everything_wrong_is_told_at_once_and_in_order() {
 }
 
 #[test]
+fn what_an_entry_lacks_hides_nothing() {
+    let text = "[[replication.remotes]]\nregion = \"Eu\"\nendpoint = \"x\"\nacces_key_id = \"A\"\n\
+                [[replication.remotes]]\nregion = 7\nendpoint = \"x\"\nregistry_ids = [\"12\"]\n\
+                [[replication.remotes]]\nca_file = \"/absent\"\n\
+                [[oidc.issuers]]\nurl = \"issuer\"\n\
+                [[oidc.issuers]]\njwks_file = \"/absent\"\n\
+                [[accounts]]\nid = \"12\"\naccess_key_id = \"A\"\n\
+                [[accounts]]\nsecret_access_key = \"short\"\n";
+    let variables = [("WHARF_EVENTS_WEBHOOKS", "[{secret = \"short\"}]")];
+    let found = told(text, &variables, Arguments::default());
+    let expected = [
+        "line 1: replication.remotes.secret_access_key is missing",
+        "line 2: replication.remotes: region 'Eu'",
+        "line 3: replication.remotes: endpoint 'x'",
+        "line 4: unknown key 'replication.remotes.acces_key_id'",
+        "line 5: replication.remotes.access_key_id is missing",
+        "line 5: replication.remotes.secret_access_key is missing",
+        "line 6: replication.remotes.region: invalid type",
+        "line 7: replication.remotes: endpoint 'x'",
+        "line 8: replication.remotes: registry_ids: '12'",
+        "line 9: replication.remotes.access_key_id is missing",
+        "line 9: replication.remotes.endpoint is missing",
+        "line 9: replication.remotes.region is missing",
+        "line 9: replication.remotes.secret_access_key is missing",
+        "line 10: replication.remotes: ca_file '/absent'",
+        "line 11: oidc.issuers.jwks_file is missing",
+        "line 12: oidc.issuers: 'issuer' is not a URL",
+        "line 13: oidc.issuers.url is missing",
+        "line 14: oidc.issuers.jwks_file: '/absent'",
+        "line 15: accounts.secret_access_key is missing",
+        "line 16: accounts.id '12'",
+        "line 17: accounts.access_key_id of account '12'",
+        "line 18: accounts.access_key_id is missing",
+        "line 18: accounts.id is missing",
+        "line 19: accounts.secret_access_key: at least 8",
+        "WHARF_EVENTS_WEBHOOKS: events.webhooks.url is missing",
+        "WHARF_EVENTS_WEBHOOKS: events.webhooks: secret",
+    ];
+    for (said, expected) in found.iter().zip(expected) {
+        assert!(said.starts_with(expected), "'{expected}' is not '{said}' of {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    let variables = [("WHARF_REPLICATION_REMOTES", "[{region = \"eu-west-1\"}]"), ("WHARF_ACCOUNTS", "[{id = \"1\"}]")];
+    let found = told("", &variables, Arguments::default());
+    assert!(found.iter().all(|said| said.starts_with("WHARF_")), "{found:#?}");
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
 fn what_follows_from_a_fault_is_none_of_its_own() {
     for (text, variables) in [
         ("[tls]\ncertificat = \"a.pem\"\nkey = \"/etc/hostname\"\n", &[][..]),
         ("[tls]\ncertificate = 5\nkey = \"/etc/hostname\"\n", &[]),
         ("[tls]\nkey = \"/etc/hostname\"\n", &[("WHARF_TLS_CERTIFICAT", "a.pem")]),
         ("[storage]\nendpoint = \"https://minio\"\nbukket = \"abc\"\n", &[]),
-        ("[[oidc.issuers]]\nurl = 5\njwks_file = \"/etc/hostname\"\n", &[]),
+        (
+            "[[replication.remotes]]\nregion = 5\nendpoint = \"https://a\"\naccess_key_id = \"AKIAEXAMPLE000000001\"\n\
+             secret_access_key = \"x\"\n",
+            &[],
+        ),
     ] {
         let found = told(text, variables, Arguments::default());
         assert_eq!(found.len(), 1, "{found:#?}");

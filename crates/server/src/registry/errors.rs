@@ -254,7 +254,8 @@ impl std::fmt::Display for RegistryError {
                 repository.name, repository.registry.account
             ),
             Self::TooManyTagsOnImage(quota) => {
-                write!(f, "An image can have at most {quota} tags, which is the quota 'Tags per image'")
+                let tags = if *quota == 1 { "tag" } else { "tags" };
+                write!(f, "An image can have at most {quota} {tags}, which is the quota 'Tags per image'")
             }
             Self::TooManyUploads(repository, quota) => write!(
                 f,

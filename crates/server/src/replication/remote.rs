@@ -156,7 +156,11 @@ impl Remote {
     }
 
     fn unreachable(&self, cause: &str) -> Trouble {
-        Trouble::Destination(format!("{} cannot be reached: {cause}", self.endpoint()))
+        let hint = match &self.config.ca_pem {
+            None if cause.contains("UnknownIssuer") => "; ca_file of the remote names who issued its certificate",
+            _ => "",
+        };
+        Trouble::Destination(format!("{} cannot be reached: {cause}{hint}", self.endpoint()))
     }
 
     /// Calls an operation of the other's API.

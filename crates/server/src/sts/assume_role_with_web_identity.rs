@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::constraints::{self, PolicyArn};
 use super::errors::StsError;
 use super::grant::{self, AssumedRoleUser, Credentials, Wish};
-use super::web_identity::token::{MAX_TOKEN_CHARS, Token, WebIdentity};
+use super::web_identity::token::{MAX_TOKEN_CHARS, Token, TokenError, WebIdentity};
 use super::{Running, UnsignedEntry};
 use crate::auth::assume::authorize_web_identity;
 use crate::auth::directory::Directory;
@@ -19,6 +19,8 @@ const NAME: &str = "AssumeRoleWithWebIdentity";
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 const DEFAULT_SECONDS: i64 = 3600;
 const MAX_SECONDS: i64 = 43_200;
+/// Of what a token says so much is logged.
+const MAX_LOGGED_CHARS: usize = 256;
 
 /// The operation.
 pub const ENTRY: UnsignedEntry = UnsignedEntry { name: NAME, run: answer };
@@ -71,16 +73,24 @@ async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
     let directory = http.app.identities.current();
     let identity = believe(http, &directory, &token, &provider_arn).await?;
 
-    // A role that does not exist is refused with the text of one that is out of reach.
-    let denied = || StsError::AccessDenied(format!("Not authorized to perform {ACTION}"));
-    let role = directory.identity_by_arn(&role_arn.stored).map(Arc::clone).ok_or_else(denied)?;
+    // A role that does not exist is refused with the text of one that is out of reach. Which it was is for the log to say.
+    let denied = |why: &str| {
+        let (subject, audience) = (shortened(&identity.subject), shortened(&identity.audience));
+        tracing::info!(
+            request_id = %http.request_id, %subject, %audience, role = %role_arn.stored,
+            "a web identity may not assume {}: {why}", role_arn.stored
+        );
+        StsError::AccessDenied(format!("Not authorized to perform {ACTION}"))
+    };
+    let role = directory.identity_by_arn(&role_arn.stored).map(Arc::clone);
+    let role = role.ok_or_else(|| denied("there is no such role"))?;
     let mut keys = grouped(&identity.keys);
     keys.push(("sts:RoleSessionName".to_owned(), vec![session_name.clone()]));
     keys.push(("sts:DurationSeconds".to_owned(), vec![duration_seconds.to_string()]));
     keys.push(("aws:FederatedProvider".to_owned(), vec![provider_arn.clone()]));
     let decision = authorize_web_identity(http, &provider_arn, &role, ACTION, &keys);
     if !decision.is_some_and(|decision| decision.is_allowed()) {
-        return Err(denied());
+        return Err(denied("its trust policy does not allow it to this subject and audience"));
     }
 
     let wish = Wish {
@@ -133,7 +143,21 @@ async fn believe(
         .keys(&token.issuer, &token.key_id, now_ms)
         .await
         .map_err(|error| StsError::IdentityProviderUnreachable(error.to_string()))?;
-    Ok(token.verify(&keys, &provider.client_ids, now_ms)?)
+    token.verify(&keys, &provider.client_ids, now_ms).map_err(|error| {
+        if error == TokenError::Audience {
+            let audience = shortened(&token.audiences().join(", "));
+            tracing::info!(
+                request_id = %http.request_id, %audience,
+                "a web identity is made out to none of the audiences of {provider_arn}: {}", provider.client_ids.join(", ")
+            );
+        }
+        error.into()
+    })
+}
+
+/// What a token says, no longer than a line of the log should be.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_LOGGED_CHARS).collect()
 }
 
 /// Each key once, with all its values.

@@ -14,7 +14,7 @@ mod uploads;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use oci::{ErrorCode, Reference, RepositoryName, Tag};
+use oci::{ErrorCode, Reference, RepositoryName, RepositoryNameError, Tag};
 use store::tables::registry_id::RegistryId;
 
 use crate::audit;
@@ -277,12 +277,24 @@ fn bad_tag(text: &str) -> V2Error {
     V2Error::new(ErrorCode::TagInvalid, format!("The image tag '{text}' must satisfy regular expression '{rule}'"))
 }
 
+/// What is wrong with a text that should be a repository's name.
+fn bad_name(name: &str) -> String {
+    match name.parse::<RepositoryName>() {
+        Err(RepositoryNameError::TooShort) => {
+            format!("The repository name '{name}' must be at least {} characters long", RepositoryName::MIN)
+        }
+        Err(RepositoryNameError::TooLong) => {
+            format!("The repository name '{name}' must be at most {} characters long", RepositoryName::MAX)
+        }
+        Err(RepositoryNameError::Pattern) | Ok(_) => {
+            format!("The repository name '{name}' must satisfy regular expression '{}'", RepositoryName::PATTERN)
+        }
+    }
+}
+
 fn invalid_path(invalid: InvalidPath) -> V2Error {
     match invalid {
-        InvalidPath::Name(name) => V2Error::new(
-            ErrorCode::NameInvalid,
-            format!("The repository name '{name}' must satisfy regular expression '{}'", RepositoryName::PATTERN),
-        ),
+        InvalidPath::Name(name) => V2Error::new(ErrorCode::NameInvalid, bad_name(&name)),
         InvalidPath::Tag(tag) => bad_tag(&tag),
         InvalidPath::Digest(digest) => V2Error::not_a_digest(&digest),
         InvalidPath::UploadId(name) => {

@@ -160,12 +160,17 @@ impl<'a> Token<'a> {
         Ok(())
     }
 
-    /// `azp`, if the token has one, goes before `aud` (IAM User Guide, "Available keys for AWS OIDC federation").
+    /// Whom it is made out to. `azp`, if the token has one, goes before `aud` (IAM User Guide, "Available keys for AWS OIDC
+    /// federation").
+    pub fn audiences(&self) -> Vec<&str> {
+        texts(self.claims.get("azp").or_else(|| self.claims.get("aud")))
+    }
+
     fn audience(&self, client_ids: &[String]) -> Result<String, TokenError> {
-        let named = match self.claims.get("azp") {
-            Some(azp) => vec![azp.as_str().ok_or(TokenError::Missing("azp"))?],
-            None => texts(self.claims.get("aud")),
-        };
+        if self.claims.get("azp").is_some_and(|azp| !azp.is_string()) {
+            return Err(TokenError::Missing("azp"));
+        }
+        let named = self.audiences();
         if named.is_empty() {
             return Err(TokenError::Missing("aud"));
         }
