@@ -1,4 +1,5 @@
 //! What holds between the files of the tree: that what a comment or a page points at is there.
 
 mod citations;
+mod imports;
 mod links;
