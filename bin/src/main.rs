@@ -152,12 +152,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is logged. The PostgreSQL client tells its whole configuration at info, which only debugging needs.
+/// Parts that say more than anybody needs.
+const QUIET: &str = "postgres::config=warn,h2=error";
+
+/// What is logged. The PostgreSQL client tells its whole configuration at info, which only debugging needs, and HTTP/2 warns of
+/// each connection that it ends for what its client does, by which anybody could fill the log.
 fn log_filter(log: &LogConfig) -> anyhow::Result<EnvFilter> {
     let text = std::env::var("WHARF_LOG").unwrap_or_default();
     if text.is_empty() {
         let access = if log.access { "info" } else { "warn" };
-        return Ok(EnvFilter::new(format!("info,wharf::access={access},postgres::config=warn")));
+        return Ok(EnvFilter::new(format!("info,wharf::access={access},{QUIET}")));
     }
     for part in text.split(',').map(str::trim) {
         let is_bare = !part.contains(['=', '[', ':']);
@@ -167,8 +171,8 @@ fn log_filter(log: &LogConfig) -> anyhow::Result<EnvFilter> {
             );
         }
     }
-    let is_verbose = ["debug", "trace", "postgres"].iter().any(|word| text.contains(word));
-    let quiet = if is_verbose { "" } else { "postgres::config=warn," };
+    let is_verbose = ["debug", "trace", "postgres", "h2"].iter().any(|word| text.contains(word));
+    let quiet = if is_verbose { String::new() } else { format!("{QUIET},") };
     // Before what the variable says, which wins where it says something about it.
     let access = if log.access { "wharf::access=info," } else { "" };
     EnvFilter::builder().parse(format!("{quiet}{access}{text}")).map_err(|error| {

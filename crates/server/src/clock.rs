@@ -9,7 +9,7 @@ use store::error::StoreError;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::http::listener::stopped;
+use crate::shutdown::stopped;
 
 /// How often a node looks at the clock of the database server.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);

@@ -12,9 +12,12 @@ pub mod care;
 pub mod clock;
 mod cloudtrail;
 pub mod config;
+mod config_error;
 pub mod credentials;
+mod data_dir;
 mod ecr;
 mod events;
+mod host_name;
 mod http;
 mod iam_api;
 mod integrity;
@@ -24,20 +27,29 @@ pub mod local_socket;
 mod metrics;
 mod nodes;
 mod outbound;
+mod private_files;
+mod random_text;
 mod rates;
 mod registry;
 mod replication;
 mod root_keys;
 mod secrets;
+mod shutdown;
+mod source_network;
 pub mod start;
+mod start_error;
 mod sts;
 mod telemetry;
 #[cfg(test)]
 mod tests;
 mod v2;
 mod wharf_api;
+mod work;
 
-pub use start::{Server, StartError, Work};
+pub use config_error::ConfigError;
+pub use start::Server;
+pub use start_error::StartError;
+pub use work::Work;
 
 /// Logs a failure of storage once, with its causes and the request that it ended.
 fn log_store_error(request_id: uuid::Uuid, error: &store::error::StoreError) {

@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::credentials::RootCredentials;
-use crate::http::listener::stopped;
+use crate::shutdown::stopped;
 
 /// The socket's name in the data folder.
 pub const FILE: &str = "wharf.sock";

@@ -1,8 +1,6 @@
 //! Starting and stopping: from a configuration to a server that answers, and back.
 
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use futures_util::future::BoxFuture;
 use store::blob::{KeyRing, ServiceKey};
 use store::db::pages::{self, Conversion};
 use store::db::{Db, DbConfig, Dialect, Reserve as _};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,8 +24,10 @@ use crate::care::ballast::Ballast;
 use crate::care::data_folder::DataFolder;
 use crate::care::{full_disk, place};
 use crate::clock::{Clock, DatabaseClock};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::config_error::ConfigError;
 use crate::credentials::{Making, RootAccessKey, RunningServer};
+use crate::data_dir::{lock_data_dir, open_data_dir};
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::certificate_authority::Authority;
@@ -35,91 +35,23 @@ use crate::http::certificates::Certificates;
 use crate::http::hosts::Hosts;
 use crate::http::machine::Means;
 use crate::http::ready::Readiness;
-use crate::http::tls::{self, TlsError, TlsSource};
+use crate::http::tls::{self, TlsSource};
 use crate::http::{listener, spool};
 use crate::integrity::documents;
 use crate::local_socket::LocalSocket;
 use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
+use crate::private_files::replace_private;
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
+use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
+use crate::work::Work;
 use crate::{audit, credentials, jobs, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Storage cannot be opened.
-    #[error("storage: {0}")]
-    Store(#[from] StoreError),
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Anything else; says what and where.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl StartError {
-    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
-        match StoreError::io(path.display().to_string(), error) {
-            full if full.kind() == StoreErrorKind::Full => Self::Store(full),
-            other => Self::Other(crate::with_causes(&other)),
-        }
-    }
-
-    /// Says what to do beside what is wrong, where that can be known.
-    fn listen(address: SocketAddr, error: &std::io::Error) -> Self {
-        let way_out = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                ": another program, or another Wharf, listens there. End it, or name another address with --listen, \
-                 WHARF_LISTEN or `listen` in the configuration; port 0 takes a free one"
-            }
-            std::io::ErrorKind::AddrNotAvailable => {
-                ": this machine has no such address. Name one of its own with --listen, such as 0.0.0.0 for all of them"
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                ": ports below 1024 need a right that this user lacks. Name a higher one with --listen, or give the \
-                 program CAP_NET_BIND_SERVICE"
-            }
-            _ => "",
-        };
-        Self::Other(format!("cannot listen at {address}: {error}{way_out}"))
-    }
-}
-
-/// Writes a file that only its owner may read, durably.
-pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-pub(crate) fn replace_private(path: &Path, content: &[u8]) -> Result<(), StartError> {
-    let new = path.with_added_extension("new");
-    write_private(&new, content).and_then(|()| std::fs::rename(&new, path)).map_err(|error| StartError::io(path, error))
-}
-
-/// What a server does beside answering requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Everything.
-    All,
-    /// Checks of what is stored that are asked for, and nothing else: nobody is told anything and nothing expires.
-    ChecksOnly {
-        /// Whether flipped bits of the embedded database's pages are put back first.
-        mends_pages: bool,
-    },
-}
 
 /// A running server.
 pub struct Server {
@@ -573,63 +505,4 @@ async fn open_root_keys(
         )),
         NotOpened::Store(error) => error.into(),
     })
-}
-
-/// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
-/// keeps its mode; there the files themselves are private.
-pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
-    let fail = |error| StartError::io(data_dir, error);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
-        StartError::Other(format!(
-            "cannot make the data folder {}: {error}: name another one with --data-dir or WHARF_DATA_DIR",
-            data_dir.display()
-        ))
-    })?;
-    let metadata = std::fs::metadata(data_dir).map_err(fail)?;
-    let is_owner = |metadata: &std::fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
-    if metadata.mode() & 0o077 != 0 {
-        let is_ours = data_dir.join("lock").exists() || std::fs::read_dir(data_dir).map_err(fail)?.next().is_none();
-        if is_ours && is_owner(&metadata) {
-            std::fs::set_permissions(data_dir, Permissions::from_mode(0o700)).map_err(fail)?;
-        } else {
-            tracing::warn!(
-                "other users of this machine may look into the data folder {}: `chmod 700` it if it is Wharf's alone",
-                data_dir.display()
-            );
-        }
-    }
-    let private = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"];
-    for name in private.into_iter().chain(["credentials.json", "server.json", tls::AUTHORITY_FILE]) {
-        let path = data_dir.join(name);
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
-        if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {
-            let mode = metadata.mode() & 0o700;
-            std::fs::set_permissions(&path, Permissions::from_mode(mode))
-                .map_err(|error| StartError::io(&path, error))?;
-        }
-    }
-    Ok(())
-}
-
-/// That a server holds the data folder, which one, and how to end it.
-fn in_use(data_dir: &Path) -> String {
-    let told = format!("another server is using the data folder {}", data_dir.display());
-    match RunningServer::find(data_dir) {
-        Ok(Some(RunningServer { pid, url, .. })) if pid > 0 => format!(
-            "{told}: it is process {pid} and serves {url}. Stop it first (`kill {pid}`, or the way it was started: \
-             `systemctl stop wharf`, `docker stop`, a Deployment of no replicas)"
-        ),
-        _ => format!("{told}, or another command is at work on it: stop it, or wait until it has ended"),
-    }
-}
-
-/// Keeps a second server out of the data folder for as long as the file stays open.
-pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
-    let path = data_dir.join("lock");
-    let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::Other(in_use(data_dir))),
-        Err(std::fs::TryLockError::Error(error)) => Err(StartError::io(&path, error)),
-    }
 }

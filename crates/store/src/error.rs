@@ -4,6 +4,9 @@ use std::error::Error;
 
 use rustix::io::Errno;
 
+/// What a client is told whose text no database can hold.
+pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
+
 /// The kinds of failure that a caller may want to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {

@@ -16,8 +16,8 @@ use super::repetitions::{Failure, Kind};
 use crate::app::App;
 use crate::auth::authorize::{Need, Resource};
 use crate::auth::caller::Caller;
-use crate::auth::failures;
 use crate::http::request::RequestContext;
+use crate::source_network;
 
 const EVENT_VERSION: &str = "1.11";
 const REPOSITORY_TYPE: &str = "AWS::ECR::Repository";
@@ -239,7 +239,7 @@ fn is_admitted(http: &RequestContext, who: &Who, source: &str, name: &str, code:
             audit.failures.admits(principal, who, failure, now_ms)
         }
         None => {
-            let network = failures::network(http.source_ip);
+            let network = source_network::network(http.source_ip);
             audit.refusals.admits(Kind { network, account: who.account, code: code.to_owned() }, now_ms)
         }
     }

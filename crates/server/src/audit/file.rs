@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::AuditFile;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// Lines and their bytes that can wait to be written; further ones are dropped and counted.
 const MAX_LINES: usize = 20_000;

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
-use crate::http::listener::stopped;
-use crate::start::StartError;
+use crate::shutdown::stopped;
+use crate::start_error::StartError;
 
 pub use api_call::{is_read_only, record_call, record_web_identity};
 pub use event::{ApiEvent, AuditedResource, ServiceEvent, Who, record, record_service_event};

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::source_network::network;
+
 /// Failures count for so long.
 const WINDOW_MS: i64 = 60_000;
 /// Sources that are remembered; when there are more, those whose failures are oldest are forgotten.
@@ -52,17 +54,6 @@ impl Failures {
             None => Duration::ZERO,
             Some(doublings) => FIRST_DELAY.saturating_mul(1 << doublings.min(16)).min(LONGEST_DELAY),
         }
-    }
-}
-
-/// The network that stands for a source: one customer has a whole IPv6 network of 64 bits.
-pub fn network(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => IpAddr::V4(mapped),
-            None => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        },
     }
 }
 

@@ -14,7 +14,7 @@ use store::blob::{open_small, seal_small};
 
 use super::directory::{Directory, Identity};
 use crate::app::App;
-use crate::credentials::{SECRET_ALPHABET, new_access_key_id, random_text};
+use crate::random_text::{SECRET_ALPHABET, new_access_key_id, random_text};
 
 const PURPOSE: &str = "session token";
 /// Longest session token that is looked at; the longest session policies and tags stay well under it.

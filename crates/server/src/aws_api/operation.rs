@@ -6,7 +6,7 @@ use std::pin::Pin;
 use aws::AwsError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
@@ -15,7 +15,6 @@ use crate::auth::authorize::{self, Need, Refusal, Resource};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 use crate::rates::RatedOperation;
-use crate::registry::errors::INVALID_TEXT;
 
 /// One authenticated call.
 pub struct Call<'a> {

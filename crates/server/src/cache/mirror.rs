@@ -9,8 +9,8 @@ use store::tables::registry_id::RegistryId;
 use super::settings::registry_host;
 use super::upstream_registry::UpstreamUrl;
 use crate::app::App;
-use crate::config::ConfigError;
-use crate::start::StartError;
+use crate::config_error::ConfigError;
+use crate::start_error::StartError;
 
 /// More rules than a registry may have.
 const ALL_RULES: usize = 1_000;

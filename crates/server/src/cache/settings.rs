@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use reqwest::Certificate;
 
 use super::upstream_registry::UpstreamUrl;
-use crate::config::{ConfigError, PullThroughCacheConfig};
+use crate::config::PullThroughCacheConfig;
+use crate::config_error::ConfigError;
 use crate::outbound::{Networks, Place};
 
 /// reference/replication-cache-templates.md 2, 'Pull flow': a tag is compared with the upstream's after 24 hours.

@@ -173,7 +173,7 @@ impl std::str::FromStr for UpstreamUrl {
             _ => true,
         };
         let host = parsed.host();
-        let is_host = host.starts_with('[') || crate::config::is_host_name(host);
+        let is_host = host.starts_with('[') || crate::host_name::is_host_name(host);
         if is_whole && has_good_port && is_host { Ok(Self { is_plain, authority }) } else { Err(UpstreamUrlError) }
     }
 }

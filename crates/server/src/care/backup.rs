@@ -19,7 +19,8 @@ use super::place::{DATABASE, require_registry};
 use super::storage::{Named, NamedObjects, data_dir, open, open_database};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::start::{StartError, replace_private};
+use crate::private_files::replace_private;
+use crate::start_error::StartError;
 
 /// How long a hold lasts without being renewed, and how often it is.
 const HOLD_MS: i64 = 10 * 60 * 1000;

@@ -8,7 +8,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::{collection_holds, removed_objects};
 
 use super::storage::PAGE;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// With less than this a disk counts as full.
 pub const FULL_BYTES: u64 = 1024 * 1024;

@@ -19,7 +19,8 @@ use super::place::{refuse_foreign_folder, require_filled, require_registry};
 use super::storage::{Named, NamedObjects, Stores, data_dir, open_database};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::start::{StartError, lock_data_dir, open_data_dir};
+use crate::data_dir::{lock_data_dir, open_data_dir};
+use crate::start_error::StartError;
 
 /// Objects that are copied at a time.
 const AT_ONCE: usize = 8;

@@ -9,7 +9,7 @@ use store::tables::blobs;
 use super::data_folder::DataFolder;
 use crate::config::Config;
 use crate::root_keys;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// The name of the embedded database in the data folder.
 pub const DATABASE: &str = "wharf.db";

@@ -12,8 +12,9 @@ use super::full_disk;
 use super::place::{DATABASE, require_registry};
 use super::storage::{data_dir, open_database};
 use crate::config::Config;
+use crate::data_dir::lock_data_dir;
 use crate::kms;
-use crate::start::{StartError, lock_data_dir};
+use crate::start_error::StartError;
 
 /// What has the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use super::full_disk;
 use super::storage::data_dir;
 use crate::config::Config;
 use crate::credentials;
-use crate::start::{StartError, open_data_dir};
+use crate::data_dir::open_data_dir;
+use crate::start_error::StartError;
 
 /// What came of it.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use store::tables::integrity;
 
 use super::ballast::Ballast;
 use crate::config::Config;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// Objects that one look-up names.
 pub const PAGE: usize = 1_000;

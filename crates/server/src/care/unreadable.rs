@@ -5,7 +5,7 @@ use store::error::StoreErrorKind;
 use super::place::DATABASE;
 use crate::config::Config;
 use crate::integrity::pages;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// The findings of a check for which no server starts, as its report has them; none if that has another reason than a
 /// damaged database.

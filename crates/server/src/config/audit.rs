@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
 use crate::audit::{AuditFile, AuditSettings};
+use crate::config_error::ConfigError;
 
 const DEFAULT_ROTATE_MIB: u64 = 100;
 const DEFAULT_KEEP_FILES: u32 = 10;

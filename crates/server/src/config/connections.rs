@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use crate::config_error::ConfigError;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::head_budget::HeadBudget;
 use crate::http::machine::Means;

@@ -9,7 +9,8 @@ use super::environment::{ENVIRONMENT, Form, set, unknown_variables, value_of};
 use super::file_problems::{self, Faulty, FileText};
 use super::places::{Place, Places, words};
 use super::secret_files::SecretFile;
-use super::{Config, ConfigError, HIDDEN};
+use super::{Config, HIDDEN};
+use crate::config_error::ConfigError;
 
 /// What a program is told beside file and environment, and what goes before both.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::ConfigError;
 use super::file_problems::nearest;
 use super::secret_files::SecretFile;
 use super::service_links::is_service_link;
+use crate::config_error::ConfigError;
 
 /// How the value of an environment variable is read.
 #[derive(Clone, Copy)]

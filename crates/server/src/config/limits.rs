@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use crate::config_error::ConfigError;
 use crate::rates::PerSecond;
 use crate::registry::quotas::Quotas;
 

@@ -28,8 +28,10 @@ use store::tables::registry_id::RegistryId;
 use crate::app::Limits;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
+use crate::config_error::ConfigError;
 use crate::credentials;
 use crate::events::Events;
+use crate::host_name::is_host_name;
 use crate::http::hosts::PublicUrl;
 use crate::http::machine::Means;
 use crate::http::tls::{self, TlsSource};
@@ -208,32 +210,6 @@ pub struct Config {
     pub(crate) secret_files: Vec<SecretFile>,
 }
 
-/// Something in the configuration is wrong. Each line of the text is a fault, and names the key that it is about, first if it
-/// can: by that it is found in the file.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("configuration: {0}")]
-pub struct ConfigError(pub String);
-
-impl ConfigError {
-    /// All of several faults; good if there is none.
-    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
-        let texts: Vec<String> = errors.into_iter().map(|error| error.0).collect();
-        if texts.is_empty() { Ok(()) } else { Err(Self(texts.join("\n"))) }
-    }
-
-    /// All that is read, or all that is wrong.
-    pub(crate) fn gather<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
-        let (mut read, mut wrong) = (Vec::new(), Vec::new());
-        for result in results {
-            match result {
-                Ok(value) => read.push(value),
-                Err(error) => wrong.push(error),
-            }
-        }
-        Self::all(wrong).map(|()| read)
-    }
-}
-
 const DEFAULT_SHUTDOWN_DEADLINE_SECONDS: u64 = 30;
 const DEFAULT_BALLAST_MIB: u32 = 64;
 const DEFAULT_FAILURES_PER_MINUTE: u32 = 60;
@@ -260,17 +236,6 @@ fn not_a_listener(text: &str, error: &std::io::Error) -> String {
 fn read_listen<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_listen(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
-/// Whether DNS could have the name: labels of letters, digits and dashes.
-pub(crate) fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 impl Config {

@@ -7,7 +7,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, He
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Hidden, read_listen};
+use super::{Hidden, read_listen};
+use crate::config_error::ConfigError;
 
 /// Repositories whose pulls are told, if nothing else is said.
 const DEFAULT_REPOSITORIES: u32 = 20;

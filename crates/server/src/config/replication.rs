@@ -7,7 +7,8 @@ use oci::TagFilter;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, Hidden, present};
+use super::{Config, Hidden, present};
+use crate::config_error::ConfigError;
 use crate::replication::remote::{self, check_certificates};
 use crate::replication::rules::Extensions;
 

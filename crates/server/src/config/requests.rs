@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use crate::config_error::ConfigError;
 use crate::http::budget::BudgetLimits;
 use crate::http::memory_limit::memory_limit;
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use aws::SecretAccessKey;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Hidden};
+use super::Hidden;
 use crate::app::Limits;
+use crate::config_error::ConfigError;
 use crate::root_keys::{KmsEndpoint, KmsEndpointConfig};
 
 const KIB: u64 = 1024;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption, Tier};
 use store::error::StoreError;
 
-use super::{Config, ConfigError, Hidden};
+use super::{Config, Hidden};
+use crate::config_error::ConfigError;
 
 const DEFAULT_REDIRECT_SECONDS: u32 = 20 * 60;
 /// S3 signs URLs for at most 7 days.

@@ -3,14 +3,14 @@
 use aws::AwsError;
 use http::StatusCode;
 use oci::{ManifestError, RepositoryPrefix};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::{IntoAwsError, STORAGE_FULL};
 use crate::aws_api::slow_down;
 use crate::cache::credentials::CredentialsError;
-use crate::registry::errors::{INVALID_TEXT, RegistryError, RepositoryRef};
+use crate::registry::errors::{RegistryError, RepositoryRef};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

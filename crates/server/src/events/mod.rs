@@ -34,7 +34,8 @@ use self::event::Event;
 use self::pulls::PullQueue;
 pub use self::sink::{Attempted, JOB_KIND_PREFIX, Sink};
 use crate::app::App;
-use crate::config::{ConfigError, EventsConfig};
+use crate::config::EventsConfig;
+use crate::config_error::ConfigError;
 use crate::jobs::job::{Entry, JobError};
 use crate::registry::changes::{Actor, Cause, Change};
 

@@ -12,7 +12,8 @@ use super::nats::Nats;
 use super::pattern::Pattern;
 use super::webhook::Webhook;
 use crate::clock::Clock;
-use crate::config::{ConfigError, EventsConfig};
+use crate::config::EventsConfig;
+use crate::config_error::ConfigError;
 use crate::jobs::job::JobError;
 
 /// The kinds of jobs that bring events to sinks begin so.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::in_flight::{InFlight, LAG_GRACE, Waiting};
-use crate::auth::failures::network;
+use crate::source_network::network;
 
 /// Of the source that must give up connections, one in so many goes at once: looking for them costs time.
 const SHARE_THAT_GOES: usize = 64;

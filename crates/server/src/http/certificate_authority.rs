@@ -13,9 +13,10 @@ use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
 use super::tls::{AUTHORITY_FILE, TlsError, authority_path, certified};
-use crate::credentials::random_text;
+use crate::private_files::replace_private;
+use crate::random_text::random_text;
 use crate::root_keys::{Outer, RootKeys, SealedSecret};
-use crate::start::{StartError, replace_private};
+use crate::start_error::StartError;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const AUTHORITY_DAYS: i64 = 3652;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use aws::Region;
 
 use super::hosts::{DUAL_STACK_DOMAINS, Hosts, split_port};
-use crate::config::is_host_name;
+use crate::host_name::is_host_name;
 
 /// Where AWS has hosts for FIPS of every service.
 const FIPS_DOMAIN: &str = "amazonaws.com";

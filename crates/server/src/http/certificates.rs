@@ -13,9 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate_authority::{Authority, Signed};
-use super::listener::stopped;
 use super::tls::{TlsError, acceptor, read_pair};
 use crate::clock::Clock;
+use crate::shutdown::stopped;
 
 /// How often is looked whether another certificate is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

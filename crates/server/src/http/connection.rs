@@ -24,7 +24,6 @@ use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
-use super::listener::stopped;
 use super::paced_body::PacedBody;
 use super::record::Metered;
 use super::respond::{self, Answer};
@@ -35,6 +34,7 @@ use super::transport::{self, Transport, Version};
 use super::{body::ResponseBody, dispatch};
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
+use crate::shutdown::stopped;
 
 /// How often a connection is asked whether it may end, after the word to stop.
 const IDLE_CHECK: Duration = Duration::from_millis(50);

@@ -77,7 +77,7 @@ impl std::str::FromStr for PublicUrl {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
-        if !is_address && !crate::config::is_host_name(host) {
+        if !is_address && !crate::host_name::is_host_name(host) {
             return Err("the host of the URL must be a host name or an address, IPv6 in brackets");
         }
         Ok(Self { scheme: scheme.to_owned(), authority: authority.to_owned() })

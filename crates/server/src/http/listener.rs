@@ -14,6 +14,7 @@ use super::connection::Accepted;
 use super::connection_weight::first_bytes;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
+use crate::shutdown::stopped;
 
 /// Connections that the kernel keeps until they are accepted, as far as its own limit (`net.core.somaxconn`) lets it.
 /// A client that comes when the queue is full knocks again after a second, and then after ever longer times.
@@ -98,9 +99,4 @@ pub async fn serve(
 fn has_run_out(error: &std::io::Error) -> bool {
     let known = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| known.contains(&errno))
-}
-
-/// Waits for the word to stop, without holding on to the channel's lock meanwhile.
-pub async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -15,7 +15,7 @@ use store::measure::Counter;
 use tokio::time::Instant;
 
 use super::in_flight::{InFlight, LAG_GRACE, Waiting};
-use crate::auth::failures::network;
+use crate::source_network::network;
 
 /// A body up to this length is short. Longer ones leave a part of their pool to the short: one in so many bytes.
 pub(super) const SHORT_BYTES: u64 = 64 * 1024;

@@ -9,6 +9,8 @@ use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
+use crate::start_error::StartError;
+
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsSource {
@@ -35,6 +37,12 @@ pub struct TlsError {
 impl TlsError {
     pub(super) fn new(context: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { context, source: Some(source.into()) }
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Other(error.to_string())
     }
 }
 

@@ -10,7 +10,7 @@ use store::tables::{
     creation_templates, kms_grants, kms_keys, registry_policies, repository_policies, root_keys, secrets,
 };
 
-use crate::credentials::new_access_key_id;
+use crate::random_text::new_access_key_id;
 
 /// How the principals of one user or role are named from now on.
 struct Renaming {

@@ -27,8 +27,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::events;
-use crate::http::listener::stopped;
-use crate::start::Work;
+use crate::shutdown::stopped;
+use crate::work::Work;
 use crate::{nodes, replication, root_keys};
 
 /// Pull times and uses of keys are stored, and garbage is looked for, so often.

@@ -15,10 +15,10 @@ use super::JOBS;
 use super::check_storage::CheckStorage;
 use super::job::{Entry, Job as _, JobError};
 use crate::app::App;
-use crate::http::listener::stopped;
-use crate::start::Work;
+use crate::shutdown::stopped;
 use crate::telemetry::{Attribute, Span, SpanKind, TraceContext, now_ns};
 use crate::with_causes;
+use crate::work::Work;
 
 /// How often the worker looks for what is due, if nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -137,7 +137,7 @@ async fn until_there(path: &std::path::Path) {
 
 fn start(app: &Arc<App>) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
-    (stop, tokio::spawn(run(Arc::clone(app), stopped, crate::start::Work::All)))
+    (stop, tokio::spawn(run(Arc::clone(app), stopped, crate::work::Work::All)))
 }
 
 async fn end((stop, running): (watch::Sender<bool>, JoinHandle<()>)) {

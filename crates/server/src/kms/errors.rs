@@ -2,12 +2,11 @@
 
 use aws::AwsError;
 use http::StatusCode;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
 use store::tables::kms_keys::{KeyRef, KmsKey};
 
 use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::IntoAwsError;
-use crate::registry::errors::INVALID_TEXT;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::auth::authorize::{self, Need};
 use crate::auth::grants::GrantTerms;
 use crate::auth::principals::unknown_arn;
 use crate::aws_api::operation::{Call, Operation};
-use crate::credentials::random_text;
+use crate::random_text::random_text;
 
 /// What a grant can allow on a symmetric key (KMS Developer Guide, "Grant operations").
 const OPERATIONS: [&str; 9] = [

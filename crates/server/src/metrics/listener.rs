@@ -16,9 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use crate::app::App;
 use crate::http::body::ResponseBody;
 use crate::http::dispatch::HEALTH_PATH;
-use crate::http::listener::stopped;
 use crate::http::respond;
 use crate::http::strict_lines::StrictLines;
+use crate::shutdown::stopped;
 
 /// Connections at a time: a few scrapers, each with one.
 const MAX_CONNECTIONS: usize = 32;

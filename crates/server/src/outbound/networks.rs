@@ -52,7 +52,7 @@ impl FromStr for Place {
             Some((name, port)) => (name, Some(port.parse().map_err(|_| PlaceError)?)),
             None => (text, None),
         };
-        if !crate::config::is_host_name(name) {
+        if !crate::host_name::is_host_name(name) {
             return Err(PlaceError);
         }
         Ok(Self::Host { name: name.to_ascii_lowercase(), port })

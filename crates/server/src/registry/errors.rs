@@ -8,9 +8,6 @@ use super::protection::Protected;
 use super::storage_class::NotSupported;
 use crate::http::budget::Exhausted;
 
-/// What a client is told whose text no database can hold.
-pub const INVALID_TEXT: &str = "The request holds a text with a NUL character, which cannot be stored or looked for.";
-
 /// Why an archived image cannot be pulled.
 pub const IMAGE_INACCESSIBLE: &str = "Requested image is archived. Restore it before pulling it.";
 

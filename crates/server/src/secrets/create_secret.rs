@@ -10,7 +10,7 @@ use super::value::{HiddenText, SecretValue};
 use super::versions::{self, NewVersion};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::credentials::random_text;
+use crate::random_text::random_text;
 
 /// The operation.
 pub struct CreateSecret;

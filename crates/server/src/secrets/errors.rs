@@ -2,11 +2,10 @@
 
 use aws::AwsError;
 use http::StatusCode;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
 
 use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::IntoAwsError;
-use crate::registry::errors::INVALID_TEXT;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::errors::SecretsError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::credentials::random_text;
+use crate::random_text::random_text;
 
 /// The operation.
 pub struct GetRandomPassword;

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use super::{Span, otlp};
 use crate::app::App;
 use crate::config::TelemetrySettings;
-use crate::http::listener::stopped;
 use crate::outbound::cause_of;
+use crate::shutdown::stopped;
 
 /// Spans of one request.
 const BATCH: usize = 512;

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use oci::ErrorCode;
-use store::error::StoreErrorKind;
+use store::error::{INVALID_TEXT, StoreErrorKind};
 
 use crate::auth::authorize::Refusal;
 use crate::cache::failure::CacheFailure;
@@ -12,7 +12,7 @@ use crate::http::dispatch::loggable_path;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::rates::TooSoon;
-use crate::registry::errors::{INVALID_TEXT, RegistryError};
+use crate::registry::errors::RegistryError;
 
 /// An error answer.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::shapes::Token;
 use crate::auth::authorize::Need;
 use crate::auth::{robot_scope, token};
 use crate::aws_api::operation::{Call, Operation};
-use crate::credentials::new_access_key_id;
+use crate::random_text::new_access_key_id;
 
 const MAX_REPOSITORIES: usize = 50;
 const MIN_SECONDS: i64 = 60;

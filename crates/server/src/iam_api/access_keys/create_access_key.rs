@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::auth::directory::SECRET_PURPOSE;
 use crate::aws_api::operation::Call;
-use crate::credentials::{SECRET_ALPHABET, new_access_key_id, random_text};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
+use crate::random_text::{SECRET_ALPHABET, new_access_key_id, random_text};
 
 /// The most keys of one user.
 const MAX_KEYS: usize = 2;

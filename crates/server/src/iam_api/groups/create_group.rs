@@ -7,11 +7,11 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
-use crate::credentials::new_access_key_id;
 use crate::iam_api::constraints::{self, MAX_NAME};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::Group;
+use crate::random_text::new_access_key_id;
 
 /// The operation.
 pub struct CreateGroup {

@@ -7,13 +7,13 @@ use store::tables::iam::policies::{self, ManagedPolicy, PolicyVersion};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
-use crate::credentials::new_access_key_id;
 use crate::iam_api::constraints::{self, MAX_NAME};
 use crate::iam_api::documents;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::{Policy, PolicyUses};
 use crate::iam_api::tags::{self, Tag};
+use crate::random_text::new_access_key_id;
 
 /// The operation.
 pub struct CreatePolicy {

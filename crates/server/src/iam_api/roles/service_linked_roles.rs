@@ -11,13 +11,13 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
-use crate::credentials::new_access_key_id;
 use crate::iam_api::constraints;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::references;
 use crate::iam_api::shapes::Role;
+use crate::random_text::new_access_key_id;
 
 /// What the paths of these roles begin with.
 const PATH: &str = "/aws-service-role/";

@@ -7,7 +7,6 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
-use crate::credentials::new_access_key_id;
 use crate::iam_api::boundaries::with_boundary;
 use crate::iam_api::constraints::{self, MAX_USER_OR_ROLE_NAME};
 use crate::iam_api::errors::IamError;
@@ -16,6 +15,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::references;
 use crate::iam_api::shapes::User;
 use crate::iam_api::tags::{self, Tag};
+use crate::random_text::new_access_key_id;
 
 /// The operation.
 pub struct CreateUser {

@@ -1,0 +1,27 @@
+//! What is wrong with a configuration.
+
+/// Something in the configuration is wrong. Each line of the text is a fault, and names the key that it is about, first if it
+/// can: by that it is found in the file.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(pub String);
+
+impl ConfigError {
+    /// All of several faults; good if there is none.
+    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let texts: Vec<String> = errors.into_iter().map(|error| error.0).collect();
+        if texts.is_empty() { Ok(()) } else { Err(Self(texts.join("\n"))) }
+    }
+
+    /// All that is read, or all that is wrong.
+    pub(crate) fn gather<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(value) => read.push(value),
+                Err(error) => wrong.push(error),
+            }
+        }
+        Self::all(wrong).map(|()| read)
+    }
+}
