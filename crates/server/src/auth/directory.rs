@@ -20,10 +20,10 @@ use store::tables::registry_id::RegistryId;
 use store::tables::{account_settings, identity_version, pull_time_exclusions, registry_policies};
 
 use super::allowed::Allowed;
+use super::aws_managed_policies;
 use super::caller::Caller;
 use super::policy_cache::PolicyCache;
 use super::stand_in;
-use crate::iam_api::managed;
 use crate::registry::settings::AccountSetting;
 
 /// What the secrets of access keys are sealed for.
@@ -190,7 +190,7 @@ impl Identities {
 fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory, StoreError> {
     let mut directory = Directory { version: Some(identity_version::find(tx)?), ..Directory::default() };
     let documents = policies::list_all_in_force(tx)?;
-    let aws_managed = managed::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
+    let aws_managed = aws_managed_policies::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
     for (arn, document) in aws_managed.chain(documents) {
         let policy = identity_policy(cache, &document, &|| format!("the managed policy {arn}"));
         directory.managed_policies.insert(arn, policy);

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod allowed;
 pub mod assume;
 pub mod authorize;
+pub mod aws_managed_policies;
 pub mod caller;
 pub mod create_on_push;
 pub mod directory;

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use super::failure::CacheFailure;
 use super::upstream::{UpstreamFailure, UpstreamRepository};
 use crate::app::App;
+use crate::http::body::ComingBytes;
 use crate::outbound::cause_of;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
@@ -357,8 +358,9 @@ async fn receive(
 
 impl ComingBlob {
     /// The bytes from `first` to `last`, both included, as they come.
-    pub fn stream(self, first: u64, last: u64) -> ComingStream {
+    pub fn stream(self, app: Arc<App>, first: u64, last: u64) -> ComingStream {
         ComingStream {
+            app,
             reading: None,
             idle: Some(Box::new(Reading { blob: self, reader: None, next: first, end: last + 1 })),
         }
@@ -378,15 +380,15 @@ type Read = (Box<Reading>, Option<Result<Bytes, StoreError>>);
 
 /// The bytes of a coming blob, in order. The last of them come after the whole blob was found to be what its digest says.
 pub struct ComingStream {
+    app: Arc<App>,
     reading: Option<Pin<Box<dyn Future<Output = Read> + Send>>>,
     idle: Option<Box<Reading>>,
 }
 
-impl ComingStream {
-    /// The next bytes; none at the end.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, app: &Arc<App>) -> Poll<Option<Result<Bytes, StoreError>>> {
+impl ComingBytes for ComingStream {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
         if let Some(mut reading) = self.idle.take() {
-            let app = Arc::clone(app);
+            let app = Arc::clone(&self.app);
             self.reading = Some(Box::pin(async move {
                 let bytes = reading.next(&app).await.transpose();
                 (reading, bytes)

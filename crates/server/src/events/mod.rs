@@ -32,7 +32,7 @@ use store::tables::repositories::Repository;
 
 use self::event::Event;
 use self::pulls::PullQueue;
-pub use self::sink::{Attempted, JOB_KIND_PREFIX, Sink};
+pub use self::sink::{Attempted, Sink};
 use crate::app::App;
 use crate::config::EventsConfig;
 use crate::config_error::ConfigError;

@@ -14,10 +14,8 @@ use super::webhook::Webhook;
 use crate::clock::Clock;
 use crate::config::EventsConfig;
 use crate::config_error::ConfigError;
-use crate::jobs::job::JobError;
+use crate::jobs::job::{EVENT_KIND_PREFIX, JobError};
 
-/// The kinds of jobs that bring events to sinks begin so.
-pub const JOB_KIND_PREFIX: &str = "event to ";
 /// Events of one repository wait for each other here, others do not.
 const LANES: usize = 16;
 
@@ -95,7 +93,7 @@ impl Sink {
         let target = target.map_err(|faults| wrong(section, faults.join("; ")))?;
         let filter = filter.map_err(|error| wrong(section, error))?;
         Ok(Self {
-            job_kind: format!("{JOB_KIND_PREFIX}{name}"),
+            job_kind: format!("{EVENT_KIND_PREFIX}{name}"),
             filter,
             target,
             lanes: std::array::from_fn(|_| Mutex::new(())),
@@ -104,7 +102,7 @@ impl Sink {
 
     /// What it is called.
     pub fn name(&self) -> &str {
-        self.job_kind.strip_prefix(JOB_KIND_PREFIX).unwrap_or(&self.job_kind)
+        self.job_kind.strip_prefix(EVENT_KIND_PREFIX).unwrap_or(&self.job_kind)
     }
 
     /// The kind of the jobs that bring it events.

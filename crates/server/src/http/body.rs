@@ -18,7 +18,6 @@ use super::paced_body::{PacedBody, PacedError};
 use super::request::RequestContext;
 use super::socket::Arrived;
 use crate::app::App;
-use crate::cache::blobs::ComingStream;
 
 /// What a connection of HTTP/1.1 reads of a body at a time.
 const HTTP_1_BUFFER: u64 = 64 * 1024;
@@ -217,6 +216,12 @@ impl RequestBody {
 /// Bytes in memory are sent in pieces of this length, so that it is seen whether the client takes them.
 const MAX_PIECE: usize = 256 * 1024;
 
+/// Bytes that come piece by piece, as those of a blob that is being fetched from upstream.
+pub trait ComingBytes: Send {
+    /// The next bytes; none at the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>>;
+}
+
 /// An answer's body.
 pub enum ResponseBody {
     /// Bytes in memory.
@@ -235,12 +240,10 @@ pub enum ResponseBody {
         /// What the stream holds of the pool of answers, if that is much.
         _room: Option<Arc<Share>>,
     },
-    /// A blob that is still coming from upstream, or a part of one.
+    /// Bytes that are still coming from elsewhere.
     Coming {
-        /// The server, where the blob is being stored.
-        app: Arc<App>,
-        /// Where the bytes come from.
-        stream: Box<ComingStream>,
+        /// Where they come from.
+        stream: Box<dyn ComingBytes>,
         /// How many are still to come.
         remaining: u64,
     },
@@ -305,9 +308,7 @@ impl http_body::Body for ResponseBody {
                 Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
             }
             Self::Blob { stream, remaining, .. } => stream.poll_next(cx).map(|next| count_down(next, remaining)),
-            Self::Coming { app, stream, remaining } => {
-                stream.poll_next(cx, app).map(|next| count_down(next, remaining))
-            }
+            Self::Coming { stream, remaining } => stream.poll_next(cx).map(|next| count_down(next, remaining)),
         }
     }
 

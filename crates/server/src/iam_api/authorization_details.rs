@@ -12,7 +12,6 @@ use store::tables::iam::{groups, policies, policies_of_entities};
 use super::attached_policies::AttachedPolicy;
 use super::constraints;
 use super::errors::IamError;
-use super::managed;
 use super::managed_policy::Managed;
 use super::operation::{Access, IamOperation};
 use super::paging::{Page, PageInput, PageOutput};
@@ -20,6 +19,7 @@ use super::policies::all_uses;
 use super::shapes::{Group, InlineDetail, Policy, PolicyUses, Role, User, Version};
 use crate::app::App;
 use crate::auth::authorize::Need;
+use crate::auth::aws_managed_policies;
 use crate::aws_api::operation::Call;
 
 /// What can be asked for (model: `EntityType`), in the order of the pages.
@@ -140,7 +140,7 @@ impl GetAccountAuthorizationDetails {
         }
         if self.wants("AWSManagedPolicy") {
             // As IAM does, those that are in use.
-            let in_force = managed::POLICIES.iter().filter(|policy| uses.contains_key(&policy.arn()));
+            let in_force = aws_managed_policies::POLICIES.iter().filter(|policy| uses.contains_key(&policy.arn()));
             found.extend(in_force.map(|policy| Subject::Policy(Managed::Aws(policy))));
         }
         Ok(found)

@@ -6,8 +6,8 @@ use store::tables::iam::policies::{self, ManagedPolicy};
 
 use super::constraints;
 use super::errors::IamError;
-use super::managed::{self, AwsManagedPolicy};
 use crate::auth::authorize::Need;
+use crate::auth::aws_managed_policies::{self, AwsManagedPolicy};
 use crate::aws_api::operation::Call;
 
 /// A managed policy, which need not exist.
@@ -43,7 +43,7 @@ impl ManagedRef {
 
     /// The policy, if there is one that the account has.
     pub fn find(&self, tx: &mut dyn Tx) -> Result<Option<Managed>, IamError> {
-        if let Some(policy) = managed::find(&self.arn) {
+        if let Some(policy) = aws_managed_policies::find(&self.arn) {
             return Ok(Some(Managed::Aws(policy)));
         }
         let found = policies::find(tx, &self.arn)?.filter(|policy| policy.account == self.account);

@@ -12,7 +12,6 @@ mod errors;
 mod inline_policies;
 mod kinds;
 mod list_entities;
-pub mod managed;
 mod managed_policy;
 mod operation;
 mod paging;

@@ -7,8 +7,8 @@ use store::tables::iam::policies::{ManagedPolicy, PolicyVersion};
 use store::tables::iam::policies_of_entities::InlinePolicy;
 
 use super::documents::encoded;
-use super::managed::AwsManagedPolicy;
 use super::tags::Tag;
+use crate::auth::aws_managed_policies::AwsManagedPolicy;
 
 /// When AWS made the first of its policies; theirs have no times here.
 const AWS_MANAGED_MS: i64 = 1_423_248_000_000;

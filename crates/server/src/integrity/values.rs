@@ -11,8 +11,8 @@ use store::tables::{column_kinds, deleted_images, row_values};
 
 use super::finding::{Finding, FindingKind};
 use crate::app::App;
-use crate::events::JOB_KIND_PREFIX;
 use crate::jobs::JOBS;
+use crate::jobs::job::EVENT_KIND_PREFIX;
 use crate::jobs::reseal;
 use crate::registry::lifecycle;
 use crate::replication::rules::Rules;
@@ -38,7 +38,7 @@ fn replication_rules(text: &str) -> Result<(), String> {
 }
 
 fn job_kind(text: &str) -> Result<(), String> {
-    let is_known = text.starts_with(JOB_KIND_PREFIX) || JOBS.iter().any(|entry| entry.kind == text);
+    let is_known = text.starts_with(EVENT_KIND_PREFIX) || JOBS.iter().any(|entry| entry.kind == text);
     is_known.then_some(()).ok_or_else(|| "no such kind of job".to_owned())
 }
 

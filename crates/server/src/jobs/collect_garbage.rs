@@ -18,9 +18,9 @@ use store::tables::{
 };
 use tokio::task::JoinSet;
 
+use super::job::EVENT_KIND_PREFIX;
 use super::job::{Attempt, Job, JobError, enqueue};
 use crate::app::App;
-use crate::events::JOB_KIND_PREFIX;
 use crate::registry::storage_class;
 
 /// Rows that one transaction touches.
@@ -161,7 +161,7 @@ impl Collection<'_> {
         .await;
         self.step("purging secrets", move |tx| purge_secrets(tx, now_ms), |_, _| {}).await;
         let stale_ms = now_ms - DEAD_EVENTS_KEPT_MS;
-        self.step("forgetting events", move |tx| jobs::forget_stale(tx, JOB_KIND_PREFIX, stale_ms, BATCH), |_, _| {})
+        self.step("forgetting events", move |tx| jobs::forget_stale(tx, EVENT_KIND_PREFIX, stale_ms, BATCH), |_, _| {})
             .await;
         self.step(
             "releasing blobs",

@@ -13,6 +13,9 @@ use store::tables::jobs::{self, NewJob, TakenJob};
 
 use crate::app::App;
 
+/// The kinds of jobs that bring events to sinks begin so.
+pub const EVENT_KIND_PREFIX: &str = "event to ";
+
 /// A kind of background work. It may be done twice, and be cut off anywhere, so what it does must be idempotent.
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// Its name in storage.

@@ -8,8 +8,8 @@ use store::tables::store_sizes::{StoreSizes, TierSizes};
 use super::exposition::{Exposition, Kind, plain, seconds};
 use super::{Metrics, Samples, StoreState, WorkState, process};
 use crate::app::App;
-use crate::events::JOB_KIND_PREFIX;
 use crate::http::budget::{PoolKind, RequestBudget};
+use crate::jobs::job::EVENT_KIND_PREFIX;
 
 /// The whole text.
 pub async fn tell(app: &Arc<App>) -> String {
@@ -138,7 +138,7 @@ fn tell_jobs_of_node(out: &mut Exposition, metrics: &Metrics) {
 
 /// The label of a kind: the sinks of events have one each.
 fn kind_and_sink(kind: &str) -> (&str, &str) {
-    kind.strip_prefix(JOB_KIND_PREFIX).map_or((kind, ""), |sink| ("event", sink))
+    kind.strip_prefix(EVENT_KIND_PREFIX).map_or((kind, ""), |sink| ("event", sink))
 }
 
 fn tell_work(out: &mut Exposition, app: &App, work: &WorkState) {
@@ -157,7 +157,7 @@ fn tell_work(out: &mut Exposition, app: &App, work: &WorkState) {
         out.sample("", &[("kind", kind), ("sink", sink)], waited_ms as f64 / 1e3);
     }
     let waiting: u64 =
-        work.jobs.iter().filter(|of| of.kind.starts_with(JOB_KIND_PREFIX)).map(|of| of.waiting + of.running).sum();
+        work.jobs.iter().filter(|of| of.kind.starts_with(EVENT_KIND_PREFIX)).map(|of| of.waiting + of.running).sum();
     out.single("wharf_events_waiting", Kind::Gauge, "Events that are not delivered yet, over all sinks.", waiting);
     let dead: u64 = work.jobs.iter().map(|of| of.dead).sum();
     out.single("wharf_jobs_dead", Kind::Gauge, "Jobs that were given up.", dead);

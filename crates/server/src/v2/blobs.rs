@@ -171,8 +171,8 @@ async fn with_bytes(
             ResponseBody::Blob { stream, remaining: count, _room: room }
         }
         Source::Coming(blob) => {
-            let stream = Box::new(blob.stream(first, last));
-            ResponseBody::Coming { app: Arc::clone(app), stream, remaining: count }
+            let stream = Box::new(blob.stream(Arc::clone(app), first, last));
+            ResponseBody::Coming { stream, remaining: count }
         }
         // Only HEAD is content with it, and HEAD was answered above.
         Source::Length(_) => ResponseBody::empty(),

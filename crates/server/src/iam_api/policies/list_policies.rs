@@ -8,10 +8,10 @@ use store::tables::iam::policies::{self, ManagedPolicy};
 use super::{all_uses, usage_filter};
 use crate::app::App;
 use crate::auth::authorize::Need;
+use crate::auth::aws_managed_policies::{self, AwsManagedPolicy};
 use crate::aws_api::operation::Call;
 use crate::iam_api::constraints;
 use crate::iam_api::errors::IamError;
-use crate::iam_api::managed::{self, AwsManagedPolicy};
 use crate::iam_api::managed_policy::Managed;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
@@ -101,7 +101,7 @@ impl IamOperation for ListPolicies {
             let wanted = |policy: &&AwsManagedPolicy| {
                 policy.path.starts_with(&self.path_prefix) && self.wants(uses_of(&policy.arn()))
             };
-            found.extend(managed::POLICIES.iter().filter(wanted).map(Managed::Aws));
+            found.extend(aws_managed_policies::POLICIES.iter().filter(wanted).map(Managed::Aws));
         }
         let (found, page) = self.page.cut(found, key);
         let policies = found.iter().map(|policy| match policy {

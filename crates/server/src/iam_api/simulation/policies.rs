@@ -7,9 +7,9 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::{groups, policies, policies_of_entities};
 
 use crate::app::App;
+use crate::auth::aws_managed_policies;
 use crate::iam_api::constraints;
 use crate::iam_api::errors::IamError;
-use crate::iam_api::managed;
 
 /// A policy of a simulation.
 pub struct Simulated {
@@ -112,7 +112,7 @@ pub fn boundary_of(app: &App, tx: &mut dyn Tx, entity: &Entity) -> Result<Option
 }
 
 fn managed_policy(app: &App, tx: &mut dyn Tx, arn: &str) -> Result<Option<Simulated>, IamError> {
-    let (name, source_type, document) = if let Some(policy) = managed::find(arn) {
+    let (name, source_type, document) = if let Some(policy) = aws_managed_policies::find(arn) {
         (policy.name.to_owned(), "aws-managed", policy.document())
     } else {
         let Some(policy) = policies::find(tx, arn)? else { return Ok(None) };
