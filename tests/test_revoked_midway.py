@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from harness.aws_api import ECR_TARGET, FORM_TYPE, JSON_TYPE, AwsApi, Signing
+from harness.aws_api import ECR_TARGET, FORM_TYPE, JSON_TYPE, WHARF_TARGET, AwsApi, Signing
 from harness.identities import Identities, allow, deny, document, name_of
 from harness.images import image
 from harness.raw_http import RawConnection, head
@@ -188,7 +188,11 @@ def test_a_session_whose_role_changed_midway_changes_nothing(scene, wharf, endin
 
 def test_a_repository_policy_of_midway_counts(scene, wharf):
     who = Identities(wharf).user(ALL)
-    calls = {name: call for name, call in scene.calls(who).items() if name.split()[0] in ("PUT", "PATCH", "POST", "UploadLayerPart")}
+    calls = {
+        name: call
+        for name, call in scene.calls(who).items()
+        if name.split()[0] in ("PUT", "PATCH", "POST", "UploadLayerPart")
+    }
     begun = {name: Pending(wharf.own_host, *call) for name, call in calls.items()}
     statement = {"Effect": "Deny", "Principal": {"AWS": who.arn}, "Action": "ecr:*"}
     wharf.client().set_repository_policy(repositoryName=scene.repository.name, policyText=document(statement))
@@ -205,6 +209,38 @@ def test_a_robot_token_that_was_revoked_midway_pushes_nothing(scene, wharf):
     wharf_call(wharf, "RevokeToken", name=robot)
     assert begun.finish().status == 400
     assert not wharf.client().list_images(repositoryName=scene.repository.name)["imageIds"]
+
+
+def test_a_layer_from_another_wharf_needs_its_leave_to_the_end(fresh_wharf):
+    scene, account = Scene(fresh_wharf), fresh_wharf.account
+    name, digest = scene.repository.name, digest_of(scene.blob)
+    place = {"sourceAccountId": account, "registryId": account, "repositoryName": name}
+    (missing,) = wharf_call(fresh_wharf, "PrepareReplication", **place, layerDigests=[digest])["missingLayers"]
+    begun = Pending(fresh_wharf.own_host, "PUT", missing["uploadPath"], {}, scene.blob)
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "ecr:ReplicateImage",
+        "Resource": f"arn:aws:ecr:{fresh_wharf.region}:{account}:repository/{name}",
+    }
+    fresh_wharf.client().put_registry_policy(policyText=document(statement))
+    assert begun.finish().status == 403
+    assert scene.repository.client.head(scene.repository.blob(digest)).status == 404
+
+
+def test_who_waits_for_events_and_is_deleted_meanwhile_learns_none(wharf):
+    identities = Identities(wharf)
+    who = identities.user(ALL)
+    signing = Signing(who.access_key_id, who.secret_access_key, wharf.region, service="wharf")
+    position = AwsApi(wharf, signing).wharf("FollowEvents").expect(200).json()["nextToken"]
+    body = json.dumps({"nextToken": position, "waitSeconds": 20}).encode()
+    headers = {"Content-Type": JSON_TYPE, "X-Amz-Target": f"{WHARF_TARGET}.FollowEvents"}
+    waiting = Pending(wharf.own_host, "POST", "/", signing.sign("POST", f"{wharf.url}/", headers, body), body)
+    waiting.connection.send(waiting.last)
+    delete_user(identities.iam, who)
+    new_repository(wharf)
+    answer = waiting.connection.answer("POST")
+    assert answer.status == 400 and "events" not in answer.json(), answer
 
 
 def test_http_2_is_no_other(scene, wharf):
