@@ -1,5 +1,6 @@
 """AWS requests signed by botocore and sent as raw HTTP: a test may sign wrongly, send any bytes, and sees the whole answer."""
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,9 +41,9 @@ class Signing:
         """As `sign`, by a signer that does something of its own."""
         return dict(self._signed(signer, method, url, headers, body).headers.items())
 
-    def presign(self, method, url, headers=None, expires=900):
-        """The URL with the signature in its query. The body of such a request is empty."""
-        return self._signed(QuerySigner, method, url, headers or {}, b"", expires=expires).url
+    def presign(self, method, url, headers=None, expires=900, body=b""):
+        """The URL with the signature in its query."""
+        return self._signed(QuerySigner, method, url, headers or {}, b"", expires=expires, content=body).url
 
     def _signed(self, signer, method, url, headers, body, **extra):
         request = AWSRequest(method=method, url=url, headers=headers, data=body)
@@ -87,7 +88,14 @@ class HeaderSigner(FixedScope, SigV4Auth):
 
 
 class QuerySigner(FixedScope, SigV4QueryAuth):
-    """The signature in the query."""
+    """The signature in the query, for a request with this body."""
+
+    def __init__(self, *arguments, content=b"", **options):
+        super().__init__(*arguments, **options)
+        self.content = content
+
+    def payload(self, request):
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def signing_of(wharf, **changes):

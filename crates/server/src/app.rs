@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::ListenerSettings;
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
+use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
 use crate::http::ready::Readiness;
 use crate::jobs::worker::Wake;
@@ -158,6 +159,8 @@ pub struct App {
     pub telemetry: Telemetry,
     /// Whether this node can do its work, as was found last.
     pub readiness: Readiness,
+    /// Requests that must come to their end.
+    pub unfinished: Unfinished,
 }
 
 impl App {

@@ -32,6 +32,7 @@ use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::certificate_authority::Authority;
 use crate::http::certificates::Certificates;
+use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
 use crate::http::machine::Means;
 use crate::http::ready::Readiness;
@@ -262,6 +263,7 @@ impl Server {
             metrics: Metrics::new(config.metrics.settings()?),
             telemetry: Telemetry::new(config.telemetry.settings()?),
             readiness: Readiness::default(),
+            unfinished: Unfinished::default(),
         });
         if work == Work::All {
             crate::cache::mirror::require_no_open_root(&app).await?;

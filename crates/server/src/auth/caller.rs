@@ -37,6 +37,8 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// What a robot token is limited to.
     pub scope: Option<Arc<Attached>>,
+    /// The identity version that it was looked up at; what has changed since is not in here.
+    pub identity_version: i64,
 }
 
 impl Caller {

@@ -20,13 +20,15 @@ pub struct KeyHolder {
     pub credentials: Credentials,
     /// The principal that policies name.
     pub principal: Arc<Principal>,
+    /// The identity version that it was looked up at.
+    pub identity_version: i64,
 }
 
 impl KeyHolder {
     /// The caller that uses this key in a region.
     pub fn into_caller(self, region: Region, access_key_id: String) -> Caller {
-        let Self { account, credentials, principal, .. } = self;
-        Caller { account, region, access_key_id, credentials, principal, scope: None }
+        let Self { account, credentials, principal, identity_version, .. } = self;
+        Caller { account, region, access_key_id, credentials, principal, scope: None, identity_version }
     }
 }
 
@@ -34,11 +36,13 @@ impl KeyHolder {
 /// with theirs.
 pub fn find(app: &App, access_key_id: &str, session_token: Option<&str>) -> Result<KeyHolder, SigV4Error> {
     let directory = app.identities.current();
+    let identity_version = directory.version();
     if let Some(token) = session_token {
         let (session, secret) = session::open(app, &directory, access_key_id, token)?;
         let principal = Arc::new(session.principal());
         let account = session.claims.account;
-        return Ok(KeyHolder { secret, account, credentials: Credentials::Session(Arc::new(session)), principal });
+        let credentials = Credentials::Session(Arc::new(session));
+        return Ok(KeyHolder { secret, account, credentials, principal, identity_version });
     }
     if let Some(key) = app.accounts.find_key(access_key_id) {
         return Ok(KeyHolder {
@@ -46,6 +50,7 @@ pub fn find(app: &App, access_key_id: &str, session_token: Option<&str>) -> Resu
             account: key.account,
             credentials: Credentials::Root,
             principal: Arc::new(Principal::Root { account: key.account.to_string() }),
+            identity_version,
         });
     }
     let key = directory.key(access_key_id).filter(|key| key.is_active).ok_or(SigV4Error::UnrecognizedClient)?;
@@ -54,5 +59,6 @@ pub fn find(app: &App, access_key_id: &str, session_token: Option<&str>) -> Resu
         account: key.user.entity.account,
         credentials: Credentials::User(Arc::clone(&key.user)),
         principal: Arc::new(key.user.user_principal()),
+        identity_version,
     })
 }

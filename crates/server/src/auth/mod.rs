@@ -17,6 +17,7 @@ pub mod last_uses;
 pub mod opened_tokens;
 pub mod policy_cache;
 pub mod principals;
+pub mod renewal;
 mod request_keys;
 pub mod robot_scope;
 pub mod session;

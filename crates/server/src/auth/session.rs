@@ -175,6 +175,16 @@ pub fn open(
     if claims.expires_at_ms <= app.now_ms() {
         return Err(SigV4Error::ExpiredToken);
     }
+    Ok((in_force(app, directory, claims, SessionToken::new(token.to_owned()))?, SecretAccessKey::new(secret)))
+}
+
+/// What a session that was opened before stands for now. That it has come to its end meanwhile is no change.
+pub fn renew(app: &App, directory: &Directory, session: &Session) -> Result<Session, SigV4Error> {
+    in_force(app, directory, session.claims.clone(), SessionToken::new(session.token.expose().to_owned()))
+}
+
+fn in_force(app: &App, directory: &Directory, claims: NewSession, token: SessionToken) -> Result<Session, SigV4Error> {
+    let invalid = || SigV4Error::UnrecognizedClient;
     let identity = directory.identity(&claims.identity_id).map(Arc::clone);
     if identity.is_none() && claims.identity_id != claims.account.as_str() {
         return Err(invalid());
@@ -189,6 +199,5 @@ pub fn open(
         let Some(policy) = directory.managed_policy(arn) else { return Err(invalid()) };
         policies.push(Attached { name: arn.clone(), policy: policy.clone() });
     }
-    let session = Session { claims, identity, policies, token: SessionToken::new(token.to_owned()) };
-    Ok((session, SecretAccessKey::new(secret)))
+    Ok(Session { claims, identity, policies, token })
 }

@@ -2,8 +2,9 @@
 
 use aws::sigv4::{Presented, RequestParts, SigV4Error};
 
-use super::caller::Caller;
+use super::caller::{Caller, Credentials};
 use super::keys::{self, KeyHolder};
+use super::session::Session;
 use crate::app::App;
 use crate::http::request::RequestContext;
 
@@ -30,15 +31,15 @@ pub fn parts<'a>(http: &'a RequestContext, body_sha256: &'a str) -> RequestParts
 }
 
 /// The key that a request's head names. It is looked up before anything of the body is read: whoever names no key of ours
-/// is not listened to for long.
+/// is not listened to for long. What it stands for may be another thing when the body is whole: [`authenticate`] looks again.
 pub fn find_key(http: &RequestContext) -> Result<Claim, SigV4Error> {
     let presented = Presented::from_request(&parts(http, ""))?;
     let holder = keys::find(&http.app, &presented.access_key_id, presented.session_token.as_deref())?;
     Ok(Claim { presented, holder })
 }
 
-/// Checks the signature of a request for `service`, whose body has that SHA-256, and says who made it. The region must
-/// be that of the host `authority`, if it names one.
+/// Checks the signature of a request for `service`, whose body has that SHA-256, and says who made it, by what holds now:
+/// long may have passed since the head came. The region must be that of the host `authority`, if it names one.
 pub fn authenticate(
     http: &RequestContext,
     claim: Claim,
@@ -46,7 +47,12 @@ pub fn authenticate(
     service: &str,
     authority: &str,
 ) -> Result<Caller, SigV4Error> {
-    let Claim { presented, holder } = claim;
+    let Claim { presented, mut holder } = claim;
+    let has_ended = |session: &Session| session.claims.expires_at_ms <= http.app.now_ms();
+    let is_over = matches!(&holder.credentials, Credentials::Session(session) if has_ended(session));
+    if is_over || http.app.identities.current().version() != holder.identity_version {
+        holder = keys::find(&http.app, &presented.access_key_id, presented.session_token.as_deref())?;
+    }
     verify(&http.app, &presented, &holder, &parts(http, body_sha256), service, authority)?;
     let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
     http.app.last_uses.record_key(&presented.access_key_id, service, &presented.region, http.app.now_ms());

@@ -163,19 +163,23 @@ fn verify_robot(app: &App, sealed: &str) -> Result<Bearer, TokenError> {
     if token.expires_at_ms <= app.now_ms() {
         return Err(TokenError::Expired);
     }
-    let scope = robot_scope::policy(app, token).map_err(|_| TokenError::Invalid)?;
-    let (credentials, principal) = robot_principal(&directory, token).ok_or(TokenError::Invalid)?;
+    let caller = robot(app, &directory, token).ok_or(TokenError::Invalid)?;
     app.last_uses.record_token(&id, app.now_ms());
-    Ok(Bearer {
-        caller: Caller {
-            account: token.registry.account,
-            region: token.registry.region.clone(),
-            access_key_id: id,
-            credentials,
-            principal: Arc::new(principal),
-            scope: Some(Arc::new(scope)),
-        },
-        registry: token.registry.clone(),
+    Ok(Bearer { caller, registry: token.registry.clone() })
+}
+
+/// Who acts with a robot token; none if nobody does any more.
+pub fn robot(app: &App, directory: &Directory, token: &RobotToken) -> Option<Caller> {
+    let scope = robot_scope::policy(app, token).ok()?;
+    let (credentials, principal) = robot_principal(directory, token)?;
+    Some(Caller {
+        account: token.registry.account,
+        region: token.registry.region.clone(),
+        access_key_id: token.id.clone(),
+        credentials,
+        principal: Arc::new(principal),
+        scope: Some(Arc::new(scope)),
+        identity_version: directory.version(),
     })
 }
 

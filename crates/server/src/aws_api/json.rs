@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 
 use super::operation::{Call, Entry};
 use super::receive::{Wanted, receive};
-use super::{body_error, elsewhere, hold_back};
+use super::{body_error, elsewhere, follow_changes, hold_back};
 use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::budget::PoolKind;
@@ -83,6 +83,7 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
         large_member: entry.and_then(|entry| entry.large_member),
     };
     let received = receive(http, body, wanted).await.map_err(|error| body_error(&error))?;
+    follow_changes(http).await?;
     // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
     let signed_service = claim.presented.service.clone();
     let signing_name = service.map_or(signed_service.as_str(), |service| service.signing_name);

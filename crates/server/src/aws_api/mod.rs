@@ -60,6 +60,12 @@ async fn hold_back(http: &RequestContext, body: &mut RequestBody, error: &SigV4E
     }
 }
 
+/// Sees to it that what is decided next, when the body is whole, is decided by what holds now on every node.
+async fn follow_changes(http: &RequestContext) -> Result<(), aws::AwsError> {
+    let followed = http.app.require_current_changes().await;
+    followed.map_err(|error| operation::store_error(http.request_id, &error))
+}
+
 /// Whether the body is said to be of AWS JSON 1.0 or 1.1.
 fn is_json(http: &RequestContext) -> bool {
     const PREFIX: &str = "application/x-amz-json-1.";

@@ -47,6 +47,8 @@ pub trait Operation: Send + Sync + 'static {
     /// A member whose base64 may be large: its content is not in the input but in the request's `large_member`, where it
     /// comes over the network.
     const LARGE_MEMBER: Option<&'static str> = None;
+    /// Whether it ends when its client goes: what changes something goes on to its end, and to its record.
+    const ENDS_WITH_CLIENT: bool = false;
     /// The model's input shape.
     type Input: DeserializeOwned + Send;
     /// The model's output shape.
@@ -107,6 +109,9 @@ impl Entry {
 }
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<Vec<u8>, AwsError> {
+    if !O::ENDS_WITH_CLIENT && !audit::is_read_only(O::NAME) {
+        call.http.must_finish();
+    }
     let mut needs = Vec::new();
     let result = perform::<O>(call, body, read, &mut needs).await;
     audit::record_call(call, O::NAME, O::ACTION, body, &needs, &result);

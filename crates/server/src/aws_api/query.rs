@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::operation::{Call, Entry};
 use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
-use super::{body_error, elsewhere, hold_back};
+use super::{body_error, elsewhere, follow_changes, hold_back};
 use crate::auth::sigv4;
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::budget::PoolKind;
@@ -145,6 +145,7 @@ async fn run(
         return Err(refused(http, body, &error).await);
     }
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
+    follow_changes(http).await?;
     let form = if http.method == Method::GET { http.query.as_bytes() } else { &content[..] };
     *service = named_by(form).unwrap_or(service);
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;
@@ -157,6 +158,7 @@ async fn run(
     let input = input.to_string();
     if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
         http.notes.set_operation(Operation { service: "sts", name: open.name });
+        http.must_finish();
         let output = (open.run)(http, input.as_bytes()).await.inspect_err(|error| {
             audit::record_web_identity_refusal(http, open.name, input.as_bytes(), error);
         })?;

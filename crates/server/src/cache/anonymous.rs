@@ -68,6 +68,8 @@ pub fn caller(registry: &RegistryId, rule: PullThroughCacheRule, name: Repositor
         credentials: Credentials::Anonymous(Arc::new(AnonymousPull { place, source, rule })),
         principal: Arc::new(Principal::Anonymous),
         scope: None,
+        // Nobody is in no directory.
+        identity_version: 0,
     })
 }
 

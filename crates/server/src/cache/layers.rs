@@ -8,21 +8,18 @@ use super::blobs::{self, Found};
 use crate::app::App;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 
-/// Runs the last step of a push, and once more if all that it lacks are layers that are still upstream and come: what is
-/// pushed depends on no upstream.
-pub async fn fetching<T, F>(app: &Arc<App>, step: impl Fn() -> F) -> Result<T, RegistryError>
-where
-    F: Future<Output = Result<T, RegistryError>>,
-{
-    match step().await {
-        Err(RegistryError::LayersNotFound(place, digests)) => {
+/// Fetches the layers that a push lacks, if that is why it failed and they are still upstream: what is pushed depends on no
+/// upstream. The push may be tried once more then; else it has failed.
+pub async fn fetch_missing(app: &Arc<App>, failure: RegistryError) -> Result<(), RegistryError> {
+    match failure {
+        RegistryError::LayersNotFound(place, digests) => {
             if fetch_all(app, &place, &digests).await? {
-                step().await
+                Ok(())
             } else {
                 Err(RegistryError::LayersNotFound(place, digests))
             }
         }
-        result => result,
+        failure => Err(failure),
     }
 }
 

@@ -9,7 +9,7 @@ use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 use super::shapes::Image;
 use crate::auth::authorize::Need;
-use crate::auth::create_on_push;
+use crate::auth::{create_on_push, renewal};
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
 use crate::registry::changes::Cause;
@@ -81,11 +81,17 @@ impl Operation for PutImage {
         let mut share = call.http.new_answer_share();
         share.add(2 * manifest.len() as u64).map_err(RegistryError::from)?;
         let _ = call.http.answer_share.set(share);
-        let put = |if_absent| {
-            let (app, push) = (&call.http.app, &push);
-            cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
+        let app = &call.http.app;
+        let put = |if_absent| push::put_image(app, Push { if_absent, ..push.clone() });
+        let pushed = match create_on_push::pushing(call.http, &call.caller, &registry, &repository, put).await {
+            Ok(pushed) => pushed,
+            Err(failure) => {
+                cache::layers::fetch_missing(app, failure).await?;
+                // An upstream may have been waited for.
+                renewal::require_still(call.http, &call.caller, &Self::needs(call, &push)).await?;
+                create_on_push::pushing(call.http, &call.caller, &registry, &repository, put).await?
+            }
         };
-        let pushed = create_on_push::pushing(call.http, &call.caller, &registry, &repository, put).await?;
         Ok(Output {
             image: Image {
                 registry_id: registry.account.to_string(),

@@ -13,6 +13,7 @@ use store::blob::BlobStream;
 use store::error::StoreError;
 
 use super::budget::{Exhausted, Share};
+use super::finish::Finish;
 use super::held_answer::{AnswerShare, SHORT_BYTES};
 use super::paced_body::{PacedBody, PacedError};
 use super::request::RequestContext;
@@ -54,12 +55,16 @@ pub struct RequestBody {
     received_bytes: u64,
     /// What came before anybody asked for it.
     ahead: VecDeque<Bytes>,
+    /// Whether all of it has come.
+    is_whole: bool,
+    finish: Finish,
 }
 
 impl RequestBody {
     /// A body of a request to this server.
-    pub const fn new(incoming: PacedBody, app: Arc<App>) -> Self {
-        Self { incoming, app, received_bytes: 0, ahead: VecDeque::new() }
+    pub fn new(incoming: PacedBody, app: Arc<App>, finish: Finish) -> Self {
+        let is_whole = http_body::Body::is_end_stream(&incoming);
+        Self { incoming, app, received_bytes: 0, ahead: VecDeque::new(), is_whole, finish }
     }
 
     /// How much has come so far.
@@ -90,6 +95,7 @@ impl RequestBody {
         // What is read makes room for more, behind which the end may be.
         let mut seen_bytes = None;
         loop {
+            self.require_client()?;
             let arrived = socket.arrived().ok_or(BodyError::Broken)?;
             if !arrived.has_ended() && seen_bytes == Some(arrived.bytes()) {
                 return Ok(());
@@ -140,10 +146,18 @@ impl RequestBody {
         }
     }
 
+    /// Of a client that has gone nothing more comes. What is left of its connection may look like the body's end.
+    fn require_client(&self) -> Result<(), BodyError> {
+        if self.finish.is_cut() && !self.is_whole { Err(BodyError::Broken) } else { Ok(()) }
+    }
+
     async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
-        loop {
-            match self.incoming.frame().await {
-                None => return Ok(None),
+        while !self.is_whole {
+            self.require_client()?;
+            let frame = self.incoming.frame().await;
+            self.require_client()?;
+            match frame {
+                None => self.is_whole = true,
                 Some(Err(PacedError::Overdue)) => return Err(BodyError::Idle),
                 Some(Err(PacedError::Broken(_))) => return Err(BodyError::Broken),
                 Some(Ok(frame)) => {
@@ -156,6 +170,7 @@ impl RequestBody {
                 }
             }
         }
+        Ok(None)
     }
 
     /// Takes and drops what the handler left of a body, within limits: a client that is still sending when the connection

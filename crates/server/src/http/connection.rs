@@ -20,6 +20,7 @@ use super::admission::Place;
 use super::body::HTTP_2_WINDOW;
 use super::budget::{Holder, PoolKind};
 use super::connection_weight::{Http2Weight, MAX_STREAMS};
+use super::finish::{Finish, Finishing};
 use super::forwarded::Peer;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
@@ -177,24 +178,27 @@ fn service(
             _ => has_room && !is_overflow,
         };
         // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
-        let answered = is_let_in.then(|| {
+        let answered = if is_let_in {
             let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
-            let request = http::Request::from_parts(head, body);
-            Box::pin(dispatch::handle(Arc::clone(&app), client, holder.clone(), request))
-        });
+            let (request, finish) = (http::Request::from_parts(head, body), Finish::default());
+            let work = dispatch::handle(Arc::clone(&app), client, holder.clone(), request, finish.clone());
+            Ok(Finishing::new(Box::pin(work), room, finish))
+        } else {
+            Err(room)
+        };
         async move {
             let mut metered = Metered::begin(&app);
-            let answer = match answered {
-                Some(answered) => {
-                    let (answer, answered) = answered.await;
+            let (answer, room) = match answered {
+                Ok(answered) => {
+                    let ((answer, answered), room) = answered.await;
                     metered.set_answered(answered);
-                    answer
+                    (answer, room)
                 }
-                None if is_http_2 && !is_overflow => no_room_for_stream(),
-                None => no_room(&app),
+                Err(room) if is_http_2 && !is_overflow => (no_room_for_stream(), Some(room)),
+                Err(room) => (no_room(&app), Some(room)),
             };
             // The one answer that a connection of HTTP/1 sends at a time is reckoned with the connection.
-            let room = is_http_2.then(|| {
+            let room = room.filter(|_| is_http_2).map(|mut room| {
                 room.shrink_to(bytes_until_taken(answer.body()));
                 room
             });

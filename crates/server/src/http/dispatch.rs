@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use super::body::{RequestBody, ResponseBody};
 use super::budget::{Holder, PoolKind};
+use super::finish::Finish;
 use super::forwarded::Client;
 use super::host_header;
 use super::paced_body::PacedBody;
@@ -29,12 +30,13 @@ pub const READY_PATH: &str = "/readyz";
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Answers one request; also gives what is to be told of it when the answer is sent, if anybody wants to know.
+/// Answers one request, which says by `finish` whether it must come to its end; also gives what is to be told of it when the answer is sent, if anybody wants to know.
 pub async fn handle(
     app: Arc<App>,
     client: Client,
     holder: Holder,
     request: http::Request<PacedBody>,
+    finish: Finish,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
     let began = Instant::now();
     let (mut head, incoming) = request.into_parts();
@@ -57,9 +59,10 @@ pub async fn handle(
         notes: Notes::new(record.is_some()),
         large_member: OnceLock::new(),
         answer_share: OnceLock::new(),
+        finish: finish.clone(),
         app,
     };
-    let mut body = RequestBody::new(incoming, Arc::clone(&request.app));
+    let mut body = RequestBody::new(incoming, Arc::clone(&request.app), finish);
     let route = route::parse(&request);
     let busy = busy_answer(&route);
     let operation_of_route = Operation::of(&route, &request.method);

@@ -90,7 +90,12 @@ pub async fn serve(
     } else {
         tracing::info!("stopping: no request is in flight");
     }
-    if tokio::time::timeout(deadline, all_ended.recv()).await.is_err() {
+    let ended = async {
+        all_ended.recv().await;
+        // Of some the clients are gone.
+        app.unfinished.ended().await;
+    };
+    if tokio::time::timeout(deadline, ended).await.is_err() {
         tracing::warn!("requests still in flight after {} s were cut off", deadline.as_secs());
     }
 }

@@ -9,6 +9,7 @@ pub mod certificates;
 mod connection;
 mod connection_weight;
 pub mod dispatch;
+pub mod finish;
 pub mod forwarded;
 pub mod head_budget;
 mod head_watch;

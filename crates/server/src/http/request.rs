@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use store::tables::registry_id::RegistryId;
 
 use super::budget::Holder;
+use super::finish::Finish;
 use super::held_answer::AnswerShare;
 use super::record::Notes;
 use super::spool::Spooled;
@@ -39,9 +40,17 @@ pub struct RequestContext {
     pub large_member: OnceLock<Spooled>,
     /// What was taken of the pool of answers for the one that is being made.
     pub answer_share: OnceLock<AnswerShare>,
+    /// Whether it must come to its end.
+    pub finish: Finish,
 }
 
 impl RequestContext {
+    /// From here on it comes to its end and to its record, though its client goes: what it asks for is allowed to whoever
+    /// asks, as far as is known, and may change something.
+    pub fn must_finish(&self) {
+        self.finish.require(&self.app);
+    }
+
     /// A header's value, if it is readable text.
     pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

@@ -158,6 +158,11 @@ fn find_or_create(
     }
 }
 
+/// Refuses unless the registry lets the source bring images there.
+pub fn require_source(app: &App, arrival: &Arrival) -> Result<(), ReceiveError> {
+    require(app, arrival, ACTION)
+}
+
 /// Begins to receive a layer, if the source still may. Complete it with [`UploadSession::complete`]; dropped, it is
 /// abandoned after a while.
 pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, ReceiveError> {

@@ -11,7 +11,6 @@ use super::grant::{self, AssumedRoleUser, Credentials, Wish};
 use super::web_identity::token::{MAX_TOKEN_CHARS, Token, TokenError, WebIdentity};
 use super::{Running, UnsignedEntry};
 use crate::auth::assume::authorize_web_identity;
-use crate::auth::directory::Directory;
 use crate::aws_api::operation::{IntoAwsError, server_error};
 use crate::http::request::RequestContext;
 
@@ -70,8 +69,9 @@ async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
 
     let token = Token::parse(&text)?;
     let provider_arn = format!("arn:aws:iam::{}:oidc-provider/{}", role_arn.account, token.issuer_name());
+    let identity = believe(http, &token, &provider_arn).await?;
+    // Looked up now, as the issuer may have been waited for.
     let directory = http.app.identities.current();
-    let identity = believe(http, &directory, &token, &provider_arn).await?;
 
     // A role that does not exist is refused with the text of one that is out of reach. Which it was is for the log to say.
     let denied = |why: &str| {
@@ -118,12 +118,7 @@ async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
 }
 
 /// Believes the token, if its issuer is a provider of the role's account and has signed it for one of the audiences.
-async fn believe(
-    http: &RequestContext,
-    directory: &Directory,
-    token: &Token<'_>,
-    provider_arn: &str,
-) -> Result<WebIdentity, StsError> {
+async fn believe(http: &RequestContext, token: &Token<'_>, provider_arn: &str) -> Result<WebIdentity, StsError> {
     let unknown = || {
         let issuer = &token.issuer;
         StsError::InvalidIdentityToken(format!("No OpenIDConnect provider found in your account for {issuer}"))
@@ -135,7 +130,8 @@ async fn believe(
     if name == token.issuer || !is_host {
         return Err(unknown());
     }
-    let provider = directory.provider(provider_arn).ok_or_else(unknown)?;
+    let find = || http.app.identities.current().provider(provider_arn).map(Arc::clone).ok_or_else(unknown);
+    find()?;
     let now_ms = http.app.now_ms();
     let keys = http
         .app
@@ -143,6 +139,8 @@ async fn believe(
         .keys(&token.issuer, &token.key_id, now_ms)
         .await
         .map_err(|error| StsError::IdentityProviderUnreachable(error.to_string()))?;
+    // What is configured of it may have changed while its keys were fetched.
+    let provider = find()?;
     token.verify(&keys, &provider.client_ids, now_ms).map_err(|error| {
         if error == TokenError::Audience {
             let audience = shortened(&token.audiences().join(", "));

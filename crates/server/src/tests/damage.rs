@@ -86,6 +86,7 @@ impl Running {
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
             answer_share: std::sync::OnceLock::new(),
+            finish: crate::http::finish::Finish::default(),
         };
         let region = app.accounts.regions()[0].clone();
         let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;

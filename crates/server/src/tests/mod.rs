@@ -1,6 +1,7 @@
 //! Tests of the server as a whole, in this process, each with storage of its own and a clock that stands still.
 
 mod contract;
+mod cut_requests;
 mod damage;
 mod denied_by_default;
 mod lifecycle;

@@ -108,6 +108,7 @@ impl TestApp {
             metrics: crate::metrics::Metrics::new(crate::config::MetricsSettings::default()),
             telemetry: crate::telemetry::Telemetry::default(),
             readiness: crate::http::ready::Readiness::default(),
+            unfinished: crate::http::finish::Unfinished::default(),
         });
         app.join_nodes().await.expect("readable");
         Self { app, clock, folder }
@@ -204,6 +205,7 @@ impl TestApp {
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
             answer_share: std::sync::OnceLock::new(),
+            finish: crate::http::finish::Finish::default(),
         }
     }
 }

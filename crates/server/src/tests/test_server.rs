@@ -78,6 +78,7 @@ impl TestServer {
             notes: crate::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
             answer_share: std::sync::OnceLock::new(),
+            finish: crate::http::finish::Finish::default(),
         }
     }
 }

@@ -41,6 +41,11 @@ impl V2Error {
         self
     }
 
+    /// The token is nobody's, or nobody's any more.
+    pub fn invalid_token() -> Self {
+        Self::new(ErrorCode::Denied, "Your Authorization Token is invalid.").with_status(StatusCode::BAD_REQUEST)
+    }
+
     /// A text that should be a digest.
     pub fn not_a_digest(text: &str) -> Self {
         let rule = "'sha256:' and 64, or 'sha512:' and 128, lower-case hex digits are";

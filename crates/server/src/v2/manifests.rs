@@ -5,6 +5,7 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, T
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request, bad_tag};
+use crate::auth::create_on_push;
 use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
@@ -84,6 +85,9 @@ pub async fn put(
         .map_err(|_| V2Error::new(ErrorCode::ManifestInvalid, "The Content-Type header is not a media type"))?;
     let mut memory = request.http.app.request_budget.share(PoolKind::Known, &request.http.holder);
     let manifest = body.collect(MAX_MANIFEST_BYTES, &mut memory).await?;
+    // Who may push is decided when the manifest is there.
+    let request = &request.renewed().await?;
+    request.authorize_tags("ecr:PutImage", name, &tags).await?;
     let digest = match reference {
         Reference::Tag(_) => None,
         Reference::Digest(digest) => Some(*digest),
@@ -100,11 +104,17 @@ pub async fn put(
         cause: Cause::of_caller(&request.http.app, &request.caller),
     };
     let app = &request.http.app;
-    let put = |if_absent| {
-        let push = &push;
-        cache::layers::fetching(app, move || push::put_image(app, Push { if_absent, ..push.clone() }))
+    let put = |if_absent| push::put_image(app, Push { if_absent, ..push.clone() });
+    let pushed = match create_on_push::pushing(request.http, &request.caller, &request.registry, name, put).await {
+        Ok(pushed) => pushed,
+        Err(failure) => {
+            cache::layers::fetch_missing(app, failure).await?;
+            // An upstream may have been waited for.
+            let request = request.renewed().await?;
+            request.authorize_tags("ecr:PutImage", name, &push.tags).await?;
+            request.pushing(name, put).await?
+        }
     };
-    let pushed = request.pushing(name, put).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
     let location = super::path(name, &format!("manifests/{reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);

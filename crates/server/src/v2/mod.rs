@@ -21,6 +21,7 @@ use crate::audit;
 use crate::auth::authorize::{self, Need};
 use crate::auth::caller::Caller;
 use crate::auth::create_on_push;
+use crate::auth::renewal::{self, NotRenewed};
 use crate::auth::token::{self, TokenError};
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
@@ -58,6 +59,17 @@ impl<'a> V2Request<'a> {
     fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
         http.notes.set_caller(&caller);
         Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
+    }
+
+    /// The request as it stands now that its body is whole: of a principal that may be gone, or may do less. Whoever goes on
+    /// to change something authorizes it again.
+    async fn renewed(&self) -> Result<Self, V2Error> {
+        let caller = renewal::renew(&self.http.app, &self.caller).await.map_err(|error| match error {
+            NotRenewed::Gone(_) => V2Error::invalid_token(),
+            NotRenewed::Store(error) => error.into(),
+        })?;
+        let is_counted = AtomicBool::new(self.is_counted.load(Ordering::Relaxed));
+        Ok(Self { http: self.http, caller, registry: self.registry.clone(), calls: self.calls, is_counted })
     }
 
     /// Refuses unless the principal may do every one of `actions` to the repository (reference/access.md 2).
@@ -152,6 +164,9 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
         Ok(Entered { request, route, upstream }) => {
             let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
             let scene = is_wanted.then(|| Scene::of(http, &route));
+            if !matches!(http.method, Method::GET | Method::HEAD) {
+                http.must_finish();
+            }
             let result = dispatch(&request, route, body).await;
             if let Some(scene) = scene {
                 api_calls::record(&request, calls, &scene, &result);
@@ -207,9 +222,7 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
 }
 
 fn invalid_token(http: &RequestContext) -> Answer {
-    V2Error::new(ErrorCode::Denied, "Your Authorization Token is invalid.")
-        .with_status(StatusCode::BAD_REQUEST)
-        .into_answer(http)
+    V2Error::invalid_token().into_answer(http)
 }
 
 /// Asks for Basic credentials as ECR does (reference/access.md 7).

@@ -56,10 +56,13 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
         let digest = parse_digest(&digest)?;
         let upload = request.pushing(name, begin).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
-        let result = match receive(session, body).await {
-            Ok(session) => session.complete(app, digest).await.map_err(V2Error::from),
-            Err(error) => Err(error),
+        let received = async {
+            let session = receive(session, body).await?;
+            let calls = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"];
+            request.renewed().await?.authorize(&calls, name.as_str()).await?;
+            Ok::<_, V2Error>(session.complete(app, digest).await?)
         };
+        let result = received.await;
         if let Err(error) = result {
             // The client never learned the upload's id. One that the wrong digest has ended is gone already.
             let _ = uploads::cancel(app, &request.registry, name, upload.id).await;
@@ -92,6 +95,8 @@ pub async fn append(
         Ok(session) => session,
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
+    // Who may push is decided when the bytes are there.
+    request.renewed().await?.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
     let received = session.checkpoint(app).await?;
     Ok(progress(name, id, received, StatusCode::ACCEPTED))
 }
@@ -103,10 +108,11 @@ pub async fn complete(
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:CompleteLayerUpload"], name.as_str()).await?;
-    if body.announced_bytes() != Some(0) {
-        request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
-    }
+    let calls = match body.announced_bytes() {
+        Some(0) => &["ecr:CompleteLayerUpload"][..],
+        _ => &["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"],
+    };
+    request.authorize(calls, name.as_str()).await?;
     let app = &request.http.app;
     let digest = request.http.query_parameter("digest").ok_or_else(|| {
         V2Error::new(ErrorCode::DigestInvalid, "The query parameter 'digest' is needed to complete an upload")
@@ -117,6 +123,8 @@ pub async fn complete(
         Ok(session) => session,
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
+    // Who may push is decided when the bytes are there.
+    request.renewed().await?.authorize(calls, name.as_str()).await?;
     session.complete(app, digest).await?;
     Ok(created(name, digest))
 }

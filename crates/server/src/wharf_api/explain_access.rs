@@ -211,6 +211,7 @@ fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
         credentials,
         principal: Arc::new(principal),
         scope: None,
+        identity_version: call.caller.identity_version,
     })
 }
 

@@ -17,6 +17,7 @@ use store::tables::registry_id::RegistryId;
 use super::errors::WharfError;
 use super::{constraints, paging};
 use crate::auth::authorize::Need;
+use crate::auth::renewal;
 use crate::aws_api::operation::{Call, Operation};
 
 /// How long events are kept for somebody who has asked; they are asked to be kept again when half of it is over.
@@ -99,6 +100,8 @@ pub struct Checked {
 impl Operation for FollowEvents {
     const NAME: &'static str = "FollowEvents";
     const ACTION: &'static str = "wharf:FollowEvents";
+    /// It waits for its client's sake alone.
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;
@@ -135,12 +138,14 @@ impl Operation for FollowEvents {
             return output(&[], &Position { after, told: Vec::new() });
         };
         let until_ms = app.now_ms() + wait_ms;
+        let needs = [Need::on_repository(Self::ACTION, &registry, "*")];
         loop {
             let (registry, after, count) = (registry.clone(), position.after, position.told.len() + limit);
             let rows = app.db.read_point(move |tx| followed_events::list(tx, &registry, after, count)).await?;
             let now_ms = app.now_ms();
             let (new, next) = position.advance(rows, limit, now_ms);
             if !new.is_empty() || now_ms >= until_ms {
+                renewal::require_still(call.http, &call.caller, &needs).await?;
                 return output(&new, &next);
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -30,17 +30,22 @@ async fn take(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Re
         let text = "The path is not good, or no longer. Ask for another with PrepareReplication.";
         return Err(Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)));
     };
+    http.must_finish();
     let begun = receive::begin_layer(app, &arrival).await;
-    let mut session = begun.map_err(|error| match error {
+    let refuse_source = |error: ReceiveError| match error {
         ReceiveError::Denied(text) => Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)),
         ReceiveError::Registry(error) => refuse(error),
-    })?;
+    };
+    let mut session = begun.map_err(refuse_source)?;
     let upload = session.upload().id;
     let received = async {
         session.require_room(body.announced_bytes().unwrap_or(0)).map_err(refuse)?;
         while let Some(data) = body.next().await.map_err(|error| Box::new(broken(&error)))? {
             session.write(data).await.map_err(refuse)?;
         }
+        // Whether the source may is decided when the layer is there.
+        app.require_current_changes().await.map_err(|error| refuse(error.into()))?;
+        receive::require_source(app, &arrival).map_err(refuse_source)?;
         session.complete(app, digest).await.map_err(refuse)
     };
     let result = received.await;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::http::budget::Holder;
 use crate::http::dispatch;
+use crate::http::finish::Finish;
 use crate::http::forwarded::Client;
 use crate::http::in_flight::InFlight;
 use crate::http::paced_body::PacedBody;
@@ -84,7 +85,8 @@ async fn connection(app: &Arc<App>) -> SendRequest<Full<Bytes>> {
             let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_tls: Some(false) };
             let (pace, lag) = (app.listener.pace, InFlight::new(Instant::now()).lag());
             let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app)));
-            let (answer, _) = dispatch::handle(app, client, Holder::alone(client.ip), request).await;
+            let handled = dispatch::handle(app, client, Holder::alone(client.ip), request, Finish::default());
+            let (answer, _) = handled.await;
             Ok::<_, Infallible>(answer)
         }
     });
