@@ -93,12 +93,13 @@ impl Operation for PurgeDeletedImages {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let (now_ms, grace_ms) = (call.app().now_ms(), call.app().limits.blob_grace_ms);
         let checked = Arc::new(checked);
-        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        let mut rights =
+            TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &checked.place).await?;
         loop {
             let (leave, asked) = (rights.clone(), Arc::clone(&checked));
             let purged = dry_run::write(call, checked.is_dry_run, move |tx| {
                 let output = purge_all(tx, &asked, now_ms, grace_ms)?;
-                leave.require(TagChange::Taken, output.purged_images.iter().flat_map(|image| &image.image_tags))?;
+                leave.require(output.purged_images.iter().flat_map(|image| tag_rights::of_image(&image.image_tags)))?;
                 Ok(output)
             });
             match purged.await {

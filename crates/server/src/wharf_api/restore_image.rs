@@ -20,6 +20,9 @@ use crate::registry::pull::Selector;
 use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
 
+/// The status of an image that was not there.
+const RESTORED: &str = "RESTORED";
+
 /// The operation.
 pub struct RestoreImage;
 
@@ -78,7 +81,7 @@ impl From<Restored> for RestoredImage {
         };
         Self {
             image_digest: restored.digest.to_string(),
-            status: if restored.is_new { "RESTORED" } else { "PRESENT" },
+            status: if restored.is_new { RESTORED } else { "PRESENT" },
             restored_tags: restored.tags.iter().map(ToString::to_string).collect(),
             tags_not_restored: restored.other_tags.into_iter().map(failure).collect(),
         }
@@ -145,15 +148,15 @@ impl Operation for RestoreImage {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let checked = Arc::new(checked);
         let allowed_key = require_key(call, &checked).await?;
-        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        let mut rights =
+            TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Given, &checked.place).await?;
         loop {
             let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
             let (asked, allowed_key) = (Arc::clone(&checked), allowed_key.clone());
             let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
                 let output =
                     restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
-                leave
-                    .require(TagChange::Given, output.restored_images.iter().flat_map(|image| &image.restored_tags))?;
+                leave.require(given(&output))?;
                 Ok(output)
             });
             match restored.await {
@@ -163,6 +166,13 @@ impl Operation for RestoreImage {
             }
         }
     }
+}
+
+/// What came back: tags, and images without any.
+fn given(output: &Output) -> impl Iterator<Item = Option<String>> {
+    let changed =
+        output.restored_images.iter().filter(|image| image.status == RESTORED || !image.restored_tags.is_empty());
+    changed.flat_map(|image| tag_rights::of_image(&image.restored_tags))
 }
 
 fn selectors(checked: &Checked) -> Vec<Selector> {

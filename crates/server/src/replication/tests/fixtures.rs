@@ -116,6 +116,7 @@ impl Fixture {
             registry: at.clone(),
             repository: name(repository),
             if_absent: IfAbsent::Refuse,
+            replicated_from: None,
             tags: tag.iter().map(|tag| tag.parse().expect("a tag")).collect(),
             digest: None,
             media_type: Some(kind.parse().expect("a media type")),
