@@ -46,13 +46,12 @@ fn from_row(row: &Row) -> Result<DeletedRepository, StoreError> {
 pub fn keep(tx: &mut dyn Tx, repository: &Repository, deleted_at_ms: i64) -> Result<(), StoreError> {
     let (registry, name) = (&repository.spec.registry, &repository.spec.name);
     let place = [registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()];
-    let any = tx.query_opt(
-        "SELECT 1 FROM deleted_images WHERE account_id = $1 AND region = $2 AND repository_name = $3 LIMIT 1",
-        &place,
-    )?;
-    if any.is_none() {
-        return Ok(());
-    }
+    let sql = "SELECT MAX(deleted_at_ms) FROM deleted_images WHERE account_id = $1 AND region = $2 \
+               AND repository_name = $3";
+    let last = tx.query_opt(sql, &place)?.map_or(Ok(None), |row| row.opt_int(0))?;
+    let Some(last) = last else { return Ok(()) };
+    // The clock of another node may be ahead.
+    let deleted_at_ms = deleted_at_ms.max(last);
     let access = repository_policies::find_access(tx, registry, name)?;
     let tags = resource_tags::list(tx, repository.id)?;
     let window = super::repositories::restore_window_days(tx, repository.id)?;
@@ -104,16 +103,34 @@ pub fn find(
     .transpose()
 }
 
-/// Drops what guards nothing any more.
-pub fn collect(tx: &mut dyn Tx) -> Result<(), StoreError> {
-    tx.execute(
+/// Every deleted repository of a name that guards something, in the order of their deletions.
+pub fn list(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+) -> Result<Vec<DeletedRepository>, StoreError> {
+    tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM deleted_repositories WHERE account_id = $1 AND region = $2 \
+             AND repository_name = $3 ORDER BY deleted_at_ms"
+        ),
+        &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],
+    )?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Drops what guards nothing any more; how many that were.
+pub fn collect(tx: &mut dyn Tx) -> Result<usize, StoreError> {
+    let removed = tx.execute(
         "DELETE FROM deleted_repositories WHERE NOT EXISTS (SELECT 1 FROM deleted_images i \
          WHERE i.account_id = deleted_repositories.account_id AND i.region = deleted_repositories.region \
          AND i.repository_name = deleted_repositories.repository_name \
          AND i.deleted_at_ms <= deleted_repositories.deleted_at_ms)",
         &[],
     )?;
-    Ok(())
+    Ok(removed as usize)
 }
 
 /// A policy of a deleted repository.
