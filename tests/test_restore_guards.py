@@ -78,7 +78,7 @@ def test_a_restored_repository_has_its_policy_and_settings(server):
     denied.user.registry().get(f"/v2/{name}/manifests/v1").expect(403)
 
 
-@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:PutImage", "wharf:RestoreImage"])
+@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:PutImage"])
 def test_no_other_repository_of_the_name_is_a_way_around(server, action):
     """Whoever may create the repository anew, without the policy, gets nothing of what the old one had."""
     denied, free = Somebody(server), Somebody(server)
