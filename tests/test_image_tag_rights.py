@@ -70,6 +70,29 @@ def delete(wharf, repository, **ids):
     assert not answer["failures"]
 
 
+def members_of(server, repository):
+    return {"sourceAccountId": server.account, "registryId": server.account, "repositoryName": repository.name}
+
+
+def arriving(server, repository, made, *tags):
+    """The members of ReceiveReplicatedImage."""
+    return {
+        **members_of(server, repository),
+        "imageDigest": made.digest,
+        "imageManifestMediaType": OCI_MANIFEST,
+        "imageManifest": base64.b64encode(made.body).decode(),
+        "imageTags": list(tags),
+    }
+
+
+def bring(server, repository, *tags):
+    """An image that another Wharf has brought, and nobody has pushed."""
+    made = repository.push_image("pushed")
+    delete(server, repository, imageDigest=made.digest)
+    AwsApi(server).wharf("ReceiveReplicatedImage", arriving(server, repository, made, *tags)).expect(200)
+    return made
+
+
 def test_restores(wharf, caller, repository):
     both, dev = push(repository, "dev-1", "prod-1"), push(repository, "dev-2")
     action = "wharf:RestoreImage" if caller.is_own else "ecr:PutImage"
@@ -104,23 +127,14 @@ def test_purges(wharf, caller, repository):
 
 
 def test_what_another_wharf_brings_and_takes(wharf, caller, repository):
-    both = push(repository, "dev-1", "prod-1")
+    both = bring(wharf, repository, "dev-1", "prod-1")
     push(repository, "dev-2")
-    members = {"sourceAccountId": wharf.account, "registryId": wharf.account, "repositoryName": repository.name}
+    members = members_of(wharf, repository)
     own = "wharf:ReceiveReplication"
-
-    def bring(*tags):
-        return {
-            **members,
-            "imageDigest": both.digest,
-            "imageManifestMediaType": OCI_MANIFEST,
-            "imageManifest": base64.b64encode(both.body).decode(),
-            "imageTags": list(tags),
-        }
-
-    caller.may_not("ReceiveReplicatedImage", own if caller.is_own else "ecr:PutImage", **bring("dev-3", "prod-2"))
+    action = own if caller.is_own else "ecr:PutImage"
+    caller.may_not("ReceiveReplicatedImage", action, **arriving(wharf, repository, both, "dev-3", "prod-2"))
     assert tags_of(repository) == {"dev-1", "dev-2", "prod-1"}
-    caller.does("ReceiveReplicatedImage", **bring("dev-2", "dev-3"))
+    caller.does("ReceiveReplicatedImage", **arriving(wharf, repository, both, "dev-2", "dev-3"))
     action = own if caller.is_own else "ecr:BatchDeleteImage"
     for removal in [
         {"imageTags": ["dev-1", "prod-1"]},
@@ -134,6 +148,56 @@ def test_what_another_wharf_brings_and_takes(wharf, caller, repository):
     delete(wharf, repository, imageTag="prod-1")
     caller.does("ReceiveReplicatedRemoval", **members, imageDigest=both.digest, isDeleted=True)
     assert tags_of(repository) == set()
+
+
+@pytest.mark.parametrize("tags", [["v1"], []], ids=["tagged", "untagged"])
+def test_a_denial_of_every_tag_is_no_weaker(wharf, repository, tags):
+    """A Deny without the key, of pushing and deleting alone, holds for every other way as well, also without a tag."""
+    name, made = repository.name, bring(wharf, repository, *tags)
+    gone, new = image("gone"), image("new")
+    for pushed in (gone, new):
+        for blob in pushed.blobs:
+            repository.push_blob(blob)
+    for tag in tags or [gone.digest]:
+        repository.push_manifest(gone.manifest, f"gone-{tag}" if tags else tag, gone.media_type)
+    delete(wharf, repository, imageDigest=gone.digest)
+    denied, free = Caller(wharf, deny("ecr:PutImage", "ecr:BatchDeleteImage")), Caller(wharf)
+    ids = {"repositoryName": name, "imageIds": [{"imageDigest": gone.digest}]}
+    denied.may_not("RestoreImage", "ecr:PutImage", **ids)
+    denied.may_not("PurgeDeletedImages", "ecr:BatchDeleteImage", **ids)
+    members = {**members_of(wharf, repository), "imageTags": tags}
+    arrival = {
+        "imageDigest": new.digest,
+        "imageManifestMediaType": new.media_type,
+        "imageManifest": base64.b64encode(new.manifest).decode(),
+    }
+    denied.may_not("ReceiveReplicatedImage", "ecr:PutImage", **members, **arrival)
+    removal = {**members, "imageDigest": made.digest, "isDeleted": True}
+    denied.may_not("ReceiveReplicatedRemoval", "ecr:BatchDeleteImage", **removal)
+    ecr = denied.user.client()
+    with pytest.raises(ClientError, match="perform: ecr:BatchDeleteImage on"):
+        ecr.delete_repository(repositoryName=name, force=True)
+    assert digests_of(wharf, name) == {made.digest}
+    # Whoever may push and delete does all of it.
+    free.does("RestoreImage", **ids)
+    free.does("ReceiveReplicatedRemoval", **removal)
+    assert digests_of(wharf, name) == {gone.digest}
+    # Nothing is taken with a repository that is empty.
+    delete(wharf, repository, imageDigest=gone.digest)
+    ecr.delete_repository(repositoryName=name, force=True)
+
+
+def digests_of(server, name):
+    return {found["imageDigest"] for found in server.client().describe_images(repositoryName=name)["imageDetails"]}
+
+
+def test_archived_images_go_with_a_repository_too(wharf, caller, repository):
+    made = push(repository, "prod-1")
+    wharf.client().update_image_storage_class(
+        repositoryName=repository.name, imageId={"imageDigest": made.digest}, targetStorageClass="ARCHIVE"
+    )
+    with pytest.raises(ClientError, match="explicit deny"):
+        caller.user.client().delete_repository(repositoryName=repository.name, force=True)
 
 
 def test_a_repository_with_all_of_its_tags(wharf, caller, repository):
@@ -224,17 +288,12 @@ def test_a_registrys_policy_on_the_tags_that_replication_brings(fresh_wharf):
     }
     server.client().put_registry_policy(policyText=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
     repository = new_repository(server, "tags")
-    made = push(repository, "dev-1", "prod-1")
+    made = bring(server, repository, "dev-1")
+    repository.push_manifest(made.body, "prod-1")
     api = AwsApi(server)
-    members = {"sourceAccountId": server.account, "registryId": server.account, "repositoryName": repository.name}
-    members["imageDigest"] = made.digest
-    brought = {
-        **members,
-        "imageManifestMediaType": OCI_MANIFEST,
-        "imageManifest": base64.b64encode(made.body).decode(),
-    }
-    api.wharf("ReceiveReplicatedImage", {**brought, "imageTags": ["prod-2"]}).expect(400)
-    api.wharf("ReceiveReplicatedImage", {**brought, "imageTags": ["dev-2"]}).expect(200)
+    members = {**members_of(server, repository), "imageDigest": made.digest}
+    api.wharf("ReceiveReplicatedImage", arriving(server, repository, made, "prod-2")).expect(400)
+    api.wharf("ReceiveReplicatedImage", arriving(server, repository, made, "dev-2")).expect(200)
     api.wharf("ReceiveReplicatedRemoval", {**members, "imageTags": ["prod-1"]}).expect(400)
     api.wharf("ReceiveReplicatedRemoval", {**members, "isDeleted": True}).expect(400)
     api.wharf("ReceiveReplicatedRemoval", {**members, "imageTags": ["dev-1"]}).expect(200)

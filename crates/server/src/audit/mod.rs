@@ -28,8 +28,8 @@ pub use api_call::{is_read_only, record_call, record_web_identity};
 pub use event::{ApiEvent, AuditedResource, ServiceEvent, Who, record, record_service_event};
 pub use parameters::cut;
 pub use refusals::{
-    record_denied_mount, record_layer_download, record_login, record_signature, record_unknown_operation,
-    record_web_identity_refusal,
+    record_denied_mount, record_layer_download, record_login, record_replicated_layer, record_signature,
+    record_unknown_operation, record_web_identity_refusal,
 };
 
 use file::FileWriter;

@@ -21,8 +21,19 @@ const MEMBER_BYTES: usize = 16;
 /// Members that are no parameter but content, which is stored encrypted or not at all.
 const LEFT_OUT: [&str; 3] = ["layerpartblob", "logoimageblob", "imagemanifest"];
 /// Words in the names of members whose texts are secrets, unless the name ends as one that only names a secret.
-const SECRET_WORDS: [&str; 9] =
-    ["secret", "password", "token", "credential", "privatekey", "signingkey", "downloadurl", "hmac", "plaintext"];
+const SECRET_WORDS: [&str; 11] = [
+    "secret",
+    "password",
+    "token",
+    "credential",
+    "privatekey",
+    "signingkey",
+    "downloadurl",
+    "uploadpath",
+    "samlassertion",
+    "hmac",
+    "plaintext",
+];
 const NAMING_ENDS: [&str; 5] = ["id", "ids", "arn", "arns", "name"];
 
 /// What a request said, on its way into a record.
@@ -221,6 +232,7 @@ mod tests {
             "SecretString": "s", "secretBinary": "s", "Password": "s", "WebIdentityToken": "s", "authorizationToken": "s",
             "Credentials": {"AccessKeyId": "AKIA", "SecretAccessKey": "s", "SessionToken": "s", "Expiration": "later"},
             "secrets": ["s", {"value": 1}], "downloadUrl": "s", "signingKey": "s", "layerPartBlob": "s",
+            "missingLayers": [{"layerDigest": "kept", "uploadPath": "s"}], "SAMLAssertion": "s",
             "token": {"name": "ci", "password": "s"},
             "SecretId": "kept", "credentialArn": "kept", "secretName": "kept", "Key": "kept", "repositoryName": "kept",
         });
@@ -233,7 +245,7 @@ mod tests {
             })
         );
         assert_eq!(output["token"], json!({"name": "ci", "password": HIDDEN}));
-        assert_eq!(output.to_string().matches("\"kept\"").count(), 5, "{output}");
+        assert_eq!(output.to_string().matches("\"kept\"").count(), 6, "{output}");
         assert!(output.get("layerPartBlob").is_none(), "{output}");
     }
 

@@ -15,6 +15,7 @@ use crate::auth::caller::Caller;
 use crate::auth::download_url::Grant;
 use crate::auth::{keys, token};
 use crate::http::request::RequestContext;
+use crate::replication::layer_grant::LayerGrant;
 
 /// The longest name of an operation that a client made up.
 const MAX_NAME: usize = 128;
@@ -235,6 +236,43 @@ pub fn record_layer_download(http: &RequestContext, grant: Option<&Grant>, error
         response_elements: Value::Null,
         error,
         resources: vec![AuditedResource::repository(&grant.registry, grant.repository.as_str())],
+    });
+}
+
+/// Records that a layer was put at a path that PrepareReplication gave out, or that it was refused there. It is the doing of
+/// whoever asked for the path.
+pub fn record_replicated_layer(http: &RequestContext, grant: Option<&LayerGrant>, error: Option<(&'static str, &str)>) {
+    const NAME: &str = "PutReplicatedLayer";
+    let app = &http.app;
+    if !app.audit.wants(false) {
+        return;
+    }
+    let error = error.map(|(code, text)| {
+        let code = if code == "AccessDeniedException" { "AccessDenied" } else { code };
+        (Cow::Borrowed(code), text.to_owned())
+    });
+    let Some(LayerGrant { arrival, digest, caller }) = grant else {
+        let Some(((account, region), error)) = first_account(app).zip(error) else { return };
+        let who = nobody(account, region, None);
+        return record_refusal(http, who, "wharf".into(), NAME, Value::Null, error, Vec::new());
+    };
+    record(ApiEvent {
+        http,
+        who: Who::caller(caller),
+        source: "wharf".into(),
+        name: NAME,
+        is_read_only: false,
+        is_always_stored: false,
+        request_parameters: json!({
+            "sourceAccountId": arrival.origin.account().as_str(),
+            "registryId": arrival.registry.account.as_str(),
+            "repositoryName": arrival.repository.as_str(),
+            "layerDigest": digest.to_string(),
+        })
+        .into(),
+        response_elements: Value::Null,
+        error,
+        resources: vec![AuditedResource::repository(&arrival.registry, arrival.repository.as_str())],
     });
 }
 

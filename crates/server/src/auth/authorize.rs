@@ -9,6 +9,7 @@ use oci::RepositoryName;
 use serde_json::Value;
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::deleted_repositories::DeletedRepository;
 use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
@@ -212,6 +213,23 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
 /// Refuses if a policy denies the caller the permission, which it need not have otherwise.
 pub async fn require_not_denied(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let rules = ResourceRules::of(http, need).await?;
+    let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
+    match decision.outcome {
+        Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
+        Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
+    }
+}
+
+/// As [`require_not_denied`], if the repository were guarded as one was that is deleted.
+pub async fn require_not_denied_by(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    guard: &DeletedRepository,
+) -> Result<(), Refusal> {
+    let arn = arn(need);
+    let policy = read_policy(http, PolicyKind::Repository, guard.policy.as_deref(), need.owner(caller), &arn);
+    let rules = ResourceRules { policy, tags: guard.resource_tags.clone(), ..ResourceRules::new(need) };
     let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
     match decision.outcome {
         Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
@@ -450,8 +468,9 @@ struct ResourceRules {
 }
 
 impl ResourceRules {
-    async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
-        let mut rules = Self {
+    /// Of a resource that is not there.
+    fn new(need: &Need) -> Self {
+        Self {
             arn: arn(need),
             repository_id: None,
             policy: None,
@@ -460,7 +479,11 @@ impl ResourceRules {
             is_enough: false,
             is_as_written: false,
             of_resource: Vec::new(),
-        };
+        }
+    }
+
+    async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
+        let mut rules = Self::new(need);
         match &need.resource {
             Resource::Repository { registry, name } => rules.add_repository(http, registry, name).await?,
             Resource::Secret(id) => rules.add_secret(http, id).await?,

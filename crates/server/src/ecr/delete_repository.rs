@@ -1,5 +1,7 @@
 //! DeleteRepository: deletes a repository; with `force`, its images too.
 
+use std::collections::BTreeSet;
+
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
@@ -37,14 +39,18 @@ pub struct Output {
     repository: Repository,
 }
 
-/// Every tag of a repository.
-fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<Vec<String>, StoreError> {
-    let mut tags = Vec::new();
+/// Every tag of a repository, of archived images as well, and none if an image has no tag.
+fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<BTreeSet<Option<String>>, StoreError> {
+    let mut tags = BTreeSet::new();
     let Some(repository) = repositories_table::find(tx, &place.registry, &place.name)? else { return Ok(tags) };
+    let (mut digest, mut tag) = (String::new(), String::new());
     loop {
-        let page = image_tags::list(tx, repository.id, tags.last().map_or("", String::as_str), TAGS_AT_ONCE)?;
+        let page = image_tags::list_lines(tx, repository.id, &digest, &tag, TAGS_AT_ONCE)?;
         let is_last = page.len() < TAGS_AT_ONCE;
-        tags.extend(page);
+        if let Some(last) = page.last() {
+            (digest, tag) = (last.digest.to_string(), last.tag.clone().unwrap_or_default());
+        }
+        tags.extend(page.into_iter().map(|line| line.tag));
         if is_last {
             return Ok(tags);
         }
@@ -72,13 +78,13 @@ impl Operation for DeleteRepository {
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
         let place = RepositoryRef { registry, name };
-        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &place).await?;
+        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &place).await?;
         // Until no tag comes between the question and the deletion.
         loop {
             let (leave, place, deletion) = (rights.clone(), place.clone(), deletion.clone());
             let deleted = call.app().db.make_room(move |tx| {
                 if force && leave.matter() {
-                    leave.require(TagChange::Taken, tags_of(tx, &place)?)?;
+                    leave.require(tags_of(tx, &place)?)?;
                 }
                 repositories::delete(tx, &place.registry, &place.name, force, &deletion).map_err(Undone::Failed)
             });

@@ -66,7 +66,18 @@ impl Operation for PutImage {
         let if_absent = IfAbsent::Refuse;
         let cause = Cause::of_caller(call.app(), &call.caller);
         let tags = tag.into_iter().collect();
-        Ok(Push { face: Face::Api, registry, repository, if_absent, tags, digest, media_type, manifest, cause })
+        Ok(Push {
+            face: Face::Api,
+            registry,
+            repository,
+            if_absent,
+            replicated_from: None,
+            tags,
+            digest,
+            media_type,
+            manifest,
+            cause,
+        })
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {

@@ -127,7 +127,7 @@ pub async fn handle(
 
 async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
     match route {
-        Route::Aws | Route::V2(_) if !knows_changes(request).await => {
+        Route::Aws | Route::V2(_) | Route::ReplicatedLayer(_) if !knows_changes(request).await => {
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),

@@ -7,7 +7,8 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::{
-    creation_templates, kms_grants, kms_keys, registry_policies, repository_policies, root_keys, secrets,
+    creation_templates, deleted_repositories, kms_grants, kms_keys, registry_policies, repository_policies, root_keys,
+    secrets,
 };
 
 use crate::random_text::new_access_key_id;
@@ -90,6 +91,12 @@ fn replace(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreError> {
     for (repository, policy) in policies {
         if let Some(policy) = renaming.of_policy(&policy)? {
             repository_policies::set(tx, repository, Some(&policy))?;
+        }
+    }
+    for mut kept in deleted_repositories::list_policies(tx)? {
+        if let Some(policy) = renaming.of_policy(&kept.policy)? {
+            kept.policy = policy;
+            deleted_repositories::set_policy(tx, &kept)?;
         }
     }
     for (registry, policy) in registry_policies::list_all(tx)? {

@@ -48,6 +48,7 @@ const DOCUMENTS: &[(&str, &str, FindingKind, ReadDocument)] = &[
     ("creation_templates", "repository_policy", FindingKind::DamagedPolicy, |text| {
         policy(PolicyKind::Repository, text)
     }),
+    ("deleted_repositories", "policy", FindingKind::DamagedPolicy, |text| policy(PolicyKind::Repository, text)),
     ("iam_entities", "trust_policy", FindingKind::DamagedPolicy, |text| policy(PolicyKind::Trust, text)),
     ("iam_inline_policies", "document", FindingKind::DamagedPolicy, |text| policy(PolicyKind::Identity, text)),
     ("iam_policy_versions", "document", FindingKind::DamagedPolicy, |text| policy(PolicyKind::Identity, text)),

@@ -14,7 +14,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::garbage_collections::{self, Collectable, CollectionCounts};
 use store::tables::repository_blobs::Collected;
 use store::tables::{
-    blobs, collection_holds, deleted_images, deleted_tags, jobs, removed_objects, repository_blobs, secrets, uploads,
+    blobs, collection_holds, deleted_images, deleted_repositories, deleted_tags, jobs, removed_objects,
+    repository_blobs, secrets, uploads,
 };
 use tokio::task::JoinSet;
 
@@ -135,6 +136,7 @@ impl Collection<'_> {
             |counts, rows| counts.deleted_images_dropped += rows,
         )
         .await;
+        self.step("dropping what guarded deleted images", deleted_repositories::collect, |_, _| {}).await;
         self.step(
             "dropping deleted tags",
             move |tx| deleted_tags::collect_expired(tx, now_ms, BATCH),

@@ -113,7 +113,10 @@ fn find_or_insert(
     import: &Import,
 ) -> Result<(i64, bool), RegistryError> {
     let (id, is_new) = match images::find(tx, repository.id, &image.new.digest)? {
-        Some(found) => (found.id, false),
+        Some(found) => {
+            images::forget_replicated_from(tx, found.id, None)?;
+            (found.id, false)
+        }
         None => {
             let source = Some(&import.source);
             (push::insert_image(tx, repository, &image.manifest, &image.new, source, &import.cause)?, true)

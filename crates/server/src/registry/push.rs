@@ -45,6 +45,8 @@ pub struct Push {
     pub repository: RepositoryName,
     /// What to do if there is no such repository.
     pub if_absent: IfAbsent,
+    /// The registry that replication brings it from; none for what somebody pushes.
+    pub replicated_from: Option<String>,
     /// The tags to give it, each once.
     pub tags: Vec<Tag>,
     /// The digest that the client expects.
@@ -141,6 +143,9 @@ fn store_image(
     let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
     let tags = wanted_tags(tx, &repository, push, existing.as_ref(), is_restored)?;
     let missing: Vec<&WantedTag<'_>> = tags.iter().filter(|wanted| !wanted.is_there).collect();
+    if let Some(image) = &existing {
+        note_other_way(tx, &repository, push, image, &tags)?;
+    }
     let image_id = match &existing {
         Some(image) if is_restored => {
             storage_class::reactivate(tx, &repository, image, &push.cause)?;
@@ -152,7 +157,13 @@ fn store_image(
             return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, tag));
         }
         Some(image) => image.id,
-        None => insert_image(tx, &repository, manifest, new, None, &push.cause)?,
+        None => {
+            let id = insert_image(tx, &repository, manifest, new, None, &push.cause)?;
+            if let Some(source) = &push.replicated_from {
+                images::set_replicated_from(tx, id, source)?;
+            }
+            id
+        }
     };
     // An image that is pushed without a tag, or is restored with those that it has, is told of all the same.
     let mut told: Vec<Option<&str>> = missing.iter().map(|wanted| Some(wanted.tag.as_str())).collect();
@@ -172,12 +183,34 @@ fn store_image(
             if !is_given && push.face != Face::Replication {
                 return Err(taken(&repository, wanted.tag));
             }
+            if !is_given {
+                continue;
+            }
         } else {
             image_tags::move_to(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
+        }
+        if let Some(source) = &push.replicated_from {
+            image_tags::set_replicated_from(tx, repository.id, wanted.tag, source)?;
         }
     }
     if !missing.is_empty() && image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
         return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
+    }
+    Ok(())
+}
+
+/// Notes that an image and its tags have come by another way than before: replication takes away what it alone has brought.
+fn note_other_way(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    push: &Push,
+    image: &Image,
+    tags: &[WantedTag<'_>],
+) -> Result<(), RegistryError> {
+    let source = push.replicated_from.as_deref();
+    images::forget_replicated_from(tx, image.id, source)?;
+    for wanted in tags.iter().filter(|wanted| wanted.is_there) {
+        image_tags::forget_replicated_from(tx, repository.id, wanted.tag, source)?;
     }
     Ok(())
 }

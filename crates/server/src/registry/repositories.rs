@@ -7,7 +7,9 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository};
-use store::tables::{blobs, deleted_images, image_tags, images, repository_blobs, resource_tags, uploads};
+use store::tables::{
+    blobs, deleted_images, deleted_repositories, image_tags, images, repository_blobs, resource_tags, uploads,
+};
 
 use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
@@ -100,6 +102,7 @@ pub fn delete(
     if let Some(note) = deletion.note(tx, repository.id)? {
         deleted_images::keep_all_of(tx, repository.id, &note)?;
     }
+    deleted_repositories::keep(tx, &repository, deletion.cause.at_ms)?;
     images::delete_all(tx, repository.id)?;
     uploads::abandon_all_of(tx, repository.id, deletion.cause.at_ms)?;
     let archived_elsewhere = repository_blobs::archived_elsewhere(tx, repository.id)?;

@@ -1,6 +1,6 @@
 //! Restoring deleted images and tags, and dropping them for good before their time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use oci::{Digest, Tag};
 use store::db::Tx;
@@ -9,7 +9,7 @@ use store::tables::deleted_images::{self, DeletedImage, Freed};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
 use store::tables::repositories::{NewRepository, Repository, TagMutability};
-use store::tables::{image_tags, repositories};
+use store::tables::{deleted_repositories, image_tags, repositories, repository_policies};
 
 use super::changes::{self, Cause, Change};
 use super::errors::{RegistryError, RepositoryRef};
@@ -32,6 +32,8 @@ pub struct Restored {
     pub tags: Vec<Tag>,
     /// The tags that it had and did not get back.
     pub other_tags: Vec<(Tag, TagNotRestored)>,
+    /// When the repository was deleted that guarded it, if it was.
+    pub guard: Option<i64>,
 }
 
 /// Why a tag did not come back.
@@ -88,7 +90,13 @@ pub fn restore(
             return restore_tag(tx, repository, &tag, tags_per_image, cause).map(|restored| Ok(vec![restored]));
         }
         Found::Present(digest) => {
-            return Ok(Ok(vec![Restored { digest, is_new: false, tags: Vec::new(), other_tags: Vec::new() }]));
+            return Ok(Ok(vec![Restored {
+                digest,
+                is_new: false,
+                tags: Vec::new(),
+                other_tags: Vec::new(),
+                guard: None,
+            }]));
         }
         Found::Nothing => return Ok(Err(NotRestored::NotFound)),
     };
@@ -189,11 +197,22 @@ fn restore_image(
             storage_class::resume(tx, repository, image.id, cause)?;
         }
     }
-    let mut restored =
-        Restored { digest: image.digest, is_new: present.is_none(), tags: Vec::new(), other_tags: Vec::new() };
+    let mut restored = Restored {
+        digest: image.digest,
+        is_new: present.is_none(),
+        tags: Vec::new(),
+        other_tags: Vec::new(),
+        guard: guard_of(tx, image)?,
+    };
     give_back(tx, repository, image_id, tags, tags_per_image, &mut restored)?;
     tell(tx, repository, &restored, cause)?;
     Ok(restored)
+}
+
+/// When the repository was deleted that guarded an image; none if that is still there.
+fn guard_of(tx: &mut dyn Tx, image: &DeletedImage) -> Result<Option<i64>, StoreError> {
+    let guard = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
+    Ok(guard.map(|guard| guard.deleted_at_ms))
 }
 
 fn restore_tag(
@@ -204,7 +223,8 @@ fn restore_tag(
     cause: &Cause,
 ) -> Result<Restored, StoreError> {
     deleted_tags::delete(tx, tag.id)?;
-    let mut restored = Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new() };
+    let mut restored =
+        Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new(), guard: None };
     if let Some(image) = images::find(tx, repository.id, &tag.digest)? {
         give_back(tx, repository, image.id, vec![tag.clone()], tags_per_image, &mut restored)?;
         tell(tx, repository, &restored, cause)?;
@@ -266,10 +286,11 @@ pub fn key_to_recreate(
     Ok(None)
 }
 
-/// Creates a repository again as deleted images need it: encrypted as it was, with ECR's defaults for the rest. `None`
-/// if nothing that the selectors name can be restored. The registry may have `quota` repositories.
+/// Creates a repository again as deleted images need it: encrypted as it was, and guarded by the policy and settings of the
+/// one that was deleted with them, as far as these were noted; with ECR's defaults for the rest. `None` if nothing that the
+/// selectors name can be restored. The registry may have `quota` repositories.
 ///
-/// The repository gets grants on its KMS key, which the caller must be allowed to make: `allowed_key` is what it was asked for.
+/// With it comes when the one was deleted whose policy it has. The repository gets grants on its KMS key, which the caller must be allowed to make: `allowed_key` is what it was asked for.
 pub fn recreate_repository(
     tx: &mut dyn Tx,
     place: &RepositoryRef,
@@ -277,24 +298,31 @@ pub fn recreate_repository(
     allowed_key: Option<&str>,
     quota: u64,
     cause: &Cause,
-) -> Result<Option<Repository>, RegistryError> {
+) -> Result<Option<(Repository, Option<i64>)>, RegistryError> {
     for selector in selectors {
         let Some(image) = find_deleted(tx, place, selector, cause.at_ms)? else { continue };
         if image.kms_key.is_some() && image.kms_key.as_deref() != allowed_key {
             let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
             return Err(StoreError::new(StoreErrorKind::Busy, text).into());
         }
+        let kept = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
         let new = NewRepository {
             registry: place.registry.clone(),
             name: place.name.clone(),
             created_at_ms: cause.at_ms,
-            tag_mutability: TagMutability::Mutable,
-            tag_mutability_filters: Vec::new(),
-            scan_on_push: false,
+            tag_mutability: kept.as_ref().map_or(TagMutability::Mutable, |kept| kept.tag_mutability),
+            tag_mutability_filters: kept.as_ref().map(|kept| kept.tag_mutability_filters.clone()).unwrap_or_default(),
+            scan_on_push: kept.as_ref().is_some_and(|kept| kept.scan_on_push),
             encryption_type: image.encryption_type,
             kms_key: image.kms_key,
         };
-        return super::repositories::create(tx, &new, &[], quota, cause).map(Some);
+        let tags = kept.as_ref().map_or(&[][..], |kept| &kept.resource_tags);
+        let repository = super::repositories::create(tx, &new, tags, quota, cause)?;
+        if let Some(kept) = &kept {
+            repository_policies::set(tx, repository.id, kept.policy.as_deref())?;
+            repositories::set_restore_window_days(tx, repository.id, kept.restore_window_days)?;
+        }
+        return Ok(Some((repository, kept.map(|kept| kept.deleted_at_ms))));
     }
     Ok(None)
 }
@@ -327,6 +355,8 @@ pub struct Purged {
     pub tags: Vec<Tag>,
     /// Images that went.
     pub images: usize,
+    /// When the repositories were deleted that guarded them, of those that were.
+    pub guards: BTreeSet<i64>,
     /// What nothing of the account needs any more.
     pub freed: Freed,
 }
@@ -344,17 +374,28 @@ pub fn purge(
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
-            let mut purged = Purged { digest: *digest, tags: Vec::new(), images: 0, freed: Freed::default() };
+            let mut purged = Purged {
+                digest: *digest,
+                tags: Vec::new(),
+                images: 0,
+                guards: BTreeSet::new(),
+                freed: Freed::default(),
+            };
             while let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
-                purge_image(tx, image.id, &mut purged)?;
+                purge_image(tx, &image, &mut purged)?;
             }
             return Ok((purged.images > 0).then_some(purged));
         }
     };
     let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else { return Ok(None) };
-    let mut purged = Purged { digest: found.digest, tags: Vec::new(), images: 0, freed: Freed::default() };
+    let mut purged =
+        Purged { digest: found.digest, tags: Vec::new(), images: 0, guards: BTreeSet::new(), freed: Freed::default() };
     match found.deleted_image_id {
-        Some(id) => purge_image(tx, id, &mut purged)?,
+        Some(id) => {
+            if let Some(image) = deleted_images::find(tx, id)? {
+                purge_image(tx, &image, &mut purged)?;
+            }
+        }
         None => {
             deleted_tags::delete(tx, found.id)?;
             purged.tags.push(found.tag);
@@ -363,9 +404,10 @@ pub fn purge(
     Ok(Some(purged))
 }
 
-fn purge_image(tx: &mut dyn Tx, id: i64, purged: &mut Purged) -> Result<(), StoreError> {
-    purged.tags.extend(deleted_tags::list_of_image(tx, id)?.into_iter().map(|tag| tag.tag));
-    purged.freed.add(deleted_images::purge(tx, id)?);
+fn purge_image(tx: &mut dyn Tx, image: &DeletedImage, purged: &mut Purged) -> Result<(), StoreError> {
+    purged.guards.extend(guard_of(tx, image)?);
+    purged.tags.extend(deleted_tags::list_of_image(tx, image.id)?.into_iter().map(|tag| tag.tag));
+    purged.freed.add(deleted_images::purge(tx, image.id)?);
     purged.images += 1;
     Ok(())
 }

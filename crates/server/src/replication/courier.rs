@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::local;
 use super::readable::Bringer;
-use super::receive::{self, Arrival, ArrivingImage};
+use super::receive::{self, Arrival, ArrivingImage, Origin};
 use super::remote::Remote;
 use super::trouble::Trouble;
 use crate::app::App;
@@ -78,7 +78,7 @@ impl Courier {
 
     fn arrival(&self, repository: &RepositoryName) -> Arrival {
         Arrival {
-            source: self.route.source.account,
+            origin: Origin::Here(self.route.source.clone()),
             registry: self.route.destination.clone(),
             repository: repository.clone(),
         }

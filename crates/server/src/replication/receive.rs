@@ -1,7 +1,7 @@
 //! The receiving side: what a destination does for an image that comes to it, from a registry of this server or from
 //! another Wharf. Every step may be done again.
 
-use aws::AccountId;
+use aws::{AccountId, Region};
 use bytes::Bytes;
 use oci::{Digest, MediaType, RepositoryName, Tag};
 use store::db::Tx;
@@ -15,7 +15,7 @@ use super::authority;
 use super::readable::Bringer;
 use super::trouble::Trouble;
 use crate::app::App;
-use crate::auth::tag_rights::{TagChange, TagRights, Undone};
+use crate::auth::tag_rights::{TagRights, Undone};
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::{self, Creation, IfAbsent};
 use crate::registry::delete::{self, Deletion};
@@ -32,12 +32,48 @@ const ACTION: &str = "ecr:ReplicateImage";
 /// What comes where.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// The account that it comes from.
-    pub source: AccountId,
+    /// The registry that it comes from.
+    pub origin: Origin,
     /// The registry that it comes to.
     pub registry: RegistryId,
     /// The repository, of the same name there as here.
     pub repository: RepositoryName,
+}
+
+/// Where replication brings images from. What it has brought, it may take away again, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A registry of this server.
+    Here(RegistryId),
+    /// What another Wharf calls its registry, which is none of this server's. One of an older version does not say the region.
+    Elsewhere(AccountId, Option<Region>),
+}
+
+impl Origin {
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        match self {
+            Self::Here(registry) => registry.account,
+            Self::Elsewhere(account, _) => *account,
+        }
+    }
+
+    /// The region, if it is known.
+    pub fn region(&self) -> Option<&Region> {
+        match self {
+            Self::Here(registry) => Some(&registry.region),
+            Self::Elsewhere(_, region) => region.as_ref(),
+        }
+    }
+
+    /// As images and tags remember it.
+    fn key(&self) -> String {
+        let (account, region) = (self.account(), self.region().map(Region::as_str).unwrap_or_default());
+        match self {
+            Self::Here(_) => format!("{account}/{region}"),
+            Self::Elsewhere(..) => format!("another Wharf's {account}/{region}"),
+        }
+    }
 }
 
 /// Why a destination does not take something.
@@ -79,13 +115,13 @@ pub async fn prepare(
     layers: Vec<Digest>,
     bringer: &Bringer<'_>,
 ) -> Result<Vec<Digest>, ReceiveError> {
-    let Arrival { source, registry, repository } = arrival.clone();
+    let Arrival { origin, registry, repository } = arrival.clone();
     require(app, arrival, ACTION)?;
     let exists =
         app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
     if !exists.await? {
         require(app, arrival, "ecr:CreateRepository")?;
-        tracing::debug!(%source, repository = %arrival.repository, "replication creates {}", arrival.repository);
+        tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let Arrival { registry, repository, .. } = arrival;
     let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await?;
@@ -129,7 +165,7 @@ fn show(
 }
 
 fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
-    authority::require(app, arrival.source, &arrival.registry, &arrival.repository, action, None)
+    authority::require(app, arrival.origin.account(), &arrival.registry, &arrival.repository, action, None)
         .map_err(ReceiveError::Denied)
 }
 
@@ -138,9 +174,9 @@ fn require_tags<'t>(app: &App, arrival: &Arrival, tags: impl IntoIterator<Item =
     if !authority::reads_image_tag(app, &arrival.registry) {
         return Ok(());
     }
-    let Arrival { source, registry, repository } = arrival;
+    let Arrival { origin, registry, repository } = arrival;
     tags.into_iter()
-        .try_for_each(|tag| authority::require(app, *source, registry, repository, ACTION, Some(tag)))
+        .try_for_each(|tag| authority::require(app, origin.account(), registry, repository, ACTION, Some(tag)))
         .map_err(ReceiveError::Denied)
 }
 
@@ -197,6 +233,7 @@ pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Re
         digest: Some(image.digest),
         media_type: Some(image.media_type),
         if_absent: IfAbsent::Refuse,
+        replicated_from: Some(arrival.origin.key()),
         manifest: image.manifest,
         cause: Cause::now(app, Actor::Replication),
     };
@@ -204,8 +241,8 @@ pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Re
     Ok(())
 }
 
-/// Takes tags from an image, where they are on it, and the image itself if it `is_gone` at the source. What is not
-/// there is fine.
+/// Takes tags from an image, where they are on it, and the image itself if it `is_gone` at the source, as far as replication
+/// from there alone has brought them. What is not there is fine, and so is what stays.
 pub async fn remove(
     app: &App,
     arrival: &Arrival,
@@ -233,7 +270,7 @@ pub async fn remove_as(
     let (arrival, rights) = (arrival.clone(), rights.clone());
     let removed = app.db.write(move |tx| {
         let taken = take_away(tx, &arrival, digest, &tags, is_gone, &deletion).map_err(Undone::Failed)?;
-        rights.require(TagChange::Taken, &taken)
+        rights.require(taken)
     });
     removed.await
 }
@@ -268,7 +305,9 @@ async fn require_removal(
     require_tags(app, arrival, had?.iter().map(String::as_str))
 }
 
-/// Removes what is there, and says which tags went.
+/// Removes what is there and was brought from there, and says which tags went; none for an image that had no tag.
+///
+/// An immutable tag stays, and its image with it: else the source could put another image in its place.
 fn take_away(
     tx: &mut dyn Tx,
     arrival: &Arrival,
@@ -276,22 +315,36 @@ fn take_away(
     tags: &[Tag],
     is_gone: bool,
     deletion: &Deletion,
-) -> Result<Vec<String>, ReceiveError> {
+) -> Result<Vec<Option<String>>, ReceiveError> {
     let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
         return Ok(Vec::new());
     };
-    if is_gone {
+    let Some(image) = images::find(tx, repository.id, &digest)? else { return Ok(Vec::new()) };
+    let origin = arrival.origin.key();
+    let origin = Some(origin.as_str());
+    let had = image_tags::list_of_image(tx, image.id)?;
+    // Stored tags are tags.
+    let had: Vec<Tag> = had.iter().filter_map(|tag| tag.parse().ok()).collect();
+    let mut brought = Vec::new();
+    for tag in had.iter().filter(|tag| is_gone || tags.contains(tag)) {
+        if !repository.is_immutable(tag)
+            && image_tags::replicated_from(tx, repository.id, tag.as_str())?.as_deref() == origin
+        {
+            brought.push(tag);
+        }
+    }
+    if is_gone && brought.len() == had.len() && images::replicated_from(tx, image.id)?.as_deref() == origin {
         // A list that names it here, and not at the source, keeps it; so does what protects it.
-        let deleted = delete::delete(tx, &repository, &Selector::Digest(digest), deletion)?;
-        return Ok(deleted.map(|deleted| deleted.tags).unwrap_or_default());
+        let Ok(deleted) = delete::delete(tx, &repository, &Selector::Digest(digest), deletion)? else {
+            return Ok(Vec::new());
+        };
+        let went: Vec<Option<String>> = deleted.tags.into_iter().map(Some).collect();
+        return Ok(if went.is_empty() { vec![None] } else { went });
     }
     let mut taken = Vec::new();
-    for tag in tags {
-        let image = images::find_by_tag(tx, repository.id, tag.as_str())?;
-        if let Some(image) = image.filter(|image| image.digest == digest)
-            && let Ok(deleted) = delete::untag(tx, &repository, &image, tag, deletion)?
-        {
-            taken.extend(deleted.tags);
+    for tag in brought {
+        if let Ok(deleted) = delete::untag(tx, &repository, &image, tag, deletion)? {
+            taken.extend(deleted.tags.into_iter().map(Some));
         }
     }
     Ok(taken)

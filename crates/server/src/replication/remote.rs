@@ -340,7 +340,8 @@ pub fn check_certificates(pem: &[u8]) -> Result<(), String> {
 
 fn place(arrival: &Arrival) -> Value {
     json!({
-        "sourceAccountId": arrival.source.as_str(),
+        "sourceAccountId": arrival.origin.account().as_str(),
+        "sourceRegion": arrival.origin.region().map(Region::as_str),
         "registryId": arrival.registry.account.as_str(),
         "repositoryName": arrival.repository.as_str(),
     })

@@ -97,6 +97,7 @@ pub async fn put(
         registry: request.registry.clone(),
         repository: name.clone(),
         if_absent: IfAbsent::Refuse,
+        replicated_from: None,
         tags,
         digest,
         media_type: declared,

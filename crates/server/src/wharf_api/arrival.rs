@@ -6,10 +6,10 @@ use store::tables::registry_id::RegistryId;
 
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
-use crate::auth::tag_rights::{self, TagRights};
+use crate::auth::tag_rights::{self, TagChange, TagRights};
 use crate::aws_api::operation::Call;
 use crate::registry::errors::RepositoryRef;
-use crate::replication::receive::Arrival;
+use crate::replication::receive::{Arrival, Origin};
 
 /// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
 /// that they come from.
@@ -20,6 +20,7 @@ pub const ACTION: &str = "wharf:ReceiveReplication";
 #[serde(rename_all = "camelCase")]
 pub struct ArrivalMembers {
     source_account_id: Option<String>,
+    source_region: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 }
@@ -56,9 +57,12 @@ pub fn tags(texts: Option<&[String]>, max: usize) -> Result<Vec<Tag>, WharfError
 impl ArrivalMembers {
     /// What they say.
     pub fn check(&self, call: &Call<'_>) -> Result<Arrival, WharfError> {
+        let source = parsed("sourceAccountId", self.source_account_id.as_deref(), "an account id")?;
+        let region = self.source_region.as_deref();
+        let region = region.map(|region| parsed("sourceRegion", Some(region), "a region")).transpose()?;
         let account = parsed("registryId", self.registry_id.as_deref(), "an account id")?;
         Ok(Arrival {
-            source: parsed("sourceAccountId", self.source_account_id.as_deref(), "an account id")?,
+            origin: Origin::Elsewhere(source, region),
             registry: RegistryId { account, region: call.caller.region.clone() },
             repository: parsed("repositoryName", self.repository_name.as_deref(), "a repository name")?,
         })
@@ -80,7 +84,7 @@ pub fn needs_of_tags(arrival: &Arrival, tags: &[Tag]) -> Vec<Need> {
 }
 
 /// The tags that the key may bring or take.
-pub async fn tag_rights(call: &Call<'_>, arrival: &Arrival) -> Result<TagRights, WharfError> {
+pub async fn tag_rights(call: &Call<'_>, arrival: &Arrival, change: TagChange) -> Result<TagRights, WharfError> {
     let place = RepositoryRef { registry: arrival.registry.clone(), name: arrival.repository.clone() };
-    Ok(TagRights::new(call.http, &call.caller, ACTION, &place).await?)
+    Ok(TagRights::new(call.http, &call.caller, ACTION, change, &place).await?)
 }

@@ -18,6 +18,7 @@ mod errors;
 mod explain_access;
 mod follow_events;
 mod get_restore_window;
+mod guards;
 mod list_deleted_images;
 mod list_deletion_protections;
 mod list_jobs;

@@ -61,7 +61,7 @@ impl Operation for PrepareReplication {
         let missing = receive::prepare(call.app(), &arrival, layers, &Bringer::Caller(call.http, &call.caller)).await?;
         let missing_layers = missing.into_iter().map(|digest| MissingLayer {
             layer_digest: digest.to_string(),
-            upload_path: layer_grant::issue(call.app(), &arrival, digest),
+            upload_path: layer_grant::issue(call.app(), &call.caller, &arrival, digest),
         });
         Ok(Output { missing_layers: missing_layers.collect() })
     }

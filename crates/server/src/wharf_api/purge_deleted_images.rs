@@ -1,5 +1,6 @@
 //! PurgeDeletedImages: drops deleted images for good, before their time is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws::Timestamp;
@@ -9,6 +10,7 @@ use store::error::StoreError;
 use store::tables::deleted_images::Freed;
 
 use super::errors::WharfError;
+use super::guards::Guards;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
 use crate::auth::authorize::Need;
@@ -93,12 +95,15 @@ impl Operation for PurgeDeletedImages {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let (now_ms, grace_ms) = (call.app().now_ms(), call.app().limits.blob_grace_ms);
         let checked = Arc::new(checked);
-        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        let mut rights =
+            TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &checked.place).await?;
+        let guards = Guards::ask(call, &checked.place, &[Self::ACTION, "ecr:BatchDeleteImage"]).await?;
         loop {
-            let (leave, asked) = (rights.clone(), Arc::clone(&checked));
+            let (leave, asked, guards) = (rights.clone(), Arc::clone(&checked), guards.clone());
             let purged = dry_run::write(call, checked.is_dry_run, move |tx| {
-                let output = purge_all(tx, &asked, now_ms, grace_ms)?;
-                leave.require(TagChange::Taken, output.purged_images.iter().flat_map(|image| &image.image_tags))?;
+                let (output, guarded) = purge_all(tx, &asked, now_ms, grace_ms)?;
+                guards.require(guarded).map_err(Undone::Failed)?;
+                leave.require(output.purged_images.iter().flat_map(|image| tag_rights::of_image(&image.image_tags)))?;
                 Ok(output)
             });
             match purged.await {
@@ -115,8 +120,9 @@ fn purge_all(
     Checked { place, images, is_dry_run }: &Checked,
     now_ms: i64,
     grace_ms: i64,
-) -> Result<Output, StoreError> {
+) -> Result<(Output, BTreeSet<i64>), StoreError> {
     let mut freed = Freed::default();
+    let mut guards = BTreeSet::new();
     let mut output = Output {
         purged_images: Vec::new(),
         failures: Vec::new(),
@@ -135,6 +141,7 @@ fn purge_all(
             continue;
         };
         freed.add(purged.freed);
+        guards.extend(purged.guards);
         output.purged_images.push(PurgedImage {
             image_digest: purged.digest.to_string(),
             image_tags: purged.tags.iter().map(ToString::to_string).collect(),
@@ -144,5 +151,5 @@ fn purge_all(
     output.released_bytes = freed.bytes;
     output.later_bytes = freed.later_bytes;
     output.later_at = freed.unreferenced_since_ms.map(|since_ms| Timestamp::from_ms(since_ms + grace_ms));
-    Ok(output)
+    Ok((output, guards))
 }

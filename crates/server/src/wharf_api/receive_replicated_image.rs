@@ -58,8 +58,8 @@ impl Operation for ReceiveReplicatedImage {
     }
 
     async fn run(call: &Call<'_>, (arrival, image): Self::Checked) -> Result<Output, WharfError> {
-        let mut rights = arrival::tag_rights(call, &arrival).await?;
-        rights.ask_for(call.http, &call.caller, TagChange::Given, &image.tags).await?;
+        let mut rights = arrival::tag_rights(call, &arrival, TagChange::Given).await?;
+        rights.ask_for(call.http, &call.caller, &image.tags).await?;
         receive::put_image(call.app(), &arrival, image).await?;
         Ok(Output {})
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::arrival::{self, ArrivalMembers};
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
-use crate::auth::tag_rights::Undone;
+use crate::auth::tag_rights::{TagChange, Undone};
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::receive::{self, Arrival};
 
@@ -64,7 +64,7 @@ impl Operation for ReceiveReplicatedRemoval {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let Checked { arrival, digest, tags, is_deleted } = checked;
-        let mut rights = arrival::tag_rights(call, &arrival).await?;
+        let mut rights = arrival::tag_rights(call, &arrival, TagChange::Taken).await?;
         loop {
             let removed = receive::remove_as(call.app(), &arrival, digest, tags.clone(), is_deleted, &rights);
             match removed.await {

@@ -2,51 +2,86 @@
 
 use http::{Method, StatusCode, header};
 
+use super::arrival;
+use crate::audit;
+use crate::auth::authorize::Refusal;
+use crate::auth::renewal;
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::registry::errors::RegistryError;
 use crate::registry::uploads;
-use crate::replication::layer_grant;
+use crate::replication::layer_grant::{self, LayerGrant};
 use crate::replication::receive::{self, ReceiveError};
+
+/// Why a layer was not taken.
+struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    text: String,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
+        Self { status, code, text: text.into() }
+    }
+
+    fn denied(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "AccessDeniedException", text)
+    }
+
+    fn into_answer(self) -> Answer {
+        let error = aws::AwsError::new(self.code, self.text).with_status(self.status);
+        respond::with_body(self.status, "application/x-amz-json-1.1", error.to_json())
+    }
+}
 
 /// Answers a request, given what follows the prefix in its path.
 pub async fn handle(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Answer {
     if http.method != Method::PUT {
-        let mut answer = refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "A layer is put here.");
+        let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "A layer is put here.");
+        let mut answer = failure.into_answer();
         respond::add_header(&mut answer, header::ALLOW, "PUT");
         return answer;
     }
-    match take(http, sealed, body).await {
+    let grant = layer_grant::verify(&http.app, sealed);
+    let taken = match &grant {
+        Some(grant) => take(http, grant, body).await,
+        None => Err(Failure::denied("The path is not good, or no longer. Ask for another with PrepareReplication.")),
+    };
+    let error = taken.as_ref().err().map(|failure| (failure.code, failure.text.as_str()));
+    audit::record_replicated_layer(http, grant.as_ref(), error);
+    match taken {
         Ok(()) => respond::empty(StatusCode::CREATED),
-        Err(answer) => *answer,
+        Err(failure) => failure.into_answer(),
     }
 }
 
-async fn take(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Result<(), Box<Answer>> {
-    let app = &http.app;
-    let refuse = |error: RegistryError| Box::new(of_registry(http, &error));
-    let Some((arrival, digest)) = layer_grant::verify(app, sealed) else {
-        let text = "The path is not good, or no longer. Ask for another with PrepareReplication.";
-        return Err(Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)));
-    };
+/// Whether the key that asked for the path may still do what it was given out for, and the source as well.
+async fn require_leave(http: &RequestContext, grant: &LayerGrant) -> Result<(), Failure> {
+    let needs = arrival::needs(&grant.arrival);
+    renewal::require_still(http, &grant.caller, &needs).await.map_err(|refusal| match refusal {
+        Refusal::Denied(text) => Failure::denied(text),
+        Refusal::Store(error) => of_registry(http, &error.into()),
+    })?;
+    receive::require_source(&http.app, &grant.arrival).map_err(|error| of_receive(http, error))
+}
+
+async fn take(http: &RequestContext, grant: &LayerGrant, body: &mut RequestBody) -> Result<(), Failure> {
+    let (app, arrival) = (&http.app, &grant.arrival);
+    let refuse = |error: RegistryError| of_registry(http, &error);
+    require_leave(http, grant).await?;
     http.must_finish();
-    let begun = receive::begin_layer(app, &arrival).await;
-    let refuse_source = |error: ReceiveError| match error {
-        ReceiveError::Denied(text) => Box::new(refusal(StatusCode::FORBIDDEN, "AccessDeniedException", text)),
-        ReceiveError::Registry(error) => refuse(error),
-    };
-    let mut session = begun.map_err(refuse_source)?;
+    let mut session = receive::begin_layer(app, arrival).await.map_err(|error| of_receive(http, error))?;
     let upload = session.upload().id;
     let received = async {
         session.require_room(body.announced_bytes().unwrap_or(0)).map_err(refuse)?;
-        while let Some(data) = body.next().await.map_err(|error| Box::new(broken(&error)))? {
+        while let Some(data) = body.next().await.map_err(|error| broken(&error))? {
             session.write(data).await.map_err(refuse)?;
         }
-        // Whether the source may is decided when the layer is there.
-        app.require_current_changes().await.map_err(|error| refuse(error.into()))?;
-        receive::require_source(app, &arrival).map_err(refuse_source)?;
-        session.complete(app, digest).await.map_err(refuse)
+        // Decided again, now that the layer is there.
+        require_leave(http, grant).await?;
+        session.complete(app, grant.digest).await.map_err(refuse)
     };
     let result = received.await;
     if result.is_err() {
@@ -56,30 +91,33 @@ async fn take(http: &RequestContext, sealed: &str, body: &mut RequestBody) -> Re
     result
 }
 
-fn refusal(status: StatusCode, code: &'static str, text: impl Into<String>) -> Answer {
-    let error = aws::AwsError::new(code, text).with_status(status);
-    respond::with_body(status, "application/x-amz-json-1.1", error.to_json())
+fn of_receive(http: &RequestContext, error: ReceiveError) -> Failure {
+    match error {
+        ReceiveError::Denied(text) => Failure::denied(text),
+        ReceiveError::Registry(error) => of_registry(http, &error),
+    }
 }
 
-fn broken(error: &BodyError) -> Answer {
+fn broken(error: &BodyError) -> Failure {
     let text = match error {
         BodyError::TooLarge { .. } => "The layer is too long",
         BodyError::Broken => "The layer ended before its announced length",
         BodyError::Exhausted => "The server has no room for the layer now",
         BodyError::Idle => "No data was received for too long",
     };
-    refusal(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", text)
+    Failure::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", text)
 }
 
-fn of_registry(http: &RequestContext, error: &RegistryError) -> Answer {
+fn of_registry(http: &RequestContext, error: &RegistryError) -> Failure {
     match error {
         RegistryError::Store(cause) => {
             crate::log_store_error(http.request_id, cause);
-            refusal(StatusCode::INTERNAL_SERVER_ERROR, "ServerException", "An error occurred inside the registry.")
+            let text = "An error occurred inside the registry.";
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "ServerException", text)
         }
         RegistryError::LayerDigestMismatch { .. } => {
-            refusal(StatusCode::BAD_REQUEST, "InvalidLayerException", error.to_string())
+            Failure::new(StatusCode::BAD_REQUEST, "InvalidLayerException", error.to_string())
         }
-        _ => refusal(StatusCode::BAD_REQUEST, "ValidationException", error.to_string()),
+        _ => Failure::new(StatusCode::BAD_REQUEST, "ValidationException", error.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! RestoreImage: brings deleted images and tags back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use store::db::Tx;
 use store::tables::repositories;
 
 use super::errors::WharfError;
+use super::guards::Guards;
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
 use crate::auth::authorize::{self, Need};
@@ -19,6 +21,13 @@ use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::Selector;
 use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
+
+/// What a repository that is deleted can deny beside this operation: giving images, and reading them where its policy does not
+/// come back with it.
+const PUSH: &str = "ecr:PutImage";
+const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+/// The status of an image that was not there.
+const RESTORED: &str = "RESTORED";
 
 /// The operation.
 pub struct RestoreImage;
@@ -78,7 +87,7 @@ impl From<Restored> for RestoredImage {
         };
         Self {
             image_digest: restored.digest.to_string(),
-            status: if restored.is_new { "RESTORED" } else { "PRESENT" },
+            status: if restored.is_new { RESTORED } else { "PRESENT" },
             restored_tags: restored.tags.iter().map(ToString::to_string).collect(),
             tags_not_restored: restored.other_tags.into_iter().map(failure).collect(),
         }
@@ -145,15 +154,24 @@ impl Operation for RestoreImage {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let checked = Arc::new(checked);
         let allowed_key = require_key(call, &checked).await?;
-        let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, &checked.place).await?;
+        let guards = [
+            Guards::ask(call, &checked.place, &[Self::ACTION, PUSH]).await?,
+            Guards::ask(call, &checked.place, &READ).await?,
+        ];
+        let mut rights =
+            TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Given, &checked.place).await?;
         loop {
             let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
-            let (asked, allowed_key) = (Arc::clone(&checked), allowed_key.clone());
+            let (asked, allowed_key, guards) = (Arc::clone(&checked), allowed_key.clone(), guards.clone());
             let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
-                let output =
-                    restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
-                leave
-                    .require(TagChange::Given, output.restored_images.iter().flat_map(|image| &image.restored_tags))?;
+                let all = restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
+                let RestoredAll { output, guards: guarded, policy_of } = all;
+                let [restoring, reading] = &guards;
+                restoring.require(guarded.iter().copied()).map_err(Undone::Failed)?;
+                // What the repository has of its own policy again still guards it.
+                let unguarded = guarded.into_iter().filter(|guard| policy_of != Some(*guard));
+                reading.require(unguarded).map_err(Undone::Failed)?;
+                leave.require(given(&output))?;
                 Ok(output)
             });
             match restored.await {
@@ -163,6 +181,13 @@ impl Operation for RestoreImage {
             }
         }
     }
+}
+
+/// What came back: tags, and images without any.
+fn given(output: &Output) -> impl Iterator<Item = Option<String>> {
+    let changed =
+        output.restored_images.iter().filter(|image| image.status == RESTORED || !image.restored_tags.is_empty());
+    changed.flat_map(|image| tag_rights::of_image(&image.restored_tags))
 }
 
 fn selectors(checked: &Checked) -> Vec<Selector> {
@@ -187,18 +212,25 @@ async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<S
     Ok(Some(arn))
 }
 
+/// What came back, and what guarded it: when its repositories were deleted, and of which the repository has the policy.
+struct RestoredAll {
+    output: Output,
+    guards: BTreeSet<i64>,
+    policy_of: Option<i64>,
+}
+
 fn restore_all(
     tx: &mut dyn Tx,
     checked: &Checked,
     allowed_key: Option<&str>,
     quotas: &Quotas,
     cause: &Cause,
-) -> Result<Output, WharfError> {
+) -> Result<RestoredAll, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
     let found = repositories::find(tx, &place.registry, &place.name)?;
     let is_repository_created = found.is_none();
-    let repository = match found {
-        Some(repository) => repository,
+    let (repository, policy_of) = match found {
+        Some(repository) => (repository, None),
         None if *may_create => {
             let selectors = selectors(checked);
             let created = restore::recreate_repository(tx, place, &selectors, allowed_key, quotas.repositories, cause)?;
@@ -208,11 +240,15 @@ fn restore_all(
     };
     let mut output =
         Output { restored_images: Vec::new(), failures: Vec::new(), is_repository_created, dry_run: *is_dry_run };
+    let mut guards = BTreeSet::new();
     for (id, selector) in images {
         match restore::restore(tx, &repository, selector, quotas.tags_per_image, cause)? {
-            Ok(restored) => output.restored_images.extend(restored.into_iter().map(RestoredImage::from)),
+            Ok(restored) => {
+                guards.extend(restored.iter().filter_map(|image| image.guard));
+                output.restored_images.extend(restored.into_iter().map(RestoredImage::from));
+            }
             Err(why) => output.failures.push(Failure::new(id.clone(), why)),
         }
     }
-    Ok(output)
+    Ok(RestoredAll { output, guards, policy_of })
 }

@@ -70,6 +70,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(21, "cached_from", "0021_cached_from.sql"),
     migration!(22, "document_copies", "0022_document_copies.sql"),
     migration!(23, "page_checksums", "0023_page_checksums.sql"),
+    migration!(24, "origins", "0024_origins.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -51,6 +51,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("creation_templates", "resource_tags", is_pairs),
     ("deleted_images", "annotations", is_json),
     ("deleted_images", "status", is::<ImageStatus>),
+    ("deleted_repositories", "resource_tags", is_pairs),
     ("followed_events", "event", is_json),
     ("garbage_collections", "counts", is_json),
     ("iam_entities", "kind", is::<EntityKind>),

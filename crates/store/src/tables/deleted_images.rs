@@ -75,7 +75,8 @@ pub struct Released {
 const COLUMNS: &str = "id, account_id, region, repository_name, encryption_type, kms_key, digest, deleted_by, reason, \
                        deleted_at_ms, expires_at_ms, media_type, artifact_media_type, size_bytes, pushed_at_ms, status";
 
-/// What an image and a deleted image have in common, column by column: a new column of images belongs here too.
+/// What an image and a deleted image have in common, column by column: a new column of images belongs here too, but for
+/// `replicated_from`, as who restores an image wants it here.
 const COPIED: &str = "digest, media_type, artifact_media_type, artifact_type, annotations, subject_digest, size_bytes, \
                       manifest_bytes, manifest, pushed_at_ms, last_pulled_at_ms, status, last_archived_at_ms, \
                       last_activated_at_ms, cached_from";

@@ -18,6 +18,12 @@ const COPIED: &[Copied] = &[
     Copied { table: "iam_policy_versions", key: ["policy_arn", "version"], column: "document", is_index: true },
     Copied { table: "iam_entities", key: ["id", "name"], column: "trust_policy", is_index: false },
     Copied { table: "repositories", key: ["id", "name"], column: "policy", is_index: false },
+    Copied {
+        table: "deleted_repositories",
+        key: ["repository_name", "deleted_at_ms"],
+        column: "policy",
+        is_index: true,
+    },
     Copied { table: "registry_policies", key: ["account_id", "region"], column: "document", is_index: true },
     Copied { table: "secrets", key: ["id", "name"], column: "policy", is_index: false },
     Copied { table: "kms_keys", key: ["id", "key_id"], column: "policy", is_index: false },

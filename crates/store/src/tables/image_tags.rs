@@ -28,7 +28,7 @@ pub fn move_to(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64, no
     tx.execute(
         "INSERT INTO image_tags (repository_id, tag, image_id, tagged_at_ms) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (repository_id, tag) DO UPDATE SET image_id = excluded.image_id, \
-         tagged_at_ms = excluded.tagged_at_ms, cached_from = NULL",
+         tagged_at_ms = excluded.tagged_at_ms, cached_from = NULL, replicated_from = NULL",
         &[repository_id.into(), tag.as_str().into(), image_id.into(), now_ms.into()],
     )?;
     Ok(())
@@ -66,6 +66,40 @@ pub fn set_cached_from(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, source: &
         "UPDATE image_tags SET cached_from = $1 WHERE repository_id = $2 AND tag = $3",
         &[source.key().into(), repository_id.into(), tag.as_str().into()],
     )?;
+    Ok(())
+}
+
+/// The registry from which replication gave a tag to its image; none for a tag that somebody gave here, that several have
+/// brought, or that is not there.
+pub fn replicated_from(tx: &mut dyn Tx, repository_id: i64, tag: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT replicated_from FROM image_tags WHERE repository_id = $1 AND tag = $2";
+    let row = tx.query_opt(sql, &[repository_id.into(), tag.into()])?;
+    row.map_or(Ok(None), |row| Ok(row.opt_text(0)?.map(str::to_owned)))
+}
+
+/// Notes that replication has given a tag to its image from there.
+pub fn set_replicated_from(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, source: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_tags SET replicated_from = $1 WHERE repository_id = $2 AND tag = $3",
+        &[source.into(), repository_id.into(), tag.as_str().into()],
+    )?;
+    Ok(())
+}
+
+/// Forgets where replication brought a tag from, as it was given by another way as well; with `unless` not if it was there.
+pub fn forget_replicated_from(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    tag: &Tag,
+    unless: Option<&str>,
+) -> Result<(), StoreError> {
+    let known = replicated_from(tx, repository_id, tag.as_str())?;
+    if known.is_some() && known.as_deref() != unless {
+        tx.execute(
+            "UPDATE image_tags SET replicated_from = NULL WHERE repository_id = $1 AND tag = $2",
+            &[repository_id.into(), tag.as_str().into()],
+        )?;
+    }
     Ok(())
 }
 

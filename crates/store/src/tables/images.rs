@@ -255,6 +255,27 @@ pub fn set_cached_from(tx: &mut dyn Tx, image_id: i64, source: &BlobSource) -> R
     Ok(())
 }
 
+/// The registry that replication brought an image from; none for one that was pushed, or that several have brought.
+pub fn replicated_from(tx: &mut dyn Tx, image_id: i64) -> Result<Option<String>, StoreError> {
+    let row = tx.query_opt("SELECT replicated_from FROM images WHERE id = $1", &[image_id.into()])?;
+    row.map_or(Ok(None), |row| Ok(row.opt_text(0)?.map(str::to_owned)))
+}
+
+/// Notes that replication has brought an image from there.
+pub fn set_replicated_from(tx: &mut dyn Tx, image_id: i64, source: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE images SET replicated_from = $1 WHERE id = $2", &[source.into(), image_id.into()])?;
+    Ok(())
+}
+
+/// Forgets where replication brought an image from, as it has come by another way as well; with `unless` not if it was there.
+pub fn forget_replicated_from(tx: &mut dyn Tx, image_id: i64, unless: Option<&str>) -> Result<(), StoreError> {
+    let known = replicated_from(tx, image_id)?;
+    if known.is_some() && known.as_deref() != unless {
+        tx.execute("UPDATE images SET replicated_from = NULL WHERE id = $1", &[image_id.into()])?;
+    }
+    Ok(())
+}
+
 /// Whether an active image that the pull through cache had from there names a blob. Looks at every such image of the
 /// repository.
 pub fn is_blob_of_cached(

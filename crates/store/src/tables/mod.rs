@@ -11,6 +11,7 @@ pub mod column_kinds;
 pub mod creation_templates;
 pub mod damaged_objects;
 pub mod deleted_images;
+pub mod deleted_repositories;
 pub mod deleted_tags;
 pub mod document_copies;
 pub mod followed_events;

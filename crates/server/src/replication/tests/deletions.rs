@@ -2,9 +2,10 @@
 
 use store::tables::repositories::TagMutability;
 
-use super::fixtures::{Fixture, away, home, rule};
+use super::fixtures::{Fixture, away, home, registry, rule};
 use crate::registry::pull::Selector;
 use crate::replication::rules::{Extensions, Rule};
+use crate::tests::test_app::{ACCOUNT, OTHER_ACCOUNT};
 
 fn tag(text: &str) -> Selector {
     Selector::Tag(text.parse().expect("a tag"))
@@ -61,4 +62,86 @@ async fn what_came_back_meanwhile_stays() {
     server.settle().await;
     assert_eq!(server.tags(&away(), "app", list).await, None);
     assert_eq!(server.tags(&away(), "app", child).await, Some(vec!["v2".to_owned()]));
+}
+
+/// A server whose first registry replicates to another, with deletions, and to which the same was brought or pushed.
+async fn with_deletions(tag_mutability: TagMutability) -> Fixture {
+    let server = Fixture::new(vec![Rule { deletes: Some(true), ..rule(&away(), "*") }]).await;
+    server.create(&home(), "app", TagMutability::Mutable).await;
+    server.create(&away(), "app", tag_mutability).await;
+    server
+}
+
+fn tags(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn what_was_pushed_there_stays() {
+    let server = with_deletions(TagMutability::Mutable).await;
+    // Pushed there before it is brought, and after.
+    let before = server.push_to(&away(), "app", Some("prod"), "before", None).await;
+    let untagged = server.push_to(&away(), "app", None, "untagged", None).await;
+    assert_eq!(server.push("app", Some("prod"), "before").await, before);
+    assert_eq!(server.push("app", Some("brought"), "before").await, before);
+    assert_eq!(server.push("app", None, "untagged").await, untagged);
+    let after = server.push("app", Some("v1"), "after").await;
+    let tagged = server.push("app", Some("v2"), "tagged").await;
+    let moved = server.push("app", Some("v3"), "moved").await;
+    server.settle().await;
+    assert_eq!(server.tags(&away(), "app", before).await, tags(&["brought", "prod"]));
+    server.push_to(&away(), "app", Some("v1"), "after", None).await;
+    server.push_to(&away(), "app", Some("mine"), "tagged", None).await;
+    server.push_to(&away(), "app", Some("v3"), "another", None).await;
+    for image in [before, untagged, after, tagged, moved] {
+        server.delete("app", Selector::Digest(image)).await;
+    }
+    server.settle().await;
+    assert_eq!(server.tags(&away(), "app", before).await, tags(&["prod"]), "only what was brought goes");
+    assert_eq!(server.tags(&away(), "app", untagged).await, tags(&[]));
+    assert_eq!(server.tags(&away(), "app", after).await, tags(&["v1"]), "somebody pushed the same there");
+    assert_eq!(server.tags(&away(), "app", tagged).await, tags(&["mine"]), "somebody wants it there");
+    assert_eq!(server.tags(&away(), "app", moved).await, None, "nobody wants it there");
+}
+
+#[tokio::test]
+async fn immutable_tags_stay_and_go_to_no_other_image() {
+    let server = with_deletions(TagMutability::Immutable).await;
+    let first = server.push("app", Some("prod"), "first").await;
+    let untagged = server.push("app", None, "untagged").await;
+    server.settle().await;
+    server.delete("app", tag("prod")).await;
+    server.delete("app", Selector::Digest(untagged)).await;
+    let second = server.push("app", Some("prod"), "second").await;
+    server.settle().await;
+    assert_eq!(server.tags(&away(), "app", first).await, tags(&["prod"]));
+    assert_eq!(server.tags(&away(), "app", second).await, tags(&[]), "it arrives without the tag");
+    assert_eq!(server.tags(&away(), "app", untagged).await, None);
+}
+
+#[tokio::test]
+async fn no_source_takes_what_another_brought() {
+    let server = with_deletions(TagMutability::Mutable).await;
+    let theirs = registry(OTHER_ACCOUNT, "us-east-1");
+    server.put_rules(&theirs, vec![Rule { deletes: Some(true), ..rule(&away(), "*") }]).await;
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "ecr:ReplicateImage",
+        "Principal": {{"AWS": "arn:aws:iam::{OTHER_ACCOUNT}:root"}},
+        "Resource": "arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/*"}}}}"#
+    );
+    server.put_registry_policy(&away(), &policy).await;
+    server.create(&theirs, "app", TagMutability::Mutable).await;
+    let ours = server.push("app", Some("v1"), "ours").await;
+    let both = server.push("app", Some("v2"), "both").await;
+    server.settle().await;
+    server.push_to(&theirs, "app", Some("v1"), "ours", None).await;
+    server.push_to(&theirs, "app", Some("theirs"), "both", None).await;
+    server.settle().await;
+    assert_eq!(server.tags(&away(), "app", both).await, tags(&["theirs", "v2"]));
+    for image in [ours, both] {
+        server.delete_at(&theirs, "app", Selector::Digest(image)).await;
+    }
+    server.settle().await;
+    assert_eq!(server.tags(&away(), "app", ours).await, tags(&["v1"]), "both brought it");
+    assert_eq!(server.tags(&away(), "app", both).await, tags(&["v2"]));
 }

@@ -116,6 +116,7 @@ impl Fixture {
             registry: at.clone(),
             repository: name(repository),
             if_absent: IfAbsent::Refuse,
+            replicated_from: None,
             tags: tag.iter().map(|tag| tag.parse().expect("a tag")).collect(),
             digest: None,
             media_type: Some(kind.parse().expect("a media type")),
@@ -163,10 +164,14 @@ impl Fixture {
     }
 
     pub async fn delete(&self, repository: &str, selector: Selector) {
+        self.delete_at(&home(), repository, selector).await;
+    }
+
+    pub async fn delete_at(&self, at: &RegistryId, repository: &str, selector: Selector) {
         let deletion = Deletion::new(&self.0.app, self.cause(), "test");
-        let repository = name(repository);
+        let (at, repository) = (at.clone(), name(repository));
         let delete = move |tx: &mut dyn store::db::Tx| {
-            let repository = crate::registry::repositories::require(tx, &home(), &repository)?;
+            let repository = crate::registry::repositories::require(tx, &at, &repository)?;
             delete::delete(tx, &repository, &selector, &deletion)
         };
         self.0.app.db.write(delete).await.expect("stored").expect("deleted");
