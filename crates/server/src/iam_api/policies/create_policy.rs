@@ -48,7 +48,7 @@ impl IamOperation for CreatePolicy {
         let account = call.caller.account;
         let name = constraints::name("policyName", input.policy_name, MAX_NAME)?;
         let path = constraints::policy_path("path", input.path)?;
-        let document = documents::managed(call.app(), input.policy_document)?;
+        let document = documents::managed(input.policy_document)?;
         let now = call.app().now_ms();
         let policy = ManagedPolicy {
             arn: format!("arn:aws:iam::{account}:policy{path}{name}"),
