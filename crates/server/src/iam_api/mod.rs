@@ -26,6 +26,7 @@ mod account;
 mod groups;
 mod oidc_providers;
 mod policies;
+pub mod quotas;
 mod roles;
 mod simulation;
 mod users;

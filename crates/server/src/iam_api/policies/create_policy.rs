@@ -75,10 +75,11 @@ impl IamOperation for CreatePolicy {
         needs
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         if !policies::insert(tx, &self.policy)? {
             return Err(IamError::PolicyExists(self.policy.name.clone()));
         }
+        app.quotas.iam.require_room_for_policy(tx, self.policy.account)?;
         let created_at_ms = self.policy.created_at_ms;
         let version = PolicyVersion { version: 1, document: self.document.clone(), created_at_ms };
         policies::insert_version(tx, &self.policy.arn, &version)?;

@@ -92,6 +92,7 @@ impl IamOperation for CreateRole {
         if !entities::insert(tx, &self.role)? {
             return Err(IamError::EntityExists(EntityKind::Role, self.role.name.clone()));
         }
+        app.quotas.iam.require_room_for_entity(tx, self.role.account, self.role.kind)?;
         references::release(tx, &self.role)?;
         Ok(Output { role: Role::whole(&self.role) })
     }
