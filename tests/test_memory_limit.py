@@ -30,6 +30,7 @@ GET_HEALTH = head("GET", "/healthz", [("Host", "localhost")])
 # without a limit. A round is a connection at least.
 SIDE_BY_SIDE = {
     "bodies, signed or not": {"forms": 1000, "false_signatures": 8, "unknown_keys": 40, "chunked_aws": 1000},
+    "policies of sessions that nobody may have": {"policies": 120},
     "heads": {"heads": 600, "blocks": 1500, "trailers": 600, "continuations": 300},
     "streams": {"streams": 150, "bodies": 300, "closed_windows": 300},
     "answers that are not read": {"closed_windows": 150, "unread_answers": 200, "control_frames": 50, "resets": 50},

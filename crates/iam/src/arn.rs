@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::held;
 use crate::pattern::{Case, Element, Match, Pattern, Piece, Syntax, pieces};
 use crate::reading::Reading;
 
@@ -41,6 +42,11 @@ impl ArnPattern {
 
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(Pattern::variables)
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        held::list::<Pattern>(self.parts.len()) + self.parts.iter().map(Pattern::heap_bytes).sum::<usize>()
     }
 
     pub(crate) fn matches(&self, arn: &str, reading: &Reading<'_>) -> Match {

@@ -44,6 +44,8 @@ impl fmt::Display for Place {
 pub enum PolicyError {
     /// Longer than [`crate::MAX_POLICY_BYTES`].
     TooLong { bytes: usize },
+    /// So many values that it would take more than [`crate::MAX_HELD_BYTES`] of memory.
+    TooManyValues { statement: usize },
     /// Not JSON, or not in the grammar of the policy language.
     Syntax { place: Place, detail: String },
     /// An identity policy of an old version, or of none.
@@ -110,7 +112,7 @@ impl PolicyError {
     /// reports).
     pub fn aws_message(&self) -> String {
         let text = match self {
-            Self::TooLong { .. } | Self::Syntax { .. } => "Syntax errors in policy.",
+            Self::TooLong { .. } | Self::TooManyValues { .. } | Self::Syntax { .. } => "Syntax errors in policy.",
             Self::Version => "Policy document must be version 2012-10-17 or greater.",
             Self::LegacyParsing { .. } => "The policy failed legacy parsing",
             Self::DuplicateSid { .. } => "Statement IDs (SID) in a single policy must be unique.",
@@ -170,7 +172,8 @@ impl PolicyError {
             }
             Self::MissingActions { statement }
             | Self::MissingResources { statement }
-            | Self::MissingPrincipal { statement } => Place::statement(*statement),
+            | Self::MissingPrincipal { statement }
+            | Self::TooManyValues { statement } => Place::statement(*statement),
             Self::ProhibitedPrincipal { statement } | Self::InvalidPrincipal { statement, .. } => {
                 Place::element(*statement, "Principal")
             }
@@ -194,6 +197,7 @@ impl PolicyError {
             Self::TooLong { bytes } => {
                 format!("{bytes} bytes are more than the {} that are read; split the policy", crate::MAX_POLICY_BYTES)
             }
+            Self::TooManyValues { .. } => "the statements up to here have too many values; split the policy".to_owned(),
             Self::Syntax { detail, .. } | Self::LegacyParsing { detail, .. } => detail.clone(),
             Self::Version => "write \"Version\": \"2012-10-17\"".to_owned(),
             Self::DuplicateSid { sid, .. } => format!("'{sid}' is taken by a statement before; rename one"),

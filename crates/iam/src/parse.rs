@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::action::Actions;
 use crate::condition::Condition;
 use crate::policy::Compiled;
+use crate::policy::MAX_HELD_BYTES;
 use crate::principal::{PrincipalPattern, Principals};
 use crate::resource::Resources;
 use crate::syntax::{StatementText, Version};
@@ -16,8 +17,13 @@ pub(crate) fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyErro
     let variables = document.version == Version::V2012;
     let mut keys = BTreeSet::new();
     let mut statements = Vec::with_capacity(document.statements.len());
+    let mut held_bytes = 0;
     for (index, statement) in document.statements.into_iter().enumerate() {
         let statement = compile(statement, index + 1, variables)?;
+        held_bytes += statement.heap_bytes();
+        if held_bytes > MAX_HELD_BYTES {
+            return Err(PolicyError::TooManyValues { statement: index + 1 });
+        }
         let conditions = statement.conditions.iter();
         keys.extend(conditions.clone().map(|condition| condition.key.clone()));
         keys.extend(conditions.flat_map(Condition::variables).map(str::to_owned));

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use crate::held;
 use crate::reading::Reading;
 
 /// Whether letter case counts.
@@ -74,6 +75,15 @@ pub(crate) enum Element {
 pub(crate) enum Piece {
     Known(Vec<Element>),
     Variable { key: String, default: Option<String> },
+}
+
+impl Piece {
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Known(elements) => held::list::<Element>(elements.capacity()),
+            Self::Variable { key, default } => held::string(key) + default.as_ref().map_or(0, held::string),
+        }
+    }
 }
 
 /// A compiled pattern.
@@ -164,6 +174,27 @@ impl Pattern {
             [Element::Many] if literal_length == 0 => Self::Anything,
             [Element::Many] => Self::Prefix(literal.into()),
             _ => Self::Glob(elements.into()),
+        }
+    }
+
+    /// The text that alone it matches, if there is one.
+    pub(crate) fn plain_text(&self) -> Option<&str> {
+        match self {
+            Self::Exact(text) => Some(text),
+            Self::Anything | Self::Prefix(_) | Self::Glob(_) | Self::Template(_) => None,
+        }
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Anything => 0,
+            Self::Exact(text) | Self::Prefix(text) => held::text(text),
+            Self::Glob(elements) => held::list::<Element>(elements.len()),
+            Self::Template(pieces) => {
+                let of_pieces: usize = pieces.iter().map(Piece::heap_bytes).sum();
+                held::list::<Piece>(pieces.len()) + of_pieces
+            }
         }
     }
 

@@ -1,16 +1,21 @@
 //! A policy that was read: its statements, ready to be matched.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::mem::size_of;
+use std::sync::{Arc, Weak};
 
 use crate::action::Actions;
 use crate::condition::Condition;
 use crate::principal::{Grant, PrincipalPattern, Principals};
 use crate::resource::Resources;
-use crate::{PolicyError, Position, Request, parse};
+use crate::{PolicyError, Position, Request, held, parse};
 
 /// The longest text that is read. Every quota of AWS is far below (6,144 to 10,240 characters); those are the caller's.
 pub const MAX_POLICY_BYTES: usize = 100 * 1024;
+
+/// The most memory that a policy takes once it is read. No text that a quota of AWS lets through comes near it; one that
+/// is all short values may take thirty times its length.
+pub const MAX_HELD_BYTES: usize = 1024 * 1024;
 
 /// What a policy is attached to; decides which elements it must and may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +42,10 @@ pub enum Effect {
 /// A policy, read, checked and compiled. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Policy(Arc<Compiled>);
+
+/// A policy as long as somebody else holds it.
+#[derive(Clone, Debug)]
+pub struct WeakPolicy(Weak<Compiled>);
 
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -65,6 +74,16 @@ impl Policy {
     /// Reads and checks a policy.
     pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
         parse::parse(kind, text).map(|compiled| Self(Arc::new(compiled)))
+    }
+
+    /// The memory that it takes, however often it is cloned.
+    pub fn held_bytes(&self) -> usize {
+        self.0.held_bytes()
+    }
+
+    /// The policy, without holding it.
+    pub fn downgrade(&self) -> WeakPolicy {
+        WeakPolicy(Arc::downgrade(&self.0))
     }
 
     /// What it was read as.
@@ -112,7 +131,41 @@ impl Policy {
     }
 }
 
+impl WeakPolicy {
+    /// The policy, if somebody holds it still.
+    pub fn upgrade(&self) -> Option<Policy> {
+        self.0.upgrade().map(Policy)
+    }
+
+    /// Whether somebody holds it still.
+    pub fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+impl Compiled {
+    fn held_bytes(&self) -> usize {
+        // The counts of an `Arc` are two words.
+        let itself = size_of::<Self>() + 2 * size_of::<usize>();
+        let statements = held::list::<Statement>(self.statements.capacity());
+        itself
+            + statements
+            + self.statements.iter().map(Statement::heap_bytes).sum::<usize>()
+            + held::set(self.keys.iter())
+    }
+}
+
 impl Statement {
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.sid.as_ref().map_or(0, held::string)
+            + self.principals.as_ref().map_or(0, Principals::heap_bytes)
+            + self.actions.heap_bytes()
+            + self.resources.as_ref().map_or(0, Resources::heap_bytes)
+            + held::list::<Condition>(self.conditions.capacity())
+            + self.conditions.iter().map(Condition::heap_bytes).sum::<usize>()
+    }
+
     /// How far the statement reaches: `None` unless every element matches the request.
     pub(crate) fn grant(&self, request: &Request<'_>) -> Grant {
         if !self.actions.covers(request.action, request.context) {

@@ -1,6 +1,6 @@
 //! Who asks, and the element `Principal` or `NotPrincipal`.
 
-use crate::Effect;
+use crate::{Effect, held};
 
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +144,14 @@ impl PrincipalPattern {
         }
     }
 
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Everyone | Self::CanonicalUser => 0,
+            Self::Account { id, text } => held::string(id) + held::string(text),
+            Self::Arn(text) | Self::UniqueId(text) | Self::Service(text) | Self::Federated(text) => held::string(text),
+        }
+    }
+
     fn grant(&self, principal: &Principal) -> Grant {
         let (grant, matches) = match (self, principal) {
             // A token holder is let in by naming the provider alone.
@@ -211,6 +219,12 @@ pub(crate) struct Principals {
 }
 
 impl Principals {
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let of_patterns: usize = self.patterns.iter().map(PrincipalPattern::heap_bytes).sum();
+        held::list::<PrincipalPattern>(self.patterns.len()) + of_patterns
+    }
+
     /// How far the statement reaches for this principal: `None` if it is not about it.
     pub(crate) fn grant(&self, effect: Effect, principal: &Principal) -> Grant {
         let direct = |covers| if covers { Grant::Direct } else { Grant::None };

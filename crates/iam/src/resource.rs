@@ -1,6 +1,7 @@
 //! The element `Resource` or `NotResource`.
 
 use crate::arn::ArnPattern;
+use crate::held;
 use crate::pattern::Match;
 use crate::reading::Reading;
 use crate::{Context, Effect};
@@ -19,6 +20,11 @@ impl Resources {
 
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().flat_map(ArnPattern::variables)
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        held::list::<ArnPattern>(self.patterns.len()) + self.patterns.iter().map(ArnPattern::heap_bytes).sum::<usize>()
     }
 
     /// Whether a statement of that effect is about the resource of a request. `*`, which stands for none, has one part, so

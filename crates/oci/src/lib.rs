@@ -9,6 +9,7 @@ mod etag;
 mod link;
 mod manifest;
 mod media_type;
+mod member_names;
 mod range;
 mod reference;
 mod referrers;

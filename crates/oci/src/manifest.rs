@@ -1,12 +1,8 @@
 //! Reading manifests: what an image, a list or an artifact names (OCI image specification; Docker schema 2 and 1).
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::error::Category;
 
 use crate::digest::Digest;
@@ -14,6 +10,7 @@ use crate::media_type::{
     DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_V1, DOCKER_V1_SIGNED, MediaType, OCI_ARTIFACT, OCI_INDEX,
     OCI_MANIFEST, ORAS_ARTIFACT,
 };
+use crate::member_names::{Members, Object, Platform};
 
 /// reference/repositories-images.md 4: 'imageManifest'.
 pub const MAX_MANIFEST_BYTES: usize = 4_194_304;
@@ -155,12 +152,38 @@ struct RawDescriptor {
     media_type: Option<String>,
     digest: Option<String>,
     size: Option<i64>,
+    #[serde(default, rename = "platform")]
+    _platform: Option<Platform>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FsLayer {
     blob_sum: Option<String>,
+}
+
+impl Members for Document {
+    const KNOWN: &'static [&'static str] = &[
+        "schemaVersion",
+        "mediaType",
+        "artifactType",
+        "config",
+        "layers",
+        "manifests",
+        "blobs",
+        "fsLayers",
+        "subject",
+        "annotations",
+    ];
+}
+
+impl Members for RawDescriptor {
+    const KNOWN: &'static [&'static str] =
+        &["mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"];
+}
+
+impl Members for FsLayer {
+    const KNOWN: &'static [&'static str] = &["blobSum"];
 }
 
 impl Document {
@@ -187,28 +210,6 @@ impl RawDescriptor {
         let size = u64::try_from(size).map_err(|_| invalid(format!("{member}.size is negative")))?;
         let media_type = self.media_type.unwrap_or_default();
         Ok(Descriptor { media_type, digest, size })
-    }
-}
-
-/// A JSON object: without this, serde would take a list of the members' values as well.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
 }
 
@@ -476,6 +477,78 @@ mod tests {
         let declared = DOCKER_MANIFEST.parse().expect("valid");
         let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
         assert!(matches!(mismatch, Some(ManifestError::MediaTypeMismatch { .. })));
+    }
+
+    #[test]
+    fn members_in_another_case_are_refused_at_every_level() {
+        let mut whole = image();
+        let (list, v1) = (
+            json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"m")]}),
+            json!({"schemaVersion": 1, "mediaType": DOCKER_V1, "fsLayers": [{"blobSum": Digest::sha256_of(b"l").to_string()}]}),
+        );
+        whole["artifactType"] = json!("a/b");
+        whole["subject"] = descriptor(b"s");
+        whole["annotations"] = json!({"layers": "1", "Layers": "2"});
+        let mut of_platform = list.clone();
+        of_platform["manifests"][0]["platform"] = json!({"os": "linux", "os.version": "1", "OSx": {"OS": 1}});
+        let artifact = json!({"mediaType": ORAS_ARTIFACT, "blobs": [descriptor(b"b")]});
+        let of_platform_texts = |name: &str| {
+            let mut document = of_platform.clone();
+            document["manifests"][0]["platform"][name] = json!("x");
+            document
+        };
+        for good in [&whole, &list, &v1, &of_platform, &artifact] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        let mut seen = 0;
+        for (document, at) in [
+            (&whole, ""),
+            (&whole, "/config"),
+            (&whole, "/layers/2"),
+            (&whole, "/subject"),
+            (&list, ""),
+            (&list, "/manifests/0"),
+            (&v1, ""),
+            (&v1, "/fsLayers/0"),
+            (&of_platform, "/manifests/0/platform"),
+            (&artifact, ""),
+            (&artifact, "/blobs/0"),
+        ] {
+            let names = document.pointer(at).and_then(serde_json::Value::as_object).expect("an object").keys().cloned();
+            let names =
+                names.chain(["urls".to_owned(), "data".to_owned()].into_iter().filter(|_| at.contains("layers")));
+            for name in names.filter(|name| name != "OSx") {
+                let first = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+                let long = name.replacen('s', "\u{17f}", 1).replacen('k', "\u{212a}", 1);
+                for other in [first, name.to_uppercase(), long] {
+                    let mut changed = document.clone();
+                    let object = changed.pointer_mut(at).and_then(serde_json::Value::as_object_mut).expect("an object");
+                    if other == name {
+                        continue;
+                    }
+                    object.insert(other.clone(), json!(null));
+                    let error = parse(&changed).expect_err(&format!("{at}/{other}")).to_string();
+                    let says = format!("the member '{}' must be written '{name}'", other.escape_default());
+                    assert!(error.contains(&says), "{at}/{other}: {error}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 60, "{seen}");
+        // What no specification names is nobody's to take for something else.
+        for name in ["layer", "Layer", "xlayers", "ÿlayers", ""] {
+            let mut document = image();
+            document[name] = json!({"Digest": 1});
+            assert!(parse(&document).is_ok(), "{name}");
+            assert!(parse(&of_platform_texts(name)).is_ok(), "{name}");
+        }
+        for platform in
+            [json!(null), json!("linux/amd64"), json!([{"OS": 1}]), json!(1), json!(-1), json!(0.5), json!(true)]
+        {
+            let mut document = list.clone();
+            document["manifests"][0]["platform"] = platform;
+            assert!(parse(&document).is_ok(), "{document}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) use operator::{Comparison, Operator, Quantifier, Test};
 pub(crate) use time::{is_legacy_date, read_time};
 pub(crate) use value::read_bool;
 
+use crate::held;
 use crate::pattern::Match;
 use crate::reading::Reading;
 use crate::{Context, Effect};
@@ -39,6 +40,13 @@ impl Condition {
     /// The keys of the policy variables among its values.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.expected.iter().flat_map(Expected::variables)
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let of_values: usize = self.expected.iter().map(Expected::heap_bytes).sum();
+        let keys = held::string(&self.key) + held::string(&self.written_key);
+        held::list::<Expected>(self.expected.capacity()) + of_values + keys
     }
 
     /// Whether the request meets it, in a statement of that effect.

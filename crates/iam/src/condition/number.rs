@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::held;
+
 /// The longest exponent that is read; no value of a request has one near it.
 const MAX_EXPONENT_DIGITS: usize = 9;
 
@@ -15,6 +17,11 @@ pub(crate) struct Number {
 }
 
 impl Number {
+    /// What it takes of the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        held::string(&self.digits)
+    }
+
     fn cmp_size(&self, other: &Self) -> Ordering {
         match (self.digits.is_empty(), other.digits.is_empty()) {
             (true, true) => Ordering::Equal,

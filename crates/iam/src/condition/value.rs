@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Comparison, Network, Number, Test, read_number, read_time};
 use crate::arn::ArnPattern;
+use crate::held;
 use crate::pattern::{Case, Match, Pattern, Syntax};
 use crate::reading::Reading;
 
@@ -44,6 +45,17 @@ impl Expected {
             Self::Number(..) | Self::Time(..) | Self::Bool(_) | Self::Binary(_) | Self::Address(_) => {
                 Box::new(std::iter::empty())
             }
+        }
+    }
+
+    /// What it takes of the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Text(pattern, _) => pattern.heap_bytes(),
+            Self::Arn(pattern) => pattern.heap_bytes(),
+            Self::Number(_, number) => number.heap_bytes(),
+            Self::Binary(bytes) => held::list::<u8>(bytes.capacity()),
+            Self::Time(..) | Self::Bool(_) | Self::Address(_) => 0,
         }
     }
 

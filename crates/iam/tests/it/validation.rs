@@ -178,6 +178,27 @@ fn long_and_deep_texts_are_refused() {
 }
 
 #[test]
+fn what_takes_many_times_its_text_is_measured_and_refused() {
+    let values = |count: usize| {
+        let conditions: Vec<String> = (0..count).map(|number| format!(r#""{number:x}":"${{a}}""#)).collect();
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{{"StringLike":{{{}}}}}}}}}"#,
+            conditions.join(",")
+        )
+    };
+    let few = values(100);
+    let held = Policy::parse(Identity, &few).expect("a policy").held_bytes();
+    assert!(held > 10 * few.len() && held < iam::MAX_HELD_BYTES / 10, "{held} bytes for a text of {}", few.len());
+    let many = values(iam::MAX_POLICY_BYTES / 15);
+    assert!(many.len() < iam::MAX_POLICY_BYTES);
+    let error = Policy::parse(Identity, &many).expect_err("many");
+    assert_eq!(error, PolicyError::TooManyValues { statement: 1 });
+    assert!(
+        error.to_string().ends_with("(statement 1: the statements up to here have too many values; split the policy)")
+    );
+}
+
+#[test]
 fn an_error_says_what_where_and_what_to_do() {
     const TWO: &str = "{'Version':'2012-10-17','Statement':[{'Effect':'Allow','Action':'*','Resource':'*'},{'Effect':'Allow','Action':'PutImage','Resource':'*'}]}";
     let error = parse(Identity, TWO).expect_err("no service");

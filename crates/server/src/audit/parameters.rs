@@ -20,8 +20,8 @@ pub const OF_FAILURES: Room = Room { text: 1024, all: 4 * 1024 };
 const MEMBER_BYTES: usize = 16;
 /// Members that are no parameter but content, which is stored encrypted or not at all.
 const LEFT_OUT: [&str; 3] = ["layerpartblob", "logoimageblob", "imagemanifest"];
-/// Words in the names of members whose texts are secrets, unless the name ends as one that only names a secret.
-const SECRET_WORDS: [&str; 11] = [
+/// Words in the names of members that are secrets, unless the name ends as one that only names or measures a secret.
+const SECRET_WORDS: [&str; 10] = [
     "secret",
     "password",
     "token",
@@ -30,11 +30,39 @@ const SECRET_WORDS: [&str; 11] = [
     "signingkey",
     "downloadurl",
     "uploadpath",
-    "samlassertion",
     "hmac",
     "plaintext",
 ];
-const NAMING_ENDS: [&str; 5] = ["id", "ids", "arn", "arns", "name"];
+const NAMING_ENDS: [&str; 8] = ["id", "ids", "idlist", "arn", "arns", "name", "length", "required"];
+/// Members whose names have no such word, and which AWS's models call sensitive, or which let somebody in.
+const SECRET_NAMES: [&str; 9] = [
+    "samlassertion",
+    "contextassertion",
+    "authenticationcode1",
+    "authenticationcode2",
+    "base32stringseed",
+    "qrcodepng",
+    "encryptedkeymaterial",
+    // What KMS signs.
+    "message",
+    "mac",
+];
+/// The members that AWS's models and Wharf's make objects of which parts are secrets, or lists of such. Of every other one
+/// that is a secret nothing is shown, whatever a request makes of it.
+const SECRET_OBJECTS: [&str; 12] = [
+    "credentials",
+    "token",
+    "tokens",
+    "secrets",
+    "secretvalues",
+    "secretlist",
+    "secretversionstostages",
+    "externalsecretrotationmetadata",
+    "passwordpolicy",
+    "servicespecificcredential",
+    "servicespecificcredentials",
+    "xksproxyauthenticationcredential",
+];
 
 /// What a request said, on its way into a record.
 #[derive(Clone, Debug)]
@@ -113,9 +141,10 @@ impl Left {
 }
 
 fn is_secret(lower_case_name: &str) -> bool {
-    SECRET_WORDS.iter().any(|word| lower_case_name.contains(word))
-        && lower_case_name != "subjectfromwebidentitytoken"
-        && !NAMING_ENDS.iter().any(|end| lower_case_name.ends_with(end))
+    SECRET_NAMES.contains(&lower_case_name)
+        || (SECRET_WORDS.iter().any(|word| lower_case_name.contains(word))
+            && lower_case_name != "subjectfromwebidentitytoken"
+            && !NAMING_ENDS.iter().any(|end| lower_case_name.ends_with(end)))
 }
 
 /// Whether a member of a secret object may be a part of the secret: all but what names or dates it.
@@ -153,15 +182,15 @@ impl<'de> Visitor<'de> for Shown<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(if self.is_secret { HIDDEN.into() } else { value.into() })
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(if self.is_secret { HIDDEN.into() } else { value.into() })
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(if self.is_secret { HIDDEN.into() } else { value.into() })
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -196,6 +225,11 @@ impl<'de> Visitor<'de> for Shown<'_> {
             if !has_room || name.len() > self.left.text || is_left_out {
                 self.left.is_cut |= !is_left_out;
                 members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            if is_secret(&lower_case) && !SECRET_OBJECTS.contains(&lower_case.as_str()) {
+                members.next_value::<IgnoredAny>()?;
+                shown.insert(with_small_initial(name), HIDDEN.into());
                 continue;
             }
             let seed = Shown {
@@ -247,6 +281,62 @@ mod tests {
         assert_eq!(output["token"], json!({"name": "ci", "password": HIDDEN}));
         assert_eq!(output.to_string().matches("\"kept\"").count(), 6, "{output}");
         assert!(output.get("layerPartBlob").is_none(), "{output}");
+    }
+
+    #[test]
+    fn of_a_secret_nothing_is_shown_whatever_its_form() {
+        let marker = "s3cr3t";
+        for name in [
+            "SecretString",
+            "SecretBinary",
+            "Plaintext",
+            "PrivateKey",
+            "PrivateKeyPlaintext",
+            "Password",
+            "NewPassword",
+            "OldPassword",
+            "RandomPassword",
+            "KeyStorePassword",
+            "WebIdentityToken",
+            "SAMLAssertion",
+            "TokenCode",
+            "AuthenticationCode1",
+            "ContextAssertion",
+            "Base32StringSeed",
+            "QRCodePNG",
+            "EncryptedKeyMaterial",
+            "ImportToken",
+            "SharedSecret",
+            "RawSecretAccessKey",
+            "AddPrivateKey",
+            "RotationToken",
+            "Message",
+            "Mac",
+            "SessionToken",
+            "SecretAccessKey",
+            "TradeInToken",
+            "GrantTokens",
+            "authorizationToken",
+            "downloadUrl",
+        ] {
+            for form in [
+                json!(marker),
+                json!([marker]),
+                json!({"id": marker, "name": [marker], "arn": {"x": marker}}),
+                json!([{"ids": {"arn": marker}}]),
+                json!({marker: 1}),
+            ] {
+                for outer in [json!({ name: form }), json!({"a": [{ name.to_lowercase(): form }]})] {
+                    let output = of(&outer).to_string();
+                    assert!(output.contains(HIDDEN) && !output.contains(marker), "{output}");
+                }
+            }
+            let number = of(&json!({ name: 123_456 })).to_string();
+            assert!(number.contains(HIDDEN) && !number.contains("123456"), "{number}");
+        }
+        let kept = json!({"passwordLength": 32, "secretIdList": ["a"], "passwordResetRequired": true});
+        assert_eq!(of(&kept), kept);
+        assert_eq!(of(&json!({"token": 123_456})), json!({ "token": HIDDEN }));
     }
 
     #[test]

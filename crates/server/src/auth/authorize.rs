@@ -567,7 +567,7 @@ impl ResourceRules {
             return Ok(None);
         }
         // By a policy that is damaged nothing is granted.
-        if http.app.policies.read(PolicyKind::Key, &key.policy).is_err() {
+        if http.app.policies.of_resource(PolicyKind::Key, &key.policy).is_err() {
             return Ok(None);
         }
         let Some(policy) = grants::extended(&key.policy, &statements) else { return Ok(None) };
@@ -584,7 +584,11 @@ fn read_policy(
     account: AccountId,
     arn: &str,
 ) -> Option<Policy> {
-    text.map(|text| http.app.policies.stored(kind, text, account, &|| format!("the policy of {arn}")))
+    let policies = &http.app.policies;
+    text.map(|text| {
+        let read = policies.of_resource(kind, text);
+        policies.or_stand_in(read, (kind, text), account, &|| format!("the policy of {arn}"))
+    })
 }
 
 /// Every condition key that the policies read, in lower case; some more than once.

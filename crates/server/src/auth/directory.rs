@@ -176,13 +176,19 @@ impl Identities {
         if self.current().version == Some(version) {
             return Ok(());
         }
-        let (key, cache) = (key.clone(), Arc::clone(cache));
-        let loaded = db.read(move |tx| load(tx, &key, &cache)).await?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // Two loads may run at once; the later state wins.
-        if loaded.version > current.version {
-            *current = Arc::new(loaded);
-        }
+        let (key, reading) = (key.clone(), Arc::clone(cache));
+        let loaded = db.read(move |tx| load(tx, &key, &reading)).await?;
+        let before = {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            // Two loads may run at once; the later state wins.
+            if loaded.version <= current.version {
+                return Ok(());
+            }
+            std::mem::replace(&mut *current, Arc::new(loaded))
+        };
+        // Requests that still run may hold it; then the next refresh forgets what they held.
+        drop(before);
+        cache.forget_what_left();
         Ok(())
     }
 }
@@ -201,7 +207,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
         let opened = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret);
         let Some(secret) = opened.ok().and_then(|secret| String::from_utf8(secret).ok()) else {
             let what = format!("the secret of access key {} of {}", stored.id, user.arn);
-            cache.tell(what, "", "it does not open, and nobody is let in by that key");
+            cache.tell(&what, "", "it does not open, and nobody is let in by that key");
             continue;
         };
         let loaded =
@@ -222,7 +228,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
     let setting = AccountSetting::RegistryPolicyScope;
     for (registry, document) in registry_policies::list_all(tx)? {
         let name = format!("registry policy of {registry}");
-        let policy = cache.stored(PolicyKind::Registry, &document, registry.account, &|| format!("the {name}"));
+        let policy = stored(cache, PolicyKind::Registry, &document, registry.account, &|| format!("the {name}"));
         let scope = account_settings::find(tx, &registry, setting.as_str())?;
         // What cannot be read governs as much as it can.
         let governs_all = scope.as_deref().unwrap_or(setting.values()[0]) != "V1";
@@ -275,7 +281,7 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
         });
         let trust = entity.trust_policy.as_ref().map(|document| {
             let what = || format!("the trust policy of {arn}");
-            Attached { name: arn.clone(), policy: cache.stored(PolicyKind::Trust, document, entity.account, &what) }
+            Attached { name: arn.clone(), policy: stored(cache, PolicyKind::Trust, document, entity.account, &what) }
         });
         let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
         let allowed = (!has_conditions).then(Allowed::default);
@@ -286,16 +292,27 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
     Ok(())
 }
 
+/// A policy of a role or registry as it was stored, or what stands in for it.
+fn stored(
+    cache: &PolicyCache,
+    kind: PolicyKind,
+    document: &str,
+    account: AccountId,
+    what: &dyn Fn() -> String,
+) -> Policy {
+    cache.or_stand_in(cache.in_force(kind, document), (kind, document), account, what)
+}
+
 /// A policy of identities as it was stored. By one that is damaged nothing is allowed, to nobody who has it.
 fn identity_policy(cache: &PolicyCache, document: &str, what: &dyn Fn() -> String) -> Policy {
-    cache.read(PolicyKind::Identity, document).unwrap_or_else(|error| {
-        cache.tell(what(), document, &error.to_string());
+    cache.in_force(PolicyKind::Identity, document).unwrap_or_else(|error| {
+        cache.tell(&what(), document, &error.to_string());
         stand_in::identity()
     })
 }
 
 /// What is in force in the place of a policy that is not there.
 fn missing(cache: &PolicyCache, what: &str, name: &str) -> Policy {
-    cache.tell(what.to_owned(), name, &format!("there is no {name}"));
+    cache.tell(what, name, &format!("there is no {name}"));
     stand_in::identity()
 }

@@ -48,6 +48,6 @@ pub fn policy(app: &App, token: &RobotToken) -> Result<Attached, PolicyError> {
         "Version": "2012-10-17",
         "Statement": {"Effect": "Allow", "Action": actions, "Resource": resources},
     });
-    let policy = app.policies.read(PolicyKind::Identity, &document.to_string())?;
+    let policy = app.policies.of_resource(PolicyKind::Identity, &document.to_string())?;
     Ok(Attached { name: token.name.clone(), policy })
 }

@@ -8,7 +8,7 @@ use aws::sigv4::SigV4Error;
 use aws::{AccountId, SecretAccessKey, SessionToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use iam::{Attached, FederatingUser, PolicyKind, Principal};
+use iam::{Attached, FederatingUser, Principal};
 use serde::{Deserialize, Serialize};
 use store::blob::{open_small, seal_small};
 
@@ -191,7 +191,7 @@ fn in_force(app: &App, directory: &Directory, claims: NewSession, token: Session
     }
     let mut policies = Vec::with_capacity(claims.policy_arns.len() + 1);
     if let Some(text) = &claims.policy {
-        let policy = app.policies.read(PolicyKind::Identity, text).map_err(|_| invalid())?;
+        let policy = app.policies.of_session(text).map_err(|_| invalid())?;
         policies.push(Attached { name: "session policy".to_owned(), policy });
     }
     for arn in &claims.policy_arns {

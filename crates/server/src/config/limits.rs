@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config_error::ConfigError;
+use crate::iam_api::quotas::IamQuotas;
 use crate::rates::PerSecond;
 use crate::registry::quotas::Quotas;
 
@@ -10,7 +11,7 @@ const MIB: u64 = 1024 * 1024;
 /// The highest quota that can be counted and stored without a thought.
 const MAX_QUOTA: u64 = 1 << 40;
 
-/// Quotas of one registry. The defaults are ECR's.
+/// Quotas of one registry, and of one account. The defaults are ECR's and IAM's.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotasConfig {
@@ -28,6 +29,16 @@ pub struct QuotasConfig {
     pub open_uploads: Option<u64>,
     /// Uploads of all repositories of one registry that have begun and not ended. Default: 20000.
     pub open_uploads_per_registry: Option<u64>,
+    /// Users of one account. Default: 5000.
+    pub users: Option<u64>,
+    /// Groups of one account. Default: 300.
+    pub groups: Option<u64>,
+    /// Roles of one account. Default: 1000.
+    pub roles: Option<u64>,
+    /// Managed policies of one account, without AWS's. Default: 1500.
+    pub managed_policies: Option<u64>,
+    /// OpenID Connect providers of one account. Default: 100.
+    pub oidc_providers: Option<u64>,
 }
 
 impl QuotasConfig {
@@ -55,6 +66,13 @@ impl QuotasConfig {
                 self.open_uploads_per_registry,
                 defaults.open_uploads_per_registry,
             )?,
+            iam: IamQuotas {
+                users: read("users", self.users, defaults.iam.users)?,
+                groups: read("groups", self.groups, defaults.iam.groups)?,
+                roles: read("roles", self.roles, defaults.iam.roles)?,
+                managed_policies: read("managed_policies", self.managed_policies, defaults.iam.managed_policies)?,
+                oidc_providers: read("oidc_providers", self.oidc_providers, defaults.iam.oidc_providers)?,
+            },
         })
     }
 
@@ -69,6 +87,11 @@ impl QuotasConfig {
             layer_parts: Some(quotas.layer_parts),
             open_uploads: Some(quotas.open_uploads),
             open_uploads_per_registry: Some(quotas.open_uploads_per_registry),
+            users: Some(quotas.iam.users),
+            groups: Some(quotas.iam.groups),
+            roles: Some(quotas.iam.roles),
+            managed_policies: Some(quotas.iam.managed_policies),
+            oidc_providers: Some(quotas.iam.oidc_providers),
         })
     }
 }

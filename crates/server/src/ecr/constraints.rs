@@ -132,7 +132,7 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
         return Err(invalid(&"it is longer than 10,240 characters"));
     }
     let app = call.app();
-    let policy = app.policies.read(kind, text).map_err(|error| invalid(&error))?;
+    let policy = Policy::parse(kind, text).map_err(|error| invalid(&error))?;
     // reference/access.md 4: it is about its repository, which no statement may name. Those that were stored before this
     // was checked are read as they always were.
     if kind == PolicyKind::Repository && policy.names_resources() {

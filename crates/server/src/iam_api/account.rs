@@ -62,12 +62,14 @@ impl IamOperation for GetAccountSummary {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Summary, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Summary, IamError> {
         let own = policies::list(tx, self.0, "/", "", usize::MAX)?;
         let mut versions = 0;
         for policy in &own {
             versions += policies::list_versions(tx, &policy.arn)?.len() as i64;
         }
+        let quotas = &app.quotas.iam;
+        let quota = |of: u64| i64::try_from(of).unwrap_or(i64::MAX);
         let counted = [
             ("Users", entities::count_of_kind(tx, self.0, EntityKind::User)?),
             ("Groups", entities::count_of_kind(tx, self.0, EntityKind::Group)?),
@@ -85,6 +87,10 @@ impl IamOperation for GetAccountSummary {
             ("AttachedPoliciesPerUserQuota", 10),
             ("GroupPolicySizeQuota", 5120),
             ("GroupsPerUserQuota", 10),
+            ("GroupsQuota", quota(quotas.groups)),
+            ("PoliciesQuota", quota(quotas.managed_policies)),
+            ("RolesQuota", quota(quotas.roles)),
+            ("UsersQuota", quota(quotas.users)),
             ("PolicySizeQuota", 6144),
             ("RolePolicySizeQuota", 10240),
             ("UserPolicySizeQuota", 2048),

@@ -38,15 +38,15 @@ fn text(member: &str, document: Option<String>) -> Result<String, IamError> {
 }
 
 /// A document of a user, group, role or managed policy.
-pub fn identity(app: &App, document: Option<String>) -> Result<String, IamError> {
+pub fn identity(document: Option<String>) -> Result<String, IamError> {
     let document = text("policyDocument", document)?;
-    app.policies.read(PolicyKind::Identity, &document)?;
+    Policy::parse(PolicyKind::Identity, &document)?;
     Ok(document)
 }
 
 /// A document of a managed policy.
-pub fn managed(app: &App, document: Option<String>) -> Result<String, IamError> {
-    let document = identity(app, document)?;
+pub fn managed(document: Option<String>) -> Result<String, IamError> {
+    let document = identity(document)?;
     if size(&document) > MAX_MANAGED_POLICY {
         return Err(IamError::Quota("PolicySize", MAX_MANAGED_POLICY));
     }
@@ -54,9 +54,9 @@ pub fn managed(app: &App, document: Option<String>) -> Result<String, IamError> 
 }
 
 /// A role's trust policy. Whether its principals exist is asked later, of callers who may know.
-pub fn trust(app: &App, member: &str, document: Option<String>) -> Result<String, IamError> {
+pub fn trust(member: &str, document: Option<String>) -> Result<String, IamError> {
     let document = text(member, document)?;
-    app.policies.read(PolicyKind::Trust, &document)?;
+    Policy::parse(PolicyKind::Trust, &document)?;
     if size(&document) > MAX_TRUST_POLICY {
         return Err(IamError::Quota("ACLSizePerRole", MAX_TRUST_POLICY));
     }
@@ -65,7 +65,7 @@ pub fn trust(app: &App, member: &str, document: Option<String>) -> Result<String
 
 /// Refuses a trust policy that names a principal of this server's which does not exist.
 pub fn require_principals(app: &App, trust: &str) -> Result<(), IamError> {
-    let policy: Policy = app.policies.read(PolicyKind::Trust, trust)?;
+    let policy = Policy::parse(PolicyKind::Trust, trust)?;
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(()),
         Some(principal) => {

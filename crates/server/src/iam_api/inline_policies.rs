@@ -46,7 +46,7 @@ impl<K: Kind> IamOperation for PutPolicy<K> {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let (entity, name) = (input.entity.check::<K>(call)?, policy_name(input.policy_name)?);
-        let document = documents::identity(call.app(), input.policy_document)?;
+        let document = documents::identity(input.policy_document)?;
         Ok(Self { entity, name, document, kind: PhantomData })
     }
 

@@ -25,6 +25,7 @@ mod account;
 mod groups;
 mod oidc_providers;
 mod policies;
+pub mod quotas;
 mod roles;
 mod simulation;
 mod users;

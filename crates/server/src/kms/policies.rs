@@ -44,7 +44,7 @@ pub fn check(call: &Call<'_>, text: &str) -> Result<Policy, KmsError> {
         return Err(malformed(format!("it may have {MAX_BYTES} bytes at most")));
     }
     let app = call.app();
-    let policy = app.policies.read(PolicyKind::Key, text).map_err(|error| malformed(error.to_string()))?;
+    let policy = Policy::parse(PolicyKind::Key, text).map_err(|error| malformed(error.to_string()))?;
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(policy),
         Some(principal) => Err(malformed(format!("there is no principal {principal}"))),

@@ -11,6 +11,7 @@ use super::changes::Actor;
 use super::errors::RegistryError;
 use super::repositories::reference;
 use crate::app::App;
+use crate::iam_api::quotas::IamQuotas;
 
 const MIB: u64 = 1024 * 1024;
 /// How long an upload that nobody has written to is left alone: clients write at once.
@@ -20,7 +21,7 @@ const ENDED_AT_ONCE: usize = 16;
 /// Among how many of them those that nobody is writing to are looked for.
 const LOOKED_AT: usize = 256;
 
-/// How much of everything there may be. The defaults are ECR's.
+/// How much of everything there may be. The defaults are ECR's and IAM's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quotas {
     /// Repositories of one registry.
@@ -37,6 +38,8 @@ pub struct Quotas {
     pub open_uploads: u64,
     /// The same of all repositories of one registry: who may create them would otherwise have any number.
     pub open_uploads_per_registry: u64,
+    /// Of accounts' identities.
+    pub iam: IamQuotas,
 }
 
 impl Default for Quotas {
@@ -49,6 +52,7 @@ impl Default for Quotas {
             layer_parts: 4_200,
             open_uploads: 10_000,
             open_uploads_per_registry: 20_000,
+            iam: IamQuotas::default(),
         }
     }
 }

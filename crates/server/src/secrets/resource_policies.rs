@@ -148,7 +148,7 @@ impl Operation for PutResourcePolicy {
 fn parse(call: &Call<'_>, text: &str) -> Result<Policy, SecretsError> {
     let app = call.app();
     let malformed = |why: String| SecretsError::MalformedPolicy(format!("This resource policy is malformed: {why}"));
-    let policy = app.policies.read(PolicyKind::Secret, text).map_err(|error| malformed(error.to_string()))?;
+    let policy = Policy::parse(PolicyKind::Secret, text).map_err(|error| malformed(error.to_string()))?;
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(policy),
         Some(principal) => Err(malformed(format!("there is no principal {principal}"))),

@@ -86,7 +86,7 @@ impl Operation for AssumeRole {
         if input.serial_number.is_some() || input.token_code.is_some() {
             return Err(StsError::AccessDenied(super::NO_MFA.to_owned()));
         }
-        let narrowing = constraints::narrowing(call.app(), input.policy, input.policy_arns)?;
+        let narrowing = constraints::narrowing(input.policy, input.policy_arns)?.require_readable()?;
         let mut tags = constraints::tags(input.tags)?;
         let mut transitive_tag_keys = constraints::transitive_tag_keys(input.transitive_tag_keys, &tags)?;
         let mut source_identity = input.source_identity;

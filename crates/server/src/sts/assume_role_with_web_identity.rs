@@ -65,7 +65,7 @@ async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
     let text = constraints::required("webIdentityToken", input.web_identity_token)?;
     constraints::length("webIdentityToken", &text, 4, MAX_TOKEN_CHARS)?;
     let duration_seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;
-    let narrowing = constraints::narrowing(&http.app, input.policy, input.policy_arns)?;
+    let narrowing = constraints::narrowing(input.policy, input.policy_arns)?;
 
     let token = Token::parse(&text)?;
     let provider_arn = format!("arn:aws:iam::{}:oidc-provider/{}", role_arn.account, token.issuer_name());
@@ -92,6 +92,8 @@ async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
     if !decision.is_some_and(|decision| decision.is_allowed()) {
         return Err(denied("its trust policy does not allow it to this subject and audience"));
     }
+    // A stranger's document is not read.
+    let narrowing = narrowing.require_readable()?;
 
     let wish = Wish {
         name: session_name,

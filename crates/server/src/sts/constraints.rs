@@ -1,11 +1,10 @@
 //! What STS's model says of members, with the texts that STS answers.
 
 use aws::{AccountId, FormNumber, Region};
-use iam::PolicyKind;
+use iam::{Policy, PolicyKind};
 use serde::Deserialize;
 
 use super::errors::StsError;
-use crate::app::App;
 
 /// The longest session policy (AssumeRole: 'Policy').
 const MAX_POLICY_CHARS: usize = 2048;
@@ -130,17 +129,20 @@ pub fn duration(value: Option<FormNumber>, default: i64, max: i64) -> Result<i64
     Ok(seconds)
 }
 
-/// `Policy` and `PolicyArns`. Whether the policies exist is not looked at.
-pub fn narrowing(
-    app: &App,
-    policy: Option<String>,
-    policy_arns: Option<Vec<PolicyArn>>,
-) -> Result<Narrowing, StsError> {
+impl Narrowing {
+    /// Refuses a policy that is none. Nothing is kept of it until a session with it is used.
+    pub fn require_readable(self) -> Result<Self, StsError> {
+        match self.policy.as_ref().map(|text| Policy::parse(PolicyKind::Identity, text)).transpose() {
+            Ok(_) => Ok(self),
+            Err(error) => Err(StsError::MalformedPolicyDocument(error.to_string())),
+        }
+    }
+}
+
+/// `Policy` and `PolicyArns`. Whether the policies exist, and the first one is a policy, is not looked at.
+pub fn narrowing(policy: Option<String>, policy_arns: Option<Vec<PolicyArn>>) -> Result<Narrowing, StsError> {
     if let Some(text) = &policy {
         length("policy", text, 1, MAX_POLICY_CHARS)?;
-        app.policies
-            .read(PolicyKind::Identity, text)
-            .map_err(|error| StsError::MalformedPolicyDocument(error.to_string()))?;
     }
     let policy_arns = policy_arns.unwrap_or_default();
     if policy_arns.len() > MAX_POLICY_ARNS {

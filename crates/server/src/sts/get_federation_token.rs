@@ -61,7 +61,7 @@ impl Operation for GetFederationToken {
         constraints::name("name", &name)?;
         constraints::length("name", &name, 2, MAX_NAME)?;
         let seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;
-        let narrowing = constraints::narrowing(call.app(), input.policy, input.policy_arns)?;
+        let narrowing = constraints::narrowing(input.policy, input.policy_arns)?.require_readable()?;
         let tags = constraints::tags(input.tags)?;
         let duration_seconds = match call.caller.credentials {
             caller::Credentials::Root => seconds.min(MAX_ROOT_SECONDS),

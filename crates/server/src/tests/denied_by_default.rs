@@ -162,6 +162,7 @@ fn query_input() -> Value {
         "ThumbprintList": ["0123456789012345678901234567890123456789"],
         "OpenIDConnectProviderArn": "arn:aws:iam::123456789012:oidc-provider/example.com",
         "PolicySourceArn": "arn:aws:iam::123456789012:user/someone",
+        "Policy": POLICY,
         "PolicyInputList": [POLICY],
         "ActionNames": ["ecr:PutImage"],
         "RoleArn": "arn:aws:iam::123456789012:role/role",
@@ -192,6 +193,7 @@ async fn answers(
 ) -> Vec<(&'static str, String)> {
     let caller = server.user("nobody", None).await;
     let http = server.request();
+    let kept = server.policies.kept();
     let mut codes = Vec::new();
     for entry in entries {
         let call = Call { http: &http, caller: caller.clone() };
@@ -201,6 +203,7 @@ async fn answers(
             Err(error) => format!("{}: {}", error.code, error.message),
         };
         codes.push((entry.name, code));
+        assert_eq!(server.policies.kept(), kept, "{} keeps a policy of a request that it refused", entry.name);
     }
     codes
 }

@@ -58,10 +58,11 @@ impl IamOperation for CreateGroup {
         vec![Need::on(Self::ACTION, self.group.arn())]
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         if !entities::insert(tx, &self.group)? {
             return Err(IamError::EntityExists(EntityKind::Group, self.group.name.clone()));
         }
+        app.quotas.iam.require_room_for_entity(tx, self.group.account, self.group.kind)?;
         Ok(Output { group: Group::new(&self.group) })
     }
 }

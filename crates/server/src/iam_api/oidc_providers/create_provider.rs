@@ -78,10 +78,11 @@ impl IamOperation for CreateProvider {
         needs
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         if !oidc_providers::insert(tx, &self.0)? {
             return Err(IamError::ProviderExists(self.0.url.clone()));
         }
+        app.quotas.iam.require_room_for_provider(tx, self.0.account)?;
         Ok(Output { arn: self.0.arn.clone(), tags: Tag::list(&self.0.tags) })
     }
 }

@@ -48,7 +48,7 @@ impl IamOperation for CreatePolicy {
         let account = call.caller.account;
         let name = constraints::name("policyName", input.policy_name, MAX_NAME)?;
         let path = constraints::policy_path("path", input.path)?;
-        let document = documents::managed(call.app(), input.policy_document)?;
+        let document = documents::managed(input.policy_document)?;
         let now = call.app().now_ms();
         let policy = ManagedPolicy {
             arn: format!("arn:aws:iam::{account}:policy{path}{name}"),
@@ -75,10 +75,11 @@ impl IamOperation for CreatePolicy {
         needs
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         if !policies::insert(tx, &self.policy)? {
             return Err(IamError::PolicyExists(self.policy.name.clone()));
         }
+        app.quotas.iam.require_room_for_policy(tx, self.policy.account)?;
         let created_at_ms = self.policy.created_at_ms;
         let version = PolicyVersion { version: 1, document: self.document.clone(), created_at_ms };
         policies::insert_version(tx, &self.policy.arn, &version)?;

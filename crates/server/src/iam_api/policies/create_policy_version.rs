@@ -46,7 +46,7 @@ impl IamOperation for CreatePolicyVersion {
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         Ok(Self {
             policy: ManagedRef::new(call, "policyArn", input.policy_arn)?,
-            document: documents::managed(call.app(), input.policy_document)?,
+            document: documents::managed(input.policy_document)?,
             is_default: input.set_as_default == Some(true),
             now_ms: call.app().now_ms(),
         })

@@ -56,7 +56,7 @@ impl IamOperation for CreateRole {
         let boundary = input.permissions_boundary;
         let boundary = boundary.map(|arn| ManagedRef::new(call, "permissionsBoundary", Some(arn))).transpose()?;
         let name = constraints::name("roleName", input.role_name, MAX_USER_OR_ROLE_NAME)?;
-        let trust_policy = documents::trust(call.app(), "assumeRolePolicyDocument", input.assume_role_policy_document)?;
+        let trust_policy = documents::trust("assumeRolePolicyDocument", input.assume_role_policy_document)?;
         let path = constraints::path("path", input.path)?;
         service_linked_roles::check_path(&path)?;
         let role = Entity {
@@ -92,6 +92,7 @@ impl IamOperation for CreateRole {
         if !entities::insert(tx, &self.role)? {
             return Err(IamError::EntityExists(EntityKind::Role, self.role.name.clone()));
         }
+        app.quotas.iam.require_room_for_entity(tx, self.role.account, self.role.kind)?;
         references::release(tx, &self.role)?;
         Ok(Output { role: Role::whole(&self.role) })
     }

@@ -109,6 +109,7 @@ impl IamOperation for CreateServiceLinkedRole {
                 self.role.name
             )));
         }
+        // These alone may go over the quota of roles, which they count for.
         references::release(tx, &self.role)?;
         Ok(Created { role: Role::whole(&self.role) })
     }

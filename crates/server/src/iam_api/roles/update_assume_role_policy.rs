@@ -33,7 +33,7 @@ impl IamOperation for UpdateAssumeRolePolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let role = EntityRef::new(call, EntityKind::Role, input.role_name)?;
-        let trust_policy = documents::trust(call.app(), "policyDocument", input.policy_document)?;
+        let trust_policy = documents::trust("policyDocument", input.policy_document)?;
         Ok(Self { role, trust_policy })
     }
 

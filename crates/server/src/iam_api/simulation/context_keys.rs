@@ -37,9 +37,9 @@ impl IamOperation for GetContextKeysForCustomPolicy {
     type Input = Input;
     type Output = Output;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
+    fn check(_: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let inputs = required("policyInputList", input.policy_input_list)?;
-        Simulated::inputs(call.app(), "PolicyInputList", Some(inputs)).map(Self)
+        Simulated::inputs("PolicyInputList", Some(inputs)).map(Self)
     }
 
     fn needs(&self, _: &Call<'_>) -> Vec<Need> {
@@ -65,16 +65,16 @@ impl IamOperation for GetContextKeysForPrincipalPolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let source = PolicySource::new(call.caller.account, input.policy_source_arn)?;
-        Ok(Self { source, inputs: Simulated::inputs(call.app(), "PolicyInputList", input.policy_input_list)? })
+        Ok(Self { source, inputs: Simulated::inputs("PolicyInputList", input.policy_input_list)? })
     }
 
     fn needs(&self, _: &Call<'_>) -> Vec<Need> {
         vec![Need::on(Self::ACTION, self.source.arn().to_owned())]
     }
 
-    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         let entity = self.source.require(tx)?;
-        let own = policies::of_entity(app, tx, &entity)?;
+        let own = policies::of_entity(tx, &entity)?;
         Ok(Output { context_key_names: context::keys_of(own.iter().chain(&self.inputs)) })
     }
 }

@@ -86,15 +86,15 @@ impl Simulation {
             return Err(IamError::InvalidInput(message.to_owned()));
         }
         let has_inputs = input.policy_input_list.is_some();
-        let inputs = Simulated::inputs(app, "PolicyInputList", input.policy_input_list)?;
+        let inputs = Simulated::inputs("PolicyInputList", input.policy_input_list)?;
         let mut boundaries =
-            Simulated::inputs(app, "PermissionsBoundaryPolicyInputList", input.permissions_boundary_policy_input_list)?;
+            Simulated::inputs("PermissionsBoundaryPolicyInputList", input.permissions_boundary_policy_input_list)?;
         if boundaries.len() > 1 {
             return Err(IamError::InvalidInput("At most one permissions boundary can be given.".to_owned()));
         }
         let resource_policy = input.resource_policy.map(|text| {
             let name = "ResourcePolicy".to_owned();
-            Simulated::new(app, PolicyKind::Repository, name, "resource", text)
+            Simulated::new(PolicyKind::Repository, name, "resource", text)
                 .map_err(|error| IamError::InvalidInput(error.aws_message()))
         });
         let resources = input.resource_arns.filter(|arns| !arns.is_empty()).unwrap_or_else(|| vec!["*".to_owned()]);

@@ -6,7 +6,6 @@ use store::db::Tx;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::{groups, policies, policies_of_entities};
 
-use crate::app::App;
 use crate::auth::aws_managed_policies;
 use crate::iam_api::constraints;
 use crate::iam_api::errors::IamError;
@@ -23,24 +22,18 @@ pub struct Simulated {
 
 impl Simulated {
     /// A policy read from its document.
-    pub fn new(
-        app: &App,
-        kind: PolicyKind,
-        name: String,
-        source_type: &'static str,
-        text: String,
-    ) -> Result<Self, PolicyError> {
-        let policy: Policy = app.policies.read(kind, &text)?;
+    pub fn new(kind: PolicyKind, name: String, source_type: &'static str, text: String) -> Result<Self, PolicyError> {
+        let policy = Policy::parse(kind, &text)?;
         Ok(Self { text, attached: Attached { name, policy }, source_type })
     }
 
     /// Policies given with a request, named after their places in the list.
-    pub fn inputs(app: &App, list: &'static str, texts: Option<Vec<String>>) -> Result<Vec<Self>, IamError> {
+    pub fn inputs(list: &'static str, texts: Option<Vec<String>>) -> Result<Vec<Self>, IamError> {
         let mut read = Vec::new();
         for (index, text) in texts.unwrap_or_default().into_iter().enumerate() {
             constraints::length(list, &text, 1, 131_072)?;
             let name = format!("{list}.{}", index + 1);
-            let policy = Self::new(app, PolicyKind::Identity, name, "none", text);
+            let policy = Self::new(PolicyKind::Identity, name, "none", text);
             read.push(policy.map_err(|error| IamError::InvalidInput(error.aws_message()))?);
         }
         Ok(read)
@@ -84,7 +77,7 @@ impl PolicySource {
 }
 
 /// The policies that speak for an entity: its own and, of a user, those of its groups.
-pub fn of_entity(app: &App, tx: &mut dyn Tx, entity: &Entity) -> Result<Vec<Simulated>, IamError> {
+pub fn of_entity(tx: &mut dyn Tx, entity: &Entity) -> Result<Vec<Simulated>, IamError> {
     let mut owners = vec![entity.clone()];
     if entity.kind == EntityKind::User {
         owners.extend(groups::list_of_user(tx, &entity.id)?);
@@ -94,24 +87,24 @@ pub fn of_entity(app: &App, tx: &mut dyn Tx, entity: &Entity) -> Result<Vec<Simu
         let kind = owner.kind.as_str();
         for inline in policies_of_entities::list_inline(tx, &owner.id)? {
             let name = format!("{kind}_{}_{}", owner.name, inline.name);
-            found.push(Simulated::new(app, PolicyKind::Identity, name, kind, inline.document)?);
+            found.push(Simulated::new(PolicyKind::Identity, name, kind, inline.document)?);
         }
         for arn in policies_of_entities::list_attached(tx, &owner.id)? {
-            found.extend(managed_policy(app, tx, &arn)?);
+            found.extend(managed_policy(tx, &arn)?);
         }
     }
     Ok(found)
 }
 
 /// The policy that bounds an entity, if one does.
-pub fn boundary_of(app: &App, tx: &mut dyn Tx, entity: &Entity) -> Result<Option<Simulated>, IamError> {
+pub fn boundary_of(tx: &mut dyn Tx, entity: &Entity) -> Result<Option<Simulated>, IamError> {
     match &entity.boundary_arn {
-        Some(arn) => managed_policy(app, tx, arn),
+        Some(arn) => managed_policy(tx, arn),
         None => Ok(None),
     }
 }
 
-fn managed_policy(app: &App, tx: &mut dyn Tx, arn: &str) -> Result<Option<Simulated>, IamError> {
+fn managed_policy(tx: &mut dyn Tx, arn: &str) -> Result<Option<Simulated>, IamError> {
     let (name, source_type, document) = if let Some(policy) = aws_managed_policies::find(arn) {
         (policy.name.to_owned(), "aws-managed", policy.document())
     } else {
@@ -119,5 +112,5 @@ fn managed_policy(app: &App, tx: &mut dyn Tx, arn: &str) -> Result<Option<Simula
         let Some(version) = policies::find_version(tx, arn, policy.default_version)? else { return Ok(None) };
         (policy.name, "user-managed", version.document)
     };
-    Ok(Some(Simulated::new(app, PolicyKind::Identity, name, source_type, document)?))
+    Ok(Some(Simulated::new(PolicyKind::Identity, name, source_type, document)?))
 }

@@ -41,10 +41,10 @@ impl IamOperation for SimulatePrincipalPolicy {
         vec![Need::on(Self::ACTION, self.source.arn().to_owned())]
     }
 
-    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<SimulationOutput, IamError> {
+    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<SimulationOutput, IamError> {
         let entity = self.source.require(tx)?;
-        let own = policies::of_entity(app, tx, &entity)?;
-        let boundary = policies::boundary_of(app, tx, &entity)?;
+        let own = policies::of_entity(tx, &entity)?;
+        let boundary = policies::boundary_of(tx, &entity)?;
         self.simulation.run(Some(&entity), &own, boundary.as_ref())
     }
 }

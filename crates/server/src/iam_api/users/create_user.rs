@@ -73,13 +73,14 @@ impl IamOperation for CreateUser {
         needs
     }
 
-    fn run(&self, _: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
+    fn run(&self, app: &App, tx: &mut dyn Tx) -> Result<Output, IamError> {
         if let Some(boundary) = &self.boundary {
             boundary.require_attachable(tx)?;
         }
         if !entities::insert(tx, &self.user)? {
             return Err(IamError::EntityExists(EntityKind::User, self.user.name.clone()));
         }
+        app.quotas.iam.require_room_for_entity(tx, self.user.account, self.user.kind)?;
         references::release(tx, &self.user)?;
         Ok(Output { user: User::whole(&self.user) })
     }

@@ -19,6 +19,25 @@ async fn exchange(test: &TestApp, token: &str, changes: Value) -> Answer {
 }
 
 #[tokio::test]
+async fn strangers_policies() {
+    let test = TestApp::with_files(HashMap::new()).await;
+    test.provider("token.example.com/ci", &["sts.amazonaws.com"]).await;
+    let now = START_MS / 1000;
+    let forged = TestIssuer::new().token(&json!({"iss": ISSUER, "sub": "s", "aud": "a", "iat": now, "exp": now + 9}));
+    let kept = test.app.policies.kept();
+    for token in ["abcd", forged.as_str()] {
+        for number in 0..100 {
+            let policy = policy("Allow", json!(vec![format!("a{number}:?"); 50]));
+            assert!(exchange(&test, token, json!({ "Policy": policy })).await.is_err());
+        }
+        // Of whom nothing is known, the document is not read.
+        let unread = exchange(&test, token, json!({"Policy": "{"})).await.expect_err("no good token");
+        assert!(unread.0 != "MalformedPolicyDocument", "{unread:?}");
+    }
+    assert_eq!(test.app.policies.kept(), kept);
+}
+
+#[tokio::test]
 async fn web_identities() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("jwks.json");
@@ -55,6 +74,16 @@ async fn web_identities() {
     // The session is still what its token was about.
     let other = exchange(&test, &token(json!({"sub": "repo:org/app:ref:refs/heads/dev"})), json!({})).await;
     assert!(!may(&test, &holder(&test, &other.expect("allowed")).expect("good keys"), "ecr:PutImage").await);
+
+    // A policy is kept as soon as a session with it is used, and not before.
+    let kept = test.app.policies.kept();
+    let narrowed = json!({"Policy": policy("Deny", json!("ecr:PutImage"))});
+    let session = exchange(&test, &good, narrowed).await.expect("allowed");
+    assert_eq!(test.app.policies.kept(), kept);
+    assert!(!may(&test, &holder(&test, &session).expect("good keys"), "ecr:PutImage").await);
+    assert_eq!(test.app.policies.kept().0, kept.0 + 1);
+    let malformed = exchange(&test, &good, json!({"Policy": "{"})).await.expect_err("no policy");
+    assert_eq!(malformed.0, "MalformedPolicyDocument");
 
     let invalid = "InvalidIdentityToken";
     let not_authorized = "Not authorized to perform sts:AssumeRoleWithWebIdentity";

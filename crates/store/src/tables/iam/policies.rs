@@ -136,6 +136,13 @@ pub fn list(
     )
 }
 
+/// How many policies an account has.
+pub fn count_of_account(tx: &mut dyn Tx, account: AccountId) -> Result<i64, StoreError> {
+    tx.query("SELECT COUNT(*) FROM iam_policies WHERE account_id = $1", &[account.as_str().into()])?
+        .first()
+        .map_or(Ok(0), |row| row.int(0))
+}
+
 /// Removes a policy and its versions. The caller has seen that it is attached nowhere.
 pub fn delete(tx: &mut dyn Tx, arn: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM iam_policies WHERE arn = $1", &[arn.into()])?;
