@@ -7,8 +7,11 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.api_push import push_image
 from harness.aws_api import AwsApi, Signing
 from harness.identities import Identities, Principal, allow, deny, document
+from harness.images import image
+from harness.server import wait_for
 
 OWNER, OTHER = "123456789012", "210987654321"
 ROOT_KEYS = {OWNER: ("AKIAROOT000000000001", "root-secret-1"), OTHER: ("AKIAROOT000000000002", "root-secret-2")}
@@ -290,3 +293,45 @@ def test_markers_are_of_ones_own(server, key):
     mine = {found["KeyId"] for found in other.list_keys()["Keys"]}
     assert {found["KeyId"] for found in other.list_keys(Marker=marker)["Keys"]} <= mine
     assert base64.urlsafe_b64decode(marker + "==").startswith(b"keys:")
+
+
+def test_replication_into_another_account(server):
+    """Why an image does not arrive names no KMS key of the destination's."""
+    kms, owner, other = root(server, "kms"), root(server, "ecr"), root(server, "ecr", OTHER)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = f"arriving-{uuid.uuid4().hex[:8]}"
+    owner.create_repository(repositoryName=name, encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key})
+    kms.disable_key(KeyId=key)
+    statement = {**allow("ecr:ReplicateImage"), "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}}
+    owner.put_registry_policy(policyText=document({**statement, "Resource": [f"arn:aws:ecr:*:{OWNER}:repository/*"]}))
+    destinations = [{"region": REGION, "registryId": OWNER}]
+    other.put_replication_configuration(replicationConfiguration={"rules": [{"destinations": destinations}]})
+    other.create_repository(repositoryName=name)
+    push_image(other, name, image(name, size=1000), "v1")
+    api = AwsApi(server, Signing(*ROOT_KEYS[OTHER], REGION))
+
+    def failed():
+        found = json.loads(api.wharf("ListReplications", {"repositoryName": name}).body)["replications"]
+        return [line for line in found if line["status"] == "FAILED"]
+
+    wait_for(failed, "the image cannot be replicated")
+    (line,) = failed()
+    assert line["failureCode"] == "KmsException" and key not in line["failureReason"], line
+    assert f"account {OWNER} has to see to it" in line["failureReason"]
+
+
+def test_records_of_what_others_asked(server, secret):
+    """The owner of a secret sees that another account reached for it, which account, and no name or key of its users."""
+    user = Identities(server, root(server, "iam", OTHER)).user(document(allow("*")))
+    refused(user.client("secretsmanager").put_secret_value, SecretId=secret, SecretString="x")
+
+    def found(account):
+        events = root(server, "cloudtrail", account).lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "PutSecretValue"}]
+        )["Events"]
+        return [event["CloudTrailEvent"] for event in events]
+
+    (theirs,), (mine,) = found(OTHER), found(OWNER)
+    assert user.arn in theirs and user.access_key_id in theirs
+    assert json.loads(mine)["sharedEventID"] == json.loads(theirs)["sharedEventID"]
+    assert user.arn.rpartition("/")[2] not in mine and user.access_key_id not in mine and OTHER in mine
