@@ -209,7 +209,12 @@ class TestRecords:
         of_owner, of_other = (json.loads(found[account][0]["CloudTrailEvent"]) for account in (owner, other))
         assert of_owner["recipientAccountId"] == owner and of_other["recipientAccountId"] == other
         assert of_owner["sharedEventID"] == of_other["sharedEventID"] and of_owner["eventID"] != of_other["eventID"]
-        assert of_owner["userIdentity"]["accountId"] == other
+        # Of the other account's users and keys the owner learns nothing: not by the text of the refusal, either.
+        principal = of_other["userIdentity"]["principalId"]
+        assert of_owner["userIdentity"] == {"type": "AWSAccount", "principalId": principal, "accountId": other}
+        assert of_owner["errorCode"] == of_other["errorCode"] and "errorMessage" not in of_owner
+        assert not {"Username", "AccessKeyId"} & set(found[owner][0]) and found[other][0]["AccessKeyId"]
+        assert f"AKIAACCOUNT{other}" not in found[owner][0]["CloudTrailEvent"]
         assert third not in (of_owner["recipientAccountId"], of_other["recipientAccountId"])
         server.finish()
 

@@ -41,16 +41,18 @@ def expect_denied(call, *words):
 
 class TestAccess:
     def test_identity_policies(self, root, identities):
-        """The right for one secret is none for another; the message names what was asked and of which secret."""
+        """The right for one secret is none for another; the message names what was asked and of which secret, as it was asked."""
         mine, other = make(root), make(root)
         user = identities.user(document(allow("secretsmanager:GetSecretValue", on=mine["ARN"]))).client(
             "secretsmanager"
         )
         for secret_id in (mine["Name"], mine["ARN"], mine["ARN"][:-7]):
             assert user.get_secret_value(SecretId=secret_id)["SecretString"] == "geheim"
-        expect_denied(
-            lambda: user.get_secret_value(SecretId=other["Name"]), "secretsmanager:GetSecretValue", other["ARN"]
-        )
+        for secret_id in (other["Name"], other["ARN"], other["ARN"][:-7]):
+            expect_denied(
+                lambda name=secret_id: user.get_secret_value(SecretId=name),
+                f"secretsmanager:GetSecretValue on resource: {secret_id} because",
+            )
         expect_denied(lambda: user.put_secret_value(SecretId=mine["Name"], SecretString="x"), "PutSecretValue")
         # Whoever may not ask learns nothing of what is there.
         expect_denied(lambda: user.get_secret_value(SecretId="use/absent"), "use/absent")

@@ -55,7 +55,7 @@ impl AuditedResource {
     pub fn of_need(need: &Need, caller: &Caller) -> Option<Self> {
         match &need.resource {
             Resource::Repository { registry, name } if name != "*" => Some(Self::repository(registry, name)),
-            Resource::Secret(id) => Some(Self::own(&secrets::arn(&id.registry, &id.text), caller.account)),
+            Resource::Secret(id) => Some(Self::own(&secrets::arn(&id.registry, &id.text), id.registry.account)),
             Resource::Key(key) => Some(Self::own(&key.arn(), key.registry.account)),
             Resource::Own(arn) if !arn.contains('*') => Some(Self::own(arn, caller.account)),
             Resource::Repository { .. } | Resource::Own(_) | Resource::Any => None,
@@ -299,7 +299,7 @@ pub fn record(event: ApiEvent<'_>) {
         service_event_details: None,
         event_category: "Management",
     };
-    let row = Row {
+    let mut row = Row {
         at_ms: now_ms,
         region: listed_in.unwrap_or_else(|| who.region.clone()),
         username: Some(who.username),
@@ -308,6 +308,12 @@ pub fn record(event: ApiEvent<'_>) {
         is_always_stored: event.is_always_stored,
     };
     for (number, recipient) in recipients.into_iter().enumerate() {
+        if number == 1 {
+            // The others learn which account it was, and nothing of its users and keys: the text of a refusal names them.
+            record.user_identity = identity::of_other_account(&record.user_identity);
+            record.error_message = None;
+            (row.username, row.access_key_id) = (None, None);
+        }
         if number > 0 {
             record.event_id = new_id();
         }

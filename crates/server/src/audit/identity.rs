@@ -6,6 +6,11 @@ use crate::auth::caller::{Caller, Credentials};
 use crate::auth::directory::Identity;
 use crate::auth::session::Session;
 
+/// As much of a `userIdentity` as other accounts are told, in whose records it is (CloudTrail: `AWSAccount`).
+pub fn of_other_account(identity: &Value) -> Value {
+    json!({ "type": "AWSAccount", "principalId": identity["principalId"], "accountId": identity["accountId"] })
+}
+
 /// The `userIdentity` of a caller.
 pub fn user_identity(caller: &Caller) -> Value {
     let mut identity = json!({

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws::AccountId;
-use iam::{Attached, Decision, Outcome, Policies, Policy, PolicyKind, Request};
+use iam::{Attached, Decision, Effect, Outcome, Policies, Policy, PolicyKind, Request, Source};
 use oci::RepositoryName;
 use serde_json::Value;
 use store::db::Tx;
@@ -207,7 +207,7 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
         }
         return Ok(());
     }
-    Err(refusal(http, caller, need, &rules, &decision))
+    Err(refusal(http, caller, need, decision).await?)
 }
 
 /// Refuses if a policy denies the caller the permission, which it need not have otherwise.
@@ -215,7 +215,7 @@ pub async fn require_not_denied(http: &RequestContext, caller: &Caller, need: &N
     let rules = ResourceRules::of(http, need).await?;
     let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
     match decision.outcome {
-        Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
+        Outcome::ExplicitDeny => Err(refusal(http, caller, need, decision).await?),
         Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
     }
 }
@@ -229,22 +229,36 @@ pub async fn require_not_denied_by(
 ) -> Result<(), Refusal> {
     let arn = arn(need);
     let policy = read_policy(http, PolicyKind::Repository, guard.policy.as_deref(), need.owner(caller), &arn);
-    let rules = ResourceRules { policy, tags: guard.resource_tags.clone(), ..ResourceRules::new(need) };
+    let rules = ResourceRules { policy, tags: guard.resource_tags.clone(), ..ResourceRules::absent(need) };
     let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
     match decision.outcome {
-        Outcome::ExplicitDeny => Err(refusal(http, caller, need, &rules, &decision)),
+        Outcome::ExplicitDeny => Err(refusal(http, caller, need, decision).await?),
         Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
     }
 }
 
-fn refusal(http: &RequestContext, caller: &Caller, need: &Need, rules: &ResourceRules, decision: &Decision) -> Refusal {
-    let (action, resource) = (&need.action, &rules.arn);
-    let because = decision.because(action);
+/// What who is refused is told: the resource as the request names it. Whoever is of another account, and not let in by any
+/// policy of the owner's, is told the same whether it is there or not, whatever its policies deny, and whatever its tags and
+/// aliases are, which policies of the caller's own could ask about.
+async fn refusal(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    mut decision: Decision,
+) -> Result<Refusal, StoreError> {
+    let (action, resource) = (&need.action, asked(need));
     tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), %action, %resource, deciding = ?decision.deciding(), "denied");
-    Refusal::Denied(format!(
+    let is_let_in = decision.matched.iter().any(|matched| {
+        matched.effect == Effect::Allow && matches!(matched.source, Source::Repository | Source::Registry)
+    });
+    if need.owner(caller) != caller.account && !is_let_in {
+        decision = decide_with(http, caller, need, &ResourceRules::absent(need), None).await?;
+    }
+    let because = decision.because(action);
+    Ok(Refusal::Denied(format!(
         "User: {} is not authorized to perform: {action} on resource: {resource}{because}",
         caller.arn()
-    ))
+    )))
 }
 
 /// As [`authorize`] for a key, where something beside the key's policy names `principals`, who need nothing else: they
@@ -273,10 +287,18 @@ pub async fn authorize_named(
             return Ok(());
         }
     }
-    Err(refusal(http, caller, need, &rules, &decision))
+    Err(refusal(http, caller, need, decision).await?)
 }
 
-/// The resource as policies and messages name it, by what the request says of it.
+/// The resource as a message to who is refused names it: as the request does.
+fn asked(need: &Need) -> Cow<'_, str> {
+    match &need.resource {
+        Resource::Secret(id) if !id.is_arn => Cow::Borrowed(&id.text),
+        _ => Cow::Owned(arn(need)),
+    }
+}
+
+/// The resource as policies name it, by what the request says of it.
 pub fn arn(need: &Need) -> String {
     match &need.resource {
         // Nobody knows the six characters of a secret that is not there; a policy names them with six question marks.
@@ -451,7 +473,7 @@ fn kept_decisions<'a>(
 /// What a repository, a secret or a key contributes to decisions about it.
 #[derive(Clone)]
 struct ResourceRules {
-    /// As policies and messages name it.
+    /// As policies name it.
     arn: String,
     repository_id: Option<i64>,
     policy: Option<Policy>,
@@ -468,8 +490,8 @@ struct ResourceRules {
 }
 
 impl ResourceRules {
-    /// Of a resource that is not there.
-    fn new(need: &Need) -> Self {
+    /// Of what is not there.
+    fn absent(need: &Need) -> Self {
         Self {
             arn: arn(need),
             repository_id: None,
@@ -483,7 +505,7 @@ impl ResourceRules {
     }
 
     async fn of(http: &RequestContext, need: &Need) -> Result<Self, StoreError> {
-        let mut rules = Self::new(need);
+        let mut rules = Self::absent(need);
         match &need.resource {
             Resource::Repository { registry, name } => rules.add_repository(http, registry, name).await?,
             Resource::Secret(id) => rules.add_secret(http, id).await?,

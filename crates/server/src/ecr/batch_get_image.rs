@@ -21,12 +21,15 @@ use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::events::event::Place;
 use crate::http::budget::Share;
+use crate::http::held_answer::AnswerShare;
 use crate::registry::errors::RegistryError;
 use crate::registry::pull::{self, ImageQuery, NoImage, Selector};
 use crate::registry::repositories::require;
 
 /// An answer holds at most so many bytes of manifests: four of the longest, or a hundred of any usual size.
 const MAX_ANSWER_BYTES: usize = 4 * oci::MAX_MANIFEST_BYTES;
+/// Manifests of more bytes take longer to write as JSON than a change of threads.
+const LONG_BYTES: usize = 128 * 1024;
 
 /// The operation.
 pub struct BatchGetImage;
@@ -121,22 +124,17 @@ impl Operation for BatchGetImage {
                 }
             };
             match get(call, &registry, &name, selector, &accepted).await? {
-                Ok(Found { digest, media_type, manifest, _room }) => {
-                    bytes += manifest.len();
+                Ok(found) => {
+                    bytes += found.manifest.len();
                     // Refused as a whole: every SDK raises this error, which the model lists, whereas no failure code
                     // means it, and clients take an image among the failures for one that is not there.
                     if bytes > MAX_ANSWER_BYTES {
                         return Err(EcrError::AnswerTooLarge(MAX_ANSWER_BYTES));
                     }
-                    let image = Image {
-                        registry_id: registry.account.to_string(),
-                        repository_name: name.to_string(),
-                        image_id: ImageIdentifier::new(&digest, id.image_tag),
-                        image_manifest: String::from_utf8_lossy(&manifest),
-                        image_manifest_media_type: media_type,
-                    };
-                    share.add(image.json_bytes().map_err(not_json)?).map_err(RegistryError::from)?;
-                    output.images.push(to_raw_value(&image).map_err(not_json)?);
+                    let place = (registry.account.to_string(), name.to_string());
+                    let (with_it, image) = written(share, found, place, id.image_tag).await?;
+                    share = with_it;
+                    output.images.push(image);
                 }
                 Err(absent) => output.failures.push(ImageFailure::absent(id, absent)),
             }
@@ -144,6 +142,36 @@ impl Operation for BatchGetImage {
         let _ = call.http.answer_share.set(share);
         Ok(output)
     }
+}
+
+/// An image as it stands in the answer, whose room `share` takes first. The long ones are written on a thread of their own:
+/// that of other requests has no time for it.
+async fn written(
+    mut share: AnswerShare,
+    found: Found,
+    (registry_id, repository_name): (String, String),
+    tag: Option<String>,
+) -> Result<(AnswerShare, Box<RawValue>), EcrError> {
+    let is_long = found.manifest.len() > LONG_BYTES;
+    let write = move || {
+        // The room of the manifest is held until it is written.
+        let Found { digest, media_type, manifest, _room } = found;
+        let image = Image {
+            registry_id,
+            repository_name,
+            image_id: ImageIdentifier::new(&digest, tag),
+            image_manifest: String::from_utf8_lossy(&manifest),
+            image_manifest_media_type: media_type,
+        };
+        share.add(image.json_bytes().map_err(not_json)?).map_err(RegistryError::from)?;
+        Ok((share, to_raw_value(&image).map_err(not_json)?))
+    };
+    if !is_long {
+        return write();
+    }
+    tokio::task::spawn_blocking(write).await.map_err(|error| {
+        StoreError::new(StoreErrorKind::Other, "writing an image as JSON ended early").with_source(error)
+    })?
 }
 
 fn not_json(error: serde_json::Error) -> StoreError {

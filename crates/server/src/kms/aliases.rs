@@ -235,6 +235,10 @@ impl Operation for ListAliases {
 
     fn check(call: &Call<'_>, input: ListInput) -> Result<Self::Checked, KmsError> {
         let key = input.key_id.map(|text| constraints::key_itself(call, "keyId", Some(text))).transpose()?;
+        // The permission is for what is the caller's own; of another account's keys it tells nothing.
+        if let Some(other) = key.as_ref().filter(|key| key.registry != call.own_registry()) {
+            return Err(KmsError::NotFound(other.clone()));
+        }
         Ok((key, Page::new("aliases", input.limit, input.marker.as_deref(), 50)?))
     }
 

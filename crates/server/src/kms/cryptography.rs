@@ -19,7 +19,7 @@ use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
 
 const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
-/// What KMS says of a ciphertext of another region.
+/// What KMS says of a ciphertext whose key the caller learns nothing of.
 const ELSEWHERE: &str = "The ciphertext refers to a customer master key that does not exist, does not exist in this region, \
                          or you are not allowed to access.";
 /// The longest plaintext (model: `PlaintextType`).
@@ -36,10 +36,9 @@ async fn load(call: &Call<'_>, key: &KeyRef) -> Result<Arc<LoadedKey>, KmsError>
 
 /// The key that a ciphertext names, as policies name it. Each region has keys of its own, and opens nothing of another's.
 async fn key_of(call: &Call<'_>, head: KmsCiphertextHead) -> Result<KeyRef, KmsError> {
-    let found = call.app().kms_keys.find(call.app(), head.key_id).await?.ok_or(KmsError::InvalidCiphertext)?;
-    if found.key.registry.region != call.caller.region {
-        return Err(KmsError::AccessDenied(ELSEWHERE.to_owned()));
-    }
+    let found = call.app().kms_keys.find(call.app(), head.key_id).await?;
+    let found = found.filter(|found| found.key.registry.region == call.caller.region);
+    let found = found.ok_or_else(|| KmsError::AccessDenied(ELSEWHERE.to_owned()))?;
     Ok(KeyRef { registry: found.key.registry.clone(), name: found.key.key_id.to_string() })
 }
 
@@ -57,9 +56,20 @@ fn no_recipient(recipient: Option<&Value>) -> Result<(), KmsError> {
     }
 }
 
-/// Asks for the permission on a key that only the ciphertext names.
+/// Asks for the permission on a key that is not known before storage is read.
 async fn authorize_on(call: &Call<'_>, need: Need) -> Result<(), KmsError> {
     Ok(authorize::authorize(call.http, &call.caller, &need).await?)
+}
+
+/// As [`authorize_on`], of a key that only the ciphertext names. Whose key of another account that is shows to nobody whom
+/// its policy does not let in.
+async fn authorize_unnamed(call: &Call<'_>, key: &KeyRef, need: Need) -> Result<(), KmsError> {
+    match authorize_on(call, need).await {
+        Err(KmsError::AccessDenied(_)) if key.registry.account != call.caller.account => {
+            Err(KmsError::AccessDenied(ELSEWHERE.to_owned()))
+        }
+        other => other,
+    }
 }
 
 /// Encrypt.
@@ -194,7 +204,7 @@ impl Operation for Decrypt {
             }
             None => {
                 let key = key_of(call, head).await?;
-                authorize_on(call, on_key_with(Self::ACTION, &key, &input.context)).await?;
+                authorize_unnamed(call, &key, on_key_with(Self::ACTION, &key, &input.context)).await?;
                 key
             }
         };
@@ -313,7 +323,7 @@ impl Operation for ReEncrypt {
             }
             None => {
                 let key = key_of(call, head).await?;
-                authorize_on(call, input.need_from(&key, is_same(head))).await?;
+                authorize_unnamed(call, &key, input.need_from(&key, is_same(head))).await?;
                 key
             }
         };

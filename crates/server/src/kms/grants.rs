@@ -13,7 +13,7 @@ use super::constraints;
 use super::errors::KmsError;
 use super::paging::Page;
 use super::shapes::{Nothing, on_key};
-use crate::auth::authorize::{self, Need};
+use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::grants::GrantTerms;
 use crate::auth::principals::unknown_arn;
 use crate::aws_api::operation::{Call, Operation};
@@ -330,24 +330,21 @@ impl Operation for ListRetirableGrants {
     }
 
     async fn run(call: &Call<'_>, (retiring, page): Self::Checked) -> Result<Listed, KmsError> {
+        // As KMS does: those of keys in the caller's account and region.
         let (registry, asked) = (call.own_registry(), page.clone());
         let read = call.app().db.read(move |tx| {
-            let found = kms_grants::list_retirable(tx, &retiring, &asked.after, asked.limit + 1)?;
+            let found = kms_grants::list_retirable(tx, &registry, &retiring, &asked.after, asked.limit + 1)?;
             let mut shown = Vec::new();
             for grant in found {
-                let key = store::tables::kms_keys::find_by_row(tx, grant.kms_key_id)?;
-                shown.push((grant, key));
+                if let Some(key) = store::tables::kms_keys::find_by_row(tx, grant.kms_key_id)? {
+                    shown.push(GrantEntry::new(grant, key.arn()));
+                }
             }
             Ok::<_, KmsError>(shown)
         });
-        let mut found = read.await?;
-        let next_marker = page.cut(&mut found, |(grant, _)| grant.grant_id.clone());
-        // As KMS does: those of keys in the caller's account and region.
-        let grants = found.into_iter().filter_map(|(grant, key)| {
-            let key = key.filter(|key| key.registry == registry)?;
-            Some(GrantEntry::new(grant, key.arn()))
-        });
-        Ok(Listed { grants: grants.collect(), truncated: next_marker.is_some(), next_marker })
+        let mut grants = read.await?;
+        let next_marker = page.cut(&mut grants, |grant| grant.grant_id.clone());
+        Ok(Listed { grants, truncated: next_marker.is_some(), next_marker })
     }
 }
 
@@ -472,8 +469,20 @@ impl Operation for RetireGrant {
             principals.extend(may_grantee.then_some(grant.grantee.as_str()));
         }
         let of = found.as_ref().map(|(_, of)| KeyRef { registry: of.registry.clone(), name: of.key_id.to_string() });
-        let asked = of.or(key).unwrap_or_else(|| KeyRef { registry: call.own_registry(), name: "*".to_owned() });
-        authorize::authorize_named(call.http, &call.caller, &on_key(Self::ACTION, &asked), &principals).await?;
+        let is_unnamed = key.is_none() && of.as_ref().is_some_and(|of| of.registry.account != call.caller.account);
+        let absent = key.unwrap_or_else(|| KeyRef { registry: call.own_registry(), name: "*".to_owned() });
+        let need = |key| on_key(Self::ACTION, key);
+        let allowed =
+            authorize::authorize_named(call.http, &call.caller, &need(of.as_ref().unwrap_or(&absent)), &principals)
+                .await;
+        match allowed {
+            // Of another account's key the token tells whoever may not use it as little as the token of no grant.
+            Err(Refusal::Denied(_)) if is_unnamed => {
+                authorize::authorize_named(call.http, &call.caller, &need(&absent), &[]).await?;
+                return Err(KmsError::GrantNotFound(grant_id));
+            }
+            other => other?,
+        }
         let (_, of) = found.ok_or_else(|| KmsError::GrantNotFound(grant_id.clone()))?;
         let key = KeyRef { registry: of.registry, name: of.key_id.to_string() };
         remove(call, key, grant_id, is_dry_run).await

@@ -3,7 +3,7 @@
 //! only what it denies counts.
 
 use aws::AccountId;
-use iam::{Context, Policies, Principal, Request};
+use iam::{Context, Effect, Policies, Principal, Request};
 use oci::RepositoryName;
 use store::tables::registry_id::RegistryId;
 
@@ -55,9 +55,13 @@ pub fn require(
         context: &context,
     };
     let policies = Policies { registry: policy.map(|registry| &registry.policy), ..Policies::default() };
-    let decision = iam::decide(&request, &policies);
+    let mut decision = iam::decide(&request, &policies);
     if decision.is_allowed() {
         return Ok(());
+    }
+    // As everywhere: to whom a policy allows nothing it does not show, either.
+    if source != destination.account && !decision.matched.iter().any(|matched| matched.effect == Effect::Allow) {
+        decision = iam::decide(&request, &Policies::default());
     }
     let because = decision.because(action);
     Err(format!("User: {} is not authorized to perform: {action} on resource: {resource}{because}", principal.arn()))

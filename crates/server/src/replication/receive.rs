@@ -124,12 +124,14 @@ pub async fn prepare(
         tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let Arrival { registry, repository, .. } = arrival;
-    let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await?;
+    let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await;
+    let encryption = encryption.map_err(|error| veiled(arrival, error))?;
     let readable = bringer.readable(app, arrival, &layers).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
     app.db
         .write(move |tx| {
-            let repository = find_or_create(tx, &arrival, &encryption, quota, &cause)?;
+            let repository = find_or_create(tx, &arrival, &encryption, quota, &cause);
+            let repository = repository.map_err(|error| veiled(&arrival, error))?;
             let mut missing = Vec::new();
             for digest in &layers {
                 let from = readable.get(digest).map_or(&[][..], Vec::as_slice);
@@ -162,6 +164,21 @@ fn show(
         }
     }
     Ok(false)
+}
+
+/// As it is, but for what it says of a KMS key of the destination's, whose owner has not told the source of it.
+fn veiled(arrival: &Arrival, error: RegistryError) -> ReceiveError {
+    let error = match error {
+        RegistryError::Kms { code, .. } if arrival.origin.account() != arrival.registry.account => RegistryError::Kms {
+            code,
+            message: format!(
+                "The KMS key of repository {} cannot be used: account {} has to see to it",
+                arrival.repository, arrival.registry.account
+            ),
+        },
+        other => other,
+    };
+    ReceiveError::Registry(error)
 }
 
 fn require(app: &App, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
@@ -204,8 +221,11 @@ pub fn require_source(app: &App, arrival: &Arrival) -> Result<(), ReceiveError> 
 pub async fn begin_layer(app: &App, arrival: &Arrival) -> Result<UploadSession, ReceiveError> {
     require(app, arrival, ACTION)?;
     let cause = Cause::now(app, Actor::Replication);
-    let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
-    Ok(uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await?)
+    let begun = async {
+        let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
+        uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await
+    };
+    begun.await.map_err(|error| veiled(arrival, error))
 }
 
 /// An image that comes with its tags.
@@ -237,7 +257,7 @@ pub async fn put_image(app: &App, arrival: &Arrival, image: ArrivingImage) -> Re
         manifest: image.manifest,
         cause: Cause::now(app, Actor::Replication),
     };
-    push::put_image(app, push).await?;
+    push::put_image(app, push).await.map_err(|error| veiled(arrival, error))?;
     Ok(())
 }
 

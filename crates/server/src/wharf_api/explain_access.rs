@@ -179,14 +179,18 @@ fn resource(call: &Call<'_>, text: &str) -> Result<Resource, WharfError> {
     Ok(Resource::Own(text.to_owned()))
 }
 
-/// The caller that the principal of a question would be.
+/// The caller that the principal of a question would be: only one of the caller's own account, since the answer shows what
+/// its policies say. Of another account's it is not even told who is there.
 fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
     let absent = || WharfError::PrincipalNotFound(text.to_owned());
     let arn: Arn = text.parse().map_err(|_| WharfError::validation("principalArn", "must be an ARN"))?;
     let account: AccountId = arn.account().parse().map_err(|_| absent())?;
+    if account != call.caller.account {
+        return Err(absent());
+    }
     let directory = call.app().identities.current();
     let credentials = match (arn.service(), arn.resource()) {
-        ("iam", "root") if call.app().accounts.ids().contains(&account) => Credentials::Root,
+        ("iam", "root") => Credentials::Root,
         ("iam", resource) if resource.starts_with("user/") => {
             Credentials::User(Arc::clone(directory.identity_by_arn(text).ok_or_else(absent)?))
         }

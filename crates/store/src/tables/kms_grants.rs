@@ -6,6 +6,7 @@ use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
+use crate::tables::registry_id::RegistryId;
 
 /// The context that a request must have for a grant to count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -107,14 +108,23 @@ pub fn list(
     )
 }
 
-/// As [`list`], of those that `retiring` may retire, of every key.
-pub fn list_retirable(tx: &mut dyn Tx, retiring: &str, after: &str, limit: usize) -> Result<Vec<KmsGrant>, StoreError> {
+/// As [`list`], of those that `retiring` may retire, of every key of an account and region.
+pub fn list_retirable(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    retiring: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<KmsGrant>, StoreError> {
     readable_page(
         tx,
         limit,
         "kms_grants",
-        &format!("SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 ORDER BY grant_id LIMIT $3"),
-        &[retiring.into(), after.into()],
+        &format!(
+            "SELECT {COLUMNS} FROM kms_grants WHERE retiring = $1 AND grant_id > $2 AND kms_key_id IN \
+             (SELECT id FROM kms_keys WHERE account_id = $3 AND region = $4) ORDER BY grant_id LIMIT $5"
+        ),
+        &[retiring.into(), after.into(), registry.account.as_str().into(), registry.region.as_str().into()],
         from_row,
     )
 }
