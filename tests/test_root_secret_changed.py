@@ -60,7 +60,7 @@ def test_tokens_end_and_sessions_live_on(tmp_path, make_server):
         server.restart()
         with pytest.raises(ClientError, match="signature"):
             client(server, "ecr", KEY, OLD).describe_repositories()
-        assert status(server, old) == 401
+        assert status(server, old) == 400
         assert status(server, authorization(client(server, "ecr", KEY, NEW))) == 200
         # Those of other keys are not concerned, nor, as on AWS, are sessions.
         assert {status(server, each) for each in (other, of_user, of_session)} == {200}

@@ -55,6 +55,29 @@ pub(super) struct Claims {
     root_secret: Option<String>,
 }
 
+impl Claims {
+    /// How long the texts in it are that may be long.
+    pub(super) fn text_bytes(&self) -> usize {
+        let session = self.session_token.as_ref().map_or(0, String::capacity);
+        session + self.access_key_id.capacity() + self.root_secret.as_ref().map_or(0, String::capacity)
+    }
+
+    /// Those of a session whose token is so long.
+    #[cfg(test)]
+    pub(super) fn of_length(session_token: usize) -> Self {
+        let account: AccountId = "123456789012".parse().expect("an account id");
+        Self {
+            access_key_id: String::new(),
+            session_token: Some("t".repeat(session_token)),
+            principal_account: account,
+            registry_account: account,
+            region: "us-east-1".parse().expect("a region"),
+            expires_at_ms: 0,
+            root_secret: None,
+        }
+    }
+}
+
 /// Why a token was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TokenError {
