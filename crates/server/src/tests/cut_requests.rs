@@ -38,8 +38,7 @@ use crate::sts::web_identity::SourceConfig;
 
 const REPOSITORY: &str = "app";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str =
-    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Sends a request that is dropped when it has waited so often; whether it came to its answer before.
