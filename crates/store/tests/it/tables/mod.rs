@@ -5,6 +5,7 @@ mod audit_events;
 mod counting;
 mod creation_templates;
 mod deleted_images;
+mod deleted_repositories;
 mod fixtures;
 mod followed_events;
 mod image_counts;
