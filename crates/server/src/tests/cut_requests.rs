@@ -164,6 +164,12 @@ async fn what_only_reads_ends_with_its_client() {
     let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
     let caller = test.caller(&root_key(ACCOUNT));
     let (token, _) = token::issue(&test.app, &caller, caller.account);
-    assert!(!send(&test.app, 1, Method::GET, "/v2/_catalog", &token, "").await, "it waits for the database");
-    assert_eq!(test.app.unfinished.count(), 0);
+    // How often it waits for the database is the machine's to say.
+    for waits in 0.. {
+        let is_answered = send(&test.app, waits, Method::GET, "/v2/_catalog", &token, "").await;
+        assert_eq!(test.app.unfinished.count(), 0, "after {waits} waits");
+        if is_answered {
+            break;
+        }
+    }
 }
