@@ -144,8 +144,10 @@ def printed_commands(server):
 
 
 class TestLogin:
-    def test_password_of_the_cli(self, logged_in):
-        """`aws ecr get-login-password | docker login` succeeds: the fixture's work."""
+    def test_password_of_the_cli(self, site, docker):
+        """`aws ecr get-login-password | docker login`, as AWS's documentation has it."""
+        docker.log_out(site.host)
+        assert "Login Succeeded" in site.log_in(docker).stdout
 
     def test_old_command(self, site, docker):
         """`aws ecr get-login` prints a docker command that works as it stands."""

@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import urllib.request
 
 import pytest
@@ -355,14 +354,13 @@ class TestConfiguration:
         fresh_wharf.client().describe_repositories()
 
 
-def test_end_with_half_a_head(fresh_wharf):
-    """A client that never finishes its request does not hold up the end."""
-    with socket.create_connection(("127.0.0.1", fresh_wharf.port)) as connection:
+def test_end_with_half_a_head(tmp_path):
+    """A client that never finishes its request does not hold up the end, however long requests in flight may take."""
+    server = Wharf(tmp_path, environment={"WHARF_SHUTDOWN_DEADLINE_SECONDS": "3600"}).start()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: loc")
-        fresh_wharf.client().describe_repositories()
-        begin = time.monotonic()
-        assert fresh_wharf.stop() == 0
-        assert time.monotonic() - begin < 5
+        server.client().describe_repositories()
+        assert server.stop() == 0
 
 
 def test_self_signed(tmp_path):

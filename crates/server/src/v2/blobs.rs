@@ -111,7 +111,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Dige
 async fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
     let size = blob.size_bytes();
     let text = digest.to_string();
-    let is_known = is_known(http, &digest);
+    let is_held_by_client = is_known(http, &digest);
     // A range of another version than the client has a part of would be of no use to it.
     // Range is defined for GET alone (RFC 9110, 14.2).
     let range = http
@@ -119,7 +119,7 @@ async fn answer(app: &Arc<App>, http: &RequestContext, blob: Source, digest: Dig
         .filter(|_| http.method == http::Method::GET)
         .filter(|_| http.header(header::IF_RANGE).is_none_or(|known| known.trim_matches('"') == text));
     let mut answer = match range.map_or(RangeOutcome::Whole, |range| ByteRange::parse(range, size)) {
-        _ if is_known => respond::empty(StatusCode::NOT_MODIFIED),
+        _ if is_held_by_client => respond::empty(StatusCode::NOT_MODIFIED),
         RangeOutcome::Unsatisfiable => {
             let error = V2Error::new(ErrorCode::SizeInvalid, format!("The blob has {size} bytes"))
                 .with_status(StatusCode::RANGE_NOT_SATISFIABLE);

@@ -10,16 +10,8 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The end of a `SELECT` that is about to change its rows: waits for others at work on them and keeps them out.
-    /// SQLite needs nothing, it has one writer at a time.
-    pub const fn lock_rows(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE",
-        }
-    }
-
-    /// As [`lock_rows`](Self::lock_rows), but passes over rows that others hold, so that workers share out a queue.
+    /// The end of a `SELECT` that is about to change its rows: keeps others out of them, and passes over those that others
+    /// hold, so that workers share out a queue. SQLite needs nothing, it has one writer at a time.
     pub const fn lock_free_rows(self) -> &'static str {
         match self {
             Self::Sqlite => "",
