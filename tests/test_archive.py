@@ -28,7 +28,6 @@ from test_skopeo import expect_directory
 UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
 MIB = 1024 * 1024
 KILLS = {"sqlite": 120, "postgres": 20}
-SEED = 20_261_121
 
 
 @pytest.fixture
@@ -442,7 +441,7 @@ def test_kill_during_moves(wharf_on_each_database, request):
     """`kill -9` at random moments of archiving and restoring: nothing is lost, and in the end all is where it belongs."""
     wharf = wharf_on_each_database
     database = request.node.callspec.params["wharf_on_each_database"]
-    killer = Killer(SEED)
+    killer = Killer()
     chance = killer.chance
     ecr = wharf.client()
     repository = new_repository(wharf, "killed")

@@ -52,7 +52,7 @@ def push_until_killed(server, name, made, round_number, acknowledged, killer):
 
 
 def test_no_event_is_lost_when_the_server_is_killed(serve, receiver, tmp_path):
-    killer = Killer(4)
+    killer = Killer()
     # Some answers are no, and some come late, so that kills hit every state of a delivery.
     receiver.answer = lambda event: 500 if killer.chance.random() < 0.1 else 200
     path = tmp_path / "events.jsonl"
@@ -93,7 +93,7 @@ def test_the_file_has_every_push_of_many_at_once(serve, tmp_path):
     acknowledged = [made.digest]
     wait_for(lambda: len(lines_of(path)) == 1, "the first line")
     assert path.stat().st_mode & 0o777 == 0o600
-    push_until_killed(server, name, made, 0, acknowledged, Killer(1))
+    push_until_killed(server, name, made, 0, acknowledged, Killer())
     with path.open("a") as file:
         file.write('{"cut off by a cras')
     server.start()

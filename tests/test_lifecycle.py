@@ -15,7 +15,6 @@ from harness.server import Wharf, wait_for
 from harness.terraform import Terraform
 from test_ctl import Program
 
-SEED = 20_261_121
 # The policy of a usual set-up.
 USUAL = json.dumps(
     {
@@ -270,7 +269,7 @@ def test_kill_during_runs(tmp_path):
     assert 0 < len(undisturbed) < 200
     # Short lives, so that one run is begun again and again.
     longest = max(0.1, time.monotonic() - started) / 12
-    killer, number = Killer(SEED), 0
+    killer, number = Killer(), 0
     while killer.kills < KILLS:
         number += 1
         server = copy(number)

@@ -30,6 +30,7 @@ from harness.registry_client import (
     image_manifest,
     with_query,
 )
+from harness.seeds import fresh_seed
 from harness.server import FAKETIME, wait_for
 
 SECONDS = int(os.environ.get("WHARF_TEST_FAULT_SECONDS", "180"))
@@ -313,8 +314,7 @@ class Faults:
 
 @pytest.mark.timeout(900 + 4 * SECONDS)
 def test_nothing_acknowledged_is_lost(cluster, database, store):
-    seed = int(os.environ.get("WHARF_TEST_SEED", random.randrange(1 << 30)))
-    print(f"WHARF_TEST_SEED={seed}")
+    seed = fresh_seed()
     for name, mutability in REPOSITORIES.items():
         cluster.client().create_repository(repositoryName=name, imageTagMutability=mutability)
     assert cluster.authorization

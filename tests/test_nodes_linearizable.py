@@ -16,6 +16,7 @@ from harness.registry_client import (
     image_manifest,
     random_content,
 )
+from harness.seeds import fresh_seed
 
 CLIENTS = 9
 TAGS = 120
@@ -78,8 +79,7 @@ def run(cluster, name, mutability, actions):
     first = Repository(RegistryClient(cluster.nodes[0].host, cluster.authorization), name)
     for content in blobs:
         first.push_blob(content)
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    seed = fresh_seed()
     clients = [Client(cluster, name, seed + number, blobs) for number in range(CLIENTS)]
     barrier = threading.Barrier(CLIENTS)
 

@@ -18,6 +18,7 @@ from harness.registry_client import (
     index_manifest,
     new_repository,
 )
+from harness.seeds import fresh_seed
 
 ABSENT = "sha256:" + "0" * 64
 NEXT = re.compile(r'^<([^>]+)>; ?rel="?next"?$')
@@ -47,7 +48,7 @@ def walk(client, target, member):
 def tagged(wharf, tags):
     repository = new_repository(wharf)
     image = repository.push_image()
-    for tag in random.Random(1).sample(tags, len(tags)):
+    for tag in random.Random(fresh_seed()).sample(tags, len(tags)):
         repository.push_manifest(image.body, tag)
     return repository
 

@@ -15,7 +15,6 @@ from harness.upstream import FakeUpstream
 from test_pull_through_cache import OPEN, pull_whole, rule
 
 KILLS = 100
-SEED = 20_261_121
 PREFIX = "up"
 CLIENTS = 3
 # Layers that several images have, in one repository and in others.
@@ -80,7 +79,7 @@ def pull_everything(server, wanted):
 @pytest.mark.timeout(900)
 def test_killed_while_it_fetches(tmp_path, default_database):
     """Clients pull, the server dies in the middle, and they pull again, until they have everything."""
-    upstream, killer = FakeUpstream(), Killer(SEED)
+    upstream, killer = FakeUpstream(), Killer()
 
     def start(name):
         server = Wharf(tmp_path / name, environment=environment_of(default_database), config=OPEN).start()

@@ -22,7 +22,6 @@ from harness.verify import expect_whole_repository
 from test_replication import ACCOUNT, AWAY, HOME, in_region, remote_of, replicate, statuses
 
 KILLS = 100
-SEED = 20_261_121
 NAME = "app"
 BASE = images.noise("base", 400_000)
 # Deletions and tags that go are replicated, too.
@@ -96,7 +95,7 @@ def is_over(home):
 
 def replicate_under_kills(home, away, victims, progress):
     """A back-fill of what was there before, and everything that comes after, while `victims` are killed."""
-    killer = Killer(SEED)
+    killer = Killer()
     ecr = home.client()
     ecr.create_repository(repositoryName=NAME)
     source = Source(home, killer.chance)

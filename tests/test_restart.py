@@ -19,12 +19,12 @@ from harness.registry_client import (
     random_content,
     with_query,
 )
+from harness.seeds import fresh_seed
 from harness.server import wait_for
 from harness.verify import expect_blob, expect_whole_repository
 
 ROUNDS = {"sqlite": 200, "postgres": 40}
 PUSHERS = 2
-SEED = 20_261_121
 MIB = 1024 * 1024
 
 
@@ -32,14 +32,15 @@ MIB = 1024 * 1024
 def test_kill_during_pushes(wharf_on_each_database, request):
     """`kill -9` at random moments during pushes: everything acknowledged is there, and a restart needs no repair."""
     wharf = wharf_on_each_database
-    chance = random.Random(SEED)
+    seed = fresh_seed()
+    chance = random.Random(seed)
     ecr, authorization = wharf.client(), wharf.authorization
     acknowledged = resumed = 0
     repositories = []
     for number in range(ROUNDS[request.node.callspec.params["wharf_on_each_database"]]):
         name = f"killed/{number}"
         ecr.create_repository(repositoryName=name)
-        seeds = [f"{SEED} {number} {each}" for each in range(PUSHERS)]
+        seeds = [f"{seed} {number} {each}" for each in range(PUSHERS)]
         pushers = [Pusher(wharf.host, authorization, name, each, seed) for each, seed in enumerate(seeds)]
         for pusher in pushers:
             pusher.start()

@@ -19,10 +19,10 @@ from harness.registry_client import (
     path_of,
     with_query,
 )
+from harness.seeds import fresh_seed
 from harness.server import AWS, Wharf, binary, wait_for
 from test_serve import refused, serve
 
-SEED = 20_261_122
 OLD, NEW = "ab" * 32, "cd" * 32
 
 
@@ -75,7 +75,7 @@ class Pusher(threading.Thread):
 
     def __init__(self, wharf, number):
         super().__init__(daemon=True)
-        self.random = random.Random(SEED + number)
+        self.random = random.Random(fresh_seed())
         self.wharf, self.number = wharf, number
         self.pushed, self.error = [], None
         self.is_over = threading.Event()
@@ -163,7 +163,7 @@ class TestRotation:
     def test_killed(self, fresh_wharf):
         """kill -9 at any moment of sealing anew: the search goes on, and everything stays readable."""
         pushed = push_many(fresh_wharf, 250)
-        chooser = random.Random(SEED)
+        chooser = random.Random(fresh_seed())
         number = 1
         for _ in range(4):
             number = service_key(fresh_wharf, "rotate")["number"]

@@ -3,6 +3,8 @@
 import random
 import time
 
+from harness.seeds import fresh_seed
+
 # Longer without a change, the work is taken to be done, or to wait for something.
 QUIET_SECONDS = 0.5
 
@@ -10,9 +12,8 @@ QUIET_SECONDS = 0.5
 class Killer:
     """Kills servers at moments that come from a seed, which a failing test shows. `kills` counts them."""
 
-    def __init__(self, seed):
-        print(f"moments of the kills from seed {seed}")
-        self.chance = random.Random(seed)
+    def __init__(self):
+        self.chance = random.Random(fresh_seed())
         self.kills = 0
 
     def kill(self, server, seconds, progress=None, steps=0):
