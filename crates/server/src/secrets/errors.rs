@@ -93,7 +93,7 @@ impl IntoAwsError for SecretsError {
             Self::KmsKeyNotFound(key) => AwsError::new(
                 "EncryptionFailure",
                 format!(
-                    "The KMS key '{key}' does not exist: this server has no KMS. Leave KmsKeyId out, and the value is encrypted with the server's own key."
+                    "The secret cannot be encrypted with the KMS key '{key}': here secrets are encrypted with the server's own key. Leave KmsKeyId out."
                 ),
             ),
             Self::InvalidNextToken => AwsError::new("InvalidNextTokenException", "Invalid NextToken"),
