@@ -76,7 +76,9 @@ def works(cloud, authorization):
 
 def without_keys(cloud):
     keys = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None}
-    return {**cloud.server.aws_environment(), **keys}
+    # Node before version 20 tries the first address of a name alone, and that of localhost may be ::1.
+    endpoint = {"AWS_ENDPOINT_URL": f"http://{cloud.server.listen}"}
+    return {**cloud.server.aws_environment(), **keys, **endpoint}
 
 
 @pytest.mark.parametrize("way", ["by-key", "by-token"])

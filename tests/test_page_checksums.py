@@ -206,6 +206,9 @@ def without_checksums(wharf):
     target.execute("PRAGMA journal_mode = WAL")
     target.execute("PRAGMA foreign_keys = OFF")
     target.executescript("\n".join(source.iterdump()))
+    for table in ("images", "image_tags"):
+        target.execute(f"ALTER TABLE {table} DROP COLUMN replicated_from")
+    target.execute("DROP TABLE deleted_repositories")
     target.execute("DELETE FROM schema_migrations WHERE version >= 23")
     source.close()
     target.close()

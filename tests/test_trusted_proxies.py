@@ -221,7 +221,7 @@ class TestHaproxy:
         elsewhere = condition.user(IpAddress={"aws:SourceIp": f"{PROXY_ADDRESS}/32"})
         repository = new_repository(trusting)
         digest = json.loads(repository.push_image("v1").body)["layers"][0]["digest"]
-        with Balancer(tmp_path, trusting.host, rules=rules, bind=f"ssl crt {bundle}") as balancer:
+        with Balancer(tmp_path, trusting.listen, rules=rules, bind=f"ssl crt {bundle}") as balancer:
             url = f"https://localhost:{balancer.port}"
             assert may(url, secure, authority) and not may(url, elsewhere, authority)
             assert not may(trusting.url, secure)
@@ -237,7 +237,7 @@ class TestHaproxy:
 
     def test_proxy_protocol(self, with_protocol, tmp_path):
         """It passes bytes on, and clients cannot say that they are somebody else."""
-        with Balancer(tmp_path, with_protocol.host, mode="tcp", send="send-proxy-v2") as balancer:
+        with Balancer(tmp_path, with_protocol.listen, mode="tcp", send="send-proxy-v2") as balancer:
 
             def send(*headers):
                 def exchange(path):
@@ -257,7 +257,7 @@ class TestHaproxy:
         """It ends TLS and says so in the header."""
         bundle, authority = pem
         with Balancer(
-            tmp_path, with_protocol.host, mode="tcp", bind=f"ssl crt {bundle}", send="send-proxy-v2-ssl"
+            tmp_path, with_protocol.listen, mode="tcp", bind=f"ssl crt {bundle}", send="send-proxy-v2-ssl"
         ) as balancer:
             context = ssl.create_default_context(cafile=authority)
             connection = RawConnection(balancer.host, context=context)
@@ -268,7 +268,7 @@ class TestHaproxy:
             assert not may(with_protocol.url, keys)
 
     def test_proxy_protocol_version_1(self, with_protocol, tmp_path):
-        with Balancer(tmp_path, with_protocol.host, mode="tcp", send="send-proxy") as balancer:
+        with Balancer(tmp_path, with_protocol.listen, mode="tcp", send="send-proxy") as balancer:
 
             def send(path):
                 connection = RawConnection(balancer.host, source="127.0.0.9")

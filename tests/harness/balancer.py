@@ -25,7 +25,7 @@ backend server
 
 
 class Balancer:
-    """`rules` are lines of the frontend, `bind` and `send` options of the two sides."""
+    """`server` is an address, as a name may lead to another one; `rules` are lines of the frontend, `bind` and `send` options of the two sides."""
 
     def __init__(self, folder, server, mode="http", rules=(), bind="", send=""):
         self.folder = folder

@@ -63,7 +63,7 @@ class Cluster(Wharf):
     def start(self, clock=None):
         for node in self.nodes:
             self.start_node(node, clock)
-        servers = [f"    server n{number} {node.host}" for number, node in enumerate(self.nodes)]
+        servers = [f"    server n{number} {node.listen}" for number, node in enumerate(self.nodes)]
         (self.folder / "haproxy.cfg").write_text(HAPROXY.format(port=self._port, servers="\n".join(servers)))
         with (self.folder / "haproxy.log").open("ab") as log:
             command = ["haproxy", "-db", "-f", self.folder / "haproxy.cfg"]
