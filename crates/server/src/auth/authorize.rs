@@ -213,11 +213,7 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
 /// Refuses if a policy denies the caller the permission, which it need not have otherwise.
 pub async fn require_not_denied(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let rules = ResourceRules::of(http, need).await?;
-    let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
-    match decision.outcome {
-        Outcome::ExplicitDeny => Err(refusal(http, caller, need, decision).await?),
-        Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),
-    }
+    require_no_denial(http, caller, need, &rules).await
 }
 
 /// As [`require_not_denied`], if the repository were guarded as one was that is deleted.
@@ -230,7 +226,16 @@ pub async fn require_not_denied_by(
     let arn = arn(need);
     let policy = read_policy(http, PolicyKind::Repository, guard.policy.as_deref(), need.owner(caller), &arn);
     let rules = ResourceRules { policy, tags: guard.resource_tags.clone(), ..ResourceRules::absent(need) };
-    let decision = decide_by(http, &http.app.identities.current(), caller, need, &rules).await?;
+    require_no_denial(http, caller, need, &rules).await
+}
+
+async fn require_no_denial(
+    http: &RequestContext,
+    caller: &Caller,
+    need: &Need,
+    rules: &ResourceRules,
+) -> Result<(), Refusal> {
+    let decision = decide_by(http, &http.app.identities.current(), caller, need, rules).await?;
     match decision.outcome {
         Outcome::ExplicitDeny => Err(refusal(http, caller, need, decision).await?),
         Outcome::Allowed | Outcome::ImplicitDeny => Ok(()),

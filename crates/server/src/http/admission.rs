@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::in_flight::{InFlight, LAG_GRACE, Waiting};
+use super::in_flight::{InFlight, Waiting};
 use crate::source_network::network;
 
 /// Of the source that must give up connections, one in so many goes at once: looking for them costs time.
@@ -208,9 +208,8 @@ impl Admission {
     fn waits_since(&self, connection: &InFlight, now: Instant) -> Option<Duration> {
         match (connection.waiting(), self.gives_up) {
             (Some(Waiting::Idle(since)), _) => Some(since),
-            (Some(Waiting::Lagging(since)), _) if now - self.began >= since + LAG_GRACE => Some(since),
-            (_, GivesUp::Any) => Some(now - self.began),
-            (Some(Waiting::Lagging(_)) | None, GivesUp::Waiting) => None,
+            (_, GivesUp::Any) => connection.keeps_waiting(now).or(Some(now - self.began)),
+            (Some(Waiting::Lagging(_)) | None, GivesUp::Waiting) => connection.keeps_waiting(now),
         }
     }
 }
@@ -298,6 +297,7 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::in_flight::LAG_GRACE;
 
     fn ip(last: u8) -> IpAddr {
         IpAddr::from([127, 0, 0, last])
@@ -308,9 +308,7 @@ mod tests {
     }
 
     fn is_ended(place: &Place) -> bool {
-        let mut ended = std::pin::pin!(place.in_flight().ended());
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        ended.as_mut().poll(&mut cx).is_ready()
+        place.in_flight().is_ended()
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl Timing {
             if let Ok(result) = timeout(look_every, connection.as_mut()).await {
                 return result;
             }
-            if self.in_flight.is_idle() || self.in_flight.keeps_waiting(Instant::now()) {
+            if self.in_flight.is_idle() || self.in_flight.keeps_waiting(Instant::now()).is_some() {
                 return Ok(());
             }
         }

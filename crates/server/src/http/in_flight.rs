@@ -103,9 +103,17 @@ impl InFlight {
         (lags >= requests).then(|| Waiting::Lagging(since(&self.0.lagging_since_ms)))
     }
 
-    /// Whether the peer lags behind in all that is in flight, and has for long enough.
-    pub fn keeps_waiting(&self, now: Instant) -> bool {
-        matches!(self.waiting(), Some(Waiting::Lagging(since)) if self.elapsed(now) >= since + LAG_GRACE)
+    /// Since when the peer lags behind in all that is in flight, if it has for too long.
+    pub fn keeps_waiting(&self, now: Instant) -> Option<Duration> {
+        match self.waiting() {
+            Some(Waiting::Lagging(since)) if self.is_too_long(since, now) => Some(since),
+            Some(Waiting::Idle(_) | Waiting::Lagging(_)) | None => None,
+        }
+    }
+
+    /// Whether a client that is waited for since then has been for so long that connections like it may have to end.
+    pub fn is_too_long(&self, since: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.0.began) >= since + LAG_GRACE
     }
 
     /// The moment since which nothing is asked for, if that is so.
@@ -126,6 +134,13 @@ impl InFlight {
         self.0.must_end.notified().await;
     }
 
+    /// Whether the word to end has come.
+    #[cfg(test)]
+    pub fn is_ended(&self) -> bool {
+        let mut ended = std::pin::pin!(self.ended());
+        ended.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
+    }
+
     /// Something whose peer may lag behind.
     pub fn lag(&self) -> Lag {
         Lag { state: Arc::clone(&self.0), is_on: false, holder: None }
@@ -139,11 +154,6 @@ impl InFlight {
     /// Milliseconds since the common beginning.
     pub fn now_ms(&self) -> u64 {
         self.0.now_ms()
-    }
-
-    /// How long after the common beginning that is.
-    pub fn elapsed(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.0.began)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use store::measure::Counter;
 use tokio::time::Instant;
 
-use super::in_flight::{InFlight, LAG_GRACE, Waiting};
+use super::in_flight::InFlight;
 use crate::source_network::network;
 
 /// A body up to this length is short. Longer ones leave a part of their pool to the short: one in so many bytes.
@@ -54,12 +54,14 @@ impl Holder {
 
     /// Whether its client is waited for, for more of its body or to take the answer, from now on.
     pub fn set_waits(&self, waits: bool) {
-        let (from, to) = match (waits, self.0.connection.now_ms()) {
-            (true, now_ms) => (NOT_WAITED_FOR, now_ms),
-            (false, _) => (self.0.waits_since_ms.load(Ordering::Acquire), NOT_WAITED_FOR),
-        };
-        // One that is waited for already stays so since then.
-        let _ = self.0.waits_since_ms.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        let since_ms = &self.0.waits_since_ms;
+        if waits {
+            let now_ms = self.0.connection.now_ms();
+            // One that is waited for already stays so since then.
+            let _ = since_ms.compare_exchange(NOT_WAITED_FOR, now_ms, Ordering::AcqRel, Ordering::Acquire);
+        } else {
+            since_ms.store(NOT_WAITED_FOR, Ordering::Release);
+        }
     }
 
     /// Since when its client is waited for, if that is long enough to be too long; counted as `InFlight` does.
@@ -68,12 +70,8 @@ impl Holder {
             NOT_WAITED_FOR => None,
             since_ms => Some(Duration::from_millis(since_ms)),
         };
-        let connection = match self.0.connection.waiting() {
-            Some(Waiting::Lagging(since)) => Some(since),
-            Some(Waiting::Idle(_)) | None => None,
-        };
-        let since = own.into_iter().chain(connection).min()?;
-        (self.0.connection.elapsed(now) >= since + LAG_GRACE).then_some(since)
+        let own = own.filter(|since| self.0.connection.is_too_long(*since, now));
+        own.into_iter().chain(self.0.connection.keeps_waiting(now)).min()
     }
 }
 
@@ -133,29 +131,31 @@ impl Pool {
         Share { pool: Arc::clone(self), holder: holder.clone(), number: None, bytes: 0 }
     }
 
-    /// Takes so many bytes out of as much of the pool as `limit`; gives the share's number.
-    fn take(&self, share: &Share, bytes: u64, limit: u64, now: Instant) -> Result<u64, Exhausted> {
+    /// Takes so many bytes out of as much of the pool as `limit`; gives the share's number. What time it is matters only where
+    /// there is not so much.
+    fn take(&self, share: &Share, bytes: u64, limit: u64, now: impl FnOnce() -> Instant) -> Result<u64, Exhausted> {
         let mut held = self.held();
         let ip = share.holder.0.source;
         let by_source = held.sources.get(&ip).map_or(0, |source| source.bytes);
         let left = limit.saturating_sub(held.bytes).checked_sub(bytes);
         if left.is_none_or(|left| by_source.saturating_add(bytes) > left) {
-            if held.give_way(&share.holder, now) {
+            if held.give_way(&share.holder, now()) {
                 self.given_up.increment();
             }
             drop(held);
             self.refused.increment();
             return Err(Exhausted);
         }
-        let number = share.number.unwrap_or(held.next);
-        held.next = held.next.max(number + 1);
         held.bytes += bytes;
+        let next = held.next;
         let source = held.sources.entry(ip).or_default();
         source.bytes += bytes;
-        if share.number.is_none() {
-            source.holders.insert(number, share.holder.clone());
+        if let Some(number) = share.number {
+            return Ok(number);
         }
-        Ok(number)
+        source.holders.insert(next, share.holder.clone());
+        held.next += 1;
+        Ok(next)
     }
 
     fn give_back(&self, share: &Share, bytes: u64, is_end: bool) {
@@ -210,10 +210,10 @@ pub struct Share {
 impl Share {
     /// Holds so many bytes more.
     pub fn grow(&mut self, bytes: u64) -> Result<(), Exhausted> {
-        self.grow_at(bytes, Instant::now())
+        self.grow_at(bytes, Instant::now)
     }
 
-    fn grow_at(&mut self, bytes: u64, now: Instant) -> Result<(), Exhausted> {
+    fn grow_at(&mut self, bytes: u64, now: impl FnOnce() -> Instant) -> Result<(), Exhausted> {
         if bytes > 0 {
             let is_short = self.bytes.saturating_add(bytes) <= SHORT_BYTES;
             let limit = if is_short { self.pool.limit } else { self.pool.limit_of_long };
@@ -249,15 +249,10 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::in_flight::LAG_GRACE;
 
     fn share(pool: &Arc<Pool>, last: u8) -> Share {
         pool.share(&Holder::alone([192, 0, 2, last]))
-    }
-
-    fn is_ended(connection: &InFlight) -> bool {
-        let mut ended = std::pin::pin!(connection.ended());
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        ended.as_mut().poll(&mut cx).is_ready()
     }
 
     #[test]
@@ -323,11 +318,11 @@ mod tests {
             held.push((share, connection, holder));
         }
         let mut next = share(&pool, 99);
-        let mut grow = |seconds: u64| next.grow_at(1, began + Duration::from_secs(seconds));
+        let mut grow = |seconds: u64| next.grow_at(1, || began + Duration::from_secs(seconds));
         assert_eq!(grow(4), Err(Exhausted));
-        assert!(held.iter().all(|(_, connection, _)| !is_ended(connection)), "they may take a while");
+        assert!(held.iter().all(|(_, connection, _)| !connection.is_ended()), "they may take a while");
         assert_eq!(grow(6), Err(Exhausted));
-        let ended: Vec<usize> = (0..20).filter(|index| is_ended(&held[*index].1)).collect();
+        let ended: Vec<usize> = (0..20).filter(|index| held[*index].1.is_ended()).collect();
         assert_eq!((ended, pool.given_up.get()), (vec![0], 1), "the greediest");
         held.remove(0);
         assert_eq!(grow(6), Ok(()));
@@ -346,19 +341,19 @@ mod tests {
         assert_eq!(shares[0].grow(1), Ok(()));
         let later = |seconds: u64| began + Duration::from_secs(seconds);
         let mut next = share(&pool, 1);
-        assert_eq!(next.grow_at(1, later(3600)), Err(Exhausted), "the server itself is slow");
+        assert_eq!(next.grow_at(1, || later(3600)), Err(Exhausted), "the server itself is slow");
         holders[1].set_waits(true);
         holders[1].set_waits(false);
-        assert_eq!(next.grow_at(1, later(3601)), Err(Exhausted), "the client has taken it meanwhile");
-        assert!(!is_ended(&at_work) && !is_ended(&slow));
+        assert_eq!(next.grow_at(1, || later(3601)), Err(Exhausted), "the client has taken it meanwhile");
+        assert!(!at_work.is_ended() && !slow.is_ended());
         holders[2].set_waits(true);
-        assert_eq!(next.grow_at(1, later(3602)), Err(Exhausted));
-        assert!(!is_ended(&at_work) && is_ended(&slow));
-        assert_eq!(next.grow_at(1, later(3603)), Err(Exhausted));
+        assert_eq!(next.grow_at(1, || later(3602)), Err(Exhausted));
+        assert!(!at_work.is_ended() && slow.is_ended());
+        assert_eq!(next.grow_at(1, || later(3603)), Err(Exhausted));
         assert_eq!(pool.given_up.get(), 1, "it is ending already");
         holders[0].set_waits(true);
-        assert_eq!(shares[0].grow_at(1, later(7203)), Err(Exhausted));
-        assert!(!is_ended(&at_work), "nobody makes room for himself by being ended");
+        assert_eq!(shares[0].grow_at(1, || later(7203)), Err(Exhausted));
+        assert!(!at_work.is_ended(), "nobody makes room for himself by being ended");
     }
 
     #[test]
@@ -371,7 +366,7 @@ mod tests {
         assert_eq!(first.grow(1), Ok(()));
         lag.set(true);
         let later = Instant::now() + LAG_GRACE + Duration::from_secs(1);
-        assert_eq!(share(&pool, 2).grow_at(1, later), Err(Exhausted));
-        assert!(is_ended(&connection));
+        assert_eq!(share(&pool, 2).grow_at(1, || later), Err(Exhausted));
+        assert!(connection.is_ended());
     }
 }
