@@ -361,6 +361,12 @@ pub struct Purged {
     pub freed: Freed,
 }
 
+impl Purged {
+    fn nothing_of(digest: Digest) -> Self {
+        Self { digest, tags: Vec::new(), images: 0, guards: BTreeSet::new(), freed: Freed::default() }
+    }
+}
+
 /// Drops for good what the selector names: with a digest every deletion of it, with a tag the last deletion of the tag
 /// and the image that went with it. `None` if there is nothing.
 pub fn purge(
@@ -374,13 +380,7 @@ pub fn purge(
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
-            let mut purged = Purged {
-                digest: *digest,
-                tags: Vec::new(),
-                images: 0,
-                guards: BTreeSet::new(),
-                freed: Freed::default(),
-            };
+            let mut purged = Purged::nothing_of(*digest);
             while let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
                 purge_image(tx, &image, &mut purged)?;
             }
@@ -388,8 +388,7 @@ pub fn purge(
         }
     };
     let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else { return Ok(None) };
-    let mut purged =
-        Purged { digest: found.digest, tags: Vec::new(), images: 0, guards: BTreeSet::new(), freed: Freed::default() };
+    let mut purged = Purged::nothing_of(found.digest);
     match found.deleted_image_id {
         Some(id) => {
             if let Some(image) = deleted_images::find(tx, id)? {
