@@ -126,18 +126,22 @@ class Wharf:
         return self.data_dir / "endpoint"
 
     def _endpoint_of_log(self):
-        """Where it says that it listens, if there was no room for the file that tells of it."""
+        """Where it says that it listens, once it has said all that it says at its start; "" before.
+
+        The file that tells of it is there a moment earlier, and is not there at all where there is no room for it.
+        """
         log = self.log_text(self.launched_at)
-        listens = re.search(r"^Wharf is listening at (\S+)", log, re.MULTILINE)
-        return listens[1] if listens and "cannot find the server by its data folder" in log else ""
+        listens = re.search(r"^Wharf is listening at (\S+)[\s\S]+^  docker push", log, re.MULTILINE)
+        return listens[1] if listens else ""
 
     def _listens(self):
         if self.process.poll() is not None:
             Wharf.running.remove(self)
             raise AssertionError(f"wharf ended with {self.process.returncode} at its start:\n{self.tail()}")
-        told = self._endpoint.read_text().strip() if self._endpoint.exists() else self._endpoint_of_log()
-        if not told:
+        said = self._endpoint_of_log()
+        if not said:
             return False
+        told = self._endpoint.read_text().strip() if self._endpoint.exists() else said
         parts = urlsplit(told)
         address = self.listen.rpartition(":")[0]
         self.listen = f"{address}:{parts.port}"
