@@ -3,6 +3,7 @@
 import contextlib
 import json
 import resource
+import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +29,8 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 BYTES = "application/octet-stream"
 LAYER = 5 * GIB
+# The layer as it is stored, as a client has pulled it, and as it is pushed again, and room for the tests beside this one.
+ROOM = 3 * LAYER + 5 * GIB
 
 
 @pytest.fixture
@@ -59,6 +62,9 @@ def pull_layers(wharf, digest, count, hashed):
 @pytest.mark.timeout(1200)
 def test_five_gigabytes(fresh_wharf, repository, tmp_path):
     """A 5 GiB layer is pushed and pulled, and so is the image that has it, with the server under 150 MiB."""
+    # A disk that runs full here takes every other test of the run with it.
+    free = shutil.disk_usage(tmp_path).free
+    assert free >= ROOM, f"{free // GIB} GiB are free in {tmp_path.parent}, and this test needs {ROOM // GIB}"
     layer = push_layer(fresh_wharf, repository, LAYER)
     assert pull_layers(fresh_wharf, layer, 1, 1) == {LAYER}
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws::{AccessKeyId, AccountId, Region, SecretAccessKey};
+use oci::Digest;
 
 /// The root user's access key of one account.
 #[derive(Clone, Debug)]
@@ -15,9 +16,24 @@ pub struct RootKey {
     pub secret: SecretAccessKey,
 }
 
+impl RootKey {
+    /// What tells its secret from another one under the same id, and does not tell the secret: a digest.
+    fn fingerprint(&self) -> String {
+        // It stands in authorization tokens, which an update of the server must not make invalid.
+        let named = format!("registry authorization token/{}/{}", self.access_key_id, self.secret.expose());
+        Digest::sha256_of(named.as_bytes()).hex()
+    }
+}
+
+/// A key, with what would be worked out for each request otherwise.
+struct KnownKey {
+    key: RootKey,
+    fingerprint: String,
+}
+
 /// All accounts. Every account exists in every region.
 pub struct Accounts {
-    keys: HashMap<String, RootKey>,
+    keys: HashMap<String, KnownKey>,
     accounts: Vec<AccountId>,
     regions: Vec<Region>,
 }
@@ -31,12 +47,18 @@ impl Accounts {
                 accounts.push(key.account);
             }
         }
-        Self { keys: keys.into_iter().map(|key| (key.access_key_id.to_string(), key)).collect(), accounts, regions }
+        let known = |key: RootKey| (key.access_key_id.to_string(), KnownKey { fingerprint: key.fingerprint(), key });
+        Self { keys: keys.into_iter().map(known).collect(), accounts, regions }
     }
 
     /// The key of that id.
     pub fn find_key(&self, access_key_id: &str) -> Option<&RootKey> {
-        self.keys.get(access_key_id)
+        self.keys.get(access_key_id).map(|known| &known.key)
+    }
+
+    /// What tells the secret of the root user's key of that id from another one under the same id; none for other keys.
+    pub fn secret_fingerprint(&self, access_key_id: &str) -> Option<&str> {
+        self.keys.get(access_key_id).map(|known| known.fingerprint.as_str())
     }
 
     /// Whether the region is served here.

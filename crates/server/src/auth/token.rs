@@ -13,7 +13,6 @@ use aws::{AccountId, Region};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use iam::Principal;
-use oci::Digest;
 use serde::{Deserialize, Serialize};
 use store::blob::{open_small, root_key_of, seal_small};
 use store::tables::iam::robot_tokens::RobotToken;
@@ -108,17 +107,11 @@ pub fn issue(app: &App, caller: &Caller, registry_account: AccountId) -> (String
         registry_account,
         region: caller.region.clone(),
         expires_at_ms,
-        root_secret: root_secret(app, &caller.access_key_id),
+        root_secret: app.accounts.secret_fingerprint(&caller.access_key_id).map(str::to_owned),
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
     let password = URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims));
     (STANDARD.encode(format!("{USER}:{password}")), expires_at_ms)
-}
-
-/// What tells one secret of a root user's key from another; none if the key is no root user's.
-fn root_secret(app: &App, access_key_id: &str) -> Option<String> {
-    let key = app.accounts.find_key(access_key_id)?;
-    Some(Digest::sha256_of(format!("{PURPOSE}/{access_key_id}/{}", key.secret.expose()).as_bytes()).hex())
 }
 
 /// Makes the password of a robot token from its id.
@@ -185,7 +178,8 @@ fn bearer_of(app: &App, claims: &Claims) -> Result<Bearer, TokenError> {
         return Err(TokenError::Invalid);
     }
     // The token was for whoever knew the secret, and that is no longer the one that was given up.
-    if claims.root_secret.is_some() && claims.root_secret != root_secret(app, &claims.access_key_id) {
+    let secret = app.accounts.secret_fingerprint(&claims.access_key_id);
+    if claims.root_secret.as_deref().is_some_and(|told| Some(told) != secret) {
         return Err(TokenError::Invalid);
     }
     Ok(Bearer {

@@ -131,11 +131,11 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        Route::Ready => ready::answer(&request.app).await,
-        Route::Metrics => metrics::handle(&request.app, &request.method, &request.headers).await,
-        Route::Aws => aws_api::handle(request, body).await,
-        Route::LayerDownload(sealed) => v2::layer_download::handle(request, &sealed).await,
-        Route::ReplicatedLayer(sealed) => wharf_api::replicated_layer::handle(request, &sealed, body).await,
+        Route::Ready => Box::pin(ready::answer(&request.app)).await,
+        Route::Metrics => Box::pin(metrics::handle(&request.app, &request.method, &request.headers)).await,
+        Route::Aws => Box::pin(aws_api::handle(request, body)).await,
+        Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(request, &sealed)).await,
+        Route::ReplicatedLayer(sealed) => Box::pin(wharf_api::replicated_layer::handle(request, &sealed, body)).await,
         // Other services of Amazon's have paths of that beginning, too.
         Route::V2(route) => match aws_api::elsewhere(request) {
             Some(answer) => answer,

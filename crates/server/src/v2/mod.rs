@@ -239,30 +239,31 @@ fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
     answer
 }
 
+// What pulls do not need is boxed: the future of a request is as large as the largest in it, and most requests are pulls.
 async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBody) -> Result<Answer, V2Error> {
     let method = &request.http.method;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match route {
         V2Route::Base if is_read => Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}")),
-        V2Route::Catalog if is_read => catalog::list(request).await,
-        V2Route::Tags(name) if is_read => tags::list(request, &name).await,
-        V2Route::Referrers(name, digest) if is_read => referrers::list(request, &name, digest).await,
+        V2Route::Catalog if is_read => Box::pin(catalog::list(request)).await,
+        V2Route::Tags(name) if is_read => Box::pin(tags::list(request, &name)).await,
+        V2Route::Referrers(name, digest) if is_read => Box::pin(referrers::list(request, &name, digest)).await,
         V2Route::Manifest(name, reference) => match *method {
             Method::GET | Method::HEAD => manifests::get(request, &name, reference).await,
-            Method::PUT => manifests::put(request, &name, &reference, body).await,
-            Method::DELETE => manifests::delete(request, &name, reference).await,
+            Method::PUT => Box::pin(manifests::put(request, &name, &reference, body)).await,
+            Method::DELETE => Box::pin(manifests::delete(request, &name, reference)).await,
             _ => Err(V2Error::unsupported_method()),
         },
         V2Route::Blob(name, digest) => match *method {
             Method::GET | Method::HEAD => blobs::get(request, &name, digest).await,
-            Method::DELETE => blobs::delete(request, &name, digest).await,
+            Method::DELETE => Box::pin(blobs::delete(request, &name, digest)).await,
             _ => Err(V2Error::unsupported_method()),
         },
-        V2Route::Uploads(name) if *method == Method::POST => uploads::begin(request, &name, body).await,
+        V2Route::Uploads(name) if *method == Method::POST => Box::pin(uploads::begin(request, &name, body)).await,
         V2Route::Upload(name, id) => match *method {
             Method::GET | Method::HEAD => uploads::status(request, &name, id).await,
-            Method::PATCH => uploads::append(request, &name, id, body).await,
-            Method::PUT => uploads::complete(request, &name, id, body).await,
+            Method::PATCH => Box::pin(uploads::append(request, &name, id, body)).await,
+            Method::PUT => Box::pin(uploads::complete(request, &name, id, body)).await,
             Method::DELETE => uploads::cancel(request, &name, id).await,
             _ => Err(V2Error::unsupported_method()),
         },
