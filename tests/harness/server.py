@@ -58,8 +58,9 @@ class Wharf:
         self.name = name
         self.certificate = None
         self.start_seconds = START_SECONDS
-        # What stands before the program on its command line.
+        # What stands before the program on its command line, and the program, if it is not the one under test.
         self.prefix = []
+        self.program = None
         self.account = "123456789012"
         self.region = "us-east-1"
         self.url = None
@@ -90,7 +91,7 @@ class Wharf:
         self._endpoint.unlink(missing_ok=True)
         command = [
             *self.prefix,
-            binary(),
+            self.program or binary(),
             "serve",
             "--data-dir",
             self.data_dir,
