@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws::sigv4::{SigningRequest, sign_headers};
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use aws_client::{Answer, CallError, SignedClient, Signer, is_loopback, root_cause};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::options::{Given, SOURCE_ENDPOINT, Settings};
@@ -21,8 +22,6 @@ use crate::xml::Element;
 const IAM_REGION: &str = "us-east-1";
 const IAM_VERSION: &str = "2010-05-08";
 const WHARF_TARGET: &str = "Wharf_20261121";
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-const REQUEST_ID: &str = "x-amzn-requestid";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// More than any page of any list.
@@ -39,23 +38,16 @@ pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
 
 /// One server, and whose requests these are.
 pub(crate) struct Client {
-    http: reqwest::Client,
+    server: SignedClient,
     settings: Settings,
     now_ms: fn() -> i64,
-}
-
-struct Answer {
-    status: StatusCode,
-    content_type: String,
-    request_id: Option<String>,
-    body: String,
 }
 
 impl Client {
     pub(crate) fn new(settings: Settings, now_ms: fn() -> i64) -> Result<Self, Error> {
         let http = builder(&settings.endpoint.value, &settings.trusted, TIMEOUT)?;
-        let http = build(http)?;
-        Ok(Self { http, settings, now_ms })
+        let server = SignedClient::new(build(http)?, settings.endpoint.value.clone(), TIMEOUT, MAX_ANSWER_BYTES);
+        Ok(Self { server, settings, now_ms })
     }
 
     /// The time by which requests are signed, in epoch milliseconds.
@@ -72,9 +64,11 @@ impl Client {
         let mut headers = HeaderMap::new();
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
         headers.insert(CONTENT_TYPE, form_type);
-        let answer = self.post(headers, form, "iam", IAM_REGION).await?;
+        let body = Zeroizing::new(form.into_bytes());
+        let answer = self.server.post(&self.signer("iam", IAM_REGION), headers, body).await;
+        let answer = answer.map_err(|error| self.failed(&error))?;
         let unreadable = |cause| self.unreadable(action, &answer, cause);
-        let root = Element::parse(&answer.body).map_err(unreadable)?;
+        let root = Element::parse(&String::from_utf8_lossy(&answer.body)).map_err(unreadable)?;
         if answer.status.is_success() {
             if root.name() != format!("{action}Response") {
                 return Err(unreadable(format!("the answer is a {}", root.name())));
@@ -142,59 +136,47 @@ impl Client {
         operation: &str,
         input: &Value,
     ) -> Result<T, Error> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-        let target = HeaderValue::from_str(&format!("{target}.{operation}"));
-        headers.insert(TARGET, target.expect("operations have names of letters"));
-        let answer = self.post(headers, input.to_string(), service, &self.settings.region.value).await?;
+        let region = &self.settings.region.value;
+        let target = format!("{target}.{operation}");
+        let answer = self.server.json(&self.signer(service, region), &target, input).await;
+        let answer = answer.map_err(|error| self.failed(&error))?;
         if answer.status.is_success() {
-            let output = serde_json::from_str(&answer.body);
+            let output = serde_json::from_slice(&answer.body);
             return output.map_err(|error| self.unreadable(operation, &answer, error.to_string()));
         }
-        let error: Value = serde_json::from_str(&answer.body)
-            .map_err(|_| self.unreadable(operation, &answer, "the answer is not JSON".to_owned()))?;
-        let text = |name: &str| error.get(name).and_then(Value::as_str);
-        let code = text("__type").ok_or_else(|| self.unreadable(operation, &answer, "it has no __type".to_owned()))?;
+        let error = answer.error().ok_or_else(|| {
+            let is_json = serde_json::from_slice::<Value>(&answer.body).is_ok();
+            let cause = if is_json { "it has no __type" } else { "the answer is not JSON" };
+            self.unreadable(operation, &answer, cause.to_owned())
+        })?;
+        let message = if error.message.is_empty() { "the server says no more".to_owned() } else { error.message };
         Err(Error::Refused {
             operation: operation.to_owned(),
-            code: code.rsplit('#').next().unwrap_or(code).to_owned(),
-            message: text("message").or_else(|| text("Message")).unwrap_or("the server says no more").to_owned(),
+            code: error.code,
+            message,
             request: answer.request_id,
             credentials: self.asked(),
         })
     }
 
-    async fn post(&self, mut headers: HeaderMap, body: String, service: &str, region: &str) -> Result<Answer, Error> {
-        let Settings { endpoint: Given { value: endpoint, .. }, credentials, .. } = &self.settings;
-        let host = host_header(endpoint);
-        headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| Error::Usage(format!("host '{host}'")))?);
-        let signature = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
+    fn signer<'a>(&'a self, service: &'a str, region: &'a str) -> Signer<'a> {
+        let credentials = &self.settings.credentials;
+        Signer {
             access_key_id: &credentials.access_key_id,
             secret: &credentials.secret,
             session_token: credentials.session_token.as_deref(),
             region,
             service,
             now_ms: (self.now_ms)(),
-        });
-        headers.extend(signature);
-        let sent = self.http.post(endpoint.clone()).headers(headers).body(body).send().await;
-        let mut response = sent.map_err(|error| self.unreachable(&error))?;
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (content_type, request_id) = (header("content-type").unwrap_or_default(), header(REQUEST_ID));
-        let status = response.status();
-        let mut content = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            content.extend_from_slice(&chunk);
-            if content.len() > MAX_ANSWER_BYTES {
-                return Err(self.missing("", "the answer is too long".to_owned()));
-            }
         }
-        Ok(Answer { status, content_type, request_id, body: String::from_utf8_lossy(&content).into_owned() })
+    }
+
+    fn failed(&self, error: &CallError) -> Error {
+        match error {
+            CallError::Host => Error::Usage(format!("{}: {error}", self.url())),
+            CallError::Unreachable(error) => self.unreachable(error),
+            CallError::TooLong => self.missing("", error.to_string()),
+        }
     }
 
     /// Whose credentials were sent where, for whom they were not good enough.
@@ -211,7 +193,7 @@ impl Client {
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let Given { value: endpoint, by } = &self.settings.endpoint;
         let is_source = self.settings.endpoint.is_source();
-        let cause = if error.is_timeout() { "no answer in time".to_owned() } else { chain(error) };
+        let cause = chain(error);
         if let Some(mismatch) = Mismatch::of_cause(endpoint, &cause) {
             return Error::Unreachable { url: self.url(), cause: mismatch.cause(), hint: mismatch.hint(by) };
         }
@@ -243,10 +225,13 @@ impl Client {
 
     fn unreadable(&self, operation: &str, answer: &Answer, cause: String) -> Error {
         let Given { value: endpoint, by } = &self.settings.endpoint;
-        if let Some(mismatch) = Mismatch::of_answer(endpoint, answer.status.as_u16(), &answer.body) {
+        if let Some(mismatch) =
+            Mismatch::of_answer(endpoint, answer.status.as_u16(), &String::from_utf8_lossy(&answer.body))
+        {
             return Error::Unreachable { url: self.url(), cause: mismatch.cause(), hint: mismatch.hint(by) };
         }
-        let first_line = answer.body.lines().next().unwrap_or_default();
+        let body = String::from_utf8_lossy(&answer.body);
+        let first_line = body.lines().next().unwrap_or_default();
         // Plain text is for people.
         let is_said = answer.content_type.starts_with("text/plain") && (1..=MAX_PLAIN_TEXT).contains(&first_line.len());
         let cause = if is_said { first_line.to_owned() } else { cause };
@@ -260,21 +245,9 @@ impl Client {
 
 /// What requests to a server are sent with.
 fn builder(endpoint: &Url, trusted: &[PathBuf], timeout: Duration) -> Result<reqwest::ClientBuilder, Error> {
-    // A redirect could lead elsewhere with what the request holds.
-    let mut builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(endpoint) {
-        builder = builder.no_proxy();
-    }
     let certificates = read_certificates(trusted)?;
-    // A call without TLS needs no certificates of the system, which are perhaps not there.
-    if !certificates.is_empty() || endpoint.scheme() == "http" {
-        builder = builder.tls_certs_only(certificates);
-    }
-    Ok(builder)
+    let builder = aws_client::builder(endpoint, certificates, CONNECT_TIMEOUT.min(timeout)).timeout(timeout);
+    Ok(if is_loopback(endpoint) { builder.no_proxy() } else { builder })
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
@@ -309,24 +282,9 @@ fn shown(content_type: &str) -> &str {
     if content_type.is_empty() { "no content type" } else { content_type }
 }
 
-pub(crate) fn is_loopback(endpoint: &Url) -> bool {
-    let host = endpoint.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
-fn host_header(endpoint: &Url) -> String {
-    let host = endpoint.host_str().unwrap_or_default();
-    endpoint.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// The innermost cause says what happened; those around it say only that a request was sent.
+/// What happened, in a few words.
 pub(crate) fn chain(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let text = cause.to_string();
+    let text = root_cause(error);
     // All that a certificate is good for can be hundreds of names.
     text.split("; certificate is only valid for").next().unwrap_or(&text).to_owned()
 }

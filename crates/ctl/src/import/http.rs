@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_client::is_loopback;
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 
 use super::failure::{Failure, cause_of};
-use crate::client::{is_loopback, read_certificates};
+use crate::client::read_certificates;
 use crate::error::Error;
 use crate::scheme::Mismatch;
 

@@ -24,6 +24,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_client::is_loopback;
 use clap::{Args, Subcommand};
 use oci::RepositoryName;
 use reqwest::Url;
@@ -41,7 +42,6 @@ use self::source::{Selection, Source};
 use self::state::State;
 use self::tally::Tally;
 use crate::Outcome;
-use crate::client::is_loopback;
 use crate::error::Error;
 use crate::number;
 use crate::options::{self, Credentials, Given, OF_SOURCE_REGION, Options, SOURCE_ENDPOINT, Settings, Surroundings};

@@ -8,15 +8,15 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws::sigv4::{SigningRequest, sign_headers};
 use aws::{AccountId, Region, SecretAccessKey};
+use aws_client::{Answer, CallError, SignedClient, Signer, root_cause};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::header;
 use http_body::{Body, Frame, SizeHint};
 use oci::{Digest, Tag};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Certificate, Url};
 use serde_json::{Value, json};
 use store::blob::BlobStream;
 use store::error::StoreError;
@@ -36,7 +36,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const STALLED_AFTER: Duration = Duration::from_secs(60);
 /// Longer than any answer to these calls: 10,000 layers with their paths.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// Another Wharf, as it is configured.
 pub struct RemoteConfig {
@@ -78,7 +77,7 @@ impl Remotes {
 pub struct Remote {
     config: RemoteConfig,
     /// Made at its first use: it reads all certificates that the machine trusts.
-    client: OnceLock<Result<Client, String>>,
+    client: OnceLock<Result<SignedClient, String>>,
 }
 
 /// A layer's bytes on their way, which count themselves.
@@ -112,45 +111,18 @@ impl Body for Counted {
     }
 }
 
-/// What another Wharf answered.
-struct Reply {
-    status: http::StatusCode,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    /// The error's name and text.
-    fn error(&self) -> (String, String) {
-        let error: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let text = |name: &str| error.get(name).and_then(Value::as_str);
-        let code = text("__type").map(|code| code.rsplit('#').next().unwrap_or(code).to_owned());
-        let message = text("message").or_else(|| text("Message")).unwrap_or_default().to_owned();
-        (code.unwrap_or_default(), message)
-    }
-}
-
 impl Remote {
     fn endpoint(&self) -> &str {
         self.config.endpoint.as_str().trim_end_matches('/')
     }
 
-    fn client(&self) -> Result<&Client, Trouble> {
+    fn client(&self) -> Result<&SignedClient, Trouble> {
         let made = self.client.get_or_init(|| {
-            let mut builder = Client::builder()
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
-            match &self.config.ca_pem {
-                Some(pem) => {
-                    let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
-                    builder = builder.tls_certs_only(found);
-                }
-                // Without TLS no certificates are needed, which the machine perhaps does not have.
-                None if self.config.endpoint.scheme() == "http" => builder = builder.tls_certs_only(Vec::new()),
-                None => {}
-            }
-            builder.build().map_err(|error| error.to_string())
+            let trusted = self.config.ca_pem.as_deref().map_or_else(|| Ok(Vec::new()), Certificate::from_pem_bundle);
+            let trusted = trusted.map_err(|error| error.to_string())?;
+            let builder = aws_client::builder(&self.config.endpoint, trusted, CONNECT_TIMEOUT);
+            let http = builder.build().map_err(|error| error.to_string())?;
+            Ok(SignedClient::new(http, self.config.endpoint.clone(), CALL_TIMEOUT, MAX_ANSWER_BYTES))
         });
         made.as_ref().map_err(|error| Trouble::Destination(format!("no HTTP client for {}: {error}", self.endpoint())))
     }
@@ -163,59 +135,35 @@ impl Remote {
         Trouble::Destination(format!("{} cannot be reached: {cause}{hint}", self.endpoint()))
     }
 
+    fn no_answer(&self, error: CallError) -> Trouble {
+        match error {
+            CallError::Unreachable(error) => self.unreachable(&root_cause(&error)),
+            CallError::Host | CallError::TooLong => self.unreachable(&error.to_string()),
+        }
+    }
+
     /// Calls an operation of the other's API.
     async fn call(&self, app: &App, operation: &str, input: &Value) -> Result<Value, Trouble> {
-        let body = input.to_string();
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-        let target = HeaderValue::from_str(&format!("Wharf_20261121.{operation}"));
-        headers.insert(TARGET, target.expect("operations have names of letters"));
-        let host = host_header(&self.config.endpoint);
-        let host = HeaderValue::from_str(&host).map_err(|_| self.unreachable("its URL has no usable host"))?;
-        headers.insert(header::HOST, host);
-        let signature = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
+        let signer = Signer {
             access_key_id: &self.config.access_key_id,
             secret: &self.config.secret,
             session_token: None,
             region: self.config.region.as_str(),
             service: "wharf",
             now_ms: app.now_ms(),
-        });
-        headers.extend(signature);
-        let request = self.client()?.post(self.config.endpoint.clone()).headers(headers).body(body);
-        let sent = request.timeout(CALL_TIMEOUT).send().await;
-        let reply = self.read(sent.map_err(|error| self.unreachable(&cause_of(&error)))?).await?;
-        if reply.status.is_success() {
-            return serde_json::from_slice(&reply.body)
+        };
+        let answer = self.client()?.json(&signer, &format!("Wharf_20261121.{operation}"), input).await;
+        let answer = answer.map_err(|error| self.no_answer(error))?;
+        if answer.status.is_success() {
+            return serde_json::from_slice(&answer.body)
                 .map_err(|_| self.unreachable(&format!("its answer to {operation} is not JSON")));
         }
-        Err(self.trouble_of(operation, &reply))
-    }
-
-    async fn read(&self, mut answer: reqwest::Response) -> Result<Reply, Trouble> {
-        let status = answer.status();
-        let mut body = Vec::new();
-        let read = async {
-            while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&cause_of(&error)))? {
-                if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                    return Err(self.unreachable("its answer is too long"));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(())
-        };
-        tokio::time::timeout(CALL_TIMEOUT, read).await.map_err(|_| self.unreachable("its answer does not end"))??;
-        Ok(Reply { status, body })
+        Err(self.trouble_of(operation, &answer))
     }
 
     /// What an answer that is no success means.
-    fn trouble_of(&self, operation: &str, reply: &Reply) -> Trouble {
-        let (code, message) = reply.error();
+    fn trouble_of(&self, operation: &str, reply: &Answer) -> Trouble {
+        let (code, message) = reply.error().map_or_else(Default::default, |error| (error.code, error.message));
         let is_passing = reply.status.is_server_error()
             || matches!(reply.status.as_u16(), 408 | 429)
             || matches!(code.as_str(), "ThrottlingException" | "RequestTimeoutException");
@@ -287,16 +235,19 @@ impl Remote {
         let sent_bytes = Arc::new(AtomicU64::new(0));
         let body = Counted { stream, remaining: size_bytes, sent_bytes: Arc::clone(&sent_bytes) };
         let body = reqwest::Body::wrap(body);
-        let request = self.client()?.put(url).header(header::CONTENT_LENGTH, size_bytes).body(body);
+        let request = self.client()?.http().put(url).header(header::CONTENT_LENGTH, size_bytes).body(body);
         let sent = tokio::select! {
-            sent = request.send() => sent.map_err(|error| self.unreachable(&cause_of(&error)))?,
+            sent = request.send() => sent.map_err(|error| self.no_answer(error.into()))?,
             () = stalled(&sent_bytes) => return Err(self.unreachable("it takes no more bytes of a layer")),
         };
-        let reply = self.read(sent).await?;
+        let read = Answer::read(sent, MAX_ANSWER_BYTES);
+        let read = tokio::time::timeout(CALL_TIMEOUT, read).await;
+        let reply = read.map_err(|_| self.unreachable("its answer does not end"))?;
+        let reply = reply.map_err(|error| self.no_answer(error))?;
         if reply.status.is_success() {
             return Ok(());
         }
-        let (_, message) = reply.error();
+        let message = reply.error().map_or_else(String::new, |error| error.message);
         // Whatever is wrong with the path: the next attempt gets another one.
         let text = format!("it answers {} {message}", reply.status.as_u16());
         Err(if reply.status.is_server_error() { self.unreachable(&text) } else { Trouble::Image(text) })
@@ -358,21 +309,4 @@ async fn stalled(sent_bytes: &AtomicU64) {
         }
         before = now;
     }
-}
-
-fn host_header(endpoint: &Url) -> String {
-    let host = endpoint.host_str().unwrap_or_default();
-    endpoint.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// The innermost cause says what happened; those around it say only that a request was sent.
-fn cause_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

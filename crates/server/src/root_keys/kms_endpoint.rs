@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use aws::SecretAccessKey;
-use aws::sigv4::{SigningRequest, sign_headers};
+use aws_client::{CallError, ServiceError, SignedClient, Signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue, header};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Certificate, Url};
 use serde_json::{Value, json};
 use store::error::{StoreError, StoreErrorKind};
 use zeroize::Zeroizing;
@@ -41,23 +40,16 @@ pub struct KmsEndpointConfig {
 /// A KMS.
 pub struct KmsEndpoint {
     config: KmsEndpointConfig,
-    client: Client,
+    client: SignedClient,
 }
 
 impl KmsEndpoint {
     /// Fails if its certificate cannot be read.
     pub fn new(config: KmsEndpointConfig) -> Result<Self, String> {
-        let mut builder = Client::builder().redirect(redirect::Policy::none()).referer(false).timeout(TIMEOUT);
-        match &config.ca_pem {
-            Some(pem) => {
-                let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
-                builder = builder.tls_certs_only(found);
-            }
-            // Without TLS no certificates are needed, which the machine perhaps does not have.
-            None if config.url.scheme() == "http" => builder = builder.tls_certs_only(Vec::new()),
-            None => {}
-        }
-        let client = builder.build().map_err(|error| error.to_string())?;
+        let trusted = config.ca_pem.as_deref().map_or_else(|| Ok(Vec::new()), Certificate::from_pem_bundle);
+        let trusted = trusted.map_err(|error| error.to_string())?;
+        let http = aws_client::builder(&config.url, trusted, TIMEOUT).build().map_err(|error| error.to_string())?;
+        let client = SignedClient::new(http, config.url.clone(), TIMEOUT, MAX_ANSWER_BYTES);
         Ok(Self { config, client })
     }
 
@@ -75,7 +67,7 @@ impl KmsEndpoint {
     pub(super) async fn encrypt(&self, number: u32, key: &[u8], now_ms: i64) -> Result<Vec<u8>, StoreError> {
         let plaintext = Zeroizing::new(STANDARD.encode(key));
         let input = json!({ "KeyId": self.key_id(), "Plaintext": *plaintext, "EncryptionContext": context(number) });
-        let answer = self.call("Encrypt", &input, now_ms).await?.map_err(|(code, text)| self.refused(&code, &text))?;
+        let answer = self.call("Encrypt", &input, now_ms).await?.map_err(|error| self.refused(&error))?;
         self.bytes_of(&answer, "CiphertextBlob")
     }
 
@@ -90,8 +82,8 @@ impl KmsEndpoint {
         let input = json!({ "CiphertextBlob": STANDARD.encode(ciphertext), "EncryptionContext": context(number) });
         match self.call("Decrypt", &input, now_ms).await? {
             Ok(answer) => Ok(Some(Zeroizing::new(self.bytes_of(&answer, "Plaintext")?))),
-            Err((code, _)) if NOT_OURS.contains(&code.as_str()) => Ok(None),
-            Err((code, text)) => Err(self.refused(&code, &text)),
+            Err(error) if NOT_OURS.contains(&error.code.as_str()) => Ok(None),
+            Err(error) => Err(self.refused(&error)),
         }
     }
 
@@ -101,8 +93,8 @@ impl KmsEndpoint {
         bytes.ok_or_else(|| self.error(&format!("its answer has no {member}")))
     }
 
-    fn refused(&self, code: &str, text: &str) -> StoreError {
-        self.error(&format!("{code}: {text}"))
+    fn refused(&self, error: &ServiceError) -> StoreError {
+        self.error(&format!("{}: {}", error.code, error.message))
     }
 
     fn error(&self, what: &str) -> StoreError {
@@ -116,53 +108,25 @@ impl KmsEndpoint {
         operation: &str,
         input: &Value,
         now_ms: i64,
-    ) -> Result<Result<Value, (String, String)>, StoreError> {
-        let body = Zeroizing::new(input.to_string());
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-        let target = HeaderValue::from_str(&format!("TrentService.{operation}"));
-        headers.insert("x-amz-target", target.expect("operations have names of letters"));
-        let url = &self.config.url;
-        let host = url.host_str().unwrap_or_default();
-        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let host = HeaderValue::from_str(&host).map_err(|_| self.error("its URL has no usable host"))?;
-        headers.insert(header::HOST, host);
-        let signature = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
+    ) -> Result<Result<Value, ServiceError>, StoreError> {
+        let signer = Signer {
             access_key_id: &self.config.access_key_id,
             secret: &self.config.secret,
             session_token: self.config.session_token.as_ref().map(SecretAccessKey::expose),
             region: &self.config.region,
             service: "kms",
             now_ms,
-        });
-        headers.extend(signature);
-        let request = self.client.post(url.clone()).headers(headers).body(body.to_string());
-        let mut answer = request.send().await.map_err(|error| self.error(&cause_of(&error)))?;
-        let status = answer.status();
-        let mut bytes = Zeroizing::new(Vec::new());
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.error(&cause_of(&error)))? {
-            if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(self.error("its answer is too long"));
-            }
-            bytes.extend_from_slice(&chunk);
+        };
+        let answer = self.client.json(&signer, &format!("TrentService.{operation}"), input).await;
+        let answer = answer.map_err(|error| match error {
+            CallError::Unreachable(error) => self.error(&cause_of(&error)),
+            CallError::Host | CallError::TooLong => self.error(&error.to_string()),
+        })?;
+        if answer.status.is_success() {
+            return Ok(Ok(serde_json::from_slice(&answer.body).unwrap_or_default()));
         }
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if status.is_success() {
-            return Ok(Ok(value));
-        }
-        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let code = text("__type");
-        let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-        if code.is_empty() {
-            return Err(self.error(&format!("it answered with status {status}")));
-        }
-        let message = if value.get("message").is_some() { text("message") } else { text("Message") };
-        Ok(Err((code, message)))
+        let error = answer.error().ok_or_else(|| self.error(&format!("it answered with status {}", answer.status)))?;
+        Ok(Err(error))
     }
 }
 
