@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::options::{Given, SOURCE_ENDPOINT, Settings};
+use crate::given::{Given, SOURCE_ENDPOINT};
+use crate::options::Settings;
 use crate::scheme::Mismatch;
 use crate::xml::Element;
 

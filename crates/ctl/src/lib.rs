@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod fsck;
 mod gc;
+mod given;
 mod group;
 mod health;
 mod held_policy;
