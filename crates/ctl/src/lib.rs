@@ -26,6 +26,7 @@ mod job_kind;
 mod jobs;
 mod key;
 mod lifecycle;
+mod membership;
 mod nodes;
 mod number;
 mod oidc_provider;

@@ -13,7 +13,7 @@ use crate::holder::{HeldPolicies, Holder, Kind};
 use crate::key::{self, AccessKey};
 use crate::output::{Field, field, fields};
 use crate::xml::Element;
-use crate::{Session, group};
+use crate::{Session, membership};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -62,7 +62,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) fn read(element: &Element) -> Result<Self, String> {
+    fn read(element: &Element) -> Result<Self, String> {
         Ok(Self {
             user_name: element.require("UserName")?,
             user_id: element.require("UserId")?,
@@ -121,7 +121,7 @@ impl Command {
                 let named = [("UserName", name.as_str())];
                 let whole = Whole {
                     user: client.iam_get("GetUser", &named, "User", User::read).await?,
-                    groups: group::of_user(client, &name).await?,
+                    groups: membership::groups_of(client, &name).await?,
                     access_keys: key::of_user(client, &name).await?,
                     policies: Holder::user(&name).policies(client).await?,
                 };
@@ -139,7 +139,7 @@ impl Command {
                 let mut named: Vec<String> =
                     key::of_user(client, &name).await?.iter().map(|key| format!("access key {}", key.id())).collect();
                 named.extend(Holder::user(&name).policies(client).await?.named());
-                let groups = group::of_user(client, &name).await?;
+                let groups = membership::groups_of(client, &name).await?;
                 named.extend(groups.iter().map(|group| format!("membership of group {group}")));
                 dry_run::tell(output, &format!("user {name}"), Parts { named, is_forced: force })
             }
@@ -150,8 +150,8 @@ impl Command {
                         key::delete(client, &name, key.id()).await?;
                     }
                     user.remove_policies(client).await?;
-                    for group in group::of_user(client, &name).await? {
-                        group::remove_user(client, &group, &name).await?;
+                    for group in membership::groups_of(client, &name).await? {
+                        membership::remove(client, &group, &name).await?;
                     }
                 }
                 user.delete(client).await?;
