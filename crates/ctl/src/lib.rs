@@ -2,6 +2,7 @@
 //! Wharf's own, and the registry protocol.
 
 mod access;
+mod access_key;
 mod audit;
 mod bytes;
 mod client;

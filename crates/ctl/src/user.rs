@@ -4,13 +4,13 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::access_key::{self, AccessKey};
 use crate::client::Client;
 use crate::date;
 use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::held_policy;
 use crate::holder::{HeldPolicies, Holder, Kind};
-use crate::key::{self, AccessKey};
 use crate::output::{Field, field, fields};
 use crate::xml::Element;
 use crate::{Session, membership};
@@ -122,7 +122,7 @@ impl Command {
                 let whole = Whole {
                     user: client.iam_get("GetUser", &named, "User", User::read).await?,
                     groups: membership::groups_of(client, &name).await?,
-                    access_keys: key::of_user(client, &name).await?,
+                    access_keys: access_key::of_user(client, &name).await?,
                     policies: Holder::user(&name).policies(client).await?,
                 };
                 output.show(&whole, |whole| {
@@ -136,8 +136,11 @@ impl Command {
             Self::Policy { command } => command.run(client, output, Kind::User).await,
             Self::Delete { name, force, dry_run: true } => {
                 client.iam_get("GetUser", &[("UserName", name.as_str())], "User", User::read).await?;
-                let mut named: Vec<String> =
-                    key::of_user(client, &name).await?.iter().map(|key| format!("access key {}", key.id())).collect();
+                let mut named: Vec<String> = access_key::of_user(client, &name)
+                    .await?
+                    .iter()
+                    .map(|key| format!("access key {}", key.access_key_id))
+                    .collect();
                 named.extend(Holder::user(&name).policies(client).await?.named());
                 let groups = membership::groups_of(client, &name).await?;
                 named.extend(groups.iter().map(|group| format!("membership of group {group}")));
@@ -146,8 +149,8 @@ impl Command {
             Self::Delete { name, force, dry_run: false } => {
                 let user = Holder::user(&name);
                 if force {
-                    for key in key::of_user(client, &name).await? {
-                        key::delete(client, &name, key.id()).await?;
+                    for key in access_key::of_user(client, &name).await? {
+                        access_key::delete(client, &name, &key.access_key_id).await?;
                     }
                     user.remove_policies(client).await?;
                     for group in membership::groups_of(client, &name).await? {
