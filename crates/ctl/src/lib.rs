@@ -9,6 +9,7 @@ mod client;
 mod count;
 mod date;
 mod deleted_images;
+mod digest;
 mod document;
 mod dry_run;
 mod duration;
