@@ -4,14 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::action::Actions;
 use crate::condition::Condition;
-use crate::policy::Compiled;
-use crate::policy::MAX_HELD_BYTES;
+use crate::policy::{Compiled, MAX_HELD_BYTES};
 use crate::principal::{PrincipalPattern, Principals};
 use crate::resource::Resources;
 use crate::syntax::{StatementText, Version};
-use crate::{Effect, PolicyError, PolicyKind, Statement, syntax, validate};
+use crate::{Effect, Policy, PolicyError, PolicyKind, Statement, syntax, validate};
 
-pub(crate) fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyError> {
+impl Policy {
+    /// Reads and checks a policy.
+    pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
+        parse(kind, text).map(Self::new)
+    }
+}
+
+fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyError> {
     let document = syntax::read(text)?;
     validate::validate(kind, &document)?;
     let variables = document.version == Version::V2012;
