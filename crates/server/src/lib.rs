@@ -17,6 +17,7 @@ pub mod credentials;
 mod data_dir;
 mod ecr;
 mod events;
+mod hidden;
 mod host_name;
 mod http;
 mod iam_api;

@@ -4,7 +4,6 @@ mod audit;
 mod connections;
 mod draft;
 mod environment;
-mod events;
 mod file_problems;
 mod limits;
 mod operations;
@@ -21,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws::AccountId;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use store::blob::ServiceKey;
 use store::tables::registry_id::RegistryId;
 
@@ -31,6 +30,8 @@ use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::config_error::ConfigError;
 use crate::credentials;
 use crate::events::Events;
+use crate::events::config::EventsConfig;
+use crate::hidden::Hidden;
 use crate::host_name::is_host_name;
 use crate::http::hosts::PublicUrl;
 use crate::http::machine::Means;
@@ -44,7 +45,6 @@ pub use audit::AuditConfig;
 pub use connections::{ConnectionsConfig, ListenerSettings};
 pub use draft::{Arguments, Draft, Faults};
 pub(crate) use environment::edit_distance;
-pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
 pub use replication::{RemoteConfig, ReplicationConfig};
@@ -57,39 +57,6 @@ pub use sections::{
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
-
-/// What stands in the place of a text that is not shown.
-const HIDDEN: &str = "[hidden]";
-
-/// A text that is never shown: neither by `Debug` nor when the configuration is printed.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Hidden {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
-    }
-}
 
 /// Everything that can be configured. Every key has a default; an empty file is a whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

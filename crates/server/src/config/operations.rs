@@ -7,8 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, He
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, read_listen};
+use super::read_listen;
 use crate::config_error::ConfigError;
+use crate::hidden::Hidden;
 
 /// Repositories whose pulls are told, if nothing else is said.
 const DEFAULT_REPOSITORIES: u32 = 20;

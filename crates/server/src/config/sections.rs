@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use aws::SecretAccessKey;
 use serde::{Deserialize, Serialize};
 
-use super::Hidden;
 use crate::app::Limits;
 use crate::config_error::ConfigError;
+use crate::hidden::Hidden;
 use crate::root_keys::{KmsEndpoint, KmsEndpointConfig};
 
 const KIB: u64 = 1024;

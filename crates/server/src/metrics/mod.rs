@@ -138,7 +138,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Hidden;
+    use crate::hidden::Hidden;
 
     #[test]
     fn a_token_is_asked_for_if_there_is_one() {
