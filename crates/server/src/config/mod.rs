@@ -25,6 +25,7 @@ use store::blob::ServiceKey;
 use store::tables::registry_id::RegistryId;
 
 use crate::app::Limits;
+use crate::cache::config::PullThroughCacheConfig;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use crate::config_error::ConfigError;
@@ -53,7 +54,7 @@ pub use secret_files::Exposures;
 use secret_files::SecretFile;
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
-    PullThroughCacheConfig, ScrubConfig, TlsConfig,
+    ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
