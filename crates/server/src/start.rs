@@ -169,9 +169,15 @@ impl Server {
             Work::All => Making::Anew,
             Work::ChecksOnly { .. } => Making::ForNow,
         };
-        let root_credentials =
-            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms(), making)
-                .await?;
+        let root_credentials = credentials::find_or_create(
+            &config.root_key_settings(),
+            &config.data_dir()?,
+            root_keys.outer(),
+            root_keys.previous(),
+            clock.now_ms(),
+            making,
+        )
+        .await?;
         let accounts = Accounts::new(credentials::root_keys(&root_credentials)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
