@@ -259,6 +259,7 @@ impl Server {
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            repository_access: crate::auth::repository_access::kept_access(),
             kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),

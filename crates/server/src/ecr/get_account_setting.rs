@@ -1,11 +1,12 @@
 //! GetAccountSetting: the value of an account setting.
 
 use serde::{Deserialize, Serialize};
+use store::tables::account_settings::AccountSetting;
 
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::settings::{self, AccountSetting};
+use crate::registry::settings;
 
 /// The operation.
 pub struct GetAccountSetting;

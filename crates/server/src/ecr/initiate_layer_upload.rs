@@ -7,9 +7,9 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
-use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
+use crate::registry::create_on_push;
 use crate::registry::uploads;
 
 /// The operation.

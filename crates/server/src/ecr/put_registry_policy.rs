@@ -2,6 +2,7 @@
 
 use iam::Policy;
 use serde::Deserialize;
+use store::tables::account_settings::AccountSetting;
 use store::tables::{identity_version, registry_policies};
 
 use super::constraints;
@@ -9,7 +10,7 @@ use super::errors::EcrError;
 use super::shapes::RegistryPolicy;
 use crate::auth::authorize::{self, Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::settings::{self, AccountSetting};
+use crate::registry::settings;
 
 /// The operation.
 pub struct PutRegistryPolicy;

@@ -95,6 +95,7 @@ impl TestApp {
             rates: crate::rates::Rates::new(crate::rates::PerSecond::default()),
             audit: crate::audit::Audit::open(audit).expect("no file"),
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            repository_access: crate::auth::repository_access::kept_access(),
             kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
