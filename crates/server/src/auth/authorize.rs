@@ -21,10 +21,10 @@ use super::allowed::Allowed;
 use super::caller::Caller;
 use super::directory::{Directory, RegistryPolicy};
 use super::grants::{self, GrantTerms};
+use super::key_conditions::condition_keys;
 use super::repository_access::RepositoryAccess;
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
-use crate::kms;
 
 /// Grants of a key to one principal that a decision looks at.
 const MAX_GRANTS: usize = 500;
@@ -566,7 +566,7 @@ impl ResourceRules {
         let account = found.registry.account;
         self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), account, &self.arn);
         self.tags.clone_from(&found.tags);
-        self.of_resource = kms::condition_keys();
+        self.of_resource = condition_keys();
         self.key = Some(found);
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod download_url;
 pub mod failures;
 pub mod grants;
+pub mod key_conditions;
 pub mod keys;
 pub mod last_uses;
 pub mod opened_tokens;
