@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod allowed;
+pub mod anonymous_pull;
 pub mod assume;
 pub mod authorize;
 pub mod aws_managed_policies;
