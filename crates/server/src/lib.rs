@@ -16,6 +16,7 @@ mod config_error;
 pub mod credentials;
 mod data_dir;
 mod ecr;
+mod edit_distance;
 mod events;
 mod hidden;
 mod host_name;

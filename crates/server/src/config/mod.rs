@@ -43,11 +43,10 @@ use crate::root_keys::{KmsEndpoint, Outer};
 use crate::sts::web_identity::{Keys, SourceConfig};
 
 pub use audit::AuditConfig;
-pub use connections::{ConnectionsConfig, ListenerSettings};
+pub use connections::ConnectionsConfig;
 pub use draft::{Arguments, Draft, Faults};
-pub(crate) use environment::edit_distance;
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
-pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
+pub use operations::{LogConfig, LogFormat, MetricsConfig, TelemetryConfig};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use requests::RequestsConfig;
 pub use secret_files::Exposures;
