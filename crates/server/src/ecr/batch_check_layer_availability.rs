@@ -16,7 +16,7 @@ use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::not_found;
 
-/// The operation.
+/// Tells which of the layers a repository has, or can have from upstream, and how large they are.
 pub struct BatchCheckLayerAvailability;
 
 #[derive(Deserialize)]

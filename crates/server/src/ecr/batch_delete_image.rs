@@ -18,7 +18,7 @@ use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 
-/// The operation.
+/// Deletes images and tags in one transaction, and tells of each that could not be deleted why.
 pub struct BatchDeleteImage;
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings;
 
-/// The operation.
+/// Tells the value of an account setting that is in force: the default if none was put.
 pub struct GetAccountSetting;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::registry::changes::Cause;
 use crate::registry::create_on_push;
 use crate::registry::uploads;
 
-/// The operation.
+/// Begins an upload to a repository, which is created if a template covers its name and the caller may create it.
 pub struct InitiateLayerUpload;
 
 /// What clients are told to send at a time: 10 MiB (reference/repositories-images.md 3).

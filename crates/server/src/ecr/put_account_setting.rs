@@ -8,7 +8,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Changes an account setting of the caller's registry, on every node before it answers.
 pub struct PutAccountSetting;
 
 #[derive(Deserialize)]

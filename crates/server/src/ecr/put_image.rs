@@ -18,7 +18,7 @@ use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use crate::registry::push::{self, Face, Push};
 
-/// The operation.
+/// Pushes an image: stores its manifest, and gives it the tag, if its layers are in the repository.
 pub struct PutImage;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::auth::authorize::{self, Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::settings;
 
-/// The operation.
+/// Stores the policy of the caller's registry, unless it would keep the caller from putting another one.
 pub struct PutRegistryPolicy;
 
 #[derive(Deserialize)]

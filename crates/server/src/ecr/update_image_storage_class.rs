@@ -19,7 +19,7 @@ use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 use crate::registry::storage_class::{self, StorageClass};
 
-/// The operation.
+/// Archives an image, or begins to restore one from the archive, if the caller may for each of its tags.
 pub struct UpdateImageStorageClass;
 
 #[derive(Deserialize)]
