@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
+use server::care::root_credentials;
 use server::config::Config;
-use server::credentials::{self, RootCredentials, RunningServer};
+use server::credentials::{RootCredentials, RunningServer};
 use server::local_socket::{self, NotTold};
 
 use crate::{CommonArgs, shell};
@@ -100,7 +101,7 @@ fn find_root(config: &Config) -> anyhow::Result<Root> {
     let found = std::thread::scope(|scope| {
         let finding = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            anyhow::Ok(runtime.block_on(credentials::find_offline(config))?)
+            anyhow::Ok(runtime.block_on(root_credentials::find(config))?)
         });
         finding.join().unwrap_or_else(|_| Err(anyhow!("the root key could not be looked for")))
     });

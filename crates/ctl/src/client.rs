@@ -14,7 +14,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::options::{Given, SOURCE_ENDPOINT, Settings};
+use crate::given::{Given, SOURCE_ENDPOINT};
+use crate::options::Settings;
 use crate::scheme::Mismatch;
 use crate::xml::Element;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::options::{OF_SOURCE_REGION, SOURCE_ENDPOINT};
+use crate::given::{OF_SOURCE_REGION, SOURCE_ENDPOINT};
 
 /// A command did not work.
 #[derive(Debug, thiserror::Error)]

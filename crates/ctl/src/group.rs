@@ -4,15 +4,13 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::client::Client;
 use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::held_policy;
 use crate::holder::{HeldPolicies, Holder, Kind};
 use crate::output::{Field, field, fields};
-use crate::user::User;
 use crate::xml::Element;
-use crate::{Session, date};
+use crate::{Session, date, membership};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -103,20 +101,6 @@ struct Whole {
     policies: HeldPolicies,
 }
 
-/// The groups that a user is in.
-pub(crate) async fn of_user(client: &Client, user: &str) -> Result<Vec<String>, Error> {
-    client.iam_list("ListGroupsForUser", &[("UserName", user)], "Groups", |group| group.require("GroupName")).await
-}
-
-pub(crate) async fn remove_user(client: &Client, group: &str, user: &str) -> Result<(), Error> {
-    client.iam("RemoveUserFromGroup", &[("GroupName", group), ("UserName", user)]).await.map(drop)
-}
-
-async fn users(client: &Client, group: &str) -> Result<Vec<String>, Error> {
-    let read = |user: &Element| User::read(user).map(|user| user.name().to_owned());
-    client.iam_list("GetGroup", &[("GroupName", group)], "Users", read).await
-}
-
 impl Command {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         let Session { client, output } = session;
@@ -136,7 +120,7 @@ impl Command {
             Self::Show { name } => {
                 let whole = Whole {
                     group: client.iam_get("GetGroup", &[("GroupName", &name)], "Group", Group::read).await?,
-                    users: users(client, &name).await?,
+                    users: membership::users_in(client, &name).await?,
                     policies: Holder::group(&name).policies(client).await?,
                 };
                 output.show(&whole, |whole| {
@@ -148,7 +132,7 @@ impl Command {
             }
             Self::Policy { command } => command.run(client, output, Kind::Group).await,
             Self::Delete { name, force, dry_run: true } => {
-                let members = users(client, &name).await?;
+                let members = membership::users_in(client, &name).await?;
                 let mut named: Vec<String> = members.iter().map(|user| format!("membership of user {user}")).collect();
                 named.extend(Holder::group(&name).policies(client).await?.named());
                 dry_run::tell(output, &format!("group {name}"), Parts { named, is_forced: force })
@@ -156,8 +140,8 @@ impl Command {
             Self::Delete { name, force, dry_run: false } => {
                 let group = Holder::group(&name);
                 if force {
-                    for user in users(client, &name).await? {
-                        remove_user(client, &name, &user).await?;
+                    for user in membership::users_in(client, &name).await? {
+                        membership::remove(client, &name, &user).await?;
                     }
                     group.remove_policies(client).await?;
                 }
@@ -170,7 +154,7 @@ impl Command {
                 output.show(&told, |_| format!("User {user} is in group {group}"))
             }
             Self::RemoveUser(MemberArgs { group, user }) => {
-                remove_user(client, &group, &user).await?;
+                membership::remove(client, &group, &user).await?;
                 let told = json!({ "groupName": group, "userName": user });
                 output.show(&told, |_| format!("User {user} is no longer in group {group}"))
             }

@@ -7,8 +7,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::given::Given;
 use crate::number;
-use crate::options::{Given, Options, Surroundings, resolve_endpoint};
+use crate::options::{Options, Surroundings, resolve_endpoint};
 use crate::output::Output;
 use crate::scheme::{LOOKED_AT, Mismatch};
 use crate::{Outcome, client};

@@ -8,7 +8,6 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::holder::{Holder, Kind};
 use crate::output::{Output, field, fields};
-use crate::xml::Element;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -94,9 +93,4 @@ async fn absent(client: &Client, holder: &Holder, policy: &str, error: Error) ->
         }
         _ => error,
     }
-}
-
-/// The document of an answer.
-pub(crate) fn read_document(element: &Element) -> Result<Document, String> {
-    element.require("PolicyDocument").map(|text| Document::of_answer(&text))
 }

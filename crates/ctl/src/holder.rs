@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::document::Document;
 use crate::error::Error;
-use crate::held_policy::read_document;
 use crate::output::Field;
 use crate::xml::Element;
 
@@ -157,7 +156,8 @@ impl Holder {
     pub(crate) async fn inline_document(&self, client: &Client, name: &str) -> Result<Document, Error> {
         let (field, operation) = (format!("{}Name", self.kind.as_str()), format!("Get{}Policy", self.kind.as_str()));
         let result = client.iam(&operation, &[(&field, &self.name), ("PolicyName", name)]).await?;
-        read_document(&result).map_err(|cause| client.missing(&operation, cause))
+        let document = result.require("PolicyDocument").map(|text| Document::of_answer(&text));
+        document.map_err(|cause| client.missing(&operation, cause))
     }
 
     /// All its policies.

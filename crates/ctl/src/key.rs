@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::client::Client;
+use crate::access_key::{self, AccessKey};
 use crate::error::Error;
 use crate::output::{field, fields};
 use crate::xml::Element;
@@ -47,52 +47,12 @@ pub struct KeyArgs {
     user: String,
 }
 
-/// An access key without its secret.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AccessKey {
-    access_key_id: String,
-    user_name: String,
-    status: String,
-    create_date: String,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewKey {
     #[serde(flatten)]
     key: AccessKey,
     secret_access_key: String,
-}
-
-impl AccessKey {
-    fn read(element: &Element) -> Result<Self, String> {
-        Ok(Self {
-            access_key_id: element.require("AccessKeyId")?,
-            user_name: element.require("UserName")?,
-            status: element.require("Status")?,
-            create_date: element.text("CreateDate").unwrap_or_default().to_owned(),
-        })
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.access_key_id
-    }
-
-    /// As a line of what is told about its user.
-    pub(crate) fn line(&self) -> String {
-        let state = self.status.to_lowercase();
-        format!("{} ({state}, created {})", self.access_key_id, date::of_iso8601(&self.create_date))
-    }
-}
-
-/// The keys of a user.
-pub(crate) async fn of_user(client: &Client, user: &str) -> Result<Vec<AccessKey>, Error> {
-    client.iam_list("ListAccessKeys", &[("UserName", user)], "AccessKeyMetadata", AccessKey::read).await
-}
-
-pub(crate) async fn delete(client: &Client, user: &str, id: &str) -> Result<(), Error> {
-    client.iam("DeleteAccessKey", &[("UserName", user), ("AccessKeyId", id)]).await.map(drop)
 }
 
 async fn set_status(session: &mut Session<'_>, key: &KeyArgs, status: &str, done: &str) -> Result<(), Error> {
@@ -126,10 +86,10 @@ impl Command {
             Self::List { user } => {
                 let mut keys = Vec::new();
                 match &user {
-                    Some(user) => keys = of_user(client, user).await?,
+                    Some(user) => keys = access_key::of_user(client, user).await?,
                     None => {
                         for user in user::list(client).await? {
-                            keys.extend(of_user(client, user.name()).await?);
+                            keys.extend(access_key::of_user(client, user.name()).await?);
                         }
                     }
                 }
@@ -142,13 +102,13 @@ impl Command {
             Self::Deactivate(key) => set_status(session, &key, "Inactive", "Deactivated").await,
             Self::Activate(key) => set_status(session, &key, "Active", "Activated").await,
             Self::Delete { key: KeyArgs { id, user }, dry_run: true } => {
-                if !of_user(client, &user).await?.iter().any(|key| key.id() == id) {
+                if !access_key::of_user(client, &user).await?.iter().any(|key| key.access_key_id == id) {
                     return Err(Error::Usage(format!("user {user} has no access key {id}")));
                 }
                 dry_run::tell_alone(output, &format!("access key {id} of user {user}"))
             }
             Self::Delete { key, dry_run: false } => {
-                delete(client, &key.user, &key.id).await?;
+                access_key::delete(client, &key.user, &key.id).await?;
                 let told = json!({ "accessKeyId": key.id, "userName": key.user });
                 output.show(&told, |_| format!("Deleted access key {} of user {}", key.id, key.user))
             }

@@ -2,12 +2,14 @@
 //! Wharf's own, and the registry protocol.
 
 mod access;
+mod access_key;
 mod audit;
 mod bytes;
 mod client;
 mod count;
 mod date;
 mod deleted_images;
+mod digest;
 mod document;
 mod dry_run;
 mod duration;
@@ -15,6 +17,7 @@ mod error;
 mod events;
 mod fsck;
 mod gc;
+mod given;
 mod group;
 mod health;
 mod held_policy;
@@ -25,6 +28,7 @@ mod job_kind;
 mod jobs;
 mod key;
 mod lifecycle;
+mod membership;
 mod nodes;
 mod number;
 mod oidc_provider;

@@ -8,14 +8,11 @@ use clap::Args;
 use reqwest::Url;
 
 use crate::error::Error;
+use crate::given::Given;
 use crate::output::Format;
 
 const DEFAULT_ENDPOINT: &str = "http://localhost:5000";
 const DEFAULT_REGION: &str = "us-east-1";
-/// What gives the endpoint of an import's source.
-pub(crate) const SOURCE_ENDPOINT: &str = "--source-endpoint";
-/// What gives it otherwise: it is Amazon's.
-pub(crate) const OF_SOURCE_REGION: &str = "the source's region";
 
 /// What every command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -86,21 +83,6 @@ pub(crate) struct Credentials {
     pub(crate) secret: SecretAccessKey,
     pub(crate) session_token: Option<String>,
     pub(crate) source: String,
-}
-
-/// Something that a call needs, and what gave it.
-#[derive(Clone, Debug)]
-pub(crate) struct Given<T> {
-    pub(crate) value: T,
-    /// Such as `--endpoint`, `AWS_REGION` or `the data folder /var/lib/wharf`.
-    pub(crate) by: String,
-}
-
-impl Given<Url> {
-    /// Whether this is where an import copies from: no Wharf perhaps, and with options of its own.
-    pub(crate) fn is_source(&self) -> bool {
-        [SOURCE_ENDPOINT, OF_SOURCE_REGION].contains(&self.by.as_str())
-    }
 }
 
 /// All that a call needs.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::Session;
 use crate::client::Client;
 use crate::date;
+use crate::digest::short;
 use crate::error::Error;
 use crate::replication_backfill;
 
@@ -109,15 +110,6 @@ impl Replication {
 
 const COLUMNS: [&str; 7] = ["REPOSITORY", "TAGS", "DIGEST", "DESTINATION", "STATUS", "SINCE", "REASON"];
 
-/// As much of a digest as people compare.
-pub(crate) fn short(digest: &str) -> String {
-    let length = "sha256:".len() + 12;
-    match digest.char_indices().nth(length) {
-        Some((at, _)) => format!("{}…", &digest[..at]),
-        None => digest.to_owned(),
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
@@ -193,12 +185,6 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_cut_says_so() {
-        assert_eq!(short("sha256:0123456789abcdef"), "sha256:0123456789ab…");
-        assert_eq!(short("sha256:0123456789ab"), "sha256:0123456789ab");
-    }
 
     #[test]
     fn images() {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::date;
+use crate::digest::short;
 use crate::error::Error;
 use crate::output::{Output, field, fields};
-use crate::replication::short;
 
 const SERVICE: &str = "ecr";
 const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";

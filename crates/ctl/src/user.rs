@@ -4,16 +4,16 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::access_key::{self, AccessKey};
 use crate::client::Client;
 use crate::date;
 use crate::dry_run::{self, Parts};
 use crate::error::Error;
 use crate::held_policy;
 use crate::holder::{HeldPolicies, Holder, Kind};
-use crate::key::{self, AccessKey};
 use crate::output::{Field, field, fields};
 use crate::xml::Element;
-use crate::{Session, group};
+use crate::{Session, membership};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -62,7 +62,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) fn read(element: &Element) -> Result<Self, String> {
+    fn read(element: &Element) -> Result<Self, String> {
         Ok(Self {
             user_name: element.require("UserName")?,
             user_id: element.require("UserId")?,
@@ -121,8 +121,8 @@ impl Command {
                 let named = [("UserName", name.as_str())];
                 let whole = Whole {
                     user: client.iam_get("GetUser", &named, "User", User::read).await?,
-                    groups: group::of_user(client, &name).await?,
-                    access_keys: key::of_user(client, &name).await?,
+                    groups: membership::groups_of(client, &name).await?,
+                    access_keys: access_key::of_user(client, &name).await?,
                     policies: Holder::user(&name).policies(client).await?,
                 };
                 output.show(&whole, |whole| {
@@ -136,22 +136,25 @@ impl Command {
             Self::Policy { command } => command.run(client, output, Kind::User).await,
             Self::Delete { name, force, dry_run: true } => {
                 client.iam_get("GetUser", &[("UserName", name.as_str())], "User", User::read).await?;
-                let mut named: Vec<String> =
-                    key::of_user(client, &name).await?.iter().map(|key| format!("access key {}", key.id())).collect();
+                let mut named: Vec<String> = access_key::of_user(client, &name)
+                    .await?
+                    .iter()
+                    .map(|key| format!("access key {}", key.access_key_id))
+                    .collect();
                 named.extend(Holder::user(&name).policies(client).await?.named());
-                let groups = group::of_user(client, &name).await?;
+                let groups = membership::groups_of(client, &name).await?;
                 named.extend(groups.iter().map(|group| format!("membership of group {group}")));
                 dry_run::tell(output, &format!("user {name}"), Parts { named, is_forced: force })
             }
             Self::Delete { name, force, dry_run: false } => {
                 let user = Holder::user(&name);
                 if force {
-                    for key in key::of_user(client, &name).await? {
-                        key::delete(client, &name, key.id()).await?;
+                    for key in access_key::of_user(client, &name).await? {
+                        access_key::delete(client, &name, &key.access_key_id).await?;
                     }
                     user.remove_policies(client).await?;
-                    for group in group::of_user(client, &name).await? {
-                        group::remove_user(client, &group, &name).await?;
+                    for group in membership::groups_of(client, &name).await? {
+                        membership::remove(client, &group, &name).await?;
                     }
                 }
                 user.delete(client).await?;

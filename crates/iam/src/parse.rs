@@ -4,14 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::action::Actions;
 use crate::condition::Condition;
-use crate::policy::Compiled;
-use crate::policy::MAX_HELD_BYTES;
+use crate::policy::{Compiled, MAX_HELD_BYTES};
 use crate::principal::{PrincipalPattern, Principals};
 use crate::resource::Resources;
 use crate::syntax::{StatementText, Version};
-use crate::{Effect, PolicyError, PolicyKind, Statement, syntax, validate};
+use crate::{Effect, Policy, PolicyError, PolicyKind, Statement, syntax, validate};
 
-pub(crate) fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyError> {
+impl Policy {
+    /// Reads and checks a policy.
+    pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
+        parse(kind, text).map(Self::new)
+    }
+}
+
+fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyError> {
     let document = syntax::read(text)?;
     validate::validate(kind, &document)?;
     let variables = document.version == Version::V2012;
@@ -36,7 +42,7 @@ pub(crate) fn parse(kind: PolicyKind, text: &str) -> Result<Compiled, PolicyErro
 fn compile(text: StatementText, number: usize, variables: bool) -> Result<Statement, PolicyError> {
     let principals = match text.principals {
         Some(principals) => {
-            let read = |(kind, value): (String, String)| match read_principal(&kind, &value) {
+            let read = |(kind, value): (String, String)| match PrincipalPattern::read(&kind, &value) {
                 Some(pattern) => Ok(pattern),
                 None => Err(PolicyError::InvalidPrincipal { statement: number, kind, value }),
             };
@@ -60,22 +66,4 @@ fn compile(text: StatementText, number: usize, variables: bool) -> Result<Statem
             .map(|condition| Condition::new(condition.operator, &condition.key, &condition.values, variables))
             .collect(),
     })
-}
-
-/// Reads one value of `Principal`; none if it can name nobody.
-pub(crate) fn read_principal(kind: &str, value: &str) -> Option<PrincipalPattern> {
-    match kind {
-        "*" => Some(PrincipalPattern::Everyone),
-        "AWS" => PrincipalPattern::aws(value),
-        "Service" => {
-            let is_name =
-                value.contains('.') && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-            is_name.then(|| PrincipalPattern::Service(value.to_owned()))
-        }
-        "Federated" => {
-            (!value.is_empty() && !value.contains('*')).then(|| PrincipalPattern::Federated(value.to_owned()))
-        }
-        "CanonicalUser" => (!value.is_empty()).then_some(PrincipalPattern::CanonicalUser),
-        _ => None,
-    }
 }

@@ -8,7 +8,7 @@ use crate::action::Actions;
 use crate::condition::Condition;
 use crate::principal::{Grant, PrincipalPattern, Principals};
 use crate::resource::Resources;
-use crate::{PolicyError, Position, Request, held, parse};
+use crate::{Position, Request, held};
 
 /// The longest text that is read. Every quota of AWS is far below (6,144 to 10,240 characters); those are the caller's.
 pub const MAX_POLICY_BYTES: usize = 100 * 1024;
@@ -71,9 +71,8 @@ pub struct Statement {
 }
 
 impl Policy {
-    /// Reads and checks a policy.
-    pub fn parse(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
-        parse::parse(kind, text).map(|compiled| Self(Arc::new(compiled)))
+    pub(crate) fn new(compiled: Compiled) -> Self {
+        Self(Arc::new(compiled))
     }
 
     /// The memory that it takes, however often it is cloned.

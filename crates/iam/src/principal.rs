@@ -100,8 +100,24 @@ fn is_session_name(text: &str) -> bool {
 }
 
 impl PrincipalPattern {
+    /// Reads one value of `Principal` under its key, `*` for the bare star; none if it can name nobody.
+    pub(crate) fn read(kind: &str, value: &str) -> Option<Self> {
+        match kind {
+            "*" => Some(Self::Everyone),
+            "AWS" => Self::aws(value),
+            "Service" => {
+                let is_name = value.contains('.')
+                    && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+                is_name.then(|| Self::Service(value.to_owned()))
+            }
+            "Federated" => (!value.is_empty() && !value.contains('*')).then(|| Self::Federated(value.to_owned())),
+            "CanonicalUser" => (!value.is_empty()).then_some(Self::CanonicalUser),
+            _ => None,
+        }
+    }
+
     /// Reads a value under the key `AWS`; none if it has no form that can name a principal.
-    pub(crate) fn aws(text: &str) -> Option<Self> {
+    fn aws(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Everyone);
         }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use crate::condition::{Network, Test, is_legacy_date, read_bool, read_number};
 use crate::error::IAM_RESOURCE_PATHS;
-use crate::parse::read_principal;
+use crate::principal::PrincipalPattern;
 use crate::syntax::{ConditionText, Document, StatementText, Version};
 use crate::{Place, PolicyError, PolicyKind};
 
@@ -168,7 +168,7 @@ fn check_principal(kind: PolicyKind, number: usize, statement: &StatementText) -
         (PolicyKind::Identity, Some(_)) => Err(PolicyError::ProhibitedPrincipal { statement: number }),
         (_, None) => Err(PolicyError::MissingPrincipal { statement: number }),
         (_, Some(principals)) => {
-            match principals.values.iter().find(|(kind, value)| read_principal(kind, value).is_none()) {
+            match principals.values.iter().find(|(kind, value)| PrincipalPattern::read(kind, value).is_none()) {
                 None => Ok(()),
                 Some((kind, value)) => {
                     let (kind, value) = (kind.clone(), value.clone());

@@ -13,16 +13,17 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
+use crate::auth::repository_access::KeptAccess;
 use crate::auth::signing_keys::SigningKeys;
 use crate::cache::Cache;
 use crate::care::ballast::Ballast;
 use crate::care::data_folder::DataFolder;
 use crate::clock::Clock;
-use crate::config::ListenerSettings;
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
+use crate::http::listener_settings::ListenerSettings;
 use crate::http::ready::Readiness;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
@@ -139,7 +140,9 @@ pub struct App {
     pub quotas: Quotas,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
-    /// What was read of the database and still holds.
+    /// What decides about repositories, as it was read of the database and still holds.
+    pub repository_access: KeptAccess,
+    /// What pulls read of the database, and still holds.
     pub kept: KeptReads,
     /// The manifests of pulls that are still being answered.
     pub shared_manifests: SharedManifests,

@@ -4,15 +4,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws::{AccessKeyId, AccountId, SecretAccessKey};
-use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::blob::ServiceKey;
 
 use crate::auth::accounts::RootKey;
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, no_duplicates, present};
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, no_duplicates, present};
+use crate::hidden::Hidden;
 use crate::private_files::replace_private;
 use crate::random_text::{SECRET_ALPHABET, new_access_key_id, random_text};
 use crate::root_keys::{Outer, SealedSecret};
@@ -59,9 +56,21 @@ pub struct RunningServer {
     pub accounts: Vec<RootAccessKey>,
 }
 
+/// What the configuration says of the accounts and their root keys.
+pub(crate) struct RootKeySettings {
+    /// Several accounts, each with its root key.
+    pub(crate) accounts: Vec<RootCredentials>,
+    /// Or the one account.
+    pub(crate) account_id: Option<String>,
+    /// Its root key.
+    pub(crate) access_key_id: Option<String>,
+    /// The secret of that key.
+    pub(crate) secret_access_key: Option<Hidden>,
+}
+
 /// A root key as the data folder keeps it.
 #[derive(Serialize, Deserialize)]
-struct StoredCredentials {
+pub(crate) struct StoredCredentials {
     account_id: String,
     access_key_id: String,
     /// In clear, as earlier versions wrote it; sealed at the next start.
@@ -81,7 +90,7 @@ impl StoredCredentials {
 
     /// The credentials, and whether they must be stored anew: they lay there in clear, or a previous service key sealed
     /// them.
-    async fn open(
+    pub(crate) async fn open(
         &self,
         path: &Path,
         outer: &Outer,
@@ -154,52 +163,88 @@ fn generate(account_id: String) -> RootCredentials {
     }
 }
 
-/// The credentials of every account that the configuration gives; none if it gives none.
-pub fn configured(config: &Config) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
-    let found = given(config)?;
-    let accounts = found.iter().flatten().filter(|_| !config.accounts.is_empty());
-    ConfigError::all(accounts.flat_map(|one| missing(one, "accounts.")))?;
-    Ok(found)
-}
-
-/// What the configuration gives, also where parts of it are missing.
-fn given(config: &Config) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
-    if !config.accounts.is_empty() {
-        let credentials = config.accounts.iter().map(|account| RootCredentials {
-            account_id: account.id.clone(),
-            access_key_id: account.access_key_id.clone(),
-            secret_access_key: account.secret_access_key.expose().to_owned(),
-        });
-        return Ok(Some(credentials.collect()));
+impl RootKeySettings {
+    /// The credentials of every account that the configuration gives; none if it gives none.
+    pub(crate) fn configured(&self) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
+        let found = self.given()?;
+        let accounts = found.iter().flatten().filter(|_| !self.accounts.is_empty());
+        ConfigError::all(accounts.flat_map(|one| missing(one, "accounts.")))?;
+        Ok(found)
     }
-    match (&config.access_key_id, &config.secret_access_key) {
-        (Some(access_key_id), Some(secret_access_key)) => Ok(Some(vec![RootCredentials {
-            account_id: account_id(config),
-            access_key_id: access_key_id.clone(),
-            secret_access_key: secret_access_key.expose().to_owned(),
-        }])),
-        (None, None) => Ok(None),
-        _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned())),
+
+    /// What the configuration gives, also where parts of it are missing.
+    fn given(&self) -> Result<Option<Vec<RootCredentials>>, ConfigError> {
+        if !self.accounts.is_empty() {
+            return Ok(Some(self.accounts.clone()));
+        }
+        match (&self.access_key_id, &self.secret_access_key) {
+            (Some(access_key_id), Some(secret_access_key)) => Ok(Some(vec![RootCredentials {
+                account_id: self.account_id(),
+                access_key_id: access_key_id.clone(),
+                secret_access_key: secret_access_key.expose().to_owned(),
+            }])),
+            (None, None) => Ok(None),
+            _ => Err(ConfigError("access_key_id and secret_access_key must be given together".to_owned())),
+        }
     }
-}
 
-fn account_id(config: &Config) -> String {
-    config.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
-}
+    fn account_id(&self) -> String {
+        self.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+    }
 
-/// The key that the data folder keeps, sealed; none if none was made there.
-fn stored(config: &Config) -> Result<Option<(PathBuf, StoredCredentials)>, StartError> {
-    let path = config.data_dir()?.join(FILE);
-    let Some(stored) = read::<StoredCredentials>(&path)? else { return Ok(None) };
-    match &config.account_id {
-        Some(id) if *id != stored.account_id => Err(ConfigError(format!(
-            "account_id (or WHARF_ACCOUNT_ID) is {id}, but {} was set up for account {}: use that one, or \
-             another data folder",
-            config.data_dir()?.display(),
-            stored.account_id
-        ))
-        .into()),
-        _ => Ok(Some((path, stored))),
+    /// The key that the data folder keeps, sealed; none if none was made there.
+    pub(crate) fn stored(&self, data_dir: &Path) -> Result<Option<(PathBuf, StoredCredentials)>, StartError> {
+        let path = data_dir.join(FILE);
+        let Some(stored) = read::<StoredCredentials>(&path)? else { return Ok(None) };
+        match &self.account_id {
+            Some(id) if *id != stored.account_id => Err(ConfigError(format!(
+                "account_id (or WHARF_ACCOUNT_ID) is {id}, but {} was set up for account {}: use that one, or \
+                 another data folder",
+                data_dir.display(),
+                stored.account_id
+            ))
+            .into()),
+            _ => Ok(Some((path, stored))),
+        }
+    }
+
+    /// What is wrong with the accounts and keys that are configured, or else stored in the data folder.
+    pub(crate) fn problems(&self, data_dir: Option<&Path>) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
+        if let Some(id) = &self.account_id {
+            note(id.parse::<AccountId>().map(drop).map_err(|error| ConfigError(format!("account_id '{id}': {error}"))));
+        }
+        if !self.accounts.is_empty() {
+            let single = [
+                ("account_id", self.account_id.is_some()),
+                ("access_key_id", self.access_key_id.is_some()),
+                ("secret_access_key", self.secret_access_key.is_some()),
+            ];
+            for (key, _) in single.into_iter().filter(|(_, is_given)| *is_given) {
+                note(Err(ConfigError(format!(
+                    "{key} and accounts cannot be given together: put that account into accounts, or leave accounts out"
+                ))));
+            }
+        }
+        note(no_duplicates("accounts.id", self.accounts.iter().map(|account| &account.account_id)));
+        note(no_duplicates("accounts.access_key_id", self.accounts.iter().map(|account| &account.access_key_id)));
+        match self.given() {
+            Ok(Some(found)) => {
+                let section = if self.accounts.is_empty() { "" } else { "accounts." };
+                for given in found {
+                    missing(&given, section).for_each(|missing| note(Err(missing)));
+                    wrong(&given, section).for_each(|wrong| note(Err(wrong)));
+                }
+            }
+            Err(error) => note(Err(error)),
+            Ok(None) => match data_dir.map(|folder| self.stored(folder)) {
+                None | Some(Ok(_)) => {}
+                Some(Err(StartError::Config(error))) => note(Err(error)),
+                Some(Err(error)) => problems.push(error.to_string()),
+            },
+        }
+        problems
     }
 }
 
@@ -217,22 +262,23 @@ pub(crate) enum Making {
 /// The credentials of every account: from the configuration, else from the data folder; makes a key where there is none,
 /// and stores it.
 pub(crate) async fn find_or_create(
-    config: &Config,
+    settings: &RootKeySettings,
+    data_dir: &Path,
     outer: &Outer,
     previous: &[Outer],
     now_ms: i64,
     making: Making,
 ) -> Result<Vec<RootCredentials>, StartError> {
-    if let Some(configured) = configured(config)? {
+    if let Some(configured) = settings.configured()? {
         return Ok(configured);
     }
-    let (path, credentials, is_stale) = match stored(config)? {
+    let (path, credentials, is_stale) = match settings.stored(data_dir)? {
         Some((path, stored)) => {
             let (credentials, is_stale) = stored.open(&path, outer, previous, now_ms).await?;
             (path, credentials, is_stale)
         }
         None => {
-            let (path, made) = (config.data_dir()?.join(FILE), generate(account_id(config)));
+            let (path, made) = (data_dir.join(FILE), generate(settings.account_id()));
             if making == Making::Anew {
                 tracing::warn!(
                     "{} is missing, so the root user of account {} has a new access key, {}: to keep the one before, stop \
@@ -254,75 +300,6 @@ pub(crate) async fn find_or_create(
 /// As the server decides by them.
 pub(crate) fn root_keys(credentials: &[RootCredentials]) -> Result<Vec<RootKey>, ConfigError> {
     credentials.iter().cloned().map(root_key).collect()
-}
-
-/// The credentials while no server runs: what the configuration gives, else what the data folder keeps, if the
-/// configuration and the folder have the key that opens it.
-pub fn find_offline(config: &Config) -> BoxFuture<'_, Result<Option<Vec<RootCredentials>>, StartError>> {
-    Box::pin(open_offline(config))
-}
-
-async fn open_offline(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartError> {
-    if let Some(configured) = configured(config)? {
-        return Ok(Some(configured));
-    }
-    let Some((path, stored)) = stored(config)? else { return Ok(None) };
-    let key_file = config.data_dir()?.join("service.key");
-    let outer = match (config.service_key_endpoint()?, config.service_key()?) {
-        (Some(endpoint), _) => Outer::Kms(Box::new(endpoint)),
-        (None, Some(key)) => Outer::Configured(key),
-        (None, None) => match ServiceKey::load(&key_file)? {
-            Some(key) => Outer::File(key, key_file),
-            None => {
-                return Err(StartError::Other(format!(
-                    "{} is sealed, and the key that opens it is neither in {} nor in this configuration",
-                    path.display(),
-                    key_file.display()
-                )));
-            }
-        },
-    };
-    let (credentials, _) = stored.open(&path, &outer, &config.previous_service_keys()?, SystemClock.now_ms()).await?;
-    Ok(Some(vec![credentials]))
-}
-
-/// What is wrong with the accounts and keys that are configured or stored.
-pub(crate) fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
-    if let Some(id) = &config.account_id {
-        note(id.parse::<AccountId>().map(drop).map_err(|error| ConfigError(format!("account_id '{id}': {error}"))));
-    }
-    if !config.accounts.is_empty() {
-        let single = [
-            ("account_id", config.account_id.is_some()),
-            ("access_key_id", config.access_key_id.is_some()),
-            ("secret_access_key", config.secret_access_key.is_some()),
-        ];
-        for (key, _) in single.into_iter().filter(|(_, is_given)| *is_given) {
-            note(Err(ConfigError(format!(
-                "{key} and accounts cannot be given together: put that account into accounts, or leave accounts out"
-            ))));
-        }
-    }
-    note(no_duplicates("accounts.id", config.accounts.iter().map(|account| &account.id)));
-    note(no_duplicates("accounts.access_key_id", config.accounts.iter().map(|account| &account.access_key_id)));
-    match given(config) {
-        Ok(Some(found)) => {
-            let section = if config.accounts.is_empty() { "" } else { "accounts." };
-            for given in found {
-                missing(&given, section).for_each(|missing| note(Err(missing)));
-                wrong(&given, section).for_each(|wrong| note(Err(wrong)));
-            }
-        }
-        Err(error) => note(Err(error)),
-        Ok(None) => match stored(config) {
-            Ok(_) => {}
-            Err(StartError::Config(error)) => note(Err(error)),
-            Err(error) => problems.push(error.to_string()),
-        },
-    }
-    problems
 }
 
 /// The key of an account's id in a section: in none, or in `accounts.`.

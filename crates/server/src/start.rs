@@ -169,9 +169,15 @@ impl Server {
             Work::All => Making::Anew,
             Work::ChecksOnly { .. } => Making::ForNow,
         };
-        let root_credentials =
-            credentials::find_or_create(config, root_keys.outer(), root_keys.previous(), clock.now_ms(), making)
-                .await?;
+        let root_credentials = credentials::find_or_create(
+            &config.root_key_settings(),
+            &config.data_dir()?,
+            root_keys.outer(),
+            root_keys.previous(),
+            clock.now_ms(),
+            making,
+        )
+        .await?;
         let accounts = Accounts::new(credentials::root_keys(&root_credentials)?, regions.clone());
         let defaults = Limits::default();
         let limits = Limits {
@@ -253,6 +259,7 @@ impl Server {
             rates: Rates::new(config.rates.per_second()),
             audit: Audit::open(config.audit.settings()?)?,
             upload_locks: crate::registry::uploads::UploadLocks::default(),
+            repository_access: crate::auth::repository_access::kept_access(),
             kept: crate::registry::kept::KeptReads::default(),
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),

@@ -43,8 +43,9 @@ use self::state::State;
 use self::tally::Tally;
 use crate::Outcome;
 use crate::error::Error;
+use crate::given::{Given, OF_SOURCE_REGION, SOURCE_ENDPOINT};
 use crate::number;
-use crate::options::{self, Credentials, Given, OF_SOURCE_REGION, Options, SOURCE_ENDPOINT, Settings, Surroundings};
+use crate::options::{self, Credentials, Options, Settings, Surroundings};
 use crate::output::Output;
 use crate::since::Since;
 

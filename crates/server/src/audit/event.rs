@@ -150,7 +150,7 @@ pub struct ApiEvent<'a> {
     pub who: Who,
     /// The service, such as `ecr.amazonaws.com`.
     pub source: Cow<'static, str>,
-    /// The operation.
+    /// The name of the operation.
     pub name: &'a str,
     /// Whether it only reads.
     pub is_read_only: bool,

@@ -51,7 +51,7 @@ pub struct Kind {
 pub struct Failure {
     /// The service.
     pub source: String,
-    /// The operation.
+    /// The name of the operation.
     pub name: String,
     /// The error's name.
     pub code: String,

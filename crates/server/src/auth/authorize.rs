@@ -13,6 +13,7 @@ use store::tables::deleted_repositories::DeletedRepository;
 use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 use store::tables::secrets::{self, SecretId};
 use store::tables::{kms_aliases, repository_policies, resource_tags};
 
@@ -20,11 +21,10 @@ use super::allowed::Allowed;
 use super::caller::Caller;
 use super::directory::{Directory, RegistryPolicy};
 use super::grants::{self, GrantTerms};
+use super::key_conditions::condition_keys;
+use super::repository_access::RepositoryAccess;
 use super::request_keys::RequestKeys;
 use crate::http::request::RequestContext;
-use crate::kms;
-use crate::registry::errors::RepositoryRef;
-use crate::registry::kept::RepositoryAccess;
 
 /// Grants of a key to one principal that a decision looks at.
 const MAX_GRANTS: usize = 500;
@@ -529,17 +529,17 @@ impl ResourceRules {
         let Ok(name) = name.parse::<RepositoryName>() else { return Ok(()) };
         let place = RepositoryRef { registry: registry.clone(), name };
         let app = &http.app;
-        let access = match app.kept.access.find(&app.db, &place) {
+        let access = match app.repository_access.find(&app.db, &place) {
             Ok(kept) => kept,
             Err(mark) => {
                 let asked = place.clone();
                 let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked.registry, &asked.name);
-                let Some(found) = app.kept.access.read(&app.db, read).await? else { return Ok(()) };
+                let Some(found) = app.repository_access.read(&app.db, read).await? else { return Ok(()) };
                 let text = found.policy.as_deref();
                 let policy = read_policy(http, PolicyKind::Repository, text, registry.account, &self.arn);
                 let policy_bytes = text.map_or(0, str::len);
                 let access = RepositoryAccess { repository_id: found.repository_id, policy, policy_bytes };
-                app.kept.access.keep(mark, place, &access);
+                app.repository_access.keep(mark, place, &access);
                 access
             }
         };
@@ -566,7 +566,7 @@ impl ResourceRules {
         let account = found.registry.account;
         self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), account, &self.arn);
         self.tags.clone_from(&found.tags);
-        self.of_resource = kms::condition_keys();
+        self.of_resource = condition_keys();
         self.key = Some(found);
         Ok(())
     }

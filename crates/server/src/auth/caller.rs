@@ -5,9 +5,9 @@ use std::sync::Arc;
 use aws::{AccountId, Region};
 use iam::{Attached, Principal};
 
+use super::anonymous_pull::AnonymousPull;
 use super::directory::Identity;
 use super::session::Session;
-use crate::cache::anonymous::AnonymousPull;
 
 /// Who is behind the credentials.
 #[derive(Clone, Debug)]

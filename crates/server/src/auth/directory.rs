@@ -12,19 +12,19 @@ use iam::{Attached, Policy, PolicyKind, Principal};
 use store::blob::{KeyRing, open_small};
 use store::db::{Db, Tx};
 use store::error::StoreError;
+use store::tables::account_settings::{self, AccountSetting};
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::oidc_providers::{self, OidcProvider};
 use store::tables::iam::robot_tokens::{self, RobotToken};
 use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
 use store::tables::registry_id::RegistryId;
-use store::tables::{account_settings, identity_version, pull_time_exclusions, registry_policies};
+use store::tables::{identity_version, pull_time_exclusions, registry_policies};
 
 use super::allowed::Allowed;
 use super::aws_managed_policies;
 use super::caller::Caller;
 use super::policy_cache::PolicyCache;
 use super::stand_in;
-use crate::registry::settings::AccountSetting;
 
 /// What the secrets of access keys are sealed for.
 pub const SECRET_PURPOSE: &str = "access key secret";

@@ -2,22 +2,23 @@
 
 pub mod accounts;
 pub mod allowed;
+pub mod anonymous_pull;
 pub mod assume;
 pub mod authorize;
 pub mod aws_managed_policies;
 pub mod caller;
-pub mod create_on_push;
 pub mod directory;
 pub mod download_url;
 pub mod failures;
 pub mod grants;
-pub mod image_tags;
+pub mod key_conditions;
 pub mod keys;
 pub mod last_uses;
 pub mod opened_tokens;
 pub mod policy_cache;
 pub mod principals;
 pub mod renewal;
+pub mod repository_access;
 mod request_keys;
 pub mod robot_scope;
 pub mod session;

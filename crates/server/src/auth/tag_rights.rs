@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use oci::RepositoryName;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::authorize::{self, Need, Refusal};
 use super::caller::Caller;
 use crate::http::request::RequestContext;
-use crate::registry::errors::RepositoryRef;
 
 /// What happens to an image or tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

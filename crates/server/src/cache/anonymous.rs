@@ -20,40 +20,12 @@ use super::import::Wanted;
 use super::pull;
 use super::upstream::UpstreamFailure;
 use crate::app::App;
-use crate::auth::authorize::{Need, Resource};
+use crate::auth::anonymous_pull::AnonymousPull;
 use crate::auth::caller::{Caller, Credentials};
 use crate::http::request::RequestContext;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::require;
-
-/// Everything that such a pull may do, to its one repository.
-const ACTIONS: [&str; 4] =
-    ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
-
-/// A pull by nobody.
-#[derive(Debug)]
-pub struct AnonymousPull {
-    /// The one repository that it is of.
-    place: RepositoryRef,
-    /// Where everything that it sees came from.
-    source: BlobSource,
-    /// The rule that fills the repository from there.
-    rule: PullThroughCacheRule,
-}
-
-impl AnonymousPull {
-    /// Whether it may do that, as far as no policy denies it.
-    pub fn may(&self, need: &Need) -> bool {
-        let Resource::Repository { registry, name } = &need.resource else { return false };
-        *registry == self.place.registry && name == self.place.name.as_str() && ACTIONS.contains(&&*need.action)
-    }
-
-    /// Whether something came from where this pull looks, by the text of a column `cached_from`.
-    pub fn sees(&self, cached_from: Option<&str>) -> bool {
-        cached_from == Some(self.source.key().as_str())
-    }
-}
 
 /// Who pulls from a repository that a rule fills, without a token. None for `ROOT`, whose repositories are all of the
 /// registry's, and for a name that leads nowhere.

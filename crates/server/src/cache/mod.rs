@@ -6,6 +6,7 @@
 pub mod anonymous;
 pub mod blobs;
 pub mod bound;
+pub mod config;
 pub mod credentials;
 pub mod failure;
 mod flights;

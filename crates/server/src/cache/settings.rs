@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use reqwest::Certificate;
 
+use super::config::PullThroughCacheConfig;
 use super::upstream_registry::UpstreamUrl;
-use crate::config::PullThroughCacheConfig;
 use crate::config_error::ConfigError;
 use crate::outbound::{Networks, Place};
 

@@ -9,6 +9,7 @@ pub mod migrate;
 pub(crate) mod place;
 pub mod policies;
 pub mod restore;
+pub mod root_credentials;
 mod storage;
 pub mod unreadable;
 

@@ -9,7 +9,6 @@ use super::backup::{BackupSummary, SECRETS, copy_file, folder_of, read_summary, 
 use super::full_disk;
 use super::storage::data_dir;
 use crate::config::Config;
-use crate::credentials;
 use crate::data_dir::open_data_dir;
 use crate::start_error::StartError;
 
@@ -91,7 +90,7 @@ async fn run_restore(
     synced.map_err(|error| StartError::io(&data_dir, error))?;
     let is_given = config.service_key()?.is_some() || config.service_key_endpoint()?.is_some();
     let has_key = is_given || data_dir.join("service.key").exists();
-    let has_root = credentials::configured(config)?.is_some();
+    let has_root = config.root_key_settings().configured()?.is_some();
     let is_lacking = |name: &&str| match *name {
         "service.key" => !has_key,
         "credentials.json" => !has_root && !data_dir.join(name).exists(),

@@ -16,7 +16,7 @@ const MAX_RESULTS: i64 = 50;
 /// The model's limit on 'AttributeValue'.
 const MAX_VALUE_CHARS: usize = 2_000;
 
-/// The operation.
+/// Lists what was done in the caller's account and region, the newest first, up to the caller's last request.
 pub struct LookupEvents;
 
 #[derive(Deserialize)]

@@ -1,6 +1,5 @@
 //! The section `[connections]`, and the proxies before the server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,28 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::config_error::ConfigError;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::head_budget::HeadBudget;
+use crate::http::listener_settings::{
+    DEFAULT_HEAD_TIMEOUT_SECONDS, DEFAULT_IDLE_TIMEOUT_SECONDS, DEFAULT_MAX, DEFAULT_MIN_BYTES_PER_SECOND,
+    DEFAULT_STALL_TIMEOUT_SECONDS, ListenerSettings, MOST_FOR_HEADS, SHARE_FOR_CONNECTIONS,
+};
 use crate::http::machine::Means;
 use crate::http::pace::PaceLimits;
 
-/// So many one node holds unless open files or memory allow fewer.
-const DEFAULT_MAX: u64 = 16_384;
 /// More would need more memory than such a machine has for them.
 const LARGEST_MAX: u64 = 1_000_000;
 /// Files that are open beside connections: the database, blobs that are read and written, other servers.
 const OTHER_FILES: u64 = 256;
 /// What a connection is reckoned to need: some 10 KiB when it is idle in clear, 40 in TLS, and more while it is at work.
 const CONNECTION_BYTES: u64 = 64 * 1024;
-/// One part in so many of the memory is for connections, by what they hold, but no less than that.
-const SHARE_FOR_CONNECTIONS: u64 = 4;
 const LEAST_FOR_CONNECTIONS: u64 = 8 * 1024 * 1024;
 /// One part in so many of the memory is for long heads, within these.
 const SHARE_FOR_HEADS: u64 = 16;
 const LEAST_FOR_HEADS: u64 = 4 * 1024 * 1024;
-const MOST_FOR_HEADS: u64 = 64 * 1024 * 1024;
-const DEFAULT_HEAD_TIMEOUT_SECONDS: u32 = 30;
-const DEFAULT_IDLE_TIMEOUT_SECONDS: u32 = 120;
-const DEFAULT_STALL_TIMEOUT_SECONDS: u32 = 60;
-const DEFAULT_MIN_BYTES_PER_SECOND: u32 = 500;
 const LARGEST_TIMEOUT_SECONDS: u32 = 24 * 60 * 60;
 
 /// How long connections may take, and how many there may be.
@@ -46,46 +40,6 @@ pub struct ConnectionsConfig {
     pub stall_timeout_seconds: Option<u32>,
     /// Bytes that make good for a second of these. Default: 500.
     pub min_bytes_per_second: Option<u32>,
-}
-
-/// What the listener goes by.
-#[derive(Clone, Debug)]
-pub struct ListenerSettings {
-    /// Connections at a time.
-    pub max_connections: usize,
-    /// What all of them together may hold of the memory.
-    pub connection_bytes: u64,
-    /// From the beginning of a connection to its first request, and from that of any head to its end.
-    pub head_timeout: Duration,
-    /// From one request to the next.
-    pub idle_timeout: Duration,
-    /// For bodies and answers.
-    pub pace: PaceLimits,
-    /// For heads that are not whole yet.
-    pub head_budget: Arc<HeadBudget>,
-    /// Who may speak for others.
-    pub trusted_proxies: TrustedProxies,
-    /// Whether these begin connections with a header of the PROXY protocol.
-    pub proxy_protocol: bool,
-}
-
-impl Default for ListenerSettings {
-    fn default() -> Self {
-        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
-        Self {
-            max_connections: DEFAULT_MAX as usize,
-            connection_bytes: u64::MAX / SHARE_FOR_CONNECTIONS,
-            head_timeout: seconds(DEFAULT_HEAD_TIMEOUT_SECONDS),
-            idle_timeout: seconds(DEFAULT_IDLE_TIMEOUT_SECONDS),
-            pace: PaceLimits {
-                allowance: seconds(DEFAULT_STALL_TIMEOUT_SECONDS),
-                bytes_per_second: DEFAULT_MIN_BYTES_PER_SECOND,
-            },
-            head_budget: HeadBudget::new(MOST_FOR_HEADS),
-            trusted_proxies: TrustedProxies::default(),
-            proxy_protocol: false,
-        }
-    }
 }
 
 impl ConnectionsConfig {

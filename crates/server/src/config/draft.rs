@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::Config;
 use super::environment::{ENVIRONMENT, Form, set, unknown_variables, value_of};
 use super::file_problems::{self, Faulty, FileText};
 use super::places::{Place, Places, words};
 use super::secret_files::SecretFile;
-use super::{Config, HIDDEN};
 use crate::config_error::ConfigError;
+use crate::hidden::HIDDEN;
 
 /// What a program is told beside file and environment, and what goes before both.
 #[derive(Clone, Debug, Default)]

@@ -10,8 +10,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::environment::{ENVIRONMENT, edit_distance};
+use super::environment::ENVIRONMENT;
 use super::places::{Entry, entries, line};
+use crate::edit_distance::edit_distance;
 
 /// More faults than anybody corrects at once.
 const MAX_PROBLEMS: usize = 100;

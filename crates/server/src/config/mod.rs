@@ -4,7 +4,6 @@ mod audit;
 mod connections;
 mod draft;
 mod environment;
-mod events;
 mod file_problems;
 mod limits;
 mod operations;
@@ -21,16 +20,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws::AccountId;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use store::blob::ServiceKey;
 use store::tables::registry_id::RegistryId;
 
 use crate::app::Limits;
+use crate::cache::config::PullThroughCacheConfig;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
-use crate::config_error::ConfigError;
-use crate::credentials;
+use crate::config_error::{ConfigError, no_duplicates, present};
+use crate::credentials::{DEFAULT_ACCOUNT, RootCredentials, RootKeySettings};
 use crate::events::Events;
+use crate::events::config::EventsConfig;
+use crate::hidden::Hidden;
 use crate::host_name::is_host_name;
 use crate::http::hosts::PublicUrl;
 use crate::http::machine::Means;
@@ -41,55 +43,20 @@ use crate::root_keys::{KmsEndpoint, Outer};
 use crate::sts::web_identity::{Keys, SourceConfig};
 
 pub use audit::AuditConfig;
-pub use connections::{ConnectionsConfig, ListenerSettings};
+pub use connections::ConnectionsConfig;
 pub use draft::{Arguments, Draft, Faults};
-pub(crate) use environment::edit_distance;
-pub use events::{EventFileConfig, EventsConfig, NatsConfig, WebhookConfig};
 pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
-pub use operations::{LogConfig, LogFormat, MetricsConfig, MetricsSettings, TelemetryConfig, TelemetrySettings};
+pub use operations::{LogConfig, LogFormat, MetricsConfig, TelemetryConfig};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use requests::RequestsConfig;
 pub use secret_files::Exposures;
 use secret_files::SecretFile;
 pub use sections::{
     AccountConfig, DatabaseConfig, IssuerConfig, KmsEndpointSection, LifecycleConfig, MirrorConfig, OidcConfig,
-    PullThroughCacheConfig, ScrubConfig, TlsConfig,
+    ScrubConfig, TlsConfig,
 };
 
 pub use storage::{ArchiveConfig, StorageConfig};
-
-/// What stands in the place of a text that is not shown.
-const HIDDEN: &str = "[hidden]";
-
-/// A text that is never shown: neither by `Debug` nor when the configuration is printed.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The text itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Hidden {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
-    }
-}
 
 /// Everything that can be configured. Every key has a default; an empty file is a whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -272,6 +239,21 @@ impl Config {
         ConfigError::gather(names.iter().map(read))
     }
 
+    /// The accounts and their root keys, as far as they are given.
+    pub(crate) fn root_key_settings(&self) -> RootKeySettings {
+        let accounts = self.accounts.iter().map(|account| RootCredentials {
+            account_id: account.id.clone(),
+            access_key_id: account.access_key_id.clone(),
+            secret_access_key: account.secret_access_key.expose().to_owned(),
+        });
+        RootKeySettings {
+            accounts: accounts.collect(),
+            account_id: self.account_id.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+        }
+    }
+
     /// Where TLS takes its certificate from, if it is spoken.
     pub(crate) fn tls_source(&self) -> Result<Option<TlsSource>, ConfigError> {
         match (&self.tls.certificate, &self.tls.key, self.tls.self_signed) {
@@ -354,7 +336,7 @@ impl Config {
     pub(crate) fn mirror_settings(&self) -> Result<MirrorSettings, ConfigError> {
         let config = &self.mirror;
         let registries = config.registries.iter().map(|registry| registry.to_ascii_lowercase()).collect();
-        let default = self.account_id.as_deref().unwrap_or(credentials::DEFAULT_ACCOUNT);
+        let default = self.account_id.as_deref().unwrap_or(DEFAULT_ACCOUNT);
         let accounts: Vec<&str> = match self.accounts.as_slice() {
             [] => vec![default],
             several => several.iter().map(|account| account.id.as_str()).collect(),
@@ -444,9 +426,10 @@ impl Config {
         if let Some(url) = &self.database.url {
             note(check_database_url(url.expose()));
         }
-        problems.extend(credentials::problems(self));
-        if let Ok(folder) = self.data_dir() {
-            problems.extend(self.exposures(&folder).refused);
+        let data_dir = self.data_dir().ok();
+        problems.extend(self.root_key_settings().problems(data_dir.as_deref()));
+        if let Some(folder) = &data_dir {
+            problems.extend(self.exposures(folder).refused);
         }
         let mut note = |result: Result<(), String>| problems.extend(result.err());
         let can_open = |key: &str, file: &PathBuf| {
@@ -493,7 +476,7 @@ impl Config {
         config.listen = Some(self.listen());
         config.regions = self.regions()?.iter().map(ToString::to_string).collect();
         if config.accounts.is_empty() {
-            config.account_id.get_or_insert_with(|| credentials::DEFAULT_ACCOUNT.to_owned());
+            config.account_id.get_or_insert_with(|| DEFAULT_ACCOUNT.to_owned());
         }
         config.shutdown_deadline_seconds.get_or_insert(DEFAULT_SHUTDOWN_DEADLINE_SECONDS);
         config.upload_expiry_hours.get_or_insert((limits.upload_expiry_ms / HOUR_MS) as u32);
@@ -552,20 +535,6 @@ fn check_key_set(file: &Path) -> Result<(), String> {
         }
         Some(_) => Ok(()),
     }
-}
-
-/// A value that an entry of a list must have. It has a default, so that what else is wrong with the entry is found as well.
-pub(crate) fn present(key: &str, value: &str) -> Result<(), ConfigError> {
-    if value.is_empty() { Err(ConfigError(format!("{key} is missing"))) } else { Ok(()) }
-}
-
-/// Each value that is there more than once. What is missing is none.
-pub(crate) fn no_duplicates<'t>(key: &str, values: impl Iterator<Item = &'t String>) -> Result<(), ConfigError> {
-    let mut seen = HashSet::new();
-    let mut twice: Vec<&str> =
-        values.filter(|value| !value.is_empty() && !seen.insert(*value)).map(String::as_str).collect();
-    twice.dedup();
-    if twice.is_empty() { Ok(()) } else { Err(ConfigError(format!("{key}: '{}' is there twice", twice.join("', '")))) }
 }
 
 fn check_database_url(url: &str) -> Result<(), ConfigError> {

@@ -7,8 +7,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, He
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, read_listen};
+use super::read_listen;
 use crate::config_error::ConfigError;
+use crate::hidden::Hidden;
+use crate::metrics::settings::MetricsSettings;
+use crate::telemetry::settings::TelemetrySettings;
 
 /// Repositories whose pulls are told, if nothing else is said.
 const DEFAULT_REPOSITORIES: u32 = 20;
@@ -33,17 +36,6 @@ pub struct MetricsConfig {
     pub token: Option<Hidden>,
     /// So many repositories have their pulls told by name, those that are pulled most; 0 for none. Default: 20.
     pub repositories: Option<u32>,
-}
-
-/// What the configuration of metrics comes to.
-#[derive(Clone, Debug, Default)]
-pub struct MetricsSettings {
-    /// Whether the server's own listener has them.
-    pub on_main_listener: bool,
-    /// What readers must send.
-    pub token: Option<Hidden>,
-    /// Repositories that are told by name.
-    pub repositories: usize,
 }
 
 impl MetricsConfig {
@@ -90,19 +82,6 @@ pub struct TelemetryConfig {
     pub service_name: Option<String>,
     /// Percent of the traces that begin here which are sent. Traces of clients are sent if the client says so. Default: 100.
     pub sample_percent: Option<u32>,
-}
-
-/// What the configuration of traces comes to.
-#[derive(Clone, Debug)]
-pub struct TelemetrySettings {
-    /// Where spans are sent.
-    pub traces_url: Url,
-    /// Headers of the requests.
-    pub headers: HeaderMap,
-    /// What the server is called.
-    pub service_name: String,
-    /// Percent of the traces that are sent.
-    pub sample_percent: u32,
 }
 
 impl TelemetryConfig {

@@ -7,8 +7,9 @@ use oci::TagFilter;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Hidden, present};
-use crate::config_error::ConfigError;
+use super::Config;
+use crate::config_error::{ConfigError, present};
+use crate::hidden::Hidden;
 use crate::replication::remote::{self, check_certificates};
 use crate::replication::rules::Extensions;
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption, Tier};
 use store::error::StoreError;
 
-use super::{Config, Hidden};
+use super::Config;
 use crate::config_error::ConfigError;
+use crate::hidden::Hidden;
 
 const DEFAULT_REDIRECT_SECONDS: u32 = 20 * 60;
 /// S3 signs URLs for at most 7 days.

@@ -2,6 +2,7 @@
 
 use super::environment::{ENVIRONMENT, Form, SECRETS, unknown_variables};
 use super::*;
+use crate::hidden::HIDDEN;
 
 #[test]
 fn the_example_names_every_key() {

@@ -10,13 +10,13 @@ use store::tables::{repositories, repository_blobs, upstream_blobs};
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
-use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::not_found;
 
-/// The operation.
+/// Tells which of the layers a repository has, or can have from upstream, and how large they are.
 pub struct BatchCheckLayerAvailability;
 
 #[derive(Deserialize)]

@@ -10,15 +10,15 @@ use super::constraints;
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
 use crate::auth::authorize::Need;
-use crate::auth::image_tags::{self, Reach};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 
-/// The operation.
+/// Deletes images and tags in one transaction, and tells of each that could not be deleted why.
 pub struct BatchDeleteImage;
 
 #[derive(Deserialize)]

@@ -31,7 +31,7 @@ const MAX_ANSWER_BYTES: usize = 4 * oci::MAX_MANIFEST_BYTES;
 /// Manifests of more bytes take longer to write as JSON than a change of threads.
 const LONG_BYTES: usize = 128 * 1024;
 
-/// The operation.
+/// Reads the manifests of images, those that the pull through cache must fetch first included.
 pub struct BatchGetImage;
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::registry::blobs;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::uploads;
 
-/// The operation.
+/// Ends an upload: its parts become a layer of the repository if they have the digest that is given.
 pub struct CompleteLayerUpload;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache::mirror::is_open_root;
 use crate::cache::upstream_registry::{UpstreamKind, UpstreamUrl};
 
-/// The operation.
+/// Stores a rule by which repositories under a prefix are filled from an upstream registry.
 pub struct CreatePullThroughCacheRule;
 
 #[derive(Deserialize)]

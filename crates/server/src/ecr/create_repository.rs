@@ -17,7 +17,7 @@ use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
 use crate::registry::{encryption, repositories};
 
-/// The operation.
+/// Makes a repository with its settings and tags, and the grants on its KMS key if it has one.
 pub struct CreateRepository;
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Stores a template for the repositories under a prefix that Wharf creates by itself.
 pub struct CreateRepositoryCreationTemplate;
 
 /// The input, validated: the template, and what the caller put into it.

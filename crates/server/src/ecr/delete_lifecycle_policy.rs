@@ -9,7 +9,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Deletes the lifecycle policy of a repository and the record of when it ran, and answers with the policy.
 pub struct DeleteLifecyclePolicy;
 
 impl Operation for DeleteLifecyclePolicy {

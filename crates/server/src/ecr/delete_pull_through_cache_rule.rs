@@ -10,7 +10,7 @@ use super::pull_through_cache_rules::{self as rules, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Deletes a pull through cache rule; the repositories that it filled stay.
 pub struct DeletePullThroughCacheRule;
 
 #[derive(Deserialize)]

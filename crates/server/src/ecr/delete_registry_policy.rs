@@ -8,7 +8,7 @@ use super::shapes::RegistryPolicy;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Deletes the policy of the caller's registry, on every node before it answers.
 pub struct DeleteRegistryPolicy;
 
 #[derive(Deserialize)]

@@ -23,7 +23,7 @@ use crate::registry::repositories;
 /// Tags that are read at once.
 const TAGS_AT_ONCE: usize = 1_000;
 
-/// The operation.
+/// Deletes a repository, which must be empty unless the request says `force`.
 pub struct DeleteRepository;
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Deletes a creation template; repositories that came of it stay as they are.
 pub struct DeleteRepositoryCreationTemplate;
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Deletes the policy of a repository, and answers with it.
 pub struct DeleteRepositoryPolicy;
 
 impl Operation for DeleteRepositoryPolicy {

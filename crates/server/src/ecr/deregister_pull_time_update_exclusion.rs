@@ -8,7 +8,7 @@ use super::register_pull_time_update_exclusion::principal_arn;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lets a principal's pulls count again for the last pull time of images.
 pub struct DeregisterPullTimeUpdateExclusion;
 
 #[derive(Deserialize)]

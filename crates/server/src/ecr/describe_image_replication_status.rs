@@ -13,7 +13,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Tells of each destination that an image is replicated to how far it has come.
 pub struct DescribeImageReplicationStatus;
 
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Describes the images of a repository that are named, or all of them page by page, with pull times up to now.
 pub struct DescribeImages;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use super::pull_through_cache_rules::{self as rules, Rule};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the pull through cache rules that are named by their prefixes, or all of a registry page by page.
 pub struct DescribePullThroughCacheRules;
 
 #[derive(Deserialize)]

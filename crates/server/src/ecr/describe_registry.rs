@@ -8,7 +8,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::rules::Rules;
 
-/// The operation.
+/// Tells what the caller's registry replicates, and where to.
 pub struct DescribeRegistry;
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::backfill::RETAINED_MS;
 
-/// The operation.
+/// Tells how far a back-fill has come and, once it has ended, lists what became of each image.
 pub struct DescribeReplicationBackfillResults;
 
 #[derive(Deserialize)]

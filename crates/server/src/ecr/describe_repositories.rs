@@ -14,7 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require_kept;
 
-/// The operation.
+/// Describes the repositories that are named, or all of a registry page by page.
 pub struct DescribeRepositories;
 
 #[derive(Deserialize)]

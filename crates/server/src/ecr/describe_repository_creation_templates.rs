@@ -10,7 +10,7 @@ use super::paging::{self, List, Page};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the creation templates that are named by their prefixes, or all of a registry, page by page.
 pub struct DescribeRepositoryCreationTemplates;
 
 #[derive(Deserialize)]

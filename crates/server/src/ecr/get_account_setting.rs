@@ -1,13 +1,14 @@
 //! GetAccountSetting: the value of an account setting.
 
 use serde::{Deserialize, Serialize};
+use store::tables::account_settings::AccountSetting;
 
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::settings::{self, AccountSetting};
+use crate::registry::settings;
 
-/// The operation.
+/// Tells the value of an account setting that is in force: the default if none was put.
 pub struct GetAccountSetting;
 
 #[derive(Deserialize)]

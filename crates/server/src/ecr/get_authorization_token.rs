@@ -10,7 +10,7 @@ use crate::auth::authorize::Need;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Issues a registry token for each registry that is named, with which `docker login` signs in as the caller.
 pub struct GetAuthorizationToken;
 
 #[derive(Deserialize)]

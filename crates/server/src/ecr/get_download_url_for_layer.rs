@@ -16,7 +16,7 @@ use crate::cache::failure::CacheFailure;
 use crate::registry::blobs::presigned_url;
 use crate::registry::errors::{RegistryError, RepositoryRef};
 
-/// The operation.
+/// Gives out a URL by which anybody can read one layer for a while, and begins to fetch a layer that is upstream.
 pub struct GetDownloadUrlForLayer;
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Reads the lifecycle policy of a repository, as it was given, and when it was last evaluated.
 pub struct GetLifecyclePolicy;
 
 impl Operation for GetLifecyclePolicy {

@@ -20,7 +20,7 @@ use crate::registry::lifecycle::{PREVIEW_DEADLINE_MS, PREVIEW_LIFETIME_MS};
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Tells how far a preview has come and, page by page, what its policy would do to which images.
 pub struct GetLifecyclePolicyPreview;
 
 #[derive(Deserialize)]

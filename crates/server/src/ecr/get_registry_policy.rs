@@ -7,7 +7,7 @@ use super::shapes::RegistryPolicy;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Reads the policy of the caller's registry, as it was given.
 pub struct GetRegistryPolicy;
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 
-/// The operation.
+/// Reads the policy of a repository, as it was given.
 pub struct GetRepositoryPolicy;
 
 impl Operation for GetRepositoryPolicy {

@@ -7,12 +7,12 @@ use store::tables::registry_id::RegistryId;
 use super::constraints;
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
-use crate::auth::create_on_push;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
+use crate::registry::create_on_push;
 use crate::registry::uploads;
 
-/// The operation.
+/// Begins an upload to a repository, which is created if a template covers its name and the caller may create it.
 pub struct InitiateLayerUpload;
 
 /// What clients are told to send at a time: 10 MiB (reference/repositories-images.md 3).

@@ -21,7 +21,7 @@ use crate::registry::errors::RegistryError;
 use crate::registry::referrers;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Lists the images that refer to an image, those of its upstream included where the cache fills the repository.
 pub struct ListImageReferrers;
 
 #[derive(Deserialize)]

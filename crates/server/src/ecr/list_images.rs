@@ -15,7 +15,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Lists the digests and tags of a repository's images, page by page.
 pub struct ListImages;
 
 #[derive(Deserialize)]

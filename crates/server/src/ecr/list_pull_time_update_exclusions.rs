@@ -9,7 +9,7 @@ use super::register_pull_time_update_exclusion::MAX_EXCLUSIONS;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the principals whose pulls leave the last pull time of images as it is, page by page.
 pub struct ListPullTimeUpdateExclusions;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::backfill::RETAINED_MS;
 
-/// The operation.
+/// Lists the back-fills of a registry that run, or ended in the last 90 days, page by page.
 pub struct ListReplicationBackfills;
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Lists the resource tags of a repository.
 pub struct ListTagsForResource;
 
 #[derive(Deserialize)]

@@ -1,14 +1,14 @@
 //! PutAccountSetting: changes an account setting.
 
 use serde::{Deserialize, Serialize};
-use store::tables::{account_settings, identity_version};
+use store::tables::account_settings::{self, AccountSetting};
+use store::tables::identity_version;
 
 use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::settings::AccountSetting;
 
-/// The operation.
+/// Changes an account setting of the caller's registry, on every node before it answers.
 pub struct PutAccountSetting;
 
 #[derive(Deserialize)]

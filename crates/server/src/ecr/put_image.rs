@@ -9,15 +9,16 @@ use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 use super::shapes::Image;
 use crate::auth::authorize::Need;
-use crate::auth::{create_on_push, renewal};
+use crate::auth::renewal;
 use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
 use crate::registry::changes::Cause;
+use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
 use crate::registry::push::{self, Face, Push};
 
-/// The operation.
+/// Pushes an image: stores its manifest, and gives it the tag, if its layers are in the repository.
 pub struct PutImage;
 
 #[derive(Deserialize)]

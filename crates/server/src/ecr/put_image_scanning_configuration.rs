@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Stores whether the images of a repository are scanned when they are pushed.
 pub struct PutImageScanningConfiguration;
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Stores whether the tags of a repository may move, and which tags are excepted.
 pub struct PutImageTagMutability;
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::jobs::run_lifecycle_policy::RunLifecyclePolicy;
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Stores the lifecycle policy of a repository, and has a job run it now.
 pub struct PutLifecyclePolicy;
 
 #[derive(Deserialize)]

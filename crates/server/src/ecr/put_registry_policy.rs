@@ -2,6 +2,7 @@
 
 use iam::Policy;
 use serde::Deserialize;
+use store::tables::account_settings::AccountSetting;
 use store::tables::{identity_version, registry_policies};
 
 use super::constraints;
@@ -9,9 +10,9 @@ use super::errors::EcrError;
 use super::shapes::RegistryPolicy;
 use crate::auth::authorize::{self, Need, V1_ACTIONS};
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::settings::{self, AccountSetting};
+use crate::registry::settings;
 
-/// The operation.
+/// Stores the policy of the caller's registry, unless it would keep the caller from putting another one.
 pub struct PutRegistryPolicy;
 
 #[derive(Deserialize)]

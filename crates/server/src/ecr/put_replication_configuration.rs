@@ -12,7 +12,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::rules::Rules;
 
-/// The operation.
+/// Stores what the caller's registry replicates, and where to.
 pub struct PutReplicationConfiguration;
 
 #[derive(Deserialize)]

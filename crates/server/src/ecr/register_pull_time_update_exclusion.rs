@@ -10,7 +10,7 @@ use crate::aws_api::operation::{Call, Operation};
 /// reference/repositories-images.md 5: at most so many principals of one registry.
 pub const MAX_EXCLUSIONS: usize = 100;
 
-/// The operation.
+/// Lets a principal's pulls no longer count for the last pull time of images.
 pub struct RegisterPullTimeUpdateExclusion;
 
 #[derive(Deserialize)]

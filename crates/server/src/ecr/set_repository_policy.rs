@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Stores the policy of a repository, unless it would keep the caller from setting another one and is not forced.
 pub struct SetRepositoryPolicy;
 
 #[derive(Deserialize)]

@@ -15,7 +15,7 @@ use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::PREVIEW_DEADLINE_MS;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Has a job find out what a lifecycle policy would do: the one that is given, or else the repository's own.
 pub struct StartLifecyclePolicyPreview;
 
 #[derive(Deserialize)]

@@ -19,7 +19,7 @@ use crate::replication::rules::Rules;
 /// The model: "a registry can have at most 10 replication backfills in progress at once".
 const MAX_RUNNING: usize = 10;
 
-/// The operation.
+/// Has a job replicate the images that a registry has already to a destination of its replication rules.
 pub struct StartReplicationBackfill;
 
 #[derive(Deserialize)]

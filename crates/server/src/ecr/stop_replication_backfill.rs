@@ -12,7 +12,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::backfill;
 
-/// The operation.
+/// Stops a back-fill; the images that are on their way arrive.
 pub struct StopReplicationBackfill;
 
 #[derive(Deserialize)]

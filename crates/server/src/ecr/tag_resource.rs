@@ -13,7 +13,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Sets resource tags of a repository, those that it has under the same keys anew.
 pub struct TagResource;
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Removes resource tags of a repository by their keys.
 pub struct UntagResource;
 
 #[derive(Deserialize)]

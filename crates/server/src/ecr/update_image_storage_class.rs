@@ -11,15 +11,15 @@ use super::constraints;
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageIdentifier};
 use crate::auth::authorize::Need;
-use crate::auth::image_tags::{self, Reach};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};
 use crate::registry::storage_class::{self, StorageClass};
 
-/// The operation.
+/// Archives an image, or begins to restore one from the archive, if the caller may for each of its tags.
 pub struct UpdateImageStorageClass;
 
 #[derive(Deserialize)]

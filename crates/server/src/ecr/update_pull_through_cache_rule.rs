@@ -12,7 +12,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache::{self, credentials};
 use crate::secrets::MeantSecret;
 
-/// The operation.
+/// Changes the secret or the role with which a pull through cache rule signs in at its upstream.
 pub struct UpdatePullThroughCacheRule;
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use super::errors::EcrError;
 use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Changes a creation template; repositories that came of it stay as they are.
 pub struct UpdateRepositoryCreationTemplate;
 
 impl Operation for UpdateRepositoryCreationTemplate {

@@ -14,7 +14,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::http::spool::Spooled;
 use crate::registry::uploads;
 
-/// The operation.
+/// Appends the next part to an upload.
 pub struct UploadLayerPart;
 
 /// The model's limit on 'layerPartBlob'.

@@ -13,7 +13,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
 use crate::cache::credentials::CredentialsError;
 
-/// The operation.
+/// Signs in at a rule's upstream with the rule's secret, if it has one, and tells whether that worked.
 pub struct ValidatePullThroughCacheRule;
 
 #[derive(Deserialize)]

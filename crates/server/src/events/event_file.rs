@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::config::EventFileConfig;
+use super::config::EventFileConfig;
 use crate::jobs::job::JobError;
 
 const MIB: u64 = 1024 * 1024;

@@ -5,6 +5,7 @@
 //! memory, and lost when the server is killed.
 
 mod comparison;
+pub(crate) mod config;
 pub mod event;
 mod event_file;
 mod nats;
@@ -30,11 +31,11 @@ use store::tables::jobs::{self, NewJob, TakenJob};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 
+use self::config::EventsConfig;
 use self::event::Event;
 use self::pulls::PullQueue;
 pub use self::sink::{Attempted, Sink};
 use crate::app::App;
-use crate::config::EventsConfig;
 use crate::config_error::ConfigError;
 use crate::jobs::job::{Entry, JobError};
 use crate::registry::changes::{Actor, Cause, Change};

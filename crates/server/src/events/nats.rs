@@ -17,8 +17,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, 
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use super::config::NatsConfig;
 use super::nats_credentials;
-use crate::config::NatsConfig;
 use crate::jobs::job::JobError;
 
 const DEFAULT_PORT: u16 = 4222;

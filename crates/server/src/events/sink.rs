@@ -6,13 +6,13 @@ use aws_lc_rs::digest;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::config::EventsConfig;
 use super::event::IMAGE_PULL;
 use super::event_file::EventFile;
 use super::nats::Nats;
 use super::pattern::Pattern;
 use super::webhook::Webhook;
 use crate::clock::Clock;
-use crate::config::EventsConfig;
 use crate::config_error::ConfigError;
 use crate::jobs::job::{EVENT_KIND_PREFIX, JobError};
 

@@ -10,9 +10,9 @@ use store::tables::jobs;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{NewRepository, Repository, TagMutability};
 
+use super::config::{EventsConfig, WebhookConfig};
 use super::event::{Event, IMAGE_PULL, Place, Success, UpstreamSync};
 use super::{Events, of_change};
-use crate::config::{EventsConfig, WebhookConfig};
 use crate::registry::changes::{Actor, Cause, Change, ChangedImage};
 use crate::tests::test_app::{ACCOUNT, TestApp};
 

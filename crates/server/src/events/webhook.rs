@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
 use reqwest::{Certificate, Client, Url, redirect};
 
-use crate::config::WebhookConfig;
+use super::config::WebhookConfig;
 use crate::jobs::job::JobError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

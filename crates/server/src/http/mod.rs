@@ -21,6 +21,7 @@ pub mod in_flight;
 mod layered;
 mod linger;
 pub mod listener;
+pub mod listener_settings;
 pub mod machine;
 pub mod memory_limit;
 pub mod pace;

@@ -25,7 +25,7 @@ use crate::aws_api::operation::Call;
 /// What can be asked for (model: `EntityType`), in the order of the pages.
 const FILTERS: [&str; 5] = ["User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy"];
 
-/// The operation.
+/// Describes the users, groups, roles and managed policies of an account with their documents, page by page.
 pub struct GetAccountAuthorizationDetails {
     account: AccountId,
     filters: Vec<&'static str>,

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 
-/// The operation.
+/// Deletes a user, group or role that has no keys, policies, groups or members, with the robot tokens made by it.
 pub struct DeleteEntity<K> {
     entity: EntityRef,
     kind: PhantomData<K>,

@@ -26,7 +26,7 @@ pub trait Listed: Kind {
     fn members(entities: &[Entity]) -> Self::Members;
 }
 
-/// The operation.
+/// Lists the users, groups or roles of the account whose paths begin as is asked, by their names.
 pub struct ListEntities<K> {
     account: aws::AccountId,
     path_prefix: String,

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::Call;
 
-/// The operation.
+/// Gives a user or group another name or path; policies that name a user by its ARN follow it.
 pub struct RenameEntity<K> {
     entity: EntityRef,
     new_name: Option<String>,

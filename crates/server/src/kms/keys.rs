@@ -9,10 +9,11 @@ use super::constraints::{self, Tag};
 use super::errors::KmsError;
 use super::paging::Page;
 use super::policies;
-use super::shapes::{KeyMember, KeyMetadata, Nothing, condition_keys, not_aws_managed, on_key};
+use super::shapes::{KeyMember, KeyMetadata, Nothing, not_aws_managed, on_key};
 use super::{MATERIAL_PURPOSE, material_context};
 use crate::app::App;
 use crate::auth::authorize::Need;
+use crate::auth::key_conditions::condition_keys;
 use crate::aws_api::operation::{Call, Operation};
 
 /// The output of the operations that show a key.

@@ -20,7 +20,7 @@ pub use constraints::key_ref;
 pub use errors::KmsError;
 pub use policies::default as default_policy;
 pub use rotation::rotate;
-pub use shapes::{condition_keys, on_key};
+pub use shapes::on_key;
 
 use crate::aws_api::operation::Entry;
 

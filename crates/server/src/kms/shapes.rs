@@ -31,11 +31,6 @@ impl KeyMember {
     }
 }
 
-/// What every key of this server is.
-const SPEC: &str = "SYMMETRIC_DEFAULT";
-const USAGE: &str = "ENCRYPT_DECRYPT";
-const ORIGIN: &str = "AWS_KMS";
-
 /// An answer without members.
 #[derive(Serialize)]
 pub struct Nothing {}
@@ -53,19 +48,6 @@ pub fn on_key_with(action: &'static str, key: &KeyRef, context: &EncryptionConte
         need = need.with(format!("kms:EncryptionContext:{name}"), [value]);
     }
     if context.is_empty() { need } else { need.with("kms:EncryptionContextKeys", context.keys()) }
-}
-
-/// The condition keys, in lower case, that say what a key is (KMS Developer Guide, "Condition keys"): the same of all.
-pub fn condition_keys() -> Vec<(&'static str, Vec<String>)> {
-    let key = |name, value: &str| (name, vec![value.to_owned()]);
-    vec![
-        key("kms:customermasterkeyspec", SPEC),
-        key("kms:customermasterkeyusage", USAGE),
-        key("kms:keyorigin", ORIGIN),
-        key("kms:keyspec", SPEC),
-        key("kms:keyusage", USAGE),
-        key("kms:multiregion", "false"),
-    ]
 }
 
 /// The id of a version of a key's material: 64 hex digits that say nothing else.
@@ -107,14 +89,14 @@ impl KeyMetadata {
             creation_date: Timestamp::from_ms(key.created_at_ms),
             enabled: key.is_enabled && key.delete_at_ms.is_none(),
             description: key.description.clone(),
-            key_usage: USAGE,
+            key_usage: KmsKey::USAGE,
             key_state: state(key),
             deletion_date: key.delete_at_ms.map(Timestamp::from_ms),
-            origin: ORIGIN,
+            origin: KmsKey::ORIGIN,
             key_manager: key.manager.as_str(),
-            customer_master_key_spec: SPEC,
-            key_spec: SPEC,
-            encryption_algorithms: [SPEC],
+            customer_master_key_spec: KmsKey::SPEC,
+            key_spec: KmsKey::SPEC,
+            encryption_algorithms: [KmsKey::SPEC],
             multi_region: false,
             current_key_material_id: material_id(key.key_id, key.current_version),
         }

@@ -12,6 +12,7 @@ mod process;
 mod pulls;
 mod requests;
 mod samples;
+pub mod settings;
 mod tells;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,7 +27,7 @@ pub use pulls::PullCounts;
 pub use requests::{Operation, RequestCounts};
 pub use samples::{Samples, StoreState, WorkState};
 
-use crate::config::MetricsSettings;
+use self::settings::MetricsSettings;
 
 /// Everything that one node counts.
 pub struct Metrics {
@@ -138,7 +139,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Hidden;
+    use crate::hidden::Hidden;
 
     #[test]
     fn a_token_is_asked_for_if_there_is_one() {

@@ -1,8 +1,9 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
-use oci::{Digest, ManifestError, RepositoryName, Tag};
+use oci::{Digest, ManifestError, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
+pub use store::tables::repositories::RepositoryRef;
 
 use super::protection::Protected;
 use super::storage_class::NotSupported;
@@ -10,15 +11,6 @@ use crate::http::budget::Exhausted;
 
 /// Why an archived image cannot be pulled.
 pub const IMAGE_INACCESSIBLE: &str = "Requested image is archived. Restore it before pulling it.";
-
-/// The repository that an error is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RepositoryRef {
-    /// Its registry.
-    pub registry: RegistryId,
-    /// Its name.
-    pub name: RepositoryName,
-}
 
 /// A refusal, or a failure of storage.
 #[derive(Debug)]

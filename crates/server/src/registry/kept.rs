@@ -1,9 +1,8 @@
-//! What pulls and decisions read of the database again and again, kept in memory while it holds.
+//! What pulls read of the database again and again, kept in memory while it holds.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use iam::Policy;
 use oci::Digest;
 use store::db::{HeldBytes, Kept, Topic};
 use store::tables::images::Image;
@@ -20,8 +19,6 @@ const MIB: u64 = 1024 * 1024;
 pub struct KeptReads {
     /// Repositories that are asked for by their names.
     pub repositories: Kept<RepositoryRef, Arc<KeptRepository>>,
-    /// What decides who may do what to a repository.
-    pub access: Kept<RepositoryRef, RepositoryAccess>,
     /// Until when the pull through cache has nothing to do for a pull.
     pub served: Kept<(RepositoryRef, Selector), Served>,
     /// Images that are pulled.
@@ -34,7 +31,6 @@ impl Default for KeptReads {
     fn default() -> Self {
         Self {
             repositories: Kept::new(Topic::Repositories, MIB),
-            access: Kept::new(Topic::Repositories, 2 * MIB),
             served: Kept::new(Topic::Images, MIB),
             images: Kept::new(Topic::Images, 8 * MIB),
             layers: Kept::new(Topic::Layers, 4 * MIB),
@@ -51,24 +47,6 @@ impl HeldBytes for KeptRepository {
         spec.name.as_str().len()
             + 100 * spec.tag_mutability_filters.len()
             + spec.kms_key.as_ref().map_or(0, String::len)
-    }
-}
-
-/// What decides who may do what to a repository.
-#[derive(Clone)]
-pub struct RepositoryAccess {
-    /// The repository's row.
-    pub repository_id: i64,
-    /// Its policy.
-    pub policy: Option<Policy>,
-    /// Length of the policy's text.
-    pub policy_bytes: usize,
-}
-
-impl HeldBytes for RepositoryAccess {
-    fn held_bytes(&self) -> usize {
-        // Statements take about as much again as their text.
-        2 * self.policy_bytes
     }
 }
 

@@ -1,13 +1,16 @@
 //! What a registry does, whichever protocol asks: the rules that `/v2/` and the ECR API share.
 //!
-//! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization.
+//! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization, apart from what asks for
+//! more of it where only the registry knows for what: `create_on_push` and `image_tags`.
 
 pub mod blobs;
 pub mod changes;
+pub mod create_on_push;
 pub mod creation;
 pub mod delete;
 pub mod encryption;
 pub mod errors;
+pub mod image_tags;
 pub mod import;
 pub mod kept;
 pub mod lifecycle;

@@ -13,7 +13,7 @@ use super::paging::{self, Page};
 use crate::auth::authorize::{Need, authorize};
 use crate::aws_api::operation::{Call, IntoAwsError, Operation};
 
-/// The operation.
+/// Reads the current values of the secrets that are named, or that match filters, and tells which could not be read.
 pub struct BatchGetSecretValue;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::random_text::random_text;
 
-/// The operation.
+/// Makes a secret, with a first version if it is given a value; the same request again finds what it made.
 pub struct CreateSecret;
 
 const SUFFIX_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -10,7 +10,7 @@ use super::shapes::need;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Marks a secret to be deleted after a number of days, or deletes it at once.
 pub struct DeleteSecret;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

@@ -10,7 +10,7 @@ use super::shapes::{SecretEntry, SecretMember, Stages, need, stages};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Describes a secret and the stages of its versions, without their values.
 pub struct DescribeSecret;
 
 #[derive(Serialize)]

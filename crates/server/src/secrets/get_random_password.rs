@@ -7,7 +7,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::random_text::random_text;
 
-/// The operation.
+/// Makes a random password of the kinds of characters that are asked for.
 pub struct GetRandomPassword;
 
 const LOWERCASE: &str = "abcdefghijklmnopqrstuvwxyz";

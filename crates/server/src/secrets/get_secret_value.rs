@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Reads the value of a version of a secret: the current one, if none is named.
 pub struct GetSecretValue;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

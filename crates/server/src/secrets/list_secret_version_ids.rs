@@ -12,7 +12,7 @@ use super::shapes::need;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the versions of a secret, the newest first; those without a stage only if asked for.
 pub struct ListSecretVersionIds;
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use super::shapes::{SecretEntry, Stages, stages};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the secrets of the caller's account and region that match filters, page by page.
 pub struct ListSecrets;
 
 /// Secrets that one look at the database takes, before they are filtered.

@@ -11,7 +11,7 @@ use super::versions::{self, NewVersion};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Adds a version to a secret, and gives it the stages that are asked for.
 pub struct PutSecretValue;
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use super::shapes::{SecretMember, SecretName, need};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Takes away the mark by which a secret would be deleted.
 pub struct RestoreSecret;
 
 impl Operation for RestoreSecret {

@@ -11,7 +11,7 @@ use super::versions::{self, NewVersion};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Changes the description of a secret, and adds a version with a new value if one is given.
 pub struct UpdateSecret;
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use super::{constraints, versions};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Moves a stage from one version of a secret to another, or takes it away.
 pub struct UpdateSecretVersionStage;
 
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use crate::aws_api::operation::{Call, Operation};
 const DEFAULT_SECONDS: i64 = 3600;
 const MAX_SECONDS: i64 = 43_200;
 
-/// The operation.
+/// Issues temporary keys of a role to a caller who may assume it.
 pub struct AssumeRole;
 
 #[derive(Deserialize)]

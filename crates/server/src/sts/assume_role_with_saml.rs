@@ -6,7 +6,7 @@ use aws::AwsError;
 use super::{Running, UnsignedEntry};
 use crate::http::request::RequestContext;
 
-/// The operation.
+/// Answers to anybody that this server has no SAML providers.
 pub const ENTRY: UnsignedEntry = UnsignedEntry { name: "AssumeRoleWithSAML", run: answer };
 
 fn answer<'a>(_: &'a RequestContext, _: &'a [u8]) -> Running<'a> {

@@ -21,7 +21,7 @@ const MAX_SECONDS: i64 = 43_200;
 /// Of what a token says so much is logged.
 const MAX_LOGGED_CHARS: usize = 256;
 
-/// The operation.
+/// Issues temporary keys of a role for a token of an OpenID Connect provider that the role trusts.
 pub const ENTRY: UnsignedEntry = UnsignedEntry { name: NAME, run: answer };
 
 #[derive(Deserialize)]

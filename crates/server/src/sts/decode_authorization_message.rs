@@ -9,7 +9,7 @@ use crate::aws_api::operation::{Call, Operation};
 
 const MAX_MESSAGE: usize = 10_240;
 
-/// The operation.
+/// Refuses every message: this server encodes none.
 pub struct DecodeAuthorizationMessage;
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use super::errors::StsError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Tells which account of this server an access key belongs to.
 pub struct GetAccessKeyInfo;
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use super::errors::StsError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Tells the ARN, the id and the account of the caller.
 pub struct GetCallerIdentity;
 
 #[derive(Deserialize)]

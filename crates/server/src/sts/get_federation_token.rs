@@ -17,7 +17,7 @@ const MAX_SECONDS: i64 = 129_600;
 const MAX_ROOT_SECONDS: i64 = 3600;
 const MAX_NAME: usize = 32;
 
-/// The operation.
+/// Issues temporary keys for a federated user, limited to what both its user and the policies of the request allow.
 pub struct GetFederationToken;
 
 #[derive(Deserialize)]

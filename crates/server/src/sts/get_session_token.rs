@@ -15,7 +15,7 @@ const MAX_SECONDS: i64 = 129_600;
 /// The root user's keys last an hour, whatever was asked for (GetSessionToken: 'DurationSeconds').
 const MAX_ROOT_SECONDS: i64 = 3600;
 
-/// The operation.
+/// Issues temporary keys that may do what the caller may.
 pub struct GetSessionToken;
 
 #[derive(Deserialize)]

@@ -8,9 +8,9 @@ use http::header::CONTENT_TYPE;
 use reqwest::{Client, redirect};
 use tokio::sync::{mpsc, watch};
 
+use super::settings::TelemetrySettings;
 use super::{Span, otlp};
 use crate::app::App;
-use crate::config::TelemetrySettings;
 use crate::outbound::cause_of;
 use crate::shutdown::stopped;
 

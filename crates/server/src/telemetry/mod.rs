@@ -3,6 +3,7 @@
 
 mod export;
 mod otlp;
+pub mod settings;
 mod trace;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 pub use export::run;
 pub use trace::TraceContext;
 
-use crate::config::TelemetrySettings;
+use self::settings::TelemetrySettings;
 
 /// Spans that may wait to be sent.
 const MAX_WAITING: usize = 8_192;

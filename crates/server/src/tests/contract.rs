@@ -11,11 +11,11 @@ use store::tables::{creation_templates, image_tags, repositories, repository_pol
 use super::test_app::{ACCOUNT, TestApp};
 use super::test_server::TestServer;
 use crate::auth::authorize::Refusal;
-use crate::auth::image_tags::{self as image_tag_leave, Reach};
 use crate::auth::token;
 use crate::aws_api::operation::Call;
 use crate::ecr;
 use crate::registry::errors::RepositoryRef;
+use crate::registry::image_tags::{self as image_tag_leave, Reach};
 use crate::registry::pull::Selector;
 
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [

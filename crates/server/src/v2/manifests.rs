@@ -5,17 +5,17 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, T
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request, bad_tag};
-use crate::auth::create_on_push;
-use crate::auth::image_tags::{self, Reach};
 use crate::cache;
 use crate::events::event::Place;
 use crate::http::body::{RequestBody, ResponseBody};
 use crate::http::budget::PoolKind;
 use crate::http::respond::{self, Answer};
 use crate::registry::changes::Cause;
+use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, Deletion, NotDeleted};
 use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};

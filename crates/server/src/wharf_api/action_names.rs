@@ -1,7 +1,7 @@
 //! Which actions there are, so that one that is misspelt is not just denied.
 
 use crate::aws_api;
-use crate::config::edit_distance;
+use crate::edit_distance::edit_distance;
 
 /// Actions that operations of another name ask for, or several of them.
 const MORE_ACTIONS: &[&str] = &[

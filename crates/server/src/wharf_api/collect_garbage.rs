@@ -7,7 +7,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::collect_garbage;
 
-/// The operation.
+/// Has the garbage collection begin now, or in a dry run only measures what it would take.
 pub struct CollectGarbage;
 
 #[derive(Deserialize)]

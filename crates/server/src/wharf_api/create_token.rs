@@ -16,7 +16,7 @@ const MIN_SECONDS: i64 = 60;
 const MAX_SECONDS: i64 = 3650 * 24 * 60 * 60;
 const DEFAULT_SECONDS: i64 = 90 * 24 * 60 * 60;
 
-/// The operation.
+/// Makes a robot token of the caller's with a scope, and answers with its password, which is never shown again.
 pub struct CreateToken;
 
 #[derive(Deserialize)]

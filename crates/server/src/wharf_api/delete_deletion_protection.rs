@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Ends the protection of a repository, of tags or of an image from deletion.
 pub struct DeleteDeletionProtection;
 
 #[derive(Serialize)]

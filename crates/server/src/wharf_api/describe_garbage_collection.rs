@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::collect_garbage::CollectGarbage;
 use crate::jobs::job::Job as _;
 
-/// The operation.
+/// Tells whether the garbage collection runs, what it has removed and what waits to be removed.
 pub struct DescribeGarbageCollection;
 
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ use crate::registry::lifecycle::decision::ImageAction;
 use crate::registry::lifecycle::run::{self, Report, ReportedFailure};
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Tells when lifecycle policies ran, what came of it and which run now: of one repository, or of all page by page.
 pub struct DescribeLifecyclePolicies;
 
 #[derive(Serialize)]

@@ -12,7 +12,7 @@ use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::metrics::Samples;
 
-/// The operation.
+/// Describes the whole server: its database, what it stores, what it is at, and its nodes.
 pub struct DescribeServer;
 
 #[derive(Deserialize)]

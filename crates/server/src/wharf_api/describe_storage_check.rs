@@ -16,7 +16,7 @@ use crate::integrity::finding::Finding;
 /// Damaged objects that are shown.
 const DAMAGED: usize = 100;
 
-/// The operation.
+/// Tells how far a check of all that is stored has come and what it has found: the one that is named, or the last.
 pub struct DescribeStorageCheck;
 
 #[derive(Deserialize)]

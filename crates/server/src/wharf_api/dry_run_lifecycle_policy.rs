@@ -19,7 +19,7 @@ use crate::registry::repositories::require;
 /// Images of one answer. Each page costs an evaluation, so pages are long.
 const IMAGES_PER_PAGE: usize = 10_000;
 
-/// The operation.
+/// Works out what the lifecycle policy of a repository would do now, page by page, and does nothing.
 pub struct DryRunLifecyclePolicy;
 
 #[derive(Deserialize)]

@@ -16,7 +16,7 @@ use crate::auth::directory::Identity;
 use crate::auth::session::{NewSession, Session};
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Decides whether a principal may do something, and tells which statement decides and what would have to change.
 pub struct ExplainAccess;
 
 #[derive(Deserialize)]

@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Keys that a position holds at most; with more, what becomes visible late may be missed.
 const MAX_TOLD: usize = 5_000;
 
-/// The operation.
+/// Answers with the events of a registry since the call before, and waits for one if there is none yet.
 pub struct FollowEvents;
 
 #[derive(Deserialize)]

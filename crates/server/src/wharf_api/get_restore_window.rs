@@ -11,7 +11,7 @@ use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 use crate::registry::restore;
 
-/// The operation.
+/// Tells for how many days deleted images of a repository can be restored.
 pub struct GetRestoreWindow;
 
 #[derive(Deserialize)]

@@ -15,7 +15,7 @@ use crate::aws_api::operation::{Call, Operation};
 /// A page ends at so many tags, as an image can have a thousand.
 const MAX_TAGS_OF_PAGE: usize = 10_000;
 
-/// The operation.
+/// Lists the images and tags that were deleted and can be restored, page by page.
 pub struct ListDeletedImages;
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Lists what is protected from deletion in one repository or in all, page by page.
 pub struct ListDeletionProtections;
 
 #[derive(Serialize)]

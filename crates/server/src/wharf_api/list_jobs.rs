@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 const DEFAULT_RESULTS: usize = 100;
 const MAX_RESULTS: usize = 1_000;
 
-/// The operation.
+/// Lists the background jobs that wait, run or were given up, or only those that were given up, page by page.
 pub struct ListJobs;
 
 #[derive(Deserialize)]

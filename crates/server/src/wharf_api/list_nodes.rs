@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the nodes that share the database, and tells which are alive and follow changes.
 pub struct ListNodes;
 
 #[derive(Deserialize)]

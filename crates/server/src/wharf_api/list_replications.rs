@@ -15,7 +15,7 @@ use crate::aws_api::operation::{Call, Operation};
 const DEFAULT_RESULTS: usize = 100;
 const MAX_RESULTS: usize = 1000;
 
-/// The operation.
+/// Lists the replications of images of the caller's registry with how far each has come, page by page.
 pub struct ListReplications;
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use super::shapes::Token;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Lists the robot tokens of the caller's registry, without their passwords, with last uses up to now.
 pub struct ListTokens;
 
 #[derive(Deserialize)]

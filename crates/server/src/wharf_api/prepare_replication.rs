@@ -15,7 +15,8 @@ use crate::replication::receive::{self, Arrival};
 /// More than a manifest of 4 MiB can name.
 const MAX_LAYERS: usize = 60_000;
 
-/// The operation.
+/// Tells another Wharf which layers of an image are missing here and where to put each, and makes the repository if
+/// it is not there.
 pub struct PrepareReplication;
 
 #[derive(Deserialize)]

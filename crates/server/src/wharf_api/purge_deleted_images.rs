@@ -20,7 +20,7 @@ use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::Selector;
 use crate::registry::restore;
 
-/// The operation.
+/// Drops deleted images for good, so that they cannot be restored, or in a dry run tells which it would drop.
 pub struct PurgeDeletedImages;
 
 #[derive(Deserialize)]

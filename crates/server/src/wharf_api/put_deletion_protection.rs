@@ -13,7 +13,7 @@ use crate::registry::errors::{RegistryError, RepositoryRef};
 use crate::registry::protection::MAX_PROTECTIONS;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Protects a repository, tags or an image from deletion.
 pub struct PutDeletionProtection;
 
 #[derive(Serialize)]

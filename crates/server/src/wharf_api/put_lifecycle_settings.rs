@@ -10,7 +10,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Stores whether lifecycle rules of a repository look only at images that no list names.
 pub struct PutLifecycleSettings;
 
 #[derive(Deserialize)]

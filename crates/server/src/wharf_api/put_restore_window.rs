@@ -12,7 +12,7 @@ use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 use crate::registry::restore::{self, MAX_RESTORE_WINDOW_DAYS};
 
-/// The operation.
+/// Stores for how many days images of a repository can be restored that are deleted from now on.
 pub struct PutRestoreWindow;
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use crate::auth::tag_rights::TagChange;
 use crate::aws_api::operation::{Call, Operation};
 use crate::replication::receive::{self, Arrival, ArrivingImage};
 
-/// The operation.
+/// Stores an image, with its tags, that another Wharf replicates to this server, once its layers are here.
 pub struct ReceiveReplicatedImage;
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::replication::receive::{self, Arrival};
 /// Tags in one request: many more than an image has by the quota that ECR has by default, since the other's may be higher.
 const MAX_TAGS: usize = 10_000;
 
-/// The operation.
+/// Removes an image, or tags of one, that another Wharf replicated here and has lost since.
 pub struct ReceiveReplicatedRemoval;
 
 #[derive(Deserialize)]

@@ -29,7 +29,7 @@ const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 /// The status of an image that was not there.
 const RESTORED: &str = "RESTORED";
 
-/// The operation.
+/// Brings deleted images and tags back, or in a dry run tells which it would bring back.
 pub struct RestoreImage;
 
 #[derive(Deserialize)]

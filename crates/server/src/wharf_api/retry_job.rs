@@ -7,7 +7,7 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Has a background job tried now, also one that was given up, or all that were.
 pub struct RetryJob;
 
 #[derive(Deserialize)]

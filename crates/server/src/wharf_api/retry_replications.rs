@@ -11,7 +11,7 @@ use crate::replication::replicate::Replicate;
 
 const MAX_IDS: usize = 1000;
 
-/// The operation.
+/// Has replications that failed begin anew, and answers with those that did.
 pub struct RetryReplications;
 
 #[derive(Deserialize)]

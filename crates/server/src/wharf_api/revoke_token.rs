@@ -8,7 +8,7 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 
-/// The operation.
+/// Deletes a robot token, whose password works on no node once it has answered.
 pub struct RevokeToken;
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::jobs::run_lifecycle_policy::RunLifecyclePolicy as RunJob;
 use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
-/// The operation.
+/// Has a job run the lifecycle policy of a repository now.
 pub struct RunLifecyclePolicy;
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use crate::jobs::check_storage;
 /// Ten years, beyond which nobody means what they say.
 const MAX_GRACE_HOURS: u32 = 87_600;
 
-/// The operation.
+/// Begins a check of all that is stored, which repairs what is safe to repair if asked.
 pub struct StartStorageCheck;
 
 #[derive(Deserialize)]

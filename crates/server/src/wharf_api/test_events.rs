@@ -11,7 +11,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::events::Attempted;
 use crate::events::event::Event;
 
-/// The operation.
+/// Sends a test event to every sink at once, whatever its filter says, and tells what became of each.
 pub struct TestEvents;
 
 #[derive(Deserialize)]

@@ -1,8 +1,42 @@
-//! Registry-wide switches (ECR: PutAccountSetting).
+//! Registry-wide switches (ECR: PutAccountSetting), their values and defaults.
 
 use super::registry_id::RegistryId;
 use crate::db::Tx;
 use crate::error::StoreError;
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSetting {
+    /// Which basic scanner looks at images.
+    BasicScanTypeVersion,
+    /// What a registry policy governs.
+    RegistryPolicyScope,
+    /// Whether a push may take a layer from another repository.
+    BlobMounting,
+}
+
+impl AccountSetting {
+    /// Every setting.
+    pub const ALL: [Self; 3] = [Self::BasicScanTypeVersion, Self::RegistryPolicyScope, Self::BlobMounting];
+
+    /// The name as the API spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BasicScanTypeVersion => "BASIC_SCAN_TYPE_VERSION",
+            Self::RegistryPolicyScope => "REGISTRY_POLICY_SCOPE",
+            Self::BlobMounting => "BLOB_MOUNTING",
+        }
+    }
+
+    /// The values that can be put; the first is the default.
+    pub const fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::BasicScanTypeVersion => &["AWS_NATIVE"],
+            Self::RegistryPolicyScope => &["V2", "V1"],
+            Self::BlobMounting => &["DISABLED", "ENABLED"],
+        }
+    }
+}
 
 /// The stored value of a setting, if it was ever put.
 pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &str) -> Result<Option<String>, StoreError> {

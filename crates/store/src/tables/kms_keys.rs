@@ -69,6 +69,13 @@ pub struct KmsKey {
 }
 
 impl KmsKey {
+    /// What kind every key is (KMS: `KeySpec`); no column says so.
+    pub const SPEC: &'static str = "SYMMETRIC_DEFAULT";
+    /// What every key is for (KMS: `KeyUsage`).
+    pub const USAGE: &'static str = "ENCRYPT_DECRYPT";
+    /// Where every key's material is from (KMS: `Origin`).
+    pub const ORIGIN: &'static str = "AWS_KMS";
+
     /// Its ARN.
     pub fn arn(&self) -> String {
         key_arn(&self.registry, &self.key_id.to_string())

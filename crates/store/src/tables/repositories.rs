@@ -50,6 +50,15 @@ impl std::str::FromStr for TagMutability {
     }
 }
 
+/// A repository by its name, which need not be there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepositoryRef {
+    /// Its registry.
+    pub registry: RegistryId,
+    /// Its name.
+    pub name: RepositoryName,
+}
+
 /// What a repository is created with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRepository {

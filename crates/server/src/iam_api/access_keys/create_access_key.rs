@@ -18,7 +18,7 @@ use crate::random_text::{SECRET_ALPHABET, new_access_key_id, random_text};
 /// The most keys of one user.
 const MAX_KEYS: usize = 2;
 
-/// The operation.
+/// Makes an access key of a user, and answers with its secret, which is never shown again.
 pub struct CreateAccessKey {
     user: EntityRef,
     id: String,

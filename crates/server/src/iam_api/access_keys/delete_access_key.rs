@@ -11,7 +11,7 @@ use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Deletes an access key of a user.
 pub struct DeleteAccessKey {
     user: EntityRef,
     id: String,

@@ -12,7 +12,7 @@ use crate::aws_api::operation::Call;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Tells whose an access key is, and when, where and for which service it was used last.
 pub struct GetAccessKeyLastUsed {
     account: AccountId,
     id: String,

@@ -14,7 +14,7 @@ use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 
-/// The operation.
+/// Lists the access keys of a user, or that of the root user who calls, without their secrets.
 pub struct ListAccessKeys {
     owner: Owner,
     page: Page,

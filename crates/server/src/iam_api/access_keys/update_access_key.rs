@@ -12,7 +12,7 @@ use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Makes an access key of a user active or inactive.
 pub struct UpdateAccessKey {
     user: EntityRef,
     id: String,

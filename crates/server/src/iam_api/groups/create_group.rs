@@ -13,7 +13,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::Group;
 use crate::random_text::new_access_key_id;
 
-/// The operation.
+/// Makes a group, which has no members and no policies yet.
 pub struct CreateGroup {
     group: Entity,
 }

@@ -14,7 +14,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 use crate::iam_api::shapes::{Group, User};
 
-/// The operation.
+/// Describes a group, and lists its users page by page.
 pub struct GetGroup {
     group: EntityRef,
     page: Page,

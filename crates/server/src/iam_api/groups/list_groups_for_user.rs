@@ -14,7 +14,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 use crate::iam_api::shapes::Group;
 
-/// The operation.
+/// Lists the groups that a user is in.
 pub struct ListGroupsForUser {
     user: EntityRef,
     page: Page,

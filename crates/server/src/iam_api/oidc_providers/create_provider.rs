@@ -13,7 +13,7 @@ use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::tags::{self, Tag};
 
-/// The operation.
+/// Stores an OpenID Connect provider, whose tokens are then taken where a role trusts it.
 pub struct CreateProvider(OidcProvider);
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use crate::aws_api::operation::Call;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Deletes an OpenID Connect provider, whose tokens nobody is let in by from then on.
 pub struct DeleteProvider(ProviderRef);
 
 impl IamOperation for DeleteProvider {

@@ -11,7 +11,7 @@ use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::tags::Tag;
 
-/// The operation.
+/// Describes an OpenID Connect provider.
 pub struct GetProvider(ProviderRef);
 
 #[derive(Serialize)]

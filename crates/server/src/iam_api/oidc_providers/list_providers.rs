@@ -10,7 +10,7 @@ use crate::aws_api::operation::Call;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Lists the ARNs of the account's OpenID Connect providers.
 pub struct ListProviders(aws::AccountId);
 
 #[derive(Deserialize)]

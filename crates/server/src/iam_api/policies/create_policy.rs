@@ -15,7 +15,7 @@ use crate::iam_api::shapes::{Policy, PolicyUses};
 use crate::iam_api::tags::{self, Tag};
 use crate::random_text::new_access_key_id;
 
-/// The operation.
+/// Makes a managed policy, with its document as the first version.
 pub struct CreatePolicy {
     policy: ManagedPolicy,
     document: String,

@@ -14,7 +14,7 @@ use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::Version;
 
-/// The operation.
+/// Adds a version to a managed policy of the account, and puts it in force if it is to be the default.
 pub struct CreatePolicyVersion {
     policy: ManagedRef,
     document: String,

@@ -12,7 +12,7 @@ use crate::iam_api::errors::{Dependent, IamError};
 use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Deletes a managed policy of the account that nobody has and that has one version.
 pub struct DeletePolicy(ManagedRef);
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::iam_api::managed_policy::{Managed, ManagedRef};
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::Policy;
 
-/// The operation.
+/// Describes a managed policy, of the account or of AWS, without its document.
 pub struct GetPolicy {
     account: aws::AccountId,
     policy: ManagedRef,

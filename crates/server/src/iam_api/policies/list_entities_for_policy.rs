@@ -15,7 +15,7 @@ use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 
-/// The operation.
+/// Lists the users, groups and roles that have a managed policy attached, or as their boundary.
 pub struct ListEntitiesForPolicy {
     account: AccountId,
     policy: ManagedRef,

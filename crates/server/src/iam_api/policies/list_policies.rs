@@ -17,7 +17,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 use crate::iam_api::shapes::{Policy, PolicyUses};
 
-/// The operation.
+/// Lists the managed policies of the account and of AWS, by their names.
 pub struct ListPolicies {
     account: AccountId,
     scope: &'static str,

@@ -19,7 +19,7 @@ use crate::iam_api::shapes::Role;
 use crate::iam_api::tags::{self, Tag};
 use crate::random_text::new_access_key_id;
 
-/// The operation.
+/// Makes a role with its trust policy, whose principals must be there.
 pub struct CreateRole {
     role: Entity,
     trust_policy: String,

@@ -11,7 +11,7 @@ use crate::iam_api::kinds::{self, EntityName, EntityRef};
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::Role;
 
-/// The operation.
+/// Describes a role with its trust policy.
 pub struct GetRole(EntityRef);
 
 #[derive(Serialize)]

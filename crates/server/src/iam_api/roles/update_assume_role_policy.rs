@@ -12,7 +12,7 @@ use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Replaces the trust policy of a role; the principals that it names must be there.
 pub struct UpdateAssumeRolePolicy {
     role: EntityRef,
     trust_policy: String,

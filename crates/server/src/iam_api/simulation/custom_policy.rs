@@ -10,7 +10,7 @@ use crate::iam_api::constraints::required;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Decides for each action and resource that is asked about by the policies of the request alone.
 pub struct SimulateCustomPolicy(Simulation);
 
 impl IamOperation for SimulateCustomPolicy {

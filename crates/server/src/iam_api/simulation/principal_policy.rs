@@ -11,7 +11,8 @@ use crate::aws_api::operation::Call;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
-/// The operation.
+/// Decides for each action and resource that is asked about by the policies of a user, group or role, and those of
+/// the request.
 pub struct SimulatePrincipalPolicy {
     source: PolicySource,
     simulation: Simulation,

@@ -17,7 +17,7 @@ use crate::iam_api::shapes::User;
 use crate::iam_api::tags::{self, Tag};
 use crate::random_text::new_access_key_id;
 
-/// The operation.
+/// Makes a user, who has no keys and no policies yet.
 pub struct CreateUser {
     user: Entity,
     boundary: Option<ManagedRef>,

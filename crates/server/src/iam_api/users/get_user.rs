@@ -12,7 +12,7 @@ use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::User;
 
-/// The operation.
+/// Describes a user by name, or whoever calls.
 pub enum GetUser {
     /// A user.
     User(EntityRef),

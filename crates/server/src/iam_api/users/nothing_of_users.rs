@@ -51,7 +51,7 @@ nothing!(
     "ServiceSpecificCredentials"
 );
 
-/// The operation.
+/// Answers with an empty list for any user that is there: users of this server have nothing of the kind.
 pub struct ListNothing<N> {
     /// None for all users of the account.
     user: Option<EntityRef>,

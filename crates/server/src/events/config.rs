@@ -1,11 +1,11 @@
-//! The section `events` of the configuration, as it is written.
+//! The section `events` of the configuration, as it is written: which sinks there are.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Hidden;
+use crate::hidden::Hidden;
 
 /// Where events go. Without any sink none are made.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

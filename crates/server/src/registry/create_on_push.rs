@@ -3,11 +3,11 @@
 use oci::RepositoryName;
 use store::tables::registry_id::RegistryId;
 
-use super::authorize::{self, Need, Refusal};
-use super::caller::Caller;
+use super::creation::{self, IfAbsent};
+use super::errors::RegistryError;
+use crate::auth::authorize::{self, Need, Refusal};
+use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
-use crate::registry::creation::{self, IfAbsent};
-use crate::registry::errors::RegistryError;
 
 /// Runs a step of a push, and once more with leave to create the repository if that is all that it lacks.
 ///
