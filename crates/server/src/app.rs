@@ -148,7 +148,7 @@ pub struct App {
     /// The pull through cache.
     pub cache: Cache,
     /// Wakes the worker of background jobs.
-    pub wake_jobs: Wake,
+    pub wake_jobs: Arc<Wake>,
     /// Where events go.
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
@@ -156,7 +156,7 @@ pub struct App {
     /// What is counted.
     pub metrics: Metrics,
     /// What a collector of traces is told.
-    pub telemetry: Telemetry,
+    pub telemetry: Arc<Telemetry>,
     /// Whether this node can do its work, as was found last.
     pub readiness: Readiness,
     /// Requests that must come to their end.

@@ -50,7 +50,7 @@ use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
 use crate::work::Work;
-use crate::{audit, credentials, jobs, local_socket, root_keys};
+use crate::{audit, background, credentials, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -257,11 +257,11 @@ impl Server {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
-            wake_jobs: crate::jobs::worker::Wake::default(),
+            wake_jobs: Arc::default(),
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
             metrics: Metrics::new(config.metrics.settings()?),
-            telemetry: Telemetry::new(config.telemetry.settings()?),
+            telemetry: Arc::new(Telemetry::new(config.telemetry.settings()?)),
             readiness: Readiness::default(),
             unfinished: Unfinished::default(),
         });
@@ -281,7 +281,7 @@ impl Server {
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
+            let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
             let spans = telemetry::run(Arc::clone(&app), stopped.clone());
             let metrics = {

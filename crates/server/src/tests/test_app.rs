@@ -102,11 +102,11 @@ impl TestApp {
                 crate::cache::settings::CacheSettings::default(),
                 crate::cache::mirror::MirrorSettings::default(),
             ),
-            wake_jobs: crate::jobs::worker::Wake::default(),
+            wake_jobs: Arc::default(),
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
             metrics: crate::metrics::Metrics::new(crate::config::MetricsSettings::default()),
-            telemetry: crate::telemetry::Telemetry::default(),
+            telemetry: Arc::default(),
             readiness: crate::http::ready::Readiness::default(),
             unfinished: crate::http::finish::Unfinished::default(),
         });
