@@ -29,6 +29,7 @@ use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
+use crate::registry::followers::Followers;
 use crate::registry::kept::KeptReads;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
@@ -149,6 +150,8 @@ pub struct App {
     pub cache: Cache,
     /// Wakes the worker of background jobs.
     pub wake_jobs: Arc<Wake>,
+    /// Who follows changes and pulls.
+    pub followers: Arc<Followers>,
     /// Where events go.
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.

@@ -18,6 +18,7 @@ pub mod credentials;
 mod data_dir;
 mod ecr;
 mod events;
+mod followers;
 mod host_name;
 mod http;
 mod iam_api;

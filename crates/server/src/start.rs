@@ -50,7 +50,7 @@ use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
 use crate::work::Work;
-use crate::{audit, background, credentials, local_socket, root_keys};
+use crate::{audit, background, credentials, followers, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -225,6 +225,7 @@ impl Server {
             full_disk::free_due_objects(&db, [&blobs, &archive], &data_dir, now_ms, now_ms - grace_ms).await?;
         }
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
+        let events = Arc::new(Events::new(&config.events)?);
         let app = Arc::new(App {
             db,
             data_folder: DataFolder::of(config, &data_dir),
@@ -258,7 +259,8 @@ impl Server {
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
             wake_jobs: Arc::default(),
-            events: Arc::new(Events::new(&config.events)?),
+            followers: Arc::new(followers::all(&events)),
+            events,
             replication: Remotes::new(config.replication_remotes()?),
             metrics: Metrics::new(config.metrics.settings()?),
             telemetry: Arc::new(Telemetry::new(config.telemetry.settings()?)),

@@ -39,6 +39,7 @@ use crate::config_error::ConfigError;
 use crate::jobs::handler::Handler;
 use crate::jobs::job::JobError;
 use crate::registry::changes::{Actor, Cause, Change};
+use crate::registry::followers::{Follower, Pull};
 
 /// Events of one sink that a node sends at a time. Each sink has its own, so none waits for another's receiver.
 const AT_ONCE: usize = 8;
@@ -92,8 +93,26 @@ impl Events {
         Ok(!self.sinks.is_empty() || is_followed(tx, registry, now_ms)?)
     }
 
+    /// Notes an event in the transaction that it tells of, for every sink that wants it and for who follows the registry.
+    pub fn enqueue(&self, tx: &mut dyn Tx, event: &Event, now_ms: i64) -> Result<(), StoreError> {
+        let json = event.to_json();
+        if is_followed(tx, event.registry(), now_ms)? {
+            followed_events::insert(tx, event.registry(), &json.to_string(), now_ms)?;
+        }
+        let mut text = None;
+        for sink in self.sinks.iter().filter(|sink| sink.wants(&json)) {
+            let payload: &String = text.get_or_insert_with(|| json.to_string());
+            let key = format!("{} {}", event.title(), event.id());
+            let job = NewJob { kind: sink.job_kind(), key: &key, payload, due_at_ms: now_ms };
+            jobs::enqueue(tx, &job, now_ms)?;
+        }
+        Ok(())
+    }
+}
+
+impl Follower for Events {
     /// Notes the events of a change. Costs one look-up if nobody wants to know.
-    pub fn note(
+    fn follow(
         &self,
         tx: &mut dyn Tx,
         cause: &Cause,
@@ -109,20 +128,23 @@ impl Events {
         Ok(())
     }
 
-    /// Notes an event in the transaction that it tells of, for every sink that wants it and for who follows the registry.
-    pub fn enqueue(&self, tx: &mut dyn Tx, event: &Event, now_ms: i64) -> Result<(), StoreError> {
-        let json = event.to_json();
-        if is_followed(tx, event.registry(), now_ms)? {
-            followed_events::insert(tx, event.registry(), &json.to_string(), now_ms)?;
-        }
-        let mut text = None;
-        for sink in self.sinks.iter().filter(|sink| sink.wants(&json)) {
-            let payload: &String = text.get_or_insert_with(|| json.to_string());
-            let key = format!("{} {}", event.title(), event.id());
-            let job = NewJob { kind: sink.job_kind(), key: &key, payload, due_at_ms: now_ms };
-            jobs::enqueue(tx, &job, now_ms)?;
-        }
-        Ok(())
+    /// Each of them has an event of its own, if anybody wants to know.
+    fn wants_images_of_deleted(
+        &self,
+        tx: &mut dyn Tx,
+        repository: &Repository,
+        at_ms: i64,
+    ) -> Result<bool, StoreError> {
+        self.are_wanted(tx, &repository.spec.registry, at_ms)
+    }
+
+    /// Whether any sink does.
+    fn wants_pulls(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.wants_pulls())
+    }
+
+    fn pulled(&self, pull: &Pull<'_>) {
+        self.note_pull(pull);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod delete;
 pub mod encryption;
 pub mod errors;
 pub mod follow_subject;
+pub mod followers;
 pub mod import;
 pub mod kept;
 pub mod lifecycle;
