@@ -1,5 +1,8 @@
 //! What the server does by itself: who does which kind of job, and what is done again and again. What is done lies with
 //! the part that it is about; this is the list.
+//!
+//! A new kind of job is a file beside what it is about, with its `Job` (what is stored) and its `Handle` (who does it), its
+//! name in `jobs/kinds.rs` and its line here. A new round is a line in `rounds.rs`.
 
 mod rounds;
 
