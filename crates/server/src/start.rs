@@ -285,7 +285,8 @@ impl Server {
         let working = tokio::spawn({
             let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
-            let spans = telemetry::run(Arc::clone(&app), stopped.clone());
+            let node_id = app.membership.node_id().to_owned();
+            let spans = telemetry::run(Arc::clone(&app.telemetry), node_id, stopped.clone());
             let metrics = {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 async move {
