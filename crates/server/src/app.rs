@@ -30,6 +30,7 @@ use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
+use crate::registry::followers::Followers;
 use crate::registry::kept::KeptReads;
 use crate::registry::pull_times::PullTimes;
 use crate::registry::quotas::Quotas;
@@ -151,7 +152,9 @@ pub struct App {
     /// The pull through cache.
     pub cache: Cache,
     /// Wakes the worker of background jobs.
-    pub wake_jobs: Wake,
+    pub wake_jobs: Arc<Wake>,
+    /// Who follows changes and pulls.
+    pub followers: Arc<Followers>,
     /// Where events go.
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
@@ -159,7 +162,7 @@ pub struct App {
     /// What is counted.
     pub metrics: Metrics,
     /// What a collector of traces is told.
-    pub telemetry: Telemetry,
+    pub telemetry: Arc<Telemetry>,
     /// Whether this node can do its work, as was found last.
     pub readiness: Readiness,
     /// Requests that must come to their end.

@@ -50,7 +50,7 @@ use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
 use crate::work::Work;
-use crate::{audit, credentials, jobs, local_socket, root_keys};
+use crate::{audit, background, credentials, followers, local_socket, root_keys};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -231,6 +231,7 @@ impl Server {
             full_disk::free_due_objects(&db, [&blobs, &archive], &data_dir, now_ms, now_ms - grace_ms).await?;
         }
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
+        let events = Arc::new(Events::new(&config.events)?);
         let app = Arc::new(App {
             db,
             data_folder: DataFolder::of(config, &data_dir),
@@ -264,11 +265,12 @@ impl Server {
             shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
             pull_times: crate::registry::pull_times::PullTimes::default(),
             cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
-            wake_jobs: crate::jobs::worker::Wake::default(),
-            events: Arc::new(Events::new(&config.events)?),
+            wake_jobs: Arc::default(),
+            followers: Arc::new(followers::all(&events)),
+            events,
             replication: Remotes::new(config.replication_remotes()?),
             metrics: Metrics::new(config.metrics.settings()?),
-            telemetry: Telemetry::new(config.telemetry.settings()?),
+            telemetry: Arc::new(Telemetry::new(config.telemetry.settings()?)),
             readiness: Readiness::default(),
             unfinished: Unfinished::default(),
         });
@@ -288,9 +290,10 @@ impl Server {
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
         let working = tokio::spawn({
-            let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
+            let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
-            let spans = telemetry::run(Arc::clone(&app), stopped.clone());
+            let node_id = app.membership.node_id().to_owned();
+            let spans = telemetry::run(Arc::clone(&app.telemetry), node_id, stopped.clone());
             let metrics = {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 async move {

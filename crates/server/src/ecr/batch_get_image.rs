@@ -19,7 +19,6 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
-use crate::events::event::Place;
 use crate::http::budget::Share;
 use crate::http::held_answer::AnswerShare;
 use crate::registry::errors::RegistryError;
@@ -262,7 +261,7 @@ async fn get(
         }
     };
     pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
-    pull::tell(call.app(), &call.caller, Place { registry, repository: name }, &pulled.image, asked_tag.as_ref());
+    pull::tell(call.app(), &call.caller, registry, name, &pulled.image, asked_tag.as_ref());
     Ok(Ok(Found { digest: pulled.image.digest, media_type, manifest, _room: pulled.room }))
 }
 

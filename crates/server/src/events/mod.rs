@@ -19,7 +19,6 @@ mod sink;
 mod tests;
 mod webhook;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -27,7 +26,7 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::followed_events;
 use store::tables::images::ImageStatus;
-use store::tables::jobs::{self, NewJob, TakenJob};
+use store::tables::jobs::{self, NewJob};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 
@@ -36,9 +35,12 @@ use self::event::Event;
 use self::pulls::PullQueue;
 pub use self::sink::{Attempted, Sink};
 use crate::app::App;
+use crate::clock::Clock;
 use crate::config_error::ConfigError;
-use crate::jobs::job::{Entry, JobError};
+use crate::jobs::handler::Handler;
+use crate::jobs::job::JobError;
 use crate::registry::changes::{Actor, Cause, Change};
+use crate::registry::followers::{Follower, Pull};
 
 /// Events of one sink that a node sends at a time. Each sink has its own, so none waits for another's receiver.
 const AT_ONCE: usize = 8;
@@ -74,36 +76,22 @@ impl Events {
         &self.sinks
     }
 
-    /// The kinds of job that bring events to sinks, one per sink.
-    pub fn job_entries(&self) -> impl Iterator<Item = Entry> {
-        self.sinks.iter().map(|sink| Entry {
-            kind: sink.job_kind().to_owned().into(),
-            at_once: AT_ONCE,
-            max_attempts: MAX_ATTEMPTS,
-            run: deliver,
+    /// Who brings events to the sinks: for each sink a kind of job of its own.
+    pub fn job_handlers(&self, clock: &Arc<dyn Clock>) -> impl Iterator<Item = Handler> {
+        self.sinks.iter().map(|sink| {
+            let (sink, clock) = (Arc::clone(sink), Arc::clone(clock));
+            Handler {
+                kind: sink.job_kind().to_owned().into(),
+                at_once: AT_ONCE,
+                max_attempts: MAX_ATTEMPTS,
+                run: Box::new(move |job| Box::pin(deliver(Arc::clone(&sink), Arc::clone(&clock), job.payload.clone()))),
+            }
         })
     }
 
     /// Whether anybody wants to know of what happens in a registry: a sink, or who follows it.
     pub fn are_wanted(&self, tx: &mut dyn Tx, registry: &RegistryId, now_ms: i64) -> Result<bool, StoreError> {
         Ok(!self.sinks.is_empty() || is_followed(tx, registry, now_ms)?)
-    }
-
-    /// Notes the events of a change. Costs one look-up if nobody wants to know.
-    pub fn note(
-        &self,
-        tx: &mut dyn Tx,
-        cause: &Cause,
-        repository: &Repository,
-        change: &Change<'_>,
-    ) -> Result<(), StoreError> {
-        if !self.are_wanted(tx, &repository.spec.registry, cause.at_ms)? {
-            return Ok(());
-        }
-        for event in of_change(cause, repository, change) {
-            self.enqueue(tx, &event, cause.at_ms)?;
-        }
-        Ok(())
     }
 
     /// Notes an event in the transaction that it tells of, for every sink that wants it and for who follows the registry.
@@ -120,6 +108,44 @@ impl Events {
             jobs::enqueue(tx, &job, now_ms)?;
         }
         Ok(())
+    }
+}
+
+impl Follower for Events {
+    /// Notes the events of a change. Costs one look-up if nobody wants to know.
+    fn follow(
+        &self,
+        tx: &mut dyn Tx,
+        cause: &Cause,
+        repository: &Repository,
+        change: &Change<'_>,
+    ) -> Result<(), StoreError> {
+        if !self.are_wanted(tx, &repository.spec.registry, cause.at_ms)? {
+            return Ok(());
+        }
+        for event in of_change(cause, repository, change) {
+            self.enqueue(tx, &event, cause.at_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Each of them has an event of its own, if anybody wants to know.
+    fn wants_images_of_deleted(
+        &self,
+        tx: &mut dyn Tx,
+        repository: &Repository,
+        at_ms: i64,
+    ) -> Result<bool, StoreError> {
+        self.are_wanted(tx, &repository.spec.registry, at_ms)
+    }
+
+    /// Whether any sink does.
+    fn wants_pulls(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.wants_pulls())
+    }
+
+    fn pulled(&self, pull: &Pull<'_>) {
+        self.note_pull(pull);
     }
 }
 
@@ -163,13 +189,8 @@ fn of_change(cause: &Cause, repository: &Repository, change: &Change<'_>) -> Vec
 }
 
 /// Does the job that brings one event to one sink.
-fn deliver(app: Arc<App>, job: &TakenJob) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> {
-    let sink = app.events.sinks.iter().find(|sink| sink.job_kind() == job.kind).cloned();
-    let payload = job.payload.clone();
-    Box::pin(async move {
-        let sink = sink.ok_or_else(|| JobError::Hopeless("the sink is not configured any more".to_owned()))?;
-        let event: Value = serde_json::from_str(&payload)
-            .map_err(|error| JobError::Hopeless(format!("what is stored of the event cannot be read: {error}")))?;
-        sink.deliver(&event, payload, &*app.clock).await
-    })
+async fn deliver(sink: Arc<Sink>, clock: Arc<dyn Clock>, payload: String) -> Result<(), JobError> {
+    let event: Value = serde_json::from_str(&payload)
+        .map_err(|error| JobError::Hopeless(format!("what is stored of the event cannot be read: {error}")))?;
+    sink.deliver(&event, payload, &*clock).await
 }

@@ -12,6 +12,7 @@ use super::event::{Event, Place};
 use super::{Events, Sink};
 use crate::app::App;
 use crate::registry::changes::ChangedImage;
+use crate::registry::followers::{Follower as _, Pull};
 
 /// Pulls that wait in memory; further ones are not told of.
 const MAX_PENDING: usize = 10_000;
@@ -49,21 +50,17 @@ impl PullQueue {
 }
 
 impl Events {
-    /// Whether any sink wants to know of pulls.
-    pub fn wants_pulls(&self) -> bool {
-        self.sinks.iter().any(|sink| sink.wants_pulls())
-    }
-
     /// Events of pulls that were dropped since the start of this node.
     pub fn dropped_pulls(&self) -> u64 {
         self.pulls.dropped.load(Ordering::Relaxed)
     }
 
-    /// Notes a pull, if anybody wants to know. Never waits.
-    pub fn note_pull(&self, place: Place<'_>, image: ChangedImage<'_>, tag: Option<&str>, actor: &str, at_ms: i64) {
+    /// Notes a pull. Never waits.
+    pub(super) fn note_pull(&self, pull: &Pull<'_>) {
+        let Pull { registry, repository, image, tag, actor, at_ms } = *pull;
         let pulled = Pulled {
-            registry: place.registry.clone(),
-            repository: place.repository.clone(),
+            registry: registry.clone(),
+            repository: repository.clone(),
             digest: *image.digest,
             media_type: image.media_type.to_owned(),
             artifact_media_type: image.artifact_media_type.map(str::to_owned),

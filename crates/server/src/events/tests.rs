@@ -14,6 +14,7 @@ use super::config::{EventsConfig, WebhookConfig};
 use super::event::{Event, IMAGE_PULL, Place, Success, UpstreamSync};
 use super::{Events, of_change};
 use crate::registry::changes::{Actor, Cause, Change, ChangedImage};
+use crate::registry::followers::{Follower as _, Pull};
 use crate::tests::test_app::{ACCOUNT, TestApp};
 
 /// 2025-10-10T19:13:02.740Z.
@@ -40,7 +41,7 @@ fn repository(name: &str) -> Repository {
 }
 
 fn cause(actor: Actor) -> Cause {
-    Cause { actor, at_ms: AT_MS, events: Arc::default() }
+    Cause { actor, at_ms: AT_MS, followers: Arc::default() }
 }
 
 fn image(digest: &Digest) -> ChangedImage<'_> {
@@ -225,7 +226,7 @@ async fn stored(app: &TestApp) -> Vec<(String, String)> {
 async fn an_event_is_stored_once_for_each_sink_that_wants_it() {
     let app = TestApp::with_files(HashMap::new()).await;
     let note = |events: Events, change: Change<'static>| {
-        app.app.db.write(move |tx| events.note(tx, &cause(Actor::Lifecycle), &repository("my-app"), &change))
+        app.app.db.write(move |tx| events.follow(tx, &cause(Actor::Lifecycle), &repository("my-app"), &change))
     };
     note(sinks(&[]), Change::RepositoryCreated).await.expect("stored");
     assert!(stored(&app).await.is_empty());
@@ -244,9 +245,17 @@ async fn pulls_are_bounded_in_memory_and_in_the_queue() {
     assert!(events.wants_pulls() && !sinks(&[None]).wants_pulls());
     let digest = Digest::sha256_of(b"image");
     let repository = repository("my-app");
+    let pulled = Pull {
+        registry: &repository.spec.registry,
+        repository: &repository.spec.name,
+        image: image(&digest),
+        tag: Some("v1"),
+        actor: "me",
+        at_ms: AT_MS,
+    };
     let pull = |count: usize| {
         for _ in 0..count {
-            events.note_pull(Place::from(&repository), image(&digest), Some("v1"), "me", AT_MS);
+            events.pulled(&pulled);
         }
     };
     pull(10_002);

@@ -18,7 +18,7 @@ use crate::registry::errors::RegistryError;
 use crate::registry::part_ledger::CopyParts;
 use crate::{cache, registry};
 
-/// A copy that is not in use after so long is given up; as [`MoveBlob`](crate::jobs::move_blob::MoveBlob) has it.
+/// A copy that is not in use after so long is given up; as [`MoveBlob`](crate::registry::move_blob::MoveBlob) has it.
 const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
 const MARGIN_MS: i64 = 60 * 60 * 1000;
 /// Repositories that are asked for an upstream.

@@ -11,11 +11,10 @@ use store::tables::{column_kinds, deleted_images, row_values};
 
 use super::finding::{Finding, FindingKind};
 use crate::app::App;
-use crate::jobs::JOBS;
-use crate::jobs::job::EVENT_KIND_PREFIX;
-use crate::jobs::reseal;
+use crate::jobs::kinds;
 use crate::registry::lifecycle;
 use crate::replication::rules::Rules;
+use crate::reseal;
 
 /// Rows that one transaction reads.
 const ROWS: usize = 500;
@@ -38,8 +37,7 @@ fn replication_rules(text: &str) -> Result<(), String> {
 }
 
 fn job_kind(text: &str) -> Result<(), String> {
-    let is_known = text.starts_with(EVENT_KIND_PREFIX) || JOBS.iter().any(|entry| entry.kind == text);
-    is_known.then_some(()).ok_or_else(|| "no such kind of job".to_owned())
+    kinds::is_known(text).then_some(()).ok_or_else(|| "no such kind of job".to_owned())
 }
 
 /// Columns whose content this crate reads.

@@ -1,35 +1,21 @@
 //! What a background job is: a value that is stored with the change that it follows from, and done later, at least once.
 
-use std::borrow::Cow;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::jobs::{self, NewJob, TakenJob};
-
-use crate::app::App;
+use store::tables::jobs::{self, NewJob};
 
 /// The kinds of jobs that bring events to sinks begin so.
 pub const EVENT_KIND_PREFIX: &str = "event to ";
 
-/// A kind of background work. It may be done twice, and be cut off anywhere, so what it does must be idempotent.
+/// A kind of background work: what is stored of it. [`Handle`](super::handler::Handle) does it.
 pub trait Job: Serialize + DeserializeOwned + Send + 'static {
-    /// Its name in storage.
+    /// Its name in storage, one of [`KINDS`](super::kinds::KINDS).
     const KIND: &'static str;
-    /// How many of them one node works on at a time.
-    const AT_ONCE: usize = 4;
-    /// After so many failures it is given up. Attempts wait 1 s, 2 s, 4 s … up to 5 minutes: 20 make an hour.
-    const MAX_ATTEMPTS: i64 = 20;
 
     /// To what the work is done. Noting a job with the same key again while it waits does not make a second one.
     fn key(&self) -> String;
-
-    /// Does it.
-    fn run(self, app: Arc<App>, attempt: Attempt) -> impl Future<Output = Result<(), JobError>> + Send;
 }
 
 /// Which attempt this is.
@@ -82,37 +68,4 @@ pub fn enqueue<J: Job>(tx: &mut dyn Tx, job: &J, due_at_ms: i64, now_ms: i64) ->
             .with_source(error)
     })?;
     jobs::enqueue(tx, &NewJob { kind: J::KIND, key: &job.key(), payload: &payload, due_at_ms }, now_ms)
-}
-
-type Running = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
-
-/// A kind of job in the table of all.
-#[derive(Clone)]
-pub struct Entry {
-    /// [`Job::KIND`], or what a sink of events has in its place.
-    pub kind: Cow<'static, str>,
-    /// [`Job::AT_ONCE`].
-    pub at_once: usize,
-    /// [`Job::MAX_ATTEMPTS`].
-    pub max_attempts: i64,
-    /// Does one.
-    pub run: fn(Arc<App>, &TakenJob) -> Running,
-}
-
-impl Entry {
-    /// The entry of a kind.
-    pub const fn of<J: Job>() -> Self {
-        Self { kind: Cow::Borrowed(J::KIND), at_once: J::AT_ONCE, max_attempts: J::MAX_ATTEMPTS, run: run::<J> }
-    }
-}
-
-fn run<J: Job>(app: Arc<App>, taken: &TakenJob) -> Running {
-    let attempt = Attempt { number: taken.attempts, is_last: taken.attempts >= J::MAX_ATTEMPTS };
-    match serde_json::from_str::<J>(&taken.payload) {
-        Ok(job) => Box::pin(job.run(app, attempt)),
-        Err(error) => {
-            let text = format!("what is stored of it cannot be read: {error}");
-            Box::pin(async move { Err(JobError::Hopeless(text)) })
-        }
-    }
 }

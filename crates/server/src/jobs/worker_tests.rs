@@ -10,13 +10,11 @@ use store::tables::jobs::{self, JobStatus};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::job::{Attempt, Entry, Job, JobError, enqueue};
-use super::worker::{run, work_off};
+use super::handler::{Handle, Handler};
+use super::job::{Attempt, Job, JobError, enqueue};
+use super::worker::{Node, Worker};
 use crate::app::App;
 use crate::tests::test_app::{START_MS, TestApp};
-
-/// Kinds of job that only tests have.
-pub const JOBS: &[Entry] = &[Entry::of::<TestJob>(), Entry::of::<OtherJob>()];
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -47,12 +45,15 @@ impl Drop for Mark {
 
 impl Job for TestJob {
     const KIND: &'static str = "test";
-    const AT_ONCE: usize = 2;
-    const MAX_ATTEMPTS: i64 = 3;
 
     fn key(&self) -> String {
         self.key.clone()
     }
+}
+
+impl Handle<App> for TestJob {
+    const AT_ONCE: usize = 2;
+    const MAX_ATTEMPTS: i64 = 3;
 
     async fn run(self, app: Arc<App>, attempt: Attempt) -> Result<(), JobError> {
         assert_eq!(attempt.is_last, attempt.number >= Self::MAX_ATTEMPTS);
@@ -85,7 +86,9 @@ impl Job for OtherJob {
     fn key(&self) -> String {
         self.0.clone()
     }
+}
 
+impl Handle<App> for OtherJob {
     async fn run(self, _: Arc<App>, _: Attempt) -> Result<(), JobError> {
         Ok(())
     }
@@ -135,9 +138,25 @@ async fn until_there(path: &std::path::Path) {
     tokio::time::timeout(DEADLINE, wait).await.expect("the job was ended");
 }
 
+/// A worker that knows the kinds of job that only tests have.
+fn worker(app: &Arc<App>) -> Worker {
+    let node = Node {
+        db: app.db.clone(),
+        clock: Arc::clone(&app.clock),
+        wake: Arc::clone(&app.wake_jobs),
+        ends: Arc::default(),
+        telemetry: Arc::default(),
+    };
+    Worker::new(node, vec![Handler::of::<TestJob, _>(app), Handler::of::<OtherJob, _>(app)])
+}
+
+async fn work_off(app: &Arc<App>) {
+    worker(app).work_off().await;
+}
+
 fn start(app: &Arc<App>) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
-    (stop, tokio::spawn(run(Arc::clone(app), stopped, crate::work::Work::All)))
+    (stop, tokio::spawn(worker(app).run(stopped)))
 }
 
 async fn end((stop, running): (watch::Sender<bool>, JoinHandle<()>)) {

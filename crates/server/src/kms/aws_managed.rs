@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::errors::KmsError;
 use super::keys::new_material;
+use super::rotate_kms_key::RotateKmsKey;
 use crate::app::App;
 use crate::jobs::job::{self, Job as _};
-use crate::jobs::rotate_kms_key::RotateKmsKey;
 
 /// The key of repositories that are to be encrypted by KMS and name no key.
 pub const ECR_ALIAS: &str = "alias/aws/ecr";

@@ -6,11 +6,11 @@ use store::tables::kms_keys::{self, KeyRef};
 use store::tables::{jobs, root_keys};
 
 use super::constraints;
+use super::delete_kms_key::DeleteKmsKey;
 use super::errors::KmsError;
 use super::shapes::{KeyMember, not_aws_managed, on_key};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::jobs::delete_kms_key::DeleteKmsKey;
 use crate::jobs::job::{self, Job as _};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

@@ -13,12 +13,12 @@ use super::deletion::KeyId;
 use super::errors::KmsError;
 use super::keys::new_material;
 use super::paging::Page;
+use super::rotate_kms_key::RotateKmsKey;
 use super::shapes::{KeyMember, Nothing, material_id, not_aws_managed, on_key};
 use crate::app::App;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::{self, Job as _};
-use crate::jobs::rotate_kms_key::RotateKmsKey;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const DEFAULT_DAYS: i64 = 365;

@@ -15,6 +15,7 @@ mod samples;
 pub mod settings;
 mod tells;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
@@ -28,6 +29,7 @@ pub use requests::{Operation, RequestCounts};
 pub use samples::{Samples, StoreState, WorkState};
 
 use self::settings::MetricsSettings;
+use crate::jobs::worker::JobEnds;
 
 /// Everything that one node counts.
 pub struct Metrics {
@@ -51,12 +53,8 @@ pub struct Metrics {
     pub failed_handshakes: Counter,
     /// Pulls of what the pull through cache looks after.
     pub cache: CacheCounts,
-    /// Jobs that came to an end.
-    pub jobs_done: Counter,
-    /// Attempts at jobs that failed and are made again.
-    pub jobs_failed: Counter,
-    /// Jobs that were given up.
-    pub jobs_given_up: Counter,
+    /// Jobs, by how they ended.
+    pub jobs: Arc<JobEnds>,
     /// Pulls by repository.
     pub pulls: PullCounts,
     /// What was last looked up.
@@ -111,9 +109,7 @@ impl Metrics {
             connection_ends: ConnectionEnds::default(),
             failed_handshakes: Counter::default(),
             cache: CacheCounts::default(),
-            jobs_done: Counter::default(),
-            jobs_failed: Counter::default(),
-            jobs_given_up: Counter::default(),
+            jobs: Arc::default(),
             pulls: PullCounts::new(settings.repositories),
             samples: Samples::default(),
             settings,

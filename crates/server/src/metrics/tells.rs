@@ -130,7 +130,7 @@ fn tell_database(out: &mut Exposition, app: &App) {
 
 fn tell_jobs_of_node(out: &mut Exposition, metrics: &Metrics) {
     out.family("wharf_job_runs_total", Kind::Counter, "Runs of background jobs on this node, by how they ended.");
-    let runs = [("done", &metrics.jobs_done), ("failed", &metrics.jobs_failed), ("given_up", &metrics.jobs_given_up)];
+    let runs = [("done", &metrics.jobs.done), ("failed", &metrics.jobs.failed), ("given_up", &metrics.jobs.given_up)];
     for (result, counter) in runs {
         out.sample("", &[("result", result)], counter.get());
     }

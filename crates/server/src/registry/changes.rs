@@ -10,9 +10,8 @@ use store::tables::images::ImageStatus;
 use store::tables::lifecycle_changes;
 use store::tables::repositories::Repository;
 
+use super::followers::Followers;
 use crate::app::App;
-use crate::events::Events;
-use crate::replication::triggers;
 
 /// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +49,13 @@ pub struct Cause {
     /// When.
     pub at_ms: i64,
     /// Whom to tell.
-    pub events: Arc<Events>,
+    pub followers: Arc<Followers>,
 }
 
 impl Cause {
     /// A change that is made now.
     pub fn now(app: &App, actor: Actor) -> Self {
-        Self { actor, at_ms: app.now_ms(), events: Arc::clone(&app.events) }
+        Self { actor, at_ms: app.now_ms(), followers: Arc::clone(&app.followers) }
     }
 
     /// A change that a request makes now.
@@ -146,8 +145,7 @@ pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Ch
         actor = ?cause.actor,
         "change in {}: {change:?}", repository.spec.name
     );
-    cause.events.note(tx, cause, repository, change)?;
-    triggers::note(tx, cause, repository, change)?;
+    cause.followers.follow(tx, cause, repository, change)?;
     match change {
         // A run of the policy knows what it does itself.
         Change::ImageDeleted { image, .. } | Change::ImageStatusChanged { image, .. }

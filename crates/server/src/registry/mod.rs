@@ -5,15 +5,19 @@
 
 pub mod blobs;
 pub mod changes;
+pub mod collect_garbage;
 pub mod create_on_push;
 pub mod creation;
 pub mod delete;
 pub mod encryption;
 pub mod errors;
+pub mod follow_subject;
+pub mod followers;
 pub mod image_tags;
 pub mod import;
 pub mod kept;
 pub mod lifecycle;
+pub mod move_blob;
 pub mod part_ledger;
 pub mod protection;
 pub mod pull;
@@ -23,6 +27,7 @@ pub mod quotas;
 pub mod referrers;
 pub mod repositories;
 pub mod restore;
+pub mod restore_image;
 pub mod settings;
 pub mod shared_manifests;
 pub mod storage_class;

@@ -10,12 +10,12 @@ use store::tables::registry_id::RegistryId;
 
 use super::encryption::{self, Use};
 use super::errors::{RegistryError, RepositoryRef};
+use super::followers::Pull;
 use super::kept::KeptImage;
 use super::repositories::require;
 use super::shared_manifests::HeldManifest;
 use crate::app::App;
 use crate::auth::caller::Caller;
-use crate::events::event::Place;
 use crate::http::budget::{Exhausted, Holder, PoolKind, Share};
 use crate::http::held_answer::SHORT_BYTES;
 
@@ -119,10 +119,23 @@ pub fn note_pull(app: &App, registry: &RegistryId, image: &Image, puller: &Calle
     }
 }
 
-/// Tells the sinks of events that an image was pulled, if any of them wants to know.
-pub fn tell(app: &App, caller: &Caller, place: Place<'_>, image: &Image, tag: Option<&Tag>) {
-    if app.events.wants_pulls() {
-        app.events.note_pull(place, image.into(), tag.map(Tag::as_str), &caller.arn(), app.now_ms());
+/// Tells followers that an image was pulled, if any of them wants to know.
+pub fn tell(
+    app: &App,
+    caller: &Caller,
+    registry: &RegistryId,
+    repository: &RepositoryName,
+    image: &Image,
+    tag: Option<&Tag>,
+) {
+    let followers = app.followers.of_pulls();
+    if followers.is_empty() {
+        return;
+    }
+    let (tag, actor) = (tag.map(Tag::as_str), caller.arn());
+    let pull = Pull { registry, repository, image: image.into(), tag, actor: &actor, at_ms: app.now_ms() };
+    for follower in followers {
+        follower.pulled(&pull);
     }
 }
 

@@ -115,10 +115,11 @@ pub fn delete(
     Ok(repository)
 }
 
-/// Tells of every image that goes with its repository. Nothing else follows from their going: what rests on an image of
-/// the repository goes with it.
+/// Tells of every image that goes with its repository those who want to know. Nothing else follows from their going: what
+/// rests on an image of the repository goes with it.
 fn tell_of_images(tx: &mut dyn Tx, repository: &Repository, cause: &Cause) -> Result<(), StoreError> {
-    if !cause.events.are_wanted(tx, &repository.spec.registry, cause.at_ms)? {
+    let followers = cause.followers.of_images_of_deleted(tx, repository, cause.at_ms)?;
+    if followers.is_empty() {
         return Ok(());
     }
     let mut after = String::new();
@@ -127,7 +128,7 @@ fn tell_of_images(tx: &mut dyn Tx, repository: &Repository, cause: &Cause) -> Re
         for image in &page {
             let tags = image_tags::list_of_image(tx, image.id)?;
             let change = Change::ImageDeleted { image: image.into(), tags: &tags, is_gone: true };
-            cause.events.note(tx, cause, repository, &change)?;
+            followers.iter().try_for_each(|follower| follower.follow(tx, cause, repository, &change))?;
         }
         match page.last() {
             Some(last) if page.len() == IMAGES_AT_ONCE => after = last.digest.to_string(),

@@ -16,10 +16,10 @@ use store::tables::repositories::Repository;
 use store::tables::repository_blobs;
 
 use super::changes::{self, Cause, Change};
-use crate::jobs::follow_subject::FollowSubject;
+use super::follow_subject::FollowSubject;
+use super::move_blob::MoveBlob;
+use super::restore_image::RestoreImage;
 use crate::jobs::job::enqueue;
-use crate::jobs::move_blob::MoveBlob;
-use crate::jobs::restore_image::RestoreImage;
 
 /// What UpdateImageStorageClass asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

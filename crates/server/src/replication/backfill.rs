@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::rules::{Destination, Rules};
 use super::triggers;
 use crate::app::App;
+use crate::jobs::handler::Handle;
 use crate::jobs::job::{Attempt, Job, JobError};
 
 /// How long a back-fill that has ended is shown (the model: 90 days).
@@ -57,12 +58,15 @@ enum Next {
 
 impl Job for Fill {
     const KIND: &'static str = "replication-backfill";
-    // Storage alone can fail, and comes back.
-    const MAX_ATTEMPTS: i64 = i64::MAX;
 
     fn key(&self) -> String {
         self.id.clone()
     }
+}
+
+impl Handle<App> for Fill {
+    // Storage alone can fail, and comes back.
+    const MAX_ATTEMPTS: i64 = i64::MAX;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let id = self.id.parse().map_err(|_| JobError::Hopeless(format!("{} is no back-fill's id", self.id)))?;

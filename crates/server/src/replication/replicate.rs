@@ -17,6 +17,7 @@ use super::courier::Courier;
 use super::rules::Destination;
 use super::trouble::Trouble;
 use crate::app::App;
+use crate::jobs::handler::Handle;
 use crate::jobs::job::{Attempt, Job, JobError};
 
 /// Images that are on their way to one destination at a time.
@@ -51,14 +52,17 @@ impl Replicate {
 
 impl Job for Replicate {
     const KIND: &'static str = "replicate";
-    // Pairs of registries, most of which wait for their network.
-    const AT_ONCE: usize = 64;
-    // A destination that is out of reach is tried until it is back: its images stay IN_PROGRESS.
-    const MAX_ATTEMPTS: i64 = i64::MAX;
 
     fn key(&self) -> String {
         self.route().to_string()
     }
+}
+
+impl Handle<App> for Replicate {
+    // Pairs of registries, most of which wait for their network.
+    const AT_ONCE: usize = 64;
+    // A destination that is out of reach is tried until it is back: its images stay IN_PROGRESS.
+    const MAX_ATTEMPTS: i64 = i64::MAX;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         Round::new(Courier::new(app, self.route())).run().await

@@ -16,12 +16,29 @@ use super::replicate::Replicate;
 use super::rules::{Extensions, Rules};
 use crate::jobs::job;
 use crate::registry::changes::{Actor, Cause, Change};
+use crate::registry::followers::Follower;
 
 /// Referrers that are read at a time.
 const PAGE: usize = 500;
 
+/// The follower of changes that replicates them.
+#[derive(Debug)]
+pub struct Triggers;
+
+impl Follower for Triggers {
+    fn follow(
+        &self,
+        tx: &mut dyn Tx,
+        cause: &Cause,
+        repository: &Repository,
+        change: &Change<'_>,
+    ) -> Result<(), StoreError> {
+        note(tx, cause, repository, change)
+    }
+}
+
 /// Notes what a change replicates. What replication itself brought goes no further.
-pub fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
+fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
     if cause.actor == Actor::Replication {
         return Ok(());
     }

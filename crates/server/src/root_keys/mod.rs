@@ -4,6 +4,7 @@
 
 mod kms_endpoint;
 mod outer;
+mod reseal_job;
 mod retire;
 mod sealed_secret;
 
@@ -17,12 +18,12 @@ use tokio::sync::Mutex;
 
 pub use kms_endpoint::{KmsEndpoint, KmsEndpointConfig};
 pub use outer::Outer;
+pub use reseal_job::Reseal;
 pub use retire::{NotRetired, RETIRE_AFTER_MS, may_retire, retire};
 pub use sealed_secret::SealedSecret;
 
 use crate::app::App;
 use crate::jobs::job;
-use crate::jobs::reseal::Reseal;
 
 /// A new root key seals only after so long where there are several nodes, each of which has read it by then.
 const LEAD_MS: i64 = 10_000;

@@ -9,8 +9,7 @@ use reqwest::{Client, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::settings::TelemetrySettings;
-use super::{Span, otlp};
-use crate::app::App;
+use super::{Span, Telemetry, otlp};
 use crate::outbound::cause_of;
 use crate::shutdown::stopped;
 
@@ -23,9 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pauses before the attempts after the first (OTLP, 'Retryable responses').
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
-/// Sends spans until `stop` turns true, and then what is left, once.
-pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let Some(exporter) = &app.telemetry.exporter else { return };
+/// Sends the spans of a node until `stop` turns true, and then what is left, once.
+pub async fn run(telemetry: Arc<Telemetry>, node_id: String, mut stop: watch::Receiver<bool>) {
+    let Some(exporter) = &telemetry.exporter else { return };
     let taken = exporter.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut waiting) = taken else { return };
     let client =
@@ -50,9 +49,9 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         if !batch.is_empty() {
             let pauses = if is_over || is_failing { &[][..] } else { &PAUSES[..] };
-            let sent = send(&client, &exporter.settings, app.membership.node_id(), &batch, pauses).await;
+            let sent = send(&client, &exporter.settings, &node_id, &batch, pauses).await;
             if let Err(text) = &sent {
-                app.telemetry.dropped.add(batch.len() as u64);
+                telemetry.dropped.add(batch.len() as u64);
                 if !is_failing {
                     tracing::warn!("{} spans were not taken by the collector: {text}", batch.len());
                 }

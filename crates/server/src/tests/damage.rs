@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::http::budget::Holder;
 use crate::http::request::RequestContext;
 use crate::integrity::check::{self, Progress, Settings, Status};
-use crate::jobs::collect_garbage;
+use crate::registry::collect_garbage;
 use crate::tests::test_app::START_MS;
 use crate::{cloudtrail, credentials, ecr, iam_api, kms, secrets, wharf_api};
 

@@ -12,8 +12,9 @@ use store::tables::{image_tags, images, lifecycle_changes, lifecycle_policies, l
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 use crate::aws_api::operation::Call;
-use crate::jobs::{schedule_lifecycle, worker};
+use crate::background;
 use crate::registry::lifecycle::run::{self, Step, Work};
+use crate::registry::lifecycle::schedule_lifecycle;
 use crate::{ecr, wharf_api};
 
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -166,7 +167,7 @@ async fn a_policy_applies_to_what_is_there_and_again_later() {
     put(&test, "app", &[rule(1, &any(), &since("sinceImagePushed", 8))]).await;
     let never = call(&test, "GetLifecyclePolicy", json!({"repositoryName": "app"})).await;
     assert_eq!(never["lastEvaluatedAt"], json!(0.0));
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     // Older than 8 days: those of 9, 10 and 11.
     assert_eq!(remaining(&test, id, 12).await, (3..12).collect());
     let then = call(&test, "GetLifecyclePolicy", json!({"repositoryName": "app"})).await;
@@ -177,13 +178,13 @@ async fn a_policy_applies_to_what_is_there_and_again_later() {
     // Not before its time, and then by whichever node looks first.
     test.clock.advance_ms(DAY_MS / 2);
     schedule_lifecycle::run(&test.app).await.expect("looks");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 12).await, (3..12).collect());
     test.clock.advance_ms(2 * DAY_MS);
     for _ in 0..2 {
         schedule_lifecycle::run(&test.app).await.expect("looks");
     }
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 12).await, (6..12).collect());
 }
 
@@ -193,13 +194,13 @@ async fn a_policy_that_is_gone_does_nothing() {
     let id = fill(&test, "app", numbered(5)).await;
     put(&test, "app", &[rule(1, &any(), &keep(1))]).await;
     call(&test, "DeleteLifecyclePolicy", json!({"repositoryName": "app"})).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 5).await.len(), 5);
     // Of a repository that is deleted nothing is left either.
     put(&test, "app", &[rule(1, &any(), &keep(1))]).await;
     call(&test, "StartLifecyclePolicyPreview", json!({"repositoryName": "app"})).await;
     call(&test, "DeleteRepository", json!({"repositoryName": "app", "force": true})).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     call(&test, "CreateRepository", json!({"repositoryName": "app"})).await;
     let (code, _) = try_call(&test, "GetLifecyclePolicy", json!({"repositoryName": "app"})).await.expect_err("none");
     assert_eq!(code, "LifecyclePolicyNotFoundException");
@@ -234,7 +235,7 @@ async fn what_is_kept_may_go_before_the_run_is_done() {
     let input = json!({"repositoryName": "app", "imageIds": [{"imageTag": "v3"}]});
     call(&test, "BatchDeleteImage", input).await;
     assert_eq!(step(&test, id).await, Step::Overtaken);
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([2]));
 }
 
@@ -252,7 +253,7 @@ async fn what_is_tagged_again_is_judged_again() {
     });
     written.await.expect("stored");
     assert_eq!(step(&test, id).await, Step::Overtaken);
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([0, 3]));
 }
 
@@ -265,7 +266,7 @@ async fn what_is_pulled_or_referred_to_meanwhile_stays() {
     decide_only(&test, id).await;
     let image = test.app.db.read(move |tx| images::find(tx, id, &digest(1))).await.expect("readable").expect("there");
     test.app.pull_times.record(image.id, test.app.now_ms());
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 3).await, BTreeSet::from([1]));
 
     // A new list names an image, and a new referrer comes to another, after the decision.
@@ -280,7 +281,7 @@ async fn what_is_pulled_or_referred_to_meanwhile_stays() {
     });
     written.await.expect("stored");
     assert_eq!(step(&test, id).await, Step::Overtaken);
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     // The referrer went with its subject, as it was there when that was decided anew.
     assert_eq!(remaining(&test, id, 30).await, BTreeSet::from([10, 20]));
     let told = status(&test, "lists").await;
@@ -316,7 +317,7 @@ async fn a_run_that_was_cut_off_goes_on() {
         for _ in 0..cut_after {
             assert_eq!(step(&test, id).await, Step::Done);
         }
-        worker::work_off(&test.app).await;
+        background::work_off(&test.app).await;
         assert_eq!(remaining(&test, id, first + 251).await.len(), 0, "cut off after {cut_after} steps");
         assert_eq!(status(&test, &name).await["lastRun"]["expiredCount"], json!(251));
         let left = test.app.db.read(move |tx| lifecycle_runs::find(tx, id)).await.expect("readable");
@@ -331,7 +332,7 @@ async fn another_policy_takes_over_at_once() {
     put(&test, "app", &[rule(1, &any(), &keep(1))]).await;
     decide_only(&test, id).await;
     put(&test, "app", &[rule(1, &any(), &keep(4))]).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 5).await, (1..5).collect());
 }
 
@@ -343,13 +344,13 @@ async fn protected_images_stay_and_are_reported() {
     let policy_text = policy(&[rule(1, &any(), &keep(1))]);
     let input = json!({"repositoryName": "app", "lifecyclePolicyText": policy_text});
     call(&test, "StartLifecyclePolicyPreview", input.clone()).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let preview = call(&test, "GetLifecyclePolicyPreview", json!({"repositoryName": "app"})).await;
     assert_eq!(preview["summary"]["expiringImageTotalCount"], json!(2));
     call(&test, "PutLifecyclePolicy", input).await;
     let planned = call(&test, "DryRunLifecyclePolicy", json!({"repositoryName": "app"})).await;
     assert_eq!((&planned["expiringCount"], &planned["failureCount"]), (&json!(2), &json!(1)));
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 3]));
     let failure = status(&test, "app").await["lastRun"]["failures"][0].clone();
     assert_eq!(failure["failureCode"], json!("ImageProtected"));
@@ -378,11 +379,11 @@ async fn root_images_alone_can_be_counted() {
     let id = fill(&test, "app", all).await;
     call(&test, "PutLifecycleSettings", json!({"repositoryName": "app", "countRootImages": true})).await;
     put(&test, "app", &[rule(1, &any(), &keep(2))]).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     // The oldest list is gone; its images are roots now, and more than two.
     assert_eq!(remaining(&test, id, 9).await, (0..9).filter(|number| *number != 2).collect());
     call(&test, "RunLifecyclePolicy", json!({"repositoryName": "app"})).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 9).await, (3..9).collect());
     assert_eq!(status(&test, "app").await["countRootImages"], json!(true));
 }
@@ -408,7 +409,7 @@ async fn previews() {
     };
     let early = get(json!({})).await;
     assert_eq!((&early["status"], &early["previewResults"]), (&json!("IN_PROGRESS"), &json!([])));
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let mut digests = Vec::new();
     let mut token = json!({"maxResults": 70});
     loop {
@@ -440,7 +441,7 @@ async fn previews() {
     assert_eq!(remaining(&test, id, 230).await.len(), 230, "a preview deletes nothing");
     // And another one can be made.
     call(&test, "StartLifecyclePolicyPreview", start).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(get(json!({})).await["summary"]["expiringImageTotalCount"], json!(220));
 }
 
@@ -474,12 +475,12 @@ async fn transitions_archive_and_later_rules_expire() {
     let rules = [archive, expire];
     let input = json!({"repositoryName": "app", "lifecyclePolicyText": policy(&rules)});
     call(&test, "StartLifecyclePolicyPreview", input).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let preview = call(&test, "GetLifecyclePolicyPreview", json!({"repositoryName": "app"})).await;
     let counts = json!([{"targetStorageClass": "ARCHIVE", "imageTotalCount": 2}]);
     assert_eq!(preview["summary"]["transitioningImageTotalCounts"], counts);
     put(&test, "app", &rules).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let archived = || async {
         let all = statuses(&test, id).await.into_iter();
         all.filter(|(_, status)| *status == ImageStatus::Archived).map(|(digest, _)| digest).collect::<BTreeSet<_>>()
@@ -488,7 +489,7 @@ async fn transitions_archive_and_later_rules_expire() {
     assert_eq!(status(&test, "app").await["lastRun"]["archivedCount"], json!(2));
     test.clock.advance_ms(91 * DAY_MS);
     schedule_lifecycle::run(&test.app).await.expect("looks");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     // The two that were archived are gone, and the others are in the archive now.
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 2]));
     assert_eq!(archived().await, BTreeSet::from([1, 2].map(|number| digest(number).to_string())));
@@ -509,7 +510,7 @@ async fn what_is_refused_when_it_is_done_is_reported() {
         images::set_status(tx, image.id, ImageStatus::Activating, START_MS)
     });
     changed.await.expect("stored");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let run = status(&test, "app").await["lastRun"].clone();
     assert_eq!((&run["archivedCount"], &run["failureCount"]), (&json!(2), &json!(1)));
     let failure = &run["failures"][0];
@@ -523,7 +524,7 @@ async fn what_is_refused_when_it_is_done_is_reported() {
     put(&test, "kept", &[rule(1, &any(), &keep(1))]).await;
     decide_only(&test, id).await;
     call(&test, "PutDeletionProtection", json!({"repositoryName": "kept", "imageTagPattern": "v1"})).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(remaining(&test, id, 4).await, BTreeSet::from([1, 3]));
     let run = status(&test, "kept").await["lastRun"].clone();
     assert_eq!((&run["expiredCount"], &run["failureCount"]), (&json!(2), &json!(1)));

@@ -9,7 +9,7 @@ use store::tables::images::ImageStatus;
 
 use super::lifecycle::{TestImage, call, digest, fill, keep, policy, rule, since, statuses};
 use super::test_app::TestApp;
-use crate::jobs::worker;
+use crate::background;
 
 const IMAGES: u64 = 14;
 
@@ -157,10 +157,10 @@ async fn check(
     let before = statuses(test, id).await;
     let input = json!({"repositoryName": name, "lifecyclePolicyText": policy(rules)});
     call(test, "StartLifecyclePolicyPreview", input.clone()).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let previewed = previewed(test, name).await;
     call(test, "PutLifecyclePolicy", input).await;
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let after = statuses(test, id).await;
     let done: BTreeMap<String, String> = before
         .iter()

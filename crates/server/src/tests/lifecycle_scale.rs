@@ -10,7 +10,7 @@ use store::tables::{image_tags, repositories};
 
 use super::lifecycle::{DAY_MS, call, digest, fill, policy, rule, since};
 use super::test_app::{START_MS, TestApp};
-use crate::jobs::worker;
+use crate::background;
 use crate::registry::lifecycle::decision;
 use crate::registry::lifecycle::images::RepositoryImages;
 
@@ -94,6 +94,6 @@ async fn a_hundred_thousand_images() {
     println!("lifecycle: peak memory grew from {memory_before} to {} MiB", peak_memory_mib());
     call(&test, "PutLifecyclePolicy", json!({"repositoryName": "app", "lifecyclePolicyText": policy_text})).await;
     let run = Instant::now();
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     println!("lifecycle: the run took {:?}, peak memory {} MiB", run.elapsed(), peak_memory_mib());
 }

@@ -11,6 +11,7 @@ mod protection;
 mod pull_through_secrets;
 mod restore_window;
 mod root_keys;
+mod secrets_expiry;
 pub mod test_app;
 mod test_server;
 mod upload_writers;

@@ -9,7 +9,7 @@ use store::error::StoreError;
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
 use crate::aws_api::operation::Call;
-use crate::jobs::collect_garbage;
+use crate::registry::collect_garbage;
 use crate::registry::restore::DAY_MS;
 use crate::{ecr, wharf_api};
 

@@ -8,7 +8,7 @@ use store::tables::root_keys::{self as rows, Search};
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 use crate::aws_api::operation::Call;
-use crate::jobs::worker;
+use crate::background;
 use crate::root_keys::{self, NotRetired, RETIRE_AFTER_MS};
 use crate::sts::web_identity::SourceConfig;
 use crate::{ecr, secrets, wharf_api};
@@ -37,7 +37,7 @@ async fn an_old_root_key_goes_when_nothing_needs_it() {
     call(&test, "CreateSecret", json!({"Name": "s", "SecretString": "geheim"})).await.expect("made");
     let rotated = root_keys::rotate(&test.app).await.expect("made");
     assert_eq!((rotated, test.app.key_ring.sealing()), (Some(2), 2));
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let ended = search(&test).await;
     assert_eq!((ended.seen, ended.resealed, ended.unreadable), (2, 0, 0), "the second search found nothing");
     let retire = async |number| root_keys::retire(&test.app, number).await.expect("readable");
@@ -45,7 +45,7 @@ async fn an_old_root_key_goes_when_nothing_needs_it() {
     assert_eq!((retire(2).await, retire(3).await), (Err(NotRetired::InUse), Err(NotRetired::NotFound)));
     test.clock.advance_ms(RETIRE_AFTER_MS);
     assert_eq!(retire(1).await, Err(NotRetired::TooEarly(START_MS + RETIRE_AFTER_MS)), "not looked for again yet");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(retire(1).await, Ok(()));
     assert_eq!(test.app.key_ring.all().into_keys().collect::<Vec<_>>(), [2]);
     let value = call(&test, "GetSecretValue", json!({"SecretId": "s"})).await.expect("it opens");
@@ -61,7 +61,7 @@ async fn robot_tokens_keep_their_root_key() {
     call(&test, "CreateToken", token).await.expect("made");
     root_keys::rotate(&test.app).await.expect("made");
     test.clock.advance_ms(RETIRE_AFTER_MS);
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(root_keys::retire(&test.app, 1).await.expect("readable"), Err(NotRetired::RobotTokens(1)));
     call(&test, "RevokeToken", json!({"name": "ci"})).await.expect("revoked");
     assert_eq!(root_keys::retire(&test.app, 1).await.expect("readable"), Ok(()));
@@ -86,7 +86,7 @@ async fn a_search_goes_on_where_it_was_cut_off() {
         ended_at_ms: None,
     };
     test.app.db.write(move |tx| rows::store_search(tx, &cut)).await.expect("stored");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     let ended = search(&test).await;
     assert_eq!((ended.seen, ended.resealed, ended.unreadable), (450, 0, 0));
     let stored = test.app.db.read(rows::list).await.expect("readable");
@@ -103,7 +103,7 @@ async fn what_cannot_be_opened_is_left_and_keeps_the_key() {
     };
     test.app.db.write(damage).await.expect("stored");
     root_keys::rotate(&test.app).await.expect("made");
-    worker::work_off(&test.app).await;
+    background::work_off(&test.app).await;
     assert_eq!(search(&test).await.unreadable, 1);
     assert_eq!(test.app.db.read(rows::list).await.expect("readable")[0].unused_since_ms, None);
     let jobs = call(&test, "ListJobs", json!({"deadOnly": true})).await.expect("listed");

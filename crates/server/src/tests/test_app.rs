@@ -67,6 +67,7 @@ impl TestApp {
         let db = tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database");
         let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
         let (root_keys, key_ring) = RootKeys::open(&db, outer, Vec::new(), START_MS).await.expect("made");
+        let events = Arc::default();
         let app = Arc::new(App {
             membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
             db,
@@ -103,11 +104,12 @@ impl TestApp {
                 crate::cache::settings::CacheSettings::default(),
                 crate::cache::mirror::MirrorSettings::default(),
             ),
-            wake_jobs: crate::jobs::worker::Wake::default(),
-            events: Arc::default(),
+            wake_jobs: Arc::default(),
+            followers: Arc::new(crate::followers::all(&events)),
+            events,
             replication: crate::replication::remote::Remotes::default(),
             metrics: crate::metrics::Metrics::new(crate::metrics::settings::MetricsSettings::default()),
-            telemetry: crate::telemetry::Telemetry::default(),
+            telemetry: Arc::default(),
             readiness: crate::http::ready::Readiness::default(),
             unfinished: crate::http::finish::Unfinished::default(),
         });

@@ -6,7 +6,6 @@ use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, T
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request, bad_tag};
 use crate::cache;
-use crate::events::event::Place;
 use crate::http::body::{RequestBody, ResponseBody};
 use crate::http::budget::PoolKind;
 use crate::http::respond::{self, Answer};
@@ -49,8 +48,8 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
     let pulled = pull::manifest(&request.http.app, query, &request.caller, &request.http.holder).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
-        let place = Place { registry: &request.registry, repository: name };
-        pull::tell(&request.http.app, &request.caller, place, &pulled.image, tag.as_ref());
+        let registry = &request.registry;
+        pull::tell(&request.http.app, &request.caller, registry, name, &pulled.image, tag.as_ref());
     }
     let digest = pulled.image.digest.to_string();
     let is_known =

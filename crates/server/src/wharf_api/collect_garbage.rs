@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::jobs::collect_garbage;
+use crate::registry::collect_garbage;
 
 /// Has the garbage collection begin now, or in a dry run only measures what it would take.
 pub struct CollectGarbage;

@@ -8,8 +8,8 @@ use store::tables::{collection_holds, jobs, removed_objects};
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::jobs::collect_garbage::CollectGarbage;
 use crate::jobs::job::Job as _;
+use crate::registry::collect_garbage::CollectGarbage;
 
 /// Tells whether the garbage collection runs, what it has removed and what waits to be removed.
 pub struct DescribeGarbageCollection;

@@ -6,7 +6,7 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::integrity::check::Settings;
-use crate::jobs::check_storage;
+use crate::integrity::check_storage;
 
 /// Ten years, beyond which nobody means what they say.
 const MAX_GRACE_HOURS: u32 = 87_600;

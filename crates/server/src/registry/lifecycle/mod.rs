@@ -3,7 +3,10 @@
 
 pub mod decision;
 pub mod images;
+pub mod preview_lifecycle_policy;
 pub mod run;
+pub mod run_lifecycle_policy;
+pub mod schedule_lifecycle;
 pub mod service_events;
 
 use ::lifecycle::{LifecyclePolicy, Options, PolicyError};

@@ -76,7 +76,7 @@ async fn a_backfill_that_is_stopped_lets_arrive_what_is_on_its_way() {
             app.db.write(stop).await.expect("stored")
         }
     };
-    crate::jobs::worker::work_off(&server.0.app).await;
+    crate::background::work_off(&server.0.app).await;
     assert_eq!(stop(&server).await.status, BackfillStatus::Stopping);
     server.settle().await;
     let (found, progress) = look(&server, id).await;

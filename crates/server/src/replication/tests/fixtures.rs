@@ -12,7 +12,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
 use store::tables::{identity_version, image_tags, registry_policies};
 
-use crate::jobs::worker::work_off;
+use crate::background::work_off;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::Deletion;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::lifecycle::DAY_MS;
 use super::model::{BLOBS, IMAGES, Kind, Model, Place, Principal, Put};
 use super::world::{Contents, MANIFEST, World, account_id, location, members};
-use crate::jobs::collect_garbage;
+use crate::registry::collect_garbage;
 
 /// How bytes come.
 #[derive(Clone, Copy, Debug)]

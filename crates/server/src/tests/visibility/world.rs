@@ -13,11 +13,11 @@ use super::model::{BLOBS, IMAGES, Kind, Place, Principal};
 use super::upstream::Upstream;
 use super::wire::{Reply, Request, Wire};
 use crate::aws_api::operation::Call;
+use crate::background::work_off;
 use crate::cache::Cache;
 use crate::cache::config::PullThroughCacheConfig;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::CacheSettings;
-use crate::jobs::worker::work_off;
 use crate::sts::web_identity::SourceConfig;
 use crate::{ecr, wharf_api};
 

@@ -19,10 +19,10 @@ use store::tables::{
 };
 use tokio::task::JoinSet;
 
-use super::job::EVENT_KIND_PREFIX;
-use super::job::{Attempt, Job, JobError, enqueue};
+use super::storage_class;
 use crate::app::App;
-use crate::registry::storage_class;
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, EVENT_KIND_PREFIX, Job, JobError, enqueue};
 
 /// Rows that one transaction touches.
 const BATCH: usize = 200;
@@ -39,11 +39,14 @@ pub struct CollectGarbage {}
 
 impl Job for CollectGarbage {
     const KIND: &'static str = "collect_garbage";
-    const AT_ONCE: usize = 1;
 
     fn key(&self) -> String {
         "all".to_owned()
     }
+}
+
+impl Handle<App> for CollectGarbage {
+    const AT_ONCE: usize = 1;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         // What cannot be removed is noted with the collection, and the next one tries again.
@@ -297,53 +300,4 @@ fn purge_secrets(tx: &mut dyn Tx, now_ms: i64) -> Result<usize, StoreError> {
         secrets::delete(tx, *id)?;
     }
     Ok(due.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::aws_api::operation::Call;
-    use crate::sts::web_identity::SourceConfig;
-    use crate::tests::test_app::{ACCOUNT, TestApp, root_key};
-
-    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-    async fn secret_operation(app: &TestApp, name: &str, input: Value) -> Result<Value, String> {
-        let http = app.request();
-        let call = Call { http: &http, caller: app.caller(&root_key(ACCOUNT)) };
-        let entry = crate::secrets::OPERATIONS.iter().find(|entry| entry.name == name).expect("an operation");
-        match (entry.run)(&call, input.to_string().as_bytes()).await {
-            Ok(answer) => Ok(serde_json::from_slice(&answer).expect("JSON")),
-            Err(error) => Err(error.code.to_owned()),
-        }
-    }
-
-    #[tokio::test]
-    async fn secrets_go_when_their_recovery_window_ends() {
-        let app = TestApp::new(SourceConfig::default()).await;
-        for name in ["marked", "restored", "kept"] {
-            let input = json!({"Name": name, "SecretString": "geheim"});
-            secret_operation(&app, "CreateSecret", input).await.expect("made");
-        }
-        for name in ["marked", "restored"] {
-            let input = json!({"SecretId": name, "RecoveryWindowInDays": 7});
-            secret_operation(&app, "DeleteSecret", input).await.expect("marked");
-        }
-        app.clock.advance_ms(7 * DAY_MS - 1);
-        assert_eq!(run(&app.app).await.expect("collected"), None);
-        secret_operation(&app, "RestoreSecret", json!({"SecretId": "restored"})).await.expect("is there yet");
-        secret_operation(&app, "DescribeSecret", json!({"SecretId": "marked"})).await.expect("is there yet");
-        app.clock.advance_ms(1);
-        assert_eq!(run(&app.app).await.expect("collected"), None);
-        let gone = secret_operation(&app, "DescribeSecret", json!({"SecretId": "marked"})).await;
-        assert_eq!(gone.expect_err("gone"), "ResourceNotFoundException");
-        for name in ["restored", "kept"] {
-            let value = secret_operation(&app, "GetSecretValue", json!({"SecretId": name})).await.expect("there");
-            assert_eq!(value["SecretString"], "geheim", "{name}");
-        }
-        let again = json!({"Name": "marked", "SecretString": "new"});
-        secret_operation(&app, "CreateSecret", again).await.expect("the name is free");
-    }
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::{kms_keys, root_keys};
 
-use super::job::{Attempt, Job, JobError};
 use crate::app::App;
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// The job, of one key.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,7 +23,9 @@ impl Job for DeleteKmsKey {
     fn key(&self) -> String {
         self.key_id.clone()
     }
+}
 
+impl Handle<App> for DeleteKmsKey {
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let key_id = self.key_id.parse().map_err(|_| JobError::Hopeless(format!("{} is no key's id", self.key_id)))?;
         let now_ms = app.now_ms();

@@ -8,13 +8,14 @@ use store::error::StoreError;
 use store::tables::storage_scrubs::{self, Scrub};
 use store::tables::{blobs, damaged_objects, integrity};
 
-use super::job::{Attempt, Job, JobError, enqueue};
+use super::check::unless_damaged;
+use super::contents::{Damage, Depth, Throttle, examine};
+use super::finding::Finding;
+use super::values::Values;
+use super::{documents, pages};
 use crate::app::App;
-use crate::integrity::check::unless_damaged;
-use crate::integrity::contents::{Damage, Depth, Throttle, examine};
-use crate::integrity::finding::Finding;
-use crate::integrity::values::Values;
-use crate::integrity::{documents, pages};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError, enqueue};
 
 /// Blobs that one look gives.
 const BLOBS: usize = 100;
@@ -25,11 +26,14 @@ pub struct ScrubStorage {}
 
 impl Job for ScrubStorage {
     const KIND: &'static str = "scrub_storage";
-    const AT_ONCE: usize = 1;
 
     fn key(&self) -> String {
         "all".to_owned()
     }
+}
+
+impl Handle<App> for ScrubStorage {
+    const AT_ONCE: usize = 1;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let Some(rate) = app.limits.scrub_bytes_per_second else { return Ok(()) };

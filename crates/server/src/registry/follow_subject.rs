@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::repositories;
 
-use super::job::{Attempt, Job, JobError};
+use super::changes::{Actor, Cause};
+use super::storage_class;
 use crate::app::App;
-use crate::registry::changes::{Actor, Cause};
-use crate::registry::storage_class;
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// Referrers that one transaction takes along.
 const BATCH: usize = 50;
@@ -29,7 +30,9 @@ impl Job for FollowSubject {
     fn key(&self) -> String {
         self.image_id.to_string()
     }
+}
 
+impl Handle<App> for FollowSubject {
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let Self { repository_id, image_id } = self;
         let mut after = String::new();

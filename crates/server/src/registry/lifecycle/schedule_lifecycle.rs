@@ -6,10 +6,10 @@ use std::time::Duration;
 use store::error::StoreError;
 use store::tables::{lifecycle_policies, lifecycle_previews};
 
-use super::job::enqueue;
+use super::PREVIEW_LIFETIME_MS;
 use super::run_lifecycle_policy::RunLifecyclePolicy;
 use crate::app::App;
-use crate::registry::lifecycle::PREVIEW_LIFETIME_MS;
+use crate::jobs::job::enqueue;
 
 /// How often a node looks for policies that are due.
 pub const LOOK_EVERY: Duration = Duration::from_secs(60);

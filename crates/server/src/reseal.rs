@@ -1,4 +1,5 @@
-//! Seals anew what older root keys have sealed: data keys and small values, step by step. No blob is rewritten.
+//! Seals anew what older root keys have sealed: data keys and small values of every part, step by step. No blob is
+//! rewritten.
 //!
 //! A search goes through every place; how far it is, is stored with each step. When a whole search has found nothing, the
 //! older root keys are noted as unused. One more search, late enough, tells that none of them has come back into use.
@@ -6,18 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use store::blob::{DATA_KEY_PURPOSE, KeyRing, open_small, seal_small, sealed_head};
 use store::error::StoreError;
 use store::tables::root_keys::{self, Search};
 use store::tables::sealed_values::{self, Place, SealedValue, Subject};
 use zeroize::Zeroizing;
 
-use super::job::{Attempt, Job, JobError};
 use crate::app::App;
 use crate::auth::directory::SECRET_PURPOSE;
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, JobError};
 use crate::registry::{push, uploads};
-use crate::root_keys::RETIRE_AFTER_MS;
+use crate::root_keys::{RETIRE_AFTER_MS, Reseal};
 use crate::{kms, secrets};
 
 /// Values of one step: what is read, opened and sealed between two notes of how far it is.
@@ -25,17 +26,8 @@ const STEP: usize = 200;
 /// Requests go first.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The job; there is one.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Reseal {}
-
-impl Job for Reseal {
-    const KIND: &'static str = "reseal";
+impl Handle<App> for Reseal {
     const AT_ONCE: usize = 1;
-
-    fn key(&self) -> String {
-        "all".to_owned()
-    }
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         app.refresh_keys().await?;
@@ -163,7 +155,7 @@ fn sealing_of(subject: &Subject) -> (&'static str, Vec<u8>) {
 }
 
 /// Opens a sealed value of a row.
-pub(crate) fn open(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub fn open(ring: &KeyRing, subject: &Subject, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let (purpose, context) = sealing_of(subject);
     open_small(ring, purpose, &context, sealed).map(Zeroizing::new)
 }

@@ -6,11 +6,12 @@ use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 
-use super::job::{Attempt, Job, JobError};
+use super::run::{self, Report, ReportedFailure, Step, StepEnd, Work};
 use crate::app::App;
 use crate::audit::{ServiceEvent, record_service_event};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 use crate::registry::errors::RegistryError;
-use crate::registry::lifecycle::run::{self, Report, ReportedFailure, Step, StepEnd, Work};
 
 /// After so many decisions that were overtaken before anything came of them, one is made and begun in a transaction that
 /// keeps others out.
@@ -25,11 +26,14 @@ pub struct RunLifecyclePolicy {
 
 impl Job for RunLifecyclePolicy {
     const KIND: &'static str = "run_lifecycle_policy";
-    const AT_ONCE: usize = 2;
 
     fn key(&self) -> String {
         self.repository_id.to_string()
     }
+}
+
+impl Handle<App> for RunLifecyclePolicy {
+    const AT_ONCE: usize = 2;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let repository_id = self.repository_id;

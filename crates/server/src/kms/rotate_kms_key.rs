@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{Attempt, Job, JobError};
+use super::rotation::rotate;
 use crate::app::App;
-use crate::kms;
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// The job, of one key; it notes itself for the next time.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,10 +22,12 @@ impl Job for RotateKmsKey {
     fn key(&self) -> String {
         self.key_id.clone()
     }
+}
 
+impl Handle<App> for RotateKmsKey {
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let key_id = self.key_id.parse().map_err(|_| JobError::Hopeless(format!("{} is no key's id", self.key_id)))?;
-        match kms::rotate(&app, key_id).await? {
+        match rotate(&app, key_id).await? {
             None => Ok(()),
             Some(until_ms) => Err(JobError::TooEarly { until_ms }),
         }

@@ -12,12 +12,13 @@ use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::removed_objects::{self, RemovedObject};
 
-use super::job::{Attempt, Job, JobError};
+use super::encryption::{self, NewObject};
+use super::errors::RegistryError;
+use super::part_ledger::CopyParts;
+use super::{blobs as layers, storage_class};
 use crate::app::App;
-use crate::registry::encryption::{self, NewObject};
-use crate::registry::errors::RegistryError;
-use crate::registry::part_ledger::CopyParts;
-use crate::registry::{self, storage_class};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// A copy that is not in use after so long is given up: the longest layer takes that time at 1 MiB a second.
 const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -40,18 +41,21 @@ struct Move {
 
 impl Job for MoveBlob {
     const KIND: &'static str = "move_blob";
-    // Each has up to a processor of its own and a disk to share.
-    const AT_ONCE: usize = 2;
 
     fn key(&self) -> String {
         self.blob_id.to_string()
     }
+}
+
+impl Handle<App> for MoveBlob {
+    // Each has up to a processor of its own and a disk to share.
+    const AT_ONCE: usize = 2;
 
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let object = ObjectId::random();
         let Some(Move { from, digest, to }) = self.begin(&app, object).await? else { return Ok(()) };
         let written = async {
-            let source = registry::blobs::open(&app, &from).await?;
+            let source = layers::open(&app, &from).await?;
             let encoding = match to {
                 Tier::Standard => Encoding::Identity,
                 Tier::Archive => source.archive_encoding().await?,

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::storage_checks::{self, StorageCheck};
 
-use super::job::{Attempt, Job, JobError, enqueue};
+use super::check::{self, KEPT, Progress, Settings, Status};
 use crate::app::App;
-use crate::integrity::check::{self, KEPT, Progress, Settings, Status};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError, enqueue};
 use crate::with_causes;
 
 /// The job, of one check.
@@ -20,12 +21,15 @@ pub struct CheckStorage {
 
 impl Job for CheckStorage {
     const KIND: &'static str = "check_storage";
-    const AT_ONCE: usize = 1;
-    const MAX_ATTEMPTS: i64 = 3;
 
     fn key(&self) -> String {
         self.check_id.clone()
     }
+}
+
+impl Handle<App> for CheckStorage {
+    const AT_ONCE: usize = 1;
+    const MAX_ATTEMPTS: i64 = 3;
 
     async fn run(self, app: Arc<App>, attempt: Attempt) -> Result<(), JobError> {
         let id = self.check_id;

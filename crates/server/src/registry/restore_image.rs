@@ -9,11 +9,12 @@ use store::error::StoreError;
 use store::tables::images::ImageStatus;
 use store::tables::repositories::{self, NewRepository, Repository};
 
-use super::job::{Attempt, Job, JobError};
+use super::changes::{Actor, Cause};
+use super::storage_class::{self, RestoreEnd, StorageClass};
 use crate::app::App;
 use crate::audit::{ServiceEvent, record_service_event};
-use crate::registry::changes::{Actor, Cause};
-use crate::registry::storage_class::{self, RestoreEnd, StorageClass};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// What an image waits for lets it go on when it is there; this is for what nobody has thought of.
 const LOOK_AGAIN_MS: i64 = 60 * 1000;
@@ -33,7 +34,9 @@ impl Job for RestoreImage {
     fn key(&self) -> String {
         self.image_id.to_string()
     }
+}
 
+impl Handle<App> for RestoreImage {
     async fn run(self, app: Arc<App>, _: Attempt) -> Result<(), JobError> {
         let cause = Cause::now(&app, Actor::Service);
         let until_ms = cause.at_ms + LOOK_AGAIN_MS;

@@ -8,11 +8,12 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_previews::{self, PreviewResult, PreviewStatus};
 use store::tables::{lifecycle_policies, repositories};
 
-use super::job::{Attempt, Job, JobError};
+use super::decision::{self, Decision, ImageAction, Planned, Unable};
+use super::service_events::{self, PolicyEvents};
 use crate::app::App;
 use crate::audit::record_service_event;
-use crate::registry::lifecycle::decision::{self, Decision, ImageAction, Planned, Unable};
-use crate::registry::lifecycle::service_events::{self, PolicyEvents};
+use crate::jobs::handler::Handle;
+use crate::jobs::job::{Attempt, Job, JobError};
 
 /// Results that one transaction writes or removes.
 const RESULTS_AT_ONCE: usize = 500;
@@ -32,7 +33,9 @@ impl Job for PreviewLifecyclePolicy {
     fn key(&self) -> String {
         self.repository_id.to_string()
     }
+}
 
+impl Handle<App> for PreviewLifecyclePolicy {
     async fn run(self, app: Arc<App>, attempt: Attempt) -> Result<(), JobError> {
         let result = self.make(&app).await;
         if result.is_err() && attempt.is_last {
@@ -58,7 +61,7 @@ impl PreviewLifecyclePolicy {
             let (Some(preview), Some(repository)) = (preview, repositories::find_by_id(tx, repository_id)?) else {
                 return Ok(None);
             };
-            let policy = crate::registry::lifecycle::parse(&preview.policy_text).map_err(|error| {
+            let policy = super::parse(&preview.policy_text).map_err(|error| {
                 StoreError::new(StoreErrorKind::Corrupt, "the lifecycle policy of a preview").with_source(error)
             })?;
             let last_evaluated_at_ms =

@@ -1,0 +1,66 @@
+//! What a node does again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::error::{StoreError, StoreErrorKind};
+
+use crate::app::App;
+use crate::integrity::scrub_storage;
+use crate::jobs::rounds::Round;
+use crate::registry::collect_garbage;
+use crate::registry::lifecycle::schedule_lifecycle;
+use crate::work::Work;
+use crate::{events, nodes, root_keys};
+
+const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
+const LAST_USES_EVERY: Duration = Duration::from_secs(5);
+const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
+const BALLAST_EVERY: Duration = Duration::from_secs(10);
+const GARBAGE_EVERY: Duration = Duration::from_secs(10);
+const SCRUB_EVERY: Duration = Duration::from_secs(60);
+const ROTATION_EVERY: Duration = Duration::from_secs(60);
+
+/// Every round of a node that does this work.
+pub fn of(app: &Arc<App>, work: Work) -> Vec<Round> {
+    let follow = |app: Arc<App>| async move { app.follow_changes().await };
+    let follow = Round::new("following changes of keys, identities and policies", nodes::LOOK_EVERY, app, follow);
+    if work != Work::All {
+        return vec![follow];
+    }
+    vec![
+        follow,
+        Round::new("storing pull times", PULL_TIMES_EVERY, app, |app| async move { app.pull_times.flush(&app).await }),
+        Round::new("storing last uses of keys", LAST_USES_EVERY, app, |app| async move {
+            app.last_uses.flush(&app.db).await
+        }),
+        Round::new(
+            "rotating the root key",
+            ROTATION_EVERY,
+            app,
+            |app| async move { root_keys::rotate_if_due(&app).await },
+        ),
+        Round::new("storing events of pulls", PULL_EVENTS_EVERY, app, |app| async move {
+            app.events.flush_pulls(&app).await
+        }),
+        Round::new("forgetting events that were followed", FOLLOWED_EVENTS_EVERY, app, |app| async move {
+            events::forget_followed(&app).await
+        }),
+        Round::new("keeping space back", BALLAST_EVERY, app, |app| async move { keep_space_back(&app).await }),
+        Round::new("scheduling the garbage collection", GARBAGE_EVERY, app, |app| async move {
+            collect_garbage::schedule(&app).await
+        }),
+        Round::new("scheduling the scrub", SCRUB_EVERY, app, |app| async move { scrub_storage::schedule(&app).await }),
+        Round::new("scheduling lifecycle policies", schedule_lifecycle::LOOK_EVERY, app, |app| async move {
+            schedule_lifecycle::run(&app).await
+        }),
+    ]
+}
+
+/// Keeps space back again that was used, when there is room.
+async fn keep_space_back(app: &App) -> Result<(), StoreError> {
+    let Some(ballast) = app.ballast.clone() else { return Ok(()) };
+    let kept = tokio::task::spawn_blocking(move || ballast.refill()).await;
+    kept.map(drop).map_err(|error| StoreError::new(StoreErrorKind::Other, "it ended early").with_source(error))
+}

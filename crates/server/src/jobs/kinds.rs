@@ -1,0 +1,26 @@
+//! The kinds of jobs by their names in storage: a job that was noted before an upgrade is done after it, so none of these
+//! changes.
+
+use super::job::EVENT_KIND_PREFIX;
+
+/// Every kind, but for those that bring events to sinks: each sink has one of its own.
+pub const KINDS: &[&str] = &[
+    "check_storage",
+    "collect_garbage",
+    "delete_kms_key",
+    "follow_subject",
+    "move_blob",
+    "preview_lifecycle_policy",
+    "replicate",
+    "replication-backfill",
+    "reseal",
+    "restore_image",
+    "rotate_kms_key",
+    "run_lifecycle_policy",
+    "scrub_storage",
+];
+
+/// Whether there is such a kind of job.
+pub fn is_known(kind: &str) -> bool {
+    kind.starts_with(EVENT_KIND_PREFIX) || KINDS.contains(&kind)
+}

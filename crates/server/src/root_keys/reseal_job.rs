@@ -1,0 +1,18 @@
+//! The job that follows from a new root key: what older ones have sealed is sealed anew (`reseal`, which knows what is
+//! sealed in every part).
+
+use serde::{Deserialize, Serialize};
+
+use crate::jobs::job::Job;
+
+/// The job; there is one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reseal {}
+
+impl Job for Reseal {
+    const KIND: &'static str = "reseal";
+
+    fn key(&self) -> String {
+        "all".to_owned()
+    }
+}
