@@ -6,6 +6,7 @@ use std::sync::Arc;
 use store::blob::{BlobStore, KeyRing, Tier};
 use store::db::Db;
 
+use crate::action_names::ActionNames;
 use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
@@ -153,6 +154,8 @@ pub struct App {
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
     pub replication: Remotes,
+    /// The actions that policies may allow.
+    pub action_names: ActionNames,
     /// What is counted.
     pub metrics: Metrics,
     /// What a collector of traces is told.

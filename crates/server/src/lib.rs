@@ -3,6 +3,7 @@
 //! What the program awaits is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls, and
 //! the program would hold two copies of the whole server.
 
+mod action_names;
 pub mod app;
 mod audit;
 mod auth;
@@ -34,6 +35,7 @@ mod registry;
 mod replication;
 mod root_keys;
 mod secrets;
+mod services;
 mod shutdown;
 mod source_network;
 pub mod start;

@@ -14,6 +14,7 @@ use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::action_names::ActionNames;
 use crate::app::{App, Limits};
 use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
@@ -46,6 +47,7 @@ use crate::private_files::replace_private;
 use crate::rates::Rates;
 use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
+use crate::services::SERVICES;
 use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
@@ -260,7 +262,8 @@ impl Server {
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
-            metrics: Metrics::new(config.metrics.settings()?),
+            action_names: ActionNames::of(SERVICES.operations()),
+            metrics: Metrics::new(config.metrics.settings()?, SERVICES.operations()),
             telemetry: Telemetry::new(config.telemetry.settings()?),
             readiness: Readiness::default(),
             unfinished: Unfinished::default(),

@@ -20,6 +20,7 @@ use super::route::{self, Route};
 use crate::app::App;
 use crate::metrics::{self, Operation};
 use crate::replication::layer_grant;
+use crate::services::SERVICES;
 use crate::{aws_api, v2, wharf_api};
 
 /// Where the server says whether it lives.
@@ -133,22 +134,22 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
         Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Route::Ready => Box::pin(ready::answer(&request.app)).await,
         Route::Metrics => Box::pin(metrics::handle(&request.app, &request.method, &request.headers)).await,
-        Route::Aws => Box::pin(aws_api::handle(request, body)).await,
+        Route::Aws => Box::pin(aws_api::handle(&SERVICES, request, body)).await,
         Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(request, &sealed)).await,
         Route::ReplicatedLayer(sealed) => Box::pin(wharf_api::replicated_layer::handle(request, &sealed, body)).await,
         // Other services of Amazon's have paths of that beginning, too.
-        Route::V2(route) => match aws_api::elsewhere(request) {
+        Route::V2(route) => match aws_api::elsewhere(&SERVICES, request) {
             Some(answer) => answer,
             None => v2::handle(request, route, body).await,
         },
-        Route::Unknown => aws_api::elsewhere(request).unwrap_or_else(|| not_found(request)),
+        Route::Unknown => aws_api::elsewhere(&SERVICES, request).unwrap_or_else(|| not_found(request)),
     }
 }
 
 /// How a route says that there is no room for a request or its answer.
 fn busy_answer(route: &Route) -> fn(&RequestContext) -> Answer {
     match route {
-        Route::Aws => aws_api::no_room,
+        Route::Aws => |request| aws_api::no_room(&SERVICES, request),
         Route::V2(_) => v2::no_room,
         _ => |_| respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
     }

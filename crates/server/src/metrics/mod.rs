@@ -97,11 +97,11 @@ impl Level {
 }
 
 impl Metrics {
-    /// Of a node that starts now.
-    pub fn new(settings: MetricsSettings) -> Self {
+    /// Of a node that starts now and has these operations.
+    pub fn new(settings: MetricsSettings, operations: impl Iterator<Item = Operation>) -> Self {
         Self {
             started: Instant::now(),
-            requests: RequestCounts::default(),
+            requests: RequestCounts::new(operations),
             requests_in_flight: Level::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
@@ -144,7 +144,7 @@ mod tests {
     fn a_token_is_asked_for_if_there_is_one() {
         let metrics = |token: Option<&str>| {
             let token = token.map(|token| Hidden::from(token.to_owned()));
-            Metrics::new(MetricsSettings { token, ..MetricsSettings::default() })
+            Metrics::new(MetricsSettings { token, ..MetricsSettings::default() }, std::iter::empty())
         };
         let cases = [
             ("no token, no header", None, None, true),

@@ -14,6 +14,7 @@ use store::tables::iam::oidc_providers::{self, OidcProvider};
 use store::tables::iam::policies_of_entities::{self, InlinePolicy};
 use store::tables::identity_version;
 
+use crate::action_names::ActionNames;
 use crate::app::{App, Limits};
 use crate::auth::accounts::{Accounts, RootKey};
 use crate::auth::caller::Caller;
@@ -22,11 +23,14 @@ use crate::auth::failures::Failures;
 use crate::auth::keys;
 use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
+use crate::config::MetricsSettings;
 use crate::http::budget::{BudgetLimits, Holder, RequestBudget};
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
+use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::root_keys::{Outer, RootKeys};
+use crate::services::SERVICES;
 use crate::sts::web_identity::{Issuers, SourceConfig};
 
 /// 2026-01-01T00:00:00Z.
@@ -105,7 +109,8 @@ impl TestApp {
             wake_jobs: crate::jobs::worker::Wake::default(),
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
-            metrics: crate::metrics::Metrics::new(crate::config::MetricsSettings::default()),
+            action_names: ActionNames::of(SERVICES.operations()),
+            metrics: Metrics::new(MetricsSettings::default(), SERVICES.operations()),
             telemetry: crate::telemetry::Telemetry::default(),
             readiness: crate::http::ready::Readiness::default(),
             unfinished: crate::http::finish::Unfinished::default(),
