@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::config_error::ConfigError;
 use crate::credentials::{Making, RootAccessKey, RunningServer};
 use crate::data_dir::{lock_data_dir, open_data_dir};
+use crate::dispatch::{self, Dispatcher};
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::certificate_authority::Authority;
@@ -36,7 +37,6 @@ use crate::http::certificates::Certificates;
 use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
 use crate::http::machine::Means;
-use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsSource};
 use crate::http::{listener, spool};
 use crate::integrity::documents;
@@ -45,6 +45,7 @@ use crate::metrics::{self, Metrics};
 use crate::nodes::{self, Membership};
 use crate::private_files::replace_private;
 use crate::rates::Rates;
+use crate::readiness::Readiness;
 use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
 use crate::services::SERVICES;
@@ -227,6 +228,7 @@ impl Server {
             full_disk::free_due_objects(&db, [&blobs, &archive], &data_dir, now_ms, now_ms - grace_ms).await?;
         }
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
+        let readiness = Readiness::new(db.clone(), [blobs.clone(), archive.clone()], membership.node_id());
         let app = Arc::new(App {
             db,
             data_folder: DataFolder::of(config, &data_dir),
@@ -263,9 +265,9 @@ impl Server {
             events: Arc::new(Events::new(&config.events)?),
             replication: Remotes::new(config.replication_remotes()?),
             action_names: ActionNames::of(SERVICES.operations()),
-            metrics: Metrics::new(config.metrics.settings()?, SERVICES.operations()),
+            metrics: Metrics::new(config.metrics.settings()?, dispatch::operations()),
             telemetry: Telemetry::new(config.telemetry.settings()?),
-            readiness: Readiness::default(),
+            readiness,
             unfinished: Unfinished::default(),
         });
         if work == Work::All {
@@ -282,7 +284,9 @@ impl Server {
         let local_socket = listen_locally(&data_dir);
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
-        let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&app)));
+        let listening = listener::serve(Arc::clone(&app), dispatcher, listener, acceptor, stopped.clone(), deadline);
+        let listening = tokio::spawn(listening);
         let working = tokio::spawn({
             let jobs = jobs::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());

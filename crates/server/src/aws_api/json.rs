@@ -76,7 +76,7 @@ async fn run(
             return Err(refused(http, body, &error).await);
         }
     };
-    http.notes.set_caller(&caller);
+    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
         let error = unknown(services, target, service.map(|_| name), signing_name);
         audit::record_unknown_operation(http, &caller, signing_name, target, &error);

@@ -133,7 +133,7 @@ async fn run(
             return Err(refused(http, body, &error).await);
         }
     };
-    http.notes.set_caller(&caller);
+    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
         let error = elsewhere::no_operation("InvalidAction", service.signing_name, action);
         audit::record_unknown_operation(http, &caller, service.signing_name, action, &error);

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
 use crate::http::body::ResponseBody;
-use crate::http::dispatch::HEALTH_PATH;
+use crate::http::probes::HEALTH_PATH;
 use crate::http::respond;
 use crate::http::strict_lines::StrictLines;
 use crate::shutdown::stopped;

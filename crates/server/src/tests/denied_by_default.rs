@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::test_server::TestServer;
 use crate::auth::token;
 use crate::aws_api::operation::{Call, Entry};
-use crate::http::route::V2Route;
 use crate::services::SERVICES;
+use crate::v2::route::V2Route;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

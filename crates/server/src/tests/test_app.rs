@@ -24,11 +24,13 @@ use crate::auth::keys;
 use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
 use crate::config::MetricsSettings;
+use crate::dispatch;
 use crate::http::budget::{BudgetLimits, Holder, RequestBudget};
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
+use crate::readiness::Readiness;
 use crate::root_keys::{Outer, RootKeys};
 use crate::services::SERVICES;
 use crate::sts::web_identity::{Issuers, SourceConfig};
@@ -71,13 +73,17 @@ impl TestApp {
         let db = tokio::task::spawn_blocking(move || Db::open(&database)).await.expect("runs").expect("a database");
         let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
         let (root_keys, key_ring) = RootKeys::open(&db, outer, Vec::new(), START_MS).await.expect("made");
+        let membership = Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS);
+        let blobs = BlobStore::open(&folder.path().join("blobs")).expect("a folder");
+        let archive = BlobStore::open(&folder.path().join("archive")).expect("a folder");
+        let readiness = Readiness::new(db.clone(), [blobs.clone(), archive.clone()], membership.node_id());
         let app = Arc::new(App {
-            membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
+            membership,
             db,
             data_folder: crate::care::data_folder::DataFolder::default(),
             ballast: None,
-            blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
-            archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
+            blobs,
+            archive,
             key_ring,
             root_keys,
             kms_keys: crate::kms::loaded::LoadedKeys::default(),
@@ -110,9 +116,9 @@ impl TestApp {
             events: Arc::default(),
             replication: crate::replication::remote::Remotes::default(),
             action_names: ActionNames::of(SERVICES.operations()),
-            metrics: Metrics::new(MetricsSettings::default(), SERVICES.operations()),
+            metrics: Metrics::new(MetricsSettings::default(), dispatch::operations()),
             telemetry: crate::telemetry::Telemetry::default(),
-            readiness: crate::http::ready::Readiness::default(),
+            readiness,
             unfinished: crate::http::finish::Unfinished::default(),
         });
         app.join_nodes().await.expect("readable");
