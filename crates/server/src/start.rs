@@ -41,7 +41,7 @@ use crate::http::tls::{self, TlsSource};
 use crate::http::{listener, spool};
 use crate::integrity::documents;
 use crate::local_socket::LocalSocket;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::nodes::{self, Membership};
 use crate::private_files::replace_private;
 use crate::rates::Rates;
@@ -53,7 +53,7 @@ use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
 use crate::work::Work;
-use crate::{audit, credentials, jobs, local_socket, root_keys};
+use crate::{audit, credentials, jobs, local_socket, root_keys, scrape};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -295,7 +295,7 @@ impl Server {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 async move {
                     if let Some(listener) = metrics_listener {
-                        metrics::listener::serve(app, listener, stopped).await;
+                        scrape::listener::serve(app, listener, stopped).await;
                     }
                 }
             };

@@ -20,10 +20,10 @@ use crate::http::paced_body::PacedBody;
 use crate::http::record::{AnsweredRequest, Notes, RequestRecord};
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::metrics::{self, Operation};
+use crate::metrics::Operation;
 use crate::replication::layer_grant;
 use crate::services::SERVICES;
-use crate::{aws_api, v2, wharf_api};
+use crate::{aws_api, scrape, v2, wharf_api};
 use route::Route;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -156,7 +156,7 @@ async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) 
         }
         Route::Health => respond::with_body(StatusCode::OK, TEXT, "ok\n"),
         Route::Ready => Box::pin(ready(&request.app)).await,
-        Route::Metrics => Box::pin(metrics::handle(&request.app, &request.method, &request.headers)).await,
+        Route::Metrics => Box::pin(scrape::answer(&request.app, &request.method, &request.headers)).await,
         Route::Aws => Box::pin(aws_api::handle(&SERVICES, request, body)).await,
         Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(request, &sealed)).await,
         Route::ReplicatedLayer(sealed) => Box::pin(wharf_api::replicated_layer::handle(request, &sealed, body)).await,

@@ -82,7 +82,7 @@ impl RequestCounts {
     }
 
     /// Tells all that was counted.
-    pub(super) fn tell(&self, out: &mut Exposition) {
+    pub fn render(&self, out: &mut Exposition) {
         let mut known: Vec<(Operation, &Counts)> = self
             .places
             .iter()
@@ -133,7 +133,7 @@ mod tests {
         }
         counts.record(blob, &Method::TRACE, StatusCode::IM_A_TEAPOT, Duration::from_secs(100));
         let mut out = Exposition::default();
-        counts.tell(&mut out);
+        counts.render(&mut out);
         let text = out.finish();
         for line in [
             "wharf_http_requests_total{service=\"registry\",operation=\"Blob\",method=\"GET\",status=\"200\"} 2",
