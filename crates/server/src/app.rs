@@ -6,6 +6,7 @@ use std::sync::Arc;
 use store::blob::{BlobStore, KeyRing, Tier};
 use store::db::Db;
 
+use crate::action_names::ActionNames;
 use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
 use crate::auth::directory::Identities;
@@ -24,12 +25,12 @@ use crate::http::budget::RequestBudget;
 use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
 use crate::http::listener_settings::ListenerSettings;
-use crate::http::ready::Readiness;
 use crate::jobs::worker::Wake;
 use crate::kms::loaded::LoadedKeys;
 use crate::metrics::Metrics;
 use crate::nodes::Membership;
 use crate::rates::Rates;
+use crate::readiness::Readiness;
 use crate::registry::followers::Followers;
 use crate::registry::kept::KeptReads;
 use crate::registry::pull_times::PullTimes;
@@ -159,6 +160,8 @@ pub struct App {
     pub events: Arc<Events>,
     /// Other Wharfs that images are replicated to.
     pub replication: Remotes,
+    /// The actions that policies may allow.
+    pub action_names: ActionNames,
     /// What is counted.
     pub metrics: Metrics,
     /// What a collector of traces is told.

@@ -3,6 +3,7 @@
 //! What the program awaits is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls, and
 //! the program would hold two copies of the whole server.
 
+mod action_names;
 pub mod app;
 mod audit;
 mod auth;
@@ -16,9 +17,11 @@ pub mod config;
 mod config_error;
 pub mod credentials;
 mod data_dir;
+mod dispatch;
 mod ecr;
 mod edit_distance;
 mod events;
+mod figures;
 mod followers;
 mod hidden;
 mod host_name;
@@ -34,11 +37,14 @@ mod outbound;
 mod private_files;
 mod random_text;
 mod rates;
+mod readiness;
 mod registry;
 mod replication;
 mod reseal;
 mod root_keys;
+mod scrape;
 mod secrets;
+mod services;
 mod shutdown;
 mod source_network;
 pub mod start;

@@ -14,6 +14,7 @@ use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::action_names::ActionNames;
 use crate::app::{App, Limits};
 use crate::audit::Audit;
 use crate::auth::accounts::Accounts;
@@ -28,6 +29,7 @@ use crate::config::Config;
 use crate::config_error::ConfigError;
 use crate::credentials::{Making, RootAccessKey, RunningServer};
 use crate::data_dir::{lock_data_dir, open_data_dir};
+use crate::dispatch::{self, Dispatcher};
 use crate::events::Events;
 use crate::http::budget::RequestBudget;
 use crate::http::certificate_authority::Authority;
@@ -35,22 +37,23 @@ use crate::http::certificates::Certificates;
 use crate::http::finish::Unfinished;
 use crate::http::hosts::Hosts;
 use crate::http::machine::Means;
-use crate::http::ready::Readiness;
 use crate::http::tls::{self, TlsSource};
 use crate::http::{listener, spool};
 use crate::integrity::documents;
 use crate::local_socket::LocalSocket;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::nodes::{self, Membership};
 use crate::private_files::replace_private;
 use crate::rates::Rates;
+use crate::readiness::Readiness;
 use crate::replication::remote::Remotes;
 use crate::root_keys::{NotOpened, Outer, RootKeys};
+use crate::services::SERVICES;
 use crate::start_error::StartError;
 use crate::sts::web_identity::Issuers;
 use crate::telemetry::{self, Telemetry};
 use crate::work::Work;
-use crate::{audit, background, credentials, followers, local_socket, root_keys};
+use crate::{audit, background, credentials, followers, local_socket, root_keys, scrape};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -232,6 +235,7 @@ impl Server {
         }
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let events = Arc::new(Events::new(&config.events)?);
+        let readiness = Readiness::new(db.clone(), [blobs.clone(), archive.clone()], membership.node_id());
         let app = Arc::new(App {
             db,
             data_folder: DataFolder::of(config, &data_dir),
@@ -269,9 +273,10 @@ impl Server {
             followers: Arc::new(followers::all(&events)),
             events,
             replication: Remotes::new(config.replication_remotes()?),
-            metrics: Metrics::new(config.metrics.settings()?),
+            action_names: ActionNames::of(SERVICES.operations()),
+            metrics: Metrics::new(config.metrics.settings()?, dispatch::operations()),
             telemetry: Arc::new(Telemetry::new(config.telemetry.settings()?)),
-            readiness: Readiness::default(),
+            readiness,
             unfinished: Unfinished::default(),
         });
         if work == Work::All {
@@ -288,7 +293,9 @@ impl Server {
         let local_socket = listen_locally(&data_dir);
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
-        let listening = tokio::spawn(listener::serve(Arc::clone(&app), listener, acceptor, stopped.clone(), deadline));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&app)));
+        let listening = listener::serve(Arc::clone(&app), dispatcher, listener, acceptor, stopped.clone(), deadline);
+        let listening = tokio::spawn(listening);
         let working = tokio::spawn({
             let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app), stopped.clone());
@@ -298,7 +305,7 @@ impl Server {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 async move {
                     if let Some(listener) = metrics_listener {
-                        metrics::listener::serve(app, listener, stopped).await;
+                        scrape::listener::serve(app, listener, stopped).await;
                     }
                 }
             };

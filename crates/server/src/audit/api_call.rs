@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::event::{ApiEvent, AuditedResource, Who, record};
 use super::parameters::{Parameters, shown};
 use crate::auth::authorize::Need;
-use crate::aws_api::operation::Call;
+use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 
 /// What the names of operations begin with that change nothing, as CloudTrail's `readOnly` says of them.
@@ -35,34 +35,44 @@ pub(super) fn service_of(name: &str) -> Cow<'static, str> {
     }
 }
 
+/// A call of an operation that has ended.
+pub struct EndedCall<'a> {
+    /// The request.
+    pub http: &'a RequestContext,
+    /// Who called.
+    pub caller: &'a Caller,
+    /// The operation.
+    pub name: &'static str,
+    /// The IAM action that it asks for.
+    pub action: &'static str,
+    /// The request's JSON.
+    pub body: &'a [u8],
+    /// What the caller needed permission for, as far as it was found out.
+    pub needs: &'a [Need],
+    /// The answer's JSON, or the error.
+    pub result: &'a Result<Vec<u8>, AwsError>,
+}
+
 /// Records a call of an operation, unless nobody wants to know of it.
-pub fn record_call(
-    call: &Call<'_>,
-    name: &'static str,
-    action: &'static str,
-    body: &[u8],
-    needs: &[Need],
-    result: &Result<Vec<u8>, AwsError>,
-) {
-    let is_read_only = is_read_only(name);
-    if !call.app().audit.wants(is_read_only) {
+pub fn record_call(call: &EndedCall<'_>) {
+    let is_read_only = is_read_only(call.name);
+    if !call.http.app.audit.wants(is_read_only) {
         return;
     }
-    let caller = &call.caller;
     record(ApiEvent {
         http: call.http,
-        who: Who::caller(caller),
-        source: source_of(action),
-        name,
+        who: Who::caller(call.caller),
+        source: source_of(call.action),
+        name: call.name,
         is_read_only,
         is_always_stored: false,
-        request_parameters: Parameters::Body(body),
-        response_elements: match result {
+        request_parameters: Parameters::Body(call.body),
+        response_elements: match call.result {
             Ok(output) if !is_read_only => shown(output),
             Ok(_) | Err(_) => Value::Null,
         },
-        error: result.as_ref().err().map(|error| (code(error).into(), error.message.clone())),
-        resources: needs.iter().filter_map(|need| AuditedResource::of_need(need, caller)).collect(),
+        error: call.result.as_ref().err().map(|error| (code(error).into(), error.message.clone())),
+        resources: call.needs.iter().filter_map(|need| AuditedResource::of_need(need, call.caller)).collect(),
     });
 }
 

@@ -4,14 +4,13 @@
 use aws::{AwsError, XmlWriter};
 use http::{HeaderName, StatusCode, header};
 
+use super::service::Services;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
 const CBOR: &str = "rpc-v2-cbor";
-/// Services that Wharf has, by their names in signatures.
-const OWN: [&str; 7] = ["ecr", "sts", "iam", "kms", "secretsmanager", "cloudtrail", "wharf"];
 /// Names of services are short; others are not repeated.
 const MAX_NAME: usize = 40;
 
@@ -31,20 +30,27 @@ pub fn signed_service(http: &RequestContext) -> Option<String> {
     is_name.then(|| service.to_owned())
 }
 
-/// Whether Wharf has a service of that name in signatures.
-pub fn is_own(service: &str) -> bool {
-    OWN.contains(&service)
-}
-
 /// The error for an operation of a service that Wharf does not have.
-pub fn no_service(code: &'static str, service: &str) -> AwsError {
+pub fn no_service(services: &Services, code: &'static str, service: &str) -> AwsError {
+    let amazons = services.all().iter().filter(|service| service.is_amazons);
+    let has = listed(amazons.map(|service| service.signing_name), "and");
     let text = format!(
-        "Wharf does not have the service '{service}'. It has ecr, sts, iam, kms, secretsmanager and cloudtrail. Send \
+        "Wharf does not have the service '{service}'. It has {has}. Send \
          requests for '{service}' to its own endpoint: in place of AWS_ENDPOINT_URL or --endpoint-url, set \
          AWS_ENDPOINT_URL_ECR, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_IAM and so on for the services that are meant to \
          be Wharf's."
     );
     AwsError::new(code, text)
+}
+
+/// Names in a sentence: `a, b and c`.
+pub fn listed(names: impl Iterator<Item = &'static str>, last: &str) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.split_last() {
+        Some((end, [])) => (*end).to_owned(),
+        Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The error for an operation that Wharf does not have of a service that it has.
@@ -59,13 +65,14 @@ pub fn no_operation(code: &'static str, service: &str, operation: &str) -> AwsEr
 
 /// The answer to a request that is signed for a service of somebody else and sent to a path that means nothing here, or
 /// something else; none for any other request.
-pub fn answer(http: &RequestContext) -> Option<Answer> {
-    let service = signed_service(http).filter(|service| !is_own(service))?;
+pub fn answer(services: &Services, http: &RequestContext) -> Option<Answer> {
+    let service = signed_service(http).filter(|service| !services.has(service))?;
+    let no_service = |code| no_service(services, code, &service);
     Some(match service.as_str() {
-        _ if http.header(PROTOCOL) == Some(CBOR) => cbor(&no_service("UnknownOperationException", &service)),
-        "s3" | "s3express" | "s3-outposts" => s3(http, &no_service("NotImplemented", &service)),
-        "route53" | "cloudfront" => xml(http, &no_service("InvalidAction", &service), &service),
-        _ => rest_json(&no_service("UnknownOperationException", &service)),
+        _ if http.header(PROTOCOL) == Some(CBOR) => cbor(&no_service("UnknownOperationException")),
+        "s3" | "s3express" | "s3-outposts" => s3(http, &no_service("NotImplemented")),
+        "route53" | "cloudfront" => xml(http, &no_service("InvalidAction"), &service),
+        _ => rest_json(&no_service("UnknownOperationException")),
     })
 }
 
@@ -122,4 +129,27 @@ fn cbor(error: &AwsError) -> Answer {
     let mut answer = respond::with_body(StatusCode::NOT_FOUND, "application/cbor", body);
     respond::add_header(&mut answer, PROTOCOL, CBOR);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::SERVICES;
+
+    #[test]
+    fn who_asks_for_a_service_of_others_is_told_which_there_are() {
+        let error = no_service(&SERVICES, "InvalidAction", "s3");
+        let text =
+            "Wharf does not have the service 's3'. It has ecr, sts, iam, kms, secretsmanager and cloudtrail. Send ";
+        assert!(error.message.starts_with(text), "{}", error.message);
+    }
+
+    #[test]
+    fn names_in_a_sentence() {
+        for (names, expected) in
+            [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a or b"), (&["a", "b", "c"], "a, b or c")]
+        {
+            assert_eq!(listed(names.iter().copied(), "or"), expected);
+        }
+    }
 }

@@ -4,53 +4,30 @@ use aws::AwsError;
 use aws::sigv4::SigV4Error;
 use http::{StatusCode, header};
 
-use super::operation::{Call, Entry};
+use super::operation::Call;
 use super::receive::{Wanted, receive};
+use super::service::Services;
 use super::{body_error, elsewhere, follow_changes, hold_back};
+use crate::audit;
 use crate::auth::sigv4;
 use crate::http::body::RequestBody;
 use crate::http::budget::PoolKind;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::metrics::Operation;
-use crate::{audit, cloudtrail, ecr, kms, secrets, wharf_api};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const OLDER_CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 /// The longest body of a request whose operation Wharf does not have, before its signature is checked.
 const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
 
-/// A service of this protocol.
-struct Service {
-    /// What `X-Amz-Target` begins with, before its last dot.
-    target: &'static str,
-    /// What signatures name (reference/wire.md 1: 'signing name').
-    signing_name: &'static str,
-    operations: &'static [Entry],
-}
-
-const SERVICES: &[Service] = &[
-    Service { target: "AmazonEC2ContainerRegistry_V20150921", signing_name: "ecr", operations: ecr::OPERATIONS },
-    Service { target: "TrentService", signing_name: "kms", operations: kms::OPERATIONS },
-    Service { target: "secretsmanager", signing_name: "secretsmanager", operations: secrets::OPERATIONS },
-    Service {
-        target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
-        signing_name: "cloudtrail",
-        operations: cloudtrail::OPERATIONS,
-    },
-    Service { target: "Wharf_20261121", signing_name: "wharf", operations: wharf_api::OPERATIONS },
-];
-
-/// Every operation, as metrics name it.
-pub fn operations() -> impl Iterator<Item = Operation> {
-    SERVICES.iter().flat_map(|service| {
-        service.operations.iter().map(|entry| Operation { service: service.signing_name, name: entry.name })
-    })
-}
-
 /// Answers one request.
-pub async fn handle(http: &RequestContext, target: &str, body: &mut RequestBody) -> Answer {
-    match run(http, target, body).await {
+pub async fn handle(
+    services: &'static Services,
+    http: &RequestContext,
+    target: &str,
+    body: &mut RequestBody,
+) -> Answer {
+    match run(services, http, target, body).await {
         Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
         Err(error) => refusal(http, &error),
     }
@@ -66,12 +43,17 @@ pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
     answer
 }
 
-async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Result<Vec<u8>, AwsError> {
+async fn run(
+    services: &'static Services,
+    http: &RequestContext,
+    target: &str,
+    body: &mut RequestBody,
+) -> Result<Vec<u8>, AwsError> {
     let (service_target, name) = target.rsplit_once('.').unwrap_or_default();
-    let service = SERVICES.iter().find(|service| service.target == service_target);
-    let entry = service.and_then(|service| service.operations.iter().find(|entry| entry.name == name));
+    let service = services.by_target(service_target);
+    let entry = service.and_then(|service| service.entry(name));
     if let (Some(service), Some(entry)) = (service, entry) {
-        http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
+        http.notes.set_operation(service.operation(entry.name));
     }
     let claim = match sigv4::find_key(http) {
         Ok(claim) => claim,
@@ -94,9 +76,9 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
             return Err(refused(http, body, &error).await);
         }
     };
-    http.notes.set_caller(&caller);
+    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
-        let error = unknown(target, service.map(|_| name), signing_name);
+        let error = unknown(services, target, service.map(|_| name), signing_name);
         audit::record_unknown_operation(http, &caller, signing_name, target, &error);
         return Err(error);
     };
@@ -108,15 +90,15 @@ async fn run(http: &RequestContext, target: &str, body: &mut RequestBody) -> Res
 }
 
 /// The error for an operation that is not here; `own` is its name, if Wharf has its service.
-fn unknown(target: &str, own: Option<&str>, signing_name: &str) -> AwsError {
+fn unknown(services: &Services, target: &str, own: Option<&str>, signing_name: &str) -> AwsError {
     const CODE: &str = "UnknownOperationException";
     match own {
         Some(name) => elsewhere::no_operation(CODE, signing_name, name),
         None if target.is_empty() => {
             AwsError::new(CODE, "The request names no operation: it has no X-Amz-Target header.")
         }
-        None if elsewhere::is_own(signing_name) => elsewhere::no_operation(CODE, signing_name, target),
-        None => elsewhere::no_service(CODE, signing_name),
+        None if services.has(signing_name) => elsewhere::no_operation(CODE, signing_name, target),
+        None => elsewhere::no_service(services, CODE, signing_name),
     }
 }
 

@@ -6,6 +6,7 @@ mod json;
 pub mod operation;
 mod query;
 mod receive;
+pub mod service;
 
 use aws::sigv4::SigV4Error;
 use http::{HeaderName, Method, StatusCode, header};
@@ -13,37 +14,32 @@ use http::{HeaderName, Method, StatusCode, header};
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
-use crate::metrics;
 
 pub use elsewhere::answer as elsewhere;
+use service::Services;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
-/// Every operation of every service, as metrics name them.
-pub fn operations() -> impl Iterator<Item = metrics::Operation> {
-    json::operations().chain(query::operations())
-}
-
 /// Answers a request of the AWS JSON or Query protocol.
-pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
+pub async fn handle(services: &'static Services, http: &RequestContext, body: &mut RequestBody) -> Answer {
     match http.header(TARGET) {
-        Some(target) => json::handle(http, target, body).await,
+        Some(target) => json::handle(services, http, target, body).await,
         // A client of this protocol cannot read the other's XML, so what it left out is an unknown target.
-        None if is_json(http) => json::handle(http, "", body).await,
-        None => match elsewhere(http).filter(|_| !is_form(http)) {
+        None if is_json(http) => json::handle(services, http, "", body).await,
+        None => match elsewhere(services, http).filter(|_| !is_form(http)) {
             Some(answer) => answer,
-            None => query::handle(http, body).await,
+            None => query::handle(services, http, body).await,
         },
     }
 }
 
 /// The answer where there is no room for the request.
-pub fn no_room(http: &RequestContext) -> Answer {
+pub fn no_room(services: &Services, http: &RequestContext) -> Answer {
     let error = body_error(&BodyError::Exhausted);
     if http.header(TARGET).is_some() || is_json(http) {
         json::refusal(http, &error)
     } else {
-        query::refusal(http, &error)
+        query::refusal(services, http, &error)
     }
 }
 

@@ -10,7 +10,7 @@ use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, EndedCall};
 use crate::auth::authorize::{self, Need, Refusal, Resource};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
@@ -114,7 +114,15 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
     }
     let mut needs = Vec::new();
     let result = perform::<O>(call, body, read, &mut needs).await;
-    audit::record_call(call, O::NAME, O::ACTION, body, &needs, &result);
+    audit::record_call(&EndedCall {
+        http: call.http,
+        caller: &call.caller,
+        name: O::NAME,
+        action: O::ACTION,
+        body,
+        needs: &needs,
+        result: &result,
+    });
     result
 }
 

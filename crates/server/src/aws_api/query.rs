@@ -5,103 +5,58 @@ use aws::sigv4::SigV4Error;
 use aws::{AwsError, QueryForm, query_response};
 use http::{Method, StatusCode};
 
-use super::operation::{Call, Entry};
+use super::operation::Call;
 use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
+use super::service::{QueryApi, QueryService, Services};
 use super::{body_error, elsewhere, follow_changes, hold_back};
+use crate::audit;
 use crate::auth::sigv4;
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::budget::PoolKind;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::metrics::Operation;
-use crate::{audit, iam_api, sts};
 
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 const CONTENT_TYPE: &str = "text/xml";
 
-/// A service of this protocol.
-struct Service {
-    /// Its API's version, by which requests name it.
-    version: &'static str,
-    /// The XML namespace of its answers.
-    namespace: &'static str,
-    /// What signatures name.
-    signing_name: &'static str,
-    /// Its operations, in parts.
-    operations: &'static [&'static [Entry]],
-}
-
-impl Service {
-    fn operation(&self, name: &str) -> Option<&'static Entry> {
-        self.operations.iter().flat_map(|part| part.iter()).find(|entry| entry.name == name)
-    }
-}
-
-/// The first is the one of requests that say nothing of which they mean.
-const SERVICES: &[Service] = &[
-    Service {
-        version: "2011-06-15",
-        namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
-        signing_name: "sts",
-        operations: &[sts::OPERATIONS],
-    },
-    Service {
-        version: "2010-05-08",
-        namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
-        signing_name: "iam",
-        operations: iam_api::OPERATIONS,
-    },
-];
-
-/// Every operation, as metrics name it.
-pub fn operations() -> impl Iterator<Item = Operation> {
-    let unsigned = sts::UNSIGNED.iter().map(|open| Operation { service: "sts", name: open.name });
-    let signed = SERVICES.iter().flat_map(|service| {
-        let entries = service.operations.iter().flat_map(|part| part.iter());
-        entries.map(|entry| Operation { service: service.signing_name, name: entry.name })
-    });
-    unsigned.chain(signed)
-}
-
 /// Answers one request.
-pub async fn handle(http: &RequestContext, body: &mut RequestBody) -> Answer {
-    let mut service = meant(http);
-    match run(http, body, &mut service).await {
+pub async fn handle(services: &'static Services, http: &RequestContext, body: &mut RequestBody) -> Answer {
+    let mut meant = meant(services, http);
+    match run(services, http, body, &mut meant).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
-        Err(error) => refusal_of(http, service, error),
+        Err(error) => refusal_of(services, http, meant.api, error),
     }
 }
 
 /// An error's answer, before the form is read.
-pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
-    refusal_of(http, meant(http), error.clone())
+pub fn refusal(services: &Services, http: &RequestContext, error: &AwsError) -> Answer {
+    refusal_of(services, http, meant(services, http).api, error.clone())
 }
 
 /// The service that a request is meant for, as far as its head tells: by a form in its query, its signature or its host.
 /// Nothing is checked.
-fn meant(http: &RequestContext) -> &'static Service {
+fn meant(services: &Services, http: &RequestContext) -> QueryService {
     let signed = elsewhere::signed_service(http);
     let host = http.authority.split('.').next().filter(|label| label.len() < http.authority.len());
-    let is_named = |name: &str, service: &Service| name.eq_ignore_ascii_case(service.signing_name);
-    let by_name = |name: Option<&str>| SERVICES.iter().find(|service| name.is_some_and(|name| is_named(name, service)));
-    named_by(http.query.as_bytes())
-        .or_else(|| by_name(signed.as_deref()))
-        .or_else(|| by_name(host))
-        .unwrap_or(&SERVICES[0])
+    let by_name = |name: &str| services.of_query().find(|known| name.eq_ignore_ascii_case(known.service.signing_name));
+    named_by(services, http.query.as_bytes())
+        .or_else(|| signed.as_deref().and_then(by_name))
+        .or_else(|| host.and_then(by_name))
+        .unwrap_or(services.unnamed())
 }
 
 /// The service whose version is in a form, even in one that is not well formed.
-fn named_by(form: &[u8]) -> Option<&'static Service> {
+fn named_by(services: &Services, form: &[u8]) -> Option<QueryService> {
     let version = form.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"Version="))?;
-    SERVICES.iter().find(|service| service.version.as_bytes() == version)
+    services.of_query().find(|known| known.api.version.as_bytes() == version)
 }
 
-fn refusal_of(http: &RequestContext, service: &Service, error: AwsError) -> Answer {
+fn refusal_of(services: &Services, http: &RequestContext, api: &QueryApi, error: AwsError) -> Answer {
     let error = spelled_for_query(error);
-    if let Some(other) = elsewhere::signed_service(http).filter(|name| !elsewhere::is_own(name)) {
+    if let Some(other) = elsewhere::signed_service(http).filter(|name| !services.has(name)) {
         return elsewhere::xml(http, &error, &other);
     }
-    let xml = error.to_xml(service.namespace, &http.request_id.to_string());
+    let xml = error.to_xml(api.namespace, &http.request_id.to_string());
     respond::with_body(error.status, CONTENT_TYPE, xml)
 }
 
@@ -118,9 +73,10 @@ fn spelled_for_query(mut error: AwsError) -> AwsError {
 }
 
 async fn run(
+    services: &'static Services,
     http: &RequestContext,
     body: &mut RequestBody,
-    service: &mut &'static Service,
+    meant: &mut QueryService,
 ) -> Result<String, AwsError> {
     let claim = sigv4::find_key(http);
     let wanted = match &claim {
@@ -147,27 +103,27 @@ async fn run(
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
     follow_changes(http).await?;
     let form = if http.method == Method::GET { http.query.as_bytes() } else { &content[..] };
-    *service = named_by(form).unwrap_or(service);
+    *meant = named_by(services, form).unwrap_or(*meant);
     let form = QueryForm::parse(form).map_err(|error| AwsError::new("MalformedQueryString", error.to_string()))?;
     let Some(action) = form.get("Action") else {
         return Err(AwsError::new("MissingAction", "Neither an X-Amz-Target header nor an Action was given"));
     };
-    let version = form.get("Version").unwrap_or(service.version);
-    *service = SERVICES.iter().find(|known| known.version == version).ok_or_else(|| unknown_version(http, action))?;
+    let version = form.get("Version").unwrap_or(meant.api.version);
+    let named = services.of_query().find(|known| known.api.version == version);
+    *meant = named.ok_or_else(|| unknown_version(services, http, action))?;
+    let QueryService { service, api } = *meant;
     let input = form.to_json().map_err(|error| AwsError::new("MalformedInput", error.to_string()))?;
     let input = input.to_string();
-    if let Some(open) = sts::UNSIGNED.iter().find(|open| open.name == action && service.signing_name == "sts") {
-        http.notes.set_operation(Operation { service: "sts", name: open.name });
+    if let Some(open) = service.unsigned.iter().find(|open| open.name == action) {
+        http.notes.set_operation(service.operation(open.name));
         http.must_finish();
-        let output = (open.run)(http, input.as_bytes()).await.inspect_err(|error| {
-            audit::record_web_identity_refusal(http, open.name, input.as_bytes(), error);
-        })?;
-        audit::record_web_identity(http, open.name, input.as_bytes(), &output);
-        return answer(http, service, action, &output);
+        let result = (open.run)(http, input.as_bytes()).await;
+        (open.record)(http, open.name, input.as_bytes(), &result);
+        return answer(http, api, action, &result?);
     }
-    let entry = service.operation(action);
+    let entry = service.entry(action);
     if let Some(entry) = entry {
-        http.notes.set_operation(Operation { service: service.signing_name, name: entry.name });
+        http.notes.set_operation(service.operation(entry.name));
     }
     let authenticated = claim.and_then(|claim| sigv4::authenticate(http, claim, &sha256, service.signing_name, ""));
     let caller = match authenticated {
@@ -177,23 +133,26 @@ async fn run(
             return Err(refused(http, body, &error).await);
         }
     };
-    http.notes.set_caller(&caller);
+    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
         let error = elsewhere::no_operation("InvalidAction", service.signing_name, action);
         audit::record_unknown_operation(http, &caller, service.signing_name, action, &error);
         return Err(error);
     };
     let output = (entry.run_form)(&Call { http, caller }, input.as_bytes()).await?;
-    answer(http, service, action, &output)
+    answer(http, api, action, &output)
 }
 
 /// The error for a form of an API's version that is none of ours: mostly that of another service.
-fn unknown_version(http: &RequestContext, action: &str) -> AwsError {
+fn unknown_version(services: &Services, http: &RequestContext, action: &str) -> AwsError {
     const CODE: &str = "InvalidAction";
     match elsewhere::signed_service(http) {
-        Some(service) if !elsewhere::is_own(&service) => elsewhere::no_service(CODE, &service),
+        Some(service) if !services.has(&service) => elsewhere::no_service(services, CODE, &service),
         Some(service) => elsewhere::no_operation(CODE, &service, action),
-        None => elsewhere::no_operation(CODE, "sts or iam", action),
+        None => {
+            let known = elsewhere::listed(services.of_query().map(|known| known.service.signing_name), "or");
+            elsewhere::no_operation(CODE, &known, action)
+        }
     }
 }
 
@@ -203,12 +162,12 @@ async fn refused(http: &RequestContext, body: &mut RequestBody, error: &SigV4Err
     AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
 }
 
-fn answer(http: &RequestContext, service: &Service, action: &str, output: &[u8]) -> Result<String, AwsError> {
+fn answer(http: &RequestContext, api: &QueryApi, action: &str, output: &[u8]) -> Result<String, AwsError> {
     let output: serde_json::Value = serde_json::from_slice(output).map_err(|error| {
         tracing::error!(request_id = %http.request_id, %error, "answer of {action} cannot be read: {error}");
         super::operation::server_error()
     })?;
     // Clients look for the result element of every operation that has an output, even an empty one.
     let result = (!output.is_null()).then(|| aws::json_to_xml(&output));
-    Ok(query_response(service.namespace, action, result.as_deref(), &http.request_id.to_string()))
+    Ok(query_response(api.namespace, action, result.as_deref(), &http.request_id.to_string()))
 }

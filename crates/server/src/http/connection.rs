@@ -17,22 +17,23 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::Place;
-use super::body::HTTP_2_WINDOW;
+use super::body::{HTTP_2_WINDOW, ResponseBody};
 use super::budget::{Holder, PoolKind};
 use super::connection_weight::{Http2Weight, MAX_STREAMS};
 use super::finish::{Finish, Finishing};
 use super::forwarded::Peer;
+use super::handler::Handler;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
 use super::linger::Lingering;
 use super::paced_body::PacedBody;
+use super::probes::{HEALTH_PATH, READY_PATH};
 use super::record::Metered;
 use super::respond::{self, Answer};
 use super::socket::{Socket, SocketView};
 use super::stalled_streams::WatchedStreams;
 use super::strict_lines::StrictLines;
 use super::transport::{self, Transport, Version};
-use super::{body::ResponseBody, dispatch};
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 use crate::shutdown::stopped;
@@ -67,6 +68,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Accepted {
     /// The server.
     pub app: Arc<App>,
+    /// Answers its requests.
+    pub handler: Arc<dyn Handler>,
     /// The connection itself.
     pub stream: TcpStream,
     /// The address at the other end.
@@ -131,6 +134,7 @@ impl Accepted {
             socket: socket_view,
             peer,
             is_overflow: self.is_overflow,
+            handler: self.handler,
             app: self.app,
         };
         let timing = Timing::of(&connection, first_head_by);
@@ -147,6 +151,7 @@ impl Accepted {
 /// What the requests of one connection have in common.
 struct Connection {
     app: Arc<App>,
+    handler: Arc<dyn Handler>,
     socket: SocketView,
     peer: Peer,
     in_flight: InFlight,
@@ -173,16 +178,16 @@ fn service(
         let has_room = room.grow(REQUEST_BYTES).is_ok();
         // Whoever asks whether the server lives or is ready is told, where the answer cannot wait for a window.
         let is_let_in = match head.uri.path() {
-            dispatch::HEALTH_PATH => has_room || !is_http_2,
-            dispatch::READY_PATH => (has_room || !is_http_2) && !is_overflow,
+            HEALTH_PATH => has_room || !is_http_2,
+            READY_PATH => (has_room || !is_http_2) && !is_overflow,
             _ => has_room && !is_overflow,
         };
         // What answering needs is much, and gone when the answer is there, however long the client takes to read it.
         let answered = if is_let_in {
             let body = PacedBody::new(incoming, app.listener.pace, lag, Arc::clone(&app)).on(socket);
             let (request, finish) = (http::Request::from_parts(head, body), Finish::default());
-            let work = dispatch::handle(Arc::clone(&app), client, holder.clone(), request, finish.clone());
-            Ok(Finishing::new(Box::pin(work), room, finish))
+            let work = connection.handler.handle(client, holder.clone(), request, finish.clone());
+            Ok(Finishing::new(work, room, finish))
         } else {
             Err(room)
         };

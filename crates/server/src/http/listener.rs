@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::admission::{Admission, GivesUp, Limits};
 use super::connection::Accepted;
 use super::connection_weight::first_bytes;
+use super::handler::Handler;
 use crate::app::App;
 use crate::metrics::ConnectionEnd;
 use crate::shutdown::stopped;
@@ -32,9 +33,10 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(MAX_UNACCEPTED)
 }
 
-/// Serves until `stop` turns true, then lets what is in flight finish for up to `deadline`.
+/// Serves until `stop` turns true with the answers of `handler`, then lets what is in flight finish for up to `deadline`.
 pub async fn serve(
     app: Arc<App>,
+    handler: Arc<dyn Handler>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     mut stop: watch::Receiver<bool>,
@@ -68,8 +70,16 @@ pub async fn serve(
         app.metrics.connection_ends.add(ConnectionEnd::GivenUp, given_up as u64);
         let is_overflow = place.is_none();
         let Some(place) = place.or_else(|| overflow.admit(ip, bytes).0) else { continue };
-        let connection =
-            Accepted { app: Arc::clone(&app), stream, ip, place, is_overflow, tls: tls.clone(), stop: stop.clone() };
+        let connection = Accepted {
+            app: Arc::clone(&app),
+            handler: Arc::clone(&handler),
+            stream,
+            ip,
+            place,
+            is_overflow,
+            tls: tls.clone(),
+            stop: stop.clone(),
+        };
         let open = open.clone();
         tokio::spawn(async move {
             connection.serve().await;

@@ -1,4 +1,4 @@
-//! HTTP: connections, bodies, host names and the dispatcher. Knows no rule of any service.
+//! HTTP: connections, bodies and host names. Knows no service, and not what requests are for: that is its handler's.
 
 mod admission;
 pub mod body;
@@ -8,14 +8,14 @@ mod certificate_names;
 pub mod certificates;
 mod connection;
 mod connection_weight;
-pub mod dispatch;
 pub mod finish;
 pub mod forwarded;
+pub mod handler;
 pub mod head_budget;
 mod head_watch;
 mod header_blocks;
 pub mod held_answer;
-mod host_header;
+pub mod host_header;
 pub mod hosts;
 pub mod in_flight;
 mod layered;
@@ -29,12 +29,11 @@ pub mod paced_body;
 mod paced_stream;
 mod pool;
 mod prepended;
+pub mod probes;
 mod proxy_protocol;
-pub mod ready;
 pub mod record;
 pub mod request;
 pub mod respond;
-pub mod route;
 pub mod socket;
 pub mod spool;
 mod stalled_streams;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::app::App;
-use crate::auth::caller::Caller;
 use crate::metrics::Operation;
 use crate::telemetry::{Attribute, Span, SpanKind, TraceContext, now_ns};
 
@@ -38,10 +37,10 @@ impl Notes {
         let _ = self.operation.set(operation);
     }
 
-    /// Who asks.
-    pub fn set_caller(&self, caller: &Caller) {
+    /// Who asks, by the ARN.
+    pub fn set_principal(&self, arn: impl FnOnce() -> String) {
         if self.is_wanted {
-            let _ = self.principal.set(caller.arn());
+            let _ = self.principal.set(arn());
         }
     }
 

@@ -59,7 +59,8 @@ impl ConnectionEnds {
         }
     }
 
-    pub(super) fn tell(&self, out: &mut Exposition) {
+    /// Tells how many.
+    pub fn render(&self, out: &mut Exposition) {
         let help = "Connections and requests that the server ended by itself.";
         out.family("wharf_http_connections_ended_total", Kind::Counter, help);
         for ((_, reason), counter) in ConnectionEnd::ALL.iter().zip(&self.0) {

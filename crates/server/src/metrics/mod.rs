@@ -1,28 +1,23 @@
-//! What the server tells of itself in Prometheus' text format: counted while it works, and looked up in the database
-//! when somebody asks, though never more often than the database can bear.
+//! What the server counts of itself while it works, and Prometheus' text format, in which that is told (`scrape`).
 //!
 //! Counting costs a request a few atomic additions: no allocation and no lock. Labels come from closed lists; the only
 //! names among them are those of the repositories that are pulled most, as many as the configuration allows.
 
-mod answer;
 mod connections;
-mod exposition;
-pub mod listener;
-mod process;
+pub mod exposition;
+pub mod process;
 mod pulls;
 mod requests;
 mod samples;
 pub mod settings;
-mod tells;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use store::measure::Counter;
 
-pub use answer::handle;
 pub use connections::{ConnectionEnd, ConnectionEnds};
 pub use pulls::PullCounts;
 pub use requests::{Operation, RequestCounts};
@@ -96,11 +91,11 @@ impl Level {
 }
 
 impl Metrics {
-    /// Of a node that starts now.
-    pub fn new(settings: MetricsSettings) -> Self {
+    /// Of a node that starts now and has these operations.
+    pub fn new(settings: MetricsSettings, operations: impl Iterator<Item = Operation>) -> Self {
         Self {
             started: Instant::now(),
-            requests: RequestCounts::default(),
+            requests: RequestCounts::new(operations),
             requests_in_flight: Level::default(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
@@ -116,13 +111,18 @@ impl Metrics {
         }
     }
 
+    /// How long the node has been there.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Whether clients of the registry's own listener are answered, too.
     pub const fn is_on_main_listener(&self) -> bool {
         self.settings.on_main_listener
     }
 
     /// Whether somebody with this Authorization header may read them.
-    fn admits(&self, authorization: Option<&str>) -> bool {
+    pub fn admits(&self, authorization: Option<&str>) -> bool {
         let Some(token) = &self.settings.token else { return true };
         let given = authorization.and_then(|text| text.split_once(' '));
         given.is_some_and(|(scheme, given)| {
@@ -141,7 +141,7 @@ mod tests {
     fn a_token_is_asked_for_if_there_is_one() {
         let metrics = |token: Option<&str>| {
             let token = token.map(|token| Hidden::from(token.to_owned()));
-            Metrics::new(MetricsSettings { token, ..MetricsSettings::default() })
+            Metrics::new(MetricsSettings { token, ..MetricsSettings::default() }, std::iter::empty())
         };
         let cases = [
             ("no token, no header", None, None, true),

@@ -6,7 +6,7 @@ use super::exposition::{Exposition, Kind};
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Tells what the kernel knows; what cannot be read is left out.
-pub fn tell(out: &mut Exposition) {
+pub fn render(out: &mut Exposition) {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     // After the name in parentheses, which may hold anything: fields from the third on (proc(5)).
     let stat = read("/proc/self/stat");

@@ -52,7 +52,7 @@ impl PullCounts {
     }
 
     /// Tells the counts.
-    pub(super) fn tell(&self, out: &mut Exposition) {
+    pub fn render(&self, out: &mut Exposition) {
         let help = "Pulls of manifests that count as the pull of an image.";
         out.single("wharf_pulls_total", Kind::Counter, help, self.all.get());
         if self.most == 0 {
@@ -83,7 +83,7 @@ mod tests {
 
     fn told(counts: &PullCounts) -> Vec<String> {
         let mut out = Exposition::default();
-        counts.tell(&mut out);
+        counts.render(&mut out);
         let prefix = "wharf_repository_pulls_total{account=\"123456789012\",region=\"us-east-1\",repository=";
         out.finish().lines().filter_map(|line| line.strip_prefix(prefix).map(str::to_owned)).collect()
     }
@@ -104,7 +104,7 @@ mod tests {
         counts.add(3);
         assert!(!counts.wants_repositories());
         let mut out = Exposition::default();
-        counts.tell(&mut out);
+        counts.render(&mut out);
         assert!(out.finish().ends_with("wharf_pulls_total 3\n"));
     }
 }

@@ -9,8 +9,6 @@ use http::{Method, StatusCode};
 use store::measure::Histogram;
 
 use super::exposition::{Exposition, Kind, seconds};
-use crate::http::route::Route;
-use crate::{aws_api, http::route::V2Route};
 
 /// Microseconds: a pull of a manifest takes some hundred, an upload of a large layer minutes.
 const LATENCY_BOUNDS: &[u64] = &[
@@ -38,70 +36,6 @@ pub struct Operation {
     pub name: &'static str,
 }
 
-impl Operation {
-    const fn registry(name: &'static str) -> Self {
-        Self { service: "registry", name }
-    }
-
-    const fn server(name: &'static str) -> Self {
-        Self { service: "server", name }
-    }
-
-    /// A call of an AWS service that Wharf does not have, or of no service at all.
-    pub const UNKNOWN_CALL: Self = Self { service: "aws", name: "Unknown" };
-
-    /// What the head of a request tells; the operation of an AWS call is known only later.
-    pub fn of(route: &Route, method: &Method) -> Self {
-        match route {
-            Route::Health => Self::server("Health"),
-            Route::Ready => Self::server("Ready"),
-            Route::Metrics => Self::server("Metrics"),
-            Route::Aws => Self::UNKNOWN_CALL,
-            Route::LayerDownload(_) => Self::registry("DownloadLayer"),
-            Route::ReplicatedLayer(_) => Self::registry("ReplicatedLayer"),
-            Route::V2(route) => Self::registry(Self::of_v2(route, method)),
-            Route::Unknown => Self::server("Unknown"),
-        }
-    }
-
-    fn of_v2(route: &V2Route, method: &Method) -> &'static str {
-        match route {
-            V2Route::Base => "CheckVersion",
-            V2Route::Catalog => "ListRepositories",
-            V2Route::Tags(_) => "ListTags",
-            V2Route::Manifest(..) => "Manifest",
-            V2Route::Blob(..) => "Blob",
-            V2Route::Uploads(_) => "StartUpload",
-            V2Route::Upload(..) => match *method {
-                Method::PATCH => "UploadChunk",
-                Method::PUT => "CompleteUpload",
-                Method::DELETE => "CancelUpload",
-                _ => "UploadStatus",
-            },
-            V2Route::Referrers(..) => "ListReferrers",
-            V2Route::Invalid(_) => "Invalid",
-        }
-    }
-}
-
-const REGISTRY_OPERATIONS: [&str; 14] = [
-    "CheckVersion",
-    "ListRepositories",
-    "ListTags",
-    "Manifest",
-    "Blob",
-    "StartUpload",
-    "UploadChunk",
-    "CompleteUpload",
-    "CancelUpload",
-    "UploadStatus",
-    "ListReferrers",
-    "Invalid",
-    "DownloadLayer",
-    "ReplicatedLayer",
-];
-const SERVER_OPERATIONS: [&str; 4] = ["Health", "Ready", "Metrics", "Unknown"];
-
 /// The counts of one operation.
 struct Counts {
     /// By method, then by status; the last of each is any other.
@@ -122,25 +56,18 @@ pub struct RequestCounts {
     counts: Box<[OnceLock<Counts>]>,
 }
 
-impl Default for RequestCounts {
-    fn default() -> Self {
+impl RequestCounts {
+    /// Of these operations.
+    pub fn new(operations: impl Iterator<Item = Operation>) -> Self {
         let mut places = HashMap::new();
-        let known = REGISTRY_OPERATIONS
-            .map(Operation::registry)
-            .into_iter()
-            .chain(SERVER_OPERATIONS.map(Operation::server))
-            .chain([Operation::UNKNOWN_CALL])
-            .chain(aws_api::operations());
-        for operation in known {
+        for operation in operations {
             let next = places.len();
             places.entry(operation).or_insert(next);
         }
         let counts = (0..places.len()).map(|_| OnceLock::new()).collect();
         Self { places, counts }
     }
-}
 
-impl RequestCounts {
     /// Notes an answer, and how long it took from the request's head to the answer's.
     pub fn record(&self, operation: Operation, method: &Method, status: StatusCode, took: Duration) {
         let Some(counts) = self.places.get(&operation).and_then(|place| self.counts.get(*place)) else {
@@ -155,7 +82,7 @@ impl RequestCounts {
     }
 
     /// Tells all that was counted.
-    pub(super) fn tell(&self, out: &mut Exposition) {
+    pub fn render(&self, out: &mut Exposition) {
         let mut known: Vec<(Operation, &Counts)> = self
             .places
             .iter()
@@ -198,43 +125,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_route_is_on_the_list() {
-        let counts = RequestCounts::default();
-        let name: oci::RepositoryName = "app".parse().expect("a name");
-        let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE];
-        for route in [
-            Route::Health,
-            Route::Ready,
-            Route::Metrics,
-            Route::Aws,
-            Route::LayerDownload(String::new()),
-            Route::ReplicatedLayer(String::new()),
-            Route::V2(V2Route::Base),
-            Route::V2(V2Route::Catalog),
-            Route::V2(V2Route::Tags(name.clone())),
-            Route::V2(V2Route::Uploads(name.clone())),
-            Route::V2(V2Route::Upload(name, uuid::Uuid::nil())),
-            Route::Unknown,
-        ] {
-            for method in &methods {
-                let operation = Operation::of(&route, method);
-                assert!(counts.places.contains_key(&operation), "{operation:?}");
-            }
-        }
-        let put_image = Operation { service: "ecr", name: "PutImage" };
-        assert!(counts.places.contains_key(&put_image), "AWS calls are on it, too");
-    }
-
-    #[test]
     fn answers_are_told_by_method_and_status() {
-        let counts = RequestCounts::default();
-        let blob = Operation::registry("Blob");
+        let blob = Operation { service: "registry", name: "Blob" };
+        let counts = RequestCounts::new([blob].into_iter());
         for _ in 0..2 {
             counts.record(blob, &Method::GET, StatusCode::OK, Duration::from_micros(300));
         }
         counts.record(blob, &Method::TRACE, StatusCode::IM_A_TEAPOT, Duration::from_secs(100));
         let mut out = Exposition::default();
-        counts.tell(&mut out);
+        counts.render(&mut out);
         let text = out.finish();
         for line in [
             "wharf_http_requests_total{service=\"registry\",operation=\"Blob\",method=\"GET\",status=\"200\"} 2",

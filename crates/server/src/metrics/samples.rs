@@ -1,25 +1,17 @@
-//! What is looked up in the database for metrics: when somebody asks, but never more often than it can bear.
+//! What was last looked up in the database, for metrics and for whoever else asks how the server is: kept, so that it is
+//! never looked up more often than the database can bear.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::error::StoreError;
-use store::tables::garbage_collections::{self, GarbageCollection};
+use store::tables::garbage_collections::GarbageCollection;
 use store::tables::jobs::KindCounts;
 use store::tables::nodes::Node;
-use store::tables::store_sizes::{self, StoreSizes};
-use store::tables::{jobs, uploads};
+use store::tables::store_sizes::StoreSizes;
 
-use crate::app::App;
-
-/// What changes by the second is looked up this often at most.
-const WORK_EVERY: Duration = Duration::from_secs(5);
-/// What must be summed up over whole tables is looked up this often at most.
-const STORE_EVERY: Duration = Duration::from_secs(60);
 /// A look-up rests for so many times as long as it took.
 const REST: u32 = 50;
-/// Whoever asks gets what was known before if a look-up takes longer.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is being worked on.
 #[derive(Clone, Debug, Default)]
@@ -50,12 +42,14 @@ pub struct StoreState {
 /// The last of each.
 #[derive(Default)]
 pub struct Samples {
-    work: Slot<WorkState>,
-    store: Slot<StoreState>,
+    /// What is being worked on.
+    pub work: Slot<WorkState>,
+    /// How much there is.
+    pub store: Slot<StoreState>,
 }
 
 /// The last look-up of one kind.
-struct Slot<T> {
+pub struct Slot<T> {
     known: Mutex<Known<T>>,
     /// Held by whoever looks.
     turn: tokio::sync::Mutex<()>,
@@ -73,17 +67,19 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T: Clone> Slot<T> {
-    fn is_due(&self) -> bool {
+    /// Whether it is time to look again.
+    pub fn is_due(&self) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.due_at.is_none_or(|at| Instant::now() >= at)
     }
 
-    fn value(&self) -> Option<T> {
+    /// What was found last; none if that could not be read, or nobody has looked yet.
+    pub fn value(&self) -> Option<T> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).value.clone()
     }
 
     /// Looks up, if that is due, and nobody else has done it meanwhile.
-    async fn look(&self, every: Duration, look: impl Future<Output = Result<T, StoreError>>) {
+    pub async fn look(&self, every: Duration, look: impl Future<Output = Result<T, StoreError>>) {
         let _turn = self.turn.lock().await;
         if !self.is_due() {
             return;
@@ -101,50 +97,6 @@ impl<T: Clone> Slot<T> {
             }
         }
     }
-}
-
-impl Samples {
-    /// What is being worked on; none if that cannot be read.
-    pub async fn work(app: &Arc<App>) -> Option<WorkState> {
-        if app.metrics.samples.work.is_due() {
-            let node = Arc::clone(app);
-            patiently(async move { node.metrics.samples.work.look(WORK_EVERY, look_at_work(&node)).await }).await;
-        }
-        app.metrics.samples.work.value()
-    }
-
-    /// How much there is; none if that cannot be read, or is being read for the first time and takes long.
-    pub async fn store(app: &Arc<App>) -> Option<StoreState> {
-        if app.metrics.samples.store.is_due() {
-            let node = Arc::clone(app);
-            patiently(async move { node.metrics.samples.store.look(STORE_EVERY, look_at_store(&node)).await }).await;
-        }
-        app.metrics.samples.store.value()
-    }
-}
-
-/// Waits for a look-up, which goes on if that takes too long.
-async fn patiently(look: impl Future<Output = ()> + Send + 'static) {
-    let _ = tokio::time::timeout(PATIENCE, tokio::spawn(look)).await;
-}
-
-async fn look_at_work(app: &App) -> Result<WorkState, StoreError> {
-    let now_ms = app.now_ms();
-    let nodes = app.known_nodes().await?;
-    let looked = app.db.read(move |tx| {
-        let jobs = jobs::count_by_kind(tx, now_ms)?;
-        let (uploads, upload_bytes) = uploads::count_all(tx)?;
-        let collection = garbage_collections::find(tx)?;
-        Ok::<_, StoreError>((jobs, uploads, upload_bytes, collection))
-    });
-    let (jobs, uploads, upload_bytes, collection) = looked.await?;
-    Ok(WorkState { jobs, uploads, upload_bytes, nodes, collection, at_ms: now_ms })
-}
-
-async fn look_at_store(app: &App) -> Result<StoreState, StoreError> {
-    let at_ms = app.now_ms();
-    let sizes = app.db.read(|tx| store_sizes::measure(tx)).await?;
-    Ok(StoreState { sizes, at_ms })
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 
 use aws::AwsError;
 
-use super::{Running, UnsignedEntry};
+use super::record_web_identity;
+use crate::aws_api::service::{Running, UnsignedEntry};
 use crate::http::request::RequestContext;
 
 /// Answers to anybody that this server has no SAML providers.
-pub const ENTRY: UnsignedEntry = UnsignedEntry { name: "AssumeRoleWithSAML", run: answer };
+pub const ENTRY: UnsignedEntry = UnsignedEntry { name: "AssumeRoleWithSAML", run: answer, record: record_web_identity };
 
 fn answer<'a>(_: &'a RequestContext, _: &'a [u8]) -> Running<'a> {
     Box::pin(async {

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::constraints::{self, PolicyArn};
 use super::errors::StsError;
 use super::grant::{self, AssumedRoleUser, Credentials, Wish};
+use super::record_web_identity;
 use super::web_identity::token::{MAX_TOKEN_CHARS, Token, TokenError, WebIdentity};
-use super::{Running, UnsignedEntry};
 use crate::auth::assume::authorize_web_identity;
 use crate::aws_api::operation::{IntoAwsError, server_error};
+use crate::aws_api::service::{Running, UnsignedEntry};
 use crate::http::request::RequestContext;
 
 const NAME: &str = "AssumeRoleWithWebIdentity";
@@ -22,7 +23,7 @@ const MAX_SECONDS: i64 = 43_200;
 const MAX_LOGGED_CHARS: usize = 256;
 
 /// Issues temporary keys of a role for a token of an OpenID Connect provider that the role trusts.
-pub const ENTRY: UnsignedEntry = UnsignedEntry { name: NAME, run: answer };
+pub const ENTRY: UnsignedEntry = UnsignedEntry { name: NAME, run: answer, record: record_web_identity };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

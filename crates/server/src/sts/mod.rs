@@ -15,11 +15,11 @@ mod grant;
 mod tests;
 pub mod web_identity;
 
-use std::pin::Pin;
-
 use aws::AwsError;
 
+use crate::audit;
 use crate::aws_api::operation::Entry;
+use crate::aws_api::service::UnsignedEntry;
 use crate::http::request::RequestContext;
 
 /// Every signed operation of STS that Wharf has.
@@ -35,15 +35,13 @@ pub const OPERATIONS: &[Entry] = &[
 /// The answer to a code of a second factor, which nobody here has.
 const NO_MFA: &str = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send + 'a>>;
-
-/// An operation that proves who calls by what it is given, and so needs no signature.
-pub struct UnsignedEntry {
-    /// Its name.
-    pub name: &'static str,
-    /// Runs it on a request's JSON and gives the answer's.
-    pub run: for<'a> fn(&'a RequestContext, &'a [u8]) -> Running<'a>,
-}
-
-/// Every such operation.
+/// Every operation of STS that needs no signature.
 pub const UNSIGNED: &[UnsignedEntry] = &[assume_role_with_saml::ENTRY, assume_role_with_web_identity::ENTRY];
+
+/// Records whether a web identity was given a role's keys.
+fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8], result: &Result<Vec<u8>, AwsError>) {
+    match result {
+        Ok(output) => audit::record_web_identity(http, name, body, output),
+        Err(error) => audit::record_web_identity_refusal(http, name, body, error),
+    }
+}

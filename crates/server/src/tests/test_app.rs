@@ -14,6 +14,7 @@ use store::tables::iam::oidc_providers::{self, OidcProvider};
 use store::tables::iam::policies_of_entities::{self, InlinePolicy};
 use store::tables::identity_version;
 
+use crate::action_names::ActionNames;
 use crate::app::{App, Limits};
 use crate::auth::accounts::{Accounts, RootKey};
 use crate::auth::caller::Caller;
@@ -22,11 +23,16 @@ use crate::auth::failures::Failures;
 use crate::auth::keys;
 use crate::auth::last_uses::LastUses;
 use crate::clock::ManualClock;
+use crate::dispatch;
 use crate::http::budget::{BudgetLimits, Holder, RequestBudget};
 use crate::http::hosts::Hosts;
 use crate::http::request::RequestContext;
+use crate::metrics::Metrics;
+use crate::metrics::settings::MetricsSettings;
 use crate::nodes::Membership;
+use crate::readiness::Readiness;
 use crate::root_keys::{Outer, RootKeys};
+use crate::services::SERVICES;
 use crate::sts::web_identity::{Issuers, SourceConfig};
 
 /// 2026-01-01T00:00:00Z.
@@ -68,13 +74,17 @@ impl TestApp {
         let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
         let (root_keys, key_ring) = RootKeys::open(&db, outer, Vec::new(), START_MS).await.expect("made");
         let events = Arc::default();
+        let membership = Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS);
+        let blobs = BlobStore::open(&folder.path().join("blobs")).expect("a folder");
+        let archive = BlobStore::open(&folder.path().join("archive")).expect("a folder");
+        let readiness = Readiness::new(db.clone(), [blobs.clone(), archive.clone()], membership.node_id());
         let app = Arc::new(App {
-            membership: Membership::new(&db, "127.0.0.1:5000".to_owned(), START_MS),
+            membership,
             db,
             data_folder: crate::care::data_folder::DataFolder::default(),
             ballast: None,
-            blobs: BlobStore::open(&folder.path().join("blobs")).expect("a folder"),
-            archive: BlobStore::open(&folder.path().join("archive")).expect("a folder"),
+            blobs,
+            archive,
             key_ring,
             root_keys,
             kms_keys: crate::kms::loaded::LoadedKeys::default(),
@@ -108,9 +118,10 @@ impl TestApp {
             followers: Arc::new(crate::followers::all(&events)),
             events,
             replication: crate::replication::remote::Remotes::default(),
-            metrics: crate::metrics::Metrics::new(crate::metrics::settings::MetricsSettings::default()),
+            action_names: ActionNames::of(SERVICES.operations()),
+            metrics: Metrics::new(MetricsSettings::default(), dispatch::operations()),
             telemetry: Arc::default(),
-            readiness: crate::http::ready::Readiness::default(),
+            readiness,
             unfinished: crate::http::finish::Unfinished::default(),
         });
         app.join_nodes().await.expect("readable");

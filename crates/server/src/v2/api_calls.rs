@@ -7,11 +7,11 @@ use oci::{ErrorCode, Reference};
 use serde_json::{Value, json};
 
 use super::errors::V2Error;
+use super::route::V2Route;
 use super::{CONTENT_DIGEST, V2Request};
 use crate::audit::{self, ApiEvent, AuditedResource, Who};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
-use crate::http::route::V2Route;
 
 /// A path that names nothing which could be there: no call of the API, so that the name is Wharf's.
 const INVALID: &str = "InvalidRegistryRequest";

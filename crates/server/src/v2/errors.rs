@@ -5,10 +5,10 @@ use oci::ErrorCode;
 use store::error::{INVALID_TEXT, StoreErrorKind};
 
 use crate::auth::authorize::Refusal;
+use crate::auth::download_url;
 use crate::cache::failure::CacheFailure;
 use crate::cache::upstream::UpstreamFailure;
 use crate::http::body::BodyError;
-use crate::http::dispatch::loggable_path;
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
 use crate::rates::TooSoon;
@@ -109,7 +109,7 @@ impl V2Error {
     /// The answer. Logs what is not the client's doing.
     pub fn into_answer(self, http: &RequestContext) -> Answer {
         if let Some(cause) = &self.cause {
-            let (method, path) = (&http.method, loggable_path(&http.path));
+            let (method, path) = (&http.method, download_url::without_grant(&http.path));
             let text = crate::with_causes(cause);
             tracing::error!(request_id = %http.request_id, kind = ?cause.kind(), "{method} {path} failed: {text}");
         }

@@ -4,12 +4,12 @@ use http::{Method, header};
 use oci::{ErrorCode, RepositoryName};
 
 use super::errors::V2Error;
+use super::route::V2Route;
 use super::{V2Request, authenticate};
 use crate::cache::anonymous;
 use crate::cache::mirror::{self, Mirrored};
 use crate::http::request::RequestContext;
 use crate::http::respond::Answer;
-use crate::http::route::V2Route;
 
 /// A request whose principal is known, and what it is for.
 pub struct Entered<'a> {

@@ -8,6 +8,7 @@ pub mod layer_download;
 mod manifests;
 mod mirror;
 mod referrers;
+pub mod route;
 mod tags;
 mod uploads;
 
@@ -25,7 +26,6 @@ use crate::auth::token::{self, TokenError};
 use crate::http::body::{BodyError, RequestBody};
 use crate::http::request::RequestContext;
 use crate::http::respond::{self, Answer};
-use crate::http::route::{InvalidPath, V2Route};
 use crate::rates::RatedOperation;
 use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
@@ -33,6 +33,7 @@ use crate::registry::errors::RegistryError;
 use api_calls::Scene;
 use errors::V2Error;
 use mirror::Entered;
+use route::{InvalidPath, V2Route};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 /// Which registry's images an answer speaks of (OCI distribution, "Registry Proxying").
@@ -57,7 +58,7 @@ struct V2Request<'a> {
 impl<'a> V2Request<'a> {
     /// A request of a known principal, of which nothing has been done yet.
     fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
-        http.notes.set_caller(&caller);
+        http.notes.set_principal(|| caller.arn());
         Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
     }
 

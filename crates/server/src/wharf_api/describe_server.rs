@@ -10,7 +10,7 @@ use super::errors::WharfError;
 use super::list_nodes::{self, ListedNode};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::metrics::Samples;
+use crate::figures;
 
 /// Describes the whole server: its database, what it stores, what it is at, and its nodes.
 pub struct DescribeServer;
@@ -101,7 +101,7 @@ impl Operation for DescribeServer {
     async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
         let app = &call.http.app;
         let nodes = list_nodes::listed(app).await?;
-        let (work, store) = tokio::join!(Samples::work(app), Samples::store(app));
+        let (work, store) = tokio::join!(figures::work(app), figures::store(app));
         Ok(Output {
             version: env!("CARGO_PKG_VERSION"),
             database: match app.db.dialect() {

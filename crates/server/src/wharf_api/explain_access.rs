@@ -8,7 +8,6 @@ use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
-use super::action_names;
 use super::errors::WharfError;
 use crate::auth::authorize::{self, Need, Resource};
 use crate::auth::caller::{Caller, Credentials};
@@ -147,7 +146,7 @@ impl Operation for ExplainAccess {
             advice: iam::advice(&request, &decision),
             statements: deciding.into_iter().chain(others).map(Statement::from).collect(),
             open_denies: open_denies.collect(),
-            warning: action_names::warning(&need.action),
+            warning: call.app().action_names.warning(&need.action),
         })
     }
 }

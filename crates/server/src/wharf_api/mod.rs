@@ -2,7 +2,6 @@
 //! be deleted, runs of lifecycle policies, background jobs, the garbage collection, checks of what is stored, events, how
 //! replications stand, and what one Wharf needs of another to replicate to it. One file per operation.
 
-mod action_names;
 mod arrival;
 mod collect_garbage;
 mod constraints;

@@ -15,8 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::dispatch;
 use crate::http::budget::Holder;
-use crate::http::dispatch;
 use crate::http::finish::Finish;
 use crate::http::forwarded::Client;
 use crate::http::in_flight::InFlight;

@@ -3,13 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-use store::blob::Tier;
+use store::blob::BlobStore;
+use store::db::Db;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::collection_holds;
 
-use super::respond::{self, Answer};
-use crate::app::App;
 use crate::with_causes;
 
 /// What was found well holds so long, and what was not a little.
@@ -18,22 +16,30 @@ const BAD_FOR: Duration = Duration::from_secs(1);
 /// Who has not answered by then does not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was found last: nothing, or why the node is not ready.
-#[derive(Default)]
+/// A node's means to do its work, and what was found last: nothing, or why the node is not ready.
 pub struct Readiness {
+    db: Db,
+    stores: [BlobStore; 2],
+    /// The row that is written has this id.
+    row_id: String,
     known: tokio::sync::Mutex<Option<(Instant, Option<&'static str>)>>,
 }
 
 impl Readiness {
+    /// Of a node with this database and these stores.
+    pub fn new(db: Db, stores: [BlobStore; 2], node_id: &str) -> Self {
+        Self { db, stores, row_id: format!("readiness of {node_id}"), known: tokio::sync::Mutex::default() }
+    }
+
     /// Why the node is not ready, if it is not. One looks, and whoever else asks meanwhile waits for what it finds.
-    async fn trouble(&self, app: &App) -> Option<&'static str> {
+    pub async fn trouble(&self) -> Option<&'static str> {
         let mut known = self.known.lock().await;
         if let Some((at, trouble)) = &*known
             && at.elapsed() < if trouble.is_none() { GOOD_FOR } else { BAD_FOR }
         {
             return *trouble;
         }
-        let trouble = look(app).await;
+        let trouble = self.look().await;
         let was_ready = known.as_ref().is_none_or(|(_, trouble)| trouble.is_none());
         if was_ready != trouble.is_none() {
             match trouble {
@@ -44,59 +50,50 @@ impl Readiness {
         *known = Some((Instant::now(), trouble));
         trouble
     }
-}
 
-async fn look(app: &App) -> Option<&'static str> {
-    let Ok(written) = tokio::time::timeout(PATIENCE, write_row(app)).await else {
-        return Some("the database does not answer");
-    };
-    if let Err(error) = written {
-        tracing::warn!("nothing can be written to the database: {}", with_causes(&error));
-        return Some(match error.kind() {
-            StoreErrorKind::Full => "storage is full: the database cannot be written",
-            _ => "the database cannot be written",
-        });
-    }
-    for tier in Tier::ALL {
-        let Ok(written) = tokio::time::timeout(PATIENCE, app.tier(tier).try_write()).await else {
-            return Some("the folder of objects does not answer");
+    async fn look(&self) -> Option<&'static str> {
+        let Ok(written) = tokio::time::timeout(PATIENCE, self.write_row()).await else {
+            return Some("the database does not answer");
         };
         if let Err(error) = written {
-            tracing::warn!("nothing can be written to the folder of objects: {}", with_causes(&error));
+            tracing::warn!("nothing can be written to the database: {}", with_causes(&error));
             return Some(match error.kind() {
-                StoreErrorKind::Full => "storage is full: objects cannot be written",
-                _ => "the folder of objects cannot be written",
+                StoreErrorKind::Full => "storage is full: the database cannot be written",
+                _ => "the database cannot be written",
             });
         }
+        for store in &self.stores {
+            let Ok(written) = tokio::time::timeout(PATIENCE, store.try_write()).await else {
+                return Some("the folder of objects does not answer");
+            };
+            if let Err(error) = written {
+                tracing::warn!("nothing can be written to the folder of objects: {}", with_causes(&error));
+                return Some(match error.kind() {
+                    StoreErrorKind::Full => "storage is full: objects cannot be written",
+                    _ => "the folder of objects cannot be written",
+                });
+            }
+        }
+        None
     }
-    None
-}
 
-/// Writes a row that means nothing, and takes it back.
-async fn write_row(app: &App) -> Result<(), StoreError> {
-    let id = format!("readiness of {}", app.membership.node_id());
-    app.db
-        .write(move |tx| {
-            collection_holds::hold(tx, &id, 0)?;
-            collection_holds::release(tx, &id, 0)
-        })
-        .await
-}
-
-/// The answer to `/readyz`.
-pub async fn answer(app: &App) -> Answer {
-    let (status, text) = match app.readiness.trouble(app).await {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
-    };
-    respond::with_body(status, "text/plain; charset=utf-8", text)
+    /// Writes a row that means nothing, and takes it back.
+    async fn write_row(&self) -> Result<(), StoreError> {
+        let id = self.row_id.clone();
+        self.db
+            .write(move |tx| {
+                collection_holds::hold(tx, &id, 0)?;
+                collection_holds::release(tx, &id, 0)
+            })
+            .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use store::db::Tx;
 
-    use super::*;
+    use crate::app::App;
     use crate::sts::web_identity::SourceConfig;
     use crate::tests::test_app::TestApp;
 
@@ -107,16 +104,16 @@ mod tests {
     #[tokio::test]
     async fn what_was_found_holds_for_a_moment() {
         let test = TestApp::new(SourceConfig::default()).await;
-        assert_eq!(test.app.readiness.trouble(&test.app).await, None);
+        assert_eq!(test.app.readiness.trouble().await, None);
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON collection_holds BEGIN SELECT RAISE(ABORT, 'no'); END";
         refuse(&test.app, trigger).await;
         // However often it is asked, nothing more is written.
         for _ in 0..100 {
-            assert_eq!(test.app.readiness.trouble(&test.app).await, None);
+            assert_eq!(test.app.readiness.trouble().await, None);
         }
         test.app.readiness.known.lock().await.take();
-        assert_eq!(test.app.readiness.trouble(&test.app).await, Some("the database cannot be written"));
+        assert_eq!(test.app.readiness.trouble().await, Some("the database cannot be written"));
         refuse(&test.app, "DROP TRIGGER refuse").await;
-        assert_eq!(look(&test.app).await, None);
+        assert_eq!(test.app.readiness.look().await, None);
     }
 }

@@ -1,33 +1,23 @@
-//! The closed list of what a request can be for, read from its head before anything else happens.
+//! The paths under `/v2/` that there are, read before anything else happens.
 
 use http::Method;
 use oci::{Digest, DigestError, Reference, RepositoryName};
 
-use super::dispatch::{HEALTH_PATH, READY_PATH};
-use super::request::RequestContext;
-use crate::auth::download_url;
-use crate::replication::layer_grant;
-
-/// What a request is for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Route {
-    /// Liveness.
-    Health,
-    /// Readiness.
-    Ready,
-    /// Metrics, where this listener has them.
-    Metrics,
-    /// The AWS JSON or Query protocols.
-    Aws,
-    /// A presigned layer URL; holds the sealed grant.
-    LayerDownload(String),
-    /// A layer from another Wharf; holds the sealed grant.
-    ReplicatedLayer(String),
-    /// The registry.
-    V2(V2Route),
-    /// Nothing that Wharf serves.
-    Unknown,
-}
+/// Every operation, as metrics name it: the specification's end points in words.
+pub const OPERATIONS: [&str; 12] = [
+    "CheckVersion",
+    "ListRepositories",
+    "ListTags",
+    "Manifest",
+    "Blob",
+    "StartUpload",
+    "UploadChunk",
+    "CompleteUpload",
+    "CancelUpload",
+    "UploadStatus",
+    "ListReferrers",
+    "Invalid",
+];
 
 /// What a registry request is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +43,26 @@ pub enum V2Route {
 }
 
 impl V2Route {
+    /// What metrics call it.
+    pub fn operation(&self, method: &Method) -> &'static str {
+        match self {
+            Self::Base => "CheckVersion",
+            Self::Catalog => "ListRepositories",
+            Self::Tags(_) => "ListTags",
+            Self::Manifest(..) => "Manifest",
+            Self::Blob(..) => "Blob",
+            Self::Uploads(_) => "StartUpload",
+            Self::Upload(..) => match *method {
+                Method::PATCH => "UploadChunk",
+                Method::PUT => "CompleteUpload",
+                Method::DELETE => "CancelUpload",
+                _ => "UploadStatus",
+            },
+            Self::Referrers(..) => "ListReferrers",
+            Self::Invalid(_) => "Invalid",
+        }
+    }
+
     /// The repository that it names, if its name can be one.
     pub const fn repository(&self) -> Option<&RepositoryName> {
         match self {
@@ -83,31 +93,6 @@ pub enum InvalidPath {
     Shape,
 }
 
-/// Reads a request's head.
-pub fn parse(request: &RequestContext) -> Route {
-    match request.path.as_str() {
-        HEALTH_PATH => return Route::Health,
-        READY_PATH => return Route::Ready,
-        "/metrics" if request.app.metrics.is_on_main_listener() => return Route::Metrics,
-        "/v2" | "/v2/" => return Route::V2(V2Route::Base),
-        _ => {}
-    }
-    if let Some(rest) = request.path.strip_prefix("/v2/") {
-        return Route::V2(parse_v2(rest));
-    }
-    if let Some(sealed) = request.path.strip_prefix(download_url::PATH_PREFIX) {
-        return Route::LayerDownload(sealed.to_owned());
-    }
-    if let Some(sealed) = request.path.strip_prefix(layer_grant::PATH_PREFIX) {
-        return Route::ReplicatedLayer(sealed.to_owned());
-    }
-    let is_aws_query = request.method == Method::GET && request.query_parameter("Action").is_some();
-    if request.path == "/" && (request.method == Method::POST || is_aws_query) {
-        return Route::Aws;
-    }
-    Route::Unknown
-}
-
 /// Decodes one path segment. What decodes to a slash or is not text fits no name, tag or digest, so it stays encoded
 /// and is refused as such.
 fn decode_segment(segment: &str) -> String {
@@ -117,7 +102,8 @@ fn decode_segment(segment: &str) -> String {
     }
 }
 
-fn parse_v2(rest: &str) -> V2Route {
+/// Reads what follows `/v2/` in a path.
+pub fn parse(rest: &str) -> V2Route {
     if rest == "_catalog" {
         return V2Route::Catalog;
     }
@@ -159,5 +145,26 @@ fn with_digest(text: &str, route: impl FnOnce(Digest) -> V2Route) -> V2Route {
     match parsed {
         Ok(digest) => route(digest),
         Err(_) => V2Route::Invalid(InvalidPath::Digest(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_an_operation() {
+        let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE];
+        let digest = format!("app/blobs/sha256:{}", "0".repeat(64));
+        let referrers = digest.replace("blobs", "referrers");
+        let upload = format!("app/blobs/uploads/{}", uuid::Uuid::nil());
+        let mut seen = std::collections::BTreeSet::from([V2Route::Base.operation(&Method::GET)]);
+        for path in
+            ["_catalog", "app/tags/list", "app/manifests/v1", &digest, "app/blobs/uploads/", &upload, &referrers, "app"]
+        {
+            let route = parse(path);
+            seen.extend(methods.iter().map(|method| route.operation(method)));
+        }
+        assert_eq!(seen, OPERATIONS.into_iter().collect());
     }
 }

@@ -5,49 +5,50 @@ use std::sync::Arc;
 use store::db::Dialect;
 use store::tables::store_sizes::{StoreSizes, TierSizes};
 
-use super::exposition::{Exposition, Kind, plain, seconds};
-use super::{Metrics, Samples, StoreState, WorkState, process};
 use crate::app::App;
+use crate::figures;
 use crate::http::budget::{PoolKind, RequestBudget};
 use crate::jobs::job::EVENT_KIND_PREFIX;
+use crate::metrics::exposition::{Exposition, Kind, plain, seconds};
+use crate::metrics::{Metrics, StoreState, WorkState, process};
 
 /// The whole text.
-pub async fn tell(app: &Arc<App>) -> String {
+pub async fn render(app: &Arc<App>) -> String {
     let mut out = Exposition::default();
     let metrics = &app.metrics;
-    let (work, store) = tokio::join!(Samples::work(app), Samples::store(app));
-    tell_node(&mut out, app);
-    metrics.requests.tell(&mut out);
-    tell_traffic(&mut out, metrics);
-    tell_budget(&mut out, &app.request_budget);
-    metrics.pulls.tell(&mut out);
-    tell_cache(&mut out, metrics);
-    tell_database(&mut out, app);
-    tell_jobs_of_node(&mut out, metrics);
+    let (work, store) = tokio::join!(figures::work(app), figures::store(app));
+    render_node(&mut out, app);
+    metrics.requests.render(&mut out);
+    render_traffic(&mut out, metrics);
+    render_budget(&mut out, &app.request_budget);
+    metrics.pulls.render(&mut out);
+    render_cache(&mut out, metrics);
+    render_database(&mut out, app);
+    render_jobs_of_node(&mut out, metrics);
     if let Some(work) = work {
-        tell_work(&mut out, app, &work);
+        render_work(&mut out, app, &work);
     }
     if let Some(store) = store {
-        tell_store(&mut out, &store, app.now_ms());
+        render_store(&mut out, &store, app.now_ms());
     }
-    process::tell(&mut out);
+    process::render(&mut out);
     out.finish()
 }
 
-fn tell_node(out: &mut Exposition, app: &App) {
+fn render_node(out: &mut Exposition, app: &App) {
     out.family("wharf_build_info", Kind::Gauge, "Always 1; the labels say what runs.");
     let database = match app.db.dialect() {
         Dialect::Sqlite => "sqlite",
         Dialect::Postgres => "postgres",
     };
     out.sample("", &[("version", env!("CARGO_PKG_VERSION")), ("database", database)], 1);
-    let uptime = app.metrics.started.elapsed().as_secs_f64();
+    let uptime = app.metrics.uptime().as_secs_f64();
     out.single("wharf_uptime_seconds", Kind::Gauge, "Seconds since the server started.", uptime);
     let dropped = app.telemetry.dropped();
     out.single("wharf_spans_dropped_total", Kind::Counter, "Spans that were not exported.", dropped);
 }
 
-fn tell_traffic(out: &mut Exposition, metrics: &Metrics) {
+fn render_traffic(out: &mut Exposition, metrics: &Metrics) {
     let in_flight = metrics.requests_in_flight.get();
     out.single("wharf_http_requests_in_flight", Kind::Gauge, "Requests whose answers are not sent yet.", in_flight);
     let received = metrics.received_bytes.get();
@@ -58,12 +59,12 @@ fn tell_traffic(out: &mut Exposition, metrics: &Metrics) {
     out.single("wharf_http_connections", Kind::Gauge, "Connections that are open.", open);
     let all = metrics.connections.get();
     out.single("wharf_http_connections_total", Kind::Counter, "Connections that were accepted.", all);
-    metrics.connection_ends.tell(out);
+    metrics.connection_ends.render(out);
     let failed = metrics.failed_handshakes.get();
     out.single("wharf_tls_failed_handshakes_total", Kind::Counter, "TLS handshakes that came to nothing.", failed);
 }
 
-fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
+fn render_budget(out: &mut Exposition, budget: &RequestBudget) {
     let pools = [
         ("strangers", PoolKind::Strangers),
         ("known", PoolKind::Known),
@@ -92,7 +93,7 @@ fn tell_budget(out: &mut Exposition, budget: &RequestBudget) {
     }
 }
 
-fn tell_cache(out: &mut Exposition, metrics: &Metrics) {
+fn render_cache(out: &mut Exposition, metrics: &Metrics) {
     let help = "Pulls of repositories that are filled from upstream, by what the cache had to do.";
     out.family("wharf_cache_pulls_total", Kind::Counter, help);
     let counts = &metrics.cache;
@@ -103,7 +104,7 @@ fn tell_cache(out: &mut Exposition, metrics: &Metrics) {
     out.single("wharf_cache_layers_fetched_total", Kind::Counter, "Layers that were fetched from upstream.", layers);
 }
 
-fn tell_database(out: &mut Exposition, app: &App) {
+fn render_database(out: &mut Exposition, app: &App) {
     let measures = app.db.measures();
     let both = [("read", &measures.reads), ("write", &measures.writes)];
     out.family("wharf_database_attempts_total", Kind::Counter, "Runs of transactions, repeated ones included.");
@@ -128,7 +129,7 @@ fn tell_database(out: &mut Exposition, app: &App) {
     }
 }
 
-fn tell_jobs_of_node(out: &mut Exposition, metrics: &Metrics) {
+fn render_jobs_of_node(out: &mut Exposition, metrics: &Metrics) {
     out.family("wharf_job_runs_total", Kind::Counter, "Runs of background jobs on this node, by how they ended.");
     let runs = [("done", &metrics.jobs.done), ("failed", &metrics.jobs.failed), ("given_up", &metrics.jobs.given_up)];
     for (result, counter) in runs {
@@ -141,7 +142,7 @@ fn kind_and_sink(kind: &str) -> (&str, &str) {
     kind.strip_prefix(EVENT_KIND_PREFIX).map_or((kind, ""), |sink| ("event", sink))
 }
 
-fn tell_work(out: &mut Exposition, app: &App, work: &WorkState) {
+fn render_work(out: &mut Exposition, app: &App, work: &WorkState) {
     out.family("wharf_jobs", Kind::Gauge, "Background jobs of all nodes, by kind and state.");
     for of_kind in &work.jobs {
         let (kind, sink) = kind_and_sink(&of_kind.kind);
@@ -177,25 +178,25 @@ fn tell_work(out: &mut Exposition, app: &App, work: &WorkState) {
     out.single("wharf_nodes", Kind::Gauge, "Nodes that are alive.", alive);
 }
 
-fn tell_store(out: &mut Exposition, store: &StoreState, now_ms: i64) {
+fn render_store(out: &mut Exposition, store: &StoreState, now_ms: i64) {
     let StoreSizes { standard, archive, repositories, images, tags } = store.sizes;
     out.single("wharf_repositories", Kind::Gauge, "Repositories.", repositories);
     out.single("wharf_images", Kind::Gauge, "Images.", images);
     out.single("wharf_tags", Kind::Gauge, "Tags.", tags);
     let tiers = [("standard", standard), ("archive", archive)];
-    let mut tell = |name, help: &str, of: fn(&TierSizes) -> u64| {
+    let mut render = |name, help: &str, of: fn(&TierSizes) -> u64| {
         out.family(name, Kind::Gauge, help);
         for (tier, sizes) in &tiers {
             out.sample("", &[("tier", tier)], of(sizes));
         }
     };
-    tell("wharf_store_objects", "Stored objects.", |sizes| sizes.objects);
-    tell("wharf_store_stored_bytes", "Bytes that these take, as they are stored.", |sizes| sizes.stored_bytes);
-    tell("wharf_store_unique_bytes", "Bytes of their content, each counted once.", |sizes| sizes.unique_bytes);
+    render("wharf_store_objects", "Stored objects.", |sizes| sizes.objects);
+    render("wharf_store_stored_bytes", "Bytes that these take, as they are stored.", |sizes| sizes.stored_bytes);
+    render("wharf_store_unique_bytes", "Bytes of their content, each counted once.", |sizes| sizes.unique_bytes);
     let help = "Bytes if every repository, and every deleted image that can be restored, had copies of its own.";
-    tell("wharf_store_logical_bytes", help, |sizes| sizes.logical_bytes);
+    render("wharf_store_logical_bytes", help, |sizes| sizes.logical_bytes);
     let help = "Bytes that sharing saves: logical less unique.";
-    tell("wharf_store_shared_bytes", help, |sizes| sizes.logical_bytes.saturating_sub(sizes.unique_bytes));
+    render("wharf_store_shared_bytes", help, |sizes| sizes.logical_bytes.saturating_sub(sizes.unique_bytes));
     let age = (now_ms - store.at_ms).max(0) as f64 / 1e3;
     out.single("wharf_store_age_seconds", Kind::Gauge, "How old the figures of the store are.", age);
 }

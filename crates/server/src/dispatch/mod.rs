@@ -1,36 +1,60 @@
 //! The server's table of contents: from a request's head to the code that answers it, and what every answer gets.
 
+mod route;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use tracing::Instrument as _;
 
-use super::body::{RequestBody, ResponseBody};
-use super::budget::{Holder, PoolKind};
-use super::finish::Finish;
-use super::forwarded::Client;
-use super::host_header;
-use super::paced_body::PacedBody;
-use super::ready;
-use super::record::{AnsweredRequest, Notes, RequestRecord};
-use super::request::RequestContext;
-use super::respond::{self, Answer};
-use super::route::{self, Route};
 use crate::app::App;
-use crate::metrics::{self, Operation};
+use crate::auth::download_url;
+use crate::http::body::{RequestBody, ResponseBody};
+use crate::http::budget::{Holder, PoolKind};
+use crate::http::finish::Finish;
+use crate::http::forwarded::Client;
+use crate::http::handler::{Answering, Handler};
+use crate::http::host_header;
+use crate::http::paced_body::PacedBody;
+use crate::http::record::{AnsweredRequest, Notes, RequestRecord};
+use crate::http::request::RequestContext;
+use crate::http::respond::{self, Answer};
+use crate::metrics::Operation;
 use crate::replication::layer_grant;
-use crate::{aws_api, v2, wharf_api};
+use crate::services::SERVICES;
+use crate::{aws_api, scrape, v2, wharf_api};
+use route::Route;
 
-/// Where the server says whether it lives.
-pub const HEALTH_PATH: &str = "/healthz";
-/// Where the server says whether it is ready.
-pub const READY_PATH: &str = "/readyz";
+const TEXT: &str = "text/plain; charset=utf-8";
 /// For a year; RFC 6797.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Answers one request, which says by `finish` whether it must come to its end; also gives what is to be told of it when the answer is sent, if anybody wants to know.
+/// Answers what comes over connections.
+pub struct Dispatcher {
+    app: Arc<App>,
+}
+
+impl Dispatcher {
+    /// Of a server.
+    pub const fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+impl Handler for Dispatcher {
+    fn handle(&self, client: Client, holder: Holder, request: http::Request<PacedBody>, finish: Finish) -> Answering {
+        Box::pin(handle(Arc::clone(&self.app), client, holder, request, finish))
+    }
+}
+
+/// Everything that a request can be for, as metrics name it.
+pub fn operations() -> impl Iterator<Item = Operation> {
+    route::operations().chain(SERVICES.operations())
+}
+
+/// Answers one request, as its [`Handler`].
 pub async fn handle(
     app: Arc<App>,
     client: Client,
@@ -65,7 +89,7 @@ pub async fn handle(
     let mut body = RequestBody::new(incoming, Arc::clone(&request.app), finish);
     let route = route::parse(&request);
     let busy = busy_answer(&route);
-    let operation_of_route = Operation::of(&route, &request.method);
+    let operation_of_route = route.operation(&request.method);
     // Whatever is logged meanwhile says for which request.
     let span = match &record {
         Some(record) => tracing::info_span!("request", %request_id, trace_id = %record.trace().trace_id),
@@ -128,29 +152,37 @@ pub async fn handle(
 async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
     match route {
         Route::Aws | Route::V2(_) | Route::ReplicatedLayer(_) if !knows_changes(request).await => {
-            respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "database unavailable\n")
+            respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, "database unavailable\n")
         }
-        Route::Health => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        Route::Ready => Box::pin(ready::answer(&request.app)).await,
-        Route::Metrics => Box::pin(metrics::handle(&request.app, &request.method, &request.headers)).await,
-        Route::Aws => Box::pin(aws_api::handle(request, body)).await,
+        Route::Health => respond::with_body(StatusCode::OK, TEXT, "ok\n"),
+        Route::Ready => Box::pin(ready(&request.app)).await,
+        Route::Metrics => Box::pin(scrape::answer(&request.app, &request.method, &request.headers)).await,
+        Route::Aws => Box::pin(aws_api::handle(&SERVICES, request, body)).await,
         Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(request, &sealed)).await,
         Route::ReplicatedLayer(sealed) => Box::pin(wharf_api::replicated_layer::handle(request, &sealed, body)).await,
         // Other services of Amazon's have paths of that beginning, too.
-        Route::V2(route) => match aws_api::elsewhere(request) {
+        Route::V2(route) => match aws_api::elsewhere(&SERVICES, request) {
             Some(answer) => answer,
             None => v2::handle(request, route, body).await,
         },
-        Route::Unknown => aws_api::elsewhere(request).unwrap_or_else(|| not_found(request)),
+        Route::Unknown => aws_api::elsewhere(&SERVICES, request).unwrap_or_else(|| not_found(request)),
+    }
+}
+
+/// The answer to `/readyz`.
+async fn ready(app: &App) -> Answer {
+    match app.readiness.trouble().await {
+        None => respond::with_body(StatusCode::OK, TEXT, "ready\n"),
+        Some(trouble) => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{trouble}\n")),
     }
 }
 
 /// How a route says that there is no room for a request or its answer.
 fn busy_answer(route: &Route) -> fn(&RequestContext) -> Answer {
     match route {
-        Route::Aws => aws_api::no_room,
+        Route::Aws => |request| aws_api::no_room(&SERVICES, request),
         Route::V2(_) => v2::no_room,
-        _ => |_| respond::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "busy: try again\n"),
+        _ => |_| respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, "busy: try again\n"),
     }
 }
 
@@ -164,12 +196,12 @@ fn no_room(mut answer: Answer, version: Version) -> Answer {
 
 fn bad_host() -> Answer {
     let text = "A request must name one host: in one Host header, or the same host there and in :authority.\n";
-    respond::with_body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
+    respond::with_body(StatusCode::BAD_REQUEST, TEXT, text)
 }
 
 /// The path of a layer's URL is its own password.
-pub fn loggable_path(path: &str) -> &str {
-    let prefixes = [crate::auth::download_url::PATH_PREFIX, layer_grant::PATH_PREFIX];
+fn loggable_path(path: &str) -> &str {
+    let prefixes = [download_url::PATH_PREFIX, layer_grant::PATH_PREFIX];
     prefixes.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
 }
 
@@ -200,5 +232,35 @@ fn not_found(request: &RequestContext) -> Answer {
         "Nothing is served at {} {}. The registry is under /v2/, the AWS API is POST /.\n",
         request.method, request.path
     );
-    respond::with_body(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+    respond::with_body(StatusCode::NOT_FOUND, TEXT, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use http::Method;
+
+    use super::*;
+    use crate::v2::route::V2Route;
+
+    #[test]
+    fn what_a_request_is_for_is_on_the_list() {
+        let known: HashSet<Operation> = operations().collect();
+        for route in [
+            Route::Health,
+            Route::Ready,
+            Route::Metrics,
+            Route::Aws,
+            Route::LayerDownload(String::new()),
+            Route::ReplicatedLayer(String::new()),
+            Route::V2(V2Route::Base),
+            Route::Unknown,
+        ] {
+            let operation = route.operation(&Method::GET);
+            assert!(known.contains(&operation), "{operation:?}");
+        }
+        let put_image = Operation { service: "ecr", name: "PutImage" };
+        assert!(known.contains(&put_image), "AWS calls are on it, too");
+    }
 }

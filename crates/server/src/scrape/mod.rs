@@ -1,10 +1,13 @@
-//! The answer to whoever reads the metrics.
+//! What a scraper of the metrics gets: all that was counted and looked up, as text, at `/metrics` of the main listener or of
+//! one of its own.
+
+pub mod listener;
+mod render;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::tells;
 use crate::app::App;
 use crate::http::respond::{self, Answer};
 
@@ -12,7 +15,7 @@ use crate::http::respond::{self, Answer};
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Tells all metrics to whoever may read them.
-pub async fn handle(app: &Arc<App>, method: &Method, headers: &HeaderMap) -> Answer {
+pub async fn answer(app: &Arc<App>, method: &Method, headers: &HeaderMap) -> Answer {
     const PLAIN: &str = "text/plain; charset=utf-8";
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut answer = respond::with_body(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "Metrics are read with GET.\n");
@@ -25,7 +28,7 @@ pub async fn handle(app: &Arc<App>, method: &Method, headers: &HeaderMap) -> Ans
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"metrics\""));
         return answer;
     }
-    let mut answer = respond::with_body(StatusCode::OK, CONTENT_TYPE, tells::tell(app).await);
+    let mut answer = respond::with_body(StatusCode::OK, CONTENT_TYPE, render::render(app).await);
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
 use crate::http::body::ResponseBody;
-use crate::http::dispatch::HEALTH_PATH;
+use crate::http::probes::HEALTH_PATH;
 use crate::http::respond;
 use crate::http::strict_lines::StrictLines;
 use crate::shutdown::stopped;
@@ -53,7 +53,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiv
                 let app = Arc::clone(&app);
                 async move {
                     let mut answer = match request.uri().path() {
-                        "/metrics" => super::handle(&app, request.method(), request.headers()).await,
+                        "/metrics" => super::answer(&app, request.method(), request.headers()).await,
                         // Whether the process lives, for a probe that must not queue with the registry's clients.
                         HEALTH_PATH => respond::with_body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
                         _ => respond::with_body(
