@@ -12,7 +12,7 @@ const LISTED: &str = "crates/tree/tests/it/two_way_pairs.txt";
 type Arrows = BTreeMap<(String, String), Vec<String>>;
 
 /// What a file says to the compiler: without comments and the content of texts, and without the tests at its end.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = without_tests(text);
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
