@@ -24,6 +24,25 @@ fn each_page_is_listed_in_the_readme() {
     }
 }
 
+#[test]
+fn the_glossary_says_each_word_once_and_in_one_sentence() {
+    let row = Regex::new(r"^\| ([^|]+) \| ([^|]+) \|$").expect("a pattern");
+    let (mut seen, mut part): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for line in read("docs/glossary.md").lines() {
+        if line.starts_with("## ") {
+            part.clear();
+        }
+        let Some(found) = row.captures(line).filter(|found| &found[1] != "word") else { continue };
+        let (word, meaning) = (found[1].to_lowercase(), &found[2]);
+        assert!(!seen.contains(&word), "{word} is there twice: one thing has one word, and a word one meaning");
+        assert!(!meaning.contains(". ") && !meaning.ends_with('.'), "{word} takes more than one sentence: {meaning}");
+        assert!(part.last().is_none_or(|last| *last < word), "{word} stands behind {part:?}: words are in order");
+        part.push(word.clone());
+        seen.push(word);
+    }
+    assert!(seen.len() > 60, "{} words: where are they?", seen.len());
+}
+
 /// The names of the commands in the enum `Command` of the file.
 fn commands(code: &str) -> Vec<String> {
     let variant = Regex::new(r"(?m)^    ([A-Z]\w+)\(").expect("a pattern");
