@@ -5,12 +5,14 @@ use tree::{SourceFile, files};
 
 use super::imports::code;
 
-/// The files of the server, as the compiler sees them without tests.
+/// The files that implement or list what is in lists, as the compiler sees them without tests.
 fn sources() -> Vec<SourceFile> {
     let is_test = |file: &SourceFile| {
         file.path.iter().any(|part| part == "tests" || part.to_string_lossy().ends_with("_tests.rs"))
     };
-    let sources = files("crates", &[".rs"]).into_iter().filter(|file| !is_test(file));
+    let is_about =
+        |text: &str| ["impl Operation for", "impl Job for", "Entry::of::<"].iter().any(|part| text.contains(part));
+    let sources = files("crates", &[".rs"]).into_iter().filter(|file| !is_test(file) && is_about(&file.text));
     sources.map(|file| SourceFile { text: code(&file.text), ..file }).collect()
 }
 
