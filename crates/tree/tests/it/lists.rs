@@ -34,12 +34,13 @@ fn unlisted(sources: &[SourceFile], of: &str) -> (usize, Vec<String>) {
 
 #[test]
 fn each_operation_and_job_is_in_a_list() {
-    let sources = sources();
+    let (sources, mut faults) = (sources(), Vec::new());
     for (of, list, least) in [("Operation", "the OPERATIONS of its service", 100), ("Job", "JOBS", 10)] {
         let (count, unlisted) = unlisted(&sources, of);
         assert!(count >= least, "{count} of {of}: where are they?");
-        assert!(unlisted.is_empty(), "add a line Entry::of::<…>() to {list} for each of:\n{}", unlisted.join("\n"));
+        faults.extend(unlisted.iter().map(|name| format!("{name}: add a line Entry::of::<…>() to {list}")));
     }
+    assert!(faults.is_empty(), "nobody can reach these:\n{}", faults.join("\n"));
 }
 
 /// The names in the lists of operations of a file, each list by itself.
