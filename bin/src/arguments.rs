@@ -15,7 +15,7 @@ const USAGE: u8 = 2;
 const WAYS: [&str; 2] = ["list", "all"];
 
 /// Commands that work on this machine alone.
-const LOCAL: [&str; 7] = ["serve", "credentials", "config", "backup", "restore", "migrate", "dump"];
+const LOCAL: [&str; 8] = ["serve", "credentials", "config", "backup", "restore", "migrate", "dump", "operations"];
 /// How those end.
 const LOCAL_CODES: &str = "Exit code: 0, 1 after an error, 2 if the arguments are wrong";
 /// How those end that call a server.

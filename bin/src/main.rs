@@ -6,6 +6,7 @@ mod credentials;
 mod log_lines;
 mod memory;
 mod offline;
+mod operations;
 mod policies;
 mod shell;
 
@@ -50,6 +51,8 @@ enum Command {
     Migrate(care::MigrateArgs),
     /// Write every row of the database, one line of JSON each.
     Dump(care::DumpArgs),
+    /// List the operations of each API that this version has, as a table in Markdown.
+    Operations,
     #[command(flatten)]
     Ctl(Box<ctl::Command>),
 }
@@ -138,6 +141,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => return care::run_restore(args),
         Command::Migrate(args) => return care::run_migrate(args),
         Command::Dump(args) => return care::run_dump(args),
+        Command::Operations => shell::print(&operations::table())?,
         Command::Ctl(command) => match *command {
             // One is that something is wrong with what is stored.
             ctl::Command::Fsck(fsck) if fsck.arguments.offline => {

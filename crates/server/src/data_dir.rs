@@ -1,4 +1,7 @@
 //! The data folder: making it, keeping others out of it, and that one server at a time works in it.
+//!
+//! A running server leaves `endpoint` and `server.json` there, from which commands know where it is, and listens at `wharf.sock`
+//! (`local_socket`), by which they learn the root's keys: those are in no file in clear.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};

@@ -33,6 +33,7 @@ mod kms;
 pub mod local_socket;
 mod metrics;
 mod nodes;
+pub mod operations;
 mod outbound;
 mod private_files;
 mod random_text;

@@ -1,4 +1,9 @@
 //! `wharf import`: copies repositories from ECR, from any registry, or from a docker-registry's storage folder.
+//!
+//! It is a client of both sides. `source` says what every source can do; `repository` lists what is wanted, creates the repository
+//! and ends with its settings; `copy` brings images, what indexes list first, with their layers and referrers; `upload` streams a
+//! layer in parts from wherever the target says that it is. What the target shows is whole, so presence there ends all questions;
+//! the state file only remembers which tags the import wrote and what indexes list.
 
 mod aws_profile;
 mod copy;

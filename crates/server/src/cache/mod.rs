@@ -2,6 +2,10 @@
 //!
 //! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
 //! they are stored, and are known by their digests before anybody gets the last of them.
+//!
+//! `pull` decides before each pull whether the image must be imported or its tag compared; `blobs` fetches a layer once per node
+//! and lets every reader follow the object while it grows. Images, tags and blobs carry where the cache had them from: a pull of
+//! the mirror without a token (`anonymous`) sees nothing else, and has what is not marked shown by upstream first.
 
 pub mod anonymous;
 pub mod blobs;

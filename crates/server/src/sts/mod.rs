@@ -1,4 +1,9 @@
 //! The Security Token Service (reference/around.md 3): who am I, and keys for a while. One file per operation.
+//!
+//! A session token is sealed claims: no row stands behind it, and its policies, tags and web identity are looked at anew with each
+//! request. `assume_role` and `assume_role_with_web_identity` ask `auth::assume` whether a role's trust policy and the caller's
+//! policies let somebody in, and `grant` makes the keys. `web_identity` believes tokens: `token` has the rules, which are pure,
+//! `keys` an issuer's keys, `sources` keeps them and lets one request fetch at a time, within limits.
 
 mod assume_role;
 mod assume_role_with_saml;

@@ -12,8 +12,8 @@ const LISTED: &str = "crates/tree/tests/it/two_way_pairs.txt";
 type Arrows = BTreeMap<(String, String), Vec<String>>;
 
 /// What a file says to the compiler: without comments and the content of texts, and without the tests at its end.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+pub fn code(text: &str) -> String {
+    let text = without_tests(text);
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -39,6 +39,15 @@ fn code(text: &str) -> String {
         }
     }
     code
+}
+
+/// A file up to the tests at its end. Where they are in a file of their own, what declares it is not the end.
+fn without_tests(text: &str) -> &str {
+    const BEGINS: &str = "#[cfg(test)]\nmod ";
+    let mut begins = text.match_indices(BEGINS);
+    let tests =
+        begins.find(|(at, _)| text[at + BEGINS.len()..].lines().next().is_some_and(|line| !line.ends_with(';')));
+    tests.map_or(text, |(at, _)| &text[..at])
 }
 
 fn end_of_text(rest: &str) -> usize {
@@ -197,6 +206,8 @@ fn what_is_an_import() {
 //! crate::in_a_comment
 use crate::{auth::{Caller, keys}, http, registry::Place};
 use super::super::store;
+#[cfg(test)]
+mod tests_elsewhere;
 fn f<'a>(x: &'a str) -> char { crate::jobs::run("crate::in_a_text \" crate::too", r#"crate::raw"#); '"' }
 macro_rules! m { () => { $crate::in_a_macro } }
 use other::crate::nothing;
@@ -205,7 +216,7 @@ mod tests { use crate::only_tests; }
 "##;
     let mut named = named_from_the_top(&code(text), 2);
     named.sort();
-    let expected = [(3, "auth"), (3, "http"), (3, "registry"), (4, "store"), (5, "jobs")];
+    let expected = [(3, "auth"), (3, "http"), (3, "registry"), (4, "store"), (7, "jobs")];
     assert_eq!(named, expected.map(|(line, name)| (line, name.to_owned())));
 }
 
@@ -214,4 +225,14 @@ fn rooms_that_use_each_other_are_found() {
     let arrow = |one: &str, other: &str| ((one.to_owned(), other.to_owned()), vec![String::new()]);
     let arrows = Arrows::from([arrow("a", "b"), arrow("b", "a"), arrow("b", "c"), arrow("d", "a")]);
     assert_eq!(two_way(&arrows), BTreeSet::from([("a".to_owned(), "b".to_owned())]));
+}
+
+#[test]
+fn the_two_faces_do_not_know_each_other() {
+    let arrows = arrows("server");
+    let [ecr, v2] = ["ecr", "v2"].map(str::to_owned);
+    for pair in [(ecr.clone(), v2.clone()), (v2, ecr)] {
+        let lines = arrows.get(&pair).map(|lines| lines.join("\n"));
+        assert_eq!(lines, None, "what {} and {} have in common belongs below them", pair.0, pair.1);
+    }
 }

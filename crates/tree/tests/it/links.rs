@@ -34,7 +34,7 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 /// The same place without `..`.
-fn settled(path: &Path) -> PathBuf {
+pub fn settled(path: &Path) -> PathBuf {
     let mut settled = PathBuf::new();
     for part in path.components() {
         match part {

@@ -1,5 +1,12 @@
-//! What holds between the files of the tree: that what a comment or a page points at is there.
+//! What holds between the files of the tree: that what a comment or a page points at is there, and that what is there is on the
+//! page where it is looked for.
 
+mod architecture;
 mod citations;
+mod decisions;
 mod imports;
 mod links;
+mod lists;
+mod names;
+mod pages;
+mod schema;
