@@ -1,0 +1,53 @@
+"""Which test file a process takes next: the longest that is left, by how long each took when that was last recorded.
+
+Of several processes none then begins the longest file when the others have ended. `--record-durations` renews durations.json.
+"""
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+RECORDED = TESTS / "durations.json"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--record-durations",
+        action="store_true",
+        help="write down how many seconds the tests of each file took, by which later runs begin with the longest",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--record-durations") and not is_one_of_several(config):
+        config.pluginmanager.register(Recorder())
+
+
+def pytest_collection_modifyitems(config, items):
+    """Puts the longest files first where several processes take them in this order; alone, they stay as they were asked for."""
+    if is_one_of_several(config):
+        # Nobody knows how long a new file takes.
+        recorded = json.loads(RECORDED.read_text())
+        items.sort(key=lambda item: -recorded.get(item.path.name, math.inf))
+
+
+def is_one_of_several(config):
+    return hasattr(config, "workerinput")
+
+
+class Recorder:
+    """Adds up the seconds of each file, and writes them down in the end."""
+
+    def __init__(self):
+        self.seconds = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report):
+        self.seconds[Path(report.nodeid.partition("::")[0]).name] += report.duration
+
+    def pytest_sessionfinish(self):
+        recorded = json.loads(RECORDED.read_text())
+        recorded |= {name: round(seconds) for name, seconds in self.seconds.items()}
+        there = {name: recorded[name] for name in sorted(recorded) if (TESTS / name).exists()}
+        RECORDED.write_text(json.dumps(there, indent=2) + "\n")
