@@ -1,6 +1,7 @@
 """Which test file a process takes next: the longest that is left, by how long each took when that was last recorded.
 
-Of several processes none then begins the longest file when the others have ended. `--record-durations` renews durations.json.
+Of several processes none then begins the longest file when the others have ended. `--record-durations` renews durations.json,
+which has the seconds of each file for each `--database`.
 """
 
 import json
@@ -22,14 +23,14 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.getoption("--record-durations") and not is_one_of_several(config):
-        config.pluginmanager.register(Recorder())
+        config.pluginmanager.register(Recorder(config.getoption("--database")))
 
 
 def pytest_collection_modifyitems(config, items):
     """Puts the longest files first where several processes take them in this order; alone, they stay as they were asked for."""
     if is_one_of_several(config):
+        recorded = json.loads(RECORDED.read_text())[config.getoption("--database")]
         # Nobody knows how long a new file takes.
-        recorded = json.loads(RECORDED.read_text())
         items.sort(key=lambda item: -recorded.get(item.path.name, math.inf))
 
 
@@ -40,7 +41,8 @@ def is_one_of_several(config):
 class Recorder:
     """Adds up the seconds of each file, and writes them down in the end."""
 
-    def __init__(self):
+    def __init__(self, database):
+        self.database = database
         self.seconds = defaultdict(float)
 
     def pytest_runtest_logreport(self, report):
@@ -48,6 +50,7 @@ class Recorder:
 
     def pytest_sessionfinish(self):
         recorded = json.loads(RECORDED.read_text())
-        recorded |= {name: round(seconds) for name, seconds in self.seconds.items()}
-        there = {name: recorded[name] for name in sorted(recorded) if (TESTS / name).exists()}
-        RECORDED.write_text(json.dumps(there, indent=2) + "\n")
+        seconds = recorded[self.database] | {name: round(seconds, 1) for name, seconds in self.seconds.items()}
+        there = (name for name in sorted(seconds) if (TESTS / name).exists())
+        recorded[self.database] = {name: seconds[name] for name in there}
+        RECORDED.write_text(json.dumps(recorded, indent=2) + "\n")
