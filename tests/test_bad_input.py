@@ -27,6 +27,8 @@ from harness.registry_client import (
 from harness.seeds import fresh_seed
 from harness.soak import rounds
 
+pytestmark = pytest.mark.every_store
+
 BYTES = "application/octet-stream"
 INVALID = "InvalidParameterException"
 SERIALIZATION = "SerializationException"

@@ -137,6 +137,9 @@ def test_usual_policy_with_the_aws_cli(fresh_wharf, tmp_path):
     ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName="my-app")
 
 
+@pytest.mark.every_store(
+    "DescribeLifecyclePolicies", "DryRunLifecyclePolicy", "PutLifecycleSettings", "RunLifecyclePolicy"
+)
 def test_run_by_hand(wharf):
     """--dry-run tells what the run then does; protection and lists show up as failures, and as exit code 1."""
     ecr, cli = Ecr(wharf), Program(wharf)
