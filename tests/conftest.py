@@ -6,6 +6,8 @@ import pytest
 
 pytest.register_assert_rewrite("harness")
 
+pytest_plugins = ["harness.durations"]
+
 from harness import bucket, postgres  # noqa: E402
 from harness.cluster import Cluster  # noqa: E402
 from harness.docker import DockerDaemon  # noqa: E402

@@ -40,6 +40,7 @@ def fails(code, call, **parameters):
     return error["Message"]
 
 
+@pytest.mark.every_store
 class TestServiceLinkedRoles:
     @pytest.fixture
     def role(self, iam):
@@ -121,6 +122,7 @@ class TestServiceLinkedRoles:
             fails(code, user.create_service_linked_role, AWSServiceName=REPLICATION)
 
 
+@pytest.mark.every_store
 class TestAuthorizationDetails:
     def test_everything(self, fresh_wharf):
         iam = check_every_answer(fresh_wharf.client("iam", parameter_validation=False))
@@ -179,6 +181,7 @@ class TestAuthorizationDetails:
         fails("ValidationError", iam.get_account_authorization_details, MaxItems=99999999999999999999)
 
 
+@pytest.mark.every_store
 class TestFederationTokens:
     def federated(self, principal, name="partner", **parameters):
         sts = check_every_answer(principal.client("sts"))
@@ -267,6 +270,7 @@ class TestFederationTokens:
         fails("AccessDenied", nobody.client("sts").get_federation_token, Name="ab")
 
 
+@pytest.mark.every_store
 class TestOthers:
     def test_authorization_messages(self, wharf, identities):
         sts = check_every_answer(wharf.client("sts"))

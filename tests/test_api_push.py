@@ -14,6 +14,8 @@ from harness.registry_client import digest_of, new_repository
 from harness.skopeo import Skopeo
 from test_skopeo import expect_directory
 
+pytestmark = pytest.mark.every_store
+
 MIB = 1024 * 1024
 
 

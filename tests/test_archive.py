@@ -21,13 +21,14 @@ from harness.registry_client import (
 )
 from harness.server import Wharf, wait_for
 from harness.skopeo import Skopeo
+from harness.soak import rounds
 from harness.stored import objects, read_object, small, stored, write_object
 from harness.verify import expect_whole_image, expect_whole_repository
 from test_skopeo import expect_directory
 
 UNSUPPORTED = "ImageStorageClassUpdateNotSupportedException"
 MIB = 1024 * 1024
-KILLS = {"sqlite": 120, "postgres": 20}
+KILLS = {"sqlite": rounds(120, 24), "postgres": rounds(20, 8)}
 
 
 @pytest.fixture
@@ -438,7 +439,10 @@ def test_archived_images_count_and_can_be_deleted(fresh_wharf, ecr, repository):
 
 @pytest.mark.timeout(1200)
 def test_kill_during_moves(wharf_on_each_database, request):
-    """`kill -9` at random moments of archiving and restoring: nothing is lost, and in the end all is where it belongs."""
+    """`kill -9` at random moments of archiving and restoring: nothing is lost, and in the end all is where it belongs.
+
+    120 and 20 kills in the long form (`harness.soak`), and 24 and 8 else.
+    """
     wharf = wharf_on_each_database
     database = request.node.callspec.params["wharf_on_each_database"]
     killer = Killer()

@@ -17,6 +17,8 @@ from harness.registry_client import (
 )
 from harness.skopeo import Skopeo
 
+pytestmark = pytest.mark.every_store
+
 SIGNATURE = "application/vnd.example.signature.v1"
 PARTS = "application/vnd.example.parts+json"
 

@@ -220,6 +220,7 @@ class TestRecords:
 
 
 class TestLookup:
+    @pytest.mark.every_store("LookupEvents")
     def test_attributes_and_pages(self, start):
         """Every attribute finds what it should, newest first, on pages of any size."""
         server = start()

@@ -14,6 +14,8 @@ from harness.aws_api import ECR_TARGET, FORM_TYPE, JSON_TYPE, AwsApi, HeaderSign
 from harness.ecr_client import Ecr
 from harness.registry_client import RegistryClient
 
+pytestmark = pytest.mark.every_store
+
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
     "signing method. Consult the service documentation for details."

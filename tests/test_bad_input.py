@@ -25,12 +25,15 @@ from harness.registry_client import (
     with_query,
 )
 from harness.seeds import fresh_seed
+from harness.soak import rounds
+
+pytestmark = pytest.mark.every_store
 
 BYTES = "application/octet-stream"
 INVALID = "InvalidParameterException"
 SERIALIZATION = "SerializationException"
 MIB = 1024 * 1024
-REQUESTS = 10_000
+REQUESTS = rounds(10_000, 2_000)
 
 
 @pytest.fixture(scope="module")
@@ -751,8 +754,11 @@ class TestLayerParts:
 
 
 class TestGenerated:
-    def test_ten_thousand_requests(self, wharf, ecr):
-        """Mutations of valid requests, from a seed: every one is answered, none with an error of the server."""
+    def test_generated_requests(self, wharf, ecr):
+        """Mutations of valid requests, from a seed: every one is answered, none with an error of the server.
+
+        Ten thousand in the long form (`harness.soak`), and two thousand else.
+        """
         repository = new_repository(wharf, "fuzz-target")
         image = repository.push_image("v1")
         seed = fresh_seed()

@@ -1,8 +1,9 @@
 """Pushes, mounts, deletes, restores and collections at once: nothing that an image needs ever goes, and afterwards nothing
 that no image needs is left.
 
-WHARF_TEST_FUZZ_SECONDS says how long (default: 60), WHARF_TEST_FUZZ_URLS names running nodes to send the requests to,
-separated by commas, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; WHARF_TEST_FUZZ_SEED repeats a choice of steps.
+WHARF_TEST_FUZZ_SECONDS says how long: a minute in the long form (`harness.soak`) and 20 s else. WHARF_TEST_FUZZ_URLS names
+running nodes to send the requests to, separated by commas, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; WHARF_TEST_SEED
+repeats a choice of steps.
 """
 
 import json
@@ -30,9 +31,11 @@ from harness.registry_client import (
     image_manifest,
     with_query,
 )
+from harness.seeds import fresh_seed
 from harness.server import wait_for
+from harness.soak import rounds
 
-SECONDS = int(os.environ.get("WHARF_TEST_FUZZ_SECONDS", "60"))
+SECONDS = int(os.environ.get("WHARF_TEST_FUZZ_SECONDS") or rounds(60, 20))
 URLS = [url for url in os.environ.get("WHARF_TEST_FUZZ_URLS", "").split(",") if url]
 WORKERS = 6
 REPOSITORIES = 4
@@ -251,8 +254,7 @@ def expire(server, reader_seconds=0):
 
 @pytest.mark.timeout(600 + 3 * SECONDS)
 def test_nothing_that_is_needed_goes_and_nothing_else_stays(server, tmp_path):
-    seed = int(os.environ.get("WHARF_TEST_FUZZ_SEED", str(random.randrange(1 << 30))))
-    print(f"seed {seed}")
+    seed = fresh_seed()
     environment = server.credentials if server else dict(os.environ)
     urls = URLS or [node.url for node in getattr(server, "nodes", [server])]
     if server:

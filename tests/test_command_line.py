@@ -158,6 +158,7 @@ class TestExplain:
         assert f":{wharf.account}:repository/team/app" in said, said
 
 
+@pytest.mark.every_store("DescribeServer")
 def test_counts_agree(fresh_wharf):
     """The status and the check count the same blobs, and the check tells apart what lies in the stores."""
     repository = new_repository(fresh_wharf, "counted")

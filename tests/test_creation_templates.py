@@ -24,6 +24,8 @@ from harness.skopeo import Skopeo
 from harness.terraform import Terraform
 from test_ctl import Program, basic
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}

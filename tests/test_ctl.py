@@ -391,6 +391,7 @@ class TestPolicies:
         assert "cannot be used with" in cli.refused("policy", "attach", READ_ONLY, "--user", user, "--group", group)
 
 
+@pytest.mark.every_store("CreateToken", "ListTokens", "RevokeToken")
 class TestTokens:
     @pytest.fixture
     def token(self, cli):
@@ -470,6 +471,7 @@ class TestTokens:
         assert re.match(r"error: .+ \(\w+Exception, request [0-9a-f-]{36}\)\n", said), said
 
 
+@pytest.mark.every_store("ExplainAccess")
 class TestAccess:
     def explain(self, cli, principal, action, resource, *more, expect):
         arguments = ("--principal", principal, "--action", action, "--resource", resource, *more)

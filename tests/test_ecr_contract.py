@@ -13,6 +13,8 @@ from harness.ecr_client import Ecr, part_parameters
 from harness.registry_client import OCI_MANIFEST, digest_of, index_manifest, random_content
 from harness.server import wait_for
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 NAME_RULE = (
     "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression "

@@ -19,6 +19,8 @@ from harness.registry_client import (
     digest_of,
 )
 
+pytestmark = pytest.mark.every_store
+
 OTHER = {OCI_MANIFEST: DOCKER_MANIFEST, DOCKER_MANIFEST: OCI_MANIFEST}
 TYPES = {OCI_MANIFEST: (OCI_CONFIG, OCI_LAYER), DOCKER_MANIFEST: (DOCKER_CONFIG, DOCKER_LAYER)}
 

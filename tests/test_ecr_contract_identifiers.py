@@ -4,6 +4,8 @@ import pytest
 
 from harness.ecr_client import Ecr
 
+pytestmark = pytest.mark.every_store
+
 INVALID = "InvalidParameterException"
 FRAME = "Invalid parameter at '{}' failed to satisfy constraint: 'must satisfy regular expression '{}''"
 TAG = FRAME.format("imageTag", "[a-zA-Z0-9-_.]+")

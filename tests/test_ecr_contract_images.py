@@ -18,6 +18,8 @@ from harness.registry_client import (
 )
 from harness.server import wait_for
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 INVALID = "InvalidParameterException"
 NOT_FOUND = "Requested image not found"

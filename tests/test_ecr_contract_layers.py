@@ -11,6 +11,8 @@ from harness import model_check
 from harness.ecr_client import Ecr, part_parameters
 from harness.registry_client import RegistryClient, Repository, digest_of, random_content, with_query
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 INVALID = "InvalidParameterException"
 MIB = 1024 * 1024

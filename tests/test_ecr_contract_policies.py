@@ -7,6 +7,8 @@ import pytest
 from harness.ecr_client import Ecr
 from harness.identities import Identities, document
 
+pytestmark = pytest.mark.every_store
+
 INVALID = "InvalidParameterException"
 FRAME = "Invalid parameter at 'PolicyText' failed to satisfy constraint: '{}'"
 INVALID_REPOSITORY = FRAME.format("Invalid repository policy provided")

@@ -9,6 +9,8 @@ import pytest
 from harness import model_check
 from harness.ecr_client import Ecr
 
+pytestmark = pytest.mark.every_store
+
 INVALID = "InvalidParameterException"
 EITHER = (INVALID, "ValidationException")
 

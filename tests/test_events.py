@@ -22,6 +22,8 @@ from harness.server import SESSION, binary, wait_for
 from harness.tls import make_certificate
 from harness.webhook import Receiver
 
+pytestmark = pytest.mark.every_store("FollowEvents", "ListJobs", "RetryJob", "TestEvents")
+
 SECRET = "a secret of the tests"
 PULL = "Wharf Image Pull"
 ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}

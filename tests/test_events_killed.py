@@ -1,4 +1,7 @@
-"""Events: none of an acknowledged change is lost, however often the server is killed."""
+"""Events: none of an acknowledged change is lost, however often the server is killed.
+
+A hundred times in the long form (`harness.soak`), and twenty times else.
+"""
 
 import json
 import threading
@@ -9,8 +12,9 @@ from harness import api_push, images
 from harness.events import jobs, make_repository, push_variant
 from harness.killed import Killer
 from harness.server import wait_for
+from harness.soak import rounds
 
-KILLS = 100
+KILLS = rounds(100, 20)
 
 
 class Pusher(threading.Thread):

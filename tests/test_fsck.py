@@ -22,6 +22,10 @@ from harness.registry_client import (
 from harness.server import SESSION, Wharf, shifted, wait_for
 from harness.storage import execute, fsck, kinds, object_of, query, wharf_command
 
+pytestmark = pytest.mark.every_store(
+    "StartStorageCheck", "DescribeStorageCheck", "CollectGarbage", "DescribeGarbageCollection"
+)
+
 SEGMENT = 65_536
 DAY = 24 * 60 * 60
 IN_FILES = pytest.mark.skipif(

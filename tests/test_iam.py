@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from harness.query_check import check_every_answer
 from harness.server import SESSION
 
+pytestmark = pytest.mark.every_store
+
 ACCOUNT = "123456789012"
 NUMBERS = itertools.count()
 ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

@@ -126,6 +126,7 @@ def test_purges(wharf, caller, repository):
     Caller(wharf).does("RestoreImage", repositoryName=repository.name, imageIds=[{"imageDigest": both.digest}])
 
 
+@pytest.mark.every_store
 def test_what_another_wharf_brings_and_takes(wharf, caller, repository):
     both = bring(wharf, repository, "dev-1", "prod-1")
     push(repository, "dev-2")

@@ -414,6 +414,7 @@ def list_resource_tags(kms):
     assert page["Tags"] + rest["Tags"] == tags
 
 
+@pytest.mark.every_store
 @pytest.mark.parametrize("operation", SUCCESSES)
 def test_success(kms, operation):
     SUCCESSES[operation](kms)

@@ -12,6 +12,7 @@ from harness.ecr_client import Ecr
 from harness.killed import Killer
 from harness.registry_client import OCI_MANIFEST, Pushed, image_manifest
 from harness.server import Wharf, wait_for
+from harness.soak import rounds
 from harness.terraform import Terraform
 from test_ctl import Program
 
@@ -136,6 +137,9 @@ def test_usual_policy_with_the_aws_cli(fresh_wharf, tmp_path):
     ecr.refuse("GetLifecyclePolicy", "LifecyclePolicyNotFoundException", repositoryName="my-app")
 
 
+@pytest.mark.every_store(
+    "DescribeLifecyclePolicies", "DryRunLifecyclePolicy", "PutLifecycleSettings", "RunLifecyclePolicy"
+)
 def test_run_by_hand(wharf):
     """--dry-run tells what the run then does; protection and lists show up as failures, and as exit code 1."""
     ecr, cli = Ecr(wharf), Program(wharf)
@@ -212,7 +216,8 @@ def test_pushes_and_tags_during_runs(wharf):
     assert {tag: digest for digest, tag in ecr.image_ids(name) if tag} == acknowledged
 
 
-KILLS = 100
+KILLS = rounds(100, 25)
+KILLS_OF_A_RUN = 25
 RULES = json.dumps(
     {
         "rules": [
@@ -238,7 +243,10 @@ RULES = json.dumps(
 
 @pytest.mark.timeout(1800)
 def test_kill_during_runs(tmp_path):
-    """`kill -9` at random points of runs: the end is that of a run which nobody disturbed."""
+    """`kill -9` at random points of runs: the end is that of a run which nobody disturbed.
+
+    Of one run, and in the long form (`harness.soak`) of four.
+    """
     origin = Wharf(tmp_path / "origin", environment={"WHARF_LOG": "warn"}).start()
     ecr = Ecr(origin)
     ecr.call("CreateRepository", repositoryName="app")
@@ -273,7 +281,7 @@ def test_kill_during_runs(tmp_path):
     while killer.kills < KILLS:
         number += 1
         server = copy(number)
-        for _ in range(25):
+        for _ in range(KILLS_OF_A_RUN):
             killer.kill(server, longest)
             server.start()
         assert end(server) == undisturbed, f"copy {number}"

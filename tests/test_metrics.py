@@ -263,6 +263,7 @@ class TestNodes:
         yield cluster.start()
         cluster.finish()
 
+    @pytest.mark.every_store("ListNodes")
     def test_two_nodes(self, cluster):
         first, second = cluster.nodes
         cli = Program(first)

@@ -2,7 +2,8 @@
 acknowledged stays, what was not is never half visible, an immutable tag never moves, and afterwards all rows and bytes fit
 each other.
 
-WHARF_TEST_FAULT_SECONDS says for how long: three minutes by default, half an hour before a release.
+WHARF_TEST_FAULT_SECONDS says for how long: three minutes in the long form (`harness.soak`) and one else, half an hour before a
+release.
 """
 
 import os
@@ -32,8 +33,9 @@ from harness.registry_client import (
 )
 from harness.seeds import fresh_seed
 from harness.server import FAKETIME, wait_for
+from harness.soak import rounds
 
-SECONDS = int(os.environ.get("WHARF_TEST_FAULT_SECONDS", "180"))
+SECONDS = int(os.environ.get("WHARF_TEST_FAULT_SECONDS") or rounds(180, 60))
 PUSHERS = 20
 PULLERS = 50
 PAUSE_SECONDS = 30 if SECONDS >= 600 else 12

@@ -1,4 +1,7 @@
-"""Tags over three nodes behave like registers that one server does everything to, one request at a time."""
+"""Tags over three nodes behave like registers that one server does everything to, one request at a time.
+
+WHARF_TEST_TAG_OPERATIONS says how many requests: 10,000 in the long form (`harness.soak`) and 2,000 else.
+"""
 
 import math
 import os
@@ -17,10 +20,12 @@ from harness.registry_client import (
     random_content,
 )
 from harness.seeds import fresh_seed
+from harness.soak import rounds
 
 CLIENTS = 9
-TAGS = 120
-OPERATIONS = int(os.environ.get("WHARF_TEST_TAG_OPERATIONS", "10000"))
+OPERATIONS = int(os.environ.get("WHARF_TEST_TAG_OPERATIONS") or rounds(10_000, 2_000))
+# Each has some eighty requests, however many there are in all.
+TAGS = OPERATIONS // 80
 
 
 class Client:

@@ -20,6 +20,8 @@ from harness.registry_client import (
 )
 from harness.seeds import fresh_seed
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 NEXT = re.compile(r'^<([^>]+)>; ?rel="?next"?$')
 

@@ -15,6 +15,8 @@ from harness.registry_client import (
     random_content,
 )
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 
 

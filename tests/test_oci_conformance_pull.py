@@ -18,6 +18,8 @@ from harness.registry_client import (
     random_content,
 )
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 
 MEDIA_TYPES = {

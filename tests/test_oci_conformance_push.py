@@ -15,6 +15,8 @@ from harness.registry_client import (
     with_query,
 )
 
+pytestmark = pytest.mark.every_store
+
 BYTES = "application/octet-stream"
 ABSENT = "sha256:" + "0" * 64
 

@@ -19,6 +19,8 @@ from harness.registry_client import (
     random_content,
 )
 
+pytestmark = pytest.mark.every_store
+
 ABSENT = "sha256:" + "0" * 64
 MANIFEST_LIMIT = 4 * 1024 * 1024
 

@@ -18,6 +18,8 @@ from harness.server import SESSION, Wharf
 from harness.tls import make_certificate
 from harness.upstream import PASSWORD, USER, DockerRegistry, FakeUpstream
 
+pytestmark = pytest.mark.every_store
+
 OPEN = """
 [pull_through_cache]
 allow_any_upstream = true

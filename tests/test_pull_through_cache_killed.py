@@ -10,11 +10,12 @@ from harness.interrupted import GONE
 from harness.killed import Killer
 from harness.registry_client import RegistryClient, Repository
 from harness.server import Wharf, wait_for
+from harness.soak import rounds
 from harness.stored import contents, count, expect_no_contradiction, expect_nothing_left_over, objects
 from harness.upstream import FakeUpstream
 from test_pull_through_cache import OPEN, pull_whole, rule
 
-KILLS = 100
+KILLS = rounds(100, 20)
 PREFIX = "up"
 CLIENTS = 3
 # Layers that several images have, in one repository and in others.
@@ -78,7 +79,10 @@ def pull_everything(server, wanted):
 
 @pytest.mark.timeout(900)
 def test_killed_while_it_fetches(tmp_path, default_database):
-    """Clients pull, the server dies in the middle, and they pull again, until they have everything."""
+    """Clients pull, the server dies in the middle, and they pull again, until they have everything.
+
+    A hundred times in the long form (`harness.soak`), and twenty times else.
+    """
     upstream, killer = FakeUpstream(), Killer()
 
     def start(name):

@@ -66,6 +66,7 @@ def test_a_path_is_as_good_as_its_key(replicator, loses):
     repository.client.get(repository.blob(digest_of(before))).expect(200)
 
 
+@pytest.mark.every_store("PrepareReplication", "PutReplicatedLayer")
 def test_records(fresh_wharf):
     """Whoever may read the records learns of every layer, and no path."""
     replicator, content, other = Replicator(fresh_wharf), random_content(3_000), random_content(3_000)

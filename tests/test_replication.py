@@ -243,6 +243,7 @@ def test_another_wharf_dies_in_the_middle_of_200_pushes(start):
     assert len(layers) - 4 <= arrived <= len(layers)
 
 
+@pytest.mark.every_store("ReceiveReplicatedImage")
 def test_indexes_and_referrers_arrive_at_another_wharf(start, tmp_path):
     away = start("away", region=AWAY)
     home = start("home", remote_of(away))
@@ -269,6 +270,7 @@ def test_indexes_and_referrers_arrive_at_another_wharf(start, tmp_path):
     assert [entry["repositoryName"] for entry in away.client().describe_repositories()["repositories"]] == ["app"]
 
 
+@pytest.mark.every_store("ListReplications", "RetryReplications")
 def test_a_registry_policy_that_does_not_allow_it(start):
     """FAILED with a reason, at another Wharf; put right there and retried here, it arrives."""
     away = start("away", account=THEIRS, region=AWAY)

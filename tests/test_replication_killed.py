@@ -1,4 +1,7 @@
-"""Replication: whoever is killed, and however often, the destination ends as the source is."""
+"""Replication: whoever is killed, and however often, the destination ends as the source is.
+
+A hundred kills in the long form (`harness.soak`), and twenty else.
+"""
 
 import json
 
@@ -17,11 +20,12 @@ from harness.registry_client import (
     index_manifest,
 )
 from harness.server import Wharf, wait_for
+from harness.soak import rounds
 from harness.stored import contents, count, expect_no_contradiction, expect_nothing_left_over
 from harness.verify import expect_whole_repository
 from test_replication import ACCOUNT, AWAY, HOME, in_region, remote_of, replicate, statuses
 
-KILLS = 100
+KILLS = rounds(100, 20)
 NAME = "app"
 BASE = images.noise("base", 400_000)
 # Deletions and tags that go are replicated, too.

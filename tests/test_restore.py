@@ -22,6 +22,8 @@ from harness.skopeo import Skopeo
 from harness.stored import objects
 from test_ctl import DATE, Program, allowing
 
+pytestmark = pytest.mark.every_store("GetRestoreWindow")
+
 # The default.
 WINDOW_HOURS = 7 * 24
 

@@ -1,4 +1,7 @@
-"""The restore window: whenever the server is killed, an image is there or restorable, and goes when its time is over."""
+"""The restore window: whenever the server is killed, an image is there or restorable, and goes when its time is over.
+
+A hundred kills in the long form (`harness.soak`), and twenty else.
+"""
 
 import shutil
 import threading
@@ -13,10 +16,11 @@ from harness.interrupted import GONE
 from harness.killed import Killer
 from harness.registry_client import OCI_MANIFEST, Pushed, RegistryClient, Repository, image_manifest, index_manifest
 from harness.server import Wharf, wait_for
+from harness.soak import rounds
 from harness.stored import IN_A_STORE, contents, count, expect_no_contradiction, expect_nothing_left_over, objects, rows
 from harness.verify import expect_whole_repository
 
-KILLS = 100
+KILLS = rounds(100, 20)
 NAME = "app"
 WORKERS = 3
 
@@ -145,7 +149,8 @@ def test_deleting_and_restoring(fresh_wharf):
     assert listed == {(image.digest, tag) for number, image in enumerate(made) for tag in tags_of(number)}
 
 
-DAYS = 50
+# Each has two kills.
+DAYS = KILLS // 2
 IMAGES_PER_DAY = 8
 
 
@@ -247,7 +252,7 @@ def test_end_of_the_window(tmp_path):
         killer.kill(server, 2 * life)
         server.start(clock=clock(day))
         killer.kill(server, 0.01, progress, 8)
-        if day % 10 == 0:
+        if day % (DAYS // 5) == 0:
             server.start()
             expect_day_is_over(server, day)
             server.kill()

@@ -108,6 +108,7 @@ def push_many(wharf, count, name="many"):
 
 
 class TestRotation:
+    @pytest.mark.every_store("DescribeRootKeys", "RotateRootKey")
     def test_under_load(self, fresh_wharf):
         """While images are pushed and pulled the root key changes several times; all stay whole and no layer moves."""
         secrets = fresh_wharf.client("secretsmanager")
@@ -174,6 +175,7 @@ class TestRotation:
         wait_until_resealed(fresh_wharf, number, 120)
         expect_all(RegistryClient(fresh_wharf.host, fresh_wharf.authorization), pushed)
 
+    @pytest.mark.every_store("RetireRootKey")
     def test_too_early_to_retire(self, fresh_wharf):
         assert "is the newest" in service_key(fresh_wharf, "retire", "1", expect=2)
         service_key(fresh_wharf, "rotate")
@@ -183,6 +185,7 @@ class TestRotation:
         text = run(binary(), "service-key", "status", "--data-dir", fresh_wharf.data_dir).stdout
         assert "Root key 2   sealing" in text and "0 unreadable" in text, text
 
+    @pytest.mark.every_store
     @pytest.mark.skipif("config.getoption('--database') != 'postgres'", reason="several nodes need PostgreSQL")
     def test_all_nodes_follow(self, tmp_path, fresh_wharf):
         """What one node seals with a new root key, another one opens, from the first moment."""
@@ -201,6 +204,7 @@ class TestRotation:
         other.finish()
 
 
+@pytest.mark.every_store("RewrapRootKeys")
 class TestServiceKey:
     def test_change(self, tmp_path, default_database):
         """A start with both keys wraps the root keys anew; then the old one is of no use any more."""

@@ -9,6 +9,8 @@ from harness.server import wait_for
 from harness.storage import execute, fsck, query, wharf_command
 from harness.stored import objects, read_object, write_object
 
+pytestmark = pytest.mark.every_store
+
 SLOW = {"WHARF_SCRUB_KIB_PER_SECOND": "16"}
 FAST = {"WHARF_SCRUB_KIB_PER_SECOND": "1000000"}
 LAYERS = 12

@@ -10,6 +10,8 @@ import pytest
 from harness import model_check
 from harness.secrets_client import SERVICE, Secrets
 
+pytestmark = pytest.mark.every_store
+
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",

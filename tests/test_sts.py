@@ -131,6 +131,7 @@ def denied_text(who, role, action="sts:AssumeRole"):
     return f"User: {who} is not authorized to perform: {action} on resource: {role}"
 
 
+@pytest.mark.every_store
 class TestAssumeRole:
     def test_user(self, cloud):
         arn, keys = cloud.user()
@@ -256,6 +257,7 @@ class TestAssumeRole:
         refused("AccessDeniedException", ecr.describe_repositories)
 
 
+@pytest.mark.every_store
 class TestSessionToken:
     def test_user(self, cloud):
         arn, keys = cloud.user("ecr:DescribeRepositories")
@@ -283,6 +285,7 @@ class TestWebIdentity:
         trust = trusting({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", condition=condition)
         return cloud.role(trust, "ecr:DescribeRepositories")
 
+    @pytest.mark.every_store("AssumeRoleWithWebIdentity")
     def test_exchange(self, cloud, github, provider, role):
         answer = cloud.exchange(github.token(), role, DurationSeconds=900)
         assert answer["SubjectFromWebIdentityToken"] == "repo:org/app:ref:refs/heads/main"

@@ -8,6 +8,8 @@ from harness.ecr_client import Ecr
 from harness.raw_http import RawConnection, head
 from harness.registry_client import RegistryClient, Repository, digest_of, path_of, random_content, with_query
 
+pytestmark = pytest.mark.every_store
+
 SIZE = 3 * 1024 * 1024
 SENT = SIZE // 2
 

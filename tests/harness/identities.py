@@ -37,7 +37,7 @@ class Principal:
     session_token: str | None = None
     region: str = "us-east-1"
 
-    def client(self, service="ecr", server=None):
+    def client(self, service="ecr", server=None, config=None):
         return SESSION.client(
             service,
             endpoint_url=(server or self.server).url,
@@ -45,7 +45,7 @@ class Principal:
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
             aws_session_token=self.session_token,
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}).merge(config or Config()),
         )
 
     def authorization(self, **parameters):
