@@ -121,6 +121,7 @@ class TestGoodSignatures:
         assert answer.status == 200, repr(answer)
 
 
+@pytest.mark.refused_before_store
 class TestMissingParts:
     def test_unsigned(self, api):
         """No Authorization at all."""
@@ -199,6 +200,7 @@ class TestMissingParts:
         assert model_check.error_name(answer) in ("IncompleteSignatureException", "InvalidSignatureException")
 
 
+@pytest.mark.refused_before_store
 class TestUnsignedHeaders:
     """The Signature Version 4 documents: `host` and every `x-amz-*` header of the request must be signed."""
 
@@ -236,6 +238,7 @@ class TestUnsignedHeaders:
         assert send(api, {**signed(api), "X-Amz-User-Agent": "sdk", "X-Amzn-Trace-Id": "Root=1"}).status == 200
 
 
+@pytest.mark.refused_before_store
 class TestUnknownOperations:
     """reference/wire.md 1: what is not there is told only to who has signed, and in the protocol that was asked in."""
 
@@ -264,6 +267,7 @@ class TestUnknownOperations:
         refused_by_query(answer, "SignatureDoesNotMatch")
 
 
+@pytest.mark.refused_before_store
 class TestWrongSignatures:
     def test_unknown_key(self, api):
         """A key id that is nobody's."""
@@ -341,6 +345,7 @@ class TestWrongSignatures:
         refused(api.ecr("DescribeRegistry", signing=signing), "UnrecognizedClientException", INVALID_TOKEN)
 
 
+@pytest.mark.refused_before_store
 class TestTampering:
     def created(self, api, name):
         answer = api.ecr("DescribeRepositories", {"repositoryNames": [name]})
@@ -464,6 +469,7 @@ class TestTampering:
         assert 400 <= answer.status < 500, repr(answer)
 
 
+@pytest.mark.refused_before_store
 class TestQueryProtocol:
     """STS: the same checks with the names of the query services, 403 and XML."""
 
@@ -527,12 +533,14 @@ class TestPresigned:
         answer = api.send("GET", self.url(api, when=datetime.now(UTC) + timedelta(minutes=20)))
         refused_by_query(answer, "SignatureDoesNotMatch")
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("expires", ["604801", "-1", "x", "", "99999999999999999999"])
     def test_expiry_out_of_range(self, api, expires):
         """1 to 604800 seconds."""
         answer = api.send("GET", self.url(api, expires=expires))
         assert answer.status in (400, 403), repr(answer)
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize(
         "change",
         [
@@ -551,6 +559,7 @@ class TestPresigned:
         answer = api.send("GET", url.replace(*change))
         assert answer.status in (400, 403), repr(answer)
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("part", ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"])
     def test_without_a_part(self, api, part):
         url = re.sub(rf"&X-Amz-{part}=[^&]*", "", self.url(api))

@@ -103,6 +103,7 @@ class TestJson:
         "array for a structure": b'{"repositoryName": "ok/name", "imageScanningConfiguration": [true]}',
     }
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
     def test_body(self, ecr, body):
         """reference/wire.md 1: what cannot be read is SerializationException; nothing is created."""
@@ -111,6 +112,7 @@ class TestJson:
         assert model_check.error_name(answer) in (SERIALIZATION, INVALID), repr(answer)
         ecr.refuse("DescribeRepositories", "RepositoryNotFoundException", repositoryNames=["ok/name"])
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize(
         ("operation", "body"),
         [
@@ -127,6 +129,7 @@ class TestJson:
         assert answer.status == 400, repr(answer)
         assert model_check.error_name(answer) == SERIALIZATION, repr(answer)
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("value", ["x", "5", [], {}, 1.5, 1e300, 10**30, True], ids=repr)
     def test_number(self, ecr, value):
         """Model: an integer is a whole JSON number of its width."""
@@ -140,6 +143,7 @@ class TestJson:
         body = {"repositoryName": name, "somethingNew": {"a": [1]}, "registryId": None, "tags": None}
         assert ecr.api.ecr("CreateRepository", body).status == 200
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("size", [30 * MIB, 100 * MIB])
     def test_too_large_body(self, wharf, ecr, size):
         """A body beyond any that an operation can need is refused, whatever is in it."""
@@ -675,6 +679,7 @@ class TestHttp:
         "asterisk": b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     }
 
+    @pytest.mark.refused_before_store
     @pytest.mark.parametrize("data", RAW.values(), ids=RAW.keys())
     def test_raw(self, wharf, data):
         """A refusal or a closed connection, never success, never an error of the server."""

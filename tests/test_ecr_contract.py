@@ -1734,6 +1734,7 @@ def test_every_modelled_error_is_provoked():
 # --- Operations that are not there ----------------------------------------------------------------------------------
 
 
+@pytest.mark.refused_before_store
 @pytest.mark.parametrize("operation", NOT_IMPLEMENTED)
 def test_operation_that_is_not_there_yet(ecr, operation):
     """reference/wire.md 1: UnknownOperationException, never an error of the server, however complete the request is."""
@@ -1754,6 +1755,7 @@ TARGETS = {
 }
 
 
+@pytest.mark.refused_before_store
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_target_that_is_none(ecr, target):
     """reference/wire.md 1: an unknown target is UnknownOperationException."""

@@ -108,7 +108,6 @@ def push_many(wharf, count, name="many"):
 
 
 class TestRotation:
-    @pytest.mark.every_store("DescribeRootKeys", "RotateRootKey")
     def test_under_load(self, fresh_wharf):
         """While images are pushed and pulled the root key changes several times; all stay whole and no layer moves."""
         secrets = fresh_wharf.client("secretsmanager")
@@ -185,7 +184,7 @@ class TestRotation:
         text = run(binary(), "service-key", "status", "--data-dir", fresh_wharf.data_dir).stdout
         assert "Root key 2   sealing" in text and "0 unreadable" in text, text
 
-    @pytest.mark.every_store
+    @pytest.mark.every_store("DescribeRootKeys", "RotateRootKey")
     @pytest.mark.skipif("config.getoption('--database') != 'postgres'", reason="several nodes need PostgreSQL")
     def test_all_nodes_follow(self, tmp_path, fresh_wharf):
         """What one node seals with a new root key, another one opens, from the first moment."""

@@ -339,6 +339,7 @@ def test_success(wharf, operation):
     assert operation in secrets.succeeded
 
 
+@pytest.mark.refused_before_store
 @pytest.mark.parametrize("operation", NOT_IMPLEMENTED)
 def test_operation_that_is_not_there(secrets, operation):
     answer = secrets.api.secrets(operation, {"SecretId": "x"})
