@@ -31,9 +31,11 @@ struct State {
     has_unflushed: AtomicBool,
     /// Since when there are no requests.
     idle_since_ms: AtomicU64,
-    /// Bodies and streams whose peer lags behind, and since when there are any.
+    /// Bodies and streams whose peer lags behind.
     lags: AtomicUsize,
-    lagging_since_ms: AtomicU64,
+    /// When anything on the connection last moved: a peer fell behind or caught up, or a request ended. If the peer lags
+    /// behind in all of it, it has since then, and not since it did in one of them first.
+    moved_ms: AtomicU64,
     must_end: Notify,
 }
 
@@ -63,7 +65,7 @@ impl InFlight {
             has_unflushed: AtomicBool::new(false),
             idle_since_ms: AtomicU64::new(0),
             lags: AtomicUsize::new(0),
-            lagging_since_ms: AtomicU64::new(0),
+            moved_ms: AtomicU64::new(0),
             must_end: Notify::new(),
         };
         state.idle_since_ms.store(state.now_ms(), Ordering::Release);
@@ -100,7 +102,7 @@ impl InFlight {
             return Some(Waiting::Idle(since(&self.0.idle_since_ms)));
         }
         let lags = self.0.lags.load(Ordering::Acquire);
-        (lags >= requests).then(|| Waiting::Lagging(since(&self.0.lagging_since_ms)))
+        (lags >= requests).then(|| Waiting::Lagging(since(&self.0.moved_ms)))
     }
 
     /// Since when the peer lags behind in all that is in flight, if it has for too long.
@@ -161,12 +163,18 @@ impl State {
     fn now_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
     }
+
+    fn moved(&self, now_ms: u64) {
+        self.moved_ms.fetch_max(now_ms, Ordering::AcqRel);
+    }
 }
 
 impl Drop for RequestInFlight {
     fn drop(&mut self) {
+        let now_ms = self.0.now_ms();
+        self.0.moved(now_ms);
         if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle_since_ms.store(self.0.now_ms(), Ordering::Release);
+            self.0.idle_since_ms.store(now_ms, Ordering::Release);
         }
     }
 }
@@ -181,17 +189,21 @@ pub struct Lag {
 impl Lag {
     /// It does, or no longer.
     pub fn set(&mut self, is_on: bool) {
-        if is_on == self.is_on {
-            return;
+        if is_on != self.is_on {
+            self.turn(is_on, self.state.now_ms());
         }
+    }
+
+    fn turn(&mut self, is_on: bool, now_ms: u64) {
         self.is_on = is_on;
         if let Some(holder) = &self.holder {
             holder.set_waits(is_on);
         }
-        if !is_on {
+        self.state.moved(now_ms);
+        if is_on {
+            self.state.lags.fetch_add(1, Ordering::AcqRel);
+        } else {
             self.state.lags.fetch_sub(1, Ordering::AcqRel);
-        } else if self.state.lags.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.state.lagging_since_ms.store(self.state.now_ms(), Ordering::Release);
         }
     }
 }
@@ -306,5 +318,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FlushNotes {
             self.note(false);
         }
         flushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two streams whose pieces come in turn, so that one of them is always waited for.
+    #[test]
+    fn a_peer_lags_since_the_last_of_its_streams_moved() {
+        let in_flight = InFlight::new(Instant::now());
+        let _requests = [in_flight.begin(), in_flight.begin()];
+        let mut lags = [in_flight.lag(), in_flight.lag()];
+        lags[0].turn(true, 0);
+        assert_eq!(in_flight.waiting(), None, "the other is being served");
+        lags[1].turn(true, 0);
+        for piece in 1..=100 {
+            let lag = &mut lags[piece % 2];
+            let now_ms = piece as u64 * 100;
+            lag.turn(false, now_ms);
+            assert_eq!(in_flight.waiting(), None);
+            lag.turn(true, now_ms);
+            assert_eq!(in_flight.waiting(), Some(Waiting::Lagging(Duration::from_millis(now_ms))));
+        }
+    }
+
+    #[test]
+    fn a_peer_lags_since_the_last_of_what_it_does_not_lag_in() {
+        let in_flight = InFlight::new(Instant::now() - Duration::from_secs(60));
+        let (_stalled, served) = (in_flight.begin(), in_flight.begin());
+        let mut lag = in_flight.lag();
+        lag.turn(true, 0);
+        drop(served);
+        assert_eq!(in_flight.keeps_waiting(Instant::now()), None);
+        assert!(in_flight.keeps_waiting(Instant::now() + LAG_GRACE).is_some());
     }
 }

@@ -1,8 +1,12 @@
 //! One pool of memory or disk that requests hold shares of, and who gives way when there is nothing left of it.
 //!
 //! A source may hold as much of a pool as it leaves free: one alone gets half, two a third each, and there is always
-//! something left for whoever comes next. Where there is not, somebody may be holding it for nothing: then the source that
-//! holds most and keeps the server waiting loses the connection whose client has been waited for longest.
+//! something left for whoever comes next. Where there is not, somebody may be holding it for nothing: then a source that
+//! keeps the server waiting loses the connection whose client has been waited for longest.
+//!
+//! Which source that is depends on what is short. Who has used up his own share takes nothing from others: only what is of
+//! his own source gives way. Where the pool itself is short, the source that holds most does, as long as that is no less
+//! than the asking one would hold: nobody grows at the cost of who has less.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +24,9 @@ use crate::source_network::network;
 /// A body up to this length is short. Longer ones leave a part of their pool to the short: one in so many bytes.
 pub(super) const SHORT_BYTES: u64 = 64 * 1024;
 const SHORT_PART: u64 = 4;
+/// A pool is short when there is less left of it than one in so many bytes, or less than whoever holds nothing yet would get
+/// as much of as is asked for.
+const SPARE_PART: u64 = 16;
 /// When there was nobody to give way, nobody is looked for again for so long.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const NOT_WAITED_FOR: u64 = u64::MAX;
@@ -91,7 +98,8 @@ struct Held {
     next: u64,
     /// By the network that the requests come from.
     sources: HashMap<IpAddr, Source>,
-    nobody_until: Option<Instant>,
+    /// Of the sources that hold so much or more, nobody has to give way to others until then.
+    nobody_until: Option<(Instant, u64)>,
 }
 
 /// What requests of one source hold.
@@ -99,6 +107,8 @@ struct Held {
 struct Source {
     bytes: u64,
     holders: BTreeMap<u64, Holder>,
+    /// None of them has to give way to another of them until then.
+    nobody_until: Option<Instant>,
 }
 
 impl Pool {
@@ -137,9 +147,13 @@ impl Pool {
         let mut held = self.held();
         let ip = share.holder.0.source;
         let by_source = held.sources.get(&ip).map_or(0, |source| source.bytes);
-        let left = limit.saturating_sub(held.bytes).checked_sub(bytes);
-        if left.is_none_or(|left| by_source.saturating_add(bytes) > left) {
-            if held.give_way(&share.holder, now()) {
+        let (left, wanted) = (limit.saturating_sub(held.bytes), by_source.saturating_add(bytes));
+        if left.checked_sub(bytes).is_none_or(|left| wanted > left) {
+            let now = now();
+            let is_pool_short = left < limit / SPARE_PART || left < bytes.saturating_mul(2);
+            if is_pool_short && held.others_give_way(&share.holder, wanted, now)
+                || held.own_give_way(&share.holder, now)
+            {
                 self.given_up.increment();
             }
             drop(held);
@@ -164,6 +178,7 @@ impl Pool {
         held.nobody_until = None;
         let Some(source) = held.sources.get_mut(&share.holder.0.source) else { return };
         source.bytes = source.bytes.saturating_sub(bytes);
+        source.nobody_until = None;
         if let Some(number) = share.number.filter(|_| is_end) {
             source.holders.remove(&number);
         }
@@ -174,27 +189,46 @@ impl Pool {
 }
 
 impl Held {
-    /// Ends the connection that has kept the server waiting longest, of the source that holds most and has any; says whether
-    /// there was one. That of whoever asks stays: it would not live to see what it asks for.
-    fn give_way(&mut self, asking: &Holder, now: Instant) -> bool {
-        if self.nobody_until.is_some_and(|until| now < until) {
+    /// Ends the connection that has kept the server waiting longest, of that other source which holds most and has any, if
+    /// that is no less than what the asking one wants to hold; says whether there was one.
+    fn others_give_way(&mut self, asking: &Holder, wanted: u64, now: Instant) -> bool {
+        if self.nobody_until.is_some_and(|(until, least)| now < until && least <= wanted) {
             return false;
         }
-        let mut sources: Vec<(Reverse<u64>, IpAddr)> =
-            self.sources.iter().map(|(ip, source)| (Reverse(source.bytes), *ip)).collect();
-        sources.sort_unstable();
-        for (_, ip) in sources {
-            let Some(source) = self.sources.get_mut(&ip) else { continue };
-            let others = source.holders.iter().filter(|(_, holder)| !holder.0.connection.is(&asking.0.connection));
-            let waiting = others.filter_map(|(number, holder)| Some((holder.keeps_waiting(now)?, *number)));
-            // It holds what it has until its connection has ended, and is not looked at again.
-            if let Some(holder) = waiting.min().and_then(|(_, number)| source.holders.remove(&number)) {
-                holder.0.connection.end();
+        let others = self.sources.iter().filter(|(ip, source)| **ip != asking.0.source && source.bytes >= wanted);
+        let mut others: Vec<(Reverse<u64>, IpAddr)> = others.map(|(ip, source)| (Reverse(source.bytes), *ip)).collect();
+        others.sort_unstable();
+        for (_, ip) in others {
+            if self.sources.get_mut(&ip).is_some_and(|source| source.give_way(asking, now)) {
                 return true;
             }
         }
-        self.nobody_until = Some(now + LOOK_AGAIN_AFTER);
+        self.nobody_until = Some((now + LOOK_AGAIN_AFTER, wanted));
         false
+    }
+
+    /// The same of the asking source itself.
+    fn own_give_way(&mut self, asking: &Holder, now: Instant) -> bool {
+        let Some(source) = self.sources.get_mut(&asking.0.source) else { return false };
+        if source.nobody_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        let has_given_way = source.give_way(asking, now);
+        source.nobody_until = (!has_given_way).then(|| now + LOOK_AGAIN_AFTER);
+        has_given_way
+    }
+}
+
+impl Source {
+    /// Ends the connection that has kept the server waiting longest; says whether there was one. That of whoever asks stays:
+    /// it would not live to see what it asks for.
+    fn give_way(&mut self, asking: &Holder, now: Instant) -> bool {
+        let others = self.holders.iter().filter(|(_, holder)| !holder.0.connection.is(&asking.0.connection));
+        let waiting = others.filter_map(|(number, holder)| Some((holder.keeps_waiting(now)?, *number)));
+        // It holds what it has until its connection has ended, and is not looked at again.
+        let Some(holder) = waiting.min().and_then(|(_, number)| self.holders.remove(&number)) else { return false };
+        holder.0.connection.end();
+        true
     }
 }
 
@@ -354,6 +388,78 @@ mod tests {
         holders[0].set_waits(true);
         assert_eq!(shares[0].grow_at(1, || later(7203)), Err(Exhausted));
         assert!(!at_work.is_ended(), "nobody makes room for himself by being ended");
+    }
+
+    /// Takes so many bytes for a source, whose connection keeps the server waiting from now on.
+    fn stalled(pool: &Arc<Pool>, last: u8, bytes: u64) -> (Share, InFlight) {
+        let connection = InFlight::new(Instant::now());
+        let holder = Holder::new(IpAddr::from([192, 0, 2, last]), &connection);
+        let mut share = pool.share(&holder);
+        assert_eq!(share.grow(bytes), Ok(()));
+        holder.set_waits(true);
+        (share, connection)
+    }
+
+    #[test]
+    fn a_share_that_is_used_up_costs_others_nothing() {
+        let pool = Pool::new(1000);
+        let others = [stalled(&pool, 1, 300), stalled(&pool, 2, 10)];
+        let (_own, own) = stalled(&pool, 3, 300);
+        let mut asking = share(&pool, 3);
+        let later = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(asking.grow_at(100, || later), Err(Exhausted), "there are 390 left");
+        assert!(others.iter().all(|(_, connection)| !connection.is_ended()));
+        assert!(own.is_ended(), "it has a share with whoever asks");
+        assert_eq!(pool.given_up.get(), 1);
+    }
+
+    #[test]
+    fn nobody_gives_way_to_who_would_hold_more() {
+        let pool = Pool::new(1000);
+        let mut first = share(&pool, 1);
+        assert_eq!(first.grow(500), Ok(()));
+        let [greedy, modest, small] = [(2, 240), (3, 120), (4, 60)].map(|(last, bytes)| stalled(&pool, last, bytes));
+        let later = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(first.grow_at(41, || later), Err(Exhausted), "the pool is short, and it holds half of it");
+        assert_eq!(pool.given_up.get(), 0);
+        // That there was nobody for it says nothing of others.
+        assert_eq!(share(&pool, 5).grow_at(60, || later), Err(Exhausted));
+        assert!(greedy.1.is_ended());
+        assert_eq!(share(&pool, 5).grow_at(121, || later), Err(Exhausted));
+        assert!(!modest.1.is_ended());
+        assert_eq!(share(&pool, 5).grow_at(60, || later), Err(Exhausted));
+        assert!(modest.1.is_ended());
+        assert_eq!(share(&pool, 5).grow_at(61, || later), Err(Exhausted));
+        assert!(!small.1.is_ended());
+        assert_eq!(share(&pool, 5).grow_at(60, || later), Err(Exhausted));
+        assert!(small.1.is_ended());
+    }
+
+    #[test]
+    fn whoever_comes_gets_a_part_however_many_hold_the_rest() {
+        let pool = Pool::new(1600);
+        let mut others = Vec::new();
+        for source in 1..=20 {
+            while share(&pool, source).grow(5).is_ok() {
+                others.push(stalled(&pool, source, 5));
+            }
+        }
+        let later = Instant::now() + Duration::from_secs(3600);
+        let mut mine = Vec::new();
+        loop {
+            let mut next = share(&pool, 99);
+            if next.grow_at(5, || later).is_ok() {
+                mine.push(next);
+                continue;
+            }
+            let before = others.len();
+            others.retain(|(_, connection)| !connection.is_ended());
+            if others.len() == before {
+                break;
+            }
+        }
+        assert!(mine.len() as u64 * 5 >= 1600 / SPARE_PART - 10, "{} of 5", mine.len());
+        assert!(others.len() * 5 > 1400, "nor does anybody lose more than that: {}", others.len());
     }
 
     #[test]
