@@ -20,7 +20,7 @@ use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
 use store::tables::registry_id::RegistryId;
 use store::tables::{identity_version, pull_time_exclusions, registry_policies};
 
-use super::allowed::Allowed;
+use super::allowed::{Allowed, LoadedIdentity};
 use super::aws_managed_policies;
 use super::caller::Caller;
 use super::policy_cache::PolicyCache;
@@ -42,8 +42,8 @@ pub struct Identity {
     pub boundary: Option<Attached>,
     /// Who may assume the role.
     pub trust: Option<Attached>,
-    /// What was decided already; none if its policies have conditions, so that requests differ.
-    pub allowed: Option<Allowed>,
+    /// What it is known as to [`Allowed`]; none if its policies have conditions, so that requests differ.
+    pub loaded: Option<LoadedIdentity>,
 }
 
 impl Identity {
@@ -162,6 +162,7 @@ impl Directory {
 #[derive(Default)]
 pub struct Identities {
     current: RwLock<Arc<Directory>>,
+    allowed: Arc<Allowed>,
 }
 
 impl Identities {
@@ -170,14 +171,19 @@ impl Identities {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What those in force were found to be allowed.
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
     /// Takes over what has changed in the database, if anything has.
     pub async fn refresh(&self, db: &Db, key: &KeyRing, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
         let version = db.read_point(identity_version::find).await?;
         if self.current().version == Some(version) {
             return Ok(());
         }
-        let (key, reading) = (key.clone(), Arc::clone(cache));
-        let loaded = db.read(move |tx| load(tx, &key, &reading)).await?;
+        let (key, reading, allowed) = (key.clone(), Arc::clone(cache), Arc::clone(&self.allowed));
+        let loaded = db.read(move |tx| load(tx, &key, &reading, &allowed)).await?;
         let before = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             // Two loads may run at once; the later state wins.
@@ -189,11 +195,12 @@ impl Identities {
         // Requests that still run may hold it; then the next refresh forgets what they held.
         drop(before);
         cache.forget_what_left();
+        self.allowed.forget();
         Ok(())
     }
 }
 
-fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory, StoreError> {
+fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache, allowed: &Allowed) -> Result<Directory, StoreError> {
     let mut directory = Directory { version: Some(identity_version::find(tx)?), ..Directory::default() };
     let documents = policies::list_all_in_force(tx)?;
     let aws_managed = aws_managed_policies::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
@@ -201,7 +208,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
         let policy = identity_policy(cache, &document, &|| format!("the managed policy {arn}"));
         directory.managed_policies.insert(arn, policy);
     }
-    load_identities(tx, cache, &mut directory)?;
+    load_identities(tx, cache, allowed, &mut directory)?;
     for stored in access_keys::list_all(tx)? {
         let Some(user) = directory.identities.get(&stored.user_id) else { continue };
         let opened = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret);
@@ -238,7 +245,12 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
     Ok(directory)
 }
 
-fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directory) -> Result<(), StoreError> {
+fn load_identities(
+    tx: &mut dyn Tx,
+    cache: &PolicyCache,
+    allowed: &Allowed,
+    directory: &mut Directory,
+) -> Result<(), StoreError> {
     let mut attached: HashMap<String, Vec<Attached>> = HashMap::new();
     for inline in policies_of_entities::list_all_inline(tx)? {
         let what = || format!("the inline policy {} of {}", inline.name, inline.entity_id);
@@ -284,10 +296,10 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
             Attached { name: arn.clone(), policy: stored(cache, PolicyKind::Trust, document, entity.account, &what) }
         });
         let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
-        let allowed = (!has_conditions).then(Allowed::default);
+        let loaded = (!has_conditions).then(|| allowed.add_identity());
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
         let (id, entity) = (entity.id.clone(), entity.clone());
-        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, allowed }));
+        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, loaded }));
     }
     Ok(())
 }
