@@ -19,7 +19,7 @@ use store::tables::{kms_aliases, repository_policies, resource_tags};
 
 use super::allowed::LoadedIdentity;
 use super::caller::Caller;
-use super::directory::{Directory, RegistryPolicy};
+use super::directory::{Directory, Identity, RegistryPolicy};
 use super::grants::{self, GrantTerms};
 use super::key_conditions::condition_keys;
 use super::repository_access::RepositoryAccess;
@@ -356,8 +356,7 @@ pub async fn registry_would_allow(
 pub async fn reads_image_tag(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, StoreError> {
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
-    let of_identity =
-        caller.identity().into_iter().flat_map(|identity| identity.policies.iter().chain(&identity.boundary));
+    let of_identity = caller.identity().into_iter().flat_map(Identity::in_force);
     let of_session = caller.session().into_iter().flat_map(|session| &session.policies);
     let of_registry = registry_policy(&directory, caller, need).map(|registry| &registry.policy);
     let attached = of_identity.chain(of_session).chain(caller.scope.as_deref()).chain(of_registry);
@@ -414,8 +413,10 @@ async fn weigh<T>(
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let resource_policy =
         rules.policy.as_ref().map(|policy| Attached { name: rules.arn.clone(), policy: policy.clone() });
+    let groups = identity.map_or_else(Vec::new, Identity::groups);
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
+        groups: &groups,
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
         session: &session,
         scope: caller.scope.as_deref(),
@@ -623,8 +624,7 @@ fn read_policy(
 pub(super) fn read_keys<'a>(policies: &Policies<'a>) -> impl Iterator<Item = &'a str> {
     let single = [policies.boundary, policies.scope, policies.repository, policies.registry];
     policies
-        .identity
-        .iter()
+        .of_identity()
         .chain(single.into_iter().flatten())
         .flat_map(|attached| attached.policy.keys())
         .chain(policies.session.iter().copied().flatten().flat_map(|attached| attached.policy.keys()))

@@ -36,8 +36,10 @@ pub struct Identity {
     pub entity: Entity,
     /// Its ARN.
     pub arn: String,
-    /// Its own policies and those of its groups.
+    /// Its own policies.
     pub policies: Vec<Attached>,
+    /// Those of its groups, which all members share.
+    pub group_policies: Vec<Arc<[Attached]>>,
     /// Its permissions boundary.
     pub boundary: Option<Attached>,
     /// Who may assume the role.
@@ -47,6 +49,17 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The policies of its groups, as decisions take them.
+    pub fn groups(&self) -> Vec<&[Attached]> {
+        self.group_policies.iter().map(|policies| &**policies).collect()
+    }
+
+    /// Every policy that says what it may do: its own, those of its groups, and its boundary.
+    pub fn in_force(&self) -> impl Iterator<Item = &Attached> {
+        let of_groups = self.group_policies.iter().flat_map(|policies| policies.iter());
+        self.policies.iter().chain(of_groups).chain(&self.boundary)
+    }
+
     /// The user as a principal; of a role its sessions are principals.
     pub fn user_principal(&self) -> Principal {
         Principal::User {
@@ -268,22 +281,35 @@ fn load_identities(
         groups_of.entry(user_id).or_default().push(group_id);
     }
     let entities = entities::list_all(tx)?;
-    let groups: HashSet<&str> =
-        entities.iter().filter(|entity| entity.kind == EntityKind::Group).map(|group| group.id.as_str()).collect();
+    let mut groups: HashMap<&str, Arc<[Attached]>> = HashMap::new();
+    for group in entities.iter().filter(|entity| entity.kind == EntityKind::Group) {
+        groups.insert(&group.id, attached.remove(&group.id).unwrap_or_default().into());
+    }
+    // A damaged group has its policies still.
+    for group in groups_of.values().flatten() {
+        if !groups.contains_key(group.as_str())
+            && let Some(policies) = attached.remove(group)
+        {
+            groups.insert(group, policies.into());
+        }
+    }
     for entity in &entities {
         let key = (entity.account, entity.kind, entity.name.to_ascii_lowercase());
         directory.arns.insert(key, entity.arn());
         if entity.kind == EntityKind::Group {
             continue;
         }
-        let mut policies = attached.get(&entity.id).cloned().unwrap_or_default();
+        let mut policies = attached.remove(&entity.id).unwrap_or_default();
+        let mut group_policies = Vec::new();
         let arn = entity.arn();
         for group in groups_of.get(&entity.id).into_iter().flatten() {
-            policies.extend(attached.get(group).into_iter().flatten().cloned());
-            // A damaged group has its policies still; one that is not there may have had any.
-            if !groups.contains(group.as_str()) && !attached.contains_key(group) {
-                let policy = missing(cache, &format!("a group of {arn}"), group);
-                policies.push(Attached { name: group.clone(), policy });
+            match groups.get(group.as_str()) {
+                Some(shared) => group_policies.push(Arc::clone(shared)),
+                // One that is not there may have had any.
+                None => {
+                    let policy = missing(cache, &format!("a group of {arn}"), group);
+                    policies.push(Attached { name: group.clone(), policy });
+                }
             }
         }
         let boundary = entity.boundary_arn.as_ref().map(|boundary| {
@@ -295,11 +321,12 @@ fn load_identities(
             let what = || format!("the trust policy of {arn}");
             Attached { name: arn.clone(), policy: stored(cache, PolicyKind::Trust, document, entity.account, &what) }
         });
-        let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
-        let loaded = (!has_conditions).then(|| allowed.add_identity());
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
-        let (id, entity) = (entity.id.clone(), entity.clone());
-        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, loaded }));
+        let mut identity =
+            Identity { entity: entity.clone(), arn, policies, group_policies, boundary, trust, loaded: None };
+        let has_conditions = identity.in_force().any(|attached| attached.policy.keys().next().is_some());
+        identity.loaded = (!has_conditions).then(|| allowed.add_identity());
+        directory.identities.insert(entity.id.clone(), Arc::new(identity));
     }
     Ok(())
 }
