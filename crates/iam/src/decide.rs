@@ -33,9 +33,9 @@ impl<'a> Survey<'a> {
     }
 
     /// Reads policies of which one must allow.
-    pub(crate) fn read_all(&mut self, source: Source, attached: &[Attached]) -> bool {
+    pub(crate) fn read_all<'b>(&mut self, source: Source, attached: impl IntoIterator<Item = &'b Attached>) -> bool {
         // Every one is read, since a Deny may follow an Allow.
-        attached.iter().fold(false, |allowed, policy| (self.read(source, policy) > Grant::None) | allowed)
+        attached.into_iter().fold(false, |allowed, policy| (self.read(source, policy) > Grant::None) | allowed)
     }
 
     /// Ends with the first Deny, if there is one; else with what `reason` says.
@@ -58,11 +58,11 @@ impl CallerSide {
         // Nothing can be attached to root but what came with its credentials (reference/access.md 5: "only Deny in resource
         // policy").
         let is_root = matches!(principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
-        let identity = is_root || survey.read_all(Source::Identity, policies.identity);
+        let identity = is_root || survey.read_all(Source::Identity, policies.of_identity());
         let boundary =
             is_root || policies.boundary.is_none_or(|boundary| survey.read(Source::Boundary, boundary) > Grant::None);
         let session =
-            policies.session.iter().fold(true, |allowed, union| survey.read_all(Source::Session, union) & allowed);
+            policies.session.iter().fold(true, |allowed, union| survey.read_all(Source::Session, *union) & allowed);
         let scope = policies.scope.is_none_or(|scope| survey.read(Source::RobotScope, scope) > Grant::None);
         Self { identity, boundary, session, scope }
     }
@@ -96,7 +96,7 @@ pub struct OpenDeny {
 /// Every such Deny of the policies in force, for whoever asks about a request of which not all is known.
 pub fn open_denies(request: &Request<'_>, policies: &Policies<'_>) -> Vec<OpenDeny> {
     let is_root = matches!(request.principal, Principal::Root { .. } | Principal::FederatedUser { user: None, .. });
-    let of_identity = policies.identity.iter().map(|attached| (Source::Identity, attached));
+    let of_identity = policies.of_identity().map(|attached| (Source::Identity, attached));
     let boundary = policies.boundary.map(|attached| (Source::Boundary, attached));
     let of_session = policies.session.iter().copied().flatten().map(|attached| (Source::Session, attached));
     let scope = policies.scope.map(|attached| (Source::RobotScope, attached));

@@ -37,8 +37,10 @@ pub struct Attached {
 /// Every policy that speaks about a request. What is not given does not limit and does not grant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policies<'a> {
-    /// Of the user and its groups, or of the role.
+    /// Of the user or role itself.
     pub identity: &'a [Attached],
+    /// Of the user's groups, each group's as one; they count as the user's own.
+    pub groups: &'a [&'a [Attached]],
     /// The permissions boundary of the user or role.
     pub boundary: Option<&'a Attached>,
     /// Each inner slice must allow, by any of its policies: a session's own policy and its managed ones are one slice.
@@ -51,4 +53,11 @@ pub struct Policies<'a> {
     /// Of the registry, where its scope (V1 or V2) says that it counts (reference/access.md 4). It grants and denies as a
     /// repository's.
     pub registry: Option<&'a Attached>,
+}
+
+impl<'a> Policies<'a> {
+    /// Those of the user and its groups, or of the role.
+    pub fn of_identity(&self) -> impl Iterator<Item = &'a Attached> + use<'a> {
+        self.identity.iter().chain(self.groups.iter().copied().flatten())
+    }
 }

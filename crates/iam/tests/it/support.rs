@@ -181,6 +181,7 @@ impl Case {
         let registry = attached(PolicyKind::Registry, self.version, self.registry);
         let policies = Policies {
             identity: &identity,
+            groups: &[],
             boundary: boundary.as_ref(),
             session: &session,
             scope: scope.as_ref(),

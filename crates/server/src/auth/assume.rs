@@ -20,8 +20,10 @@ pub fn authorize_role(
     let identity = caller.identity();
     let session = caller.session().filter(|session| session.is_limited());
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
+    let groups = identity.map_or_else(Vec::new, Identity::groups);
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
+        groups: &groups,
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
         session: &session,
         scope: caller.scope.as_deref(),

@@ -17,9 +17,9 @@ use store::tables::repositories::RepositoryRef;
 use store::tables::secrets::{self, SecretId};
 use store::tables::{kms_aliases, repository_policies, resource_tags};
 
-use super::allowed::Allowed;
+use super::allowed::LoadedIdentity;
 use super::caller::Caller;
-use super::directory::{Directory, RegistryPolicy};
+use super::directory::{Directory, Identity, RegistryPolicy};
 use super::grants::{self, GrantTerms};
 use super::key_conditions::condition_keys;
 use super::repository_access::RepositoryAccess;
@@ -186,8 +186,9 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
     let (action, resource) = (&need.action, &rules.arn);
-    let kept = kept_decisions(&directory, caller, need, &rules);
-    if kept.is_some_and(|kept| kept.contains(action, resource)) {
+    let allowed = http.app.identities.allowed();
+    let decides_alone = identity_alone(&directory, caller, need, &rules);
+    if decides_alone.is_some_and(|identity| allowed.contains(identity, action, resource)) {
         return Ok(());
     }
     let mut decision = decide_by(http, &directory, caller, need, &rules).await?;
@@ -202,8 +203,8 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
         None => decision.is_allowed(),
     };
     if is_allowed {
-        if let Some(kept) = kept {
-            kept.insert(action, resource);
+        if let Some(identity) = decides_alone {
+            allowed.insert(identity, action, resource);
         }
         return Ok(());
     }
@@ -355,8 +356,7 @@ pub async fn registry_would_allow(
 pub async fn reads_image_tag(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, StoreError> {
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
-    let of_identity =
-        caller.identity().into_iter().flat_map(|identity| identity.policies.iter().chain(&identity.boundary));
+    let of_identity = caller.identity().into_iter().flat_map(Identity::in_force);
     let of_session = caller.session().into_iter().flat_map(|session| &session.policies);
     let of_registry = registry_policy(&directory, caller, need).map(|registry| &registry.policy);
     let attached = of_identity.chain(of_session).chain(caller.scope.as_deref()).chain(of_registry);
@@ -413,8 +413,10 @@ async fn weigh<T>(
     let session: Vec<&[Attached]> = session.map(|session| session.policies.as_slice()).into_iter().collect();
     let resource_policy =
         rules.policy.as_ref().map(|policy| Attached { name: rules.arn.clone(), policy: policy.clone() });
+    let groups = identity.map_or_else(Vec::new, Identity::groups);
     let policies = Policies {
         identity: identity.map_or(&[], |identity| &identity.policies),
+        groups: &groups,
         boundary: identity.and_then(|identity| identity.boundary.as_ref()),
         session: &session,
         scope: caller.scope.as_deref(),
@@ -460,19 +462,19 @@ fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -
     policy.filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action))
 }
 
-/// What was decided already for the caller's user or role, if its own policies alone decide.
-fn kept_decisions<'a>(
+/// The caller's user or role, if its own policies alone decide, so that what is decided holds as long as they do.
+fn identity_alone(
     directory: &Directory,
-    caller: &'a Caller,
+    caller: &Caller,
     need: &Need,
     rules: &ResourceRules,
-) -> Option<&'a Allowed> {
+) -> Option<LoadedIdentity> {
     let is_alone = need.owner(caller) == caller.account
         && rules.policy.is_none()
         && registry_policy(directory, caller, need).is_none()
         && caller.scope.is_none()
         && caller.session().is_none_or(|session| !session.is_limited());
-    caller.identity().filter(|_| is_alone).and_then(|identity| identity.allowed.as_ref())
+    caller.identity().filter(|_| is_alone).and_then(|identity| identity.loaded)
 }
 
 /// What a repository, a secret or a key contributes to decisions about it.
@@ -622,8 +624,7 @@ fn read_policy(
 pub(super) fn read_keys<'a>(policies: &Policies<'a>) -> impl Iterator<Item = &'a str> {
     let single = [policies.boundary, policies.scope, policies.repository, policies.registry];
     policies
-        .identity
-        .iter()
+        .of_identity()
         .chain(single.into_iter().flatten())
         .flat_map(|attached| attached.policy.keys())
         .chain(policies.session.iter().copied().flatten().flat_map(|attached| attached.policy.keys()))

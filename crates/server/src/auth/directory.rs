@@ -20,7 +20,7 @@ use store::tables::iam::{access_keys, groups, policies, policies_of_entities};
 use store::tables::registry_id::RegistryId;
 use store::tables::{identity_version, pull_time_exclusions, registry_policies};
 
-use super::allowed::Allowed;
+use super::allowed::{Allowed, LoadedIdentity};
 use super::aws_managed_policies;
 use super::caller::Caller;
 use super::policy_cache::PolicyCache;
@@ -36,17 +36,30 @@ pub struct Identity {
     pub entity: Entity,
     /// Its ARN.
     pub arn: String,
-    /// Its own policies and those of its groups.
+    /// Its own policies.
     pub policies: Vec<Attached>,
+    /// Those of its groups, which all members share.
+    pub group_policies: Vec<Arc<[Attached]>>,
     /// Its permissions boundary.
     pub boundary: Option<Attached>,
     /// Who may assume the role.
     pub trust: Option<Attached>,
-    /// What was decided already; none if its policies have conditions, so that requests differ.
-    pub allowed: Option<Allowed>,
+    /// What it is known as to [`Allowed`]; none if its policies have conditions, so that requests differ.
+    pub loaded: Option<LoadedIdentity>,
 }
 
 impl Identity {
+    /// The policies of its groups, as decisions take them.
+    pub fn groups(&self) -> Vec<&[Attached]> {
+        self.group_policies.iter().map(|policies| &**policies).collect()
+    }
+
+    /// Every policy that says what it may do: its own, those of its groups, and its boundary.
+    pub fn in_force(&self) -> impl Iterator<Item = &Attached> {
+        let of_groups = self.group_policies.iter().flat_map(|policies| policies.iter());
+        self.policies.iter().chain(of_groups).chain(&self.boundary)
+    }
+
     /// The user as a principal; of a role its sessions are principals.
     pub fn user_principal(&self) -> Principal {
         Principal::User {
@@ -162,6 +175,7 @@ impl Directory {
 #[derive(Default)]
 pub struct Identities {
     current: RwLock<Arc<Directory>>,
+    allowed: Arc<Allowed>,
 }
 
 impl Identities {
@@ -170,14 +184,19 @@ impl Identities {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What those in force were found to be allowed.
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
     /// Takes over what has changed in the database, if anything has.
     pub async fn refresh(&self, db: &Db, key: &KeyRing, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
         let version = db.read_point(identity_version::find).await?;
         if self.current().version == Some(version) {
             return Ok(());
         }
-        let (key, reading) = (key.clone(), Arc::clone(cache));
-        let loaded = db.read(move |tx| load(tx, &key, &reading)).await?;
+        let (key, reading, allowed) = (key.clone(), Arc::clone(cache), Arc::clone(&self.allowed));
+        let loaded = db.read(move |tx| load(tx, &key, &reading, &allowed)).await?;
         let before = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             // Two loads may run at once; the later state wins.
@@ -189,11 +208,12 @@ impl Identities {
         // Requests that still run may hold it; then the next refresh forgets what they held.
         drop(before);
         cache.forget_what_left();
+        self.allowed.forget();
         Ok(())
     }
 }
 
-fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory, StoreError> {
+fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache, allowed: &Allowed) -> Result<Directory, StoreError> {
     let mut directory = Directory { version: Some(identity_version::find(tx)?), ..Directory::default() };
     let documents = policies::list_all_in_force(tx)?;
     let aws_managed = aws_managed_policies::POLICIES.iter().map(|policy| (policy.arn(), policy.document()));
@@ -201,7 +221,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
         let policy = identity_policy(cache, &document, &|| format!("the managed policy {arn}"));
         directory.managed_policies.insert(arn, policy);
     }
-    load_identities(tx, cache, &mut directory)?;
+    load_identities(tx, cache, allowed, &mut directory)?;
     for stored in access_keys::list_all(tx)? {
         let Some(user) = directory.identities.get(&stored.user_id) else { continue };
         let opened = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret);
@@ -238,7 +258,12 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache) -> Result<Directory
     Ok(directory)
 }
 
-fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directory) -> Result<(), StoreError> {
+fn load_identities(
+    tx: &mut dyn Tx,
+    cache: &PolicyCache,
+    allowed: &Allowed,
+    directory: &mut Directory,
+) -> Result<(), StoreError> {
     let mut attached: HashMap<String, Vec<Attached>> = HashMap::new();
     for inline in policies_of_entities::list_all_inline(tx)? {
         let what = || format!("the inline policy {} of {}", inline.name, inline.entity_id);
@@ -256,22 +281,35 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
         groups_of.entry(user_id).or_default().push(group_id);
     }
     let entities = entities::list_all(tx)?;
-    let groups: HashSet<&str> =
-        entities.iter().filter(|entity| entity.kind == EntityKind::Group).map(|group| group.id.as_str()).collect();
+    let mut groups: HashMap<&str, Arc<[Attached]>> = HashMap::new();
+    for group in entities.iter().filter(|entity| entity.kind == EntityKind::Group) {
+        groups.insert(&group.id, attached.remove(&group.id).unwrap_or_default().into());
+    }
+    // A damaged group has its policies still.
+    for group in groups_of.values().flatten() {
+        if !groups.contains_key(group.as_str())
+            && let Some(policies) = attached.remove(group)
+        {
+            groups.insert(group, policies.into());
+        }
+    }
     for entity in &entities {
         let key = (entity.account, entity.kind, entity.name.to_ascii_lowercase());
         directory.arns.insert(key, entity.arn());
         if entity.kind == EntityKind::Group {
             continue;
         }
-        let mut policies = attached.get(&entity.id).cloned().unwrap_or_default();
+        let mut policies = attached.remove(&entity.id).unwrap_or_default();
+        let mut group_policies = Vec::new();
         let arn = entity.arn();
         for group in groups_of.get(&entity.id).into_iter().flatten() {
-            policies.extend(attached.get(group).into_iter().flatten().cloned());
-            // A damaged group has its policies still; one that is not there may have had any.
-            if !groups.contains(group.as_str()) && !attached.contains_key(group) {
-                let policy = missing(cache, &format!("a group of {arn}"), group);
-                policies.push(Attached { name: group.clone(), policy });
+            match groups.get(group.as_str()) {
+                Some(shared) => group_policies.push(Arc::clone(shared)),
+                // One that is not there may have had any.
+                None => {
+                    let policy = missing(cache, &format!("a group of {arn}"), group);
+                    policies.push(Attached { name: group.clone(), policy });
+                }
             }
         }
         let boundary = entity.boundary_arn.as_ref().map(|boundary| {
@@ -283,11 +321,12 @@ fn load_identities(tx: &mut dyn Tx, cache: &PolicyCache, directory: &mut Directo
             let what = || format!("the trust policy of {arn}");
             Attached { name: arn.clone(), policy: stored(cache, PolicyKind::Trust, document, entity.account, &what) }
         });
-        let has_conditions = policies.iter().chain(&boundary).any(|attached| attached.policy.keys().next().is_some());
-        let allowed = (!has_conditions).then(Allowed::default);
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
-        let (id, entity) = (entity.id.clone(), entity.clone());
-        directory.identities.insert(id, Arc::new(Identity { entity, arn, policies, boundary, trust, allowed }));
+        let mut identity =
+            Identity { entity: entity.clone(), arn, policies, group_policies, boundary, trust, loaded: None };
+        let has_conditions = identity.in_force().any(|attached| attached.policy.keys().next().is_some());
+        identity.loaded = (!has_conditions).then(|| allowed.add_identity());
+        directory.identities.insert(entity.id.clone(), Arc::new(identity));
     }
     Ok(())
 }

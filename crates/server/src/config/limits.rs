@@ -39,6 +39,8 @@ pub struct QuotasConfig {
     pub managed_policies: Option<u64>,
     /// OpenID Connect providers of one account. Default: 100.
     pub oidc_providers: Option<u64>,
+    /// Robot tokens of one account. Default: 1000.
+    pub robot_tokens: Option<u64>,
 }
 
 impl QuotasConfig {
@@ -66,6 +68,7 @@ impl QuotasConfig {
                 self.open_uploads_per_registry,
                 defaults.open_uploads_per_registry,
             )?,
+            robot_tokens: read("robot_tokens", self.robot_tokens, defaults.robot_tokens)?,
             iam: IamQuotas {
                 users: read("users", self.users, defaults.iam.users)?,
                 groups: read("groups", self.groups, defaults.iam.groups)?,
@@ -92,6 +95,7 @@ impl QuotasConfig {
             roles: Some(quotas.iam.roles),
             managed_policies: Some(quotas.iam.managed_policies),
             oidc_providers: Some(quotas.iam.oidc_providers),
+            robot_tokens: Some(quotas.robot_tokens),
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct Quotas {
     pub open_uploads: u64,
     /// The same of all repositories of one registry: who may create them would otherwise have any number.
     pub open_uploads_per_registry: u64,
+    /// Robot tokens of one account, in all of its registries; not a quota of ECR's. Every node holds all of them in memory.
+    pub robot_tokens: u64,
     /// Of accounts' identities.
     pub iam: IamQuotas,
 }
@@ -52,6 +54,7 @@ impl Default for Quotas {
             layer_parts: 4_200,
             open_uploads: 10_000,
             open_uploads_per_registry: 20_000,
+            robot_tokens: 1_000,
             iam: IamQuotas::default(),
         }
     }

@@ -4,6 +4,7 @@ mod contract;
 mod cut_requests;
 mod damage;
 mod denied_by_default;
+mod identities;
 mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_scale;

@@ -105,11 +105,16 @@ impl Operation for CreateToken {
 
     async fn run(call: &Call<'_>, token: RobotToken) -> Result<Output, WharfError> {
         let app = call.app();
-        let new = token.clone();
+        let (new, quota) = (token.clone(), app.quotas.robot_tokens);
         app.db
             .write(move |tx| {
+                robot_tokens::delete_expired(tx, new.registry.account, new.created_at_ms)?;
                 if !robot_tokens::insert(tx, &new)? {
                     return Err(WharfError::TokenAlreadyExists(new.name.clone()));
+                }
+                let count = robot_tokens::count_of_account(tx, new.registry.account)?;
+                if u64::try_from(count).is_ok_and(|count| count > quota) {
+                    return Err(WharfError::TooManyTokens(quota));
                 }
                 Ok(identity_version::increment(tx)?)
             })

@@ -24,6 +24,8 @@ pub enum WharfError {
     TokenAlreadyExists(String),
     /// The registry has no token of that name.
     TokenNotFound(String),
+    /// An account can have so many tokens.
+    TooManyTokens(u64),
     /// Temporary keys cannot make what outlives them.
     TemporaryCredentials,
     /// The principal to explain is not there.
@@ -111,6 +113,13 @@ impl IntoAwsError for WharfError {
             Self::TokenNotFound(name) => {
                 AwsError::new("TokenNotFoundException", format!("The registry has no token '{name}'"))
             }
+            Self::TooManyTokens(limit) => AwsError::new(
+                "LimitExceededException",
+                format!(
+                    "An account can have at most {limit} robot tokens, which is the quota 'robot_tokens'. Revoke those that \
+                     nobody needs any more"
+                ),
+            ),
             Self::TemporaryCredentials => AwsError::new(
                 "ValidationException",
                 "A token would outlive the temporary credentials that ask for it: use a user's access key",

@@ -1,5 +1,7 @@
 //! Registry tokens with a scope and a long life, for tools that cannot refresh the 12-hour ones.
 
+use aws::AccountId;
+
 use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -108,6 +110,21 @@ pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, name: &str) -> Result<bool
 pub fn delete_of_principal(tx: &mut dyn Tx, principal_id: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM robot_tokens WHERE principal_id = $1", &[principal_id.into()])?;
     Ok(())
+}
+
+/// Ends every token of an account that has expired.
+pub fn delete_expired(tx: &mut dyn Tx, account: AccountId, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM robot_tokens WHERE account_id = $1 AND expires_at_ms <= $2",
+        &[account.as_str().into(), now_ms.into()],
+    )?;
+    Ok(())
+}
+
+/// How many tokens an account has in all of its registries.
+pub fn count_of_account(tx: &mut dyn Tx, account: AccountId) -> Result<i64, StoreError> {
+    let row = tx.query_opt("SELECT COUNT(*) FROM robot_tokens WHERE account_id = $1", &[account.as_str().into()])?;
+    row.map_or(Ok(0), |row| row.int(0))
 }
 
 /// How many tokens were made before a time and are still valid.
