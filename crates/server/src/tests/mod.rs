@@ -9,6 +9,7 @@ mod lifecycle_properties;
 mod lifecycle_scale;
 mod protection;
 mod pull_through_secrets;
+mod read_only;
 mod restore_window;
 mod root_keys;
 mod secrets_expiry;

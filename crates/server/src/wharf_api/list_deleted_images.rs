@@ -112,6 +112,7 @@ pub struct Checked {
 impl Operation for ListDeletedImages {
     const NAME: &'static str = "ListDeletedImages";
     const ACTION: &'static str = "wharf:ListDeletedImages";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -128,6 +128,7 @@ pub struct Checked {
 impl Operation for RestoreImage {
     const NAME: &'static str = "RestoreImage";
     const ACTION: &'static str = "wharf:RestoreImage";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;
