@@ -165,9 +165,6 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
         Ok(Entered { request, route, upstream }) => {
             let is_wanted = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
             let scene = is_wanted.then(|| Scene::of(http, &route));
-            if !matches!(http.method, Method::GET | Method::HEAD) {
-                http.must_finish();
-            }
             let result = dispatch(&request, route, body).await;
             if let Some(scene) = scene {
                 api_calls::record(&request, calls, &scene, &result);
