@@ -7,6 +7,7 @@ mod denied_by_default;
 mod lifecycle;
 mod lifecycle_properties;
 mod lifecycle_scale;
+mod origins;
 mod protection;
 mod pull_through_secrets;
 mod read_only;
