@@ -141,3 +141,36 @@ def test_layers_stay_unread(server):
     delete(server, repository)
     denied.restore(repository.name, 400, createRepository=True)
     denied.user.registry().get(f"/v2/{repository.name}/blobs/{digest_of(content)}").expect(404)
+
+
+def listed(answer):
+    listing = answer.expect(200).json()
+    return {(image["repositoryName"], *image["imageTags"]) for image in listing["deletedImages"]} | {
+        (tag["repositoryName"], tag["imageTag"]) for tag in listing["deletedTags"]
+    }
+
+
+@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "wharf:ListDeletedImages"])
+def test_who_was_denied_is_told_of_no_deleted_image(fresh_wharf, action):
+    server = fresh_wharf
+    denied, free = Somebody(server), Somebody(server)
+    repository, open_to_all = guarded(server, denied.user.arn, actions=[action]), new_repository(server, "open")
+    open_to_all.push_image("free")
+    ecr = server.client()
+    (image,) = ecr.batch_get_image(repositoryName=repository.name, imageIds=[{"imageTag": "v1"}])["images"]
+    ecr.put_image(repositoryName=repository.name, imageManifest=image["imageManifest"], imageTag="other")
+    ecr.batch_delete_image(repositoryName=repository.name, imageIds=[{"imageTag": "other"}])
+    for each in (repository, open_to_all):
+        delete(server, each)
+    asked = {"repositoryName": repository.name}
+    refused = denied.api.wharf("ListDeletedImages", asked).expect(400).json()
+    assert refused["__type"].endswith("AccessDeniedException")
+    assert listed(denied.api.wharf("ListDeletedImages", {})) == {(open_to_all.name, "free")}
+    mine = {(repository.name, "v1"), (repository.name, "other")}
+    assert listed(free.api.wharf("ListDeletedImages", asked)) == mine
+    assert listed(free.api.wharf("ListDeletedImages", {})) == mine | {(open_to_all.name, "free")}
+    # What is deleted in a repository that it has made itself, it may see.
+    denied.ecr.create_repository(repositoryName="own")
+    Repository(denied.user.registry(), "own").push_image("mine")
+    denied.ecr.delete_repository(repositoryName="own", force=True)
+    assert listed(denied.api.wharf("ListDeletedImages", {"repositoryName": "own"})) == {("own", "mine")}

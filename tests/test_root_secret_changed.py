@@ -7,8 +7,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from conftest import configuration
+from harness.aws_api import AwsApi
 from harness.identities import SESSION
-from harness.registry_client import RegistryClient
+from harness.registry_client import RegistryClient, digest_of, random_content
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 KEY, OTHER_KEY = "AKIAROOTOFTHETESTS01", "AKIAOTHERROOTTESTS02"
@@ -65,5 +66,31 @@ def test_tokens_end_and_sessions_live_on(tmp_path, make_server):
         # Those of other keys are not concerned, nor, as on AWS, are sessions.
         assert {status(server, each) for each in (other, of_user, of_session)} == {200}
         assert client(server, "ecr", *session).describe_repositories()["repositories"] == []
+    finally:
+        server.finish()
+
+
+def upload_path(server, secret, content):
+    """Where the root user may put a layer as another Wharf does."""
+    api = AwsApi(server)
+    api = AwsApi(server, api.signing.but(access_key=KEY, secret_key=secret))
+    members = {"sourceAccountId": ACCOUNT, "registryId": ACCOUNT, "repositoryName": "app"}
+    answer = api.wharf("PrepareReplication", {**members, "layerDigests": [digest_of(content)]}).expect(200)
+    return answer.json()["missingLayers"][0]["uploadPath"]
+
+
+def test_paths_of_layers_end(tmp_path, make_server):
+    server = make_server(tmp_path / "wharf", configuration({ACCOUNT: (KEY, OLD)}, ["us-east-1"]))
+    try:
+        server.start()
+        client(server, "ecr", KEY, OLD).create_repository(repositoryName="app")
+        first, second = random_content(3_000), random_content(3_000)
+        old = [upload_path(server, OLD, content) for content in (first, second)]
+        server.restart()
+        RegistryClient(server.host).put(old[0], first).expect(201)
+        server.config = configuration({ACCOUNT: (KEY, NEW)}, ["us-east-1"])
+        server.restart()
+        RegistryClient(server.host).put(old[1], second).expect(403)
+        RegistryClient(server.host).put(upload_path(server, NEW, second), second).expect(201)
     finally:
         server.finish()

@@ -11,15 +11,6 @@ use crate::auth::authorize::Need;
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 
-/// What the names of operations begin with that change nothing, as CloudTrail's `readOnly` says of them.
-const READING: [&str; 9] =
-    ["Get", "List", "Describe", "BatchGet", "BatchCheck", "Lookup", "Simulate", "Explain", "AssumeRole"];
-
-/// Whether an operation of that name changes nothing.
-pub fn is_read_only(name: &str) -> bool {
-    READING.iter().any(|verb| name.starts_with(verb)) || name == "ValidatePullThroughCacheRule"
-}
-
 /// The service that an IAM action belongs to, as CloudTrail names it.
 fn source_of(action: &str) -> Cow<'static, str> {
     service_of(action.split(':').next().unwrap_or_default())
@@ -45,6 +36,8 @@ pub struct EndedCall<'a> {
     pub name: &'static str,
     /// The IAM action that it asks for.
     pub action: &'static str,
+    /// Whether the operation changes nothing.
+    pub is_read_only: bool,
     /// The request's JSON.
     pub body: &'a [u8],
     /// What the caller needed permission for, as far as it was found out.
@@ -55,7 +48,7 @@ pub struct EndedCall<'a> {
 
 /// Records a call of an operation, unless nobody wants to know of it.
 pub fn record_call(call: &EndedCall<'_>) {
-    let is_read_only = is_read_only(call.name);
+    let is_read_only = call.is_read_only;
     if !call.http.app.audit.wants(is_read_only) {
         return;
     }
@@ -84,8 +77,8 @@ fn code(error: &AwsError) -> &'static str {
 /// Records that a web identity took a role's keys. Those who are refused have no account that could be told.
 pub fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8], output: &[u8]) {
     let app = &*http.app;
-    let is_read_only = is_read_only(name);
-    if !app.audit.wants(is_read_only) {
+    // To CloudTrail taking a role is a read.
+    if !app.audit.wants(true) {
         return;
     }
     let (request_parameters, output) = (shown(body), shown(output));
@@ -112,7 +105,7 @@ pub fn record_web_identity(http: &RequestContext, name: &'static str, body: &[u8
         },
         source: "sts.amazonaws.com".into(),
         name,
-        is_read_only,
+        is_read_only: true,
         is_always_stored: false,
         request_parameters: request_parameters.into(),
         response_elements: Value::Null,

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::shutdown::stopped;
 use crate::start_error::StartError;
 
-pub use api_call::{EndedCall, is_read_only, record_call, record_web_identity};
+pub use api_call::{EndedCall, record_call, record_web_identity};
 pub use event::{ApiEvent, AuditedResource, ServiceEvent, Who, record, record_service_event};
 pub use parameters::cut;
 pub use refusals::{

@@ -6,7 +6,7 @@ use aws::sigv4::{Presented, RequestParts, SigV4Error};
 use aws::{AccountId, AwsError, Region};
 use serde_json::{Value, json};
 
-use super::api_call::{is_read_only, service_of};
+use super::api_call::service_of;
 use super::event::{ApiEvent, AuditedResource, Repeated, Who, record, record_repetitions};
 use super::parameters::shown;
 use super::repetitions::Repetitions;
@@ -60,22 +60,30 @@ fn operation_name(text: &str) -> String {
     if is_word(text) { text.to_owned() } else { "UnknownOperation".to_owned() }
 }
 
+/// What was meant by a request that is refused.
+struct Refused<'a> {
+    source: Cow<'static, str>,
+    name: &'a str,
+    /// Of an operation that Wharf does not have nobody says so.
+    is_read_only: bool,
+}
+
 /// Records something that was refused, unless there are too many of its kind.
 fn record_refusal(
     http: &RequestContext,
     who: Who,
-    source: Cow<'static, str>,
-    name: &str,
+    refused: Refused<'_>,
     request_parameters: Value,
     error: (Cow<'static, str>, String),
     resources: Vec<AuditedResource>,
 ) {
+    let Refused { source, name, is_read_only } = refused;
     record(ApiEvent {
         http,
         who: who.unproven(),
         source,
         name,
-        is_read_only: is_read_only(name),
+        is_read_only,
         is_always_stored: true,
         request_parameters: request_parameters.into(),
         response_elements: Value::Null,
@@ -86,7 +94,7 @@ fn record_refusal(
 
 /// Records a call of the AWS protocols whose credentials are no good: of the account whose key was named, and else of the
 /// server's first. Requests without credentials try nothing, and are not recorded.
-pub fn record_signature(http: &RequestContext, error: &SigV4Error) {
+pub fn record_signature(http: &RequestContext, is_read_only: bool, error: &SigV4Error) {
     let app = &http.app;
     if *error == SigV4Error::MissingAuthenticationToken || !app.audit.wants(false) {
         return;
@@ -112,12 +120,14 @@ pub fn record_signature(http: &RequestContext, error: &SigV4Error) {
         _ => text.lines().next().unwrap_or_default(),
     };
     let who = who.unwrap_or_else(|| nobody(account, region, None));
-    record_refusal(http, who, source, &name, Value::Null, (code.into(), text.to_owned()), Vec::new());
+    let refused = Refused { source, name: &name, is_read_only };
+    record_refusal(http, who, refused, Value::Null, (code.into(), text.to_owned()), Vec::new());
 }
 
 /// Records a request of `/v2/` with a token that is no good: of the registry that the host names, or else of the server's
-/// first account. Who has a token that was good once is known.
-pub fn record_login(http: &RequestContext, calls: &[&'static str], error: &token::TokenError) {
+/// first account. Who has a token that was good once is known. `call` is the call of the API that it stands for, and whether
+/// that changes nothing.
+pub fn record_login(http: &RequestContext, call: Option<(&'static str, bool)>, error: &token::TokenError) {
     let app = &http.app;
     let Some(header) = http.header(http::header::AUTHORIZATION).filter(|_| app.audit.wants(false)) else { return };
     let Some((account, region)) = first_account(app) else { return };
@@ -136,9 +146,10 @@ pub fn record_login(http: &RequestContext, calls: &[&'static str], error: &token
     };
     let who = caller.map_or_else(|| nobody(account, region, None), |caller| Who::caller(&caller));
     // `docker login` asks for `/v2/`, which is no call of the API.
-    let name = calls.first().copied().unwrap_or("RegistryLogin");
+    let (name, is_read_only) = call.unwrap_or(("RegistryLogin", false));
+    let refused = Refused { source: "ecr.amazonaws.com".into(), name, is_read_only };
     let parameters = json!({ "path": super::cut(&http.path) });
-    record_refusal(http, who, "ecr.amazonaws.com".into(), name, parameters, (code.into(), text.to_owned()), Vec::new());
+    record_refusal(http, who, refused, parameters, (code.into(), text.to_owned()), Vec::new());
 }
 
 /// Records that a web identity was not given a role's keys: of the role's account, if it is one of the server's.
@@ -163,7 +174,8 @@ pub fn record_web_identity_refusal(http: &RequestContext, name: &'static str, bo
     let resources = if named == Some(account) { vec![AuditedResource::own(&role_arn, account)] } else { Vec::new() };
     let code = if error.code == "AccessDeniedException" { "AccessDenied" } else { error.code };
     let error = (code.into(), error.message.clone());
-    record_refusal(http, who, "sts.amazonaws.com".into(), name, request_parameters, error, resources);
+    let refused = Refused { source: "sts.amazonaws.com".into(), name, is_read_only: true };
+    record_refusal(http, who, refused, request_parameters, error, resources);
 }
 
 /// Records a call of an operation that Wharf does not have, by somebody who is known.
@@ -215,9 +227,10 @@ pub fn record_layer_download(http: &RequestContext, grant: Option<&Grant>, error
             return;
         };
         let who = nobody(account, region, None);
-        return record_refusal(http, who, "ecr.amazonaws.com".into(), NAME, Value::Null, error, Vec::new());
+        let refused = Refused { source: "ecr.amazonaws.com".into(), name: NAME, is_read_only: true };
+        return record_refusal(http, who, refused, Value::Null, error, Vec::new());
     };
-    if !app.audit.wants(is_read_only(NAME)) {
+    if !app.audit.wants(true) {
         return;
     }
     record(ApiEvent {
@@ -254,7 +267,8 @@ pub fn record_replicated_layer(http: &RequestContext, grant: Option<&LayerGrant>
     let Some(LayerGrant { arrival, digest, caller }) = grant else {
         let Some(((account, region), error)) = first_account(app).zip(error) else { return };
         let who = nobody(account, region, None);
-        return record_refusal(http, who, "wharf".into(), NAME, Value::Null, error, Vec::new());
+        let refused = Refused { source: "wharf".into(), name: NAME, is_read_only: false };
+        return record_refusal(http, who, refused, Value::Null, error, Vec::new());
     };
     record(ApiEvent {
         http,

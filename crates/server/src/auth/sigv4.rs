@@ -17,6 +17,8 @@ pub struct Claim {
     /// What the request presents.
     pub presented: Presented,
     holder: KeyHolder,
+    /// When the head came. A body may take longer than a signature may be old.
+    arrived_at_ms: i64,
 }
 
 /// The parts of a request that its signature covers.
@@ -35,11 +37,11 @@ pub fn parts<'a>(http: &'a RequestContext, body_sha256: &'a str) -> RequestParts
 pub fn find_key(http: &RequestContext) -> Result<Claim, SigV4Error> {
     let presented = Presented::from_request(&parts(http, ""))?;
     let holder = keys::find(&http.app, &presented.access_key_id, presented.session_token.as_deref())?;
-    Ok(Claim { presented, holder })
+    Ok(Claim { presented, holder, arrived_at_ms: http.app.now_ms() })
 }
 
 /// Checks the signature of a request for `service`, whose body has that SHA-256, and says who made it, by what holds now:
-/// long may have passed since the head came. The region must be that of the host `authority`, if it names one.
+/// long may have passed since the head came. Only the date of the signature is judged by then. The region must be that of the host `authority`, if it names one.
 pub fn authenticate(
     http: &RequestContext,
     claim: Claim,
@@ -47,13 +49,13 @@ pub fn authenticate(
     service: &str,
     authority: &str,
 ) -> Result<Caller, SigV4Error> {
-    let Claim { presented, mut holder } = claim;
+    let Claim { presented, mut holder, arrived_at_ms } = claim;
     let has_ended = |session: &Session| session.claims.expires_at_ms <= http.app.now_ms();
     let is_over = matches!(&holder.credentials, Credentials::Session(session) if has_ended(session));
     if is_over || http.app.identities.current().version() != holder.identity_version {
         holder = keys::find(&http.app, &presented.access_key_id, presented.session_token.as_deref())?;
     }
-    verify(&http.app, &presented, &holder, &parts(http, body_sha256), service, authority)?;
+    verify(&http.app, &presented, &holder, arrived_at_ms, &parts(http, body_sha256), service, authority)?;
     let region = presented.region.parse().map_err(|_| SigV4Error::UnrecognizedClient)?;
     http.app.last_uses.record_key(&presented.access_key_id, service, &presented.region, http.app.now_ms());
     Ok(holder.into_caller(region, presented.access_key_id))
@@ -61,13 +63,15 @@ pub fn authenticate(
 
 /// As [`authenticate`], and only says whether it holds.
 pub fn check(http: &RequestContext, claim: &Claim, body_sha256: &str, service: &str) -> Result<(), SigV4Error> {
-    verify(&http.app, &claim.presented, &claim.holder, &parts(http, body_sha256), service, "")
+    let Claim { presented, holder, arrived_at_ms } = claim;
+    verify(&http.app, presented, holder, *arrived_at_ms, &parts(http, body_sha256), service, "")
 }
 
 fn verify(
     app: &App,
     presented: &Presented,
     holder: &KeyHolder,
+    arrived_at_ms: i64,
     parts: &RequestParts<'_>,
     service: &str,
     authority: &str,
@@ -79,7 +83,7 @@ fn verify(
         is_served && host_region.as_ref().is_none_or(|named| named.as_str() == region)
     };
     let signing_key = |date: &str, region: &str| app.signing_keys.derive(&holder.secret, date, region, service);
-    presented.verify(parts, signing_key, service, is_valid_region, app.now_ms()).map_err(|error| match error {
+    presented.verify(parts, signing_key, service, is_valid_region, arrived_at_ms).map_err(|error| match error {
         SigV4Error::InvalidRegion => {
             let why = match host_region.as_ref().filter(|named| app.accounts.has_region(named.as_str())) {
                 Some(named) => {
@@ -91,4 +95,69 @@ fn verify(
         }
         error => error,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use aws::SecretAccessKey;
+    use aws::sigv4::{SigningRequest, sha256_hex, sign_headers};
+    use http::{HeaderValue, header};
+    use store::tables::iam::access_keys;
+    use store::tables::identity_version;
+
+    use super::*;
+    use crate::sts::web_identity::SourceConfig;
+    use crate::tests::test_app::{ACCOUNT, START_MS, TestApp};
+
+    const BODY: &[u8] = b"{}";
+    const SLOW_MS: i64 = 20 * 60 * 1000;
+
+    /// A request that a user signed just now.
+    fn signed(test: &TestApp, key: &str) -> RequestContext {
+        let mut http = test.request();
+        http.headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        let headers = sign_headers(&SigningRequest {
+            method: http.method.as_str(),
+            path: &http.path,
+            query: &http.query,
+            headers: &http.headers,
+            body: BODY,
+            access_key_id: key,
+            secret: &SecretAccessKey::new("user secret".to_owned()),
+            session_token: None,
+            region: "us-east-1",
+            service: "ecr",
+            now_ms: START_MS,
+        });
+        http.headers.extend(headers);
+        http
+    }
+
+    fn end(http: &RequestContext, claim: Claim) -> Result<(), SigV4Error> {
+        authenticate(http, claim, &sha256_hex(BODY), "ecr", "").map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_signature_is_as_old_as_it_was_when_its_head_came() {
+        let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
+        let key = test.user(ACCOUNT, "slow", None).await;
+        let http = signed(&test, &key);
+        let claim = find_key(&http).expect("a key");
+        let late = find_key(&http).expect("a key");
+        test.clock.advance_ms(SLOW_MS);
+        end(&http, claim).expect("it was fresh when it came");
+        let stale = find_key(&http).expect("a key");
+        assert!(matches!(end(&http, stale), Err(SigV4Error::InvalidSignature(_))), "it was old when it came");
+
+        let id = key.clone();
+        let written = test.app.db.write(move |tx| {
+            access_keys::set_active(tx, &id, false)?;
+            identity_version::increment(tx)
+        });
+        written.await.expect("stored");
+        test.app.load_identities().await.expect("readable");
+        assert!(end(&http, late).is_err(), "the key is judged when the body is whole");
+    }
 }

@@ -4,7 +4,7 @@ use aws::AwsError;
 use aws::sigv4::SigV4Error;
 use http::{StatusCode, header};
 
-use super::operation::Call;
+use super::operation::{Call, Entry};
 use super::receive::{Wanted, receive};
 use super::service::Services;
 use super::{body_error, elsewhere, follow_changes, hold_back};
@@ -57,7 +57,7 @@ async fn run(
     }
     let claim = match sigv4::find_key(http) {
         Ok(claim) => claim,
-        Err(error) => return Err(refused(http, body, &error).await),
+        Err(error) => return Err(refused(http, body, entry, &error).await),
     };
     let wanted = Wanted {
         limit: entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes),
@@ -73,7 +73,7 @@ async fn run(
         Ok(caller) => caller,
         Err(error) => {
             drop(received);
-            return Err(refused(http, body, &error).await);
+            return Err(refused(http, body, entry, &error).await);
         }
     };
     http.notes.set_principal(|| caller.arn());
@@ -102,8 +102,8 @@ fn unknown(services: &Services, target: &str, own: Option<&str>, signing_name: &
     }
 }
 
-async fn refused(http: &RequestContext, body: &mut RequestBody, error: &SigV4Error) -> AwsError {
-    audit::record_signature(http, error);
+async fn refused(http: &RequestContext, body: &mut RequestBody, entry: Option<&Entry>, error: &SigV4Error) -> AwsError {
+    audit::record_signature(http, entry.is_some_and(|entry| entry.is_read_only), error);
     hold_back(http, body, error).await;
     AwsError::new(error.json_type(), error.to_string())
 }

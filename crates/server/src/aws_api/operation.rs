@@ -42,12 +42,16 @@ pub trait Operation: Send + Sync + 'static {
     const NAME: &'static str;
     /// The IAM action.
     const ACTION: &'static str;
+    /// Whether it changes nothing, as CloudTrail's `readOnly` says of it. What changes something goes on to its end and to its
+    /// record though its client goes, from the moment that it is allowed.
+    const READ_ONLY: bool;
     /// The longest request. 2 MiB fits the fullest lists of the model.
     const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
     /// A member whose base64 may be large: its content is not in the input but in the request's `large_member`, where it
     /// comes over the network.
     const LARGE_MEMBER: Option<&'static str> = None;
-    /// Whether it ends when its client goes: what changes something goes on to its end, and to its record.
+    /// Whether it ends when its client goes although it is not [`READ_ONLY`](Self::READ_ONLY) to records: it leaves nothing
+    /// behind.
     const ENDS_WITH_CLIENT: bool = false;
     /// The model's input shape.
     type Input: DeserializeOwned + Send;
@@ -82,6 +86,8 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
     /// The longest request.
     pub max_body_bytes: usize,
     /// The member whose content is kept apart.
@@ -100,6 +106,7 @@ impl Entry {
     pub const fn of<O: Operation>() -> Self {
         Self {
             name: O::NAME,
+            is_read_only: O::READ_ONLY,
             max_body_bytes: O::MAX_BODY_BYTES,
             large_member: O::LARGE_MEMBER,
             run: |call, body| Box::pin(run::<O>(call, body, aws::from_json)),
@@ -109,9 +116,6 @@ impl Entry {
 }
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<Vec<u8>, AwsError> {
-    if !O::ENDS_WITH_CLIENT && !audit::is_read_only(O::NAME) {
-        call.http.must_finish();
-    }
     let mut needs = Vec::new();
     let result = perform::<O>(call, body, read, &mut needs).await;
     audit::record_call(&EndedCall {
@@ -119,6 +123,7 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
         caller: &call.caller,
         name: O::NAME,
         action: O::ACTION,
+        is_read_only: O::READ_ONLY,
         body,
         needs: &needs,
         result: &result,
@@ -150,6 +155,9 @@ async fn perform<O: Operation>(
         })?;
     }
     throttle(call, O::NAME, needs)?;
+    if !O::READ_ONLY && !O::ENDS_WITH_CLIENT {
+        call.http.must_finish();
+    }
     let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
     O::encode(output).map_err(|error| {
         tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);

@@ -5,7 +5,7 @@ use aws::sigv4::SigV4Error;
 use aws::{AwsError, QueryForm, query_response};
 use http::{Method, StatusCode};
 
-use super::operation::Call;
+use super::operation::{Call, Entry};
 use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
 use super::service::{QueryApi, QueryService, Services};
 use super::{body_error, elsewhere, follow_changes, hold_back};
@@ -87,7 +87,7 @@ async fn run(
         (Ok(received), _) => received,
         // A name for a key that is not ours is what is wrong with a long request, before its length.
         (Err(BodyError::TooLarge { .. }), Err(error)) if *error != SigV4Error::MissingAuthenticationToken => {
-            return Err(refused(http, body, error).await);
+            return Err(refused(http, body, None, error).await);
         }
         (Err(error), _) => return Err(body_error(&error)),
     };
@@ -98,7 +98,7 @@ async fn run(
         && let Err(error) = sigv4::check(http, claim, &sha256, &claim.presented.service)
     {
         drop(received.content);
-        return Err(refused(http, body, &error).await);
+        return Err(refused(http, body, None, &error).await);
     }
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
     follow_changes(http).await?;
@@ -116,7 +116,6 @@ async fn run(
     let input = input.to_string();
     if let Some(open) = service.unsigned.iter().find(|open| open.name == action) {
         http.notes.set_operation(service.operation(open.name));
-        http.must_finish();
         let result = (open.run)(http, input.as_bytes()).await;
         (open.record)(http, open.name, input.as_bytes(), &result);
         return answer(http, api, action, &result?);
@@ -130,7 +129,7 @@ async fn run(
         Ok(caller) => caller,
         Err(error) => {
             drop((form, input, content));
-            return Err(refused(http, body, &error).await);
+            return Err(refused(http, body, entry, &error).await);
         }
     };
     http.notes.set_principal(|| caller.arn());
@@ -156,8 +155,8 @@ fn unknown_version(services: &Services, http: &RequestContext, action: &str) -> 
     }
 }
 
-async fn refused(http: &RequestContext, body: &mut RequestBody, error: &SigV4Error) -> AwsError {
-    audit::record_signature(http, error);
+async fn refused(http: &RequestContext, body: &mut RequestBody, entry: Option<&Entry>, error: &SigV4Error) -> AwsError {
+    audit::record_signature(http, entry.is_some_and(|entry| entry.is_read_only), error);
     hold_back(http, body, error).await;
     AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
 }

@@ -128,6 +128,7 @@ fn read_token(mark: &str, token: &str) -> Option<(i64, i64)> {
 impl Operation for LookupEvents {
     const NAME: &'static str = "LookupEvents";
     const ACTION: &'static str = "cloudtrail:LookupEvents";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -62,6 +62,7 @@ pub struct Checked {
 impl Operation for BatchCheckLayerAvailability {
     const NAME: &'static str = "BatchCheckLayerAvailability";
     const ACTION: &'static str = "ecr:BatchCheckLayerAvailability";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -39,6 +39,7 @@ pub struct Output {
 impl Operation for BatchDeleteImage {
     const NAME: &'static str = "BatchDeleteImage";
     const ACTION: &'static str = "ecr:BatchDeleteImage";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, RepositoryName, Vec<ImageIdentifier>);

@@ -60,6 +60,7 @@ pub struct Checked {
 impl Operation for BatchGetImage {
     const NAME: &'static str = "BatchGetImage";
     const ACTION: &'static str = "ecr:BatchGetImage";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -45,6 +45,7 @@ pub struct Checked {
 impl Operation for CompleteLayerUpload {
     const NAME: &'static str = "CompleteLayerUpload";
     const ACTION: &'static str = "ecr:CompleteLayerUpload";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -42,6 +42,7 @@ pub struct Checked {
 impl Operation for CreatePullThroughCacheRule {
     const NAME: &'static str = "CreatePullThroughCacheRule";
     const ACTION: &'static str = "ecr:CreatePullThroughCacheRule";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;
     type Checked = Checked;

@@ -91,6 +91,7 @@ async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name:
 impl Operation for CreateRepository {
     const NAME: &'static str = "CreateRepository";
     const ACTION: &'static str = "ecr:CreateRepository";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (NewRepository, Option<KeyRef>, Vec<(String, String)>);

@@ -19,6 +19,7 @@ pub struct Checked {
 impl Operation for CreateRepositoryCreationTemplate {
     const NAME: &'static str = "CreateRepositoryCreationTemplate";
     const ACTION: &'static str = "ecr:CreateRepositoryCreationTemplate";
+    const READ_ONLY: bool = false;
     type Input = TemplateMembers;
     type Output = TemplateOutput;
     type Checked = Checked;

@@ -15,6 +15,7 @@ pub struct DeleteLifecyclePolicy;
 impl Operation for DeleteLifecyclePolicy {
     const NAME: &'static str = "DeleteLifecyclePolicy";
     const ACTION: &'static str = "ecr:DeleteLifecyclePolicy";
+    const READ_ONLY: bool = false;
     type Input = RepositoryMembers;
     type Output = LifecyclePolicy;
     type Checked = RepositoryRef;

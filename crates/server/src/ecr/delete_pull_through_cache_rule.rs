@@ -23,6 +23,7 @@ pub struct Input {
 impl Operation for DeletePullThroughCacheRule {
     const NAME: &'static str = "DeletePullThroughCacheRule";
     const ACTION: &'static str = "ecr:DeletePullThroughCacheRule";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;
     type Checked = (RegistryId, RepositoryPrefix);

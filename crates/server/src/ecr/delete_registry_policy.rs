@@ -17,6 +17,7 @@ pub struct Input {}
 impl Operation for DeleteRegistryPolicy {
     const NAME: &'static str = "DeleteRegistryPolicy";
     const ACTION: &'static str = "ecr:DeleteRegistryPolicy";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RegistryPolicy;
     type Checked = ();

@@ -60,6 +60,7 @@ fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<BTreeSet<Option<Str
 impl Operation for DeleteRepository {
     const NAME: &'static str = "DeleteRepository";
     const ACTION: &'static str = "ecr:DeleteRepository";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, RepositoryName, bool);

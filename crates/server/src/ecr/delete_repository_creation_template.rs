@@ -20,6 +20,7 @@ pub struct Input {
 impl Operation for DeleteRepositoryCreationTemplate {
     const NAME: &'static str = "DeleteRepositoryCreationTemplate";
     const ACTION: &'static str = "ecr:DeleteRepositoryCreationTemplate";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = TemplateOutput;
     type Checked = RepositoryPrefix;

@@ -15,6 +15,7 @@ pub struct DeleteRepositoryPolicy;
 impl Operation for DeleteRepositoryPolicy {
     const NAME: &'static str = "DeleteRepositoryPolicy";
     const ACTION: &'static str = "ecr:DeleteRepositoryPolicy";
+    const READ_ONLY: bool = false;
     type Input = RepositoryMembers;
     type Output = RepositoryPolicy;
     type Checked = RepositoryRef;

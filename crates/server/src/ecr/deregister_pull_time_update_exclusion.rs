@@ -26,6 +26,7 @@ pub struct Output {
 impl Operation for DeregisterPullTimeUpdateExclusion {
     const NAME: &'static str = "DeregisterPullTimeUpdateExclusion";
     const ACTION: &'static str = "ecr:DeregisterPullTimeUpdateExclusion";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = String;

@@ -65,6 +65,7 @@ pub struct Checked {
 impl Operation for DescribeImageReplicationStatus {
     const NAME: &'static str = "DescribeImageReplicationStatus";
     const ACTION: &'static str = "ecr:DescribeImageReplicationStatus";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -104,6 +104,7 @@ pub struct Checked {
 impl Operation for DescribeImages {
     const NAME: &'static str = "DescribeImages";
     const ACTION: &'static str = "ecr:DescribeImages";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -43,6 +43,7 @@ pub enum Wanted {
 impl Operation for DescribePullThroughCacheRules {
     const NAME: &'static str = "DescribePullThroughCacheRules";
     const ACTION: &'static str = "ecr:DescribePullThroughCacheRules";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, Wanted);

@@ -26,6 +26,7 @@ type Checked = ();
 impl Operation for DescribeRegistry {
     const NAME: &'static str = "DescribeRegistry";
     const ACTION: &'static str = "ecr:DescribeRegistry";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

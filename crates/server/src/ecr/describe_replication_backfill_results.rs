@@ -79,6 +79,7 @@ fn place(line: &BackfillLine) -> [String; 2] {
 impl Operation for DescribeReplicationBackfillResults {
     const NAME: &'static str = "DescribeReplicationBackfillResults";
     const ACTION: &'static str = "ecr:DescribeReplicationBackfillResults";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -45,6 +45,7 @@ pub enum Wanted {
 impl Operation for DescribeRepositories {
     const NAME: &'static str = "DescribeRepositories";
     const ACTION: &'static str = "ecr:DescribeRepositories";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, Wanted);

@@ -40,6 +40,7 @@ pub struct Checked {
 impl Operation for DescribeRepositoryCreationTemplates {
     const NAME: &'static str = "DescribeRepositoryCreationTemplates";
     const ACTION: &'static str = "ecr:DescribeRepositoryCreationTemplates";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

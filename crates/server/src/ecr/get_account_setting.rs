@@ -37,6 +37,7 @@ pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
 impl Operation for GetAccountSetting {
     const NAME: &'static str = "GetAccountSetting";
     const ACTION: &'static str = "ecr:GetAccountSetting";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -38,6 +38,7 @@ type Checked = Vec<AccountId>;
 impl Operation for GetAuthorizationToken {
     const NAME: &'static str = "GetAuthorizationToken";
     const ACTION: &'static str = "ecr:GetAuthorizationToken";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

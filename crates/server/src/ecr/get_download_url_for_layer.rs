@@ -44,6 +44,7 @@ pub struct Checked {
 impl Operation for GetDownloadUrlForLayer {
     const NAME: &'static str = "GetDownloadUrlForLayer";
     const ACTION: &'static str = "ecr:GetDownloadUrlForLayer";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -15,6 +15,7 @@ pub struct GetLifecyclePolicy;
 impl Operation for GetLifecyclePolicy {
     const NAME: &'static str = "GetLifecyclePolicy";
     const ACTION: &'static str = "ecr:GetLifecyclePolicy";
+    const READ_ONLY: bool = true;
     type Input = RepositoryMembers;
     type Output = LifecyclePolicy;
     type Checked = RepositoryRef;

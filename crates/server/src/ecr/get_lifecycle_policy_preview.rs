@@ -123,6 +123,7 @@ pub struct Checked {
 impl Operation for GetLifecyclePolicyPreview {
     const NAME: &'static str = "GetLifecyclePolicyPreview";
     const ACTION: &'static str = "ecr:GetLifecyclePolicyPreview";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

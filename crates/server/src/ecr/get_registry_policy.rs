@@ -16,6 +16,7 @@ pub struct Input {}
 impl Operation for GetRegistryPolicy {
     const NAME: &'static str = "GetRegistryPolicy";
     const ACTION: &'static str = "ecr:GetRegistryPolicy";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = RegistryPolicy;
     type Checked = ();

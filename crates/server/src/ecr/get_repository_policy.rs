@@ -12,6 +12,7 @@ pub struct GetRepositoryPolicy;
 impl Operation for GetRepositoryPolicy {
     const NAME: &'static str = "GetRepositoryPolicy";
     const ACTION: &'static str = "ecr:GetRepositoryPolicy";
+    const READ_ONLY: bool = true;
     type Input = RepositoryMembers;
     type Output = RepositoryPolicy;
     type Checked = RepositoryRef;

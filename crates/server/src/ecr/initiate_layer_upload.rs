@@ -41,6 +41,7 @@ pub struct Checked {
 impl Operation for InitiateLayerUpload {
     const NAME: &'static str = "InitiateLayerUpload";
     const ACTION: &'static str = "ecr:InitiateLayerUpload";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -97,6 +97,7 @@ const NOT_NULL: &str = "Member must not be null";
 impl Operation for ListImageReferrers {
     const NAME: &'static str = "ListImageReferrers";
     const ACTION: &'static str = "ecr:BatchGetImage";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

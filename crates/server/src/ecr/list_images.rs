@@ -39,6 +39,7 @@ pub struct Output {
 impl Operation for ListImages {
     const NAME: &'static str = "ListImages";
     const ACTION: &'static str = "ecr:ListImages";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, RepositoryName, Page, CheckedFilter);

@@ -30,6 +30,7 @@ pub struct Output {
 impl Operation for ListPullTimeUpdateExclusions {
     const NAME: &'static str = "ListPullTimeUpdateExclusions";
     const ACTION: &'static str = "ecr:ListPullTimeUpdateExclusions";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Page;

@@ -35,6 +35,7 @@ pub struct Output {
 impl Operation for ListReplicationBackfills {
     const NAME: &'static str = "ListReplicationBackfills";
     const ACTION: &'static str = "ecr:ListReplicationBackfills";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, Page);

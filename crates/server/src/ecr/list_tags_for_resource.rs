@@ -37,6 +37,7 @@ pub struct Checked {
 impl Operation for ListTagsForResource {
     const NAME: &'static str = "ListTagsForResource";
     const ACTION: &'static str = "ecr:ListTagsForResource";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -28,6 +28,7 @@ type Checked = (AccountSetting, String);
 impl Operation for PutAccountSetting {
     const NAME: &'static str = "PutAccountSetting";
     const ACTION: &'static str = "ecr:PutAccountSetting";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

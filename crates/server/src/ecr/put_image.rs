@@ -40,6 +40,7 @@ pub struct Output {
 impl Operation for PutImage {
     const NAME: &'static str = "PutImage";
     const ACTION: &'static str = "ecr:PutImage";
+    const READ_ONLY: bool = false;
     /// A manifest of 4 MiB whose every character is escaped, and the rest.
     const MAX_BODY_BYTES: usize = 2 * oci::MAX_MANIFEST_BYTES + 1024 * 1024;
     type Input = Input;

@@ -33,6 +33,7 @@ pub struct Output {
 impl Operation for PutImageScanningConfiguration {
     const NAME: &'static str = "PutImageScanningConfiguration";
     const ACTION: &'static str = "ecr:PutImageScanningConfiguration";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RepositoryRef, ScanningConfiguration);

@@ -38,6 +38,7 @@ pub struct Output {
 impl Operation for PutImageTagMutability {
     const NAME: &'static str = "PutImageTagMutability";
     const ACTION: &'static str = "ecr:PutImageTagMutability";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, RepositoryName, TagMutability, Vec<TagFilter>);

@@ -35,6 +35,7 @@ pub struct Output {
 impl Operation for PutLifecyclePolicy {
     const NAME: &'static str = "PutLifecyclePolicy";
     const ACTION: &'static str = "ecr:PutLifecyclePolicy";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RepositoryRef, String);

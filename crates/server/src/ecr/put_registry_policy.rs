@@ -24,6 +24,7 @@ pub struct Input {
 impl Operation for PutRegistryPolicy {
     const NAME: &'static str = "PutRegistryPolicy";
     const ACTION: &'static str = "ecr:PutRegistryPolicy";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RegistryPolicy;
     type Checked = (String, Policy);

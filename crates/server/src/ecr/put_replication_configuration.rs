@@ -30,6 +30,7 @@ pub struct Output {
 impl Operation for PutReplicationConfiguration {
     const NAME: &'static str = "PutReplicationConfiguration";
     const ACTION: &'static str = "ecr:PutReplicationConfiguration";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Rules;

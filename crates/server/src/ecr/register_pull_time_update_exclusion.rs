@@ -68,6 +68,7 @@ fn is_principal_arn(text: &str) -> bool {
 impl Operation for RegisterPullTimeUpdateExclusion {
     const NAME: &'static str = "RegisterPullTimeUpdateExclusion";
     const ACTION: &'static str = "ecr:RegisterPullTimeUpdateExclusion";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = String;

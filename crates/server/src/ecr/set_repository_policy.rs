@@ -34,6 +34,7 @@ pub struct Checked {
 impl Operation for SetRepositoryPolicy {
     const NAME: &'static str = "SetRepositoryPolicy";
     const ACTION: &'static str = "ecr:SetRepositoryPolicy";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RepositoryPolicy;
     type Checked = Checked;

@@ -38,6 +38,7 @@ pub struct Output {
 impl Operation for StartLifecyclePolicyPreview {
     const NAME: &'static str = "StartLifecyclePolicyPreview";
     const ACTION: &'static str = "ecr:StartLifecyclePolicyPreview";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RepositoryRef, Option<String>);

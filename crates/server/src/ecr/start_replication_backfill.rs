@@ -32,6 +32,7 @@ pub struct Input {
 impl Operation for StartReplicationBackfill {
     const NAME: &'static str = "StartReplicationBackfill";
     const ACTION: &'static str = "ecr:StartReplicationBackfill";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Changed;
     type Checked = ReplicationRoute;

@@ -25,6 +25,7 @@ pub struct Input {
 impl Operation for StopReplicationBackfill {
     const NAME: &'static str = "StopReplicationBackfill";
     const ACTION: &'static str = "ecr:StopReplicationBackfill";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Changed;
     type Checked = (RegistryId, Uuid);

@@ -36,6 +36,7 @@ pub struct Checked {
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
     const ACTION: &'static str = "ecr:TagResource";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

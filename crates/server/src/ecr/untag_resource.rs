@@ -37,6 +37,7 @@ pub struct Checked {
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
     const ACTION: &'static str = "ecr:UntagResource";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

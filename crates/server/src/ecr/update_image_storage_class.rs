@@ -54,6 +54,7 @@ pub struct Checked {
 impl Operation for UpdateImageStorageClass {
     const NAME: &'static str = "UpdateImageStorageClass";
     const ACTION: &'static str = "ecr:UpdateImageStorageClass";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -35,6 +35,7 @@ pub struct Checked {
 impl Operation for UpdatePullThroughCacheRule {
     const NAME: &'static str = "UpdatePullThroughCacheRule";
     const ACTION: &'static str = "ecr:UpdatePullThroughCacheRule";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;
     type Checked = Checked;

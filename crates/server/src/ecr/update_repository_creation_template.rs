@@ -13,6 +13,7 @@ pub struct UpdateRepositoryCreationTemplate;
 impl Operation for UpdateRepositoryCreationTemplate {
     const NAME: &'static str = "UpdateRepositoryCreationTemplate";
     const ACTION: &'static str = "ecr:UpdateRepositoryCreationTemplate";
+    const READ_ONLY: bool = false;
     type Input = TemplateMembers;
     type Output = TemplateOutput;
     type Checked = TemplateChanges;

@@ -64,6 +64,7 @@ fn unreadable() -> EcrError {
 impl Operation for UploadLayerPart {
     const NAME: &'static str = "UploadLayerPart";
     const ACTION: &'static str = "ecr:UploadLayerPart";
+    const READ_ONLY: bool = false;
     /// A part of 20 MiB in base64, and the rest.
     const MAX_BODY_BYTES: usize = MAX_PART_BYTES / 3 * 4 + 64 * 1024;
     const LARGE_MEMBER: Option<&'static str> = Some("layerPartBlob");

@@ -36,6 +36,7 @@ pub struct Output {
 impl Operation for ValidatePullThroughCacheRule {
     const NAME: &'static str = "ValidatePullThroughCacheRule";
     const ACTION: &'static str = "ecr:ValidatePullThroughCacheRule";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RegistryId, RepositoryPrefix);

@@ -52,6 +52,7 @@ const fn name_of(action: &'static str) -> &'static str {
 impl<O: IamOperation> Operation for Iam<O> {
     const NAME: &'static str = name_of(O::ACTION);
     const ACTION: &'static str = O::ACTION;
+    const READ_ONLY: bool = matches!(O::ACCESS, Access::Reads);
     type Input = O::Input;
     type Output = O::Output;
     type Checked = O;

@@ -80,6 +80,7 @@ pub struct CreateAlias;
 impl Operation for CreateAlias {
     const NAME: &'static str = "CreateAlias";
     const ACTION: &'static str = "kms:CreateAlias";
+    const READ_ONLY: bool = false;
     type Input = AliasInput;
     type Output = Nothing;
     type Checked = NewAlias;
@@ -115,6 +116,7 @@ pub struct UpdateAlias;
 impl Operation for UpdateAlias {
     const NAME: &'static str = "UpdateAlias";
     const ACTION: &'static str = "kms:UpdateAlias";
+    const READ_ONLY: bool = false;
     type Input = AliasInput;
     type Output = Nothing;
     type Checked = NewAlias;
@@ -156,6 +158,7 @@ pub struct DeleteInput {
 impl Operation for DeleteAlias {
     const NAME: &'static str = "DeleteAlias";
     const ACTION: &'static str = "kms:DeleteAlias";
+    const READ_ONLY: bool = false;
     type Input = DeleteInput;
     type Output = Nothing;
     type Checked = KeyRef;
@@ -228,6 +231,7 @@ impl From<KmsAlias> for AliasEntry {
 impl Operation for ListAliases {
     const NAME: &'static str = "ListAliases";
     const ACTION: &'static str = "kms:ListAliases";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = (Option<KeyRef>, Page);

@@ -104,6 +104,8 @@ pub struct Encrypted {
 impl Operation for Encrypt {
     const NAME: &'static str = "Encrypt";
     const ACTION: &'static str = "kms:Encrypt";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = EncryptInput;
     type Output = Encrypted;
     type Checked = ToEncrypt;
@@ -172,6 +174,8 @@ pub struct Decrypted {
 impl Operation for Decrypt {
     const NAME: &'static str = "Decrypt";
     const ACTION: &'static str = "kms:Decrypt";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = DecryptInput;
     type Output = Decrypted;
     type Checked = ToDecrypt;
@@ -272,6 +276,8 @@ impl ToReEncrypt {
 impl Operation for ReEncrypt {
     const NAME: &'static str = "ReEncrypt";
     const ACTION: &'static str = "kms:ReEncryptTo";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = ReEncryptInput;
     type Output = ReEncrypted;
     type Checked = ToReEncrypt;
@@ -421,6 +427,8 @@ impl NewDataKey {
 impl Operation for GenerateDataKey {
     const NAME: &'static str = "GenerateDataKey";
     const ACTION: &'static str = "kms:GenerateDataKey";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = DataKeyInput;
     type Output = DataKeyOutput;
     type Checked = NewDataKey;
@@ -445,6 +453,8 @@ pub struct GenerateDataKeyWithoutPlaintext;
 impl Operation for GenerateDataKeyWithoutPlaintext {
     const NAME: &'static str = "GenerateDataKeyWithoutPlaintext";
     const ACTION: &'static str = "kms:GenerateDataKeyWithoutPlaintext";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = DataKeyInput;
     type Output = DataKeyOutput;
     type Checked = NewDataKey;

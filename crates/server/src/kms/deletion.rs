@@ -40,6 +40,7 @@ pub struct Scheduled {
 impl Operation for ScheduleKeyDeletion {
     const NAME: &'static str = "ScheduleKeyDeletion";
     const ACTION: &'static str = "kms:ScheduleKeyDeletion";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Scheduled;
     type Checked = (KeyRef, i64);
@@ -96,6 +97,7 @@ pub struct KeyId {
 impl Operation for CancelKeyDeletion {
     const NAME: &'static str = "CancelKeyDeletion";
     const ACTION: &'static str = "kms:CancelKeyDeletion";
+    const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = KeyId;
     type Checked = KeyRef;

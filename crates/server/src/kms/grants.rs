@@ -107,6 +107,7 @@ pub struct Created {
 impl Operation for CreateGrant {
     const NAME: &'static str = "CreateGrant";
     const ACTION: &'static str = "kms:CreateGrant";
+    const READ_ONLY: bool = false;
     type Input = CreateInput;
     type Output = Created;
     type Checked = NewGrant;
@@ -261,6 +262,7 @@ pub struct Listing {
 impl Operation for ListGrants {
     const NAME: &'static str = "ListGrants";
     const ACTION: &'static str = "kms:ListGrants";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = Listing;
@@ -314,6 +316,7 @@ pub struct RetirableInput {
 impl Operation for ListRetirableGrants {
     const NAME: &'static str = "ListRetirableGrants";
     const ACTION: &'static str = "kms:ListRetirableGrants";
+    const READ_ONLY: bool = true;
     type Input = RetirableInput;
     type Output = Listed;
     type Checked = (String, Page);
@@ -362,6 +365,7 @@ pub struct RevokeInput {
 impl Operation for RevokeGrant {
     const NAME: &'static str = "RevokeGrant";
     const ACTION: &'static str = "kms:RevokeGrant";
+    const READ_ONLY: bool = false;
     type Input = RevokeInput;
     type Output = Nothing;
     type Checked = (KeyRef, String, bool);
@@ -426,6 +430,7 @@ pub struct Retiring {
 impl Operation for RetireGrant {
     const NAME: &'static str = "RetireGrant";
     const ACTION: &'static str = "kms:RetireGrant";
+    const READ_ONLY: bool = false;
     type Input = RetireInput;
     type Output = Nothing;
     type Checked = Retiring;

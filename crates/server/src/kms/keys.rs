@@ -58,6 +58,7 @@ pub struct NewKey {
 impl Operation for CreateKey {
     const NAME: &'static str = "CreateKey";
     const ACTION: &'static str = "kms:CreateKey";
+    const READ_ONLY: bool = false;
     type Input = CreateInput;
     type Output = Described;
     type Checked = NewKey;
@@ -143,6 +144,7 @@ pub struct DescribeKey;
 impl Operation for DescribeKey {
     const NAME: &'static str = "DescribeKey";
     const ACTION: &'static str = "kms:DescribeKey";
+    const READ_ONLY: bool = true;
     type Input = KeyMember;
     type Output = Described;
     type Checked = KeyRef;
@@ -191,6 +193,7 @@ struct KeyEntry {
 impl Operation for ListKeys {
     const NAME: &'static str = "ListKeys";
     const ACTION: &'static str = "kms:ListKeys";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = Page;
@@ -238,6 +241,7 @@ pub struct EnableKey;
 impl Operation for EnableKey {
     const NAME: &'static str = "EnableKey";
     const ACTION: &'static str = "kms:EnableKey";
+    const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
     type Checked = KeyRef;
@@ -267,6 +271,7 @@ pub struct DisableKey;
 impl Operation for DisableKey {
     const NAME: &'static str = "DisableKey";
     const ACTION: &'static str = "kms:DisableKey";
+    const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
     type Checked = KeyRef;
@@ -303,6 +308,7 @@ pub struct DescriptionInput {
 impl Operation for UpdateKeyDescription {
     const NAME: &'static str = "UpdateKeyDescription";
     const ACTION: &'static str = "kms:UpdateKeyDescription";
+    const READ_ONLY: bool = false;
     type Input = DescriptionInput;
     type Output = Nothing;
     type Checked = (KeyRef, String);

@@ -90,6 +90,7 @@ pub struct Found {
 impl Operation for GetKeyPolicy {
     const NAME: &'static str = "GetKeyPolicy";
     const ACTION: &'static str = "kms:GetKeyPolicy";
+    const READ_ONLY: bool = true;
     type Input = GetInput;
     type Output = Found;
     type Checked = KeyRef;
@@ -133,6 +134,7 @@ pub struct NewPolicy {
 impl Operation for PutKeyPolicy {
     const NAME: &'static str = "PutKeyPolicy";
     const ACTION: &'static str = "kms:PutKeyPolicy";
+    const READ_ONLY: bool = false;
     type Input = PutInput;
     type Output = Nothing;
     type Checked = NewPolicy;
@@ -192,6 +194,7 @@ pub struct Listed {
 impl Operation for ListKeyPolicies {
     const NAME: &'static str = "ListKeyPolicies";
     const ACTION: &'static str = "kms:ListKeyPolicies";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = KeyRef;

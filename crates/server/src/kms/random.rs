@@ -41,6 +41,8 @@ pub fn bytes(count: usize) -> zeroize::Zeroizing<Vec<u8>> {
 impl Operation for GenerateRandom {
     const NAME: &'static str = "GenerateRandom";
     const ACTION: &'static str = "kms:GenerateRandom";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = usize;

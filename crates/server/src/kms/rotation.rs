@@ -81,6 +81,7 @@ pub struct EnableInput {
 impl Operation for EnableKeyRotation {
     const NAME: &'static str = "EnableKeyRotation";
     const ACTION: &'static str = "kms:EnableKeyRotation";
+    const READ_ONLY: bool = false;
     type Input = EnableInput;
     type Output = Nothing;
     type Checked = (KeyRef, Option<i64>);
@@ -127,6 +128,7 @@ pub struct DisableKeyRotation;
 impl Operation for DisableKeyRotation {
     const NAME: &'static str = "DisableKeyRotation";
     const ACTION: &'static str = "kms:DisableKeyRotation";
+    const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
     type Checked = KeyRef;
@@ -169,6 +171,7 @@ pub struct Status {
 impl Operation for GetKeyRotationStatus {
     const NAME: &'static str = "GetKeyRotationStatus";
     const ACTION: &'static str = "kms:GetKeyRotationStatus";
+    const READ_ONLY: bool = true;
     type Input = KeyMember;
     type Output = Status;
     type Checked = KeyRef;
@@ -200,6 +203,7 @@ pub struct RotateKeyOnDemand;
 impl Operation for RotateKeyOnDemand {
     const NAME: &'static str = "RotateKeyOnDemand";
     const ACTION: &'static str = "kms:RotateKeyOnDemand";
+    const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = KeyId;
     type Checked = KeyRef;
@@ -275,6 +279,7 @@ struct Rotation {
 impl Operation for ListKeyRotations {
     const NAME: &'static str = "ListKeyRotations";
     const ACTION: &'static str = "kms:ListKeyRotations";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = (KeyRef, Page, bool);

@@ -24,6 +24,7 @@ pub struct TagInput {
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
     const ACTION: &'static str = "kms:TagResource";
+    const READ_ONLY: bool = false;
     type Input = TagInput;
     type Output = Nothing;
     type Checked = (KeyRef, Vec<(String, String)>);
@@ -69,6 +70,7 @@ pub struct UntagInput {
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
     const ACTION: &'static str = "kms:UntagResource";
+    const READ_ONLY: bool = false;
     type Input = UntagInput;
     type Output = Nothing;
     type Checked = (KeyRef, Vec<String>);
@@ -118,6 +120,7 @@ pub struct Listed {
 impl Operation for ListResourceTags {
     const NAME: &'static str = "ListResourceTags";
     const ACTION: &'static str = "kms:ListResourceTags";
+    const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
     type Checked = (KeyRef, Page);

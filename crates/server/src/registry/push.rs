@@ -100,7 +100,9 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
     let tags_per_image = app.quotas.tags_per_image;
     let order = order(&push.registry, &push.repository);
     let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
-    app.db.write_in_order(&order, stored).await?;
+    if let Stored::WasThere(refusal) = app.db.write_in_order(&order, stored).await? {
+        return Err(refusal);
+    }
     // What follows from a push need not wait for the worker's next look.
     app.wake_jobs.wake();
     Ok(pushed)
@@ -130,6 +132,14 @@ pub(super) fn new_image(
     })
 }
 
+/// What came of a push whose transaction is to be committed.
+enum Stored {
+    /// The image is there as it was to be.
+    Done,
+    /// The protocol refuses what is there already, and that it came this way, too, is noted.
+    WasThere(RegistryError),
+}
+
 fn store_image(
     tx: &mut dyn Tx,
     push: &Push,
@@ -137,7 +147,7 @@ fn store_image(
     manifest: &Manifest,
     new: &NewImage,
     tags_per_image: u64,
-) -> Result<(), RegistryError> {
+) -> Result<Stored, RegistryError> {
     let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, encryption, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
@@ -146,15 +156,19 @@ fn store_image(
     if let Some(image) = &existing {
         note_other_way(tx, &repository, push, image, &tags)?;
     }
+    if let Some(wanted) = tags.iter().find(|wanted| wanted.is_refused) {
+        return Ok(Stored::WasThere(taken(&repository, wanted.tag)));
+    }
     let image_id = match &existing {
         Some(image) if is_restored => {
             storage_class::reactivate(tx, &repository, image, &push.cause)?;
             image.id
         }
-        Some(_) if missing.is_empty() && push.face != Face::Api => return Ok(()),
+        Some(_) if missing.is_empty() && push.face != Face::Api => return Ok(Stored::Done),
         Some(_) if missing.is_empty() => {
             let (digest, tag) = (new.digest, push.tags.first().cloned());
-            return Err(RegistryError::ImageAlreadyExists(reference(&repository), digest, tag));
+            let refusal = RegistryError::ImageAlreadyExists(reference(&repository), digest, tag);
+            return Ok(Stored::WasThere(refusal));
         }
         Some(image) => image.id,
         None => {
@@ -196,7 +210,7 @@ fn store_image(
     if !missing.is_empty() && image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
         return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
     }
-    Ok(())
+    Ok(Stored::Done)
 }
 
 /// Notes that an image and its tags have come by another way than before: replication takes away what it alone has brought.
@@ -223,6 +237,8 @@ struct WantedTag<'a> {
     is_taken: bool,
     /// Whether that is the pushed image.
     is_there: bool,
+    /// Whether the protocol refuses to give it to the pushed image once more.
+    is_refused: bool,
 }
 
 fn taken(repository: &Repository, tag: &Tag) -> RegistryError {
@@ -244,7 +260,8 @@ fn wanted_tags<'a>(
         let is_taken = holder.is_some();
         let is_there = holder.is_some_and(|holder| existing.is_some_and(|image| image.id == holder.id));
         // Restoring an archived image by pushing it again moves no tag.
-        if push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there) {
+        let is_refused = push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there);
+        if is_refused && !is_there {
             return Err(taken(repository, tag));
         }
         // Replication brings an image without a tag that is taken and immutable (reference/replication-cache-templates.md
@@ -252,7 +269,7 @@ fn wanted_tags<'a>(
         if push.face == Face::Replication && is_immutable && is_taken && !is_there {
             continue;
         }
-        wanted.push(WantedTag { tag, is_immutable, is_taken, is_there });
+        wanted.push(WantedTag { tag, is_immutable, is_taken, is_there, is_refused });
     }
     Ok(wanted)
 }

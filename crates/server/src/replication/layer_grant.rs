@@ -42,6 +42,10 @@ struct Claims {
     session_token: Option<String>,
     #[serde(rename = "p")]
     principal_account: AccountId,
+    /// Of a root user's key, whose secret can be changed under the same id: what tells that it still is the same secret.
+    /// Paths of before this was written have none.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    root_secret: Option<String>,
 }
 
 /// What a path lets its holder do, as long as `caller` may.
@@ -68,13 +72,14 @@ pub fn issue(app: &App, caller: &Caller, arrival: &Arrival, digest: Digest) -> S
         access_key_id: caller.access_key_id.clone(),
         session_token: caller.session().map(|session| session.token.expose().to_owned()),
         principal_account: caller.account,
+        root_secret: app.accounts.secret_fingerprint(&caller.access_key_id).map(str::to_owned),
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
     format!("{PATH_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims)))
 }
 
 /// Reads what follows [`PATH_PREFIX`] in a request's path; none if it is not ours, or no longer good: it has expired, or the
-/// key that asked for it is gone.
+/// key that asked for it is gone, or has another secret.
 pub fn verify(app: &App, sealed: &str) -> Option<LayerGrant> {
     let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
     let claims = open_small(&app.key_ring, PURPOSE, &[], &sealed).ok()?;
@@ -84,6 +89,11 @@ pub fn verify(app: &App, sealed: &str) -> Option<LayerGrant> {
     }
     let holder = keys::find(app, &claims.access_key_id, claims.session_token.as_deref()).ok()?;
     if holder.account != claims.principal_account {
+        return None;
+    }
+    // The path was for whoever knew the secret, and that is no longer the one that was given up.
+    let secret = app.accounts.secret_fingerprint(&claims.access_key_id);
+    if claims.root_secret.as_deref().is_some_and(|told| Some(told) != secret) {
         return None;
     }
     Some(LayerGrant {

@@ -53,6 +53,7 @@ pub enum Checked {
 impl Operation for BatchGetSecretValue {
     const NAME: &'static str = "BatchGetSecretValue";
     const ACTION: &'static str = "secretsmanager:BatchGetSecretValue";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

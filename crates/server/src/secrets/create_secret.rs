@@ -56,6 +56,7 @@ pub struct Checked {
 impl Operation for CreateSecret {
     const NAME: &'static str = "CreateSecret";
     const ACTION: &'static str = "secretsmanager:CreateSecret";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

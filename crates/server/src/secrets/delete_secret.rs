@@ -43,6 +43,7 @@ pub struct Checked {
 impl Operation for DeleteSecret {
     const NAME: &'static str = "DeleteSecret";
     const ACTION: &'static str = "secretsmanager:DeleteSecret";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -25,6 +25,7 @@ pub struct Output {
 impl Operation for DescribeSecret {
     const NAME: &'static str = "DescribeSecret";
     const ACTION: &'static str = "secretsmanager:DescribeSecret";
+    const READ_ONLY: bool = true;
     type Input = SecretMember;
     type Output = Output;
     type Checked = SecretId;

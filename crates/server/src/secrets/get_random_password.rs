@@ -47,6 +47,7 @@ pub struct Checked {
 impl Operation for GetRandomPassword {
     const NAME: &'static str = "GetRandomPassword";
     const ACTION: &'static str = "secretsmanager:GetRandomPassword";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

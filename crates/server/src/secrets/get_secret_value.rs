@@ -67,6 +67,7 @@ pub struct Checked {
 impl Operation for GetSecretValue {
     const NAME: &'static str = "GetSecretValue";
     const ACTION: &'static str = "secretsmanager:GetSecretValue";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -67,6 +67,7 @@ pub struct Checked {
 impl Operation for ListSecretVersionIds {
     const NAME: &'static str = "ListSecretVersionIds";
     const ACTION: &'static str = "secretsmanager:ListSecretVersionIds";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -66,6 +66,7 @@ pub struct Checked {
 impl Operation for ListSecrets {
     const NAME: &'static str = "ListSecrets";
     const ACTION: &'static str = "secretsmanager:ListSecrets";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -44,6 +44,7 @@ pub struct Checked {
 impl Operation for PutSecretValue {
     const NAME: &'static str = "PutSecretValue";
     const ACTION: &'static str = "secretsmanager:PutSecretValue";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -52,6 +52,7 @@ pub struct Output {
 impl Operation for GetResourcePolicy {
     const NAME: &'static str = "GetResourcePolicy";
     const ACTION: &'static str = "secretsmanager:GetResourcePolicy";
+    const READ_ONLY: bool = true;
     type Input = PolicyMember;
     type Output = Output;
     type Checked = SecretId;
@@ -77,6 +78,7 @@ pub struct DeleteResourcePolicy;
 impl Operation for DeleteResourcePolicy {
     const NAME: &'static str = "DeleteResourcePolicy";
     const ACTION: &'static str = "secretsmanager:DeleteResourcePolicy";
+    const READ_ONLY: bool = false;
     type Input = PolicyMember;
     type Output = SecretName;
     type Checked = SecretId;
@@ -117,6 +119,7 @@ pub struct PutChecked {
 impl Operation for PutResourcePolicy {
     const NAME: &'static str = "PutResourcePolicy";
     const ACTION: &'static str = "secretsmanager:PutResourcePolicy";
+    const READ_ONLY: bool = false;
     type Input = PutInput;
     type Output = SecretName;
     type Checked = PutChecked;

@@ -14,6 +14,7 @@ pub struct RestoreSecret;
 impl Operation for RestoreSecret {
     const NAME: &'static str = "RestoreSecret";
     const ACTION: &'static str = "secretsmanager:RestoreSecret";
+    const READ_ONLY: bool = false;
     type Input = SecretMember;
     type Output = SecretName;
     type Checked = SecretId;

@@ -66,6 +66,7 @@ impl RotationRules {
 impl Operation for RotateSecret {
     const NAME: &'static str = "RotateSecret";
     const ACTION: &'static str = "secretsmanager:RotateSecret";
+    const READ_ONLY: bool = false;
     type Input = RotateInput;
     type Output = SecretName;
     type Checked = Rotation;
@@ -116,6 +117,7 @@ pub struct CancelRotateSecret;
 impl Operation for CancelRotateSecret {
     const NAME: &'static str = "CancelRotateSecret";
     const ACTION: &'static str = "secretsmanager:CancelRotateSecret";
+    const READ_ONLY: bool = false;
     type Input = SecretMember;
     type Output = SecretName;
     type Checked = SecretId;

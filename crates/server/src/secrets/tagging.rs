@@ -26,6 +26,7 @@ pub struct TagInput {
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
     const ACTION: &'static str = "secretsmanager:TagResource";
+    const READ_ONLY: bool = false;
     type Input = TagInput;
     type Output = Nothing;
     type Checked = (SecretId, Vec<(String, String)>);
@@ -66,6 +67,7 @@ pub struct UntagInput {
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
     const ACTION: &'static str = "secretsmanager:UntagResource";
+    const READ_ONLY: bool = false;
     type Input = UntagInput;
     type Output = Nothing;
     type Checked = (SecretId, Vec<String>);

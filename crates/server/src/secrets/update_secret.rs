@@ -46,6 +46,7 @@ pub struct Checked {
 impl Operation for UpdateSecret {
     const NAME: &'static str = "UpdateSecret";
     const ACTION: &'static str = "secretsmanager:UpdateSecret";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -33,6 +33,7 @@ pub struct Checked {
 impl Operation for UpdateSecretVersionStage {
     const NAME: &'static str = "UpdateSecretVersionStage";
     const ACTION: &'static str = "secretsmanager:UpdateSecretVersionStage";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = SecretName;
     type Checked = Checked;

@@ -60,6 +60,7 @@ pub struct Checked {
 impl Operation for AssumeRole {
     const NAME: &'static str = "AssumeRole";
     const ACTION: &'static str = "sts:AssumeRole";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -28,6 +28,8 @@ pub struct Output {
 impl Operation for DecodeAuthorizationMessage {
     const NAME: &'static str = "DecodeAuthorizationMessage";
     const ACTION: &'static str = "sts:DecodeAuthorizationMessage";
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = ();

@@ -26,6 +26,7 @@ pub struct Output {
 impl Operation for GetAccessKeyInfo {
     const NAME: &'static str = "GetAccessKeyInfo";
     const ACTION: &'static str = "sts:GetAccessKeyInfo";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = String;

@@ -23,6 +23,7 @@ pub struct Output {
 impl Operation for GetCallerIdentity {
     const NAME: &'static str = "GetCallerIdentity";
     const ACTION: &'static str = "sts:GetCallerIdentity";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = ();

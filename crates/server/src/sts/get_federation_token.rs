@@ -51,6 +51,7 @@ pub struct Output {
 impl Operation for GetFederationToken {
     const NAME: &'static str = "GetFederationToken";
     const ACTION: &'static str = "sts:GetFederationToken";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Wish;

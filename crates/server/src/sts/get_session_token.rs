@@ -36,6 +36,7 @@ pub struct Output {
 impl Operation for GetSessionToken {
     const NAME: &'static str = "GetSessionToken";
     const ACTION: &'static str = "sts:GetSessionToken";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = i64;

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -34,11 +35,16 @@ use crate::http::forwarded::Client;
 use crate::http::in_flight::InFlight;
 use crate::http::paced_body::PacedBody;
 use crate::http::respond;
+use crate::registry::changes::Cause;
+use crate::registry::creation::IfAbsent;
+use crate::registry::uploads;
 use crate::sts::web_identity::SourceConfig;
 
 const REPOSITORY: &str = "app";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+/// How often a byte of a slow request comes.
+const TRICKLE: Duration = Duration::from_millis(20);
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Sends a request that is dropped when it has waited so often; whether it came to its answer before.
@@ -172,4 +178,39 @@ async fn what_only_reads_ends_with_its_client() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn what_waits_for_another_request_ends_with_its_client() {
+    let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
+    let caller = test.caller(&root_key(ACCOUNT));
+    let (token, _) = token::issue(&test.app, &caller, caller.account);
+    let (registry, name) = (test.registry(), REPOSITORY.parse().expect("a name"));
+    let entry = ecr::OPERATIONS.iter().find(|entry| entry.name == "CreateRepository").expect("an operation");
+    let (http, input) = (test.request(), serde_json::json!({ "repositoryName": REPOSITORY }).to_string());
+    let cause = Cause::of_caller(&test.app, &caller);
+    (entry.run)(&Call { http: &http, caller }, input.as_bytes()).await.expect("created");
+    drop(http);
+    let upload = uploads::begin(&test.app, &registry, &name, IfAbsent::Refuse, &cause).await.expect("begun").id;
+    let mut receiving = uploads::open(&test.app, &registry, &name, upload).await.expect("nobody else writes it");
+    let path = format!("/v2/{REPOSITORY}/blobs/uploads/{upload}?digest={}", oci::Digest::sha256_of(b""));
+    let mut written = 0;
+    for waits in 0..6 {
+        let mut sent = pin!(send(&test.app, waits, Method::PUT, &path, &token, ""));
+        let mut trickle = tokio::time::interval(TRICKLE);
+        // It waits for as long as bytes of the other one come.
+        let is_answered = loop {
+            tokio::select! {
+                biased;
+                _ = trickle.tick() => {
+                    receiving.write(Bytes::from_static(b"x")).await.expect("it is the only writer");
+                    written += 1;
+                }
+                is_answered = &mut sent => break is_answered,
+            }
+        };
+        assert!(!is_answered);
+        assert_eq!(test.app.unfinished.count(), 0, "after {waits} waits");
+    }
+    assert_eq!(receiving.checkpoint(&test.app).await.expect("it was never overtaken"), written);
 }

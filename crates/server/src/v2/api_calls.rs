@@ -16,30 +16,56 @@ use crate::http::respond::Answer;
 /// A path that names nothing which could be there: no call of the API, so that the name is Wharf's.
 const INVALID: &str = "InvalidRegistryRequest";
 
+/// A call of the API that a request stands for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiCall {
+    /// It changes nothing.
+    Reads(&'static str),
+    /// It may change something.
+    Changes(&'static str),
+}
+
+impl ApiCall {
+    /// The operation's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reads(name) | Self::Changes(name) => name,
+        }
+    }
+
+    /// Whether it changes nothing, as CloudTrail's `readOnly` says of it.
+    pub const fn is_read_only(self) -> bool {
+        matches!(self, Self::Reads(_))
+    }
+}
+
 /// The operations of the API, in the order in which a client of it would call them.
-pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [&'static str] {
+pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [ApiCall] {
+    use ApiCall::{Changes, Reads};
     let is_get = http.method == Method::GET;
     match (route, &http.method) {
-        (V2Route::Catalog, _) => &["DescribeRepositories"],
-        (V2Route::Tags(_), _) => &["ListImages"],
-        (V2Route::Referrers(..), _) => &["ListImageReferrers"],
-        (V2Route::Manifest(..), &Method::PUT) => &["PutImage"],
-        (V2Route::Manifest(..), &Method::DELETE) => &["BatchDeleteImage"],
-        (V2Route::Manifest(..), _) => &["BatchGetImage"],
-        (V2Route::Blob(..), &Method::HEAD) => &["BatchCheckLayerAvailability"],
-        (V2Route::Blob(..), _) if is_get => &["GetDownloadUrlForLayer"],
+        (V2Route::Catalog, _) => &[Reads("DescribeRepositories")],
+        (V2Route::Tags(_), _) => &[Reads("ListImages")],
+        (V2Route::Referrers(..), _) => &[Reads("ListImageReferrers")],
+        (V2Route::Manifest(..), &Method::PUT) => &[Changes("PutImage")],
+        (V2Route::Manifest(..), &Method::DELETE) => &[Changes("BatchDeleteImage")],
+        (V2Route::Manifest(..), _) => &[Reads("BatchGetImage")],
+        (V2Route::Blob(..), &Method::HEAD) => &[Reads("BatchCheckLayerAvailability")],
+        (V2Route::Blob(..), _) if is_get => &[Reads("GetDownloadUrlForLayer")],
         (V2Route::Uploads(_), _) if is_whole(http) => {
-            &["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"]
+            &[Changes("InitiateLayerUpload"), Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
         }
-        (V2Route::Uploads(_), _) => &["InitiateLayerUpload"],
-        (V2Route::Upload(..), &Method::PATCH) => &["UploadLayerPart"],
-        (V2Route::Upload(..), &Method::PUT) if has_body => &["UploadLayerPart", "CompleteLayerUpload"],
-        (V2Route::Upload(..), &Method::PUT) => &["CompleteLayerUpload"],
+        (V2Route::Uploads(_), _) => &[Changes("InitiateLayerUpload")],
+        (V2Route::Upload(..), &Method::PATCH) => &[Changes("UploadLayerPart")],
+        (V2Route::Upload(..), &Method::PUT) if has_body => {
+            &[Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
+        }
+        (V2Route::Upload(..), &Method::PUT) => &[Changes("CompleteLayerUpload")],
         // The API has no such calls; the names are Wharf's.
-        (V2Route::Upload(..), &Method::DELETE) => &["CancelLayerUpload"],
-        (V2Route::Upload(..), _) => &["GetLayerUpload"],
-        (V2Route::Blob(..), _) => &["DeleteLayer"],
-        (V2Route::Invalid(_), _) => &[INVALID],
+        (V2Route::Upload(..), &Method::DELETE) => &[Changes("CancelLayerUpload")],
+        (V2Route::Upload(..), _) => &[Reads("GetLayerUpload")],
+        (V2Route::Blob(..), _) => &[Changes("DeleteLayer")],
+        (V2Route::Invalid(_), _) => &[Changes(INVALID)],
         (V2Route::Base, _) => &[],
     }
 }
@@ -105,17 +131,12 @@ fn ids_of_push(http: &RequestContext, reference: &Reference, id: &Value) -> Opti
 }
 
 /// Records what a request was, once for each of its calls.
-pub fn record(
-    request: &V2Request<'_>,
-    calls: &'static [&'static str],
-    scene: &Scene,
-    result: &Result<Answer, V2Error>,
-) {
+pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene, result: &Result<Answer, V2Error>) {
     let error = error_of(calls, result);
     let resources: Vec<AuditedResource> =
         scene.repository.iter().map(|name| AuditedResource::repository(&request.registry, name)).collect();
-    for name in calls {
-        let is_read_only = audit::is_read_only(name);
+    for call in calls {
+        let (name, is_read_only) = (call.name(), call.is_read_only());
         if !request.http.app.audit.wants(is_read_only) {
             continue;
         }
@@ -235,12 +256,12 @@ fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_i
 }
 
 /// The exception of the API that says what went wrong.
-fn error_of(calls: &'static [&'static str], result: &Result<Answer, V2Error>) -> Option<(Cow<'static, str>, String)> {
-    let is_image = calls.iter().any(|name| name.contains("Image"));
+fn error_of(calls: &[ApiCall], result: &Result<Answer, V2Error>) -> Option<(Cow<'static, str>, String)> {
+    let is_image = calls.iter().any(|call| call.name().contains("Image"));
     match result {
         Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
             // What answers with headers of its own: a chunk out of order, a range that is not there.
-            let name = if calls.contains(&"UploadLayerPart") || calls.contains(&"CompleteLayerUpload") {
+            let name = if calls.iter().any(|call| matches!(call.name(), "UploadLayerPart" | "CompleteLayerUpload")) {
                 "InvalidLayerPartException"
             } else {
                 "InvalidParameterException"
@@ -267,5 +288,42 @@ pub fn exception(code: ErrorCode, is_image: bool) -> &'static str {
         ErrorCode::TagInvalid => "ImageTagAlreadyExistsException",
         ErrorCode::ManifestInvalid | ErrorCode::NameInvalid | ErrorCode::Unsupported => "InvalidParameterException",
         ErrorCode::Internal => "ServerException",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::ecr;
+    use crate::sts::web_identity::SourceConfig;
+    use crate::tests::test_app::TestApp;
+
+    #[tokio::test]
+    async fn a_request_says_of_its_calls_what_the_operations_say_of_themselves() {
+        let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
+        let (name, digest) = ("app".parse().expect("a name"), oci::Digest::sha256_of(b""));
+        let routes = [
+            V2Route::Catalog,
+            V2Route::Tags(name),
+            V2Route::Manifest("app".parse().expect("a name"), Reference::Digest(digest)),
+            V2Route::Blob("app".parse().expect("a name"), digest),
+            V2Route::Uploads("app".parse().expect("a name")),
+            V2Route::Upload("app".parse().expect("a name"), uuid::Uuid::nil()),
+            V2Route::Referrers("app".parse().expect("a name"), digest),
+        ];
+        let mut http = test.request();
+        http.query = format!("digest={digest}");
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
+            http.method = method;
+            for call in routes.iter().flat_map(|route| of(&http, route, true)) {
+                let (name, is_read_only) = (call.name(), call.is_read_only());
+                match ecr::OPERATIONS.iter().find(|entry| entry.name == name) {
+                    Some(entry) => assert_eq!(is_read_only, entry.is_read_only, "{name}"),
+                    None => assert_eq!(is_read_only, name == "GetLayerUpload", "{name}"),
+                }
+            }
+        }
     }
 }

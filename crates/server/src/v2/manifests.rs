@@ -87,6 +87,7 @@ pub async fn put(
     // Who may push is decided when the manifest is there.
     let request = &request.renewed().await?;
     request.authorize_tags("ecr:PutImage", name, &tags).await?;
+    request.http.must_finish();
     let digest = match reference {
         Reference::Tag(_) => None,
         Reference::Digest(digest) => Some(*digest),
@@ -173,6 +174,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
         let action = "ecr:BatchDeleteImage";
         let leave =
             image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
+        request.http.must_finish();
         let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
         let deleted = app.db.make_room_in_order(&order, move |tx| {
             let repository = require(tx, &place.registry, &place.name)?;

@@ -3,6 +3,7 @@
 use http::{Method, header};
 use oci::{ErrorCode, RepositoryName};
 
+use super::api_calls::ApiCall;
 use super::errors::V2Error;
 use super::route::V2Route;
 use super::{V2Request, authenticate};
@@ -25,7 +26,7 @@ pub struct Entered<'a> {
 pub async fn enter<'a>(
     http: &'a RequestContext,
     route: V2Route,
-    calls: &'static [&'static str],
+    calls: &'static [ApiCall],
 ) -> Result<Entered<'a>, Answer> {
     let Some((upstream, name)) = upstream(http, &route) else {
         return Ok(Entered { request: authenticate(http, calls).await?, route, upstream: None });

@@ -30,7 +30,7 @@ use crate::rates::RatedOperation;
 use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
 use crate::registry::errors::RegistryError;
-use api_calls::Scene;
+use api_calls::{ApiCall, Scene};
 use errors::V2Error;
 use mirror::Entered;
 use route::{InvalidPath, V2Route};
@@ -50,14 +50,14 @@ struct V2Request<'a> {
     caller: Caller,
     registry: RegistryId,
     /// The calls of ECR's API that it corresponds to.
-    calls: &'static [&'static str],
+    calls: &'static [ApiCall],
     /// Whether they were counted for the registry's rates.
     is_counted: AtomicBool,
 }
 
 impl<'a> V2Request<'a> {
     /// A request of a known principal, of which nothing has been done yet.
-    fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [&'static str]) -> Self {
+    fn new(http: &'a RequestContext, caller: Caller, registry: RegistryId, calls: &'static [ApiCall]) -> Self {
         http.notes.set_principal(|| caller.arn());
         Self { http, caller, registry, calls, is_counted: AtomicBool::new(false) }
     }
@@ -131,7 +131,7 @@ impl<'a> V2Request<'a> {
         if app.rates.is_unlimited() || self.is_counted.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        for operation in self.calls.iter().filter_map(|name| RatedOperation::of_name(name)) {
+        for operation in self.calls.iter().filter_map(|call| RatedOperation::of_name(call.name())) {
             app.rates.take(&self.registry, operation, app.now_ms()).map_err(V2Error::too_many_requests)?;
         }
         Ok(())
@@ -163,11 +163,8 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
             refusal
         }
         Ok(Entered { request, route, upstream }) => {
-            let is_wanted = calls.iter().any(|name| http.app.audit.wants(audit::is_read_only(name)));
+            let is_wanted = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
             let scene = is_wanted.then(|| Scene::of(http, &route));
-            if !matches!(http.method, Method::GET | Method::HEAD) {
-                http.must_finish();
-            }
             let result = dispatch(&request, route, body).await;
             if let Some(scene) = scene {
                 api_calls::record(&request, calls, &scene, &result);
@@ -186,22 +183,23 @@ pub async fn handle(http: &RequestContext, route: V2Route, body: &mut RequestBod
     answer
 }
 
-async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static str]) -> Result<V2Request<'a>, Answer> {
+async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [ApiCall]) -> Result<V2Request<'a>, Answer> {
     let named = http.app.hosts.registry_of(&http.authority);
+    let call = calls.first().map(|call| (call.name(), call.is_read_only()));
     let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
         Ok(bearer) => bearer,
         Err(error @ TokenError::Missing) => {
-            audit::record_login(http, calls, &error);
+            audit::record_login(http, call, &error);
             return Err(challenge(http, named.as_ref()));
         }
         Err(error @ TokenError::Invalid) => {
-            audit::record_login(http, calls, &error);
+            audit::record_login(http, call, &error);
             let mut answer = invalid_token(http);
             answer.extensions_mut().insert(Guess);
             return Err(answer);
         }
         Err(error @ TokenError::Expired) => {
-            audit::record_login(http, calls, &error);
+            audit::record_login(http, call, &error);
             let text = "Your authorization token has expired. Reauthenticate and try again.";
             return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
         }
@@ -213,7 +211,7 @@ async fn authenticate<'a>(http: &'a RequestContext, calls: &'static [&'static st
         }
         // A token is good in the region that it was made in.
         Some(named) if named.region != bearer.registry.region => {
-            audit::record_login(http, calls, &TokenError::Invalid);
+            audit::record_login(http, call, &TokenError::Invalid);
             return Err(invalid_token(http));
         }
         Some(named) => named,

@@ -47,6 +47,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             };
             let mount =
                 |if_absent| blobs::mount(app, &request.registry, from.clone(), name.clone(), digest, if_absent, &cause);
+            request.http.must_finish();
             if may_read && request.pushing(name, mount).await? {
                 return Ok(created(name, digest));
             }
@@ -54,6 +55,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
     } else if let Some(digest) = request.http.query_parameter("digest") {
         request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str()).await?;
         let digest = parse_digest(&digest)?;
+        request.http.must_finish();
         let upload = request.pushing(name, begin).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
         let received = async {
@@ -70,6 +72,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
         }
         return Ok(created(name, digest));
     }
+    request.http.must_finish();
     let upload = request.pushing(name, begin).await?;
     Ok(progress(name, upload.id, 0, StatusCode::ACCEPTED))
 }
@@ -97,6 +100,7 @@ pub async fn append(
     };
     // Who may push is decided when the bytes are there.
     request.renewed().await?.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    request.http.must_finish();
     let received = session.checkpoint(app).await?;
     Ok(progress(name, id, received, StatusCode::ACCEPTED))
 }
@@ -125,12 +129,14 @@ pub async fn complete(
     };
     // Who may push is decided when the bytes are there.
     request.renewed().await?.authorize(calls, name.as_str()).await?;
+    request.http.must_finish();
     session.complete(app, digest).await?;
     Ok(created(name, digest))
 }
 
 /// Opens an upload for what the client sends. Refuses a request that would overtake another one though its own client has gone;
-/// what it has read for that is the share's.
+/// what it has read for that is the share's. It waits for as long as bytes of the other one come, and so only with its client:
+/// nothing must finish yet.
 async fn open(
     request: &V2Request<'_>,
     name: &RepositoryName,
@@ -152,6 +158,7 @@ async fn open(
 /// DELETE: gives the upload up.
 pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
     request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
+    request.http.must_finish();
     uploads::cancel(&request.http.app, &request.registry, name, id).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }

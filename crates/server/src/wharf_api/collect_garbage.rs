@@ -42,6 +42,7 @@ struct Collectable {
 impl Operation for CollectGarbage {
     const NAME: &'static str = "CollectGarbage";
     const ACTION: &'static str = "wharf:CollectGarbage";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = bool;

@@ -50,6 +50,7 @@ fn is_name(text: &str) -> bool {
 impl Operation for CreateToken {
     const NAME: &'static str = "CreateToken";
     const ACTION: &'static str = "wharf:CreateToken";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = RobotToken;

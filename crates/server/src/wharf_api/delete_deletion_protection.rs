@@ -22,6 +22,7 @@ pub struct Output {
 impl Operation for DeleteDeletionProtection {
     const NAME: &'static str = "DeleteDeletionProtection";
     const ACTION: &'static str = "wharf:DeleteDeletionProtection";
+    const READ_ONLY: bool = false;
     type Input = ProtectionMembers;
     type Output = Output;
     type Checked = (RepositoryRef, ProtectionTarget);

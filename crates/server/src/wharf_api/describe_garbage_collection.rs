@@ -66,6 +66,7 @@ struct Last {
 impl Operation for DescribeGarbageCollection {
     const NAME: &'static str = "DescribeGarbageCollection";
     const ACTION: &'static str = "wharf:DescribeGarbageCollection";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = bool;

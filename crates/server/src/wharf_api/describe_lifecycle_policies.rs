@@ -118,6 +118,7 @@ type Page = RepositoryPage<String>;
 impl Operation for DescribeLifecyclePolicies {
     const NAME: &'static str = "DescribeLifecyclePolicies";
     const ACTION: &'static str = "wharf:DescribeLifecyclePolicies";
+    const READ_ONLY: bool = true;
     type Input = RepositoryPageMembers;
     type Output = Output;
     type Checked = Page;

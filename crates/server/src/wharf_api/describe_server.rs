@@ -85,6 +85,7 @@ impl From<TierSizes> for Tier {
 impl Operation for DescribeServer {
     const NAME: &'static str = "DescribeServer";
     const ACTION: &'static str = "wharf:DescribeServer";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = ();

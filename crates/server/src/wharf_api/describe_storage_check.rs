@@ -105,6 +105,7 @@ pub struct Checked {
 impl Operation for DescribeStorageCheck {
     const NAME: &'static str = "DescribeStorageCheck";
     const ACTION: &'static str = "wharf:DescribeStorageCheck";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

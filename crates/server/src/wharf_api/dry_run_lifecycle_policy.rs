@@ -85,6 +85,7 @@ impl PlannedImage {
 impl Operation for DryRunLifecyclePolicy {
     const NAME: &'static str = "DryRunLifecyclePolicy";
     const ACTION: &'static str = "wharf:RunLifecyclePolicy";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = (RepositoryRef, Place);

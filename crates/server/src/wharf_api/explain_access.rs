@@ -85,6 +85,7 @@ pub struct Checked {
 impl Operation for ExplainAccess {
     const NAME: &'static str = "ExplainAccess";
     const ACTION: &'static str = "wharf:ExplainAccess";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -100,6 +100,7 @@ pub struct Checked {
 impl Operation for FollowEvents {
     const NAME: &'static str = "FollowEvents";
     const ACTION: &'static str = "wharf:FollowEvents";
+    const READ_ONLY: bool = false;
     /// It waits for its client's sake alone.
     const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;

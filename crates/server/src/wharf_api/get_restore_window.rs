@@ -24,6 +24,7 @@ pub struct Input {
 impl Operation for GetRestoreWindow {
     const NAME: &'static str = "GetRestoreWindow";
     const ACTION: &'static str = "wharf:GetRestoreWindow";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = RestoreWindow;
     type Checked = RepositoryRef;

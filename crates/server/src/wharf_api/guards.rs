@@ -1,5 +1,5 @@
 //! What guarded images before their repository was deleted guards them still: the policies and resource tags of deleted
-//! repositories, asked before images of them are restored or dropped for good.
+//! repositories, asked before images of them are listed, restored or dropped for good.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,9 @@ use crate::auth::authorize::{self, Need, Refusal};
 use crate::aws_api::operation::Call;
 use crate::registry::errors::RepositoryRef;
 
+/// What it is to read an image.
+pub const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+
 /// What each deleted repository of one name refuses the caller, by the time of its deletion.
 #[derive(Clone, Debug)]
 pub struct Guards(BTreeMap<i64, Option<String>>);
@@ -21,6 +24,16 @@ impl Guards {
         let asked = place.clone();
         let kept: Vec<DeletedRepository> =
             call.app().db.read(move |tx| deleted_repositories::list(tx, &asked.registry, &asked.name)).await?;
+        Self::judge(call, place, actions, kept).await
+    }
+
+    /// Asks each of these deleted repositories of the name whether it denies one of the actions.
+    pub async fn judge(
+        call: &Call<'_>,
+        place: &RepositoryRef,
+        actions: &[&'static str],
+        kept: Vec<DeletedRepository>,
+    ) -> Result<Self, WharfError> {
         let mut refusals = BTreeMap::new();
         for guard in kept {
             let mut refusal = None;
@@ -38,6 +51,11 @@ impl Guards {
             refusals.insert(guard.deleted_at_ms, refusal);
         }
         Ok(Self(refusals))
+    }
+
+    /// What the repository refuses that guarded what was deleted then: the one of the name that was deleted next.
+    pub fn refusal_of(&self, deleted_at_ms: i64) -> Option<&str> {
+        self.0.range(deleted_at_ms..).next().and_then(|(_, refusal)| refusal.as_deref())
     }
 
     /// In the transaction: whether the repositories that guarded what it acted on refuse it.

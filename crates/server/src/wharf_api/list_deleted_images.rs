@@ -1,16 +1,24 @@
-//! ListDeletedImages: the images and tags that were deleted and can be restored.
+//! ListDeletedImages: the images and tags that were deleted and can be restored. What a repository that is deleted itself
+//! denied whoever asks is not told: refused where the repository is named, and else left out.
+
+use std::collections::BTreeMap;
 
 use aws::Timestamp;
+use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
+use store::error::StoreError;
 use store::tables::deleted_images::{self, After, DeletionNote, Wanted};
+use store::tables::deleted_repositories::{self, DeletedRepository};
 use store::tables::deleted_tags;
 use store::tables::registry_id::RegistryId;
 
 use super::errors::WharfError;
+use super::guards::{Guards, READ};
 use super::{constraints, paging};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
+use crate::registry::errors::RepositoryRef;
 
 /// A page ends at so many tags, as an image can have a thousand.
 const MAX_TAGS_OF_PAGE: usize = 10_000;
@@ -70,6 +78,8 @@ struct DeletedTag {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Deletion {
+    #[serde(skip)]
+    at_ms: i64,
     deleted_at: Timestamp,
     deleted_by: String,
     reason: String,
@@ -79,6 +89,7 @@ struct Deletion {
 impl From<DeletionNote> for Deletion {
     fn from(note: DeletionNote) -> Self {
         Self {
+            at_ms: note.at_ms,
             deleted_at: Timestamp::from_ms(note.at_ms),
             deleted_by: note.by,
             reason: note.reason,
@@ -112,6 +123,7 @@ pub struct Checked {
 impl Operation for ListDeletedImages {
     const NAME: &'static str = "ListDeletedImages";
     const ACTION: &'static str = "wharf:ListDeletedImages";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;
@@ -139,8 +151,54 @@ impl Operation for ListDeletedImages {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        call.app().db.read(move |tx| list(tx, &checked)).await
+        let (registry, is_of_one) = (checked.wanted.registry.clone(), checked.wanted.repository.is_some());
+        let page = move |tx: &mut dyn Tx| {
+            let output = list(tx, &checked)?;
+            let kept = kept_guards(tx, &checked.wanted.registry, &output)?;
+            Ok::<_, WharfError>((output, kept))
+        };
+        let (mut output, kept) = call.app().db.read(page).await?;
+        let actions = [Self::ACTION, READ[0], READ[1]];
+        let mut guards = BTreeMap::new();
+        for (name, kept) in kept {
+            let place = RepositoryRef { registry: registry.clone(), name };
+            guards.insert(place.name.to_string(), Guards::judge(call, &place, &actions, kept).await?);
+        }
+        let refusal_of = |name: &str, deletion: &Deletion| {
+            guards.get(name).and_then(|guards: &Guards| guards.refusal_of(deletion.at_ms))
+        };
+        if is_of_one && let Some(refusal) = output.deletions().find_map(|(name, deletion)| refusal_of(name, deletion)) {
+            return Err(WharfError::Denied(refusal.to_owned()));
+        }
+        output.deleted_images.retain(|image| refusal_of(&image.repository_name, &image.deletion).is_none());
+        output.deleted_tags.retain(|tag| refusal_of(&tag.repository_name, &tag.deletion).is_none());
+        Ok(output)
     }
+}
+
+impl Output {
+    /// Every deletion that it tells of, and the name of its repository.
+    fn deletions(&self) -> impl Iterator<Item = (&str, &Deletion)> {
+        let images = self.deleted_images.iter().map(|image| (image.repository_name.as_str(), &image.deletion));
+        images.chain(self.deleted_tags.iter().map(|tag| (tag.repository_name.as_str(), &tag.deletion)))
+    }
+}
+
+/// The deleted repositories that may guard what a page tells of.
+fn kept_guards(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    page: &Output,
+) -> Result<BTreeMap<RepositoryName, Vec<DeletedRepository>>, StoreError> {
+    let mut kept = BTreeMap::new();
+    // They are names of repositories that were there.
+    for name in page.deletions().filter_map(|(name, _)| name.parse::<RepositoryName>().ok()) {
+        if !kept.contains_key(&name) {
+            let guards = deleted_repositories::list(tx, registry, &name)?;
+            kept.insert(name, guards);
+        }
+    }
+    Ok(kept)
 }
 
 fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<Output, WharfError> {

@@ -29,6 +29,7 @@ type Page = RepositoryPage<(String, String, String)>;
 impl Operation for ListDeletionProtections {
     const NAME: &'static str = "ListDeletionProtections";
     const ACTION: &'static str = "wharf:ListDeletionProtections";
+    const READ_ONLY: bool = true;
     type Input = RepositoryPageMembers;
     type Output = Output;
     type Checked = Page;

@@ -75,6 +75,7 @@ pub struct Checked {
 impl Operation for ListJobs {
     const NAME: &'static str = "ListJobs";
     const ACTION: &'static str = "wharf:ListJobs";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -56,6 +56,7 @@ pub(super) async fn listed(app: &App) -> Result<Vec<ListedNode>, WharfError> {
 impl Operation for ListNodes {
     const NAME: &'static str = "ListNodes";
     const ACTION: &'static str = "wharf:ListNodes";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = ();

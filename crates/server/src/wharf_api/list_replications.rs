@@ -88,6 +88,7 @@ pub struct Checked {
 impl Operation for ListReplications {
     const NAME: &'static str = "ListReplications";
     const ACTION: &'static str = "wharf:ListReplications";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

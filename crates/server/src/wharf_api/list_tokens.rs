@@ -22,6 +22,7 @@ pub struct Output {
 impl Operation for ListTokens {
     const NAME: &'static str = "ListTokens";
     const ACTION: &'static str = "wharf:ListTokens";
+    const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
     type Checked = ();

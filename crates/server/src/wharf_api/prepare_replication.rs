@@ -43,6 +43,7 @@ struct MissingLayer {
 impl Operation for PrepareReplication {
     const NAME: &'static str = "PrepareReplication";
     const ACTION: &'static str = arrival::ACTION;
+    const READ_ONLY: bool = false;
     const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
     type Input = Input;
     type Output = Output;

@@ -74,6 +74,7 @@ pub struct Checked {
 impl Operation for PurgeDeletedImages {
     const NAME: &'static str = "PurgeDeletedImages";
     const ACTION: &'static str = "wharf:PurgeDeletedImages";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

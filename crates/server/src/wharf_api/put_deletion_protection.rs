@@ -24,6 +24,7 @@ pub struct Output {
 impl Operation for PutDeletionProtection {
     const NAME: &'static str = "PutDeletionProtection";
     const ACTION: &'static str = "wharf:PutDeletionProtection";
+    const READ_ONLY: bool = false;
     type Input = ProtectionMembers;
     type Output = Output;
     type Checked = (RepositoryRef, ProtectionTarget);

@@ -33,6 +33,7 @@ pub struct Output {
 impl Operation for PutLifecycleSettings {
     const NAME: &'static str = "PutLifecycleSettings";
     const ACTION: &'static str = "wharf:PutLifecycleSettings";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = (RepositoryRef, bool);

@@ -27,6 +27,7 @@ pub struct Input {
 impl Operation for PutRestoreWindow {
     const NAME: &'static str = "PutRestoreWindow";
     const ACTION: &'static str = "wharf:PutRestoreWindow";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RestoreWindow;
     type Checked = (RepositoryRef, Option<i64>);

@@ -32,6 +32,7 @@ pub struct Output {}
 impl Operation for ReceiveReplicatedImage {
     const NAME: &'static str = "ReceiveReplicatedImage";
     const ACTION: &'static str = arrival::ACTION;
+    const READ_ONLY: bool = false;
     /// The longest manifest in base64, and several thousand tags.
     const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
     type Input = Input;

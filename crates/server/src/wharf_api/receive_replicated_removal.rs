@@ -40,6 +40,7 @@ pub struct Checked {
 impl Operation for ReceiveReplicatedRemoval {
     const NAME: &'static str = "ReceiveReplicatedRemoval";
     const ACTION: &'static str = arrival::ACTION;
+    const READ_ONLY: bool = false;
     /// As many of the longest tags.
     const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
     type Input = Input;

@@ -8,7 +8,7 @@ use store::db::Tx;
 use store::tables::repositories;
 
 use super::errors::WharfError;
-use super::guards::Guards;
+use super::guards::{Guards, READ};
 use super::shapes::ImageId;
 use super::{constraints, dry_run};
 use crate::auth::authorize::{self, Need};
@@ -25,7 +25,6 @@ use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};
 /// What a repository that is deleted can deny beside this operation: giving images, and reading them where its policy does not
 /// come back with it.
 const PUSH: &str = "ecr:PutImage";
-const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 /// The status of an image that was not there.
 const RESTORED: &str = "RESTORED";
 
@@ -128,6 +127,7 @@ pub struct Checked {
 impl Operation for RestoreImage {
     const NAME: &'static str = "RestoreImage";
     const ACTION: &'static str = "wharf:RestoreImage";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Checked;

@@ -35,6 +35,7 @@ pub enum Which {
 impl Operation for RetryJob {
     const NAME: &'static str = "RetryJob";
     const ACTION: &'static str = "wharf:RetryJob";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Which;

@@ -27,6 +27,7 @@ pub struct Output {
 impl Operation for RetryReplications {
     const NAME: &'static str = "RetryReplications";
     const ACTION: &'static str = "wharf:RetryReplications";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Vec<i64>;

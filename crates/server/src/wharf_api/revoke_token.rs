@@ -22,6 +22,7 @@ pub struct Output {}
 impl Operation for RevokeToken {
     const NAME: &'static str = "RevokeToken";
     const ACTION: &'static str = "wharf:RevokeToken";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = String;

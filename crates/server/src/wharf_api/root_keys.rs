@@ -69,6 +69,7 @@ impl From<rows::Search> for Search {
 impl Operation for DescribeRootKeys {
     const NAME: &'static str = "DescribeRootKeys";
     const ACTION: &'static str = "wharf:DescribeRootKeys";
+    const READ_ONLY: bool = true;
     type Input = NoInput;
     type Output = Described;
     type Checked = ();
@@ -125,6 +126,7 @@ pub struct Numbered {
 impl Operation for RotateRootKey {
     const NAME: &'static str = "RotateRootKey";
     const ACTION: &'static str = "wharf:RotateRootKey";
+    const READ_ONLY: bool = false;
     type Input = NoInput;
     type Output = Numbered;
     type Checked = ();
@@ -156,6 +158,7 @@ pub struct Rewrapped {
 impl Operation for RewrapRootKeys {
     const NAME: &'static str = "RewrapRootKeys";
     const ACTION: &'static str = "wharf:RewrapRootKeys";
+    const READ_ONLY: bool = false;
     type Input = NoInput;
     type Output = Rewrapped;
     type Checked = ();
@@ -186,6 +189,7 @@ pub struct RetireInput {
 impl Operation for RetireRootKey {
     const NAME: &'static str = "RetireRootKey";
     const ACTION: &'static str = "wharf:RetireRootKey";
+    const READ_ONLY: bool = false;
     type Input = RetireInput;
     type Output = Numbered;
     type Checked = u32;

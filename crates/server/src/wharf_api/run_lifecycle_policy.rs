@@ -33,6 +33,7 @@ pub struct Output {
 impl Operation for RunLifecyclePolicy {
     const NAME: &'static str = "RunLifecyclePolicy";
     const ACTION: &'static str = "wharf:RunLifecyclePolicy";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = RepositoryRef;

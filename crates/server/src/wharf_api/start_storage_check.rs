@@ -31,6 +31,7 @@ pub struct Output {
 impl Operation for StartStorageCheck {
     const NAME: &'static str = "StartStorageCheck";
     const ACTION: &'static str = "wharf:StartStorageCheck";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = Settings;

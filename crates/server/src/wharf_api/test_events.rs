@@ -49,6 +49,7 @@ impl From<Attempted> for SinkResult {
 impl Operation for TestEvents {
     const NAME: &'static str = "TestEvents";
     const ACTION: &'static str = "wharf:TestEvents";
+    const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
     type Checked = ();

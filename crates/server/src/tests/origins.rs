@@ -1,0 +1,77 @@
+//! Images that replication brings, and that somebody here pushes as well: from then on they are not replication's alone.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use serde_json::json;
+use store::error::StoreError;
+use store::tables::{image_tags, images, repositories};
+
+use super::test_app::{ACCOUNT, TestApp, root_key};
+use crate::aws_api::operation::Call;
+use crate::ecr;
+use crate::registry::changes::Cause;
+use crate::registry::creation::IfAbsent;
+use crate::registry::errors::RegistryError;
+use crate::registry::push::{self, Face, Push};
+use crate::sts::web_identity::SourceConfig;
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+/// Pushes the image with a tag: as replication from there, or as somebody here.
+async fn push(test: &TestApp, repository: &str, face: Face, source: Option<&str>) -> Result<(), RegistryError> {
+    let caller = test.caller(&root_key(ACCOUNT));
+    let push = Push {
+        face,
+        registry: test.registry(),
+        repository: repository.parse().expect("a name"),
+        if_absent: IfAbsent::Refuse,
+        replicated_from: source.map(str::to_owned),
+        tags: vec!["v1".parse().expect("a tag")],
+        digest: None,
+        media_type: Some(INDEX.parse().expect("a media type")),
+        manifest: Bytes::from_static(MANIFEST.as_bytes()),
+        cause: Cause::of_caller(&test.app, &caller),
+    };
+    push::put_image(&test.app, push).await.map(|_| ())
+}
+
+/// Where the image and its tag are from, if from one source alone.
+async fn origins(test: &TestApp, repository: &str) -> [Option<String>; 2] {
+    let (registry, name) = (test.registry(), repository.parse().expect("a name"));
+    let origins = test.app.db.read(move |tx| {
+        let repository = repositories::find(tx, &registry, &name)?.expect("it is there");
+        let image = images::find_by_tag(tx, repository.id, "v1")?.expect("it is there");
+        let of_tag = image_tags::replicated_from(tx, repository.id, "v1")?;
+        Ok::<_, StoreError>([images::replicated_from(tx, image.id)?, of_tag])
+    });
+    origins.await.expect("readable")
+}
+
+#[tokio::test]
+async fn what_is_pushed_here_too_is_noted_though_the_push_is_refused() {
+    const SOURCE: &str = "111122223333";
+    let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
+    let create = ecr::OPERATIONS.iter().find(|entry| entry.name == "CreateRepository").expect("an operation");
+    for (name, mutability, face) in [
+        ("put-image", "MUTABLE", Face::Api),
+        ("put-image-immutable", "IMMUTABLE", Face::Api),
+        ("docker-push", "MUTABLE", Face::Distribution),
+        ("docker-push-immutable", "IMMUTABLE", Face::Distribution),
+    ] {
+        let (http, caller) = (test.request(), test.caller(&root_key(ACCOUNT)));
+        let input = json!({ "repositoryName": name, "imageTagMutability": mutability }).to_string();
+        (create.run)(&Call { http: &http, caller }, input.as_bytes()).await.expect("created");
+
+        push(&test, name, Face::Replication, Some(SOURCE)).await.expect("brought");
+        assert_eq!(origins(&test, name).await, [Some(SOURCE.to_owned()), Some(SOURCE.to_owned())], "{name}");
+        match push(&test, name, face, None).await {
+            Err(RegistryError::ImageAlreadyExists(..)) => assert_eq!(face, Face::Api),
+            Err(RegistryError::ImageTagAlreadyExists(..)) => assert_eq!(name, "docker-push-immutable"),
+            Err(error) => panic!("{name}: {error}"),
+            Ok(()) => assert_eq!(name, "docker-push"),
+        }
+        assert_eq!(origins(&test, name).await, [None, None], "{name}");
+    }
+}
