@@ -352,7 +352,6 @@ mod tests {
     use super::*;
     use crate::http::body::ResponseBody;
     use crate::http::budget::PoolKind;
-    use crate::sts::web_identity::SourceConfig;
     use crate::tests::test_app::TestApp;
 
     /// Two streams whose pieces come in turn, so that one of them is always waited for.
@@ -406,7 +405,7 @@ mod tests {
     async fn the_last_piece_of_an_answer_is_in_flight_itself() {
         let in_flight = InFlight::new(Instant::now());
         let holder = Holder::new([192, 0, 2, 1].into(), &in_flight);
-        let app = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
+        let app = TestApp::with_files(HashMap::new()).await;
         let counted = Counted {
             body: ResponseBody::from(Bytes::from_static(b"the last")),
             in_flight: in_flight.begin(),
