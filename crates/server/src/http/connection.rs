@@ -209,7 +209,7 @@ fn service(
             });
             Ok::<_, Infallible>(answer.map(|body| Counted {
                 body,
-                _in_flight: request_in_flight,
+                in_flight: request_in_flight,
                 room,
                 holder,
                 metered,

@@ -27,6 +27,8 @@ struct State {
     /// What times are counted from.
     began: Instant,
     requests: AtomicUsize,
+    /// Last pieces of answers that HTTP still has, the requests of which have ended.
+    tails: AtomicUsize,
     has_asked: AtomicBool,
     has_unflushed: AtomicBool,
     /// Since when there are no requests.
@@ -46,6 +48,9 @@ pub struct InFlight(Arc<State>);
 /// A request that is in flight until this is dropped.
 pub struct RequestInFlight(Arc<State>);
 
+/// The last piece of a request's answer, which is in flight until this is dropped.
+struct Tail(Arc<State>);
+
 /// Since when a connection waits for its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
@@ -61,6 +66,7 @@ impl InFlight {
         let state = State {
             began,
             requests: AtomicUsize::new(0),
+            tails: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             has_unflushed: AtomicBool::new(false),
             idle_since_ms: AtomicU64::new(0),
@@ -86,7 +92,9 @@ impl InFlight {
 
     /// Whether nothing is in flight.
     pub fn is_idle(&self) -> bool {
-        self.0.requests.load(Ordering::Acquire) == 0 && !self.0.has_unflushed.load(Ordering::Acquire)
+        let State { requests, tails, has_unflushed, .. } = &*self.0;
+        let [requests, tails] = [requests, tails].map(|count| count.load(Ordering::Acquire));
+        requests + tails == 0 && !has_unflushed.load(Ordering::Acquire)
     }
 
     /// Whether a request has ever come.
@@ -98,7 +106,7 @@ impl InFlight {
     pub fn waiting(&self) -> Option<Waiting> {
         let since = |time: &AtomicU64| Duration::from_millis(time.load(Ordering::Acquire));
         let requests = self.0.requests.load(Ordering::Acquire);
-        if requests == 0 {
+        if requests == 0 && self.0.tails.load(Ordering::Acquire) == 0 {
             return Some(Waiting::Idle(since(&self.0.idle_since_ms)));
         }
         let lags = self.0.lags.load(Ordering::Acquire);
@@ -118,12 +126,11 @@ impl InFlight {
         now.saturating_duration_since(self.0.began) >= since + LAG_GRACE
     }
 
-    /// The moment since which nothing is asked for, if that is so.
+    /// The moment since which nothing is asked for, if that is so. For the last of an answer nobody waits longer than for the
+    /// next request.
     pub fn idle_since(&self) -> Option<Instant> {
-        match self.waiting() {
-            Some(Waiting::Idle(since)) => Some(self.0.began + since),
-            _ => None,
-        }
+        let is_idle = self.0.requests.load(Ordering::Acquire) == 0;
+        is_idle.then(|| self.0.began + Duration::from_millis(self.0.idle_since_ms.load(Ordering::Acquire)))
     }
 
     /// Ends the connection.
@@ -166,6 +173,21 @@ impl State {
 
     fn moved(&self, now_ms: u64) {
         self.moved_ms.fetch_max(now_ms, Ordering::AcqRel);
+    }
+}
+
+impl RequestInFlight {
+    /// Its answer's last piece is handed to HTTP.
+    fn tail(&self) -> Tail {
+        self.0.tails.fetch_add(1, Ordering::AcqRel);
+        Tail(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.0.moved(self.0.now_ms());
+        self.0.tails.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -219,7 +241,7 @@ pub struct Counted<B: Body> {
     /// The body itself.
     pub body: B,
     /// Dropped with it.
-    pub _in_flight: RequestInFlight,
+    pub in_flight: RequestInFlight,
     /// What it holds of the memory for connections, on a stream of HTTP/2.
     pub room: Option<Share>,
     /// The request.
@@ -245,12 +267,12 @@ impl<B: Body> Drop for Counted<B> {
 
 impl<B: Body<Data = Bytes> + Default + Unpin + Send + 'static> Counted<B> {
     /// The last bytes wait in HTTP until the client takes them, when nobody asks for more: what the answer holds goes with
-    /// them.
+    /// them, and the connection is not idle until then.
     fn last(&mut self, data: Bytes) -> Bytes {
         if self.room.is_none() && data.len() as u64 <= SHORT_BYTES {
             return data;
         }
-        keeping(data, (self.room.take(), std::mem::take(&mut self.body)))
+        keeping(data, (self.room.take(), std::mem::take(&mut self.body), self.in_flight.tail()))
     }
 }
 
@@ -323,7 +345,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for FlushNotes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use http_body_util::BodyExt as _;
+
     use super::*;
+    use crate::http::body::ResponseBody;
+    use crate::http::budget::PoolKind;
+    use crate::tests::test_app::TestApp;
 
     /// Two streams whose pieces come in turn, so that one of them is always waited for.
     #[test]
@@ -353,5 +382,41 @@ mod tests {
         drop(served);
         assert_eq!(in_flight.keeps_waiting(Instant::now()), None);
         assert!(in_flight.keeps_waiting(Instant::now() + LAG_GRACE).is_some());
+    }
+
+    #[test]
+    fn a_connection_is_not_idle_before_the_last_of_its_answers_is_taken() {
+        let in_flight = InFlight::new(Instant::now());
+        let request = in_flight.begin();
+        let tail = request.tail();
+        assert_eq!(in_flight.waiting(), None);
+        drop(request);
+        assert!(!in_flight.is_idle() && in_flight.idle_since().is_some());
+        assert!(matches!(in_flight.waiting(), Some(Waiting::Lagging(_))));
+        let now = Instant::now();
+        assert!(in_flight.keeps_waiting(now).is_none() && in_flight.keeps_waiting(now + LAG_GRACE).is_some());
+        drop(tail);
+        assert!(in_flight.is_idle());
+        assert!(matches!(in_flight.waiting(), Some(Waiting::Idle(_))));
+    }
+
+    /// A body of one short piece, as on a stream of HTTP/2: HTTP has the piece when the body is gone.
+    #[tokio::test]
+    async fn the_last_piece_of_an_answer_is_in_flight_itself() {
+        let in_flight = InFlight::new(Instant::now());
+        let holder = Holder::new([192, 0, 2, 1].into(), &in_flight);
+        let app = TestApp::with_files(HashMap::new()).await;
+        let counted = Counted {
+            body: ResponseBody::from(Bytes::from_static(b"the last")),
+            in_flight: in_flight.begin(),
+            room: Some(app.app.request_budget.share(PoolKind::Buffers, &holder)),
+            holder,
+            metered: Metered::begin(&app.app),
+            watch: None,
+        };
+        let piece = counted.collect().await.expect("a body").to_bytes();
+        assert!(!in_flight.is_idle());
+        drop(piece);
+        assert!(in_flight.is_idle());
     }
 }
