@@ -124,6 +124,7 @@ mod tests {
         }
         let (count, held) = (allowed.decisions.len(), allowed.decisions.weight());
         assert!(held <= MAX_BYTES && (count - 50) as u64 * 8_000 <= MAX_BYTES, "{count} decisions of {held} bytes");
+        allowed.forget();
         for number in 0..2 * MAX_DECISIONS {
             allowed.insert(owner, &PUT, &often(number));
         }
