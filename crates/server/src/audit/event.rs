@@ -282,7 +282,7 @@ pub fn record(event: ApiEvent<'_>) {
         event_name: name,
         aws_region: region,
         source_ip_address: http.source_ip.to_string(),
-        user_agent: http.header(http::header::USER_AGENT).map(|text| room.cut(text)),
+        user_agent: http.header(http::header::USER_AGENT).map(|text| OF_FAILURES.cut(text)),
         error_code: error.as_ref().map(|(code, _)| code.as_ref()),
         error_message: error.as_ref().map(|(_, message)| room.cut(message)),
         request_parameters,

@@ -120,6 +120,7 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
         name: O::NAME,
         action: O::ACTION,
         body,
+        members: aws::members_of::<O::Input>(),
         needs: &needs,
         result: &result,
     });
