@@ -7,6 +7,7 @@ mod file;
 mod identity;
 mod parameters;
 mod pending;
+mod recipients;
 mod refusals;
 mod repetitions;
 mod shares;
