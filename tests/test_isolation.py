@@ -335,3 +335,30 @@ def test_records_of_what_others_asked(server, secret):
     assert user.arn in theirs and user.access_key_id in theirs
     assert json.loads(mine)["sharedEventID"] == json.loads(theirs)["sharedEventID"]
     assert user.arn.rpartition("/")[2] not in mine and user.access_key_id not in mine and OTHER in mine
+
+
+def test_records_of_what_else_others_asked(server, key):
+    """The owner of a key sees that another account reached for it, and nothing of what is not the owner's in the same call."""
+    kms = root(server, "kms", OTHER)
+    own = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.create_alias(AliasName="alias/very-private", TargetKeyId=own)
+    content = kms.encrypt(KeyId=own, Plaintext=b"x")["CiphertextBlob"]
+    call = {"CiphertextBlob": content, "SourceKeyId": "alias/very-private", "DestinationKeyId": key_arn(key)}
+    refused(kms.re_encrypt, **call)
+
+    def found(account):
+        (event,) = root(server, "cloudtrail", account).lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ReEncrypt"}]
+        )["Events"]
+        return event, json.loads(event["CloudTrailEvent"])
+
+    (theirs, of_caller), (mine, of_owner) = found(OTHER), found(OWNER)
+    assert of_caller["requestParameters"]["sourceKeyId"] == "alias/very-private"
+    assert {resource["ARN"] for resource in of_caller["resources"]} == {own, key_arn(key)}
+    assert of_owner["requestParameters"] == {"destinationKeyId": key_arn(key)}
+    assert [resource["ARN"] for resource in of_owner["resources"]] == [key_arn(key)]
+    assert of_owner["responseElements"] is None and of_owner["sharedEventID"] == of_caller["sharedEventID"]
+    assert {resource["ResourceName"] for resource in mine["Resources"]} == {key_arn(key), key}
+    assert len(theirs["Resources"]) == 4
+    told = json.dumps(mine, default=str)
+    assert "very-private" not in told and own not in told and base64.b64encode(content).decode() not in told

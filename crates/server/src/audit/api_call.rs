@@ -40,6 +40,8 @@ pub struct EndedCall<'a> {
     pub is_read_only: bool,
     /// The request's JSON.
     pub body: &'a [u8],
+    /// The members that it may have, if that is known.
+    pub members: Option<&'static [&'static str]>,
     /// What the caller needed permission for, as far as it was found out.
     pub needs: &'a [Need],
     /// The answer's JSON, or the error.
@@ -59,7 +61,7 @@ pub fn record_call(call: &EndedCall<'_>) {
         name: call.name,
         is_read_only,
         is_always_stored: false,
-        request_parameters: Parameters::Body(call.body),
+        request_parameters: Parameters::Body(call.body, call.members),
         response_elements: match call.result {
             Ok(output) if !is_read_only => shown(output),
             Ok(_) | Err(_) => Value::Null,

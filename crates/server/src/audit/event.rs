@@ -10,9 +10,9 @@ use store::tables::audit_events::NewEvent;
 use store::tables::registry_id::RegistryId;
 use store::tables::secrets;
 
-use super::identity;
 use super::parameters::{OF_FAILURES, Parameters, WHOLE};
 use super::repetitions::{Failure, Kind};
+use super::{identity, recipients};
 use crate::app::App;
 use crate::auth::authorize::{Need, Resource};
 use crate::auth::caller::Caller;
@@ -32,12 +32,12 @@ const MAX_RESOURCES_OF_FAILURES: usize = 10;
 /// Something that a call was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditedResource {
-    arn: String,
-    account: AccountId,
+    pub(super) arn: String,
+    pub(super) account: AccountId,
     /// CloudTrail's name for what it is, if it is known.
     kind: Option<&'static str>,
     /// The name by which LookupEvents finds it beside the ARN.
-    name: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 impl AuditedResource {
@@ -217,6 +217,7 @@ struct Record<'a> {
 }
 
 /// What of an event its row in the table needs beside the record.
+#[derive(Clone)]
 struct Row<'a> {
     at_ms: i64,
     region: aws::Region,
@@ -268,10 +269,11 @@ pub fn record(event: ApiEvent<'_>) {
     let listed_in = app.accounts.regions().iter().find(|served| served.as_str() == region);
     let listed_in = listed_in.or_else(|| app.accounts.regions().first()).cloned();
     // The owner of what another account reaches for learns of it too, as in CloudTrail.
-    let mut recipients = vec![who.account];
+    let mut others: Vec<AccountId> = Vec::new();
     for resource in &resources {
-        if !recipients.contains(&resource.account) && app.accounts.ids().contains(&resource.account) {
-            recipients.push(resource.account);
+        let account = resource.account;
+        if account != who.account && !others.contains(&account) && app.accounts.ids().contains(&account) {
+            others.push(account);
         }
     }
     let mut record = Record {
@@ -282,7 +284,7 @@ pub fn record(event: ApiEvent<'_>) {
         event_name: name,
         aws_region: region,
         source_ip_address: http.source_ip.to_string(),
-        user_agent: http.header(http::header::USER_AGENT).map(|text| room.cut(text)),
+        user_agent: http.header(http::header::USER_AGENT).map(|text| OF_FAILURES.cut(text)),
         error_code: error.as_ref().map(|(code, _)| code.as_ref()),
         error_message: error.as_ref().map(|(_, message)| room.cut(message)),
         request_parameters,
@@ -294,8 +296,8 @@ pub fn record(event: ApiEvent<'_>) {
         resources: resources.iter().map(shown_resource).collect(),
         event_type: "AwsApiCall",
         management_event: true,
-        recipient_account_id: String::new(),
-        shared_event_id: (recipients.len() > 1).then(new_id),
+        recipient_account_id: who.account.to_string(),
+        shared_event_id: (!others.is_empty()).then(new_id),
         service_event_details: None,
         event_category: "Management",
     };
@@ -307,18 +309,24 @@ pub fn record(event: ApiEvent<'_>) {
         resources: &resources,
         is_always_stored: event.is_always_stored,
     };
-    for (number, recipient) in recipients.into_iter().enumerate() {
-        if number == 1 {
-            // The others learn which account it was, and nothing of its users and keys: the text of a refusal names them.
-            record.user_identity = identity::of_other_account(&record.user_identity);
-            record.error_message = None;
-            (row.username, row.access_key_id) = (None, None);
-        }
-        if number > 0 {
-            record.event_id = new_id();
-        }
-        record.recipient_account_id = recipient.to_string();
-        keep(app, &record, recipient, &row, number == 0);
+    keep(app, &record, who.account, &row, true);
+    if others.is_empty() {
+        return;
+    }
+    // The others learn which account it was, and what of theirs it reached for. They learn nothing of its users and keys, which
+    // the text of a refusal names, and nothing of what else it asked for in the same call, and was answered.
+    record.user_identity = identity::of_other_account(&record.user_identity);
+    record.error_message = None;
+    (record.response_elements, record.additional_event_data) = (Value::Null, None);
+    (row.username, row.access_key_id) = (None, None);
+    let asked = std::mem::take(&mut record.request_parameters);
+    for other in others {
+        let own: Vec<AuditedResource> = resources.iter().filter(|of| of.account == other).cloned().collect();
+        record.event_id = new_id();
+        record.recipient_account_id = other.to_string();
+        record.request_parameters = recipients::naming(&asked, other, &own);
+        record.resources = own.iter().map(shown_resource).collect();
+        keep(app, &record, other, &Row { resources: &own, ..row.clone() }, false);
     }
 }
 
@@ -441,7 +449,7 @@ fn shown_resource(resource: &AuditedResource) -> Value {
     shown
 }
 
-/// Hands a record to the file, once for all accounts that it is for, and to the table.
+/// Hands a record to the file, once for all accounts that it is for as its caller's, and to the table.
 fn keep(app: &App, record: &Record<'_>, account: AccountId, row: &Row<'_>, is_for_file: bool) {
     let audit = &app.audit;
     let text = match serde_json::to_string(record) {

@@ -7,8 +7,10 @@ mod file;
 mod identity;
 mod parameters;
 mod pending;
+mod recipients;
 mod refusals;
 mod repetitions;
+mod shares;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,7 +64,7 @@ pub struct AuditSettings {
     pub record_reads: bool,
     /// How long LookupEvents knows of an event.
     pub retention_ms: i64,
-    /// How many events LookupEvents knows of; 0 for none at all.
+    /// How many events LookupEvents knows of, of all accounts together; 0 for none at all.
     pub max_events: u64,
 }
 
@@ -103,11 +105,12 @@ impl Audit {
         self.pending.flush(db).await
     }
 
-    /// Writes the file to its end. What comes later is not written any more.
+    /// Writes the file to its end, and says what was lost until then. What comes later is not written any more.
     pub fn close(&self) {
         if let Some(file) = &self.file {
             file.close();
         }
+        self.warn_of_losses();
     }
 
     fn warn_of_losses(&self) {
@@ -127,9 +130,20 @@ impl Audit {
     /// Removes events that are too old or too many.
     async fn prune(&self, db: &Db, now_ms: i64) -> Result<(), StoreError> {
         let until_ms = now_ms - self.settings.retention_ms;
-        let keep = usize::try_from(self.settings.max_events).unwrap_or(usize::MAX);
-        let up_to_id = db.read(move |tx| audit_events::first_beyond(tx, keep)).await?.unwrap_or(0);
-        while db.write(move |tx| audit_events::delete_old(tx, until_ms, up_to_id, PRUNE_BATCH)).await? > 0 {}
+        while db.write(move |tx| audit_events::delete_old(tx, until_ms, PRUNE_BATCH)).await? > 0 {}
+        let held = db.read(audit_events::holdings).await?;
+        for (of, keep) in shares::too_many(held, self.settings.max_events) {
+            let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+            let asked = of.clone();
+            let beyond = db.read(move |tx| audit_events::first_beyond(tx, &asked, keep)).await?;
+            let Some(beyond) = beyond else { continue };
+            loop {
+                let of = of.clone();
+                if db.write(move |tx| audit_events::delete_from(tx, &of, beyond, PRUNE_BATCH)).await? == 0 {
+                    break;
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -157,5 +171,54 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = result {
             tracing::error!("{what} failed, and is tried again later: {error}", error = crate::with_causes(&error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use store::tables::audit_events::NewEvent;
+    use store::tables::registry_id::RegistryId;
+
+    use super::*;
+    use crate::tests::test_app::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestApp};
+
+    #[tokio::test]
+    async fn the_events_of_one_account_push_those_of_no_other_out() {
+        let test = TestApp::with_files(HashMap::new()).await;
+        let settings = AuditSettings { file: None, record_reads: false, retention_ms: 1_000, max_events: 100 };
+        let audit = Audit::open(settings).expect("no file");
+        let event = |account: &str, number: i64| NewEvent {
+            registry: RegistryId {
+                account: account.parse().expect("an id"),
+                region: "us-east-1".parse().expect("a region"),
+            },
+            at_ms: START_MS + number,
+            event_id: format!("{account} {number}"),
+            event_name: "PutImage".to_owned(),
+            event_source: "ecr.amazonaws.com".to_owned(),
+            username: None,
+            access_key_id: None,
+            is_read_only: false,
+            resources: Vec::new(),
+            record: "{}".to_owned(),
+        };
+        for number in 0..10 {
+            audit.pending.push(event(ACCOUNT, number));
+        }
+        for number in 0..1_100 {
+            audit.pending.push(event(OTHER_ACCOUNT, number));
+        }
+        audit.flush(&test.app.db).await.expect("stored");
+        audit.prune(&test.app.db, START_MS).await.expect("pruned");
+        let held = test.app.db.read(audit_events::holdings).await.expect("readable");
+        let mut counts: Vec<(&str, u64)> = held.iter().map(|of| (of.account.as_str(), of.events)).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [(ACCOUNT, 10), (OTHER_ACCOUNT, 90)]);
+        // The oldest went, and what is too old goes whoever has few.
+        audit.prune(&test.app.db, START_MS + 1_000 + 1_050).await.expect("pruned");
+        let held = test.app.db.read(audit_events::holdings).await.expect("readable");
+        assert_eq!(held.iter().map(|of| (of.account.as_str(), of.events)).collect::<Vec<_>>(), [(OTHER_ACCOUNT, 50)]);
     }
 }

@@ -16,6 +16,8 @@ pub struct Room {
 pub const WHOLE: Room = Room { text: 8 * 1024, all: 32 * 1024 };
 /// For what failed: whoever may do nothing can send much.
 pub const OF_FAILURES: Room = Room { text: 1024, all: 4 * 1024 };
+/// For members that an operation does not have, all of one request: enough to see what somebody meant.
+const OF_UNKNOWN: Room = Room { text: 128, all: 512 };
 /// What a member costs beside its texts, so that many small ones end as well.
 const MEMBER_BYTES: usize = 16;
 /// Members that are no parameter but content, which is stored encrypted or not at all.
@@ -67,8 +69,8 @@ const SECRET_OBJECTS: [&str; 12] = [
 /// What a request said, on its way into a record.
 #[derive(Clone, Debug)]
 pub enum Parameters<'a> {
-    /// A body in JSON, as it came.
-    Body(&'a [u8]),
+    /// A body in JSON, as it came, and the members that the operation has, if that is known.
+    Body(&'a [u8], Option<&'static [&'static str]>),
     /// What is told of it.
     Told(Value),
 }
@@ -83,9 +85,9 @@ impl Parameters<'_> {
     /// What is shown of them, and whether that is not all.
     pub fn shown(self, room: Room) -> (Value, bool) {
         match self {
-            Self::Body(json) => shown_in(&mut serde_json::Deserializer::from_slice(json), room),
+            Self::Body(json, known) => shown_in(&mut serde_json::Deserializer::from_slice(json), room, known),
             Self::Told(told) if room == WHOLE => (told, false),
-            Self::Told(told) => shown_in(told, room),
+            Self::Told(told) => shown_in(told, room, None),
         }
     }
 }
@@ -115,12 +117,16 @@ fn cut_at(text: &str, max: usize) -> String {
 
 /// What is shown of a JSON body; null if it is none. Names begin with a small letter, as in CloudTrail.
 pub fn shown(json: &[u8]) -> Value {
-    Parameters::Body(json).shown(WHOLE).0
+    Parameters::Body(json, None).shown(WHOLE).0
 }
 
-fn shown_in<'de, D: Deserializer<'de>>(deserializer: D, room: Room) -> (Value, bool) {
-    let mut left = Left { text: room.text, all: room.all, is_cut: false };
-    let shown = Shown { left: &mut left, is_secret: false }.deserialize(deserializer).unwrap_or(Value::Null);
+fn shown_in<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    room: Room,
+    known: Option<&'static [&'static str]>,
+) -> (Value, bool) {
+    let mut left = Left::of(room);
+    let shown = Shown { left: &mut left, is_secret: false, known }.deserialize(deserializer).unwrap_or(Value::Null);
     (shown, left.is_cut)
 }
 
@@ -132,6 +138,10 @@ struct Left {
 }
 
 impl Left {
+    const fn of(room: Room) -> Self {
+        Self { text: room.text, all: room.all, is_cut: false }
+    }
+
     fn take(&mut self, bytes: usize) -> bool {
         let has_room = self.all > 0;
         self.all = self.all.saturating_sub(bytes);
@@ -156,6 +166,8 @@ fn is_untold(lower_case_name: &str) -> bool {
 struct Shown<'l> {
     left: &'l mut Left,
     is_secret: bool,
+    /// The members that it has, if that is known; of others little is shown.
+    known: Option<&'static [&'static str]>,
 }
 
 impl<'de> DeserializeSeed<'de> for Shown<'_> {
@@ -206,7 +218,7 @@ impl<'de> Visitor<'de> for Shown<'_> {
         let mut shown = Vec::new();
         while self.left.all > 0 {
             self.left.take(MEMBER_BYTES);
-            let seed = Shown { left: &mut *self.left, is_secret: self.is_secret };
+            let seed = Shown { left: &mut *self.left, is_secret: self.is_secret, known: None };
             let Some(item) = items.next_element_seed(seed)? else { return Ok(shown.into()) };
             shown.push(item);
         }
@@ -218,12 +230,15 @@ impl<'de> Visitor<'de> for Shown<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut shown = Map::new();
+        let mut of_unknown = Left::of(OF_UNKNOWN);
         while let Some(name) = members.next_key::<String>()? {
             let lower_case = name.to_ascii_lowercase();
-            let has_room = self.left.take(MEMBER_BYTES + name.len()) && self.left.all > 0;
+            let is_known = self.known.is_none_or(|known| known.contains(&name.as_str()));
+            let left = if is_known { &mut *self.left } else { &mut of_unknown };
+            let has_room = left.take(MEMBER_BYTES + name.len()) && left.all > 0;
             let is_left_out = LEFT_OUT.contains(&lower_case.as_str());
-            if !has_room || name.len() > self.left.text || is_left_out {
-                self.left.is_cut |= !is_left_out;
+            if !has_room || name.len() > left.text || is_left_out {
+                left.is_cut |= !is_left_out;
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -232,13 +247,11 @@ impl<'de> Visitor<'de> for Shown<'_> {
                 shown.insert(with_small_initial(name), HIDDEN.into());
                 continue;
             }
-            let seed = Shown {
-                left: &mut *self.left,
-                is_secret: is_secret(&lower_case) || (self.is_secret && is_untold(&lower_case)),
-            };
-            let value = members.next_value_seed(seed)?;
+            let is_secret = is_secret(&lower_case) || (self.is_secret && is_untold(&lower_case));
+            let value = members.next_value_seed(Shown { left, is_secret, known: None })?;
             shown.insert(with_small_initial(name), value);
         }
+        self.left.is_cut |= of_unknown.is_cut;
         Ok(shown.into())
     }
 }
@@ -360,7 +373,7 @@ mod tests {
         assert!(of(&many).to_string().len() < 3 * MAX_BYTES);
         let members: Map<String, Value> = (0..100_000).map(|number| (format!("m{number}"), 1.into())).collect();
         assert!(of(&members.into()).to_string().len() < 3 * MAX_BYTES);
-        let failed = |value: &Value| Parameters::Body(value.to_string().as_bytes()).shown(OF_FAILURES);
+        let failed = |value: &Value| Parameters::Body(value.to_string().as_bytes(), None).shown(OF_FAILURES);
         let (shown_many, is_cut) = failed(&many);
         assert!(shown_many.to_string().len() < 3 * OF_FAILURES.all && is_cut);
         assert_eq!(Parameters::Told(many).shown(OF_FAILURES), (shown_many, true));
@@ -369,5 +382,24 @@ mod tests {
         assert!(failed(&json!({ "text": long })).1);
         let deep = "[".repeat(100_000);
         assert_eq!(shown(deep.as_bytes()), Value::Null);
+    }
+
+    #[test]
+    fn of_members_that_an_operation_does_not_have_little_is_shown() {
+        let of =
+            |value: Value| Parameters::Body(value.to_string().as_bytes(), Some(&["policyText", "Tags"])).shown(WHOLE);
+        let small = json!({"policyText": "p", "tags": [{"Key": "k"}], "unknown": {"a": 1}});
+        assert_eq!(of(small.clone()), (small, false));
+        let text = "x".repeat(6_000);
+        let known = json!({"policyText": text, "tags": [{"junk": text}]});
+        assert_eq!(of(json!({"policyText": text, "Tags": [{"junk": text}]})), (known.clone(), false));
+        let many = json!({
+            "a": text, "b": [text, text, text], "c": {"d": text, "e": text, "f": text, "g": text, "h": text},
+            "i": text, "j": text, "policyText": text, "Tags": [{"junk": text}]
+        });
+        let (shown, is_cut) = of(many);
+        let known_bytes = known.to_string().len();
+        assert!(is_cut && shown.to_string().len() < known_bytes + 3 * OF_UNKNOWN.all, "{shown}");
+        assert_eq!([&shown["policyText"], &shown["tags"]], [&known["policyText"], &known["tags"]]);
     }
 }

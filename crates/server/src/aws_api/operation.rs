@@ -125,6 +125,7 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
         action: O::ACTION,
         is_read_only: O::READ_ONLY,
         body,
+        members: aws::members_of::<O::Input>(),
         needs: &needs,
         result: &result,
     });

@@ -242,7 +242,7 @@ async fn get(
         one => (None, one),
     };
     let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
-    let pulled = match pull::peek_manifest(&call.http.app, query, Some(&call.http.holder)).await {
+    let pulled = match pull::peek_manifest(&call.http.app, query, Some(&call.http.reader())).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),

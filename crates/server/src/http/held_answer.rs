@@ -3,6 +3,7 @@
 //! A short answer is reckoned with its request, and with the connection that it goes by. A longer one takes room of the
 //! pool of answers, which goes with its last bytes: HTTP keeps those for as long as the client does not read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +12,15 @@ use super::budget::{Exhausted, Holder, PoolKind, RequestBudget, Share};
 
 /// Answers up to this length are short.
 pub const SHORT_BYTES: u64 = 32 * 1024;
+
+/// Who reads an answer of which others may read the same bytes.
+#[derive(Clone)]
+pub struct Reader {
+    /// What it holds, it holds as this.
+    pub holder: Holder,
+    /// The network that it comes from; those of one have the room in common.
+    pub source: IpAddr,
+}
 
 /// The room of one answer that is being made. As long as it is short, nothing is taken.
 pub struct AnswerShare {

@@ -7,10 +7,11 @@ use store::tables::registry_id::RegistryId;
 
 use super::budget::Holder;
 use super::finish::Finish;
-use super::held_answer::AnswerShare;
+use super::held_answer::{AnswerShare, Reader};
 use super::record::Notes;
 use super::spool::Spooled;
 use crate::app::App;
+use crate::source_network::network;
 
 /// A request's head, and the server that it reached.
 pub struct RequestContext {
@@ -54,6 +55,11 @@ impl RequestContext {
     /// A header's value, if it is readable text.
     pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Who reads the answer.
+    pub fn reader(&self) -> Reader {
+        Reader { holder: self.holder.clone(), source: network(self.source_ip) }
     }
 
     /// Room for an answer that is going to be long, to be grown and then kept in `answer_share`.

@@ -13,11 +13,11 @@ use super::errors::{RegistryError, RepositoryRef};
 use super::followers::Pull;
 use super::kept::KeptImage;
 use super::repositories::require;
-use super::shared_manifests::HeldManifest;
+use super::shared_manifests::{HeldManifest, Room};
 use crate::app::App;
 use crate::auth::caller::Caller;
-use crate::http::budget::{Exhausted, Holder, PoolKind, Share};
-use crate::http::held_answer::SHORT_BYTES;
+use crate::http::budget::{Exhausted, PoolKind, Share};
+use crate::http::held_answer::{Reader, SHORT_BYTES, keeping};
 
 /// Which image is meant.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ pub async fn manifest(
     app: &Arc<App>,
     query: ImageQuery,
     puller: &Caller,
-    reader: &Holder,
+    reader: &Reader,
 ) -> Result<PulledImage, RegistryError> {
     let registry = query.registry.clone();
     let found = peek_manifest(app, query, Some(reader)).await?;
@@ -140,9 +140,9 @@ pub fn tell(
 }
 
 /// Room to open a manifest in: once as it is stored, and once in clear.
-fn room_to_open(app: &App, image: &Image, reader: Option<&Holder>) -> Result<Option<Share>, Exhausted> {
+fn room_to_open(app: &App, image: &Image, reader: Option<&Reader>) -> Result<Option<Share>, Exhausted> {
     let Some(reader) = reader.filter(|_| image.manifest_bytes > SHORT_BYTES) else { return Ok(None) };
-    let mut share = app.request_budget.share(PoolKind::Answers, reader);
+    let mut share = app.request_budget.share(PoolKind::Answers, &reader.holder);
     share.grow(2 * image.manifest_bytes.min(oci::MAX_MANIFEST_BYTES as u64))?;
     Ok(Some(share))
 }
@@ -152,14 +152,18 @@ fn room_to_open(app: &App, image: &Image, reader: Option<&Holder>) -> Result<Opt
 pub async fn peek_manifest(
     app: &Arc<App>,
     query: ImageQuery,
-    reader: Option<&Holder>,
+    reader: Option<&Reader>,
 ) -> Result<PulledImage, RegistryError> {
     let answer = |image: &Arc<Image>, manifest: &HeldManifest, own: Option<Share>| {
         let room = match reader {
             Some(reader) => manifest.room(&app.request_budget, reader, own)?,
             None => None,
         };
-        Ok(PulledImage { image: Arc::clone(image), manifest: manifest.bytes(), room })
+        let (manifest, room) = match room {
+            Some(Room { of_source, mark }) => (keeping(manifest.bytes(), mark), Some(of_source)),
+            None => (manifest.bytes(), None),
+        };
+        Ok(PulledImage { image: Arc::clone(image), manifest, room })
     };
     let key = (RepositoryRef { registry: query.registry, name: query.repository }, query.selector);
     let mark = match app.kept.images.find(&app.db, &key) {

@@ -2,16 +2,19 @@
 //! it takes there.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use oci::Digest;
 
-use crate::http::budget::{Exhausted, Holder, PoolKind, RequestBudget, Share};
-use crate::http::held_answer::SHORT_BYTES;
+use crate::http::budget::{Exhausted, PoolKind, RequestBudget, Share};
+use crate::http::held_answer::{Reader, SHORT_BYTES};
 
 /// Shorter ones fit into the buffers of a connection, where nothing can be shared.
 const MIN_BYTES: usize = 16 * 1024;
+/// What a client takes beside what its source has taken.
+const MARK_BYTES: u64 = 1;
 /// Entries of manifests that nobody reads any more are forgotten when there are so many.
 const SWEEP_AT: usize = 256;
 
@@ -33,8 +36,17 @@ pub enum HeldManifest {
 /// Bytes that several read.
 pub struct Shared {
     content: Vec<u8>,
-    /// Clients that read it now take room for it once, in the name of the first.
-    room: Mutex<Weak<Share>>,
+    /// Clients that read it now take room for it once for each source, so that nobody's is taken by another who goes on
+    /// reading.
+    rooms: Mutex<HashMap<IpAddr, Weak<Share>>>,
+}
+
+/// The room of a client that reads a long manifest.
+pub struct Room {
+    /// What its source has in common, in the name of the first who read it.
+    pub of_source: Arc<Share>,
+    /// What makes a further one known to the pool: of those whom it waits for it may give up any.
+    pub mark: Option<Share>,
 }
 
 /// Keeps the allocation alive for as long as a `Bytes` of it is.
@@ -63,29 +75,27 @@ impl HeldManifest {
         }
     }
 
-    /// The room of a client that is going to read it: what others have taken, or else `own`, or what is taken now. A short
-    /// manifest needs none.
-    pub fn room(
-        &self,
-        budget: &RequestBudget,
-        reader: &Holder,
-        own: Option<Share>,
-    ) -> Result<Option<Arc<Share>>, Exhausted> {
+    /// The room of a client that is going to read it: what others of its source have taken, or else `own`, or what is taken
+    /// now. A short manifest needs none.
+    pub fn room(&self, budget: &RequestBudget, reader: &Reader, own: Option<Share>) -> Result<Option<Room>, Exhausted> {
         let Self::Shared(shared) = self else { return Ok(None) };
         let length = shared.content.len() as u64;
         if length <= SHORT_BYTES {
             return Ok(None);
         }
-        let mut room = shared.room.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = room.upgrade() {
-            return Ok(Some(taken));
+        let mut share = own.unwrap_or_else(|| budget.share(PoolKind::Answers, &reader.holder));
+        let mut rooms = shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_source) = rooms.get(&reader.source).and_then(Weak::upgrade) {
+            share.grow_to(MARK_BYTES)?;
+            share.shrink_to(MARK_BYTES);
+            return Ok(Some(Room { of_source, mark: Some(share) }));
         }
-        let mut share = own.unwrap_or_else(|| budget.share(PoolKind::Answers, reader));
         share.grow_to(length)?;
         share.shrink_to(length);
-        let taken = Arc::new(share);
-        *room = Arc::downgrade(&taken);
-        Ok(Some(taken))
+        let of_source = Arc::new(share);
+        rooms.retain(|_, room| room.strong_count() > 0);
+        rooms.insert(reader.source, Arc::downgrade(&of_source));
+        Ok(Some(Room { of_source, mark: None }))
     }
 }
 
@@ -103,7 +113,7 @@ impl SharedManifests {
         let mut in_use = self.lock();
         // Another request may have read it at the same time.
         let shared = in_use.get(&digest).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let shared = Arc::new(Shared { content: manifest, room: Mutex::default() });
+            let shared = Arc::new(Shared { content: manifest, rooms: Mutex::default() });
             if in_use.len() >= SWEEP_AT {
                 in_use.retain(|_, bytes| bytes.strong_count() > 0);
             }
@@ -121,7 +131,7 @@ impl SharedManifests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::budget::BudgetLimits;
+    use crate::http::budget::{BudgetLimits, Holder};
 
     #[test]
     fn readers_share_the_bytes() {
@@ -137,29 +147,60 @@ mod tests {
         assert!(manifests.find(&digest).is_none());
     }
 
+    fn reader(last: u8) -> Reader {
+        let source = IpAddr::from([192, 0, 2, last]);
+        Reader { holder: Holder::alone(source), source }
+    }
+
     #[test]
-    fn readers_take_the_room_of_one() {
+    fn readers_of_one_source_take_the_room_of_one() {
         let (manifests, short) = (SharedManifests::default(), SHORT_BYTES as usize);
-        let budget = RequestBudget::new(BudgetLimits { answer_bytes: 6 * SHORT_BYTES, ..BudgetLimits::default() });
+        let budget = RequestBudget::new(BudgetLimits { answer_bytes: 7 * SHORT_BYTES, ..BudgetLimits::default() });
         let of = |length: usize| manifests.share(Digest::sha256_of(&length.to_be_bytes()), vec![0; length]);
-        let [one, two] = [1, 2].map(|last| Holder::alone([192, 0, 2, last]));
+        let one = reader(1);
         let held = || budget.held_bytes(PoolKind::Answers);
-        let (few, many, more) = (of(short), of(3 * short), of(3 * short + 1));
+        let (few, many, more) = (of(short), of(3 * short), of(4 * short));
         assert!(matches!(few.room(&budget, &one, None), Ok(None)));
         let first = many.room(&budget, &one, None).expect("room");
-        let second = many.room(&budget, &two, None).expect("room");
-        assert_eq!(held(), 3 * SHORT_BYTES);
-        assert!(more.room(&budget, &two, None).is_err());
+        let second = many.room(&budget, &one, None).expect("room");
+        assert_eq!(held(), 3 * SHORT_BYTES + MARK_BYTES);
+        assert!(more.room(&budget, &one, None).is_err());
         drop(first);
-        assert_eq!(held(), 3 * SHORT_BYTES);
+        assert_eq!(held(), 3 * SHORT_BYTES + MARK_BYTES);
         drop(second);
         assert_eq!(held(), 0);
-        // What was taken to open it is its room afterwards.
-        let mut own = budget.share(PoolKind::Answers, &one);
-        own.grow(3 * SHORT_BYTES).expect("room");
-        let third = many.room(&budget, &one, Some(own)).expect("room");
-        assert_eq!(held(), 3 * SHORT_BYTES);
-        drop(third);
+        // What was taken to open it is its room afterwards, or is given back.
+        let mut rooms = Vec::new();
+        for bytes in [3 * SHORT_BYTES, SHORT_BYTES / 4] {
+            let mut own = budget.share(PoolKind::Answers, &one.holder);
+            own.grow(bytes).expect("room");
+            rooms.push(many.room(&budget, &one, Some(own)).expect("room"));
+        }
+        assert_eq!(held(), 3 * SHORT_BYTES + MARK_BYTES);
+        drop(rooms);
+        assert_eq!(held(), 0);
+    }
+
+    #[test]
+    fn who_reads_along_takes_nobody_elses_room() {
+        let (manifests, short) = (SharedManifests::default(), SHORT_BYTES as usize);
+        let budget = RequestBudget::new(BudgetLimits { answer_bytes: 12 * SHORT_BYTES, ..BudgetLimits::default() });
+        let of = |seed: u8| manifests.share(Digest::sha256_of(&[seed]), vec![seed; 2 * short]);
+        let [first, along, third] = [1, 2, 3].map(reader);
+        let held = || budget.held_bytes(PoolKind::Answers);
+        let mut rooms = Vec::new();
+        for seed in 0..2 {
+            let manifest = of(seed);
+            let room = manifest.room(&budget, &first, None).expect("room");
+            rooms.push((manifest.room(&budget, &along, None).expect("room"), manifest));
+            drop(room);
+        }
+        assert_eq!(held(), 4 * SHORT_BYTES);
+        let next = of(2);
+        assert!(next.room(&budget, &first, None).is_ok(), "it holds nothing");
+        let of_third = next.room(&budget, &third, None).expect("room");
+        assert!(next.room(&budget, &along, None).is_err(), "it has most");
+        drop((rooms, of_third));
         assert_eq!(held(), 0);
     }
 

@@ -45,7 +45,7 @@ pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Refe
     };
     let selector = selector.map_err(V2Error::of_image)?;
     let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
-    let pulled = pull::manifest(&request.http.app, query, &request.caller, &request.http.holder).await?;
+    let pulled = pull::manifest(&request.http.app, query, &request.caller, &request.http.reader()).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
         let registry = &request.registry;

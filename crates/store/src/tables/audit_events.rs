@@ -192,21 +192,60 @@ pub fn resources(tx: &mut dyn Tx, id: i64) -> Result<Vec<(String, String)>, Stor
         .collect()
 }
 
-/// The newest event that is one too many when only the newest `keep` may stay; none if there are no more.
-pub fn first_beyond(tx: &mut dyn Tx, keep: usize) -> Result<Option<i64>, StoreError> {
-    tx.query_opt("SELECT id FROM audit_events ORDER BY id DESC LIMIT 1 OFFSET $1", &[count(keep)])?
-        .map(|row| row.int(0))
-        .transpose()
+/// How many events one account has in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The account, as its rows name it.
+    pub account: String,
+    /// The region, as its rows name it.
+    pub region: String,
+    /// How many.
+    pub events: u64,
 }
 
-/// Removes up to `limit` events that happened before `until_ms` or whose row is `up_to_id` or an older one; says how
-/// many.
-pub fn delete_old(tx: &mut dyn Tx, until_ms: i64, up_to_id: i64, limit: usize) -> Result<u64, StoreError> {
+/// How many events each account has in each region.
+pub fn holdings(tx: &mut dyn Tx) -> Result<Vec<Holding>, StoreError> {
+    tx.query(
+        "SELECT account_id, region, count(*) FROM audit_events GROUP BY account_id, region \
+         ORDER BY account_id, region",
+        &[],
+    )?
+    .iter()
+    .map(|row| {
+        let events = u64::try_from(row.int(2)?).unwrap_or(0);
+        Ok(Holding { account: row.text(0)?.to_owned(), region: row.text(1)?.to_owned(), events })
+    })
+    .collect()
+}
+
+/// The newest event of an account in a region, by its time and row, that is one too many when only the newest `keep` of
+/// them may stay; none if there are no more.
+pub fn first_beyond(tx: &mut dyn Tx, of: &Holding, keep: usize) -> Result<Option<(i64, i64)>, StoreError> {
+    tx.query_opt(
+        "SELECT at_ms, id FROM audit_events WHERE account_id = $1 AND region = $2 \
+         ORDER BY at_ms DESC, id DESC LIMIT 1 OFFSET $3",
+        &[of.account.as_str().into(), of.region.as_str().into(), count(keep)],
+    )?
+    .map(|row| Ok((row.int(0)?, row.int(1)?)))
+    .transpose()
+}
+
+/// Removes up to `limit` events of an account in a region, that one and older ones; says how many.
+pub fn delete_from(tx: &mut dyn Tx, of: &Holding, (at_ms, id): (i64, i64), limit: usize) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM audit_events WHERE id IN \
+         (SELECT id FROM audit_events WHERE account_id = $1 AND region = $2 AND (at_ms, id) <= ($3, $4) \
+         ORDER BY at_ms, id LIMIT $5)",
+        &[of.account.as_str().into(), of.region.as_str().into(), at_ms.into(), id.into(), count(limit)],
+    )
+}
+
+/// Removes up to `limit` events that happened before `until_ms`; says how many.
+pub fn delete_old(tx: &mut dyn Tx, until_ms: i64, limit: usize) -> Result<u64, StoreError> {
     // Rows are written in the order of time but for a second or two, so the oldest rows are the ones to look at.
     tx.execute(
         "DELETE FROM audit_events WHERE id IN \
-         (SELECT id FROM (SELECT id, at_ms FROM audit_events ORDER BY id LIMIT $1) oldest \
-         WHERE at_ms < $2 OR id <= $3)",
-        &[count(limit), until_ms.into(), up_to_id.into()],
+         (SELECT id FROM (SELECT id, at_ms FROM audit_events ORDER BY id LIMIT $1) oldest WHERE at_ms < $2)",
+        &[count(limit), until_ms.into()],
     )
 }

@@ -7,7 +7,7 @@ use store::tables::audit_events::{self, Attribute, NewEvent, Wanted};
 use super::fixtures::{home, in_transaction, registry};
 use crate::backend::{Backend, on_every_backend};
 
-on_every_backend!(the_newest_come_first, attributes_choose, old_ones_are_pruned);
+on_every_backend!(the_newest_come_first, attributes_choose, old_ones_are_pruned, those_beyond_a_number_are_pruned,);
 
 fn new(number: i64) -> NewEvent {
     NewEvent {
@@ -94,14 +94,40 @@ async fn old_ones_are_pruned(backend: &Backend) {
         for number in 0..10 {
             audit_events::insert(tx, &new(number))?;
         }
-        assert_eq!(audit_events::first_beyond(tx, 10)?, None);
-        assert_eq!(audit_events::delete_old(tx, 1_003, 0, 2)?, 2);
-        assert_eq!(audit_events::delete_old(tx, 1_003, 0, 2)?, 1);
-        assert_eq!(audit_events::delete_old(tx, 1_003, 0, 2)?, 0);
+        assert_eq!(audit_events::delete_old(tx, 1_003, 2)?, 2);
+        assert_eq!(audit_events::delete_old(tx, 1_003, 2)?, 1);
+        assert_eq!(audit_events::delete_old(tx, 1_003, 2)?, 0);
         assert_eq!(numbers(tx, &all(), 100)?, [9, 8, 7, 6, 5, 4, 3]);
-        let beyond = audit_events::first_beyond(tx, 4)?.expect("there are seven");
-        assert_eq!(audit_events::delete_old(tx, 0, beyond, 100)?, 3);
-        assert_eq!(numbers(tx, &all(), 100)?, [9, 8, 7, 6]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn those_beyond_a_number_are_pruned(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let others = [registry("123456789012", "eu-west-1"), registry("210987654321", "us-east-1")];
+        for number in 0..7 {
+            audit_events::insert(tx, &new(number))?;
+            for other in &others {
+                let event_id = format!("{number} of {other:?}");
+                audit_events::insert(tx, &NewEvent { registry: other.clone(), event_id, ..new(number) })?;
+            }
+        }
+        let held = audit_events::holdings(tx)?;
+        let counted: Vec<_> = held.iter().map(|of| (of.account.as_str(), of.region.as_str(), of.events)).collect();
+        let each = [("123456789012", "eu-west-1"), ("123456789012", "us-east-1"), ("210987654321", "us-east-1")];
+        assert_eq!(counted, each.map(|(account, region)| (account, region, 7)));
+        assert_eq!(home().region.as_str(), held[1].region);
+        assert_eq!(audit_events::first_beyond(tx, &held[1], 7)?, None);
+        let beyond = audit_events::first_beyond(tx, &held[1], 4)?.expect("there are seven");
+        assert_eq!(beyond.0, 1_002);
+        assert_eq!(audit_events::delete_from(tx, &held[1], beyond, 2)?, 2);
+        assert_eq!(audit_events::delete_from(tx, &held[1], beyond, 2)?, 1);
+        assert_eq!(audit_events::delete_from(tx, &held[1], beyond, 2)?, 0);
+        assert_eq!(numbers(tx, &all(), 100)?, [6, 5, 4, 3]);
+        for other in others {
+            assert_eq!(numbers(tx, &Wanted { registry: other, ..all() }, 100)?, [6, 5, 4, 3, 2, 1, 0]);
+        }
         Ok(())
     })
     .await;
