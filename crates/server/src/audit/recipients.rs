@@ -10,8 +10,8 @@ const OF_REPOSITORIES: [&str; 6] = ["imageIds", "imageId", "imageTag", "imageDig
 
 /// Of a request's parameters those that name the account or something of it; null if there are none.
 pub(super) fn naming(asked: &Value, account: AccountId, resources: &[AuditedResource]) -> Value {
-    let names = Names { account, resources };
-    let mut named = names.of(asked).unwrap_or(Value::Null);
+    let owned = Names { account, resources };
+    let mut named = owned.of(asked).unwrap_or(Value::Null);
     if let (Some(asked), Some(named)) = (asked.as_object(), named.as_object_mut())
         && named.contains_key("repositoryName")
         && named.get("registryId").and_then(Value::as_str) == Some(account.as_str())

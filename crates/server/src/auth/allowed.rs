@@ -75,8 +75,8 @@ impl Allowed {
     }
 
     /// Keeps what was found to be allowed.
-    pub(super) fn insert(&self, identity: LoadedIdentity, action: &Cow<'static, str>, resource: &str) {
-        self.decisions.insert(Decision { identity, action: action.clone(), resource: resource.into() }, ());
+    pub(super) fn insert(&self, identity: LoadedIdentity, action: Cow<'static, str>, resource: &str) {
+        self.decisions.insert(Decision { identity, action, resource: resource.into() }, ());
     }
 
     /// Forgets everything, when all identities were loaded anew.
@@ -96,11 +96,11 @@ mod tests {
         let allowed = Allowed::default();
         let (one, other) = (allowed.add_identity(), allowed.add_identity());
         assert!(!allowed.contains(one, &PUT, "a"));
-        allowed.insert(one, &PUT, "a");
+        allowed.insert(one, PUT, "a");
         assert!(allowed.contains(one, &PUT, "a"));
         assert!(!allowed.contains(one, &PUT, "b") && !allowed.contains(one, "ecr:BatchGetImage", "a"));
         assert!(!allowed.contains(other, &PUT, "a"));
-        allowed.insert(other, &Cow::Owned("ecr:PutImage".to_owned()), "a");
+        allowed.insert(other, Cow::Owned("ecr:PutImage".to_owned()), "a");
         assert!(allowed.contains(other, &PUT, "a"));
         allowed.forget();
         assert!(!allowed.contains(one, &PUT, "a") && !allowed.contains(other, &PUT, "a"));
@@ -112,13 +112,13 @@ mod tests {
         let owner = allowed.add_identity();
         let often = |number: usize| format!("arn:aws:ecr:us-east-1:111111111111:repository/{number}");
         for number in 0..50 {
-            allowed.insert(owner, &PUT, &often(number));
+            allowed.insert(owner, PUT, &often(number));
         }
         let long = "x".repeat(8_000);
         for _ in 0..20 {
             let identity = allowed.add_identity();
             for number in 0..200 {
-                allowed.insert(identity, &PUT, &format!("{number}{long}"));
+                allowed.insert(identity, PUT, &format!("{number}{long}"));
                 assert!(allowed.contains(owner, &PUT, &often(number % 50)), "what is asked again and again stays");
             }
         }
@@ -126,7 +126,7 @@ mod tests {
         assert!(held <= MAX_BYTES && (count - 50) as u64 * 8_000 <= MAX_BYTES, "{count} decisions of {held} bytes");
         allowed.forget();
         for number in 0..2 * MAX_DECISIONS {
-            allowed.insert(owner, &PUT, &often(number));
+            allowed.insert(owner, PUT, &often(number));
         }
         let (count, held) = (allowed.decisions.len(), allowed.decisions.weight());
         assert!(held <= MAX_BYTES && count > 10_000, "{count} decisions of {held} bytes");

@@ -204,7 +204,7 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
     };
     if is_allowed {
         if let Some(identity) = decides_alone {
-            allowed.insert(identity, action, resource);
+            allowed.insert(identity, action.clone(), resource);
         }
         return Ok(());
     }

@@ -101,7 +101,7 @@ pub async fn put_image(app: &App, push: Push) -> Result<Pushed, RegistryError> {
     let order = order(&push.registry, &push.repository);
     let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
     if let Stored::WasThere(refusal) = app.db.write_in_order(&order, stored).await? {
-        return Err(refusal);
+        return Err(*refusal);
     }
     // What follows from a push need not wait for the worker's next look.
     app.wake_jobs.wake();
@@ -137,7 +137,7 @@ enum Stored {
     /// The image is there as it was to be.
     Done,
     /// The protocol refuses what is there already, and that it came this way, too, is noted.
-    WasThere(RegistryError),
+    WasThere(Box<RegistryError>),
 }
 
 fn store_image(
@@ -157,7 +157,7 @@ fn store_image(
         note_other_way(tx, &repository, push, image, &tags)?;
     }
     if let Some(wanted) = tags.iter().find(|wanted| wanted.is_refused) {
-        return Ok(Stored::WasThere(taken(&repository, wanted.tag)));
+        return Ok(Stored::WasThere(Box::new(taken(&repository, wanted.tag))));
     }
     let image_id = match &existing {
         Some(image) if is_restored => {
@@ -168,7 +168,7 @@ fn store_image(
         Some(_) if missing.is_empty() => {
             let (digest, tag) = (new.digest, push.tags.first().cloned());
             let refusal = RegistryError::ImageAlreadyExists(reference(&repository), digest, tag);
-            return Ok(Stored::WasThere(refusal));
+            return Ok(Stored::WasThere(Box::new(refusal)));
         }
         Some(image) => image.id,
         None => {

@@ -121,9 +121,9 @@ async fn an_account_has_so_many_robot_tokens() {
     written.await.expect("stored");
 
     let refused = create_token(&test, ACCOUNT, "one-more", 3600).await.expect_err("it is full");
-    let text = "An account can have at most 1000 robot tokens, which is the quota 'robot_tokens'. Revoke those that nobody \
+    let quota = "An account can have at most 1000 robot tokens, which is the quota 'robot_tokens'. Revoke those that nobody \
                 needs any more";
-    assert_eq!(refused, format!("LimitExceededException: {text}"));
+    assert_eq!(refused, format!("LimitExceededException: {quota}"));
     create_token(&test, OTHER_ACCOUNT, "short", 60).await.expect("another account has its own");
 
     test.clock.advance_ms(60_000);

@@ -2,6 +2,7 @@
 //! denied whoever asks is not told: refused where the repository is named, and else left out.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use aws::Timestamp;
 use oci::RepositoryName;
@@ -193,9 +194,9 @@ fn kept_guards(
     let mut kept = BTreeMap::new();
     // They are names of repositories that were there.
     for name in page.deletions().filter_map(|(name, _)| name.parse::<RepositoryName>().ok()) {
-        if !kept.contains_key(&name) {
-            let guards = deleted_repositories::list(tx, registry, &name)?;
-            kept.insert(name, guards);
+        if let Entry::Vacant(place) = kept.entry(name) {
+            let guards = deleted_repositories::list(tx, registry, place.key())?;
+            place.insert(guards);
         }
     }
     Ok(kept)

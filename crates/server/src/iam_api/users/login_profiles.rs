@@ -49,7 +49,8 @@ pub struct DeleteLoginProfile(EntityRef);
 
 impl IamOperation for DeleteLoginProfile {
     const ACTION: &'static str = "iam:DeleteLoginProfile";
-    const ACCESS: Access = Access::Reads;
+    // What deletes, though there is never one to delete.
+    const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
 
