@@ -150,7 +150,7 @@ def listed(answer):
     }
 
 
-@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "wharf:ListDeletedImages"])
+@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:*"])
 def test_who_was_denied_is_told_of_no_deleted_image(fresh_wharf, action):
     server = fresh_wharf
     denied, free = Somebody(server), Somebody(server)
