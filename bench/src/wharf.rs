@@ -2,7 +2,7 @@
 //! many users with many policies, of whom one asks.
 
 use anyhow::{Context, Result};
-use aws::sigv4::{SigningRequest, sign_headers};
+use aws::sigv4::{Signer, SigningRequest, sign_headers};
 use aws::{QueryForm, SecretAccessKey};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -164,19 +164,17 @@ fn request(
     for (name, value) in headers {
         map.insert(HeaderName::from_static(name), HeaderValue::from_str(value)?);
     }
-    let added = sign_headers(&SigningRequest {
-        method: "POST",
-        path: "/",
-        query: "",
-        headers: &map,
-        body,
-        access_key_id: &key.id,
-        secret: &key.secret,
-        session_token: None,
-        region: REGION,
-        service,
-        now_ms: jiff::Timestamp::now().as_millisecond() - seconds * 1000,
-    });
+    let added = sign_headers(
+        &SigningRequest { method: "POST", path: "/", query: "", headers: &map, body },
+        &Signer {
+            access_key_id: &key.id,
+            secret: &key.secret,
+            session_token: None,
+            region: REGION,
+            service,
+            now_ms: jiff::Timestamp::now().as_millisecond() - seconds * 1000,
+        },
+    );
     let mut lines = vec![format!("content-length: {}", body.len())];
     for (name, value) in headers {
         lines.push(format!("{name}: {value}"));

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use aws::SecretAccessKey;
-use aws::sigv4::{SigningRequest, sign_headers};
+use aws::sigv4::{Signer, SigningRequest, sign_headers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
@@ -27,22 +26,6 @@ pub enum CallError {
     /// The answer is longer than any that is expected.
     #[error("the answer is too long")]
     TooLong,
-}
-
-/// Who signs a request, for what, and when.
-pub struct Signer<'a> {
-    /// The access key.
-    pub access_key_id: &'a str,
-    /// Its secret.
-    pub secret: &'a SecretAccessKey,
-    /// Its session token, if it is temporary.
-    pub session_token: Option<&'a str>,
-    /// The region that is called.
-    pub region: &'a str,
-    /// The service that is called, such as `kms`.
-    pub service: &'a str,
-    /// The time, in epoch milliseconds.
-    pub now_ms: i64,
 }
 
 /// Calls the services of one endpoint.
@@ -82,19 +65,8 @@ impl SignedClient {
     ) -> Result<Answer, CallError> {
         let host = HeaderValue::from_str(&host_header(&self.endpoint)).map_err(|_| CallError::Host)?;
         headers.insert(header::HOST, host);
-        let signature = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &headers,
-            body: &body,
-            access_key_id: signer.access_key_id,
-            secret: signer.secret,
-            session_token: signer.session_token,
-            region: signer.region,
-            service: signer.service,
-            now_ms: signer.now_ms,
-        });
+        let request = SigningRequest { method: "POST", path: "/", query: "", headers: &headers, body: &body };
+        let signature = sign_headers(&request, signer);
         headers.extend(signature);
         let request = self.http.post(self.endpoint.clone()).timeout(self.timeout).headers(headers);
         let response = request.body(Bytes::from_owner(body)).send().await?;
@@ -104,6 +76,7 @@ impl SignedClient {
 
 #[cfg(test)]
 mod tests {
+    use aws::SecretAccessKey;
     use serde_json::json;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;

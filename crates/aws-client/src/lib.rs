@@ -6,5 +6,5 @@ mod client;
 mod connection;
 
 pub use answer::{Answer, ServiceError};
-pub use client::{CallError, SignedClient, Signer};
+pub use client::{CallError, SignedClient};
 pub use connection::{builder, is_loopback, root_cause};

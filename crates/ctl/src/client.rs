@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_client::{Answer, CallError, SignedClient, Signer, is_loopback, root_cause};
+use aws::sigv4::Signer;
+use aws_client::{Answer, CallError, SignedClient, is_loopback, root_cause};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -9,7 +9,7 @@ mod verify;
 
 pub use authorization::Presented;
 pub use error::SigV4Error;
-pub use sign::{SigningRequest, sign_headers};
+pub use sign::{Signer, SigningRequest, sign_headers};
 pub use signature::{BodyHash, SigningKey, sha256_hex};
 
 /// The parts of a request that a signature covers.

@@ -8,7 +8,23 @@ use super::{ALGORITHM, RequestParts, TERMINATOR};
 use crate::identity::SecretAccessKey;
 use crate::time;
 
-/// A request to sign, and what to sign it with. `headers` must have `host`; all of them are signed.
+/// Who signs a request, for what, and when.
+pub struct Signer<'a> {
+    /// The access key.
+    pub access_key_id: &'a str,
+    /// Its secret.
+    pub secret: &'a SecretAccessKey,
+    /// Its session token, if it is temporary.
+    pub session_token: Option<&'a str>,
+    /// The region that is called.
+    pub region: &'a str,
+    /// The service that is called, such as `kms`.
+    pub service: &'a str,
+    /// The time, in epoch milliseconds.
+    pub now_ms: i64,
+}
+
+/// A request to sign. `headers` must have `host`; all of them are signed.
 pub struct SigningRequest<'a> {
     /// `POST`, …
     pub method: &'a str,
@@ -20,23 +36,11 @@ pub struct SigningRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The whole body.
     pub body: &'a [u8],
-    /// The key.
-    pub access_key_id: &'a str,
-    /// Its secret.
-    pub secret: &'a SecretAccessKey,
-    /// Its session token, if it is temporary.
-    pub session_token: Option<&'a str>,
-    /// The region that is called.
-    pub region: &'a str,
-    /// The service that is called.
-    pub service: &'a str,
-    /// The time of signing.
-    pub now_ms: i64,
 }
 
 /// The headers to add to the request.
-pub fn sign_headers(request: &SigningRequest<'_>) -> Vec<(HeaderName, HeaderValue)> {
-    let amz_date = time::amz_date(request.now_ms);
+pub fn sign_headers(request: &SigningRequest<'_>, signer: &Signer<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let amz_date = time::amz_date(signer.now_ms);
     let mut added: Vec<(HeaderName, HeaderValue)> = Vec::new();
     let mut add = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -44,7 +48,7 @@ pub fn sign_headers(request: &SigningRequest<'_>) -> Vec<(HeaderName, HeaderValu
         }
     };
     add("x-amz-date", &amz_date);
-    if let Some(token) = request.session_token {
+    if let Some(token) = signer.session_token {
         add("x-amz-security-token", token);
     }
     let mut headers = request.headers.clone();
@@ -60,12 +64,12 @@ pub fn sign_headers(request: &SigningRequest<'_>) -> Vec<(HeaderName, HeaderValu
     };
     let date = &amz_date[..8.min(amz_date.len())];
     let canonical = canonical_request(&parts, &names, None, false);
-    let scope = format!("{date}/{}/{}", request.region, request.service);
-    let key = SigningKey::derive(request.secret, date, request.region, request.service);
+    let scope = format!("{date}/{}/{}", signer.region, signer.service);
+    let key = SigningKey::derive(signer.secret, date, signer.region, signer.service);
     let signature = key.sign(&amz_date, &scope, &canonical);
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}/{TERMINATOR}, SignedHeaders={}, Signature={signature}",
-        request.access_key_id,
+        signer.access_key_id,
         names.join(";")
     );
     if let Ok(value) = HeaderValue::from_str(&authorization) {

@@ -110,7 +110,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
     use proptest::prelude::*;
 
-    use super::super::{SigningRequest, sha256_hex, sign_headers};
+    use super::super::{Signer, SigningRequest, sha256_hex, sign_headers};
     use super::*;
     use crate::identity::SecretAccessKey;
 
@@ -171,19 +171,10 @@ mod tests {
 
     fn signed(now_ms: i64, service: &str, region: &str, body: &[u8]) -> HeaderMap {
         let mut map = headers(&[("host", "localhost:5000"), ("x-amz-target", "T.Op")]);
-        let added = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &map,
-            body,
-            access_key_id: "AKIDEXAMPLE",
-            secret: &secret(),
-            session_token: None,
-            region,
-            service,
-            now_ms,
-        });
+        let added = sign_headers(
+            &SigningRequest { method: "POST", path: "/", query: "", headers: &map, body },
+            &Signer { access_key_id: "AKIDEXAMPLE", secret: &secret(), session_token: None, region, service, now_ms },
+        );
         for (name, value) in added {
             map.insert(name, value);
         }
@@ -253,19 +244,17 @@ mod tests {
         let signing = headers(signed);
         let mut map = headers(sent);
         let secret = secret();
-        let added = sign_headers(&SigningRequest {
-            method: "POST",
-            path: "/",
-            query: "",
-            headers: &signing,
-            body: b"{}",
-            access_key_id: "AKIDEXAMPLE",
-            secret: &secret,
-            session_token: None,
-            region: "us-east-1",
-            service: "ecr",
-            now_ms: NOW_MS,
-        });
+        let added = sign_headers(
+            &SigningRequest { method: "POST", path: "/", query: "", headers: &signing, body: b"{}" },
+            &Signer {
+                access_key_id: "AKIDEXAMPLE",
+                secret: &secret,
+                session_token: None,
+                region: "us-east-1",
+                service: "ecr",
+                now_ms: NOW_MS,
+            },
+        );
         for (name, value) in added {
             map.insert(name, value);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_client::root_cause;
 use reqwest::{StatusCode, Url};
 
 use crate::error::Error;
@@ -90,24 +91,12 @@ impl From<Error> for Failure {
 impl Failure {
     /// No answer came from a URL, which `who` is called by.
     pub(super) fn unreachable(who: &str, url: &Url, error: &reqwest::Error) -> Self {
-        let cause = cause_of(error);
+        let cause = root_cause(error);
         match Mismatch::of_cause(url, &cause) {
             Some(mismatch) => Self::Final(format!("{who} cannot be used: {}: {}", mismatch.cause(), mismatch.hint(""))),
             None => Self::passing(format!("{who} cannot be reached: {cause}")),
         }
     }
-}
-
-/// The innermost cause says what happened; those around it say only that a request was sent.
-pub(super) fn cause_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

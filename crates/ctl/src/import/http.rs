@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_client::is_loopback;
+use aws_client::{is_loopback, root_cause};
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 
-use super::failure::{Failure, cause_of};
+use super::failure::Failure;
 use crate::client::read_certificates;
 use crate::error::Error;
 use crate::scheme::Mismatch;
@@ -39,7 +39,7 @@ pub(super) fn new_client(url: &Url, trusted: &[PathBuf], read_timeout: Option<Du
     if !certificates.is_empty() || (url.scheme() == "http" && is_loopback(url)) {
         builder = builder.tls_certs_only(certificates);
     }
-    builder.build().map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", cause_of(&error))))
+    builder.build().map_err(|error| Error::Usage(format!("TLS cannot be set up: {}", root_cause(&error))))
 }
 
 /// Registries lead to where their blobs are. What the request is authorized with goes to no other host.
@@ -65,7 +65,7 @@ pub(super) async fn read(mut answer: Response, limit: usize) -> Result<Vec<u8>, 
     }
     let mut body = Vec::new();
     let broken =
-        |error: &reqwest::Error| Failure::passing(format!("an answer of {host} broke off: {}", cause_of(error)));
+        |error: &reqwest::Error| Failure::passing(format!("an answer of {host} broke off: {}", root_cause(error)));
     while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
         if body.len() + chunk.len() > limit {
             return Err(too_long());

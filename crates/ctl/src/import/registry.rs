@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_client::root_cause;
 use bytes::Bytes;
 use oci::{Challenge, Descriptor, Digest, MAX_MANIFEST_BYTES, Manifest, MediaType};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LINK, RANGE, WWW_AUTHENTICATE};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::failure::{Failure, cause_of};
+use super::failure::Failure;
 use super::http::{new_client, read, refusal};
 use super::login::{Doorman, Login};
 use super::patience::Patience;
@@ -335,7 +336,7 @@ impl Registry {
             return Err(other(length));
         }
         let broken = |error: reqwest::Error| {
-            Failure::passing(format!("the source's blob {digest} broke off: {}", cause_of(&error)))
+            Failure::passing(format!("the source's blob {digest} broke off: {}", root_cause(&error)))
         };
         while let Some(mut chunk) = answer.chunk().await.map_err(broken)? {
             if skip > 0 {

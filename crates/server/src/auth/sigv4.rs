@@ -102,7 +102,7 @@ mod tests {
     use std::collections::HashMap;
 
     use aws::SecretAccessKey;
-    use aws::sigv4::{SigningRequest, sha256_hex, sign_headers};
+    use aws::sigv4::{Signer, SigningRequest, sha256_hex, sign_headers};
     use http::{HeaderValue, header};
     use store::tables::iam::access_keys;
     use store::tables::identity_version;
@@ -118,19 +118,23 @@ mod tests {
     fn signed(test: &TestApp, key: &str) -> RequestContext {
         let mut http = test.request();
         http.headers.insert(header::HOST, HeaderValue::from_static("localhost"));
-        let headers = sign_headers(&SigningRequest {
-            method: http.method.as_str(),
-            path: &http.path,
-            query: &http.query,
-            headers: &http.headers,
-            body: BODY,
-            access_key_id: key,
-            secret: &SecretAccessKey::new("user secret".to_owned()),
-            session_token: None,
-            region: "us-east-1",
-            service: "ecr",
-            now_ms: START_MS,
-        });
+        let headers = sign_headers(
+            &SigningRequest {
+                method: http.method.as_str(),
+                path: &http.path,
+                query: &http.query,
+                headers: &http.headers,
+                body: BODY,
+            },
+            &Signer {
+                access_key_id: key,
+                secret: &SecretAccessKey::new("user secret".to_owned()),
+                session_token: None,
+                region: "us-east-1",
+                service: "ecr",
+                now_ms: START_MS,
+            },
+        );
         http.headers.extend(headers);
         http
     }

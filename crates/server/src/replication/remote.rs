@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws::sigv4::Signer;
 use aws::{AccountId, Region, SecretAccessKey};
-use aws_client::{Answer, CallError, SignedClient, Signer, root_cause};
+use aws_client::{Answer, CallError, SignedClient, root_cause};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

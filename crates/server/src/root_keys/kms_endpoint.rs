@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aws::SecretAccessKey;
-use aws_client::{CallError, ServiceError, SignedClient, Signer};
+use aws::sigv4::Signer;
+use aws_client::{CallError, ServiceError, SignedClient};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Url};
