@@ -61,6 +61,11 @@ impl Accounts {
         self.keys.get(access_key_id).map(|known| known.fingerprint.as_str())
     }
 
+    /// Whether the key of that id has the secret still whose fingerprint was noted; true if none was.
+    pub fn has_secret_still(&self, access_key_id: &str, noted: Option<&str>) -> bool {
+        noted.is_none_or(|noted| self.secret_fingerprint(access_key_id) == Some(noted))
+    }
+
     /// Whether the region is served here.
     pub fn has_region(&self, region: &str) -> bool {
         self.regions.iter().any(|known| known.as_str() == region)

@@ -178,8 +178,7 @@ fn bearer_of(app: &App, claims: &Claims) -> Result<Bearer, TokenError> {
         return Err(TokenError::Invalid);
     }
     // The token was for whoever knew the secret, and that is no longer the one that was given up.
-    let secret = app.accounts.secret_fingerprint(&claims.access_key_id);
-    if claims.root_secret.as_deref().is_some_and(|told| Some(told) != secret) {
+    if !app.accounts.has_secret_still(&claims.access_key_id, claims.root_secret.as_deref()) {
         return Err(TokenError::Invalid);
     }
     Ok(Bearer {

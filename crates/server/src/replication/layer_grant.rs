@@ -92,8 +92,7 @@ pub fn verify(app: &App, sealed: &str) -> Option<LayerGrant> {
         return None;
     }
     // The path was for whoever knew the secret, and that is no longer the one that was given up.
-    let secret = app.accounts.secret_fingerprint(&claims.access_key_id);
-    if claims.root_secret.as_deref().is_some_and(|told| Some(told) != secret) {
+    if !app.accounts.has_secret_still(&claims.access_key_id, claims.root_secret.as_deref()) {
         return None;
     }
     Some(LayerGrant {
