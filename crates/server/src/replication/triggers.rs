@@ -26,6 +26,7 @@ const PAGE: usize = 500;
 pub struct Triggers;
 
 impl Follower for Triggers {
+    /// Notes what a change replicates. What replication itself brought goes no further.
     fn follow(
         &self,
         tx: &mut dyn Tx,
@@ -33,34 +34,29 @@ impl Follower for Triggers {
         repository: &Repository,
         change: &Change<'_>,
     ) -> Result<(), StoreError> {
-        note(tx, cause, repository, change)
-    }
-}
-
-/// Notes what a change replicates. What replication itself brought goes no further.
-fn note(tx: &mut dyn Tx, cause: &Cause, repository: &Repository, change: &Change<'_>) -> Result<(), StoreError> {
-    if cause.actor == Actor::Replication {
-        return Ok(());
-    }
-    match change {
-        Change::ImagePushed { image, tag } => note_image(tx, repository, image.digest, *tag, cause.at_ms),
-        // reference/repositories-images.md 4: a restore is replicated as a push. One that was deleted has its tags again by
-        // now.
-        Change::ImageStatusChanged { image, status: ImageStatus::Active } | Change::ImageRestored { image, .. } => {
-            note_image(tx, repository, image.digest, None, cause.at_ms)
+        if cause.actor == Actor::Replication {
+            return Ok(());
         }
-        Change::ImageDeleted { image, tags, is_gone } => {
-            let removal = Removal {
-                repository: repository.spec.name.clone(),
-                digest: *image.digest,
-                tags: tags.to_vec(),
-                is_gone: *is_gone,
-            };
-            note_removal(tx, repository, &removal, cause.at_ms)
+        match change {
+            Change::ImagePushed { image, tag } => note_image(tx, repository, image.digest, *tag, cause.at_ms),
+            // reference/repositories-images.md 4: a restore is replicated as a push. One that was deleted has its tags again by
+            // now.
+            Change::ImageStatusChanged { image, status: ImageStatus::Active } | Change::ImageRestored { image, .. } => {
+                note_image(tx, repository, image.digest, None, cause.at_ms)
+            }
+            Change::ImageDeleted { image, tags, is_gone } => {
+                let removal = Removal {
+                    repository: repository.spec.name.clone(),
+                    digest: *image.digest,
+                    tags: tags.to_vec(),
+                    is_gone: *is_gone,
+                };
+                note_removal(tx, repository, &removal, cause.at_ms)
+            }
+            Change::RepositoryCreated
+            | Change::RepositoryDeleted
+            | Change::ImageStatusChanged { status: ImageStatus::Archived | ImageStatus::Activating, .. } => Ok(()),
         }
-        Change::RepositoryCreated
-        | Change::RepositoryDeleted
-        | Change::ImageStatusChanged { status: ImageStatus::Archived | ImageStatus::Activating, .. } => Ok(()),
     }
 }
 
