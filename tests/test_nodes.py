@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -11,15 +10,13 @@ from botocore.exceptions import ClientError
 from harness import bucket, postgres
 from harness.cluster import Cluster
 from harness.registry_client import (
-    OCI_MANIFEST,
     RegistryClient,
     Repository,
     digest_of,
-    image_manifest,
-    random_content,
     with_query,
 )
-from harness.server import shifted, wait_for
+from harness.server import shifted
+from harness.steady_pushes import steady_pushes
 
 MIB = 1 << 20
 
@@ -136,65 +133,9 @@ def test_rolling_restart(cluster):
     """Each node is replaced while clients push and pull through the balancer; who tries again as docker does sees no
     failure, and nothing that was acknowledged is missing."""
     cluster.client().create_repository(repositoryName="rolling")
-    stop, failures, pushed = threading.Event(), [], []
-
-    def work(number):
-        repository = Repository(RegistryClient(cluster.host, cluster.authorization, is_gateway=True), "rolling")
-        count = 0
-        while not stop.is_set():
-            count += 1
-            try:
-                pushed.append(push_patiently(repository, f"w{number}-{count}"))
-            except AssertionError as error:
-                failures.append(repr(error))
-                return
-
-    def more(count):
-        target = len(pushed) + count
-        wait_for(lambda: len(pushed) >= target or failures, f"{count} more pushes", 60)
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for worker in workers:
-        worker.start()
-    try:
+    with steady_pushes(cluster, "rolling", 4) as more:
         for node in cluster.nodes:
             more(8)
             assert node.stop() == 0
             more(4)
             cluster.start_node(node)
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join(60)
-    assert not failures
-    check = Repository(RegistryClient(cluster.host, cluster.authorization), "rolling")
-    for tag, digest in pushed:
-        assert check.pull(tag).expect(200).header("Docker-Content-Digest") == digest
-
-
-def push_patiently(repository, tag, attempts=5):
-    """Pushes a small image; tries each blob and the manifest again from the beginning, as docker does."""
-    config, layer = random_content(), random_content(200_000)
-
-    def push_blob(content):
-        digest = digest_of(content)
-        answer = repository.client.post(repository.uploads, content_length="0")
-        if answer.status != 202:
-            return answer
-        location = answer.header("Location")
-        return repository.client.put(with_query(location, digest=digest), content)
-
-    def push_manifest():
-        return repository.client.put(repository.manifest(tag), body, content_type=OCI_MANIFEST)
-
-    body = image_manifest(config, [layer])
-    for act in (lambda: push_blob(config), lambda: push_blob(layer), push_manifest):
-        for attempt in range(attempts):
-            try:
-                answer = act()
-            except OSError as error:
-                answer = error
-            if getattr(answer, "status", 0) == 201:
-                break
-            assert attempt + 1 < attempts, f"given up: {answer!r}"
-    return tag, digest_of(body)

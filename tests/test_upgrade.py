@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,11 +11,11 @@ from harness.cluster import Cluster
 from harness.identities import allow, document
 from harness.previous import previous_program
 from harness.registry_client import RegistryClient, Repository, digest_of, path_of, random_content, with_query
-from harness.server import Wharf, wait_for
+from harness.server import Wharf
+from harness.steady_pushes import steady_pushes
 from harness.storage import fsck
 from harness.stored import expect_no_contradiction
 from harness.verify import expect_whole_repository
-from test_nodes import push_patiently
 
 LIFECYCLE = {
     "rules": [
@@ -189,27 +188,7 @@ def test_nodes_of_two_versions(cluster):
     fill(cluster)
     cluster.client().create_repository(repositoryName="between")
     cluster.client().create_repository(repositoryName="rolling")
-    stop, failures, pushed = threading.Event(), [], []
-
-    def work(number):
-        repository = Repository(RegistryClient(cluster.host, cluster.authorization, is_gateway=True), "rolling")
-        count = 0
-        while not stop.is_set():
-            count += 1
-            try:
-                pushed.append(push_patiently(repository, f"w{number}-{count}"))
-            except AssertionError as error:
-                failures.append(repr(error))
-                return
-
-    def more(count):
-        target = len(pushed) + count
-        wait_for(lambda: len(pushed) >= target or failures, f"{count} more pushes", 60)
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
-    for worker in workers:
-        worker.start()
-    try:
+    with steady_pushes(cluster, "rolling", 2) as more:
         more(4)
         for number, node in enumerate(cluster.nodes):
             assert node.stop() == 0, node.tail()
@@ -218,14 +197,6 @@ def test_nodes_of_two_versions(cluster):
             more(4)
             others = [other for other in cluster.nodes if other is not node]
             expect_both_see_each_others(cluster, node, others[-1], f"moving-{number}")
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join(60)
-    assert not failures
-    check = Repository(RegistryClient(cluster.host, cluster.authorization), "rolling")
-    for tag, digest in pushed:
-        assert check.pull(tag).expect(200).header("Docker-Content-Digest") == digest
     expect_all_whole(cluster)
     expect_no_contradiction(cluster)
     assert fsck(cluster)["findings"] == []
