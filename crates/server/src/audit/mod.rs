@@ -179,8 +179,8 @@ mod tests {
     use std::collections::HashMap;
 
     use store::tables::audit_events::NewEvent;
-    use store::tables::registry_id::RegistryId;
 
+    use super::pending::tests::of as event_of;
     use super::*;
     use crate::tests::test_app::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestApp};
 
@@ -189,21 +189,7 @@ mod tests {
         let test = TestApp::with_files(HashMap::new()).await;
         let settings = AuditSettings { file: None, record_reads: false, retention_ms: 1_000, max_events: 100 };
         let audit = Audit::open(settings).expect("no file");
-        let event = |account: &str, number: i64| NewEvent {
-            registry: RegistryId {
-                account: account.parse().expect("an id"),
-                region: "us-east-1".parse().expect("a region"),
-            },
-            at_ms: START_MS + number,
-            event_id: format!("{account} {number}"),
-            event_name: "PutImage".to_owned(),
-            event_source: "ecr.amazonaws.com".to_owned(),
-            username: None,
-            access_key_id: None,
-            is_read_only: false,
-            resources: Vec::new(),
-            record: "{}".to_owned(),
-        };
+        let event = |account: &str, number: i64| NewEvent { at_ms: START_MS + number, ..event_of(account, 2) };
         for number in 0..10 {
             audit.pending.push(event(ACCOUNT, number));
         }

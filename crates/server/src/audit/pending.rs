@@ -116,13 +116,14 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use futures_util::FutureExt as _;
     use store::db::DbConfig;
 
     use super::*;
 
-    fn of(account: &str, bytes: usize) -> NewEvent {
+    /// An event of an account with a record of so many bytes.
+    pub(in crate::audit) fn of(account: &str, bytes: usize) -> NewEvent {
         NewEvent {
             registry: store::tables::registry_id::RegistryId {
                 account: format!("{:012}", account.parse::<u64>().unwrap_or(999_999_999_999)).parse().expect("an id"),
