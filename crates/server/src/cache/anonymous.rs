@@ -10,7 +10,7 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 use store::tables::upstream_blobs::{self, BlobSource, UpstreamBlob};
 use store::tables::{image_tags, images, repository_blobs};
 
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::auth::anonymous_pull::AnonymousPull;
 use crate::auth::caller::{Caller, Credentials};
 use crate::http::request::RequestContext;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::require;
 

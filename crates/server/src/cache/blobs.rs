@@ -24,10 +24,11 @@ use crate::outbound::cause_of;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::creation::IfAbsent;
 use crate::registry::encryption::{self, Use};
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::kept::KeptLayer;
 use crate::registry::repositories::require;
 use crate::registry::uploads::{self, UploadSession};
+use store::tables::repositories::RepositoryRef;
 
 /// Blobs that one node fetches at a time; each takes about a MiB of memory.
 const MAX_FETCHES: usize = 64;

@@ -7,7 +7,8 @@ use store::error::{StoreError, StoreErrorKind};
 
 use super::credentials::CredentialsError;
 use super::upstream::UpstreamFailure;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
+use store::tables::repositories::RepositoryRef;
 
 /// One failure that everybody who waited for the same thing gets.
 #[derive(Clone, Debug)]

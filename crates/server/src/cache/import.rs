@@ -7,7 +7,7 @@ use oci::{Digest, Manifest, Reference, Tag};
 use store::tables::creation_templates::Scenario;
 use store::tables::images;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 use store::tables::upstream_blobs::BlobSource;
 use tokio::task::JoinSet;
 
@@ -16,7 +16,7 @@ use super::upstream::{UpstreamFailure, UpstreamManifest, UpstreamRepository};
 use crate::app::App;
 use crate::registry::changes::{Actor, Cause};
 use crate::registry::encryption::{self, Encryption};
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::import::{self, Import, UpstreamImage};
 use crate::registry::repositories::order;
 

@@ -6,7 +6,8 @@ use oci::Digest;
 
 use super::blobs::{self, Found};
 use crate::app::App;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
+use store::tables::repositories::RepositoryRef;
 
 /// Fetches the layers that a push lacks, if that is why it failed and they are still upstream: what is pushed depends on no
 /// upstream. The push may be tried once more then; else it has failed.

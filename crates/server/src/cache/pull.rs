@@ -9,7 +9,7 @@ use oci::{Reference, RepositoryName, Tag};
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 use store::tables::{image_tags, images};
 
 use super::failure::CacheFailure;
@@ -19,7 +19,6 @@ use crate::app::App;
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::kept::Served;
 use crate::registry::pull::{Selector, find_image};
 

@@ -7,7 +7,7 @@ use oci::{Digest, Manifest, Reference, RepositoryName};
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 
 use super::failure::CacheFailure;
 use super::import::{self, Gathering, Wanted};
@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
 use crate::registry::changes::{Actor, Cause};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::import::Import;
 
 /// An upstream is asked again for the referrers of an image after so long.

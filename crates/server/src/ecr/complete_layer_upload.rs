@@ -10,8 +10,9 @@ use super::errors::EcrError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::blobs;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::uploads;
+use store::tables::repositories::RepositoryRef;
 
 /// Ends an upload: its parts become a layer of the repository if they have the digest that is given.
 pub struct CompleteLayerUpload;

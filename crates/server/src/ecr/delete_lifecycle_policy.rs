@@ -6,8 +6,8 @@ use super::errors::EcrError;
 use super::shapes::{LifecyclePolicy, RepositoryMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Deletes the lifecycle policy of a repository and the record of when it ran, and answers with the policy.
 pub struct DeleteLifecyclePolicy;

@@ -17,8 +17,8 @@ use crate::auth::tag_rights::{TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
 use crate::registry::delete::Deletion;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories;
+use store::tables::repositories::RepositoryRef;
 
 /// Tags that are read at once.
 const TAGS_AT_ONCE: usize = 1_000;

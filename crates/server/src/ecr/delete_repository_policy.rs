@@ -6,8 +6,8 @@ use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, RepositoryPolicy};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Deletes the policy of a repository, and answers with it.
 pub struct DeleteRepositoryPolicy;

@@ -3,7 +3,7 @@
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 
 use super::constraints;
 use super::errors::EcrError;
@@ -11,7 +11,6 @@ use super::paging::{self, List, Page};
 use super::shapes::Repository;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require_kept;
 
 /// Describes the repositories that are named, or all of a registry page by page.

@@ -10,7 +10,8 @@ use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::{IntoAwsError, STORAGE_FULL};
 use crate::aws_api::slow_down;
 use crate::cache::credentials::CredentialsError;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
+use store::tables::repositories::RepositoryRef;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

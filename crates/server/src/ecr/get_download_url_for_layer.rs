@@ -14,7 +14,8 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::cache::blobs::{self, Found};
 use crate::cache::failure::CacheFailure;
 use crate::registry::blobs::presigned_url;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
+use store::tables::repositories::RepositoryRef;
 
 /// Gives out a URL by which anybody can read one layer for a while, and begins to fetch a layer that is upstream.
 pub struct GetDownloadUrlForLayer;

@@ -6,8 +6,8 @@ use super::errors::EcrError;
 use super::shapes::{LifecyclePolicy, RepositoryMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Reads the lifecycle policy of a repository, as it was given, and when it was last evaluated.
 pub struct GetLifecyclePolicy;

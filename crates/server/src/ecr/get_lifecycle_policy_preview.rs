@@ -14,11 +14,11 @@ use super::paging::{self, List, Page};
 use super::shapes::{self, RepositoryMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::decision::{ImageAction, Selected};
 use crate::registry::lifecycle::{PREVIEW_DEADLINE_MS, PREVIEW_LIFETIME_MS};
 use crate::registry::pull::{Selector, find_image};
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Tells how far a preview has come and, page by page, what its policy would do to which images.
 pub struct GetLifecyclePolicyPreview;

@@ -4,7 +4,7 @@ use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, RepositoryPolicy};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
+use store::tables::repositories::RepositoryRef;
 
 /// Reads the policy of a repository, as it was given.
 pub struct GetRepositoryPolicy;

@@ -1,14 +1,14 @@
 //! PutImageScanningConfiguration: decides whether the images of a repository are scanned when they are pushed.
 
 use serde::{Deserialize, Serialize};
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 
 use super::constraints;
 use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, ScanningConfiguration};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::repositories::require;
 
 /// Stores whether the images of a repository are scanned when they are pushed.

@@ -9,9 +9,9 @@ use super::shapes::RepositoryMembers;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::enqueue;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Stores the lifecycle policy of a repository, and has a job run it now.
 pub struct PutLifecyclePolicy;

@@ -8,8 +8,8 @@ use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, RepositoryPolicy};
 use crate::auth::authorize::{self, Need};
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Stores the policy of a repository, unless it would keep the caller from setting another one and is not forced.
 pub struct SetRepositoryPolicy;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{Repository as StoredRepository, TagMutability};
+use store::tables::repositories::{Repository as StoredRepository, RepositoryRef, TagMutability};
 use store::tables::{registry_policies, repository_policies};
 
 use super::constraints;
@@ -18,7 +18,6 @@ use super::image_identifiers::ImageIdentifier;
 use crate::aws_api::operation::Call;
 use crate::http::held_answer::SHORT_BYTES;
 use crate::http::request::RequestContext;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 
 /// `Repository`.

@@ -10,10 +10,10 @@ use super::shapes::RepositoryMembers;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::enqueue;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::PREVIEW_DEADLINE_MS;
 use crate::registry::lifecycle::preview_lifecycle_policy::PreviewLifecyclePolicy;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Has a job find out what a lifecycle policy would do: the one that is given, or else the repository's own.
 pub struct StartLifecyclePolicyPreview;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::Repository;
+use store::tables::repositories::{Repository, RepositoryRef};
 
 use super::constraints;
 use super::errors::EcrError;
@@ -13,7 +13,7 @@ use super::image_identifiers::{self, ImageIdentifier};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::registry::changes::Cause;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::Selector;
 use crate::registry::repositories::{order, require};

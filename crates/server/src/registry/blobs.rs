@@ -5,13 +5,13 @@ use store::blob::{BlobReader, Encoding};
 use store::tables::blobs::StoredBlob;
 use store::tables::creation_templates::Scenario;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::Repository;
+use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::repository_blobs::{self, RepositoryBlob};
 
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
 use super::encryption::{self, Use};
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::repositories::require;
 use super::settings;
 use crate::app::App;

@@ -3,7 +3,7 @@
 use oci::{Digest, ManifestError, Tag};
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
-pub use store::tables::repositories::RepositoryRef;
+use store::tables::repositories::RepositoryRef;
 
 use super::protection::Protected;
 use super::storage_class::NotSupported;

@@ -7,11 +7,11 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::{image_tags, images, repositories};
 
-use super::errors::RepositoryRef;
 use super::pull::Selector;
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::auth::caller::Caller;
 use crate::http::request::RequestContext;
+use store::tables::repositories::RepositoryRef;
 
 /// What a request does to the images that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

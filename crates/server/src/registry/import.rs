@@ -4,14 +4,14 @@ use oci::{Digest, Manifest, Tag};
 use store::db::Tx;
 use store::tables::creation_templates::Scenario;
 use store::tables::images::NewImage;
-use store::tables::repositories::{self, Repository};
+use store::tables::repositories::{self, Repository, RepositoryRef};
 use store::tables::upstream_blobs::BlobSource;
 use store::tables::{image_tags, images};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{self, Creation};
 use super::encryption::Encryption;
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::push;
 use crate::app::App;
 

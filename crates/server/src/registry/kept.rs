@@ -6,10 +6,9 @@ use bytes::Bytes;
 use oci::Digest;
 use store::db::{HeldBytes, Kept, Topic};
 use store::tables::images::Image;
-use store::tables::repositories::Repository;
+use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::repository_blobs::RepositoryBlob;
 
-use super::errors::RepositoryRef;
 use super::pull::Selector;
 use super::shared_manifests::HeldManifest;
 

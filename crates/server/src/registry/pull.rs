@@ -9,7 +9,7 @@ use store::tables::images::{self, Image, ImageStatus};
 use store::tables::registry_id::RegistryId;
 
 use super::encryption::{self, Use};
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::followers::Pull;
 use super::kept::KeptImage;
 use super::repositories::require;
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::budget::{Exhausted, PoolKind, Share};
 use crate::http::held_answer::{Reader, SHORT_BYTES, keeping};
+use store::tables::repositories::RepositoryRef;
 
 /// Which image is meant.
 #[derive(Clone, Debug)]

@@ -6,14 +6,14 @@ use store::db::Tx;
 use store::tables::creation_templates::Scenario;
 use store::tables::images::{Image, ImageStatus, NewImage};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::Repository;
+use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::upstream_blobs::{self, BlobSource};
 use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
 use super::encryption::{self, Encryption};
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::quotas;
 use super::repositories::{order, reference};
 use super::storage_class;

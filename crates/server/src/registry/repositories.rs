@@ -6,7 +6,7 @@ use oci::RepositoryName;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository};
+use store::tables::repositories::{self, NewRepository, Repository, RepositoryRef};
 use store::tables::{
     blobs, deleted_images, deleted_repositories, image_tags, images, repository_blobs, resource_tags, uploads,
 };
@@ -14,7 +14,7 @@ use store::tables::{
 use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::encryption;
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::kept::KeptRepository;
 use super::protection::Protections;
 use super::{quotas, storage_class};

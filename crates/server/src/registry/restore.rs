@@ -8,11 +8,11 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::deleted_images::{self, DeletedImage, Freed};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
-use store::tables::repositories::{NewRepository, Repository, TagMutability};
+use store::tables::repositories::{NewRepository, Repository, RepositoryRef, TagMutability};
 use store::tables::{deleted_repositories, image_tags, repositories, repository_policies};
 
 use super::changes::{self, Cause, Change};
-use super::errors::{RegistryError, RepositoryRef};
+use super::errors::RegistryError;
 use super::pull::Selector;
 use super::storage_class;
 

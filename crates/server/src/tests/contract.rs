@@ -14,9 +14,9 @@ use crate::auth::authorize::Refusal;
 use crate::auth::token;
 use crate::aws_api::operation::Call;
 use crate::ecr;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::image_tags::{self as image_tag_leave, Reach};
 use crate::registry::pull::Selector;
+use store::tables::repositories::RepositoryRef;
 
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"},

@@ -13,11 +13,12 @@ use crate::registry::changes::Cause;
 use crate::registry::create_on_push;
 use crate::registry::creation::IfAbsent;
 use crate::registry::delete::{self, Deletion, NotDeleted};
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::image_tags::{self, Reach};
 use crate::registry::pull::{self, ImageQuery, Selector};
 use crate::registry::push::{self, Face, Push};
 use crate::registry::repositories::{order, require};
+use store::tables::repositories::RepositoryRef;
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// Says which tags of its query a push gave to its image (OCI distribution, "Pushing Manifests").

@@ -8,8 +8,8 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::auth::tag_rights::{self, TagChange, TagRights};
 use crate::aws_api::operation::Call;
-use crate::registry::errors::RepositoryRef;
 use crate::replication::receive::{Arrival, Origin};
+use store::tables::repositories::RepositoryRef;
 
 /// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
 /// that they come from.

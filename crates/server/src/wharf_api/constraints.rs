@@ -8,8 +8,8 @@ use store::tables::registry_id::RegistryId;
 use super::errors::WharfError;
 use super::shapes::ImageId;
 use crate::aws_api::operation::Call;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::Selector;
+use store::tables::repositories::RepositoryRef;
 
 /// As many images as ECR's operations take at once.
 const MAX_IMAGES: usize = 100;

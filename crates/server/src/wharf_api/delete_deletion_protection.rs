@@ -8,8 +8,8 @@ use super::errors::WharfError;
 use super::shapes::Protection;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Ends the protection of a repository, of tags or of an image from deletion.
 pub struct DeleteDeletionProtection;

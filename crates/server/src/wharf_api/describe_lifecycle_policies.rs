@@ -14,11 +14,11 @@ use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::Job as _;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::decision::ImageAction;
 use crate::registry::lifecycle::run::{self, Report, ReportedFailure};
 use crate::registry::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Tells when lifecycle policies ran, what came of it and which run now: of one repository, or of all page by page.
 pub struct DescribeLifecyclePolicies;

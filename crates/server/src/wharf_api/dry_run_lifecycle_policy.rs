@@ -11,10 +11,10 @@ use super::errors::WharfError;
 use super::{constraints, paging};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle;
 use crate::registry::lifecycle::decision::{self, Decision, ImageAction, Selected};
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Images of one answer. Each page costs an evaluation, so pages are long.
 const IMAGES_PER_PAGE: usize = 10_000;

@@ -6,9 +6,10 @@ use store::error::StoreError;
 use crate::auth::authorize::Refusal;
 use crate::aws_api::operation::{Call, IntoAwsError, store_error};
 use crate::ecr::registry_error;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::replication::receive::ReceiveError;
 use crate::root_keys::NotRetired;
+use store::tables::repositories::RepositoryRef;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use super::errors::WharfError;
 use super::shapes::RestoreWindow;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 use crate::registry::restore;
+use store::tables::repositories::RepositoryRef;
 
 /// Tells for how many days deleted images of a repository can be restored.
 pub struct GetRestoreWindow;

@@ -9,7 +9,7 @@ use store::tables::deleted_repositories::{self, DeletedRepository};
 use super::errors::WharfError;
 use crate::auth::authorize::{self, Need, Refusal};
 use crate::aws_api::operation::Call;
-use crate::registry::errors::RepositoryRef;
+use store::tables::repositories::RepositoryRef;
 
 /// What it is to read an image.
 pub const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];

@@ -19,7 +19,7 @@ use super::guards::{Guards, READ};
 use super::{constraints, paging};
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
+use store::tables::repositories::RepositoryRef;
 
 /// A page ends at so many tags, as an image can have a thousand.
 const MAX_TAGS_OF_PAGE: usize = 10_000;

@@ -9,8 +9,8 @@ use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use super::shapes::Protection;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Lists what is protected from deletion in one repository or in all, page by page.
 pub struct ListDeletionProtections;

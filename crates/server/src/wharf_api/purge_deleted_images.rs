@@ -16,9 +16,9 @@ use super::{constraints, dry_run};
 use crate::auth::authorize::Need;
 use crate::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::pull::Selector;
 use crate::registry::restore;
+use store::tables::repositories::RepositoryRef;
 
 /// Drops deleted images for good, so that they cannot be restored, or in a dry run tells which it would drop.
 pub struct PurgeDeletedImages;

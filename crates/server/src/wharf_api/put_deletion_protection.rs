@@ -9,9 +9,10 @@ use super::errors::WharfError;
 use super::shapes::Protection;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::protection::MAX_PROTECTIONS;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Protects a repository, tags or an image from deletion.
 pub struct PutDeletionProtection;

@@ -7,8 +7,8 @@ use super::constraints;
 use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Stores whether lifecycle rules of a repository look only at images that no list names.
 pub struct PutLifecycleSettings;

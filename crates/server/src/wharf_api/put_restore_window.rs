@@ -1,14 +1,13 @@
 //! PutRestoreWindow: sets for how many days images of a repository can be restored that are deleted from now on.
 
 use serde::Deserialize;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 
 use super::constraints;
 use super::errors::WharfError;
 use super::shapes::RestoreWindow;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
-use crate::registry::errors::RepositoryRef;
 use crate::registry::repositories::require;
 use crate::registry::restore::{self, MAX_RESTORE_WINDOW_DAYS};
 

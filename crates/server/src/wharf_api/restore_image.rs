@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
-use store::tables::repositories;
+use store::tables::repositories::{self, RepositoryRef};
 
 use super::errors::WharfError;
 use super::guards::{Guards, READ};
@@ -17,7 +17,7 @@ use crate::aws_api::operation::{Call, Operation};
 use crate::kms::{self, KmsError};
 use crate::registry::changes::Cause;
 use crate::registry::encryption;
-use crate::registry::errors::{RegistryError, RepositoryRef};
+use crate::registry::errors::RegistryError;
 use crate::registry::pull::Selector;
 use crate::registry::quotas::Quotas;
 use crate::registry::restore::{self, NotRestored, Restored, TagNotRestored};

@@ -9,9 +9,9 @@ use super::errors::WharfError;
 use crate::auth::authorize::Need;
 use crate::aws_api::operation::{Call, Operation};
 use crate::jobs::job::enqueue;
-use crate::registry::errors::RepositoryRef;
 use crate::registry::lifecycle::run_lifecycle_policy::RunLifecyclePolicy as RunJob;
 use crate::registry::repositories::require;
+use store::tables::repositories::RepositoryRef;
 
 /// Has a job run the lifecycle policy of a repository now.
 pub struct RunLifecyclePolicy;

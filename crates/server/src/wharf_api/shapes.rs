@@ -6,7 +6,7 @@ use store::tables::iam::robot_tokens::RobotToken;
 use store::tables::image_protections::ProtectionTarget;
 
 use crate::auth::directory::Directory;
-use crate::registry::errors::RepositoryRef;
+use store::tables::repositories::RepositoryRef;
 
 /// A robot token, without its password.
 #[derive(Serialize)]
