@@ -213,11 +213,23 @@ impl RawDescriptor {
     }
 }
 
-fn check_all(list: Vec<Object<RawDescriptor>>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
+fn check_length<T>(list: &[T], member: &str) -> Result<(), ManifestError> {
     if list.len() > MAX_DESCRIPTORS {
         return Err(invalid(format!("{member} has more than {MAX_DESCRIPTORS} entries")));
     }
+    Ok(())
+}
+
+fn check_all(list: Vec<Object<RawDescriptor>>, member: &str) -> Result<Vec<Descriptor>, ManifestError> {
+    check_length(&list, member)?;
     list.into_iter().enumerate().map(|(at, raw)| raw.0.check(&format!("{member}[{at}]"))).collect()
+}
+
+fn check_sums(list: Vec<Object<FsLayer>>) -> Result<Vec<Digest>, ManifestError> {
+    check_length(&list, "fsLayers")?;
+    let sums = list.into_iter().map(|layer| layer.0.blob_sum.unwrap_or_default()).enumerate();
+    sums.map(|(at, sum)| sum.parse().map_err(|error| invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}"))))
+        .collect()
 }
 
 impl Manifest {
@@ -244,17 +256,9 @@ impl Manifest {
                 manifests: check_all(manifests.ok_or_else(|| invalid("manifests is missing"))?, "manifests")?,
             },
             Kind::Artifact => ManifestKind::Artifact { blobs: check_all(blobs.unwrap_or_default(), "blobs")? },
-            Kind::SchemaV1 => ManifestKind::SchemaV1 {
-                layers: fs_layers
-                    .ok_or_else(|| invalid("fsLayers is missing"))?
-                    .into_iter()
-                    .enumerate()
-                    .map(|(at, layer)| {
-                        let sum = layer.0.blob_sum.unwrap_or_default();
-                        sum.parse().map_err(|error| invalid(format!("fsLayers[{at}].blobSum '{sum}': {error}")))
-                    })
-                    .collect::<Result<_, _>>()?,
-            },
+            Kind::SchemaV1 => {
+                ManifestKind::SchemaV1 { layers: check_sums(fs_layers.ok_or_else(|| invalid("fsLayers is missing"))?)? }
+            }
         };
         Ok(Self {
             media_type,
@@ -477,6 +481,22 @@ mod tests {
         let declared = DOCKER_MANIFEST.parse().expect("valid");
         let mismatch = Manifest::parse(image().to_string().as_bytes(), Some(&declared)).err();
         assert!(matches!(mismatch, Some(ManifestError::MediaTypeMismatch { .. })));
+    }
+
+    #[test]
+    fn no_list_is_longer_than_any_image_has() {
+        let v1 = json!({"schemaVersion": 1, "mediaType": DOCKER_V1, "fsLayers": [{"blobSum": Digest::sha256_of(b"l").to_string()}]});
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"m")]});
+        let artifact = json!({"mediaType": ORAS_ARTIFACT, "blobs": [descriptor(b"b")]});
+        for (mut document, member) in [(image(), "layers"), (index, "manifests"), (artifact, "blobs"), (v1, "fsLayers")]
+        {
+            let entry = document[member][0].clone();
+            document[member] = json!(vec![entry.clone(); MAX_DESCRIPTORS]);
+            assert!(parse(&document).is_ok(), "{member}");
+            document[member] = json!(vec![entry; MAX_DESCRIPTORS + 1]);
+            let error = parse(&document).expect_err(member);
+            assert_eq!(error, invalid(format!("{member} has more than 10000 entries")));
+        }
     }
 
     #[test]
