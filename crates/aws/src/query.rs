@@ -24,30 +24,43 @@ struct Node {
 }
 
 impl Node {
-    fn into_object(self) -> Value {
-        Value::Object(self.members.into_iter().map(|(name, node)| (name, node.into_value())).collect())
+    fn into_object(self) -> Result<Value, QueryError> {
+        let members = self.members.into_iter().map(|(name, node)| Ok((name, node.into_value()?)));
+        members.collect::<Result<_, _>>().map(Value::Object)
     }
 
-    fn into_value(mut self) -> Value {
+    fn into_value(mut self) -> Result<Value, QueryError> {
         if self.members.is_empty() {
-            return self.text.map_or(Value::Null, Value::String);
+            return Ok(self.text.map_or(Value::Null, Value::String));
         }
         match self.members.remove("member") {
-            Some(list) if self.members.is_empty() => {
-                let mut entries: Vec<(u32, Value)> = list
-                    .members
-                    .into_iter()
-                    .filter_map(|(number, node)| Some((number.parse().ok()?, node.into_value())))
-                    .collect();
-                entries.sort_by_key(|(number, _)| *number);
-                Value::Array(entries.into_iter().map(|(_, value)| value).collect())
-            }
+            Some(list) if self.members.is_empty() && list.is_list() => list.into_list(),
             Some(member) => {
                 self.members.insert("member".to_owned(), member);
                 self.into_object()
             }
             None => self.into_object(),
         }
+    }
+
+    /// Whether it has entries, or is written as a list without any.
+    fn is_list(&self) -> bool {
+        !self.members.is_empty() || self.text.as_ref().is_none_or(String::is_empty)
+    }
+
+    /// The entries in the order of their numbers. Each counts: a policy or a tag that was left out unread would leave a
+    /// session with more rights than its client asked for.
+    fn into_list(self) -> Result<Value, QueryError> {
+        let mut entries = BTreeMap::new();
+        for (text, node) in self.members {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number: Option<u32> = text.parse().ok().filter(|_| is_number);
+            let Some(number) = number else { return Err(QueryError::NoEntry(shown(&text))) };
+            if entries.insert(number, node.into_value()?).is_some() {
+                return Err(QueryError::Repeated(format!("member.{number}")));
+            }
+        }
+        Ok(entries.into_values().collect())
     }
 }
 
@@ -74,9 +87,18 @@ pub enum QueryError {
     /// Not text.
     #[error("the request's fields are not UTF-8 text")]
     NotText,
+    /// What follows `member` is no number.
+    #[error("the entries of a list are numbered, as in 'member.1', but one is called 'member.{0}'")]
+    NoEntry(String),
     /// A field is there twice: two readers could each believe another one.
     #[error("the field '{0}' is given more than once")]
     Repeated(String),
+}
+
+/// A field's name, or a part of it, as far as errors show it.
+fn shown(name: &str) -> String {
+    const SHOWN: usize = 100;
+    name.chars().take(SHOWN).collect()
 }
 
 fn decode(bytes: &[u8]) -> Result<String, QueryError> {
@@ -107,8 +129,7 @@ impl QueryForm {
         }
         let mut names = HashSet::with_capacity(fields.len());
         if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            const SHOWN: usize = 100;
-            return Err(QueryError::Repeated(name.chars().take(SHOWN).collect()));
+            return Err(QueryError::Repeated(shown(name)));
         }
         Ok(Self(fields))
     }
@@ -128,7 +149,7 @@ impl QueryForm {
             node.text = Some(value.clone());
         }
         root.text = None;
-        Ok(root.into_object())
+        root.into_object()
     }
 
     /// A field's value.
@@ -151,6 +172,29 @@ mod tests {
         assert_eq!(json, expected);
         let deep = format!("{}=1", "a.".repeat(MAX_DEPTH + 1));
         assert_eq!(QueryForm::parse(deep.as_bytes()).expect("valid").to_json().err(), Some(QueryError::TooDeep));
+    }
+
+    #[test]
+    fn every_entry_of_a_list_has_a_number_of_its_own() {
+        let read = |form: &str| QueryForm::parse(form.as_bytes()).expect("a form").to_json();
+        let expected = serde_json::json!({"A": ["x", "y"]});
+        for good in ["A.member.1=x&A.member.2=y", "A.member.4294967295=y&A.member.0=x", "A.member.02=y&A.member.1=x"] {
+            assert_eq!(read(good), Ok(expected.clone()), "{good}");
+        }
+        for (bad, name) in
+            [("x", "x"), ("1x", "1x"), ("+1", "+1"), ("-1", "-1"), ("", ""), ("4294967296", "4294967296")]
+        {
+            let form = QueryForm::encode([("A.member.1", "x"), (&format!("A.member.{bad}"), "y")]);
+            assert_eq!(read(&form), Err(QueryError::NoEntry(name.to_owned())));
+        }
+        assert_eq!(
+            read("B.member.1.A.member.1=x&B.member.1.A.member.01=y"),
+            Err(QueryError::Repeated("member.1".to_owned()))
+        );
+        // A structure may have a member of that name, with or without others.
+        assert_eq!(read("A.member=x"), Ok(serde_json::json!({"A": {"member": "x"}})));
+        assert_eq!(read("A.member="), Ok(serde_json::json!({"A": []})));
+        assert_eq!(read("A.member.x=1&A.b=2"), Ok(serde_json::json!({"A": {"member": {"x": "1"}, "b": "2"}})));
     }
 
     #[test]
