@@ -28,7 +28,9 @@ pub fn parse_amz_date(text: &str) -> Option<i64> {
         return None;
     }
     let civil = DateTime::strptime("%Y%m%dT%H%M%S", &text[..15]).ok()?;
-    civil.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp().as_millisecond())
+    let ms = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    // `strptime` also takes blanks, signs and leap seconds, of which the time is another text.
+    (amz_date(ms) == text).then_some(ms)
 }
 
 /// Reads a `Date` header (RFC 7231).
@@ -47,7 +49,17 @@ mod tests {
         assert_eq!(iso8601(ms), "2015-08-30T12:36:00Z");
         assert_eq!(parse_amz_date("20150830T123600Z"), Some(ms));
         assert_eq!(parse_http_date("Sun, 30 Aug 2015 12:36:00 GMT"), Some(ms));
-        for bad in ["", "20150830T123600", "20151330T123600Z", "2015-08-30T12:3Z", "éééééééé"] {
+        for bad in [
+            "",
+            "20150830T123600",
+            "20151330T123600Z",
+            "2015-08-30T12:3Z",
+            "éééééééé",
+            " 0150830T123600Z",
+            "20150830T 23600Z",
+            "+0150830T123600Z",
+            "20150830T123660Z",
+        ] {
             assert_eq!(parse_amz_date(bad), None, "{bad}");
         }
     }
