@@ -13,9 +13,11 @@ fn escape_into(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // XML 1.0 has no way to carry other control characters.
-            '\t' | '\n' | '\r' => out.push(character),
-            control if control.is_control() => out.push('\u{fffd}'),
+            // Written as it is, it would be read as the end of a line (XML 1.0, 2.11).
+            '\r' => out.push_str("&#xD;"),
+            '\t' | '\n' => out.push(character),
+            // XML 1.0 has no way to carry most other control characters, nor what is no character (2.2).
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             other => out.push(other),
         }
     }
@@ -123,6 +125,14 @@ pub fn query_response(namespace: &str, operation: &str, result: Option<&str>, re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_xml_cannot_carry_as_it_is() {
+        let mut xml = XmlWriter::new();
+        xml.text_element("A", "a\r\n\tb\0c\u{85}d\u{fffe}e\u{ffff}f\u{fffd}\u{e000}\u{1f433}");
+        let expected = "<A>a&#xD;\n\tb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}\u{e000}\u{1f433}</A>";
+        assert_eq!(xml.finish(), expected);
+    }
 
     #[test]
     fn json() {
