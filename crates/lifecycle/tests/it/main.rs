@@ -5,6 +5,7 @@ mod counts;
 mod extensions;
 mod lists;
 mod model;
+mod mutated;
 mod parsing;
 mod priorities;
 mod properties;
