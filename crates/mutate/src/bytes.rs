@@ -4,7 +4,7 @@ use crate::chance::Chance;
 
 /// What readers may take for something else: ends of texts, signs of every grammar, and what is no UTF-8 (a lone
 /// continuation, a character written longer than need be, half of a surrogate pair, one beyond Unicode).
-const PIECES: [&[u8]; 34] = [
+const PIECES: [&[u8]; 37] = [
     b"\0",
     b"\t",
     b"\n",
@@ -22,6 +22,9 @@ const PIECES: [&[u8]; 34] = [
     b":",
     b"=",
     b"&",
+    b"&a",
+    b"?",
+    b"#",
     b"+",
     b"-",
     b"*",
@@ -79,8 +82,9 @@ pub fn change(input: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
             input.drain(part);
         }
         3 => {
-            let part = input[chance.part_of(input.len())].repeat(chance.times());
-            input.splice(at..at, part);
+            let part = chance.part_of(input.len());
+            let repeated = input[part.clone()].repeat(chance.times(part.len()));
+            input.splice(at..at, repeated);
         }
         4 => {
             let part = chance.part_of(input.len());
@@ -99,7 +103,7 @@ pub fn change(input: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
         7 => change_number(input, chance),
         8 => input.truncate(at),
         _ => {
-            let piece = chance.pick(&PIECES).repeat(chance.times());
+            let piece = chance.pick(&PIECES).repeat(chance.times(1));
             input.splice(at..at, piece);
         }
     }
@@ -115,7 +119,7 @@ fn change_number(input: &mut Vec<u8>, chance: &mut Chance) {
 
 /// A number that is hard to read, and now and then one that is very long.
 pub fn number(chance: &mut Chance) -> String {
-    let digits = if chance.one_in(10) { chance.times() } else { 0 };
+    let digits = if chance.one_in(10) { chance.times(1) } else { 0 };
     format!("{}{}", chance.pick(&NUMBERS), chance.pick(&["0", "9"]).repeat(digits))
 }
 

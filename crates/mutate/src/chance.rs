@@ -42,13 +42,16 @@ impl Chance {
         start..start + self.below(longest + 1)
     }
 
-    /// How many times something is repeated: mostly a few times, and sometimes very often.
-    pub fn times(&mut self) -> usize {
-        match self.below(40) {
+    /// How many times something of that size is repeated: mostly a few times, and sometimes very often, but never so often
+    /// that changes upon changes come to more than memory holds.
+    pub fn times(&mut self, size: usize) -> usize {
+        const MOST: usize = 1 << 16;
+        let times = match self.below(40) {
             0 => 200 + self.below(4_000),
             1..8 => 2 + self.below(20),
             _ => 1,
-        }
+        };
+        times.min(MOST / size.max(1)).max(1)
     }
 }
 
@@ -72,5 +75,10 @@ mod tests {
             assert!(part.start <= part.end && part.end <= length, "{part:?} of {length}");
         }
         assert_eq!(chance.below(0), 0);
+        for size in [0, 1, 1_000, 1 << 16, 1 << 30] {
+            let all: Vec<usize> = (0..2_000).map(|_| chance.times(size)).collect();
+            assert!(all.iter().all(|times| *times == 1 || (*times > 1 && times * size <= 1 << 16)), "{size}");
+            assert_eq!(all.iter().any(|times| *times > 200), size <= 1, "{size}");
+        }
     }
 }

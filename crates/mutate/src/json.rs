@@ -93,6 +93,19 @@ impl Tree {
         }
     }
 
+    /// The values of all members of a name.
+    fn values_of(&self, wanted: &str) -> Vec<&Self> {
+        let mut waiting = vec![self];
+        let mut found = Vec::new();
+        while let Some(tree) = waiting.pop() {
+            if let Self::Object(members) = tree {
+                found.extend(members.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value));
+            }
+            waiting.extend(tree.children());
+        }
+        found
+    }
+
     fn count(&self, is_wanted: fn(&Self) -> bool) -> usize {
         let mut waiting = vec![self];
         let mut count = 0;
@@ -123,6 +136,11 @@ impl Tree {
         None
     }
 
+    /// How often it is repeated.
+    fn times(&self, chance: &mut Chance) -> usize {
+        chance.times(self.write().len())
+    }
+
     fn any_part(&mut self, chance: &mut Chance) -> Option<&mut Self> {
         self.part(|_| true, chance)
     }
@@ -146,7 +164,7 @@ fn is_text(tree: &Tree) -> bool {
 
 /// Changes something at one place. `other` is another document, of which a part may come in.
 pub fn change(tree: &mut Tree, other: &Tree, chance: &mut Chance) {
-    match chance.below(10) {
+    match chance.below(11) {
         0 => remove(tree, chance),
         1 => repeat(tree, chance),
         2 => {
@@ -164,6 +182,7 @@ pub fn change(tree: &mut Tree, other: &Tree, chance: &mut Chance) {
         5 => wrap(tree, chance),
         6 => add_member(tree, other, chance),
         7 => turn(tree, chance),
+        8 => put_alike(tree, other, chance),
         _ => change_text(tree, other, chance),
     }
 }
@@ -171,6 +190,18 @@ pub fn change(tree: &mut Tree, other: &Tree, chance: &mut Chance) {
 fn put(tree: &mut Tree, value: Tree, chance: &mut Chance) {
     if let Some(part) = tree.any_part(chance) {
         *part = value;
+    }
+}
+
+/// Gives a member the value that one of the same name has elsewhere, so that all are right and do not go together.
+fn put_alike(tree: &mut Tree, other: &Tree, chance: &mut Chance) {
+    let from = if chance.one_in(2) { tree.clone() } else { other.clone() };
+    let Some(Tree::Object(members)) = tree.part(has_members, chance) else { return };
+    let at = chance.below(members.len());
+    let (name, value) = &mut members[at];
+    let alike = from.values_of(name);
+    if !alike.is_empty() {
+        *value = (*chance.pick(&alike)).clone();
     }
 }
 
@@ -188,15 +219,16 @@ fn remove(tree: &mut Tree, chance: &mut Chance) {
 
 /// Repeats an entry of a list, sometimes more often than any list may have entries; or a member, with its name.
 fn repeat(tree: &mut Tree, chance: &mut Chance) {
-    let times = if chance.one_in(100) { 10_001 } else { chance.times() };
     match tree.part(has_children, chance) {
         Some(Tree::List(items)) => {
             let item = chance.pick(items).clone();
+            let times = if chance.one_in(50) && item.count(|_| true) < 10 { 10_001 } else { item.times(chance) };
             items.extend(std::iter::repeat_n(item, times));
         }
         Some(Tree::Object(members)) => {
             let member = chance.pick(members).clone();
-            members.extend(std::iter::repeat_n(member, times.min(20)));
+            let times = member.1.times(chance);
+            members.extend(std::iter::repeat_n(member, times));
         }
         Some(Tree::Plain(_)) | None => {}
     }
@@ -303,12 +335,13 @@ mod tests {
 
     #[test]
     fn every_change_is_made() {
-        let all: Vec<String> = (0..5_000).map(changed).collect();
+        let all: Vec<String> = (0..20_000).map(changed).collect();
         let some = |is: &dyn Fn(&str) -> bool| all.iter().any(|changed| is(changed));
         for part in ["\"Config\"", "\"CONFIG\"", "\"\\u0063\\u006f", "layer\u{17f}", "manifests", "null", "1e999"] {
             assert!(some(&|changed| changed.contains(part)), "{part}");
         }
         assert!(some(&|changed| changed.matches("\"config\"").count() == 2), "a name twice");
+        assert!(some(&|changed| changed.contains("00\",\"size\":2")), "a value of another member of its name");
         assert!(some(&|changed| changed.matches("\"size\"").count() > 10_000), "a long list");
         assert!(some(&|changed| changed.contains(&"[".repeat(20_000))), "a deep one");
         assert!(some(&|changed| changed.len() < DOCUMENT.len()), "something is gone");

@@ -28,8 +28,8 @@ pub fn change(input: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
             parts.drain(some);
         }
         1 => {
-            let repeated = parts[some].concat().repeat(chance.times());
-            parts.insert(at, repeated);
+            let part = parts[some].concat();
+            parts.insert(at, part.repeat(chance.times(part.len())));
         }
         2 if at < parts.len() => {
             let with = chance.below(parts.len());

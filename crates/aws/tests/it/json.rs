@@ -20,6 +20,19 @@ const BODIES: [&str; 7] = [
     "{}",
 ];
 
+/// What serde would take and AWS does not: the values of a structure's members in a list.
+fn has_structures_that_are_objects(document: &Value) {
+    assert!(document.is_object(), "{document}");
+    let attributes = document["attributes"].as_object().into_iter().flat_map(|attributes| attributes.values());
+    let lists = ["tags", "imageIds"].map(|list| document[list].as_array()).into_iter().flatten().flatten();
+    let mut structures = attributes.chain(lists).chain([&document["imageScanningConfiguration"]]);
+    assert!(structures.all(|structure| structure.is_object() || structure.is_null()), "{document}");
+    let inner = &document["encryptionConfiguration"];
+    if !inner.is_null() {
+        has_structures_that_are_objects(inner);
+    }
+}
+
 #[test]
 fn bodies() {
     mutate::inputs(Form::Json, &BODIES, 4_000, |body| {
@@ -29,12 +42,15 @@ fn bodies() {
             Ok(input) => {
                 // No reader of JSON that takes it finds something else in it.
                 assert_eq!(by_serde.ok().as_ref(), Some(&input));
+                if let Ok(document) = serde_json::from_slice::<Value>(body) {
+                    has_structures_that_are_objects(&document);
+                }
                 let written = serde_json::to_vec(&input).expect("JSON");
                 assert_eq!(from_json::<Input>(&written).ok(), Some(input));
             }
             Err(error) => {
                 assert_eq!(from_json::<Input>(body).expect_err("as before").to_string(), error.to_string());
-                // What serde takes and AWS does not is a list in the place of a structure.
+                // Nothing else is refused that serde takes.
                 assert!(by_serde.is_err() || body.contains(&b'['), "{error}");
             }
         }
@@ -81,7 +97,7 @@ fn take_out(document: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>), Malforme
 
 #[test]
 fn a_large_member_is_taken_out_of_any_document() {
-    mutate::inputs(Form::Json, &BODIES, 3_000, |document| {
+    mutate::inputs(Form::Json, &BODIES, 2_000, |document| {
         let taken = take_out(document, document.len().max(1));
         for step in [1, 2, 3, 7, 64] {
             assert_eq!(take_out(document, step), taken, "in pieces of {step} bytes");

@@ -149,21 +149,34 @@ fn written(presented: &Presented) -> String {
 #[test]
 fn requests() {
     let signed: Vec<Meaning> = SEEDS.into_iter().map(signed).collect();
-    mutate::inputs(Form::Text, &SEEDS, 3_000, |input| {
+    mutate::inputs(Form::Text, &SEEDS, 2_000, |input| {
         let Some(request) = request(input) else { return };
         let checked = check(&request);
         assert_eq!(check(&request), checked);
         let Ok((presented, verified)) = checked else { return };
         keeps_to_its_limits(&request, &presented);
-        if verified.is_ok() {
-            let meaning = meaning(&request, &presented);
-            assert!(signed.contains(&meaning), "nobody signed this: {meaning:#?}");
-        }
+        assert!(verified.is_err() || signed.contains(&meaning(&request, &presented)), "nobody signed this");
         if presented.expires_seconds.is_none() {
             let mut again = request;
             let authorization = HeaderValue::from_str(&written(&presented)).expect("of a header");
             again.headers.insert(http::header::AUTHORIZATION, authorization);
             assert_eq!(check(&again), Ok((presented, verified)));
+        }
+    });
+}
+
+/// What a request is for lies in its first line, as far as it is not in its body.
+#[test]
+fn first_lines() {
+    let signed: Vec<Meaning> = SEEDS.into_iter().map(signed).collect();
+    let lines = SEEDS.map(|seed| seed.lines().next().expect("a line"));
+    mutate::inputs(Form::Text, &lines, 1_500, |line| {
+        for seed in SEEDS {
+            let rest = seed.split_once('\n').map_or("", |(_, rest)| rest);
+            let Some(request) = request(&[line, b"\n", rest.as_bytes()].concat()) else { return };
+            let Ok((presented, verified)) = check(&request) else { continue };
+            keeps_to_its_limits(&request, &presented);
+            assert!(verified.is_err() || signed.contains(&meaning(&request, &presented)), "nobody signed this");
         }
     });
 }
@@ -177,7 +190,7 @@ fn authorization_headers() {
         .chain(["AWS4-HMAC-SHA256 Credential=A/20150830/us-east-1/ecr/aws4_request,SignedHeaders=host;x-amz-date,Signature=0"])
         .chain(["Basic QVdTOnRva2Vu", "Bearer eyJhbGciOiJFUzI1NiJ9.e30.AA", "AWS4-ECDSA-P256-SHA256 Credential=a/b/c/d"])
         .collect();
-    mutate::inputs(Form::Text, &headers, 6_000, |input| {
+    mutate::inputs(Form::Text, &headers, 4_000, |input| {
         let Ok(value) = HeaderValue::from_bytes(input) else { return };
         let mut request = request(SEEDS[0].as_bytes()).expect("a request");
         request.headers.insert(http::header::AUTHORIZATION, value);

@@ -67,7 +67,7 @@ fn links() {
         let target = next_target(header);
         assert_eq!(next_target(header), target);
         // A target ends with its bracket, and holds anything before.
-        for target in target.into_iter().chain(header.split('>')) {
+        for target in target.into_iter().chain(header.split('>').take(4)) {
             let link = next_link(target);
             assert_eq!(next_target(&link), Some(target), "{link}");
             assert_eq!(next_target(&format!("</a>; title=\"b, <c>; rel=next\"; rel=prev,{link}")), Some(target));
@@ -82,7 +82,7 @@ fn what_a_client_has() {
         let is_known = if_none_match(header, &digest);
         assert_eq!(if_none_match(header, &digest), is_known);
         assert!(!is_known || header.contains('*') || header.contains(&digest.to_string()), "{header}");
-        for tag in header.split('"') {
+        for tag in header.split('"').take(4) {
             let is_same = tag == digest.to_string();
             assert_eq!(if_none_match(&format!("\"{tag}\""), &digest), is_same, "{tag}");
             assert!(if_none_match(&format!("W/\"{tag}\", \"{digest}\""), &digest), "{tag}");

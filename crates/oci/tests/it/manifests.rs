@@ -105,6 +105,7 @@ fn keeps_to_its_limits(manifest: &Manifest) {
 fn is_what_others_read(input: &[u8], manifest: &Manifest, declared: Option<&MediaType>) {
     // Not every reader of JSON takes what one takes that passes over values unread.
     let Ok(document) = serde_json::from_slice::<Value>(input) else { return };
+    has_one_reading(&document);
     for text in [document.to_string(), format!("\n {document:#}\t")] {
         let again = Manifest::parse(text.as_bytes(), declared).expect("the same document");
         assert_eq!(format!("{again:?}"), format!("{manifest:?}"));
@@ -130,6 +131,22 @@ fn is_what_others_read(input: &[u8], manifest: &Manifest, declared: Option<&Medi
         }
     }
     assert_eq!(document["subject"]["digest"].as_str().is_some(), manifest.subject.is_some());
+}
+
+/// Clients in Go take a member's name in any case, and some letters for others. None of them may find another member.
+fn has_one_reading(document: &Value) {
+    const OWN: [&str; 7] = ["schemaVersion", "mediaType", "config", "layers", "manifests", "subject", "annotations"];
+    const OF_DESCRIPTORS: [&str; 3] = ["mediaType", "digest", "size"];
+    let folded = |name: &str| name.replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase();
+    let lists = ["layers", "manifests", "blobs"].map(|list| document[list].as_array());
+    let descriptors = lists.into_iter().flatten().flatten().chain([&document["config"], &document["subject"]]);
+    let objects = descriptors.map(|descriptor| (descriptor, &OF_DESCRIPTORS[..])).chain([(document, &OWN[..])]);
+    for (object, known) in objects {
+        for name in object.as_object().into_iter().flat_map(|members| members.keys()) {
+            let alike = known.iter().find(|known| folded(known) == folded(name));
+            assert!(alike.is_none_or(|known| known == name), "{name} is read as {alike:?}");
+        }
+    }
 }
 
 /// What can be had in the other format names the same blobs there, and comes back as the same bytes.
