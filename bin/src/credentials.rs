@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
-use server::care::root_credentials;
-use server::config::Config;
-use server::credentials::{RootCredentials, RunningServer};
+use config::credentials::{RootCredentials, RunningServer};
+use config::settings::Config;
 use server::local_socket::{self, NotTold};
+use server::maintenance::root_credentials;
 
 use crate::{CommonArgs, shell};
 

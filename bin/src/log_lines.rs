@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use aws::visible::{is_hidden, shown_json};
-use server::config::LogFormat;
+use config::settings::LogFormat;
 
 /// Writes events, each of which comes whole.
 pub struct LogLines<W> {

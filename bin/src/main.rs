@@ -1,9 +1,9 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
 mod arguments;
-mod care;
 mod credentials;
 mod log_lines;
+mod maintenance;
 mod memory;
 mod offline;
 mod operations;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use config::settings::{self, Arguments, Config, Draft, LogConfig, LogFormat};
+use runtime::clock::SystemClock;
 use server::Server;
-use server::clock::SystemClock;
-use server::config::{self, Arguments, Config, Draft, LogConfig, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -44,13 +44,13 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Copy all that is in the data folder, database and objects, while the server runs.
-    Backup(care::BackupArgs),
+    Backup(maintenance::BackupArgs),
     /// Put a backup into an empty data folder, and check it.
-    Restore(care::RestoreArgs),
+    Restore(maintenance::RestoreArgs),
     /// Move everything to another database and store.
-    Migrate(care::MigrateArgs),
+    Migrate(maintenance::MigrateArgs),
     /// Write every row of the database, one line of JSON each.
-    Dump(care::DumpArgs),
+    Dump(maintenance::DumpArgs),
     /// List the operations of each API that this version has, as a table in Markdown.
     Operations,
     #[command(flatten)]
@@ -95,7 +95,7 @@ struct ServeArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Address and port to listen at; port 0 takes a free one [default: $WHARF_LISTEN, else 127.0.0.1:5000].
-    #[arg(long, value_name = "ADDR", value_parser = config::parse_listen)]
+    #[arg(long, value_name = "ADDR", value_parser = settings::parse_listen)]
     listen: Option<std::net::SocketAddr>,
     /// Speak TLS with a certificate made by Wharf; clients trust tls-certificate.pem of the data folder.
     #[arg(long, value_enum, value_name = "MODE")]
@@ -137,10 +137,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve(args)?,
         Command::Credentials(args) => credentials::show(args)?,
         Command::Config(ConfigCommand::Check(args)) => check_config(args)?,
-        Command::Backup(args) => return care::run_backup(args),
-        Command::Restore(args) => return care::run_restore(args),
-        Command::Migrate(args) => return care::run_migrate(args),
-        Command::Dump(args) => return care::run_dump(args),
+        Command::Backup(args) => return maintenance::run_backup(args),
+        Command::Restore(args) => return maintenance::run_restore(args),
+        Command::Migrate(args) => return maintenance::run_migrate(args),
+        Command::Dump(args) => return maintenance::run_dump(args),
         Command::Operations => shell::print(&operations::table())?,
         Command::Ctl(command) => match *command {
             // One is that something is wrong with what is stored.

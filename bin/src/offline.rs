@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use config::settings::TlsConfig;
 use ctl::{FsckArgs, Verb};
-use server::care::unreadable;
-use server::clock::SystemClock;
-use server::config::TlsConfig;
-use server::{Server, Work};
+use runtime::clock::SystemClock;
+use runtime::work::Work;
+use server::Server;
+use server::maintenance::unreadable;
 
 use crate::{CommonArgs, credentials};
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use ctl::{Format, Options, ResetOf};
-use server::care::policies::{PolicyOf, Reset, Wanted, reset as reset_policy};
+use server::maintenance::policies::{PolicyOf, Reset, Wanted, reset as reset_policy};
 
-use crate::{CommonArgs, care, shell};
+use crate::{CommonArgs, maintenance, shell};
 
 /// Resets a policy, and shows what it was.
 pub fn reset(of: ResetOf, options: &Options) -> anyhow::Result<()> {
@@ -17,7 +17,7 @@ pub fn reset(of: ResetOf, options: &Options) -> anyhow::Result<()> {
         ResetOf::Key { key, account } => (PolicyOf::Key(key), account),
     };
     let wanted = Wanted { of, account, region: options.region.clone() };
-    let Reset { arn, old_policy, new_policy } = care::runtime()?.block_on(reset_policy(&config, wanted))?;
+    let Reset { arn, old_policy, new_policy } = maintenance::runtime()?.block_on(reset_policy(&config, wanted))?;
     let mut text = String::new();
     match options.output {
         Format::Json => {

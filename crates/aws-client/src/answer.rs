@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::client::CallError;
+use crate::error::CallError;
 
 /// An answer, read whole. It may hold secrets, which are overwritten when it is dropped.
 pub struct Answer {

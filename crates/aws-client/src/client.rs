@@ -11,22 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::answer::Answer;
 use crate::connection::host_header;
+use crate::error::CallError;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The endpoint has a host that no header can hold.
-    #[error("the URL has no usable host")]
-    Host,
-    /// The server cannot be reached, or breaks off.
-    #[error(transparent)]
-    Unreachable(#[from] reqwest::Error),
-    /// The answer is longer than any that is expected.
-    #[error("the answer is too long")]
-    TooLong,
-}
 
 /// Calls the services of one endpoint.
 #[derive(Clone, Debug)]

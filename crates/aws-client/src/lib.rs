@@ -4,7 +4,9 @@
 mod answer;
 mod client;
 mod connection;
+mod error;
 
 pub use answer::{Answer, ServiceError};
-pub use client::{CallError, SignedClient};
+pub use client::SignedClient;
 pub use connection::{builder, is_loopback, root_cause};
+pub use error::CallError;

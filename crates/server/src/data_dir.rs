@@ -7,9 +7,9 @@ use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::credentials::RunningServer;
-use crate::http::tls;
-use crate::start_error::StartError;
+use config::credentials::RunningServer;
+use runtime::http::tls;
+use runtime::start_error::StartError;
 
 /// Makes the data folder, or takes one that is there away from everyone but its owner. One that other programs use too
 /// keeps its mode; there the files themselves are private.

@@ -11,15 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use config::credentials::RootCredentials;
+use runtime::shutdown::stopped;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::credentials::RootCredentials;
-use crate::shutdown::stopped;
-
-/// The socket's name in the data folder.
-pub const FILE: &str = "wharf.sock";
+pub use runtime::data_folder::LOCAL_SOCKET as FILE;
 /// What the kernel takes as the path of a socket (`sun_path`), without the byte that ends it.
 const MAX_PATH: usize = 107;
 /// An answer must be written, and read, within this time.

@@ -5,7 +5,48 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Access;
+use access::action_names::ActionNames;
+use access::audit;
+use access::audit::Audit;
+use access::auth::accounts::Accounts;
+use access::auth::directory::Identities;
+use access::auth::failures::Failures;
+use access::auth::last_uses::LastUses;
+use access::nodes::{self, Membership};
+use access::web_identity::Issuers;
+use config::credentials;
+use config::credentials::{Making, RootAccessKey, RunningServer};
+use config::settings::Config;
 use futures_util::future::BoxFuture;
+use registry::background;
+use registry::events::Events;
+use registry::integrity::documents;
+use registry::replication::remote::Remotes;
+use registry::{Registry, followers};
+use runtime::Runtime;
+use runtime::ballast::Ballast;
+use runtime::clock::{Clock, DatabaseClock};
+use runtime::config_error::ConfigError;
+use runtime::full_disk;
+use runtime::http::budget::RequestBudget;
+use runtime::http::certificate_authority::Authority;
+use runtime::http::certificates::Certificates;
+use runtime::http::finish::Unfinished;
+use runtime::http::hosts::Hosts;
+use runtime::http::machine::Means;
+use runtime::http::tls::{self, TlsSource};
+use runtime::http::{listener, spool};
+use runtime::limits::Limits;
+use runtime::metrics::Metrics;
+use runtime::private_files::replace_private;
+use runtime::rates::Rates;
+use runtime::readiness::Readiness;
+use runtime::root_keys;
+use runtime::root_keys::{NotOpened, Outer, RootKeys};
+use runtime::start_error::StartError;
+use runtime::telemetry::{self, Telemetry};
+use runtime::work::Work;
 use store::blob::{KeyRing, ServiceKey};
 use store::db::pages::{self, Conversion};
 use store::db::{Db, DbConfig, Dialect, Reserve as _};
@@ -14,46 +55,12 @@ use store::tables::storage_moves;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::action_names::ActionNames;
-use crate::app::{App, Limits};
-use crate::audit::Audit;
-use crate::auth::accounts::Accounts;
-use crate::auth::directory::Identities;
-use crate::auth::failures::Failures;
-use crate::auth::last_uses::LastUses;
-use crate::care::ballast::Ballast;
-use crate::care::data_folder::DataFolder;
-use crate::care::{full_disk, place};
-use crate::clock::{Clock, DatabaseClock};
-use crate::config::Config;
-use crate::config_error::ConfigError;
-use crate::credentials::{Making, RootAccessKey, RunningServer};
 use crate::data_dir::{lock_data_dir, open_data_dir};
 use crate::dispatch::{self, Dispatcher};
-use crate::events::Events;
-use crate::http::budget::RequestBudget;
-use crate::http::certificate_authority::Authority;
-use crate::http::certificates::Certificates;
-use crate::http::finish::Unfinished;
-use crate::http::hosts::Hosts;
-use crate::http::machine::Means;
-use crate::http::tls::{self, TlsSource};
-use crate::http::{listener, spool};
-use crate::integrity::documents;
 use crate::local_socket::LocalSocket;
-use crate::metrics::Metrics;
-use crate::nodes::{self, Membership};
-use crate::private_files::replace_private;
-use crate::rates::Rates;
-use crate::readiness::Readiness;
-use crate::replication::remote::Remotes;
-use crate::root_keys::{NotOpened, Outer, RootKeys};
+use crate::maintenance::place;
 use crate::services::SERVICES;
-use crate::start_error::StartError;
-use crate::sts::web_identity::Issuers;
-use crate::telemetry::{self, Telemetry};
-use crate::work::Work;
-use crate::{audit, background, credentials, followers, local_socket, root_keys, scrape};
+use crate::{local_socket, scrape};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -75,7 +82,7 @@ pub struct Server {
     pub accounts: Vec<String>,
     /// The regions, the default first.
     pub regions: Vec<String>,
-    pub(crate) app: Arc<App>,
+    pub(crate) app: Arc<Registry>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     working: JoinHandle<()>,
@@ -212,7 +219,7 @@ impl Server {
             }
         };
         let acceptor = certificates.as_ref().map(Certificates::acceptor).transpose()?;
-        let listener = crate::http::listener::listen(config.listen())
+        let listener = runtime::http::listener::listen(config.listen())
             .map_err(|error| StartError::listen(config.listen(), &error))?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let metrics_listener = match config.metrics.listen {
@@ -236,51 +243,57 @@ impl Server {
         let membership = Membership::new(&db, nodes::shown_address(address), clock.now_ms());
         let events = Arc::new(Events::new(&config.events)?);
         let readiness = Readiness::new(db.clone(), [blobs.clone(), archive.clone()], membership.node_id());
-        let app = Arc::new(App {
+        let runtime = Arc::new(Runtime {
             db,
-            data_folder: DataFolder::of(config, &data_dir),
+            data_folder: config.data_folder(&data_dir),
             ballast,
             blobs,
             archive,
             key_ring,
-            root_keys,
-            kms_keys: crate::kms::loaded::LoadedKeys::default(),
             clock,
-            accounts,
-            hosts,
-            membership,
-            identities: Identities::default(),
-            policies: Arc::default(),
-            opened_tokens: crate::auth::opened_tokens::OpenedTokens::default(),
-            signing_keys: crate::auth::signing_keys::SigningKeys::default(),
-            failures: Failures::new(config.authentication_failures_per_minute()),
-            last_uses: LastUses::default(),
-            oidc_issuers: Issuers::new(config.oidc_sources()?),
             limits,
             listener: config.listener_settings(Means::raise())?,
             request_budget: RequestBudget::new(config.requests.budget()?),
             spool_folder: spool::make_folder(&data_dir).map_err(|error| StartError::io(&data_dir, error))?,
-            quotas: config.quotas.quotas()?,
             rates: Rates::new(config.rates.per_second()),
-            audit: Audit::open(config.audit.settings()?)?,
-            upload_locks: crate::registry::uploads::UploadLocks::default(),
-            repository_access: crate::auth::repository_access::kept_access(),
-            kept: crate::registry::kept::KeptReads::default(),
-            shared_manifests: crate::registry::shared_manifests::SharedManifests::default(),
-            pull_times: crate::registry::pull_times::PullTimes::default(),
-            cache: crate::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
             wake_jobs: Arc::default(),
-            followers: Arc::new(followers::all(&events)),
-            events,
-            replication: Remotes::new(config.replication_remotes()?),
-            action_names: ActionNames::of(SERVICES.operations()),
             metrics: Metrics::new(config.metrics.settings()?, dispatch::operations()),
             telemetry: Arc::new(Telemetry::new(config.telemetry.settings()?)),
             readiness,
             unfinished: Unfinished::default(),
         });
+        let access = Arc::new(Access {
+            runtime,
+            root_keys,
+            kms_keys: access::kms::loaded::LoadedKeys::default(),
+            accounts,
+            hosts,
+            membership,
+            identities: Identities::default(),
+            policies: Arc::default(),
+            opened_tokens: access::auth::opened_tokens::OpenedTokens::default(),
+            signing_keys: access::auth::signing_keys::SigningKeys::default(),
+            failures: Failures::new(config.authentication_failures_per_minute()),
+            last_uses: LastUses::default(),
+            oidc_issuers: Issuers::new(config.oidc_sources()?),
+            audit: Audit::open(config.audit.settings()?)?,
+            repository_access: access::auth::repository_access::kept_access(),
+            action_names: ActionNames::of(SERVICES.operations()),
+        });
+        let app = Arc::new(Registry {
+            access,
+            quotas: config.quotas.quotas()?,
+            upload_locks: registry::images::uploads::UploadLocks::default(),
+            kept: registry::images::kept::KeptReads::default(),
+            shared_manifests: registry::images::shared_manifests::SharedManifests::default(),
+            pull_times: registry::images::pull_times::PullTimes::default(),
+            cache: registry::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
+            followers: Arc::new(followers::all(&events)),
+            events,
+            replication: Remotes::new(config.replication_remotes()?),
+        });
         if work == Work::All {
-            crate::cache::mirror::require_no_open_root(&app).await?;
+            registry::cache::mirror::require_no_open_root(&app).await?;
         }
         app.join_nodes().await?;
         let extensions = config.replication_extensions()?;
@@ -294,11 +307,12 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&app)));
-        let listening = listener::serve(Arc::clone(&app), dispatcher, listener, acceptor, stopped.clone(), deadline);
+        let listening =
+            listener::serve(Arc::clone(&app.runtime), dispatcher, listener, acceptor, stopped.clone(), deadline);
         let listening = tokio::spawn(listening);
         let working = tokio::spawn({
             let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
-            let audit = audit::run(Arc::clone(&app), stopped.clone());
+            let audit = audit::run(Arc::clone(&app.access), stopped.clone());
             let node_id = app.membership.node_id().to_owned();
             let spans = telemetry::run(Arc::clone(&app.telemetry), node_id, stopped.clone());
             let metrics = {
@@ -394,19 +408,19 @@ impl Server {
         let _ = self.listening.await;
         let _ = self.working.await;
         if let Err(error) = self.app.pull_times.flush(&self.app).await {
-            tracing::warn!("last pull times were not stored: {error}", error = crate::with_causes(&error));
+            tracing::warn!("last pull times were not stored: {error}", error = runtime::with_causes(&error));
         }
         if let Err(error) = self.app.events.flush_pulls(&self.app).await {
-            tracing::warn!("last events of pulls were not stored: {error}", error = crate::with_causes(&error));
+            tracing::warn!("last events of pulls were not stored: {error}", error = runtime::with_causes(&error));
         }
         if let Err(error) = self.app.last_uses.flush(&self.app.db).await {
-            tracing::warn!("last uses of keys were not stored: {error}", error = crate::with_causes(&error));
+            tracing::warn!("last uses of keys were not stored: {error}", error = runtime::with_causes(&error));
         }
         if let Err(error) = self.app.audit.flush(&self.app.db).await {
-            tracing::warn!("last audit events were not stored: {error}", error = crate::with_causes(&error));
+            tracing::warn!("last audit events were not stored: {error}", error = runtime::with_causes(&error));
         }
         if let Err(error) = self.app.leave_nodes().await {
-            tracing::warn!("the other nodes were not told of the end: {error}", error = crate::with_causes(&error));
+            tracing::warn!("the other nodes were not told of the end: {error}", error = runtime::with_causes(&error));
         }
         self.app.audit.close();
         if self.work != Work::All {
@@ -437,7 +451,7 @@ fn add_page_checksums(path: &Path) {
             "the pages of the database {} got no checksums, so damage to them is not always noticed; the next start tries \
              again, for which its folder needs room for a second copy: {}",
             path.display(),
-            crate::with_causes(&error)
+            runtime::with_causes(&error)
         ),
     }
 }

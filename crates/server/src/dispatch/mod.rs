@@ -5,25 +5,27 @@ mod route;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use access::auth::download_url;
+use access::auth::layer_grant;
+use access::request::RequestContext;
+use api::protocols;
 use http::{HeaderName, HeaderValue, StatusCode, Version, header};
+use registry::Registry;
+use registry_services::{admin_api, v2};
+use runtime::http::body::{RequestBody, ResponseBody};
+use runtime::http::budget::{Holder, PoolKind};
+use runtime::http::finish::Finish;
+use runtime::http::forwarded::Client;
+use runtime::http::handler::{Answering, Handler};
+use runtime::http::host_header;
+use runtime::http::paced_body::PacedBody;
+use runtime::http::record::{AnsweredRequest, Notes, RequestRecord};
+use runtime::http::respond::{self, Answer};
+use runtime::metrics::Operation;
 use tracing::Instrument as _;
 
-use crate::app::App;
-use crate::auth::download_url;
-use crate::http::body::{RequestBody, ResponseBody};
-use crate::http::budget::{Holder, PoolKind};
-use crate::http::finish::Finish;
-use crate::http::forwarded::Client;
-use crate::http::handler::{Answering, Handler};
-use crate::http::host_header;
-use crate::http::paced_body::PacedBody;
-use crate::http::record::{AnsweredRequest, Notes, RequestRecord};
-use crate::http::request::RequestContext;
-use crate::http::respond::{self, Answer};
-use crate::metrics::Operation;
-use crate::replication::layer_grant;
+use crate::scrape;
 use crate::services::SERVICES;
-use crate::{aws_api, scrape, v2, wharf_api};
 use route::Route;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -33,12 +35,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Answers what comes over connections.
 pub struct Dispatcher {
-    app: Arc<App>,
+    app: Arc<Registry>,
 }
 
 impl Dispatcher {
     /// Of a server.
-    pub const fn new(app: Arc<App>) -> Self {
+    pub const fn new(app: Arc<Registry>) -> Self {
         Self { app }
     }
 }
@@ -56,7 +58,7 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 
 /// Answers one request, as its [`Handler`].
 pub async fn handle(
-    app: Arc<App>,
+    app: Arc<Registry>,
     client: Client,
     holder: Holder,
     request: http::Request<PacedBody>,
@@ -84,9 +86,9 @@ pub async fn handle(
         large_member: OnceLock::new(),
         answer_share: OnceLock::new(),
         finish: finish.clone(),
-        app,
+        app: Arc::clone(&app.access),
     };
-    let mut body = RequestBody::new(incoming, Arc::clone(&request.app), finish);
+    let mut body = RequestBody::new(incoming, Arc::clone(&request.app.runtime), finish);
     let route = route::parse(&request);
     let busy = busy_answer(&route);
     let operation_of_route = route.operation(&request.method);
@@ -101,7 +103,7 @@ pub async fn handle(
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
             _ if !has_room => no_room(busy(&request), version),
-            route => answer(&request, route, &mut body).await,
+            route => answer(&app, &request, route, &mut body).await,
         };
         // A client that waits for leave to send has sent nothing, and the answer is its leave not to. For one for whom
         // there is no room, what it sends is not even dropped.
@@ -149,28 +151,30 @@ pub async fn handle(
     (answer, answered)
 }
 
-async fn answer(request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
+async fn answer(app: &Arc<Registry>, request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
     match route {
         Route::Aws | Route::V2(_) | Route::ReplicatedLayer(_) if !knows_changes(request).await => {
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, TEXT, "ok\n"),
-        Route::Ready => Box::pin(ready(&request.app)).await,
-        Route::Metrics => Box::pin(scrape::answer(&request.app, &request.method, &request.headers)).await,
-        Route::Aws => Box::pin(aws_api::handle(&SERVICES, request, body)).await,
-        Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(request, &sealed)).await,
-        Route::ReplicatedLayer(sealed) => Box::pin(wharf_api::replicated_layer::handle(request, &sealed, body)).await,
+        Route::Ready => Box::pin(ready(app)).await,
+        Route::Metrics => Box::pin(scrape::answer(app, &request.method, &request.headers)).await,
+        Route::Aws => Box::pin(protocols::handle(&SERVICES, app, request, body)).await,
+        Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(app, request, &sealed)).await,
+        Route::ReplicatedLayer(sealed) => {
+            Box::pin(admin_api::replicated_layer::handle(app, request, &sealed, body)).await
+        }
         // Other services of Amazon's have paths of that beginning, too.
-        Route::V2(route) => match aws_api::elsewhere(&SERVICES, request) {
+        Route::V2(route) => match protocols::elsewhere(&SERVICES, request) {
             Some(answer) => answer,
-            None => v2::handle(request, route, body).await,
+            None => v2::handle(app, request, route, body).await,
         },
-        Route::Unknown => aws_api::elsewhere(&SERVICES, request).unwrap_or_else(|| not_found(request)),
+        Route::Unknown => protocols::elsewhere(&SERVICES, request).unwrap_or_else(|| not_found(request)),
     }
 }
 
 /// The answer to `/readyz`.
-async fn ready(app: &App) -> Answer {
+async fn ready(app: &Registry) -> Answer {
     match app.readiness.trouble().await {
         None => respond::with_body(StatusCode::OK, TEXT, "ready\n"),
         Some(trouble) => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{trouble}\n")),
@@ -180,7 +184,7 @@ async fn ready(app: &App) -> Answer {
 /// How a route says that there is no room for a request or its answer.
 fn busy_answer(route: &Route) -> fn(&RequestContext) -> Answer {
     match route {
-        Route::Aws => |request| aws_api::no_room(&SERVICES, request),
+        Route::Aws => |request| protocols::no_room(&SERVICES, request),
         Route::V2(_) => v2::no_room,
         _ => |_| respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, "busy: try again\n"),
     }
@@ -221,7 +225,7 @@ async fn knows_changes(request: &RequestContext) -> bool {
     match request.app.require_current_changes().await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(request_id = %request.request_id, "keys and policies cannot be read: {error}", error = crate::with_causes(&error));
+            tracing::error!(request_id = %request.request_id, "keys and policies cannot be read: {error}", error = runtime::with_causes(&error));
             false
         }
     }
@@ -240,9 +244,9 @@ mod tests {
     use std::collections::HashSet;
 
     use http::Method;
+    use registry_services::v2::route::V2Route;
 
     use super::*;
-    use crate::v2::route::V2Route;
 
     #[test]
     fn what_a_request_is_for_is_on_the_list() {

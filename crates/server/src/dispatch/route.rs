@@ -1,13 +1,12 @@
 //! The closed list of what a request can be for, read from its head before anything else happens.
 
+use access::auth::download_url;
+use access::auth::layer_grant;
+use access::request::RequestContext;
 use http::Method;
-
-use crate::auth::download_url;
-use crate::http::probes::{HEALTH_PATH, READY_PATH};
-use crate::http::request::RequestContext;
-use crate::metrics::Operation;
-use crate::replication::layer_grant;
-use crate::v2::route::{self as v2_route, V2Route};
+use registry_services::v2::route::{self as v2_route, V2Route};
+use runtime::http::probes::{HEALTH_PATH, READY_PATH};
+use runtime::metrics::Operation;
 
 /// A call of an AWS service that Wharf does not have, or of no service at all.
 const UNKNOWN_CALL: Operation = Operation { service: "aws", name: "Unknown" };

@@ -10,15 +10,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use registry::Registry;
+use runtime::http::body::ResponseBody;
+use runtime::http::probes::HEALTH_PATH;
+use runtime::http::respond;
+use runtime::http::strict_lines::StrictLines;
+use runtime::shutdown::stopped;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-
-use crate::app::App;
-use crate::http::body::ResponseBody;
-use crate::http::probes::HEALTH_PATH;
-use crate::http::respond;
-use crate::http::strict_lines::StrictLines;
-use crate::shutdown::stopped;
 
 /// Connections at a time: a few scrapers, each with one.
 const MAX_CONNECTIONS: usize = 32;
@@ -26,7 +25,7 @@ const MAX_CONNECTIONS: usize = 32;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Serves until `stop` turns true.
-pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+pub async fn serve(app: Arc<Registry>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = async {
@@ -48,7 +47,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, mut stop: watch::Receiv
         let mut stop = stop.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            let of_lines = Arc::clone(&app);
+            let of_lines = Arc::clone(&app.runtime);
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let app = Arc::clone(&app);
                 async move {

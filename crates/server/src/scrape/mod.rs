@@ -7,15 +7,14 @@ mod render;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-
-use crate::app::App;
-use crate::http::respond::{self, Answer};
+use registry::Registry;
+use runtime::http::respond::{self, Answer};
 
 /// Version 0.0.4 of the text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Tells all metrics to whoever may read them.
-pub async fn answer(app: &Arc<App>, method: &Method, headers: &HeaderMap) -> Answer {
+pub async fn answer(app: &Arc<Registry>, method: &Method, headers: &HeaderMap) -> Answer {
     const PLAIN: &str = "text/plain; charset=utf-8";
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut answer = respond::with_body(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "Metrics are read with GET.\n");

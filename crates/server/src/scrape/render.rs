@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
+use registry::Registry;
+use registry::figures;
+use runtime::http::budget::{PoolKind, RequestBudget};
+use runtime::jobs::job::EVENT_KIND_PREFIX;
+use runtime::metrics::exposition::{Exposition, Kind, plain, seconds};
+use runtime::metrics::{Metrics, StoreState, WorkState, process};
 use store::db::Dialect;
 use store::tables::store_sizes::{StoreSizes, TierSizes};
 
-use crate::app::App;
-use crate::figures;
-use crate::http::budget::{PoolKind, RequestBudget};
-use crate::jobs::job::EVENT_KIND_PREFIX;
-use crate::metrics::exposition::{Exposition, Kind, plain, seconds};
-use crate::metrics::{Metrics, StoreState, WorkState, process};
-
 /// The whole text.
-pub async fn render(app: &Arc<App>) -> String {
+pub async fn render(app: &Arc<Registry>) -> String {
     let mut out = Exposition::default();
     let metrics = &app.metrics;
     let (work, store) = tokio::join!(figures::work(app), figures::store(app));
@@ -35,7 +34,7 @@ pub async fn render(app: &Arc<App>) -> String {
     out.finish()
 }
 
-fn render_node(out: &mut Exposition, app: &App) {
+fn render_node(out: &mut Exposition, app: &Registry) {
     out.family("wharf_build_info", Kind::Gauge, "Always 1; the labels say what runs.");
     let database = match app.db.dialect() {
         Dialect::Sqlite => "sqlite",
@@ -104,7 +103,7 @@ fn render_cache(out: &mut Exposition, metrics: &Metrics) {
     out.single("wharf_cache_layers_fetched_total", Kind::Counter, "Layers that were fetched from upstream.", layers);
 }
 
-fn render_database(out: &mut Exposition, app: &App) {
+fn render_database(out: &mut Exposition, app: &Registry) {
     let measures = app.db.measures();
     let both = [("read", &measures.reads), ("write", &measures.writes)];
     out.family("wharf_database_attempts_total", Kind::Counter, "Runs of transactions, repeated ones included.");
@@ -142,7 +141,7 @@ fn kind_and_sink(kind: &str) -> (&str, &str) {
     kind.strip_prefix(EVENT_KIND_PREFIX).map_or((kind, ""), |sink| ("event", sink))
 }
 
-fn render_work(out: &mut Exposition, app: &App, work: &WorkState) {
+fn render_work(out: &mut Exposition, app: &Registry, work: &WorkState) {
     out.family("wharf_jobs", Kind::Gauge, "Background jobs of all nodes, by kind and state.");
     for of_kind in &work.jobs {
         let (kind, sink) = kind_and_sink(&of_kind.kind);

@@ -3,20 +3,20 @@
 
 use std::io::{Read as _, Write as _};
 
+use access::auth::authorize::Refusal;
+use access::auth::token;
+use api::protocols::operation::Call;
 use oci::{Digest, Tag};
+use registry::images::image_tags::{self as image_tag_leave, Reach};
+use registry::images::pull::Selector;
+use registry_services::ecr;
 use serde_json::{Value, json};
 use store::tables::images::{self, NewImage};
+use store::tables::repositories::RepositoryRef;
 use store::tables::{creation_templates, image_tags, repositories, repository_policies};
 
 use super::test_app::{ACCOUNT, TestApp};
 use super::test_server::TestServer;
-use crate::auth::authorize::Refusal;
-use crate::auth::token;
-use crate::aws_api::operation::Call;
-use crate::ecr;
-use crate::registry::image_tags::{self as image_tag_leave, Reach};
-use crate::registry::pull::Selector;
-use store::tables::repositories::RepositoryRef;
 
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"},
@@ -25,8 +25,8 @@ const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
 /// Calls an operation of ECR as whoever has the access key.
 async fn call(test: &TestApp, key: &str, operation: &str, input: Value) -> Result<Value, String> {
     let http = test.request();
-    let entry = ecr::OPERATIONS.iter().find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { http: &http, caller: test.caller(key) };
+    let entry = ecr::SERVICE.entry(operation).expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(key) };
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(output) => Ok(serde_json::from_slice(&output).expect("JSON")),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use access::auth::token;
+use access::web_identity::SourceConfig;
+use api::protocols::operation::Call;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use http_body_util::Full;
@@ -17,6 +20,17 @@ use hyper::client::conn::http1::handshake;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use registry::Registry;
+use registry::images::changes::Cause;
+use registry::images::creation::IfAbsent;
+use registry::images::uploads;
+use registry_services::ecr;
+use runtime::http::budget::{Holder, PoolKind};
+use runtime::http::finish::{Finish, Finishing};
+use runtime::http::forwarded::Client;
+use runtime::http::in_flight::InFlight;
+use runtime::http::paced_body::PacedBody;
+use runtime::http::respond;
 use serde_json::Value;
 use store::tables::audit_events::{self, Attribute, Wanted};
 use store::tables::image_tags;
@@ -24,21 +38,7 @@ use store::tables::repositories;
 use tokio::time::Instant;
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
-use crate::app::App;
-use crate::auth::token;
-use crate::aws_api::operation::Call;
 use crate::dispatch;
-use crate::ecr;
-use crate::http::budget::{Holder, PoolKind};
-use crate::http::finish::{Finish, Finishing};
-use crate::http::forwarded::Client;
-use crate::http::in_flight::InFlight;
-use crate::http::paced_body::PacedBody;
-use crate::http::respond;
-use crate::registry::changes::Cause;
-use crate::registry::creation::IfAbsent;
-use crate::registry::uploads;
-use crate::sts::web_identity::SourceConfig;
 
 const REPOSITORY: &str = "app";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -48,7 +48,7 @@ const TRICKLE: Duration = Duration::from_millis(20);
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Sends a request that is dropped when it has waited so often; whether it came to its answer before.
-async fn send(app: &Arc<App>, waits: usize, method: Method, path: &str, token: &str, body: &'static str) -> bool {
+async fn send(app: &Arc<Registry>, waits: usize, method: Method, path: &str, token: &str, body: &'static str) -> bool {
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let app = Arc::clone(app);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -57,7 +57,7 @@ async fn send(app: &Arc<App>, waits: usize, method: Method, path: &str, token: &
             let (pace, lag) = (app.listener.pace, InFlight::new(Instant::now()).lag());
             let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_tls: Some(false) };
             let (holder, finish) = (Holder::alone(client.ip), Finish::default());
-            let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app)));
+            let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app.runtime)));
             let room = app.request_budget.share(PoolKind::Buffers, &holder);
             let work = Box::pin(dispatch::handle(app, client, holder, request, finish.clone()));
             let mut finishing = Finishing::new(work, room, finish);
@@ -131,9 +131,9 @@ async fn what_a_request_changes_is_recorded_whenever_its_client_goes() {
     let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
     let (http, caller) = (test.request(), test.caller(&root_key(ACCOUNT)));
     let (token, _) = token::issue(&test.app, &caller, caller.account);
-    let entry = ecr::OPERATIONS.iter().find(|entry| entry.name == "CreateRepository").expect("an operation");
+    let entry = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     let input = serde_json::json!({ "repositoryName": REPOSITORY }).to_string();
-    (entry.run)(&Call { http: &http, caller }, input.as_bytes()).await.expect("created");
+    (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
     drop(http);
 
     let mut waits = 0;
@@ -186,10 +186,10 @@ async fn what_waits_for_another_request_ends_with_its_client() {
     let caller = test.caller(&root_key(ACCOUNT));
     let (token, _) = token::issue(&test.app, &caller, caller.account);
     let (registry, name) = (test.registry(), REPOSITORY.parse().expect("a name"));
-    let entry = ecr::OPERATIONS.iter().find(|entry| entry.name == "CreateRepository").expect("an operation");
+    let entry = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     let (http, input) = (test.request(), serde_json::json!({ "repositoryName": REPOSITORY }).to_string());
     let cause = Cause::of_caller(&test.app, &caller);
-    (entry.run)(&Call { http: &http, caller }, input.as_bytes()).await.expect("created");
+    (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
     drop(http);
     let upload = uploads::begin(&test.app, &registry, &name, IfAbsent::Refuse, &cause).await.expect("begun").id;
     let mut receiving = uploads::open(&test.app, &registry, &name, upload).await.expect("nobody else writes it");

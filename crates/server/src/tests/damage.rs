@@ -5,9 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use access::auth::keys;
+use access::request::RequestContext;
+use account_services::{iam_api, kms_api, secrets_api};
+use api::protocols::operation::Call;
+use api::protocols::service::Service;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use config::credentials;
+use config::settings::Config;
 use oci::Digest;
+use registry::Registry;
+use registry::images::collect_garbage;
+use registry::integrity::check::{self, Progress, Settings, Status};
+use registry_services::{admin_api, cloudtrail, ecr};
+use runtime::clock::ManualClock;
+use runtime::http::budget::Holder;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -17,18 +30,8 @@ use store::tables::storage_checks::{self, StorageCheck};
 use tokio::task::JoinSet;
 
 use crate::Server;
-use crate::app::App;
-use crate::auth::keys;
-use crate::aws_api::operation::{Call, Entry};
-use crate::care::backup::{BackupSettings, backup};
-use crate::clock::ManualClock;
-use crate::config::Config;
-use crate::http::budget::Holder;
-use crate::http::request::RequestContext;
-use crate::integrity::check::{self, Progress, Settings, Status};
-use crate::registry::collect_garbage;
+use crate::maintenance::backup::{BackupSettings, backup};
 use crate::tests::test_app::START_MS;
-use crate::{cloudtrail, credentials, ecr, iam_api, kms, secrets, wharf_api};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Cases that go on at a time.
@@ -92,7 +95,7 @@ impl Running {
         Ok(Self { server, root_access_key_id })
     }
 
-    fn app(&self) -> &Arc<App> {
+    fn app(&self) -> &Arc<Registry> {
         &self.server.app
     }
 
@@ -101,10 +104,10 @@ impl Running {
     }
 
     /// An operation by whoever has the key; the error is its code and text.
-    async fn call_as(&self, key: &str, entries: &[Entry], name: &str, input: Value) -> Result<Value, String> {
+    async fn call_as(&self, key: &str, service: &Service, name: &str, input: Value) -> Result<Value, String> {
         let app = self.app();
         let http = RequestContext {
-            app: Arc::clone(app),
+            app: Arc::clone(&app.access),
             request_id: uuid::Uuid::new_v4(),
             method: http::Method::POST,
             path: "/".to_owned(),
@@ -114,32 +117,31 @@ impl Running {
             holder: Holder::alone([127, 0, 0, 1]),
             is_secure: false,
             authority: "localhost".to_owned(),
-            notes: crate::http::record::Notes::default(),
+            notes: runtime::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
             answer_share: std::sync::OnceLock::new(),
-            finish: crate::http::finish::Finish::default(),
+            finish: runtime::http::finish::Finish::default(),
         };
         let region = app.accounts.regions()[0].clone();
         let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;
-        let call = Call { http: &http, caller: holder.into_caller(region, key.to_owned()) };
-        let entry = entries.iter().find(|entry| entry.name == name).expect("an operation");
+        let call = Call { app, http: &http, caller: holder.into_caller(region, key.to_owned()) };
+        let entry = service.entry(name).expect("an operation");
         let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
         let answer = answer.map_err(|error| format!("{} {}", error.code, error.message))?;
         Ok(serde_json::from_slice(&answer).expect("JSON"))
     }
 
-    async fn call(&self, entries: &[Entry], name: &str, input: Value) -> Value {
-        let answer = self.call_as(&self.root(), entries, name, input).await;
+    async fn call(&self, service: &Service, name: &str, input: Value) -> Value {
+        let answer = self.call_as(&self.root(), service, name, input).await;
         answer.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     async fn ecr(&self, name: &str, input: Value) -> Value {
-        self.call(ecr::OPERATIONS, name, input).await
+        self.call(&ecr::SERVICE, name, input).await
     }
 
     async fn iam(&self, name: &str, input: Value) -> Value {
-        let entries = iam_api::OPERATIONS.iter().find(|entries| entries.iter().any(|entry| entry.name == name));
-        self.call(entries.expect("an operation"), name, input).await
+        self.call(&iam_api::SERVICE, name, input).await
     }
 
     async fn push_blob(&self, repository: &str, content: &[u8]) -> String {
@@ -270,26 +272,26 @@ impl Running {
         let secret = json!({
             "Name": "a-secret", "Description": "a secret", "SecretString": "secret", "Tags": tags,
         });
-        self.call(secrets::OPERATIONS, "CreateSecret", secret).await;
+        self.call(&secrets_api::SERVICE, "CreateSecret", secret).await;
         let policy = own("secretsmanager:GetSecretValue", true);
         let policy = json!({"SecretId": "a-secret", "ResourcePolicy": policy});
-        self.call(secrets::OPERATIONS, "PutResourcePolicy", policy).await;
-        let key = self.call(kms::OPERATIONS, "CreateKey", json!({"Description": "a key"})).await;
+        self.call(&secrets_api::SERVICE, "PutResourcePolicy", policy).await;
+        let key = self.call(&kms_api::SERVICE, "CreateKey", json!({"Description": "a key"})).await;
         let key = key["KeyMetadata"]["KeyId"].clone();
         let alias = json!({"AliasName": "alias/a-key", "TargetKeyId": key});
-        self.call(kms::OPERATIONS, "CreateAlias", alias).await;
+        self.call(&kms_api::SERVICE, "CreateAlias", alias).await;
         let grant = json!({
             "KeyId": key, "GranteePrincipal": "arn:aws:iam::123456789012:user/a-user", "Name": "a-grant",
             "Operations": ["Decrypt"],
         });
-        self.call(kms::OPERATIONS, "CreateGrant", grant).await;
+        self.call(&kms_api::SERVICE, "CreateGrant", grant).await;
 
         let token = json!({"name": "a-token", "repositories": ["a-app"], "actions": ["pull"]});
-        self.call(wharf_api::OPERATIONS, "CreateToken", token).await;
+        self.call(&admin_api::SERVICE, "CreateToken", token).await;
         let protection = json!({"repositoryName": "a-app", "imageTags": ["one"]});
-        self.call(wharf_api::OPERATIONS, "PutDeletionProtection", protection).await;
+        self.call(&admin_api::SERVICE, "PutDeletionProtection", protection).await;
         let window = json!({"repositoryName": "a-app", "days": 3});
-        self.call(wharf_api::OPERATIONS, "PutRestoreWindow", window).await;
+        self.call(&admin_api::SERVICE, "PutRestoreWindow", window).await;
 
         self.push("z-app", "one", None).await;
         let key = self.iam("CreateAccessKey", json!({"UserName": "z-user"})).await;
@@ -378,7 +380,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Checks all that is stored; what was found, as text.
-async fn fsck(app: &Arc<App>) -> Result<Vec<String>, String> {
+async fn fsck(app: &Arc<Registry>) -> Result<Vec<String>, String> {
     let id = uuid::Uuid::new_v4().to_string();
     let row = StorageCheck {
         id: id.clone(),
@@ -392,28 +394,28 @@ async fn fsck(app: &Arc<App>) -> Result<Vec<String>, String> {
     let inserted = row.clone();
     app.db.write(move |tx| storage_checks::insert(tx, &inserted, 10)).await.map_err(|error| error.to_string())?;
     let checked = check::run(Arc::clone(app), row, Settings::default()).await;
-    checked.map_err(|error| format!("fsck: {}", crate::with_causes(&error)))?;
+    checked.map_err(|error| format!("fsck: {}", runtime::with_causes(&error)))?;
     let read = move |tx: &mut dyn Tx| storage_checks::list_findings(tx, &id, 0, 1_000);
     let findings = app.db.read::<_, StoreError, _>(read).await.map_err(|error| error.to_string())?;
     Ok(findings.into_iter().map(|(_, finding)| finding).collect())
 }
 
 /// Lists that give what is left, whatever is damaged.
-const LISTS: &[(&[Entry], &str)] = &[
-    (ecr::OPERATIONS, "DescribeRepositories"),
-    (ecr::OPERATIONS, "DescribePullThroughCacheRules"),
-    (ecr::OPERATIONS, "DescribeRepositoryCreationTemplates"),
-    (ecr::OPERATIONS, "ListPullTimeUpdateExclusions"),
-    (secrets::OPERATIONS, "ListSecrets"),
-    (kms::OPERATIONS, "ListKeys"),
-    (kms::OPERATIONS, "ListAliases"),
-    (wharf_api::OPERATIONS, "ListTokens"),
-    (wharf_api::OPERATIONS, "ListJobs"),
-    (wharf_api::OPERATIONS, "ListNodes"),
-    (wharf_api::OPERATIONS, "DescribeLifecyclePolicies"),
-    (wharf_api::OPERATIONS, "DescribeGarbageCollection"),
-    (wharf_api::OPERATIONS, "DescribeRootKeys"),
-    (cloudtrail::OPERATIONS, "LookupEvents"),
+const LISTS: &[(&Service, &str)] = &[
+    (&ecr::SERVICE, "DescribeRepositories"),
+    (&ecr::SERVICE, "DescribePullThroughCacheRules"),
+    (&ecr::SERVICE, "DescribeRepositoryCreationTemplates"),
+    (&ecr::SERVICE, "ListPullTimeUpdateExclusions"),
+    (&secrets_api::SERVICE, "ListSecrets"),
+    (&kms_api::SERVICE, "ListKeys"),
+    (&kms_api::SERVICE, "ListAliases"),
+    (&admin_api::SERVICE, "ListTokens"),
+    (&admin_api::SERVICE, "ListJobs"),
+    (&admin_api::SERVICE, "ListNodes"),
+    (&admin_api::SERVICE, "DescribeLifecyclePolicies"),
+    (&admin_api::SERVICE, "DescribeGarbageCollection"),
+    (&admin_api::SERVICE, "DescribeRootKeys"),
+    (&cloudtrail::SERVICE, "LookupEvents"),
 ];
 const IAM_LISTS: &[&str] = &["ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListOpenIDConnectProviders"];
 
@@ -433,7 +435,7 @@ async fn faults(folder: &Path, case: &Case, other: &str) -> Vec<String> {
         }
     };
     let pull = json!({"repositoryName": "z-app", "imageIds": [{"imageTag": "one"}]});
-    let pulled = running.call_as(other, ecr::OPERATIONS, "BatchGetImage", pull).await;
+    let pulled = running.call_as(other, &ecr::SERVICE, "BatchGetImage", pull).await;
     let layer = pulled.as_ref().ok().and_then(|pulled| {
         let manifest: Value = serde_json::from_str(pulled["images"][0]["imageManifest"].as_str()?).ok()?;
         Some(manifest["layers"][0]["digest"].clone())
@@ -441,21 +443,20 @@ async fn faults(folder: &Path, case: &Case, other: &str) -> Vec<String> {
     note("another's image", pulled.clone());
     note("another's image is whole", layer.clone().ok_or_else(|| format!("{pulled:?}")));
     let download = json!({"repositoryName": "z-app", "layerDigest": layer});
-    note("another's layer", running.call_as(other, ecr::OPERATIONS, "GetDownloadUrlForLayer", download).await);
+    note("another's layer", running.call_as(other, &ecr::SERVICE, "GetDownloadUrlForLayer", download).await);
     let images = json!({"repositoryName": "z-app"});
-    note("another's images", running.call_as(other, ecr::OPERATIONS, "DescribeImages", images).await);
+    note("another's images", running.call_as(other, &ecr::SERVICE, "DescribeImages", images).await);
     let root = running.root();
-    for (entries, name) in LISTS {
-        note(name, running.call_as(&root, entries, name, json!({})).await);
+    for (service, name) in LISTS {
+        note(name, running.call_as(&root, service, name, json!({})).await);
     }
     for name in IAM_LISTS {
-        let entries = iam_api::OPERATIONS.iter().find(|entries| entries.iter().any(|entry| entry.name == *name));
-        note(name, running.call_as(&root, entries.expect("an operation"), name, json!({})).await);
+        note(name, running.call_as(&root, &iam_api::SERVICE, name, json!({})).await);
     }
     let images = json!({"repositoryName": "a-app"});
     // Of the repository itself, the policy, the tags or an image may be what is damaged; never a list of all.
     if !matches!(case.table.as_str(), "repositories") {
-        note("the images of the repository", running.call_as(&root, ecr::OPERATIONS, "ListImages", images).await);
+        note("the images of the repository", running.call_as(&root, &ecr::SERVICE, "ListImages", images).await);
     }
     // First, as the collection writes anew what it remembers.
     match fsck(running.app()).await {

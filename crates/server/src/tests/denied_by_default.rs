@@ -3,13 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 
+use access::auth::token;
+use api::protocols::operation::{Call, Entry};
+use registry_services::v2::route::V2Route;
 use serde_json::{Value, json};
 
 use super::test_server::TestServer;
-use crate::auth::token;
-use crate::aws_api::operation::{Call, Entry};
 use crate::services::SERVICES;
-use crate::v2::route::V2Route;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -196,7 +196,7 @@ async fn answers(
     let kept = server.policies.kept();
     let mut codes = Vec::new();
     for entry in entries {
-        let call = Call { http: &http, caller: caller.clone() };
+        let call = Call { app: server, http: &http, caller: caller.clone() };
         let body = input(entry.name).to_string();
         let code = match (entry.run)(&call, body.as_bytes()).await {
             Ok(_) => "done".to_owned(),

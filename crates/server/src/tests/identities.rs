@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use access::auth::authorize::{Need, authorize};
+use access::web_identity::SourceConfig;
+use api::protocols::operation::Call;
+use registry_services::admin_api;
 use serde_json::{Value, json};
 use store::tables::iam::entities::{self, EntityKind};
 use store::tables::iam::groups;
@@ -10,10 +14,6 @@ use store::tables::iam::robot_tokens::{self, RobotToken};
 use store::tables::identity_version;
 
 use super::test_app::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestApp, entity, root_key};
-use crate::auth::authorize::{Need, authorize};
-use crate::aws_api::operation::Call;
-use crate::sts::web_identity::SourceConfig;
-use crate::wharf_api;
 
 async fn app() -> TestApp {
     TestApp::new(SourceConfig { allow_private_networks: false, files: std::collections::HashMap::new() }).await
@@ -83,8 +83,8 @@ async fn members_share_the_policies_of_their_group() {
 
 async fn create_token(test: &TestApp, account: &str, name: &str, seconds: i64) -> Result<Value, String> {
     let http = test.request();
-    let entry = wharf_api::OPERATIONS.iter().find(|entry| entry.name == "CreateToken").expect("an operation");
-    let call = Call { http: &http, caller: test.caller(&root_key(account)) };
+    let entry = admin_api::SERVICE.entry("CreateToken").expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(account)) };
     let input = json!({"name": name, "repositories": ["*"], "actions": ["pull"], "expiresInSeconds": seconds});
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer

@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use api::protocols::operation::Call;
 use oci::Digest;
+use registry::background;
+use registry::images::lifecycle::run::{self, Step, Work};
+use registry::images::lifecycle::schedule_lifecycle;
+use registry_services::{admin_api, ecr};
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
@@ -11,20 +16,15 @@ use store::tables::images::{ImageStatus, NewImage};
 use store::tables::{image_tags, images, lifecycle_changes, lifecycle_policies, lifecycle_runs, repositories};
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::background;
-use crate::registry::lifecycle::run::{self, Step, Work};
-use crate::registry::lifecycle::schedule_lifecycle;
-use crate::{ecr, wharf_api};
 
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Calls an operation as root; its answer, or the error's code and message.
 pub async fn try_call(test: &TestApp, operation: &str, input: Value) -> Result<Value, (String, String)> {
     let http = test.request();
-    let mut entries = ecr::OPERATIONS.iter().chain(wharf_api::OPERATIONS);
-    let entry = entries.find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let services = [&ecr::SERVICE, &admin_api::SERVICE];
+    let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer
         .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))

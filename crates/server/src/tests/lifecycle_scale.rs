@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
+use registry::background;
+use registry::images::lifecycle::decision;
+use registry::images::lifecycle::images::RepositoryImages;
 use serde_json::json;
 use store::error::StoreError;
 use store::tables::images::{self, NewImage};
@@ -10,9 +13,6 @@ use store::tables::{image_tags, repositories};
 
 use super::lifecycle::{DAY_MS, call, digest, fill, policy, rule, since};
 use super::test_app::{START_MS, TestApp};
-use crate::background;
-use crate::registry::lifecycle::decision;
-use crate::registry::lifecycle::images::RepositoryImages;
 
 const IMAGES: u64 = 100_000;
 const BATCH: u64 = 5_000;
@@ -73,7 +73,7 @@ async fn a_hundred_thousand_images() {
     for _ in 0..3 {
         let policy_text = policy_text.clone();
         let measured = test.app.db.read(move |tx| {
-            let policy = crate::registry::lifecycle::parse(&policy_text).expect("valid");
+            let policy = registry::images::lifecycle::parse(&policy_text).expect("valid");
             let stored = repositories::find_by_id(tx, id)?.expect("there");
             let whole = Instant::now();
             let decided = decision::decide(tx, &stored, &policy_text, &policy, START_MS)?;

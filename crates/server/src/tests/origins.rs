@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
+use access::web_identity::SourceConfig;
+use api::protocols::operation::Call;
 use bytes::Bytes;
+use registry::images::changes::Cause;
+use registry::images::creation::IfAbsent;
+use registry::images::errors::RegistryError;
+use registry::images::push::{self, Face, Push};
+use registry_services::ecr;
 use serde_json::json;
 use store::error::StoreError;
 use store::tables::{image_tags, images, repositories};
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::ecr;
-use crate::registry::changes::Cause;
-use crate::registry::creation::IfAbsent;
-use crate::registry::errors::RegistryError;
-use crate::registry::push::{self, Face, Push};
-use crate::sts::web_identity::SourceConfig;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
@@ -53,7 +53,7 @@ async fn origins(test: &TestApp, repository: &str) -> [Option<String>; 2] {
 async fn what_is_pushed_here_too_is_noted_though_the_push_is_refused() {
     const SOURCE: &str = "111122223333";
     let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
-    let create = ecr::OPERATIONS.iter().find(|entry| entry.name == "CreateRepository").expect("an operation");
+    let create = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     for (name, mutability, face) in [
         ("put-image", "MUTABLE", Face::Api),
         ("put-image-immutable", "IMMUTABLE", Face::Api),
@@ -62,7 +62,7 @@ async fn what_is_pushed_here_too_is_noted_though_the_push_is_refused() {
     ] {
         let (http, caller) = (test.request(), test.caller(&root_key(ACCOUNT)));
         let input = json!({ "repositoryName": name, "imageTagMutability": mutability }).to_string();
-        (create.run)(&Call { http: &http, caller }, input.as_bytes()).await.expect("created");
+        (create.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
 
         push(&test, name, Face::Replication, Some(SOURCE)).await.expect("brought");
         assert_eq!(origins(&test, name).await, [Some(SOURCE.to_owned()), Some(SOURCE.to_owned())], "{name}");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use oci::{Digest, Tag};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use registry::images::protection::Protections;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::image_protections::{self, ProtectionTarget};
@@ -14,7 +15,6 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
 
 use super::test_app::{ACCOUNT, TestApp};
-use crate::registry::protection::Protections;
 
 /// An image by its number: what it holds (images of a list), its subject and its tag. Numbers of others are lower,
 /// as digests allow no circle.

@@ -1,20 +1,22 @@
 //! Pull through cache rules that an older Wharf stored, with a secret's ARN that lacks the six characters at its end.
 
+use account_services::secrets_api;
+use api::protocols::operation::Call;
+use registry::cache;
+use registry_services::ecr;
 use serde_json::{Value, json};
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::{cache, ecr, secrets};
 
 const NAME: &str = "ecr-pullthroughcache/hub";
 const ROLE: &str = "arn:aws:iam::123456789012:role/puller";
 
 async fn call(test: &TestApp, operation: &str, input: Value) -> Result<Value, String> {
     let http = test.request();
-    let mut entries = ecr::OPERATIONS.iter().chain(secrets::OPERATIONS);
-    let entry = entries.find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let services = [&ecr::SERVICE, &secrets_api::SERVICE];
+    let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(output) => Ok(serde_json::from_slice(&output).expect("JSON")),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use access::auth::caller::Caller;
+use access::web_identity::SourceConfig;
+use api::protocols::operation::Call;
 use serde_json::json;
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
-use crate::auth::caller::Caller;
-use crate::aws_api::operation::Call;
 use crate::services::SERVICES;
-use crate::sts::web_identity::SourceConfig;
 
 /// What the names of Amazon's operations begin with that CloudTrail calls reads.
 const READING: [&str; 9] =
@@ -42,7 +42,7 @@ async fn unfinished_after(test: &TestApp, caller: Caller, name: &str) -> usize {
     let http = test.request();
     let entry = SERVICES.all().iter().find_map(|service| service.entry(name)).expect("an operation");
     let input = json!({ "repositoryName": "app" }).to_string();
-    let _ = (entry.run)(&Call { http: &http, caller }, input.as_bytes()).await;
+    let _ = (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await;
     test.app.unfinished.count()
 }
 

@@ -1,17 +1,17 @@
 //! The end of the restore window: until then a deleted image comes back, after it the bytes are gone from disk.
 
+use api::protocols::operation::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use oci::Digest;
+use registry::images::collect_garbage;
+use registry::images::restore::DAY_MS;
+use registry_services::{admin_api, ecr};
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::registry::collect_garbage;
-use crate::registry::restore::DAY_MS;
-use crate::{ecr, wharf_api};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 /// So that a layer goes to the store. Configs are so small that the database keeps them.
@@ -19,9 +19,9 @@ const LAYER_REPEATS: usize = 5_000;
 
 async fn call(test: &TestApp, operation: &str, input: Value) -> Value {
     let http = test.request();
-    let mut entries = ecr::OPERATIONS.iter().chain(wharf_api::OPERATIONS);
-    let entry = entries.find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let services = [&ecr::SERVICE, &admin_api::SERVICE];
+    let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     let answer = answer.unwrap_or_else(|error| panic!("{operation}: {} {}", error.code, error.message));
     serde_json::from_slice(&answer).expect("JSON")

@@ -1,17 +1,18 @@
 //! Root keys: everything is sealed anew after a rotation, wherever that is cut off, and an old key goes only when nothing
 //! can need it.
 
-use std::sync::Arc;
-
+use access::root_key_rotation::{self, NotRetired, RETIRE_AFTER_MS};
+use access::web_identity::SourceConfig;
+use account_services::secrets_api;
+use api::protocols::operation::Call;
+use registry::background;
+use registry::cache::settings::CacheSettings;
+use registry_services::{admin_api, ecr};
+use runtime::limits::Limits;
 use serde_json::{Value, json};
 use store::tables::root_keys::{self as rows, Search};
 
-use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::background;
-use crate::root_keys::{self, NotRetired, RETIRE_AFTER_MS};
-use crate::sts::web_identity::SourceConfig;
-use crate::{ecr, secrets, wharf_api};
+use super::test_app::{ACCOUNT, START_MS, TestApp, TestSetup, root_key};
 
 async fn app() -> TestApp {
     TestApp::new(SourceConfig { allow_private_networks: false, files: std::collections::HashMap::new() }).await
@@ -19,9 +20,9 @@ async fn app() -> TestApp {
 
 async fn call(test: &TestApp, operation: &str, input: Value) -> Result<Value, String> {
     let http = test.request();
-    let mut entries = ecr::OPERATIONS.iter().chain(wharf_api::OPERATIONS).chain(secrets::OPERATIONS);
-    let entry = entries.find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let services = [&ecr::SERVICE, &admin_api::SERVICE, &secrets_api::SERVICE];
+    let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
+    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer.map(|json| serde_json::from_slice(&json).expect("JSON")).map_err(|error| error.code.to_string())
 }
@@ -35,12 +36,12 @@ async fn an_old_root_key_goes_when_nothing_needs_it() {
     let test = app().await;
     test.user(ACCOUNT, "alice", None).await;
     call(&test, "CreateSecret", json!({"Name": "s", "SecretString": "geheim"})).await.expect("made");
-    let rotated = root_keys::rotate(&test.app).await.expect("made");
+    let rotated = root_key_rotation::rotate(&test.app).await.expect("made");
     assert_eq!((rotated, test.app.key_ring.sealing()), (Some(2), 2));
     background::work_off(&test.app).await;
     let ended = search(&test).await;
     assert_eq!((ended.seen, ended.resealed, ended.unreadable), (2, 0, 0), "the second search found nothing");
-    let retire = async |number| root_keys::retire(&test.app, number).await.expect("readable");
+    let retire = async |number| root_key_rotation::retire(&test.app, number).await.expect("readable");
     assert_eq!(retire(1).await, Err(NotRetired::TooEarly(START_MS + RETIRE_AFTER_MS)));
     assert_eq!((retire(2).await, retire(3).await), (Err(NotRetired::InUse), Err(NotRetired::NotFound)));
     test.clock.advance_ms(RETIRE_AFTER_MS);
@@ -59,12 +60,12 @@ async fn robot_tokens_keep_their_root_key() {
     let test = app().await;
     let token = json!({"name": "ci", "repositories": ["*"], "actions": ["pull"]});
     call(&test, "CreateToken", token).await.expect("made");
-    root_keys::rotate(&test.app).await.expect("made");
+    root_key_rotation::rotate(&test.app).await.expect("made");
     test.clock.advance_ms(RETIRE_AFTER_MS);
     background::work_off(&test.app).await;
-    assert_eq!(root_keys::retire(&test.app, 1).await.expect("readable"), Err(NotRetired::RobotTokens(1)));
+    assert_eq!(root_key_rotation::retire(&test.app, 1).await.expect("readable"), Err(NotRetired::RobotTokens(1)));
     call(&test, "RevokeToken", json!({"name": "ci"})).await.expect("revoked");
-    assert_eq!(root_keys::retire(&test.app, 1).await.expect("readable"), Ok(()));
+    assert_eq!(root_key_rotation::retire(&test.app, 1).await.expect("readable"), Ok(()));
 }
 
 #[tokio::test]
@@ -73,7 +74,7 @@ async fn a_search_goes_on_where_it_was_cut_off() {
     for number in 0..450 {
         test.user(ACCOUNT, &format!("u{number}"), None).await;
     }
-    root_keys::rotate(&test.app).await.expect("made");
+    root_key_rotation::rotate(&test.app).await.expect("made");
     // As a node left it that ended after its first step of users.
     let cut = Search {
         root_key: 2,
@@ -102,7 +103,7 @@ async fn what_cannot_be_opened_is_left_and_keeps_the_key() {
         tx.execute("UPDATE iam_access_keys SET sealed_secret = $1", &[[&head[..], &[0; 40]].concat().into()])
     };
     test.app.db.write(damage).await.expect("stored");
-    root_keys::rotate(&test.app).await.expect("made");
+    root_key_rotation::rotate(&test.app).await.expect("made");
     background::work_off(&test.app).await;
     assert_eq!(search(&test).await.unreadable, 1);
     assert_eq!(test.app.db.read(rows::list).await.expect("readable")[0].unused_since_ms, None);
@@ -113,17 +114,17 @@ async fn what_cannot_be_opened_is_left_and_keeps_the_key() {
 #[tokio::test]
 async fn a_root_key_follows_another_after_its_time() {
     let test = app().await;
-    root_keys::rotate_if_due(&test.app).await.expect("nothing to do");
+    root_key_rotation::rotate_if_due(&test.app).await.expect("nothing to do");
     test.clock.advance_ms(400 * 24 * 60 * 60 * 1000);
-    root_keys::rotate_if_due(&test.app).await.expect("nothing to do");
+    root_key_rotation::rotate_if_due(&test.app).await.expect("nothing to do");
     assert_eq!(test.app.key_ring.sealing(), 1, "no interval is configured");
-    let mut other = app().await;
-    Arc::get_mut(&mut other.app).expect("nobody else has it").limits.root_key_rotation_ms = Some(1_000);
+    let limits = Limits { root_key_rotation_ms: Some(1_000), ..Limits::default() };
+    let other = TestApp::of(TestSetup { limits, ..TestSetup::default() }, CacheSettings::default()).await;
     other.clock.advance_ms(999);
-    root_keys::rotate_if_due(&other.app).await.expect("nothing to do");
+    root_key_rotation::rotate_if_due(&other.app).await.expect("nothing to do");
     assert_eq!(other.app.key_ring.sealing(), 1);
     other.clock.advance_ms(1);
-    root_keys::rotate_if_due(&other.app).await.expect("made");
-    root_keys::rotate_if_due(&other.app).await.expect("nothing to do");
+    root_key_rotation::rotate_if_due(&other.app).await.expect("made");
+    root_key_rotation::rotate_if_due(&other.app).await.expect("nothing to do");
     assert_eq!(other.app.key_ring.sealing(), 2);
 }

@@ -1,18 +1,18 @@
 //! Secrets whose recovery window has ended: the garbage collection takes them.
 
+use access::web_identity::SourceConfig;
+use api::protocols::operation::Call;
+use registry::images::collect_garbage::run;
 use serde_json::{Value, json};
 
 use super::test_app::{ACCOUNT, TestApp, root_key};
-use crate::aws_api::operation::Call;
-use crate::registry::collect_garbage::run;
-use crate::sts::web_identity::SourceConfig;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 async fn secret_operation(app: &TestApp, name: &str, input: Value) -> Result<Value, String> {
     let http = app.request();
-    let call = Call { http: &http, caller: app.caller(&root_key(ACCOUNT)) };
-    let entry = crate::secrets::OPERATIONS.iter().find(|entry| entry.name == name).expect("an operation");
+    let call = Call { app: &app.app, http: &http, caller: app.caller(&root_key(ACCOUNT)) };
+    let entry = account_services::secrets_api::SERVICE.entry(name).expect("an operation");
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(answer) => Ok(serde_json::from_slice(&answer).expect("JSON")),
         Err(error) => Err(error.code.to_owned()),

@@ -4,17 +4,17 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use access::auth::caller::Caller;
+use access::auth::keys;
+use access::request::RequestContext;
 use aws::AccountId;
+use config::settings::Config;
+use registry::Registry;
+use runtime::clock::ManualClock;
+use runtime::http::budget::Holder;
 
 use super::test_app::{START_MS, insert_user};
 use crate::Server;
-use crate::app::App;
-use crate::auth::caller::Caller;
-use crate::auth::keys;
-use crate::clock::ManualClock;
-use crate::config::Config;
-use crate::http::budget::Holder;
-use crate::http::request::RequestContext;
 
 /// A running server; stopped with [`stop`](Self::stop).
 pub struct TestServer {
@@ -23,9 +23,9 @@ pub struct TestServer {
 }
 
 impl Deref for TestServer {
-    type Target = Arc<App>;
+    type Target = Arc<Registry>;
 
-    fn deref(&self) -> &Arc<App> {
+    fn deref(&self) -> &Arc<Registry> {
         &self.server.app
     }
 }
@@ -65,7 +65,7 @@ impl TestServer {
     /// A request's head, as if it had come over the network.
     pub fn request(&self) -> RequestContext {
         RequestContext {
-            app: Arc::clone(self),
+            app: Arc::clone(&self.access),
             request_id: uuid::Uuid::new_v4(),
             method: http::Method::POST,
             path: "/".to_owned(),
@@ -75,10 +75,10 @@ impl TestServer {
             holder: Holder::alone(Ipv4Addr::LOCALHOST),
             is_secure: false,
             authority: "localhost".to_owned(),
-            notes: crate::http::record::Notes::default(),
+            notes: runtime::http::record::Notes::default(),
             large_member: std::sync::OnceLock::new(),
             answer_share: std::sync::OnceLock::new(),
-            finish: crate::http::finish::Finish::default(),
+            finish: runtime::http::finish::Finish::default(),
         }
     }
 }

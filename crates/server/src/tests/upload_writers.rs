@@ -4,21 +4,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use access::web_identity::SourceConfig;
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use registry::Registry;
+use registry::images::changes::{Actor, Cause};
+use registry::images::creation::IfAbsent;
+use registry::images::errors::RegistryError;
+use registry::images::{blobs, uploads};
 use store::tables::repositories::{self, NewRepository, TagMutability};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::test_app::TestApp;
-use crate::app::App;
-use crate::registry::changes::{Actor, Cause};
-use crate::registry::creation::IfAbsent;
-use crate::registry::errors::RegistryError;
-use crate::registry::{blobs, uploads};
-use crate::sts::web_identity::SourceConfig;
 
 const SIZE: usize = 700_000;
 const REPOSITORY: &str = "app";
@@ -74,7 +74,7 @@ impl Fixture {
 
 /// Writes where the upload stands, as a client does that asks before; the bytes that it was told are received then.
 async fn write(
-    app: &Arc<App>,
+    app: &Arc<Registry>,
     place: &(store::tables::registry_id::RegistryId, RepositoryName),
     id: uuid::Uuid,
     turn: Turn,

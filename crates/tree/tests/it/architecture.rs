@@ -67,6 +67,21 @@ fn named_rooms(page: &str) -> BTreeMap<String, Vec<String>> {
     named
 }
 
+/// The crates in the order of the page.
+pub fn listed_crates() -> Vec<String> {
+    let page = page().text;
+    let mut folders: Vec<String> =
+        section(&page, ROOMS).into_iter().map(|(_, part, _)| part.trim_matches('`').to_owned()).collect();
+    folders.dedup();
+    folders.retain(|folder| !folder.is_empty());
+    folders
+}
+
+/// The rooms of each crate in the order of the page.
+pub fn listed_rooms() -> BTreeMap<String, Vec<String>> {
+    named_rooms(&page().text)
+}
+
 /// What is wrong with the rooms that are named, where these are there.
 fn faults_of_rooms(named: &BTreeMap<String, Vec<String>>, there: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut faults = Vec::new();

@@ -1,12 +1,16 @@
-//! The rooms of a crate, which are the modules at its top, and which uses which. Two that use each other can only be
-//! understood together: those of today are listed in `two_way_pairs.txt`, and none may be added.
+//! Which crate and which room uses which. Rooms are the modules at the top of a crate; ARCHITECTURE.md lists crates and rooms
+//! from what stands on nothing to what puts all together, and an arrow that runs up that list is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use regex::Regex;
 use tree::{SourceFile, files, root};
 
-const LISTED: &str = "crates/tree/tests/it/two_way_pairs.txt";
+use super::architecture;
+
+/// What the rooms of a crate share, and each of them is handed: the room of that name is the crate's own, as its top is.
+const CONTEXT: &str = "context";
 
 /// Where one room names another.
 type Arrows = BTreeMap<(String, String), Vec<String>>;
@@ -137,8 +141,8 @@ fn place_of(file: &SourceFile, source: &Path) -> Option<(String, usize)> {
     Some((room.clone(), names.len()))
 }
 
-fn arrows(crate_name: &str) -> Arrows {
-    let source = Path::new("crates").join(crate_name).join("src");
+fn arrows(folder: &str) -> Arrows {
+    let source = Path::new(folder).join("src");
     let files = files(&source.to_string_lossy(), &[".rs"]);
     let placed: Vec<(&SourceFile, String, usize)> =
         files.iter().filter_map(|file| place_of(file, &source).map(|(room, depth)| (file, room, depth))).collect();
@@ -159,44 +163,57 @@ fn arrows(crate_name: &str) -> Arrows {
     arrows
 }
 
-fn two_way(arrows: &Arrows) -> BTreeSet<(String, String)> {
-    let is_both = |(one, other): &&(String, String)| one < other && arrows.contains_key(&(other.clone(), one.clone()));
-    arrows.keys().filter(is_both).cloned().collect()
-}
-
-fn listed() -> BTreeSet<(String, String, String)> {
-    let text = std::fs::read_to_string(root().join(LISTED)).expect("the list");
-    let words = |line: &str| {
-        let mut words = line.split_whitespace().map(str::to_owned);
-        Some((words.next()?, words.next()?, words.next()?))
+/// The arrows from a room to one that is listed after it, with the lines that they are in.
+fn running_up(folder: &str, listed: &[String], arrows: &Arrows) -> Vec<String> {
+    let place = |room: &String| listed.iter().position(|known| known == room);
+    let runs_up = |(from, to): &(String, String)| *from != CONTEXT && place(from) < place(to);
+    let fault = |((from, to), lines): (&(String, String), &Vec<String>)| {
+        format!("{folder}: {from} stands above {to} in the list, and uses it:\n  {}", lines.join("\n  "))
     };
-    text.lines().filter(|line| !line.starts_with('#')).filter_map(words).collect()
+    arrows.iter().filter(|(arrow, _)| runs_up(arrow)).map(fault).collect()
 }
 
 #[test]
-fn no_two_rooms_come_to_use_each_other() {
+fn no_arrow_runs_up() {
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for (folder, rooms) in architecture::listed_rooms() {
+        let arrows = arrows(&folder);
+        count += arrows.len();
+        faults.extend(running_up(&folder, &rooms, &arrows));
+        println!("{folder}: {}", rooms.join(" "));
+    }
+    assert!(count > 100, "{count} arrows: where are they?");
+    assert!(
+        faults.is_empty(),
+        "what two rooms have in common belongs below both; if the list of rooms in ARCHITECTURE.md is what is wrong, \
+         change that:\n{}",
+        faults.join("\n")
+    );
+}
+
+/// The crates of the tree that a crate depends on, those that only its tests need included.
+fn depends_on(folder: &str) -> Vec<String> {
+    let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
+    let dependency = Regex::new(r"(?m)^([a-z0-9-]+)(?:\.workspace| =)").expect("a pattern");
+    let names = dependency.captures_iter(&manifest).map(|found| format!("crates/{}", &found[1]));
+    names.filter(|name| root().join(name).is_dir()).collect()
+}
+
+#[test]
+fn crates_stand_on_those_above_them() {
+    let listed = architecture::listed_crates();
+    let place = |folder: &str| listed.iter().position(|known| known == folder);
     let mut faults = Vec::new();
-    let mut seen = BTreeSet::new();
-    for crate_name in ["aws", "ctl", "iam", "lifecycle", "oci", "server", "store"] {
-        let arrows = arrows(crate_name);
-        for (one, other) in two_way(&arrows) {
-            let pair = (crate_name.to_owned(), one.clone(), other.clone());
-            if !listed().contains(&pair) {
-                let ways = [&arrows[&(one.clone(), other.clone())], &arrows[&(other.clone(), one.clone())]];
-                // What there is less of is most likely what is new, and what is easier to take away.
-                let thin = ways.into_iter().min_by_key(|lines| lines.len()).map(|lines| lines.join("\n  "));
-                faults.push(format!(
-                    "{crate_name}: {one} and {other} use each other now:\n  {}",
-                    thin.unwrap_or_default()
-                ));
+    for folder in &listed {
+        for used in depends_on(folder) {
+            // Whoever names its own with other features needs them in its tests.
+            if used != *folder && place(&used) > place(folder) {
+                faults.push(format!("{folder} uses {used}, which stands after it"));
             }
-            seen.insert(pair);
         }
     }
-    for (crate_name, one, other) in listed().difference(&seen) {
-        faults
-            .push(format!("{crate_name}: {one} and {other} do not use each other any more: take them out of {LISTED}"));
-    }
+    println!("{}", listed.join(" "));
+    assert!(listed.len() > 15, "{listed:?}: where are the crates?");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -221,15 +238,17 @@ mod tests { use crate::only_tests; }
 }
 
 #[test]
-fn rooms_that_use_each_other_are_found() {
-    let arrow = |one: &str, other: &str| ((one.to_owned(), other.to_owned()), vec![String::new()]);
-    let arrows = Arrows::from([arrow("a", "b"), arrow("b", "a"), arrow("b", "c"), arrow("d", "a")]);
-    assert_eq!(two_way(&arrows), BTreeSet::from([("a".to_owned(), "b".to_owned())]));
+fn arrows_that_run_up_are_found() {
+    let arrow = |one: &str, other: &str| ((one.to_owned(), other.to_owned()), vec![format!("{one}.rs:1: use {other}")]);
+    let arrows = Arrows::from([arrow("b", "a"), arrow("a", "c"), arrow("c", "b"), arrow("context", "c")]);
+    let listed = ["context", "a", "b", "c"].map(str::to_owned);
+    let faults = running_up("crates/x", &listed, &arrows);
+    assert_eq!(faults, ["crates/x: a stands above c in the list, and uses it:\n  a.rs:1: use c"]);
 }
 
 #[test]
 fn the_two_faces_do_not_know_each_other() {
-    let arrows = arrows("server");
+    let arrows = arrows("crates/registry-services");
     let [ecr, v2] = ["ecr", "v2"].map(str::to_owned);
     for pair in [(ecr.clone(), v2.clone()), (v2, ecr)] {
         let lines = arrows.get(&pair).map(|lines| lines.join("\n"));

@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use proptest::prelude::*;
+use registry::images::collect_garbage;
 use serde_json::{Value, json};
 
 use super::super::lifecycle::DAY_MS;
 use super::model::{BLOBS, IMAGES, Kind, Model, Place, Principal, Put};
 use super::world::{Contents, MANIFEST, World, account_id, location, members};
-use crate::registry::collect_garbage;
 
 /// How bytes come.
 #[derive(Clone, Copy, Debug)]

@@ -12,22 +12,22 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use registry::Registry;
+use runtime::http::budget::Holder;
+use runtime::http::finish::Finish;
+use runtime::http::forwarded::Client;
+use runtime::http::in_flight::InFlight;
+use runtime::http::paced_body::PacedBody;
 use tokio::time::Instant;
 
-use crate::app::App;
 use crate::dispatch;
-use crate::http::budget::Holder;
-use crate::http::finish::Finish;
-use crate::http::forwarded::Client;
-use crate::http::in_flight::InFlight;
-use crate::http::paced_body::PacedBody;
 
 /// What a pipe holds; more than what is sent at a time.
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// A connection to a server in this process.
 pub struct Wire {
-    app: Arc<App>,
+    app: Arc<Registry>,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -50,7 +50,7 @@ pub struct Reply {
 }
 
 impl Wire {
-    pub async fn connect(app: &Arc<App>) -> Self {
+    pub async fn connect(app: &Arc<Registry>) -> Self {
         Self { app: Arc::clone(app), sender: connection(app).await }
     }
 
@@ -76,7 +76,7 @@ impl Wire {
     }
 }
 
-async fn connection(app: &Arc<App>) -> SendRequest<Full<Bytes>> {
+async fn connection(app: &Arc<Registry>) -> SendRequest<Full<Bytes>> {
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let app = Arc::clone(app);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -84,7 +84,7 @@ async fn connection(app: &Arc<App>) -> SendRequest<Full<Bytes>> {
         async move {
             let client = Client { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_tls: Some(false) };
             let (pace, lag) = (app.listener.pace, InFlight::new(Instant::now()).lag());
-            let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app)));
+            let request = request.map(|body| PacedBody::new(body, pace, lag, Arc::clone(&app.runtime)));
             let handled = dispatch::handle(app, client, Holder::alone(client.ip), request, Finish::default());
             let (answer, _) = handled.await;
             Ok::<_, Infallible>(answer)

@@ -1,25 +1,22 @@
 //! The server, its principals and its upstream, and what one sequence calls its repositories, layers and images.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use api::protocols::operation::Call;
 use bytes::Bytes;
 use http::{Method, header};
 use oci::Digest;
+use registry::background::work_off;
+use registry::cache::config::PullThroughCacheConfig;
+use registry::cache::settings::CacheSettings;
+use registry_services::{admin_api, ecr};
+use runtime::limits::Limits;
 use serde_json::{Value, json};
 
-use super::super::test_app::{ACCOUNT, OTHER_ACCOUNT, TestApp, root_key};
+use super::super::test_app::{ACCOUNT, OTHER_ACCOUNT, TestApp, TestSetup, root_key};
 use super::model::{BLOBS, IMAGES, Kind, Place, Principal};
 use super::upstream::Upstream;
 use super::wire::{Reply, Request, Wire};
-use crate::aws_api::operation::Call;
-use crate::background::work_off;
-use crate::cache::Cache;
-use crate::cache::config::PullThroughCacheConfig;
-use crate::cache::mirror::MirrorSettings;
-use crate::cache::settings::CacheSettings;
-use crate::sts::web_identity::SourceConfig;
-use crate::{ecr, wharf_api};
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -104,14 +101,12 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         let upstream = Upstream::start().await;
-        let mut test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
         let endpoints =
             std::collections::BTreeMap::from([("quay.io".to_owned(), format!("http://{}", upstream.address))]);
         let cache = PullThroughCacheConfig { endpoints, ..PullThroughCacheConfig::default() };
         let cache = CacheSettings::read(&cache).expect("a good configuration");
-        let app = Arc::get_mut(&mut test.app).expect("nobody else has it yet");
-        app.cache = Cache::new(cache, MirrorSettings::default());
-        app.limits.token_lifetime_ms = LONG_MS;
+        let limits = Limits { token_lifetime_ms: LONG_MS, ..Limits::default() };
+        let test = TestApp::of(TestSetup { limits, ..TestSetup::default() }, cache).await;
         let policy = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
             {"Effect": "Allow", "Action": ["ecr:*", "wharf:*"],
@@ -164,13 +159,14 @@ impl World {
     /// Calls an operation of ECR's or of Wharf's own.
     pub async fn call(&self, who: Principal, operation: &str, input: Value) -> Result<Value, String> {
         let http = self.test.request();
-        let mut entries = ecr::OPERATIONS.iter().chain(wharf_api::OPERATIONS);
-        let entry = entries.find(|entry| entry.name == operation).expect("an operation");
+        let services = [&ecr::SERVICE, &admin_api::SERVICE];
+        let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
         let caller = match who {
             Principal::Root(account) => self.test.caller(&root_key(account_id(account))),
             Principal::User => self.test.caller(&self.user_key),
         };
-        let answer = (entry.run)(&Call { http: &http, caller }, input.to_string().as_bytes()).await;
+        let answer =
+            (entry.run)(&Call { app: &self.test.app, http: &http, caller }, input.to_string().as_bytes()).await;
         answer
             .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
             .map_err(|error| format!("{}: {}", error.code, error.message))

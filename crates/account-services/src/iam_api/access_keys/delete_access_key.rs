@@ -1,0 +1,48 @@
+//! DeleteAccessKey: ends a key.
+
+use access::auth::authorize::Need;
+use api::protocols::operation::Call;
+use registry::Registry;
+use serde::Deserialize;
+use store::db::Tx;
+use store::tables::iam::access_keys;
+
+use crate::iam_api::errors::IamError;
+use crate::iam_api::kinds::EntityRef;
+use crate::iam_api::operation::{Access, IamOperation};
+
+/// Deletes an access key of a user.
+pub struct DeleteAccessKey {
+    user: EntityRef,
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    user_name: Option<String>,
+    access_key_id: Option<String>,
+}
+
+impl IamOperation for DeleteAccessKey {
+    const ACTION: &'static str = "iam:DeleteAccessKey";
+    const ACCESS: Access = Access::Changes;
+    type Input = Input;
+    type Output = ();
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
+        let user = EntityRef::user_or_caller(call, input.user_name)?;
+        Ok(Self { user, id: super::check_id(input.access_key_id)? })
+    }
+
+    fn needs(&self, call: &Call<'_>) -> Vec<Need> {
+        vec![self.user.need(call, Self::ACTION)]
+    }
+
+    fn run(&self, _: &Registry, tx: &mut dyn Tx) -> Result<(), IamError> {
+        let user = self.user.require(tx)?;
+        let key = super::require(tx, &user, &self.id)?;
+        access_keys::delete(tx, &key.id)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The AWS JSON 1.1 protocol (reference/wire.md 1).
+
+use std::sync::Arc;
+
+use access::audit;
+use access::auth::sigv4;
+use access::request::RequestContext;
+use aws::AwsError;
+use aws::sigv4::SigV4Error;
+use http::{StatusCode, header};
+use registry::Registry;
+use runtime::http::body::RequestBody;
+use runtime::http::budget::PoolKind;
+use runtime::http::respond::{self, Answer};
+
+use super::operation::{Call, Entry};
+use super::receive::{Wanted, receive};
+use super::service::Services;
+use super::{body_error, elsewhere, follow_changes, hold_back};
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const OLDER_CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// The longest body of a request whose operation Wharf does not have, before its signature is checked.
+const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
+
+/// Answers one request.
+pub async fn handle(
+    services: &'static Services,
+    app: &Arc<Registry>,
+    http: &RequestContext,
+    target: &str,
+    body: &mut RequestBody,
+) -> Answer {
+    match run(services, app, http, target, body).await {
+        Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
+        Err(error) => refusal(http, &error),
+    }
+}
+
+/// An error's answer.
+pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
+    // Only services of others speak the older version.
+    let asked = http.header(header::CONTENT_TYPE).unwrap_or_default();
+    let content_type = if asked.starts_with(OLDER_CONTENT_TYPE) { OLDER_CONTENT_TYPE } else { CONTENT_TYPE };
+    let mut answer = respond::with_body(error.status, content_type, error.to_json());
+    respond::add_header(&mut answer, http::HeaderName::from_static("x-amzn-errortype"), error.code);
+    answer
+}
+
+async fn run(
+    services: &'static Services,
+    app: &Arc<Registry>,
+    http: &RequestContext,
+    target: &str,
+    body: &mut RequestBody,
+) -> Result<Vec<u8>, AwsError> {
+    let (service_target, name) = target.rsplit_once('.').unwrap_or_default();
+    let service = services.by_target(service_target);
+    let entry = service.and_then(|service| service.entry(name));
+    if let (Some(service), Some(entry)) = (service, entry) {
+        http.notes.set_operation(service.operation(entry.name));
+    }
+    let claim = match sigv4::find_key(http) {
+        Ok(claim) => claim,
+        Err(error) => return Err(refused(http, body, entry, &error).await),
+    };
+    let wanted = Wanted {
+        limit: entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes),
+        pool: PoolKind::Known,
+        large_member: entry.and_then(|entry| entry.large_member),
+    };
+    let received = receive(http, body, wanted).await.map_err(|error| body_error(&error))?;
+    follow_changes(http).await?;
+    // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
+    let signed_service = claim.presented.service.clone();
+    let signing_name = service.map_or(signed_service.as_str(), |service| service.signing_name);
+    let caller = match sigv4::authenticate(http, claim, &received.sha256, signing_name, &http.authority) {
+        Ok(caller) => caller,
+        Err(error) => {
+            drop(received);
+            return Err(refused(http, body, entry, &error).await);
+        }
+    };
+    http.notes.set_principal(|| caller.arn());
+    let Some(entry) = entry else {
+        let error = unknown(services, target, service.map(|_| name), signing_name);
+        audit::record_unknown_operation(http, &caller, signing_name, target, &error);
+        return Err(error);
+    };
+    if let Some(content) = received.large_member {
+        let _ = http.large_member.set(content);
+    }
+    let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
+    (entry.run)(&Call { app, http, caller }, &content).await
+}
+
+/// The error for an operation that is not here; `own` is its name, if Wharf has its service.
+fn unknown(services: &Services, target: &str, own: Option<&str>, signing_name: &str) -> AwsError {
+    const CODE: &str = "UnknownOperationException";
+    match own {
+        Some(name) => elsewhere::no_operation(CODE, signing_name, name),
+        None if target.is_empty() => {
+            AwsError::new(CODE, "The request names no operation: it has no X-Amz-Target header.")
+        }
+        None if services.has(signing_name) => elsewhere::no_operation(CODE, signing_name, target),
+        None => elsewhere::no_service(services, CODE, signing_name),
+    }
+}
+
+async fn refused(http: &RequestContext, body: &mut RequestBody, entry: Option<&Entry>, error: &SigV4Error) -> AwsError {
+    audit::record_signature(http, entry.is_some_and(|entry| entry.is_read_only), error);
+    hold_back(http, body, error).await;
+    AwsError::new(error.json_type(), error.to_string())
+}

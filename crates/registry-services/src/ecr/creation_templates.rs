@@ -1,0 +1,377 @@
+//! Repository creation templates (reference/replication-cache-templates.md 3): their shape and their rules.
+
+use access::auth::authorize::Need;
+use access::kms::aws_managed::ECR_ALIAS;
+use api::protocols::operation::Call;
+use aws::{Arn, Timestamp};
+use oci::{RepositoryPrefix, RepositoryPrefixError, TagFilter};
+use registry::images::encryption;
+use serde::{Deserialize, Serialize};
+use store::tables::creation_templates::{CreationTemplate, Scenario};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::TagMutability;
+
+use super::constraints;
+use super::errors::EcrError;
+use super::resource_tags::{self, ResourceTag};
+use super::shapes::{self, ENCRYPTION_TYPES, EncryptionConfiguration, ExclusionFilter};
+
+/// Most templates of a registry, as of pull-through cache rules (reference/repositories-images.md 7; inferred).
+pub const MAX_TEMPLATES: i64 = 50;
+const NOT_NULL: &str = "Member must not be null";
+
+/// `RepositoryCreationTemplate`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryCreationTemplate {
+    prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    encryption_configuration: EncryptionConfiguration,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resource_tags: Vec<ResourceTag>,
+    image_tag_mutability: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository_policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle_policy: Option<String>,
+    applied_for: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_role_arn: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<CreationTemplate> for RepositoryCreationTemplate {
+    fn from(stored: CreationTemplate) -> Self {
+        Self {
+            prefix: stored.prefix.to_string(),
+            description: stored.description,
+            encryption_configuration: EncryptionConfiguration::new(stored.encryption_type, stored.kms_key),
+            resource_tags: stored.resource_tags.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect(),
+            image_tag_mutability: stored.tag_mutability.as_str(),
+            image_tag_mutability_exclusion_filters: ExclusionFilter::list(&stored.tag_mutability_filters),
+            repository_policy: stored.repository_policy,
+            lifecycle_policy: stored.lifecycle_policy,
+            applied_for: stored.applied_for.into_iter().map(Scenario::as_str).collect(),
+            custom_role_arn: stored.custom_role_arn,
+            created_at: Timestamp::from_ms(stored.created_at_ms),
+            updated_at: Timestamp::from_ms(stored.updated_at_ms),
+        }
+    }
+}
+
+/// The output of the operations on one template.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateOutput {
+    registry_id: String,
+    repository_creation_template: RepositoryCreationTemplate,
+}
+
+impl From<CreationTemplate> for TemplateOutput {
+    fn from(stored: CreationTemplate) -> Self {
+        Self { registry_id: stored.registry.account.to_string(), repository_creation_template: stored.into() }
+    }
+}
+
+/// The input of the operations that create and change a template.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateMembers {
+    prefix: Option<String>,
+    description: Option<String>,
+    encryption_configuration: Option<EncryptionMembers>,
+    resource_tags: Option<Vec<ResourceTag>>,
+    image_tag_mutability: Option<String>,
+    image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
+    repository_policy: Option<String>,
+    lifecycle_policy: Option<String>,
+    applied_for: Option<Vec<String>>,
+    custom_role_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EncryptionMembers {
+    encryption_type: Option<String>,
+    kms_key: Option<String>,
+}
+
+/// The same, validated. What is absent stays as it is, and an empty text takes away.
+#[derive(Clone)]
+pub struct TemplateChanges {
+    /// Which template.
+    pub prefix: RepositoryPrefix,
+    description: Option<String>,
+    encryption: Option<(String, Option<String>)>,
+    resource_tags: Option<Vec<(String, String)>>,
+    tag_mutability: Option<TagMutability>,
+    tag_mutability_filters: Option<Vec<TagFilter>>,
+    repository_policy: Option<String>,
+    lifecycle_policy: Option<String>,
+    /// Never empty.
+    pub applied_for: Option<Vec<Scenario>>,
+    custom_role_arn: Option<String>,
+}
+
+impl TemplateMembers {
+    /// Checks all that can be checked without the stored template.
+    pub fn check(self, call: &Call<'_>) -> Result<TemplateChanges, EcrError> {
+        let prefix = prefix("prefix", self.prefix)?;
+        if let Some(text) = &self.description {
+            at_most("description", text, 256)?;
+        }
+        if let Some(text) = self.repository_policy.as_deref().filter(|text| !text.is_empty()) {
+            constraints::policy(call, iam::PolicyKind::Repository, text)?;
+        }
+        if let Some(text) = self.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
+            constraints::lifecycle_policy(text)?;
+        }
+        if let Some(text) = self.custom_role_arn.as_deref().filter(|text| !text.is_empty()) {
+            custom_role(call, text)?;
+        }
+        Ok(TemplateChanges {
+            prefix,
+            description: self.description,
+            encryption: self.encryption_configuration.map(encryption).transpose()?,
+            resource_tags: self.resource_tags.map(template_tags).transpose()?,
+            tag_mutability: self.image_tag_mutability.as_deref().map(shapes::mutability_mode).transpose()?,
+            tag_mutability_filters: self
+                .image_tag_mutability_exclusion_filters
+                .map(shapes::exclusion_filters)
+                .transpose()?,
+            repository_policy: self.repository_policy,
+            lifecycle_policy: self.lifecycle_policy,
+            applied_for: self.applied_for.map(applied_for).transpose()?,
+            custom_role_arn: self.custom_role_arn,
+        })
+    }
+}
+
+impl TemplateChanges {
+    /// A new template. Every occasion that it is for must be named.
+    pub fn create(self, registry: RegistryId, now_ms: i64) -> Result<CreationTemplate, EcrError> {
+        let empty = CreationTemplate {
+            registry,
+            prefix: self.prefix.clone(),
+            description: None,
+            encryption_type: ENCRYPTION_TYPES[0].to_owned(),
+            kms_key: None,
+            resource_tags: Vec::new(),
+            tag_mutability: TagMutability::Mutable,
+            tag_mutability_filters: Vec::new(),
+            repository_policy: None,
+            lifecycle_policy: None,
+            applied_for: Vec::new(),
+            custom_role_arn: None,
+            created_at_ms: now_ms,
+            updated_at_ms: now_ms,
+        };
+        if self.applied_for.is_none() {
+            return Err(EcrError::validation("appliedFor", None, NOT_NULL));
+        }
+        self.apply(empty, now_ms)
+    }
+
+    /// The template with the changes. Filters stay as long as the mode takes them.
+    pub fn apply(self, mut template: CreationTemplate, now_ms: i64) -> Result<CreationTemplate, EcrError> {
+        let change = |stored: &mut Option<String>, given: Option<String>| {
+            if let Some(text) = given {
+                *stored = Some(text).filter(|text| !text.is_empty());
+            }
+        };
+        change(&mut template.description, self.description);
+        change(&mut template.repository_policy, self.repository_policy);
+        change(&mut template.lifecycle_policy, self.lifecycle_policy);
+        change(&mut template.custom_role_arn, self.custom_role_arn);
+        if let Some((encryption_type, kms_key)) = self.encryption {
+            (template.encryption_type, template.kms_key) = (encryption_type, kms_key);
+        }
+        if let Some(tags) = self.resource_tags {
+            template.resource_tags = tags;
+        }
+        if let Some(scenarios) = self.applied_for {
+            template.applied_for = scenarios;
+        }
+        let mode = self.tag_mutability.unwrap_or(template.tag_mutability);
+        let stored =
+            Some(template.tag_mutability_filters).filter(|filters| mode.takes_filters() && !filters.is_empty());
+        let filters = self.tag_mutability_filters.or(stored);
+        (template.tag_mutability, template.tag_mutability_filters) = shapes::with_filters(mode, filters)?;
+        template.updated_at_ms = now_ms;
+        Ok(template)
+    }
+
+    /// What whoever puts these into a template must be allowed to do, beside the operation itself.
+    pub fn needs(&self, action: &'static str, registry: &RegistryId) -> Vec<Need> {
+        let encryption = self.encryption.as_ref();
+        let deeds = Deeds {
+            repository_policy: self.repository_policy.as_deref(),
+            lifecycle_policy: self.lifecycle_policy.as_deref(),
+            encryption: encryption.map(|(encryption_type, key)| (encryption_type.as_str(), key.as_deref())),
+            custom_role: self.custom_role_arn.as_deref(),
+        };
+        std::iter::once(Need::anywhere(action)).chain(deeds.needs(registry, &self.prefix)).collect()
+    }
+}
+
+/// What whoever leaves a template like this must be allowed to do.
+pub fn needs_of(template: &CreationTemplate) -> Vec<Need> {
+    let deeds = Deeds {
+        repository_policy: template.repository_policy.as_deref(),
+        lifecycle_policy: template.lifecycle_policy.as_deref(),
+        encryption: Some((&template.encryption_type, template.kms_key.as_deref())),
+        custom_role: template.custom_role_arn.as_deref(),
+    };
+    deeds.needs(&template.registry, &template.prefix)
+}
+
+/// What a template does to repositories that takes a right of its own. An empty text is none.
+struct Deeds<'a> {
+    repository_policy: Option<&'a str>,
+    lifecycle_policy: Option<&'a str>,
+    /// The type, and the key if one is named.
+    encryption: Option<(&'a str, Option<&'a str>)>,
+    custom_role: Option<&'a str>,
+}
+
+impl Deeds<'_> {
+    /// The rights to all that the template will do (ECR User Guide, 'IAM permissions for creating repository creation
+    /// templates').
+    fn needs(&self, registry: &RegistryId, prefix: &RepositoryPrefix) -> Vec<Need> {
+        let names = if prefix.is_root() { "*".to_owned() } else { format!("{}/*", prefix.key()) };
+        let on_names = |action| Need::on_repository(action, registry, &names);
+        let is_given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+        let mut needs = vec![on_names("ecr:CreateRepository")];
+        if is_given(self.repository_policy) {
+            needs.push(on_names("ecr:SetRepositoryPolicy"));
+        }
+        if is_given(self.lifecycle_policy) {
+            needs.push(on_names("ecr:PutLifecyclePolicy"));
+        }
+        // Here the server's own right to the key comes from whoever makes the template: it needs no role.
+        if let Some((encryption_type, key)) = self.encryption
+            && encryption_type != ENCRYPTION_TYPES[0]
+        {
+            let key = key.unwrap_or(ECR_ALIAS);
+            if let Ok(key) = access::kms::key_ref(registry.account, &registry.region, key) {
+                needs.extend(encryption::needs_on_key(&key, registry, &names));
+            }
+        }
+        if let Some(role) = self.custom_role.filter(|role| !role.is_empty()) {
+            needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", ["ecr.amazonaws.com"]));
+        }
+        needs
+    }
+}
+
+/// A template's prefix.
+pub fn prefix(member: &'static str, text: Option<String>) -> Result<RepositoryPrefix, EcrError> {
+    let text = text.ok_or_else(|| EcrError::validation(member, None, NOT_NULL))?;
+    text.parse().map_err(|error| {
+        let rule = match error {
+            RepositoryPrefixError::TooShort => "Member must have length greater than or equal to 1".to_owned(),
+            RepositoryPrefixError::TooLong => {
+                format!("Member must have length less than or equal to {}", RepositoryPrefix::MAX)
+            }
+            RepositoryPrefixError::Pattern => {
+                format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN)
+            }
+        };
+        EcrError::validation(member, Some(&text), rule)
+    })
+}
+
+fn at_most(member: &'static str, text: &str, max: usize) -> Result<(), EcrError> {
+    if text.chars().nth(max).is_none() {
+        return Ok(());
+    }
+    Err(EcrError::validation(member, Some(text), format!("Member must have length less than or equal to {max}")))
+}
+
+fn encryption(members: EncryptionMembers) -> Result<(String, Option<String>), EcrError> {
+    const TYPE: &str = "encryptionConfiguration.encryptionType";
+    const KEY: &str = "encryptionConfiguration.kmsKey";
+    let given = members.encryption_type.ok_or_else(|| EcrError::validation(TYPE, None, NOT_NULL))?;
+    if !ENCRYPTION_TYPES.contains(&given.as_str()) {
+        let rule = format!("Member must satisfy enum value set: [{}]", ENCRYPTION_TYPES.join(", "));
+        return Err(EcrError::validation(TYPE, Some(&given), rule));
+    }
+    let key = members.kms_key.filter(|key| !key.is_empty());
+    if let Some(key) = &key {
+        at_most(KEY, key, 2048)?;
+        if !is_key_arn(key) {
+            let rule = r"Member must satisfy regular expression pattern: ^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
+            return Err(EcrError::validation(KEY, Some(key), rule));
+        }
+        if given == ENCRYPTION_TYPES[0] {
+            return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
+        }
+    }
+    Ok((given, key))
+}
+
+fn is_key_arn(text: &str) -> bool {
+    let is_word = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    text.parse::<Arn>().is_ok_and(|arn| {
+        arn.service() == "kms"
+            && arn.partition().starts_with("aws")
+            && is_word(arn.partition())
+            && is_word(arn.region())
+            && arn.account().parse::<aws::AccountId>().is_ok()
+            && arn.resource().strip_prefix("key/").is_some_and(is_word)
+    })
+}
+
+/// Resource tags as CreateRepository takes them; the errors that it has for them are none of these operations'.
+fn template_tags(tags: Vec<ResourceTag>) -> Result<Vec<(String, String)>, EcrError> {
+    resource_tags::check(Some(tags)).map_err(|error| match error {
+        EcrError::InvalidTag(message) => EcrError::parameter("resourceTags", message),
+        EcrError::TooManyTags => {
+            let max = resource_tags::MAX_TAGS;
+            EcrError::parameter("resourceTags", format!("Member must have length less than or equal to {max}"))
+        }
+        other => other,
+    })
+}
+
+fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
+    if values.is_empty() {
+        return Err(EcrError::validation(
+            "appliedFor",
+            Some("[]"),
+            "Member must have length greater than or equal to 1",
+        ));
+    }
+    let mut scenarios = Vec::new();
+    for text in values {
+        let scenario: Scenario = text.parse().map_err(|()| {
+            let rule = "Member must satisfy enum value set: [REPLICATION, PULL_THROUGH_CACHE, CREATE_ON_PUSH]";
+            EcrError::validation("appliedFor", Some(&text), rule)
+        })?;
+        if !scenarios.contains(&scenario) {
+            scenarios.push(scenario);
+        }
+    }
+    Ok(scenarios)
+}
+
+/// A role of the caller's account; whether it is there is a matter of its use (reference/replication-cache-templates.md 3).
+pub(super) fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
+    at_most("customRoleArn", text, 2048)?;
+    let is_own_role = text.parse::<Arn>().is_ok_and(|arn| {
+        let name = arn.resource().strip_prefix("role/");
+        arn.service() == "iam"
+            && arn.account() == call.caller.account.as_str()
+            && name.is_some_and(|name| !name.is_empty())
+    });
+    if is_own_role {
+        return Ok(());
+    }
+    Err(EcrError::parameter("customRoleArn", "must be the ARN of an IAM role of the registry's account"))
+}

@@ -1,0 +1,106 @@
+//! DescribeRepositories: the repositories of a registry, by name or page by page.
+
+use access::auth::authorize::Need;
+use api::protocols::operation::{Call, Operation};
+use oci::RepositoryName;
+use registry::images::repositories::require_kept;
+use serde::{Deserialize, Serialize};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, RepositoryRef};
+
+use super::constraints;
+use super::errors::EcrError;
+use super::paging::{self, List, Page};
+use super::shapes::Repository;
+
+/// Describes the repositories that are named, or all of a registry page by page.
+pub struct DescribeRepositories;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_names: Option<Vec<String>>,
+    next_token: Option<String>,
+    max_results: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    repositories: Vec<Repository>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// What is asked for.
+pub enum Wanted {
+    /// These, all of which must exist.
+    Names(Vec<RepositoryName>),
+    /// A page of all.
+    Page(Page),
+}
+
+impl Operation for DescribeRepositories {
+    const NAME: &'static str = "DescribeRepositories";
+    const ACTION: &'static str = "ecr:DescribeRepositories";
+    const READ_ONLY: bool = true;
+    type Input = Input;
+    type Output = Output;
+    type Checked = (RegistryId, Wanted);
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let Some(names) = input.repository_names else {
+            let page = paging::page(
+                List::new(Self::NAME, &[&registry]),
+                input.max_results,
+                input.next_token.as_deref(),
+                100,
+                1000,
+            )?;
+            return Ok((registry, Wanted::Page(page)));
+        };
+        let names = constraints::list("repositoryNames", Some(names), 1, 100)?;
+        paging::refuse_beside("repositoryNames", input.max_results, input.next_token.as_deref())?;
+        let names = names
+            .into_iter()
+            .map(|name| constraints::repository_name("repositoryNames", Some(name)))
+            .collect::<Result<_, _>>()?;
+        Ok((registry, Wanted::Names(names)))
+    }
+
+    fn needs(_: &Call<'_>, (registry, wanted): &Self::Checked) -> Vec<Need> {
+        match wanted {
+            Wanted::Names(names) => {
+                names.iter().map(|name| Need::on_repository(Self::ACTION, registry, name.as_str())).collect()
+            }
+            Wanted::Page(_) => vec![Need::on_repository(Self::ACTION, registry, "*")],
+        }
+    }
+
+    async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
+        let app = call.app();
+        let page = match wanted {
+            Wanted::Names(names) => {
+                let mut repositories = Vec::with_capacity(names.len());
+                for name in names {
+                    let place = RepositoryRef { registry: registry.clone(), name };
+                    let found = require_kept(app, place).await?;
+                    repositories.push(Repository::new(call.http, &found.0));
+                }
+                return Ok(Output { repositories, next_token: None });
+            }
+            Wanted::Page(page) => page,
+        };
+        let (after, limit) = (page.after[0].clone(), page.limit);
+        let mut found = app.db.read(move |tx| repositories::list(tx, &registry, &after, limit + 1)).await?;
+        let mut next_token = None;
+        if found.len() > page.limit {
+            found.truncate(page.limit);
+            next_token = found.last().map(|last| page.token_after([last.spec.name.as_str(), ""]));
+        }
+        Ok(Output { repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(), next_token })
+    }
+}

@@ -1,0 +1,64 @@
+//! PutAccountSetting: changes an account setting.
+
+use access::auth::authorize::Need;
+use api::protocols::operation::{Call, Operation};
+use serde::{Deserialize, Serialize};
+use store::tables::account_settings::{self, AccountSetting};
+use store::tables::identity_version;
+
+use super::errors::EcrError;
+
+/// Changes an account setting of the caller's registry, on every node before it answers.
+pub struct PutAccountSetting;
+
+#[derive(Deserialize)]
+pub struct Input {
+    name: Option<String>,
+    value: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Output {
+    name: &'static str,
+    value: String,
+}
+
+type Checked = (AccountSetting, String);
+
+impl Operation for PutAccountSetting {
+    const NAME: &'static str = "PutAccountSetting";
+    const ACTION: &'static str = "ecr:PutAccountSetting";
+    const READ_ONLY: bool = false;
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let setting = super::get_account_setting::setting(input.name)?;
+        let value = input.value.ok_or_else(|| EcrError::validation("value", None, "Member must not be null"))?;
+        if !setting.values().contains(&value.as_str()) {
+            let rule = format!("Member must satisfy enum value set: [{}]", setting.values().join(", "));
+            return Err(EcrError::validation("value", Some(&value), rule));
+        }
+        Ok((setting, value))
+    }
+
+    fn needs(_: &Call<'_>, (setting, _): &Checked) -> Vec<Need> {
+        vec![Need::anywhere(Self::ACTION).with("ecr:AccountSetting", [setting.as_str()])]
+    }
+
+    async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {
+        let registry = call.own_registry();
+        let stored = value.clone();
+        call.app()
+            .db
+            .write(move |tx| {
+                identity_version::increment(tx)?;
+                account_settings::upsert(tx, &registry, setting.as_str(), &stored)
+            })
+            .await?;
+        call.app().publish_changes().await?;
+        Ok(Output { name: setting.as_str(), value })
+    }
+}

@@ -1,0 +1,119 @@
+//! UpdateImageStorageClass: archives an image, or begins to restore it.
+
+use access::auth::authorize::Need;
+use api::protocols::operation::{Call, Operation};
+use oci::RepositoryName;
+use registry::images::changes::Cause;
+use registry::images::errors::RegistryError;
+use registry::images::image_tags::{self, Reach};
+use registry::images::pull::Selector;
+use registry::images::repositories::{order, require};
+use registry::images::storage_class::{self, StorageClass};
+use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::tables::images::ImageStatus;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{Repository, RepositoryRef};
+
+use super::constraints;
+use super::errors::EcrError;
+use super::image_identifiers::{self, ImageIdentifier};
+
+/// Archives an image, or begins to restore one from the archive, if the caller may for each of its tags.
+pub struct UpdateImageStorageClass;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_id: Option<ImageIdentifier>,
+    target_storage_class: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    registry_id: String,
+    repository_name: String,
+    image_id: ImageIdentifier,
+    image_status: &'static str,
+}
+
+/// The input, validated.
+#[derive(Clone)]
+pub struct Checked {
+    registry: RegistryId,
+    name: RepositoryName,
+    id: ImageIdentifier,
+    /// None if no image can have that identifier.
+    selector: Option<Selector>,
+    class: StorageClass,
+}
+
+impl Operation for UpdateImageStorageClass {
+    const NAME: &'static str = "UpdateImageStorageClass";
+    const ACTION: &'static str = "ecr:UpdateImageStorageClass";
+    const READ_ONLY: bool = false;
+    type Input = Input;
+    type Output = Output;
+    type Checked = Checked;
+    type Error = EcrError;
+
+    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        let registry = constraints::registry(call, input.registry_id.as_deref())?;
+        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let id = constraints::required("imageId", input.image_id)?;
+        let selector = id.check("imageId")?;
+        let class = constraints::required("targetStorageClass", input.target_storage_class)?;
+        let class = constraints::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
+        Ok(Checked { registry, name, id, selector, class })
+    }
+
+    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
+        let ids = std::slice::from_ref(&checked.id);
+        image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, ids)
+    }
+
+    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
+        let cause = Cause::of_caller(call.app(), &call.caller);
+        let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
+        let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
+        let order = order(&checked.registry, &checked.name);
+        // Until no tag comes to the image between the question and the change.
+        loop {
+            let leave =
+                image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Whole).await?;
+            let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
+            let updated = call.app().db.write_in_order(&order, move |tx| {
+                let repository = require(tx, &checked.registry, &checked.name)?;
+                if !leave.covers(tx, repository.id, &selectors)? {
+                    return Ok(None);
+                }
+                update(tx, &repository, &checked, &cause).map(Some)
+            });
+            if let Some(output) = updated.await? {
+                call.app().wake_jobs.wake();
+                return Ok(output);
+            }
+        }
+    }
+}
+
+fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
+    let Checked { registry, name, id, selector, class } = checked;
+    let image = id.require_image(tx, repository, selector.as_ref())?;
+    let (result, status) = match class {
+        StorageClass::Archive => (storage_class::archive(tx, repository, &image, cause)?, ImageStatus::Archived),
+        StorageClass::Standard => {
+            (storage_class::begin_restore(tx, repository, &image, cause)?, ImageStatus::Activating)
+        }
+    };
+    result.map_err(RegistryError::StorageClassNotSupported)?;
+    Ok(Output {
+        registry_id: registry.account.to_string(),
+        repository_name: name.to_string(),
+        image_id: ImageIdentifier::new(&image.digest, id.image_tag.clone()),
+        image_status: status.as_str(),
+    })
+}

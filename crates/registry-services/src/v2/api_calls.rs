@@ -1,0 +1,328 @@
+//! The calls of ECR's API that a request of `/v2/` corresponds to (reference/access.md 2): for its rates and its records.
+
+use std::borrow::Cow;
+
+use access::audit::{self, ApiEvent, AuditedResource, Who};
+use access::request::RequestContext;
+use http::{Method, header};
+use oci::{ErrorCode, Reference};
+use runtime::http::respond::Answer;
+use serde_json::{Value, json};
+
+use super::errors::V2Error;
+use super::route::V2Route;
+use super::{CONTENT_DIGEST, V2Request};
+
+/// A path that names nothing which could be there: no call of the API, so that the name is Wharf's.
+const INVALID: &str = "InvalidRegistryRequest";
+
+/// A call of the API that a request stands for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiCall {
+    /// It changes nothing.
+    Reads(&'static str),
+    /// It may change something.
+    Changes(&'static str),
+}
+
+impl ApiCall {
+    /// The operation's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reads(name) | Self::Changes(name) => name,
+        }
+    }
+
+    /// Whether it changes nothing, as CloudTrail's `readOnly` says of it.
+    pub const fn is_read_only(self) -> bool {
+        matches!(self, Self::Reads(_))
+    }
+}
+
+/// The operations of the API, in the order in which a client of it would call them.
+pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [ApiCall] {
+    use ApiCall::{Changes, Reads};
+    let is_get = http.method == Method::GET;
+    match (route, &http.method) {
+        (V2Route::Catalog, _) => &[Reads("DescribeRepositories")],
+        (V2Route::Tags(_), _) => &[Reads("ListImages")],
+        (V2Route::Referrers(..), _) => &[Reads("ListImageReferrers")],
+        (V2Route::Manifest(..), &Method::PUT) => &[Changes("PutImage")],
+        (V2Route::Manifest(..), &Method::DELETE) => &[Changes("BatchDeleteImage")],
+        (V2Route::Manifest(..), _) => &[Reads("BatchGetImage")],
+        (V2Route::Blob(..), &Method::HEAD) => &[Reads("BatchCheckLayerAvailability")],
+        (V2Route::Blob(..), _) if is_get => &[Reads("GetDownloadUrlForLayer")],
+        (V2Route::Uploads(_), _) if is_whole(http) => {
+            &[Changes("InitiateLayerUpload"), Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
+        }
+        (V2Route::Uploads(_), _) => &[Changes("InitiateLayerUpload")],
+        (V2Route::Upload(..), &Method::PATCH) => &[Changes("UploadLayerPart")],
+        (V2Route::Upload(..), &Method::PUT) if has_body => {
+            &[Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
+        }
+        (V2Route::Upload(..), &Method::PUT) => &[Changes("CompleteLayerUpload")],
+        // The API has no such calls; the names are Wharf's.
+        (V2Route::Upload(..), &Method::DELETE) => &[Changes("CancelLayerUpload")],
+        (V2Route::Upload(..), _) => &[Reads("GetLayerUpload")],
+        (V2Route::Blob(..), _) => &[Changes("DeleteLayer")],
+        (V2Route::Invalid(_), _) => &[Changes(INVALID)],
+        (V2Route::Base, _) => &[],
+    }
+}
+
+/// Whether a POST is the whole push of a blob.
+fn is_whole(http: &RequestContext) -> bool {
+    http.query_parameter("mount").is_none() && http.query_parameter("digest").is_some()
+}
+
+/// What records tell of a request, taken from its path before it is answered.
+pub struct Scene {
+    repository: Option<String>,
+    /// One for each tag that a push gives; of anything else about an image, one.
+    image_ids: Vec<Value>,
+    digest: Option<String>,
+    upload_id: Option<String>,
+}
+
+impl Scene {
+    /// Of a request that records are wanted of.
+    pub fn of(http: &RequestContext, route: &V2Route) -> Self {
+        let mut scene = Self { repository: None, image_ids: Vec::new(), digest: None, upload_id: None };
+        let name = match route {
+            V2Route::Base | V2Route::Catalog | V2Route::Invalid(_) => return scene,
+            V2Route::Tags(name) | V2Route::Uploads(name) => name,
+            V2Route::Manifest(name, reference) => {
+                let id = match reference {
+                    Reference::Tag(tag) => json!({ "imageTag": tag.as_str() }),
+                    Reference::Digest(digest) => json!({ "imageDigest": digest.to_string() }),
+                };
+                scene.image_ids = ids_of_push(http, reference, &id).unwrap_or_else(|| vec![id]);
+                name
+            }
+            V2Route::Blob(name, digest) | V2Route::Referrers(name, digest) => {
+                scene.digest = Some(digest.to_string());
+                name
+            }
+            V2Route::Upload(name, id) => {
+                scene.upload_id = Some(id.to_string());
+                name
+            }
+        };
+        scene.repository = Some(name.to_string());
+        if matches!(route, V2Route::Uploads(_) | V2Route::Upload(..)) {
+            scene.digest = http.query_parameter("digest").or_else(|| http.query_parameter("mount"));
+        }
+        scene
+    }
+}
+
+/// What a push by digest with several tags pushes: the API has a call for each. None if it names no tags.
+fn ids_of_push(http: &RequestContext, reference: &Reference, id: &Value) -> Option<Vec<Value>> {
+    if http.method != Method::PUT || matches!(reference, Reference::Tag(_)) {
+        return None;
+    }
+    let with_tag = |tag: String| {
+        let mut id = id.clone();
+        id["imageTag"] = audit::cut(&tag).into();
+        id
+    };
+    let ids: Vec<Value> = http.query_parameters("tag").take(super::manifests::MAX_TAGS_OF_PUSH).map(with_tag).collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// Records what a request was, once for each of its calls.
+pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene, result: &Result<Answer, V2Error>) {
+    let error = error_of(calls, result);
+    let resources: Vec<AuditedResource> =
+        scene.repository.iter().map(|name| AuditedResource::repository(&request.registry, name)).collect();
+    for call in calls {
+        let (name, is_read_only) = (call.name(), call.is_read_only());
+        if !request.app.audit.wants(is_read_only) {
+            continue;
+        }
+        // What is about no image is one call as well.
+        let nothing = [Value::Null];
+        let image_ids = if scene.image_ids.is_empty() { &nothing[..] } else { &scene.image_ids };
+        for image_id in image_ids {
+            let response_elements = match result {
+                Ok(answer) if !is_read_only && error.is_none() => {
+                    response_elements(request, name, scene, image_id, answer)
+                }
+                Ok(_) | Err(_) => Value::Null,
+            };
+            audit::record(ApiEvent {
+                http: request.http,
+                who: Who::caller(&request.caller),
+                source: "ecr.amazonaws.com".into(),
+                name,
+                is_read_only,
+                is_always_stored: false,
+                request_parameters: request_parameters(request, name, scene, image_id).into(),
+                response_elements,
+                error: error.clone(),
+                resources: resources.clone(),
+            });
+        }
+    }
+}
+
+/// `registryId` and `repositoryName`, as every call but one has them.
+fn place(request: &V2Request<'_>, scene: &Scene) -> Value {
+    let mut place = json!({ "registryId": request.registry.account.as_str() });
+    if let Some(name) = &scene.repository {
+        place["repositoryName"] = name.as_str().into();
+    }
+    place
+}
+
+fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value) -> Value {
+    let http = request.http;
+    let mut parameters = place(request, scene);
+    match name {
+        "BatchGetImage" => {
+            parameters["imageIds"] = json!([image_id]);
+            let accepted = http.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            let types: Vec<String> =
+                accepted.flat_map(|types| types.split(',')).take(100).map(|kind| audit::cut(kind.trim())).collect();
+            if !types.is_empty() {
+                parameters["acceptedMediaTypes"] = types.into();
+            }
+        }
+        INVALID => parameters["path"] = audit::cut(&http.path).into(),
+        "BatchDeleteImage" => parameters["imageIds"] = json!([image_id]),
+        "PutImage" => {
+            if let Value::Object(id) = image_id {
+                id.iter().for_each(|(key, value)| parameters[key] = value.clone());
+            }
+            if let Some(kind) = http.header(header::CONTENT_TYPE) {
+                parameters["imageManifestMediaType"] = audit::cut(kind).into();
+            }
+        }
+        "GetDownloadUrlForLayer" | "DeleteLayer" => parameters["layerDigest"] = json!(scene.digest),
+        "BatchCheckLayerAvailability" => parameters["layerDigests"] = json!([scene.digest]),
+        "ListImageReferrers" => parameters["subjectId"] = json!({ "imageDigest": scene.digest }),
+        "InitiateLayerUpload" => {
+            if let (Some(_), Some(from)) = (http.query_parameter("mount"), http.query_parameter("from")) {
+                parameters["mount"] = json!({ "layerDigest": scene.digest, "from": audit::cut(&from) });
+            }
+        }
+        "CompleteLayerUpload" => {
+            parameters["uploadId"] = json!(scene.upload_id);
+            parameters["layerDigests"] = json!([scene.digest.as_deref().map(audit::cut)]);
+        }
+        "UploadLayerPart" | "CancelLayerUpload" | "GetLayerUpload" => {
+            parameters["uploadId"] = json!(scene.upload_id);
+            let range = http.header(header::CONTENT_RANGE).and_then(|range| range.parse::<oci::ContentRange>().ok());
+            if let Some(range) = range.filter(|_| name == "UploadLayerPart") {
+                parameters["partFirstByte"] = range.first.into();
+                parameters["partLastByte"] = range.last.into();
+            }
+        }
+        _ => {}
+    }
+    parameters
+}
+
+fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value, answer: &Answer) -> Value {
+    let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let mut elements = place(request, scene);
+    match name {
+        "InitiateLayerUpload" => match told(super::uploads::UPLOAD_UUID) {
+            Some(id) => json!({ "uploadId": id }),
+            None => json!({ "layerDigest": told(CONTENT_DIGEST) }),
+        },
+        "UploadLayerPart" => {
+            elements["uploadId"] = json!(scene.upload_id);
+            let last = told(header::RANGE).and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
+            if let Some(last) = last {
+                elements["lastByteReceived"] = last.into();
+            }
+            elements
+        }
+        "CompleteLayerUpload" => {
+            elements["uploadId"] = json!(scene.upload_id);
+            elements["layerDigest"] = json!(told(CONTENT_DIGEST));
+            elements
+        }
+        "PutImage" => {
+            let mut id = image_id.clone();
+            id["imageDigest"] = json!(told(CONTENT_DIGEST));
+            elements["imageId"] = id;
+            json!({ "image": elements })
+        }
+        "BatchDeleteImage" => json!({ "imageIds": [image_id], "failures": [] }),
+        _ => Value::Null,
+    }
+}
+
+/// The exception of the API that says what went wrong.
+fn error_of(calls: &[ApiCall], result: &Result<Answer, V2Error>) -> Option<(Cow<'static, str>, String)> {
+    let is_image = calls.iter().any(|call| call.name().contains("Image"));
+    match result {
+        Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
+            // What answers with headers of its own: a chunk out of order, a range that is not there.
+            let name = if calls.iter().any(|call| matches!(call.name(), "UploadLayerPart" | "CompleteLayerUpload")) {
+                "InvalidLayerPartException"
+            } else {
+                "InvalidParameterException"
+            };
+            Some((name.into(), format!("The request was answered with HTTP {}", answer.status().as_u16())))
+        }
+        Ok(_) => None,
+        Err(error) => Some((exception(error.code(), is_image).into(), error.message().to_owned())),
+    }
+}
+
+pub fn exception(code: ErrorCode, is_image: bool) -> &'static str {
+    match code {
+        ErrorCode::Denied | ErrorCode::Unauthorized => "AccessDenied",
+        ErrorCode::TooManyRequests => "ThrottlingException",
+        ErrorCode::NameUnknown => "RepositoryNotFoundException",
+        ErrorCode::ManifestUnknown => "ImageNotFoundException",
+        ErrorCode::BlobUnknown => "LayersNotFoundException",
+        ErrorCode::ManifestBlobUnknown => "ReferencedImagesNotFoundException",
+        ErrorCode::BlobUploadUnknown => "UploadNotFoundException",
+        ErrorCode::BlobUploadInvalid | ErrorCode::SizeInvalid => "InvalidLayerPartException",
+        ErrorCode::DigestInvalid if is_image => "ImageDigestDoesNotMatchException",
+        ErrorCode::DigestInvalid => "InvalidLayerException",
+        ErrorCode::TagInvalid => "ImageTagAlreadyExistsException",
+        ErrorCode::ManifestInvalid | ErrorCode::NameInvalid | ErrorCode::Unsupported => "InvalidParameterException",
+        ErrorCode::Internal => "ServerException",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use access::web_identity::SourceConfig;
+    use registry::testing::TestRegistry;
+
+    use super::*;
+    use crate::ecr;
+
+    #[tokio::test]
+    async fn a_request_says_of_its_calls_what_the_operations_say_of_themselves() {
+        let test = TestRegistry::new(SourceConfig::default()).await;
+        let (name, digest) = ("app".parse().expect("a name"), oci::Digest::sha256_of(b""));
+        let routes = [
+            V2Route::Catalog,
+            V2Route::Tags(name),
+            V2Route::Manifest("app".parse().expect("a name"), Reference::Digest(digest)),
+            V2Route::Blob("app".parse().expect("a name"), digest),
+            V2Route::Uploads("app".parse().expect("a name")),
+            V2Route::Upload("app".parse().expect("a name"), uuid::Uuid::nil()),
+            V2Route::Referrers("app".parse().expect("a name"), digest),
+        ];
+        let mut http = test.request();
+        http.query = format!("digest={digest}");
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
+            http.method = method;
+            for call in routes.iter().flat_map(|route| of(&http, route, true)) {
+                let (name, is_read_only) = (call.name(), call.is_read_only());
+                match ecr::SERVICE.entry(name) {
+                    Some(entry) => assert_eq!(is_read_only, entry.is_read_only, "{name}"),
+                    None => assert_eq!(is_read_only, name == "GetLayerUpload", "{name}"),
+                }
+            }
+        }
+    }
+}

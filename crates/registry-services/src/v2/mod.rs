@@ -1,0 +1,343 @@
+//! The OCI distribution protocol under `/v2/`: authentication, authorization and the handlers, in this order, once.
+
+mod api_calls;
+mod blobs;
+mod catalog;
+mod errors;
+pub mod layer_download;
+mod manifests;
+mod mirror;
+mod referrers;
+pub mod route;
+mod tags;
+mod uploads;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use access::audit;
+use access::auth::authorize::{self, Need};
+use access::auth::caller::Caller;
+use access::auth::renewal::{self, NotRenewed};
+use access::auth::token::{self, TokenError};
+use access::request::RequestContext;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use oci::{ErrorCode, Reference, RepositoryName, RepositoryNameError, Tag};
+use registry::Registry;
+use registry::images::create_on_push;
+use registry::images::creation::IfAbsent;
+use registry::images::errors::RegistryError;
+use runtime::boxed;
+use runtime::http::body::{BodyError, RequestBody};
+use runtime::http::respond::{self, Answer};
+use runtime::rates::RatedOperation;
+use store::tables::registry_id::RegistryId;
+
+use api_calls::{ApiCall, Scene};
+use errors::V2Error;
+use mirror::Entered;
+use route::{InvalidPath, V2Route};
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// Which registry's images an answer speaks of (OCI distribution, "Registry Proxying").
+const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Marks the refusal of somebody who may be trying tokens out.
+#[derive(Clone)]
+struct Guess;
+
+/// A request whose principal is known, for one registry.
+struct V2Request<'a> {
+    app: &'a Arc<Registry>,
+    http: &'a RequestContext,
+    caller: Caller,
+    registry: RegistryId,
+    /// The calls of ECR's API that it corresponds to.
+    calls: &'static [ApiCall],
+    /// Whether they were counted for the registry's rates.
+    is_counted: AtomicBool,
+}
+
+impl<'a> V2Request<'a> {
+    /// A request of a known principal, of which nothing has been done yet.
+    fn new(
+        app: &'a Arc<Registry>,
+        http: &'a RequestContext,
+        caller: Caller,
+        registry: RegistryId,
+        calls: &'static [ApiCall],
+    ) -> Self {
+        http.notes.set_principal(|| caller.arn());
+        Self { app, http, caller, registry, calls, is_counted: AtomicBool::new(false) }
+    }
+
+    /// The request as it stands now that its body is whole: of a principal that may be gone, or may do less. Whoever goes on
+    /// to change something authorizes it again.
+    async fn renewed(&self) -> Result<Self, V2Error> {
+        let caller = renewal::renew(&self.http.app, &self.caller).await.map_err(|error| match error {
+            NotRenewed::Gone(_) => V2Error::invalid_token(),
+            NotRenewed::Store(error) => error.into(),
+        })?;
+        let is_counted = AtomicBool::new(self.is_counted.load(Ordering::Relaxed));
+        Ok(Self {
+            app: self.app,
+            http: self.http,
+            caller,
+            registry: self.registry.clone(),
+            calls: self.calls,
+            is_counted,
+        })
+    }
+
+    /// Refuses unless the principal may do every one of `actions` to the repository (reference/access.md 2).
+    async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
+        for action in actions {
+            self.require(Need::on_repository(action, &self.registry, repository)).await?;
+        }
+        Ok(())
+    }
+
+    /// As [`authorize`](Self::authorize), for a request that may name an image by its tag.
+    async fn authorize_image(
+        &self,
+        action: &'static str,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(), V2Error> {
+        let tag = match reference {
+            Reference::Tag(tag) => Some(tag.as_str()),
+            Reference::Digest(_) => None,
+        };
+        self.require(Need::on_repository(action, &self.registry, repository.as_str()).with_image_tag(tag)).await
+    }
+
+    /// Refuses unless the principal may do `action` to an image with each of these tags, or to one without any.
+    async fn authorize_tags(
+        &self,
+        action: &'static str,
+        repository: &RepositoryName,
+        tags: &[Tag],
+    ) -> Result<(), V2Error> {
+        let need = || Need::on_repository(action, &self.registry, repository.as_str());
+        if tags.is_empty() {
+            return self.require(need()).await;
+        }
+        for tag in tags {
+            self.require(need().with_image_tag(Some(tag.as_str()))).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a step of a push, which may create the repository (see [`create_on_push::pushing`]).
+    async fn pushing<T, F>(&self, name: &RepositoryName, step: impl Fn(IfAbsent) -> F) -> Result<T, V2Error>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
+        Ok(create_on_push::pushing(self.app, self.http, &self.caller, &self.registry, name, step).await?)
+    }
+
+    async fn require(&self, need: Need) -> Result<(), V2Error> {
+        authorize::authorize(self.http, &self.caller, &need).await?;
+        self.count()
+    }
+
+    /// Counts the request for the registry's rates, when its first permission was granted.
+    fn count(&self) -> Result<(), V2Error> {
+        let app = &self.http.app;
+        if app.rates.is_unlimited() || self.is_counted.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for operation in self.calls.iter().filter_map(|call| RatedOperation::of_name(call.name())) {
+            app.rates.take(&self.registry, operation, app.now_ms()).map_err(V2Error::too_many_requests)?;
+        }
+        Ok(())
+    }
+}
+
+/// A URL path of a repository; without a host, so that it leads back through whatever proxy the client came by.
+fn path(name: &RepositoryName, rest: &str) -> String {
+    format!("/v2/{name}/{rest}")
+}
+
+/// The answer where there is no room for the request.
+pub fn no_room(http: &RequestContext) -> Answer {
+    V2Error::from(BodyError::Exhausted).into_answer(http)
+}
+
+/// Answers a request under `/v2/`.
+#[boxed]
+pub async fn handle(app: &Arc<Registry>, http: &RequestContext, route: V2Route, body: &mut RequestBody) -> Answer {
+    if let Some(name) = route.repository() {
+        http.notes.set_repository(name.as_str());
+    }
+    let allowed = allowed_methods(&route);
+    let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
+    let mut answer = match mirror::enter(app, http, route, calls).await {
+        Err(refusal) => {
+            if refusal.extensions().get::<Guess>().is_some() {
+                body.drop_during(&http.headers, http.delay_failure(true)).await;
+            }
+            refusal
+        }
+        Ok(Entered { request, route, upstream }) => {
+            let is_wanted = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
+            let scene = is_wanted.then(|| Scene::of(http, &route));
+            let result = dispatch(&request, route, body).await;
+            if let Some(scene) = scene {
+                api_calls::record(&request, calls, &scene, &result);
+            }
+            let mut answer = result.unwrap_or_else(|error| error.into_answer(http));
+            if let Some(upstream) = upstream {
+                respond::add_header(&mut answer, OCI_NAMESPACE, upstream);
+            }
+            answer
+        }
+    };
+    if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    answer
+}
+
+async fn authenticate<'a>(
+    app: &'a Arc<Registry>,
+    http: &'a RequestContext,
+    calls: &'static [ApiCall],
+) -> Result<V2Request<'a>, Answer> {
+    let named = http.app.hosts.registry_of(&http.authority);
+    let call = calls.first().map(|call| (call.name(), call.is_read_only()));
+    let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
+        Ok(bearer) => bearer,
+        Err(error @ TokenError::Missing) => {
+            audit::record_login(http, call, &error);
+            return Err(challenge(http, named.as_ref()));
+        }
+        Err(error @ TokenError::Invalid) => {
+            audit::record_login(http, call, &error);
+            let mut answer = invalid_token(http);
+            answer.extensions_mut().insert(Guess);
+            return Err(answer);
+        }
+        Err(error @ TokenError::Expired) => {
+            audit::record_login(http, call, &error);
+            let text = "Your authorization token has expired. Reauthenticate and try again.";
+            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
+        }
+    };
+    let registry = match named {
+        Some(named) if !http.app.accounts.has_region(named.region.as_str()) => {
+            let text = http.app.accounts.why_not_served(named.region.as_str());
+            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
+        }
+        // A token is good in the region that it was made in.
+        Some(named) if named.region != bearer.registry.region => {
+            audit::record_login(http, call, &TokenError::Invalid);
+            return Err(invalid_token(http));
+        }
+        Some(named) => named,
+        None => bearer.registry,
+    };
+    Ok(V2Request::new(app, http, bearer.caller, registry, calls))
+}
+
+fn invalid_token(http: &RequestContext) -> Answer {
+    V2Error::invalid_token().into_answer(http)
+}
+
+/// Asks for Basic credentials as ECR does (reference/access.md 7).
+fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
+    let realm = match named {
+        Some(registry) => http.registry_url(registry),
+        None => format!("{}://{}", http.scheme(), http.authority),
+    };
+    let mut answer = respond::with_body(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", "Not Authorized\n");
+    // A Host header may hold what a quoted string may not.
+    let realm = realm.replace(['"', '\\'], "");
+    let value = format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
+    respond::add_header(&mut answer, header::WWW_AUTHENTICATE, value);
+    answer
+}
+
+// What pulls do not need is boxed: the future of a request is as large as the largest in it, and most requests are pulls.
+async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBody) -> Result<Answer, V2Error> {
+    let method = &request.http.method;
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        V2Route::Base if is_read => Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}")),
+        V2Route::Catalog if is_read => Box::pin(catalog::list(request)).await,
+        V2Route::Tags(name) if is_read => Box::pin(tags::list(request, &name)).await,
+        V2Route::Referrers(name, digest) if is_read => Box::pin(referrers::list(request, &name, digest)).await,
+        V2Route::Manifest(name, reference) => match *method {
+            Method::GET | Method::HEAD => manifests::get(request, &name, reference).await,
+            Method::PUT => Box::pin(manifests::put(request, &name, &reference, body)).await,
+            Method::DELETE => Box::pin(manifests::delete(request, &name, reference)).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Blob(name, digest) => match *method {
+            Method::GET | Method::HEAD => blobs::get(request, &name, digest).await,
+            Method::DELETE => Box::pin(blobs::delete(request, &name, digest)).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Uploads(name) if *method == Method::POST => Box::pin(uploads::begin(request, &name, body)).await,
+        V2Route::Upload(name, id) => match *method {
+            Method::GET | Method::HEAD => uploads::status(request, &name, id).await,
+            Method::PATCH => Box::pin(uploads::append(request, &name, id, body)).await,
+            Method::PUT => Box::pin(uploads::complete(request, &name, id, body)).await,
+            Method::DELETE => uploads::cancel(request, &name, id).await,
+            _ => Err(V2Error::unsupported_method()),
+        },
+        V2Route::Invalid(invalid) => Err(invalid_path(invalid)),
+        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Uploads(_) => {
+            Err(V2Error::unsupported_method())
+        }
+    }
+}
+
+/// What `Allow` says of a path in an answer of 405 (RFC 9110, 15.5.6).
+const fn allowed_methods(route: &V2Route) -> &'static str {
+    match route {
+        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Blob(..) => "GET, HEAD",
+        V2Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
+        V2Route::Uploads(_) => "POST",
+        V2Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
+        V2Route::Invalid(_) => "",
+    }
+}
+
+/// A text that should be a tag.
+fn bad_tag(text: &str) -> V2Error {
+    let rule = Tag::PATTERN;
+    V2Error::new(ErrorCode::TagInvalid, format!("The image tag '{text}' must satisfy regular expression '{rule}'"))
+}
+
+/// What is wrong with a text that should be a repository's name.
+fn bad_name(name: &str) -> String {
+    match name.parse::<RepositoryName>() {
+        Err(RepositoryNameError::TooShort) => {
+            format!("The repository name '{name}' must be at least {} characters long", RepositoryName::MIN)
+        }
+        Err(RepositoryNameError::TooLong) => {
+            format!("The repository name '{name}' must be at most {} characters long", RepositoryName::MAX)
+        }
+        Err(RepositoryNameError::Pattern) | Ok(_) => {
+            format!("The repository name '{name}' must satisfy regular expression '{}'", RepositoryName::PATTERN)
+        }
+    }
+}
+
+fn invalid_path(invalid: InvalidPath) -> V2Error {
+    match invalid {
+        InvalidPath::Name(name) => V2Error::new(ErrorCode::NameInvalid, bad_name(&name)),
+        InvalidPath::Tag(tag) => bad_tag(&tag),
+        InvalidPath::Digest(digest) => V2Error::not_a_digest(&digest),
+        InvalidPath::UploadId(name) => {
+            V2Error::new(ErrorCode::BlobUploadUnknown, format!("The repository '{name}' has no such upload"))
+        }
+        InvalidPath::Shape => {
+            V2Error::new(ErrorCode::Unsupported, "The OCI distribution specification has no such path".to_owned())
+                .with_status(StatusCode::NOT_FOUND)
+        }
+    }
+}

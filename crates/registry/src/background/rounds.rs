@@ -1,0 +1,64 @@
+//! What a node does again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::{nodes, root_key_rotation};
+use runtime::jobs::rounds::Round;
+use runtime::work::Work;
+use store::error::{StoreError, StoreErrorKind};
+
+use crate::Registry;
+use crate::events;
+use crate::images::collect_garbage;
+use crate::images::lifecycle::schedule_lifecycle;
+use crate::integrity::scrub_storage;
+
+const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
+const LAST_USES_EVERY: Duration = Duration::from_secs(5);
+const PULL_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
+const BALLAST_EVERY: Duration = Duration::from_secs(10);
+const GARBAGE_EVERY: Duration = Duration::from_secs(10);
+const SCRUB_EVERY: Duration = Duration::from_secs(60);
+const ROTATION_EVERY: Duration = Duration::from_secs(60);
+
+/// Every round of a node that does this work.
+pub fn of(app: &Arc<Registry>, work: Work) -> Vec<Round> {
+    let follow = |app: Arc<Registry>| async move { app.follow_changes().await };
+    let follow = Round::new("following changes of keys, identities and policies", nodes::LOOK_EVERY, app, follow);
+    if work != Work::All {
+        return vec![follow];
+    }
+    vec![
+        follow,
+        Round::new("storing pull times", PULL_TIMES_EVERY, app, |app| async move { app.pull_times.flush(&app).await }),
+        Round::new("storing last uses of keys", LAST_USES_EVERY, app, |app| async move {
+            app.last_uses.flush(&app.db).await
+        }),
+        Round::new("rotating the root key", ROTATION_EVERY, app, |app| async move {
+            root_key_rotation::rotate_if_due(&app).await
+        }),
+        Round::new("storing events of pulls", PULL_EVENTS_EVERY, app, |app| async move {
+            app.events.flush_pulls(&app).await
+        }),
+        Round::new("forgetting events that were followed", FOLLOWED_EVENTS_EVERY, app, |app| async move {
+            events::forget_followed(&app).await
+        }),
+        Round::new("keeping space back", BALLAST_EVERY, app, |app| async move { keep_space_back(&app).await }),
+        Round::new("scheduling the garbage collection", GARBAGE_EVERY, app, |app| async move {
+            collect_garbage::schedule(&app).await
+        }),
+        Round::new("scheduling the scrub", SCRUB_EVERY, app, |app| async move { scrub_storage::schedule(&app).await }),
+        Round::new("scheduling lifecycle policies", schedule_lifecycle::LOOK_EVERY, app, |app| async move {
+            schedule_lifecycle::run(&app).await
+        }),
+    ]
+}
+
+/// Keeps space back again that was used, when there is room.
+async fn keep_space_back(app: &Registry) -> Result<(), StoreError> {
+    let Some(ballast) = app.ballast.clone() else { return Ok(()) };
+    let kept = tokio::task::spawn_blocking(move || ballast.refill()).await;
+    kept.map(drop).map_err(|error| StoreError::new(StoreErrorKind::Other, "it ended early").with_source(error))
+}

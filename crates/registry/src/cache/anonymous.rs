@@ -1,0 +1,201 @@
+//! Pulls of the transparent mirror without a token: what they may do, and that they see nothing but what the cache itself
+//! has had from upstream. What was pushed to the same repository is not there for them: images, tags and layers each carry
+//! where the cache had them from, and an image or a layer that does not is asked for upstream before it is shown.
+
+use std::sync::Arc;
+
+use access::auth::anonymous_pull::AnonymousPull;
+use access::auth::caller::{Caller, Credentials};
+use access::request::RequestContext;
+use iam::Principal;
+use oci::{Digest, Reference, RepositoryName, Tag};
+use runtime::boxed;
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::pull_through_cache_rules::PullThroughCacheRule;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, RepositoryRef};
+use store::tables::upstream_blobs::{self, BlobSource, UpstreamBlob};
+use store::tables::{image_tags, images, repository_blobs};
+
+use super::blobs::{self, AwaitedBlob, Found};
+use super::failure::CacheFailure;
+use super::import::Wanted;
+use super::pull;
+use super::upstream::UpstreamFailure;
+use crate::Registry;
+use crate::images::errors::RegistryError;
+use crate::images::pull::{Selector, find_image};
+use crate::images::repositories::require;
+
+/// Who pulls from a repository that a rule fills, without a token. None for `ROOT`, whose repositories are all of the
+/// registry's, and for a name that leads nowhere.
+pub fn caller(registry: &RegistryId, rule: PullThroughCacheRule, name: RepositoryName) -> Option<Caller> {
+    let upstream = rule.upstream_name(&name).filter(|_| !rule.prefix.is_root())?;
+    let source = BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
+    let place = RepositoryRef { registry: registry.clone(), name };
+    Some(Caller {
+        account: registry.account,
+        region: registry.region.clone(),
+        access_key_id: String::new(),
+        credentials: Credentials::Anonymous(Arc::new(AnonymousPull { place, source, rule })),
+        principal: Arc::new(Principal::Anonymous),
+        scope: None,
+        // Nobody is in no directory.
+        identity_version: 0,
+    })
+}
+
+/// How an image stands to the cache.
+enum Standing {
+    /// There is none.
+    Absent,
+    /// The cache had it from where the pull looks, and its tag too.
+    Cached(Digest),
+    /// Somebody pushed it, or nobody knows.
+    Unproven,
+}
+
+/// The image that a reference means, as far as the cache has had it from upstream: it is imported if it is absent.
+#[boxed]
+pub async fn image(
+    app: &Arc<Registry>,
+    http: &RequestContext,
+    caller: &Caller,
+    pull: &Arc<AnonymousPull>,
+    reference: &Reference,
+) -> Result<Digest, CacheFailure> {
+    let RepositoryRef { registry, name } = &pull.place;
+    match standing(app, pull, reference).await? {
+        Standing::Absent | Standing::Cached(_) => {
+            pull::prepare(app, http, caller, registry, name, &reference.clone().into()).await?;
+        }
+        Standing::Unproven => {
+            if pull::may_import(http, caller, &pull.place, &reference.clone().into()).await? {
+                prove(app, pull, reference).await?;
+            }
+        }
+    }
+    match standing(app, pull, reference).await? {
+        Standing::Cached(digest) => Ok(digest),
+        Standing::Absent | Standing::Unproven => Err(UpstreamFailure::NotFound.into()),
+    }
+}
+
+async fn standing(app: &Registry, pull: &Arc<AnonymousPull>, reference: &Reference) -> Result<Standing, StoreError> {
+    let (pull, reference) = (Arc::clone(pull), reference.clone());
+    app.db
+        .read_point(move |tx| {
+            let Some(repository) = repositories::find(tx, &pull.place.registry, &pull.place.name)? else {
+                return Ok(Standing::Absent);
+            };
+            let Ok(image) = find_image(tx, repository.id, &Selector::from(reference.clone()))? else {
+                return Ok(Standing::Absent);
+            };
+            let has_tag = match &reference {
+                Reference::Tag(tag) => pull.sees(image_tags::cached_from(tx, repository.id, tag)?.as_deref()),
+                Reference::Digest(_) => true,
+            };
+            let is_cached = has_tag && pull.sees(images::cached_from(tx, image.id)?.as_deref());
+            Ok(if is_cached { Standing::Cached(image.digest) } else { Standing::Unproven })
+        })
+        .await
+}
+
+/// Asks upstream for an image that is here already, and notes that it came from there if it is the same. Changes nothing
+/// else: a tag that somebody pushed stays where it is.
+async fn prove(app: &Arc<Registry>, pull: &Arc<AnonymousPull>, reference: &Reference) -> Result<(), CacheFailure> {
+    let wanted = Wanted {
+        place: pull.place.clone(),
+        rule: pull.rule.clone(),
+        reference: reference.clone(),
+        may_create: false,
+        takes_tags: false,
+    };
+    let key = format!("prove {}", wanted.key());
+    let node = Arc::clone(app);
+    let work = || async move {
+        let (upstream, source) = wanted.upstream(&node).await?;
+        let shown = node.cache.upstream.manifest(&upstream, &wanted.reference, node.now_ms()).await?.digest;
+        let Wanted { place, reference, .. } = wanted;
+        Ok(node.db.write(move |tx| note_shown(tx, &place, &reference, &shown, &source)).await?)
+    };
+    let fault = || CacheFailure::from(UpstreamFailure::Unavailable("asking ended early".to_owned()));
+    app.cache.imports.join(key, work).await.ok_or_else(fault)?
+}
+
+/// Notes that upstream has shown the image of that digest, under the tag that it was asked for by.
+fn note_shown(
+    tx: &mut dyn Tx,
+    place: &RepositoryRef,
+    reference: &Reference,
+    shown: &Digest,
+    source: &BlobSource,
+) -> Result<(), StoreError> {
+    let Some(repository) = repositories::find(tx, &place.registry, &place.name)? else { return Ok(()) };
+    let Some(image) = images::find(tx, repository.id, shown)? else { return Ok(()) };
+    images::set_cached_from(tx, image.id, source)?;
+    match reference {
+        Reference::Tag(tag) if is_at(tx, repository.id, tag, image.id)? => {
+            image_tags::set_cached_from(tx, repository.id, tag, source)
+        }
+        Reference::Tag(_) | Reference::Digest(_) => Ok(()),
+    }
+}
+
+fn is_at(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64) -> Result<bool, StoreError> {
+    Ok(images::find_by_tag(tx, repository_id, tag.as_str())?.is_some_and(|image| image.id == image_id))
+}
+
+/// How a layer stands to the cache.
+enum Layer {
+    /// Its bytes came from where the pull looks, or are still there.
+    Cached,
+    /// A cached image names it, but somebody pushed its bytes, or nobody knows.
+    Unproven(Box<AwaitedBlob>),
+}
+
+/// A layer or config as far as the cache has its bytes from upstream. Bytes that somebody pushed are not shown because an
+/// upstream's manifest names their digest: they are fetched from there first.
+#[boxed]
+pub async fn blob(app: &Registry, pull: &Arc<AnonymousPull>, digest: Digest) -> Result<Found, RegistryError> {
+    let absent = || RegistryError::LayerNotFound(pull.place.clone(), digest);
+    match layer(app, pull, digest).await?.ok_or_else(absent)? {
+        Layer::Unproven(blob) => Ok(Found::Awaited(blob)),
+        Layer::Cached => {
+            let RepositoryRef { registry, name } = &pull.place;
+            blobs::find_readable(app, registry, name, digest).await.map_err(|error| match error {
+                RegistryError::LayerArchived(..) => absent(),
+                error => error,
+            })
+        }
+    }
+}
+
+async fn layer(app: &Registry, pull: &Arc<AnonymousPull>, digest: Digest) -> Result<Option<Layer>, RegistryError> {
+    let pull = Arc::clone(pull);
+    app.db
+        .read_point(move |tx| {
+            let repository = require(tx, &pull.place.registry, &pull.place.name)?;
+            let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
+                let awaited = upstream_blobs::find(tx, repository.id, &digest)?;
+                return Ok(awaited.filter(|awaited| awaited.source == pull.source).map(|_| Layer::Cached));
+            };
+            if origin.is_from(&pull.source) {
+                return Ok(Some(Layer::Cached));
+            }
+            if !images::is_blob_of_cached(tx, repository.id, &digest, &pull.source)? {
+                return Ok(None);
+            }
+            // Nothing is said of the bytes that are here, not even how many they are.
+            let known = UpstreamBlob {
+                size_bytes: None,
+                media_type: String::new(),
+                image_count: 0,
+                source: pull.source.clone(),
+            };
+            let blob = AwaitedBlob::shown(pull.place.clone(), repository.id, digest, known);
+            Ok::<_, RegistryError>(Some(Layer::Unproven(Box::new(blob))))
+        })
+        .await
+}

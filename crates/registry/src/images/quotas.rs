@@ -1,0 +1,176 @@
+//! The quotas of a registry that can be configured (reference/repositories-images.md 7), and how they are counted.
+
+use std::sync::Arc;
+
+use access::auth::iam_quotas::IamQuotas;
+use oci::{Digest, RepositoryName};
+use runtime::boxed;
+use store::db::Tx;
+use store::tables::registry_id::RegistryId;
+use store::tables::{image_counts, images, repositories, uploads};
+
+use super::changes::Actor;
+use super::errors::RegistryError;
+use super::repositories::reference;
+use crate::Registry;
+
+const MIB: u64 = 1024 * 1024;
+/// How long an upload that nobody has written to is left alone: clients write at once.
+const UNUSED_AFTER_MS: i64 = 5 * 60 * 1000;
+/// How many of them end at once, so that those who come next need not look for one.
+const ENDED_AT_ONCE: usize = 16;
+/// Among how many of them those that nobody is writing to are looked for.
+const LOOKED_AT: usize = 256;
+
+/// How much of everything there may be. The defaults are ECR's and IAM's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Repositories of one registry.
+    pub repositories: u64,
+    /// Images of one repository.
+    pub images_per_repository: u64,
+    /// Tags of one image.
+    pub tags_per_image: u64,
+    /// Bytes of one layer.
+    pub layer_bytes: u64,
+    /// Parts of one layer upload through the API.
+    pub layer_parts: u64,
+    /// Uploads of one repository that have begun and not ended; not a quota of ECR's.
+    pub open_uploads: u64,
+    /// The same of all repositories of one registry: who may create them would otherwise have any number.
+    pub open_uploads_per_registry: u64,
+    /// Robot tokens of one account, in all of its registries; not a quota of ECR's. Every node holds all of them in memory.
+    pub robot_tokens: u64,
+    /// Of accounts' identities.
+    pub iam: IamQuotas,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            repositories: 100_000,
+            images_per_repository: 100_000,
+            tags_per_image: 1_000,
+            layer_bytes: 52_000 * MIB,
+            layer_parts: 4_200,
+            open_uploads: 10_000,
+            open_uploads_per_registry: 20_000,
+            robot_tokens: 1_000,
+            iam: IamQuotas::default(),
+        }
+    }
+}
+
+/// Refuses a repository that was inserted if the registry has more than `quota` of them with it.
+///
+/// Asked in the transaction that inserts one, whoever asked for it, so creations at once do not go over the quota either.
+/// It counts along an index and no further than the quota.
+pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: u64) -> Result<(), RegistryError> {
+    if repositories::count_up_to(tx, registry, quota.saturating_add(1))? > quota {
+        return Err(RegistryError::TooManyRepositories(registry.clone(), quota));
+    }
+    Ok(())
+}
+
+/// Refuses if the repository has as many uploads open as it may have, or its registry has. A repository may have half of
+/// what its registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and
+/// never written to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
+///
+/// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
+/// rows would keep running into each other. It counts along an index and no further than the quota.
+#[boxed]
+pub async fn require_room_for_upload(
+    app: &Registry,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    actor: &Actor,
+) -> Result<(), RegistryError> {
+    // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
+    let of_registry = if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
+    if !is_registry_full(app, registry, name, of_registry).await? {
+        return Ok(());
+    }
+    if make_room_for_upload(app, registry).await? && !is_registry_full(app, registry, name, of_registry).await? {
+        return Ok(());
+    }
+    Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), of_registry))
+}
+
+/// Whether a registry has as many uploads open as it may have; refuses if it has not, and the repository has.
+async fn is_registry_full(
+    app: &Registry,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    of_registry: u64,
+) -> Result<bool, RegistryError> {
+    let quota = app.quotas.open_uploads.min(of_registry.div_ceil(2));
+    let (registry, name) = (registry.clone(), name.clone());
+    app.db
+        .read_point(move |tx| {
+            // Before a push creates its repository.
+            if uploads::reach(tx, &registry, of_registry)? {
+                return Ok(true);
+            }
+            // A repository that is not there has none, and may be made by the push.
+            let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(false) };
+            if uploads::count_up_to(tx, repository.id, quota)? < quota {
+                return Ok(false);
+            }
+            Err(RegistryError::TooManyUploads(reference(&repository), quota))
+        })
+        .await
+}
+
+/// Ends uploads of a registry that were begun a while ago and never written to, of the repository that has the most; says
+/// whether there were any.
+async fn make_room_for_upload(app: &Registry, registry: &RegistryId) -> Result<bool, RegistryError> {
+    let (wanted, now_ms) = (registry.clone(), app.now_ms());
+    let unused = app.db.read_point(move |tx| {
+        uploads::unused_of_fullest(tx, &wanted, now_ms - UNUSED_AFTER_MS, LOOKED_AT).map_err(RegistryError::from)
+    });
+    // What is being written to has no bytes that are stored until a part has ended, however long that takes.
+    let idle = unused.await?.into_iter().filter_map(|id| Some((id, app.upload_locks.acquire_free(id)?)));
+    let idle: Arc<[_]> = idle.take(ENDED_AT_ONCE).collect();
+    if idle.is_empty() {
+        return Ok(false);
+    }
+    app.db
+        .write(move |tx| {
+            let mut ended = 0_usize;
+            for (id, _held) in &*idle {
+                ended += usize::from(uploads::abandon_unused(tx, *id, now_ms)?);
+            }
+            Ok(ended > 0)
+        })
+        .await
+}
+
+/// Refuses if the repository has as many images as it may have and none of this digest.
+///
+/// Asked before the transaction that pushes, so that pushes at once do not get in each other's way; they may together go
+/// over the quota by as many as there are at once. It reads at most 64 rows, however many images there are.
+#[boxed]
+pub async fn require_room_for_image(
+    app: &Registry,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: Digest,
+) -> Result<(), RegistryError> {
+    let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.images_per_repository);
+    app.db.read_point(move |tx| check_images(tx, &registry, &name, &digest, quota)).await
+}
+
+fn check_images(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    digest: &Digest,
+    quota: u64,
+) -> Result<(), RegistryError> {
+    // The push itself tells of a repository that is not there.
+    let Some(repository) = repositories::find(tx, registry, name)? else { return Ok(()) };
+    if image_counts::of_repository(tx, repository.id)? < quota || images::find(tx, repository.id, digest)?.is_some() {
+        return Ok(());
+    }
+    Err(RegistryError::TooManyImages(reference(&repository), quota))
+}

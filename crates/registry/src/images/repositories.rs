@@ -1,0 +1,140 @@
+//! Repositories: looking them up, creating and deleting them.
+
+use std::sync::Arc;
+
+use oci::RepositoryName;
+use runtime::boxed;
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, NewRepository, Repository, RepositoryRef};
+use store::tables::{
+    blobs, deleted_images, deleted_repositories, image_tags, images, repository_blobs, resource_tags, uploads,
+};
+
+use super::changes::{self, Cause, Change};
+use super::delete::Deletion;
+use super::encryption;
+use super::errors::RegistryError;
+use super::kept::KeptRepository;
+use super::protection::Protections;
+use super::{quotas, storage_class};
+use crate::Registry;
+
+/// Images that are read at a time.
+const IMAGES_AT_ONCE: usize = 500;
+
+/// The repository, or the error that names it.
+pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
+    repositories::find(tx, registry, name)?.ok_or_else(|| not_found(registry, name))
+}
+
+/// As [`require`], for a request that only shows the repository: it need not be read anew.
+#[boxed]
+pub async fn require_kept(app: &Registry, place: RepositoryRef) -> Result<Arc<KeptRepository>, RegistryError> {
+    let kept = &app.kept.repositories;
+    let mark = match kept.find(&app.db, &place) {
+        Ok(repository) => return Ok(repository),
+        Err(mark) => mark,
+    };
+    let asked = place.clone();
+    let read = kept.read(&app.db, move |tx| require(tx, &asked.registry, &asked.name)).await?;
+    let repository = Arc::new(KeptRepository(read));
+    kept.keep(mark, place, &repository);
+    Ok(repository)
+}
+
+/// The error that names a repository which is not there.
+pub fn not_found(registry: &RegistryId, name: &RepositoryName) -> RegistryError {
+    RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
+}
+
+/// What changes of a repository's images are [in order](store::db::Db::write_in_order) by: they all meet in the counts of
+/// its images and blobs.
+pub fn order(registry: &RegistryId, name: &RepositoryName) -> String {
+    format!("repository {registry}/{name}")
+}
+
+/// How errors name a stored repository.
+pub fn reference(repository: &Repository) -> RepositoryRef {
+    RepositoryRef { registry: repository.spec.registry.clone(), name: repository.spec.name.clone() }
+}
+
+/// Creates a repository with its resource tags, if its registry has no more than `quota` of them then.
+pub fn create(
+    tx: &mut dyn Tx,
+    new: &NewRepository,
+    tags: &[(String, String)],
+    quota: u64,
+    cause: &Cause,
+) -> Result<Repository, RegistryError> {
+    let created = repositories::insert(tx, new)?.ok_or_else(|| {
+        RegistryError::RepositoryAlreadyExists(RepositoryRef { registry: new.registry.clone(), name: new.name.clone() })
+    })?;
+    quotas::require_room_for_inserted(tx, &new.registry, quota)?;
+    for (key, value) in tags {
+        resource_tags::upsert(tx, created.id, key, value)?;
+    }
+    encryption::make_grants(tx, &created)?;
+    changes::note(tx, cause, &created, &Change::RepositoryCreated)?;
+    Ok(created)
+}
+
+/// Deletes a repository and all that is in it; without `force` only an empty one, and none where something is protected.
+/// Its images can be restored for as long as its setting says.
+pub fn delete(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    name: &RepositoryName,
+    force: bool,
+    deletion: &Deletion,
+) -> Result<Repository, RegistryError> {
+    let repository = require(tx, registry, name)?;
+    let protections = Protections::load(tx, &repository)?;
+    if let Some(protected) = protections.of_repository() {
+        return Err(RegistryError::RepositoryProtected(reference(&repository), protected));
+    }
+    if !force && images::any(tx, repository.id)? {
+        return Err(RegistryError::RepositoryNotEmpty(reference(&repository)));
+    }
+    if let Some(protected) = protections.of_all(tx)?.into_values().next() {
+        return Err(RegistryError::RepositoryProtected(reference(&repository), protected));
+    }
+    tell_of_images(tx, &repository, &deletion.cause)?;
+    if let Some(note) = deletion.note(tx, repository.id)? {
+        deleted_images::keep_all_of(tx, repository.id, &note)?;
+    }
+    deleted_repositories::keep(tx, &repository, deletion.cause.at_ms)?;
+    images::delete_all(tx, repository.id)?;
+    uploads::abandon_all_of(tx, repository.id, deletion.cause.at_ms)?;
+    let archived_elsewhere = repository_blobs::archived_elsewhere(tx, repository.id)?;
+    blobs::release_all_of(tx, repository.id)?;
+    repository_blobs::delete_all(tx, repository.id)?;
+    storage_class::check_blobs(tx, &archived_elsewhere, deletion.cause.at_ms)?;
+    encryption::retire_grants(tx, &repository)?;
+    repositories::delete(tx, repository.id)?;
+    changes::note(tx, &deletion.cause, &repository, &Change::RepositoryDeleted)?;
+    Ok(repository)
+}
+
+/// Tells of every image that goes with its repository those who want to know. Nothing else follows from their going: what
+/// rests on an image of the repository goes with it.
+fn tell_of_images(tx: &mut dyn Tx, repository: &Repository, cause: &Cause) -> Result<(), StoreError> {
+    let followers = cause.followers.of_images_of_deleted(tx, repository, cause.at_ms)?;
+    if followers.is_empty() {
+        return Ok(());
+    }
+    let mut after = String::new();
+    loop {
+        let page = images::list(tx, repository.id, &after, IMAGES_AT_ONCE)?;
+        for image in &page {
+            let tags = image_tags::list_of_image(tx, image.id)?;
+            let change = Change::ImageDeleted { image: image.into(), tags: &tags, is_gone: true };
+            followers.iter().try_for_each(|follower| follower.follow(tx, cause, repository, &change))?;
+        }
+        match page.last() {
+            Some(last) if page.len() == IMAGES_AT_ONCE => after = last.digest.to_string(),
+            _ => return Ok(()),
+        }
+    }
+}

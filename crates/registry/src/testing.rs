@@ -1,0 +1,60 @@
+//! A registry without a server for tests: on what [`access::testing`] makes, with nothing cached and nobody to tell.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+pub use access::testing::*;
+use access::web_identity::SourceConfig;
+
+use crate::Registry;
+use crate::cache::Cache;
+use crate::cache::mirror::MirrorSettings;
+use crate::cache::settings::CacheSettings;
+use crate::followers;
+use crate::images::kept::KeptReads;
+use crate::images::pull_times::PullTimes;
+use crate::images::quotas::Quotas;
+use crate::images::shared_manifests::SharedManifests;
+use crate::images::uploads::UploadLocks;
+use crate::replication::remote::Remotes;
+
+/// The registry, and what tests need beside it.
+pub struct TestRegistry {
+    /// The registry.
+    pub app: Arc<Registry>,
+    on: TestAccess,
+}
+
+impl Deref for TestRegistry {
+    type Target = TestAccess;
+
+    fn deref(&self) -> &TestAccess {
+        &self.on
+    }
+}
+
+impl TestRegistry {
+    /// One that counts no operations, where tokens of these issuers are believed.
+    pub async fn new(oidc: SourceConfig) -> Self {
+        Self::of(TestSetup { oidc, ..TestSetup::default() }, CacheSettings::default()).await
+    }
+
+    /// One that is set up so.
+    pub async fn of(setup: TestSetup, cache: CacheSettings) -> Self {
+        let on = TestAccess::of(setup).await;
+        let events = Arc::default();
+        let app = Arc::new(Registry {
+            access: Arc::clone(&on.access),
+            quotas: Quotas::default(),
+            upload_locks: UploadLocks::default(),
+            kept: KeptReads::default(),
+            shared_manifests: SharedManifests::default(),
+            pull_times: PullTimes::default(),
+            cache: Cache::new(cache, MirrorSettings::default()),
+            followers: Arc::new(followers::all(&events)),
+            events,
+            replication: Remotes::default(),
+        });
+        Self { app, on }
+    }
+}
