@@ -113,7 +113,37 @@ impl Entry {
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<Vec<u8>, AwsError> {
     let mut needs = Vec::new();
-    let result = perform::<O>(call, body, read, &mut needs).await;
+    let result = decide_and_run::<O>(call, body, read, &mut needs)
+        .await
+        .and_then(|output| written::<O>(call, O::encode(output)));
+    record::<O>(call, body, &needs, &result);
+    result
+}
+
+/// Runs an operation for a caller in this process, such as a page that shows what it answers, and gives its typed output:
+/// its input is JSON as over the network, and the steps, the record among them, are the same. Fails with the error that a
+/// client would get.
+pub async fn perform<O: Operation>(call: &Call<'_>, input: &[u8]) -> Result<O::Output, AwsError> {
+    let mut needs = Vec::new();
+    let result = decide_and_run::<O>(call, input, aws::from_json, &mut needs).await;
+    let told = match &result {
+        // Records tell of what was read nothing but that it was.
+        Ok(_) if O::READ_ONLY => Ok(Vec::new()),
+        Ok(output) => written::<O>(call, serde_json::to_vec(output)),
+        Err(error) => Err(error.clone()),
+    };
+    record::<O>(call, input, &needs, &told);
+    result
+}
+
+fn written<O: Operation>(call: &Call<'_>, json: Result<Vec<u8>, serde_json::Error>) -> Result<Vec<u8>, AwsError> {
+    json.map_err(|error| {
+        tracing::error!(request_id = %call.http.request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
+        server_error()
+    })
+}
+
+fn record<O: Operation>(call: &Call<'_>, body: &[u8], needs: &[Need], result: &Result<Vec<u8>, AwsError>) {
     audit::record_call(&EndedCall {
         http: call.http,
         caller: &call.caller,
@@ -122,19 +152,19 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
         is_read_only: O::READ_ONLY,
         body,
         members: aws::members_of::<O::Input>(),
-        needs: &needs,
-        result: &result,
+        needs,
+        result,
     });
-    result
 }
 
-/// Runs the parts in their order; `needs` is left with what was asked for, also when it was refused.
-async fn perform<O: Operation>(
+/// Takes the steps before and up to what the operation does; `needs` is left with what was asked for, also when it was
+/// refused.
+async fn decide_and_run<O: Operation>(
     call: &Call<'_>,
     body: &[u8],
     read: Read<O::Input>,
     needs: &mut Vec<Need>,
-) -> Result<Vec<u8>, AwsError> {
+) -> Result<O::Output, AwsError> {
     let request_id = call.http.request_id;
     let input: O::Input = read(body).map_err(|error| {
         tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
@@ -155,11 +185,7 @@ async fn perform<O: Operation>(
     if !O::READ_ONLY && !O::ENDS_WITH_CLIENT {
         call.http.must_finish();
     }
-    let output = O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))?;
-    O::encode(output).map_err(|error| {
-        tracing::error!(%request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
-        server_error()
-    })
+    O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))
 }
 
 /// Refuses what the registry is asked too often. What names no registry is asked of the caller's own.

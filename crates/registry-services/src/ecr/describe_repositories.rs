@@ -25,12 +25,15 @@ pub struct Input {
     max_results: Option<i64>,
 }
 
+/// A page of repositories.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    repositories: Vec<Repository>,
+    /// The repositories.
+    pub repositories: Vec<Repository>,
+    /// Where the next page begins, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
+    pub next_token: Option<String>,
 }
 
 /// What is asked for.

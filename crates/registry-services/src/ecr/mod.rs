@@ -134,3 +134,6 @@ pub static SERVICE: Service = Service {
     unsigned: &[],
     is_amazons: true,
 };
+
+#[cfg(test)]
+mod in_process_tests;

@@ -14,7 +14,7 @@ use super::route::V2Route;
 use super::{CONTENT_DIGEST, V2Request};
 
 /// A path that names nothing which could be there: no call of the API, so that the name is Wharf's.
-const INVALID: &str = "InvalidRegistryRequest";
+pub const INVALID: &str = "InvalidRegistryRequest";
 
 /// A call of the API that a request stands for, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,44 +39,13 @@ impl ApiCall {
     }
 }
 
-/// The operations of the API, in the order in which a client of it would call them.
-pub fn of(http: &RequestContext, route: &V2Route, has_body: bool) -> &'static [ApiCall] {
-    use ApiCall::{Changes, Reads};
-    let is_get = http.method == Method::GET;
-    match (route, &http.method) {
-        (V2Route::Catalog, _) => &[Reads("DescribeRepositories")],
-        (V2Route::Tags(_), _) => &[Reads("ListImages")],
-        (V2Route::Referrers(..), _) => &[Reads("ListImageReferrers")],
-        (V2Route::Manifest(..), &Method::PUT) => &[Changes("PutImage")],
-        (V2Route::Manifest(..), &Method::DELETE) => &[Changes("BatchDeleteImage")],
-        (V2Route::Manifest(..), _) => &[Reads("BatchGetImage")],
-        (V2Route::Blob(..), &Method::HEAD) => &[Reads("BatchCheckLayerAvailability")],
-        (V2Route::Blob(..), _) if is_get => &[Reads("GetDownloadUrlForLayer")],
-        (V2Route::Uploads(_), _) if is_whole(http) => {
-            &[Changes("InitiateLayerUpload"), Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
-        }
-        (V2Route::Uploads(_), _) => &[Changes("InitiateLayerUpload")],
-        (V2Route::Upload(..), &Method::PATCH) => &[Changes("UploadLayerPart")],
-        (V2Route::Upload(..), &Method::PUT) if has_body => {
-            &[Changes("UploadLayerPart"), Changes("CompleteLayerUpload")]
-        }
-        (V2Route::Upload(..), &Method::PUT) => &[Changes("CompleteLayerUpload")],
-        // The API has no such calls; the names are Wharf's.
-        (V2Route::Upload(..), &Method::DELETE) => &[Changes("CancelLayerUpload")],
-        (V2Route::Upload(..), _) => &[Reads("GetLayerUpload")],
-        (V2Route::Blob(..), _) => &[Changes("DeleteLayer")],
-        (V2Route::Invalid(_), _) => &[Changes(INVALID)],
-        (V2Route::Base, _) => &[],
-    }
-}
-
 /// Whether a POST is the whole push of a blob.
-fn is_whole(http: &RequestContext) -> bool {
+pub fn is_whole(http: &RequestContext) -> bool {
     http.query_parameter("mount").is_none() && http.query_parameter("digest").is_some()
 }
 
 /// What records tell of a request, taken from its path before it is answered.
-pub struct Scene {
+pub struct AuditFacts {
     repository: Option<String>,
     /// One for each tag that a push gives; of anything else about an image, one.
     image_ids: Vec<Value>,
@@ -84,35 +53,35 @@ pub struct Scene {
     upload_id: Option<String>,
 }
 
-impl Scene {
+impl AuditFacts {
     /// Of a request that records are wanted of.
     pub fn of(http: &RequestContext, route: &V2Route) -> Self {
-        let mut scene = Self { repository: None, image_ids: Vec::new(), digest: None, upload_id: None };
+        let mut facts = Self { repository: None, image_ids: Vec::new(), digest: None, upload_id: None };
         let name = match route {
-            V2Route::Base | V2Route::Catalog | V2Route::Invalid(_) => return scene,
+            V2Route::Base | V2Route::Catalog | V2Route::Invalid(_) => return facts,
             V2Route::Tags(name) | V2Route::Uploads(name) => name,
             V2Route::Manifest(name, reference) => {
                 let id = match reference {
                     Reference::Tag(tag) => json!({ "imageTag": tag.as_str() }),
                     Reference::Digest(digest) => json!({ "imageDigest": digest.to_string() }),
                 };
-                scene.image_ids = ids_of_push(http, reference, &id).unwrap_or_else(|| vec![id]);
+                facts.image_ids = ids_of_push(http, reference, &id).unwrap_or_else(|| vec![id]);
                 name
             }
             V2Route::Blob(name, digest) | V2Route::Referrers(name, digest) => {
-                scene.digest = Some(digest.to_string());
+                facts.digest = Some(digest.to_string());
                 name
             }
             V2Route::Upload(name, id) => {
-                scene.upload_id = Some(id.to_string());
+                facts.upload_id = Some(id.to_string());
                 name
             }
         };
-        scene.repository = Some(name.to_string());
+        facts.repository = Some(name.to_string());
         if matches!(route, V2Route::Uploads(_) | V2Route::Upload(..)) {
-            scene.digest = http.query_parameter("digest").or_else(|| http.query_parameter("mount"));
+            facts.digest = http.query_parameter("digest").or_else(|| http.query_parameter("mount"));
         }
-        scene
+        facts
     }
 }
 
@@ -131,10 +100,15 @@ fn ids_of_push(http: &RequestContext, reference: &Reference, id: &Value) -> Opti
 }
 
 /// Records what a request was, once for each of its calls.
-pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene, result: &Result<Answer, V2Error>) {
+pub fn record(
+    request: &V2Request<'_>,
+    calls: &'static [ApiCall],
+    facts: &AuditFacts,
+    result: &Result<Answer, V2Error>,
+) {
     let error = error_of(calls, result);
     let resources: Vec<AuditedResource> =
-        scene.repository.iter().map(|name| AuditedResource::repository(&request.registry, name)).collect();
+        facts.repository.iter().map(|name| AuditedResource::repository(&request.registry, name)).collect();
     for call in calls {
         let (name, is_read_only) = (call.name(), call.is_read_only());
         if !request.app.audit.wants(is_read_only) {
@@ -142,11 +116,11 @@ pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene,
         }
         // What is about no image is one call as well.
         let nothing = [Value::Null];
-        let image_ids = if scene.image_ids.is_empty() { &nothing[..] } else { &scene.image_ids };
+        let image_ids = if facts.image_ids.is_empty() { &nothing[..] } else { &facts.image_ids };
         for image_id in image_ids {
             let response_elements = match result {
                 Ok(answer) if !is_read_only && error.is_none() => {
-                    response_elements(request, name, scene, image_id, answer)
+                    response_elements(request, name, facts, image_id, answer)
                 }
                 Ok(_) | Err(_) => Value::Null,
             };
@@ -157,7 +131,7 @@ pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene,
                 name,
                 is_read_only,
                 is_always_stored: false,
-                request_parameters: request_parameters(request, name, scene, image_id).into(),
+                request_parameters: request_parameters(request, name, facts, image_id).into(),
                 response_elements,
                 error: error.clone(),
                 resources: resources.clone(),
@@ -167,17 +141,17 @@ pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene,
 }
 
 /// `registryId` and `repositoryName`, as every call but one has them.
-fn place(request: &V2Request<'_>, scene: &Scene) -> Value {
+fn place(request: &V2Request<'_>, facts: &AuditFacts) -> Value {
     let mut place = json!({ "registryId": request.registry.account.as_str() });
-    if let Some(name) = &scene.repository {
+    if let Some(name) = &facts.repository {
         place["repositoryName"] = name.as_str().into();
     }
     place
 }
 
-fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value) -> Value {
+fn request_parameters(request: &V2Request<'_>, name: &str, facts: &AuditFacts, image_id: &Value) -> Value {
     let http = request.http;
-    let mut parameters = place(request, scene);
+    let mut parameters = place(request, facts);
     match name {
         "BatchGetImage" => {
             parameters["imageIds"] = json!([image_id]);
@@ -198,20 +172,20 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_
                 parameters["imageManifestMediaType"] = audit::cut(kind).into();
             }
         }
-        "GetDownloadUrlForLayer" | "DeleteLayer" => parameters["layerDigest"] = json!(scene.digest),
-        "BatchCheckLayerAvailability" => parameters["layerDigests"] = json!([scene.digest]),
-        "ListImageReferrers" => parameters["subjectId"] = json!({ "imageDigest": scene.digest }),
+        "GetDownloadUrlForLayer" | "DeleteLayer" => parameters["layerDigest"] = json!(facts.digest),
+        "BatchCheckLayerAvailability" => parameters["layerDigests"] = json!([facts.digest]),
+        "ListImageReferrers" => parameters["subjectId"] = json!({ "imageDigest": facts.digest }),
         "InitiateLayerUpload" => {
             if let (Some(_), Some(from)) = (http.query_parameter("mount"), http.query_parameter("from")) {
-                parameters["mount"] = json!({ "layerDigest": scene.digest, "from": audit::cut(&from) });
+                parameters["mount"] = json!({ "layerDigest": facts.digest, "from": audit::cut(&from) });
             }
         }
         "CompleteLayerUpload" => {
-            parameters["uploadId"] = json!(scene.upload_id);
-            parameters["layerDigests"] = json!([scene.digest.as_deref().map(audit::cut)]);
+            parameters["uploadId"] = json!(facts.upload_id);
+            parameters["layerDigests"] = json!([facts.digest.as_deref().map(audit::cut)]);
         }
         "UploadLayerPart" | "CancelLayerUpload" | "GetLayerUpload" => {
-            parameters["uploadId"] = json!(scene.upload_id);
+            parameters["uploadId"] = json!(facts.upload_id);
             let range = http.header(header::CONTENT_RANGE).and_then(|range| range.parse::<oci::ContentRange>().ok());
             if let Some(range) = range.filter(|_| name == "UploadLayerPart") {
                 parameters["partFirstByte"] = range.first.into();
@@ -223,16 +197,22 @@ fn request_parameters(request: &V2Request<'_>, name: &str, scene: &Scene, image_
     parameters
 }
 
-fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_id: &Value, answer: &Answer) -> Value {
+fn response_elements(
+    request: &V2Request<'_>,
+    name: &str,
+    facts: &AuditFacts,
+    image_id: &Value,
+    answer: &Answer,
+) -> Value {
     let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let mut elements = place(request, scene);
+    let mut elements = place(request, facts);
     match name {
         "InitiateLayerUpload" => match told(super::uploads::UPLOAD_UUID) {
             Some(id) => json!({ "uploadId": id }),
             None => json!({ "layerDigest": told(CONTENT_DIGEST) }),
         },
         "UploadLayerPart" => {
-            elements["uploadId"] = json!(scene.upload_id);
+            elements["uploadId"] = json!(facts.upload_id);
             let last = told(header::RANGE).and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
             if let Some(last) = last {
                 elements["lastByteReceived"] = last.into();
@@ -240,7 +220,7 @@ fn response_elements(request: &V2Request<'_>, name: &str, scene: &Scene, image_i
             elements
         }
         "CompleteLayerUpload" => {
-            elements["uploadId"] = json!(scene.upload_id);
+            elements["uploadId"] = json!(facts.upload_id);
             elements["layerDigest"] = json!(told(CONTENT_DIGEST));
             elements
         }
@@ -316,7 +296,7 @@ mod tests {
         http.query = format!("digest={digest}");
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
             http.method = method;
-            for call in routes.iter().flat_map(|route| of(&http, route, true)) {
+            for call in routes.iter().flat_map(|route| (route.about(&http.method).calls)(&http, true)) {
                 let (name, is_read_only) = (call.name(), call.is_read_only());
                 match ecr::SERVICE.entry(name) {
                     Some(entry) => assert_eq!(is_read_only, entry.is_read_only, "{name}"),

@@ -16,7 +16,7 @@ use super::route::V2Route;
 use super::{V2Request, authenticate};
 
 /// A request whose principal is known, and what it is for.
-pub struct Entered<'a> {
+pub struct Admitted<'a> {
     /// The request.
     pub request: V2Request<'a>,
     /// The route, with the name that the repository has here.
@@ -26,14 +26,14 @@ pub struct Entered<'a> {
 }
 
 /// Lets a request in, and finds what it is for.
-pub async fn enter<'a>(
+pub async fn admit<'a>(
     app: &'a Arc<Registry>,
     http: &'a RequestContext,
     route: V2Route,
     calls: &'static [ApiCall],
-) -> Result<Entered<'a>, Answer> {
+) -> Result<Admitted<'a>, Answer> {
     let Some((upstream, name)) = upstream(http, &route) else {
-        return Ok(Entered { request: authenticate(app, http, calls).await?, route, upstream: None });
+        return Ok(Admitted { request: authenticate(app, http, calls).await?, route, upstream: None });
     };
     let answer = |error: V2Error| error.into_answer(http);
     let open_to_all = app.cache.mirror.registry_for(&upstream).filter(|_| http.header(header::AUTHORIZATION).is_none());
@@ -47,16 +47,16 @@ pub async fn enter<'a>(
     let found = mirror::find(app, &registry, &upstream, &name).await.map_err(|error| answer(error.into()))?;
     match (found, known) {
         (Mirrored::Here(_, local), Some(request)) => {
-            Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
+            Ok(Admitted { request, route: renamed(route, local), upstream: Some(upstream) })
         }
         (Mirrored::Here(rule, local), None) => {
             let caller = anonymous::caller(&registry, rule, local.clone()).ok_or_else(|| answer(absent(&upstream)))?;
             let request = V2Request::new(app, http, caller, registry, calls);
-            Ok(Entered { request, route: renamed(route, local), upstream: Some(upstream) })
+            Ok(Admitted { request, route: renamed(route, local), upstream: Some(upstream) })
         }
         // A registry that mirrors nothing takes no notice (OCI distribution, "Registry Proxying"). One that does must not
         // pass its own repository of that name off as the other registry's.
-        (Mirrored::Nothing, Some(request)) => Ok(Entered { request, route, upstream: None }),
+        (Mirrored::Nothing, Some(request)) => Ok(Admitted { request, route, upstream: None }),
         (Mirrored::Nothing | Mirrored::Elsewhere, _) => Err(answer(absent(&upstream))),
     }
 }

@@ -1,12 +1,15 @@
-//! The OCI distribution protocol under `/v2/`: authentication, authorization and the handlers, in this order, once.
+//! The OCI distribution protocol under `/v2/`: a request is let in (`mirror`), decided on and answered (`endpoint`, by the table
+//! in `paths`), and recorded (`api_calls`), in this order, once.
 
 mod api_calls;
 mod blobs;
 mod catalog;
+mod endpoint;
 mod errors;
 pub mod layer_download;
 mod manifests;
 mod mirror;
+mod paths;
 mod referrers;
 pub mod route;
 mod tags;
@@ -21,8 +24,8 @@ use access::auth::caller::Caller;
 use access::auth::renewal::{self, NotRenewed};
 use access::auth::token::{self, TokenError};
 use access::request::RequestContext;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use oci::{ErrorCode, Reference, RepositoryName, RepositoryNameError, Tag};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use oci::{ErrorCode, RepositoryName, RepositoryNameError, Tag};
 use registry::Registry;
 use registry::images::create_on_push;
 use registry::images::creation::IfAbsent;
@@ -33,9 +36,12 @@ use runtime::http::respond::{self, Answer};
 use runtime::rates::RatedOperation;
 use store::tables::registry_id::RegistryId;
 
-use api_calls::{ApiCall, Scene};
+pub use paths::names as operations;
+
+use api_calls::{ApiCall, AuditFacts};
+use endpoint::Needs;
 use errors::V2Error;
-use mirror::Entered;
+use mirror::Admitted;
 use route::{InvalidPath, V2Route};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -55,6 +61,8 @@ struct V2Request<'a> {
     registry: RegistryId,
     /// The calls of ECR's API that it corresponds to.
     calls: &'static [ApiCall],
+    /// What it needs permission for, now and when its body is whole.
+    needs: Needs,
     /// Whether they were counted for the registry's rates.
     is_counted: AtomicBool,
 }
@@ -69,62 +77,54 @@ impl<'a> V2Request<'a> {
         calls: &'static [ApiCall],
     ) -> Self {
         http.notes.set_principal(|| caller.arn());
-        Self { app, http, caller, registry, calls, is_counted: AtomicBool::new(false) }
+        Self { app, http, caller, registry, calls, needs: Needs::Nothing, is_counted: AtomicBool::new(false) }
     }
 
-    /// The request as it stands now that its body is whole: of a principal that may be gone, or may do less. Whoever goes on
-    /// to change something authorizes it again.
+    /// The request as it stands now that its body is whole: of a principal that may be gone, or may do less.
     async fn renewed(&self) -> Result<Self, V2Error> {
         let caller = renewal::renew(&self.http.app, &self.caller).await.map_err(|error| match error {
             NotRenewed::Gone(_) => V2Error::invalid_token(),
             NotRenewed::Store(error) => error.into(),
         })?;
-        let is_counted = AtomicBool::new(self.is_counted.load(Ordering::Relaxed));
-        Ok(Self {
+        let renewed = Self {
             app: self.app,
             http: self.http,
             caller,
             registry: self.registry.clone(),
             calls: self.calls,
-            is_counted,
-        })
+            needs: self.needs.clone(),
+            is_counted: AtomicBool::new(self.is_counted.load(Ordering::Relaxed)),
+        };
+        renewed.require_needs().await?;
+        Ok(renewed)
     }
 
-    /// Refuses unless the principal may do every one of `actions` to the repository (reference/access.md 2).
+    /// A permission for something in the registry.
+    fn need(&self, action: &'static str, repository: &str) -> Need {
+        Need::on_repository(action, &self.registry, repository)
+    }
+
+    /// Refuses unless the principal may do what the request needs.
+    async fn require_needs(&self) -> Result<(), V2Error> {
+        match &self.needs {
+            Needs::Nothing => Ok(()),
+            Needs::Every(needs) => {
+                for need in needs {
+                    self.require(need).await?;
+                }
+                Ok(())
+            }
+            Needs::Either(needs) => match self.require(&needs[0]).await {
+                Ok(()) => Ok(()),
+                Err(_) => self.require(&needs[1]).await,
+            },
+        }
+    }
+
+    /// Refuses unless the principal may also do every one of `actions` to a repository.
     async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
         for action in actions {
-            self.require(Need::on_repository(action, &self.registry, repository)).await?;
-        }
-        Ok(())
-    }
-
-    /// As [`authorize`](Self::authorize), for a request that may name an image by its tag.
-    async fn authorize_image(
-        &self,
-        action: &'static str,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<(), V2Error> {
-        let tag = match reference {
-            Reference::Tag(tag) => Some(tag.as_str()),
-            Reference::Digest(_) => None,
-        };
-        self.require(Need::on_repository(action, &self.registry, repository.as_str()).with_image_tag(tag)).await
-    }
-
-    /// Refuses unless the principal may do `action` to an image with each of these tags, or to one without any.
-    async fn authorize_tags(
-        &self,
-        action: &'static str,
-        repository: &RepositoryName,
-        tags: &[Tag],
-    ) -> Result<(), V2Error> {
-        let need = || Need::on_repository(action, &self.registry, repository.as_str());
-        if tags.is_empty() {
-            return self.require(need()).await;
-        }
-        for tag in tags {
-            self.require(need().with_image_tag(Some(tag.as_str()))).await?;
+            self.require(&self.need(action, repository)).await?;
         }
         Ok(())
     }
@@ -137,8 +137,8 @@ impl<'a> V2Request<'a> {
         Ok(create_on_push::pushing(self.app, self.http, &self.caller, &self.registry, name, step).await?)
     }
 
-    async fn require(&self, need: Need) -> Result<(), V2Error> {
-        authorize::authorize(self.http, &self.caller, &need).await?;
+    async fn require(&self, need: &Need) -> Result<(), V2Error> {
+        authorize::authorize(self.http, &self.caller, need).await?;
         self.count()
     }
 
@@ -171,21 +171,21 @@ pub async fn handle(app: &Arc<Registry>, http: &RequestContext, route: V2Route, 
     if let Some(name) = route.repository() {
         http.notes.set_repository(name.as_str());
     }
-    let allowed = allowed_methods(&route);
-    let calls = api_calls::of(http, &route, body.announced_bytes() != Some(0));
-    let mut answer = match mirror::enter(app, http, route, calls).await {
+    let allowed = route.allow();
+    let calls = (route.about(&http.method).calls)(http, body.announced_bytes() != Some(0));
+    let mut answer = match mirror::admit(app, http, route, calls).await {
         Err(refusal) => {
             if refusal.extensions().get::<Guess>().is_some() {
                 body.drop_during(&http.headers, http.delay_failure(true)).await;
             }
             refusal
         }
-        Ok(Entered { request, route, upstream }) => {
+        Ok(Admitted { mut request, route, upstream }) => {
             let is_wanted = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
-            let scene = is_wanted.then(|| Scene::of(http, &route));
-            let result = dispatch(&request, route, body).await;
-            if let Some(scene) = scene {
-                api_calls::record(&request, calls, &scene, &result);
+            let facts = is_wanted.then(|| AuditFacts::of(http, &route));
+            let result = perform(&mut request, route, body).await;
+            if let Some(facts) = facts {
+                api_calls::record(&request, calls, &facts, &result);
             }
             let mut answer = result.unwrap_or_else(|error| error.into_answer(http));
             if let Some(upstream) = upstream {
@@ -260,49 +260,17 @@ fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
     answer
 }
 
-// What pulls do not need is boxed: the future of a request is as large as the largest in it, and most requests are pulls.
-async fn dispatch(request: &V2Request<'_>, route: V2Route, body: &mut RequestBody) -> Result<Answer, V2Error> {
-    let method = &request.http.method;
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
+async fn perform(request: &mut V2Request<'_>, route: V2Route, body: &mut RequestBody) -> Result<Answer, V2Error> {
     match route {
-        V2Route::Base if is_read => Ok(respond::with_body(StatusCode::OK, "application/json; charset=utf-8", "{}")),
-        V2Route::Catalog if is_read => Box::pin(catalog::list(request)).await,
-        V2Route::Tags(name) if is_read => Box::pin(tags::list(request, &name)).await,
-        V2Route::Referrers(name, digest) if is_read => Box::pin(referrers::list(request, &name, digest)).await,
-        V2Route::Manifest(name, reference) => match *method {
-            Method::GET | Method::HEAD => manifests::get(request, &name, reference).await,
-            Method::PUT => Box::pin(manifests::put(request, &name, &reference, body)).await,
-            Method::DELETE => Box::pin(manifests::delete(request, &name, reference)).await,
-            _ => Err(V2Error::unsupported_method()),
-        },
-        V2Route::Blob(name, digest) => match *method {
-            Method::GET | Method::HEAD => blobs::get(request, &name, digest).await,
-            Method::DELETE => Box::pin(blobs::delete(request, &name, digest)).await,
-            _ => Err(V2Error::unsupported_method()),
-        },
-        V2Route::Uploads(name) if *method == Method::POST => Box::pin(uploads::begin(request, &name, body)).await,
-        V2Route::Upload(name, id) => match *method {
-            Method::GET | Method::HEAD => uploads::status(request, &name, id).await,
-            Method::PATCH => Box::pin(uploads::append(request, &name, id, body)).await,
-            Method::PUT => Box::pin(uploads::complete(request, &name, id, body)).await,
-            Method::DELETE => uploads::cancel(request, &name, id).await,
-            _ => Err(V2Error::unsupported_method()),
-        },
+        V2Route::Base => paths::BASE.perform(request, (), body).await,
+        V2Route::Catalog => paths::CATALOG.perform(request, (), body).await,
+        V2Route::Tags(name) => paths::TAGS.perform(request, name, body).await,
+        V2Route::Manifest(name, reference) => paths::MANIFEST.perform(request, (name, reference), body).await,
+        V2Route::Blob(name, digest) => paths::BLOB.perform(request, (name, digest), body).await,
+        V2Route::Uploads(name) => paths::UPLOADS.perform(request, name, body).await,
+        V2Route::Upload(name, id) => paths::UPLOAD.perform(request, (name, id), body).await,
+        V2Route::Referrers(name, digest) => paths::REFERRERS.perform(request, (name, digest), body).await,
         V2Route::Invalid(invalid) => Err(invalid_path(invalid)),
-        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Uploads(_) => {
-            Err(V2Error::unsupported_method())
-        }
-    }
-}
-
-/// What `Allow` says of a path in an answer of 405 (RFC 9110, 15.5.6).
-const fn allowed_methods(route: &V2Route) -> &'static str {
-    match route {
-        V2Route::Base | V2Route::Catalog | V2Route::Tags(_) | V2Route::Referrers(..) | V2Route::Blob(..) => "GET, HEAD",
-        V2Route::Manifest(..) => "GET, HEAD, PUT, DELETE",
-        V2Route::Uploads(_) => "POST",
-        V2Route::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
-        V2Route::Invalid(_) => "",
     }
 }
 

@@ -3,21 +3,8 @@
 use http::Method;
 use oci::{Digest, DigestError, Reference, RepositoryName};
 
-/// Every operation, as metrics name it: the specification's end points in words.
-pub const OPERATIONS: [&str; 12] = [
-    "CheckVersion",
-    "ListRepositories",
-    "ListTags",
-    "Manifest",
-    "Blob",
-    "StartUpload",
-    "UploadChunk",
-    "CompleteUpload",
-    "CancelUpload",
-    "UploadStatus",
-    "ListReferrers",
-    "Invalid",
-];
+use super::endpoint::About;
+use super::paths;
 
 /// What a registry request is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,21 +32,37 @@ pub enum V2Route {
 impl V2Route {
     /// What metrics call it.
     pub fn operation(&self, method: &Method) -> &'static str {
+        self.about(method).name
+    }
+
+    /// What it is to metrics, rates and records.
+    pub(super) fn about(&self, method: &Method) -> &'static About {
+        let about = match self {
+            Self::Base => paths::BASE.about(method),
+            Self::Catalog => paths::CATALOG.about(method),
+            Self::Tags(_) => paths::TAGS.about(method),
+            Self::Manifest(..) => paths::MANIFEST.about(method),
+            Self::Blob(..) => paths::BLOB.about(method),
+            Self::Uploads(_) => paths::UPLOADS.about(method),
+            Self::Upload(..) => paths::UPLOAD.about(method),
+            Self::Referrers(..) => paths::REFERRERS.about(method),
+            Self::Invalid(_) => None,
+        };
+        about.unwrap_or(&paths::INVALID)
+    }
+
+    /// What `Allow` says of it in an answer of 405.
+    pub(super) const fn allow(&self) -> &'static str {
         match self {
-            Self::Base => "CheckVersion",
-            Self::Catalog => "ListRepositories",
-            Self::Tags(_) => "ListTags",
-            Self::Manifest(..) => "Manifest",
-            Self::Blob(..) => "Blob",
-            Self::Uploads(_) => "StartUpload",
-            Self::Upload(..) => match *method {
-                Method::PATCH => "UploadChunk",
-                Method::PUT => "CompleteUpload",
-                Method::DELETE => "CancelUpload",
-                _ => "UploadStatus",
-            },
-            Self::Referrers(..) => "ListReferrers",
-            Self::Invalid(_) => "Invalid",
+            Self::Base => paths::BASE.allow,
+            Self::Catalog => paths::CATALOG.allow,
+            Self::Tags(_) => paths::TAGS.allow,
+            Self::Manifest(..) => paths::MANIFEST.allow,
+            Self::Blob(..) => paths::BLOB.allow,
+            Self::Uploads(_) => paths::UPLOADS.allow,
+            Self::Upload(..) => paths::UPLOAD.allow,
+            Self::Referrers(..) => paths::REFERRERS.allow,
+            Self::Invalid(_) => "",
         }
     }
 
@@ -150,21 +153,35 @@ fn with_digest(text: &str, route: impl FnOnce(Digest) -> V2Route) -> V2Route {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn every_route_has_an_operation() {
+    fn every_route_has_an_endpoint() {
         let methods = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE];
         let digest = format!("app/blobs/sha256:{}", "0".repeat(64));
         let referrers = digest.replace("blobs", "referrers");
         let upload = format!("app/blobs/uploads/{}", uuid::Uuid::nil());
-        let mut seen = std::collections::BTreeSet::from([V2Route::Base.operation(&Method::GET)]);
+        let mut seen = BTreeSet::from([V2Route::Base.about(&Method::GET).name]);
         for path in
             ["_catalog", "app/tags/list", "app/manifests/v1", &digest, "app/blobs/uploads/", &upload, &referrers, "app"]
         {
             let route = parse(path);
-            seen.extend(methods.iter().map(|method| route.operation(method)));
+            seen.extend(methods.iter().map(|method| route.about(method).name));
         }
-        assert_eq!(seen, OPERATIONS.into_iter().collect());
+        assert_eq!(seen, paths::names().collect());
+    }
+
+    #[test]
+    fn what_no_method_of_a_path_takes_has_a_name_all_the_same() {
+        for (path, method, name) in [
+            ("app/tags/list", Method::POST, "ListTags"),
+            ("app/manifests/v1", Method::PATCH, "Manifest"),
+            ("app/blobs/uploads/", Method::GET, "StartUpload"),
+            ("app", Method::GET, "Invalid"),
+        ] {
+            assert_eq!(parse(path).about(&method).name, name, "{method} {path}");
+        }
     }
 }

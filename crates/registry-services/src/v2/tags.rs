@@ -19,8 +19,8 @@ struct TagList {
 }
 
 /// The tags of a repository in byte order.
-pub async fn list(request: &V2Request<'_>, name: &RepositoryName) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:ListImages"], name.as_str()).await?;
+pub async fn list(request: &V2Request<'_>, name: RepositoryName) -> Result<Answer, V2Error> {
+    let name = &name;
     let page = Page::from_query(request.http)?;
     let (registry, wanted, repository_name) = (request.registry.clone(), page.clone(), name.clone());
     let tags = page

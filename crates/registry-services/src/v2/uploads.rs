@@ -19,8 +19,8 @@ pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-uploa
 
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.
-pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
+pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
+    let name = &name;
     let app = request.app;
     if let Some(algorithm) = request.http.query_parameter("digest-algorithm")
         && !matches!(algorithm.as_str(), "sha256" | "sha512")
@@ -53,15 +53,15 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
-        request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str()).await?;
+        let whole = ["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"];
+        request.authorize(&whole, name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         request.http.must_finish();
         let upload = request.pushing(name, begin).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
         let received = async {
             let session = receive(session, body).await?;
-            let calls = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"];
-            request.renewed().await?.authorize(&calls, name.as_str()).await?;
+            request.renewed().await?.authorize(&whole, name.as_str()).await?;
             Ok::<_, V2Error>(session.complete(app, digest).await?)
         };
         let result = received.await;
@@ -78,8 +78,8 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
 }
 
 /// GET: how far the upload is.
-pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+pub async fn status(request: &V2Request<'_>, name: RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
+    let name = &name;
     let (_, upload) = uploads::find(request.app, &request.registry, name, id).await?;
     Ok(progress(name, id, upload.received_bytes, StatusCode::NO_CONTENT))
 }
@@ -87,11 +87,11 @@ pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) ->
 /// PATCH: the next chunk, or without Content-Range the rest of the stream.
 pub async fn append(
     request: &V2Request<'_>,
-    name: &RepositoryName,
+    name: RepositoryName,
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    let name = &name;
     let app = request.app;
     let (session, _ahead) = open(request, name, id, body).await?;
     let session = match receive_chunk(request, session, body).await {
@@ -99,7 +99,7 @@ pub async fn append(
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
     // Who may push is decided when the bytes are there.
-    request.renewed().await?.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    let request = &request.renewed().await?;
     request.http.must_finish();
     let received = session.checkpoint(app).await?;
     Ok(progress(name, id, received, StatusCode::ACCEPTED))
@@ -108,15 +108,11 @@ pub async fn append(
 /// PUT: the last chunk, if there is one, and the digest of the whole.
 pub async fn complete(
     request: &V2Request<'_>,
-    name: &RepositoryName,
+    name: RepositoryName,
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    let calls = match body.announced_bytes() {
-        Some(0) => &["ecr:CompleteLayerUpload"][..],
-        _ => &["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"],
-    };
-    request.authorize(calls, name.as_str()).await?;
+    let name = &name;
     let app = request.app;
     let digest = request.http.query_parameter("digest").ok_or_else(|| {
         V2Error::new(ErrorCode::DigestInvalid, "The query parameter 'digest' is needed to complete an upload")
@@ -128,7 +124,7 @@ pub async fn complete(
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
     // Who may push is decided when the bytes are there.
-    request.renewed().await?.authorize(calls, name.as_str()).await?;
+    let request = &request.renewed().await?;
     request.http.must_finish();
     session.complete(app, digest).await?;
     Ok(created(name, digest))
@@ -156,10 +152,9 @@ async fn open(
 }
 
 /// DELETE: gives the upload up.
-pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
+pub async fn cancel(request: &V2Request<'_>, name: RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
     request.http.must_finish();
-    uploads::cancel(request.app, &request.registry, name, id).await?;
+    uploads::cancel(request.app, &request.registry, &name, id).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 

@@ -4,6 +4,7 @@ use access::auth::download_url;
 use access::auth::layer_grant;
 use access::request::RequestContext;
 use http::Method;
+use registry_services::v2;
 use registry_services::v2::route::{self as v2_route, V2Route};
 use runtime::http::probes::{HEALTH_PATH, READY_PATH};
 use runtime::metrics::Operation;
@@ -50,7 +51,7 @@ impl Route {
 
 /// What the routes are called by metrics.
 pub fn operations() -> impl Iterator<Item = Operation> {
-    let of_registry = v2_route::OPERATIONS.into_iter().chain(["DownloadLayer", "ReplicatedLayer"]).map(registry);
+    let of_registry = v2::operations().chain(["DownloadLayer", "ReplicatedLayer"]).map(registry);
     let of_server = ["Health", "Ready", "Metrics", "Unknown"].map(server);
     of_registry.chain(of_server).chain([UNKNOWN_CALL])
 }
