@@ -8,37 +8,17 @@ use super::repositories::{TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 
-/// On what occasion Wharf creates a repository (ECR: `RCTAppliedFor`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scenario {
-    /// An image is replicated into a registry that has no such repository.
-    Replication,
-    /// An image is fetched from an upstream registry for the first time.
-    PullThroughCache,
-    /// An image is pushed to a repository that is not there.
-    CreateOnPush,
-}
-
-impl Scenario {
-    /// Every value, in the order of the API model.
-    pub const ALL: [Self; 3] = [Self::Replication, Self::PullThroughCache, Self::CreateOnPush];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Replication => "REPLICATION",
-            Self::PullThroughCache => "PULL_THROUGH_CACHE",
-            Self::CreateOnPush => "CREATE_ON_PUSH",
-        }
-    }
-}
-
-impl std::str::FromStr for Scenario {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|scenario| scenario.as_str() == text).ok_or(())
+stored_enum! {
+    /// On what occasion Wharf creates a repository (ECR: `RCTAppliedFor`).
+    pub enum Scenario {
+        /// An image is replicated into a registry that has no such repository.
+        Replication = "REPLICATION",
+        /// An image is fetched from an upstream registry for the first time.
+        PullThroughCache = "PULL_THROUGH_CACHE",
+        /// An image is pushed to a repository that is not there.
+        CreateOnPush = "CREATE_ON_PUSH",
     }
 }
 

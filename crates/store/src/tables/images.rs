@@ -9,38 +9,18 @@ use super::repositories::count;
 use super::upstream_blobs::BlobSource;
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Where an image is in its life (ECR: `imageStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImageStatus {
-    /// Can be pulled.
-    Active,
-    /// In the archive storage class.
-    Archived,
-    /// On its way back from the archive.
-    Activating,
-}
-
-impl ImageStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Archived, Self::Activating];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Archived => "ARCHIVED",
-            Self::Activating => "ACTIVATING",
-        }
-    }
-}
-
-impl std::str::FromStr for ImageStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+stored_enum! {
+    /// Where an image is in its life (ECR: `imageStatus`).
+    pub enum ImageStatus {
+        /// Can be pulled.
+        Active = "ACTIVE",
+        /// In the archive storage class.
+        Archived = "ARCHIVED",
+        /// On its way back from the archive.
+        Activating = "ACTIVATING",
     }
 }
 

@@ -6,32 +6,16 @@ use super::registry_id::RegistryId;
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Who looks after a key (KMS: `KeyManager`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyManager {
-    /// The server: the key behind an alias that begins with `alias/aws/`.
-    Aws,
-    /// Whoever made it.
-    Customer,
-}
-
-impl KeyManager {
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Aws => "AWS",
-            Self::Customer => "CUSTOMER",
-        }
-    }
-}
-
-impl std::str::FromStr for KeyManager {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Aws, Self::Customer].into_iter().find(|manager| manager.as_str() == text).ok_or(())
+stored_enum! {
+    /// Who looks after a key (KMS: `KeyManager`).
+    pub enum KeyManager {
+        /// The server: the key behind an alias that begins with `alias/aws/`.
+        Aws = "AWS",
+        /// Whoever made it.
+        Customer = "CUSTOMER",
     }
 }
 

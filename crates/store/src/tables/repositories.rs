@@ -6,47 +6,27 @@ use super::parse_column;
 use super::registry_id::RegistryId;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Whether a tag may move to another image (ECR: `imageTagMutability`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagMutability {
-    /// Every tag may move.
-    Mutable,
-    /// No tag may move.
-    Immutable,
-    /// Tags may move, but those that match a filter may not.
-    MutableWithExclusion,
-    /// No tag may move, but those that match a filter may.
-    ImmutableWithExclusion,
+stored_enum! {
+    /// Whether a tag may move to another image (ECR: `imageTagMutability`), in the order in which ECR's messages list them.
+    pub enum TagMutability {
+        /// Every tag may move.
+        Mutable = "MUTABLE",
+        /// No tag may move.
+        Immutable = "IMMUTABLE",
+        /// No tag may move, but those that match a filter may.
+        ImmutableWithExclusion = "IMMUTABLE_WITH_EXCLUSION",
+        /// Tags may move, but those that match a filter may not.
+        MutableWithExclusion = "MUTABLE_WITH_EXCLUSION",
+    }
 }
 
 impl TagMutability {
-    /// Every value, in the order in which ECR's messages list them.
-    pub const ALL: [Self; 4] =
-        [Self::Mutable, Self::Immutable, Self::ImmutableWithExclusion, Self::MutableWithExclusion];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mutable => "MUTABLE",
-            Self::Immutable => "IMMUTABLE",
-            Self::MutableWithExclusion => "MUTABLE_WITH_EXCLUSION",
-            Self::ImmutableWithExclusion => "IMMUTABLE_WITH_EXCLUSION",
-        }
-    }
-
     /// Whether this mode is the kind that takes exclusion filters.
     pub const fn takes_filters(self) -> bool {
         matches!(self, Self::MutableWithExclusion | Self::ImmutableWithExclusion)
-    }
-}
-
-impl std::str::FromStr for TagMutability {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or(())
     }
 }
 
