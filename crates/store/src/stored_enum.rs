@@ -55,7 +55,7 @@ mod tests {
     use crate::tables::kms_keys::KeyManager;
     use crate::tables::lifecycle_previews::PreviewStatus;
     use crate::tables::replication_backfills::{BackfillStatus, LineStatus};
-    use crate::tables::repositories::TagMutability;
+    use crate::tables::repositories::{EncryptionType, TagMutability};
 
     /// The words of one enumeration, and what a text says when it was read as it and written again.
     type Words = (&'static str, Vec<&'static str>, fn(&str) -> Option<&'static str>);
@@ -74,6 +74,7 @@ mod tests {
         words_of![
             BackfillStatus,
             Encoding,
+            EncryptionType,
             EntityKind,
             ImageStatus,
             KeyManager,

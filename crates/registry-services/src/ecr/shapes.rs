@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{Repository as StoredRepository, RepositoryRef, TagMutability};
+use store::tables::repositories::{EncryptionType, Repository as StoredRepository, RepositoryRef, TagMutability};
 use store::tables::{registry_policies, repository_policies};
 
 use super::constraints;
@@ -45,22 +45,19 @@ pub struct ScanningConfiguration {
     pub scan_on_push: bool,
 }
 
-/// What a repository can be encrypted with; the first is what it is encrypted with unless something else is said.
-pub const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
-
 /// `EncryptionConfiguration` of an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionConfiguration {
-    encryption_type: String,
+    encryption_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kms_key: Option<String>,
 }
 
 impl EncryptionConfiguration {
     /// As stored.
-    pub fn new(encryption_type: String, kms_key: Option<String>) -> Self {
-        Self { encryption_type, kms_key }
+    pub fn new(encryption_type: EncryptionType, kms_key: Option<String>) -> Self {
+        Self { encryption_type: encryption_type.as_str(), kms_key }
     }
 }
 
@@ -77,7 +74,7 @@ impl Repository {
             image_tag_mutability: spec.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&spec.tag_mutability_filters),
             image_scanning_configuration: ScanningConfiguration { scan_on_push: spec.scan_on_push },
-            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type.clone(), spec.kms_key.clone()),
+            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type, spec.kms_key.clone()),
         }
     }
 }

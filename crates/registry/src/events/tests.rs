@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::tables::images::ImageStatus;
 use store::tables::jobs;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{NewRepository, Repository, TagMutability};
+use store::tables::repositories::{EncryptionType, NewRepository, Repository, TagMutability};
 
 use super::config::{EventsConfig, WebhookConfig};
 use super::event::{Event, IMAGE_PULL, Place, Success, UpstreamSync};
@@ -34,7 +34,7 @@ fn repository(name: &str) -> Repository {
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
     };
     Repository { id: 1, spec }

@@ -12,7 +12,7 @@ use store::tables::image_protections::{self, ProtectionTarget};
 use store::tables::image_tags;
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 
 use super::test_app::{ACCOUNT, TestApp};
 
@@ -97,7 +97,7 @@ fn store(tx: &mut dyn Tx, world: &World) -> Result<Repository, StoreError> {
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
     };
     let repository = repositories::insert(tx, &new)?.expect("free");

@@ -12,7 +12,7 @@ use super::images::ImageStatus;
 use super::kms_keys::KeyManager;
 use super::lifecycle_previews::PreviewStatus;
 use super::replication_backfills::{BackfillStatus, LineStatus};
-use super::repositories::{TagMutability, split_filters};
+use super::repositories::{EncryptionType, TagMutability, split_filters};
 use crate::blob::{Encoding, ObjectId, Tier};
 
 /// Whether a text is one that Wharf would have written into a column.
@@ -104,6 +104,7 @@ const OF_NAMES: &[(&str, IsGood)] = &[
     ("destination_region", is::<Region>),
     ("digest", is::<Digest>),
     ("encoding", is::<Encoding>),
+    ("encryption_type", is::<EncryptionType>),
     ("image_digest", is::<Digest>),
     ("object_id", is::<ObjectId>),
     ("region", is::<Region>),

@@ -4,7 +4,7 @@ use oci::{RepositoryName, RepositoryPrefix, TagFilter};
 
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
-use super::repositories::{TagMutability, join_filters, split_filters};
+use super::repositories::{EncryptionType, TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -31,8 +31,8 @@ pub struct CreationTemplate {
     pub prefix: RepositoryPrefix,
     /// What people say about it; never empty.
     pub description: Option<String>,
-    /// `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What new repositories are encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, if one is named.
     pub kms_key: Option<String>,
     /// Resource tags of new repositories, in the order in which they were given.
@@ -69,7 +69,7 @@ fn from_row(row: &Row) -> Result<CreationTemplate, StoreError> {
         },
         prefix: parse_column(row.text(2)?, "creation_templates.prefix")?,
         description: text(3)?,
-        encryption_type: row.text(4)?.to_owned(),
+        encryption_type: parse_column(row.text(4)?, "creation_templates.encryption_type")?,
         kms_key: text(5)?,
         resource_tags: from_json(row.text(6)?, "creation_templates.resource_tags")?,
         tag_mutability: parse_column(row.text(7)?, "creation_templates.tag_mutability")?,

@@ -7,7 +7,7 @@ use oci::{Digest, RepositoryName};
 
 use super::images::ImageStatus;
 use super::registry_id::RegistryId;
-use super::repositories::count;
+use super::repositories::{EncryptionType, count};
 use super::{blobs, parse_column, repository_blobs};
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
@@ -35,8 +35,8 @@ pub struct DeletedImage {
     pub registry: RegistryId,
     /// The repository that it was in, which may be gone.
     pub repository: RepositoryName,
-    /// How the repository was encrypted: `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What the repository was encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of its KMS key, for the KMS types.
     pub kms_key: Option<String>,
     /// Digest of the manifest.
@@ -59,7 +59,7 @@ impl DeletedImage {
     /// The key domain that its blobs are stored in; as
     /// [`Repository::encryption_scope`](super::repositories::Repository::encryption_scope).
     pub fn encryption_scope(&self) -> String {
-        super::repositories::encryption_scope(&self.encryption_type, self.kms_key.as_deref())
+        super::repositories::encryption_scope(self.encryption_type.as_str(), self.kms_key.as_deref())
     }
 }
 
@@ -89,7 +89,7 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
             region: parse_column(row.text(2)?, "deleted_images.region")?,
         },
         repository: parse_column(row.text(3)?, "deleted_images.repository_name")?,
-        encryption_type: row.text(4)?.to_owned(),
+        encryption_type: parse_column(row.text(4)?, "deleted_images.encryption_type")?,
         kms_key: row.opt_text(5)?.map(str::to_owned),
         digest: parse_column(row.text(6)?, "deleted_images.digest")?,
         note: DeletionNote {

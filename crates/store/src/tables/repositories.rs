@@ -30,6 +30,18 @@ impl TagMutability {
     }
 }
 
+stored_enum! {
+    /// What a repository is encrypted with (ECR: `EncryptionType`), in the order in which ECR's messages list them.
+    pub enum EncryptionType {
+        /// The server's keys alone, which is what it is unless something else is said.
+        Aes256 = "AES256",
+        /// A KMS key.
+        Kms = "KMS",
+        /// A KMS key, and the server's keys around that.
+        KmsDsse = "KMS_DSSE",
+    }
+}
+
 /// A repository by its name, which need not be there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepositoryRef {
@@ -54,8 +66,8 @@ pub struct NewRepository {
     pub tag_mutability_filters: Vec<TagFilter>,
     /// Whether a push starts a scan.
     pub scan_on_push: bool,
-    /// `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What it is encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, for the KMS types.
     pub kms_key: Option<String>,
 }
@@ -83,7 +95,7 @@ impl Repository {
 
     /// The key domain that this repository's blobs are encrypted and shared in.
     pub fn encryption_scope(&self) -> String {
-        encryption_scope(&self.spec.encryption_type, self.spec.kms_key.as_deref())
+        encryption_scope(self.spec.encryption_type.as_str(), self.spec.kms_key.as_deref())
     }
 }
 
@@ -91,8 +103,17 @@ impl Repository {
 pub(crate) fn encryption_scope(encryption_type: &str, kms_key: Option<&str>) -> String {
     match kms_key {
         None => encryption_type.to_owned(),
-        Some(key) if encryption_type == "KMS" => key.to_owned(),
+        Some(key) if encryption_type == EncryptionType::Kms.as_str() => key.to_owned(),
         Some(key) => format!("{encryption_type} {key}"),
+    }
+}
+
+/// The type, and the ARN of the KMS key if there is one, that a key domain is named by; `None` if none has that name.
+pub fn encryption_of_scope(scope: &str) -> Option<(EncryptionType, Option<&str>)> {
+    match scope.split_once(' ') {
+        Some((encryption_type, key)) => Some((encryption_type.parse().ok()?, Some(key))),
+        None if scope.starts_with("arn:") => Some((EncryptionType::Kms, Some(scope))),
+        None => Some((scope.parse().ok()?, None)),
     }
 }
 
@@ -112,7 +133,7 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
             tag_mutability: parse_column(row.text(5)?, "repositories.tag_mutability")?,
             tag_mutability_filters: split_filters(row.text(6)?, "repositories.tag_mutability_filters")?,
             scan_on_push: row.bool(7)?,
-            encryption_type: row.text(8)?.to_owned(),
+            encryption_type: parse_column(row.text(8)?, "repositories.encryption_type")?,
             kms_key: row.opt_text(9)?.map(str::to_owned),
         },
     })
@@ -256,4 +277,23 @@ pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
 /// A `LIMIT` parameter.
 pub(crate) fn count(limit: usize) -> Value {
     Value::Int(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_domains_say_what_they_are_named_by() {
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let domains =
+            [(EncryptionType::Aes256, None), (EncryptionType::Kms, Some(key)), (EncryptionType::KmsDsse, Some(key))];
+        for (encryption_type, key) in domains {
+            let scope = encryption_scope(encryption_type.as_str(), key);
+            assert_eq!(encryption_of_scope(&scope), Some((encryption_type, key)), "{scope}");
+        }
+        for damaged in ["", "AES", "KMS_DSSF arn:aws:kms"] {
+            assert_eq!(encryption_of_scope(damaged), None, "{damaged}");
+        }
+    }
 }
