@@ -4,7 +4,7 @@ use aws::AwsError;
 use http::StatusCode;
 use runtime::aws_error::IntoAwsError;
 use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
-use store::tables::kms_keys::{KeyRef, KmsKey};
+use store::tables::kms_keys::{KeyRef, KmsKey, KmsKeyArn};
 
 use crate::auth::authorize::Refusal;
 
@@ -20,11 +20,11 @@ pub enum KmsError {
     /// There is a policy of another name only.
     PolicyNotFound(String),
     /// The key, of that ARN, is disabled.
-    Disabled(String),
+    Disabled(KmsKeyArn),
     /// The key, of that ARN, is to be deleted.
-    PendingDeletion(String),
+    PendingDeletion(KmsKeyArn),
     /// The key, of that ARN, is not to be deleted.
-    NotPendingDeletion(String),
+    NotPendingDeletion(KmsKeyArn),
     /// The alias, of that ARN, is there.
     AliasExists(String),
     /// The alias cannot have that name.

@@ -147,7 +147,7 @@ impl Operation for GetKeyRotationStatus {
         let is_pending = found.delete_at_ms.is_some();
         Ok(Status {
             key_rotation_enabled: found.rotation_days.is_some() && !is_pending,
-            key_id: found.arn(),
+            key_id: found.arn().to_string(),
             rotation_period_in_days: found.rotation_days.filter(|_| !is_pending),
             next_rotation_date: found.next_rotation_at_ms.filter(|_| !is_pending).map(Timestamp::from_ms),
         })
@@ -192,7 +192,7 @@ impl Operation for RotateKeyOnDemand {
                 kms_keys::rotate(tx, &found, &version)?;
                 root_keys::increment_version(tx)?;
             }
-            Ok(found.arn())
+            Ok(found.arn().to_string())
         });
         let key_id = rotated.await?;
         app.publish_changes().await?;

@@ -8,7 +8,7 @@ use oci::RepositoryName;
 use registry::images::changes::Cause;
 use registry::images::{encryption, repositories};
 use serde::{Deserialize, Serialize};
-use store::tables::kms_keys::{self, KeyRef};
+use store::tables::kms_keys::{self, KeyRef, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, NewRepository};
 
@@ -66,7 +66,7 @@ fn check_encryption(
 }
 
 /// The key's ARN, if the caller may have ECR use it and it can be used.
-async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<String, EcrError> {
+async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<KmsKeyArn, EcrError> {
     if key.name == ECR_ALIAS {
         aws_managed::require(call.app(), key).await?;
     }

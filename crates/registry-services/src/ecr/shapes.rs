@@ -12,6 +12,7 @@ use runtime::http::held_answer::SHORT_BYTES;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
+use store::tables::kms_keys::KmsKeyArn;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, Repository as StoredRepository, RepositoryRef, TagMutability};
 use store::tables::{registry_policies, repository_policies};
@@ -56,8 +57,8 @@ pub struct EncryptionConfiguration {
 
 impl EncryptionConfiguration {
     /// As stored.
-    pub fn new(encryption_type: EncryptionType, kms_key: Option<String>) -> Self {
-        Self { encryption_type: encryption_type.as_str(), kms_key }
+    pub fn new(encryption_type: EncryptionType, kms_key: Option<&KmsKeyArn>) -> Self {
+        Self { encryption_type: encryption_type.as_str(), kms_key: kms_key.map(KmsKeyArn::to_string) }
     }
 }
 
@@ -74,7 +75,7 @@ impl Repository {
             image_tag_mutability: spec.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&spec.tag_mutability_filters),
             image_scanning_configuration: ScanningConfiguration { scan_on_push: spec.scan_on_push },
-            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type, spec.kms_key.clone()),
+            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type, spec.kms_key.as_ref()),
         }
     }
 }

@@ -21,7 +21,7 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::{self, Scenario};
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
-use store::tables::kms_keys::{self, KeyRef, KmsKey};
+use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, EncryptionType, Repository};
 use zeroize::Zeroizing;
@@ -83,8 +83,8 @@ fn grant_name(repository_id: i64) -> String {
     format!("ecr-repository-{repository_id}")
 }
 
-fn key_of_arn(registry: &RegistryId, arn: &str) -> Result<KeyRef, RegistryError> {
-    Ok(kms::key_ref(registry.account, &registry.region, arn)?)
+fn key_of_arn(registry: &RegistryId, arn: &KmsKeyArn) -> Result<KeyRef, RegistryError> {
+    Ok(kms::key_ref(registry.account, &registry.region, arn.as_str())?)
 }
 
 /// What the data keys of layers are bound to.
@@ -168,7 +168,7 @@ pub async fn for_push(
 
 impl Encryption {
     /// The ARN of the KMS key, if there is one.
-    pub fn kms_key(&self) -> Option<String> {
+    pub fn kms_key(&self) -> Option<KmsKeyArn> {
         self.key.as_ref().map(|loaded| loaded.key.arn())
     }
 
@@ -274,8 +274,7 @@ pub async fn of_scope(app: &Registry, scope: &BlobScope) -> Result<Encryption, R
         (encryption_type, Some(arn)) => (encryption_type, arn),
         (encryption_type, None) => return Ok(Encryption { encryption_type, key: None }),
     };
-    let key_id = arn.rsplit('/').next().and_then(|text| text.parse().ok());
-    let key_id = key_id.ok_or_else(|| KmsError::InvalidArn(arn.to_owned()))?;
+    let key_id = arn.key_id().parse().map_err(|_| KmsError::InvalidArn(arn.to_string()))?;
     let key = app.kms_keys.find(app, key_id).await?.ok_or_else(|| RegistryError::Kms {
         code: "NotFoundException",
         message: format!("Key '{arn}' does not exist"),

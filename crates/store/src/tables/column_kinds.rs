@@ -9,7 +9,7 @@ use super::creation_templates::Scenario;
 use super::iam::entities::EntityKind;
 use super::image_replications::ReplicationStatus;
 use super::images::ImageStatus;
-use super::kms_keys::KeyManager;
+use super::kms_keys::{KeyManager, KmsKeyArn};
 use super::lifecycle_previews::PreviewStatus;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
@@ -107,6 +107,7 @@ const OF_NAMES: &[(&str, IsGood)] = &[
     ("encryption_type", is::<EncryptionType>),
     ("image_digest", is::<Digest>),
     ("object_id", is::<ObjectId>),
+    ("kms_key", is::<KmsKeyArn>),
     ("region", is::<Region>),
     ("repository_name", is::<RepositoryName>),
     ("rest_object_id", is::<ObjectId>),

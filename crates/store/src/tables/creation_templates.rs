@@ -2,6 +2,7 @@
 
 use oci::{RepositoryName, RepositoryPrefix, TagFilter};
 
+use super::kms_keys::KmsKeyArn;
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
 use super::repositories::{EncryptionType, TagMutability, join_filters, split_filters};
@@ -34,7 +35,7 @@ pub struct CreationTemplate {
     /// What new repositories are encrypted with.
     pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, if one is named.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
     /// Resource tags of new repositories, in the order in which they were given.
     pub resource_tags: Vec<(String, String)>,
     /// Whether tags of new repositories may move.
@@ -70,7 +71,7 @@ fn from_row(row: &Row) -> Result<CreationTemplate, StoreError> {
         prefix: parse_column(row.text(2)?, "creation_templates.prefix")?,
         description: text(3)?,
         encryption_type: parse_column(row.text(4)?, "creation_templates.encryption_type")?,
-        kms_key: text(5)?,
+        kms_key: row.opt_text(5)?.map(|text| parse_column(text, "creation_templates.kms_key")).transpose()?,
         resource_tags: from_json(row.text(6)?, "creation_templates.resource_tags")?,
         tag_mutability: parse_column(row.text(7)?, "creation_templates.tag_mutability")?,
         tag_mutability_filters: split_filters(row.text(8)?, "creation_templates.tag_mutability_filters")?,
@@ -105,7 +106,7 @@ pub fn insert(tx: &mut dyn Tx, new: &CreationTemplate) -> Result<bool, StoreErro
             new.prefix.as_str().into(),
             new.description.as_deref().into(),
             new.encryption_type.as_str().into(),
-            new.kms_key.as_deref().into(),
+            new.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
             to_json(&new.resource_tags).into(),
             new.tag_mutability.as_str().into(),
             join_filters(&new.tag_mutability_filters).into(),
@@ -131,7 +132,7 @@ pub fn update(tx: &mut dyn Tx, template: &CreationTemplate) -> Result<(), StoreE
         &[
             template.description.as_deref().into(),
             template.encryption_type.as_str().into(),
-            template.kms_key.as_deref().into(),
+            template.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
             to_json(&template.resource_tags).into(),
             template.tag_mutability.as_str().into(),
             join_filters(&template.tag_mutability_filters).into(),

@@ -6,6 +6,7 @@
 use oci::{Digest, RepositoryName};
 
 use super::images::ImageStatus;
+use super::kms_keys::KmsKeyArn;
 use super::registry_id::RegistryId;
 use super::repositories::{EncryptionType, count};
 use super::{blobs, parse_column, repository_blobs};
@@ -38,7 +39,7 @@ pub struct DeletedImage {
     /// What the repository was encrypted with.
     pub encryption_type: EncryptionType,
     /// The ARN of its KMS key, for the KMS types.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
     /// Digest of the manifest.
     pub digest: Digest,
     /// Who deleted it, and when.
@@ -59,7 +60,10 @@ impl DeletedImage {
     /// The key domain that its blobs are stored in; as
     /// [`Repository::encryption_scope`](super::repositories::Repository::encryption_scope).
     pub fn encryption_scope(&self) -> String {
-        super::repositories::encryption_scope(self.encryption_type.as_str(), self.kms_key.as_deref())
+        super::repositories::encryption_scope(
+            self.encryption_type.as_str(),
+            self.kms_key.as_ref().map(KmsKeyArn::as_str),
+        )
     }
 }
 
@@ -90,7 +94,7 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
         },
         repository: parse_column(row.text(3)?, "deleted_images.repository_name")?,
         encryption_type: parse_column(row.text(4)?, "deleted_images.encryption_type")?,
-        kms_key: row.opt_text(5)?.map(str::to_owned),
+        kms_key: row.opt_text(5)?.map(|text| parse_column(text, "deleted_images.kms_key")).transpose()?,
         digest: parse_column(row.text(6)?, "deleted_images.digest")?,
         note: DeletionNote {
             by: row.text(7)?.to_owned(),

@@ -1,5 +1,10 @@
 //! KMS keys, and the versions of their material.
 
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws::{AccountId, ArnError};
 use uuid::Uuid;
 
 use super::registry_id::RegistryId;
@@ -61,8 +66,53 @@ impl KmsKey {
     pub const ORIGIN: &'static str = "AWS_KMS";
 
     /// Its ARN.
-    pub fn arn(&self) -> String {
-        key_arn(&self.registry, &self.key_id.to_string())
+    pub fn arn(&self) -> KmsKeyArn {
+        KmsKeyArn(key_arn(&self.registry, &self.key_id.to_string()).into())
+    }
+}
+
+/// The ARN of a key, never of an alias. The key need not be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKeyArn(Arc<str>);
+
+impl KmsKeyArn {
+    /// As ECR's messages describe it; what a region can be called is narrower.
+    pub const PATTERN: &str = r"arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
+
+    /// The ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of the key.
+    pub fn key_id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl FromStr for KmsKeyArn {
+    type Err = ArnError;
+
+    fn from_str(text: &str) -> Result<Self, ArnError> {
+        let is_word = |text: &str| {
+            let is_of_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !text.is_empty() && text.bytes().all(is_of_word)
+        };
+        let mut parts = text.splitn(6, ':');
+        let mut next = || parts.next().ok_or(ArnError);
+        let is_key = next()? == "arn"
+            && next()?.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || is_word(rest))
+            && next()? == "kms"
+            && is_word(next()?)
+            && next()?.parse::<AccountId>().is_ok()
+            && next()?.strip_prefix("key/").is_some_and(is_word);
+        if is_key { Ok(Self(text.into())) } else { Err(ArnError) }
+    }
+}
+
+impl fmt::Display for KmsKeyArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -305,4 +355,52 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<(i64, String)>, StoreError> 
 pub fn set_policy(tx: &mut dyn Tx, id: i64, policy: &str) -> Result<(), StoreError> {
     tx.execute("UPDATE kms_keys SET policy = $1 WHERE id = $2", &[policy.into(), id.into()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_arn_of_a_key_names_a_key_alone() {
+        for good in [
+            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1",
+        ] {
+            let arn: KmsKeyArn = good.parse().expect("an ARN of a key");
+            assert_eq!((arn.as_str(), arn.to_string().as_str()), (good, good));
+            assert_eq!(Some(arn.key_id()), good.rsplit('/').next());
+        }
+        for bad in [
+            "",
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:kms:us-east-1:123456789012:alias/a",
+            "arn:aws:kms:us-east-1:123456789012:key/",
+            "arn:aws:kms:us-east-1:123456789012:key/a/b",
+            "arn:aws:kms:us-east-1:123456789012:key/a:b",
+            "arn:aws:kms:us-east-1:12345678901:key/a",
+            "arn:aws:kms::123456789012:key/a",
+            "arn:aws:iam:us-east-1:123456789012:key/a",
+            "arn:a:kms:us-east-1:123456789012:key/a",
+            "Arn:aws:kms:us-east-1:123456789012:key/a",
+        ] {
+            assert_eq!(bad.parse::<KmsKeyArn>(), Err(ArnError), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_arn_of_every_key_reads_back(key_id: u128, account in "[0-9]{12}", region in "[a-z][a-z0-9-]{0,31}") {
+            let registry = RegistryId {
+                account: account.parse().expect("an account"),
+                region: region.parse().expect("a region"),
+            };
+            let text = key_arn(&registry, &Uuid::from_u128(key_id).to_string());
+            let arn: KmsKeyArn = text.parse().expect("an ARN of a key");
+            prop_assert_eq!(arn.as_str(), text.as_str());
+            prop_assert_eq!(arn.key_id().parse(), Ok(Uuid::from_u128(key_id)));
+        }
+    }
 }

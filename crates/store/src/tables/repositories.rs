@@ -2,6 +2,7 @@
 
 use oci::{RepositoryName, Tag, TagFilter};
 
+use super::kms_keys::KmsKeyArn;
 use super::parse_column;
 use super::registry_id::RegistryId;
 use crate::db::{Row, Tx, Value};
@@ -69,7 +70,7 @@ pub struct NewRepository {
     /// What it is encrypted with.
     pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, for the KMS types.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
 }
 
 /// A stored repository.
@@ -95,7 +96,7 @@ impl Repository {
 
     /// The key domain that this repository's blobs are encrypted and shared in.
     pub fn encryption_scope(&self) -> String {
-        encryption_scope(self.spec.encryption_type.as_str(), self.spec.kms_key.as_deref())
+        encryption_scope(self.spec.encryption_type.as_str(), self.spec.kms_key.as_ref().map(KmsKeyArn::as_str))
     }
 }
 
@@ -109,10 +110,10 @@ pub(crate) fn encryption_scope(encryption_type: &str, kms_key: Option<&str>) -> 
 }
 
 /// The type, and the ARN of the KMS key if there is one, that a key domain is named by; `None` if none has that name.
-pub fn encryption_of_scope(scope: &str) -> Option<(EncryptionType, Option<&str>)> {
+pub fn encryption_of_scope(scope: &str) -> Option<(EncryptionType, Option<KmsKeyArn>)> {
     match scope.split_once(' ') {
-        Some((encryption_type, key)) => Some((encryption_type.parse().ok()?, Some(key))),
-        None if scope.starts_with("arn:") => Some((EncryptionType::Kms, Some(scope))),
+        Some((encryption_type, key)) => Some((encryption_type.parse().ok()?, Some(key.parse().ok()?))),
+        None if scope.starts_with("arn:") => Some((EncryptionType::Kms, Some(scope.parse().ok()?))),
         None => Some((scope.parse().ok()?, None)),
     }
 }
@@ -134,7 +135,7 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
             tag_mutability_filters: split_filters(row.text(6)?, "repositories.tag_mutability_filters")?,
             scan_on_push: row.bool(7)?,
             encryption_type: parse_column(row.text(8)?, "repositories.encryption_type")?,
-            kms_key: row.opt_text(9)?.map(str::to_owned),
+            kms_key: row.opt_text(9)?.map(|text| parse_column(text, "repositories.kms_key")).transpose()?,
         },
     })
 }
@@ -164,7 +165,7 @@ pub fn insert(tx: &mut dyn Tx, new: &NewRepository) -> Result<Option<Repository>
             join_filters(&new.tag_mutability_filters).into(),
             new.scan_on_push.into(),
             new.encryption_type.as_str().into(),
-            new.kms_key.as_deref().into(),
+            new.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
         ],
     )?;
     row.map(|row| Ok(Repository { id: row.int(0)?, spec: new.clone() })).transpose()
@@ -290,7 +291,8 @@ mod tests {
             [(EncryptionType::Aes256, None), (EncryptionType::Kms, Some(key)), (EncryptionType::KmsDsse, Some(key))];
         for (encryption_type, key) in domains {
             let scope = encryption_scope(encryption_type.as_str(), key);
-            assert_eq!(encryption_of_scope(&scope), Some((encryption_type, key)), "{scope}");
+            let named = encryption_of_scope(&scope).expect("a key domain");
+            assert_eq!((named.0, named.1.as_ref().map(KmsKeyArn::as_str)), (encryption_type, key));
         }
         for damaged in ["", "AES", "KMS_DSSF arn:aws:kms"] {
             assert_eq!(encryption_of_scope(damaged), None, "{damaged}");

@@ -72,7 +72,11 @@ fn spec(number: usize) -> NewRepository {
     match number {
         0 => plain,
         1 => NewRepository { tag_mutability: TagMutability::Immutable, ..plain },
-        _ => NewRepository { encryption_type: EncryptionType::Kms, kms_key: Some("key".to_owned()), ..plain },
+        _ => NewRepository {
+            encryption_type: EncryptionType::Kms,
+            kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".parse().unwrap()),
+            ..plain
+        },
     }
 }
 

@@ -39,7 +39,7 @@ fn full(prefix: &str) -> CreationTemplate {
     CreationTemplate {
         description: Some("what for".to_owned()),
         encryption_type: EncryptionType::Kms,
-        kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".to_owned()),
+        kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".parse().unwrap()),
         resource_tags: vec![("z".to_owned(), "'; --".to_owned()), ("a".to_owned(), String::new())],
         tag_mutability: TagMutability::MutableWithExclusion,
         tag_mutability_filters: vec!["v*".parse().unwrap(), "release-*".parse().unwrap()],

@@ -27,7 +27,7 @@ fn names(repositories: &[Repository]) -> Vec<&str> {
 
 async fn what_is_stored_comes_back(backend: &Backend) {
     in_transaction(backend, |tx| {
-        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab".to_owned();
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab".parse().unwrap();
         let specs = [
             new_repository("plain"),
             NewRepository {

@@ -80,7 +80,7 @@ async fn what_is_stored_comes_back(backend: &Backend) {
 
 async fn a_copy_is_shared_within_its_scope_only(backend: &Backend) {
     in_transaction(backend, |tx| {
-        let key = "arn:aws:kms:us-east-1:123456789012:key/1".to_owned();
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1".parse().unwrap();
         let specs = [
             new_repository("first"),
             NewRepository { registry: registry("210987654321", "us-east-1"), ..new_repository("other-account") },
