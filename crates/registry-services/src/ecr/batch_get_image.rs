@@ -246,7 +246,7 @@ async fn get(
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
-        Err(RegistryError::Kms { message, .. }) => return Ok(Err(NoImage::Kms(message))),
+        Err(RegistryError::Kms(error)) => return Ok(Err(NoImage::Kms(error.to_string()))),
         Err(error) => return Err(error.into()),
     };
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {

@@ -73,7 +73,7 @@ impl From<KmsError> for RegistryError {
     fn from(error: KmsError) -> Self {
         match error {
             KmsError::Store(error) => Self::Store(error),
-            other => Self::Kms { code: other.code(), message: other.to_string() },
+            other => Self::Kms(other),
         }
     }
 }
@@ -83,8 +83,10 @@ fn grant_name(repository_id: i64) -> String {
     format!("ecr-repository-{repository_id}")
 }
 
-fn key_of_arn(registry: &RegistryId, arn: &KmsKeyArn) -> Result<KeyRef, RegistryError> {
-    Ok(kms::key_ref(registry.account, &registry.region, arn.as_str())?)
+/// The key of a repository, which is in its region.
+fn key_of_arn(registry: &RegistryId, arn: &KmsKeyArn) -> Result<KeyRef, KmsError> {
+    let key = arn.key_ref().filter(|key| key.registry.region == registry.region);
+    key.ok_or_else(|| KmsError::InvalidArn(arn.to_string()))
 }
 
 /// What the data keys of layers are bound to.
@@ -259,10 +261,7 @@ async fn unwrap_data_key(app: &Registry, wrapped: &[u8], object: ObjectId) -> Re
 
 async fn find(app: &Registry, head: KmsCiphertextHead) -> Result<Arc<LoadedKey>, RegistryError> {
     let loaded = app.kms_keys.find(app, head.key_id).await?;
-    loaded.ok_or_else(|| RegistryError::Kms {
-        code: "NotFoundException",
-        message: format!("The KMS key {} that encrypted this does not exist", head.key_id),
-    })
+    Ok(loaded.ok_or(KmsError::EncryptionKeyNotFound(head.key_id))?)
 }
 
 /// The encryption of a key domain.
@@ -274,11 +273,10 @@ pub async fn of_scope(app: &Registry, scope: &BlobScope) -> Result<Encryption, R
         (encryption_type, Some(arn)) => (encryption_type, arn),
         (encryption_type, None) => return Ok(Encryption { encryption_type, key: None }),
     };
-    let key_id = arn.key_id().parse().map_err(|_| KmsError::InvalidArn(arn.to_string()))?;
-    let key = app.kms_keys.find(app, key_id).await?.ok_or_else(|| RegistryError::Kms {
-        code: "NotFoundException",
-        message: format!("Key '{arn}' does not exist"),
-    })?;
+    let invalid = || KmsError::InvalidArn(arn.to_string());
+    let key_id = arn.key_id().parse().map_err(|_| invalid())?;
+    let key = app.kms_keys.find(app, key_id).await?;
+    let key = key.ok_or_else(|| arn.key_ref().map_or_else(invalid, KmsError::NotFound))?;
     Ok(Encryption { encryption_type, key: Some(key) })
 }
 

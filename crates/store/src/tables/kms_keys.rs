@@ -88,6 +88,14 @@ impl KmsKeyArn {
     pub fn key_id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
+
+    /// What it names; `None` if no region can be called what it says.
+    pub fn key_ref(&self) -> Option<KeyRef> {
+        let mut parts = self.0.splitn(6, ':').skip(3);
+        let region = parts.next()?.parse().ok()?;
+        let account = parts.next()?.parse().ok()?;
+        Some(KeyRef { registry: RegistryId { account, region }, name: self.key_id().to_owned() })
+    }
 }
 
 impl FromStr for KmsKeyArn {
@@ -401,6 +409,7 @@ mod tests {
             let arn: KmsKeyArn = text.parse().expect("an ARN of a key");
             prop_assert_eq!(arn.as_str(), text.as_str());
             prop_assert_eq!(arn.key_id().parse(), Ok(Uuid::from_u128(key_id)));
+            prop_assert_eq!(arn.key_ref().map(|key| (key.arn(), key.registry)), Some((text, registry)));
         }
     }
 }
