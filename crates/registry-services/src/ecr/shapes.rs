@@ -6,7 +6,7 @@ use std::io;
 use access::request::RequestContext;
 use api::protocols::operation::Call;
 use aws::Timestamp;
-use oci::TagFilter;
+use oci::{MediaType, TagFilter};
 use registry::images::repositories::require;
 use runtime::http::held_answer::SHORT_BYTES;
 use serde::{Deserialize, Serialize};
@@ -259,7 +259,7 @@ pub struct Image<'a> {
     /// The manifest, exactly as pushed.
     pub image_manifest: Cow<'a, str>,
     /// Its media type.
-    pub image_manifest_media_type: String,
+    pub image_manifest_media_type: MediaType,
 }
 
 impl Image<'_> {

@@ -1,9 +1,9 @@
 //! Tests of events: what a change is told as, and to whom.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use access::web_identity::SourceConfig;
-use oci::Digest;
+use oci::{Digest, MediaType};
 use serde_json::{Value, json};
 use store::tables::images::ImageStatus;
 use store::tables::jobs;
@@ -45,7 +45,8 @@ fn cause(actor: Actor) -> Cause {
 }
 
 fn image(digest: &Digest) -> ChangedImage<'_> {
-    ChangedImage { digest, media_type: MANIFEST, artifact_media_type: Some(CONFIG), is_referrer: false }
+    static MEDIA_TYPE: LazyLock<MediaType> = LazyLock::new(|| MANIFEST.parse().expect("a media type"));
+    ChangedImage { digest, media_type: &MEDIA_TYPE, artifact_media_type: Some(CONFIG), is_referrer: false }
 }
 
 /// The event of ECR's documentation with these fields.

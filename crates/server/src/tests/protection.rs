@@ -104,7 +104,7 @@ fn store(tx: &mut dyn Tx, world: &World) -> Result<Repository, StoreError> {
     for (number, image) in world.images.iter().enumerate() {
         let new = NewImage {
             digest: digest(number),
-            media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+            media_type: "application/vnd.oci.image.index.v1+json".parse().expect("a media type"),
             artifact_media_type: None,
             artifact_type: None,
             annotations: BTreeMap::default(),

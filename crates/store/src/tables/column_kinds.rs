@@ -1,7 +1,7 @@
 //! What the columns of all tables hold beyond being texts, for the check of every row: how each is read where it is used.
 
 use aws::{AccountId, Region};
-use oci::{Digest, RepositoryName, RepositoryPrefix, Tag};
+use oci::{Digest, MediaType, RepositoryName, RepositoryPrefix, Tag};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -50,6 +50,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("creation_templates", "prefix", is::<RepositoryPrefix>),
     ("creation_templates", "resource_tags", is_pairs),
     ("deleted_images", "annotations", is_json),
+    ("deleted_images", "media_type", is::<MediaType>),
     ("deleted_images", "status", is::<ImageStatus>),
     ("deleted_repositories", "resource_tags", is_pairs),
     ("followed_events", "event", is_json),
@@ -62,6 +63,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("iam_policies", "tags", is_pairs),
     ("image_replications", "status", is::<ReplicationStatus>),
     ("images", "annotations", is_json),
+    ("images", "media_type", is::<MediaType>),
     ("images", "status", is::<ImageStatus>),
     ("jobs", "payload", is_json),
     ("kms_grants", "encryption_context", is_json),

@@ -3,7 +3,7 @@
 //! They are kept by the name of their repository, not by its row, so that they outlive it. Nothing here is visible to
 //! those who pull, list or describe images.
 
-use oci::{Digest, RepositoryName};
+use oci::{Digest, MediaType, RepositoryName};
 
 use super::images::ImageStatus;
 use super::kms_keys::KmsKeyArn;
@@ -45,7 +45,7 @@ pub struct DeletedImage {
     /// Who deleted it, and when.
     pub note: DeletionNote,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::size_bytes`](super::images::NewImage::size_bytes).
@@ -102,7 +102,7 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
             at_ms: row.int(9)?,
             expires_at_ms: row.int(10)?,
         },
-        media_type: row.text(11)?.to_owned(),
+        media_type: parse_column(row.text(11)?, "deleted_images.media_type")?,
         artifact_media_type: row.opt_text(12)?.map(str::to_owned),
         size_bytes: row.int(13)? as u64,
         pushed_at_ms: row.int(14)?,

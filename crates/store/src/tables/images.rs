@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci::Digest;
+use oci::{Digest, MediaType};
 
 use super::parse_column;
 use super::repositories::count;
@@ -30,7 +30,7 @@ pub struct NewImage {
     /// Digest of exactly the manifest's bytes.
     pub digest: Digest,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`; none for lists.
     pub artifact_media_type: Option<String>,
     /// The `artifactType` under which referrers lists show it.
@@ -57,7 +57,7 @@ pub struct Image {
     /// Digest of the manifest.
     pub digest: Digest,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::subject`].
@@ -84,7 +84,7 @@ pub struct Referrer {
     /// Digest of its manifest.
     pub digest: Digest,
     /// Its manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// Its artifact type.
     pub artifact_type: Option<String>,
     /// Length of its manifest.
@@ -105,7 +105,7 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
         id: row.int(0)?,
         digest: parse_column(row.text(1)?, "images.digest")?,
-        media_type: row.text(2)?.to_owned(),
+        media_type: parse_column(row.text(2)?, "images.media_type")?,
         artifact_media_type: row.opt_text(3)?.map(str::to_owned),
         subject: row.opt_text(4)?.map(|text| parse_column(text, "images.subject_digest")).transpose()?,
         size_bytes: row.int(5)? as u64,
@@ -403,7 +403,7 @@ pub fn referrers(
         };
         Ok(Referrer {
             digest: parse_column(row.text(0)?, "images.digest")?,
-            media_type: row.text(1)?.to_owned(),
+            media_type: parse_column(row.text(1)?, "images.media_type")?,
             artifact_type: row.opt_text(2)?.map(str::to_owned),
             manifest_bytes: row.int(3)? as u64,
             annotations,

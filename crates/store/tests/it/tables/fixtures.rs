@@ -66,7 +66,7 @@ pub fn add_repository(tx: &mut dyn Tx, text: &str) -> Result<Repository, StoreEr
 pub fn new_image(number: u64) -> NewImage {
     NewImage {
         digest: digest(number),
-        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".parse().expect("a media type"),
         artifact_media_type: None,
         artifact_type: None,
         annotations: BTreeMap::new(),
