@@ -56,6 +56,7 @@ mod tests {
     use crate::tables::lifecycle_previews::PreviewStatus;
     use crate::tables::replication_backfills::{BackfillStatus, LineStatus};
     use crate::tables::repositories::{EncryptionType, TagMutability};
+    use crate::tables::storage_checks::CheckStatus;
 
     /// The words of one enumeration, and what a text says when it was read as it and written again.
     type Words = (&'static str, Vec<&'static str>, fn(&str) -> Option<&'static str>);
@@ -73,6 +74,7 @@ mod tests {
     fn enumerations() -> Vec<Words> {
         words_of![
             BackfillStatus,
+            CheckStatus,
             Encoding,
             EncryptionType,
             EntityKind,

@@ -13,6 +13,7 @@ use super::kms_keys::{KeyManager, KmsKeyArn};
 use super::lifecycle_previews::PreviewStatus;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
+use super::storage_checks::CheckStatus;
 use crate::blob::{Encoding, ObjectId, Tier};
 
 /// Whether a text is one that Wharf would have written into a column.
@@ -94,6 +95,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("secrets", "tags", is_pairs),
     ("storage_checks", "progress", is_json),
     ("storage_checks", "settings", is_json),
+    ("storage_checks", "status", is::<CheckStatus>),
     ("storage_findings", "finding", is_json),
     ("uploads", "id", is::<Uuid>),
 ];
