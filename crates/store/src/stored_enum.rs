@@ -48,11 +48,12 @@ mod tests {
     use proptest::sample::{Index, select};
 
     use crate::blob::{Encoding, Tier};
+    use crate::tables::account_settings::AccountSetting;
     use crate::tables::creation_templates::Scenario;
     use crate::tables::iam::entities::EntityKind;
     use crate::tables::image_replications::ReplicationStatus;
     use crate::tables::images::ImageStatus;
-    use crate::tables::kms_keys::KeyManager;
+    use crate::tables::kms_keys::{KeyManager, RotationType};
     use crate::tables::lifecycle_previews::PreviewStatus;
     use crate::tables::replication_backfills::{BackfillStatus, LineStatus};
     use crate::tables::repositories::{EncryptionType, TagMutability};
@@ -73,6 +74,7 @@ mod tests {
 
     fn enumerations() -> Vec<Words> {
         words_of![
+            AccountSetting,
             BackfillStatus,
             CheckStatus,
             Encoding,
@@ -83,6 +85,7 @@ mod tests {
             LineStatus,
             PreviewStatus,
             ReplicationStatus,
+            RotationType,
             Scenario,
             TagMutability,
             Tier,

@@ -5,11 +5,12 @@ use oci::{Digest, MediaType, RepositoryName, RepositoryPrefix, Tag};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::account_settings::AccountSetting;
 use super::creation_templates::Scenario;
 use super::iam::entities::EntityKind;
 use super::image_replications::ReplicationStatus;
 use super::images::ImageStatus;
-use super::kms_keys::{KeyManager, KmsKeyArn};
+use super::kms_keys::{KeyManager, KmsKeyArn, RotationType};
 use super::lifecycle_previews::PreviewStatus;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
@@ -45,6 +46,7 @@ fn is_scenarios(text: &str) -> bool {
 
 /// What is known of a column; a table's own goes before what a name means everywhere.
 const OF_TABLES: &[(&str, &str, IsGood)] = &[
+    ("account_settings", "name", is::<AccountSetting>),
     ("audit_events", "record", is_json),
     ("blobs", "region", is::<Region>),
     ("creation_templates", "applied_for", is_scenarios),
@@ -69,6 +71,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("jobs", "payload", is_json),
     ("kms_grants", "encryption_context", is_json),
     ("kms_grants", "operations", is_texts),
+    ("kms_key_versions", "rotation_type", is::<RotationType>),
     ("kms_keys", "key_id", is::<Uuid>),
     ("kms_keys", "manager", is::<KeyManager>),
     ("kms_keys", "tags", is_pairs),

@@ -157,6 +157,16 @@ impl KeyRef {
     }
 }
 
+stored_enum! {
+    /// Why new material follows on a key's old (KMS: `RotationType`).
+    pub enum RotationType {
+        /// Its time had come.
+        Automatic = "AUTOMATIC",
+        /// Somebody asked for it.
+        OnDemand = "ON_DEMAND",
+    }
+}
+
 /// A version of a key's material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVersion {
@@ -166,8 +176,8 @@ pub struct KeyVersion {
     pub sealed: Vec<u8>,
     /// Creation time.
     pub created_at_ms: i64,
-    /// `AUTOMATIC` or `ON_DEMAND`; none for the first.
-    pub rotation_type: Option<String>,
+    /// Why it was made; none for the first.
+    pub rotation_type: Option<RotationType>,
 }
 
 const COLUMNS: &str = "k.id, k.key_id, k.account_id, k.region, k.manager, k.description, k.policy, k.tags, k.is_enabled, \
@@ -239,7 +249,7 @@ fn insert_version(tx: &mut dyn Tx, id: i64, new: &KeyVersion) -> Result<(), Stor
             i64::from(new.version).into(),
             new.sealed.as_slice().into(),
             new.created_at_ms.into(),
-            new.rotation_type.as_deref().into(),
+            new.rotation_type.map(RotationType::as_str).into(),
         ],
     )?;
     Ok(())
@@ -323,6 +333,15 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
     )
 }
 
+/// The number and the sealed material of every version of a key: all that decrypting takes, whatever else of them cannot
+/// be read.
+pub fn materials(tx: &mut dyn Tx, id: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+    tx.query("SELECT version, sealed FROM kms_key_versions WHERE kms_key_id = $1", &[id.into()])?
+        .iter()
+        .map(|row| Ok((version_number(row.int(0)?)?, row.blob(1)?.to_vec())))
+        .collect()
+}
+
 /// Every version of a key, the first made first.
 pub fn versions(tx: &mut dyn Tx, id: i64) -> Result<Vec<KeyVersion>, StoreError> {
     tx.query(
@@ -336,7 +355,10 @@ pub fn versions(tx: &mut dyn Tx, id: i64) -> Result<Vec<KeyVersion>, StoreError>
             version: version_number(row.int(0)?)?,
             sealed: row.blob(1)?.to_vec(),
             created_at_ms: row.int(2)?,
-            rotation_type: row.opt_text(3)?.map(str::to_owned),
+            rotation_type: row
+                .opt_text(3)?
+                .map(|text| parse_column(text, "kms_key_versions.rotation_type"))
+                .transpose()?,
         })
     })
     .collect()
