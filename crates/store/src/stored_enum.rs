@@ -55,6 +55,7 @@ mod tests {
     use crate::tables::images::ImageStatus;
     use crate::tables::kms_keys::{KeyManager, RotationType};
     use crate::tables::lifecycle_previews::PreviewStatus;
+    use crate::tables::pull_through_cache_rules::UpstreamKind;
     use crate::tables::replication_backfills::{BackfillStatus, LineStatus};
     use crate::tables::repositories::{EncryptionType, TagMutability};
     use crate::tables::storage_checks::CheckStatus;
@@ -89,6 +90,7 @@ mod tests {
             Scenario,
             TagMutability,
             Tier,
+            UpstreamKind,
         ]
     }
 

@@ -12,6 +12,7 @@ use super::image_replications::ReplicationStatus;
 use super::images::ImageStatus;
 use super::kms_keys::{KeyManager, KmsKeyArn, RotationType};
 use super::lifecycle_previews::PreviewStatus;
+use super::pull_through_cache_rules::UpstreamKind;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
 use super::storage_checks::CheckStatus;
@@ -80,6 +81,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("lifecycle_runs", "report", is_json),
     ("pull_through_cache_rules", "prefix", is::<RepositoryPrefix>),
     ("pull_through_cache_rules", "upstream_prefix", is::<RepositoryPrefix>),
+    ("pull_through_cache_rules", "upstream_registry", is::<UpstreamKind>),
     // A place of its own may be unknown for what was noted before regions were.
     ("removed_objects", "region", |text| text.is_empty() || is::<Region>(text)),
     ("replication_backfill_images", "child_codes", is_json),
