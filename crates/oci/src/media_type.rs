@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 /// Docker image manifest, version 2 schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker manifest list.
@@ -66,6 +68,12 @@ impl fmt::Display for MediaType {
     }
 }
 
+impl Serialize for MediaType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +81,8 @@ mod tests {
     #[test]
     fn table() {
         assert_eq!("application/json; charset=utf-8".parse::<MediaType>().expect("valid").as_str(), "application/json");
+        let json = serde_json::to_string(&OCI_INDEX.parse::<MediaType>().expect("valid")).expect("JSON");
+        assert_eq!(json, format!("{OCI_INDEX:?}"));
         for bad in ["", "json", "a/b/c", "a/", "/b", "a b/c", &format!("a/{}", "b".repeat(255))] {
             assert!(bad.parse::<MediaType>().is_err(), "{bad}");
         }

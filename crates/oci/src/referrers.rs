@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::media_type::OCI_INDEX;
+use crate::media_type::{MediaType, OCI_INDEX};
 use crate::tag::Tag;
 
 /// One image that refers to the subject.
@@ -13,7 +13,7 @@ use crate::tag::Tag;
 #[serde(rename_all = "camelCase")]
 pub struct ReferrerEntry {
     /// Media type of its manifest.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// Digest of its manifest.
     pub digest: Digest,
     /// Length of its manifest in bytes.

@@ -58,7 +58,8 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
         RegistryError::StorageClassNotSupported(_) => new("ImageStorageClassUpdateNotSupportedException"),
         RegistryError::ImageReferenced(_) | RegistryError::ImageProtected(_) => invalid_parameter("imageIds", &message),
         RegistryError::NoRoom => slow_down(),
-        RegistryError::Kms { code, .. } => new("KmsException").with("kmsError", code.into()),
+        RegistryError::Kms(error) => new("KmsException").with("kmsError", error.code().into()),
+        RegistryError::VeiledKms(code, _) => new("KmsException").with("kmsError", code.into()),
         RegistryError::Store(cause) if cause.kind() == StoreErrorKind::InvalidText => {
             tracing::debug!(%request_id, %cause, "request {request_id} holds a text that cannot be stored: {cause}");
             AwsError::new("InvalidParameterException", INVALID_TEXT)

@@ -4,4 +4,5 @@ pub mod blob;
 pub mod db;
 pub mod error;
 pub mod measure;
+mod stored_enum;
 pub mod tables;

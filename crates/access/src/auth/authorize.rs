@@ -574,7 +574,7 @@ impl ResourceRules {
     async fn add_key(&mut self, http: &RequestContext, key: &KeyRef) -> Result<(), StoreError> {
         let key = key.clone();
         let Some(found) = http.app.db.read_point(move |tx| kms_keys::find(tx, &key)).await? else { return Ok(()) };
-        self.arn = found.arn();
+        self.arn = found.arn().to_string();
         let account = found.registry.account;
         self.policy = read_policy(http, PolicyKind::Key, Some(&found.policy), account, &self.arn);
         self.tags.clone_from(&found.tags);

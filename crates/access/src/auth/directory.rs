@@ -251,7 +251,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache, allowed: &Allowed) 
     for (registry, document) in registry_policies::list_all(tx)? {
         let name = format!("registry policy of {registry}");
         let policy = stored(cache, PolicyKind::Registry, &document, registry.account, &|| format!("the {name}"));
-        let scope = account_settings::find(tx, &registry, setting.as_str())?;
+        let scope = account_settings::find(tx, &registry, setting)?;
         // What cannot be read governs as much as it can.
         let governs_all = scope.as_deref().unwrap_or(setting.values()[0]) != "V1";
         let policy = RegistryPolicy { policy: Attached { name, policy }, governs_all };

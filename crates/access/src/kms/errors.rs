@@ -4,7 +4,8 @@ use aws::AwsError;
 use http::StatusCode;
 use runtime::aws_error::IntoAwsError;
 use store::error::{INVALID_TEXT, StoreError, StoreErrorKind};
-use store::tables::kms_keys::{KeyRef, KmsKey};
+use store::tables::kms_keys::{KeyRef, KmsKey, KmsKeyArn};
+use uuid::Uuid;
 
 use crate::auth::authorize::Refusal;
 
@@ -15,16 +16,18 @@ pub enum KmsError {
     Validation(String),
     /// There is no such key, or alias.
     NotFound(KeyRef),
+    /// The key of that id, which something is encrypted with, is gone.
+    EncryptionKeyNotFound(Uuid),
     /// There is no such grant.
     GrantNotFound(String),
     /// There is a policy of another name only.
     PolicyNotFound(String),
     /// The key, of that ARN, is disabled.
-    Disabled(String),
+    Disabled(KmsKeyArn),
     /// The key, of that ARN, is to be deleted.
-    PendingDeletion(String),
+    PendingDeletion(KmsKeyArn),
     /// The key, of that ARN, is not to be deleted.
-    NotPendingDeletion(String),
+    NotPendingDeletion(KmsKeyArn),
     /// The alias, of that ARN, is there.
     AliasExists(String),
     /// The alias cannot have that name.
@@ -76,7 +79,9 @@ impl KmsError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationException",
-            Self::NotFound(_) | Self::GrantNotFound(_) | Self::PolicyNotFound(_) => "NotFoundException",
+            Self::NotFound(_) | Self::EncryptionKeyNotFound(_) | Self::GrantNotFound(_) | Self::PolicyNotFound(_) => {
+                "NotFoundException"
+            }
             Self::Disabled(_) => "DisabledException",
             Self::PendingDeletion(_) | Self::NotPendingDeletion(_) => "KMSInvalidStateException",
             Self::AliasExists(_) => "AlreadyExistsException",
@@ -103,6 +108,7 @@ impl std::fmt::Display for KmsError {
         match self {
             Self::NotFound(key) if key.is_alias() => write!(f, "Alias {} is not found.", key.arn()),
             Self::NotFound(key) => write!(f, "Key '{}' does not exist", key.arn()),
+            Self::EncryptionKeyNotFound(id) => write!(f, "The KMS key {id} that encrypted this does not exist"),
             Self::GrantNotFound(id) => write!(f, "Grant ID {id} not found"),
             Self::PolicyNotFound(name) => write!(f, "No such policy exists: {name}"),
             Self::Disabled(arn) => write!(f, "{arn} is disabled."),
@@ -148,7 +154,7 @@ impl From<Refusal> for KmsError {
 }
 
 impl IntoAwsError for KmsError {
-    fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
+    fn into_aws_error(self, request_id: Uuid) -> AwsError {
         match self {
             Self::Store(error) if error.kind() == StoreErrorKind::InvalidText => {
                 tracing::debug!(%request_id, "request {request_id} holds a text that cannot be stored");

@@ -75,21 +75,21 @@ impl LoadedKeys {
         let read = app.db.read(move |tx| {
             let version = root_keys::version(tx)?;
             let Some(key) = kms_keys::find_by_key_id(tx, key_id)? else { return Ok(None) };
-            let versions = kms_keys::versions(tx, key.id)?;
-            Ok::<_, StoreError>(Some((version, key, versions)))
+            let sealed = kms_keys::materials(tx, key.id)?;
+            Ok::<_, StoreError>(Some((version, key, sealed)))
         });
-        let Some((version, key, versions)) = read.await? else { return Ok(None) };
+        let Some((version, key, sealed)) = read.await? else { return Ok(None) };
         let mut materials = BTreeMap::new();
-        for stored in versions {
-            let context = material_context(key_id, stored.version);
-            let material = Zeroizing::new(open_small(&app.key_ring, MATERIAL_PURPOSE, &context, &stored.sealed)?);
+        for (number, sealed) in sealed {
+            let context = material_context(key_id, number);
+            let material = Zeroizing::new(open_small(&app.key_ring, MATERIAL_PURPOSE, &context, &sealed)?);
             let material = DataKey::from_bytes(&material).ok_or_else(|| {
                 StoreError::new(
                     StoreErrorKind::Corrupt,
                     format!("the material of {} is not what was stored", key.arn()),
                 )
             })?;
-            materials.insert(stored.version, material);
+            materials.insert(number, material);
         }
         let loaded = Arc::new(LoadedKey { key, materials });
         self.keep(version, |held| drop(held.keys.insert(key_id, Arc::clone(&loaded))));

@@ -1,7 +1,7 @@
 //! The material of keys: made, and sealed before it is stored.
 
 use store::blob::{DataKey, seal_small};
-use store::tables::kms_keys::{KeyVersion, KmsKey};
+use store::tables::kms_keys::{KeyVersion, KmsKey, RotationType};
 use uuid::Uuid;
 
 use crate::Access;
@@ -21,12 +21,12 @@ pub fn new_material(app: &Access, key_id: Uuid, version: u32) -> Vec<u8> {
 }
 
 /// What follows on the newest material of a key, and why it does.
-pub fn next_version(app: &Access, key: &KmsKey, rotation_type: &str) -> KeyVersion {
+pub fn next_version(app: &Access, key: &KmsKey, rotation_type: RotationType) -> KeyVersion {
     let version = key.current_version.saturating_add(1);
     KeyVersion {
         version,
         sealed: new_material(app, key.key_id, version),
         created_at_ms: app.now_ms(),
-        rotation_type: Some(rotation_type.to_owned()),
+        rotation_type: Some(rotation_type),
     }
 }

@@ -6,15 +6,14 @@ use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, Job, JobError};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
-use store::tables::{kms_keys, root_keys};
+use store::tables::kms_keys::{self, RotationType};
+use store::tables::root_keys;
 use uuid::Uuid;
 
 use super::errors::KmsError;
 use super::material::next_version;
 use crate::Access;
 
-/// The kind of a rotation, as ListKeyRotations tells it.
-const AUTOMATIC: &str = "AUTOMATIC";
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The job, of one key; it notes itself for the next time.
@@ -47,7 +46,7 @@ async fn rotate(app: &Access, key_id: Uuid) -> Result<Option<i64>, StoreError> {
     let now_ms = app.now_ms();
     let found = app.db.read_point(move |tx| kms_keys::find_by_key_id(tx, key_id)).await?;
     let Some(key) = found else { return Ok(None) };
-    let version = next_version(app, &key, AUTOMATIC);
+    let version = next_version(app, &key, RotationType::Automatic);
     let next_ms = app
         .db
         .write(move |tx| {

@@ -149,7 +149,7 @@ fn replace_elsewhere(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreEr
 mod tests {
     use store::db::{Db, DbConfig};
     use store::tables::registry_id::RegistryId;
-    use store::tables::repositories::{self, NewRepository, TagMutability};
+    use store::tables::repositories::{self, EncryptionType, NewRepository, TagMutability};
 
     use super::*;
 
@@ -182,7 +182,7 @@ mod tests {
                         tag_mutability: TagMutability::Mutable,
                         tag_mutability_filters: Vec::new(),
                         scan_on_push: false,
-                        encryption_type: "AES256".to_owned(),
+                        encryption_type: EncryptionType::Aes256,
                         kms_key: None,
                     };
                     let id = repositories::insert(tx, &new)?.expect("a new name").id;

@@ -134,7 +134,7 @@ impl Operation for Encrypt {
         }
         Ok(Encrypted {
             ciphertext_blob: STANDARD.encode(ciphertext),
-            key_id: loaded.key.arn(),
+            key_id: loaded.key.arn().to_string(),
             encryption_algorithm: ALGORITHM,
         })
     }
@@ -220,7 +220,7 @@ impl Operation for Decrypt {
         }
         Ok(Decrypted {
             key_material_id: material_id(head.key_id, head.version),
-            key_id: loaded.key.arn(),
+            key_id: loaded.key.arn().to_string(),
             plaintext: STANDARD.encode(&*plaintext),
             encryption_algorithm: ALGORITHM,
         })
@@ -346,8 +346,8 @@ impl Operation for ReEncrypt {
             ciphertext_blob: STANDARD.encode(ciphertext),
             source_key_material_id: material_id(head.key_id, head.version),
             destination_key_material_id: material_id(to.key.key_id, to.key.current_version),
-            source_key_id: from.key.arn(),
-            key_id: to.key.arn(),
+            source_key_id: from.key.arn().to_string(),
+            key_id: to.key.arn().to_string(),
             source_encryption_algorithm: ALGORITHM,
             destination_encryption_algorithm: ALGORITHM,
         })
@@ -420,7 +420,7 @@ impl NewDataKey {
             ciphertext_blob: STANDARD.encode(ciphertext),
             plaintext: with_plaintext.then(|| STANDARD.encode(&*plaintext)),
             key_material_id: material_id(loaded.key.key_id, loaded.key.current_version),
-            key_id: loaded.key.arn(),
+            key_id: loaded.key.arn().to_string(),
         })
     }
 }

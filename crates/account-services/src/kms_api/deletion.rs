@@ -76,7 +76,7 @@ impl Operation for ScheduleKeyDeletion {
         let key = scheduled.await?;
         call.app().publish_changes().await?;
         Ok(Scheduled {
-            key_id: key.arn(),
+            key_id: key.arn().to_string(),
             deletion_date: Timestamp::from_ms(at_ms),
             key_state: "PendingDeletion",
             pending_window_in_days: days,
@@ -126,6 +126,6 @@ impl Operation for CancelKeyDeletion {
         });
         let key = cancelled.await?;
         call.app().publish_changes().await?;
-        Ok(KeyId { key_id: key.arn() })
+        Ok(KeyId { key_id: key.arn().to_string() })
     }
 }

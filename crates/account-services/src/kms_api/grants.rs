@@ -293,7 +293,7 @@ impl Operation for ListGrants {
                 Some(id) => kms_grants::find(tx, id)?.filter(|grant| grant.kms_key_id == key.id).into_iter().collect(),
                 None => kms_grants::list(tx, key.id, grantee.as_deref(), &asked.after, asked.limit + 1)?,
             };
-            Ok::<_, KmsError>((key.arn(), found))
+            Ok::<_, KmsError>((key.arn().to_string(), found))
         });
         let (arn, mut found) = read.await?;
         let next_marker = page.cut(&mut found, |grant| grant.grant_id.clone());
@@ -341,7 +341,7 @@ impl Operation for ListRetirableGrants {
             let mut shown = Vec::new();
             for grant in found {
                 if let Some(key) = store::tables::kms_keys::find_by_row(tx, grant.kms_key_id)? {
-                    shown.push(GrantEntry::new(grant, key.arn()));
+                    shown.push(GrantEntry::new(grant, key.arn().to_string()));
                 }
             }
             Ok::<_, KmsError>(shown)

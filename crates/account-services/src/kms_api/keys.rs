@@ -205,7 +205,10 @@ impl Operation for ListKeys {
         let read = call.app().db.read(move |tx| kms_keys::list(tx, &registry, &asked.after, asked.limit + 1));
         let mut found = read.await?;
         let next_marker = page.cut(&mut found, |key| key.key_id.to_string());
-        let keys = found.iter().map(|key| KeyEntry { key_id: key.key_id.to_string(), key_arn: key.arn() }).collect();
+        let keys = found
+            .iter()
+            .map(|key| KeyEntry { key_id: key.key_id.to_string(), key_arn: key.arn().to_string() })
+            .collect();
         Ok(Listed { keys, truncated: next_marker.is_some(), next_marker })
     }
 }

@@ -10,7 +10,7 @@ use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use runtime::jobs::job::{self, Job as _};
 use serde::{Deserialize, Serialize};
-use store::tables::kms_keys::{self, KeyRef, KeyVersion};
+use store::tables::kms_keys::{self, KeyRef, KeyVersion, RotationType};
 use store::tables::{jobs, root_keys};
 
 use super::constraints;
@@ -23,7 +23,6 @@ const DEFAULT_DAYS: i64 = 365;
 const DAYS: std::ops::RangeInclusive<i64> = 90..=2_560;
 /// On-demand rotations that a key may have (KMS quotas).
 const MAX_ON_DEMAND: usize = 25;
-const ON_DEMAND: &str = "ON_DEMAND";
 
 /// EnableKeyRotation.
 pub struct EnableKeyRotation;
@@ -147,7 +146,7 @@ impl Operation for GetKeyRotationStatus {
         let is_pending = found.delete_at_ms.is_some();
         Ok(Status {
             key_rotation_enabled: found.rotation_days.is_some() && !is_pending,
-            key_id: found.arn(),
+            key_id: found.arn().to_string(),
             rotation_period_in_days: found.rotation_days.filter(|_| !is_pending),
             next_rotation_date: found.next_rotation_at_ms.filter(|_| !is_pending).map(Timestamp::from_ms),
         })
@@ -178,11 +177,11 @@ impl Operation for RotateKeyOnDemand {
         let app = call.app();
         let named = key.clone();
         let found = app.db.read_point(move |tx| constraints::require(tx, &named)).await?;
-        let version = next_version(app, &found, ON_DEMAND);
+        let version = next_version(app, &found, RotationType::OnDemand);
         let rotated = app.db.write(move |tx| {
             let found = not_aws_managed(constraints::require_usable(tx, &key)?)?;
             let versions = kms_keys::versions(tx, found.id)?;
-            let on_demand = versions.iter().filter(|version| version.rotation_type.as_deref() == Some(ON_DEMAND));
+            let on_demand = versions.iter().filter(|version| version.rotation_type == Some(RotationType::OnDemand));
             if on_demand.count() >= MAX_ON_DEMAND {
                 return Err(KmsError::LimitExceeded(format!(
                     "A key can be rotated on demand {MAX_ON_DEMAND} times at most."
@@ -192,7 +191,7 @@ impl Operation for RotateKeyOnDemand {
                 kms_keys::rotate(tx, &found, &version)?;
                 root_keys::increment_version(tx)?;
             }
-            Ok(found.arn())
+            Ok(found.arn().to_string())
         });
         let key_id = rotated.await?;
         app.publish_changes().await?;
@@ -229,7 +228,7 @@ struct Rotation {
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation_date: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rotation_type: Option<String>,
+    rotation_type: Option<&'static str>,
     key_material_state: &'static str,
 }
 
@@ -276,7 +275,7 @@ impl Operation for ListKeyRotations {
             key_material_id: material_id(key.key_id, version.version),
             rotation_date: version.rotation_type.is_some().then(|| Timestamp::from_ms(version.created_at_ms)),
             key_material_state: if version.version == key.current_version { "CURRENT" } else { "NON_CURRENT" },
-            rotation_type: version.rotation_type,
+            rotation_type: version.rotation_type.map(RotationType::as_str),
         });
         Ok(Listed { rotations: rotations.collect(), truncated: next_marker.is_some(), next_marker })
     }

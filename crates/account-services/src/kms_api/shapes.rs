@@ -68,7 +68,7 @@ impl KeyMetadata {
         Self {
             aws_account_id: key.registry.account.to_string(),
             key_id: key.key_id.to_string(),
-            arn: key.arn(),
+            arn: key.arn().to_string(),
             creation_date: Timestamp::from_ms(key.created_at_ms),
             enabled: key.is_enabled && key.delete_at_ms.is_none(),
             description: key.description.clone(),

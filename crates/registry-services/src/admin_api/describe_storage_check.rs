@@ -44,7 +44,7 @@ pub struct Output {
 #[serde(rename_all = "camelCase")]
 struct Check {
     check_id: String,
-    status: String,
+    status: &'static str,
     started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
@@ -146,7 +146,7 @@ impl Operation for DescribeStorageCheck {
         Ok(Output {
             check: check.map(|check| Check {
                 check_id: check.id,
-                status: check.status,
+                status: check.status.as_str(),
                 started_at: Timestamp::from_ms(check.started_at_ms),
                 finished_at: check.finished_at_ms.map(Timestamp::from_ms),
                 settings: serde_json::from_str(&check.settings).ok(),

@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use oci::RepositoryName;
+use oci::{MediaType, RepositoryName};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
@@ -54,7 +54,7 @@ struct DeletedImage {
     repository_name: String,
     image_digest: String,
     image_tags: Vec<String>,
-    image_manifest_media_type: String,
+    image_manifest_media_type: MediaType,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_media_type: Option<String>,
     image_size_in_bytes: u64,

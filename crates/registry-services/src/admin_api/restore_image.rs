@@ -15,6 +15,7 @@ use registry::images::quotas::Quotas;
 use registry::images::restore::{self, NotRestored, Restored, TagNotRestored};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
+use store::tables::kms_keys::KmsKeyArn;
 use store::tables::repositories::{self, RepositoryRef};
 
 use super::errors::WharfError;
@@ -164,7 +165,7 @@ impl Operation for RestoreImage {
             let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
             let (asked, allowed_key, guards) = (Arc::clone(&checked), allowed_key.clone(), guards.clone());
             let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
-                let all = restore_all(tx, &asked, allowed_key.as_deref(), &quotas, &cause).map_err(Undone::Failed)?;
+                let all = restore_all(tx, &asked, allowed_key.as_ref(), &quotas, &cause).map_err(Undone::Failed)?;
                 let RestoredAll { output, guards: guarded, policy_of } = all;
                 let [restoring, reading] = &guards;
                 restoring.require(guarded.iter().copied()).map_err(Undone::Failed)?;
@@ -196,7 +197,7 @@ fn selectors(checked: &Checked) -> Vec<Selector> {
 
 /// The key of the repository that would be created, if the caller may have ECR use it: whoever makes a repository with a key
 /// gives ECR its grants, as in CreateRepository.
-async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<String>, WharfError> {
+async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<KmsKeyArn>, WharfError> {
     if !checked.may_create {
         return Ok(None);
     }
@@ -204,7 +205,7 @@ async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<S
     let key = move |tx: &mut dyn Tx| restore::key_to_recreate(tx, &asked.place, &selectors(&asked), now_ms);
     let Some(arn) = call.app().db.read(key).await? else { return Ok(None) };
     let RepositoryRef { registry, name } = &checked.place;
-    let key = kms::key_ref(registry.account, &registry.region, &arn).map_err(RegistryError::from)?;
+    let key = kms::key_ref(registry.account, &registry.region, arn.as_str()).map_err(RegistryError::from)?;
     for need in encryption::needs_on_key(&key, registry, name.as_str()) {
         let allowed = authorize::authorize(call.http, &call.caller, &need).await;
         allowed.map_err(|refusal| RegistryError::from(KmsError::from(refusal)))?;
@@ -222,7 +223,7 @@ struct RestoredAll {
 fn restore_all(
     tx: &mut dyn Tx,
     checked: &Checked,
-    allowed_key: Option<&str>,
+    allowed_key: Option<&KmsKeyArn>,
     quotas: &Quotas,
     cause: &Cause,
 ) -> Result<RestoredAll, WharfError> {

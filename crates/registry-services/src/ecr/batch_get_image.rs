@@ -6,7 +6,7 @@ use std::sync::Arc;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use bytes::Bytes;
-use oci::RepositoryName;
+use oci::{MediaType, RepositoryName};
 use registry::cache;
 use registry::cache::failure::CacheFailure;
 use registry::cache::upstream::UpstreamFailure;
@@ -218,7 +218,7 @@ async fn prepare(
 /// An image's manifest in a format that the client takes.
 struct Found {
     digest: oci::Digest,
-    media_type: String,
+    media_type: MediaType,
     manifest: Bytes,
     /// What the manifest holds of the pool of answers.
     _room: Option<Arc<Share>>,
@@ -246,18 +246,18 @@ async fn get(
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
-        Err(RegistryError::Kms { message, .. }) => return Ok(Err(NoImage::Kms(message))),
+        Err(RegistryError::Kms(error)) => return Ok(Err(NoImage::Kms(error.to_string()))),
         Err(error) => return Err(error.into()),
     };
     if tag.is_some_and(|wanted| wanted != pulled.image.digest) {
         return Ok(Err(NoImage::TagDoesNotMatchDigest));
     }
     let stored = &pulled.image.media_type;
-    let (media_type, manifest) = if accepted.is_empty() || accepted.contains(stored) {
+    let (media_type, manifest) = if accepted.is_empty() || accepted.iter().any(|accepted| accepted == stored.as_str()) {
         (stored.clone(), pulled.manifest)
     } else {
-        match converted(&pulled.manifest, stored, accepted).filter(|_| may_convert) {
-            Some((media_type, manifest)) => (media_type.to_owned(), Bytes::from(manifest)),
+        match converted(&pulled.manifest, stored.as_str(), accepted).filter(|_| may_convert) {
+            Some((media_type, manifest)) => (media_type, Bytes::from(manifest)),
             None => return Ok(Err(NoImage::NotFound)),
         }
     };
@@ -268,7 +268,7 @@ async fn get(
 
 /// The manifest in the other format, if that is accepted. The identifier in the answer stays the one of the image in the
 /// repository, by which it can be asked for again.
-fn converted(manifest: &[u8], stored: &str, accepted: &[String]) -> Option<(&'static str, String)> {
+fn converted(manifest: &[u8], stored: &str, accepted: &[String]) -> Option<(MediaType, String)> {
     let other = oci::other_image_format(stored).filter(|other| accepted.iter().any(|kind| kind == other))?;
-    Some((other, oci::convert_image(manifest, stored)?))
+    Some((other.parse().ok()?, oci::convert_image(manifest, stored)?))
 }

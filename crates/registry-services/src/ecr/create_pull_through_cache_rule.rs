@@ -4,9 +4,9 @@ use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
 use registry::cache::mirror::is_open_root;
-use registry::cache::upstream_registry::{UpstreamKind, UpstreamUrl};
+use registry::cache::upstream_registry::{UpstreamUrl, kind_of_host};
 use serde::Deserialize;
-use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
+use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, UpstreamKind};
 use store::tables::registry_id::RegistryId;
 
 use super::errors::EcrError;
@@ -100,7 +100,7 @@ impl Operation for CreatePullThroughCacheRule {
             registry: checked.registry,
             prefix: checked.prefix,
             upstream_url: checked.upstream_url,
-            upstream_registry: checked.kind.map(|kind| kind.as_str().to_owned()),
+            upstream_registry: checked.kind,
             upstream_prefix: checked.upstream_prefix,
             credential_arn,
             custom_role_arn: checked.custom_role_arn,
@@ -136,19 +136,16 @@ fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<(Option<Upstr
     let settings = &call.app().cache.settings;
     let unsupported =
         || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
-    let named = match named {
-        None => None,
-        Some(text) => match UpstreamKind::ALL.into_iter().find(|kind| kind.as_str() == text) {
-            Some(kind) => Some(kind),
-            None => {
-                let known = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
-                let rule = format!("Member must satisfy enum value set: [{known}]");
-                return Err(EcrError::validation("upstreamRegistry", Some(text), rule));
-            }
-        },
+    let of_name = |text: &str| {
+        text.parse::<UpstreamKind>().map_err(|()| {
+            let known = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
+            let rule = format!("Member must satisfy enum value set: [{known}]");
+            EcrError::validation("upstreamRegistry", Some(text), rule)
+        })
     };
+    let named = named.map(of_name).transpose()?;
     let parsed: UpstreamUrl = url.parse().map_err(|_| unsupported())?;
-    let kind = Some(&parsed).filter(|url| url.is_bare_host()).and_then(|url| UpstreamKind::of_host(url.authority()));
+    let kind = Some(&parsed).filter(|url| url.is_bare_host()).and_then(|url| kind_of_host(url.authority()));
     let is_listed = kind.is_some() && !url.contains('/');
     if !is_listed && !settings.allow_any_upstream {
         return Err(unsupported());

@@ -8,14 +8,14 @@ use oci::RepositoryName;
 use registry::images::changes::Cause;
 use registry::images::{encryption, repositories};
 use serde::{Deserialize, Serialize};
-use store::tables::kms_keys::{self, KeyRef};
+use store::tables::kms_keys::{self, KeyRef, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::NewRepository;
+use store::tables::repositories::{EncryptionType, NewRepository};
 
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
+use super::shapes::{self, ExclusionFilter, Repository, ScanningConfiguration};
 
 /// Makes a repository with its settings and tags, and the grants on its KMS key if it has one.
 pub struct CreateRepository;
@@ -48,25 +48,25 @@ pub struct Output {
 fn check_encryption(
     registry: &RegistryId,
     configuration: Option<EncryptionConfiguration>,
-) -> Result<(String, Option<KeyRef>), EcrError> {
-    let Some(configuration) = configuration else { return Ok((encryption::AES256.to_owned(), None)) };
+) -> Result<(EncryptionType, Option<KeyRef>), EcrError> {
+    let Some(configuration) = configuration else { return Ok((EncryptionType::Aes256, None)) };
     let given = constraints::required("encryptionType", configuration.encryption_type)?;
-    let encryption_type = constraints::one_of("encryptionType", &given, &ENCRYPTION_TYPES, |name| name)?;
+    let encryption_type = constraints::one_of("encryptionType", &given, &EncryptionType::ALL, EncryptionType::as_str)?;
     if let Some(key) = &configuration.kms_key {
         constraints::length("kmsKey", key, 1, 2048)?;
-        if encryption_type == encryption::AES256 {
+        if encryption_type == EncryptionType::Aes256 {
             return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
         }
     }
-    if encryption_type == encryption::AES256 {
-        return Ok((given, None));
+    if encryption_type == EncryptionType::Aes256 {
+        return Ok((encryption_type, None));
     }
     let key = configuration.kms_key.unwrap_or_else(|| ECR_ALIAS.to_owned());
-    Ok((given, Some(kms::key_ref(registry.account, &registry.region, &key)?)))
+    Ok((encryption_type, Some(kms::key_ref(registry.account, &registry.region, &key)?)))
 }
 
 /// The key's ARN, if the caller may have ECR use it and it can be used.
-async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<String, EcrError> {
+async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<KmsKeyArn, EcrError> {
     if key.name == ECR_ALIAS {
         aws_managed::require(call.app(), key).await?;
     }

@@ -8,13 +8,14 @@ use oci::{RepositoryPrefix, RepositoryPrefixError, TagFilter};
 use registry::images::encryption;
 use serde::{Deserialize, Serialize};
 use store::tables::creation_templates::{CreationTemplate, Scenario};
+use store::tables::kms_keys::KmsKeyArn;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::TagMutability;
+use store::tables::repositories::{EncryptionType, TagMutability};
 
 use super::constraints;
 use super::errors::EcrError;
 use super::resource_tags::{self, ResourceTag};
-use super::shapes::{self, ENCRYPTION_TYPES, EncryptionConfiguration, ExclusionFilter};
+use super::shapes::{self, EncryptionConfiguration, ExclusionFilter};
 
 /// Most templates of a registry, as of pull-through cache rules (reference/repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
@@ -49,7 +50,7 @@ impl From<CreationTemplate> for RepositoryCreationTemplate {
         Self {
             prefix: stored.prefix.to_string(),
             description: stored.description,
-            encryption_configuration: EncryptionConfiguration::new(stored.encryption_type, stored.kms_key),
+            encryption_configuration: EncryptionConfiguration::new(stored.encryption_type, stored.kms_key.as_ref()),
             resource_tags: stored.resource_tags.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect(),
             image_tag_mutability: stored.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&stored.tag_mutability_filters),
@@ -106,7 +107,7 @@ pub struct TemplateChanges {
     /// Which template.
     pub prefix: RepositoryPrefix,
     description: Option<String>,
-    encryption: Option<(String, Option<String>)>,
+    encryption: Option<(EncryptionType, Option<KmsKeyArn>)>,
     resource_tags: Option<Vec<(String, String)>>,
     tag_mutability: Option<TagMutability>,
     tag_mutability_filters: Option<Vec<TagFilter>>,
@@ -158,7 +159,7 @@ impl TemplateChanges {
             registry,
             prefix: self.prefix.clone(),
             description: None,
-            encryption_type: ENCRYPTION_TYPES[0].to_owned(),
+            encryption_type: EncryptionType::Aes256,
             kms_key: None,
             resource_tags: Vec::new(),
             tag_mutability: TagMutability::Mutable,
@@ -211,7 +212,7 @@ impl TemplateChanges {
         let deeds = Deeds {
             repository_policy: self.repository_policy.as_deref(),
             lifecycle_policy: self.lifecycle_policy.as_deref(),
-            encryption: encryption.map(|(encryption_type, key)| (encryption_type.as_str(), key.as_deref())),
+            encryption: encryption.map(|(encryption_type, key)| (*encryption_type, key.as_ref())),
             custom_role: self.custom_role_arn.as_deref(),
         };
         std::iter::once(Need::anywhere(action)).chain(deeds.needs(registry, &self.prefix)).collect()
@@ -223,7 +224,7 @@ pub fn needs_of(template: &CreationTemplate) -> Vec<Need> {
     let deeds = Deeds {
         repository_policy: template.repository_policy.as_deref(),
         lifecycle_policy: template.lifecycle_policy.as_deref(),
-        encryption: Some((&template.encryption_type, template.kms_key.as_deref())),
+        encryption: Some((template.encryption_type, template.kms_key.as_ref())),
         custom_role: template.custom_role_arn.as_deref(),
     };
     deeds.needs(&template.registry, &template.prefix)
@@ -234,7 +235,7 @@ struct Deeds<'a> {
     repository_policy: Option<&'a str>,
     lifecycle_policy: Option<&'a str>,
     /// The type, and the key if one is named.
-    encryption: Option<(&'a str, Option<&'a str>)>,
+    encryption: Option<(EncryptionType, Option<&'a KmsKeyArn>)>,
     custom_role: Option<&'a str>,
 }
 
@@ -254,9 +255,9 @@ impl Deeds<'_> {
         }
         // Here the server's own right to the key comes from whoever makes the template: it needs no role.
         if let Some((encryption_type, key)) = self.encryption
-            && encryption_type != ENCRYPTION_TYPES[0]
+            && encryption_type != EncryptionType::Aes256
         {
-            let key = key.unwrap_or(ECR_ALIAS);
+            let key = key.map_or(ECR_ALIAS, KmsKeyArn::as_str);
             if let Ok(key) = access::kms::key_ref(registry.account, &registry.region, key) {
                 needs.extend(encryption::needs_on_key(&key, registry, &names));
             }
@@ -292,40 +293,25 @@ fn at_most(member: &'static str, text: &str, max: usize) -> Result<(), EcrError>
     Err(EcrError::validation(member, Some(text), format!("Member must have length less than or equal to {max}")))
 }
 
-fn encryption(members: EncryptionMembers) -> Result<(String, Option<String>), EcrError> {
+fn encryption(members: EncryptionMembers) -> Result<(EncryptionType, Option<KmsKeyArn>), EcrError> {
     const TYPE: &str = "encryptionConfiguration.encryptionType";
     const KEY: &str = "encryptionConfiguration.kmsKey";
     let given = members.encryption_type.ok_or_else(|| EcrError::validation(TYPE, None, NOT_NULL))?;
-    if !ENCRYPTION_TYPES.contains(&given.as_str()) {
-        let rule = format!("Member must satisfy enum value set: [{}]", ENCRYPTION_TYPES.join(", "));
-        return Err(EcrError::validation(TYPE, Some(&given), rule));
-    }
+    let encryption_type: EncryptionType = given.parse().map_err(|()| {
+        let types = EncryptionType::ALL.map(EncryptionType::as_str).join(", ");
+        EcrError::validation(TYPE, Some(&given), format!("Member must satisfy enum value set: [{types}]"))
+    })?;
     let key = members.kms_key.filter(|key| !key.is_empty());
-    if let Some(key) = &key {
-        at_most(KEY, key, 2048)?;
-        if !is_key_arn(key) {
-            let rule = r"Member must satisfy regular expression pattern: ^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
-            return Err(EcrError::validation(KEY, Some(key), rule));
-        }
-        if given == ENCRYPTION_TYPES[0] {
-            return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
-        }
+    let Some(key) = key else { return Ok((encryption_type, None)) };
+    at_most(KEY, &key, 2048)?;
+    let arn: KmsKeyArn = key.parse().map_err(|_| {
+        let rule = format!("Member must satisfy regular expression pattern: ^$|{}", KmsKeyArn::PATTERN);
+        EcrError::validation(KEY, Some(&key), rule)
+    })?;
+    if encryption_type == EncryptionType::Aes256 {
+        return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
     }
-    Ok((given, key))
-}
-
-fn is_key_arn(text: &str) -> bool {
-    let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    text.parse::<Arn>().is_ok_and(|arn| {
-        arn.service() == "kms"
-            && arn.partition().starts_with("aws")
-            && is_word(arn.partition())
-            && is_word(arn.region())
-            && arn.account().parse::<aws::AccountId>().is_ok()
-            && arn.resource().strip_prefix("key/").is_some_and(is_word)
-    })
+    Ok((encryption_type, Some(arn)))
 }
 
 /// Resource tags as CreateRepository takes them; the errors that it has for them are none of these operations'.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use oci::RepositoryName;
+use oci::{MediaType, RepositoryName};
 use registry::images::pull::Selector;
 use registry::images::repositories::require;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ struct ImageDetail {
     image_tags: Vec<String>,
     image_size_in_bytes: u64,
     image_pushed_at: Timestamp,
-    image_manifest_media_type: String,
+    image_manifest_media_type: MediaType,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_media_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

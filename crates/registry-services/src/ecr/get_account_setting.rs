@@ -27,9 +27,9 @@ type Checked = AccountSetting;
 /// The setting of that name.
 pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
     let name = name.ok_or_else(|| EcrError::validation("name", None, "Member must not be null"))?;
-    AccountSetting::ALL.into_iter().find(|setting| setting.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = AccountSetting::ALL.into_iter().map(AccountSetting::as_str).collect();
-        let rule = format!("Member must satisfy enum value set: [{}]", names.join(", "));
+    name.parse().map_err(|()| {
+        let names = AccountSetting::ALL.map(AccountSetting::as_str).join(", ");
+        let rule = format!("Member must satisfy enum value set: [{names}]");
         EcrError::validation("name", Some(&name), rule)
     })
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::Digest;
-use oci::RepositoryName;
+use oci::{Digest, MediaType, RepositoryName};
 use registry::cache;
 use registry::images::errors::RegistryError;
 use registry::images::referrers;
@@ -51,7 +50,7 @@ struct Filter {
 #[serde(rename_all = "camelCase")]
 struct Referrer {
     digest: String,
-    media_type: String,
+    media_type: MediaType,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_type: Option<String>,
     size: u64,

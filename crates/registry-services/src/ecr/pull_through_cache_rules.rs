@@ -9,7 +9,7 @@ use registry::cache::credentials;
 use registry::cache::upstream_registry::UpstreamUrl;
 use serde::Serialize;
 use store::db::Tx;
-use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
+use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, UpstreamKind};
 use store::tables::registry_id::RegistryId;
 
 use super::errors::EcrError;
@@ -149,7 +149,7 @@ pub struct Rule {
     pub updated_at: Option<Timestamp>,
     /// The kind of the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream_registry: Option<String>,
+    pub upstream_registry: Option<&'static str>,
     /// The secret to log in with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
@@ -170,7 +170,7 @@ impl Rule {
             upstream_registry_url: Some(rule.upstream_url),
             created_at: Some(Timestamp::from_ms(rule.created_at_ms)),
             updated_at: Some(Timestamp::from_ms(rule.updated_at_ms)),
-            upstream_registry: rule.upstream_registry,
+            upstream_registry: rule.upstream_registry.map(UpstreamKind::as_str),
             credential_arn: rule.credential_arn,
             custom_role_arn: rule.custom_role_arn,
             upstream_repository_prefix: rule.upstream_prefix.map(|prefix| prefix.to_string()),

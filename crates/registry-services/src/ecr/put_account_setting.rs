@@ -55,7 +55,7 @@ impl Operation for PutAccountSetting {
             .db
             .write(move |tx| {
                 identity_version::increment(tx)?;
-                account_settings::upsert(tx, &registry, setting.as_str(), &stored)
+                account_settings::upsert(tx, &registry, setting, &stored)
             })
             .await?;
         call.app().publish_changes().await?;

@@ -112,7 +112,7 @@ impl Operation for PutImage {
                 repository_name: repository.to_string(),
                 image_id: ImageIdentifier::new(&pushed.digest, tag.map(|tag| tag.to_string())),
                 image_manifest: String::from_utf8_lossy(&manifest).into_owned().into(),
-                image_manifest_media_type: pushed.media_type.to_string(),
+                image_manifest_media_type: pushed.media_type,
             },
         })
     }

@@ -6,14 +6,15 @@ use std::io;
 use access::request::RequestContext;
 use api::protocols::operation::Call;
 use aws::Timestamp;
-use oci::TagFilter;
+use oci::{MediaType, TagFilter};
 use registry::images::repositories::require;
 use runtime::http::held_answer::SHORT_BYTES;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
+use store::tables::kms_keys::KmsKeyArn;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{Repository as StoredRepository, RepositoryRef, TagMutability};
+use store::tables::repositories::{EncryptionType, Repository as StoredRepository, RepositoryRef, TagMutability};
 use store::tables::{registry_policies, repository_policies};
 
 use super::constraints;
@@ -45,22 +46,19 @@ pub struct ScanningConfiguration {
     pub scan_on_push: bool,
 }
 
-/// What a repository can be encrypted with; the first is what it is encrypted with unless something else is said.
-pub const ENCRYPTION_TYPES: [&str; 3] = ["AES256", "KMS", "KMS_DSSE"];
-
 /// `EncryptionConfiguration` of an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionConfiguration {
-    encryption_type: String,
+    encryption_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kms_key: Option<String>,
 }
 
 impl EncryptionConfiguration {
     /// As stored.
-    pub fn new(encryption_type: String, kms_key: Option<String>) -> Self {
-        Self { encryption_type, kms_key }
+    pub fn new(encryption_type: EncryptionType, kms_key: Option<&KmsKeyArn>) -> Self {
+        Self { encryption_type: encryption_type.as_str(), kms_key: kms_key.map(KmsKeyArn::to_string) }
     }
 }
 
@@ -77,7 +75,7 @@ impl Repository {
             image_tag_mutability: spec.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&spec.tag_mutability_filters),
             image_scanning_configuration: ScanningConfiguration { scan_on_push: spec.scan_on_push },
-            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type.clone(), spec.kms_key.clone()),
+            encryption_configuration: EncryptionConfiguration::new(spec.encryption_type, spec.kms_key.as_ref()),
         }
     }
 }
@@ -261,7 +259,7 @@ pub struct Image<'a> {
     /// The manifest, exactly as pushed.
     pub image_manifest: Cow<'a, str>,
     /// Its media type.
-    pub image_manifest_media_type: String,
+    pub image_manifest_media_type: MediaType,
 }
 
 impl Image<'_> {

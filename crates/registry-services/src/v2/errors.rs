@@ -192,7 +192,8 @@ impl From<RegistryError> for V2Error {
                 new(ErrorCode::Unsupported).with_status(StatusCode::BAD_REQUEST)
             }
             // docker prints the text, and does not try again what only the key's owner can change.
-            RegistryError::Kms { .. }
+            RegistryError::Kms(_)
+            | RegistryError::VeiledKms(..)
             | RegistryError::ImageProtected(_)
             | RegistryError::RepositoryProtected(..)
             | RegistryError::TooManyRepositories(..)

@@ -4,84 +4,21 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// A kind of upstream registry (ECR: `UpstreamRegistry`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamKind {
-    /// Another private ECR registry.
-    Ecr,
-    /// public.ecr.aws
-    EcrPublic,
-    /// quay.io
-    Quay,
-    /// registry.k8s.io
-    K8s,
-    /// registry-1.docker.io
-    DockerHub,
-    /// ghcr.io
-    GithubContainerRegistry,
-    /// `<name>.azurecr.io`
-    AzureContainerRegistry,
-    /// registry.gitlab.com
-    GitlabContainerRegistry,
-    /// cgr.dev
-    Chainguard,
-}
+use store::tables::pull_through_cache_rules::UpstreamKind;
 
-impl UpstreamKind {
-    /// Every kind, in the order of the API model.
-    pub const ALL: [Self; 9] = [
-        Self::Ecr,
-        Self::EcrPublic,
-        Self::Quay,
-        Self::K8s,
-        Self::DockerHub,
-        Self::GithubContainerRegistry,
-        Self::AzureContainerRegistry,
-        Self::GitlabContainerRegistry,
-        Self::Chainguard,
-    ];
-
-    /// The name as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ecr => "ecr",
-            Self::EcrPublic => "ecr-public",
-            Self::Quay => "quay",
-            Self::K8s => "k8s",
-            Self::DockerHub => "docker-hub",
-            Self::GithubContainerRegistry => "github-container-registry",
-            Self::AzureContainerRegistry => "azure-container-registry",
-            Self::GitlabContainerRegistry => "gitlab-container-registry",
-            Self::Chainguard => "chainguard",
-        }
-    }
-
-    /// The kind of the registry at a host, if ECR knows it.
-    pub fn of_host(host: &str) -> Option<Self> {
-        match host {
-            "public.ecr.aws" => Some(Self::EcrPublic),
-            "registry.k8s.io" => Some(Self::K8s),
-            "quay.io" => Some(Self::Quay),
-            "registry-1.docker.io" => Some(Self::DockerHub),
-            "ghcr.io" => Some(Self::GithubContainerRegistry),
-            "registry.gitlab.com" => Some(Self::GitlabContainerRegistry),
-            "cgr.dev" => Some(Self::Chainguard),
-            _ if host.strip_suffix(".azurecr.io").is_some_and(is_azure_name) => Some(Self::AzureContainerRegistry),
-            _ if is_ecr_host(host) => Some(Self::Ecr),
-            _ => None,
-        }
-    }
-
-    /// Whether ECR takes a rule for it only with a secret to log in with.
-    pub const fn needs_credentials(self) -> bool {
-        match self {
-            Self::Ecr | Self::EcrPublic | Self::Quay | Self::K8s => false,
-            Self::DockerHub
-            | Self::GithubContainerRegistry
-            | Self::AzureContainerRegistry
-            | Self::GitlabContainerRegistry
-            | Self::Chainguard => true,
-        }
+/// The kind of the registry at a host, if ECR knows it.
+pub fn kind_of_host(host: &str) -> Option<UpstreamKind> {
+    match host {
+        "public.ecr.aws" => Some(UpstreamKind::EcrPublic),
+        "registry.k8s.io" => Some(UpstreamKind::K8s),
+        "quay.io" => Some(UpstreamKind::Quay),
+        "registry-1.docker.io" => Some(UpstreamKind::DockerHub),
+        "ghcr.io" => Some(UpstreamKind::GithubContainerRegistry),
+        "registry.gitlab.com" => Some(UpstreamKind::GitlabContainerRegistry),
+        "cgr.dev" => Some(UpstreamKind::Chainguard),
+        _ if host.strip_suffix(".azurecr.io").is_some_and(is_azure_name) => Some(UpstreamKind::AzureContainerRegistry),
+        _ if is_ecr_host(host) => Some(UpstreamKind::Ecr),
+        _ => None,
     }
 }
 
@@ -202,7 +139,7 @@ mod tests {
             ("docker.io", None),
             ("quay.io.example.com", None),
         ] {
-            assert_eq!(UpstreamKind::of_host(host), kind, "{host}");
+            assert_eq!(kind_of_host(host), kind, "{host}");
         }
     }
 

@@ -88,7 +88,8 @@ impl Event {
     }
 
     fn with_media_types(self, image: ChangedImage<'_>) -> Self {
-        self.with("manifest-media-type", Some(image.media_type)).with("artifact-media-type", image.artifact_media_type)
+        self.with("manifest-media-type", Some(image.media_type.as_str()))
+            .with("artifact-media-type", image.artifact_media_type)
     }
 
     fn about(mut self, place: Place<'_>) -> Self {

@@ -1,14 +1,14 @@
 //! Tests of events: what a change is told as, and to whom.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use access::web_identity::SourceConfig;
-use oci::Digest;
+use oci::{Digest, MediaType};
 use serde_json::{Value, json};
 use store::tables::images::ImageStatus;
 use store::tables::jobs;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{NewRepository, Repository, TagMutability};
+use store::tables::repositories::{EncryptionType, NewRepository, Repository, TagMutability};
 
 use super::config::{EventsConfig, WebhookConfig};
 use super::event::{Event, IMAGE_PULL, Place, Success, UpstreamSync};
@@ -34,7 +34,7 @@ fn repository(name: &str) -> Repository {
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
     };
     Repository { id: 1, spec }
@@ -45,7 +45,8 @@ fn cause(actor: Actor) -> Cause {
 }
 
 fn image(digest: &Digest) -> ChangedImage<'_> {
-    ChangedImage { digest, media_type: MANIFEST, artifact_media_type: Some(CONFIG), is_referrer: false }
+    static MEDIA_TYPE: LazyLock<MediaType> = LazyLock::new(|| MANIFEST.parse().expect("a media type"));
+    ChangedImage { digest, media_type: &MEDIA_TYPE, artifact_media_type: Some(CONFIG), is_referrer: false }
 }
 
 /// The event of ECR's documentation with these fields.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oci::Digest;
+use oci::{Digest, MediaType};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::images::ImageStatus;
@@ -109,7 +109,7 @@ pub struct ChangedImage<'a> {
     /// Its digest.
     pub digest: &'a Digest,
     /// Its manifest's media type.
-    pub media_type: &'a str,
+    pub media_type: &'a MediaType,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<&'a str>,
     /// Whether it refers to another image.

@@ -8,7 +8,7 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::{self, CreationTemplate, Scenario};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 
 use super::changes::{self, Cause, Change};
@@ -131,11 +131,11 @@ fn new_repository(
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: encryption.encryption_type.clone(),
+        encryption_type: encryption.encryption_type,
         kms_key: encryption.kms_key(),
     };
     let Some(template) = template else {
-        return Ok(NewRepository { encryption_type: encryption::AES256.to_owned(), kms_key: None, ..defaults });
+        return Ok(NewRepository { encryption_type: EncryptionType::Aes256, kms_key: None, ..defaults });
     };
     if template.encryption_type != defaults.encryption_type
         || (template.kms_key.is_some() && template.kms_key != defaults.kms_key)

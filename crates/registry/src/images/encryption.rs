@@ -21,19 +21,15 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::{self, Scenario};
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
-use store::tables::kms_keys::{self, KeyRef, KmsKey};
+use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, Repository};
+use store::tables::repositories::{self, EncryptionType, Repository};
 use zeroize::Zeroizing;
 
 use super::errors::RegistryError;
 use super::push::{MANIFEST_PURPOSE, manifest_context};
 use crate::Registry;
 
-/// The encryption of a repository that is encrypted by the server alone (ECR: `EncryptionType`).
-pub const AES256: &str = "AES256";
-/// The type with a second layer.
-const DUAL_LAYER: &str = "KMS_DSSE";
 /// The key of the context that KMS sees of ECR.
 const CONTEXT_KEY: &str = "aws:ecr:arn";
 
@@ -58,8 +54,8 @@ impl Use {
 /// How content is encrypted on its way into a repository.
 #[derive(Clone)]
 pub struct Encryption {
-    /// `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// With what.
+    pub encryption_type: EncryptionType,
     key: Option<Arc<LoadedKey>>,
 }
 
@@ -77,7 +73,7 @@ impl From<KmsError> for RegistryError {
     fn from(error: KmsError) -> Self {
         match error {
             KmsError::Store(error) => Self::Store(error),
-            other => Self::Kms { code: other.code(), message: other.to_string() },
+            other => Self::Kms(other),
         }
     }
 }
@@ -87,8 +83,10 @@ fn grant_name(repository_id: i64) -> String {
     format!("ecr-repository-{repository_id}")
 }
 
-fn key_of_arn(registry: &RegistryId, arn: &str) -> Result<KeyRef, RegistryError> {
-    Ok(kms::key_ref(registry.account, &registry.region, arn)?)
+/// The key of a repository, which is in its region.
+fn key_of_arn(registry: &RegistryId, arn: &KmsKeyArn) -> Result<KeyRef, KmsError> {
+    let key = arn.key_ref().filter(|key| key.registry.region == registry.region);
+    key.ok_or_else(|| KmsError::InvalidArn(arn.to_string()))
 }
 
 /// What the data keys of layers are bound to.
@@ -110,7 +108,7 @@ fn kms_manifest_context(registry: &RegistryId, name: &RepositoryName, digest: &D
 pub async fn require(app: &Registry, repository: &Repository, wanted: Use) -> Result<Encryption, RegistryError> {
     let spec = &repository.spec;
     let Some(arn) = &spec.kms_key else {
-        return Ok(Encryption { encryption_type: spec.encryption_type.clone(), key: None });
+        return Ok(Encryption { encryption_type: spec.encryption_type, key: None });
     };
     let loaded = load(app, &key_of_arn(&spec.registry, arn)?).await?;
     if let Some(error) = KmsError::of_state(&loaded.key) {
@@ -125,7 +123,7 @@ pub async fn require(app: &Registry, repository: &Repository, wanted: Use) -> Re
         );
         return Err(KmsError::AccessDenied(text).into());
     }
-    Ok(Encryption { encryption_type: spec.encryption_type.clone(), key: Some(loaded) })
+    Ok(Encryption { encryption_type: spec.encryption_type, key: Some(loaded) })
 }
 
 async fn load(app: &Registry, key: &KeyRef) -> Result<Arc<LoadedKey>, RegistryError> {
@@ -155,8 +153,8 @@ pub async fn for_push(
         (Some(repository), _) => return require(app, &repository, Use::Push).await,
         (None, template) => template,
     };
-    let Some(template) = template.filter(|template| template.encryption_type != AES256) else {
-        return Ok(Encryption { encryption_type: AES256.to_owned(), key: None });
+    let Some(template) = template.filter(|template| template.encryption_type != EncryptionType::Aes256) else {
+        return Ok(Encryption { encryption_type: EncryptionType::Aes256, key: None });
     };
     let key = match &template.kms_key {
         Some(arn) => key_of_arn(registry, arn)?,
@@ -172,7 +170,7 @@ pub async fn for_push(
 
 impl Encryption {
     /// The ARN of the KMS key, if there is one.
-    pub fn kms_key(&self) -> Option<String> {
+    pub fn kms_key(&self) -> Option<KmsKeyArn> {
         self.key.as_ref().map(|loaded| loaded.key.arn())
     }
 
@@ -211,7 +209,7 @@ impl Encryption {
     fn wrap_data_key(&self, app: &Registry, data_key: &DataKey, object: ObjectId) -> Result<Vec<u8>, RegistryError> {
         let Some(loaded) = &self.key else { return Ok(app.key_ring.wrap_data_key(data_key, object)) };
         let wrapped = loaded.encrypt(&data_key_context(&loaded.key, object), data_key.as_bytes())?;
-        if self.encryption_type == DUAL_LAYER {
+        if self.encryption_type == EncryptionType::KmsDsse {
             return Ok(seal_small(&app.key_ring, DATA_KEY_PURPOSE, object.as_bytes(), &wrapped));
         }
         Ok(wrapped)
@@ -231,7 +229,7 @@ impl Encryption {
         };
         let Some(loaded) = &self.key else { return Ok(outer(bytes)) };
         let sealed = loaded.encrypt(&kms_manifest_context(registry, name, digest), bytes)?;
-        Ok(if self.encryption_type == DUAL_LAYER { outer(&sealed) } else { sealed })
+        Ok(if self.encryption_type == EncryptionType::KmsDsse { outer(&sealed) } else { sealed })
     }
 }
 
@@ -263,27 +261,23 @@ async fn unwrap_data_key(app: &Registry, wrapped: &[u8], object: ObjectId) -> Re
 
 async fn find(app: &Registry, head: KmsCiphertextHead) -> Result<Arc<LoadedKey>, RegistryError> {
     let loaded = app.kms_keys.find(app, head.key_id).await?;
-    loaded.ok_or_else(|| RegistryError::Kms {
-        code: "NotFoundException",
-        message: format!("The KMS key {} that encrypted this does not exist", head.key_id),
-    })
+    Ok(loaded.ok_or(KmsError::EncryptionKeyNotFound(head.key_id))?)
 }
 
 /// The encryption of a key domain.
 #[boxed]
 pub async fn of_scope(app: &Registry, scope: &BlobScope) -> Result<Encryption, RegistryError> {
-    let (encryption_type, arn) = match scope.encryption.split_once(' ') {
-        Some((encryption_type, arn)) => (encryption_type, arn),
-        None if scope.encryption.starts_with("arn:") => ("KMS", scope.encryption.as_str()),
-        None => return Ok(Encryption { encryption_type: scope.encryption.clone(), key: None }),
+    let corrupt =
+        || StoreError::new(StoreErrorKind::Corrupt, format!("no repository is encrypted as {:?}", scope.encryption));
+    let (encryption_type, arn) = match repositories::encryption_of_scope(&scope.encryption).ok_or_else(corrupt)? {
+        (encryption_type, Some(arn)) => (encryption_type, arn),
+        (encryption_type, None) => return Ok(Encryption { encryption_type, key: None }),
     };
-    let key_id = arn.rsplit('/').next().and_then(|text| text.parse().ok());
-    let key_id = key_id.ok_or_else(|| KmsError::InvalidArn(arn.to_owned()))?;
-    let key = app.kms_keys.find(app, key_id).await?.ok_or_else(|| RegistryError::Kms {
-        code: "NotFoundException",
-        message: format!("Key '{arn}' does not exist"),
-    })?;
-    Ok(Encryption { encryption_type: encryption_type.to_owned(), key: Some(key) })
+    let invalid = || KmsError::InvalidArn(arn.to_string());
+    let key_id = arn.key_id().parse().map_err(|_| invalid())?;
+    let key = app.kms_keys.find(app, key_id).await?;
+    let key = key.ok_or_else(|| arn.key_ref().map_or_else(invalid, KmsError::NotFound))?;
+    Ok(Encryption { encryption_type, key: Some(key) })
 }
 
 /// Gives an object another name: its data key, if it has one, is wrapped for that by the same keys.
@@ -291,15 +285,15 @@ pub async fn of_scope(app: &Registry, scope: &BlobScope) -> Result<Encryption, R
 pub async fn rename(app: &Registry, wrapped: &[u8], object: ObjectId, new: ObjectId) -> Result<Vec<u8>, RegistryError> {
     let Protection::Sealed(data_key) = protection_of(app, wrapped, object).await? else { return Ok(Vec::new()) };
     let (inner, encryption_type) = match wrapped.first() {
-        Some(&KMS_FORM) => (Zeroizing::new(wrapped.to_vec()), "KMS"),
+        Some(&KMS_FORM) => (Zeroizing::new(wrapped.to_vec()), EncryptionType::Kms),
         _ => {
             let inner = Zeroizing::new(open_small(&app.key_ring, DATA_KEY_PURPOSE, object.as_bytes(), wrapped)?);
-            (inner, DUAL_LAYER)
+            (inner, EncryptionType::KmsDsse)
         }
     };
     let encryption = match KmsCiphertextHead::of(&inner).filter(|_| DataKey::from_bytes(&inner).is_none()) {
-        Some(head) => Encryption { encryption_type: encryption_type.to_owned(), key: Some(find(app, head).await?) },
-        None => Encryption { encryption_type: AES256.to_owned(), key: None },
+        Some(head) => Encryption { encryption_type, key: Some(find(app, head).await?) },
+        None => Encryption { encryption_type: EncryptionType::Aes256, key: None },
     };
     encryption.wrap_data_key(app, &data_key, new)
 }

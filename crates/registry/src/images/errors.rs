@@ -1,5 +1,6 @@
 //! Everything that a registry can refuse, as data, with ECR's texts in one place.
 
+use access::kms::KmsError;
 use oci::{Digest, ManifestError, Tag};
 use runtime::http::budget::Exhausted;
 use store::error::StoreError;
@@ -87,12 +88,9 @@ pub enum RegistryError {
     /// The repository, or an image in it, is protected from deletion.
     RepositoryProtected(RepositoryRef, Protected),
     /// The KMS key of a repository cannot be used.
-    Kms {
-        /// KMS's own error.
-        code: &'static str,
-        /// What is wrong with the key.
-        message: String,
-    },
+    Kms(KmsError),
+    /// As [`Kms`](Self::Kms), for whom nothing is told of the key: the code of KMS's error alone.
+    VeiledKms(&'static str, RepositoryRef),
     /// A registry may have so many repositories.
     TooManyRepositories(RegistryId, u64),
     /// A repository may have so many images.
@@ -256,7 +254,12 @@ impl std::fmt::Display for RegistryError {
                 "The registry with id '{}' already has the maximum number of open uploads, which is the quota 'Open uploads per registry' of {quota}",
                 registry.account
             ),
-            Self::Kms { message, .. } => f.write_str(message),
+            Self::Kms(error) => write!(f, "{error}"),
+            Self::VeiledKms(_, repository) => write!(
+                f,
+                "The KMS key of repository {} cannot be used: account {} has to see to it",
+                repository.name, repository.registry.account
+            ),
             Self::NoRoom => f.write_str("The server has no room for the request now: try again"),
             Self::Store(error) => write!(f, "{error}"),
         }

@@ -112,7 +112,7 @@ mod tests {
     use access::web_identity::SourceConfig;
     use store::error::StoreErrorKind;
     use store::tables::jobs::{self, NewJob};
-    use store::tables::repositories::{NewRepository, TagMutability};
+    use store::tables::repositories::{EncryptionType, NewRepository, TagMutability};
 
     use super::*;
     use crate::images::changes::{self, Actor};
@@ -158,7 +158,7 @@ mod tests {
             tag_mutability: TagMutability::Mutable,
             tag_mutability_filters: Vec::new(),
             scan_on_push: false,
-            encryption_type: "AES256".to_owned(),
+            encryption_type: EncryptionType::Aes256,
             kms_key: None,
         };
         let repository = Repository { id: 1, spec };

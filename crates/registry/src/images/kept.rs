@@ -45,7 +45,7 @@ impl HeldBytes for KeptRepository {
         let spec = &self.0.spec;
         spec.name.as_str().len()
             + 100 * spec.tag_mutability_filters.len()
-            + spec.kms_key.as_ref().map_or(0, String::len)
+            + spec.kms_key.as_ref().map_or(0, |key| key.as_str().len())
     }
 }
 

@@ -122,7 +122,7 @@ pub(super) fn new_image(
 ) -> Result<NewImage, RegistryError> {
     Ok(NewImage {
         digest,
-        media_type: manifest.media_type.to_string(),
+        media_type: manifest.media_type.clone(),
         artifact_media_type: manifest.artifact_media_type().map(str::to_owned),
         artifact_type: manifest.referrer_artifact_type().map(str::to_owned),
         annotations: manifest.annotations.clone(),

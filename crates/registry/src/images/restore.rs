@@ -8,6 +8,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::deleted_images::{self, DeletedImage, Freed};
 use store::tables::deleted_tags::{self, DeletedTag};
 use store::tables::images;
+use store::tables::kms_keys::KmsKeyArn;
 use store::tables::repositories::{NewRepository, Repository, RepositoryRef, TagMutability};
 use store::tables::{deleted_repositories, image_tags, repositories, repository_policies};
 
@@ -274,7 +275,7 @@ pub fn key_to_recreate(
     place: &RepositoryRef,
     selectors: &[Selector],
     now_ms: i64,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<KmsKeyArn>, StoreError> {
     if repositories::find(tx, &place.registry, &place.name)?.is_some() {
         return Ok(None);
     }
@@ -295,13 +296,13 @@ pub fn recreate_repository(
     tx: &mut dyn Tx,
     place: &RepositoryRef,
     selectors: &[Selector],
-    allowed_key: Option<&str>,
+    allowed_key: Option<&KmsKeyArn>,
     quota: u64,
     cause: &Cause,
 ) -> Result<Option<(Repository, Option<i64>)>, RegistryError> {
     for selector in selectors {
         let Some(image) = find_deleted(tx, place, selector, cause.at_ms)? else { continue };
-        if image.kms_key.is_some() && image.kms_key.as_deref() != allowed_key {
+        if image.kms_key.is_some() && image.kms_key.as_ref() != allowed_key {
             let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
             return Err(StoreError::new(StoreErrorKind::Busy, text).into());
         }

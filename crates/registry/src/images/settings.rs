@@ -7,7 +7,7 @@ use store::tables::registry_id::RegistryId;
 
 /// The value in force.
 pub fn value(tx: &mut dyn Tx, registry: &RegistryId, setting: AccountSetting) -> Result<String, StoreError> {
-    Ok(account_settings::find(tx, registry, setting.as_str())?.unwrap_or_else(|| setting.values()[0].to_owned()))
+    Ok(account_settings::find(tx, registry, setting)?.unwrap_or_else(|| setting.values()[0].to_owned()))
 }
 
 /// Whether layers may be mounted from another repository.

@@ -12,7 +12,7 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::damaged_objects;
 use store::tables::integrity::{self, RowCheck};
-use store::tables::storage_checks::{self, StorageCheck};
+use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use tokio::task::JoinSet;
 
 use super::contents::{Damage, Depth, examine};
@@ -99,35 +99,6 @@ impl Progress {
     }
 }
 
-/// Where a check is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
-    /// Nobody has begun it.
-    Waiting,
-    /// A node is at it.
-    Running,
-    /// It has ended, and nothing is wrong any more.
-    Clean,
-    /// It has ended, and something is wrong.
-    Damaged,
-    /// It could not be done.
-    Failed,
-}
-
-impl Status {
-    /// As rows and answers name it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING",
-            Self::Running => "RUNNING",
-            Self::Clean => "CLEAN",
-            Self::Damaged => "DAMAGED",
-            Self::Failed => "FAILED",
-        }
-    }
-}
-
 /// A check at work.
 pub struct Checker {
     pub(super) app: Arc<Registry>,
@@ -152,7 +123,7 @@ impl Checker {
     async fn run(&mut self) -> Result<(), StoreError> {
         let (blobs, _, images) = self.app.db.read(integrity::totals).await?;
         self.progress.total = blobs + images;
-        Status::Running.as_str().clone_into(&mut self.row.status);
+        self.row.status = CheckStatus::Running;
         self.begin("tables").await?;
         let checked = self.check_tables().await;
         self.note_damage("tables", checked).await?;
@@ -177,8 +148,7 @@ impl Checker {
         self.check_data_folder().await?;
         self.progress.phase = String::new();
         self.progress.done = self.progress.total;
-        let status = if self.progress.damage() == 0 { Status::Clean } else { Status::Damaged };
-        status.as_str().clone_into(&mut self.row.status);
+        self.row.status = if self.progress.damage() == 0 { CheckStatus::Clean } else { CheckStatus::Damaged };
         self.row.finished_at_ms = Some(self.app.now_ms());
         self.note_progress(true).await
     }

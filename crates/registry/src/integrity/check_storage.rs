@@ -8,9 +8,9 @@ use runtime::jobs::job::{Attempt, Job, JobError, enqueue};
 use runtime::with_causes;
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
-use store::tables::storage_checks::{self, StorageCheck};
+use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 
-use super::check::{self, KEPT, Progress, Settings, Status};
+use super::check::{self, KEPT, Progress, Settings};
 use crate::Registry;
 
 /// The job, of one check.
@@ -43,8 +43,7 @@ impl Handle<Registry> for CheckStorage {
         {
             let text = Some(with_causes(error));
             let finished_at_ms = Some(app.now_ms());
-            let failed =
-                StorageCheck { status: Status::Failed.as_str().to_owned(), error: text, finished_at_ms, ..row };
+            let failed = StorageCheck { status: CheckStatus::Failed, error: text, finished_at_ms, ..row };
             app.db.write(move |tx| storage_checks::update(tx, &failed)).await?;
         }
         Ok(result?)
@@ -58,7 +57,7 @@ pub async fn start(app: &Registry, settings: &Settings) -> Result<String, StoreE
     let row = StorageCheck {
         id: id.clone(),
         settings: serde_json::to_string(settings).expect("numbers can be written as JSON"),
-        status: Status::Waiting.as_str().to_owned(),
+        status: CheckStatus::Waiting,
         started_at_ms: now_ms,
         finished_at_ms: None,
         progress: serde_json::to_string(&Progress::default()).expect("numbers can be written as JSON"),

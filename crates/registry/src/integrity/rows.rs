@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oci::{Digest, Manifest, ManifestKind, MediaType};
+use oci::{Digest, Manifest, ManifestKind};
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::integrity::{self, RowCheck, WrongRow};
@@ -226,7 +226,7 @@ impl Checker {
             return self.report(finding(FindingKind::DamagedManifest, detail)).await;
         }
         // What was stored is what was pushed; a manifest that was taken once and would not be today is no damage.
-        let Ok(parsed) = Manifest::parse(&manifest, image.media_type.parse::<MediaType>().ok().as_ref()) else {
+        let Ok(parsed) = Manifest::parse(&manifest, Some(&image.media_type)) else {
             return Ok(());
         };
         let named: Vec<(Digest, u64)> =

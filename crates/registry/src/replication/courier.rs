@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use access::auth::arrival::{Arrival, Origin};
-use oci::{Digest, Manifest, MediaType, RepositoryName, Tag};
+use oci::{Digest, Manifest, RepositoryName, Tag};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::image_replications::{self, DueReplication, ReplicationRoute, ReplicationStatus};
@@ -135,9 +135,7 @@ impl Courier {
             Err(RegistryError::ImageNotFound) => return self.note_unreadable(due).await,
             Err(error) => return Err(error.into()),
         };
-        let media_type: MediaType = pulled.image.media_type.parse().map_err(|_| {
-            Trouble::refused("InvalidImage", format!("its media type {} cannot be sent", pulled.image.media_type))
-        })?;
+        let media_type = pulled.image.media_type.clone();
         let manifest = Manifest::parse(&pulled.manifest, Some(&media_type))
             .map_err(|error| Trouble::refused("InvalidImage", error.to_string()))?;
         self.bring_layers(&due.repository, &manifest).await?;

@@ -9,7 +9,7 @@ use runtime::boxed;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::creation_templates::Scenario;
-use store::tables::repositories::{self, Repository};
+use store::tables::repositories::{self, Repository, RepositoryRef};
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::authority;
@@ -123,13 +123,10 @@ fn show(
 /// As it is, but for what it says of a KMS key of the destination's, whose owner has not told the source of it.
 fn veiled(arrival: &Arrival, error: RegistryError) -> ReceiveError {
     let error = match error {
-        RegistryError::Kms { code, .. } if arrival.origin.account() != arrival.registry.account => RegistryError::Kms {
-            code,
-            message: format!(
-                "The KMS key of repository {} cannot be used: account {} has to see to it",
-                arrival.repository, arrival.registry.account
-            ),
-        },
+        RegistryError::Kms(error) if arrival.origin.account() != arrival.registry.account => {
+            let (registry, name) = (arrival.registry.clone(), arrival.repository.clone());
+            RegistryError::VeiledKms(error.code(), RepositoryRef { registry, name })
+        }
         other => other,
     };
     ReceiveError::Registry(error)

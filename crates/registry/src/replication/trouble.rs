@@ -54,7 +54,7 @@ impl From<RegistryError> for Trouble {
             | RegistryError::RepositoryNotFound(_)
             | RegistryError::UploadNotFound(..)
             | RegistryError::UploadBusy => Self::Image(error.to_string()),
-            RegistryError::Kms { .. } => Self::refused("KmsException", error.to_string()),
+            RegistryError::Kms(_) | RegistryError::VeiledKms(..) => Self::refused("KmsException", error.to_string()),
             RegistryError::TooManyRepositories(..)
             | RegistryError::TooManyImages(..)
             | RegistryError::TooManyTagsOnImage(_)

@@ -91,7 +91,7 @@ async fn image(test: &TestApp, content: &str, tags: &[&str]) -> Digest {
     let digest = Digest::sha256_of(content.as_bytes());
     let new = NewImage {
         digest,
-        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".parse().expect("a media type"),
         artifact_media_type: None,
         artifact_type: None,
         annotations: std::collections::BTreeMap::default(),

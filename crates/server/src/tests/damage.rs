@@ -17,7 +17,7 @@ use config::settings::Config;
 use oci::Digest;
 use registry::Registry;
 use registry::images::collect_garbage;
-use registry::integrity::check::{self, Progress, Settings, Status};
+use registry::integrity::check::{self, Progress, Settings};
 use registry_services::{admin_api, cloudtrail, ecr};
 use runtime::clock::ManualClock;
 use runtime::http::budget::Holder;
@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::storage_checks::{self, StorageCheck};
+use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use tokio::task::JoinSet;
 
 use crate::Server;
@@ -385,7 +385,7 @@ async fn fsck(app: &Arc<Registry>) -> Result<Vec<String>, String> {
     let row = StorageCheck {
         id: id.clone(),
         settings: serde_json::to_string(&Settings::default()).expect("JSON"),
-        status: Status::Waiting.as_str().to_owned(),
+        status: CheckStatus::Waiting,
         started_at_ms: 0,
         finished_at_ms: None,
         progress: serde_json::to_string(&Progress::default()).expect("JSON"),

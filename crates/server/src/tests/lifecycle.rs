@@ -55,7 +55,7 @@ pub fn digest(number: u64) -> Digest {
 fn insert(tx: &mut dyn Tx, repository_id: i64, image: &TestImage) -> Result<(), StoreError> {
     let new = NewImage {
         digest: digest(image.number),
-        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".parse().expect("a media type"),
         artifact_media_type: None,
         artifact_type: None,
         annotations: BTreeMap::new(),

@@ -31,7 +31,7 @@ async fn fill_up(test: &TestApp, repository_id: i64) {
             for number in first..first + BATCH {
                 let new = NewImage {
                     digest: digest(number),
-                    media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+                    media_type: "application/vnd.oci.image.manifest.v1+json".parse().expect("a media type"),
                     artifact_media_type: None,
                     artifact_type: None,
                     annotations: BTreeMap::new(),

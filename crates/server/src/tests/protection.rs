@@ -12,7 +12,7 @@ use store::tables::image_protections::{self, ProtectionTarget};
 use store::tables::image_tags;
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 
 use super::test_app::{ACCOUNT, TestApp};
 
@@ -97,14 +97,14 @@ fn store(tx: &mut dyn Tx, world: &World) -> Result<Repository, StoreError> {
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
     };
     let repository = repositories::insert(tx, &new)?.expect("free");
     for (number, image) in world.images.iter().enumerate() {
         let new = NewImage {
             digest: digest(number),
-            media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+            media_type: "application/vnd.oci.image.index.v1+json".parse().expect("a media type"),
             artifact_media_type: None,
             artifact_type: None,
             annotations: BTreeMap::default(),

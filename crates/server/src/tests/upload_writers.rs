@@ -14,7 +14,7 @@ use registry::images::changes::{Actor, Cause};
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
 use registry::images::{blobs, uploads};
-use store::tables::repositories::{self, NewRepository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, TagMutability};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -63,7 +63,7 @@ impl Fixture {
             tag_mutability: TagMutability::Mutable,
             tag_mutability_filters: Vec::new(),
             scan_on_push: false,
-            encryption_type: "AES256".to_owned(),
+            encryption_type: EncryptionType::Aes256,
             kms_key: None,
         };
         let stored = fixture.test.app.db.write(move |tx| repositories::insert(tx, &new)).await;

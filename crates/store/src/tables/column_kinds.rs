@@ -1,18 +1,21 @@
 //! What the columns of all tables hold beyond being texts, for the check of every row: how each is read where it is used.
 
 use aws::{AccountId, Region};
-use oci::{Digest, RepositoryName, RepositoryPrefix, Tag};
+use oci::{Digest, MediaType, RepositoryName, RepositoryPrefix, Tag};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::account_settings::AccountSetting;
 use super::creation_templates::Scenario;
 use super::iam::entities::EntityKind;
 use super::image_replications::ReplicationStatus;
 use super::images::ImageStatus;
-use super::kms_keys::KeyManager;
+use super::kms_keys::{KeyManager, KmsKeyArn, RotationType};
 use super::lifecycle_previews::PreviewStatus;
+use super::pull_through_cache_rules::UpstreamKind;
 use super::replication_backfills::{BackfillStatus, LineStatus};
-use super::repositories::{TagMutability, split_filters};
+use super::repositories::{EncryptionType, TagMutability, split_filters};
+use super::storage_checks::CheckStatus;
 use crate::blob::{Encoding, ObjectId, Tier};
 
 /// Whether a text is one that Wharf would have written into a column.
@@ -44,12 +47,14 @@ fn is_scenarios(text: &str) -> bool {
 
 /// What is known of a column; a table's own goes before what a name means everywhere.
 const OF_TABLES: &[(&str, &str, IsGood)] = &[
+    ("account_settings", "name", is::<AccountSetting>),
     ("audit_events", "record", is_json),
     ("blobs", "region", is::<Region>),
     ("creation_templates", "applied_for", is_scenarios),
     ("creation_templates", "prefix", is::<RepositoryPrefix>),
     ("creation_templates", "resource_tags", is_pairs),
     ("deleted_images", "annotations", is_json),
+    ("deleted_images", "media_type", is::<MediaType>),
     ("deleted_images", "status", is::<ImageStatus>),
     ("deleted_repositories", "resource_tags", is_pairs),
     ("followed_events", "event", is_json),
@@ -62,10 +67,12 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("iam_policies", "tags", is_pairs),
     ("image_replications", "status", is::<ReplicationStatus>),
     ("images", "annotations", is_json),
+    ("images", "media_type", is::<MediaType>),
     ("images", "status", is::<ImageStatus>),
     ("jobs", "payload", is_json),
     ("kms_grants", "encryption_context", is_json),
     ("kms_grants", "operations", is_texts),
+    ("kms_key_versions", "rotation_type", is::<RotationType>),
     ("kms_keys", "key_id", is::<Uuid>),
     ("kms_keys", "manager", is::<KeyManager>),
     ("kms_keys", "tags", is_pairs),
@@ -74,6 +81,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("lifecycle_runs", "report", is_json),
     ("pull_through_cache_rules", "prefix", is::<RepositoryPrefix>),
     ("pull_through_cache_rules", "upstream_prefix", is::<RepositoryPrefix>),
+    ("pull_through_cache_rules", "upstream_registry", is::<UpstreamKind>),
     // A place of its own may be unknown for what was noted before regions were.
     ("removed_objects", "region", |text| text.is_empty() || is::<Region>(text)),
     ("replication_backfill_images", "child_codes", is_json),
@@ -92,6 +100,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("secrets", "tags", is_pairs),
     ("storage_checks", "progress", is_json),
     ("storage_checks", "settings", is_json),
+    ("storage_checks", "status", is::<CheckStatus>),
     ("storage_findings", "finding", is_json),
     ("uploads", "id", is::<Uuid>),
 ];
@@ -104,8 +113,10 @@ const OF_NAMES: &[(&str, IsGood)] = &[
     ("destination_region", is::<Region>),
     ("digest", is::<Digest>),
     ("encoding", is::<Encoding>),
+    ("encryption_type", is::<EncryptionType>),
     ("image_digest", is::<Digest>),
     ("object_id", is::<ObjectId>),
+    ("kms_key", is::<KmsKeyArn>),
     ("region", is::<Region>),
     ("repository_name", is::<RepositoryName>),
     ("rest_object_id", is::<ObjectId>),

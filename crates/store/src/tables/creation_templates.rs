@@ -2,43 +2,24 @@
 
 use oci::{RepositoryName, RepositoryPrefix, TagFilter};
 
+use super::kms_keys::KmsKeyArn;
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
-use super::repositories::{TagMutability, join_filters, split_filters};
+use super::repositories::{EncryptionType, TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 
-/// On what occasion Wharf creates a repository (ECR: `RCTAppliedFor`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scenario {
-    /// An image is replicated into a registry that has no such repository.
-    Replication,
-    /// An image is fetched from an upstream registry for the first time.
-    PullThroughCache,
-    /// An image is pushed to a repository that is not there.
-    CreateOnPush,
-}
-
-impl Scenario {
-    /// Every value, in the order of the API model.
-    pub const ALL: [Self; 3] = [Self::Replication, Self::PullThroughCache, Self::CreateOnPush];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Replication => "REPLICATION",
-            Self::PullThroughCache => "PULL_THROUGH_CACHE",
-            Self::CreateOnPush => "CREATE_ON_PUSH",
-        }
-    }
-}
-
-impl std::str::FromStr for Scenario {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|scenario| scenario.as_str() == text).ok_or(())
+stored_enum! {
+    /// On what occasion Wharf creates a repository (ECR: `RCTAppliedFor`).
+    pub enum Scenario {
+        /// An image is replicated into a registry that has no such repository.
+        Replication = "REPLICATION",
+        /// An image is fetched from an upstream registry for the first time.
+        PullThroughCache = "PULL_THROUGH_CACHE",
+        /// An image is pushed to a repository that is not there.
+        CreateOnPush = "CREATE_ON_PUSH",
     }
 }
 
@@ -51,10 +32,10 @@ pub struct CreationTemplate {
     pub prefix: RepositoryPrefix,
     /// What people say about it; never empty.
     pub description: Option<String>,
-    /// `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What new repositories are encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, if one is named.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
     /// Resource tags of new repositories, in the order in which they were given.
     pub resource_tags: Vec<(String, String)>,
     /// Whether tags of new repositories may move.
@@ -89,8 +70,8 @@ fn from_row(row: &Row) -> Result<CreationTemplate, StoreError> {
         },
         prefix: parse_column(row.text(2)?, "creation_templates.prefix")?,
         description: text(3)?,
-        encryption_type: row.text(4)?.to_owned(),
-        kms_key: text(5)?,
+        encryption_type: parse_column(row.text(4)?, "creation_templates.encryption_type")?,
+        kms_key: row.opt_text(5)?.map(|text| parse_column(text, "creation_templates.kms_key")).transpose()?,
         resource_tags: from_json(row.text(6)?, "creation_templates.resource_tags")?,
         tag_mutability: parse_column(row.text(7)?, "creation_templates.tag_mutability")?,
         tag_mutability_filters: split_filters(row.text(8)?, "creation_templates.tag_mutability_filters")?,
@@ -125,7 +106,7 @@ pub fn insert(tx: &mut dyn Tx, new: &CreationTemplate) -> Result<bool, StoreErro
             new.prefix.as_str().into(),
             new.description.as_deref().into(),
             new.encryption_type.as_str().into(),
-            new.kms_key.as_deref().into(),
+            new.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
             to_json(&new.resource_tags).into(),
             new.tag_mutability.as_str().into(),
             join_filters(&new.tag_mutability_filters).into(),
@@ -151,7 +132,7 @@ pub fn update(tx: &mut dyn Tx, template: &CreationTemplate) -> Result<(), StoreE
         &[
             template.description.as_deref().into(),
             template.encryption_type.as_str().into(),
-            template.kms_key.as_deref().into(),
+            template.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
             to_json(&template.resource_tags).into(),
             template.tag_mutability.as_str().into(),
             join_filters(&template.tag_mutability_filters).into(),

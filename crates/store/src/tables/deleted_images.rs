@@ -3,11 +3,12 @@
 //! They are kept by the name of their repository, not by its row, so that they outlive it. Nothing here is visible to
 //! those who pull, list or describe images.
 
-use oci::{Digest, RepositoryName};
+use oci::{Digest, MediaType, RepositoryName};
 
 use super::images::ImageStatus;
+use super::kms_keys::KmsKeyArn;
 use super::registry_id::RegistryId;
-use super::repositories::count;
+use super::repositories::{EncryptionType, count};
 use super::{blobs, parse_column, repository_blobs};
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
@@ -35,16 +36,16 @@ pub struct DeletedImage {
     pub registry: RegistryId,
     /// The repository that it was in, which may be gone.
     pub repository: RepositoryName,
-    /// How the repository was encrypted: `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What the repository was encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of its KMS key, for the KMS types.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
     /// Digest of the manifest.
     pub digest: Digest,
     /// Who deleted it, and when.
     pub note: DeletionNote,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::size_bytes`](super::images::NewImage::size_bytes).
@@ -59,7 +60,10 @@ impl DeletedImage {
     /// The key domain that its blobs are stored in; as
     /// [`Repository::encryption_scope`](super::repositories::Repository::encryption_scope).
     pub fn encryption_scope(&self) -> String {
-        super::repositories::encryption_scope(&self.encryption_type, self.kms_key.as_deref())
+        super::repositories::encryption_scope(
+            self.encryption_type.as_str(),
+            self.kms_key.as_ref().map(KmsKeyArn::as_str),
+        )
     }
 }
 
@@ -89,8 +93,8 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
             region: parse_column(row.text(2)?, "deleted_images.region")?,
         },
         repository: parse_column(row.text(3)?, "deleted_images.repository_name")?,
-        encryption_type: row.text(4)?.to_owned(),
-        kms_key: row.opt_text(5)?.map(str::to_owned),
+        encryption_type: parse_column(row.text(4)?, "deleted_images.encryption_type")?,
+        kms_key: row.opt_text(5)?.map(|text| parse_column(text, "deleted_images.kms_key")).transpose()?,
         digest: parse_column(row.text(6)?, "deleted_images.digest")?,
         note: DeletionNote {
             by: row.text(7)?.to_owned(),
@@ -98,7 +102,7 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
             at_ms: row.int(9)?,
             expires_at_ms: row.int(10)?,
         },
-        media_type: row.text(11)?.to_owned(),
+        media_type: parse_column(row.text(11)?, "deleted_images.media_type")?,
         artifact_media_type: row.opt_text(12)?.map(str::to_owned),
         size_bytes: row.int(13)? as u64,
         pushed_at_ms: row.int(14)?,

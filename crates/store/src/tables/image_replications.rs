@@ -11,6 +11,7 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
 
@@ -41,36 +42,15 @@ impl std::fmt::Display for ReplicationRoute {
     }
 }
 
-/// How a replication stands (ECR: `ReplicationStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplicationStatus {
-    /// It waits, is being done, or is tried again.
-    InProgress,
-    /// The destination has the image.
-    Complete,
-    /// It was refused, or given up.
-    Failed,
-}
-
-impl ReplicationStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::InProgress, Self::Complete, Self::Failed];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InProgress => "IN_PROGRESS",
-            Self::Complete => "COMPLETE",
-            Self::Failed => "FAILED",
-        }
-    }
-}
-
-impl std::str::FromStr for ReplicationStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+stored_enum! {
+    /// How a replication stands (ECR: `ReplicationStatus`).
+    pub enum ReplicationStatus {
+        /// It waits, is being done, or is tried again.
+        InProgress = "IN_PROGRESS",
+        /// The destination has the image.
+        Complete = "COMPLETE",
+        /// It was refused, or given up.
+        Failed = "FAILED",
     }
 }
 

@@ -2,45 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use oci::Digest;
+use oci::{Digest, MediaType};
 
 use super::parse_column;
 use super::repositories::count;
 use super::upstream_blobs::BlobSource;
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Where an image is in its life (ECR: `imageStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImageStatus {
-    /// Can be pulled.
-    Active,
-    /// In the archive storage class.
-    Archived,
-    /// On its way back from the archive.
-    Activating,
-}
-
-impl ImageStatus {
-    /// Every status.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Archived, Self::Activating];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Archived => "ARCHIVED",
-            Self::Activating => "ACTIVATING",
-        }
-    }
-}
-
-impl std::str::FromStr for ImageStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+stored_enum! {
+    /// Where an image is in its life (ECR: `imageStatus`).
+    pub enum ImageStatus {
+        /// Can be pulled.
+        Active = "ACTIVE",
+        /// In the archive storage class.
+        Archived = "ARCHIVED",
+        /// On its way back from the archive.
+        Activating = "ACTIVATING",
     }
 }
 
@@ -50,7 +30,7 @@ pub struct NewImage {
     /// Digest of exactly the manifest's bytes.
     pub digest: Digest,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`; none for lists.
     pub artifact_media_type: Option<String>,
     /// The `artifactType` under which referrers lists show it.
@@ -77,7 +57,7 @@ pub struct Image {
     /// Digest of the manifest.
     pub digest: Digest,
     /// The manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::subject`].
@@ -104,7 +84,7 @@ pub struct Referrer {
     /// Digest of its manifest.
     pub digest: Digest,
     /// Its manifest's media type.
-    pub media_type: String,
+    pub media_type: MediaType,
     /// Its artifact type.
     pub artifact_type: Option<String>,
     /// Length of its manifest.
@@ -125,7 +105,7 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
         id: row.int(0)?,
         digest: parse_column(row.text(1)?, "images.digest")?,
-        media_type: row.text(2)?.to_owned(),
+        media_type: parse_column(row.text(2)?, "images.media_type")?,
         artifact_media_type: row.opt_text(3)?.map(str::to_owned),
         subject: row.opt_text(4)?.map(|text| parse_column(text, "images.subject_digest")).transpose()?,
         size_bytes: row.int(5)? as u64,
@@ -423,7 +403,7 @@ pub fn referrers(
         };
         Ok(Referrer {
             digest: parse_column(row.text(0)?, "images.digest")?,
-            media_type: row.text(1)?.to_owned(),
+            media_type: parse_column(row.text(1)?, "images.media_type")?,
             artifact_type: row.opt_text(2)?.map(str::to_owned),
             manifest_bytes: row.int(3)? as u64,
             annotations,

@@ -1,37 +1,26 @@
 //! KMS keys, and the versions of their material.
 
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws::{AccountId, ArnError};
 use uuid::Uuid;
 
 use super::registry_id::RegistryId;
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Who looks after a key (KMS: `KeyManager`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyManager {
-    /// The server: the key behind an alias that begins with `alias/aws/`.
-    Aws,
-    /// Whoever made it.
-    Customer,
-}
-
-impl KeyManager {
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Aws => "AWS",
-            Self::Customer => "CUSTOMER",
-        }
-    }
-}
-
-impl std::str::FromStr for KeyManager {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Aws, Self::Customer].into_iter().find(|manager| manager.as_str() == text).ok_or(())
+stored_enum! {
+    /// Who looks after a key (KMS: `KeyManager`).
+    pub enum KeyManager {
+        /// The server: the key behind an alias that begins with `alias/aws/`.
+        Aws = "AWS",
+        /// Whoever made it.
+        Customer = "CUSTOMER",
     }
 }
 
@@ -77,8 +66,61 @@ impl KmsKey {
     pub const ORIGIN: &'static str = "AWS_KMS";
 
     /// Its ARN.
-    pub fn arn(&self) -> String {
-        key_arn(&self.registry, &self.key_id.to_string())
+    pub fn arn(&self) -> KmsKeyArn {
+        KmsKeyArn(key_arn(&self.registry, &self.key_id.to_string()).into())
+    }
+}
+
+/// The ARN of a key, never of an alias. The key need not be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKeyArn(Arc<str>);
+
+impl KmsKeyArn {
+    /// As ECR's messages describe it; what a region can be called is narrower.
+    pub const PATTERN: &str = r"arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
+
+    /// The ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of the key.
+    pub fn key_id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What it names; `None` if no region can be called what it says.
+    pub fn key_ref(&self) -> Option<KeyRef> {
+        let mut parts = self.0.splitn(6, ':').skip(3);
+        let region = parts.next()?.parse().ok()?;
+        let account = parts.next()?.parse().ok()?;
+        Some(KeyRef { registry: RegistryId { account, region }, name: self.key_id().to_owned() })
+    }
+}
+
+impl FromStr for KmsKeyArn {
+    type Err = ArnError;
+
+    fn from_str(text: &str) -> Result<Self, ArnError> {
+        let is_word = |text: &str| {
+            let is_of_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !text.is_empty() && text.bytes().all(is_of_word)
+        };
+        let mut parts = text.splitn(6, ':');
+        let mut next = || parts.next().ok_or(ArnError);
+        let is_key = next()? == "arn"
+            && next()?.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || is_word(rest))
+            && next()? == "kms"
+            && is_word(next()?)
+            && next()?.parse::<AccountId>().is_ok()
+            && next()?.strip_prefix("key/").is_some_and(is_word);
+        if is_key { Ok(Self(text.into())) } else { Err(ArnError) }
+    }
+}
+
+impl fmt::Display for KmsKeyArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -115,6 +157,16 @@ impl KeyRef {
     }
 }
 
+stored_enum! {
+    /// Why new material follows on a key's old (KMS: `RotationType`).
+    pub enum RotationType {
+        /// Its time had come.
+        Automatic = "AUTOMATIC",
+        /// Somebody asked for it.
+        OnDemand = "ON_DEMAND",
+    }
+}
+
 /// A version of a key's material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVersion {
@@ -124,8 +176,8 @@ pub struct KeyVersion {
     pub sealed: Vec<u8>,
     /// Creation time.
     pub created_at_ms: i64,
-    /// `AUTOMATIC` or `ON_DEMAND`; none for the first.
-    pub rotation_type: Option<String>,
+    /// Why it was made; none for the first.
+    pub rotation_type: Option<RotationType>,
 }
 
 const COLUMNS: &str = "k.id, k.key_id, k.account_id, k.region, k.manager, k.description, k.policy, k.tags, k.is_enabled, \
@@ -197,7 +249,7 @@ fn insert_version(tx: &mut dyn Tx, id: i64, new: &KeyVersion) -> Result<(), Stor
             i64::from(new.version).into(),
             new.sealed.as_slice().into(),
             new.created_at_ms.into(),
-            new.rotation_type.as_deref().into(),
+            new.rotation_type.map(RotationType::as_str).into(),
         ],
     )?;
     Ok(())
@@ -281,6 +333,15 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
     )
 }
 
+/// The number and the sealed material of every version of a key: all that decrypting takes, whatever else of them cannot
+/// be read.
+pub fn materials(tx: &mut dyn Tx, id: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+    tx.query("SELECT version, sealed FROM kms_key_versions WHERE kms_key_id = $1", &[id.into()])?
+        .iter()
+        .map(|row| Ok((version_number(row.int(0)?)?, row.blob(1)?.to_vec())))
+        .collect()
+}
+
 /// Every version of a key, the first made first.
 pub fn versions(tx: &mut dyn Tx, id: i64) -> Result<Vec<KeyVersion>, StoreError> {
     tx.query(
@@ -294,7 +355,10 @@ pub fn versions(tx: &mut dyn Tx, id: i64) -> Result<Vec<KeyVersion>, StoreError>
             version: version_number(row.int(0)?)?,
             sealed: row.blob(1)?.to_vec(),
             created_at_ms: row.int(2)?,
-            rotation_type: row.opt_text(3)?.map(str::to_owned),
+            rotation_type: row
+                .opt_text(3)?
+                .map(|text| parse_column(text, "kms_key_versions.rotation_type"))
+                .transpose()?,
         })
     })
     .collect()
@@ -321,4 +385,53 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<(i64, String)>, StoreError> 
 pub fn set_policy(tx: &mut dyn Tx, id: i64, policy: &str) -> Result<(), StoreError> {
     tx.execute("UPDATE kms_keys SET policy = $1 WHERE id = $2", &[policy.into(), id.into()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_arn_of_a_key_names_a_key_alone() {
+        for good in [
+            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1",
+        ] {
+            let arn: KmsKeyArn = good.parse().expect("an ARN of a key");
+            assert_eq!((arn.as_str(), arn.to_string().as_str()), (good, good));
+            assert_eq!(Some(arn.key_id()), good.rsplit('/').next());
+        }
+        for bad in [
+            "",
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:kms:us-east-1:123456789012:alias/a",
+            "arn:aws:kms:us-east-1:123456789012:key/",
+            "arn:aws:kms:us-east-1:123456789012:key/a/b",
+            "arn:aws:kms:us-east-1:123456789012:key/a:b",
+            "arn:aws:kms:us-east-1:12345678901:key/a",
+            "arn:aws:kms::123456789012:key/a",
+            "arn:aws:iam:us-east-1:123456789012:key/a",
+            "arn:a:kms:us-east-1:123456789012:key/a",
+            "Arn:aws:kms:us-east-1:123456789012:key/a",
+        ] {
+            assert_eq!(bad.parse::<KmsKeyArn>(), Err(ArnError), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_arn_of_every_key_reads_back(key_id: u128, account in "[0-9]{12}", region in "[a-z][a-z0-9-]{0,31}") {
+            let registry = RegistryId {
+                account: account.parse().expect("an account"),
+                region: region.parse().expect("a region"),
+            };
+            let text = key_arn(&registry, &Uuid::from_u128(key_id).to_string());
+            let arn: KmsKeyArn = text.parse().expect("an ARN of a key");
+            prop_assert_eq!(arn.as_str(), text.as_str());
+            prop_assert_eq!(arn.key_id().parse(), Ok(Uuid::from_u128(key_id)));
+            prop_assert_eq!(arn.key_ref().map(|key| (key.arn(), key.registry)), Some((text, registry)));
+        }
+    }
 }

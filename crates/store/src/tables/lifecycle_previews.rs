@@ -3,40 +3,20 @@
 use super::repositories::count;
 use crate::db::Tx;
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// How far a preview is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PreviewStatus {
-    /// It is being made.
-    InProgress,
-    /// Its results are there.
-    Complete,
-    /// It could not be made.
-    Failed,
-    /// Its results were removed, as they are old.
-    Expired,
-}
-
-impl PreviewStatus {
-    const ALL: [Self; 4] = [Self::InProgress, Self::Complete, Self::Failed, Self::Expired];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InProgress => "IN_PROGRESS",
-            Self::Complete => "COMPLETE",
-            Self::Failed => "FAILED",
-            Self::Expired => "EXPIRED",
-        }
-    }
-}
-
-impl std::str::FromStr for PreviewStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+stored_enum! {
+    /// How far a preview is.
+    pub enum PreviewStatus {
+        /// It is being made.
+        InProgress = "IN_PROGRESS",
+        /// Its results are there.
+        Complete = "COMPLETE",
+        /// It could not be made.
+        Failed = "FAILED",
+        /// Its results were removed, as they are old.
+        Expired = "EXPIRED",
     }
 }
 

@@ -7,6 +7,45 @@ use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
+
+stored_enum! {
+    /// A kind of upstream registry (ECR: `UpstreamRegistry`), in the order of the API model.
+    pub enum UpstreamKind {
+        /// Another private ECR registry.
+        Ecr = "ecr",
+        /// public.ecr.aws
+        EcrPublic = "ecr-public",
+        /// quay.io
+        Quay = "quay",
+        /// registry.k8s.io
+        K8s = "k8s",
+        /// registry-1.docker.io
+        DockerHub = "docker-hub",
+        /// ghcr.io
+        GithubContainerRegistry = "github-container-registry",
+        /// `<name>.azurecr.io`
+        AzureContainerRegistry = "azure-container-registry",
+        /// registry.gitlab.com
+        GitlabContainerRegistry = "gitlab-container-registry",
+        /// cgr.dev
+        Chainguard = "chainguard",
+    }
+}
+
+impl UpstreamKind {
+    /// Whether ECR takes a rule for it only with a secret to log in with.
+    pub const fn needs_credentials(self) -> bool {
+        match self {
+            Self::Ecr | Self::EcrPublic | Self::Quay | Self::K8s => false,
+            Self::DockerHub
+            | Self::GithubContainerRegistry
+            | Self::AzureContainerRegistry
+            | Self::GitlabContainerRegistry
+            | Self::Chainguard => true,
+        }
+    }
+}
 
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +57,7 @@ pub struct PullThroughCacheRule {
     /// The upstream registry, as it was given.
     pub upstream_url: String,
     /// ECR's name of the upstream's kind (`quay`, `docker-hub`, …); none for one that ECR does not know.
-    pub upstream_registry: Option<String>,
+    pub upstream_registry: Option<UpstreamKind>,
     /// What stands in the upstream's names in place of `prefix`; none and `ROOT` are nothing, and shown as given.
     pub upstream_prefix: Option<RepositoryPrefix>,
     /// The secret to log in with, by its ARN.
@@ -74,7 +113,10 @@ fn from_row(row: &Row) -> Result<PullThroughCacheRule, StoreError> {
         },
         prefix: parse_column(row.text(2)?, "pull_through_cache_rules.prefix")?,
         upstream_url: row.text(3)?.to_owned(),
-        upstream_registry: text(4)?,
+        upstream_registry: row
+            .opt_text(4)?
+            .map(|text| parse_column(text, "pull_through_cache_rules.upstream_registry"))
+            .transpose()?,
         upstream_prefix: row
             .opt_text(5)?
             .map(|text| parse_column(text, "pull_through_cache_rules.upstream_prefix"))
@@ -99,7 +141,7 @@ pub fn insert(tx: &mut dyn Tx, new: &PullThroughCacheRule) -> Result<bool, Store
             new.registry.region.as_str().into(),
             new.prefix.as_str().into(),
             new.upstream_url.as_str().into(),
-            new.upstream_registry.as_deref().into(),
+            new.upstream_registry.map(UpstreamKind::as_str).into(),
             new.upstream_prefix.as_ref().map(RepositoryPrefix::as_str).into(),
             new.credential_arn.as_deref().into(),
             new.custom_role_arn.as_deref().into(),

@@ -10,50 +10,31 @@ use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
 
-/// How a back-fill stands (ECR: `ReplicationBackfillStatus`). ECR's `FAILED` is not among them: nothing but single
-/// images can fail here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackfillStatus {
-    /// What it is to replicate is being listed.
-    Preparing,
-    /// It replicates.
-    InProgress,
-    /// It was stopped, and waits for what it has begun.
-    Stopping,
-    /// It was stopped.
-    Stopped,
-    /// It is done.
-    Complete,
+stored_enum! {
+    /// How a back-fill stands (ECR: `ReplicationBackfillStatus`). ECR's `FAILED` is not among them: nothing but single
+    /// images can fail here.
+    pub enum BackfillStatus {
+        /// What it is to replicate is being listed.
+        Preparing = "PREPARING",
+        /// It replicates.
+        InProgress = "IN_PROGRESS",
+        /// It was stopped, and waits for what it has begun.
+        Stopping = "STOPPING",
+        /// It was stopped.
+        Stopped = "STOPPED",
+        /// It is done.
+        Complete = "COMPLETE",
+    }
 }
 
 impl BackfillStatus {
-    const ALL: [Self; 5] = [Self::Preparing, Self::InProgress, Self::Stopping, Self::Stopped, Self::Complete];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Preparing => "PREPARING",
-            Self::InProgress => "IN_PROGRESS",
-            Self::Stopping => "STOPPING",
-            Self::Stopped => "STOPPED",
-            Self::Complete => "COMPLETE",
-        }
-    }
-
     /// Whether it has ended.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Stopped | Self::Complete)
-    }
-}
-
-impl std::str::FromStr for BackfillStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
     }
 }
 
@@ -76,38 +57,17 @@ pub struct Backfill {
     pub ended_at_ms: Option<i64>,
 }
 
-/// How one line stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineStatus {
-    /// Not begun.
-    Waiting,
-    /// Noted for replication.
-    Noted,
-    /// Replicated.
-    Complete,
-    /// Not replicated.
-    Failed,
-}
-
-impl LineStatus {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Noted, Self::Complete, Self::Failed];
-
-    /// The value as the API model spells it, where it has one.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING",
-            Self::Noted => "NOTED",
-            Self::Complete => "COMPLETE",
-            Self::Failed => "FAILED",
-        }
-    }
-}
-
-impl std::str::FromStr for LineStatus {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
+stored_enum! {
+    /// How one line stands.
+    pub enum LineStatus {
+        /// Not begun.
+        Waiting = "WAITING",
+        /// Noted for replication.
+        Noted = "NOTED",
+        /// Replicated.
+        Complete = "COMPLETE",
+        /// Not replicated.
+        Failed = "FAILED",
     }
 }
 

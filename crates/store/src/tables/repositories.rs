@@ -2,51 +2,44 @@
 
 use oci::{RepositoryName, Tag, TagFilter};
 
+use super::kms_keys::KmsKeyArn;
 use super::parse_column;
 use super::registry_id::RegistryId;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
 
-/// Whether a tag may move to another image (ECR: `imageTagMutability`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagMutability {
-    /// Every tag may move.
-    Mutable,
-    /// No tag may move.
-    Immutable,
-    /// Tags may move, but those that match a filter may not.
-    MutableWithExclusion,
-    /// No tag may move, but those that match a filter may.
-    ImmutableWithExclusion,
+stored_enum! {
+    /// Whether a tag may move to another image (ECR: `imageTagMutability`), in the order in which ECR's messages list them.
+    pub enum TagMutability {
+        /// Every tag may move.
+        Mutable = "MUTABLE",
+        /// No tag may move.
+        Immutable = "IMMUTABLE",
+        /// No tag may move, but those that match a filter may.
+        ImmutableWithExclusion = "IMMUTABLE_WITH_EXCLUSION",
+        /// Tags may move, but those that match a filter may not.
+        MutableWithExclusion = "MUTABLE_WITH_EXCLUSION",
+    }
 }
 
 impl TagMutability {
-    /// Every value, in the order in which ECR's messages list them.
-    pub const ALL: [Self; 4] =
-        [Self::Mutable, Self::Immutable, Self::ImmutableWithExclusion, Self::MutableWithExclusion];
-
-    /// The value as the API model spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mutable => "MUTABLE",
-            Self::Immutable => "IMMUTABLE",
-            Self::MutableWithExclusion => "MUTABLE_WITH_EXCLUSION",
-            Self::ImmutableWithExclusion => "IMMUTABLE_WITH_EXCLUSION",
-        }
-    }
-
     /// Whether this mode is the kind that takes exclusion filters.
     pub const fn takes_filters(self) -> bool {
         matches!(self, Self::MutableWithExclusion | Self::ImmutableWithExclusion)
     }
 }
 
-impl std::str::FromStr for TagMutability {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or(())
+stored_enum! {
+    /// What a repository is encrypted with (ECR: `EncryptionType`), in the order in which ECR's messages list them.
+    pub enum EncryptionType {
+        /// The server's keys alone, which is what it is unless something else is said.
+        Aes256 = "AES256",
+        /// A KMS key.
+        Kms = "KMS",
+        /// A KMS key, and the server's keys around that.
+        KmsDsse = "KMS_DSSE",
     }
 }
 
@@ -74,10 +67,10 @@ pub struct NewRepository {
     pub tag_mutability_filters: Vec<TagFilter>,
     /// Whether a push starts a scan.
     pub scan_on_push: bool,
-    /// `AES256`, `KMS` or `KMS_DSSE`.
-    pub encryption_type: String,
+    /// What it is encrypted with.
+    pub encryption_type: EncryptionType,
     /// The ARN of the KMS key, for the KMS types.
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKeyArn>,
 }
 
 /// A stored repository.
@@ -103,7 +96,7 @@ impl Repository {
 
     /// The key domain that this repository's blobs are encrypted and shared in.
     pub fn encryption_scope(&self) -> String {
-        encryption_scope(&self.spec.encryption_type, self.spec.kms_key.as_deref())
+        encryption_scope(self.spec.encryption_type.as_str(), self.spec.kms_key.as_ref().map(KmsKeyArn::as_str))
     }
 }
 
@@ -111,8 +104,17 @@ impl Repository {
 pub(crate) fn encryption_scope(encryption_type: &str, kms_key: Option<&str>) -> String {
     match kms_key {
         None => encryption_type.to_owned(),
-        Some(key) if encryption_type == "KMS" => key.to_owned(),
+        Some(key) if encryption_type == EncryptionType::Kms.as_str() => key.to_owned(),
         Some(key) => format!("{encryption_type} {key}"),
+    }
+}
+
+/// The type, and the ARN of the KMS key if there is one, that a key domain is named by; `None` if none has that name.
+pub fn encryption_of_scope(scope: &str) -> Option<(EncryptionType, Option<KmsKeyArn>)> {
+    match scope.split_once(' ') {
+        Some((encryption_type, key)) => Some((encryption_type.parse().ok()?, Some(key.parse().ok()?))),
+        None if scope.starts_with("arn:") => Some((EncryptionType::Kms, Some(scope.parse().ok()?))),
+        None => Some((scope.parse().ok()?, None)),
     }
 }
 
@@ -132,8 +134,8 @@ fn from_row(row: &Row) -> Result<Repository, StoreError> {
             tag_mutability: parse_column(row.text(5)?, "repositories.tag_mutability")?,
             tag_mutability_filters: split_filters(row.text(6)?, "repositories.tag_mutability_filters")?,
             scan_on_push: row.bool(7)?,
-            encryption_type: row.text(8)?.to_owned(),
-            kms_key: row.opt_text(9)?.map(str::to_owned),
+            encryption_type: parse_column(row.text(8)?, "repositories.encryption_type")?,
+            kms_key: row.opt_text(9)?.map(|text| parse_column(text, "repositories.kms_key")).transpose()?,
         },
     })
 }
@@ -163,7 +165,7 @@ pub fn insert(tx: &mut dyn Tx, new: &NewRepository) -> Result<Option<Repository>
             join_filters(&new.tag_mutability_filters).into(),
             new.scan_on_push.into(),
             new.encryption_type.as_str().into(),
-            new.kms_key.as_deref().into(),
+            new.kms_key.as_ref().map(KmsKeyArn::as_str).into(),
         ],
     )?;
     row.map(|row| Ok(Repository { id: row.int(0)?, spec: new.clone() })).transpose()
@@ -276,4 +278,24 @@ pub fn delete(tx: &mut dyn Tx, id: i64) -> Result<(), StoreError> {
 /// A `LIMIT` parameter.
 pub(crate) fn count(limit: usize) -> Value {
     Value::Int(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_domains_say_what_they_are_named_by() {
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let domains =
+            [(EncryptionType::Aes256, None), (EncryptionType::Kms, Some(key)), (EncryptionType::KmsDsse, Some(key))];
+        for (encryption_type, key) in domains {
+            let scope = encryption_scope(encryption_type.as_str(), key);
+            let named = encryption_of_scope(&scope).expect("a key domain");
+            assert_eq!((named.0, named.1.as_ref().map(KmsKeyArn::as_str)), (encryption_type, key));
+        }
+        for damaged in ["", "AES", "KMS_DSSF arn:aws:kms"] {
+            assert_eq!(encryption_of_scope(damaged), None, "{damaged}");
+        }
+    }
 }

@@ -1,9 +1,27 @@
 //! Checks of all that is stored, and what they found. What settings, progress and findings hold is the checker's.
 
+use super::parse_column;
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable_page;
+
+stored_enum! {
+    /// Where a check is.
+    pub enum CheckStatus {
+        /// Nobody has begun it.
+        Waiting = "WAITING",
+        /// A node is at it.
+        Running = "RUNNING",
+        /// It has ended, and nothing is wrong any more.
+        Clean = "CLEAN",
+        /// It has ended, and something is wrong.
+        Damaged = "DAMAGED",
+        /// It could not be done.
+        Failed = "FAILED",
+    }
+}
 
 /// A check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +30,8 @@ pub struct StorageCheck {
     pub id: String,
     /// What it was asked to do, as JSON.
     pub settings: String,
-    /// Where it is: a word of the checker's.
-    pub status: String,
+    /// Where it is.
+    pub status: CheckStatus,
     /// When it was asked for.
     pub started_at_ms: i64,
     /// When it ended.
@@ -30,7 +48,7 @@ fn from_row(row: &Row) -> Result<StorageCheck, StoreError> {
     Ok(StorageCheck {
         id: row.text(0)?.to_owned(),
         settings: row.text(1)?.to_owned(),
-        status: row.text(2)?.to_owned(),
+        status: parse_column(row.text(2)?, "storage_checks.status")?,
         started_at_ms: row.int(3)?,
         finished_at_ms: row.opt_int(4)?,
         progress: row.text(5)?.to_owned(),

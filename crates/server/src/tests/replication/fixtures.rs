@@ -9,7 +9,7 @@ use store::error::StoreError;
 use store::tables::image_replications::{self, ImageReplication};
 use store::tables::images::{self, Image};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 use store::tables::{identity_version, image_tags, registry_policies};
 use registry::images::changes::{Actor, Cause};
 use registry::images::creation::IfAbsent;
@@ -93,7 +93,7 @@ impl Fixture {
             tag_mutability,
             tag_mutability_filters: Vec::new(),
             scan_on_push: false,
-            encryption_type: "AES256".to_owned(),
+            encryption_type: EncryptionType::Aes256,
             kms_key: None,
         };
         self.0.app.db.write(move |tx| repositories::insert(tx, &new)).await.expect("stored").expect("the name is free");

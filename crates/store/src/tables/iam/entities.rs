@@ -5,38 +5,22 @@ use aws::AccountId;
 use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::parse_column;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
 use crate::tables::repositories::count;
 
-/// What an entity is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EntityKind {
-    /// Someone with access keys.
-    User,
-    /// Users that share policies.
-    Group,
-    /// What others assume.
-    Role,
-}
-
-impl EntityKind {
-    /// As stored, and as ARNs have it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Group => "group",
-            Self::Role => "role",
-        }
-    }
-}
-
-impl std::str::FromStr for EntityKind {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::User, Self::Group, Self::Role].into_iter().find(|kind| kind.as_str() == text).ok_or(())
+stored_enum! {
+    /// What an entity is.
+    #[derive(Hash)]
+    pub enum EntityKind {
+        /// Someone with access keys.
+        User = "user",
+        /// Users that share policies.
+        Group = "group",
+        /// What others assume.
+        Role = "role",
     }
 }
 

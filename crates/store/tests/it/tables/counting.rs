@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 use store::tables::{blobs, image_tags, images, repository_blobs};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -72,7 +72,11 @@ fn spec(number: usize) -> NewRepository {
     match number {
         0 => plain,
         1 => NewRepository { tag_mutability: TagMutability::Immutable, ..plain },
-        _ => NewRepository { encryption_type: "KMS".to_owned(), kms_key: Some("key".to_owned()), ..plain },
+        _ => NewRepository {
+            encryption_type: EncryptionType::Kms,
+            kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".parse().unwrap()),
+            ..plain
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::creation_templates::{self, CreationTemplate, Scenario};
-use store::tables::repositories::TagMutability;
+use store::tables::repositories::{EncryptionType, TagMutability};
 
 use super::fixtures::{home, in_transaction, name, registry};
 use crate::backend::{Backend, on_every_backend};
@@ -21,7 +21,7 @@ fn template(prefix: &str, applied_for: &[Scenario]) -> CreationTemplate {
         registry: home(),
         prefix: prefix.parse().unwrap(),
         description: None,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
         resource_tags: Vec::new(),
         tag_mutability: TagMutability::Mutable,
@@ -38,8 +38,8 @@ fn template(prefix: &str, applied_for: &[Scenario]) -> CreationTemplate {
 fn full(prefix: &str) -> CreationTemplate {
     CreationTemplate {
         description: Some("what for".to_owned()),
-        encryption_type: "KMS".to_owned(),
-        kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".to_owned()),
+        encryption_type: EncryptionType::Kms,
+        kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/a".parse().unwrap()),
         resource_tags: vec![("z".to_owned(), "'; --".to_owned()), ("a".to_owned(), String::new())],
         tag_mutability: TagMutability::MutableWithExclusion,
         tag_mutability_filters: vec!["v*".parse().unwrap(), "release-*".parse().unwrap()],

@@ -10,7 +10,7 @@ use store::tables::blobs::{self, BlobScope, NewBlob};
 use store::tables::images::{self, NewImage};
 use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::RemovedObject;
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 use store::tables::{image_tags, removed_objects, repository_blobs, uploads};
 
 use crate::backend::Backend;
@@ -54,7 +54,7 @@ pub fn new_repository(text: &str) -> NewRepository {
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),
         scan_on_push: false,
-        encryption_type: "AES256".to_owned(),
+        encryption_type: EncryptionType::Aes256,
         kms_key: None,
     }
 }
@@ -66,7 +66,7 @@ pub fn add_repository(tx: &mut dyn Tx, text: &str) -> Result<Repository, StoreEr
 pub fn new_image(number: u64) -> NewImage {
     NewImage {
         digest: digest(number),
-        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".parse().expect("a media type"),
         artifact_media_type: None,
         artifact_type: None,
         annotations: BTreeMap::new(),

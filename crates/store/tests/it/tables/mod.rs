@@ -25,5 +25,6 @@ mod repository_blobs;
 mod resource_tags;
 mod storage_classes;
 mod store_sizes;
+mod typed_columns;
 mod uploads;
 mod upstream_blobs;

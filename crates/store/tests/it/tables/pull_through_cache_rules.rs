@@ -2,7 +2,7 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::pull_through_cache_rules::{self as rules, PullThroughCacheRule};
+use store::tables::pull_through_cache_rules::{self as rules, PullThroughCacheRule, UpstreamKind};
 
 use super::fixtures::{home, in_transaction, name, registry};
 use crate::backend::{Backend, on_every_backend};
@@ -19,7 +19,7 @@ fn rule(prefix: &str) -> PullThroughCacheRule {
         registry: home(),
         prefix: prefix.parse().unwrap(),
         upstream_url: "quay.io".to_owned(),
-        upstream_registry: Some("quay".to_owned()),
+        upstream_registry: Some(UpstreamKind::Quay),
         upstream_prefix: None,
         credential_arn: None,
         custom_role_arn: None,

@@ -2,7 +2,7 @@
 
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::repositories::{self, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
 use tokio::task::JoinSet;
 
 use super::fixtures::{
@@ -27,14 +27,14 @@ fn names(repositories: &[Repository]) -> Vec<&str> {
 
 async fn what_is_stored_comes_back(backend: &Backend) {
     in_transaction(backend, |tx| {
-        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab".to_owned();
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab".parse().unwrap();
         let specs = [
             new_repository("plain"),
             NewRepository {
                 tag_mutability: TagMutability::ImmutableWithExclusion,
                 tag_mutability_filters: vec!["dev-*".parse().unwrap(), "*".parse().unwrap(), "a.b_c".parse().unwrap()],
                 scan_on_push: true,
-                encryption_type: "KMS".to_owned(),
+                encryption_type: EncryptionType::Kms,
                 kms_key: Some(key),
                 created_at_ms: i64::MAX,
                 ..new_repository("team/app-1_x.y")

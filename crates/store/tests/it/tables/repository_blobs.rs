@@ -5,7 +5,7 @@ use store::blob::ObjectId;
 use store::db::{Db, Tx};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope, NewBlob, StoredBlob};
-use store::tables::repositories::{self, NewRepository, Repository};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository};
 use store::tables::{images, repository_blobs};
 use tokio::task::JoinSet;
 
@@ -80,12 +80,12 @@ async fn what_is_stored_comes_back(backend: &Backend) {
 
 async fn a_copy_is_shared_within_its_scope_only(backend: &Backend) {
     in_transaction(backend, |tx| {
-        let key = "arn:aws:kms:us-east-1:123456789012:key/1".to_owned();
+        let key = "arn:aws:kms:us-east-1:123456789012:key/1".parse().unwrap();
         let specs = [
             new_repository("first"),
             NewRepository { registry: registry("210987654321", "us-east-1"), ..new_repository("other-account") },
             NewRepository { registry: registry("123456789012", "eu-west-1"), ..new_repository("other-region") },
-            NewRepository { encryption_type: "KMS".to_owned(), kms_key: Some(key), ..new_repository("other-key") },
+            NewRepository { encryption_type: EncryptionType::Kms, kms_key: Some(key), ..new_repository("other-key") },
         ];
         let mut repositories = Vec::new();
         for spec in &specs {
