@@ -277,14 +277,14 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             audit: Audit::open(config.audit.settings()?)?,
-            repository_access: access::auth::repository_access::kept_access(),
+            repository_access: access::auth::repository_access::access_cache(),
             action_names: ActionNames::of(SERVICES.operations()),
         });
         let app = Arc::new(Registry {
             access,
             quotas: config.quotas.quotas()?,
             upload_locks: registry::images::uploads::UploadLocks::default(),
-            kept: registry::images::kept::KeptReads::default(),
+            read_caches: registry::images::read_caches::ReadCaches::default(),
             shared_manifests: registry::images::shared_manifests::SharedManifests::default(),
             pull_times: registry::images::pull_times::PullTimes::default(),
             cache: registry::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),

@@ -551,7 +551,7 @@ impl ResourceRules {
                 let policy = read_policy(http, PolicyKind::Repository, text, registry.account, &self.arn);
                 let policy_bytes = text.map_or(0, str::len);
                 let access = RepositoryAccess { repository_id: found.repository_id, policy, policy_bytes };
-                app.repository_access.keep(mark, place, &access);
+                app.repository_access.insert(mark, place, &access);
                 access
             }
         };

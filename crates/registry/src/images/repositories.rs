@@ -16,8 +16,8 @@ use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::encryption;
 use super::errors::RegistryError;
-use super::kept::KeptRepository;
 use super::protection::Protections;
+use super::read_caches::FoundRepository;
 use super::{quotas, storage_class};
 use crate::Registry;
 
@@ -31,16 +31,16 @@ pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) ->
 
 /// As [`require`], for a request that only shows the repository: it need not be read anew.
 #[boxed]
-pub async fn require_kept(app: &Registry, place: RepositoryRef) -> Result<Arc<KeptRepository>, RegistryError> {
-    let kept = &app.kept.repositories;
-    let mark = match kept.find(&app.db, &place) {
+pub async fn require_cached(app: &Registry, place: RepositoryRef) -> Result<Arc<FoundRepository>, RegistryError> {
+    let cache = &app.read_caches.repositories;
+    let mark = match cache.find(&app.db, &place) {
         Ok(repository) => return Ok(repository),
         Err(mark) => mark,
     };
     let asked = place.clone();
-    let read = kept.read(&app.db, move |tx| require(tx, &asked.registry, &asked.name)).await?;
-    let repository = Arc::new(KeptRepository(read));
-    kept.keep(mark, place, &repository);
+    let read = cache.read(&app.db, move |tx| require(tx, &asked.registry, &asked.name)).await?;
+    let repository = Arc::new(FoundRepository(read));
+    cache.insert(mark, place, &repository);
     Ok(repository)
 }
 
