@@ -7,6 +7,7 @@
 mod authority;
 pub mod backfill;
 mod courier;
+mod failure;
 mod local;
 pub mod readable;
 pub mod receive;
@@ -14,4 +15,3 @@ pub mod remote;
 pub mod replicate;
 pub mod rules;
 pub mod triggers;
-mod trouble;

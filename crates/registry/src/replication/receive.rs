@@ -13,8 +13,8 @@ use store::tables::repositories::{self, Repository};
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::authority;
+use super::failure::ReplicationFailure;
 use super::readable::Bringer;
-use super::trouble::Trouble;
 use crate::Registry;
 use crate::images::changes::{Actor, Cause};
 use crate::images::creation::{self, Creation, IfAbsent};
@@ -50,7 +50,7 @@ impl From<StoreError> for ReceiveError {
     }
 }
 
-impl From<ReceiveError> for Trouble {
+impl From<ReceiveError> for ReplicationFailure {
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Denied(reason) => Self::refused("AccessDenied", reason),

@@ -16,8 +16,8 @@ use store::tables::replication_removals;
 use tokio::task::{Id, JoinSet};
 
 use super::courier::Courier;
+use super::failure::ReplicationFailure;
 use super::rules::Destination;
-use super::trouble::Trouble;
 use crate::Registry;
 
 /// Images that are on their way to one destination at a time.
@@ -72,7 +72,7 @@ impl Handle<Registry> for Replicate {
 /// One run of the job.
 struct Round {
     courier: Arc<Courier>,
-    running: JoinSet<Result<(), Trouble>>,
+    running: JoinSet<Result<(), ReplicationFailure>>,
     under_way: HashMap<Id, DueReplication>,
     waiting: VecDeque<DueReplication>,
     is_within_reach: bool,
@@ -104,10 +104,12 @@ impl Round {
             let Some(ended) = self.running.join_next_with_id().await else { break };
             let (id, result) = match ended {
                 Ok((id, result)) => (id, result),
-                Err(error) => (error.id(), Err(Trouble::Image(format!("replicating it ended early: {error}")))),
+                Err(error) => {
+                    (error.id(), Err(ReplicationFailure::Image(format!("replicating it ended early: {error}"))))
+                }
             };
-            if let (Some(due), Err(trouble)) = (self.under_way.remove(&id), result) {
-                self.note_trouble(&due, trouble).await?;
+            if let (Some(due), Err(failure)) = (self.under_way.remove(&id), result) {
+                self.note_failure(&due, failure).await?;
             }
             self.remove().await?;
         }
@@ -145,14 +147,14 @@ impl Round {
             for (id, removal) in removals {
                 match self.courier.remove(&removal).await {
                     Ok(()) => {}
-                    Err(Trouble::Destination(text)) => {
+                    Err(ReplicationFailure::Destination(text)) => {
                         self.note_out_of_reach(&text);
                         return Ok(());
                     }
                     // It would hold up all that comes after it.
-                    Err(trouble) => tracing::warn!(
+                    Err(failure) => tracing::warn!(
                         repository = %removal.repository, digest = %removal.digest,
-                        "the deletion of {} was not replicated: {trouble:?}", removal.digest
+                        "the deletion of {} was not replicated: {failure:?}", removal.digest
                     ),
                 }
                 self.courier.app.db.write(move |tx| replication_removals::delete(tx, id)).await?;
@@ -168,20 +170,20 @@ impl Round {
         self.is_within_reach = false;
     }
 
-    async fn note_trouble(&mut self, due: &DueReplication, trouble: Trouble) -> Result<(), JobError> {
+    async fn note_failure(&mut self, due: &DueReplication, failure: ReplicationFailure) -> Result<(), JobError> {
         let (id, generation, now_ms) = (due.id, due.generation, self.courier.app.now_ms());
-        let (due_at_ms, reason, is_failed) = match trouble {
-            Trouble::Early => (now_ms + EARLY_MS, None, false),
-            Trouble::Destination(text) => {
+        let (due_at_ms, reason, is_failed) = match failure {
+            ReplicationFailure::Early => (now_ms + EARLY_MS, None, false),
+            ReplicationFailure::Destination(text) => {
                 self.note_out_of_reach(&text);
                 (now_ms, Some(text), false)
             }
-            Trouble::Image(text) if due.attempts + 1 < MAX_ATTEMPTS => {
+            ReplicationFailure::Image(text) if due.attempts + 1 < MAX_ATTEMPTS => {
                 tracing::info!(repository = %due.repository, digest = %due.digest, "an image is replicated later: {text}");
                 (now_ms + delay_ms(due.attempts), Some(text), true)
             }
-            Trouble::Image(text) => return self.give_up(due, "ReplicationFailed".to_owned(), text).await,
-            Trouble::Refused { code, reason } => return self.give_up(due, code, reason).await,
+            ReplicationFailure::Image(text) => return self.give_up(due, "ReplicationFailed".to_owned(), text).await,
+            ReplicationFailure::Refused { code, reason } => return self.give_up(due, code, reason).await,
         };
         let postpone = move |tx: &mut dyn Tx| {
             image_replications::postpone(tx, id, generation, due_at_ms, reason.as_deref(), is_failed, now_ms)
