@@ -25,9 +25,9 @@ use store::error::StoreError;
 use store::tables::blobs::StoredBlob;
 use store::tables::registry_id::RegistryId;
 
-use super::courier::MissingLayer;
 use super::failure::ReplicationFailure;
 use super::receive::ArrivingImage;
+use super::transfer::MissingLayer;
 use crate::Registry;
 use crate::images::blobs;
 

@@ -38,7 +38,7 @@ enum Way {
 type LayerCell = Arc<OnceCell<()>>;
 
 /// Brings images of one registry to one other.
-pub(super) struct Courier {
+pub(super) struct Transfer {
     pub(super) app: Arc<Registry>,
     pub(super) route: ReplicationRoute,
     way: Way,
@@ -63,7 +63,7 @@ enum AtSource {
     Gone,
 }
 
-impl Courier {
+impl Transfer {
     pub(super) fn new(app: Arc<Registry>, route: ReplicationRoute) -> Self {
         let destination = &route.destination;
         let is_here =
