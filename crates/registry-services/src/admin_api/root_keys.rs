@@ -87,7 +87,7 @@ impl Operation for DescribeRootKeys {
         let app = call.app();
         app.refresh_keys().await?;
         let (now_ms, sealing) = (app.now_ms(), app.key_ring.sealing());
-        let service_key = app.root_keys.outer().origin();
+        let service_key = app.root_keys.wrapping_key().origin();
         let described = app.db.read(move |tx| {
             let stored = rows::list(tx)?;
             let mut root_keys = Vec::new();
