@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::admission::Place;
 use super::forwarded::Peer;
-use super::linger::Lingering;
+use super::lingering_close::LingeringClose;
 use super::paced_stream::PacedStream;
 use super::prepended::Prepended;
 use super::proxy_protocol::{self, Parsed};
@@ -159,7 +159,7 @@ async fn tell_right_scheme<S: AsyncRead + AsyncWrite + Unpin>(stream: S, is_http
          Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()
     );
-    let mut stream = Lingering::new(stream);
+    let mut stream = LingeringClose::new(stream);
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
 }
