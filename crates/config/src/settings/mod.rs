@@ -1,6 +1,6 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 //!
-//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `places` finds the line.
+//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `setting_sources` finds the line.
 
 mod audit;
 mod connections;
@@ -9,12 +9,12 @@ mod environment;
 mod file_problems;
 mod limits;
 mod operations;
-mod places;
 mod replication;
 mod requests;
 mod secret_files;
 mod sections;
 mod service_links;
+mod setting_sources;
 mod storage;
 
 use std::collections::{HashMap, HashSet};

@@ -6,7 +6,7 @@ use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::tables::root_keys as rows;
-use store::tables::sealed_values::Place;
+use store::tables::sealed_values::SealedColumn;
 
 use super::errors::WharfError;
 
@@ -58,7 +58,7 @@ impl From<rows::Search> for Search {
             root_key: search.root_key,
             began_at: Timestamp::from_ms(search.began_at_ms),
             ended_at: search.ended_at_ms.map(Timestamp::from_ms),
-            place: Place::ALL.get(search.place).map(|place| place.as_str()),
+            place: SealedColumn::ALL.get(search.place).map(|place| place.as_str()),
             seen: search.seen,
             resealed: search.resealed,
             unreadable: search.unreadable,

@@ -117,12 +117,12 @@ impl Default for BlobFetches {
 }
 
 /// Takes a fetch out of the table however it ends.
-struct Entry {
+struct RunningFetch {
     running: Arc<Running>,
     key: (i64, Digest),
 }
 
-impl Drop for Entry {
+impl Drop for RunningFetch {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
@@ -243,7 +243,7 @@ impl BlobFetches {
         }
         let (sender, state) = watch::channel(State::Asked);
         running.insert(key, state.clone());
-        let entry = Entry { running: Arc::clone(&self.running), key };
+        let entry = RunningFetch { running: Arc::clone(&self.running), key };
         let (app, blob, slots) = (Arc::clone(app), blob.clone(), Arc::clone(&self.slots));
         tokio::spawn(async move {
             let _slot = slots.acquire().await;

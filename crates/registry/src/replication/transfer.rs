@@ -20,7 +20,7 @@ use super::receive::{self, ArrivingImage};
 use super::remote::Remote;
 use crate::Registry;
 use crate::cache::blobs::{self, Found};
-use crate::events::event::{Event, Place, Success};
+use crate::events::event::{Event, EventRepository, Success};
 use crate::images::errors::RegistryError;
 use crate::images::pull::{self, ImageQuery, Selector};
 
@@ -181,7 +181,7 @@ impl Transfer {
             {
                 return Ok(());
             }
-            let place = Place { registry: &route.destination, repository: &repository };
+            let place = EventRepository { registry: &route.destination, repository: &repository };
             let tags = image_replications::new_tags(tx, id)?;
             let told = if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
             for tag in told {

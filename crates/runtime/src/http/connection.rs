@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::admission::Place;
+use super::admission::ConnectionSlot;
 use super::body::{HTTP_2_WINDOW, ResponseBody};
 use super::budget::{Holder, PoolKind};
 use super::connection_weight::{Http2Weight, MAX_STREAMS};
@@ -75,7 +75,7 @@ pub struct Accepted {
     /// The address at the other end.
     pub ip: IpAddr,
     /// Its place among the others.
-    pub place: Place,
+    pub place: ConnectionSlot,
     /// Whether there was no room for it: then it may ask whether the server lives, and nothing else.
     pub is_overflow: bool,
     /// Makes it one of TLS.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::admission::Place;
+use super::admission::ConnectionSlot;
 use super::forwarded::Peer;
 use super::lingering_close::LingeringClose;
 use super::paced_stream::PacedStream;
@@ -66,7 +66,7 @@ pub async fn begin(
     app: &Arc<Runtime>,
     stream: Socket,
     mut peer: Peer,
-    place: &mut Place,
+    place: &mut ConnectionSlot,
     tls: Option<TlsAcceptor>,
 ) -> io::Result<Option<(Transport, Version, Peer)>> {
     let settings = &app.listener;
