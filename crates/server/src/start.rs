@@ -380,14 +380,14 @@ impl Server {
             accounts: root_access_keys,
         };
         let endpoint = server.data_dir.join("endpoint");
-        let tell = || {
-            let told = running.write(&server.data_dir);
-            told.and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()))
+        let write_files = || {
+            let written = running.write(&server.data_dir);
+            written.and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()))
         };
         // Whoever is to make room must find the server.
         let has_room = || server.app.ballast.as_ref().is_some_and(|ballast| ballast.release());
-        let told = tell().or_else(|error| if has_room() { tell() } else { Err(error) });
-        if let Err(error) = told {
+        let written = write_files().or_else(|error| if has_room() { write_files() } else { Err(error) });
+        if let Err(error) = written {
             // The server serves without them; an old one would lead commands astray.
             let _ = std::fs::remove_file(&endpoint);
             tracing::warn!(

@@ -178,7 +178,7 @@ impl Import {
             if self.manner.is_dry_run {
                 self.tally.would_copy(name);
             } else {
-                self.tally.tell(format!("{name} copied"));
+                self.tally.print(format!("{name} copied"));
             }
         } else if is_whole {
             self.tally.count(|totals| totals.images_unchanged += 1);

@@ -141,7 +141,7 @@ impl Import {
         // Before it is created: a run that is killed in between must know whose settings these are.
         self.state.note_created(target.as_str());
         self.target.create_repository(target, settings.as_ref()).await?;
-        self.tally.tell(format!("{target} created"));
+        self.tally.print(format!("{target} created"));
         Ok(settings)
     }
 

@@ -205,7 +205,7 @@ fn restore_image(
         guard: guard_of(tx, image)?,
     };
     give_back(tx, repository, image_id, tags, tags_per_image, &mut restored)?;
-    tell(tx, repository, &restored, cause)?;
+    note_restored(tx, repository, &restored, cause)?;
     Ok(restored)
 }
 
@@ -227,7 +227,7 @@ fn restore_tag(
         Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new(), guard: None };
     if let Some(image) = images::find(tx, repository.id, &tag.digest)? {
         give_back(tx, repository, image.id, vec![tag.clone()], tags_per_image, &mut restored)?;
-        tell(tx, repository, &restored, cause)?;
+        note_restored(tx, repository, &restored, cause)?;
     }
     Ok(restored)
 }
@@ -258,7 +258,12 @@ fn give_back(
     Ok(())
 }
 
-fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &Cause) -> Result<(), StoreError> {
+fn note_restored(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    restored: &Restored,
+    cause: &Cause,
+) -> Result<(), StoreError> {
     if restored.tags.is_empty() && !restored.is_new {
         return Ok(());
     }

@@ -135,7 +135,7 @@ pub fn collect(tx: &mut dyn Tx) -> Result<usize, StoreError> {
 
 /// A policy of a deleted repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptPolicy {
+pub struct DeletedRepositoryPolicy {
     place: [String; 3],
     deleted_at_ms: i64,
     /// Its text.
@@ -143,7 +143,7 @@ pub struct KeptPolicy {
 }
 
 /// Every policy that is kept.
-pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
+pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<DeletedRepositoryPolicy>, StoreError> {
     tx.query(
         "SELECT account_id, region, repository_name, deleted_at_ms, policy FROM deleted_repositories \
          WHERE policy IS NOT NULL",
@@ -151,7 +151,7 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
     )?
     .iter()
     .map(|row| {
-        Ok(KeptPolicy {
+        Ok(DeletedRepositoryPolicy {
             place: [row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.text(2)?.to_owned()],
             deleted_at_ms: row.int(3)?,
             policy: row.document(4).to_owned(),
@@ -161,17 +161,17 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
 }
 
 /// Stores a policy that was listed, with another text.
-pub fn set_policy(tx: &mut dyn Tx, kept: &KeptPolicy) -> Result<(), StoreError> {
-    let [account, region, name] = &kept.place;
+pub fn set_policy(tx: &mut dyn Tx, deleted: &DeletedRepositoryPolicy) -> Result<(), StoreError> {
+    let [account, region, name] = &deleted.place;
     tx.execute(
         "UPDATE deleted_repositories SET policy = $1 WHERE account_id = $2 AND region = $3 AND repository_name = $4 \
          AND deleted_at_ms = $5",
         &[
-            kept.policy.as_str().into(),
+            deleted.policy.as_str().into(),
             account.as_str().into(),
             region.as_str().into(),
             name.as_str().into(),
-            kept.deleted_at_ms.into(),
+            deleted.deleted_at_ms.into(),
         ],
     )?;
     Ok(())

@@ -104,7 +104,7 @@ fn write_batches(
             measures.writes.retries.add(batch.len() as u64);
             are_apart = true;
         }
-        pages.tell();
+        pages.log_damage();
     }
 }
 
