@@ -10,7 +10,7 @@ use registry::images::delete::{self, Deletion, NotDeleted};
 use registry::images::errors::RegistryError;
 use registry::images::image_tags::{self, Reach};
 use registry::images::pull::{self, ImageQuery, Selector};
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use registry::images::repositories::{order, require};
 use runtime::http::body::{RequestBody, ResponseBody};
 use runtime::http::budget::PoolKind;
@@ -94,7 +94,7 @@ pub async fn put(
         Reference::Digest(digest) => Some(*digest),
     };
     let push = Push {
-        face: Face::Distribution,
+        protocol: PushProtocol::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
         if_absent: IfAbsent::Refuse,

@@ -25,7 +25,7 @@ pub const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum PushProtocol {
     /// PutImage: the same image again is an error.
     Api,
     /// `PUT /v2/…/manifests/…`: the same image again is fine, unless an immutable tag has it.
@@ -39,7 +39,7 @@ pub enum Face {
 #[derive(Clone, Debug)]
 pub struct Push {
     /// By which protocol.
-    pub face: Face,
+    pub protocol: PushProtocol,
     /// The registry.
     pub registry: RegistryId,
     /// The repository.
@@ -166,7 +166,7 @@ fn store_image(
             storage_class::reactivate(tx, &repository, image, &push.cause)?;
             image.id
         }
-        Some(_) if missing.is_empty() && push.face != Face::Api => return Ok(Stored::Done),
+        Some(_) if missing.is_empty() && push.protocol != PushProtocol::Api => return Ok(Stored::Done),
         Some(_) if missing.is_empty() => {
             let (digest, tag) = (new.digest, push.tags.first().cloned());
             let refusal = RegistryError::ImageAlreadyExists(reference(&repository), digest, tag);
@@ -196,7 +196,7 @@ fn store_image(
         if wanted.is_immutable {
             // The primary key decides, also between two pushes at once.
             let is_given = image_tags::insert(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
-            if !is_given && push.face != Face::Replication {
+            if !is_given && push.protocol != PushProtocol::Replication {
                 return Err(taken(&repository, wanted.tag));
             }
             if !is_given {
@@ -262,13 +262,14 @@ fn wanted_tags<'a>(
         let is_taken = holder.is_some();
         let is_there = holder.is_some_and(|holder| existing.is_some_and(|image| image.id == holder.id));
         // Restoring an archived image by pushing it again moves no tag.
-        let is_refused = push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there);
+        let is_refused =
+            push.protocol == PushProtocol::Distribution && is_immutable && is_taken && !(is_restored && is_there);
         if is_refused && !is_there {
             return Err(taken(repository, tag));
         }
         // Replication brings an image without a tag that is taken and immutable (reference/replication-cache-templates.md
         // 1).
-        if push.face == Face::Replication && is_immutable && is_taken && !is_there {
+        if push.protocol == PushProtocol::Replication && is_immutable && is_taken && !is_there {
             continue;
         }
         wanted.push(WantedTag { tag, is_immutable, is_taken, is_there, is_refused });

@@ -22,7 +22,7 @@ use crate::images::delete::{self, Deletion};
 use crate::images::encryption::{self, Encryption};
 use crate::images::errors::RegistryError;
 use crate::images::pull::Selector;
-use crate::images::push::{self, Face, Push};
+use crate::images::push::{self, Push, PushProtocol};
 use crate::images::repositories::not_found;
 use crate::images::uploads::{self, UploadSession, blob_scope};
 
@@ -206,7 +206,7 @@ pub async fn put_image(app: &Registry, arrival: &Arrival, image: ArrivingImage) 
     require(app, arrival, ACTION)?;
     require_tags(app, arrival, image.tags.iter().map(Tag::as_str))?;
     let push = Push {
-        face: Face::Replication,
+        protocol: PushProtocol::Replication,
         registry: arrival.registry.clone(),
         repository: arrival.repository.clone(),
         tags: image.tags,

@@ -16,7 +16,7 @@ use registry::images::creation::IfAbsent;
 use registry::images::delete::Deletion;
 use registry::images::errors::RegistryError;
 use registry::images::pull::{self, ImageQuery, Selector};
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use registry::images::storage_class::NotSupported;
 use registry::images::{delete, restore, storage_class, uploads};
 use registry::replication::rules::{Destination, Extensions, Rule, Rules};
@@ -112,7 +112,7 @@ impl Fixture {
 
     async fn put(&self, at: &RegistryId, repository: &str, tag: Option<&str>, kind: &str, manifest: &Value) -> Digest {
         let push = Push {
-            face: Face::Distribution,
+            protocol: PushProtocol::Distribution,
             registry: at.clone(),
             repository: name(repository),
             if_absent: IfAbsent::Refuse,

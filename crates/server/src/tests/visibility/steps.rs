@@ -15,7 +15,7 @@ use super::world::{Contents, MANIFEST, World, account_id, location, members};
 
 /// How bytes come.
 #[derive(Clone, Copy, Debug)]
-pub enum Face {
+pub enum UploadMethod {
     Whole,
     Chunks,
     Api,
@@ -34,7 +34,7 @@ pub enum Step {
         who: Principal,
         place: RepositoryKey,
         blob: usize,
-        face: Face,
+        method: UploadMethod,
         lies: bool,
     },
     Mount {
@@ -127,8 +127,8 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(vec![Kind::One, Kind::Two, Kind::Cache])
 }
 
-fn face() -> impl Strategy<Value = Face> {
-    prop::sample::select(vec![Face::Whole, Face::Chunks, Face::Api])
+fn method() -> impl Strategy<Value = UploadMethod> {
+    prop::sample::select(vec![UploadMethod::Whole, UploadMethod::Chunks, UploadMethod::Api])
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
@@ -138,8 +138,8 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => place().prop_map(|place| Step::Create { place }),
         2 => place().prop_map(|place| Step::DeleteRepository { place }),
-        5 => (actor(), blob.clone(), face(), prop::bool::weighted(0.15))
-            .prop_map(|((who, place), blob, face, lies)| Step::Upload { who, place, blob, face, lies }),
+        5 => (actor(), blob.clone(), method(), prop::bool::weighted(0.15))
+            .prop_map(|((who, place), blob, method, lies)| Step::Upload { who, place, blob, method, lies }),
         6 => (actor(), kind(), blob, prop::bool::weighted(0.85))
             .prop_map(|((who, to), from, blob, names_from)| Step::Mount { who, from, to, blob, names_from }),
         6 => (actor(), image(), any::<bool>())
@@ -175,7 +175,7 @@ pub fn beginning() -> Vec<Step> {
         who: owner,
         place: RepositoryKey::OPEN,
         blob,
-        face: Face::Whole,
+        method: UploadMethod::Whole,
         lies: false,
     });
     let put = [1, 0].map(|image| Step::PutImage { who: owner, place: RepositoryKey::OPEN, image, by_api: false });
@@ -223,8 +223,8 @@ impl Step {
                 let deleted = world.call(Principal::Root(place.account), "DeleteRepository", input).await;
                 expect("deleted", deleted.is_ok(), model.delete_repository(place), deleted)?;
             }
-            Self::Upload { who, blob, face, lies, .. } => {
-                upload(world, contents, model, (who, place, blob), face, lies).await?;
+            Self::Upload { who, blob, method, lies, .. } => {
+                upload(world, contents, model, (who, place, blob), method, lies).await?;
             }
             Self::Mount { who, from, blob, names_from, .. } => {
                 let from = RepositoryKey { account: place.account, kind: from };
@@ -343,19 +343,19 @@ async fn upload(
     contents: &Contents,
     model: &mut Model,
     (who, place, blob): (Principal, RepositoryKey, usize),
-    face: Face,
+    method: UploadMethod,
     lies: bool,
 ) -> Result<(), String> {
     let (digest, content) = &contents.blobs[blob];
     let bytes = if lies { b"something else" } else { content.as_slice() };
     let name = contents.name(place.kind);
     let may = who.may_write(place) && model.exists(place) && !lies;
-    let (did, should) = match face {
-        Face::Whole => {
+    let (did, should) = match method {
+        UploadMethod::Whole => {
             let path = format!("{name}/blobs/uploads/?digest={digest}");
             (world.v2(who, place.account, Method::POST, path, bytes).await.status == 201, may)
         }
-        Face::Chunks => {
+        UploadMethod::Chunks => {
             let begun = world.v2(who, place.account, Method::POST, format!("{name}/blobs/uploads/"), b"").await;
             match location(&begun) {
                 Some(path) => {
@@ -366,8 +366,8 @@ async fn upload(
                 None => (false, may),
             }
         }
-        // What can be read there need not come again, says this face.
-        Face::Api => {
+        // What can be read there need not come again, says this protocol.
+        UploadMethod::Api => {
             let uploaded = upload_by_api(world, contents, who, place, &digest.to_string(), bytes).await;
             (uploaded.is_ok(), may && !model.is_readable(place, blob))
         }
@@ -375,7 +375,7 @@ async fn upload(
     if should {
         model.show(place, blob);
     }
-    expect("uploaded", did, should, face)
+    expect("uploaded", did, should, method)
 }
 
 async fn upload_by_api(
