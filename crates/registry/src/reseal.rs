@@ -146,7 +146,7 @@ fn sealing_of(subject: &Subject) -> (&'static str, Vec<u8>) {
         Subject::Object(object) => (DATA_KEY_PURPOSE, object.as_bytes().to_vec()),
         Subject::UploadState(id) => (uploads::STATE_PURPOSE, id.as_bytes().to_vec()),
         Subject::Manifest { registry, repository, digest } => {
-            (push::MANIFEST_PURPOSE, push::manifest_context(registry, repository, digest))
+            (push::MANIFEST_PURPOSE, push::manifest_context(&registry.repository(repository), digest))
         }
         Subject::AccessKey(id) => (SECRET_PURPOSE, id.as_bytes().to_vec()),
         Subject::KmsKeyVersion { key_id, version } => (kms::MATERIAL_PURPOSE, kms::material_context(*key_id, *version)),

@@ -109,7 +109,7 @@ impl Operation for DryRunLifecyclePolicy {
 }
 
 fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &PlanPosition, now_ms: i64) -> Result<Output, WharfError> {
-    let stored = require(tx, &repository.registry, &repository.name)?;
+    let stored = require(tx, repository)?;
     let policy = lifecycle_policies::find(tx, stored.id)?
         .ok_or_else(|| WharfError::LifecyclePolicyNotFound(repository.clone()))?;
     let parsed = lifecycle::parse(&policy.text)

@@ -195,7 +195,7 @@ fn kept_guards(
     // They are names of repositories that were there.
     for name in page.deletions().filter_map(|(name, _)| name.parse::<RepositoryName>().ok()) {
         if let Entry::Vacant(place) = kept.entry(name) {
-            let guards = deleted_repositories::list(tx, registry, place.key())?;
+            let guards = deleted_repositories::list(tx, &registry.repository(place.key()))?;
             place.insert(guards);
         }
     }

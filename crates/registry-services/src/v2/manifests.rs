@@ -170,7 +170,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     let place = RepositoryRef { registry: request.registry.clone(), name: name.clone() };
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selectors = [Selector::from(reference)];
-    let order = order(&place.registry, &place.name);
+    let order = order(&place);
     // Until no tag comes to the image between the question and the deletion.
     loop {
         let action = "ecr:BatchDeleteImage";
@@ -179,7 +179,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
         request.http.must_finish();
         let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
         let deleted = app.db.make_room_in_order(&order, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             if !leave.covers(tx, repository.id, &selectors)? {
                 return Ok(false);
             }

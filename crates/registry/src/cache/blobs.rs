@@ -180,7 +180,7 @@ async fn look_up(
         .read_caches
         .layers
         .read(&app.db, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             if let Some(blob) = repository_blobs::find(tx, repository.id, &digest)? {
                 return Ok(Ok(Arc::new(FoundLayer { repository, blob: Arc::new(blob) })));
             }
@@ -286,7 +286,7 @@ async fn source(app: &Registry, blob: &AwaitedBlob) -> Result<Option<UpstreamRep
             if origin.is_some_and(|origin| !is_shown || origin.is_from(&known.source)) {
                 return Ok::<_, StoreError>(None);
             }
-            Ok(Some(pull_through_cache_rules::find_for(tx, &place.registry, &place.name)?))
+            Ok(Some(pull_through_cache_rules::find_for(tx, &place)?))
         })
         .await?;
     let Some(rule) = rule else { return Ok(None) };

@@ -139,13 +139,13 @@ async fn plan(app: &Registry, place: &RepositoryRef, selector: &Selector) -> Res
     };
     let (place, selector) = key.clone();
     let plan = app.read_caches.served.read(&app.db, move |tx| {
-        let repository = repositories::find(tx, &place.registry, &place.name)?;
+        let repository = repositories::find(tx, &place)?;
         if let (Some(repository), Selector::Digest(digest)) = (&repository, &selector)
             && images::find(tx, repository.id, digest)?.is_some()
         {
             return Ok(ALWAYS);
         }
-        let Some(rule) = pull_through_cache_rules::find_for(tx, &place.registry, &place.name)? else {
+        let Some(rule) = pull_through_cache_rules::find_for(tx, &place)? else {
             return Ok(ALWAYS);
         };
         let Some(repository) = repository else { return Ok(Plan::Import { rule, has_repository: false }) };

@@ -184,7 +184,7 @@ pub async fn peek_manifest(
         .read_caches
         .images
         .read(&app.db, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
             if image.status != ImageStatus::Active {
                 return Err(RegistryError::ImageInaccessible);
@@ -201,8 +201,7 @@ pub async fn peek_manifest(
     let (manifest, own) = match stored {
         Stored::InUse(manifest) => (manifest, None),
         Stored::Sealed(sealed, own) => {
-            let RepositoryRef { registry, name } = &key.0;
-            let opened = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
+            let opened = encryption::open_manifest(app, &key.0, &image.digest, &sealed).await?;
             (app.shared_manifests.share(image.digest, opened), own)
         }
     };

@@ -14,6 +14,7 @@ use store::tables::{deleted_repositories, image_tags, repositories, repository_p
 use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::pull::Selector;
+use super::repositories::reference;
 use super::storage_class;
 
 /// Milliseconds of a day.
@@ -114,19 +115,19 @@ pub fn restore(
 }
 
 fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i64) -> Result<Found, StoreError> {
-    let NewRepository { registry, name, .. } = &repository.spec;
+    let place = reference(repository);
     let (tag, digest) = match selector {
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
-            if let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
+            if let Some(image) = deleted_images::find_newest(tx, &place, digest, now_ms)? {
                 return Ok(Found::Image(Box::new((image, None))));
             }
             let is_present = images::find(tx, repository.id, digest)?.is_some();
             return Ok(if is_present { Found::Present(*digest) } else { Found::Nothing });
         }
     };
-    let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else {
+    let Some(found) = deleted_tags::find_newest(tx, &place, tag, digest, now_ms)? else {
         let present = images::find_by_tag(tx, repository.id, tag.as_str())?;
         let present = present.filter(|image| digest.is_none_or(|digest| *digest == image.digest));
         return Ok(present.map_or(Found::Nothing, |image| Found::Present(image.digest)));
@@ -137,7 +138,7 @@ fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i
     if images::find(tx, repository.id, &found.digest)?.is_some() {
         return Ok(Found::TagAlone(found));
     }
-    let image = deleted_images::find_newest(tx, registry, name, &found.digest, now_ms)?;
+    let image = deleted_images::find_newest(tx, &place, &found.digest, now_ms)?;
     Ok(image.map_or(Found::Nothing, |image| Found::Image(Box::new((image, Some(found))))))
 }
 
@@ -148,7 +149,7 @@ fn plan(
     image: DeletedImage,
     now_ms: i64,
 ) -> Result<Result<Vec<DeletedImage>, NotRestored>, StoreError> {
-    let NewRepository { registry, name, .. } = &repository.spec;
+    let place = reference(repository);
     let mut seen = HashSet::from([image.digest]);
     let mut plan = vec![image];
     let mut gone = Vec::new();
@@ -165,7 +166,7 @@ fn plan(
             if !seen.insert(child) || images::find(tx, repository.id, &child)?.is_some() {
                 continue;
             }
-            match deleted_images::find_newest(tx, registry, name, &child, now_ms)? {
+            match deleted_images::find_newest(tx, &place, &child, now_ms)? {
                 Some(child) => plan.push(child),
                 None => gone.push(child),
             }
@@ -211,7 +212,7 @@ fn restore_image(
 
 /// When the repository was deleted that guarded an image; none if that is still there.
 fn guard_of(tx: &mut dyn Tx, image: &DeletedImage) -> Result<Option<i64>, StoreError> {
-    let guard = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
+    let guard = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
     Ok(guard.map(|guard| guard.deleted_at_ms))
 }
 
@@ -280,7 +281,7 @@ pub fn key_to_recreate(
     selectors: &[Selector],
     now_ms: i64,
 ) -> Result<Option<String>, StoreError> {
-    if repositories::find(tx, &place.registry, &place.name)?.is_some() {
+    if repositories::find(tx, place)?.is_some() {
         return Ok(None);
     }
     for selector in selectors {
@@ -310,7 +311,7 @@ pub fn recreate_repository(
             let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
             return Err(StoreError::new(StoreErrorKind::Busy, text).into());
         }
-        let kept = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
+        let kept = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
         let new = NewRepository {
             registry: place.registry.clone(),
             name: place.name.clone(),
@@ -335,18 +336,18 @@ pub fn recreate_repository(
 /// The deleted image that a selector names, whether or not its repository exists.
 fn find_deleted(
     tx: &mut dyn Tx,
-    RepositoryRef { registry, name }: &RepositoryRef,
+    place: &RepositoryRef,
     selector: &Selector,
     now_ms: i64,
 ) -> Result<Option<DeletedImage>, StoreError> {
     let (tag, digest) = match selector {
-        Selector::Digest(digest) => return deleted_images::find_newest(tx, registry, name, digest, now_ms),
+        Selector::Digest(digest) => return deleted_images::find_newest(tx, place, digest, now_ms),
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
     };
-    match deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? {
+    match deleted_tags::find_newest(tx, place, tag, digest, now_ms)? {
         Some(DeletedTag { deleted_image_id: Some(id), .. }) => deleted_images::find(tx, id),
-        Some(DeletedTag { digest, .. }) => deleted_images::find_newest(tx, registry, name, &digest, now_ms),
+        Some(DeletedTag { digest, .. }) => deleted_images::find_newest(tx, place, &digest, now_ms),
         None => Ok(None),
     }
 }
@@ -380,19 +381,18 @@ pub fn purge(
     selector: &Selector,
     now_ms: i64,
 ) -> Result<Option<Purged>, StoreError> {
-    let RepositoryRef { registry, name } = place;
     let (tag, digest) = match selector {
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
             let mut purged = Purged::nothing_of(*digest);
-            while let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
+            while let Some(image) = deleted_images::find_newest(tx, place, digest, now_ms)? {
                 purge_image(tx, &image, &mut purged)?;
             }
             return Ok((purged.images > 0).then_some(purged));
         }
     };
-    let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else { return Ok(None) };
+    let Some(found) = deleted_tags::find_newest(tx, place, tag, digest, now_ms)? else { return Ok(None) };
     let mut purged = Purged::nothing_of(found.digest);
     match found.deleted_image_id {
         Some(id) => {

@@ -71,14 +71,15 @@ pub async fn prepare(
 ) -> Result<Vec<Digest>, ReceiveError> {
     let Arrival { origin, registry, repository } = arrival.clone();
     require(app, arrival, ACTION)?;
-    let exists =
-        app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
+    let exists = app.db.read_point(move |tx| {
+        Ok::<_, StoreError>(repositories::find(tx, &registry.repository(&repository))?.is_some())
+    });
     if !exists.await? {
         require(app, arrival, "ecr:CreateRepository")?;
         tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let Arrival { registry, repository, .. } = arrival;
-    let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await;
+    let encryption = encryption::for_push(app, &registry.repository(repository), true, Scenario::Replication).await;
     let encryption = encryption.map_err(|error| veiled(arrival, error))?;
     let readable = bringer.readable(app, arrival, &layers).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
@@ -162,10 +163,10 @@ fn find_or_create(
     quota: u64,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    let Arrival { registry, repository, .. } = arrival;
-    match creation::create_automatically(tx, registry, repository, Scenario::Replication, encryption, quota, cause)? {
+    let place = arrival.registry.repository(&arrival.repository);
+    match creation::create_automatically(tx, &place, Scenario::Replication, encryption, quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
-        Creation::NotCovered => Err(not_found(registry, repository)),
+        Creation::NotCovered => Err(not_found(&place)),
     }
 }
 
@@ -277,7 +278,7 @@ async fn require_removal(
     }
     let (wanted, digest) = (arrival.clone(), *digest);
     let had = app.db.read(move |tx| {
-        let Some(repository) = repositories::find(tx, &wanted.registry, &wanted.repository)? else {
+        let Some(repository) = repositories::find(tx, &wanted.registry.repository(&wanted.repository))? else {
             return Ok(Vec::new());
         };
         let image = images::find(tx, repository.id, &digest)?;
@@ -298,7 +299,7 @@ fn take_away(
     is_gone: bool,
     deletion: &Deletion,
 ) -> Result<Vec<Option<String>>, ReceiveError> {
-    let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
+    let Some(repository) = repositories::find(tx, &arrival.registry.repository(&arrival.repository))? else {
         return Ok(Vec::new());
     };
     let Some(image) = images::find(tx, repository.id, &digest)? else { return Ok(Vec::new()) };

@@ -331,7 +331,7 @@ impl Transfer {
         let _turn = order.lock().await;
         let (source, wanted) = (self.route.source.clone(), removal.clone());
         let look = move |tx: &mut dyn Tx| {
-            let Some(repository) = repositories::find(tx, &source, &wanted.repository)? else {
+            let Some(repository) = repositories::find(tx, &source.repository(&wanted.repository))? else {
                 return Ok((wanted.tags.clone(), wanted.is_gone));
             };
             let Some(image) = images::find(tx, repository.id, &wanted.digest)? else {

@@ -88,7 +88,7 @@ async fn fetch_again(app: &Arc<Registry>, stored: &StoredBlob, digest: &Digest) 
         for shown in row_checks::shown_in(tx, id, REPOSITORIES)? {
             let Some(repository) = repositories::find_by_id(tx, shown.repository_id)? else { continue };
             let (registry, name) = (repository.spec.registry, repository.spec.name);
-            let Some(rule) = pull_through_cache_rules::find_for(tx, &registry, &name)? else { continue };
+            let Some(rule) = pull_through_cache_rules::find_for(tx, &registry.repository(&name))? else { continue };
             let Some(upstream) = rule.upstream_name(&name) else { continue };
             let source =
                 BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };

@@ -105,7 +105,7 @@ impl Checker {
                 let found = self.app.db.read_point(move |tx| {
                     let Some(repository) = repositories::find_by_id(tx, id)? else { return Ok(None) };
                     let (registry, name) = (&repository.spec.registry, &repository.spec.name);
-                    let rule = pull_through_cache_rules::find_for(tx, registry, name)?;
+                    let rule = pull_through_cache_rules::find_for(tx, &registry.repository(name))?;
                     Ok::<_, StoreError>(Some((repository, rule.is_some())))
                 });
                 unless_damaged(found.await)?
@@ -208,7 +208,7 @@ impl Checker {
             finding.affected.push(affected.clone());
             finding
         };
-        let opened = open_manifest(&self.app, &spec.registry, &spec.name, &image.digest, &sealed).await;
+        let opened = open_manifest(&self.app, &spec.registry.repository(&spec.name), &image.digest, &sealed).await;
         let manifest = match opened {
             Ok(manifest) => manifest,
             Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {

@@ -46,7 +46,7 @@ async fn push(
 async fn origins(test: &TestApp, repository: &str) -> [Option<String>; 2] {
     let (registry, name) = (test.registry(), repository.parse().expect("a name"));
     let origins = test.app.db.read(move |tx| {
-        let repository = repositories::find(tx, &registry, &name)?.expect("it is there");
+        let repository = repositories::find(tx, &registry.repository(&name))?.expect("it is there");
         let image = images::find_by_tag(tx, repository.id, "v1")?.expect("it is there");
         let of_tag = image_tags::replicated_from(tx, repository.id, "v1")?;
         Ok::<_, StoreError>([images::replicated_from(tx, image.id)?, of_tag])

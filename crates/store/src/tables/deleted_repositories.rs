@@ -1,9 +1,8 @@
 //! What guarded repositories that were deleted: their policies and settings, for as long as images of them can be restored.
 
-use oci::{RepositoryName, TagFilter};
+use oci::TagFilter;
 
-use super::registry_id::RegistryId;
-use super::repositories::{Repository, TagMutability, join_filters, split_filters};
+use super::repositories::{Repository, RepositoryRef, TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, repository_policies, resource_tags, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -52,7 +51,7 @@ pub fn keep(tx: &mut dyn Tx, repository: &Repository, deleted_at_ms: i64) -> Res
     let Some(last) = last else { return Ok(()) };
     // The clock of another node may be ahead.
     let deleted_at_ms = deleted_at_ms.max(last);
-    let access = repository_policies::find_access(tx, registry, name)?;
+    let access = repository_policies::find_access(tx, &registry.repository(name))?;
     let tags = resource_tags::list(tx, repository.id)?;
     let window = super::repositories::restore_window_days(tx, repository.id)?;
     let [account, region, name] = place;
@@ -82,10 +81,10 @@ pub fn keep(tx: &mut dyn Tx, repository: &Repository, deleted_at_ms: i64) -> Res
 /// or was deleted before this was noted.
 pub fn find(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     image_deleted_at_ms: i64,
 ) -> Result<Option<DeletedRepository>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         &format!(
             "SELECT {COLUMNS} FROM deleted_repositories WHERE account_id = $1 AND region = $2 \
@@ -104,11 +103,8 @@ pub fn find(
 }
 
 /// Every deleted repository of a name that guards something, in the order of their deletions.
-pub fn list(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-) -> Result<Vec<DeletedRepository>, StoreError> {
+pub fn list(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Vec<DeletedRepository>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query(
         &format!(
             "SELECT {COLUMNS} FROM deleted_repositories WHERE account_id = $1 AND region = $2 \

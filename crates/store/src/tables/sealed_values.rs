@@ -165,7 +165,7 @@ pub fn list(
     match place {
         SealedColumn::Blobs | SealedColumn::KmsKeys => params.extend([number(cursor)?, count(limit)]),
         SealedColumn::Uploads | SealedColumn::UploadStates | SealedColumn::AccessKeys => {
-            params.extend([cursor.into(), count(limit)])
+            params.extend([cursor.into(), count(limit)]);
         }
         SealedColumn::Manifests => {
             params.extend([number(cursor)?, count(limit), number(cursor)?, count(limit), count(limit)]);
