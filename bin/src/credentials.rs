@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use config::credentials::{RootCredentials, RunningServer};
 use config::settings::Config;
-use server::local_socket::{self, NotTold};
+use server::local_socket::{self, AskError};
 use server::maintenance::root_credentials;
 
 use crate::{CommonArgs, shell};
@@ -94,7 +94,7 @@ fn find_root(config: &Config) -> anyhow::Result<Root> {
     let data_dir = config.data_dir()?;
     let not_running = match local_socket::ask(&data_dir) {
         Ok(accounts) => return Ok(Root { accounts, is_running: true }),
-        Err(error @ NotTold::NotRunning(_)) => error,
+        Err(error @ AskError::NotRunning(_)) => error,
         Err(error) => return Err(error.into()),
     };
     // On a thread of its own, as the commands that ask have a runtime already.

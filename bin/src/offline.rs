@@ -34,7 +34,7 @@ pub fn check(mut fsck: Verb<FsckArgs>) -> anyhow::Result<ExitCode> {
         Ok(server) => server,
         // That is what the check has found.
         Err(error) => match unreadable::findings(&config, &error) {
-            Some(findings) => return Ok(ctl::tell_unreadable(&fsck.options, findings)),
+            Some(findings) => return Ok(ctl::render_unreadable(&fsck.options, findings)),
             None => return Err(error.into()),
         },
     };

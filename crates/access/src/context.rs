@@ -17,7 +17,7 @@ use crate::auth::failures::Failures;
 use crate::auth::last_uses::LastUses;
 use crate::auth::opened_tokens::OpenedTokens;
 use crate::auth::policy_cache::PolicyCache;
-use crate::auth::repository_access::KeptAccess;
+use crate::auth::repository_access::AccessCache;
 use crate::auth::signing_keys::SigningKeys;
 use crate::kms::loaded::LoadedKeys;
 use crate::nodes::Membership;
@@ -54,7 +54,7 @@ pub struct Access {
     /// Records of who did what.
     pub audit: Audit,
     /// What decides about repositories, as it was read of the database and still holds.
-    pub repository_access: KeptAccess,
+    pub repository_access: AccessCache,
     /// The actions that policies may allow.
     pub action_names: ActionNames,
 }

@@ -30,7 +30,7 @@ use crate::auth::failures::Failures;
 use crate::auth::keys;
 use crate::auth::last_uses::LastUses;
 use crate::auth::opened_tokens::OpenedTokens;
-use crate::auth::repository_access::kept_access;
+use crate::auth::repository_access::access_cache;
 use crate::auth::signing_keys::SigningKeys;
 use crate::kms::loaded::LoadedKeys;
 use crate::nodes::Membership;
@@ -112,7 +112,7 @@ impl TestAccess {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(oidc),
             audit: Audit::open(AuditSettings::default()).expect("no file"),
-            repository_access: kept_access(),
+            repository_access: access_cache(),
             action_names: ActionNames::of(operations.into_iter()),
             runtime,
         });

@@ -15,7 +15,7 @@ pub struct Malformed;
 
 /// Where the reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ReaderState {
     /// Before the document, or behind a member's name and its colon.
     Value,
     /// Where the name of a member of the outermost object may begin.
@@ -32,7 +32,7 @@ enum Place {
 #[derive(Debug)]
 pub struct LargeMember {
     member: &'static str,
-    place: Place,
+    place: ReaderState,
     depth: usize,
     is_object: bool,
     /// The outermost name that was read last, with its quotes.
@@ -50,7 +50,7 @@ impl LargeMember {
     pub fn new(member: &'static str) -> Self {
         Self {
             member,
-            place: Place::Value,
+            place: ReaderState::Value,
             depth: 0,
             is_object: false,
             name: Vec::new(),
@@ -65,9 +65,9 @@ impl LargeMember {
     pub fn take(&mut self, mut data: &[u8], content: &mut Vec<u8>, rest: &mut Vec<u8>) -> Result<(), Malformed> {
         while !data.is_empty() {
             data = match self.place {
-                Place::Member => self.take_member(data, content, rest)?,
-                Place::Text { is_escaped, is_name } => self.take_text(data, is_escaped, is_name, rest),
-                Place::Value | Place::Name | Place::Between => {
+                ReaderState::Member => self.take_member(data, content, rest)?,
+                ReaderState::Text { is_escaped, is_name } => self.take_text(data, is_escaped, is_name, rest),
+                ReaderState::Value | ReaderState::Name | ReaderState::Between => {
                     rest.push(data[0]);
                     self.take_structure(data[0]);
                     &data[1..]
@@ -80,18 +80,18 @@ impl LargeMember {
     fn take_structure(&mut self, byte: u8) {
         match byte {
             b'"' => {
-                let is_value = self.place == Place::Value;
+                let is_value = self.place == ReaderState::Value;
                 if is_value && self.is_member_next {
-                    self.place = Place::Member;
+                    self.place = ReaderState::Member;
                     self.digits.clear();
                     self.is_padded = false;
                 } else {
-                    let is_name = self.place == Place::Name;
+                    let is_name = self.place == ReaderState::Name;
                     if is_name {
                         self.name.clear();
                         self.name.push(b'"');
                     }
-                    self.place = Place::Text { is_escaped: false, is_name };
+                    self.place = ReaderState::Text { is_escaped: false, is_name };
                 }
                 self.is_member_next = false;
             }
@@ -101,22 +101,22 @@ impl LargeMember {
                 }
                 self.depth += 1;
                 self.is_member_next = false;
-                self.place = if self.depth == 1 && self.is_object { Place::Name } else { Place::Between };
+                self.place = if self.depth == 1 && self.is_object { ReaderState::Name } else { ReaderState::Between };
             }
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
-                self.place = Place::Between;
+                self.place = ReaderState::Between;
             }
-            b',' if self.depth == 1 && self.is_object => self.place = Place::Name,
+            b',' if self.depth == 1 && self.is_object => self.place = ReaderState::Name,
             b':' if self.depth == 1 && self.is_object => {
                 let name: Option<String> = serde_json::from_slice(&self.name).ok();
                 self.is_member_next = name.is_some_and(|name| name == self.member);
-                self.place = Place::Value;
+                self.place = ReaderState::Value;
             }
             b' ' | b'\t' | b'\n' | b'\r' => {}
             _ => {
                 self.is_member_next = false;
-                self.place = Place::Between;
+                self.place = ReaderState::Between;
             }
         }
     }
@@ -135,7 +135,7 @@ impl LargeMember {
             }
         }
         let (text, left) = data.split_at(end.unwrap_or(data.len()));
-        self.place = if end.is_some() { Place::Between } else { Place::Text { is_escaped, is_name } };
+        self.place = if end.is_some() { ReaderState::Between } else { ReaderState::Text { is_escaped, is_name } };
         rest.extend_from_slice(text);
         if is_name && self.name.len() + text.len() <= MAX_NAME_BYTES {
             self.name.extend_from_slice(text);
@@ -164,7 +164,7 @@ impl LargeMember {
             Some(b'"') if !self.digits.is_empty() => Err(Malformed),
             Some(b'"') => {
                 rest.push(b'"');
-                self.place = Place::Between;
+                self.place = ReaderState::Between;
                 Ok(&data[end + 1..])
             }
             Some(_) => {

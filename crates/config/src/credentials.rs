@@ -9,7 +9,7 @@ use runtime::config_error::{ConfigError, no_duplicates, present};
 use runtime::hidden::Hidden;
 use runtime::private_files::replace_private;
 use runtime::random_text::{SECRET_ALPHABET, new_access_key_id, random_text};
-use runtime::root_keys::{Outer, SealedSecret};
+use runtime::root_keys::{SealedSecret, WrappingKey};
 use runtime::start_error::StartError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -92,19 +92,19 @@ impl StoredCredentials {
     pub async fn open(
         &self,
         path: &Path,
-        outer: &Outer,
-        previous: &[Outer],
+        wrapping_key: &WrappingKey,
+        previous: &[WrappingKey],
         now_ms: i64,
     ) -> Result<(RootCredentials, bool), StartError> {
         let (secret_access_key, is_stale) = match (&self.sealed_secret_access_key, &self.secret_access_key) {
             (Some(sealed), _) => {
-                let opened = sealed.open(outer, previous, PURPOSE, self.context().as_bytes(), now_ms).await?;
+                let opened = sealed.open(wrapping_key, previous, PURPOSE, self.context().as_bytes(), now_ms).await?;
                 let opened = opened.ok_or_else(|| {
                     StartError::Other(format!(
                         "the root key in {} was sealed with another service key than that in {}: give that one as \
                          WHARF_PREVIOUS_SERVICE_KEY, or remove the file, and a new root key is made",
                         path.display(),
-                        outer.origin()
+                        wrapping_key.origin()
                     ))
                 })?;
                 let secret = String::from_utf8(opened.secret.to_vec());
@@ -119,7 +119,12 @@ impl StoredCredentials {
     }
 
     /// Seals credentials and writes them, whole or not at all.
-    async fn write(path: &Path, credentials: &RootCredentials, outer: &Outer, now_ms: i64) -> Result<(), StartError> {
+    async fn write(
+        path: &Path,
+        credentials: &RootCredentials,
+        wrapping_key: &WrappingKey,
+        now_ms: i64,
+    ) -> Result<(), StartError> {
         let mut stored = Self {
             account_id: credentials.account_id.clone(),
             access_key_id: credentials.access_key_id.clone(),
@@ -127,7 +132,7 @@ impl StoredCredentials {
             sealed_secret_access_key: None,
         };
         let secret = credentials.secret_access_key.as_bytes();
-        let sealed = SealedSecret::seal(outer, PURPOSE, stored.context().as_bytes(), secret, now_ms).await?;
+        let sealed = SealedSecret::seal(wrapping_key, PURPOSE, stored.context().as_bytes(), secret, now_ms).await?;
         stored.sealed_secret_access_key = Some(sealed);
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| StartError::Other(error.to_string()))?;
         replace_private(path, &text)
@@ -263,8 +268,8 @@ pub enum Making {
 pub async fn find_or_create(
     settings: &RootKeySettings,
     data_dir: &Path,
-    outer: &Outer,
-    previous: &[Outer],
+    wrapping_key: &WrappingKey,
+    previous: &[WrappingKey],
     now_ms: i64,
     making: Making,
 ) -> Result<Vec<RootCredentials>, StartError> {
@@ -273,7 +278,7 @@ pub async fn find_or_create(
     }
     let (path, credentials, is_stale) = match settings.stored(data_dir)? {
         Some((path, stored)) => {
-            let (credentials, is_stale) = stored.open(&path, outer, previous, now_ms).await?;
+            let (credentials, is_stale) = stored.open(&path, wrapping_key, previous, now_ms).await?;
             (path, credentials, is_stale)
         }
         None => {
@@ -291,7 +296,7 @@ pub async fn find_or_create(
         }
     };
     if is_stale {
-        StoredCredentials::write(&path, &credentials, outer, now_ms).await?;
+        StoredCredentials::write(&path, &credentials, wrapping_key, now_ms).await?;
     }
     Ok(vec![credentials])
 }

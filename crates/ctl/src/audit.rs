@@ -43,14 +43,14 @@ pub enum Command {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page {
-    events: Vec<Told>,
+    events: Vec<EventAnswer>,
     next_token: Option<String>,
 }
 
 /// An event as the server tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Told {
+struct EventAnswer {
     event_time: f64,
     event_name: String,
     username: Option<String>,
@@ -82,8 +82,8 @@ impl Serialize for Event {
     }
 }
 
-impl From<Told> for Event {
-    fn from(told: Told) -> Self {
+impl From<EventAnswer> for Event {
+    fn from(told: EventAnswer) -> Self {
         let record: Value = serde_json::from_str(&told.cloud_trail_event).unwrap_or_default();
         let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let names = told.resources.into_iter().map(|resource| resource.resource_name);
@@ -114,7 +114,7 @@ impl Wanted {
         attributes.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
     }
 
-    fn fits(&self, told: &Told) -> bool {
+    fn fits(&self, told: &EventAnswer) -> bool {
         self.user.as_ref().is_none_or(|user| told.username.as_ref() == Some(user))
             && self.event.as_ref().is_none_or(|event| told.event_name == *event)
             && self.resource.as_ref().is_none_or(|name| told.resources.iter().any(|told| told.resource_name == *name))

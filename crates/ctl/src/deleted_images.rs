@@ -16,15 +16,15 @@ const MAX_PAGES: usize = 100_000;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
-    deleted_images: Vec<Told>,
-    deleted_tags: Vec<Told>,
+    deleted_images: Vec<DeletedAnswer>,
+    deleted_tags: Vec<DeletedAnswer>,
     next_token: Option<String>,
 }
 
 /// A deleted image or, without a size, a tag that was taken from an image.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct DeletedAnswer {
     repository_name: String,
     image_digest: String,
     #[serde(default)]
@@ -55,8 +55,8 @@ pub(crate) struct Deleted {
     restorable_until: String,
 }
 
-impl From<Told> for Deleted {
-    fn from(told: Told) -> Self {
+impl From<DeletedAnswer> for Deleted {
+    fn from(told: DeletedAnswer) -> Self {
         Self {
             repository_name: told.repository_name,
             image_digest: told.image_digest,

@@ -7,7 +7,7 @@ use crate::output::Output;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct DryRun {
     dry_run: bool,
     would_delete: Vec<String>,
 }
@@ -20,21 +20,21 @@ pub(crate) struct Parts {
     pub(crate) is_forced: bool,
 }
 
-/// Tells that `what`, such as `user ci`, would go with its parts; an error if the server would refuse because of them.
-pub(crate) fn tell(output: &mut Output<'_>, what: &str, parts: Parts) -> Result<(), Error> {
+/// Shows that `what`, such as `user ci`, would go with its parts; an error if the server would refuse because of them.
+pub(crate) fn render(output: &mut Output<'_>, what: &str, parts: Parts) -> Result<(), Error> {
     let Parts { named, is_forced } = parts;
     if !named.is_empty() && !is_forced {
         let has = named.join(", ");
         return Err(Error::Usage(format!("{what} cannot be deleted while it has {has}: --force removes that first")));
     }
     let would_delete = [what.to_owned()].into_iter().chain(named).collect();
-    output.show(&Told { dry_run: true, would_delete }, |told| {
+    output.show(&DryRun { dry_run: true, would_delete }, |told| {
         let lines = told.would_delete.iter().map(|thing| format!("Would delete {thing}"));
         lines.chain(["Nothing was changed.".to_owned()]).collect::<Vec<_>>().join("\n")
     })
 }
 
-/// As [`tell`], of what nothing hangs on.
-pub(crate) fn tell_alone(output: &mut Output<'_>, what: &str) -> Result<(), Error> {
-    tell(output, what, Parts { named: Vec::new(), is_forced: true })
+/// As [`render`], of what nothing hangs on.
+pub(crate) fn render_alone(output: &mut Output<'_>, what: &str) -> Result<(), Error> {
+    render(output, what, Parts { named: Vec::new(), is_forced: true })
 }

@@ -57,7 +57,7 @@ struct StartAnswer {
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct CheckAnswer {
     check: Option<Check>,
     findings: Vec<Finding>,
     #[serde(skip_serializing)]
@@ -135,7 +135,7 @@ impl FsckArgs {
             let mut poll = input.clone();
             poll["maxResults"] = 1.into();
             loop {
-                let told: Told = client.wharf("DescribeStorageCheck", &poll).await?;
+                let told: CheckAnswer = client.wharf("DescribeStorageCheck", &poll).await?;
                 let Some(check) = told.check else { break };
                 if check.finished_at.is_some() {
                     break;
@@ -147,10 +147,10 @@ impl FsckArgs {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         }
-        let mut told: Told = client.wharf("DescribeStorageCheck", &input).await?;
+        let mut told: CheckAnswer = client.wharf("DescribeStorageCheck", &input).await?;
         while let Some(token) = told.next_token.take() {
             input["nextToken"] = token.into();
-            let page: Told = client.wharf("DescribeStorageCheck", &input).await?;
+            let page: CheckAnswer = client.wharf("DescribeStorageCheck", &input).await?;
             told.findings.extend(page.findings);
             told.next_token = page.next_token;
         }
@@ -168,7 +168,7 @@ impl FsckArgs {
 
 /// Prints the report of a check that found the database too damaged to be opened, as that of any other check. `findings`
 /// are as in a report.
-pub(crate) fn tell_unreadable(output: &mut Output<'_>, findings: Vec<Value>, now_ms: i64) -> Result<Outcome, Error> {
+pub(crate) fn render_unreadable(output: &mut Output<'_>, findings: Vec<Value>, now_ms: i64) -> Result<Outcome, Error> {
     let findings: Result<Vec<Finding>, _> = findings.into_iter().map(serde_json::from_value).collect();
     let findings = findings.map_err(|error| Error::Output(error.into()))?;
     let mut progress = Progress::default();
@@ -185,13 +185,13 @@ pub(crate) fn tell_unreadable(output: &mut Output<'_>, findings: Vec<Value>, now
         progress,
         error: Some("the database cannot be opened, so nothing else was looked at".to_owned()),
     };
-    let told = Told { check: Some(check), findings, next_token: None, scrub: None, damaged_objects: Vec::new() };
+    let told = CheckAnswer { check: Some(check), findings, next_token: None, scrub: None, damaged_objects: Vec::new() };
     output.show(&to_json(&told), |_| text_of(&told))?;
     Ok(Outcome::No)
 }
 
 /// With its dates as scripts read them.
-fn to_json(told: &Told) -> Value {
+fn to_json(told: &CheckAnswer) -> Value {
     fn dates(value: &mut Value) {
         match value {
             Value::Object(members) => {
@@ -211,7 +211,7 @@ fn to_json(told: &Told) -> Value {
     value
 }
 
-fn text_of(told: &Told) -> String {
+fn text_of(told: &CheckAnswer) -> String {
     let mut text = String::new();
     for finding in &told.findings {
         let kind = finding.kind.to_lowercase().replace('_', " ");

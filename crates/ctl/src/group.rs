@@ -135,7 +135,7 @@ impl Command {
                 let members = membership::users_in(client, &name).await?;
                 let mut named: Vec<String> = members.iter().map(|user| format!("membership of user {user}")).collect();
                 named.extend(Holder::group(&name).policies(client).await?.named());
-                dry_run::tell(output, &format!("group {name}"), Parts { named, is_forced: force })
+                dry_run::render(output, &format!("group {name}"), Parts { named, is_forced: force })
             }
             Self::Delete { name, force, dry_run: false } => {
                 let group = Holder::group(&name);

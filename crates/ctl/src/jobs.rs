@@ -37,7 +37,7 @@ pub enum Command {
 /// A job as the server tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct JobAnswer {
     job_id: i64,
     kind: String,
     key: String,
@@ -66,7 +66,7 @@ struct Job {
 }
 
 impl Job {
-    fn new(told: Told, now_ms: i64) -> Self {
+    fn new(told: JobAnswer, now_ms: i64) -> Self {
         let seconds = now_ms / 1_000;
         Self {
             job_id: told.job_id,
@@ -94,7 +94,7 @@ impl Job {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
-    jobs: Vec<Told>,
+    jobs: Vec<JobAnswer>,
     next_token: Option<String>,
 }
 

@@ -105,7 +105,7 @@ impl Command {
                 if !access_key::of_user(client, &user).await?.iter().any(|key| key.access_key_id == id) {
                     return Err(Error::Usage(format!("user {user} has no access key {id}")));
                 }
-                dry_run::tell_alone(output, &format!("access key {id} of user {user}"))
+                dry_run::render_alone(output, &format!("access key {id} of user {user}"))
             }
             Self::Delete { key, dry_run: false } => {
                 access_key::delete(client, &key.user, &key.id).await?;

@@ -265,11 +265,11 @@ pub fn main_as_root(
 
 /// Prints the report of `wharf fsck --offline` where the database is too damaged to be opened, from its findings, and ends as
 /// the command does.
-pub fn tell_unreadable(options: &Options, findings: Vec<serde_json::Value>) -> ExitCode {
+pub fn render_unreadable(options: &Options, findings: Vec<serde_json::Value>) -> ExitCode {
     let mut stdout = std::io::stdout();
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let mut output = Output::new(&mut stdout, options.output, false);
-    ended(fsck::tell_unreadable(&mut output, findings, now_ms))
+    ended(fsck::render_unreadable(&mut output, findings, now_ms))
 }
 
 fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {

@@ -54,13 +54,13 @@ pub enum Command {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DescribeAnswer {
-    policies: Vec<ToldStatus>,
+    policies: Vec<StatusAnswer>,
     next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldStatus {
+struct StatusAnswer {
     repository_name: String,
     count_root_images: bool,
     state: State,
@@ -120,8 +120,8 @@ struct Status {
     last_run: Option<LastRun>,
 }
 
-impl From<ToldStatus> for Status {
-    fn from(told: ToldStatus) -> Self {
+impl From<StatusAnswer> for Status {
+    fn from(told: StatusAnswer) -> Self {
         Self {
             repository_name: told.repository_name,
             count_root_images: told.count_root_images,
@@ -164,13 +164,13 @@ impl Status {
 #[serde(rename_all = "camelCase")]
 struct DryRunAnswer {
     image_count: u64,
-    images: Vec<ToldImage>,
+    images: Vec<ImageAnswer>,
     next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldImage {
+struct ImageAnswer {
     image_digest: String,
     image_tags: Vec<String>,
     image_pushed_at: f64,
@@ -198,7 +198,7 @@ struct PlannedImage {
 }
 
 impl PlannedImage {
-    fn new(repository: &str, told: ToldImage) -> Self {
+    fn new(repository: &str, told: ImageAnswer) -> Self {
         Self {
             repository_name: repository.to_owned(),
             image_digest: told.image_digest,

@@ -14,7 +14,7 @@ pub struct NodesArgs {}
 /// A node as the server tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Told {
+pub(crate) struct NodeAnswer {
     node_id: String,
     address: String,
     version: String,
@@ -43,7 +43,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(told: Told, now_ms: i64) -> Self {
+    pub(crate) fn new(told: NodeAnswer, now_ms: i64) -> Self {
         let seconds = now_ms / 1_000;
         Self {
             node_id: told.node_id,
@@ -80,7 +80,7 @@ impl Node {
 
 #[derive(Deserialize)]
 struct Answer {
-    nodes: Vec<Told>,
+    nodes: Vec<NodeAnswer>,
 }
 
 impl NodesArgs {

@@ -323,7 +323,7 @@ impl Command {
                     return Err(Error::Usage(format!("{policy_arn} is AWS's own and cannot be deleted")));
                 }
                 let named = uses(client, &policy_arn).await?;
-                dry_run::tell(output, &format!("policy {policy_arn}"), Parts { named, is_forced: force })
+                dry_run::render(output, &format!("policy {policy_arn}"), Parts { named, is_forced: force })
             }
             Self::Delete { policy, force, dry_run: false } => {
                 let policy_arn = arn(client, &policy).await?;
@@ -359,7 +359,7 @@ impl Command {
                 if !holder.policies(client).await?.inline_policies.contains(&name) {
                     return Err(Error::Usage(format!("{} has no inline policy {name}", holder.shown())));
                 }
-                dry_run::tell_alone(output, &format!("inline policy {name} of {}", holder.shown()))
+                dry_run::render_alone(output, &format!("inline policy {name} of {}", holder.shown()))
             }
             Self::Remove { name, from, dry_run: false } => {
                 let holder = from.holder()?;

@@ -29,7 +29,7 @@ pub struct UnprotectArgs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct ProtectionAnswer {
     repository_name: String,
     image_tag_pattern: Option<String>,
     image_digest: Option<String>,
@@ -49,8 +49,8 @@ struct Protection {
     created_by: Option<String>,
 }
 
-impl From<Told> for Protection {
-    fn from(told: Told) -> Self {
+impl From<ProtectionAnswer> for Protection {
+    fn from(told: ProtectionAnswer) -> Self {
         let part = match (&told.image_tag_pattern, &told.image_digest) {
             (Some(pattern), _) => Part::Tag(pattern.clone()),
             (None, Some(digest)) => Part::Digest(digest.clone()),
@@ -69,13 +69,13 @@ impl From<Told> for Protection {
 
 #[derive(Deserialize)]
 struct Answer {
-    protection: Told,
+    protection: ProtectionAnswer,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
-    protections: Vec<Told>,
+    protections: Vec<ProtectionAnswer>,
     next_token: Option<String>,
 }
 

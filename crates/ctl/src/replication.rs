@@ -40,7 +40,7 @@ pub enum Command {
 /// A replication as the server tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct ReplicationAnswer {
     id: i64,
     repository_name: String,
     image_digest: String,
@@ -72,8 +72,8 @@ struct Replication {
     failure_reason: Option<String>,
 }
 
-impl From<Told> for Replication {
-    fn from(told: Told) -> Self {
+impl From<ReplicationAnswer> for Replication {
+    fn from(told: ReplicationAnswer) -> Self {
         Self {
             id: told.id,
             repository_name: told.repository_name,
@@ -113,7 +113,7 @@ const COLUMNS: [&str; 7] = ["REPOSITORY", "TAGS", "DIGEST", "DESTINATION", "STAT
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ListAnswer {
-    replications: Vec<Told>,
+    replications: Vec<ReplicationAnswer>,
     next_token: Option<String>,
 }
 

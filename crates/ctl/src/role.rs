@@ -164,7 +164,7 @@ impl Command {
             Self::Delete { name, force, dry_run: true } => {
                 client.iam_get("GetRole", &[("RoleName", &name)], "Role", Role::read).await?;
                 let named = Holder::role(&name).policies(client).await?.named();
-                dry_run::tell(output, &format!("role {name}"), Parts { named, is_forced: force })
+                dry_run::render(output, &format!("role {name}"), Parts { named, is_forced: force })
             }
             Self::Delete { name, force, dry_run: false } => {
                 let role = Holder::role(&name);

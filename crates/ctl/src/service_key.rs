@@ -30,15 +30,15 @@ pub enum Command {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct RootKeysAnswer {
     service_key: String,
-    root_keys: Vec<ToldKey>,
-    search: Option<ToldSearch>,
+    root_keys: Vec<RootKeyAnswer>,
+    search: Option<SearchAnswer>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldKey {
+struct RootKeyAnswer {
     number: u32,
     status: String,
     created_at: f64,
@@ -49,7 +49,7 @@ struct ToldKey {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldSearch {
+struct SearchAnswer {
     root_key: u32,
     began_at: f64,
     ended_at: Option<f64>,
@@ -91,8 +91,8 @@ struct Search {
     unreadable: u64,
 }
 
-impl From<Told> for Status {
-    fn from(told: Told) -> Self {
+impl From<RootKeysAnswer> for Status {
+    fn from(told: RootKeysAnswer) -> Self {
         let root_keys = told.root_keys.into_iter().map(|key| Key {
             number: key.number,
             status: key.status,
@@ -174,7 +174,7 @@ impl Command {
         let Session { client, output } = session;
         match self {
             Self::Status => {
-                let told: Told = client.wharf("DescribeRootKeys", &json!({})).await?;
+                let told: RootKeysAnswer = client.wharf("DescribeRootKeys", &json!({})).await?;
                 output.show(&Status::from(told), Status::text)
             }
             Self::Rotate => {

@@ -8,7 +8,7 @@ use crate::bytes::shown as size;
 use crate::count::counted;
 use crate::error::Error;
 use crate::job_kind;
-use crate::nodes::{Node, Told};
+use crate::nodes::{Node, NodeAnswer};
 use crate::output::{field, fields};
 use crate::{Session, date};
 
@@ -19,7 +19,7 @@ pub struct StatusArgs {}
 struct Answer {
     version: String,
     database: String,
-    nodes: Vec<Told>,
+    nodes: Vec<NodeAnswer>,
     work: Option<Work>,
     store: Option<Stored>,
 }

@@ -61,7 +61,7 @@ pub enum Action {
 /// A token as the server tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct TokenAnswer {
     name: String,
     repositories: Vec<String>,
     actions: Vec<String>,
@@ -86,8 +86,8 @@ struct Token {
     registry_id: String,
 }
 
-impl From<Told> for Token {
-    fn from(told: Told) -> Self {
+impl From<TokenAnswer> for Token {
+    fn from(told: TokenAnswer) -> Self {
         Self {
             name: told.name,
             repositories: told.repositories,
@@ -116,7 +116,7 @@ impl Token {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CreateAnswer {
-    token: Told,
+    token: TokenAnswer,
     password: String,
     proxy_endpoint: String,
 }
@@ -132,7 +132,7 @@ struct NewToken {
 
 #[derive(Deserialize)]
 struct ListAnswer {
-    tokens: Vec<Told>,
+    tokens: Vec<TokenAnswer>,
 }
 
 /// The text as one word of a shell.
@@ -200,7 +200,7 @@ impl Command {
                 if !answer.tokens.iter().any(|token| token.name == name) {
                     return Err(Error::Usage(format!("the registry has no token {name}")));
                 }
-                dry_run::tell_alone(output, &format!("token {name}"))
+                dry_run::render_alone(output, &format!("token {name}"))
             }
             Self::Revoke { name, dry_run: false } => {
                 let _: serde_json::Value = client.wharf("RevokeToken", &json!({ "name": name })).await?;

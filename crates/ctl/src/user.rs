@@ -144,7 +144,7 @@ impl Command {
                 named.extend(Holder::user(&name).policies(client).await?.named());
                 let groups = membership::groups_of(client, &name).await?;
                 named.extend(groups.iter().map(|group| format!("membership of group {group}")));
-                dry_run::tell(output, &format!("user {name}"), Parts { named, is_forced: force })
+                dry_run::render(output, &format!("user {name}"), Parts { named, is_forced: force })
             }
             Self::Delete { name, force, dry_run: false } => {
                 let user = Holder::user(&name);

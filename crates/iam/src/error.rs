@@ -4,14 +4,14 @@ use std::fmt;
 
 /// Where in a policy something is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct PolicyLocation {
     /// The statement, from 1; none if it is about the whole document.
     pub statement: Option<usize>,
     /// The element, such as `Action`.
     pub element: Option<String>,
 }
 
-impl Place {
+impl PolicyLocation {
     pub(crate) fn document(element: &str) -> Self {
         Self { statement: None, element: Some(element.to_owned()) }
     }
@@ -25,7 +25,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PolicyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.statement, &self.element) {
             (None, None) => f.write_str("the document"),
@@ -47,11 +47,11 @@ pub enum PolicyError {
     /// So many values that it would take more than [`crate::MAX_HELD_BYTES`] of memory.
     TooManyValues { statement: usize },
     /// Not JSON, or not in the grammar of the policy language.
-    Syntax { place: Place, detail: String },
+    Syntax { place: PolicyLocation, detail: String },
     /// An identity policy of an old version, or of none.
     Version,
     /// Grammatical, but a value is of no use: a date, a number, an address, an ARN.
-    LegacyParsing { place: Place, detail: String },
+    LegacyParsing { place: PolicyLocation, detail: String },
     /// Two statements of one name.
     DuplicateSid { statement: usize, sid: String },
     /// A statement name with other characters than IAM takes.
@@ -162,32 +162,32 @@ impl PolicyError {
     }
 
     /// Where it is.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> PolicyLocation {
         match self {
-            Self::TooLong { .. } => Place::default(),
-            Self::Version => Place::document("Version"),
+            Self::TooLong { .. } => PolicyLocation::default(),
+            Self::Version => PolicyLocation::document("Version"),
             Self::Syntax { place, .. } | Self::LegacyParsing { place, .. } => place.clone(),
             Self::DuplicateSid { statement, .. } | Self::InvalidSid { statement, .. } => {
-                Place::element(*statement, "Sid")
+                PolicyLocation::element(*statement, "Sid")
             }
             Self::MissingActions { statement }
             | Self::MissingResources { statement }
             | Self::MissingPrincipal { statement }
-            | Self::TooManyValues { statement } => Place::statement(*statement),
+            | Self::TooManyValues { statement } => PolicyLocation::statement(*statement),
             Self::ProhibitedPrincipal { statement } | Self::InvalidPrincipal { statement, .. } => {
-                Place::element(*statement, "Principal")
+                PolicyLocation::element(*statement, "Principal")
             }
             Self::ActionWithoutVendor { statement, .. }
             | Self::ActionColons { statement, .. }
             | Self::ActionVendor { statement, .. }
             | Self::TrustAction { statement, .. }
-            | Self::ForeignAction { statement, .. } => Place::element(*statement, "Action"),
+            | Self::ForeignAction { statement, .. } => PolicyLocation::element(*statement, "Action"),
             Self::ProhibitedResource { statement }
             | Self::ResourceFormat { statement, .. }
             | Self::ResourcePartition { statement, .. }
             | Self::ResourceVendor { statement, .. }
             | Self::ResourceRegion { statement, .. }
-            | Self::IamResourcePath { statement, .. } => Place::element(*statement, "Resource"),
+            | Self::IamResourcePath { statement, .. } => PolicyLocation::element(*statement, "Resource"),
         }
     }
 

@@ -27,7 +27,7 @@ mod validate;
 pub use context::Context;
 pub use decide::{OpenDeny, decide, decide_as_written, open_denies};
 pub use decision::{Decision, Matched, Outcome, Reason, advice, source_name};
-pub use error::{Place, PolicyError};
+pub use error::{PolicyError, PolicyLocation};
 pub use policy::{Effect, MAX_HELD_BYTES, MAX_POLICY_BYTES, Policy, PolicyKind, Statement, WeakPolicy};
 pub use position::Position;
 pub use principal::{FederatingUser, Principal};

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::condition::Operator;
 use crate::position::Positions;
-use crate::{MAX_POLICY_BYTES, Place, PolicyError, Position};
+use crate::{MAX_POLICY_BYTES, PolicyError, PolicyLocation, Position};
 
 /// A policy as it is written.
 #[derive(Debug)]
@@ -86,11 +86,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-fn syntax(place: &Place, detail: impl Into<String>) -> PolicyError {
+fn syntax(place: &PolicyLocation, detail: impl Into<String>) -> PolicyError {
     PolicyError::Syntax { place: place.clone(), detail: detail.into() }
 }
 
-fn object<'a>(raw: &'a str, place: &Place) -> Result<Vec<(String, &'a RawValue)>, PolicyError> {
+fn object<'a>(raw: &'a str, place: &PolicyLocation) -> Result<Vec<(String, &'a RawValue)>, PolicyError> {
     let Members(members) =
         serde_json::from_str(raw).map_err(|error| syntax(place, format!("it must be a JSON object: {error}")))?;
     let mut seen = HashSet::new();
@@ -103,7 +103,7 @@ fn object<'a>(raw: &'a str, place: &Place) -> Result<Vec<(String, &'a RawValue)>
 }
 
 /// A value that stands for a list of itself, or a list.
-fn items<'a>(raw: &'a RawValue, place: &Place) -> Result<Vec<&'a RawValue>, PolicyError> {
+fn items<'a>(raw: &'a RawValue, place: &PolicyLocation) -> Result<Vec<&'a RawValue>, PolicyError> {
     if raw.get().starts_with('[') {
         serde_json::from_str(raw.get()).map_err(|error| syntax(place, error.to_string()))
     } else {
@@ -111,11 +111,11 @@ fn items<'a>(raw: &'a RawValue, place: &Place) -> Result<Vec<&'a RawValue>, Poli
     }
 }
 
-fn string(raw: &RawValue, place: &Place) -> Result<String, PolicyError> {
+fn string(raw: &RawValue, place: &PolicyLocation) -> Result<String, PolicyError> {
     serde_json::from_str(raw.get()).map_err(|_| syntax(place, format!("{} must be a string", shown(raw))))
 }
 
-fn strings(raw: &RawValue, place: &Place) -> Result<Vec<String>, PolicyError> {
+fn strings(raw: &RawValue, place: &PolicyLocation) -> Result<Vec<String>, PolicyError> {
     items(raw, place)?.into_iter().map(|item| string(item, place)).collect()
 }
 
@@ -131,8 +131,8 @@ fn top_level(text: &str) -> Result<(Version, Vec<&RawValue>), PolicyError> {
     }
     let mut version = Version::Absent;
     let mut statements = None;
-    for (name, value) in object(text, &Place::default())? {
-        let place = Place::document(&name);
+    for (name, value) in object(text, &PolicyLocation::default())? {
+        let place = PolicyLocation::document(&name);
         match name.as_str() {
             "Version" => {
                 version = match string(value, &place)?.as_str() {
@@ -150,7 +150,7 @@ fn top_level(text: &str) -> Result<(Version, Vec<&RawValue>), PolicyError> {
     }
     match statements {
         Some(statements) if !statements.is_empty() => Ok((version, statements)),
-        Some(_) | None => Err(syntax(&Place::document("Statement"), "add at least one statement")),
+        Some(_) | None => Err(syntax(&PolicyLocation::document("Statement"), "add at least one statement")),
     }
 }
 
@@ -173,9 +173,9 @@ pub(crate) fn principals(text: &str) -> Result<Vec<(usize, PrincipalText<'_>)>, 
     let (_, statements) = top_level(text)?;
     let mut found = Vec::new();
     for (index, raw) in statements.into_iter().enumerate() {
-        for (name, value) in object(raw.get(), &Place::statement(index + 1))? {
+        for (name, value) in object(raw.get(), &PolicyLocation::statement(index + 1))? {
             if matches!(name.as_str(), "Principal" | "NotPrincipal") {
-                let principals = read_principals(value, &Place::element(index + 1, &name))?;
+                let principals = read_principals(value, &PolicyLocation::element(index + 1, &name))?;
                 found.extend(principals.into_iter().map(|principal| (offset_in(text, principal.raw), principal)));
             }
         }
@@ -195,8 +195,8 @@ fn read_statement(raw: &RawValue, number: usize, start: Position, end: Position)
     let mut actions = None;
     let mut resources = None;
     let mut conditions = Vec::new();
-    for (name, value) in object(raw.get(), &Place::statement(number))? {
-        let place = Place::element(number, &name);
+    for (name, value) in object(raw.get(), &PolicyLocation::statement(number))? {
+        let place = PolicyLocation::element(number, &name);
         let negated = name.starts_with("Not");
         let is_repeated = match name.as_str() {
             "Sid" => sid.replace(string(value, &place)?).is_some(),
@@ -221,7 +221,7 @@ fn read_statement(raw: &RawValue, number: usize, start: Position, end: Position)
             return Err(syntax(&place, format!("a statement has either {positive} or Not{positive}; remove one")));
         }
     }
-    let place = Place::element(number, "Effect");
+    let place = PolicyLocation::element(number, "Effect");
     let effect = effect.ok_or_else(|| syntax(&place, "add \"Effect\": \"Allow\" or \"Deny\""))?;
     if !["allow", "deny"].contains(&effect.to_ascii_lowercase().as_str()) {
         return Err(syntax(&place, format!("'{effect}' must be \"Allow\" or \"Deny\"")));
@@ -229,7 +229,7 @@ fn read_statement(raw: &RawValue, number: usize, start: Position, end: Position)
     Ok(StatementText { sid, effect, principals, actions, resources, conditions, start, end })
 }
 
-fn read_principals<'a>(raw: &'a RawValue, place: &Place) -> Result<Vec<PrincipalText<'a>>, PolicyError> {
+fn read_principals<'a>(raw: &'a RawValue, place: &PolicyLocation) -> Result<Vec<PrincipalText<'a>>, PolicyError> {
     if raw.get().starts_with('"') {
         let value = string(raw, place)?;
         if value != "*" {
@@ -253,7 +253,7 @@ fn read_principals<'a>(raw: &'a RawValue, place: &Place) -> Result<Vec<Principal
     Ok(principals)
 }
 
-fn read_conditions(raw: &RawValue, place: &Place) -> Result<Vec<ConditionText>, PolicyError> {
+fn read_conditions(raw: &RawValue, place: &PolicyLocation) -> Result<Vec<ConditionText>, PolicyError> {
     let mut conditions = Vec::new();
     for (name, tests) in object(raw.get(), place)? {
         let tests = object(tests.get(), place)?;
@@ -277,7 +277,7 @@ fn read_conditions(raw: &RawValue, place: &Place) -> Result<Vec<ConditionText>, 
 }
 
 /// A string, or a boolean or number as its text.
-fn scalar(raw: &RawValue, place: &Place) -> Result<String, PolicyError> {
+fn scalar(raw: &RawValue, place: &PolicyLocation) -> Result<String, PolicyError> {
     match raw.get().as_bytes().first() {
         Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(raw.get().to_owned()),
         _ => string(raw, place),

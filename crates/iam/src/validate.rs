@@ -8,7 +8,7 @@ use crate::condition::{Network, Test, is_legacy_date, read_bool, read_number};
 use crate::error::IAM_RESOURCE_PATHS;
 use crate::principal::PrincipalPattern;
 use crate::syntax::{ConditionText, Document, StatementText, Version};
-use crate::{Place, PolicyError, PolicyKind};
+use crate::{PolicyError, PolicyKind, PolicyLocation};
 
 /// The partitions of AWS (service authorization reference, `${Partition}`).
 const PARTITIONS: [&str; 9] =
@@ -55,7 +55,7 @@ pub(crate) fn validate(kind: PolicyKind, document: &Document) -> Result<(), Poli
 
 fn check_effect_and_conditions(_: PolicyKind, number: usize, statement: &StatementText) -> Result<(), PolicyError> {
     if !matches!(statement.effect.as_str(), "Allow" | "Deny") {
-        let place = Place::element(number, "Effect");
+        let place = PolicyLocation::element(number, "Effect");
         return Err(PolicyError::LegacyParsing {
             place,
             detail: "write \"Allow\" or \"Deny\" in this case".to_owned(),
@@ -77,7 +77,7 @@ fn check_condition(number: usize, condition: &ConditionText) -> Result<(), Polic
     match condition.values.iter().find(|value| !is_read(value)) {
         None => Ok(()),
         Some(value) => Err(PolicyError::LegacyParsing {
-            place: Place::element(number, "Condition"),
+            place: PolicyLocation::element(number, "Condition"),
             detail: format!("'{value}' under {} must be {wanted}", condition.key),
         }),
     }
@@ -241,7 +241,7 @@ fn check_resource(statement: usize, text: &str) -> Result<(), PolicyError> {
     let path = parts.next().unwrap_or_default();
     // Service and all further parts must be there, except that an ARN may stop early where nothing is left empty.
     if service.is_empty() || (text.matches(':').count() < 5 && text.contains("::")) {
-        let place = Place::element(statement, "Resource");
+        let place = PolicyLocation::element(statement, "Resource");
         let detail = format!("complete '{resource}': arn:partition:service:region:account:resource");
         return Err(PolicyError::LegacyParsing { place, detail });
     }

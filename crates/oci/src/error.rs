@@ -61,11 +61,11 @@ error_codes! {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    errors: [Entry<'a>; 1],
+    errors: [ErrorEntry<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct ErrorEntry<'a> {
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ struct Entry<'a> {
 
 /// The body of an error answer.
 pub fn error_body(code: ErrorCode, message: &str, detail: Option<serde_json::Value>) -> Vec<u8> {
-    serde_json::to_vec(&Envelope { errors: [Entry { code: code.as_str(), message, detail }] })
+    serde_json::to_vec(&Envelope { errors: [ErrorEntry { code: code.as_str(), message, detail }] })
         .expect("texts can be written as JSON")
 }
 

@@ -8,9 +8,9 @@ use access::Access;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::images::followers::Followers;
-use crate::images::kept::KeptReads;
 use crate::images::pull_times::PullTimes;
 use crate::images::quotas::Quotas;
+use crate::images::read_caches::ReadCaches;
 use crate::images::shared_manifests::SharedManifests;
 use crate::images::uploads::UploadLocks;
 use crate::replication::remote::Remotes;
@@ -24,7 +24,7 @@ pub struct Registry {
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// What pulls read of the database, and still holds.
-    pub kept: KeptReads,
+    pub read_caches: ReadCaches,
     /// The manifests of pulls that are still being answered.
     pub shared_manifests: SharedManifests,
     /// Pull times that are not stored yet.

@@ -10,9 +10,9 @@ pub mod events;
 pub mod figures;
 pub mod followers;
 pub mod images;
-pub mod integrity;
 pub mod replication;
 pub mod reseal;
+pub mod storage_check;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -15,7 +15,7 @@ use runtime::jobs::job::{Attempt, JobError};
 use store::blob::{DATA_KEY_PURPOSE, KeyRing, open_small, seal_small, sealed_head};
 use store::error::StoreError;
 use store::tables::root_keys::{self, Search};
-use store::tables::sealed_values::{self, Place, SealedValue, Subject};
+use store::tables::sealed_values::{self, SealedColumn, SealedValue, Subject};
 use zeroize::Zeroizing;
 
 use crate::Registry;
@@ -71,7 +71,7 @@ async fn search(app: &Registry, root_key: u32) -> Result<Search, StoreError> {
         unreadable: 0,
         ended_at_ms: None,
     });
-    while let Some(place) = Place::ALL.get(search.place) {
+    while let Some(place) = SealedColumn::ALL.get(search.place) {
         search = step(app, *place, search).await?;
         tokio::time::sleep(PAUSE).await;
     }
@@ -93,7 +93,7 @@ async fn search(app: &Registry, root_key: u32) -> Result<Search, StoreError> {
 type Resealed = (SealedValue, Vec<u8>, Vec<u8>);
 
 /// Reads the next values of a place, seals anew those that need it, and notes how far the search is.
-async fn step(app: &Registry, place: Place, mut search: Search) -> Result<Search, StoreError> {
+async fn step(app: &Registry, place: SealedColumn, mut search: Search) -> Result<Search, StoreError> {
     let (cursor, head) = (search.cursor.clone(), sealed_head(search.root_key));
     let values = app.db.read(move |tx| sealed_values::list(tx, place, &cursor, head, STEP)).await?;
     search.seen += values.len() as u64;
@@ -146,7 +146,7 @@ fn sealing_of(subject: &Subject) -> (&'static str, Vec<u8>) {
         Subject::Object(object) => (DATA_KEY_PURPOSE, object.as_bytes().to_vec()),
         Subject::UploadState(id) => (uploads::STATE_PURPOSE, id.as_bytes().to_vec()),
         Subject::Manifest { registry, repository, digest } => {
-            (push::MANIFEST_PURPOSE, push::manifest_context(registry, repository, digest))
+            (push::MANIFEST_PURPOSE, push::manifest_context(&registry.repository(repository), digest))
         }
         Subject::AccessKey(id) => (SECRET_PURPOSE, id.as_bytes().to_vec()),
         Subject::KmsKeyVersion { key_id, version } => (kms::MATERIAL_PURPOSE, kms::material_context(*key_id, *version)),

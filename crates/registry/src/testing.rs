@@ -11,9 +11,9 @@ use crate::cache::Cache;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::CacheSettings;
 use crate::followers;
-use crate::images::kept::KeptReads;
 use crate::images::pull_times::PullTimes;
 use crate::images::quotas::Quotas;
+use crate::images::read_caches::ReadCaches;
 use crate::images::shared_manifests::SharedManifests;
 use crate::images::uploads::UploadLocks;
 use crate::replication::remote::Remotes;
@@ -47,7 +47,7 @@ impl TestRegistry {
             access: Arc::clone(&on.access),
             quotas: Quotas::default(),
             upload_locks: UploadLocks::default(),
-            kept: KeptReads::default(),
+            read_caches: ReadCaches::default(),
             shared_manifests: SharedManifests::default(),
             pull_times: PullTimes::default(),
             cache: Cache::new(cache, MirrorSettings::default()),

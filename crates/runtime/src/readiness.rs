@@ -34,23 +34,23 @@ impl Readiness {
 
     /// Why the node is not ready, if it is not. One looks, and whoever else asks meanwhile waits for what it finds.
     #[boxed]
-    pub async fn trouble(&self) -> Option<&'static str> {
+    pub async fn failure(&self) -> Option<&'static str> {
         let mut known = self.known.lock().await;
-        if let Some((at, trouble)) = &*known
-            && at.elapsed() < if trouble.is_none() { GOOD_FOR } else { BAD_FOR }
+        if let Some((at, failure)) = &*known
+            && at.elapsed() < if failure.is_none() { GOOD_FOR } else { BAD_FOR }
         {
-            return *trouble;
+            return *failure;
         }
-        let trouble = self.look().await;
-        let was_ready = known.as_ref().is_none_or(|(_, trouble)| trouble.is_none());
-        if was_ready != trouble.is_none() {
-            match trouble {
-                Some(trouble) => tracing::error!("not ready any more: {trouble}"),
+        let failure = self.look().await;
+        let was_ready = known.as_ref().is_none_or(|(_, failure)| failure.is_none());
+        if was_ready != failure.is_none() {
+            match failure {
+                Some(failure) => tracing::error!("not ready any more: {failure}"),
                 None => tracing::info!("ready again"),
             }
         }
-        *known = Some((Instant::now(), trouble));
-        trouble
+        *known = Some((Instant::now(), failure));
+        failure
     }
 
     async fn look(&self) -> Option<&'static str> {
@@ -105,15 +105,15 @@ mod tests {
     #[tokio::test]
     async fn what_was_found_holds_for_a_moment() {
         let test = TestRuntime::new().await;
-        assert_eq!(test.readiness.trouble().await, None);
+        assert_eq!(test.readiness.failure().await, None);
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON collection_holds BEGIN SELECT RAISE(ABORT, 'no'); END";
         refuse(&test, trigger).await;
         // However often it is asked, nothing more is written.
         for _ in 0..100 {
-            assert_eq!(test.readiness.trouble().await, None);
+            assert_eq!(test.readiness.failure().await, None);
         }
         test.readiness.known.lock().await.take();
-        assert_eq!(test.readiness.trouble().await, Some("the database cannot be written"));
+        assert_eq!(test.readiness.failure().await, Some("the database cannot be written"));
         refuse(&test, "DROP TRIGGER refuse").await;
         assert_eq!(test.readiness.look().await, None);
     }

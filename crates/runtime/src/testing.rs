@@ -19,7 +19,7 @@ use crate::metrics::settings::MetricsSettings;
 use crate::metrics::{Metrics, Operation};
 use crate::rates::{PerSecond, Rates};
 use crate::readiness::Readiness;
-use crate::root_keys::{Outer, RootKeys};
+use crate::root_keys::{RootKeys, WrappingKey};
 
 /// 2026-01-01T00:00:00Z.
 pub const START_MS: i64 = 1_767_225_600_000;
@@ -84,8 +84,8 @@ impl TestRuntime {
 }
 
 async fn open_root_keys(db: &Db) -> (RootKeys, KeyRing) {
-    let outer = Outer::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
-    RootKeys::open(db, outer, Vec::new(), START_MS).await.expect("made")
+    let wrapping_key = WrappingKey::Configured(ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
+    RootKeys::open(db, wrapping_key, Vec::new(), START_MS).await.expect("made")
 }
 
 /// How many objects the blobs folder of a node holds that stores in `folder`.

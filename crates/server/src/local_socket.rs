@@ -36,7 +36,7 @@ enum Answer {
 
 /// Why a server did not tell the root's keys.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTold {
+pub enum AskError {
     /// No server listens there.
     #[error("no server is running on the data folder {}", .0.display())]
     NotRunning(PathBuf),
@@ -107,7 +107,7 @@ impl LocalSocket {
             let answer = Arc::clone(&answer);
             tokio::spawn(async move {
                 let _place = place;
-                let told = tokio::time::timeout(TIMEOUT, tell(stream, &answer)).await;
+                let told = tokio::time::timeout(TIMEOUT, send_answer(stream, &answer)).await;
                 if let Ok(Err(error)) = told {
                     tracing::debug!(%error, "a command was not told the root's keys: {error}");
                 }
@@ -121,7 +121,7 @@ fn may_ask(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
-async fn tell(stream: UnixStream, answer: &[u8]) -> std::io::Result<()> {
+async fn send_answer(stream: UnixStream, answer: &[u8]) -> std::io::Result<()> {
     let user = stream.peer_cred()?.uid();
     if may_ask(user) {
         return write_all(&stream, answer).await;
@@ -145,23 +145,23 @@ async fn write_all(stream: &UnixStream, mut rest: &[u8]) -> std::io::Result<()> 
 
 /// Asks the server that runs on a data folder for the root's keys, the default account's first. Ends in good time whatever
 /// is at the other end.
-pub fn ask(data_dir: &Path) -> Result<Vec<RootCredentials>, NotTold> {
-    let (tell, told) = mpsc::channel();
+pub fn ask(data_dir: &Path) -> Result<Vec<RootCredentials>, AskError> {
+    let (sender, receiver) = mpsc::channel();
     let folder = data_dir.to_owned();
     // Connecting blocks while the queue of whoever listens is full.
     std::thread::spawn(move || {
         // Nobody waits any more if it came too late.
-        let _ = tell.send(connect_and_read(&folder));
+        let _ = sender.send(connect_and_read(&folder));
     });
     let path = data_dir.join(FILE);
-    let failed = |cause: String| NotTold::Failed(format!("the server at {} {cause}", path.display()));
-    let text = match told.recv_timeout(TIMEOUT) {
+    let failed = |cause: String| AskError::Failed(format!("the server at {} {cause}", path.display()));
+    let text = match receiver.recv_timeout(TIMEOUT) {
         Err(_) => return Err(failed(format!("did not answer within {} s", TIMEOUT.as_secs()))),
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {
             return Err(match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused => {
-                    NotTold::NotRunning(data_dir.to_owned())
+                    AskError::NotRunning(data_dir.to_owned())
                 }
                 ErrorKind::PermissionDenied => {
                     failed("may be asked by the user that it runs as, and by root alone".to_owned())
@@ -197,7 +197,7 @@ mod tests {
         }]
     }
 
-    async fn told(folder: &Path) -> Result<Vec<RootCredentials>, NotTold> {
+    async fn told(folder: &Path) -> Result<Vec<RootCredentials>, AskError> {
         let folder = folder.to_owned();
         tokio::task::spawn_blocking(move || ask(&folder)).await.expect("ends")
     }
@@ -208,10 +208,10 @@ mod tests {
         let deep = folder.path().join("deep/".repeat(40));
         for place in [folder.path(), &deep] {
             std::fs::create_dir_all(place).expect("made");
-            assert!(matches!(told(place).await, Err(NotTold::NotRunning(_))));
+            assert!(matches!(told(place).await, Err(AskError::NotRunning(_))));
             // As a server leaves it that was killed.
             drop(at_socket(place, |path| BoundListener::bind(path)).expect("bound"));
-            assert!(matches!(told(place).await, Err(NotTold::NotRunning(_))));
+            assert!(matches!(told(place).await, Err(AskError::NotRunning(_))));
             let socket = LocalSocket::listen(place).expect("listens");
             assert_eq!(std::fs::metadata(place.join(FILE)).expect("there").permissions().mode() & 0o777, 0o600);
             let (stop, stopped) = watch::channel(false);

@@ -21,8 +21,8 @@ use config::settings::Config;
 use futures_util::future::BoxFuture;
 use registry::background;
 use registry::events::Events;
-use registry::integrity::documents;
 use registry::replication::remote::Remotes;
+use registry::storage_check::documents;
 use registry::{Registry, followers};
 use runtime::Runtime;
 use runtime::ballast::Ballast;
@@ -43,7 +43,7 @@ use runtime::private_files::replace_private;
 use runtime::rates::Rates;
 use runtime::readiness::Readiness;
 use runtime::root_keys;
-use runtime::root_keys::{NotOpened, Outer, RootKeys};
+use runtime::root_keys::{NotOpened, RootKeys, WrappingKey};
 use runtime::start_error::StartError;
 use runtime::telemetry::{self, Telemetry};
 use runtime::work::Work;
@@ -182,7 +182,7 @@ impl Server {
         let root_credentials = credentials::find_or_create(
             &config.root_key_settings(),
             &config.data_dir()?,
-            root_keys.outer(),
+            root_keys.wrapping_key(),
             root_keys.previous(),
             clock.now_ms(),
             making,
@@ -277,14 +277,14 @@ impl Server {
             last_uses: LastUses::default(),
             oidc_issuers: Issuers::new(config.oidc_sources()?),
             audit: Audit::open(config.audit.settings()?)?,
-            repository_access: access::auth::repository_access::kept_access(),
+            repository_access: access::auth::repository_access::access_cache(),
             action_names: ActionNames::of(SERVICES.operations()),
         });
         let app = Arc::new(Registry {
             access,
             quotas: config.quotas.quotas()?,
             upload_locks: registry::images::uploads::UploadLocks::default(),
-            kept: registry::images::kept::KeptReads::default(),
+            read_caches: registry::images::read_caches::ReadCaches::default(),
             shared_manifests: registry::images::shared_manifests::SharedManifests::default(),
             pull_times: registry::images::pull_times::PullTimes::default(),
             cache: registry::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
@@ -380,14 +380,14 @@ impl Server {
             accounts: root_access_keys,
         };
         let endpoint = server.data_dir.join("endpoint");
-        let tell = || {
-            let told = running.write(&server.data_dir);
-            told.and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()))
+        let write_files = || {
+            let written = running.write(&server.data_dir);
+            written.and_then(|()| replace_private(&endpoint, format!("{}\n", server.url).as_bytes()))
         };
         // Whoever is to make room must find the server.
         let has_room = || server.app.ballast.as_ref().is_some_and(|ballast| ballast.release());
-        let told = tell().or_else(|error| if has_room() { tell() } else { Err(error) });
-        if let Err(error) = told {
+        let written = write_files().or_else(|error| if has_room() { write_files() } else { Err(error) });
+        if let Err(error) = written {
             // The server serves without them; an old one would lead commands astray.
             let _ = std::fs::remove_file(&endpoint);
             tracing::warn!(
@@ -497,12 +497,12 @@ fn listen_locally(data_dir: &Path) -> Option<LocalSocket> {
 
 /// What wraps the root keys: a KMS, or the service key from the configuration or its file. A file is made only for a
 /// database that has no root keys: all that is encrypted would be lost behind a new one.
-async fn find_outer(config: &Config, path: &Path, db: &Db) -> Result<Outer, StartError> {
+async fn find_wrapping_key(config: &Config, path: &Path, db: &Db) -> Result<WrappingKey, StartError> {
     if let Some(endpoint) = config.service_key_endpoint()? {
-        return Ok(Outer::Kms(Box::new(endpoint)));
+        return Ok(WrappingKey::Kms(Box::new(endpoint)));
     }
     if let Some(key) = config.service_key()? {
-        return Ok(Outer::Configured(key));
+        return Ok(WrappingKey::Configured(key));
     }
     let key = match ServiceKey::load(path)? {
         Some(key) => key,
@@ -516,7 +516,7 @@ async fn find_outer(config: &Config, path: &Path, db: &Db) -> Result<Outer, Star
         }
         None => ServiceKey::load_or_create(path)?,
     };
-    Ok(Outer::File(key, path.to_owned()))
+    Ok(WrappingKey::File(key, path.to_owned()))
 }
 
 /// The root keys of the database, which only the right service key unwraps.
@@ -527,9 +527,9 @@ async fn open_root_keys(
     now_ms: i64,
 ) -> Result<(RootKeys, KeyRing), StartError> {
     let path = data_dir.join("service.key");
-    let outer = find_outer(config, &path, db).await?;
-    let origin = outer.origin();
-    RootKeys::open(db, outer, config.previous_service_keys()?, now_ms).await.map_err(|error| match error {
+    let wrapping_key = find_wrapping_key(config, &path, db).await?;
+    let origin = wrapping_key.origin();
+    RootKeys::open(db, wrapping_key, config.previous_service_keys()?, now_ms).await.map_err(|error| match error {
         NotOpened::WrongKey => StartError::Other(format!(
             "the service key in {origin} is not the one that this database was set up with: give that one, with the \
              file {} or with WHARF_SERVICE_KEY (all nodes of one database need the same; to change it, give the old \

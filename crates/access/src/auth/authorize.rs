@@ -545,13 +545,13 @@ impl ResourceRules {
             Ok(kept) => kept,
             Err(mark) => {
                 let asked = place.clone();
-                let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked.registry, &asked.name);
+                let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked);
                 let Some(found) = app.repository_access.read(&app.db, read).await? else { return Ok(()) };
                 let text = found.policy.as_deref();
                 let policy = read_policy(http, PolicyKind::Repository, text, registry.account, &self.arn);
                 let policy_bytes = text.map_or(0, str::len);
                 let access = RepositoryAccess { repository_id: found.repository_id, policy, policy_bytes };
-                app.repository_access.keep(mark, place, &access);
+                app.repository_access.insert(mark, place, &access);
                 access
             }
         };

@@ -229,7 +229,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache, allowed: &Allowed) 
         let opened = open_small(key, SECRET_PURPOSE, stored.id.as_bytes(), &stored.sealed_secret);
         let Some(secret) = opened.ok().and_then(|secret| String::from_utf8(secret).ok()) else {
             let what = format!("the secret of access key {} of {}", stored.id, user.arn);
-            cache.tell(&what, "", "it does not open, and nobody is let in by that key");
+            cache.log_damage(&what, "", "it does not open, and nobody is let in by that key");
             continue;
         };
         let loaded =
@@ -347,13 +347,13 @@ fn stored(
 /// A policy of identities as it was stored. By one that is damaged nothing is allowed, to nobody who has it.
 fn identity_policy(cache: &PolicyCache, document: &str, what: &dyn Fn() -> String) -> Policy {
     cache.in_force(PolicyKind::Identity, document).unwrap_or_else(|error| {
-        cache.tell(&what(), document, &error.to_string());
+        cache.log_damage(&what(), document, &error.to_string());
         stand_in::identity()
     })
 }
 
 /// What is in force in the place of a policy that is not there.
 fn missing(cache: &PolicyCache, what: &str, name: &str) -> Policy {
-    cache.tell(what, name, &format!("there is no {name}"));
+    cache.log_damage(what, name, &format!("there is no {name}"));
     stand_in::identity()
 }

@@ -26,9 +26,9 @@ pub struct PolicyCache {
     /// Those of identities and registries, which the directory holds as long as they are in force.
     in_force: Mutex<HashMap<PolicyKind, HashMap<Box<str>, WeakPolicy>>>,
     /// Those of resources, which nothing else holds.
-    resources: Mutex<Kept>,
+    resources: Mutex<RecentPolicies>,
     /// Those of sessions, apart: whoever makes many sessions slows sessions alone.
-    sessions: Mutex<Kept>,
+    sessions: Mutex<RecentPolicies>,
     /// Whose policies were found damaged, and with what text, as hashes.
     told: Mutex<HashSet<u64>>,
     hasher: RandomState,
@@ -37,7 +37,7 @@ pub struct PolicyCache {
 /// Policies that were used of late, in bounded memory: when the new ones fill half of it, those that were not used since
 /// the last time go.
 #[derive(Default)]
-struct Kept {
+struct RecentPolicies {
     new: Generation,
     old: Generation,
 }
@@ -57,7 +57,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Kept {
+impl RecentPolicies {
     fn find(&mut self, kind: PolicyKind, text: &str) -> Option<Policy> {
         if let Some(held) = self.new.policies.get(&kind).and_then(|policies| policies.get(text)) {
             return Some(held.policy.clone());
@@ -85,13 +85,13 @@ impl Kept {
     }
 }
 
-/// The policy that `text` is, out of `kept` or kept from now on.
-fn read(kept: &Mutex<Kept>, kind: PolicyKind, text: &str) -> Result<Policy, PolicyError> {
-    if let Some(policy) = lock(kept).find(kind, text) {
+/// The policy that `text` is, out of `recent` or in it from now on.
+fn read(recent: &Mutex<RecentPolicies>, kind: PolicyKind, text: &str) -> Result<Policy, PolicyError> {
+    if let Some(policy) = lock(recent).find(kind, text) {
         return Ok(policy);
     }
     let policy = Policy::parse(kind, text)?;
-    lock(kept).keep(kind, text, policy.clone());
+    lock(recent).keep(kind, text, policy.clone());
     Ok(policy)
 }
 
@@ -135,13 +135,13 @@ impl PolicyCache {
         what: &dyn Fn() -> String,
     ) -> Policy {
         read.unwrap_or_else(|error| {
-            self.tell(&what(), text, &error.to_string());
+            self.log_damage(&what(), text, &error.to_string());
             stand_in::policy(kind, account)
         })
     }
 
     /// Logs that something which decides cannot be read, once as long as it is the same.
-    pub fn tell(&self, what: &str, text: &str, why: &str) {
+    pub fn log_damage(&self, what: &str, text: &str, why: &str) {
         let mut told = lock(&self.told);
         if told.len() >= MAX_TOLD {
             told.clear();
@@ -157,10 +157,10 @@ impl PolicyCache {
     /// How many texts are kept, and the memory that they take beside what the directory holds.
     #[cfg(any(test, feature = "testing"))]
     pub fn kept(&self) -> (usize, usize) {
-        let of = |kept: &Mutex<Kept>| {
-            let kept = lock(kept);
+        let of = |recent: &Mutex<RecentPolicies>| {
+            let recent = lock(recent);
             let count = |generation: &Generation| generation.policies.values().map(HashMap::len).sum::<usize>();
-            (count(&kept.new) + count(&kept.old), kept.new.bytes + kept.old.bytes)
+            (count(&recent.new) + count(&recent.old), recent.new.bytes + recent.old.bytes)
         };
         let (resources, sessions) = (of(&self.resources), of(&self.sessions));
         let in_force: usize = lock(&self.in_force).values().map(HashMap::len).sum();

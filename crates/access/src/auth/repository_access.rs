@@ -1,17 +1,17 @@
 //! What decisions about repositories read of the database again and again, kept in memory while it holds.
 
 use iam::Policy;
-use store::db::{HeldBytes, Kept, Topic};
+use store::db::{HeldBytes, ReadCache, Topic};
 use store::tables::repositories::RepositoryRef;
 
-const MAX_KEPT_BYTES: u64 = 2 * 1024 * 1024;
+const MAX_CACHED_BYTES: u64 = 2 * 1024 * 1024;
 
 /// What decides about the repositories that a node was asked for. On PostgreSQL it stays empty.
-pub type KeptAccess = Kept<RepositoryRef, RepositoryAccess>;
+pub type AccessCache = ReadCache<RepositoryRef, RepositoryAccess>;
 
 /// Keeps nothing yet.
-pub fn kept_access() -> KeptAccess {
-    Kept::new(Topic::Repositories, MAX_KEPT_BYTES)
+pub fn access_cache() -> AccessCache {
+    ReadCache::new(Topic::Repositories, MAX_CACHED_BYTES)
 }
 
 /// What decides who may do what to a repository.

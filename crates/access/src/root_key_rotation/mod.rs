@@ -27,7 +27,7 @@ pub async fn rotate(app: &Access) -> Result<Option<u32>, StoreError> {
     let now_ms = app.now_ms();
     let stored = app.db.read(|tx| root_keys::list(tx)).await?;
     let number = stored.last().map_or(1, |last| last.number.saturating_add(1));
-    let wrapped = app.root_keys.outer().wrap(number, &RootKey::generate(), now_ms).await?;
+    let wrapped = app.root_keys.wrapping_key().wrap(number, &RootKey::generate(), now_ms).await?;
     let lead_ms = if app.db.dialect() == Dialect::Sqlite { 0 } else { LEAD_MS };
     let new = StoredRootKey {
         number,

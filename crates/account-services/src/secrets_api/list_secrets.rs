@@ -31,14 +31,14 @@ pub struct Input {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Output {
-    secret_list: Vec<Entry>,
+    secret_list: Vec<ListedSecret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct ListedSecret {
     #[serde(flatten)]
     entry: SecretEntry,
     #[serde(skip_serializing_if = "Stages::is_empty")]
@@ -103,7 +103,7 @@ impl Operation for ListSecrets {
             let mut entries = Vec::new();
             for secret in &found {
                 let secret_versions_to_stages = stages(secret_versions::list(tx, secret.id)?);
-                entries.push(Entry { entry: SecretEntry::new(secret.clone()), secret_versions_to_stages });
+                entries.push(ListedSecret { entry: SecretEntry::new(secret.clone()), secret_versions_to_stages });
             }
             Ok::<_, SecretsError>(entries)
         });

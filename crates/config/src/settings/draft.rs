@@ -11,8 +11,8 @@ use runtime::hidden::HIDDEN;
 use super::Config;
 use super::environment::{ENVIRONMENT, Form, set, unknown_variables, value_of};
 use super::file_problems::{self, Faulty, FileText};
-use super::places::{Place, Places, words};
 use super::secret_files::SecretFile;
+use super::setting_sources::{SettingSource, SettingSources, words};
 
 /// What a program is told beside file and environment, and what goes before both.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ impl Arguments {
 /// Something that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fault {
-    place: Place,
+    place: SettingSource,
     text: String,
 }
 
@@ -72,11 +72,11 @@ impl Faults {
         let file = || self.file.as_deref().map_or_else(String::new, |file| file.display().to_string());
         match place {
             // The file itself, which cannot be read.
-            Place::Line(0) => text.clone(),
-            Place::Line(number) => format!("{}: line {number}: {text}", file()),
-            Place::Variable(name) if !text.contains(name.as_str()) => format!("{name}: {text}"),
-            Place::Argument(name) if !text.contains(name) => format!("{name}: {text}"),
-            Place::Variable(_) | Place::Argument(_) | Place::Nowhere => text.clone(),
+            SettingSource::Line(0) => text.clone(),
+            SettingSource::Line(number) => format!("{}: line {number}: {text}", file()),
+            SettingSource::Variable(name) if !text.contains(name.as_str()) => format!("{name}: {text}"),
+            SettingSource::Argument(name) if !text.contains(name) => format!("{name}: {text}"),
+            SettingSource::Variable(_) | SettingSource::Argument(_) | SettingSource::Nowhere => text.clone(),
         }
     }
 }
@@ -99,7 +99,7 @@ pub struct Draft {
     file: Option<PathBuf>,
     arguments: Arguments,
     secret_files: Vec<SecretFile>,
-    places: Places,
+    sources: SettingSources,
     faults: Vec<Fault>,
     /// The keys that faults are about.
     faulty: Vec<Faulty>,
@@ -119,7 +119,7 @@ impl Draft {
             config: Config::default(),
             table: toml::Table::new(),
             file: file.map(Path::to_owned),
-            places: Places { arguments: arguments.given(), ..Places::default() },
+            sources: SettingSources { arguments: arguments.given(), ..SettingSources::default() },
             arguments,
             secret_files: Vec::new(),
             faults: Vec::new(),
@@ -132,8 +132,8 @@ impl Draft {
         draft.read_environment(&environment);
         for unknown in unknown_variables(variables) {
             // What was meant is perhaps given as well.
-            draft.faulty.extend(unknown.meant_key.filter(|key| !draft.places.is_given(key)).map(Faulty::from));
-            draft.faults.push(Fault { place: Place::Variable(unknown.name), text: unknown.text });
+            draft.faulty.extend(unknown.meant_key.filter(|key| !draft.sources.is_given(key)).map(Faulty::from));
+            draft.faults.push(Fault { place: SettingSource::Variable(unknown.name), text: unknown.text });
         }
         draft.config = draft.config_of(draft.table.clone()).unwrap_or_default();
         draft
@@ -145,7 +145,7 @@ impl Draft {
             Err(error) => {
                 self.is_readable = false;
                 let text = format!("cannot read {}: {error}", path.display());
-                self.faults.push(Fault { place: Place::Line(0), text });
+                self.faults.push(Fault { place: SettingSource::Line(0), text });
                 return;
             }
         };
@@ -156,9 +156,9 @@ impl Draft {
         };
         let FileText { table, faults, faulty, is_toml, entries } = file_problems::read(&text, &is_given);
         self.is_readable = is_toml;
-        self.faults.extend(faults.into_iter().map(|(line, text)| Fault { place: Place::Line(line), text }));
+        self.faults.extend(faults.into_iter().map(|(line, text)| Fault { place: SettingSource::Line(line), text }));
         self.faulty.extend(faulty);
-        self.places.entries = entries;
+        self.sources.entries = entries;
         self.table = table;
         let holds_secret = self
             .config_of(self.table.clone())
@@ -179,7 +179,7 @@ impl Draft {
                 }
             };
             let set_by = file.as_ref().map_or_else(|| (*name).to_owned(), |file| file.named_by.clone());
-            let other = self.places.variables.iter().find(|(known, _)| known == key).map(|(_, name)| name.clone());
+            let other = self.sources.variables.iter().find(|(known, _)| known == key).map(|(_, name)| name.clone());
             if let Some(other) = other
                 && environment(&other).as_ref() != Some(&value)
             {
@@ -208,8 +208,8 @@ impl Draft {
                 Ok(table) => {
                     self.table = table;
                     self.secret_files.extend(file);
-                    self.places.variables.retain(|(known, _)| known != key);
-                    self.places.variables.push((key, set_by));
+                    self.sources.variables.retain(|(known, _)| known != key);
+                    self.sources.variables.push((key, set_by));
                 }
                 Err(texts) => texts.into_iter().for_each(|text| self.note_variable(&set_by, key, text)),
             }
@@ -217,7 +217,7 @@ impl Draft {
     }
 
     fn note_variable(&mut self, name: &str, key: &str, text: String) {
-        self.faults.push(Fault { place: Place::Variable(name.to_owned()), text });
+        self.faults.push(Fault { place: SettingSource::Variable(name.to_owned()), text });
         self.faulty.push(key.to_owned().into());
     }
 
@@ -260,7 +260,8 @@ impl Draft {
                         self.faulty.push(key.to_owned().into());
                     }
                 }
-                let places: Vec<Place> = elements.into_iter().map(|element| self.places.of(&text, element)).collect();
+                let places: Vec<SettingSource> =
+                    elements.into_iter().map(|element| self.sources.of(&text, element)).collect();
                 self.faults.extend(places.into_iter().map(|place| Fault { place, text: text.clone() }));
             }
             config = if was_changed { self.config_of(table.clone()) } else { None };
@@ -285,10 +286,10 @@ impl Draft {
 
     /// Which of several entries of a list a fault is about: those that have it alone.
     fn elements(&self, text: &str) -> Vec<usize> {
-        let Some(list) = self.places.list(text) else { return Vec::new() };
+        let Some(list) = self.sources.list(text) else { return Vec::new() };
         let count = list_of(&mut self.table.clone(), list).map_or(0, |entries| entries.len());
         // With entries left out that are no good, their numbers are others than in the file.
-        if count < 2 || count != self.places.length(list) {
+        if count < 2 || count != self.sources.length(list) {
             return Vec::new();
         }
         let has_it = |number: &usize| {

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use super::environment::ENVIRONMENT;
-use super::places::{Entry, entries, line};
+use super::setting_sources::{FileKey, entries, line};
 
 /// More faults than anybody corrects at once.
 const MAX_PROBLEMS: usize = 100;
@@ -51,7 +51,7 @@ pub(super) struct FileText {
     /// Whether it is TOML. If it is not, what was read is not what was written.
     pub(super) is_toml: bool,
     /// Where each key stands.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<FileKey>,
 }
 
 /// Reads the text of a configuration file. After each fault it is read on as if what that is about were not there. `is_given`

@@ -1,6 +1,6 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 //!
-//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `places` finds the line.
+//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `setting_sources` finds the line.
 
 mod audit;
 mod connections;
@@ -9,12 +9,12 @@ mod environment;
 mod file_problems;
 mod limits;
 mod operations;
-mod places;
 mod replication;
 mod requests;
 mod secret_files;
 mod sections;
 mod service_links;
+mod setting_sources;
 mod storage;
 
 use std::collections::{HashMap, HashSet};
@@ -38,7 +38,7 @@ use runtime::http::hosts::PublicUrl;
 use runtime::http::machine::Means;
 use runtime::http::tls::{self, TlsSource};
 use runtime::limits::Limits;
-use runtime::root_keys::{KmsEndpoint, Outer};
+use runtime::root_keys::{KmsEndpoint, WrappingKey};
 use serde::{Deserialize, Serialize};
 use store::blob::ServiceKey;
 use store::tables::registry_id::RegistryId;
@@ -304,15 +304,16 @@ impl Config {
     }
 
     /// What was the service key before, if that is configured.
-    pub fn previous_service_keys(&self) -> Result<Vec<Outer>, ConfigError> {
+    pub fn previous_service_keys(&self) -> Result<Vec<WrappingKey>, ConfigError> {
         let mut previous = Vec::new();
         if let Some(text) = &self.previous_service_key {
             let key = ServiceKey::from_hex(text.expose());
-            previous
-                .push(Outer::Configured(key.map_err(|error| ConfigError(format!("previous_service_key: {error}")))?));
+            previous.push(WrappingKey::Configured(
+                key.map_err(|error| ConfigError(format!("previous_service_key: {error}")))?,
+            ));
         }
         let endpoint = self.previous_service_key_kms.endpoint("previous_service_key_kms")?;
-        previous.extend(endpoint.map(|endpoint| Outer::Kms(Box::new(endpoint))));
+        previous.extend(endpoint.map(|endpoint| WrappingKey::Kms(Box::new(endpoint))));
         Ok(previous)
     }
 

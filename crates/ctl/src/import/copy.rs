@@ -13,7 +13,7 @@ use crate::count::counted;
 
 use super::destination::Destination;
 use super::failure::Failure;
-use super::repository::Place;
+use super::repository::RepositoryImport;
 use super::source::{Fetched, ListedImage, Selection, Source};
 use super::state::State;
 use super::tally::Tally;
@@ -103,7 +103,7 @@ impl Import {
     }
 
     /// Imports an image with its tags and referrers; whether all of it is there.
-    pub(super) async fn image(self: &Arc<Self>, place: &Arc<Place>, image: &ListedImage) -> bool {
+    pub(super) async fn image(self: &Arc<Self>, place: &Arc<RepositoryImport>, image: &ListedImage) -> bool {
         let outcome = if self.silent_images.load(Ordering::Relaxed) >= MAX_SILENT_IMAGES {
             let reason = format!("not tried, as nobody answered for {MAX_SILENT_IMAGES} images in a row");
             Err(Failure::Final(reason))
@@ -126,7 +126,11 @@ impl Import {
         }
     }
 
-    async fn whole_image(self: &Arc<Self>, place: &Arc<Place>, image: &ListedImage) -> Result<bool, Failure> {
+    async fn whole_image(
+        self: &Arc<Self>,
+        place: &Arc<RepositoryImport>,
+        image: &ListedImage,
+    ) -> Result<bool, Failure> {
         let was_there = place.has(image.digest);
         let (tags, kept) = self.tags_to_write(place, image);
         let mut is_whole = kept == 0;
@@ -174,7 +178,7 @@ impl Import {
             if self.manner.is_dry_run {
                 self.tally.would_copy(name);
             } else {
-                self.tally.tell(format!("{name} copied"));
+                self.tally.print(format!("{name} copied"));
             }
         } else if is_whole {
             self.tally.count(|totals| totals.images_unchanged += 1);
@@ -186,7 +190,7 @@ impl Import {
     }
 
     /// The tags that the target lacks, and how many it keeps for something else.
-    fn tags_to_write(&self, place: &Place, image: &ListedImage) -> (Vec<String>, usize) {
+    fn tags_to_write(&self, place: &RepositoryImport, image: &ListedImage) -> (Vec<String>, usize) {
         let mut kept = 0;
         let mut tags = Vec::new();
         for tag in &image.tags {
@@ -212,7 +216,7 @@ impl Import {
     /// Copies an image and what it lists, once. With a tag if this is what copies it.
     fn copy<'a>(
         self: &'a Arc<Self>,
-        place: &'a Arc<Place>,
+        place: &'a Arc<RepositoryImport>,
         digest: Digest,
         tag: Option<&'a str>,
         depth: u32,
@@ -229,7 +233,7 @@ impl Import {
 
     async fn copy_once(
         self: &Arc<Self>,
-        place: &Arc<Place>,
+        place: &Arc<RepositoryImport>,
         digest: Digest,
         tag: Option<&str>,
         depth: u32,
@@ -273,7 +277,7 @@ impl Import {
     }
 
     /// What an image lists that the target has: only who looks for referrers wants to know.
-    async fn known_children(&self, place: &Place, digest: Digest) -> Result<Vec<Digest>, Failure> {
+    async fn known_children(&self, place: &RepositoryImport, digest: Digest) -> Result<Vec<Digest>, Failure> {
         let is_wanted =
             self.manner.has_referrers && place.listing.referrers.as_ref().is_none_or(|referrers| !referrers.is_empty());
         if !is_wanted {
@@ -296,7 +300,7 @@ impl Import {
     /// Copies what refers to an image and to what it lists; whether all of it is there.
     fn referrers<'a>(
         self: &'a Arc<Self>,
-        place: &'a Arc<Place>,
+        place: &'a Arc<RepositoryImport>,
         subject: Digest,
         depth: u32,
     ) -> Boxed<'a, Result<bool, Failure>> {
@@ -335,7 +339,7 @@ impl Import {
         })
     }
 
-    async fn copy_blobs(self: &Arc<Self>, place: &Arc<Place>, image: &Fetched) -> Result<(), Failure> {
+    async fn copy_blobs(self: &Arc<Self>, place: &Arc<RepositoryImport>, image: &Fetched) -> Result<(), Failure> {
         let mut copying = JoinSet::new();
         for blob in image.manifest.blobs() {
             let Some(size) = blob.size_bytes else { continue };
@@ -358,7 +362,7 @@ impl Import {
         Ok(())
     }
 
-    async fn copy_blob(&self, place: &Place, digest: Digest, size: u64) -> Result<(), Failure> {
+    async fn copy_blob(&self, place: &RepositoryImport, digest: Digest, size: u64) -> Result<(), Failure> {
         let holders = {
             let mut all = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(digest).or_default())
@@ -402,7 +406,7 @@ pub(super) fn shown(image: &ListedImage) -> String {
     }
 }
 
-fn not_moved(place: &Place, tag: &str, reason: &str) -> String {
+fn not_moved(place: &RepositoryImport, tag: &str, reason: &str) -> String {
     match place.tags.get(tag) {
         Some(there) => format!("immutable, and not moved from {there}: {reason}"),
         None => format!("immutable, and not moved: {reason}"),

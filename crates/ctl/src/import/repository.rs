@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::source::{Listing, Problem};
 
 /// A repository on its way.
-pub(super) struct Place {
+pub(super) struct RepositoryImport {
     pub(super) source: String,
     pub(super) target: RepositoryName,
     pub(super) is_there: bool,
@@ -26,7 +26,7 @@ pub(super) struct Place {
     pub(super) copies: Mutex<HashMap<Digest, Arc<OnceCell<Copied>>>>,
 }
 
-impl Place {
+impl RepositoryImport {
     pub(super) fn has(&self, digest: Digest) -> bool {
         self.present.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest)
     }
@@ -71,7 +71,7 @@ impl Import {
         let images_to_copy = listing.images.clone();
         self.tally.count(|totals| totals.images += images_to_copy.len() as u64);
         let is_there = is_there || !self.manner.is_dry_run;
-        let place = Arc::new(Place {
+        let place = Arc::new(RepositoryImport {
             source: name.to_owned(),
             target,
             is_there,
@@ -141,12 +141,12 @@ impl Import {
         // Before it is created: a run that is killed in between must know whose settings these are.
         self.state.note_created(target.as_str());
         self.target.create_repository(target, settings.as_ref()).await?;
-        self.tally.tell(format!("{target} created"));
+        self.tally.print(format!("{target} created"));
         Ok(settings)
     }
 
     /// Gives a new repository its policies. That for lifecycles waits for all images: it deletes by what it sees.
-    async fn settle(&self, place: &Place, settings: Option<Settings>, is_whole: bool) {
+    async fn settle(&self, place: &RepositoryImport, settings: Option<Settings>, is_whole: bool) {
         let Some(settings) = settings.filter(|_| !self.manner.is_dry_run) else { return };
         let mut is_settled = is_whole && settings.problems.is_empty();
         let lifecycle = settings.lifecycle_policy.filter(|_| is_whole);

@@ -39,7 +39,7 @@ impl Tally {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn tell(&self, line: String) {
+    pub(super) fn print(&self, line: String) {
         // Nobody watches a test.
         let _ = self.lines.send(line);
     }
@@ -49,7 +49,7 @@ impl Tally {
         let failed = NotImported { repository: repository.to_owned(), image: image.into(), reason: reason.to_string() };
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if !failures.contains(&failed) {
-            self.tell(format!("{}{} not imported: {}", failed.repository, failed.image, failed.reason));
+            self.print(format!("{}{} not imported: {}", failed.repository, failed.image, failed.reason));
             failures.push(failed);
         }
     }

@@ -1,7 +1,7 @@
 //! What a policy of each kind must and must not be, with IAM's texts.
 
 use iam::PolicyKind::{self, Identity, Registry, Repository, Trust};
-use iam::{Place, Policy, PolicyError};
+use iam::{Policy, PolicyError, PolicyLocation};
 
 const SYNTAX: &str = "Syntax errors in policy.";
 const LEGACY: &str = "The policy failed legacy parsing";
@@ -202,7 +202,7 @@ fn what_takes_many_times_its_text_is_measured_and_refused() {
 fn an_error_says_what_where_and_what_to_do() {
     const TWO: &str = "{'Version':'2012-10-17','Statement':[{'Effect':'Allow','Action':'*','Resource':'*'},{'Effect':'Allow','Action':'PutImage','Resource':'*'}]}";
     let error = parse(Identity, TWO).expect_err("no service");
-    assert_eq!(error.place(), Place { statement: Some(2), element: Some("Action".to_owned()) });
+    assert_eq!(error.place(), PolicyLocation { statement: Some(2), element: Some("Action".to_owned()) });
     assert_eq!(
         error.to_string(),
         format!("{VENDOR} (Action of statement 2: write 'PutImage' as service:action, or '*')")

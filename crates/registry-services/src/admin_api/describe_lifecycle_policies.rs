@@ -149,7 +149,7 @@ impl Operation for DescribeLifecyclePolicies {
 }
 
 fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<PolicyOfRepository, WharfError> {
-    let repository = require(tx, registry, name)?;
+    let repository = require(tx, &registry.repository(name))?;
     match lifecycle_policies::find(tx, repository.id)? {
         Some(policy) => Ok(PolicyOfRepository { repository_id: repository.id, repository: name.clone(), policy }),
         None => {

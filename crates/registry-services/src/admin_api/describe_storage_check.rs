@@ -3,8 +3,8 @@
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use registry::integrity::check::{Progress, Settings};
-use registry::integrity::finding::Finding;
+use registry::storage_check::check::{Progress, Settings};
+use registry::storage_check::finding::Finding;
 use serde::{Deserialize, Serialize};
 use store::tables::damaged_objects::{self, DamagedObject};
 use store::tables::storage_checks;

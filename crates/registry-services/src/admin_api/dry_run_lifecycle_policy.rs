@@ -32,7 +32,7 @@ pub struct Input {
 
 /// Where the page before ended, and what it was a page of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Place {
+pub struct PlanPosition {
     decided_at_ms: Option<i64>,
     position: usize,
     plan: String,
@@ -88,7 +88,7 @@ impl Operation for DryRunLifecyclePolicy {
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
-    type Checked = (RepositoryRef, Place);
+    type Checked = (RepositoryRef, PlanPosition);
     type Error = WharfError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
@@ -108,8 +108,8 @@ impl Operation for DryRunLifecyclePolicy {
     }
 }
 
-fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &Place, now_ms: i64) -> Result<Output, WharfError> {
-    let stored = require(tx, &repository.registry, &repository.name)?;
+fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &PlanPosition, now_ms: i64) -> Result<Output, WharfError> {
+    let stored = require(tx, repository)?;
     let policy = lifecycle_policies::find(tx, stored.id)?
         .ok_or_else(|| WharfError::LifecyclePolicyNotFound(repository.clone()))?;
     let parsed = lifecycle::parse(&policy.text)
@@ -141,7 +141,7 @@ fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &Place, now_ms: i64)
         failure_count,
         images,
         next_token: (position < total)
-            .then(|| paging::token(&Place { decided_at_ms: Some(decided_at_ms), position, plan })),
+            .then(|| paging::token(&PlanPosition { decided_at_ms: Some(decided_at_ms), position, plan })),
     })
 }
 

@@ -101,14 +101,14 @@ impl From<DeletionNote> for Deletion {
 
 /// Where a page ended. The tags come after all images.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Place {
+pub struct DeletedImagesPosition {
     is_at_tags: bool,
     repository: String,
     deleted_at_ms: i64,
     id: i64,
 }
 
-impl Place {
+impl DeletedImagesPosition {
     fn after(&self) -> After {
         After { repository: self.repository.clone(), deleted_at_ms: self.deleted_at_ms, id: self.id }
     }
@@ -118,7 +118,7 @@ impl Place {
 pub struct Checked {
     wanted: Wanted,
     limit: usize,
-    place: Place,
+    place: DeletedImagesPosition,
 }
 
 impl Operation for ListDeletedImages {
@@ -195,7 +195,7 @@ fn kept_guards(
     // They are names of repositories that were there.
     for name in page.deletions().filter_map(|(name, _)| name.parse::<RepositoryName>().ok()) {
         if let Entry::Vacant(place) = kept.entry(name) {
-            let guards = deleted_repositories::list(tx, registry, place.key())?;
+            let guards = deleted_repositories::list(tx, &registry.repository(place.key()))?;
             place.insert(guards);
         }
     }
@@ -212,7 +212,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
         for image in images {
             let tags = deleted_tags::list_of_image(tx, image.id)?;
             tags_seen += tags.len();
-            let next = Place {
+            let next = DeletedImagesPosition {
                 is_at_tags: false,
                 repository: image.repository.to_string(),
                 deleted_at_ms: image.note.at_ms,
@@ -244,7 +244,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
     let tags = deleted_tags::list_alone(tx, wanted, &after, room)?;
     let last = (tags.len() == room).then(|| tags.last()).flatten();
     output.next_token = last.map(|tag| {
-        paging::token(&Place {
+        paging::token(&DeletedImagesPosition {
             is_at_tags: true,
             repository: tag.repository.to_string(),
             deleted_at_ms: tag.note.at_ms,

@@ -48,7 +48,7 @@ impl Operation for ListDeletionProtections {
         let after = After { repository: after_repository, kind, target };
         let read = call.app().db.read(move |tx| {
             if let Some(name) = &repository {
-                require(tx, &registry, name)?;
+                require(tx, &registry.repository(name))?;
             }
             let found = image_protections::list(tx, &registry, repository.as_ref(), &after, limit)?;
             let last = (found.len() == limit).then(|| found.last().map(After::from)).flatten();

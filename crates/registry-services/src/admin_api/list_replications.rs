@@ -137,7 +137,7 @@ impl Operation for ListReplications {
             .read(move |tx| {
                 let mut filter = ReplicationFilter { repository: repository.clone(), digest, status };
                 if let (Some(name), Some(tag)) = (&repository, &tag) {
-                    let found = match repositories::find(tx, &registry, name)? {
+                    let found = match repositories::find(tx, &registry.repository(name))? {
                         Some(found) => images::find_by_tag(tx, found.id, tag.as_str())?,
                         None => None,
                     };

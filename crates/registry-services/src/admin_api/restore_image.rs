@@ -228,7 +228,7 @@ fn restore_all(
     cause: &Cause,
 ) -> Result<RestoredAll, WharfError> {
     let Checked { place, images, may_create, is_dry_run } = checked;
-    let found = repositories::find(tx, &place.registry, &place.name)?;
+    let found = repositories::find(tx, place)?;
     let is_repository_created = found.is_none();
     let (repository, policy_of) = match found {
         Some(repository) => (repository, None),

@@ -6,7 +6,7 @@ use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::tables::root_keys as rows;
-use store::tables::sealed_values::Place;
+use store::tables::sealed_values::SealedColumn;
 
 use super::errors::WharfError;
 
@@ -58,7 +58,7 @@ impl From<rows::Search> for Search {
             root_key: search.root_key,
             began_at: Timestamp::from_ms(search.began_at_ms),
             ended_at: search.ended_at_ms.map(Timestamp::from_ms),
-            place: Place::ALL.get(search.place).map(|place| place.as_str()),
+            place: SealedColumn::ALL.get(search.place).map(|place| place.as_str()),
             seen: search.seen,
             resealed: search.resealed,
             unreadable: search.unreadable,
@@ -87,7 +87,7 @@ impl Operation for DescribeRootKeys {
         let app = call.app();
         app.refresh_keys().await?;
         let (now_ms, sealing) = (app.now_ms(), app.key_ring.sealing());
-        let service_key = app.root_keys.outer().origin();
+        let service_key = app.root_keys.wrapping_key().origin();
         let described = app.db.read(move |tx| {
             let stored = rows::list(tx)?;
             let mut root_keys = Vec::new();

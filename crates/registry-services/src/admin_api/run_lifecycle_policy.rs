@@ -51,7 +51,7 @@ impl Operation for RunLifecyclePolicy {
         let app = call.app();
         let now_ms = app.now_ms();
         let noted = app.db.write(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             if lifecycle_policies::find(tx, repository.id)?.is_none() {
                 return Err(WharfError::LifecyclePolicyNotFound(place.clone()));
             }

@@ -2,8 +2,8 @@
 
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use registry::integrity::check::Settings;
-use registry::integrity::check_storage;
+use registry::storage_check::check::Settings;
+use registry::storage_check::check_storage;
 use serde::{Deserialize, Serialize};
 
 use super::errors::WharfError;

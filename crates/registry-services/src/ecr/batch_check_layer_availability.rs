@@ -87,11 +87,11 @@ impl Operation for BatchCheckLayerAvailability {
         let look = |if_absent| {
             let (registry, name, digests) = (registry.clone(), name.clone(), digests.clone());
             call.app().db.read(move |tx| {
-                let repository = match repositories::find(tx, &registry, &name)? {
+                let repository = match repositories::find(tx, &registry.repository(&name))? {
                     // A push asks before it sends anything: what it would create has no layers yet.
                     None if matches!(if_absent, IfAbsent::Create { .. }) => None,
                     Some(repository) => Some(repository),
-                    None => return Err(not_found(&registry, &name)),
+                    None => return Err(not_found(&registry.repository(&name))),
                 };
                 availability(tx, repository.map(|repository| repository.id), &digests)
             })

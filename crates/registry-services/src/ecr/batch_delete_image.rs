@@ -65,9 +65,9 @@ impl Operation for BatchDeleteImage {
                 image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Named).await?;
             let (place, ids, selectors, deletion) = (place.clone(), ids.clone(), selectors.clone(), deletion.clone());
             // One transaction for all, in their order: a list that goes first frees its images for the next.
-            let order = order(&place.registry, &place.name);
+            let order = order(&place);
             let deleted = call.app().db.make_room_in_order(&order, move |tx| {
-                let repository = require(tx, &place.registry, &place.name)?;
+                let repository = require(tx, &place)?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);
                 }

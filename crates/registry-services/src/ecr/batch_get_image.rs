@@ -106,8 +106,8 @@ impl Operation for BatchGetImage {
         if ids.is_empty() {
             return Ok(output);
         }
-        let place = (registry.clone(), name.clone());
-        call.app().db.read_point(move |tx| require(tx, &place.0, &place.1)).await?;
+        let place = registry.repository(&name);
+        call.app().db.read_point(move |tx| require(tx, &place)).await?;
         let mut bytes = 0;
         let mut share = call.http.new_answer_share();
         let mut answered = HashSet::new();

@@ -42,7 +42,7 @@ pub struct Output {
 /// Every tag of a repository, of archived images as well, and none if an image has no tag.
 fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<BTreeSet<Option<String>>, StoreError> {
     let mut tags = BTreeSet::new();
-    let Some(repository) = repositories_table::find(tx, &place.registry, &place.name)? else { return Ok(tags) };
+    let Some(repository) = repositories_table::find(tx, place)? else { return Ok(tags) };
     let (mut digest, mut tag) = (String::new(), String::new());
     loop {
         let page = image_tags::list_lines(tx, repository.id, &digest, &tag, TAGS_AT_ONCE)?;
@@ -87,7 +87,7 @@ impl Operation for DeleteRepository {
                 if force && leave.matter() {
                     leave.require(tags_of(tx, &place)?)?;
                 }
-                repositories::delete(tx, &place.registry, &place.name, force, &deletion).map_err(Undone::Failed)
+                repositories::delete(tx, &place, force, &deletion).map_err(Undone::Failed)
             });
             match deleted.await {
                 Ok(deleted) => return Ok(Output { repository: Repository::new(call.http, &deleted) }),

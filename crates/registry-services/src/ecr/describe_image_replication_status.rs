@@ -88,7 +88,7 @@ impl Operation for DescribeImageReplicationStatus {
         call.app()
             .db
             .read(move |tx| {
-                let repository = require(tx, &registry, &name)?;
+                let repository = require(tx, &registry.repository(&name))?;
                 let image = image_id.require_image(tx, &repository, selector.as_ref())?;
                 let replications = image_replications::list_of_image(tx, image.id)?;
                 let image_id = ImageIdentifier { image_digest: Some(image.digest.to_string()), ..image_id.clone() };

@@ -140,7 +140,7 @@ impl Operation for DescribeImages {
 
 fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
     let Checked { registry, name, wanted } = checked;
-    let repository = require(tx, registry, name)?;
+    let repository = require(tx, &registry.repository(name))?;
     let mut image_details = Vec::new();
     match wanted {
         Wanted::Images(ids) => {

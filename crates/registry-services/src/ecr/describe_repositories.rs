@@ -3,7 +3,7 @@
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
-use registry::images::repositories::require_kept;
+use registry::images::repositories::require_cached;
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, RepositoryRef};
@@ -90,7 +90,7 @@ impl Operation for DescribeRepositories {
                 let mut repositories = Vec::with_capacity(names.len());
                 for name in names {
                     let place = RepositoryRef { registry: registry.clone(), name };
-                    let found = require_kept(app, place).await?;
+                    let found = require_cached(app, place).await?;
                     repositories.push(Repository::new(call.http, &found.0));
                 }
                 return Ok(Output { repositories, next_token: None });

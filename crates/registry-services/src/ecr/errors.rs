@@ -98,7 +98,7 @@ pub enum EcrError {
     Credentials(CredentialsError),
     /// The caller may not do it to what the request turns out to be about; with the text that says so.
     Denied(String),
-    /// What both faces of the registry can refuse.
+    /// What the API and `/v2/` can both refuse.
     Registry(RegistryError),
 }
 

@@ -169,7 +169,7 @@ fn status(preview: &Preview, now_ms: i64) -> PreviewStatus {
 
 fn show(tx: &mut dyn Tx, checked: &Checked, now_ms: i64) -> Result<Output, EcrError> {
     let Checked { repository, wanted, is_tagged } = checked;
-    let stored = require(tx, &repository.registry, &repository.name)?;
+    let stored = require(tx, repository)?;
     let preview = lifecycle_previews::find(tx, stored.id)?
         .ok_or_else(|| EcrError::LifecyclePolicyPreviewNotFound(repository.clone()))?;
     let status = status(&preview, now_ms);

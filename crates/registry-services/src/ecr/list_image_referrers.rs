@@ -150,7 +150,7 @@ impl Operation for ListImageReferrers {
         let (app, reader) = (Arc::clone(call.app()), call.http.holder.clone());
         let output = call.app().db.read(move |tx| {
             let mut share = AnswerShare::new(&app.request_budget, &reader);
-            let repository = require(tx, &checked.registry, &checked.name)?;
+            let repository = require(tx, &checked.registry.repository(&checked.name))?;
             let Some(subject) = checked.subject else {
                 return Ok((Output { referrers: Vec::new(), next_token: None }, share));
             };

@@ -53,7 +53,7 @@ impl Operation for ListTagsForResource {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let tags = call.app().db.read(move |tx| {
-            let repository = require(tx, &checked.registry, &checked.name)?;
+            let repository = require(tx, &checked.registry.repository(&checked.name))?;
             Ok::<_, RegistryError>(resource_tags::list(tx, repository.id)?)
         });
         Ok(Output { tags: tags.await?.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect() })

@@ -10,7 +10,7 @@ use registry::images::changes::Cause;
 use registry::images::create_on_push;
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use serde::{Deserialize, Serialize};
 
 use super::constraints;
@@ -69,7 +69,7 @@ impl Operation for PutImage {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let tags = tag.into_iter().collect();
         Ok(Push {
-            face: Face::Api,
+            protocol: PushProtocol::Api,
             registry,
             repository,
             if_absent,

@@ -58,7 +58,7 @@ impl Operation for PutImageScanningConfiguration {
         call.app()
             .db
             .write(move |tx| {
-                let stored = require(tx, &repository.registry, &repository.name)?;
+                let stored = require(tx, &repository)?;
                 Ok::<_, RegistryError>(repositories::set_scan_on_push(tx, stored.id, configuration.scan_on_push)?)
             })
             .await?;

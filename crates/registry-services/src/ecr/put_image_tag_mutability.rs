@@ -66,7 +66,7 @@ impl Operation for PutImageTagMutability {
         call.app()
             .db
             .write(move |tx| {
-                let repository = require(tx, &registry, &name)?;
+                let repository = require(tx, &registry.repository(&name))?;
                 Ok::<_, RegistryError>(repositories::set_tag_mutability(tx, repository.id, mode, &filters)?)
             })
             .await?;

@@ -61,7 +61,7 @@ impl Operation for PutLifecyclePolicy {
             lifecycle_policy_text: text.clone(),
         };
         let put = app.db.write(move |tx| {
-            let stored = require(tx, &repository.registry, &repository.name)?;
+            let stored = require(tx, &repository)?;
             lifecycle_policies::upsert(tx, stored.id, &text, now_ms)?;
             Ok::<_, EcrError>(enqueue(tx, &RunLifecyclePolicy { repository_id: stored.id }, now_ms, now_ms)?)
         });

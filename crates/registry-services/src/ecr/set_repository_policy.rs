@@ -54,7 +54,7 @@ impl Operation for SetRepositoryPolicy {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<RepositoryPolicy, EcrError> {
         let Checked { repository, policy_text, policy, is_forced } = checked;
         let place = repository.clone();
-        call.app().db.read_point(move |tx| require(tx, &place.registry, &place.name)).await?;
+        call.app().db.read_point(move |tx| require(tx, &place)).await?;
         let again = Need::on_repository(Self::ACTION, &repository.registry, repository.name.as_str());
         if !is_forced && !authorize::would_allow(call.http, &call.caller, &again, policy).await? {
             let text = "This policy would keep you from setting another one; with force it is set all the same";
@@ -62,7 +62,7 @@ impl Operation for SetRepositoryPolicy {
         }
         let output = RepositoryPolicy::new(&repository, policy_text.clone());
         let set = call.app().db.write(move |tx| {
-            let stored = require(tx, &repository.registry, &repository.name)?;
+            let stored = require(tx, &repository)?;
             Ok::<_, EcrError>(repository_policies::set(tx, stored.id, Some(&policy_text))?)
         });
         set.await?;

@@ -190,8 +190,8 @@ impl RepositoryPolicy {
 
     /// As stored; the repository must be there and have one.
     pub fn require(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Self, EcrError> {
-        require(tx, &repository.registry, &repository.name)?;
-        let access = repository_policies::find_access(tx, &repository.registry, &repository.name)?;
+        require(tx, repository)?;
+        let access = repository_policies::find_access(tx, repository)?;
         match access.and_then(|access| access.policy) {
             Some(policy_text) => Ok(Self::new(repository, policy_text)),
             None => Err(EcrError::RepositoryPolicyNotFound(repository.clone())),

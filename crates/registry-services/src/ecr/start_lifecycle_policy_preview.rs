@@ -60,7 +60,7 @@ impl Operation for StartLifecyclePolicyPreview {
         let app = call.app();
         let now_ms = app.now_ms();
         let started = app.db.write(move |tx| {
-            let stored = require(tx, &repository.registry, &repository.name)?;
+            let stored = require(tx, &repository)?;
             let policy_text = match &text {
                 Some(text) => text.clone(),
                 None => match lifecycle_policies::find(tx, stored.id)? {

@@ -56,7 +56,7 @@ impl Operation for TagResource {
         call.app()
             .db
             .write(move |tx| {
-                let repository = require(tx, &checked.registry, &checked.name)?;
+                let repository = require(tx, &checked.registry.repository(&checked.name))?;
                 for (key, value) in &checked.tags {
                     resource_tags::upsert(tx, repository.id, key, value)?;
                 }

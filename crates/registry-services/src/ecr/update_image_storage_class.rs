@@ -79,14 +79,14 @@ impl Operation for UpdateImageStorageClass {
         let cause = Cause::of_caller(call.app(), &call.caller);
         let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
         let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
-        let order = order(&checked.registry, &checked.name);
+        let order = order(&checked.registry.repository(&checked.name));
         // Until no tag comes to the image between the question and the change.
         loop {
             let leave =
                 image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Whole).await?;
             let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
             let updated = call.app().db.write_in_order(&order, move |tx| {
-                let repository = require(tx, &checked.registry, &checked.name)?;
+                let repository = require(tx, &checked.registry.repository(&checked.name))?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);
                 }

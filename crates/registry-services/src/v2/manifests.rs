@@ -10,7 +10,7 @@ use registry::images::delete::{self, Deletion, NotDeleted};
 use registry::images::errors::RegistryError;
 use registry::images::image_tags::{self, Reach};
 use registry::images::pull::{self, ImageQuery, Selector};
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use registry::images::repositories::{order, require};
 use runtime::http::body::{RequestBody, ResponseBody};
 use runtime::http::budget::PoolKind;
@@ -93,7 +93,7 @@ pub async fn put(
         Reference::Digest(digest) => Some(*digest),
     };
     let push = Push {
-        face: Face::Distribution,
+        protocol: PushProtocol::Distribution,
         registry: request.registry.clone(),
         repository: name.clone(),
         if_absent: IfAbsent::Refuse,
@@ -167,7 +167,7 @@ pub async fn delete(request: &V2Request<'_>, name: RepositoryName, reference: Re
     let place = RepositoryRef { registry: request.registry.clone(), name };
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
     let selectors = [Selector::from(reference)];
-    let order = order(&place.registry, &place.name);
+    let order = order(&place);
     // Until no tag comes to the image between the question and the deletion.
     loop {
         let action = "ecr:BatchDeleteImage";
@@ -176,7 +176,7 @@ pub async fn delete(request: &V2Request<'_>, name: RepositoryName, reference: Re
         request.http.must_finish();
         let (place, selectors, deletion) = (place.clone(), selectors.clone(), deletion.clone());
         let deleted = app.db.make_room_in_order(&order, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             if !leave.covers(tx, repository.id, &selectors)? {
                 return Ok(false);
             }

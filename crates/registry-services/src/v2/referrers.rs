@@ -39,7 +39,7 @@ pub async fn list(request: &V2Request<'_>, name: RepositoryName, subject: Digest
         .app
         .db
         .read(move |tx| {
-            let repository = require(tx, &registry, &repository_name)?;
+            let repository = require(tx, &registry.repository(&repository_name))?;
             let is_wanted = |found: &Referrer| {
                 found.status == ImageStatus::Active
                     && (wanted_type.is_none() || found.artifact_type == wanted_type)

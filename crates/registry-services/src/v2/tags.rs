@@ -25,7 +25,7 @@ pub async fn list(request: &V2Request<'_>, name: RepositoryName) -> Result<Answe
     let (registry, wanted, repository_name) = (request.registry.clone(), page.clone(), name.clone());
     let tags = page
         .read(&request.app.db, move |tx| {
-            let repository = require(tx, &registry, &repository_name)?;
+            let repository = require(tx, &registry.repository(&repository_name))?;
             Ok::<_, RegistryError>(image_tags::list(tx, repository.id, &wanted.last, wanted.limit + 1)?)
         })
         .await?;

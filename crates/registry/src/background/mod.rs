@@ -26,10 +26,10 @@ use crate::images::lifecycle::preview_lifecycle_policy::PreviewLifecyclePolicy;
 use crate::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
 use crate::images::move_blob::MoveBlob;
 use crate::images::restore_image::RestoreImage;
-use crate::integrity::check_storage::CheckStorage;
-use crate::integrity::scrub_storage::ScrubStorage;
 use crate::replication::backfill::Fill;
 use crate::replication::replicate::Replicate;
+use crate::storage_check::check_storage::CheckStorage;
+use crate::storage_check::scrub_storage::ScrubStorage;
 
 /// Who does the jobs of every kind that there is.
 fn handlers(app: &Arc<Registry>) -> Vec<Handler> {

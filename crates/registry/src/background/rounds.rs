@@ -12,7 +12,7 @@ use crate::Registry;
 use crate::events;
 use crate::images::collect_garbage;
 use crate::images::lifecycle::schedule_lifecycle;
-use crate::integrity::scrub_storage;
+use crate::storage_check::scrub_storage;
 
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 const LAST_USES_EVERY: Duration = Duration::from_secs(5);

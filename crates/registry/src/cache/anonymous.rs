@@ -86,7 +86,7 @@ async fn standing(app: &Registry, pull: &Arc<AnonymousPull>, reference: &Referen
     let (pull, reference) = (Arc::clone(pull), reference.clone());
     app.db
         .read_point(move |tx| {
-            let Some(repository) = repositories::find(tx, &pull.place.registry, &pull.place.name)? else {
+            let Some(repository) = repositories::find(tx, &pull.place)? else {
                 return Ok(Standing::Absent);
             };
             let Ok(image) = find_image(tx, repository.id, &Selector::from(reference.clone()))? else {
@@ -132,7 +132,7 @@ fn note_shown(
     shown: &Digest,
     source: &BlobSource,
 ) -> Result<(), StoreError> {
-    let Some(repository) = repositories::find(tx, &place.registry, &place.name)? else { return Ok(()) };
+    let Some(repository) = repositories::find(tx, place)? else { return Ok(()) };
     let Some(image) = images::find(tx, repository.id, shown)? else { return Ok(()) };
     images::set_cached_from(tx, image.id, source)?;
     match reference {
@@ -176,7 +176,7 @@ async fn layer(app: &Registry, pull: &Arc<AnonymousPull>, digest: Digest) -> Res
     let pull = Arc::clone(pull);
     app.db
         .read_point(move |tx| {
-            let repository = require(tx, &pull.place.registry, &pull.place.name)?;
+            let repository = require(tx, &pull.place)?;
             let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
                 let awaited = upstream_blobs::find(tx, repository.id, &digest)?;
                 return Ok(awaited.filter(|awaited| awaited.source == pull.source).map(|_| Layer::Cached));

@@ -27,7 +27,7 @@ use crate::images::changes::{Actor, Cause};
 use crate::images::creation::IfAbsent;
 use crate::images::encryption::{self, Use};
 use crate::images::errors::RegistryError;
-use crate::images::kept::KeptLayer;
+use crate::images::read_caches::FoundLayer;
 use crate::images::repositories::require;
 use crate::images::uploads::{self, UploadSession};
 
@@ -117,12 +117,12 @@ impl Default for BlobFetches {
 }
 
 /// Takes a fetch out of the table however it ends.
-struct Entry {
+struct RunningFetch {
     running: Arc<Running>,
     key: (i64, Digest),
 }
 
-impl Drop for Entry {
+impl Drop for RunningFetch {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
@@ -169,20 +169,20 @@ async fn look_up(
     registry: &RegistryId,
     name: &RepositoryName,
     digest: Digest,
-) -> Result<Result<Arc<KeptLayer>, Box<AwaitedBlob>>, RegistryError> {
+) -> Result<Result<Arc<FoundLayer>, Box<AwaitedBlob>>, RegistryError> {
     let key = (RepositoryRef { registry: registry.clone(), name: name.clone() }, digest);
-    let mark = match app.kept.layers.find(&app.db, &key) {
+    let mark = match app.read_caches.layers.find(&app.db, &key) {
         Ok(kept) => return Ok(Ok(kept)),
         Err(mark) => mark,
     };
     let place = key.0.clone();
     let found = app
-        .kept
+        .read_caches
         .layers
         .read(&app.db, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             if let Some(blob) = repository_blobs::find(tx, repository.id, &digest)? {
-                return Ok(Ok(Arc::new(KeptLayer { repository, blob: Arc::new(blob) })));
+                return Ok(Ok(Arc::new(FoundLayer { repository, blob: Arc::new(blob) })));
             }
             match upstream_blobs::find(tx, repository.id, &digest)? {
                 Some(known) => {
@@ -194,7 +194,7 @@ async fn look_up(
         })
         .await?;
     if let Ok(layer) = &found {
-        app.kept.layers.keep(mark, key, layer);
+        app.read_caches.layers.insert(mark, key, layer);
     }
     Ok(found)
 }
@@ -243,7 +243,7 @@ impl BlobFetches {
         }
         let (sender, state) = watch::channel(State::Asked);
         running.insert(key, state.clone());
-        let entry = Entry { running: Arc::clone(&self.running), key };
+        let entry = RunningFetch { running: Arc::clone(&self.running), key };
         let (app, blob, slots) = (Arc::clone(app), blob.clone(), Arc::clone(&self.slots));
         tokio::spawn(async move {
             let _slot = slots.acquire().await;
@@ -286,7 +286,7 @@ async fn source(app: &Registry, blob: &AwaitedBlob) -> Result<Option<UpstreamRep
             if origin.is_some_and(|origin| !is_shown || origin.is_from(&known.source)) {
                 return Ok::<_, StoreError>(None);
             }
-            Ok(Some(pull_through_cache_rules::find_for(tx, &place.registry, &place.name)?))
+            Ok(Some(pull_through_cache_rules::find_for(tx, &place)?))
         })
         .await?;
     let Some(rule) = rule else { return Ok(None) };

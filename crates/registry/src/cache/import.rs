@@ -102,7 +102,7 @@ pub async fn encryption_of(
     place: &RepositoryRef,
     may_create: bool,
 ) -> Result<Encryption, RegistryError> {
-    encryption::for_push(app, &place.registry, &place.name, may_create, Scenario::PullThroughCache).await
+    encryption::for_push(app, place, may_create, Scenario::PullThroughCache).await
 }
 
 /// Stores what was gathered.
@@ -110,7 +110,7 @@ pub async fn encryption_of(
 pub async fn store(app: &Registry, import: Import) -> Result<(), CacheFailure> {
     let (name, tag) = (import.place.name.clone(), import.tag.as_ref().map(Tag::to_string));
     let count = import.images.len();
-    let order = order(&import.place.registry, &name);
+    let order = order(&import.place);
     app.db.write_in_order(&order, move |tx| import::store(tx, &import)).await?;
     let manifests = if count == 1 { "manifest" } else { "manifests" };
     tracing::info!(repository = %name, tag, count, "cached {count} {manifests} of {name}");
@@ -199,7 +199,7 @@ impl Gathering<'_> {
         let place = self.place.clone();
         let known = self.app.db.read(move |tx| {
             let mut known = HashSet::new();
-            if let Some(repository) = repositories::find(tx, &place.registry, &place.name)? {
+            if let Some(repository) = repositories::find(tx, &place)? {
                 for digest in &digests {
                     if images::find(tx, repository.id, digest)?.is_some() {
                         known.insert(*digest);

@@ -13,13 +13,13 @@ pub mod bound;
 pub mod config;
 pub mod credentials;
 pub mod failure;
-mod flights;
 mod import;
 pub mod layers;
 pub mod mirror;
 pub mod pull;
 pub mod referrers;
 pub mod settings;
+mod single_flight;
 pub mod upstream;
 pub mod upstream_registry;
 
@@ -33,11 +33,11 @@ use crate::Registry;
 use blobs::BlobFetches;
 use credentials::CredentialsError;
 use failure::CacheFailure;
-use flights::Flights;
 use mirror::MirrorSettings;
 use pull::Outages;
 use referrers::Listed;
 use settings::CacheSettings;
+use single_flight::SingleFlight;
 use upstream::{UpstreamClient, UpstreamRepository};
 use upstream_registry::UpstreamUrl;
 
@@ -51,7 +51,7 @@ pub struct Cache {
     pub upstream: UpstreamClient,
     /// Blobs on their way.
     pub blobs: BlobFetches,
-    imports: Flights<Result<(), CacheFailure>>,
+    imports: SingleFlight<Result<(), CacheFailure>>,
     outages: Outages,
     listed: Listed,
 }
@@ -64,7 +64,7 @@ impl Cache {
             settings,
             mirror,
             blobs: BlobFetches::default(),
-            imports: Flights::default(),
+            imports: SingleFlight::default(),
             outages: Outages::default(),
             listed: Listed::default(),
         }

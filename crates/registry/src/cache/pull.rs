@@ -20,8 +20,8 @@ use super::failure::CacheFailure;
 use super::import::{self, Wanted};
 use super::upstream::UpstreamFailure;
 use crate::Registry;
-use crate::images::kept::Served;
 use crate::images::pull::{Selector, find_image};
+use crate::images::read_caches::Served;
 
 /// A pull waits so long for the upstream to say whether a cached tag has moved.
 const CHECK_WAIT: Duration = Duration::from_secs(3);
@@ -132,20 +132,20 @@ async fn plan(app: &Registry, place: &RepositoryRef, selector: &Selector) -> Res
     const ALWAYS: Plan = Plan::Serve(Served { is_hit: false, until_ms: i64::MAX });
     let (now_ms, check_ms) = (app.now_ms(), app.cache.settings.check_ms);
     let key = (place.clone(), selector.clone());
-    let mark = match app.kept.served.find(&app.db, &key) {
+    let mark = match app.read_caches.served.find(&app.db, &key) {
         Ok(served) if now_ms < served.until_ms => return Ok(Plan::Serve(served)),
         Ok(_) => None,
         Err(mark) => Some(mark),
     };
     let (place, selector) = key.clone();
-    let plan = app.kept.served.read(&app.db, move |tx| {
-        let repository = repositories::find(tx, &place.registry, &place.name)?;
+    let plan = app.read_caches.served.read(&app.db, move |tx| {
+        let repository = repositories::find(tx, &place)?;
         if let (Some(repository), Selector::Digest(digest)) = (&repository, &selector)
             && images::find(tx, repository.id, digest)?.is_some()
         {
             return Ok(ALWAYS);
         }
-        let Some(rule) = pull_through_cache_rules::find_for(tx, &place.registry, &place.name)? else {
+        let Some(rule) = pull_through_cache_rules::find_for(tx, &place)? else {
             return Ok(ALWAYS);
         };
         let Some(repository) = repository else { return Ok(Plan::Import { rule, has_repository: false }) };
@@ -165,7 +165,7 @@ async fn plan(app: &Registry, place: &RepositoryRef, selector: &Selector) -> Res
     });
     let plan = plan.await?;
     if let (Some(mark), Plan::Serve(served)) = (mark, &plan) {
-        app.kept.served.keep(mark, key, served);
+        app.read_caches.served.insert(mark, key, served);
     }
     Ok(plan)
 }

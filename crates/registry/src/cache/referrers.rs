@@ -59,8 +59,8 @@ pub async fn prepare(
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let wanted = place.clone();
     let found = app.db.read_point(move |tx| {
-        let Some(repository) = repositories::find(tx, &wanted.registry, &wanted.name)? else { return Ok(None) };
-        let rule = pull_through_cache_rules::find_for(tx, &wanted.registry, &wanted.name)?;
+        let Some(repository) = repositories::find(tx, &wanted)? else { return Ok(None) };
+        let rule = pull_through_cache_rules::find_for(tx, &wanted)?;
         Ok::<_, StoreError>(rule.map(|rule| (repository.id, rule)))
     });
     let Some((repository_id, rule)) = found.await? else { return Ok(()) };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use reqwest::Certificate;
 use runtime::config_error::ConfigError;
-use runtime::outbound::{Networks, Place};
+use runtime::outbound::{NetworkPattern, Networks};
 
 use super::config::PullThroughCacheConfig;
 use super::upstream_registry::UpstreamUrl;
@@ -50,7 +50,7 @@ impl CacheSettings {
         };
         let places = |key: &str, texts: &[String]| {
             ConfigError::gather(
-                texts.iter().map(|text| text.parse::<Place>().map_err(|error| wrong(key, text, &error))),
+                texts.iter().map(|text| text.parse::<NetworkPattern>().map_err(|error| wrong(key, text, &error))),
             )
         };
         let mut networks = Networks {
@@ -87,7 +87,7 @@ impl CacheSettings {
         for (key, url) in ConfigError::gather(config.endpoints.iter().map(read))? {
             // Whoever runs the server says so, which opens that port of that host and nothing else.
             let (host, port) = url.host_and_port();
-            networks.allow.push(Place::Host { name: host.to_owned(), port: Some(port) });
+            networks.allow.push(NetworkPattern::Host { name: host.to_owned(), port: Some(port) });
             endpoints.insert(registry_host(key.authority()).to_owned(), url);
         }
         Ok(Self {

@@ -16,20 +16,20 @@ pub const IMAGE_PULL: &str = "Wharf Image Pull";
 
 /// Where something happened.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct EventRepository<'a> {
     /// The registry.
     pub registry: &'a RegistryId,
     /// The repository.
     pub repository: &'a RepositoryName,
 }
 
-impl Place<'_> {
+impl EventRepository<'_> {
     fn arn(&self) -> String {
         self.registry.repository_arn(self.repository.as_str())
     }
 }
 
-impl<'a> From<&'a store::tables::repositories::Repository> for Place<'a> {
+impl<'a> From<&'a store::tables::repositories::Repository> for EventRepository<'a> {
     fn from(repository: &'a store::tables::repositories::Repository) -> Self {
         Self { registry: &repository.spec.registry, repository: &repository.spec.name }
     }
@@ -92,12 +92,18 @@ impl Event {
             .with("artifact-media-type", image.artifact_media_type)
     }
 
-    fn about(mut self, place: Place<'_>) -> Self {
+    fn about(mut self, place: EventRepository<'_>) -> Self {
         self.resources.push(place.arn());
         self
     }
 
-    fn image_action(place: Place<'_>, at_ms: i64, action: &str, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
+    fn image_action(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        action: &str,
+        image: ChangedImage<'_>,
+        tag: Option<&str>,
+    ) -> Self {
         let detail = json!({
             "result": "SUCCESS",
             "repository-name": place.repository.as_str(),
@@ -108,18 +114,23 @@ impl Event {
     }
 
     /// `ECR Image Action`, PUSH: one per push.
-    pub fn image_pushed(place: Place<'_>, at_ms: i64, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
+    pub fn image_pushed(place: EventRepository<'_>, at_ms: i64, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
         Self::image_action(place, at_ms, "PUSH", image, tag)
     }
 
     /// `ECR Image Action`, DELETE: one per tag, or one for an image without any.
-    pub fn image_deleted(place: Place<'_>, at_ms: i64, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
+    pub fn image_deleted(place: EventRepository<'_>, at_ms: i64, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
         Self::image_action(place, at_ms, "DELETE", image, tag)
     }
 
     /// `ECR Image Action`, UPDATE_STORAGE_CLASS, or for what refers to another image `ECR Referrer Action`.
     /// `is_archived` says to which class; back in STANDARD it is active since `at_ms`.
-    pub fn storage_class_updated(place: Place<'_>, at_ms: i64, image: ChangedImage<'_>, is_archived: bool) -> Self {
+    pub fn storage_class_updated(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        image: ChangedImage<'_>,
+        is_archived: bool,
+    ) -> Self {
         let mut event = Self::image_action(place, at_ms, "UPDATE_STORAGE_CLASS", image, None)
             .with("target-storage-class", Some(if is_archived { "ARCHIVE" } else { "STANDARD" }))
             .with("last-activated-at", (!is_archived).then(|| iso8601_ms(at_ms)));
@@ -130,7 +141,12 @@ impl Event {
     }
 
     /// `ECR Pull Through Cache Action`: a rule looked for an image upstream.
-    pub fn pull_through_cache(place: Place<'_>, at_ms: i64, success: Success, sync: UpstreamSync<'_>) -> Self {
+    pub fn pull_through_cache(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        success: Success,
+        sync: UpstreamSync<'_>,
+    ) -> Self {
         let detail = json!({
             "rule-version": "1",
             "sync-status": if success == Success::Yes { "SUCCESS" } else { "FAILURE" },
@@ -146,7 +162,7 @@ impl Event {
 
     /// `ECR Replication Action`, sent in the destination, which is `place`.
     pub fn replication(
-        place: Place<'_>,
+        place: EventRepository<'_>,
         at_ms: i64,
         success: Success,
         source: &RegistryId,
@@ -164,14 +180,14 @@ impl Event {
         Self::new(ECR, "ECR Replication Action", place.registry, at_ms, detail).with("image-tag", tag).about(place)
     }
 
-    fn of_wharf(detail_type: &'static str, place: Place<'_>, at_ms: i64, actor: &str) -> Self {
+    fn of_wharf(detail_type: &'static str, place: EventRepository<'_>, at_ms: i64, actor: &str) -> Self {
         let detail = json!({ "repository-name": place.repository.as_str(), "actor": actor, "result": "SUCCESS" });
         Self::new(WHARF, detail_type, place.registry, at_ms, detail).about(place)
     }
 
     fn of_wharf_image(
         detail_type: &'static str,
-        place: Place<'_>,
+        place: EventRepository<'_>,
         at_ms: i64,
         actor: &str,
         image: ChangedImage<'_>,
@@ -184,23 +200,40 @@ impl Event {
     }
 
     /// `Wharf Repository Action`, CREATE or DELETE.
-    pub fn repository(place: Place<'_>, at_ms: i64, actor: &str, is_created: bool) -> Self {
+    pub fn repository(place: EventRepository<'_>, at_ms: i64, actor: &str, is_created: bool) -> Self {
         let action = if is_created { "CREATE" } else { "DELETE" };
         Self::of_wharf("Wharf Repository Action", place, at_ms, actor).with("action-type", Some(action))
     }
 
     /// [`IMAGE_PULL`]: a manifest was read.
-    pub fn image_pulled(place: Place<'_>, at_ms: i64, actor: &str, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
+    pub fn image_pulled(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        actor: &str,
+        image: ChangedImage<'_>,
+        tag: Option<&str>,
+    ) -> Self {
         Self::of_wharf_image(IMAGE_PULL, place, at_ms, actor, image, tag)
     }
 
     /// `Wharf Image Replicated`: an image has arrived from another registry.
-    pub fn image_replicated(place: Place<'_>, at_ms: i64, image: ChangedImage<'_>, tag: Option<&str>) -> Self {
+    pub fn image_replicated(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        image: ChangedImage<'_>,
+        tag: Option<&str>,
+    ) -> Self {
         Self::of_wharf_image("Wharf Image Replicated", place, at_ms, "replication", image, tag)
     }
 
     /// `Wharf Image Restored`: an image that was deleted is back, with these tags.
-    pub fn image_restored(place: Place<'_>, at_ms: i64, actor: &str, image: ChangedImage<'_>, tags: &[String]) -> Self {
+    pub fn image_restored(
+        place: EventRepository<'_>,
+        at_ms: i64,
+        actor: &str,
+        image: ChangedImage<'_>,
+        tags: &[String],
+    ) -> Self {
         Self::of_wharf_image("Wharf Image Restored", place, at_ms, actor, image, None)
             .with("image-tags", Some(tags.to_vec()))
     }

@@ -9,7 +9,7 @@ use store::error::StoreError;
 use store::tables::jobs::{self, NewJob};
 use store::tables::registry_id::RegistryId;
 
-use super::event::{Event, Place};
+use super::event::{Event, EventRepository};
 use super::{Events, Sink};
 use crate::Registry;
 use crate::images::changes::ChangedImage;
@@ -141,7 +141,7 @@ impl Pulled {
             artifact_media_type: self.artifact_media_type.as_deref(),
             is_referrer: self.is_referrer,
         };
-        let place = Place { registry: &self.registry, repository: &self.repository };
+        let place = EventRepository { registry: &self.registry, repository: &self.repository };
         Event::image_pulled(place, self.at_ms, &self.actor, image, self.tag.as_deref())
     }
 }

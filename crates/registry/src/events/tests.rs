@@ -11,7 +11,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, NewRepository, Repository, TagMutability};
 
 use super::config::{EventsConfig, WebhookConfig};
-use super::event::{Event, IMAGE_PULL, Place, Success, UpstreamSync};
+use super::event::{Event, EventRepository, IMAGE_PULL, Success, UpstreamSync};
 use super::{Events, of_change};
 use crate::images::changes::{Actor, Cause, Change, ChangedImage};
 use crate::images::followers::{Follower as _, Pull};
@@ -121,7 +121,7 @@ fn image_actions_have_ecrs_shape() {
 fn caching_and_replication_have_ecrs_shape() {
     let digest = Digest::sha256_of(b"image");
     let repository = repository("docker-hub/alpine");
-    let place = Place::from(&repository);
+    let place = EventRepository::from(&repository);
     let arn = "arn:aws:ecr:us-west-2:123456789012:repository/docker-hub/alpine";
     let sync = UpstreamSync {
         prefix: "docker-hub",

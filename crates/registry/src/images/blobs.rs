@@ -37,7 +37,7 @@ async fn look_up(
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     app.db
         .read_point(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             let blob = repository_blobs::find(tx, repository.id, &digest)?
                 .ok_or_else(|| RegistryError::LayerNotFound(place.clone(), digest))?;
             Ok((repository, blob))
@@ -100,16 +100,19 @@ pub async fn mount(
     cause: &Cause,
 ) -> Result<bool, RegistryError> {
     let encryption =
-        encryption::for_push(app, registry, &to, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
+        encryption::for_push(app, &registry.repository(&to), if_absent != IfAbsent::Refuse, Scenario::CreateOnPush)
+            .await?;
     let registry = registry.clone();
     let cause = cause.clone();
     app.db
         .write(move |tx| {
-            let target = require_for_push(tx, &registry, &to, if_absent, &encryption, &cause)?;
+            let target = require_for_push(tx, &registry.repository(&to), if_absent, &encryption, &cause)?;
             if !settings::is_blob_mounting_enabled(tx, &registry)? {
                 return Ok(false);
             }
-            let Some(source) = store::tables::repositories::find(tx, &registry, &from)? else { return Ok(false) };
+            let Some(source) = store::tables::repositories::find(tx, &registry.repository(&from))? else {
+                return Ok(false);
+            };
             let scope = super::uploads::blob_scope(&target);
             Ok(repository_blobs::share(tx, source.id, target.id, &scope, &digest, cause.at_ms)?)
         })

@@ -6,6 +6,7 @@ use access::request::RequestContext;
 use oci::RepositoryName;
 use runtime::boxed;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::creation::{self, IfAbsent};
 use super::errors::RegistryError;
@@ -27,7 +28,7 @@ where
     F: Future<Output = Result<T, RegistryError>>,
 {
     match step(IfAbsent::Refuse).await {
-        Err(RegistryError::RepositoryNotFound(_)) if may_create(http, caller, registry, name).await? => {
+        Err(RegistryError::RepositoryNotFound(_)) if may_create(http, caller, &registry.repository(name)).await? => {
             step(IfAbsent::Create { repository_quota: app.quotas.repositories }).await
         }
         result => result,
@@ -39,15 +40,18 @@ where
 pub async fn may_create(
     http: &RequestContext,
     caller: &Caller,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
 ) -> Result<bool, RegistryError> {
-    let (place, wanted) = (registry.clone(), name.clone());
-    if !http.app.db.read(move |tx| creation::covers_push(tx, &place, &wanted)).await? {
+    let place = repository.clone();
+    if !http.app.db.read(move |tx| creation::covers_push(tx, &place)).await? {
         return Ok(false);
     }
-    match authorize::authorize(http, caller, &Need::on_repository("ecr:CreateRepository", registry, name.as_str()))
-        .await
+    match authorize::authorize(
+        http,
+        caller,
+        &Need::on_repository("ecr:CreateRepository", &repository.registry, repository.name.as_str()),
+    )
+    .await
     {
         Ok(()) => Ok(true),
         Err(Refusal::Denied(_)) => Ok(false),

@@ -3,12 +3,10 @@
 //! Everything here is part of the caller's transaction and may run at the same time for the same name: one creates, and
 //! the others find what it made.
 
-use oci::RepositoryName;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::{self, CreationTemplate, Scenario};
-use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, RepositoryRef, TagMutability};
 use store::tables::{lifecycle_policies, repository_policies, resource_tags};
 
 use super::changes::{self, Cause, Change};
@@ -50,30 +48,32 @@ pub enum IfAbsent {
 /// [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
 pub fn create_automatically(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     scenario: Scenario,
     encryption: &Encryption,
     quota: u64,
     cause: &Cause,
 ) -> Result<Creation, RegistryError> {
-    if let Some(existing) = repositories::find(tx, registry, name)? {
+    if let Some(existing) = repositories::find(tx, repository)? {
         encryption.require_of(&existing)?;
         return Ok(Creation::Existing(existing));
     }
-    let template = creation_templates::find_for(tx, registry, name, scenario)?;
+    let template = creation_templates::find_for(tx, repository, scenario)?;
     if template.is_none() && scenario == Scenario::CreateOnPush {
         return Ok(Creation::NotCovered);
     }
-    let new = new_repository(registry, name, template.as_ref(), encryption, cause.at_ms)?;
+    let new = new_repository(repository, template.as_ref(), encryption, cause.at_ms)?;
     let Some(created) = repositories::insert(tx, &new)? else {
-        let existing = repositories::find(tx, registry, name)?.ok_or_else(|| {
-            StoreError::new(StoreErrorKind::Conflict, format!("repository {name} was taken and is gone again"))
+        let existing = repositories::find(tx, repository)?.ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Conflict,
+                format!("repository {} was taken and is gone again", repository.name),
+            )
         })?;
         encryption.require_of(&existing)?;
         return Ok(Creation::Existing(existing));
     };
-    quotas::require_room_for_inserted(tx, registry, quota)?;
+    quotas::require_room_for_inserted(tx, &repository.registry, quota)?;
     encryption::make_grants(tx, &created)?;
     if let Some(template) = &template {
         // ECR takes these rights from the template's custom role, because its own service role only creates
@@ -95,38 +95,36 @@ pub fn create_automatically(
 /// The repository of a push; created if it is not there, `if_absent` says so and a template covers it.
 pub fn require_for_push(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     if_absent: IfAbsent,
     encryption: &Encryption,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
     let IfAbsent::Create { repository_quota } = if_absent else {
-        let repository = require(tx, registry, name)?;
+        let repository = require(tx, repository)?;
         encryption.require_of(&repository)?;
         return Ok(repository);
     };
-    match create_automatically(tx, registry, name, Scenario::CreateOnPush, encryption, repository_quota, cause)? {
+    match create_automatically(tx, repository, Scenario::CreateOnPush, encryption, repository_quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
-        Creation::NotCovered => Err(not_found(registry, name)),
+        Creation::NotCovered => Err(not_found(repository)),
     }
 }
 
 /// Whether a push to a repository that is not there would create it, as far as templates have a say.
-pub fn covers_push(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<bool, StoreError> {
-    Ok(creation_templates::find_for(tx, registry, name, Scenario::CreateOnPush)?.is_some())
+pub fn covers_push(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<bool, StoreError> {
+    Ok(creation_templates::find_for(tx, repository, Scenario::CreateOnPush)?.is_some())
 }
 
 fn new_repository(
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     template: Option<&CreationTemplate>,
     encryption: &Encryption,
     now_ms: i64,
 ) -> Result<NewRepository, RegistryError> {
     let defaults = NewRepository {
-        registry: registry.clone(),
-        name: name.clone(),
+        registry: repository.registry.clone(),
+        name: repository.name.clone(),
         created_at_ms: now_ms,
         tag_mutability: TagMutability::Mutable,
         tag_mutability_filters: Vec::new(),

@@ -95,7 +95,7 @@ pub fn delete(
     repository_blobs::remove_image(tx, repository.id, image.id, deletion.cause.at_ms)?;
     storage_class::release_blobs(tx, repository.id, image.id, deletion.cause.at_ms)?;
     images::delete(tx, image.id)?;
-    tell(tx, repository, &image, tags, true, deletion).map(Ok)
+    note_deleted(tx, repository, &image, tags, true, deletion).map(Ok)
 }
 
 /// Takes a tag from the image that has it; the image stays, even without a tag.
@@ -113,10 +113,10 @@ pub fn untag(
         deleted_tags::keep(tx, repository.id, tag, &note)?;
     }
     image_tags::delete(tx, repository.id, tag.as_str())?;
-    tell(tx, repository, image, vec![tag.to_string()], false, deletion).map(Ok)
+    note_deleted(tx, repository, image, vec![tag.to_string()], false, deletion).map(Ok)
 }
 
-fn tell(
+fn note_deleted(
     tx: &mut dyn Tx,
     repository: &Repository,
     image: &Image,

@@ -11,7 +11,7 @@ use access::auth::authorize::Need;
 use access::auth::grants::GrantTerms;
 use access::kms::loaded::LoadedKey;
 use access::kms::{self, KmsError, aws_managed};
-use oci::{Digest, RepositoryName};
+use oci::Digest;
 use runtime::boxed;
 use store::blob::{
     BlobScope, BlobStore, DATA_KEY_PURPOSE, DataKey, EncryptionContext, Form, KMS_FORM, KmsCiphertextHead, ObjectId,
@@ -23,7 +23,7 @@ use store::tables::creation_templates::{self, Scenario};
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, EncryptionType, Repository};
+use store::tables::repositories::{self, EncryptionType, Repository, RepositoryRef};
 use zeroize::Zeroizing;
 
 use super::errors::RegistryError;
@@ -95,7 +95,8 @@ fn data_key_context(key: &KmsKey, object: ObjectId) -> EncryptionContext {
 }
 
 /// What a manifest is bound to.
-fn kms_manifest_context(registry: &RegistryId, name: &RepositoryName, digest: &Digest) -> EncryptionContext {
+fn kms_manifest_context(repository: &RepositoryRef, digest: &Digest) -> EncryptionContext {
+    let RepositoryRef { registry, name } = repository;
     [
         (CONTEXT_KEY.to_owned(), registry.repository_arn(name.as_str())),
         ("wharf:manifest".to_owned(), digest.to_string()),
@@ -136,17 +137,16 @@ async fn load(app: &Registry, key: &KeyRef) -> Result<Arc<LoadedKey>, RegistryEr
 #[boxed]
 pub async fn for_push(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     may_create: bool,
     scenario: Scenario,
 ) -> Result<Encryption, RegistryError> {
-    let (place, wanted) = (registry.clone(), name.clone());
+    let (registry, place) = (&repository.registry, repository.clone());
     let read = app.db.read_point(move |tx| {
-        if let Some(repository) = repositories::find(tx, &place, &wanted)? {
+        if let Some(repository) = repositories::find(tx, &place)? {
             return Ok((Some(repository), None));
         }
-        let template = if may_create { creation_templates::find_for(tx, &place, &wanted, scenario)? } else { None };
+        let template = if may_create { creation_templates::find_for(tx, &place, scenario)? } else { None };
         Ok::<_, StoreError>((None, template))
     });
     let template = match read.await? {
@@ -219,16 +219,14 @@ impl Encryption {
     pub fn seal_manifest(
         &self,
         app: &Registry,
-        registry: &RegistryId,
-        name: &RepositoryName,
+        repository: &RepositoryRef,
         digest: &Digest,
         bytes: &[u8],
     ) -> Result<Vec<u8>, RegistryError> {
-        let outer = |value: &[u8]| {
-            seal_small(&app.key_ring, MANIFEST_PURPOSE, &manifest_context(registry, name, digest), value)
-        };
+        let outer =
+            |value: &[u8]| seal_small(&app.key_ring, MANIFEST_PURPOSE, &manifest_context(repository, digest), value);
         let Some(loaded) = &self.key else { return Ok(outer(bytes)) };
-        let sealed = loaded.encrypt(&kms_manifest_context(registry, name, digest), bytes)?;
+        let sealed = loaded.encrypt(&kms_manifest_context(repository, digest), bytes)?;
         Ok(if self.encryption_type == EncryptionType::KmsDsse { outer(&sealed) } else { sealed })
     }
 }
@@ -302,15 +300,15 @@ pub async fn rename(app: &Registry, wrapped: &[u8], object: ObjectId, new: Objec
 #[boxed]
 pub async fn open_manifest(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     digest: &Digest,
     sealed: &[u8],
 ) -> Result<Vec<u8>, RegistryError> {
+    let name = &repository.name;
     let inner = match sealed.first() {
         Some(&KMS_FORM) => None,
         _ => {
-            let opened = open_small(&app.key_ring, MANIFEST_PURPOSE, &manifest_context(registry, name, digest), sealed);
+            let opened = open_small(&app.key_ring, MANIFEST_PURPOSE, &manifest_context(repository, digest), sealed);
             Some(opened.map_err(|error| {
                 StoreError::new(error.kind(), format!("manifest {digest} of repository {name} cannot be decrypted"))
                     .with_source(error)
@@ -326,7 +324,7 @@ pub async fn open_manifest(
     let corrupt =
         || StoreError::new(StoreErrorKind::Corrupt, format!("manifest {digest} of repository {name} is damaged"));
     let loaded = find(app, KmsCiphertextHead::of(&inner).ok_or_else(corrupt)?).await?;
-    match loaded.decrypt(&kms_manifest_context(registry, name, digest), &inner) {
+    match loaded.decrypt(&kms_manifest_context(repository, digest), &inner) {
         Ok(manifest) => Ok(manifest.to_vec()),
         Err(KmsError::InvalidCiphertext) => Err(corrupt().into()),
         Err(error) => Err(error.into()),

@@ -74,7 +74,7 @@ pub async fn authorize(
     let (asked, selectors) = (place.clone(), selectors.to_vec());
     let read = http.app.db.read(move |tx| {
         let mut tags = HashSet::new();
-        if let Some(repository) = repositories::find(tx, &asked.registry, &asked.name)? {
+        if let Some(repository) = repositories::find(tx, &asked)? {
             for selector in &selectors {
                 tags.extend(reach.tags(tx, repository.id, selector)?);
             }

@@ -76,8 +76,7 @@ pub struct Import {
 /// Stores what the repository does not have of an import, and gives the tag to its last image unless an immutable tag has
 /// another.
 pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
-    let RepositoryRef { registry, name } = &import.place;
-    let repository = match repositories::find(tx, registry, name)? {
+    let repository = match repositories::find(tx, &import.place)? {
         Some(repository) => {
             import.encryption.require_of(&repository)?;
             repository
@@ -156,10 +155,9 @@ fn give_tag(
 }
 
 fn create(tx: &mut dyn Tx, import: &Import) -> Result<Repository, RegistryError> {
-    let RepositoryRef { registry, name } = &import.place;
     let scenario = Scenario::PullThroughCache;
     let (encryption, quota) = (&import.encryption, import.repository_quota);
-    match creation::create_automatically(tx, registry, name, scenario, encryption, quota, &import.cause)? {
+    match creation::create_automatically(tx, &import.place, scenario, encryption, quota, &import.cause)? {
         Creation::Created(repository) | Creation::Existing(repository) => Ok(repository),
         Creation::NotCovered => Err(RegistryError::RepositoryNotFound(import.place.clone())),
     }

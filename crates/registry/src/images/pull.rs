@@ -16,7 +16,7 @@ use store::tables::repositories::RepositoryRef;
 use super::encryption::{self, Use};
 use super::errors::RegistryError;
 use super::followers::Pull;
-use super::kept::KeptImage;
+use super::read_caches::FoundImage;
 use super::repositories::require;
 use super::shared_manifests::{HeldManifest, Room};
 use crate::Registry;
@@ -170,7 +170,7 @@ pub async fn peek_manifest(
         Ok(PulledImage { image: Arc::clone(image), manifest, room })
     };
     let key = (RepositoryRef { registry: query.registry, name: query.repository }, query.selector);
-    let mark = match app.kept.images.find(&app.db, &key) {
+    let mark = match app.read_caches.images.find(&app.db, &key) {
         Ok(kept) => {
             encryption::require(app, &kept.repository, Use::Pull).await?;
             return answer(&kept.image, &kept.manifest, None);
@@ -181,10 +181,10 @@ pub async fn peek_manifest(
     let (place, selector) = key.clone();
     let holder = reader.cloned();
     let (repository, image, stored) = app
-        .kept
+        .read_caches
         .images
         .read(&app.db, move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             let image = find_image(tx, repository.id, &selector)?.ok().ok_or(RegistryError::ImageNotFound)?;
             if image.status != ImageStatus::Active {
                 return Err(RegistryError::ImageInaccessible);
@@ -201,12 +201,11 @@ pub async fn peek_manifest(
     let (manifest, own) = match stored {
         Stored::InUse(manifest) => (manifest, None),
         Stored::Sealed(sealed, own) => {
-            let RepositoryRef { registry, name } = &key.0;
-            let opened = encryption::open_manifest(app, registry, name, &image.digest, &sealed).await?;
+            let opened = encryption::open_manifest(app, &key.0, &image.digest, &sealed).await?;
             (app.shared_manifests.share(image.digest, opened), own)
         }
     };
-    let kept = Arc::new(KeptImage { repository, image: Arc::new(image), manifest });
-    app.kept.images.keep(mark, key, &kept);
-    answer(&kept.image, &kept.manifest, own)
+    let found = Arc::new(FoundImage { repository, image: Arc::new(image), manifest });
+    app.read_caches.images.insert(mark, key, &found);
+    answer(&found.image, &found.manifest, own)
 }

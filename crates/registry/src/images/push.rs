@@ -25,7 +25,7 @@ pub const MANIFEST_PURPOSE: &str = "image manifest";
 
 /// By which protocol an image comes; they differ in what pushing the same again means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum PushProtocol {
     /// PutImage: the same image again is an error.
     Api,
     /// `PUT /v2/…/manifests/…`: the same image again is fine, unless an immutable tag has it.
@@ -39,7 +39,7 @@ pub enum Face {
 #[derive(Clone, Debug)]
 pub struct Push {
     /// By which protocol.
-    pub face: Face,
+    pub protocol: PushProtocol,
     /// The registry.
     pub registry: RegistryId,
     /// The repository.
@@ -72,8 +72,9 @@ pub struct Pushed {
 }
 
 /// What binds a sealed manifest to its place.
-pub fn manifest_context(registry: &RegistryId, repository: &RepositoryName, digest: &Digest) -> Vec<u8> {
-    format!("{registry}/{repository}@{digest}").into_bytes()
+pub fn manifest_context(repository: &RepositoryRef, digest: &Digest) -> Vec<u8> {
+    let RepositoryRef { registry, name } = repository;
+    format!("{registry}/{name}@{digest}").into_bytes()
 }
 
 /// Pushes an image. Durable when it returns.
@@ -95,12 +96,11 @@ pub async fn put_image(app: &Registry, push: Push) -> Result<Pushed, RegistryErr
     };
     let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
     let may_create = push.if_absent != IfAbsent::Refuse;
-    let encryption =
-        encryption::for_push(app, &push.registry, &push.repository, may_create, Scenario::CreateOnPush).await?;
+    let encryption = encryption::for_push(app, &place, may_create, Scenario::CreateOnPush).await?;
     let new = new_image(app, &encryption, &place, digest, &manifest, &push.manifest, push.cause.at_ms)?;
-    quotas::require_room_for_image(app, &push.registry, &push.repository, digest).await?;
+    quotas::require_room_for_image(app, &place, digest).await?;
     let tags_per_image = app.quotas.tags_per_image;
-    let order = order(&push.registry, &push.repository);
+    let order = order(&place);
     let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
     if let Stored::WasThere(refusal) = app.db.write_in_order(&order, stored).await? {
         return Err(*refusal);
@@ -129,7 +129,7 @@ pub(super) fn new_image(
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
         size_bytes: manifest.image_size_bytes(),
         manifest_bytes: bytes.len() as u64,
-        sealed_manifest: encryption.seal_manifest(app, &place.registry, &place.name, &digest, bytes)?,
+        sealed_manifest: encryption.seal_manifest(app, place, &digest, bytes)?,
         pushed_at_ms,
     })
 }
@@ -150,7 +150,8 @@ fn store_image(
     new: &NewImage,
     tags_per_image: u64,
 ) -> Result<Stored, RegistryError> {
-    let repository = require_for_push(tx, &push.registry, &push.repository, push.if_absent, encryption, &push.cause)?;
+    let repository =
+        require_for_push(tx, &push.registry.repository(&push.repository), push.if_absent, encryption, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
     let tags = wanted_tags(tx, &repository, push, existing.as_ref(), is_restored)?;
@@ -166,7 +167,7 @@ fn store_image(
             storage_class::reactivate(tx, &repository, image, &push.cause)?;
             image.id
         }
-        Some(_) if missing.is_empty() && push.face != Face::Api => return Ok(Stored::Done),
+        Some(_) if missing.is_empty() && push.protocol != PushProtocol::Api => return Ok(Stored::Done),
         Some(_) if missing.is_empty() => {
             let (digest, tag) = (new.digest, push.tags.first().cloned());
             let refusal = RegistryError::ImageAlreadyExists(reference(&repository), digest, tag);
@@ -196,7 +197,7 @@ fn store_image(
         if wanted.is_immutable {
             // The primary key decides, also between two pushes at once.
             let is_given = image_tags::insert(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
-            if !is_given && push.face != Face::Replication {
+            if !is_given && push.protocol != PushProtocol::Replication {
                 return Err(taken(&repository, wanted.tag));
             }
             if !is_given {
@@ -262,13 +263,14 @@ fn wanted_tags<'a>(
         let is_taken = holder.is_some();
         let is_there = holder.is_some_and(|holder| existing.is_some_and(|image| image.id == holder.id));
         // Restoring an archived image by pushing it again moves no tag.
-        let is_refused = push.face == Face::Distribution && is_immutable && is_taken && !(is_restored && is_there);
+        let is_refused =
+            push.protocol == PushProtocol::Distribution && is_immutable && is_taken && !(is_restored && is_there);
         if is_refused && !is_there {
             return Err(taken(repository, tag));
         }
         // Replication brings an image without a tag that is taken and immutable (reference/replication-cache-templates.md
         // 1).
-        if push.face == Face::Replication && is_immutable && is_taken && !is_there {
+        if push.protocol == PushProtocol::Replication && is_immutable && is_taken && !is_there {
             continue;
         }
         wanted.push(WantedTag { tag, is_immutable, is_taken, is_there, is_refused });

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use access::auth::iam_quotas::IamQuotas;
-use oci::{Digest, RepositoryName};
+use oci::Digest;
 use runtime::boxed;
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 use store::tables::{image_counts, images, repositories, uploads};
 
 use super::changes::Actor;
@@ -81,38 +82,33 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
 #[boxed]
 pub async fn require_room_for_upload(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     actor: &Actor,
 ) -> Result<(), RegistryError> {
+    let registry = &repository.registry;
     // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
     let of_registry = if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
-    if !is_registry_full(app, registry, name, of_registry).await? {
+    if !is_registry_full(app, repository, of_registry).await? {
         return Ok(());
     }
-    if make_room_for_upload(app, registry).await? && !is_registry_full(app, registry, name, of_registry).await? {
+    if make_room_for_upload(app, registry).await? && !is_registry_full(app, repository, of_registry).await? {
         return Ok(());
     }
     Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), of_registry))
 }
 
 /// Whether a registry has as many uploads open as it may have; refuses if it has not, and the repository has.
-async fn is_registry_full(
-    app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    of_registry: u64,
-) -> Result<bool, RegistryError> {
+async fn is_registry_full(app: &Registry, repository: &RepositoryRef, of_registry: u64) -> Result<bool, RegistryError> {
     let quota = app.quotas.open_uploads.min(of_registry.div_ceil(2));
-    let (registry, name) = (registry.clone(), name.clone());
+    let place = repository.clone();
     app.db
         .read_point(move |tx| {
             // Before a push creates its repository.
-            if uploads::reach(tx, &registry, of_registry)? {
+            if uploads::reach(tx, &place.registry, of_registry)? {
                 return Ok(true);
             }
             // A repository that is not there has none, and may be made by the push.
-            let Some(repository) = repositories::find(tx, &registry, &name)? else { return Ok(false) };
+            let Some(repository) = repositories::find(tx, &place)? else { return Ok(false) };
             if uploads::count_up_to(tx, repository.id, quota)? < quota {
                 return Ok(false);
             }
@@ -152,23 +148,16 @@ async fn make_room_for_upload(app: &Registry, registry: &RegistryId) -> Result<b
 #[boxed]
 pub async fn require_room_for_image(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     digest: Digest,
 ) -> Result<(), RegistryError> {
-    let (registry, name, quota) = (registry.clone(), name.clone(), app.quotas.images_per_repository);
-    app.db.read_point(move |tx| check_images(tx, &registry, &name, &digest, quota)).await
+    let (place, quota) = (repository.clone(), app.quotas.images_per_repository);
+    app.db.read_point(move |tx| check_images(tx, &place, &digest, quota)).await
 }
 
-fn check_images(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    digest: &Digest,
-    quota: u64,
-) -> Result<(), RegistryError> {
+fn check_images(tx: &mut dyn Tx, repository: &RepositoryRef, digest: &Digest, quota: u64) -> Result<(), RegistryError> {
     // The push itself tells of a repository that is not there.
-    let Some(repository) = repositories::find(tx, registry, name)? else { return Ok(()) };
+    let Some(repository) = repositories::find(tx, repository)? else { return Ok(()) };
     if image_counts::of_repository(tx, repository.id)? < quota || images::find(tx, repository.id, digest)?.is_some() {
         return Ok(());
     }

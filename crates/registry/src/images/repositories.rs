@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use oci::RepositoryName;
 use runtime::boxed;
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, NewRepository, Repository, RepositoryRef};
 use store::tables::{
     blobs, deleted_images, deleted_repositories, image_tags, images, repository_blobs, resource_tags, uploads,
@@ -16,8 +14,8 @@ use super::changes::{self, Cause, Change};
 use super::delete::Deletion;
 use super::encryption;
 use super::errors::RegistryError;
-use super::kept::KeptRepository;
 use super::protection::Protections;
+use super::read_caches::FoundRepository;
 use super::{quotas, storage_class};
 use crate::Registry;
 
@@ -25,33 +23,34 @@ use crate::Registry;
 const IMAGES_AT_ONCE: usize = 500;
 
 /// The repository, or the error that names it.
-pub fn require(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Repository, RegistryError> {
-    repositories::find(tx, registry, name)?.ok_or_else(|| not_found(registry, name))
+pub fn require(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Repository, RegistryError> {
+    repositories::find(tx, repository)?.ok_or_else(|| not_found(repository))
 }
 
 /// As [`require`], for a request that only shows the repository: it need not be read anew.
 #[boxed]
-pub async fn require_kept(app: &Registry, place: RepositoryRef) -> Result<Arc<KeptRepository>, RegistryError> {
-    let kept = &app.kept.repositories;
-    let mark = match kept.find(&app.db, &place) {
+pub async fn require_cached(app: &Registry, place: RepositoryRef) -> Result<Arc<FoundRepository>, RegistryError> {
+    let cache = &app.read_caches.repositories;
+    let mark = match cache.find(&app.db, &place) {
         Ok(repository) => return Ok(repository),
         Err(mark) => mark,
     };
     let asked = place.clone();
-    let read = kept.read(&app.db, move |tx| require(tx, &asked.registry, &asked.name)).await?;
-    let repository = Arc::new(KeptRepository(read));
-    kept.keep(mark, place, &repository);
+    let read = cache.read(&app.db, move |tx| require(tx, &asked)).await?;
+    let repository = Arc::new(FoundRepository(read));
+    cache.insert(mark, place, &repository);
     Ok(repository)
 }
 
 /// The error that names a repository which is not there.
-pub fn not_found(registry: &RegistryId, name: &RepositoryName) -> RegistryError {
-    RegistryError::RepositoryNotFound(RepositoryRef { registry: registry.clone(), name: name.clone() })
+pub fn not_found(repository: &RepositoryRef) -> RegistryError {
+    RegistryError::RepositoryNotFound(repository.clone())
 }
 
 /// What changes of a repository's images are [in order](store::db::Db::write_in_order) by: they all meet in the counts of
 /// its images and blobs.
-pub fn order(registry: &RegistryId, name: &RepositoryName) -> String {
+pub fn order(repository: &RepositoryRef) -> String {
+    let RepositoryRef { registry, name } = repository;
     format!("repository {registry}/{name}")
 }
 
@@ -84,12 +83,11 @@ pub fn create(
 /// Its images can be restored for as long as its setting says.
 pub fn delete(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     force: bool,
     deletion: &Deletion,
 ) -> Result<Repository, RegistryError> {
-    let repository = require(tx, registry, name)?;
+    let repository = require(tx, repository)?;
     let protections = Protections::load(tx, &repository)?;
     if let Some(protected) = protections.of_repository() {
         return Err(RegistryError::RepositoryProtected(reference(&repository), protected));

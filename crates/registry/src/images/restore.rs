@@ -15,6 +15,7 @@ use store::tables::{deleted_repositories, image_tags, repositories, repository_p
 use super::changes::{self, Cause, Change};
 use super::errors::RegistryError;
 use super::pull::Selector;
+use super::repositories::reference;
 use super::storage_class;
 
 /// Milliseconds of a day.
@@ -115,19 +116,19 @@ pub fn restore(
 }
 
 fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i64) -> Result<Found, StoreError> {
-    let NewRepository { registry, name, .. } = &repository.spec;
+    let place = reference(repository);
     let (tag, digest) = match selector {
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
-            if let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
+            if let Some(image) = deleted_images::find_newest(tx, &place, digest, now_ms)? {
                 return Ok(Found::Image(Box::new((image, None))));
             }
             let is_present = images::find(tx, repository.id, digest)?.is_some();
             return Ok(if is_present { Found::Present(*digest) } else { Found::Nothing });
         }
     };
-    let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else {
+    let Some(found) = deleted_tags::find_newest(tx, &place, tag, digest, now_ms)? else {
         let present = images::find_by_tag(tx, repository.id, tag.as_str())?;
         let present = present.filter(|image| digest.is_none_or(|digest| *digest == image.digest));
         return Ok(present.map_or(Found::Nothing, |image| Found::Present(image.digest)));
@@ -138,7 +139,7 @@ fn find(tx: &mut dyn Tx, repository: &Repository, selector: &Selector, now_ms: i
     if images::find(tx, repository.id, &found.digest)?.is_some() {
         return Ok(Found::TagAlone(found));
     }
-    let image = deleted_images::find_newest(tx, registry, name, &found.digest, now_ms)?;
+    let image = deleted_images::find_newest(tx, &place, &found.digest, now_ms)?;
     Ok(image.map_or(Found::Nothing, |image| Found::Image(Box::new((image, Some(found))))))
 }
 
@@ -149,7 +150,7 @@ fn plan(
     image: DeletedImage,
     now_ms: i64,
 ) -> Result<Result<Vec<DeletedImage>, NotRestored>, StoreError> {
-    let NewRepository { registry, name, .. } = &repository.spec;
+    let place = reference(repository);
     let mut seen = HashSet::from([image.digest]);
     let mut plan = vec![image];
     let mut gone = Vec::new();
@@ -166,7 +167,7 @@ fn plan(
             if !seen.insert(child) || images::find(tx, repository.id, &child)?.is_some() {
                 continue;
             }
-            match deleted_images::find_newest(tx, registry, name, &child, now_ms)? {
+            match deleted_images::find_newest(tx, &place, &child, now_ms)? {
                 Some(child) => plan.push(child),
                 None => gone.push(child),
             }
@@ -206,13 +207,13 @@ fn restore_image(
         guard: guard_of(tx, image)?,
     };
     give_back(tx, repository, image_id, tags, tags_per_image, &mut restored)?;
-    tell(tx, repository, &restored, cause)?;
+    note_restored(tx, repository, &restored, cause)?;
     Ok(restored)
 }
 
 /// When the repository was deleted that guarded an image; none if that is still there.
 fn guard_of(tx: &mut dyn Tx, image: &DeletedImage) -> Result<Option<i64>, StoreError> {
-    let guard = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
+    let guard = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
     Ok(guard.map(|guard| guard.deleted_at_ms))
 }
 
@@ -228,7 +229,7 @@ fn restore_tag(
         Restored { digest: tag.digest, is_new: false, tags: Vec::new(), other_tags: Vec::new(), guard: None };
     if let Some(image) = images::find(tx, repository.id, &tag.digest)? {
         give_back(tx, repository, image.id, vec![tag.clone()], tags_per_image, &mut restored)?;
-        tell(tx, repository, &restored, cause)?;
+        note_restored(tx, repository, &restored, cause)?;
     }
     Ok(restored)
 }
@@ -259,7 +260,12 @@ fn give_back(
     Ok(())
 }
 
-fn tell(tx: &mut dyn Tx, repository: &Repository, restored: &Restored, cause: &Cause) -> Result<(), StoreError> {
+fn note_restored(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    restored: &Restored,
+    cause: &Cause,
+) -> Result<(), StoreError> {
     if restored.tags.is_empty() && !restored.is_new {
         return Ok(());
     }
@@ -276,7 +282,7 @@ pub fn key_to_recreate(
     selectors: &[Selector],
     now_ms: i64,
 ) -> Result<Option<KmsKeyArn>, StoreError> {
-    if repositories::find(tx, &place.registry, &place.name)?.is_some() {
+    if repositories::find(tx, place)?.is_some() {
         return Ok(None);
     }
     for selector in selectors {
@@ -306,7 +312,7 @@ pub fn recreate_repository(
             let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
             return Err(StoreError::new(StoreErrorKind::Busy, text).into());
         }
-        let kept = deleted_repositories::find(tx, &image.registry, &image.repository, image.note.at_ms)?;
+        let kept = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
         let new = NewRepository {
             registry: place.registry.clone(),
             name: place.name.clone(),
@@ -331,18 +337,18 @@ pub fn recreate_repository(
 /// The deleted image that a selector names, whether or not its repository exists.
 fn find_deleted(
     tx: &mut dyn Tx,
-    RepositoryRef { registry, name }: &RepositoryRef,
+    place: &RepositoryRef,
     selector: &Selector,
     now_ms: i64,
 ) -> Result<Option<DeletedImage>, StoreError> {
     let (tag, digest) = match selector {
-        Selector::Digest(digest) => return deleted_images::find_newest(tx, registry, name, digest, now_ms),
+        Selector::Digest(digest) => return deleted_images::find_newest(tx, place, digest, now_ms),
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
     };
-    match deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? {
+    match deleted_tags::find_newest(tx, place, tag, digest, now_ms)? {
         Some(DeletedTag { deleted_image_id: Some(id), .. }) => deleted_images::find(tx, id),
-        Some(DeletedTag { digest, .. }) => deleted_images::find_newest(tx, registry, name, &digest, now_ms),
+        Some(DeletedTag { digest, .. }) => deleted_images::find_newest(tx, place, &digest, now_ms),
         None => Ok(None),
     }
 }
@@ -376,19 +382,18 @@ pub fn purge(
     selector: &Selector,
     now_ms: i64,
 ) -> Result<Option<Purged>, StoreError> {
-    let RepositoryRef { registry, name } = place;
     let (tag, digest) = match selector {
         Selector::Tag(tag) => (tag, None),
         Selector::Both(tag, digest) => (tag, Some(digest)),
         Selector::Digest(digest) => {
             let mut purged = Purged::nothing_of(*digest);
-            while let Some(image) = deleted_images::find_newest(tx, registry, name, digest, now_ms)? {
+            while let Some(image) = deleted_images::find_newest(tx, place, digest, now_ms)? {
                 purge_image(tx, &image, &mut purged)?;
             }
             return Ok((purged.images > 0).then_some(purged));
         }
     };
-    let Some(found) = deleted_tags::find_newest(tx, registry, name, tag, digest, now_ms)? else { return Ok(None) };
+    let Some(found) = deleted_tags::find_newest(tx, place, tag, digest, now_ms)? else { return Ok(None) };
     let mut purged = Purged::nothing_of(found.digest);
     match found.deleted_image_id {
         Some(id) => {

@@ -62,9 +62,8 @@ pub async fn begin(
     app.require_room()?;
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let cause = cause.clone();
-    require_room_for_upload(app, registry, name, &cause.actor).await?;
-    let encryption =
-        encryption::for_push(app, registry, name, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
+    require_room_for_upload(app, &place, &cause.actor).await?;
+    let encryption = encryption::for_push(app, &place, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;
     let id = Uuid::new_v4();
     let upload = Upload {
@@ -85,7 +84,7 @@ pub async fn begin(
     };
     app.db
         .write(move |tx| {
-            let repository = require_for_push(tx, &place.registry, &place.name, if_absent, &encryption, &cause)?;
+            let repository = require_for_push(tx, &place, if_absent, &encryption, &cause)?;
             let upload = Upload { repository_id: repository.id, ..upload.clone() };
             uploads::insert(tx, &upload)?;
             Ok(upload)
@@ -104,7 +103,7 @@ pub async fn find(
     let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     app.db
         .read_point(move |tx| {
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             let upload = uploads::find(tx, repository.id, id)?
                 .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;
             Ok((repository, upload))
@@ -184,7 +183,7 @@ async fn claim(
         .write(move |tx| {
             // Held until this has happened, also when nobody waits for it any more.
             let _held = &lock;
-            let repository = require(tx, &place.registry, &place.name)?;
+            let repository = require(tx, &place)?;
             let spare_object = RemovedObject::standard(spare, blob_scope(&repository));
             let upload = uploads::claim(tx, repository.id, id, &spare_object, until_ms)?
                 .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;

@@ -188,7 +188,9 @@ fn advance(tx: &mut dyn Tx, mut backfill: Backfill, now_ms: i64) -> Result<Next,
 
 /// Notes a line's image for replication; `false` if it is gone, or the filters of tags leave it out.
 fn note(tx: &mut dyn Tx, backfill: &Backfill, line: &BackfillLine, now_ms: i64) -> Result<bool, StoreError> {
-    let Some(repository) = repositories::find(tx, &backfill.route.source, &line.repository)? else { return Ok(false) };
+    let Some(repository) = repositories::find(tx, &backfill.route.source.repository(&line.repository))? else {
+        return Ok(false);
+    };
     let Some(image) = images::find(tx, repository.id, &line.digest)? else { return Ok(false) };
     triggers::note_for(tx, &repository, &image, None, backfill.route.destination.clone(), now_ms)
 }
@@ -196,7 +198,7 @@ fn note(tx: &mut dyn Tx, backfill: &Backfill, line: &BackfillLine, now_ms: i64) 
 /// Takes over what became of a line's image.
 fn settle(tx: &mut dyn Tx, backfill: &Backfill, mut line: BackfillLine) -> Result<LineStatus, StoreError> {
     let destination = &backfill.route.destination;
-    let image = match repositories::find(tx, &backfill.route.source, &line.repository)? {
+    let image = match repositories::find(tx, &backfill.route.source.repository(&line.repository))? {
         Some(repository) => images::find(tx, repository.id, &line.digest)?,
         None => None,
     };

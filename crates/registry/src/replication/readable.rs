@@ -44,7 +44,7 @@ impl Bringer<'_> {
         match self {
             Self::Registry(source) => {
                 let (source, name) = ((*source).clone(), arrival.repository.clone());
-                let found = app.db.read_point(move |tx| repositories::find(tx, &source, &name)).await?;
+                let found = app.db.read_point(move |tx| repositories::find(tx, &source.repository(&name))).await?;
                 let from: Vec<i64> = found.iter().map(|repository| repository.id).collect();
                 Ok(layers.iter().map(|digest| (*digest, from.clone())).collect())
             }

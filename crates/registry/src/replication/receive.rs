@@ -13,8 +13,8 @@ use store::tables::repositories::{self, Repository, RepositoryRef};
 use store::tables::{image_tags, images, repository_blobs};
 
 use super::authority;
+use super::failure::ReplicationFailure;
 use super::readable::Bringer;
-use super::trouble::Trouble;
 use crate::Registry;
 use crate::images::changes::{Actor, Cause};
 use crate::images::creation::{self, Creation, IfAbsent};
@@ -22,7 +22,7 @@ use crate::images::delete::{self, Deletion};
 use crate::images::encryption::{self, Encryption};
 use crate::images::errors::RegistryError;
 use crate::images::pull::Selector;
-use crate::images::push::{self, Face, Push};
+use crate::images::push::{self, Push, PushProtocol};
 use crate::images::repositories::not_found;
 use crate::images::uploads::{self, UploadSession, blob_scope};
 
@@ -50,7 +50,7 @@ impl From<StoreError> for ReceiveError {
     }
 }
 
-impl From<ReceiveError> for Trouble {
+impl From<ReceiveError> for ReplicationFailure {
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Denied(reason) => Self::refused("AccessDenied", reason),
@@ -71,14 +71,15 @@ pub async fn prepare(
 ) -> Result<Vec<Digest>, ReceiveError> {
     let Arrival { origin, registry, repository } = arrival.clone();
     require(app, arrival, ACTION)?;
-    let exists =
-        app.db.read_point(move |tx| Ok::<_, StoreError>(repositories::find(tx, &registry, &repository)?.is_some()));
+    let exists = app.db.read_point(move |tx| {
+        Ok::<_, StoreError>(repositories::find(tx, &registry.repository(&repository))?.is_some())
+    });
     if !exists.await? {
         require(app, arrival, "ecr:CreateRepository")?;
         tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let Arrival { registry, repository, .. } = arrival;
-    let encryption = encryption::for_push(app, registry, repository, true, Scenario::Replication).await;
+    let encryption = encryption::for_push(app, &registry.repository(repository), true, Scenario::Replication).await;
     let encryption = encryption.map_err(|error| veiled(arrival, error))?;
     let readable = bringer.readable(app, arrival, &layers).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
@@ -159,10 +160,10 @@ fn find_or_create(
     quota: u64,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    let Arrival { registry, repository, .. } = arrival;
-    match creation::create_automatically(tx, registry, repository, Scenario::Replication, encryption, quota, cause)? {
+    let place = arrival.registry.repository(&arrival.repository);
+    match creation::create_automatically(tx, &place, Scenario::Replication, encryption, quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
-        Creation::NotCovered => Err(not_found(registry, repository)),
+        Creation::NotCovered => Err(not_found(&place)),
     }
 }
 
@@ -203,7 +204,7 @@ pub async fn put_image(app: &Registry, arrival: &Arrival, image: ArrivingImage) 
     require(app, arrival, ACTION)?;
     require_tags(app, arrival, image.tags.iter().map(Tag::as_str))?;
     let push = Push {
-        face: Face::Replication,
+        protocol: PushProtocol::Replication,
         registry: arrival.registry.clone(),
         repository: arrival.repository.clone(),
         tags: image.tags,
@@ -274,7 +275,7 @@ async fn require_removal(
     }
     let (wanted, digest) = (arrival.clone(), *digest);
     let had = app.db.read(move |tx| {
-        let Some(repository) = repositories::find(tx, &wanted.registry, &wanted.repository)? else {
+        let Some(repository) = repositories::find(tx, &wanted.registry.repository(&wanted.repository))? else {
             return Ok(Vec::new());
         };
         let image = images::find(tx, repository.id, &digest)?;
@@ -295,7 +296,7 @@ fn take_away(
     is_gone: bool,
     deletion: &Deletion,
 ) -> Result<Vec<Option<String>>, ReceiveError> {
-    let Some(repository) = repositories::find(tx, &arrival.registry, &arrival.repository)? else {
+    let Some(repository) = repositories::find(tx, &arrival.registry.repository(&arrival.repository))? else {
         return Ok(Vec::new());
     };
     let Some(image) = images::find(tx, repository.id, &digest)? else { return Ok(Vec::new()) };

@@ -25,9 +25,9 @@ use store::error::StoreError;
 use store::tables::blobs::StoredBlob;
 use store::tables::registry_id::RegistryId;
 
-use super::courier::MissingLayer;
+use super::failure::ReplicationFailure;
 use super::receive::ArrivingImage;
-use super::trouble::Trouble;
+use super::transfer::MissingLayer;
 use crate::Registry;
 use crate::images::blobs;
 
@@ -118,7 +118,7 @@ impl Remote {
         self.config.endpoint.as_str().trim_end_matches('/')
     }
 
-    fn client(&self) -> Result<&SignedClient, Trouble> {
+    fn client(&self) -> Result<&SignedClient, ReplicationFailure> {
         let made = self.client.get_or_init(|| {
             let trusted = self.config.ca_pem.as_deref().map_or_else(|| Ok(Vec::new()), Certificate::from_pem_bundle);
             let trusted = trusted.map_err(|error| error.to_string())?;
@@ -126,18 +126,20 @@ impl Remote {
             let http = builder.build().map_err(|error| error.to_string())?;
             Ok(SignedClient::new(http, self.config.endpoint.clone(), CALL_TIMEOUT, MAX_ANSWER_BYTES))
         });
-        made.as_ref().map_err(|error| Trouble::Destination(format!("no HTTP client for {}: {error}", self.endpoint())))
+        made.as_ref().map_err(|error| {
+            ReplicationFailure::Destination(format!("no HTTP client for {}: {error}", self.endpoint()))
+        })
     }
 
-    fn unreachable(&self, cause: &str) -> Trouble {
+    fn unreachable(&self, cause: &str) -> ReplicationFailure {
         let hint = match &self.config.ca_pem {
             None if cause.contains("UnknownIssuer") => "; ca_file of the remote names who issued its certificate",
             _ => "",
         };
-        Trouble::Destination(format!("{} cannot be reached: {cause}{hint}", self.endpoint()))
+        ReplicationFailure::Destination(format!("{} cannot be reached: {cause}{hint}", self.endpoint()))
     }
 
-    fn no_answer(&self, error: CallError) -> Trouble {
+    fn no_answer(&self, error: CallError) -> ReplicationFailure {
         match error {
             CallError::Unreachable(error) => self.unreachable(&root_cause(&error)),
             CallError::Host | CallError::TooLong => self.unreachable(&error.to_string()),
@@ -145,7 +147,7 @@ impl Remote {
     }
 
     /// Calls an operation of the other's API.
-    async fn call(&self, app: &Registry, operation: &str, input: &Value) -> Result<Value, Trouble> {
+    async fn call(&self, app: &Registry, operation: &str, input: &Value) -> Result<Value, ReplicationFailure> {
         let signer = Signer {
             access_key_id: &self.config.access_key_id,
             secret: &self.config.secret,
@@ -160,11 +162,11 @@ impl Remote {
             return serde_json::from_slice(&answer.body)
                 .map_err(|_| self.unreachable(&format!("its answer to {operation} is not JSON")));
         }
-        Err(self.trouble_of(operation, &answer))
+        Err(self.failure_of(operation, &answer))
     }
 
     /// What an answer that is no success means.
-    fn trouble_of(&self, operation: &str, reply: &Answer) -> Trouble {
+    fn failure_of(&self, operation: &str, reply: &Answer) -> ReplicationFailure {
         let (code, message) = reply.error().map_or_else(Default::default, |error| (error.code, error.message));
         let is_passing = reply.status.is_server_error()
             || matches!(reply.status.as_u16(), 408 | 429)
@@ -177,21 +179,21 @@ impl Remote {
             "LayersNotFoundException"
             | "ReferencedImagesNotFoundException"
             | "RepositoryNotFoundException"
-            | "UploadNotFoundException" => Trouble::Image(message),
-            "AccessDeniedException" => Trouble::refused("AccessDenied", message),
-            "" => Trouble::refused(
+            | "UploadNotFoundException" => ReplicationFailure::Image(message),
+            "AccessDeniedException" => ReplicationFailure::refused("AccessDenied", message),
+            "" => ReplicationFailure::refused(
                 "DestinationNotFound",
                 format!("{} answers {}: is it a Wharf?", self.endpoint(), reply.status.as_u16()),
             ),
-            "UnknownOperationException" => Trouble::refused(
+            "UnknownOperationException" => ReplicationFailure::refused(
                 "DestinationNotFound",
                 format!("{} does not know {operation}: its version is older than this server's", self.endpoint()),
             ),
             "UnrecognizedClientException" | "InvalidSignatureException" | "IncompleteSignatureException" => {
                 let why = format!("{} does not take the configured key: {message}", self.endpoint());
-                Trouble::refused("AccessDenied", why)
+                ReplicationFailure::refused("AccessDenied", why)
             }
-            _ => Trouble::refused(code, message),
+            _ => ReplicationFailure::refused(code, message),
         }
     }
 
@@ -201,7 +203,7 @@ impl Remote {
         app: &Registry,
         arrival: &Arrival,
         layers: &[Digest],
-    ) -> Result<Vec<MissingLayer>, Trouble> {
+    ) -> Result<Vec<MissingLayer>, ReplicationFailure> {
         let mut input = place(arrival);
         input["layerDigests"] = layers.iter().map(ToString::to_string).collect();
         let answer = self.call(app, "PrepareReplication", &input).await?;
@@ -220,7 +222,12 @@ impl Remote {
     }
 
     /// Streams a layer to the path that the destination gave out for it.
-    pub(super) async fn send_layer(&self, app: &Registry, path: &str, layer: &StoredBlob) -> Result<(), Trouble> {
+    pub(super) async fn send_layer(
+        &self,
+        app: &Registry,
+        path: &str,
+        layer: &StoredBlob,
+    ) -> Result<(), ReplicationFailure> {
         let url = self.config.endpoint.join(path).map_err(|_| self.unreachable("it gave out a wrong path"))?;
         if url.origin() != self.config.endpoint.origin() {
             return Err(self.unreachable("it gave out a path to elsewhere"));
@@ -252,7 +259,7 @@ impl Remote {
         let message = reply.error().map_or_else(String::new, |error| error.message);
         // Whatever is wrong with the path: the next attempt gets another one.
         let text = format!("it answers {} {message}", reply.status.as_u16());
-        Err(if reply.status.is_server_error() { self.unreachable(&text) } else { Trouble::Image(text) })
+        Err(if reply.status.is_server_error() { self.unreachable(&text) } else { ReplicationFailure::Image(text) })
     }
 
     /// Stores an image at the destination.
@@ -261,7 +268,7 @@ impl Remote {
         app: &Registry,
         arrival: &Arrival,
         image: &ArrivingImage,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReplicationFailure> {
         let mut input = place(arrival);
         input["imageDigest"] = image.digest.to_string().into();
         input["imageManifestMediaType"] = image.media_type.as_str().into();
@@ -278,7 +285,7 @@ impl Remote {
         digest: Digest,
         tags: &[Tag],
         is_gone: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReplicationFailure> {
         let mut input = place(arrival);
         input["imageDigest"] = digest.to_string().into();
         input["imageTags"] = tags.iter().map(Tag::as_str).collect();

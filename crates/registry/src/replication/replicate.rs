@@ -15,9 +15,9 @@ use store::tables::image_replications::{self, DueReplication, ReplicationRoute};
 use store::tables::replication_removals;
 use tokio::task::{Id, JoinSet};
 
-use super::courier::Courier;
+use super::failure::ReplicationFailure;
 use super::rules::Destination;
-use super::trouble::Trouble;
+use super::transfer::Transfer;
 use crate::Registry;
 
 /// Images that are on their way to one destination at a time.
@@ -65,24 +65,24 @@ impl Handle<Registry> for Replicate {
     const MAX_ATTEMPTS: i64 = i64::MAX;
 
     async fn run(self, app: Arc<Registry>, _: Attempt) -> Result<(), JobError> {
-        Round::new(Courier::new(app, self.route())).run().await
+        Round::new(Transfer::new(app, self.route())).run().await
     }
 }
 
 /// One run of the job.
 struct Round {
-    courier: Arc<Courier>,
-    running: JoinSet<Result<(), Trouble>>,
+    transfer: Arc<Transfer>,
+    running: JoinSet<Result<(), ReplicationFailure>>,
     under_way: HashMap<Id, DueReplication>,
     waiting: VecDeque<DueReplication>,
     is_within_reach: bool,
 }
 
 impl Round {
-    fn new(courier: Courier) -> Self {
-        let courier = Arc::new(courier);
+    fn new(transfer: Transfer) -> Self {
+        let transfer = Arc::new(transfer);
         Self {
-            courier,
+            transfer,
             running: JoinSet::new(),
             under_way: HashMap::new(),
             waiting: VecDeque::new(),
@@ -96,22 +96,24 @@ impl Round {
         loop {
             while self.is_within_reach && self.under_way.len() < IMAGES_AT_ONCE {
                 let Some(next) = self.next().await? else { break };
-                let (courier, due) = (Arc::clone(&self.courier), next.clone());
-                let task = self.running.spawn(async move { courier.bring(&due).await });
+                let (transfer, due) = (Arc::clone(&self.transfer), next.clone());
+                let task = self.running.spawn(async move { transfer.bring(&due).await });
                 self.under_way.insert(task.id(), next);
             }
             // Those that are under way may be through all the same when one is not.
             let Some(ended) = self.running.join_next_with_id().await else { break };
             let (id, result) = match ended {
                 Ok((id, result)) => (id, result),
-                Err(error) => (error.id(), Err(Trouble::Image(format!("replicating it ended early: {error}")))),
+                Err(error) => {
+                    (error.id(), Err(ReplicationFailure::Image(format!("replicating it ended early: {error}"))))
+                }
             };
-            if let (Some(due), Err(trouble)) = (self.under_way.remove(&id), result) {
-                self.note_trouble(&due, trouble).await?;
+            if let (Some(due), Err(failure)) = (self.under_way.remove(&id), result) {
+                self.note_failure(&due, failure).await?;
             }
             self.remove().await?;
         }
-        let (app, route) = (&self.courier.app, self.courier.route.clone());
+        let (app, route) = (&self.transfer.app, self.transfer.route.clone());
         if !self.is_within_reach {
             return Err(JobError::TooEarly { until_ms: app.now_ms() + OUT_OF_REACH_MS });
         }
@@ -124,11 +126,11 @@ impl Round {
     /// The next image whose turn it is, and that is not under way.
     async fn next(&mut self) -> Result<Option<DueReplication>, JobError> {
         if self.waiting.is_empty() {
-            let (route, now_ms) = (self.courier.route.clone(), self.courier.app.now_ms());
+            let (route, now_ms) = (self.transfer.route.clone(), self.transfer.app.now_ms());
             let under_way: HashSet<i64> = self.under_way.values().map(|due| due.id).collect();
             let limit = PAGE + under_way.len();
             let due =
-                self.courier.app.db.read(move |tx| image_replications::list_due(tx, &route, now_ms, limit)).await?;
+                self.transfer.app.db.read(move |tx| image_replications::list_due(tx, &route, now_ms, limit)).await?;
             self.waiting = due.into_iter().filter(|due| !under_way.contains(&due.id)).collect();
         }
         Ok(self.waiting.pop_front())
@@ -137,25 +139,25 @@ impl Round {
     /// Does the removals that wait, in the order in which they were noted: a list goes before what it names.
     async fn remove(&mut self) -> Result<(), JobError> {
         while self.is_within_reach {
-            let route = self.courier.route.clone();
-            let removals = self.courier.app.db.read(move |tx| replication_removals::list(tx, &route, PAGE)).await?;
+            let route = self.transfer.route.clone();
+            let removals = self.transfer.app.db.read(move |tx| replication_removals::list(tx, &route, PAGE)).await?;
             if removals.is_empty() {
                 break;
             }
             for (id, removal) in removals {
-                match self.courier.remove(&removal).await {
+                match self.transfer.remove(&removal).await {
                     Ok(()) => {}
-                    Err(Trouble::Destination(text)) => {
+                    Err(ReplicationFailure::Destination(text)) => {
                         self.note_out_of_reach(&text);
                         return Ok(());
                     }
                     // It would hold up all that comes after it.
-                    Err(trouble) => tracing::warn!(
+                    Err(failure) => tracing::warn!(
                         repository = %removal.repository, digest = %removal.digest,
-                        "the deletion of {} was not replicated: {trouble:?}", removal.digest
+                        "the deletion of {} was not replicated: {failure:?}", removal.digest
                     ),
                 }
-                self.courier.app.db.write(move |tx| replication_removals::delete(tx, id)).await?;
+                self.transfer.app.db.write(move |tx| replication_removals::delete(tx, id)).await?;
             }
         }
         Ok(())
@@ -163,30 +165,30 @@ impl Round {
 
     fn note_out_of_reach(&mut self, text: &str) {
         if self.is_within_reach {
-            tracing::warn!("replication {} waits: {text}", self.courier.route);
+            tracing::warn!("replication {} waits: {text}", self.transfer.route);
         }
         self.is_within_reach = false;
     }
 
-    async fn note_trouble(&mut self, due: &DueReplication, trouble: Trouble) -> Result<(), JobError> {
-        let (id, generation, now_ms) = (due.id, due.generation, self.courier.app.now_ms());
-        let (due_at_ms, reason, is_failed) = match trouble {
-            Trouble::Early => (now_ms + EARLY_MS, None, false),
-            Trouble::Destination(text) => {
+    async fn note_failure(&mut self, due: &DueReplication, failure: ReplicationFailure) -> Result<(), JobError> {
+        let (id, generation, now_ms) = (due.id, due.generation, self.transfer.app.now_ms());
+        let (due_at_ms, reason, is_failed) = match failure {
+            ReplicationFailure::Early => (now_ms + EARLY_MS, None, false),
+            ReplicationFailure::Destination(text) => {
                 self.note_out_of_reach(&text);
                 (now_ms, Some(text), false)
             }
-            Trouble::Image(text) if due.attempts + 1 < MAX_ATTEMPTS => {
+            ReplicationFailure::Image(text) if due.attempts + 1 < MAX_ATTEMPTS => {
                 tracing::info!(repository = %due.repository, digest = %due.digest, "an image is replicated later: {text}");
                 (now_ms + delay_ms(due.attempts), Some(text), true)
             }
-            Trouble::Image(text) => return self.give_up(due, "ReplicationFailed".to_owned(), text).await,
-            Trouble::Refused { code, reason } => return self.give_up(due, code, reason).await,
+            ReplicationFailure::Image(text) => return self.give_up(due, "ReplicationFailed".to_owned(), text).await,
+            ReplicationFailure::Refused { code, reason } => return self.give_up(due, code, reason).await,
         };
         let postpone = move |tx: &mut dyn Tx| {
             image_replications::postpone(tx, id, generation, due_at_ms, reason.as_deref(), is_failed, now_ms)
         };
-        Ok(self.courier.app.db.write(postpone).await?)
+        Ok(self.transfer.app.db.write(postpone).await?)
     }
 
     async fn give_up(&self, due: &DueReplication, code: String, reason: String) -> Result<(), JobError> {
@@ -194,7 +196,7 @@ impl Round {
             repository = %due.repository, digest = %due.digest, %code,
             "{} of {} was not replicated: {reason}", due.digest, due.repository
         );
-        Ok(self.courier.end(due, due.generation, Some((code, reason))).await?)
+        Ok(self.transfer.end(due, due.generation, Some((code, reason))).await?)
     }
 }
 

@@ -87,7 +87,7 @@ struct Member {
 }
 
 /// A connection's place, until this is dropped.
-pub struct Place {
+pub struct ConnectionSlot {
     admission: Arc<Admission>,
     source: IpAddr,
     number: u64,
@@ -113,11 +113,11 @@ impl Admission {
 
     /// A place for a connection that holds so much at first, and how many others gave up theirs for it; none if nobody
     /// could.
-    pub fn admit(self: &Arc<Self>, source: IpAddr, bytes: u64) -> (Option<Place>, usize) {
+    pub fn admit(self: &Arc<Self>, source: IpAddr, bytes: u64) -> (Option<ConnectionSlot>, usize) {
         self.admit_at(source, bytes, Instant::now())
     }
 
-    fn admit_at(self: &Arc<Self>, source: IpAddr, bytes: u64, now: Instant) -> (Option<Place>, usize) {
+    fn admit_at(self: &Arc<Self>, source: IpAddr, bytes: u64, now: Instant) -> (Option<ConnectionSlot>, usize) {
         let mut held = self.held();
         let mut given_up = 0;
         if held.open >= self.limits.connections {
@@ -134,7 +134,7 @@ impl Admission {
         held.next += 1;
         held.put(source, number, Member { in_flight: in_flight.clone(), bytes });
         drop(held);
-        (Some(Place { admission: Arc::clone(self), source, number, in_flight }), given_up)
+        (Some(ConnectionSlot { admission: Arc::clone(self), source, number, in_flight }), given_up)
     }
 
     /// Ends connections as if there were no more room, because something else has run out; says how many.
@@ -214,7 +214,7 @@ impl Admission {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// What is in flight on the connection.
     pub const fn in_flight(&self) -> &InFlight {
         &self.in_flight
@@ -282,7 +282,7 @@ impl Held {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut held = self.admission.held();
         if held.take(self.source, self.number).is_none() {
@@ -307,14 +307,14 @@ mod tests {
         Admission::new(Limits { connections, bytes: u64::MAX }, gives_up)
     }
 
-    fn is_ended(place: &Place) -> bool {
+    fn is_ended(place: &ConnectionSlot) -> bool {
         place.in_flight().is_ended()
     }
 
     #[test]
     fn the_greediest_source_gives_up_its_oldest_idle_connection() {
         let admission = admission(5, GivesUp::Waiting);
-        let places: Vec<Place> =
+        let places: Vec<ConnectionSlot> =
             [2, 1, 1, 1, 2].iter().filter_map(|source| admission.admit(ip(*source), 1).0).collect();
         let request = places[1].in_flight().begin();
         let (newest, given_up) = admission.admit(ip(1), 1);
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_large_source_gives_up_several() {
         let admission = admission(1000, GivesUp::Waiting);
-        let places: Vec<Place> = (0..1000).filter_map(|_| admission.admit(ip(1), 1).0).collect();
+        let places: Vec<ConnectionSlot> = (0..1000).filter_map(|_| admission.admit(ip(1), 1).0).collect();
         let (place, given_up) = admission.admit(ip(2), 1);
         assert!(place.is_some() && given_up == 1000 / SHARE_THAT_GOES);
         assert_eq!(places.iter().filter(|place| is_ended(place)).count(), given_up);
@@ -339,7 +339,8 @@ mod tests {
     #[test]
     fn busy_connections_stay_and_lagging_ones_go_after_a_while() {
         let admission = admission(2, GivesUp::Waiting);
-        let places: Vec<Place> = [1, 2].iter().filter_map(|source| admission.admit(ip(*source), 1).0).collect();
+        let places: Vec<ConnectionSlot> =
+            [1, 2].iter().filter_map(|source| admission.admit(ip(*source), 1).0).collect();
         let _requests = [places[0].in_flight().begin(), places[1].in_flight().begin()];
         let mut lag = places[1].in_flight().lag();
         lag.set(true);
@@ -360,7 +361,7 @@ mod tests {
     #[test]
     fn a_proxy_says_where_a_connection_comes_from() {
         let admission = admission(3, GivesUp::Waiting);
-        let mut places: Vec<Place> = (0..3).filter_map(|_| admission.admit(ip(1), 1).0).collect();
+        let mut places: Vec<ConnectionSlot> = (0..3).filter_map(|_| admission.admit(ip(1), 1).0).collect();
         places[1].set_source(ip(2));
         places[2].set_source(ip(2));
         assert!(admission.admit(ip(3), 1).0.is_some());
@@ -372,7 +373,7 @@ mod tests {
     #[test]
     fn whoever_holds_most_of_the_memory_gives_up_what_holds_most() {
         let admission = Admission::new(Limits { connections: 100, bytes: 100 }, GivesUp::Waiting);
-        let places: Vec<Place> = [(1, 10), (1, 40), (1, 10), (2, 30)]
+        let places: Vec<ConnectionSlot> = [(1, 10), (1, 40), (1, 10), (2, 30)]
             .iter()
             .filter_map(|(last, bytes)| admission.admit(ip(*last), *bytes).0)
             .collect();
@@ -390,12 +391,12 @@ mod tests {
     #[test]
     fn one_that_grows_makes_others_end_or_itself() {
         let admission = Admission::new(Limits { connections: 100, bytes: 100 }, GivesUp::Waiting);
-        let places: Vec<Place> = [(1, 30), (1, 30), (2, 20)]
+        let places: Vec<ConnectionSlot> = [(1, 30), (1, 30), (2, 20)]
             .iter()
             .filter_map(|(last, bytes)| admission.admit(ip(*last), *bytes).0)
             .collect();
         let _request = places[0].in_flight().begin();
-        let weights: Vec<Weight> = places.iter().map(Place::weight).collect();
+        let weights: Vec<Weight> = places.iter().map(ConnectionSlot::weight).collect();
         assert_eq!(weights[2].set(40), (true, 0));
         assert_eq!(weights[2].set(45), (true, 1));
         assert!(is_ended(&places[1]) && !is_ended(&places[0]), "one that waits, of whoever holds most");

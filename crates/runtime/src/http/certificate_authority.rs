@@ -16,7 +16,7 @@ use super::tls::{AUTHORITY_FILE, TlsError, authority_path, certified};
 use crate::boxed;
 use crate::private_files::replace_private;
 use crate::random_text::random_text;
-use crate::root_keys::{Outer, RootKeys, SealedSecret};
+use crate::root_keys::{RootKeys, SealedSecret, WrappingKey};
 use crate::start_error::StartError;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -129,7 +129,7 @@ impl Authority {
             tracing::warn!("the certificate authority {} is at its end", certificate.display());
         }
         let was_there = certificate.exists();
-        let (authority, stored) = Self::make(keys.outer(), now_ms).await?;
+        let (authority, stored) = Self::make(keys.wrapping_key(), now_ms).await?;
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| StartError::Other(error.to_string()))?;
         replace_private(&file, &text)?;
         replace_private(&certificate, stored.certificate.as_bytes())?;
@@ -153,18 +153,18 @@ impl Authority {
 
     async fn open(stored: &Stored, file: &Path, keys: &RootKeys, now_ms: i64) -> Result<Self, StartError> {
         let context = stored.certificate.as_bytes();
-        let opened = stored.sealed_key.open(keys.outer(), keys.previous(), PURPOSE, context, now_ms).await?;
+        let opened = stored.sealed_key.open(keys.wrapping_key(), keys.previous(), PURPOSE, context, now_ms).await?;
         let opened = opened.ok_or_else(|| {
             StartError::Other(format!(
                 "the key in {} was sealed with another service key than that in {}: give that one as \
                  WHARF_PREVIOUS_SERVICE_KEY, or remove the file, and a new certificate authority is made, which clients \
                  must be told to trust",
                 file.display(),
-                keys.outer().origin()
+                keys.wrapping_key().origin()
             ))
         })?;
         if opened.by_previous {
-            let sealed_key = SealedSecret::seal(keys.outer(), PURPOSE, context, &opened.secret, now_ms).await?;
+            let sealed_key = SealedSecret::seal(keys.wrapping_key(), PURPOSE, context, &opened.secret, now_ms).await?;
             let anew = Stored {
                 common_name: stored.common_name.clone(),
                 certificate: stored.certificate.clone(),
@@ -178,7 +178,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(authority_params(&stored.common_name), key), not_after_ms: stored.not_after_ms })
     }
 
-    async fn make(outer: &Outer, now_ms: i64) -> Result<(Self, Stored), StartError> {
+    async fn make(wrapping_key: &WrappingKey, now_ms: i64) -> Result<(Self, Stored), StartError> {
         // Two authorities of one subject in a bundle, and OpenSSL looks at the first alone.
         let common_name = format!("Wharf certificate authority {}", random_text(b"0123456789abcdef", 16));
         let mut params = authority_params(&common_name);
@@ -186,7 +186,7 @@ impl Authority {
         let key = KeyPair::generate().map_err(cannot_make)?;
         let certificate = params.self_signed(&key).map_err(cannot_make)?.pem();
         let context = certificate.as_bytes();
-        let sealed_key = SealedSecret::seal(outer, PURPOSE, context, key.serialized_der(), now_ms).await?;
+        let sealed_key = SealedSecret::seal(wrapping_key, PURPOSE, context, key.serialized_der(), now_ms).await?;
         let stored = Stored { common_name, certificate, not_after_ms, sealed_key };
         Ok((Self { issuer: Issuer::new(params, key), not_after_ms }, stored))
     }
@@ -228,8 +228,8 @@ mod tests {
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
-    fn outer() -> Outer {
-        Outer::Configured(ServiceKey::from_hex(&"1".repeat(64)).expect("a key"))
+    fn wrapping_key() -> WrappingKey {
+        WrappingKey::Configured(ServiceKey::from_hex(&"1".repeat(64)).expect("a key"))
     }
 
     /// Whether a client that trusts the PEM text takes the certificate for the name at the time.
@@ -249,8 +249,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_bundle_of_two_authorities_reaches_both() {
-        let (one, first) = Authority::make(&outer(), NOW_MS).await.expect("made");
-        let (two, second) = Authority::make(&outer(), NOW_MS).await.expect("made");
+        let (one, first) = Authority::make(&wrapping_key(), NOW_MS).await.expect("made");
+        let (two, second) = Authority::make(&wrapping_key(), NOW_MS).await.expect("made");
         let bundle = format!("{}{}", first.certificate, second.certificate);
         let names = ["localhost", "127.0.0.1", "::1", "*.dkr.ecr.us-east-1.example.com"].map(ToOwned::to_owned);
         for (authority, other) in [(&one, &second), (&two, &first)] {
@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_certificate_is_followed_before_it_ends() {
-        let (authority, stored) = Authority::make(&outer(), NOW_MS).await.expect("made");
+        let (authority, stored) = Authority::make(&wrapping_key(), NOW_MS).await.expect("made");
         let names = ["localhost".to_owned()];
         let mut now_ms = NOW_MS;
         let mut count = 0;

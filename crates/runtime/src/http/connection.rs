@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::admission::Place;
+use super::admission::ConnectionSlot;
 use super::body::{HTTP_2_WINDOW, ResponseBody};
 use super::budget::{Holder, PoolKind};
 use super::connection_weight::{Http2Weight, MAX_STREAMS};
@@ -25,7 +25,7 @@ use super::forwarded::Peer;
 use super::handler::Handler;
 use super::header_blocks::HeaderBlocks;
 use super::in_flight::{Counted, Flushing, InFlight};
-use super::linger::Lingering;
+use super::lingering_close::LingeringClose;
 use super::paced_body::PacedBody;
 use super::probes::{HEALTH_PATH, READY_PATH};
 use super::record::Metered;
@@ -75,7 +75,7 @@ pub struct Accepted {
     /// The address at the other end.
     pub ip: IpAddr,
     /// Its place among the others.
-    pub place: Place,
+    pub place: ConnectionSlot,
     /// Whether there was no room for it: then it may ask whether the server lives, and nothing else.
     pub is_overflow: bool,
     /// Makes it one of TLS.
@@ -257,7 +257,7 @@ async fn serve_http_1(
     stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let lines = StrictLines::new(transport, Arc::clone(&connection.app));
-    let stream = Lingering::new(Flushing::new(lines, connection.in_flight.clone()));
+    let stream = LingeringClose::new(Flushing::new(lines, connection.in_flight.clone()));
     let mut builder = http1::Builder::new();
     // The time that heads may take is looked after around it.
     builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_BUFFER);
@@ -273,7 +273,7 @@ async fn serve_http_2(
     stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let blocks = HeaderBlocks::new(transport, Arc::clone(&connection.app), weight);
-    let stream = Lingering::new(Flushing::new(blocks, connection.in_flight.clone()));
+    let stream = LingeringClose::new(Flushing::new(blocks, connection.in_flight.clone()));
     let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())

@@ -28,7 +28,7 @@ pub mod host_header;
 pub mod hosts;
 pub mod in_flight;
 mod layered;
-mod linger;
+mod lingering_close;
 pub mod listener;
 pub mod listener_settings;
 pub mod machine;

@@ -121,8 +121,8 @@ impl RequestRecord {
 }
 
 impl AnsweredRequest {
-    /// Tells of it, when the answer was sent to its end or cut off.
-    fn tell(self, app: &Runtime, sent_bytes: u64, is_whole: bool) {
+    /// Writes its line and its span, when the answer was sent to its end or cut off.
+    fn write(self, app: &Runtime, sent_bytes: u64, is_whole: bool) {
         let principal = self.notes.principal.get().map_or("", String::as_str);
         let repository = self.notes.repository.get().map_or("", String::as_str);
         let status = self.status.as_u16();
@@ -216,7 +216,7 @@ impl Metered {
     /// Nothing more is sent; `is_whole` says whether anything is missing.
     pub fn end(&mut self, is_whole: bool) {
         if let Some(answered) = self.answered.take() {
-            answered.tell(&self.app, self.sent_bytes, is_whole);
+            answered.write(&self.app, self.sent_bytes, is_whole);
         }
     }
 }

@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::admission::Place;
+use super::admission::ConnectionSlot;
 use super::forwarded::Peer;
-use super::linger::Lingering;
+use super::lingering_close::LingeringClose;
 use super::paced_stream::PacedStream;
 use super::prepended::Prepended;
 use super::proxy_protocol::{self, Parsed};
@@ -66,7 +66,7 @@ pub async fn begin(
     app: &Arc<Runtime>,
     stream: Socket,
     mut peer: Peer,
-    place: &mut Place,
+    place: &mut ConnectionSlot,
     tls: Option<TlsAcceptor>,
 ) -> io::Result<Option<(Transport, Version, Peer)>> {
     let settings = &app.listener;
@@ -159,7 +159,7 @@ async fn tell_right_scheme<S: AsyncRead + AsyncWrite + Unpin>(stream: S, is_http
          Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()
     );
-    let mut stream = Lingering::new(stream);
+    let mut stream = LingeringClose::new(stream);
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
 }

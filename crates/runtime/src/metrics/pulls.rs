@@ -11,13 +11,13 @@ use super::exposition::{Exposition, Kind};
 const REMEMBERED_FOR_EACH: usize = 10;
 
 /// Account, region and name.
-type Place = (String, String, String);
+type RepositoryLabels = (String, String, String);
 
 /// The counts of this node since its start.
 pub struct PullCounts {
     most: usize,
     all: Counter,
-    by_repository: Mutex<HashMap<Place, u64>>,
+    by_repository: Mutex<HashMap<RepositoryLabels, u64>>,
 }
 
 impl PullCounts {
@@ -37,7 +37,7 @@ impl PullCounts {
     }
 
     /// Notes of which repositories the images were.
-    pub fn add_by_repository(&self, pulls: impl IntoIterator<Item = (Place, u64)>) {
+    pub fn add_by_repository(&self, pulls: impl IntoIterator<Item = (RepositoryLabels, u64)>) {
         let mut counts = self.by_repository.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, count) in pulls {
             *counts.entry(place).or_default() += count;
@@ -58,7 +58,7 @@ impl PullCounts {
         if self.most == 0 {
             return;
         }
-        let mut top: Vec<(Place, u64)> = {
+        let mut top: Vec<(RepositoryLabels, u64)> = {
             let counts = self.by_repository.lock().unwrap_or_else(PoisonError::into_inner);
             counts.iter().map(|(place, count)| (place.clone(), *count)).collect()
         };
@@ -77,7 +77,7 @@ impl PullCounts {
 mod tests {
     use super::*;
 
-    fn place(name: impl ToString) -> Place {
+    fn place(name: impl ToString) -> RepositoryLabels {
         ("123456789012".to_owned(), "us-east-1".to_owned(), name.to_string())
     }
 

@@ -4,4 +4,4 @@ mod client;
 mod networks;
 
 pub use client::{OutboundClient, Patience, cause_of, is_loopback};
-pub use networks::{Networks, Place};
+pub use networks::{NetworkPattern, Networks};

@@ -9,14 +9,14 @@ pub struct Networks {
     /// Whether addresses that are not the internet's may be reached.
     pub allow_private: bool,
     /// Private places that may be reached all the same.
-    pub allow: Vec<Place>,
+    pub allow: Vec<NetworkPattern>,
     /// Places that are never reached.
-    pub deny: Vec<Place>,
+    pub deny: Vec<NetworkPattern>,
 }
 
 /// A part of the network, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum NetworkPattern {
     /// All addresses that begin with the same bits; one address has all of them.
     Network {
         /// One of its addresses.
@@ -36,30 +36,34 @@ pub enum Place {
 /// A text is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a network such as 10.0.0.0/8, an address or HOST[:PORT]")]
-pub struct PlaceError;
+pub struct NetworkPatternError;
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for NetworkPattern {
+    type Err = NetworkPatternError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, NetworkPatternError> {
         let most_bits = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         if let Ok(address) = address.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            let bits = bits.map_or(Ok(most_bits(address)), str::parse).map_err(|_| PlaceError)?;
-            return if bits <= most_bits(address) { Ok(Self::Network { address, bits }) } else { Err(PlaceError) };
+            let bits = bits.map_or(Ok(most_bits(address)), str::parse).map_err(|_| NetworkPatternError)?;
+            return if bits <= most_bits(address) {
+                Ok(Self::Network { address, bits })
+            } else {
+                Err(NetworkPatternError)
+            };
         }
         let (name, port) = match text.split_once(':') {
-            Some((name, port)) => (name, Some(port.parse().map_err(|_| PlaceError)?)),
+            Some((name, port)) => (name, Some(port.parse().map_err(|_| NetworkPatternError)?)),
             None => (text, None),
         };
         if !crate::host_name::is_host_name(name) {
-            return Err(PlaceError);
+            return Err(NetworkPatternError);
         }
         Ok(Self::Host { name: name.to_ascii_lowercase(), port })
     }
 }
 
-impl Place {
+impl NetworkPattern {
     fn has_address(&self, address: IpAddr) -> bool {
         let Self::Network { address: first, bits } = self else { return false };
         let same = |one: u128, other: u128, width: u8| bits == &0 || (one ^ other) >> (width - bits) == 0;
@@ -86,7 +90,7 @@ impl Networks {
 
     /// Whether a host is reached by its name, wherever that leads: none if its address decides.
     pub fn decides_host(&self, host: &str, port: u16) -> Option<bool> {
-        let is_named = |places: &[Place]| places.iter().any(|place| place.is_host(host, port));
+        let is_named = |places: &[NetworkPattern]| places.iter().any(|place| place.is_host(host, port));
         if is_named(&self.deny) {
             Some(false)
         } else if is_named(&self.allow) {
@@ -99,7 +103,7 @@ impl Networks {
     /// Whether an address may be reached; `is_trusted` if the host's name was allowed.
     pub fn allows(&self, address: IpAddr, is_trusted: bool) -> bool {
         let address = address.to_canonical();
-        let is_in = |places: &[Place]| places.iter().any(|place| place.has_address(address));
+        let is_in = |places: &[NetworkPattern]| places.iter().any(|place| place.has_address(address));
         !is_in(&self.deny) && (is_trusted || self.allow_private || is_public(address) || is_in(&self.allow))
     }
 }
@@ -155,11 +159,11 @@ mod tests {
         for text in
             ["10.0.0.0/8", "10.1.2.3", "::1", "[::1]", "fd00::/8", "registry.internal", "registry.internal:5000"]
         {
-            assert!(text.parse::<Place>().is_ok(), "{text}");
+            assert!(text.parse::<NetworkPattern>().is_ok(), "{text}");
         }
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/x", "a b", "registry.internal:", "host/path", "host:99999"]
         {
-            assert_eq!(text.parse::<Place>(), Err(PlaceError), "{text}");
+            assert_eq!(text.parse::<NetworkPattern>(), Err(NetworkPatternError), "{text}");
         }
     }
 

@@ -3,8 +3,8 @@
 //! The rows are what counts; a node holds what they unwrap to in its key ring, and a change waits until every node has read it (`nodes.rs`).
 
 mod kms_endpoint;
-mod outer;
 mod sealed_secret;
+mod wrapping_key;
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use tokio::sync::Mutex;
 use crate::boxed;
 
 pub use kms_endpoint::{KmsEndpoint, KmsEndpointConfig};
-pub use outer::Outer;
 pub use sealed_secret::SealedSecret;
+pub use wrapping_key::WrappingKey;
 
 /// The root keys, and what wraps them.
 pub struct RootKeys {
-    outer: Outer,
+    wrapping_key: WrappingKey,
     /// What wrapped them before; for a change of the service key.
-    previous: Vec<Outer>,
+    previous: Vec<WrappingKey>,
     read: Mutex<Read>,
 }
 
@@ -60,9 +60,14 @@ impl RootKeys {
     /// Reads the root keys of a database, and makes the first if there is none. What a previous service key has wrapped
     /// is wrapped anew.
     #[boxed]
-    pub async fn open(db: &Db, outer: Outer, previous: Vec<Outer>, now_ms: i64) -> Result<(Self, KeyRing), NotOpened> {
+    pub async fn open(
+        db: &Db,
+        wrapping_key: WrappingKey,
+        previous: Vec<WrappingKey>,
+        now_ms: i64,
+    ) -> Result<(Self, KeyRing), NotOpened> {
         if !exist(db).await? {
-            let wrapped = outer.wrap(1, &RootKey::generate(), now_ms).await?;
+            let wrapped = wrapping_key.wrap(1, &RootKey::generate(), now_ms).await?;
             let first = StoredRootKey {
                 number: 1,
                 wrapped,
@@ -74,7 +79,7 @@ impl RootKeys {
             db.write(move |tx| root_keys::insert(tx, &first)).await?;
         }
         let (version, stored) = read(db).await?;
-        let keys = Self { outer, previous, read: Mutex::default() };
+        let keys = Self { wrapping_key, previous, read: Mutex::default() };
         let mut unwrapped = BTreeMap::new();
         let mut is_previous = false;
         for row in &stored {
@@ -94,7 +99,7 @@ impl RootKeys {
 
     /// The root key of a row, and whether a previous service key had wrapped it; none if none had.
     async fn unwrap(&self, row: &StoredRootKey, now_ms: i64) -> Result<Option<(RootKey, bool)>, StoreError> {
-        if let Some(key) = self.outer.unwrap(row.number, &row.wrapped, now_ms).await? {
+        if let Some(key) = self.wrapping_key.unwrap(row.number, &row.wrapped, now_ms).await? {
             return Ok(Some((key, false)));
         }
         for previous in &self.previous {
@@ -117,7 +122,7 @@ impl RootKeys {
         let mut count = 0;
         for row in stored {
             let Some(key) = keys.get(&row.number) else { continue };
-            let wrapped = self.outer.wrap(row.number, key, now_ms).await?;
+            let wrapped = self.wrapping_key.wrap(row.number, key, now_ms).await?;
             let (number, old) = (row.number, row.wrapped.clone());
             count += usize::from(db.write(move |tx| root_keys::rewrap(tx, number, &old, &wrapped)).await?);
         }
@@ -125,12 +130,12 @@ impl RootKeys {
     }
 
     /// What wraps the root keys.
-    pub const fn outer(&self) -> &Outer {
-        &self.outer
+    pub const fn wrapping_key(&self) -> &WrappingKey {
+        &self.wrapping_key
     }
 
     /// What wrapped them before, for a change of the service key.
-    pub fn previous(&self) -> &[Outer] {
+    pub fn previous(&self) -> &[WrappingKey] {
         &self.previous
     }
 

@@ -12,7 +12,7 @@ use store::blob::{KeyRing, RootKey, open_small, seal_small};
 use store::error::{StoreError, StoreErrorKind};
 use zeroize::Zeroizing;
 
-use super::Outer;
+use super::WrappingKey;
 
 /// Stands for a secret's own key where root keys have their number, which begin at 1.
 const NUMBER: u32 = 0;
@@ -37,14 +37,14 @@ pub struct OpenedSecret {
 impl SealedSecret {
     /// Seals a secret for one purpose, bound to a context.
     pub async fn seal(
-        outer: &Outer,
+        wrapping_key: &WrappingKey,
         purpose: &'static str,
         context: &[u8],
         secret: &[u8],
         now_ms: i64,
     ) -> Result<Self, StoreError> {
         let key = RootKey::generate();
-        let wrapped_key = STANDARD.encode(outer.wrap(NUMBER, &key, now_ms).await?);
+        let wrapped_key = STANDARD.encode(wrapping_key.wrap(NUMBER, &key, now_ms).await?);
         let ring = KeyRing::new(BTreeMap::from([(NUMBER, key)]), NUMBER)?;
         Ok(Self { wrapped_key, sealed: STANDARD.encode(seal_small(&ring, purpose, context, secret)) })
     }
@@ -52,8 +52,8 @@ impl SealedSecret {
     /// Undoes [`seal`](Self::seal); none if neither the service key nor a previous one wrapped its key.
     pub async fn open(
         &self,
-        outer: &Outer,
-        previous: &[Outer],
+        wrapping_key: &WrappingKey,
+        previous: &[WrappingKey],
         purpose: &'static str,
         context: &[u8],
         now_ms: i64,
@@ -65,8 +65,8 @@ impl SealedSecret {
             })
         };
         let (wrapped, sealed) = (read(&self.wrapped_key)?, read(&self.sealed)?);
-        for (place, outer) in std::iter::once(outer).chain(previous).enumerate() {
-            if let Some(key) = outer.unwrap(NUMBER, &wrapped, now_ms).await? {
+        for (place, wrapping_key) in std::iter::once(wrapping_key).chain(previous).enumerate() {
+            if let Some(key) = wrapping_key.unwrap(NUMBER, &wrapped, now_ms).await? {
                 let ring = KeyRing::new(BTreeMap::from([(NUMBER, key)]), NUMBER)?;
                 let secret = Zeroizing::new(open_small(&ring, purpose, context, &sealed)?);
                 return Ok(Some(OpenedSecret { secret, by_previous: place > 0 }));
@@ -82,23 +82,26 @@ mod tests {
 
     use super::*;
 
-    fn outer(digit: &str) -> Outer {
-        Outer::Configured(ServiceKey::from_hex(&digit.repeat(64)).expect("a key"))
+    fn wrapping_key(digit: &str) -> WrappingKey {
+        WrappingKey::Configured(ServiceKey::from_hex(&digit.repeat(64)).expect("a key"))
     }
 
     #[tokio::test]
     async fn only_its_service_key_opens_a_secret() {
-        let sealed = SealedSecret::seal(&outer("1"), "test", b"here", b"sesame", 0).await.expect("sealed");
+        let sealed = SealedSecret::seal(&wrapping_key("1"), "test", b"here", b"sesame", 0).await.expect("sealed");
         let text = serde_json::to_string(&sealed).expect("a text");
         let sealed: SealedSecret = serde_json::from_str(&text).expect("read");
-        let open = async |now: Outer, previous: Vec<Outer>, context: &'static [u8]| {
+        let open = async |now: WrappingKey, previous: Vec<WrappingKey>, context: &'static [u8]| {
             let opened = sealed.open(&now, &previous, "test", context, 0).await;
             opened.map(|opened| opened.map(|opened| (opened.secret.to_vec(), opened.by_previous)))
         };
-        assert_eq!(open(outer("1"), vec![], b"here").await.expect("opens"), Some((b"sesame".to_vec(), false)));
-        let changed = open(outer("2"), vec![outer("3"), outer("1")], b"here").await;
+        assert_eq!(open(wrapping_key("1"), vec![], b"here").await.expect("opens"), Some((b"sesame".to_vec(), false)));
+        let changed = open(wrapping_key("2"), vec![wrapping_key("3"), wrapping_key("1")], b"here").await;
         assert_eq!(changed.expect("opens"), Some((b"sesame".to_vec(), true)));
-        assert_eq!(open(outer("2"), vec![], b"here").await.expect("answers"), None);
-        assert_eq!(open(outer("1"), vec![], b"there").await.expect_err("refused").kind(), StoreErrorKind::Corrupt);
+        assert_eq!(open(wrapping_key("2"), vec![], b"here").await.expect("answers"), None);
+        assert_eq!(
+            open(wrapping_key("1"), vec![], b"there").await.expect_err("refused").kind(),
+            StoreErrorKind::Corrupt
+        );
     }
 }

@@ -175,9 +175,9 @@ async fn answer(app: &Arc<Registry>, request: &RequestContext, route: Route, bod
 
 /// The answer to `/readyz`.
 async fn ready(app: &Registry) -> Answer {
-    match app.readiness.trouble().await {
+    match app.readiness.failure().await {
         None => respond::with_body(StatusCode::OK, TEXT, "ready\n"),
-        Some(trouble) => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{trouble}\n")),
+        Some(failure) => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{failure}\n")),
     }
 }
 

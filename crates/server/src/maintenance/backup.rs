@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, ListedKind, ObjectId, Tier};
 use store::db::{Db, DbConfig};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::{collection_holds, integrity};
+use store::tables::{collection_holds, row_checks};
 use tokio::task::JoinHandle;
 
 use super::place::require_registry;
@@ -256,7 +256,7 @@ async fn copy_all(
     // The hold is part of the state, and would keep a restored server from collecting.
     taken.write(|tx| collection_holds::release(tx, "", i64::MAX)).await?;
     let mut summary = BackupSummary { version: 1, with_key: settings.with_key, ..BackupSummary::default() };
-    (summary.images, summary.small_blobs) = taken.read(integrity::totals_kept).await?;
+    (summary.images, summary.small_blobs) = taken.read(row_checks::totals_kept).await?;
     let mut named = NamedObjects::of(&taken, true).await?;
     let stores = |tier| match tier {
         Tier::Standard => data_dir.join("blobs"),

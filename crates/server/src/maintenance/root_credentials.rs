@@ -4,7 +4,7 @@ use config::credentials::RootCredentials;
 use config::settings::Config;
 use futures_util::future::BoxFuture;
 use runtime::clock::{Clock as _, SystemClock};
-use runtime::root_keys::Outer;
+use runtime::root_keys::WrappingKey;
 use runtime::start_error::StartError;
 use store::blob::ServiceKey;
 
@@ -22,11 +22,11 @@ async fn open(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartErro
     let data_dir = config.data_dir()?;
     let Some((path, stored)) = settings.stored(&data_dir)? else { return Ok(None) };
     let key_file = data_dir.join("service.key");
-    let outer = match (config.service_key_endpoint()?, config.service_key()?) {
-        (Some(endpoint), _) => Outer::Kms(Box::new(endpoint)),
-        (None, Some(key)) => Outer::Configured(key),
+    let wrapping_key = match (config.service_key_endpoint()?, config.service_key()?) {
+        (Some(endpoint), _) => WrappingKey::Kms(Box::new(endpoint)),
+        (None, Some(key)) => WrappingKey::Configured(key),
         (None, None) => match ServiceKey::load(&key_file)? {
-            Some(key) => Outer::File(key, key_file),
+            Some(key) => WrappingKey::File(key, key_file),
             None => {
                 return Err(StartError::Other(format!(
                     "{} is sealed, and the key that opens it is neither in {} nor in this configuration",
@@ -36,6 +36,7 @@ async fn open(config: &Config) -> Result<Option<Vec<RootCredentials>>, StartErro
             }
         },
     };
-    let (credentials, _) = stored.open(&path, &outer, &config.previous_service_keys()?, SystemClock.now_ms()).await?;
+    let (credentials, _) =
+        stored.open(&path, &wrapping_key, &config.previous_service_keys()?, SystemClock.now_ms()).await?;
     Ok(Some(vec![credentials]))
 }

@@ -9,7 +9,7 @@ use runtime::start_error::StartError;
 use store::blob::{BlobScope, BlobStore, ObjectId, Tier};
 use store::db::{Db, DbConfig, Row, schema};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::integrity;
+use store::tables::row_checks;
 
 /// Objects that one look-up names.
 pub const PAGE: usize = 1_000;
@@ -92,7 +92,7 @@ pub struct NamedObjects {
 impl NamedObjects {
     /// Of a database: of its blobs, and of its uploads, too, if those are wanted.
     pub async fn of(db: &Db, with_uploads: bool) -> Result<Self, StoreError> {
-        let mut columns = integrity::object_columns(&db.read(schema::read).await?);
+        let mut columns = row_checks::object_columns(&db.read(schema::read).await?);
         columns.retain(|(table, _)| table == "blobs" || (with_uploads && table != "removed_objects"));
         Ok(Self { columns, after: String::new() })
     }

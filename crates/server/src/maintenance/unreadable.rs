@@ -1,7 +1,7 @@
 //! A check of a database that is too damaged to be opened: what can be told of its file all the same.
 
 use config::settings::Config;
-use registry::integrity::pages;
+use registry::storage_check::pages;
 use runtime::data_folder::DATABASE;
 use runtime::start_error::StartError;
 use store::error::StoreErrorKind;

@@ -53,7 +53,7 @@ async fn policies_that_name_resources_stay_as_they_were() {
     let (registry, policy) = (test.registry(), old.clone());
     let stored = test.app.db.write(move |tx| {
         for name in ["here", "elsewhere"] {
-            let found = repositories::find(tx, &registry, &name.parse().expect("a name"))?.expect("created");
+            let found = repositories::find(tx, &registry.repository(&name.parse().expect("a name")))?.expect("created");
             repository_policies::set(tx, found.id, Some(&policy))?;
         }
         let prefix = "made".parse().expect("a prefix");
@@ -104,7 +104,8 @@ async fn image(test: &TestApp, content: &str, tags: &[&str]) -> Digest {
     let tags: Vec<Tag> = tags.iter().map(|tag| tag.parse().expect("a tag")).collect();
     let registry = test.registry();
     let stored = test.app.db.write(move |tx| {
-        let repository = repositories::find(tx, &registry, &"app".parse().expect("a name"))?.expect("created");
+        let repository =
+            repositories::find(tx, &registry.repository(&"app".parse().expect("a name")))?.expect("created");
         let id = images::insert(tx, repository.id, &new)?.expect("a new image");
         for tag in &tags {
             image_tags::move_to(tx, repository.id, tag, id, 0)?;
@@ -168,7 +169,7 @@ async fn a_tag_that_comes_meanwhile_is_asked_for() {
     let covers = |leave: image_tag_leave::TagLeave, tag: Option<&'static str>| {
         let (place, selectors) = (place.clone(), selectors.clone());
         test.app.db.write(move |tx| {
-            let repository = repositories::find(tx, &place.registry, &place.name)?.expect("created");
+            let repository = repositories::find(tx, &place)?.expect("created");
             if let Some(tag) = tag {
                 let image = images::find(tx, repository.id, &digest)?.expect("stored");
                 image_tags::move_to(tx, repository.id, &tag.parse().expect("a tag"), image.id, 0)?;

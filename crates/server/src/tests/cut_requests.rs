@@ -114,7 +114,7 @@ async fn recorded(test: &TestApp, name: &str, tag_of: fn(&Value) -> &Value) -> B
 async fn tags(test: &TestApp) -> BTreeSet<String> {
     let (registry, name) = (test.registry(), REPOSITORY.parse().expect("a name"));
     let tags = test.app.db.read(move |tx| {
-        let repository = repositories::find(tx, &registry, &name)?.expect("it is there");
+        let repository = repositories::find(tx, &registry.repository(&name))?.expect("it is there");
         image_tags::list(tx, repository.id, "", 1000)
     });
     let tags: Result<Vec<String>, store::error::StoreError> = tags.await;

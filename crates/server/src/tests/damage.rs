@@ -17,7 +17,7 @@ use config::settings::Config;
 use oci::Digest;
 use registry::Registry;
 use registry::images::collect_garbage;
-use registry::integrity::check::{self, Progress, Settings};
+use registry::storage_check::check::{self, Progress, Settings};
 use registry_services::{admin_api, cloudtrail, ecr};
 use runtime::clock::ManualClock;
 use runtime::http::budget::Holder;

@@ -88,7 +88,8 @@ pub async fn fill(test: &TestApp, name: &str, all: Vec<TestImage>) -> i64 {
     let name = name.to_owned();
     let registry = test.registry();
     let filled = test.app.db.write(move |tx| {
-        let repository = repositories::find(tx, &registry, &name.parse().expect("a name"))?.expect("created");
+        let repository =
+            repositories::find(tx, &registry.repository(&name.parse().expect("a name")))?.expect("created");
         all.iter().try_for_each(|image| insert(tx, repository.id, image))?;
         Ok::<_, StoreError>(repository.id)
     });

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use registry::images::changes::Cause;
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use registry_services::ecr;
 use serde_json::json;
 use store::error::StoreError;
@@ -20,10 +20,15 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
 /// Pushes the image with a tag: as replication from there, or as somebody here.
-async fn push(test: &TestApp, repository: &str, face: Face, source: Option<&str>) -> Result<(), RegistryError> {
+async fn push(
+    test: &TestApp,
+    repository: &str,
+    protocol: PushProtocol,
+    source: Option<&str>,
+) -> Result<(), RegistryError> {
     let caller = test.caller(&root_key(ACCOUNT));
     let push = Push {
-        face,
+        protocol,
         registry: test.registry(),
         repository: repository.parse().expect("a name"),
         if_absent: IfAbsent::Refuse,
@@ -41,7 +46,7 @@ async fn push(test: &TestApp, repository: &str, face: Face, source: Option<&str>
 async fn origins(test: &TestApp, repository: &str) -> [Option<String>; 2] {
     let (registry, name) = (test.registry(), repository.parse().expect("a name"));
     let origins = test.app.db.read(move |tx| {
-        let repository = repositories::find(tx, &registry, &name)?.expect("it is there");
+        let repository = repositories::find(tx, &registry.repository(&name))?.expect("it is there");
         let image = images::find_by_tag(tx, repository.id, "v1")?.expect("it is there");
         let of_tag = image_tags::replicated_from(tx, repository.id, "v1")?;
         Ok::<_, StoreError>([images::replicated_from(tx, image.id)?, of_tag])
@@ -54,20 +59,20 @@ async fn what_is_pushed_here_too_is_noted_though_the_push_is_refused() {
     const SOURCE: &str = "111122223333";
     let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
     let create = ecr::SERVICE.entry("CreateRepository").expect("an operation");
-    for (name, mutability, face) in [
-        ("put-image", "MUTABLE", Face::Api),
-        ("put-image-immutable", "IMMUTABLE", Face::Api),
-        ("docker-push", "MUTABLE", Face::Distribution),
-        ("docker-push-immutable", "IMMUTABLE", Face::Distribution),
+    for (name, mutability, protocol) in [
+        ("put-image", "MUTABLE", PushProtocol::Api),
+        ("put-image-immutable", "IMMUTABLE", PushProtocol::Api),
+        ("docker-push", "MUTABLE", PushProtocol::Distribution),
+        ("docker-push-immutable", "IMMUTABLE", PushProtocol::Distribution),
     ] {
         let (http, caller) = (test.request(), test.caller(&root_key(ACCOUNT)));
         let input = json!({ "repositoryName": name, "imageTagMutability": mutability }).to_string();
         (create.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
 
-        push(&test, name, Face::Replication, Some(SOURCE)).await.expect("brought");
+        push(&test, name, PushProtocol::Replication, Some(SOURCE)).await.expect("brought");
         assert_eq!(origins(&test, name).await, [Some(SOURCE.to_owned()), Some(SOURCE.to_owned())], "{name}");
-        match push(&test, name, face, None).await {
-            Err(RegistryError::ImageAlreadyExists(..)) => assert_eq!(face, Face::Api),
+        match push(&test, name, protocol, None).await {
+            Err(RegistryError::ImageAlreadyExists(..)) => assert_eq!(protocol, PushProtocol::Api),
             Err(RegistryError::ImageTagAlreadyExists(..)) => assert_eq!(name, "docker-push-immutable"),
             Err(error) => panic!("{name}: {error}"),
             Ok(()) => assert_eq!(name, "docker-push"),

@@ -17,7 +17,7 @@ use crate::error::{StoreError, StoreErrorKind};
 #[derive(Default)]
 struct Shared {
     is_followed: AtomicBool,
-    place: OnceLock<Place>,
+    place: OnceLock<FollowedObject>,
 }
 
 impl Shared {
@@ -26,7 +26,7 @@ impl Shared {
     }
 }
 
-enum Place {
+enum FollowedObject {
     File(Arc<File>),
     /// It is small, and has ended.
     Small(Bytes),
@@ -61,14 +61,14 @@ impl Leader {
     /// Shows readers the file, if they do not have it: it holds the sealed segments at their places.
     pub fn publish(&self, open: impl FnOnce() -> std::io::Result<File>) -> std::io::Result<()> {
         if self.shared.place.get().is_none() {
-            let _ = self.shared.place.set(Place::File(Arc::new(open()?)));
+            let _ = self.shared.place.set(FollowedObject::File(Arc::new(open()?)));
         }
         Ok(())
     }
 
     /// Shows readers the sealed bytes of an object that is small.
     pub fn publish_small(&self, sealed: Bytes) {
-        let _ = self.shared.place.set(Place::Small(sealed));
+        let _ = self.shared.place.set(FollowedObject::Small(sealed));
     }
 
     /// Tells readers that they can read so many bytes.
@@ -98,11 +98,13 @@ impl Follower {
     pub fn open(&self, protection: impl Into<Protection>, size_bytes: u64) -> Result<BlobReader, StoreError> {
         let protection = protection.into();
         match self.shared.place.get() {
-            Some(Place::File(file)) => {
+            Some(FollowedObject::File(file)) => {
                 let file = Arc::clone(file);
                 Ok(BlobReader::of_file(FileObject::growing(file, self.object, &protection, size_bytes)))
             }
-            Some(Place::Small(sealed)) => BlobReader::of_small(self.object, &protection, sealed.clone(), size_bytes),
+            Some(FollowedObject::Small(sealed)) => {
+                BlobReader::of_small(self.object, &protection, sealed.clone(), size_bytes)
+            }
             None => {
                 let context = format!("nothing of object {} can be read yet", self.object);
                 Err(StoreError::new(StoreErrorKind::Other, context))

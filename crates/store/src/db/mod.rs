@@ -4,12 +4,12 @@
 //! worker thread, except for [`Db::read_point`], which is meant to.
 
 mod dialect;
-mod kept;
 mod measures;
 pub mod migrate;
 mod order;
 pub mod pages;
 mod postgres;
+mod read_cache;
 mod reserve;
 mod row;
 pub mod schema;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dialect::Dialect;
-pub use kept::{HeldBytes, Kept, Mark, Topic};
 pub use measures::{AccessMeasures, DbMeasures};
+pub use read_cache::{HeldBytes, Mark, ReadCache, Topic};
 pub use reserve::Reserve;
 pub use row::{DAMAGED_DOCUMENT, Row};
 pub use transaction::{Tx, check_parameters};

@@ -88,7 +88,7 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
     let source = open(from)?;
     // In one read transaction, so of one state; pages that are free are left out.
     let copied = convert::copy_into(&source, to).map_err(|error| failed(from, error));
-    PageWatch::of(from, &source).tell();
+    PageWatch::of(from, &source).log_damage();
     copied?;
     let io = |error| StoreError::io(format!("cannot sync {}", to.display()), error);
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(io)?;

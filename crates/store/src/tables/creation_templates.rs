@@ -1,11 +1,11 @@
 //! Repository creation templates: what Wharf gives repositories that it creates by itself.
 
-use oci::{RepositoryName, RepositoryPrefix, TagFilter};
+use oci::{RepositoryPrefix, TagFilter};
 
 use super::kms_keys::KmsKeyArn;
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
-use super::repositories::{EncryptionType, TagMutability, join_filters, split_filters};
+use super::repositories::{EncryptionType, RepositoryRef, TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -177,11 +177,10 @@ pub fn count(tx: &mut dyn Tx, registry: &RegistryId) -> Result<i64, StoreError> 
 /// prefix, and `ROOT` only if no other covers the name (reference/replication-cache-templates.md 3).
 pub fn find_for(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     scenario: Scenario,
 ) -> Result<Option<CreationTemplate>, StoreError> {
-    for row in &TABLE.covering(tx, registry, name)? {
+    for row in &TABLE.covering(tx, repository)? {
         let template = from_row(row)?;
         if template.applied_for.contains(&scenario) {
             return Ok(Some(template));

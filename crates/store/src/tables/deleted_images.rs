@@ -8,7 +8,7 @@ use oci::{Digest, MediaType, RepositoryName};
 use super::images::ImageStatus;
 use super::kms_keys::KmsKeyArn;
 use super::registry_id::RegistryId;
-use super::repositories::{EncryptionType, count};
+use super::repositories::{EncryptionType, RepositoryRef, count};
 use super::{blobs, parse_column, repository_blobs};
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
@@ -242,11 +242,11 @@ impl Wanted {
 /// The image of that digest that was deleted last and can be restored after `now_ms`.
 pub fn find_newest(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    repository: &RepositoryName,
+    repository: &RepositoryRef,
     digest: &Digest,
     now_ms: i64,
 ) -> Result<Option<DeletedImage>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         &format!(
             "SELECT {COLUMNS} FROM deleted_images WHERE account_id = $1 AND region = $2 AND repository_name = $3 \
@@ -255,7 +255,7 @@ pub fn find_newest(
         &[
             registry.account.as_str().into(),
             registry.region.as_str().into(),
-            repository.as_str().into(),
+            name.as_str().into(),
             digest.to_string().into(),
             now_ms.into(),
         ],

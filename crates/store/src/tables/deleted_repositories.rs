@@ -1,9 +1,8 @@
 //! What guarded repositories that were deleted: their policies and settings, for as long as images of them can be restored.
 
-use oci::{RepositoryName, TagFilter};
+use oci::TagFilter;
 
-use super::registry_id::RegistryId;
-use super::repositories::{Repository, TagMutability, join_filters, split_filters};
+use super::repositories::{Repository, RepositoryRef, TagMutability, join_filters, split_filters};
 use super::{from_json, parse_column, repository_policies, resource_tags, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
@@ -52,7 +51,7 @@ pub fn keep(tx: &mut dyn Tx, repository: &Repository, deleted_at_ms: i64) -> Res
     let Some(last) = last else { return Ok(()) };
     // The clock of another node may be ahead.
     let deleted_at_ms = deleted_at_ms.max(last);
-    let access = repository_policies::find_access(tx, registry, name)?;
+    let access = repository_policies::find_access(tx, &registry.repository(name))?;
     let tags = resource_tags::list(tx, repository.id)?;
     let window = super::repositories::restore_window_days(tx, repository.id)?;
     let [account, region, name] = place;
@@ -82,10 +81,10 @@ pub fn keep(tx: &mut dyn Tx, repository: &Repository, deleted_at_ms: i64) -> Res
 /// or was deleted before this was noted.
 pub fn find(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     image_deleted_at_ms: i64,
 ) -> Result<Option<DeletedRepository>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         &format!(
             "SELECT {COLUMNS} FROM deleted_repositories WHERE account_id = $1 AND region = $2 \
@@ -104,11 +103,8 @@ pub fn find(
 }
 
 /// Every deleted repository of a name that guards something, in the order of their deletions.
-pub fn list(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-) -> Result<Vec<DeletedRepository>, StoreError> {
+pub fn list(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Vec<DeletedRepository>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query(
         &format!(
             "SELECT {COLUMNS} FROM deleted_repositories WHERE account_id = $1 AND region = $2 \
@@ -135,7 +131,7 @@ pub fn collect(tx: &mut dyn Tx) -> Result<usize, StoreError> {
 
 /// A policy of a deleted repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptPolicy {
+pub struct DeletedRepositoryPolicy {
     place: [String; 3],
     deleted_at_ms: i64,
     /// Its text.
@@ -143,7 +139,7 @@ pub struct KeptPolicy {
 }
 
 /// Every policy that is kept.
-pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
+pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<DeletedRepositoryPolicy>, StoreError> {
     tx.query(
         "SELECT account_id, region, repository_name, deleted_at_ms, policy FROM deleted_repositories \
          WHERE policy IS NOT NULL",
@@ -151,7 +147,7 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
     )?
     .iter()
     .map(|row| {
-        Ok(KeptPolicy {
+        Ok(DeletedRepositoryPolicy {
             place: [row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.text(2)?.to_owned()],
             deleted_at_ms: row.int(3)?,
             policy: row.document(4).to_owned(),
@@ -161,17 +157,17 @@ pub fn list_policies(tx: &mut dyn Tx) -> Result<Vec<KeptPolicy>, StoreError> {
 }
 
 /// Stores a policy that was listed, with another text.
-pub fn set_policy(tx: &mut dyn Tx, kept: &KeptPolicy) -> Result<(), StoreError> {
-    let [account, region, name] = &kept.place;
+pub fn set_policy(tx: &mut dyn Tx, deleted: &DeletedRepositoryPolicy) -> Result<(), StoreError> {
+    let [account, region, name] = &deleted.place;
     tx.execute(
         "UPDATE deleted_repositories SET policy = $1 WHERE account_id = $2 AND region = $3 AND repository_name = $4 \
          AND deleted_at_ms = $5",
         &[
-            kept.policy.as_str().into(),
+            deleted.policy.as_str().into(),
             account.as_str().into(),
             region.as_str().into(),
             name.as_str().into(),
-            kept.deleted_at_ms.into(),
+            deleted.deleted_at_ms.into(),
         ],
     )?;
     Ok(())

@@ -5,8 +5,7 @@ use oci::{Digest, RepositoryName, Tag};
 
 use super::deleted_images::{After, DeletionNote, Wanted};
 use super::parse_column;
-use super::registry_id::RegistryId;
-use super::repositories::count;
+use super::repositories::{RepositoryRef, count};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::readable::readable;
@@ -94,12 +93,12 @@ pub fn list_alone(
 /// The deletion of a tag that was the last and can be undone after `now_ms`; with a digest, the last from that image.
 pub fn find_newest(
     tx: &mut dyn Tx,
-    registry: &RegistryId,
-    repository: &RepositoryName,
+    repository: &RepositoryRef,
     tag: &Tag,
     digest: Option<&Digest>,
     now_ms: i64,
 ) -> Result<Option<DeletedTag>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         &format!(
             "SELECT {COLUMNS} FROM deleted_tags WHERE account_id = $1 AND region = $2 AND repository_name = $3 \
@@ -109,7 +108,7 @@ pub fn find_newest(
         &[
             registry.account.as_str().into(),
             registry.region.as_str().into(),
-            repository.as_str().into(),
+            name.as_str().into(),
             tag.as_str().into(),
             now_ms.into(),
             digest.map_or_else(String::new, ToString::to_string).into(),

@@ -128,7 +128,7 @@ pub fn take_due(
 
 /// Gives up a job whose row cannot be read: nobody can do it, and it must keep nobody from the others.
 fn bury(tx: &mut dyn Tx, row: &Row, error: &StoreError, now_ms: i64) -> Result<(), StoreError> {
-    readable::tell(row, "jobs", error);
+    readable::log_left_out(row, "jobs", error);
     tx.execute(
         "UPDATE jobs SET lease = NULL, due_at_ms = $1, last_error = $2, is_dead = 1 WHERE id = $3",
         &[now_ms.into(), format!("its row is damaged: {error}").into(), row.int(0)?.into()],

@@ -1,9 +1,10 @@
 //! What tables have in common whose rows are each for one prefix of a registry's repository names: creation templates
 //! and pull through cache rules. They have the columns `account_id`, `region` and `prefix_key`, unique together.
 
-use oci::{RepositoryName, RepositoryPrefix};
+use oci::RepositoryPrefix;
 
 use super::registry_id::RegistryId;
+use super::repositories::RepositoryRef;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
 use crate::tables::readable::readable_page;
@@ -35,12 +36,8 @@ impl PrefixTable {
 
     /// The rows that cover a name, the longest prefix first, and `ROOT` last (reference/replication-cache-templates.md 2
     /// and 3).
-    pub(super) fn covering(
-        &self,
-        tx: &mut dyn Tx,
-        registry: &RegistryId,
-        name: &RepositoryName,
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(super) fn covering(&self, tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Vec<Row>, StoreError> {
+        let RepositoryRef { registry, name } = repository;
         // `ROOT` is no longer than some prefixes, so its being last is not left to its length.
         let (sql, values) = self.select(
             registry,

@@ -5,6 +5,7 @@ use oci::{RepositoryName, RepositoryPrefix};
 use super::parse_column;
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
+use super::repositories::RepositoryRef;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::stored_enum::stored_enum;
@@ -188,12 +189,8 @@ pub fn find(
 
 /// The rule that a repository of this name is filled by: the one with the longest prefix, and `ROOT` only if no other
 /// covers the name (reference/replication-cache-templates.md 2).
-pub fn find_for(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-) -> Result<Option<PullThroughCacheRule>, StoreError> {
-    TABLE.covering(tx, registry, name)?.first().map(from_row).transpose()
+pub fn find_for(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Option<PullThroughCacheRule>, StoreError> {
+    TABLE.covering(tx, repository)?.first().map(from_row).transpose()
 }
 
 /// Up to `limit` rules in the order of their prefixes' keys, from the first after `after` (an empty text: the first).

@@ -17,7 +17,7 @@ pub(crate) fn readable<T>(
     for row in rows {
         match read(row) {
             Ok(value) => found.push(value),
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => tell(row, table, &error),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => log_left_out(row, table, &error),
             Err(error) => return Err(error),
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn readable_page<T>(
 }
 
 /// Logs that a row is left out, by its name and with the reason.
-pub(crate) fn tell(row: &Row, table: &str, error: &StoreError) {
+pub(crate) fn log_left_out(row: &Row, table: &str, error: &StoreError) {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     tracing::error!(
         table,

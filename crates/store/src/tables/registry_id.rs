@@ -1,6 +1,8 @@
 //! Which registry a row belongs to: an account in a region.
 
+use super::repositories::RepositoryRef;
 use aws::{AccountId, Region};
+use oci::RepositoryName;
 
 /// A registry as ECR defines it: one per account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,6 +14,11 @@ pub struct RegistryId {
 }
 
 impl RegistryId {
+    /// One of its repositories, which need not be there.
+    pub fn repository(&self, name: &RepositoryName) -> RepositoryRef {
+        RepositoryRef { registry: self.clone(), name: name.clone() }
+    }
+
     /// The ARN of one of its repositories, or with wildcards of several.
     pub fn repository_arn(&self, name: &str) -> String {
         let Self { account, region } = self;

@@ -172,7 +172,8 @@ pub fn insert(tx: &mut dyn Tx, new: &NewRepository) -> Result<Option<Repository>
 }
 
 /// The repository of that name.
-pub fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<Option<Repository>, StoreError> {
+pub fn find(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Option<Repository>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         &format!("SELECT {COLUMNS} FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3"),
         &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],

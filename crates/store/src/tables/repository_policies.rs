@@ -1,8 +1,6 @@
 //! Repository policies (ECR: SetRepositoryPolicy); a column of `repositories`.
 
-use oci::RepositoryName;
-
-use super::registry_id::RegistryId;
+use super::repositories::RepositoryRef;
 use crate::db::Tx;
 use crate::error::StoreError;
 
@@ -16,11 +14,8 @@ pub struct RepositoryAccess {
 }
 
 /// What a decision about a repository needs; none if there is no such repository.
-pub fn find_access(
-    tx: &mut dyn Tx,
-    registry: &RegistryId,
-    name: &RepositoryName,
-) -> Result<Option<RepositoryAccess>, StoreError> {
+pub fn find_access(tx: &mut dyn Tx, repository: &RepositoryRef) -> Result<Option<RepositoryAccess>, StoreError> {
+    let RepositoryRef { registry, name } = repository;
     tx.query_opt(
         "SELECT id, policy FROM repositories WHERE account_id = $1 AND region = $2 AND name = $3",
         &[registry.account.as_str().into(), registry.region.as_str().into(), name.as_str().into()],

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 
 /// Where sealed values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SealedColumn {
     /// The data keys of blobs.
     Blobs,
     /// The data keys of uploads.
@@ -29,7 +29,7 @@ pub enum Place {
     KmsKeys,
 }
 
-impl Place {
+impl SealedColumn {
     /// Every place, in the order in which they are searched. What moves from one to another moves forward: uploads,
     /// which become blobs, are before them.
     pub const ALL: [Self; 7] = [
@@ -102,25 +102,25 @@ pub struct SealedValue {
 }
 
 /// What a place's rows are read by: the cursor, then what the subject is made of, then the value.
-fn query(place: Place) -> String {
+fn query(place: SealedColumn) -> String {
     // A value with a head at or after $1 is not read: it may be long. Keys that KMS keys wrap have greater heads.
     let value = |column: &str| format!("CASE WHEN substr({column}, 1, {SEALED_HEAD}) < $1 THEN {column} END");
     // A plain object has no data key.
     let data_key =
         || format!("CASE WHEN length(data_key) > 0 AND substr(data_key, 1, {SEALED_HEAD}) < $1 THEN data_key END");
     match place {
-        Place::Blobs => {
+        SealedColumn::Blobs => {
             format!("SELECT id, object_id, {} FROM blobs WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
-        Place::Uploads => {
+        SealedColumn::Uploads => {
             format!("SELECT id, object_id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
-        Place::UploadStates => {
+        SealedColumn::UploadStates => {
             format!("SELECT id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", value("state"))
         }
         // An image keeps its id when it is deleted and restored, and one statement sees both tables at one moment: none
         // slips through by moving.
-        Place::Manifests => format!(
+        SealedColumn::Manifests => format!(
             "SELECT * FROM (SELECT i.id AS id, r.account_id, r.region, r.name, i.digest, {} FROM images i \
              JOIN repositories r ON r.id = i.repository_id WHERE i.id > $2 ORDER BY i.id LIMIT $3) present \
              UNION ALL SELECT * FROM (SELECT id, account_id, region, repository_name, digest, {} FROM deleted_images \
@@ -128,15 +128,15 @@ fn query(place: Place) -> String {
             value("i.manifest"),
             value("manifest")
         ),
-        Place::AccessKeys => {
+        SealedColumn::AccessKeys => {
             format!("SELECT id, {} FROM iam_access_keys WHERE id > $2 ORDER BY id LIMIT $3", value("sealed_secret"))
         }
-        Place::KmsKeys => format!(
+        SealedColumn::KmsKeys => format!(
             "SELECT v.id, k.key_id, v.version, {} FROM kms_key_versions v JOIN kms_keys k ON k.id = v.kms_key_id \
              WHERE v.id > $2 ORDER BY v.id LIMIT $3",
             value("v.sealed")
         ),
-        Place::Secrets => format!(
+        SealedColumn::Secrets => format!(
             "SELECT v.secret_id, v.version_id, s.account_id, s.region, s.name, s.suffix, {} FROM secret_versions v \
              JOIN secrets s ON s.id = v.secret_id WHERE (v.secret_id, v.version_id) > ($2, $3) \
              ORDER BY v.secret_id, v.version_id LIMIT $4",
@@ -149,7 +149,7 @@ fn query(place: Place) -> String {
 /// content comes with those whose head is less than `head`.
 pub fn list(
     tx: &mut dyn Tx,
-    place: Place,
+    place: SealedColumn,
     cursor: &str,
     head: [u8; SEALED_HEAD],
     limit: usize,
@@ -163,12 +163,14 @@ pub fn list(
     };
     let mut params: Vec<Value> = vec![head.as_slice().into()];
     match place {
-        Place::Blobs | Place::KmsKeys => params.extend([number(cursor)?, count(limit)]),
-        Place::Uploads | Place::UploadStates | Place::AccessKeys => params.extend([cursor.into(), count(limit)]),
-        Place::Manifests => {
+        SealedColumn::Blobs | SealedColumn::KmsKeys => params.extend([number(cursor)?, count(limit)]),
+        SealedColumn::Uploads | SealedColumn::UploadStates | SealedColumn::AccessKeys => {
+            params.extend([cursor.into(), count(limit)]);
+        }
+        SealedColumn::Manifests => {
             params.extend([number(cursor)?, count(limit), number(cursor)?, count(limit), count(limit)]);
         }
-        Place::Secrets => {
+        SealedColumn::Secrets => {
             let (secret, version) = cursor.split_once('/').unwrap_or(("", ""));
             params.extend([number(secret)?, version.into(), count(limit)]);
         }
@@ -176,7 +178,7 @@ pub fn list(
     tx.query(&query(place), &params)?.iter().map(|row| from_row(place, row)).collect()
 }
 
-fn from_row(place: Place, row: &Row) -> Result<SealedValue, StoreError> {
+fn from_row(place: SealedColumn, row: &Row) -> Result<SealedValue, StoreError> {
     let registry = |at: usize| -> Result<RegistryId, StoreError> {
         Ok(RegistryId {
             account: parse_column(row.text(at)?, "account_id")?,
@@ -185,22 +187,22 @@ fn from_row(place: Place, row: &Row) -> Result<SealedValue, StoreError> {
     };
     let sealed = |at: usize| row.opt_blob(at).map(|value| value.map(<[u8]>::to_vec));
     Ok(match place {
-        Place::Blobs => SealedValue {
+        SealedColumn::Blobs => SealedValue {
             cursor: row.int(0)?.to_string(),
             subject: Subject::Object(parse_column(row.text(1)?, "object_id")?),
             sealed: sealed(2)?,
         },
-        Place::Uploads => SealedValue {
+        SealedColumn::Uploads => SealedValue {
             cursor: row.text(0)?.to_owned(),
             subject: Subject::Object(parse_column(row.text(1)?, "object_id")?),
             sealed: sealed(2)?,
         },
-        Place::UploadStates => SealedValue {
+        SealedColumn::UploadStates => SealedValue {
             cursor: row.text(0)?.to_owned(),
             subject: Subject::UploadState(parse_column(row.text(0)?, "uploads.id")?),
             sealed: sealed(1)?,
         },
-        Place::Manifests => SealedValue {
+        SealedColumn::Manifests => SealedValue {
             cursor: row.int(0)?.to_string(),
             subject: Subject::Manifest {
                 registry: registry(1)?,
@@ -209,12 +211,12 @@ fn from_row(place: Place, row: &Row) -> Result<SealedValue, StoreError> {
             },
             sealed: sealed(5)?,
         },
-        Place::AccessKeys => SealedValue {
+        SealedColumn::AccessKeys => SealedValue {
             cursor: row.text(0)?.to_owned(),
             subject: Subject::AccessKey(row.text(0)?.to_owned()),
             sealed: sealed(1)?,
         },
-        Place::KmsKeys => SealedValue {
+        SealedColumn::KmsKeys => SealedValue {
             cursor: row.int(0)?.to_string(),
             subject: Subject::KmsKeyVersion {
                 key_id: parse_column(row.text(1)?, "kms_keys.key_id")?,
@@ -222,7 +224,7 @@ fn from_row(place: Place, row: &Row) -> Result<SealedValue, StoreError> {
             },
             sealed: sealed(3)?,
         },
-        Place::Secrets => SealedValue {
+        SealedColumn::Secrets => SealedValue {
             cursor: format!("{}/{}", row.int(0)?, row.text(1)?),
             subject: Subject::SecretVersion {
                 arn: secrets::arn(&registry(2)?, &format!("{}-{}", row.text(4)?, row.text(5)?)),
@@ -234,7 +236,13 @@ fn from_row(place: Place, row: &Row) -> Result<SealedValue, StoreError> {
 }
 
 /// Puts a new sealing of a value in place of `old`; `false` if that has changed or is gone.
-pub fn replace(tx: &mut dyn Tx, place: Place, value: &SealedValue, old: &[u8], new: &[u8]) -> Result<bool, StoreError> {
+pub fn replace(
+    tx: &mut dyn Tx,
+    place: SealedColumn,
+    value: &SealedValue,
+    old: &[u8],
+    new: &[u8],
+) -> Result<bool, StoreError> {
     let id = |cursor: &str| parse_column::<i64>(cursor, "reseal_searches.place_cursor");
     let mut update = |table: &str, column: &str, id: Value| {
         tx.execute(
@@ -244,16 +252,16 @@ pub fn replace(tx: &mut dyn Tx, place: Place, value: &SealedValue, old: &[u8], n
     };
     let cursor = value.cursor.as_str();
     let changed = match place {
-        Place::Blobs => update("blobs", "data_key", id(cursor)?.into())?,
-        Place::Uploads => update("uploads", "data_key", cursor.into())?,
-        Place::UploadStates => update("uploads", "state", cursor.into())?,
-        Place::Manifests => match update("images", "manifest", id(cursor)?.into())? {
+        SealedColumn::Blobs => update("blobs", "data_key", id(cursor)?.into())?,
+        SealedColumn::Uploads => update("uploads", "data_key", cursor.into())?,
+        SealedColumn::UploadStates => update("uploads", "state", cursor.into())?,
+        SealedColumn::Manifests => match update("images", "manifest", id(cursor)?.into())? {
             0 => update("deleted_images", "manifest", id(cursor)?.into())?,
             changed => changed,
         },
-        Place::KmsKeys => update("kms_key_versions", "sealed", id(cursor)?.into())?,
-        Place::AccessKeys => update("iam_access_keys", "sealed_secret", cursor.into())?,
-        Place::Secrets => {
+        SealedColumn::KmsKeys => update("kms_key_versions", "sealed", id(cursor)?.into())?,
+        SealedColumn::AccessKeys => update("iam_access_keys", "sealed_secret", cursor.into())?,
+        SealedColumn::Secrets => {
             let (secret, version) = cursor.split_once('/').unwrap_or(("", ""));
             tx.execute(
                 "UPDATE secret_versions SET sealed = $1 WHERE secret_id = $2 AND version_id = $3 AND sealed = $4",

@@ -34,10 +34,10 @@ pub(crate) use on_every_backend;
 pub struct Backend {
     config: DbConfig,
     // Held for its drop.
-    _place: Place,
+    _place: TestDatabase,
 }
 
-enum Place {
+enum TestDatabase {
     Folder { _folder: TempDir },
     Server { database: String },
 }
@@ -46,7 +46,7 @@ impl Backend {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("metadata.db");
-        Self { config: DbConfig::Sqlite { path }, _place: Place::Folder { _folder: folder } }
+        Self { config: DbConfig::Sqlite { path }, _place: TestDatabase::Folder { _folder: folder } }
     }
 
     pub fn postgres() -> Self {
@@ -59,7 +59,7 @@ impl Backend {
         on_server(&server_url(), &format!("CREATE DATABASE {database} TEMPLATE template0"));
         let (server, _) = server_url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a URL");
         let config = DbConfig::Postgres { url: format!("{server}/{database}"), pool_size: 8 };
-        Self { config, _place: Place::Server { database } }
+        Self { config, _place: TestDatabase::Server { database } }
     }
 
     pub fn config(&self) -> &DbConfig {
@@ -80,7 +80,7 @@ impl Backend {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Self::Server { database } = self {
             on_server(&server_url(), &format!("DROP DATABASE {database} WITH (FORCE)"));

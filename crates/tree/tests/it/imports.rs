@@ -247,7 +247,7 @@ fn arrows_that_run_up_are_found() {
 }
 
 #[test]
-fn the_two_faces_do_not_know_each_other() {
+fn ecr_and_v2_do_not_know_each_other() {
     let arrows = arrows("crates/registry-services");
     let [ecr, v2] = ["ecr", "v2"].map(str::to_owned);
     for pair in [(ecr.clone(), v2.clone()), (v2, ecr)] {

@@ -54,7 +54,7 @@ impl Handle<Registry> for RunLifecyclePolicy {
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
                     Worked { last: Step::RunEnded(report), .. } => {
                         if let Some(told) = &report {
-                            tell(&told.0, &told.1);
+                            log_report(&told.0, &told.1);
                         }
                         return Ok(());
                     }
@@ -134,7 +134,7 @@ async fn work_off(app: &Arc<Registry>, repository_id: i64, mut steps: usize) -> 
     }
 }
 
-fn tell(repository: &RepositoryName, report: &Report) {
+fn log_report(repository: &RepositoryName, report: &Report) {
     let Report { image_count, expired_count, archived_count, failure_count, .. } = report;
     tracing::info!(
         %repository, expired_count, archived_count, failure_count,

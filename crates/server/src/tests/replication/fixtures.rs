@@ -16,7 +16,7 @@ use registry::images::creation::IfAbsent;
 use registry::images::delete::Deletion;
 use registry::images::errors::RegistryError;
 use registry::images::pull::{self, ImageQuery, Selector};
-use registry::images::push::{self, Face, Push};
+use registry::images::push::{self, Push, PushProtocol};
 use registry::images::storage_class::NotSupported;
 use registry::images::{delete, restore, storage_class, uploads};
 use registry::replication::rules::{Destination, Extensions, Rule, Rules};
@@ -112,7 +112,7 @@ impl Fixture {
 
     async fn put(&self, at: &RegistryId, repository: &str, tag: Option<&str>, kind: &str, manifest: &Value) -> Digest {
         let push = Push {
-            face: Face::Distribution,
+            protocol: PushProtocol::Distribution,
             registry: at.clone(),
             repository: name(repository),
             if_absent: IfAbsent::Refuse,
@@ -171,7 +171,7 @@ impl Fixture {
         let deletion = Deletion::new(&self.0.app, self.cause(), "test");
         let (at, repository) = (at.clone(), name(repository));
         let delete = move |tx: &mut dyn store::db::Tx| {
-            let repository = registry::images::repositories::require(tx, &at, &repository)?;
+            let repository = registry::images::repositories::require(tx, &at.repository(&repository))?;
             delete::delete(tx, &repository, &selector, &deletion)
         };
         self.0.app.db.write(delete).await.expect("stored").expect("deleted");
@@ -181,7 +181,7 @@ impl Fixture {
     pub async fn restore(&self, repository: &str, selector: Selector) {
         let (repository, cause) = (name(repository), self.cause());
         let restore = move |tx: &mut dyn store::db::Tx| {
-            let repository = registry::images::repositories::require(tx, &home(), &repository)?;
+            let repository = registry::images::repositories::require(tx, &home().repository(&repository))?;
             Ok::<_, RegistryError>(restore::restore(tx, &repository, &selector, 1000, &cause)?)
         };
         let restored = self.0.app.db.write(restore).await.expect("stored");
@@ -200,7 +200,7 @@ impl Fixture {
     async fn set_class(&self, at: &RegistryId, repository: &str, digest: Digest, set: SetClass) {
         let (at, repository, cause) = (at.clone(), name(repository), self.cause());
         let set = move |tx: &mut dyn store::db::Tx| {
-            let repository = registry::images::repositories::require(tx, &at, &repository)?;
+            let repository = registry::images::repositories::require(tx, &at.repository(&repository))?;
             let image = images::find(tx, repository.id, &digest)?.expect("there");
             Ok::<_, RegistryError>(set(tx, &repository, &image, &cause)?)
         };
@@ -217,7 +217,7 @@ impl Fixture {
 
     pub async fn image(&self, at: &RegistryId, repository: &str, digest: Digest) -> Option<Image> {
         let (at, repository) = (at.clone(), name(repository));
-        let find = move |tx: &mut dyn store::db::Tx| match repositories::find(tx, &at, &repository)? {
+        let find = move |tx: &mut dyn store::db::Tx| match repositories::find(tx, &at.repository(&repository))? {
             Some(found) => images::find(tx, found.id, &digest),
             None => Ok(None),
         };

@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use model::{BLOBS, Model, Place, Principal};
+use model::{BLOBS, Model, Principal, RepositoryKey};
 use steps::Step;
 use world::{Contents, World, members};
 
@@ -39,7 +39,7 @@ async fn check(
     contents: &Contents,
     model: &mut Model,
     who: Principal,
-    place: Place,
+    place: RepositoryKey,
     blob: usize,
 ) -> Result<(), String> {
     let (digest, content) = &contents.blobs[blob];
@@ -66,7 +66,7 @@ async fn check_by_api(
     contents: &Contents,
     model: &mut Model,
     who: Principal,
-    place: Place,
+    place: RepositoryKey,
     blob: usize,
 ) -> Result<(), String> {
     let (digest, content) = &contents.blobs[blob];
@@ -116,10 +116,10 @@ async fn run(world: &mut World, sequence: &str, upstream: [bool; BLOBS], steps: 
             check(world, &contents, &mut model, owner, place, blob).await.map_err(failed)?;
         }
         check(world, &contents, &mut model, who, place, at % BLOBS).await.map_err(failed)?;
-        let place = Place::ALL[at % Place::ALL.len()];
+        let place = RepositoryKey::ALL[at % RepositoryKey::ALL.len()];
         check_by_api(world, &contents, &mut model, who, place, at % BLOBS).await.map_err(failed)?;
     }
-    for place in Place::ALL {
+    for place in RepositoryKey::ALL {
         for blob in 0..BLOBS {
             for who in Principal::ALL {
                 // One layer tells what those may who may not.

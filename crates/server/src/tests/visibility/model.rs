@@ -16,7 +16,7 @@ const RESTORE_MS: i64 = 7 * DAY_MS;
 
 /// A repository of the sequence: of one of two accounts, which have the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct RepositoryKey {
     pub account: usize,
     pub kind: Kind,
 }
@@ -31,10 +31,10 @@ pub enum Kind {
     Cache,
 }
 
-impl Place {
+impl RepositoryKey {
     pub const ALL: [Self; 6] = {
-        const fn of(account: usize, kind: Kind) -> Place {
-            Place { account, kind }
+        const fn of(account: usize, kind: Kind) -> RepositoryKey {
+            RepositoryKey { account, kind }
         }
         [of(0, Kind::One), of(0, Kind::Two), of(0, Kind::Cache), of(1, Kind::One), of(1, Kind::Two), of(1, Kind::Cache)]
     };
@@ -64,10 +64,10 @@ impl Principal {
     }
 
     /// Whether it may push to the repository, and delete there.
-    pub fn may_write(self, place: Place) -> bool {
+    pub fn may_write(self, place: RepositoryKey) -> bool {
         match self {
             Self::Root(account) => account == place.account,
-            Self::User => place == Place::REPLICATED,
+            Self::User => place == RepositoryKey::REPLICATED,
         }
     }
 }
@@ -144,14 +144,14 @@ impl Repository {
 
 #[derive(Clone, Copy, Debug)]
 struct Deleted {
-    place: Place,
+    place: RepositoryKey,
     image: usize,
     state: Image,
     at_ms: i64,
 }
 
 impl Deleted {
-    fn is(&self, place: Place, image: usize, now_ms: i64) -> bool {
+    fn is(&self, place: RepositoryKey, image: usize, now_ms: i64) -> bool {
         self.place == place && self.image == image && self.at_ms + RESTORE_MS > now_ms
     }
 }
@@ -162,10 +162,10 @@ pub struct Model {
     pub mounting: [bool; 2],
     /// Which layers the upstream has.
     pub upstream: [bool; BLOBS],
-    repositories: BTreeMap<Place, Repository>,
+    repositories: BTreeMap<RepositoryKey, Repository>,
     deleted: Vec<Deleted>,
     images: usize,
-    /// Images of [`Place::REPLICATED`] on their way.
+    /// Images of [`RepositoryKey::REPLICATED`] on their way.
     under_way: Vec<usize>,
 }
 
@@ -182,53 +182,53 @@ impl Model {
         }
     }
 
-    pub fn exists(&self, place: Place) -> bool {
+    pub fn exists(&self, place: RepositoryKey) -> bool {
         self.repositories.contains_key(&place)
     }
 
     /// Whether the principal may pull from the repository at all.
-    pub fn may_read(&self, who: Principal, place: Place) -> bool {
-        let is_let_in =
-            place == Place::OPEN && self.repositories.get(&place).is_some_and(|repository| repository.lets_other_pull);
+    pub fn may_read(&self, who: Principal, place: RepositoryKey) -> bool {
+        let is_let_in = place == RepositoryKey::OPEN
+            && self.repositories.get(&place).is_some_and(|repository| repository.lets_other_pull);
         who.may_write(place) || (is_let_in && who.account() != place.account)
     }
 
     /// Whether the repository has the layer for those who may pull.
-    pub fn is_readable(&self, place: Place, blob: usize) -> bool {
+    pub fn is_readable(&self, place: RepositoryKey, blob: usize) -> bool {
         self.repositories.get(&place).is_some_and(|repository| repository.is_readable(blob))
     }
 
-    pub fn is_awaited(&self, place: Place, blob: usize) -> bool {
+    pub fn is_awaited(&self, place: RepositoryKey, blob: usize) -> bool {
         self.repositories.get(&place).is_some_and(|repository| repository.awaited.contains(&blob))
     }
 
     /// Whether an image names the layer, which the API asks for before it gives out a URL.
-    pub fn is_named(&self, place: Place, blob: usize) -> bool {
+    pub fn is_named(&self, place: RepositoryKey, blob: usize) -> bool {
         self.repositories.get(&place).is_some_and(|repository| !repository.naming(blob).is_empty())
     }
 
     /// A pull of a layer that may still be upstream; whether it comes.
-    pub fn pull_blob(&mut self, place: Place, blob: usize) -> bool {
+    pub fn pull_blob(&mut self, place: RepositoryKey, blob: usize) -> bool {
         if self.is_awaited(place, blob) && self.upstream[blob] {
             self.show(place, blob);
         }
         self.is_readable(place, blob)
     }
 
-    pub fn create(&mut self, place: Place) -> bool {
+    pub fn create(&mut self, place: RepositoryKey) -> bool {
         let is_new = !self.exists(place);
         self.repositories.entry(place).or_default();
         is_new
     }
 
     pub fn let_other_pull(&mut self, lets: bool) -> bool {
-        let Some(repository) = self.repositories.get_mut(&Place::OPEN) else { return false };
+        let Some(repository) = self.repositories.get_mut(&RepositoryKey::OPEN) else { return false };
         repository.lets_other_pull = lets;
         true
     }
 
     /// The bytes came, or whoever it is for may read them elsewhere.
-    pub fn show(&mut self, place: Place, blob: usize) {
+    pub fn show(&mut self, place: RepositoryKey, blob: usize) {
         let now_ms = self.now_ms;
         if let Some(repository) = self.repositories.get_mut(&place) {
             repository.show(blob, now_ms);
@@ -236,11 +236,11 @@ impl Model {
     }
 
     /// PrepareReplication by a principal: the layers that must be sent.
-    pub fn prepare(&mut self, who: Principal, place: Place, blobs: &[usize]) -> Vec<usize> {
+    pub fn prepare(&mut self, who: Principal, place: RepositoryKey, blobs: &[usize]) -> Vec<usize> {
         self.create(place);
         let mut missing = Vec::new();
         for blob in blobs {
-            let is_elsewhere = Place::ALL.iter().any(|from| {
+            let is_elsewhere = RepositoryKey::ALL.iter().any(|from| {
                 from.account == place.account && self.may_read(who, *from) && self.is_readable(*from, *blob)
             });
             if is_elsewhere {
@@ -254,7 +254,7 @@ impl Model {
 
     /// PutImage; layers that are still upstream are fetched first if `fetches`. `is_new` of an image that is there is an
     /// error for some.
-    pub fn put_image(&mut self, place: Place, image: usize, fetches: bool) -> Put {
+    pub fn put_image(&mut self, place: RepositoryKey, image: usize, fetches: bool) -> Put {
         let Some(repository) = self.repositories.get(&place) else { return Put::Refused };
         if let Some(state) = repository.images.get(&image) {
             if !state.is_archived {
@@ -275,7 +275,7 @@ impl Model {
         Put::Stored
     }
 
-    fn insert_image(&mut self, place: Place, image: usize, state: Option<Image>) {
+    fn insert_image(&mut self, place: RepositoryKey, image: usize, state: Option<Image>) {
         let state = state.unwrap_or_else(|| {
             self.images += 1;
             Image { id: self.images, is_archived: false }
@@ -289,8 +289,8 @@ impl Model {
         }
     }
 
-    fn note_active(&mut self, place: Place, image: usize) {
-        if place == Place::REPLICATED {
+    fn note_active(&mut self, place: RepositoryKey, image: usize) {
+        if place == RepositoryKey::REPLICATED {
             self.under_way.push(image);
         }
     }
@@ -301,7 +301,7 @@ impl Model {
     }
 
     /// A pull of a manifest of a repository that is filled from upstream; whether it comes.
-    pub fn pull_image(&mut self, place: Place, image: usize) -> bool {
+    pub fn pull_image(&mut self, place: RepositoryKey, image: usize) -> bool {
         self.create(place);
         let Some(repository) = self.repositories.get_mut(&place) else { return false };
         if let Some(state) = repository.images.get(&image) {
@@ -316,15 +316,15 @@ impl Model {
         true
     }
 
-    pub fn has_image(&self, place: Place, image: usize) -> Option<bool> {
+    pub fn has_image(&self, place: RepositoryKey, image: usize) -> Option<bool> {
         self.repositories.get(&place)?.images.get(&image).map(|state| state.is_archived)
     }
 
-    fn awaits_layers_of(&self, place: Place, image: usize) -> bool {
+    fn awaits_layers_of(&self, place: RepositoryKey, image: usize) -> bool {
         IMAGES[image].iter().any(|blob| self.is_awaited(place, *blob))
     }
 
-    fn turn(&mut self, place: Place, image: usize, is_archived: bool) {
+    fn turn(&mut self, place: RepositoryKey, image: usize, is_archived: bool) {
         if let Some(repository) = self.repositories.get_mut(&place)
             && let Some(state) = repository.images.get_mut(&image)
         {
@@ -337,7 +337,7 @@ impl Model {
     }
 
     /// Archives an image or takes it back; whether it was where that starts from.
-    pub fn set_archived(&mut self, place: Place, image: usize, is_archived: bool) -> bool {
+    pub fn set_archived(&mut self, place: RepositoryKey, image: usize, is_archived: bool) -> bool {
         if self.has_image(place, image) != Some(!is_archived) {
             return false;
         }
@@ -345,7 +345,7 @@ impl Model {
         true
     }
 
-    pub fn delete_image(&mut self, place: Place, image: usize) -> bool {
+    pub fn delete_image(&mut self, place: RepositoryKey, image: usize) -> bool {
         if self.has_image(place, image).is_none() {
             return false;
         }
@@ -358,7 +358,7 @@ impl Model {
     }
 
     /// Every image that is not archived goes, as a lifecycle policy has it.
-    pub fn expire_images(&mut self, place: Place) {
+    pub fn expire_images(&mut self, place: RepositoryKey) {
         for image in 0..IMAGES.len() {
             if self.has_image(place, image) == Some(false) {
                 self.delete_image(place, image);
@@ -367,7 +367,7 @@ impl Model {
     }
 
     /// One that still awaits layers can be had from upstream again.
-    fn keep(&mut self, place: Place, image: usize) {
+    fn keep(&mut self, place: RepositoryKey, image: usize) {
         if self.awaits_layers_of(place, image) {
             return;
         }
@@ -377,7 +377,7 @@ impl Model {
         }
     }
 
-    pub fn delete_repository(&mut self, place: Place) -> bool {
+    pub fn delete_repository(&mut self, place: RepositoryKey) -> bool {
         for image in 0..IMAGES.len() {
             if self.has_image(place, image).is_some() {
                 self.keep(place, image);
@@ -387,7 +387,7 @@ impl Model {
     }
 
     /// Restores the last deletion of an image; whether there was anything to restore, or to find.
-    pub fn restore(&mut self, place: Place, image: usize, may_create: bool) -> bool {
+    pub fn restore(&mut self, place: RepositoryKey, image: usize, may_create: bool) -> bool {
         let newest = (0..self.deleted.len())
             .filter(|at| self.deleted[*at].is(place, image, self.now_ms))
             .max_by_key(|at| (self.deleted[*at].at_ms, self.deleted[*at].state.id));
@@ -407,7 +407,7 @@ impl Model {
         true
     }
 
-    pub fn purge(&mut self, place: Place, image: usize) -> bool {
+    pub fn purge(&mut self, place: RepositoryKey, image: usize) -> bool {
         let (before, now_ms) = (self.deleted.len(), self.now_ms);
         self.deleted.retain(|deleted| !deleted.is(place, image, now_ms));
         self.deleted.len() < before
@@ -420,14 +420,14 @@ impl Model {
     /// What was pushed to the replicated repository arrives.
     pub fn replicate(&mut self) {
         for image in std::mem::take(&mut self.under_way) {
-            if self.has_image(Place::REPLICATED, image) != Some(false) {
+            if self.has_image(RepositoryKey::REPLICATED, image) != Some(false) {
                 continue;
             }
-            self.create(Place::REPLICA);
+            self.create(RepositoryKey::REPLICA);
             for blob in IMAGES[image] {
-                self.show(Place::REPLICA, blob);
+                self.show(RepositoryKey::REPLICA, blob);
             }
-            self.put_image(Place::REPLICA, image, false);
+            self.put_image(RepositoryKey::REPLICA, image, false);
         }
     }
 

@@ -10,12 +10,12 @@ use registry::images::collect_garbage;
 use serde_json::{Value, json};
 
 use super::super::lifecycle::DAY_MS;
-use super::model::{BLOBS, IMAGES, Kind, Model, Place, Principal, Put};
+use super::model::{BLOBS, IMAGES, Kind, Model, Principal, Put, RepositoryKey};
 use super::world::{Contents, MANIFEST, World, account_id, location, members};
 
 /// How bytes come.
 #[derive(Clone, Copy, Debug)]
-pub enum Face {
+pub enum UploadMethod {
     Whole,
     Chunks,
     Api,
@@ -24,29 +24,29 @@ pub enum Face {
 #[derive(Clone, Debug)]
 pub enum Step {
     Create {
-        place: Place,
+        place: RepositoryKey,
     },
     DeleteRepository {
-        place: Place,
+        place: RepositoryKey,
     },
     /// With `lies`, other bytes come than the digest says.
     Upload {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         blob: usize,
-        face: Face,
+        method: UploadMethod,
         lies: bool,
     },
     Mount {
         who: Principal,
         from: Kind,
-        to: Place,
+        to: RepositoryKey,
         blob: usize,
         names_from: bool,
     },
     PutImage {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         image: usize,
         by_api: bool,
     },
@@ -56,26 +56,26 @@ pub enum Step {
     },
     DeleteImage {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         image: usize,
         by_api: bool,
     },
     Expire {
-        place: Place,
+        place: RepositoryKey,
     },
     Restore {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         image: usize,
         may_create: bool,
     },
     Purge {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         image: usize,
     },
     SetArchived {
-        place: Place,
+        place: RepositoryKey,
         image: usize,
         is_archived: bool,
     },
@@ -83,13 +83,13 @@ pub enum Step {
     PrepareReplication {
         who: Principal,
         says: usize,
-        place: Place,
+        place: RepositoryKey,
         blobs: Vec<usize>,
         sends: Option<usize>,
     },
     ReceiveImage {
         who: Principal,
-        place: Place,
+        place: RepositoryKey,
         image: usize,
     },
     LetOtherPull {
@@ -104,16 +104,16 @@ pub enum Step {
     },
 }
 
-fn place() -> impl Strategy<Value = Place> {
-    prop::sample::select(Place::ALL.to_vec())
+fn place() -> impl Strategy<Value = RepositoryKey> {
+    prop::sample::select(RepositoryKey::ALL.to_vec())
 }
 
 /// Who does something where: mostly somebody who may.
-fn actor() -> impl Strategy<Value = (Principal, Place)> {
+fn actor() -> impl Strategy<Value = (Principal, RepositoryKey)> {
     let trespasser = (prop::sample::select(Principal::ALL.to_vec()), place());
     prop_oneof![
         6 => place().prop_map(|place| (Principal::Root(place.account), place)),
-        3 => Just((Principal::User, Place::REPLICATED)),
+        3 => Just((Principal::User, RepositoryKey::REPLICATED)),
         1 => trespasser,
     ]
 }
@@ -127,8 +127,8 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(vec![Kind::One, Kind::Two, Kind::Cache])
 }
 
-fn face() -> impl Strategy<Value = Face> {
-    prop::sample::select(vec![Face::Whole, Face::Chunks, Face::Api])
+fn method() -> impl Strategy<Value = UploadMethod> {
+    prop::sample::select(vec![UploadMethod::Whole, UploadMethod::Chunks, UploadMethod::Api])
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
@@ -138,8 +138,8 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => place().prop_map(|place| Step::Create { place }),
         2 => place().prop_map(|place| Step::DeleteRepository { place }),
-        5 => (actor(), blob.clone(), face(), prop::bool::weighted(0.15))
-            .prop_map(|((who, place), blob, face, lies)| Step::Upload { who, place, blob, face, lies }),
+        5 => (actor(), blob.clone(), method(), prop::bool::weighted(0.15))
+            .prop_map(|((who, place), blob, method, lies)| Step::Upload { who, place, blob, method, lies }),
         6 => (actor(), kind(), blob, prop::bool::weighted(0.85))
             .prop_map(|((who, to), from, blob, names_from)| Step::Mount { who, from, to, blob, names_from }),
         6 => (actor(), image(), any::<bool>())
@@ -168,12 +168,18 @@ pub fn step() -> impl Strategy<Value = Step> {
 /// account has a repository of that name.
 pub fn beginning() -> Vec<Step> {
     let owner = Principal::Root(0);
-    let same_name = Place { account: 1, ..Place::OPEN };
-    let create = [Place::REPLICATED, Place::OPEN, Place::REPLICA, same_name].map(|place| Step::Create { place });
-    let upload =
-        (0..BLOBS).map(|blob| Step::Upload { who: owner, place: Place::OPEN, blob, face: Face::Whole, lies: false });
-    let put = [1, 0].map(|image| Step::PutImage { who: owner, place: Place::OPEN, image, by_api: false });
-    let delete = Step::DeleteImage { who: owner, place: Place::OPEN, image: 1, by_api: false };
+    let same_name = RepositoryKey { account: 1, ..RepositoryKey::OPEN };
+    let create = [RepositoryKey::REPLICATED, RepositoryKey::OPEN, RepositoryKey::REPLICA, same_name]
+        .map(|place| Step::Create { place });
+    let upload = (0..BLOBS).map(|blob| Step::Upload {
+        who: owner,
+        place: RepositoryKey::OPEN,
+        blob,
+        method: UploadMethod::Whole,
+        lies: false,
+    });
+    let put = [1, 0].map(|image| Step::PutImage { who: owner, place: RepositoryKey::OPEN, image, by_api: false });
+    let delete = Step::DeleteImage { who: owner, place: RepositoryKey::OPEN, image: 1, by_api: false };
     create.into_iter().chain(upload).chain(put).chain([delete]).collect()
 }
 
@@ -184,7 +190,7 @@ fn expect(what: &str, did: bool, should: bool, detail: impl std::fmt::Debug) -> 
 
 impl Step {
     /// The repository that it is about.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> RepositoryKey {
         match self {
             Self::Create { place }
             | Self::DeleteRepository { place }
@@ -198,9 +204,9 @@ impl Step {
             | Self::PrepareReplication { place, .. }
             | Self::ReceiveImage { place, .. }
             | Self::Mount { to: place, .. } => *place,
-            Self::PullImage { account, .. } => Place { account: *account, kind: Kind::Cache },
-            Self::LetOtherPull { .. } => Place::OPEN,
-            Self::SetMounting { .. } | Self::Wait { .. } => Place::REPLICA,
+            Self::PullImage { account, .. } => RepositoryKey { account: *account, kind: Kind::Cache },
+            Self::LetOtherPull { .. } => RepositoryKey::OPEN,
+            Self::SetMounting { .. } | Self::Wait { .. } => RepositoryKey::REPLICA,
         }
     }
 
@@ -217,11 +223,11 @@ impl Step {
                 let deleted = world.call(Principal::Root(place.account), "DeleteRepository", input).await;
                 expect("deleted", deleted.is_ok(), model.delete_repository(place), deleted)?;
             }
-            Self::Upload { who, blob, face, lies, .. } => {
-                upload(world, contents, model, (who, place, blob), face, lies).await?;
+            Self::Upload { who, blob, method, lies, .. } => {
+                upload(world, contents, model, (who, place, blob), method, lies).await?;
             }
             Self::Mount { who, from, blob, names_from, .. } => {
-                let from = Place { account: place.account, kind: from };
+                let from = RepositoryKey { account: place.account, kind: from };
                 let digest = &contents.blobs[blob].0;
                 let mut path = format!("{}/blobs/uploads/?mount={digest}", contents.name(place.kind));
                 if names_from {
@@ -336,20 +342,20 @@ async fn upload(
     world: &mut World,
     contents: &Contents,
     model: &mut Model,
-    (who, place, blob): (Principal, Place, usize),
-    face: Face,
+    (who, place, blob): (Principal, RepositoryKey, usize),
+    method: UploadMethod,
     lies: bool,
 ) -> Result<(), String> {
     let (digest, content) = &contents.blobs[blob];
     let bytes = if lies { b"something else" } else { content.as_slice() };
     let name = contents.name(place.kind);
     let may = who.may_write(place) && model.exists(place) && !lies;
-    let (did, should) = match face {
-        Face::Whole => {
+    let (did, should) = match method {
+        UploadMethod::Whole => {
             let path = format!("{name}/blobs/uploads/?digest={digest}");
             (world.v2(who, place.account, Method::POST, path, bytes).await.status == 201, may)
         }
-        Face::Chunks => {
+        UploadMethod::Chunks => {
             let begun = world.v2(who, place.account, Method::POST, format!("{name}/blobs/uploads/"), b"").await;
             match location(&begun) {
                 Some(path) => {
@@ -360,8 +366,8 @@ async fn upload(
                 None => (false, may),
             }
         }
-        // What can be read there need not come again, says this face.
-        Face::Api => {
+        // What can be read there need not come again, says this protocol.
+        UploadMethod::Api => {
             let uploaded = upload_by_api(world, contents, who, place, &digest.to_string(), bytes).await;
             (uploaded.is_ok(), may && !model.is_readable(place, blob))
         }
@@ -369,14 +375,14 @@ async fn upload(
     if should {
         model.show(place, blob);
     }
-    expect("uploaded", did, should, face)
+    expect("uploaded", did, should, method)
 }
 
 async fn upload_by_api(
     world: &World,
     contents: &Contents,
     who: Principal,
-    place: Place,
+    place: RepositoryKey,
     digest: &str,
     bytes: &[u8],
 ) -> Result<(), String> {
@@ -389,7 +395,7 @@ async fn upload_by_api(
     world.call(who, "CompleteLayerUpload", with(here, "layerDigests", json!([digest]))).await.map(drop)
 }
 
-async fn expire(world: &World, model: &mut Model, place: Place, here: Value) -> Result<(), String> {
+async fn expire(world: &World, model: &mut Model, place: RepositoryKey, here: Value) -> Result<(), String> {
     let who = Principal::Root(place.account);
     let is_any_archived = (0..IMAGES.len()).any(|image| model.has_image(place, image) == Some(true));
     if !model.exists(place) || is_any_archived {
@@ -412,7 +418,7 @@ async fn prepare(
     world: &mut World,
     contents: &Contents,
     model: &mut Model,
-    (who, place): (Principal, Place),
+    (who, place): (Principal, RepositoryKey),
     source: &str,
     blobs: &[usize],
     sends: Option<usize>,

@@ -14,7 +14,7 @@ use runtime::limits::Limits;
 use serde_json::{Value, json};
 
 use super::super::test_app::{ACCOUNT, OTHER_ACCOUNT, TestApp, TestSetup, root_key};
-use super::model::{BLOBS, IMAGES, Kind, Place, Principal};
+use super::model::{BLOBS, IMAGES, Kind, Principal, RepositoryKey};
 use super::upstream::Upstream;
 use super::wire::{Reply, Request, Wire};
 
@@ -205,6 +205,6 @@ pub fn location(reply: &Reply) -> Option<String> {
 }
 
 /// The members that name a repository.
-pub fn members(contents: &Contents, place: Place) -> Value {
+pub fn members(contents: &Contents, place: RepositoryKey) -> Value {
     json!({"registryId": account_id(place.account), "repositoryName": contents.name(place.kind)})
 }

@@ -40,7 +40,7 @@ pub(super) struct Parts {
     session: SharedSession,
     spool: Arc<File>,
     numbers: Range<u32>,
-    flights: JoinSet<Result<Part, StoreError>>,
+    in_flight: JoinSet<Result<Part, StoreError>>,
     /// Whether what was sent stays in the spool file, for others to read.
     keeps_spool: bool,
     sent: Vec<Part>,
@@ -63,7 +63,7 @@ impl Parts {
             session,
             spool,
             numbers: 0..0,
-            flights: JoinSet::new(),
+            in_flight: JoinSet::new(),
             keeps_spool,
             sent: known.parts.clone(),
             sent_bytes: known.sent_bytes,
@@ -113,13 +113,13 @@ impl Parts {
             return Err(StoreError::new(StoreErrorKind::Other, context));
         }
         self.numbers.start += 1;
-        while self.flights.len() >= IN_FLIGHT {
+        while self.in_flight.len() >= IN_FLIGHT {
             self.land().await?;
         }
         let (store, object, spool) = (self.store.clone(), self.object, Arc::clone(&self.spool));
         let (offset, keeps_spool) = (self.sent_bytes, self.keeps_spool);
         self.sent_bytes += length;
-        self.flights.spawn(async move {
+        self.in_flight.spawn(async move {
             // Never closed.
             let _room = store.bucket.parts.acquire().await;
             let content = read(Arc::clone(&spool), offset, length).await?;
@@ -164,7 +164,7 @@ impl Parts {
 
     /// Waits for a part to be stored.
     async fn land(&mut self) -> Result<(), StoreError> {
-        let Some(landed) = self.flights.join_next().await else { return Ok(()) };
+        let Some(landed) = self.in_flight.join_next().await else { return Ok(()) };
         let part = landed.unwrap_or_else(|error| {
             Err(StoreError::new(StoreErrorKind::Other, "sending a part ended early").with_source(error))
         })?;
@@ -174,7 +174,7 @@ impl Parts {
 
     /// Waits for all parts to be stored.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
-        while !self.flights.is_empty() {
+        while !self.in_flight.is_empty() {
             self.land().await?;
         }
         self.sent.sort_by_key(|part| part.number);

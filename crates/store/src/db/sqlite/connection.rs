@@ -8,8 +8,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
 use crate::db::dialect::Dialect;
-use crate::db::kept::Topics;
 use crate::db::migrate::MigrationTx;
+use crate::db::read_cache::Topics;
 use crate::db::row::{Cell, ColumnNames, Row};
 use crate::db::transaction::{Tx, already_failed, check_parameters, check_texts};
 use crate::db::value::Value;
@@ -121,7 +121,7 @@ impl<'c> SqliteTx<'c> {
         Self { connection, failure: None, changed: Topics::default() }
     }
 
-    /// What kept reads are about that its statements may have changed.
+    /// What cached reads are about that its statements may have changed.
     pub(super) const fn changed(&self) -> Topics {
         self.changed
     }

@@ -10,11 +10,11 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::kept::Changes;
 use super::measures::DbMeasures;
 use super::migrate::{Migration, MigrationLog, apply_next};
 use super::no_answer;
 use super::pages::PageReport;
+use super::read_cache::Changes;
 use super::reserve::ReserveSlot;
 use super::transaction::{Job, Tx};
 use crate::error::StoreError;

@@ -43,7 +43,7 @@ impl PageWatch {
     }
 
     /// Logs what was noticed since the last call.
-    pub(in crate::db) fn tell(&self) {
+    pub(in crate::db) fn log_damage(&self) {
         let Some(damage) = &self.damage else { return };
         for page in damage.take_new() {
             tracing::error!(

@@ -71,7 +71,7 @@ impl Readers {
         let mut tx = SqliteTx::new(&connection);
         let mut result = run_caught(f, &mut tx);
         let failure = tx.into_failure();
-        self.pages.tell();
+        self.pages.log_damage();
         if let (Ok(_), Some(cause)) = (&result, &failure) {
             result = Err(failure_ignored(cause).into());
         }

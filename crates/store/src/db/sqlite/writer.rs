@@ -10,8 +10,8 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::connection::{self, SqliteTx};
 use super::pages::PageWatch;
-use crate::db::kept::{Changes, Topics};
 use crate::db::measures::DbMeasures;
+use crate::db::read_cache::{Changes, Topics};
 use crate::db::reserve::ReserveSlot;
 use crate::db::transaction::{Job, failure_ignored};
 use crate::db::{QUEUE_WAIT, no_answer, no_turn};
@@ -104,7 +104,7 @@ fn write_batches(
             measures.writes.retries.add(batch.len() as u64);
             are_apart = true;
         }
-        pages.tell();
+        pages.log_damage();
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use store::blob::{BlobReader, DataKey, Encoding, ObjectId, SEGMENT};
 use store::error::StoreError;
 
-use super::{Kind, Place, Stored, any_size, assert_refused, check, noise, on_every_store};
+use super::{Kind, Stored, TestStore, any_size, assert_refused, check, noise, on_every_store};
 
 on_every_store!(
     [
@@ -35,19 +35,19 @@ struct Copied {
     size_bytes: u64,
 }
 
-fn source(place: &Place, stored: &Stored) -> BlobReader {
+fn source(place: &TestStore, stored: &Stored) -> BlobReader {
     let size_bytes = stored.plaintext.len() as u64;
     place.store.open_reader(stored.object, stored.key.clone(), size_bytes).expect("it opens")
 }
 
-async fn copy(from: &Place, stored: &Stored, to: &Place, encoding: Encoding) -> Copied {
+async fn copy(from: &TestStore, stored: &Stored, to: &TestStore, encoding: Encoding) -> Copied {
     copy_as(from, stored, to, encoding, Digest::sha256_of(&stored.plaintext)).await.expect("it can be copied")
 }
 
 async fn copy_as(
-    from: &Place,
+    from: &TestStore,
     stored: &Stored,
-    to: &Place,
+    to: &TestStore,
     encoding: Encoding,
     digest: Digest,
 ) -> Result<Copied, StoreError> {
@@ -58,12 +58,12 @@ async fn copy_as(
     Ok(Copied { object, key, encoding, stored_bytes, size_bytes: stored.plaintext.len() as u64 })
 }
 
-fn open(place: &Place, copied: &Copied) -> Result<BlobReader, StoreError> {
+fn open(place: &TestStore, copied: &Copied) -> Result<BlobReader, StoreError> {
     let Copied { object, key, encoding, stored_bytes, size_bytes } = copied;
     place.store.open_encoded(*object, key.clone(), (*encoding, *stored_bytes), *size_bytes)
 }
 
-async fn read(place: &Place, copied: &Copied, range: std::ops::Range<usize>) -> Result<Vec<u8>, StoreError> {
+async fn read(place: &TestStore, copied: &Copied, range: std::ops::Range<usize>) -> Result<Vec<u8>, StoreError> {
     let mut found = Vec::new();
     if range.is_empty() {
         return Ok(found);
@@ -76,7 +76,7 @@ async fn read(place: &Place, copied: &Copied, range: std::ops::Range<usize>) -> 
 }
 
 fn any_range_of_a_copy_reads_exactly_its_bytes(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let ranges = proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 4);
     let content = (any_size(), any::<u64>(), any::<bool>(), proptest::sample::select(&Encoding::ALL[..]));
     check(32, &(content, ranges), |((size, seed, is_text, encoding), ranges)| {
@@ -98,7 +98,7 @@ fn any_range_of_a_copy_reads_exactly_its_bytes(kind: Kind) {
 }
 
 async fn a_copy_of_a_copy_is_the_content(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     // More than is decompressed at a time, with an end in the middle of nothing.
     for size in [0, 1, 256 * 1024, 5 * 256 * 1024, 3_000_001] {
         let stored = standard.store(text(size, 1)).await;
@@ -120,7 +120,7 @@ async fn a_copy_of_a_copy_is_the_content(kind: Kind) {
 }
 
 async fn what_pays_is_compressed(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let mut half = noise(2_000_000, 1);
     half.extend(text(2_000_000, 1));
     let mut tail = noise(4_000_000, 1);
@@ -149,7 +149,7 @@ async fn what_pays_is_compressed(kind: Kind) {
 }
 
 async fn a_copy_is_as_secret_as_what_it_was_made_from(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let stored = standard.store(text(100_000, 7)).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;
     let file = archive.read_file(copied.object).await;
@@ -162,7 +162,7 @@ fn zstd_magic(file: &[u8]) -> Option<usize> {
 }
 
 async fn a_copy_of_something_else_is_refused(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let stored = standard.store(text(100_000, 7)).await;
     for encoding in Encoding::ALL {
         for digest in [Digest::sha256_of(b"something else"), Digest::sha512_of(b"something else")] {
@@ -173,7 +173,7 @@ async fn a_copy_of_something_else_is_refused(kind: Kind) {
 }
 
 async fn a_damaged_copy_is_refused(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let stored = standard.store(noise(5 * SEGMENT, 7)).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;
     let whole = archive.read_file(copied.object).await;
@@ -207,7 +207,7 @@ async fn a_damaged_copy_is_refused(kind: Kind) {
 }
 
 async fn a_frame_that_says_much_is_read_in_small_pieces(kind: Kind) {
-    let (standard, archive) = (Place::new(kind), Place::new(kind));
+    let (standard, archive) = (TestStore::new(kind), TestStore::new(kind));
     let size = 64 * 1024 * 1024;
     let stored = standard.store(vec![0; size]).await;
     let copied = copy(&standard, &stored, &archive, Encoding::Zstd).await;

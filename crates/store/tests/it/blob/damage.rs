@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use store::blob::{DataKey, SEGMENT};
 use store::error::StoreErrorKind;
 
-use super::{Kind, Place, SEALED_SEGMENT, SIZES, Stored, any_size, assert_refused, check, noise, on_every_store, read};
+use super::{
+    Kind, SEALED_SEGMENT, SIZES, Stored, TestStore, any_size, assert_refused, check, noise, on_every_store, read,
+};
 
 on_every_store!(
     [
@@ -25,7 +27,7 @@ on_every_store!(
 );
 
 /// Reads a damaged object in every way. What comes before the error must be content from before `damaged_at`.
-async fn assert_damage_is_refused(place: &Place, stored: &Stored, damaged_at: usize, what: &str) {
+async fn assert_damage_is_refused(place: &TestStore, stored: &Stored, damaged_at: usize, what: &str) {
     if !stored.plaintext.is_empty() {
         let (found, error) = place.read_all(stored).await;
         assert_refused(error.as_ref(), stored.object, what);
@@ -40,7 +42,7 @@ async fn assert_damage_is_refused(place: &Place, stored: &Stored, damaged_at: us
 }
 
 fn a_flipped_bit_anywhere_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (any_size(), any::<prop::sample::Index>(), 0..8_u32);
     check(96, &strategy, |(size, at, bit)| {
         let place = &place;
@@ -58,7 +60,7 @@ fn a_flipped_bit_anywhere_is_refused(kind: Kind) {
 }
 
 async fn every_byte_of_small_objects_counts(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in [0, 1, 40] {
         let stored = place.store(noise(size, 1)).await;
         let file = place.read_file(stored.object).await;
@@ -76,7 +78,7 @@ async fn every_byte_of_small_objects_counts(kind: Kind) {
 }
 
 fn a_range_elsewhere_does_not_suffer(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (0..5_usize, 0..SEALED_SEGMENT);
     check(32, &strategy, |(segment, at)| {
         let place = &place;
@@ -102,7 +104,7 @@ fn a_range_elsewhere_does_not_suffer(kind: Kind) {
 }
 
 fn a_cut_file_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     check(64, &(any_size(), any::<prop::sample::Index>()), |(size, at)| {
         let place = &place;
         async move {
@@ -117,7 +119,7 @@ fn a_cut_file_is_refused(kind: Kind) {
 }
 
 fn appended_bytes_are_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (any_size(), prop_oneof![1..100_usize, Just(SEALED_SEGMENT), 1..2 * SEALED_SEGMENT]);
     check(48, &strategy, |(size, more)| {
         let place = &place;
@@ -133,7 +135,7 @@ fn appended_bytes_are_refused(kind: Kind) {
 }
 
 async fn a_missing_file_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in SIZES {
         let stored = place.store(noise(size, 1)).await;
         place.store.remove(stored.object, None).await.expect("it can be removed");
@@ -143,7 +145,7 @@ async fn a_missing_file_is_refused(kind: Kind) {
 
 #[tokio::test]
 async fn a_file_cut_while_it_is_open_is_refused() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     for left in [0, 1, SEALED_SEGMENT, 2 * SEALED_SEGMENT, 5 * SEALED_SEGMENT - 1] {
         let stored = place.store(noise(5 * SEGMENT, 1)).await;
         let size_bytes = stored.plaintext.len() as u64;
@@ -165,7 +167,7 @@ async fn a_file_cut_while_it_is_open_is_refused() {
 }
 
 async fn swapped_files_are_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in SIZES {
         let key_of_both = place.store(noise(size, 1)).await;
         // The same key and the same content: the name alone tells the two apart.
@@ -183,7 +185,7 @@ async fn swapped_files_are_refused(kind: Kind) {
 }
 
 async fn moved_segments_are_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     // All segments alike and the last one full, so that a mistake could not be seen in the content.
     let stored = place.store(vec![7; 4 * SEGMENT]).await;
     let file = place.read_file(stored.object).await;
@@ -205,7 +207,7 @@ async fn moved_segments_are_refused(kind: Kind) {
 /// Damage to the metadata as well: the file is cut between segments and the row tells the shorter length, or the
 /// file goes on after its last segment and the row tells the longer one.
 async fn the_last_segment_is_the_last(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let stored = place.store(vec![7; 4 * SEGMENT]).await;
     let file = place.read_file(stored.object).await;
     for left in 1..4 {
@@ -222,7 +224,7 @@ async fn the_last_segment_is_the_last(kind: Kind) {
 }
 
 async fn an_object_does_not_open_in_place_of_another_store_or_key(kind: Kind) {
-    let (place, elsewhere) = (Place::new(kind), Place::new(kind));
+    let (place, elsewhere) = (TestStore::new(kind), TestStore::new(kind));
     for size in SIZES {
         let stored = place.store(noise(size, 1)).await;
         let wrong_key = Stored { key: DataKey::generate(), ..stored.clone() };
@@ -235,7 +237,7 @@ async fn an_object_does_not_open_in_place_of_another_store_or_key(kind: Kind) {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_not_called_damage() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     let stored = place.store(noise(10, 1)).await;
     std::fs::remove_file(place.file(stored.object)).expect("it can be removed");
     std::os::unix::fs::symlink(place.file(stored.object), place.file(stored.object)).expect("a link to itself");

@@ -8,14 +8,14 @@ use store::error::StoreErrorKind;
 
 use super::bucket::{TestBucket, server_url};
 use super::faulty_proxy::{Fault, FaultyProxy};
-use super::{Kind, Place, Stored, noise, open};
+use super::{Kind, Stored, TestStore, noise, open};
 
 const MIB: usize = 1024 * 1024;
 
 /// A place whose requests go through a proxy.
-async fn faulty() -> (Place, FaultyProxy) {
+async fn faulty() -> (TestStore, FaultyProxy) {
     let proxy = FaultyProxy::start(&server_url()).await;
-    let mut place = Place::new(Kind::S3);
+    let mut place = TestStore::new(Kind::S3);
     let bucket = place.bucket.as_mut().expect("a bucket");
     bucket.endpoint.clone_from(&proxy.endpoint);
     place.store = open(place.folder.path(), place.bucket.as_ref());
@@ -30,7 +30,7 @@ fn is_get(line: &str) -> bool {
     line.starts_with("GET")
 }
 
-async fn assert_reads(place: &Place, stored: &Stored, what: &str) {
+async fn assert_reads(place: &TestStore, stored: &Stored, what: &str) {
     let (found, error) = place.read_all(stored).await;
     assert!(error.is_none(), "{what}: {error:?} {:?}", error.as_ref().and_then(|error| error.source()));
     assert!(found == stored.plaintext, "{what}: other bytes");

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use store::blob::{Listed, ListedKind, SEGMENT};
 
 use super::bucket::PREFIX;
-use super::{Kind, Place, noise, on_every_store};
+use super::{Kind, TestStore, noise, on_every_store};
 
 on_every_store!([all_that_is_stored_is_listed, what_was_listed_can_be_removed], []);
 
-async fn list(place: &Place) -> Vec<Listed> {
+async fn list(place: &TestStore) -> Vec<Listed> {
     let mut list = place.store.list();
     let mut found = Vec::new();
     while let Some(next) = list.next().await.expect("it can be listed") {
@@ -18,7 +18,7 @@ async fn list(place: &Place) -> Vec<Listed> {
     found
 }
 
-async fn add_foreign(place: &Place) {
+async fn add_foreign(place: &TestStore) {
     match &place.bucket {
         None => std::fs::write(place.folder.path().join("objects/aa/notes.txt"), b"mine").expect("it can be written"),
         Some(bucket) => bucket.put_key(&format!("{PREFIX}us-east-1/notes.txt").into(), b"mine").await,
@@ -26,7 +26,7 @@ async fn add_foreign(place: &Place) {
 }
 
 async fn all_that_is_stored_is_listed(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     assert_eq!(list(&place).await, []);
     let mut expected = BTreeMap::new();
     for (size, stored_bytes) in [(0, 28), (10, 38), (2 * SEGMENT + 5, 2 * SEGMENT + 5 + 3 * 28)] {
@@ -53,7 +53,7 @@ async fn all_that_is_stored_is_listed(kind: Kind) {
 }
 
 async fn what_was_listed_can_be_removed(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let kept = place.store(noise(10, 1)).await;
     let gone = place.store(noise(10, 2)).await;
     add_foreign(&place).await;
@@ -72,7 +72,7 @@ async fn what_was_listed_can_be_removed(kind: Kind) {
 
 #[tokio::test]
 async fn unfinished_multipart_uploads_are_listed() {
-    let place = Place::new(Kind::S3);
+    let place = TestStore::new(Kind::S3);
     let (state, key) = place.store.begin();
     let object = state.object;
     let mut writer = place.writer(state, key);

@@ -95,7 +95,7 @@ const SIZES: [usize; 11] = [
 ];
 
 /// A store in a folder or a bucket of its own.
-struct Place {
+struct TestStore {
     folder: TempDir,
     bucket: Option<TestBucket>,
     ledger: Arc<Ledger>,
@@ -114,7 +114,7 @@ struct Stored {
     plaintext: Vec<u8>,
 }
 
-impl Place {
+impl TestStore {
     fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bucket = match kind {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use store::blob::{DataKey, Encoding, Form, ObjectId, Protection, Redirect, UploadState};
 use store::error::{StoreError, StoreErrorKind};
 
-use super::{Kind, Place, SIZES, any_size, assert_refused, check, noise, on_every_store};
+use super::{Kind, SIZES, TestStore, any_size, assert_refused, check, noise, on_every_store};
 
 on_every_store!(
     [
@@ -23,7 +23,7 @@ on_every_store!(
 
 const MIB: usize = 1024 * 1024;
 
-fn begin(place: &Place) -> UploadState {
+fn begin(place: &TestStore) -> UploadState {
     let (state, protection) = place.store.begin_as(ObjectId::random(), Form::Plain);
     assert!(matches!(protection, Protection::Plain));
     state
@@ -33,23 +33,23 @@ fn restored(state: &UploadState) -> UploadState {
     UploadState::from_bytes(&state.to_bytes()).expect("a stored state can be read")
 }
 
-async fn store(place: &Place, content: &[u8]) -> ObjectId {
+async fn store(place: &TestStore, content: &[u8]) -> ObjectId {
     let finished = place.write(begin(place), Protection::Plain, content).await.expect("it can be written");
     assert_eq!(finished.sha256, Digest::sha256_of(content));
     finished.object
 }
 
-async fn read(place: &Place, object: ObjectId, size: usize) -> (Vec<u8>, Option<StoreError>) {
+async fn read(place: &TestStore, object: ObjectId, size: usize) -> (Vec<u8>, Option<StoreError>) {
     super::read(&place.store, object, &Protection::Plain, size as u64, 0..size).await
 }
 
-async fn assert_reads(place: &Place, object: ObjectId, content: &[u8]) {
+async fn assert_reads(place: &TestStore, object: ObjectId, content: &[u8]) {
     let (found, error) = read(place, object, content.len()).await;
     assert!(error.is_none() && found == content, "{} bytes: {error:?}", content.len());
 }
 
 async fn the_content_is_all_that_is_stored(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in SIZES {
         let content = noise(size, 1);
         let object = store(&place, &content).await;
@@ -65,7 +65,7 @@ async fn the_content_is_all_that_is_stored(kind: Kind) {
 }
 
 fn any_range_reads_exactly_its_bytes(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (
         any_size().prop_filter("an empty object has no range", |size| *size > 0),
         any::<u64>(),
@@ -90,7 +90,7 @@ fn any_range_reads_exactly_its_bytes(kind: Kind) {
 }
 
 fn an_object_goes_on_after_restarts_at_any_byte(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (any_size(), any::<u64>(), proptest::collection::vec(any::<prop::sample::Index>(), 0..5));
     check(24, &strategy, |(size, seed, cuts)| {
         let place = &place;
@@ -119,7 +119,7 @@ fn an_object_goes_on_after_restarts_at_any_byte(kind: Kind) {
 }
 
 async fn what_is_missing_or_of_another_length_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in [0, 10, 200_000] {
         let content = noise(size, 1);
         let object = store(&place, &content).await;
@@ -141,7 +141,7 @@ async fn what_is_missing_or_of_another_length_is_refused(kind: Kind) {
 }
 
 async fn another_byte_shows_in_the_digest(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let mut content = noise(200_000, 1);
     let digest = Digest::sha256_of(&content);
     let object = store(&place, &content).await;
@@ -157,7 +157,7 @@ async fn another_byte_shows_in_the_digest(kind: Kind) {
 
 /// A row that says otherwise than the state of its upload is wrong, and a sealed object is not read as a plain one.
 async fn an_object_is_of_one_form(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (sealed, key) = place.store.begin();
     for (state, protection) in [(begin(&place), Protection::from(DataKey::generate())), (sealed, Protection::Plain)] {
         let session = place.session(&state);
@@ -173,7 +173,7 @@ async fn an_object_is_of_one_form(kind: Kind) {
 }
 
 async fn copies_may_be_of_another_form(kind: Kind) {
-    let (place, other) = (Place::new(kind), Place::new(kind));
+    let (place, other) = (TestStore::new(kind), TestStore::new(kind));
     let content = vec![7; 3 * MIB];
     let digest = Digest::sha256_of(&content);
     let size = content.len() as u64;
@@ -194,7 +194,7 @@ async fn copies_may_be_of_another_form(kind: Kind) {
 }
 
 async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let content = noise(20 * MIB, 1);
     let mut writer = place.writer(begin(&place), Protection::Plain);
     let follower = writer.follow();
@@ -215,7 +215,7 @@ async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
 }
 
 async fn urls_are_given_out_only_if_the_store_is_told_to(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let object = store(&place, b"content").await;
     assert!(!place.store.encrypts());
     assert_eq!(place.store.presigned_url(object).await.expect("no request"), None);
@@ -241,7 +241,7 @@ async fn urls_are_given_out_only_if_the_store_is_told_to(kind: Kind) {
 /// What it has handed to a thread waits for the file, and comes to it when another writer has finished the object.
 #[tokio::test]
 async fn a_writer_behind_a_closed_fence_leaves_the_object_alone() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     let (state, content) = (begin(&place), noise(MIB, 1));
     let mut late = place.writer(restored(&state), Protection::Plain);
     let finished = place.write(restored(&state), Protection::Plain, &content).await.expect("it ends");
@@ -271,7 +271,7 @@ async fn parts_of_a_bucket_make_the_content() {
         &[20 * MIB, 3 * MIB, 9 * MIB],
     ];
     for sizes in cases {
-        let place = Place::new(Kind::S3);
+        let place = TestStore::new(Kind::S3);
         let content = noise(sizes.iter().sum(), 3);
         let mut state = begin(&place);
         let mut at = 0;
@@ -294,7 +294,7 @@ async fn parts_of_a_bucket_make_the_content() {
 #[tokio::test]
 async fn a_rest_that_has_changed_is_refused() {
     for before in [MIB, 9 * MIB] {
-        let place = Place::new(Kind::S3);
+        let place = TestStore::new(Kind::S3);
         let mut writer = place.writer(begin(&place), Protection::Plain);
         writer.write(noise(before, 1).into()).await.expect("it can be written");
         let state = writer.checkpoint().await.expect("it is durable");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use store::blob::SEGMENT;
 
-use super::{Kind, Place, any_size, assert_refused, check, noise, on_every_store};
+use super::{Kind, TestStore, any_size, assert_refused, check, noise, on_every_store};
 
 on_every_store!(
     [ranges_at_the_edges_of_segments_are_exact, a_reader_goes_on_after_the_object_is_removed],
@@ -11,7 +11,7 @@ on_every_store!(
 );
 
 fn any_range_reads_exactly_its_bytes(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (
         any_size().prop_filter("an empty object has no range", |size| *size > 0),
         any::<u64>(),
@@ -34,7 +34,7 @@ fn any_range_reads_exactly_its_bytes(kind: Kind) {
 }
 
 async fn ranges_at_the_edges_of_segments_are_exact(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let edges = |segment: usize| [segment * SEGMENT, segment * SEGMENT + 1, (segment + 1) * SEGMENT - 1];
     for size in [3 * SEGMENT, 3 * SEGMENT + 1, 4 * SEGMENT - 1] {
         let stored = place.store(noise(size, 1)).await;
@@ -51,7 +51,7 @@ async fn ranges_at_the_edges_of_segments_are_exact(kind: Kind) {
 }
 
 async fn a_reader_goes_on_after_the_object_is_removed(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let stored = place.store(noise(9 * SEGMENT, 1)).await;
     let reader = place.store.open_reader(stored.object, stored.key.clone(), 9 * SEGMENT as u64).expect("it opens");
     let mut stream = reader.stream(0, 9 * SEGMENT as u64 - 1);

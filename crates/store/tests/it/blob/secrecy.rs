@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use store::blob::{DataKey, KeyRing, ObjectId, RootKey, SEGMENT, ServiceKey};
 use store::error::StoreErrorKind;
 
-use super::{Kind, Place, any_size, check, noise, on_every_store};
+use super::{Kind, TestStore, any_size, check, noise, on_every_store};
 
 on_every_store!(
     [
@@ -32,7 +32,7 @@ fn share_a_window(first: &[u8], second: &[u8]) -> bool {
 }
 
 fn nothing_of_the_content_is_on_the_disk(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let sizes = any_size().prop_map(|size| size.max(WINDOW));
     check(12, &(sizes, any::<u64>()), |(size, seed)| {
         let place = &place;
@@ -47,14 +47,14 @@ fn nothing_of_the_content_is_on_the_disk(kind: Kind) {
 }
 
 async fn a_pattern_in_the_content_makes_none_on_the_disk(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let stored = place.store(vec![0; 3 * SEGMENT]).await;
     let file = place.read_file(stored.object).await;
     assert_eq!(windows(&file).len(), file.len() - WINDOW + 1, "no window occurs twice");
 }
 
 async fn a_segment_written_again_is_sealed_anew(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (state, key) = place.store.begin();
     let mut files = Vec::new();
     for _ in 0..2 {
@@ -67,7 +67,7 @@ async fn a_segment_written_again_is_sealed_anew(kind: Kind) {
 
 #[tokio::test]
 async fn files_are_for_their_owner_only() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     let stored = place.store(noise(10, 1)).await;
     let file = place.file(stored.object);
     let folder = file.parent().expect("a folder");
@@ -78,7 +78,7 @@ async fn files_are_for_their_owner_only() {
 }
 
 async fn a_wrapped_key_serves_its_object_only(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let stored = place.store(noise(1_000, 1)).await;
     let ring = || KeyRing::new([(1, RootKey::generate())].into(), 1).expect("a ring");
     let service = ring();

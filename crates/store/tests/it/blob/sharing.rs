@@ -5,7 +5,7 @@ use oci::Digest;
 use store::blob::{DataKey, UploadState};
 use store::error::StoreErrorKind;
 
-use super::{Kind, Place, Stored, noise};
+use super::{Kind, Stored, TestStore, noise};
 
 const MIB: usize = 1024 * 1024;
 
@@ -13,7 +13,7 @@ fn restored(state: &UploadState) -> UploadState {
     UploadState::from_bytes(&state.to_bytes()).expect("a stored state can be read")
 }
 
-async fn part(place: &Place, state: &UploadState, key: &DataKey, bytes: &[u8]) -> UploadState {
+async fn part(place: &TestStore, state: &UploadState, key: &DataKey, bytes: &[u8]) -> UploadState {
     let mut writer = place.writer(restored(state), key.clone());
     for chunk in bytes.chunks(100_000) {
         writer.write(Bytes::copy_from_slice(chunk)).await.expect("it can be written");
@@ -21,14 +21,14 @@ async fn part(place: &Place, state: &UploadState, key: &DataKey, bytes: &[u8]) -
     writer.checkpoint().await.expect("the part is durable")
 }
 
-async fn assert_reads(place: &Place, stored: &Stored) {
+async fn assert_reads(place: &TestStore, stored: &Stored) {
     let (found, error) = place.read_all(stored).await;
     assert!(error.is_none(), "{error:?}");
     assert!(found == stored.plaintext, "it reads as it was written");
 }
 
 /// What is left beside the one object.
-async fn assert_alone(place: &Place, expected: usize) {
+async fn assert_alone(place: &TestStore, expected: usize) {
     let bucket = place.bucket.as_ref().expect("a bucket");
     let keys = bucket.keys().await;
     assert_eq!(keys.len(), expected, "{keys:?}");
@@ -49,7 +49,7 @@ async fn chunks_of_any_size_on_any_node_make_one_object() {
         &[7 * MIB, 2 * MIB, 7 * MIB, 2 * MIB, 30 * MIB],
     ];
     for sizes in cases {
-        let place = Place::new(Kind::S3);
+        let place = TestStore::new(Kind::S3);
         let (mut state, key) = place.store.begin();
         let plaintext = noise(sizes.iter().sum(), 3);
         let mut at = 0;
@@ -73,7 +73,7 @@ async fn chunks_of_any_size_on_any_node_make_one_object() {
 
 #[tokio::test]
 async fn a_long_object_goes_in_parts_and_a_short_one_at_once() {
-    let place = Place::new(Kind::S3);
+    let place = TestStore::new(Kind::S3);
     let short = place.store(noise(7 * MIB, 1)).await;
     assert_reads(&place, &short).await;
     let long = place.store(noise(33 * MIB, 2)).await;
@@ -86,7 +86,7 @@ async fn a_long_object_goes_in_parts_and_a_short_one_at_once() {
 #[tokio::test]
 async fn a_node_that_wakes_up_late_changes_nothing() {
     for (before, late, then) in [(0, MIB, 2 * MIB), (9 * MIB, 9 * MIB, 10 * MIB), (20 * MIB, 100, 17 * MIB)] {
-        let place = Place::new(Kind::S3);
+        let place = TestStore::new(Kind::S3);
         let (state, key) = place.store.begin();
         let plaintext = noise(before + then, 1);
         let state = part(&place, &state, &key, &plaintext[..before]).await;
@@ -110,7 +110,7 @@ async fn a_node_that_wakes_up_late_changes_nothing() {
 #[tokio::test]
 async fn only_one_session_ends_an_upload() {
     for size in [MIB, 12 * MIB] {
-        let place = Place::new(Kind::S3);
+        let place = TestStore::new(Kind::S3);
         let (state, key) = place.store.begin();
         let plaintext = noise(size, 1);
         let mut late = place.writer(restored(&state), key.clone());
@@ -131,7 +131,7 @@ async fn only_one_session_ends_an_upload() {
 
 #[tokio::test]
 async fn an_abandoned_upload_leaves_nothing() {
-    let place = Place::new(Kind::S3);
+    let place = TestStore::new(Kind::S3);
     let (state, key) = place.store.begin();
     let state = part(&place, &state, &key, &noise(17 * MIB + 100_000, 1)).await;
     let multipart = place.ledger.multipart(state.object);
@@ -148,7 +148,7 @@ async fn an_abandoned_upload_leaves_nothing() {
 
 #[tokio::test]
 async fn a_rest_that_is_lost_is_refused() {
-    let place = Place::new(Kind::S3);
+    let place = TestStore::new(Kind::S3);
     let (state, key) = place.store.begin();
     let state = part(&place, &state, &key, &noise(MIB, 1)).await;
     let rest = state.rest_object().expect("1 MiB is no part");
@@ -170,7 +170,7 @@ async fn a_rest_that_is_lost_is_refused() {
 
 #[tokio::test]
 async fn scopes_have_folders_of_their_own() {
-    let place = Place::new(Kind::S3);
+    let place = TestStore::new(Kind::S3);
     let stored = place.store(noise(10, 1)).await;
     let elsewhere = store::blob::BlobScope { region: "eu-west-1".to_owned(), encryption: "AES256".to_owned() };
     let store = place.reopened().of_scope(&elsewhere);
@@ -182,7 +182,7 @@ async fn scopes_have_folders_of_their_own() {
 
 #[tokio::test]
 async fn an_upload_goes_on_only_where_it_was_begun() {
-    let (folder, bucket) = (Place::new(Kind::Files), Place::new(Kind::S3));
+    let (folder, bucket) = (TestStore::new(Kind::Files), TestStore::new(Kind::S3));
     for (here, there) in [(&folder, &bucket), (&bucket, &folder)] {
         let (state, key) = here.store.begin();
         let state = part(here, &state, &key, &noise(MIB, 1)).await;

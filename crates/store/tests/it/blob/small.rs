@@ -6,7 +6,7 @@ use store::blob::{
     BlobReader, DataKey, FinishedObject, Form, MAX_SMALL_BYTES, ObjectId, Protection, SEGMENT, UploadState,
 };
 
-use super::{Kind, Place, Stored, assert_refused, noise, on_every_store};
+use super::{Kind, Stored, TestStore, assert_refused, noise, on_every_store};
 
 on_every_store!(
     [
@@ -21,7 +21,7 @@ on_every_store!(
 
 const MAX: usize = MAX_SMALL_BYTES as usize;
 
-async fn is_nothing_stored(place: &Place, object: ObjectId) -> bool {
+async fn is_nothing_stored(place: &TestStore, object: ObjectId) -> bool {
     match &place.bucket {
         None => !place.file(object).exists(),
         Some(bucket) => bucket.keys().await.is_empty(),
@@ -29,7 +29,7 @@ async fn is_nothing_stored(place: &Place, object: ObjectId) -> bool {
 }
 
 /// Writes the rest of an object; what the database is to keep, or what was stored.
-async fn finish(place: &Place, state: UploadState, key: &DataKey, rest: &[u8]) -> (FinishedObject, bool) {
+async fn finish(place: &TestStore, state: UploadState, key: &DataKey, rest: &[u8]) -> (FinishedObject, bool) {
     let mut writer = place.writer(state, key.clone());
     writer.write(Bytes::copy_from_slice(rest)).await.expect("it can be written");
     match writer.finish_small() {
@@ -56,7 +56,7 @@ async fn read(reader: BlobReader, range: std::ops::Range<usize>) -> Vec<u8> {
 }
 
 async fn a_small_object_is_in_no_store(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in [0, 1, 1000, MAX - 1, MAX] {
         let plaintext = noise(size, size as u64);
         let (state, key) = place.store.begin();
@@ -78,7 +78,7 @@ async fn a_small_object_is_in_no_store(kind: Kind) {
 }
 
 async fn it_may_come_in_parts(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let plaintext = noise(MAX, 1);
     let (mut state, key) = place.store.begin();
     for part in plaintext[..MAX - 100].chunks(700) {
@@ -95,7 +95,7 @@ async fn it_may_come_in_parts(kind: Kind) {
 }
 
 async fn what_is_longer_or_stored_in_part_goes_to_the_store(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for (first, rest) in [(0, MAX + 1), (MAX, 1), (2 * SEGMENT, 0), (2 * SEGMENT, 10), (300 * 1024, 10)] {
         let plaintext = noise(first + rest, 1);
         let (mut state, key) = place.store.begin();
@@ -113,7 +113,7 @@ async fn what_is_longer_or_stored_in_part_goes_to_the_store(kind: Kind) {
 }
 
 async fn what_is_plain_goes_to_the_store(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (state, protection) = place.store.begin_as(ObjectId::random(), Form::Plain);
     let mut writer = place.writer(state, protection);
     writer.write(Bytes::from_static(b"clear")).await.expect("it can be written");
@@ -125,7 +125,7 @@ async fn what_is_plain_goes_to_the_store(kind: Kind) {
 }
 
 async fn what_was_changed_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (state, key) = place.store.begin();
     let (finished, _) = finish(&place, state, &key, &noise(500, 1)).await;
     let sealed = finished.small.clone().expect("it is small").to_vec();

@@ -10,7 +10,7 @@ use store::error::StoreErrorKind;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 
-use super::{Kind, Place, SEALED_SEGMENT, SIZES, Stored, any_size, assert_refused, check, noise, on_every_store};
+use super::{Kind, SEALED_SEGMENT, SIZES, Stored, TestStore, any_size, assert_refused, check, noise, on_every_store};
 
 on_every_store!(
     [
@@ -38,14 +38,14 @@ fn restored(state: &UploadState) -> UploadState {
 }
 
 /// Writes one part in a session of its own, and returns the state to store.
-async fn write_part(place: &Place, state: &UploadState, key: &DataKey, part: Bytes) -> UploadState {
+async fn write_part(place: &TestStore, state: &UploadState, key: &DataKey, part: Bytes) -> UploadState {
     let mut writer = place.writer(restored(state), key.clone());
     writer.write(part).await.expect("the part can be written");
     writer.checkpoint().await.expect("the part is durable")
 }
 
 /// Ends an object and checks that it is `plaintext`.
-async fn finish_as(place: &Place, state: &UploadState, key: &DataKey, plaintext: &[u8]) {
+async fn finish_as(place: &TestStore, state: &UploadState, key: &DataKey, plaintext: &[u8]) {
     let finished = place.writer(restored(state), key.clone()).finish().await.expect("the object ends");
     assert_eq!(finished.size_bytes, plaintext.len() as u64);
     assert_eq!(finished.sha256, Digest::sha256_of(plaintext));
@@ -56,7 +56,7 @@ async fn finish_as(place: &Place, state: &UploadState, key: &DataKey, plaintext:
 }
 
 async fn objects_of_every_form_come_back(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for size in SIZES {
         let plaintext = noise(size, 1);
         let (state, key) = place.store.begin();
@@ -78,7 +78,7 @@ async fn objects_of_every_form_come_back(kind: Kind) {
 }
 
 fn any_parts_make_the_same_object(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let large = prop_oneof![3 => any_size(), 1 => 8 * SEGMENT..20 * SEGMENT];
     let strategy = (large, any::<u64>(), proptest::collection::vec(any::<prop::sample::Index>(), 0..12));
     check(64, &strategy, |(size, seed, cuts)| {
@@ -103,7 +103,7 @@ fn any_parts_make_the_same_object(kind: Kind) {
 }
 
 fn an_object_goes_on_after_restarts_at_any_byte(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let strategy = (
         any_size(),
         any::<u64>(),
@@ -134,7 +134,7 @@ fn an_object_goes_on_after_restarts_at_any_byte(kind: Kind) {
 }
 
 async fn bytes_that_were_never_acknowledged_are_replaced(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     for (acknowledged, lost) in [(0, 1), (1, SEGMENT), (SEGMENT, 20 * SEGMENT), (3 * SEGMENT + 5, 9 * SEGMENT)] {
         let plaintext = noise(acknowledged + 3 * SEGMENT, 1);
         let (state, key) = place.store.begin();
@@ -148,7 +148,7 @@ async fn bytes_that_were_never_acknowledged_are_replaced(kind: Kind) {
 }
 
 async fn a_writer_that_is_dropped_leaves_the_acknowledged_state(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let plaintext = noise(5 * SEGMENT + 100, 1);
     let (state, key) = place.store.begin();
     let state = write_part(&place, &state, &key, Bytes::copy_from_slice(&plaintext[..SEGMENT + 100])).await;
@@ -171,7 +171,7 @@ fn crowded_runtime() -> Runtime {
 /// writes the object: the late batch must not touch what that one acknowledges.
 #[tokio::test]
 async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     let plaintext = noise(40 * SEGMENT + 7, 1);
     let (state, key) = place.store.begin();
     let crowded = crowded_runtime();
@@ -194,7 +194,7 @@ async fn a_late_batch_of_a_dropped_writer_changes_nothing() {
 /// As before, but the file is open already: the next request waits until the first one has let go of it.
 #[tokio::test]
 async fn a_writer_follows_one_that_has_the_file_open() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     let plaintext = noise(40 * SEGMENT + 7, 1);
     let (state, key) = place.store.begin();
     let crowded = crowded_runtime();
@@ -224,7 +224,7 @@ async fn a_writer_follows_one_that_has_the_file_open() {
 
 #[tokio::test]
 async fn a_file_that_lost_acknowledged_bytes_is_refused() {
-    let place = Place::new(Kind::Files);
+    let place = TestStore::new(Kind::Files);
     for left in [0, 1, SEALED_SEGMENT, 2 * SEALED_SEGMENT - 1] {
         let (state, key) = place.store.begin();
         let state = write_part(&place, &state, &key, Bytes::from(noise(3 * SEGMENT, 1))).await;
@@ -242,7 +242,7 @@ async fn a_file_that_lost_acknowledged_bytes_is_refused() {
 }
 
 async fn a_state_that_does_not_add_up_is_refused(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (state, key) = place.store.begin();
     let state = write_part(&place, &state, &key, Bytes::from(noise(SEGMENT + 100, 1))).await;
     let bytes = state.to_bytes();
@@ -275,7 +275,7 @@ async fn a_state_that_does_not_add_up_is_refused(kind: Kind) {
 }
 
 async fn a_removed_object_is_gone_and_may_be_removed_again(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let (stored, other) = (place.store(noise(10, 1)).await, place.store(noise(10, 2)).await);
     for _ in 0..2 {
         place.store.remove(stored.object, None).await.expect("it can be removed");
@@ -286,7 +286,7 @@ async fn a_removed_object_is_gone_and_may_be_removed_again(kind: Kind) {
 }
 
 async fn what_is_written_can_be_read_before_the_end(kind: Kind) {
-    let place = Place::new(kind);
+    let place = TestStore::new(kind);
     let plaintext = noise(20 * SEGMENT + 7, 1);
     let (state, key) = place.store.begin();
     let mut writer = place.writer(state, key.clone());

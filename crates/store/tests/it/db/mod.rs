@@ -1,10 +1,10 @@
 //! The metadata engine: one contract for both databases, then what is particular to each.
 
-mod kept;
 mod migrations;
 mod page_headers;
 mod pages;
 mod postgres;
+mod read_cache;
 mod reserve;
 mod sqlite;
 mod transactions;

@@ -9,7 +9,7 @@ use store::db::pages::{Conversion, add_checksums};
 use store::db::{Db, DbConfig};
 use store::error::StoreErrorKind;
 
-use super::pages::{PAGE, Place, SCHEMA, check, fill, filled, flip, foreign, names, old, own, write_at};
+use super::pages::{DatabaseFolder, PAGE, SCHEMA, check, fill, filled, flip, foreign, names, old, own, write_at};
 
 /// Where the header says how many bytes at the end of each page are not SQLite's.
 const RESERVED_AT: usize = 20;
@@ -134,7 +134,7 @@ async fn a_header_that_is_damaged_while_it_is_open() {
 
 #[test]
 fn what_sqlite_reads_of_the_header_by_itself_is_put_right() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     let connection = own(&place.path());
     page_checksums::request_checksums(&connection).unwrap();
     // Without a log, each transaction begins with a look at what changes with every write.
@@ -156,7 +156,7 @@ fn what_sqlite_reads_of_the_header_by_itself_is_put_right() {
 }
 
 /// A copy with the bit put right by hand, as any other program has it.
-fn foreign_copy(place: &Place, at: usize) -> Connection {
+fn foreign_copy(place: &DatabaseFolder, at: usize) -> Connection {
     let copy = place.path().with_file_name("copy.db");
     for suffix in ["", "-wal"] {
         let name = |path: &Path| format!("{}{suffix}", path.display());
@@ -188,7 +188,7 @@ async fn a_database_that_had_checksums_is_not_converted() {
 
 #[test]
 fn a_database_of_before_with_a_wrong_header_is_not_converted() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     old(&place.path());
     for reserved in [1, 4, 16, 64] {
         write_at(&place.path(), RESERVED_AT, &[reserved]);
@@ -203,7 +203,7 @@ fn a_database_of_before_with_a_wrong_header_is_not_converted() {
 
 #[test]
 fn the_database_of_before_is_kept_for_a_day() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     old(&place.path());
     let before = names(&foreign(&place.path()));
     let kept = place.path().with_file_name("metadata.db.before-checksums");

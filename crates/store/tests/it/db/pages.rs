@@ -25,11 +25,11 @@ pub(super) const SCHEMA: &[Migration] = &[Migration {
     postgres: "",
 }];
 
-pub(super) struct Place {
+pub(super) struct DatabaseFolder {
     folder: TempDir,
 }
 
-impl Place {
+impl DatabaseFolder {
     pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -74,8 +74,8 @@ pub(super) async fn fill(db: &Db, from: i64, count: i64) {
 }
 
 /// A database whose pages are of every kind, with free ones; closed.
-pub(super) async fn filled() -> Place {
-    let place = Place::new();
+pub(super) async fn filled() -> DatabaseFolder {
+    let place = DatabaseFolder::new();
     let db = place.open();
     fill(&db, 0, 600).await;
     db.write(|tx| tx.execute("DELETE FROM tags WHERE id BETWEEN 100 AND 300", &[])).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_free_page_is_no_lasting_damage() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_and_writers_at_once_damage_nothing() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     let db = place.open();
     let mut tasks = JoinSet::new();
     for writer in 0..4_i64 {
@@ -253,7 +253,7 @@ async fn readers_and_writers_at_once_damage_nothing() {
 #[tokio::test]
 async fn journals_and_sizes_of_pages() {
     for (mode, size) in [("DELETE", 4096), ("TRUNCATE", 512), ("WAL", 8192), ("PERSIST", 65_536), ("WAL", 1024)] {
-        let place = Place::new();
+        let place = DatabaseFolder::new();
         let connection = own(&place.path());
         page_checksums::request_checksums(&connection).unwrap();
         connection.execute_batch(&format!("PRAGMA page_size = {size}; PRAGMA journal_mode = {mode};")).unwrap();
@@ -287,7 +287,7 @@ async fn journals_and_sizes_of_pages() {
 
 #[tokio::test]
 async fn a_crash_in_a_transaction_leaves_whole_pages() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     let connection = own(&place.path());
     page_checksums::request_checksums(&connection).unwrap();
     connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 5;").unwrap();
@@ -298,9 +298,9 @@ async fn a_crash_in_a_transaction_leaves_whole_pages() {
     connection.execute_batch("UPDATE tags SET bytes = randomblob(500);").unwrap();
     // Pages are in the file and what they were in the journal: a copy of both is what a crash leaves.
     connection.execute_batch("BEGIN; UPDATE tags SET name = name || 'x', bytes = randomblob(600);").unwrap();
-    let crashed = Place::new();
+    let crashed = DatabaseFolder::new();
     for suffix in ["", "-journal"] {
-        let name = |place: &Place| format!("{}{suffix}", place.path().display());
+        let name = |place: &DatabaseFolder| format!("{}{suffix}", place.path().display());
         fs::copy(name(&place), name(&crashed)).unwrap();
     }
     drop(connection);
@@ -313,7 +313,7 @@ async fn a_crash_in_a_transaction_leaves_whole_pages() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_database_gets_checksums() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     assert_eq!(add_checksums(&place.path()).unwrap(), Conversion::NotNeeded, "there is none");
     old(&place.path());
     let before = names(&foreign(&place.path()));
@@ -336,13 +336,13 @@ async fn an_old_database_gets_checksums() {
 
 #[tokio::test]
 async fn what_waits_in_the_log_is_converted() {
-    let place = Place::new();
-    let source = Place::new();
+    let place = DatabaseFolder::new();
+    let source = DatabaseFolder::new();
     old(&source.path());
     let connection = foreign(&source.path());
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO tags (name) VALUES ('in the log')").unwrap();
     for suffix in ["", "-wal"] {
-        let name = |place: &Place| format!("{}{suffix}", place.path().display());
+        let name = |place: &DatabaseFolder| format!("{}{suffix}", place.path().display());
         fs::copy(name(&source), name(&place)).unwrap();
     }
     assert_eq!(add_checksums(&place.path()).unwrap(), Conversion::Done);
@@ -351,7 +351,7 @@ async fn what_waits_in_the_log_is_converted() {
 
 #[tokio::test]
 async fn a_database_that_others_use_stays_as_it_is() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     old(&place.path());
     let other = foreign(&place.path());
     let before = names(&other);
@@ -374,7 +374,7 @@ fn convert_for_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_while_it_is_converted() {
-    let source = Place::new();
+    let source = DatabaseFolder::new();
     old(&source.path());
     let connection = foreign(&source.path());
     connection.execute_batch("UPDATE tags SET bytes = randomblob(20000)").unwrap();
@@ -383,7 +383,7 @@ async fn killed_while_it_is_converted() {
     let whole = fs::read(source.path()).unwrap();
     let mut states = std::collections::BTreeSet::new();
     for round in 0..12_u64 {
-        let place = Place::new();
+        let place = DatabaseFolder::new();
         fs::write(place.path(), &whole).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "db::pages::convert_for_another", "--ignored"])
@@ -420,9 +420,9 @@ async fn killed_while_it_is_converted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copies_have_checksums() {
-    let place = Place::new();
+    let place = DatabaseFolder::new();
     old(&place.path());
-    let copy = Place::new();
+    let copy = DatabaseFolder::new();
     snapshot(&place.path(), &copy.path()).unwrap();
     let connection = own(&copy.path());
     assert_eq!(names(&connection), names(&foreign(&place.path())));

@@ -104,7 +104,7 @@ async fn pages_follow_the_order_of_prefixes(backend: &Backend) {
 }
 
 fn prefix_for(tx: &mut dyn Tx, repository: &str, scenario: Scenario) -> Result<Option<String>, StoreError> {
-    let found = creation_templates::find_for(tx, &home(), &name(repository), scenario)?;
+    let found = creation_templates::find_for(tx, &home().repository(&name(repository)), scenario)?;
     Ok(found.map(|template| template.prefix.to_string()))
 }
 
@@ -150,7 +150,10 @@ async fn registries_have_their_own(backend: &Backend) {
         let prefix = "prod".parse().unwrap();
         assert!(creation_templates::delete(tx, &registries[1], &prefix)?);
         assert_eq!(creation_templates::find(tx, &registries[1], &prefix)?, None);
-        assert_eq!(creation_templates::find_for(tx, &registries[1], &name("prod/x"), Scenario::Replication)?, None);
+        assert_eq!(
+            creation_templates::find_for(tx, &registries[1].repository(&name("prod/x")), Scenario::Replication)?,
+            None
+        );
         assert_eq!(creation_templates::list(tx, &registries[2], "", 10)?.len(), 1);
         assert_eq!(creation_templates::count(tx, &registries[0])?, 1);
         Ok(())

@@ -127,16 +127,18 @@ async fn everything_comes_back(backend: &Backend) {
         assert_counts(tx)?;
         assert_eq!(stored(tx, id)?, Vec::<String>::new());
         assert!(images::find(tx, repository.id, &digest(1))?.is_none());
-        let kept = deleted_images::find_newest(tx, &home(), &name("app"), &digest(1), NOW_MS)?.expect("kept");
+        let kept =
+            deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(1), NOW_MS)?.expect("kept");
         assert_eq!((kept.id, kept.note, kept.status), (id, note(NOW_MS, NOW_MS + 1), ImageStatus::Active));
         assert_eq!((kept.size_bytes, kept.pushed_at_ms), (1_001, 5_000));
         assert_eq!(deleted_images::children(tx, id)?, [digest(8)]);
         // Past its time it is not found, even before it is collected.
-        assert_eq!(deleted_images::find_newest(tx, &home(), &name("app"), &digest(1), NOW_MS + 1)?, None);
+        assert_eq!(deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(1), NOW_MS + 1)?, None);
         let tags = deleted_tags::list_of_image(tx, id)?;
         let shown: Vec<_> = tags.iter().map(|tag| (tag.tag.as_str(), tag.tagged_at_ms, tag.digest)).collect();
         assert_eq!(shown, [("a", 6_000, digest(1)), ("b", 6_000, digest(1))]);
-        let found = deleted_tags::find_newest(tx, &home(), &name("app"), &tag("a"), None, NOW_MS)?.expect("kept");
+        let found =
+            deleted_tags::find_newest(tx, &home().repository(&name("app")), &tag("a"), None, NOW_MS)?.expect("kept");
         assert_eq!((found.deleted_image_id, &found), (Some(id), &tags[0]));
 
         // The repository forgot the blobs meanwhile; the references kept them.
@@ -198,7 +200,7 @@ async fn a_tag_alone_is_kept(backend: &Backend) {
         deleted_tags::keep(tx, repository.id, &tag("a"), &note(NOW_MS, NOW_MS + 5))?;
         assert!(image_tags::delete(tx, repository.id, "a")?);
         let find = |tx: &mut dyn Tx, digest: Option<&_>, now_ms| {
-            deleted_tags::find_newest(tx, &home(), &name("app"), &tag("a"), digest, now_ms)
+            deleted_tags::find_newest(tx, &home().repository(&name("app")), &tag("a"), digest, now_ms)
         };
         let found = find(tx, None, NOW_MS)?.expect("kept");
         assert_eq!((found.digest, found.deleted_image_id, found.tagged_at_ms), (digest(1), None, 6_000));
@@ -289,9 +291,11 @@ async fn the_last_deletion_is_found(backend: &Backend) {
             add_tag(tx, repository.id, "v1", last)?;
             delete_kept(tx, repository.id, last, &note(at_ms, NOW_MS + 1))?;
         }
-        let found = deleted_images::find_newest(tx, &home(), &name("app"), &digest(1), NOW_MS)?.expect("kept");
+        let found =
+            deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(1), NOW_MS)?.expect("kept");
         assert_eq!(found.id, last);
-        let found = deleted_tags::find_newest(tx, &home(), &name("app"), &tag("v1"), None, NOW_MS)?.expect("kept");
+        let found =
+            deleted_tags::find_newest(tx, &home().repository(&name("app")), &tag("v1"), None, NOW_MS)?.expect("kept");
         assert_eq!(found.deleted_image_id, Some(last));
         Ok(())
     })
@@ -368,7 +372,7 @@ fn take(tx: &mut dyn Tx, stored: &mut [Repository], now_ms: &mut i64, step: &Ste
             let id = stored[repository].id;
             let place = name(REPOSITORIES[repository]);
             let is_present = images::find(tx, id, &digest(image))?.is_some();
-            match deleted_images::find_newest(tx, &home(), &place, &digest(image), at_ms)? {
+            match deleted_images::find_newest(tx, &home().repository(&place), &digest(image), at_ms)? {
                 Some(deleted) if is_present => deleted_images::drop_one(tx, deleted.id).map(drop),
                 Some(deleted) => deleted_images::restore(tx, deleted.id, id, at_ms),
                 None => Ok(()),
@@ -376,7 +380,7 @@ fn take(tx: &mut dyn Tx, stored: &mut [Repository], now_ms: &mut i64, step: &Ste
         }
         Step::Drop { repository, image } => {
             let place = name(REPOSITORIES[repository]);
-            match deleted_images::find_newest(tx, &home(), &place, &digest(image), at_ms)? {
+            match deleted_images::find_newest(tx, &home().repository(&place), &digest(image), at_ms)? {
                 Some(deleted) => deleted_images::drop_one(tx, deleted.id).map(drop),
                 None => Ok(()),
             }
@@ -458,7 +462,7 @@ async fn restoring_races_with_collecting(backend: &Backend) {
     let id = repository.id;
     for image in 0..ROUNDS {
         let deleted = db.write(move |tx| {
-            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            let app = repositories::find(tx, &home().repository(&name("app")))?.expect("there");
             add_blob(tx, &app, &digest(100), NOW_MS)?;
             let image_id = add_image_of(tx, id, image, [digest(100)])?;
             delete_kept(tx, id, image_id, &note(NOW_MS, NOW_MS + 5))?;
@@ -467,7 +471,7 @@ async fn restoring_races_with_collecting(backend: &Backend) {
         let image_id = deleted.await.unwrap();
         // One clock has just come to the end of the window, the other has not.
         let restore = db.write(move |tx| {
-            match deleted_images::find_newest(tx, &home(), &name("app"), &digest(image), NOW_MS + 4)? {
+            match deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(image), NOW_MS + 4)? {
                 Some(deleted) => deleted_images::restore(tx, deleted.id, id, NOW_MS).map(|()| true),
                 None => Ok(false),
             }
@@ -500,7 +504,7 @@ async fn deleting_races_with_pushing(backend: &Backend) {
     for round in 0..ROUNDS {
         let (old, new) = (2 * round, 2 * round + 1);
         db.write(move |tx| {
-            let app = repositories::find(tx, &home(), &name("app"))?.expect("there");
+            let app = repositories::find(tx, &home().repository(&name("app")))?.expect("there");
             add_blob(tx, &app, &digest(100), NOW_MS)?;
             add_image_of(tx, id, old, [digest(100)])
         })
@@ -528,7 +532,8 @@ async fn deleting_races_with_pushing(backend: &Backend) {
         db.write(move |tx| {
             assert_counts(tx)?;
             assert_eq!(images::find(tx, id, &digest(new))?.is_some(), pushed);
-            let deleted = deleted_images::find_newest(tx, &home(), &name("app"), &digest(old), NOW_MS)?.expect("kept");
+            let deleted =
+                deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(old), NOW_MS)?.expect("kept");
             deleted_images::restore(tx, deleted.id, id, NOW_MS)?;
             assert_counts(tx)
         })

@@ -21,7 +21,7 @@ async fn each_guards_what_was_deleted_from_it(backend: &Backend) {
     in_transaction(backend, |tx| {
         let empty = add_repository(tx, "empty")?;
         deleted_repositories::keep(tx, &empty, 100)?;
-        assert_eq!(deleted_repositories::list(tx, &home(), &name("empty"))?, [], "it guards nothing");
+        assert_eq!(deleted_repositories::list(tx, &home().repository(&name("empty")))?, [], "it guards nothing");
 
         let first = NewRepository {
             tag_mutability: TagMutability::ImmutableWithExclusion,
@@ -68,25 +68,25 @@ async fn each_guards_what_was_deleted_from_it(backend: &Backend) {
         for (deleted_at_ms, expected) in
             [(100, Some(&of_first)), (200, Some(&of_first)), (201, Some(&guard(400))), (401, None)]
         {
-            let found = deleted_repositories::find(tx, &home(), &name("app"), deleted_at_ms)?;
+            let found = deleted_repositories::find(tx, &home().repository(&name("app")), deleted_at_ms)?;
             assert_eq!(found.as_ref(), expected, "{deleted_at_ms}");
         }
-        assert_eq!(deleted_repositories::list(tx, &home(), &name("app"))?, [of_first, guard(400)]);
+        assert_eq!(deleted_repositories::list(tx, &home().repository(&name("app")))?, [of_first, guard(400)]);
         let elsewhere = registry("123456789012", "eu-west-1");
-        assert_eq!(deleted_repositories::list(tx, &elsewhere, &name("app"))?, []);
+        assert_eq!(deleted_repositories::list(tx, &elsewhere.repository(&name("app")))?, []);
 
         let mut policies = deleted_repositories::list_policies(tx)?;
         assert_eq!(policies.len(), 1);
         "another".clone_into(&mut policies[0].policy);
         deleted_repositories::set_policy(tx, &policies[0])?;
-        let found = deleted_repositories::find(tx, &home(), &name("app"), 200)?.expect("there");
+        let found = deleted_repositories::find(tx, &home().repository(&name("app")), 200)?.expect("there");
         assert_eq!(found.policy.as_deref(), Some("another"));
 
         assert_eq!(deleted_repositories::collect(tx)?, 0);
-        let image = deleted_images::find_newest(tx, &home(), &name("app"), &digest(1), 0)?.expect("kept");
+        let image = deleted_images::find_newest(tx, &home().repository(&name("app")), &digest(1), 0)?.expect("kept");
         deleted_images::drop_one(tx, image.id)?;
         assert_eq!(deleted_repositories::collect(tx)?, 1);
-        assert_eq!(deleted_repositories::list(tx, &home(), &name("app"))?, [guard(400)]);
+        assert_eq!(deleted_repositories::list(tx, &home().repository(&name("app")))?, [guard(400)]);
         Ok(())
     })
     .await;

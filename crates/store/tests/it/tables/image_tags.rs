@@ -147,7 +147,7 @@ async fn a_mutable_tag_follows_the_last_of_many(backend: &Backend) {
 
 /// Pushes as the rules say: what is immutable is inserted, the rest moves.
 fn push(tx: &mut dyn Tx, text: &str, image_id: i64) -> Result<bool, StoreError> {
-    let repository = repositories::find(tx, &home(), &name("app"))?.expect("it is there");
+    let repository = repositories::find(tx, &home().repository(&name("app")))?.expect("it is there");
     if repository.is_immutable(&tag(text)) {
         return image_tags::insert(tx, repository.id, &tag(text), image_id, 10);
     }

@@ -277,7 +277,7 @@ async fn an_unknown_status_is_damage(backend: &Backend) {
     };
     db.write(fill).await.unwrap();
     let find = |tx: &mut dyn Tx| {
-        let repository = repositories::find(tx, &home(), &name("app"))?.expect("it is there");
+        let repository = repositories::find(tx, &home().repository(&name("app")))?.expect("it is there");
         images::find(tx, repository.id, &digest(1))
     };
     let error = db.read(find).await.expect_err("the column cannot be read");

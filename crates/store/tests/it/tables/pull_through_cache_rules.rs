@@ -62,7 +62,7 @@ async fn one_rule_per_prefix(backend: &Backend) {
 }
 
 fn deciding(tx: &mut dyn Tx, repository: &str) -> Result<Option<String>, StoreError> {
-    Ok(rules::find_for(tx, &home(), &name(repository))?.map(|found| found.prefix.to_string()))
+    Ok(rules::find_for(tx, &home().repository(&name(repository)))?.map(|found| found.prefix.to_string()))
 }
 
 async fn the_longest_prefix_decides(backend: &Backend) {

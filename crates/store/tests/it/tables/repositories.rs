@@ -43,9 +43,9 @@ async fn what_is_stored_comes_back(backend: &Backend) {
         for spec in specs {
             let inserted = repositories::insert(tx, &spec)?.expect("the name is free");
             assert_eq!(inserted.spec, spec);
-            assert_eq!(repositories::find(tx, &home(), &spec.name)?, Some(inserted));
+            assert_eq!(repositories::find(tx, &home().repository(&spec.name))?, Some(inserted));
         }
-        assert_eq!(repositories::find(tx, &home(), &name("team/app"))?, None);
+        assert_eq!(repositories::find(tx, &home().repository(&name("team/app")))?, None);
         Ok(())
     })
     .await;
@@ -56,7 +56,11 @@ async fn a_name_is_taken_once(backend: &Backend) {
         let first = add_repository(tx, "app")?;
         let second = NewRepository { scan_on_push: true, ..new_repository("app") };
         assert_eq!(repositories::insert(tx, &second)?, None);
-        assert_eq!(repositories::find(tx, &home(), &name("app"))?, Some(first), "the first one stays as it was");
+        assert_eq!(
+            repositories::find(tx, &home().repository(&name("app")))?,
+            Some(first),
+            "the first one stays as it was"
+        );
         Ok(())
     })
     .await;
@@ -87,13 +91,13 @@ async fn registries_do_not_see_each_other(backend: &Backend) {
             inserted.push(repositories::insert(tx, &spec)?.expect("the name is free in each registry"));
         }
         for (registry, repository) in registries.iter().zip(&inserted) {
-            assert_eq!(repositories::find(tx, registry, &name("app"))?.as_ref(), Some(repository));
+            assert_eq!(repositories::find(tx, &registry.repository(&name("app")))?.as_ref(), Some(repository));
             assert_eq!(repositories::list(tx, registry, "", 10)?, std::slice::from_ref(repository));
         }
         repositories::delete(tx, inserted[0].id)?;
-        assert_eq!(repositories::find(tx, &registries[0], &name("app"))?, None);
-        assert!(repositories::find(tx, &registries[1], &name("app"))?.is_some());
-        assert!(repositories::find(tx, &registries[2], &name("app"))?.is_some());
+        assert_eq!(repositories::find(tx, &registries[0].repository(&name("app")))?, None);
+        assert!(repositories::find(tx, &registries[1].repository(&name("app")))?.is_some());
+        assert!(repositories::find(tx, &registries[2].repository(&name("app")))?.is_some());
         Ok(())
     })
     .await;
@@ -134,13 +138,13 @@ async fn mutability_can_be_changed(backend: &Backend) {
         ];
         for (mode, filters, expected) in cases {
             repositories::set_tag_mutability(tx, id, mode, filters)?;
-            let changed = repositories::find(tx, &home(), &name("app"))?.expect("it is there");
+            let changed = repositories::find(tx, &home().repository(&name("app")))?.expect("it is there");
             assert_eq!(changed.spec.tag_mutability, mode);
             assert_eq!(changed.spec.tag_mutability_filters, filters, "{mode:?}");
             let immutable = ["latest", "dev-1", "v1"].map(|text| changed.is_immutable(&tag(text)));
             assert_eq!(immutable, expected, "{mode:?} with {filters:?}");
         }
-        assert_eq!(repositories::find(tx, &home(), &name("other"))?, Some(other), "others keep theirs");
+        assert_eq!(repositories::find(tx, &home().repository(&name("other")))?, Some(other), "others keep theirs");
         Ok(())
     })
     .await;
@@ -151,7 +155,7 @@ async fn a_deleted_repository_is_gone(backend: &Backend) {
         let first = add_repository(tx, "app")?;
         let other = add_repository(tx, "other")?;
         repositories::delete(tx, first.id)?;
-        assert_eq!(repositories::find(tx, &home(), &name("app"))?, None);
+        assert_eq!(repositories::find(tx, &home().repository(&name("app")))?, None);
         assert_eq!(repositories::list(tx, &home(), "", 10)?, [other]);
         let again = add_repository(tx, "app")?;
         assert_ne!(again.id, first.id, "what still names the old one must not mean the new one");
@@ -170,5 +174,5 @@ async fn one_that_is_in_use_cannot_be_deleted(backend: &Backend) {
     let id = db.write(fill).await.unwrap();
     let error = db.write(move |tx| repositories::delete(tx, id)).await.expect_err("an image is in it");
     assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error:?}");
-    assert!(db.read(|tx| repositories::find(tx, &home(), &name("app"))).await.unwrap().is_some());
+    assert!(db.read(|tx| repositories::find(tx, &home().repository(&name("app")))).await.unwrap().is_some());
 }

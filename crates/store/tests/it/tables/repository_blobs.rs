@@ -59,7 +59,7 @@ fn collect(tx: &mut dyn Tx, until_ms: i64, now_ms: i64) -> Result<(usize, usize)
 }
 
 fn find_repository(tx: &mut dyn Tx) -> Result<Repository, StoreError> {
-    Ok(repositories::find(tx, &home(), &name("app"))?.expect("it is there"))
+    Ok(repositories::find(tx, &home().repository(&name("app")))?.expect("it is there"))
 }
 
 async fn what_is_stored_comes_back(backend: &Backend) {

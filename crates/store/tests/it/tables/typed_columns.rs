@@ -6,7 +6,7 @@ use store::tables::creation_templates::{self, CreationTemplate, Scenario};
 use store::tables::deleted_images::{self, DeletionNote};
 use store::tables::kms_keys::{self, KeyManager, KmsKey, RotationType};
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, UpstreamKind};
-use store::tables::repositories::{self, EncryptionType, TagMutability};
+use store::tables::repositories::{self, EncryptionType, RepositoryRef, TagMutability};
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use store::tables::{column_kinds, images};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ const COLUMNS: &[(&str, &str, ReadRow)] = &[
     ("deleted_images", "kms_key", find_deleted),
     ("deleted_images", "media_type", find_deleted),
     ("images", "media_type", |tx| {
-        let repository = repositories::find(tx, &home(), &name("app"))?.expect("it is there");
+        let repository = repositories::find(tx, &app())?.expect("it is there");
         Ok(images::find(tx, repository.id, &digest(1))?.is_some())
     }),
     ("kms_key_versions", "rotation_type", |tx| {
@@ -40,17 +40,21 @@ const COLUMNS: &[(&str, &str, ReadRow)] = &[
     ("pull_through_cache_rules", "upstream_registry", |tx| {
         Ok(pull_through_cache_rules::find(tx, &home(), &"quay".parse().unwrap())?.is_some())
     }),
-    ("repositories", "encryption_type", |tx| Ok(repositories::find(tx, &home(), &name("app"))?.is_some())),
-    ("repositories", "kms_key", |tx| Ok(repositories::find(tx, &home(), &name("app"))?.is_some())),
+    ("repositories", "encryption_type", |tx| Ok(repositories::find(tx, &app())?.is_some())),
+    ("repositories", "kms_key", |tx| Ok(repositories::find(tx, &app())?.is_some())),
     ("storage_checks", "status", |tx| Ok(storage_checks::find_last(tx)?.is_some())),
 ];
+
+fn app() -> RepositoryRef {
+    RepositoryRef { registry: home(), name: name("app") }
+}
 
 fn find_template(tx: &mut dyn Tx) -> Result<bool, StoreError> {
     Ok(creation_templates::find(tx, &home(), &"prod".parse().unwrap())?.is_some())
 }
 
 fn find_deleted(tx: &mut dyn Tx) -> Result<bool, StoreError> {
-    Ok(deleted_images::find_newest(tx, &home(), &name("app"), &digest(2), 50)?.is_some())
+    Ok(deleted_images::find_newest(tx, &app(), &digest(2), 50)?.is_some())
 }
 
 fn key_id(tx: &mut dyn Tx) -> Result<i64, StoreError> {

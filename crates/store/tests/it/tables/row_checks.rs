@@ -2,9 +2,9 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::integrity::{self, RowCheck, WrongRow};
 use store::tables::repositories::Repository;
 use store::tables::repository_blobs;
+use store::tables::row_checks::{self, RowCheck, WrongRow};
 
 use super::fixtures::{add_blob, add_image_of, add_repository, digest, in_transaction, number, scope_of};
 use crate::backend::{Backend, on_every_backend};
@@ -33,7 +33,7 @@ fn wrong(tx: &mut dyn Tx) -> Result<Vec<(RowCheck, WrongRow)>, StoreError> {
     let mut found = Vec::new();
     for check in RowCheck::ALL {
         let mut after = 0;
-        while let Some((rows, last)) = integrity::wrong_rows(tx, check, after)? {
+        while let Some((rows, last)) = row_checks::wrong_rows(tx, check, after)? {
             found.extend(rows.into_iter().map(|row| (check, row)));
             after = last;
         }
@@ -69,7 +69,7 @@ async fn wrong_counts_are_found_and_counted_anew(backend: &Backend) {
                 *check == RowCheck::ImageCount && row.repository_id == Some(repository.id) && row.subject == subject
             };
             assert!(found.len() == 1 && found.iter().all(of_layer), "{damage}: {found:?}");
-            integrity::recount_images(tx, repository.id, &subject, NOW_MS)?;
+            row_checks::recount_images(tx, repository.id, &subject, NOW_MS)?;
             assert!(wrong(tx)?.is_empty(), "{damage}");
             let sql =
                 format!("SELECT COALESCE(unreferenced_since_ms, -1) FROM repository_blobs WHERE digest = '{subject}'");
@@ -80,13 +80,13 @@ async fn wrong_counts_are_found_and_counted_anew(backend: &Backend) {
         assert_eq!(found.len(), 2);
         for (check, row) in found {
             assert_eq!(check, RowCheck::ReferenceCount);
-            integrity::recount_references(tx, row.blob_id.expect("it is about a blob"))?;
+            row_checks::recount_references(tx, row.blob_id.expect("it is about a blob"))?;
         }
         assert!(wrong(tx)?.is_empty());
         tx.execute("UPDATE image_counts SET images = images + 3", &[])?;
         let found = wrong(tx)?;
         assert!(matches!(found[..], [(RowCheck::RepositoryImageCount, _)]), "{found:?}");
-        integrity::recount_repository(tx, repository.id)?;
+        row_checks::recount_repository(tx, repository.id)?;
         assert!(wrong(tx)?.is_empty());
         Ok(())
     })
@@ -102,9 +102,9 @@ async fn an_object_in_use_is_kept(backend: &Backend) {
         )?;
         let found = wrong(tx)?;
         let [(RowCheck::ObjectNamedTwice, row)] = &found[..] else { panic!("{found:?}") };
-        assert!(integrity::keep_named_object(tx, &row.subject)?);
+        assert!(row_checks::keep_named_object(tx, &row.subject)?);
         assert!(wrong(tx)?.is_empty());
-        assert!(!integrity::keep_named_object(tx, &row.subject)?, "there is no note any more");
+        assert!(!row_checks::keep_named_object(tx, &row.subject)?, "there is no note any more");
         Ok(())
     })
     .await;
@@ -116,7 +116,7 @@ async fn a_layer_is_shown_again_for_a_lost_reference_alone(backend: &Backend) {
         // Another one has the same layer, and names it in an image for which it never came.
         let other = add_repository(tx, "other")?;
         let show = |tx: &mut dyn Tx, repository: &Repository| {
-            integrity::show_again(tx, repository.id, &scope_of(repository), &digest(1), NOW_MS)
+            row_checks::show_again(tx, repository.id, &scope_of(repository), &digest(1), NOW_MS)
         };
         assert!(!show(tx, &other)?, "nothing was lost");
         assert_eq!(repository_blobs::find(tx, other.id, &digest(1))?, None);

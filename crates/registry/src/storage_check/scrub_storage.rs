@@ -9,7 +9,7 @@ use runtime::jobs::job::{Attempt, Job, JobError, enqueue};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::storage_scrubs::{self, Scrub};
-use store::tables::{blobs, damaged_objects, integrity};
+use store::tables::{blobs, damaged_objects, row_checks};
 
 use super::check::unless_damaged;
 use super::contents::{Damage, Depth, Throttle, examine};
@@ -55,7 +55,7 @@ impl Handle<Registry> for ScrubStorage {
         let mut throttle = Throttle::new(rate);
         loop {
             let after = scrub.last_blob_id;
-            let page = app.db.read(move |tx| integrity::blobs_after(tx, after, BLOBS)).await?;
+            let page = app.db.read(move |tx| row_checks::blobs_after(tx, after, BLOBS)).await?;
             if page.is_empty() {
                 break;
             }
@@ -88,7 +88,7 @@ async fn scrub_rows(app: &Registry) -> Result<(), StoreError> {
     let told = |wrong: Finding| format!("{}: {}", wrong.subject, wrong.detail);
     let mut found: Vec<String> =
         pages::findings(&app.db).await?.into_iter().filter(|found| found.repair.is_none()).map(told).collect();
-    found.extend(app.db.read(integrity::file_problems).await?);
+    found.extend(app.db.read(row_checks::file_problems).await?);
     while values.has_more() {
         found.extend(values.next_table().await?.into_iter().map(told));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::Digest;
-use store::db::{HeldBytes, Kept, Topic};
+use store::db::{HeldBytes, ReadCache, Topic};
 use store::tables::images::Image;
 use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::repository_blobs::RepositoryBlob;
@@ -15,32 +15,32 @@ use super::shared_manifests::HeldManifest;
 const MIB: u64 = 1024 * 1024;
 
 /// The kept reads of one node. On PostgreSQL they stay empty.
-pub struct KeptReads {
+pub struct ReadCaches {
     /// Repositories that are asked for by their names.
-    pub repositories: Kept<RepositoryRef, Arc<KeptRepository>>,
+    pub repositories: ReadCache<RepositoryRef, Arc<FoundRepository>>,
     /// Until when the pull through cache has nothing to do for a pull.
-    pub served: Kept<(RepositoryRef, Selector), Served>,
+    pub served: ReadCache<(RepositoryRef, Selector), Served>,
     /// Images that are pulled.
-    pub images: Kept<(RepositoryRef, Selector), Arc<KeptImage>>,
+    pub images: ReadCache<(RepositoryRef, Selector), Arc<FoundImage>>,
     /// Layers that are pulled.
-    pub layers: Kept<(RepositoryRef, Digest), Arc<KeptLayer>>,
+    pub layers: ReadCache<(RepositoryRef, Digest), Arc<FoundLayer>>,
 }
 
-impl Default for KeptReads {
+impl Default for ReadCaches {
     fn default() -> Self {
         Self {
-            repositories: Kept::new(Topic::Repositories, MIB),
-            served: Kept::new(Topic::Images, MIB),
-            images: Kept::new(Topic::Images, 8 * MIB),
-            layers: Kept::new(Topic::Layers, 4 * MIB),
+            repositories: ReadCache::new(Topic::Repositories, MIB),
+            served: ReadCache::new(Topic::Images, MIB),
+            images: ReadCache::new(Topic::Images, 8 * MIB),
+            layers: ReadCache::new(Topic::Layers, 4 * MIB),
         }
     }
 }
 
 /// A repository's row.
-pub struct KeptRepository(pub Repository);
+pub struct FoundRepository(pub Repository);
 
-impl HeldBytes for KeptRepository {
+impl HeldBytes for FoundRepository {
     fn held_bytes(&self) -> usize {
         let spec = &self.0.spec;
         spec.name.as_str().len()
@@ -65,7 +65,7 @@ impl HeldBytes for Served {
 }
 
 /// An active image and its manifest.
-pub struct KeptImage {
+pub struct FoundImage {
     /// Where it is; whether its key may be used is asked for every pull.
     pub repository: Repository,
     /// The image.
@@ -74,21 +74,21 @@ pub struct KeptImage {
     pub manifest: HeldManifest,
 }
 
-impl HeldBytes for KeptImage {
+impl HeldBytes for FoundImage {
     fn held_bytes(&self) -> usize {
         self.manifest.length() + size_of::<Image>()
     }
 }
 
 /// A layer that a repository shows.
-pub struct KeptLayer {
+pub struct FoundLayer {
     /// Where it is; whether its key may be used is asked for every pull.
     pub repository: Repository,
     /// The layer.
     pub blob: Arc<RepositoryBlob>,
 }
 
-impl HeldBytes for KeptLayer {
+impl HeldBytes for FoundLayer {
     fn held_bytes(&self) -> usize {
         let stored = &self.blob.stored;
         size_of::<RepositoryBlob>() + stored.data_key.len() + stored.small.as_ref().map_or(0, Bytes::len)

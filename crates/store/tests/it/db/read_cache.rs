@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use store::db::migrate::Migration;
-use store::db::{Db, HeldBytes, Kept, Topic, Tx};
+use store::db::{Db, HeldBytes, ReadCache, Topic, Tx};
 use store::error::StoreError;
 use tokio::task::JoinSet;
 
@@ -32,39 +32,39 @@ impl HeldBytes for Number {
     }
 }
 
-type Numbers = Kept<&'static str, Number>;
+type Numbers = ReadCache<&'static str, Number>;
 
 fn numbers() -> Arc<Numbers> {
-    Arc::new(Kept::new(Topic::Images, 1 << 20))
+    Arc::new(ReadCache::new(Topic::Images, 1 << 20))
 }
 
 /// The number, and whether it was kept.
-async fn look(db: &Db, kept: &Numbers) -> (i64, bool) {
-    let mark = match kept.find(db, &"number") {
+async fn look(db: &Db, cache: &Numbers) -> (i64, bool) {
+    let mark = match cache.find(db, &"number") {
         Ok(Number(number)) => return (number, true),
         Err(mark) => mark,
     };
     let read = |tx: &mut dyn Tx| only(tx, "SELECT value FROM image_tags", &[])?.int(0);
-    let number = kept.read(db, read).await.expect("there is a row");
-    kept.keep(mark, "number", &Number(number));
+    let number = cache.read(db, read).await.expect("there is a row");
+    cache.insert(mark, "number", &Number(number));
     (number, false)
 }
 
 async fn nobody_sees_what_an_answered_write_has_ended(backend: &Backend) {
     const WRITES: i64 = 400;
-    let (db, kept) = (backend.open(SCHEMA), numbers());
+    let (db, cache) = (backend.open(SCHEMA), numbers());
     let (answered, is_over) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
     let mut readers = JoinSet::new();
     for _ in 0..3 {
-        let (db, kept, answered, is_over) = (db.clone(), kept.clone(), answered.clone(), is_over.clone());
+        let (db, cache, answered, is_over) = (db.clone(), cache.clone(), answered.clone(), is_over.clone());
         readers.spawn(async move {
             let (mut hits, mut last) = (0, 0);
             while !is_over.load(Ordering::SeqCst) {
                 let floor = answered.load(Ordering::SeqCst);
-                let (number, was_kept) = look(&db, &kept).await;
+                let (number, was_cached) = look(&db, &cache).await;
                 assert!(number >= floor.max(last), "saw {number} after {floor} was answered and {last} was seen");
                 last = number;
-                hits += i64::from(was_kept);
+                hits += i64::from(was_cached);
                 tokio::task::yield_now().await;
             }
             hits
@@ -82,20 +82,20 @@ async fn nobody_sees_what_an_answered_write_has_ended(backend: &Backend) {
     let hits: i64 = readers.join_all().await.into_iter().sum();
     let is_embedded = db.server_time_ms().await.expect("an answer").is_none();
     assert_eq!(hits > 0, is_embedded, "{hits} hits");
-    assert_eq!(look(&db, &kept).await.0, WRITES);
+    assert_eq!(look(&db, &cache).await.0, WRITES);
     let unrelated = |tx: &mut dyn Tx| tx.execute("UPDATE uploads SET value = value + 1", &[]);
     db.write(unrelated).await.expect("a row can be changed");
-    assert_eq!(look(&db, &kept).await, (WRITES, is_embedded));
+    assert_eq!(look(&db, &cache).await, (WRITES, is_embedded));
 }
 
 async fn a_failed_write_leaves_what_was(backend: &Backend) {
-    let (db, kept) = (backend.open(SCHEMA), numbers());
-    look(&db, &kept).await;
+    let (db, cache) = (backend.open(SCHEMA), numbers());
+    look(&db, &cache).await;
     let failing = |tx: &mut dyn Tx| {
         tx.execute("UPDATE image_tags SET value = 7", &[])?;
         tx.execute("UPDATE nowhere SET value = 7", &[])
     };
     let failed: Result<u64, StoreError> = db.write(failing).await;
     assert!(failed.is_err(), "{failed:?}");
-    assert_eq!(look(&db, &kept).await.0, 0);
+    assert_eq!(look(&db, &cache).await.0, 0);
 }

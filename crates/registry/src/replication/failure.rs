@@ -6,7 +6,7 @@ use crate::images::errors::RegistryError;
 
 /// What kept an image from its destination.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ReplicationFailure {
     /// The destination is out of reach: nothing goes there for a while.
     Destination(String),
     /// This image did not work this time.
@@ -22,14 +22,14 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl ReplicationFailure {
     /// A refusal.
     pub fn refused(code: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Refused { code: code.into(), reason: reason.into() }
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for ReplicationFailure {
     fn from(error: StoreError) -> Self {
         match error.kind() {
             StoreErrorKind::Busy | StoreErrorKind::Unavailable | StoreErrorKind::Full => {
@@ -43,7 +43,7 @@ impl From<StoreError> for Trouble {
     }
 }
 
-impl From<RegistryError> for Trouble {
+impl From<RegistryError> for ReplicationFailure {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::Store(error) => error.into(),

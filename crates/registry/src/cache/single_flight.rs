@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Work under way on this node, by a key that says what it is.
-pub struct Flights<V> {
+pub struct SingleFlight<V> {
     running: Arc<Running<V>>,
 }
 
 type Running<V> = Mutex<HashMap<String, watch::Receiver<Option<V>>>>;
 
-impl<V> Default for Flights<V> {
+impl<V> Default for SingleFlight<V> {
     fn default() -> Self {
         Self { running: Arc::default() }
     }
 }
 
 /// Takes the work out of the table however it ends.
-struct Entry<V> {
+struct Flight<V> {
     running: Arc<Running<V>>,
     key: String,
 }
 
-impl<V> Drop for Entry<V> {
+impl<V> Drop for Flight<V> {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
-impl<V: Clone + Send + Sync + 'static> Flights<V> {
+impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
     /// Waits for the work of that key, which begins now unless it is under way. It goes on when nobody waits any more.
     /// None if it ended without a result, which only a fault makes it do.
     pub async fn join<F>(&self, key: String, work: impl FnOnce() -> F) -> Option<V>
@@ -44,12 +44,12 @@ impl<V: Clone + Send + Sync + 'static> Flights<V> {
                 None => {
                     let (done, waiting) = watch::channel(None);
                     running.insert(key.clone(), waiting.clone());
-                    let entry = Entry { running: Arc::clone(&self.running), key };
+                    let flight = Flight { running: Arc::clone(&self.running), key };
                     let work = work();
                     tokio::spawn(async move {
                         let value = work.await;
                         // First out of the table: whoever comes now looks at what the work has changed.
-                        drop(entry);
+                        drop(flight);
                         done.send_replace(Some(value));
                     });
                     waiting
@@ -68,17 +68,17 @@ mod tests {
 
     #[tokio::test]
     async fn one_works_for_all_who_wait() {
-        let (flights, count) = (Arc::new(Flights::default()), Arc::new(AtomicUsize::new(0)));
+        let (single_flight, count) = (Arc::new(SingleFlight::default()), Arc::new(AtomicUsize::new(0)));
         let (go, gate) = watch::channel(false);
         let waiters: Vec<_> = (0..10)
             .map(|_| {
-                let (flights, count, mut gate) = (Arc::clone(&flights), Arc::clone(&count), gate.clone());
+                let (single_flight, count, mut gate) = (Arc::clone(&single_flight), Arc::clone(&count), gate.clone());
                 tokio::spawn(async move {
                     let work = || async move {
                         gate.wait_for(|is_open| *is_open).await.expect("opens");
                         count.fetch_add(1, Ordering::SeqCst)
                     };
-                    flights.join("key".to_owned(), work).await
+                    single_flight.join("key".to_owned(), work).await
                 })
             })
             .collect();
@@ -89,13 +89,13 @@ mod tests {
         for waiter in waiters {
             assert_eq!(waiter.await.expect("ends"), Some(0));
         }
-        assert_eq!(flights.join("key".to_owned(), || async { 7 }).await, Some(7), "the next begins anew");
+        assert_eq!(single_flight.join("key".to_owned(), || async { 7 }).await, Some(7), "the next begins anew");
     }
 
     #[tokio::test]
     async fn a_fault_leaves_nothing_behind() {
-        let flights: Flights<usize> = Flights::default();
-        assert_eq!(flights.join("key".to_owned(), || async { panic!("a fault") }).await, None);
-        assert_eq!(flights.join("key".to_owned(), || async { 1 }).await, Some(1));
+        let single_flight: SingleFlight<usize> = SingleFlight::default();
+        assert_eq!(single_flight.join("key".to_owned(), || async { panic!("a fault") }).await, None);
+        assert_eq!(single_flight.join("key".to_owned(), || async { 1 }).await, Some(1));
     }
 }

@@ -15,14 +15,14 @@ use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::paging::{PageInput, PageOutput};
 
 /// A list that is always empty.
-pub trait Nothing: Send + Sync + 'static {
+pub trait EmptyListKind: Send + Sync + 'static {
     /// The action of the list.
     const ACTION: &'static str;
     /// The empty list under its name.
     type Entries: Default + Serialize + Send + 'static;
 }
 
-macro_rules! nothing {
+macro_rules! empty_list {
     ($kind:ident, $action:literal, $entries:ident, $member:literal) => {
         #[doc = concat!("`", $action, "`")]
         pub struct $kind;
@@ -34,17 +34,17 @@ macro_rules! nothing {
             entries: [(); 0],
         }
 
-        impl Nothing for $kind {
+        impl EmptyListKind for $kind {
             const ACTION: &'static str = $action;
             type Entries = $entries;
         }
     };
 }
 
-nothing!(SshPublicKeys, "iam:ListSSHPublicKeys", NoSshPublicKeys, "SSHPublicKeys");
-nothing!(MfaDevices, "iam:ListMFADevices", NoMfaDevices, "MFADevices");
-nothing!(SigningCertificates, "iam:ListSigningCertificates", NoSigningCertificates, "Certificates");
-nothing!(
+empty_list!(SshPublicKeys, "iam:ListSSHPublicKeys", NoSshPublicKeys, "SSHPublicKeys");
+empty_list!(MfaDevices, "iam:ListMFADevices", NoMfaDevices, "MFADevices");
+empty_list!(SigningCertificates, "iam:ListSigningCertificates", NoSigningCertificates, "Certificates");
+empty_list!(
     ServiceSpecificCredentials,
     "iam:ListServiceSpecificCredentials",
     NoServiceSpecificCredentials,
@@ -52,10 +52,10 @@ nothing!(
 );
 
 /// Answers with an empty list for any user that is there: users of this server have nothing of the kind.
-pub struct ListNothing<N> {
+pub struct EmptyList<K> {
     /// None for all users of the account.
     user: Option<EntityRef>,
-    nothing: PhantomData<N>,
+    kind: PhantomData<K>,
 }
 
 /// Whose list is asked for.
@@ -78,11 +78,11 @@ pub struct Output<E> {
     page: PageOutput,
 }
 
-impl<N: Nothing> IamOperation for ListNothing<N> {
-    const ACTION: &'static str = N::ACTION;
+impl<K: EmptyListKind> IamOperation for EmptyList<K> {
+    const ACTION: &'static str = K::ACTION;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
-    type Output = Output<N::Entries>;
+    type Output = Output<K::Entries>;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         input.page.check()?;
@@ -90,7 +90,7 @@ impl<N: Nothing> IamOperation for ListNothing<N> {
         let is_about_root = input.user_name.is_none() && call.caller.identity().is_none();
         let user =
             if is_about_all || is_about_root { None } else { Some(EntityRef::user_or_caller(call, input.user_name)?) };
-        Ok(Self { user, nothing: PhantomData })
+        Ok(Self { user, kind: PhantomData })
     }
 
     fn needs(&self, call: &Call<'_>) -> Vec<Need> {
@@ -104,6 +104,6 @@ impl<N: Nothing> IamOperation for ListNothing<N> {
         if let Some(user) = &self.user {
             user.require(tx)?;
         }
-        Ok(Output { entries: N::Entries::default(), page: PageOutput::default() })
+        Ok(Output { entries: K::Entries::default(), page: PageOutput::default() })
     }
 }

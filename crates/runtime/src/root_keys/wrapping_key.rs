@@ -11,7 +11,7 @@ use super::kms_endpoint::KmsEndpoint;
 const KMS_FORM: u8 = 2;
 
 /// What wraps the root keys.
-pub enum Outer {
+pub enum WrappingKey {
     /// The service key, from a file.
     File(ServiceKey, PathBuf),
     /// The service key, from the configuration.
@@ -20,7 +20,7 @@ pub enum Outer {
     Kms(Box<KmsEndpoint>),
 }
 
-impl Outer {
+impl WrappingKey {
     /// Where it comes from, as people see it.
     pub fn origin(&self) -> String {
         match self {
@@ -33,7 +33,7 @@ impl Outer {
     /// Wraps a root key for storing, bound to its number.
     pub async fn wrap(&self, number: u32, key: &RootKey, now_ms: i64) -> Result<Vec<u8>, StoreError> {
         match self {
-            Self::File(outer, _) | Self::Configured(outer) => Ok(outer.wrap_root_key(number, key)),
+            Self::File(service_key, _) | Self::Configured(service_key) => Ok(service_key.wrap_root_key(number, key)),
             Self::Kms(endpoint) => {
                 let mut wrapped = vec![KMS_FORM];
                 wrapped.extend(endpoint.encrypt(number, key.as_bytes(), now_ms).await?);
@@ -45,7 +45,9 @@ impl Outer {
     /// Undoes [`wrap`](Self::wrap); none if something else has wrapped it.
     pub async fn unwrap(&self, number: u32, wrapped: &[u8], now_ms: i64) -> Result<Option<RootKey>, StoreError> {
         match self {
-            Self::File(outer, _) | Self::Configured(outer) => Ok(outer.unwrap_root_key(number, wrapped)),
+            Self::File(service_key, _) | Self::Configured(service_key) => {
+                Ok(service_key.unwrap_root_key(number, wrapped))
+            }
             Self::Kms(endpoint) => match wrapped.split_first() {
                 Some((&KMS_FORM, ciphertext)) => {
                     let opened = endpoint.decrypt(number, ciphertext, now_ms).await?;

@@ -9,7 +9,7 @@ pub(super) fn line(text: &str, at: usize) -> usize {
 
 /// A key as it stands in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct FileKey {
     /// With the sections before it, without the numbers of entries of lists.
     pub(super) key: String,
     /// The number of the entry that it is part of, if its section is a list.
@@ -21,17 +21,17 @@ pub(super) struct Entry {
 }
 
 /// Every key of a file.
-pub(super) fn entries(table: &DeTable<'_>, text: &str) -> Vec<Entry> {
+pub(super) fn entries(table: &DeTable<'_>, text: &str) -> Vec<FileKey> {
     let mut found = Vec::new();
     collect(table, "", None, text, &mut found);
     found
 }
 
-fn collect(table: &DeTable<'_>, section: &str, element: Option<usize>, text: &str, found: &mut Vec<Entry>) {
+fn collect(table: &DeTable<'_>, section: &str, element: Option<usize>, text: &str, found: &mut Vec<FileKey>) {
     for (name, value) in table {
         let key = if section.is_empty() { name.get_ref().to_string() } else { format!("{section}.{}", name.get_ref()) };
         let mut entry =
-            Entry { key, element, line: line(text, name.span().start), values: Vec::new(), is_table: false };
+            FileKey { key, element, line: line(text, name.span().start), values: Vec::new(), is_table: false };
         match value.get_ref() {
             DeValue::Table(inside) => {
                 entry.is_table = true;
@@ -41,7 +41,7 @@ fn collect(table: &DeTable<'_>, section: &str, element: Option<usize>, text: &st
                 for (number, one) in array.iter().enumerate() {
                     match one.get_ref() {
                         DeValue::Table(inside) => {
-                            let at = Entry {
+                            let at = FileKey {
                                 key: entry.key.clone(),
                                 element: Some(number),
                                 line: line(text, one.span().start),
@@ -69,7 +69,7 @@ fn collect(table: &DeTable<'_>, section: &str, element: Option<usize>, text: &st
 
 /// Where something that is wrong was given, in the order in which faults are told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum SettingSource {
     Line(usize),
     Variable(String),
     Argument(&'static str),
@@ -79,8 +79,8 @@ pub(super) enum Place {
 
 /// All keys that are given, and where.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places {
-    pub(super) entries: Vec<Entry>,
+pub(super) struct SettingSources {
+    pub(super) entries: Vec<FileKey>,
     /// Keys, and the variables that set them.
     pub(super) variables: Vec<(&'static str, String)>,
     /// Keys, and the arguments that set them.
@@ -101,12 +101,12 @@ fn is_within(key: &str, section: &str) -> bool {
     key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
-impl Places {
+impl SettingSources {
     /// Where a fault's keys were given, of which its text tells. Of a list's entries `element` is the one that is meant.
-    pub(super) fn of(&self, text: &str, element: Option<usize>) -> Place {
+    pub(super) fn of(&self, text: &str, element: Option<usize>) -> SettingSource {
         // Some are no keys, as that of the log's filter.
         if let Some(name) = words(text).next().filter(|word| word.starts_with("WHARF_")) {
-            return Place::Variable(name.to_owned());
+            return SettingSource::Variable(name.to_owned());
         }
         let section = |word: &str| self.entries.iter().any(|entry| entry.is_table && entry.key == word);
         // A value rather than a whole section, and what overrides rather than what is overridden.
@@ -120,7 +120,7 @@ impl Places {
         leaf.or_else(|| words(text).find_map(|word| self.given(word, text, element)))
             .or_else(|| words(text).flat_map(sections).find_map(|word| self.given(&word, text, element)))
             .or_else(|| words(text).find_map(|word| self.given_within(word)))
-            .unwrap_or(Place::Nowhere)
+            .unwrap_or(SettingSource::Nowhere)
     }
 
     /// The number of entries of the list that a text names.
@@ -147,23 +147,23 @@ impl Places {
         numbers.filter_map(|entry| entry.element).max().map_or(0, |last| last + 1)
     }
 
-    fn given(&self, word: &str, text: &str, element: Option<usize>) -> Option<Place> {
+    fn given(&self, word: &str, text: &str, element: Option<usize>) -> Option<SettingSource> {
         if let Some((_, argument)) = self.arguments.iter().find(|(key, _)| *key == word) {
-            return Some(Place::Argument(argument));
+            return Some(SettingSource::Argument(argument));
         }
         let is_set = |(key, name): &&(&str, String)| *key == word || is_within(word, key) || name == word;
         if let Some((_, name)) = self.variables.iter().find(is_set) {
-            return Some(Place::Variable(name.clone()));
+            return Some(SettingSource::Variable(name.clone()));
         }
-        let found: Vec<&Entry> = self.entries.iter().filter(|entry| entry.key == word).collect();
-        let is_quoted = |entry: &Entry| entry.values.iter().any(|value| text.contains(&format!("'{value}'")));
+        let found: Vec<&FileKey> = self.entries.iter().filter(|entry| entry.key == word).collect();
+        let is_quoted = |entry: &FileKey| entry.values.iter().any(|value| text.contains(&format!("'{value}'")));
         // What is there twice is wrong where it is there again.
         let chosen = match element {
             Some(number) => found.iter().find(|entry| entry.element == Some(number)),
             None => found.iter().rev().find(|entry| is_quoted(entry)).or_else(|| found.first()),
         }?;
         if !chosen.is_table {
-            return Some(Place::Line(chosen.line));
+            return Some(SettingSource::Line(chosen.line));
         }
         // The text may name a key of the section by its value, or by its last part.
         let inside = || {
@@ -172,18 +172,18 @@ impl Places {
                 .filter(|entry| is_within(&entry.key, word) && (element.is_none() || entry.element == element))
         };
         let rest = text.split_once(word).map_or("", |(_, rest)| rest);
-        let is_named = |entry: &&Entry| {
+        let is_named = |entry: &&FileKey| {
             let name = entry.key.rsplit('.').next().unwrap_or_default();
             rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|part| part == name)
         };
         let deeper = inside().find(|entry| is_quoted(entry)).or_else(|| inside().find(is_named));
-        Some(Place::Line(deeper.map_or(chosen.line, |entry| entry.line)))
+        Some(SettingSource::Line(deeper.map_or(chosen.line, |entry| entry.line)))
     }
 
     /// Where something of a section was given of which nothing stands in the file.
-    fn given_within(&self, word: &str) -> Option<Place> {
+    fn given_within(&self, word: &str) -> Option<SettingSource> {
         let (_, name) = self.variables.iter().find(|(key, _)| is_within(key, word))?;
-        Some(Place::Variable(name.clone()))
+        Some(SettingSource::Variable(name.clone()))
     }
 }
 
@@ -191,9 +191,9 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn places(text: &str) -> Places {
+    fn places(text: &str) -> SettingSources {
         let (table, _) = DeTable::parse_recoverable(text);
-        Places { entries: entries(table.get_ref(), text), ..Places::default() }
+        SettingSources { entries: entries(table.get_ref(), text), ..SettingSources::default() }
     }
 
     #[test]
@@ -213,10 +213,10 @@ mod tests {
             ("accounts.access_key_id: no", Some(0), 5),
             ("tls.certificate and tls.key must be given together", None, 10),
         ] {
-            assert_eq!(places.of(said, element), Place::Line(line), "{said}");
+            assert_eq!(places.of(said, element), SettingSource::Line(line), "{said}");
         }
         assert_eq!(places.list("accounts.id: no"), Some("accounts"));
-        assert_eq!(places.of("nothing of the kind", None), Place::Nowhere);
+        assert_eq!(places.of("nothing of the kind", None), SettingSource::Nowhere);
     }
 
     #[test]
@@ -225,9 +225,12 @@ mod tests {
         places.variables =
             vec![("tls.key", "WHARF_TLS_KEY".to_owned()), ("storage.endpoint", "WHARF_STORAGE_ENDPOINT".to_owned())];
         places.arguments = vec![("data_dir", "--data-dir")];
-        assert_eq!(places.of("tls.key: no", None), Place::Variable("WHARF_TLS_KEY".to_owned()));
-        assert_eq!(places.of("data_dir: no", None), Place::Argument("--data-dir"));
-        assert_eq!(places.of("storage: no", None), Place::Variable("WHARF_STORAGE_ENDPOINT".to_owned()));
-        assert!(Place::Line(9) < Place::Variable(String::new()) && Place::Argument("a") < Place::Nowhere);
+        assert_eq!(places.of("tls.key: no", None), SettingSource::Variable("WHARF_TLS_KEY".to_owned()));
+        assert_eq!(places.of("data_dir: no", None), SettingSource::Argument("--data-dir"));
+        assert_eq!(places.of("storage: no", None), SettingSource::Variable("WHARF_STORAGE_ENDPOINT".to_owned()));
+        assert!(
+            SettingSource::Line(9) < SettingSource::Variable(String::new())
+                && SettingSource::Argument("a") < SettingSource::Nowhere
+        );
     }
 }

@@ -8,7 +8,7 @@ use store::db::Row;
 use store::db::schema::{self, ColumnType, Table};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::iam::entities;
-use store::tables::sealed_values::{self, Place, SealedValue, Subject};
+use store::tables::sealed_values::{self, SealedColumn, SealedValue, Subject};
 use store::tables::{column_kinds, deleted_images, row_values};
 
 use super::finding::{Finding, FindingKind};
@@ -124,7 +124,7 @@ impl<'a> Values<'a> {
     #[boxed]
     pub async fn sealed(&self) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
-        for place in Place::ALL.into_iter().filter(|place| *place != Place::Blobs) {
+        for place in SealedColumn::ALL.into_iter().filter(|place| *place != SealedColumn::Blobs) {
             let mut cursor = String::new();
             loop {
                 let from = cursor.clone();
@@ -154,16 +154,16 @@ impl<'a> Values<'a> {
         Ok(found)
     }
 
-    async fn wrong_sealing(&self, place: Place, value: SealedValue) -> Result<Option<Finding>, StoreError> {
+    async fn wrong_sealing(&self, place: SealedColumn, value: SealedValue) -> Result<Option<Finding>, StoreError> {
         let subject = shown(&value.subject);
         let Some(sealed) = value.sealed else {
             // What a KMS key wraps has a greater head; there are places that no KMS key has to do with.
-            let is_only_ours = matches!(place, Place::AccessKeys | Place::KmsKeys);
+            let is_only_ours = matches!(place, SealedColumn::AccessKeys | SealedColumn::KmsKeys);
             let detail = "it is sealed by a root key that does not exist";
             return Ok(is_only_ours.then(|| Finding::new(FindingKind::DamagedValue, subject, detail)));
         };
         let Err(error) = reseal::open(&self.app.key_ring, &value.subject, &sealed) else { return Ok(None) };
-        if place == Place::Manifests {
+        if place == SealedColumn::Manifests {
             // Those of images that are there are looked at with them.
             let id = value.cursor.parse::<i64>().unwrap_or_default();
             if !self.app.db.read_point(move |tx| deleted_images::exists(tx, id)).await? {

@@ -13,14 +13,14 @@ use store::tables::replication_removals::Removal;
 use store::tables::{image_tags, repositories};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use super::failure::ReplicationFailure;
 use super::local;
 use super::readable::Bringer;
 use super::receive::{self, ArrivingImage};
 use super::remote::Remote;
-use super::trouble::Trouble;
 use crate::Registry;
 use crate::cache::blobs::{self, Found};
-use crate::events::event::{Event, Place, Success};
+use crate::events::event::{Event, EventRepository, Success};
 use crate::images::errors::RegistryError;
 use crate::images::pull::{self, ImageQuery, Selector};
 
@@ -38,7 +38,7 @@ enum Way {
 type LayerCell = Arc<OnceCell<()>>;
 
 /// Brings images of one registry to one other.
-pub(super) struct Courier {
+pub(super) struct Transfer {
     pub(super) app: Arc<Registry>,
     pub(super) route: ReplicationRoute,
     way: Way,
@@ -63,7 +63,7 @@ enum AtSource {
     Gone,
 }
 
-impl Courier {
+impl Transfer {
     pub(super) fn new(app: Arc<Registry>, route: ReplicationRoute) -> Self {
         let destination = &route.destination;
         let is_here =
@@ -85,9 +85,9 @@ impl Courier {
         }
     }
 
-    fn nowhere(&self) -> Trouble {
+    fn nowhere(&self) -> ReplicationFailure {
         let destination = &self.route.destination;
-        Trouble::refused(
+        ReplicationFailure::refused(
             "DestinationNotFound",
             format!(
                 "this server has no registry {} in {}, and its configuration names no other for it: add the region to \
@@ -98,7 +98,7 @@ impl Courier {
     }
 
     /// Brings an image, and notes that it has arrived.
-    pub(super) async fn bring(&self, due: &DueReplication) -> Result<(), Trouble> {
+    pub(super) async fn bring(&self, due: &DueReplication) -> Result<(), ReplicationFailure> {
         let destination = self.route.destination.clone();
         let (id, image_id) = (due.id, due.image_id);
         let (is_due, children) = self
@@ -115,10 +115,13 @@ impl Courier {
         for (digest, status, code) in &children {
             match status {
                 ReplicationStatus::Complete => {}
-                ReplicationStatus::InProgress => return Err(Trouble::Early),
+                ReplicationStatus::InProgress => return Err(ReplicationFailure::Early),
                 ReplicationStatus::Failed => {
                     let code = code.clone().unwrap_or_default();
-                    return Err(Trouble::refused(code, format!("{digest}, which it names, was not replicated")));
+                    return Err(ReplicationFailure::refused(
+                        code,
+                        format!("{digest}, which it names, was not replicated"),
+                    ));
                 }
             }
         }
@@ -137,7 +140,7 @@ impl Courier {
         };
         let media_type = pulled.image.media_type.clone();
         let manifest = Manifest::parse(&pulled.manifest, Some(&media_type))
-            .map_err(|error| Trouble::refused("InvalidImage", error.to_string()))?;
+            .map_err(|error| ReplicationFailure::refused("InvalidImage", error.to_string()))?;
         self.bring_layers(&due.repository, &manifest).await?;
 
         let order = self.order_of(&due.repository);
@@ -145,7 +148,7 @@ impl Courier {
         let AtSource::Present { generation, tags } = self.look(due).await? else { return Ok(()) };
         let image = ArrivingImage { digest: due.digest, media_type, manifest: pulled.manifest, tags };
         let put = self.put(&due.repository, image).await;
-        if let Err(Trouble::Image(_)) = &put {
+        if let Err(ReplicationFailure::Image(_)) = &put {
             // What it needs may be gone from the destination: it is all looked for again.
             self.forget_layers(&due.repository);
             self.bring_again(&children, due).await?;
@@ -173,7 +176,7 @@ impl Courier {
             {
                 return Ok(());
             }
-            let place = Place { registry: &route.destination, repository: &repository };
+            let place = EventRepository { registry: &route.destination, repository: &repository };
             let tags = image_replications::new_tags(tx, id)?;
             let told = if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
             for tag in told {
@@ -186,13 +189,14 @@ impl Courier {
     }
 
     /// An image that cannot be read is archived, or gone; one that is gone took its row along.
-    async fn note_unreadable(&self, due: &DueReplication) -> Result<(), Trouble> {
+    async fn note_unreadable(&self, due: &DueReplication) -> Result<(), ReplicationFailure> {
         let id = due.id;
         match self.app.db.read_point(move |tx| image_replications::generation(tx, id)).await? {
             None => Ok(()),
-            Some(_) => {
-                Err(Trouble::refused("ImageInaccessible", "it is archived; it is replicated when it is restored"))
-            }
+            Some(_) => Err(ReplicationFailure::refused(
+                "ImageInaccessible",
+                "it is archived; it is replicated when it is restored",
+            )),
         }
     }
 
@@ -201,7 +205,7 @@ impl Courier {
         &self,
         children: &[(Digest, ReplicationStatus, Option<String>)],
         due: &DueReplication,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReplicationFailure> {
         let (route, now_ms, repository_id) = (self.route.clone(), self.app.now_ms(), due.repository_id);
         let children: Vec<Digest> = children.iter().map(|(digest, ..)| *digest).collect();
         let note = move |tx: &mut dyn Tx| {
@@ -249,7 +253,7 @@ impl Courier {
     }
 
     /// Brings the layers that the destination does not have, one after the other.
-    async fn bring_layers(&self, repository: &RepositoryName, manifest: &Manifest) -> Result<(), Trouble> {
+    async fn bring_layers(&self, repository: &RepositoryName, manifest: &Manifest) -> Result<(), ReplicationFailure> {
         let named: Vec<(Digest, bool)> = manifest.blobs().iter().map(|blob| (blob.digest, blob.is_required)).collect();
         let missing = self.prepare(repository, named.iter().map(|(digest, _)| *digest).collect()).await?;
         for layer in missing {
@@ -265,13 +269,13 @@ impl Courier {
         repository: &RepositoryName,
         layer: &MissingLayer,
         is_required: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReplicationFailure> {
         let found = match blobs::find(&self.app, &self.route.source, repository, layer.digest).await {
             Ok(Found::Here(found)) => found.stored.clone(),
             // The source cached its image without it so far.
             Ok(Found::Awaited(awaited)) => {
                 let fetched = self.app.cache.blobs.complete(&self.app, &awaited).await;
-                fetched.map_err(|failure| Trouble::Image(failure.to_string()))?.stored.clone()
+                fetched.map_err(|failure| ReplicationFailure::Image(failure.to_string()))?.stored.clone()
             }
             // Layers that are to be had elsewhere need not be here, nor there.
             Err(RegistryError::LayerNotFound(..)) if !is_required => return Ok(()),
@@ -290,7 +294,11 @@ impl Courier {
         }
     }
 
-    async fn prepare(&self, repository: &RepositoryName, layers: Vec<Digest>) -> Result<Vec<MissingLayer>, Trouble> {
+    async fn prepare(
+        &self,
+        repository: &RepositoryName,
+        layers: Vec<Digest>,
+    ) -> Result<Vec<MissingLayer>, ReplicationFailure> {
         let arrival = self.arrival(repository);
         match &self.way {
             Way::Here => {
@@ -303,7 +311,7 @@ impl Courier {
         }
     }
 
-    async fn put(&self, repository: &RepositoryName, image: ArrivingImage) -> Result<(), Trouble> {
+    async fn put(&self, repository: &RepositoryName, image: ArrivingImage) -> Result<(), ReplicationFailure> {
         let arrival = self.arrival(repository);
         match &self.way {
             Way::Here => Ok(receive::put_image(&self.app, &arrival, image).await?),
@@ -313,12 +321,12 @@ impl Courier {
     }
 
     /// Takes from the destination what the source has lost, and has not got back since.
-    pub(super) async fn remove(&self, removal: &Removal) -> Result<(), Trouble> {
+    pub(super) async fn remove(&self, removal: &Removal) -> Result<(), ReplicationFailure> {
         let order = self.order_of(&removal.repository);
         let _turn = order.lock().await;
         let (source, wanted) = (self.route.source.clone(), removal.clone());
         let look = move |tx: &mut dyn Tx| {
-            let Some(repository) = repositories::find(tx, &source, &wanted.repository)? else {
+            let Some(repository) = repositories::find(tx, &source.repository(&wanted.repository))? else {
                 return Ok((wanted.tags.clone(), wanted.is_gone));
             };
             let Some(image) = images::find(tx, repository.id, &wanted.digest)? else {

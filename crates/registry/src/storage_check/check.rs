@@ -11,7 +11,7 @@ use store::blob::Tier;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::damaged_objects;
-use store::tables::integrity::{self, RowCheck};
+use store::tables::row_checks::{self, RowCheck};
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use tokio::task::JoinSet;
 
@@ -121,7 +121,7 @@ pub async fn run(app: Arc<Registry>, row: StorageCheck, settings: Settings) -> R
 
 impl Checker {
     async fn run(&mut self) -> Result<(), StoreError> {
-        let (blobs, _, images) = self.app.db.read(integrity::totals).await?;
+        let (blobs, _, images) = self.app.db.read(row_checks::totals).await?;
         self.progress.total = blobs + images;
         self.row.status = CheckStatus::Running;
         self.begin("tables").await?;
@@ -206,7 +206,7 @@ impl Checker {
         let mut after = 0;
         let mut reading: JoinSet<Result<Option<Examined>, StoreError>> = JoinSet::new();
         loop {
-            let page = self.app.db.read(move |tx| integrity::blobs_after(tx, after, BLOBS)).await?;
+            let page = self.app.db.read(move |tx| row_checks::blobs_after(tx, after, BLOBS)).await?;
             let Some(last) = page.last() else { break };
             after = *last;
             for id in page {
@@ -258,7 +258,7 @@ impl Checker {
             if is_damaged {
                 damaged_objects::insert(tx, object, &problem, now_ms)?;
             }
-            integrity::places_of(tx, id, AFFECTED)
+            row_checks::places_of(tx, id, AFFECTED)
         });
         let mut finding = Finding::new(damage.kind, digest.to_string(), damage.detail);
         finding.object = Some(object.to_string());

@@ -18,23 +18,23 @@ const MAX_TIME: Duration = Duration::from_secs(1);
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// See the module.
-pub type Lingering<S> = Layered<S, Linger>;
+pub type LingeringClose<S> = Layered<S, CloseProgress>;
 
 /// How far a stream has come in closing.
-pub struct Linger {
+pub struct CloseProgress {
     is_shut: bool,
     left: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Layered<S, Linger> {
+impl<S> Layered<S, CloseProgress> {
     /// Wraps a stream.
     pub const fn new(stream: S) -> Self {
-        Self { stream, layer: Linger { is_shut: false, left: MAX_BYTES, deadline: None } }
+        Self { stream, layer: CloseProgress { is_shut: false, left: MAX_BYTES, deadline: None } }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for Linger {
+impl<S: AsyncRead + AsyncWrite + Unpin> Layer<S> for CloseProgress {
     fn poll_shutdown(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_shut {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;

@@ -6,7 +6,7 @@ use oci::shown_bytes;
 use store::blob::{Listed, ListedKind, ObjectId, Tier};
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::integrity;
+use store::tables::row_checks;
 
 use super::check::Checker;
 use super::finding::{Finding, FindingKind};
@@ -20,7 +20,7 @@ impl Checker {
     /// Finds what is in a store and in no row.
     pub(super) async fn check_store(&mut self, tier: Tier) -> Result<(), StoreError> {
         let tables = self.app.db.read(schema::read).await?;
-        let columns = integrity::object_columns(&tables);
+        let columns = row_checks::object_columns(&tables);
         let mut list = self.app.tier(tier).list();
         let mut batch: Vec<Listed> = Vec::new();
         loop {
@@ -78,7 +78,7 @@ impl Checker {
         // After the listing: rows come before bytes, so an object that is in use has its row by now.
         let named = self.app.db.read(move |tx| {
             let look_up = |id: &Option<ObjectId>| match id {
-                Some(object) => integrity::is_named(tx, &columns, *object),
+                Some(object) => row_checks::is_named(tx, &columns, *object),
                 None => Ok(false),
             };
             ids.iter().map(look_up).collect::<Result<Vec<bool>, StoreError>>()

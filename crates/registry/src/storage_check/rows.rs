@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oci::{Digest, Manifest, ManifestKind};
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::integrity::{self, RowCheck, WrongRow};
+use store::tables::row_checks::{self, RowCheck, WrongRow};
 use store::tables::{images, pull_through_cache_rules, repositories, repository_blobs};
 
 use super::check::{Checker, unless_damaged};
@@ -48,13 +48,13 @@ impl Checker {
         for finding in pages::findings(&self.app.db).await? {
             self.report(finding).await?;
         }
-        for problem in self.app.db.read(integrity::file_problems).await? {
+        for problem in self.app.db.read(row_checks::file_problems).await? {
             self.report(Finding::new(FindingKind::DamagedDatabase, "wharf.db", problem)).await?;
         }
         for table in self.app.db.read(schema::read).await? {
             for reference in table.references.clone() {
                 let (asked, of) = (table.clone(), reference.clone());
-                let found = self.app.db.read(move |tx| integrity::dangling(tx, &asked, &of, DANGLING_SHOWN)).await?;
+                let found = self.app.db.read(move |tx| row_checks::dangling(tx, &asked, &of, DANGLING_SHOWN)).await?;
                 for row in found {
                     let detail = format!("table {} names a row of {} that is not there", table.name, reference.table);
                     self.report(Finding::new(FindingKind::DanglingRow, row, detail)).await?;
@@ -87,7 +87,7 @@ impl Checker {
     /// One kind of wrong rows.
     pub(super) async fn check_rows(&mut self, check: RowCheck) -> Result<(), StoreError> {
         let mut after = 0;
-        while let Some((wrong, last)) = self.app.db.read(move |tx| integrity::wrong_rows(tx, check, after)).await? {
+        while let Some((wrong, last)) = self.app.db.read(move |tx| row_checks::wrong_rows(tx, check, after)).await? {
             after = last;
             for row in wrong {
                 self.report_row(check, row).await?;
@@ -105,7 +105,7 @@ impl Checker {
                 let found = self.app.db.read_point(move |tx| {
                     let Some(repository) = repositories::find_by_id(tx, id)? else { return Ok(None) };
                     let (registry, name) = (&repository.spec.registry, &repository.spec.name);
-                    let rule = pull_through_cache_rules::find_for(tx, registry, name)?;
+                    let rule = pull_through_cache_rules::find_for(tx, &registry.repository(name))?;
                     Ok::<_, StoreError>(Some((repository, rule.is_some())))
                 });
                 unless_damaged(found.await)?
@@ -142,25 +142,25 @@ impl Checker {
         let subject = row.subject.clone();
         Ok(match (check, row.repository_id, row.blob_id) {
             (RowCheck::ReferenceCount, _, Some(id)) => {
-                db.write(move |tx| integrity::recount_references(tx, id)).await?;
+                db.write(move |tx| row_checks::recount_references(tx, id)).await?;
                 Some("counted anew".to_owned())
             }
             (RowCheck::ImageCount | RowCheck::UpstreamImageCount, Some(id), _) => {
-                db.write(move |tx| integrity::recount_images(tx, id, &subject, now_ms)).await?;
+                db.write(move |tx| row_checks::recount_images(tx, id, &subject, now_ms)).await?;
                 Some("counted anew".to_owned())
             }
             (RowCheck::RepositoryImageCount, Some(id), _) => {
-                db.write(move |tx| integrity::recount_repository(tx, id)).await?;
+                db.write(move |tx| row_checks::recount_repository(tx, id)).await?;
                 Some("counted anew".to_owned())
             }
             (RowCheck::ObjectNamedTwice, ..) => {
-                let is_kept = db.write(move |tx| integrity::keep_named_object(tx, &subject)).await?;
+                let is_kept = db.write(move |tx| row_checks::keep_named_object(tx, &subject)).await?;
                 is_kept.then(|| "the note of its removal was taken back".to_owned())
             }
             (RowCheck::LayerNotShown, Some(id), _) => {
                 let (Some(repository), Ok(digest)) = (repository, subject.parse::<Digest>()) else { return Ok(None) };
                 let scope = blob_scope(&repository);
-                let is_shown = db.write(move |tx| integrity::show_again(tx, id, &scope, &digest, now_ms)).await?;
+                let is_shown = db.write(move |tx| row_checks::show_again(tx, id, &scope, &digest, now_ms)).await?;
                 is_shown.then(|| "the repository shows the stored copy again".to_owned())
             }
             _ => None,
@@ -173,7 +173,7 @@ impl Checker {
         loop {
             let page = self.app.db.read(move |tx| {
                 let mut page = Vec::new();
-                for (id, repository_id) in integrity::images_after(tx, after, IMAGES)? {
+                for (id, repository_id) in row_checks::images_after(tx, after, IMAGES)? {
                     // Rows that cannot be read were told of with the values of all rows.
                     let repository = unless_damaged(repositories::find_by_id(tx, repository_id))?;
                     let Some(repository) = repository else { continue };
@@ -183,7 +183,7 @@ impl Checker {
                         page.push(ImageToCheck { repository, image, sealed });
                     }
                 }
-                let last = integrity::images_after(tx, after, IMAGES)?.last().map(|(id, _)| *id);
+                let last = row_checks::images_after(tx, after, IMAGES)?.last().map(|(id, _)| *id);
                 Ok::<_, StoreError>((page, last))
             });
             let (page, last) = page.await?;
@@ -208,7 +208,7 @@ impl Checker {
             finding.affected.push(affected.clone());
             finding
         };
-        let opened = open_manifest(&self.app, &spec.registry, &spec.name, &image.digest, &sealed).await;
+        let opened = open_manifest(&self.app, &spec.registry.repository(&spec.name), &image.digest, &sealed).await;
         let manifest = match opened {
             Ok(manifest) => manifest,
             Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
@@ -252,7 +252,7 @@ impl Checker {
             let mut finding = finding(FindingKind::WrongSize, detail);
             if self.settings.repair {
                 let id = image.id;
-                self.app.db.write(move |tx| integrity::set_image_size(tx, id, size)).await?;
+                self.app.db.write(move |tx| row_checks::set_image_size(tx, id, size)).await?;
                 finding = finding.repaired("taken from the manifest");
             }
             self.report(finding).await?;

@@ -9,7 +9,7 @@ use store::error::StoreError;
 use store::tables::blobs::{self, StoredBlob};
 use store::tables::removed_objects::RemovedObject;
 use store::tables::upstream_blobs::BlobSource;
-use store::tables::{integrity, pull_through_cache_rules, removed_objects, repositories};
+use store::tables::{pull_through_cache_rules, removed_objects, repositories, row_checks};
 
 use super::contents::{Depth, examine};
 use crate::Registry;
@@ -29,7 +29,7 @@ const REPOSITORIES: usize = 100;
 #[boxed]
 pub async fn heal(app: &Arc<Registry>, stored: &StoredBlob, digest: &Digest) -> Result<Option<String>, RegistryError> {
     let id = stored.id;
-    for other in app.db.read(move |tx| integrity::other_copies(tx, id)).await? {
+    for other in app.db.read(move |tx| row_checks::other_copies(tx, id)).await? {
         let Some((other, _)) = app.db.read_point(move |tx| blobs::find(tx, other)).await? else { continue };
         let is_whole = matches!(examine(app, &other, digest, Depth::Whole, None).await, Ok(None));
         if is_whole && copy_from(app, stored, &other, digest).await? {
@@ -85,14 +85,14 @@ async fn copy_from(
 async fn fetch_again(app: &Arc<Registry>, stored: &StoredBlob, digest: &Digest) -> Result<Option<String>, StoreError> {
     let (id, size_bytes, digest) = (stored.id, stored.size_bytes, *digest);
     let awaiting = app.db.write(move |tx| {
-        for shown in integrity::shown_in(tx, id, REPOSITORIES)? {
+        for shown in row_checks::shown_in(tx, id, REPOSITORIES)? {
             let Some(repository) = repositories::find_by_id(tx, shown.repository_id)? else { continue };
             let (registry, name) = (repository.spec.registry, repository.spec.name);
-            let Some(rule) = pull_through_cache_rules::find_for(tx, &registry, &name)? else { continue };
+            let Some(rule) = pull_through_cache_rules::find_for(tx, &registry.repository(&name))? else { continue };
             let Some(upstream) = rule.upstream_name(&name) else { continue };
             let source =
                 BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
-            if integrity::await_again(tx, repository.id, &digest, id, size_bytes, &source)? {
+            if row_checks::await_again(tx, repository.id, &digest, id, size_bytes, &source)? {
                 return Ok::<_, StoreError>(Some((registry, name)));
             }
         }

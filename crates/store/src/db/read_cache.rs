@@ -19,7 +19,7 @@ const ENTRY_BYTES: u64 = 256;
 /// One entry takes at most this part of what its cache may hold.
 const LARGEST_PART: u64 = 16;
 
-/// What kept reads are about. A write to one of a topic's tables ends all that is kept of the topic.
+/// What cached reads are about. A write to one of a topic's tables ends all that is kept of the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// Repositories, their images and tags, and what is pulled through for them.
@@ -33,7 +33,7 @@ pub enum Topic {
 impl Topic {
     const ALL: [Self; 3] = [Self::Images, Self::Layers, Self::Repositories];
 
-    /// The tables that a kept read of this topic may look at.
+    /// The tables that a cached read of this topic may look at.
     const fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Images => &["repositories", "images", "image_tags", "pull_through_cache_rules"],
@@ -144,7 +144,7 @@ impl<T: HeldBytes> HeldBytes for Arc<T> {
 }
 
 #[derive(Clone)]
-struct Entry<V> {
+struct CachedRead<V> {
     read_at: u64,
     value: V,
 }
@@ -152,34 +152,34 @@ struct Entry<V> {
 #[derive(Clone)]
 struct ByBytes;
 
-impl<K, V: HeldBytes> Weighter<K, Entry<V>> for ByBytes {
-    fn weight(&self, _key: &K, entry: &Entry<V>) -> u64 {
+impl<K, V: HeldBytes> Weighter<K, CachedRead<V>> for ByBytes {
+    fn weight(&self, _key: &K, entry: &CachedRead<V>) -> u64 {
         ENTRY_BYTES + entry.value.held_bytes() as u64
     }
 }
 
-/// Kept values of one kind, each under a key that says all that its reading depended on, beside the database.
-pub struct Kept<K, V: HeldBytes> {
+/// Cached values of one kind, each under a key that says all that its reading depended on, beside the database.
+pub struct ReadCache<K, V: HeldBytes> {
     topic: Topic,
-    entries: Cache<K, Entry<V>, ByBytes>,
+    entries: Cache<K, CachedRead<V>, ByBytes>,
     largest_bytes: u64,
 }
 
-impl<K: Eq + Hash, V: Clone + HeldBytes> Kept<K, V> {
+impl<K: Eq + Hash, V: Clone + HeldBytes> ReadCache<K, V> {
     /// A cache of reads about `topic` that holds about `bytes` at most.
     pub fn new(topic: Topic, bytes: u64) -> Self {
         let entries = Cache::with_weighter(64, bytes, ByBytes);
         Self { topic, entries, largest_bytes: bytes / LARGEST_PART }
     }
 
-    /// What is kept under a key, if it still holds; otherwise what [`keep`](Self::keep) needs. Look before reading.
+    /// What is kept under a key, if it still holds; otherwise what [`insert`](Self::insert) needs. Look before reading.
     pub fn find(&self, db: &Db, key: &K) -> Result<V, Mark> {
         let mark = db.mark(self.topic);
         let Mark(Some(now)) = mark else { return Err(mark) };
         self.entries.get(key).filter(|entry| entry.read_at == now).map(|entry| entry.value).ok_or(mark)
     }
 
-    /// As [`Db::read_point`], for what is going to be [kept](Self::keep) here.
+    /// As [`Db::read_point`], for what is going to be [cached](Self::insert) here.
     pub async fn read<T, E, F>(&self, db: &Db, f: F) -> Result<T, E>
     where
         F: Fn(&mut dyn Tx) -> Result<T, E> + Send + 'static,
@@ -191,11 +191,11 @@ impl<K: Eq + Hash, V: Clone + HeldBytes> Kept<K, V> {
     }
 
     /// Keeps what was read after `mark` was given out.
-    pub fn keep(&self, mark: Mark, key: K, value: &V) {
+    pub fn insert(&self, mark: Mark, key: K, value: &V) {
         if let Mark(Some(read_at)) = mark
             && value.held_bytes() as u64 <= self.largest_bytes
         {
-            self.entries.insert(key, Entry { read_at, value: value.clone() });
+            self.entries.insert(key, CachedRead { read_at, value: value.clone() });
         }
     }
 }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_reads_stay_within_their_topic() {
+    fn cached_reads_stay_within_their_topic() {
         for (sql, is_covered) in [
             ("SELECT 1", true),
             ("SELECT i.id FROM image_tags t JOIN images i ON i.id = t.image_id", true),
