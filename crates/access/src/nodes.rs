@@ -7,9 +7,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runtime::boxed;
+use runtime::timer::{self, Instant};
 use store::db::{Db, Dialect};
 use store::error::StoreError;
 use store::tables::nodes::{self, Node, Versions};
@@ -49,7 +50,7 @@ struct Looked {
 
 /// What others call a node that listens at `address`: where it listens everywhere, by the machine's name.
 pub fn shown_address(address: SocketAddr) -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = runtime::files::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if address.ip().is_unspecified() && !name.trim().is_empty() {
         return format!("{}:{}", name.trim(), address.port());
     }
@@ -60,7 +61,7 @@ impl Membership {
     /// Of a server that listens at `address`.
     pub fn new(db: &Db, address: String, started_at_ms: i64) -> Self {
         let node = Node {
-            id: uuid::Uuid::new_v4().to_string(),
+            id: runtime::random::uuid().to_string(),
             address,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at_ms,
@@ -78,7 +79,7 @@ impl Membership {
 
     fn has_looked(&self) -> bool {
         let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.at.is_some_and(|at| at.elapsed() < LOOKED_WITHIN)
+        looked.at.is_some_and(|at| timer::since(at) < LOOKED_WITHIN)
     }
 }
 
@@ -110,14 +111,14 @@ impl Access {
     /// The same; gives the versions that this node decides by from now on.
     async fn look(&self) -> Result<Versions, StoreError> {
         let membership = &self.membership;
-        let began = Instant::now();
+        let began = timer::now();
         let versions = self.load_changes().await?;
         if !membership.is_shared {
             return Ok(versions);
         }
         let is_due = {
             let looked = membership.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            versions != looked.reported || looked.reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY)
+            versions != looked.reported || looked.reported_at.is_none_or(|at| timer::since(at) >= REPORT_EVERY)
         };
         if is_due {
             let node = Node { seen_at_ms: self.now_ms(), versions, ..membership.node.clone() };
@@ -140,18 +141,18 @@ impl Access {
         if !self.membership.is_shared {
             return Ok(());
         }
-        let began = Instant::now();
+        let began = timer::now();
         loop {
             let since_ms = self.now_ms() - SEEN_WITHIN.as_millis() as i64;
             if !self.db.read_point(move |tx| nodes::is_any_behind(tx, changed, since_ms)).await? {
                 return Ok(());
             }
-            if began.elapsed() > 2 * SEEN_WITHIN {
+            if timer::since(began) > 2 * SEEN_WITHIN {
                 // It says that it is alive, and yet does not look; it is still bound to, before it decides anything.
                 tracing::warn!("a node has not followed a change of keys, identities or policies for {SEEN_WITHIN:?}");
                 return Ok(());
             }
-            tokio::time::sleep(ASK_EVERY).await;
+            timer::sleep(ASK_EVERY).await;
         }
     }
 

@@ -87,7 +87,7 @@ impl RequestContext {
         if is_guess {
             let delay = self.app.failures.record(self.source_ip, self.app.now_ms());
             if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
+                runtime::timer::sleep(delay).await;
             }
         }
     }

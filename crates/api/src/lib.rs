@@ -1,4 +1,6 @@
 //! The way of a call through the server, whichever service it is for: protocols, signatures, permissions, rates, records.
 //! Knows no service.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod protocols;

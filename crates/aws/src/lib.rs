@@ -1,5 +1,7 @@
 //! The AWS wire: accounts and regions, ARNs, signatures, JSON, Query and XML. Knows no service. Pure.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod arn;
 mod error;
 mod form;

@@ -155,7 +155,7 @@ impl RunningServer {
 
     /// Removes what an earlier server left.
     pub fn forget(data_dir: &Path) {
-        let _ = std::fs::remove_file(data_dir.join(RUNNING_FILE));
+        let _ = runtime::files::remove_file(data_dir.join(RUNNING_FILE));
     }
 }
 
@@ -356,7 +356,7 @@ fn root_key(given: RootCredentials) -> Result<RootKey, ConfigError> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StartError> {
-    match std::fs::read(path) {
+    match runtime::files::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| StartError::Other(format!("{} cannot be read: {error}", path.display()))),

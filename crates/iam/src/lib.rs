@@ -3,6 +3,8 @@
 //! A [`Policy`] is read once and compiled; [`decide`] then says whether a [`Request`] is allowed by the [`Policies`]
 //! in force, and why. The rules are those of reference/access.md 1, 4 and 5 and of the IAM User Guide.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod action;
 mod arn;
 mod condition;

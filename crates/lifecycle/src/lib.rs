@@ -3,6 +3,8 @@
 //! A [`LifecyclePolicy`] is read once; [`decide`] then says what happens to the images of a repository: a [`Plan`] that
 //! the caller carries out or shows as a preview. The rules are those of reference/lifecycle.md and of the ECR User Guide.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod decide;
 mod error;
 mod image;

@@ -1,5 +1,7 @@
 //! The vocabulary of OCI: digests, names, references, media types, manifests, ranges and error codes. Pure.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod byte_count;
 mod challenge;
 mod convert;

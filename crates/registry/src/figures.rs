@@ -40,7 +40,7 @@ pub async fn store(app: &Arc<Registry>) -> Option<StoreState> {
 
 /// Waits for a look-up, which goes on if that takes too long.
 async fn patiently(look: impl Future<Output = ()> + Send + 'static) {
-    let _ = tokio::time::timeout(PATIENCE, tokio::spawn(look)).await;
+    let _ = runtime::timer::timeout(PATIENCE, runtime::tasks::spawn(look)).await;
 }
 
 async fn look_at_work(app: &Registry) -> Result<WorkState, StoreError> {

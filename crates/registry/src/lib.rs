@@ -3,6 +3,8 @@
 //!
 //! What other crates await is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod background;
 pub mod cache;
 pub mod context;

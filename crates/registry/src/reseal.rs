@@ -73,7 +73,7 @@ async fn search(app: &Registry, root_key: u32) -> Result<Search, StoreError> {
     });
     while let Some(place) = SealedColumn::ALL.get(search.place) {
         search = step(app, *place, search).await?;
-        tokio::time::sleep(PAUSE).await;
+        runtime::timer::sleep(PAUSE).await;
     }
     search.ended_at_ms = Some(app.now_ms());
     let ended = search.clone();
@@ -105,7 +105,7 @@ async fn step(app: &Registry, place: SealedColumn, mut search: Search) -> Result
         }
     }
     let ring = app.key_ring.clone();
-    let work = tokio::task::spawn_blocking(move || {
+    let work = runtime::tasks::spawn_blocking(move || {
         let mut unreadable = 0_u64;
         let mut sealed: Vec<Resealed> = Vec::new();
         for mut value in values {

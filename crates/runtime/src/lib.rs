@@ -9,6 +9,7 @@ pub mod context;
 pub mod data_folder;
 pub mod edit_distance;
 mod error_text;
+pub mod files;
 pub mod full_disk;
 pub mod hidden;
 pub mod host_name;
@@ -16,8 +17,10 @@ pub mod http;
 pub mod jobs;
 pub mod limits;
 pub mod metrics;
+pub mod network;
 pub mod outbound;
 pub mod private_files;
+pub mod random;
 pub mod random_text;
 pub mod rates;
 pub mod readiness;
@@ -25,9 +28,11 @@ pub mod root_keys;
 pub mod shutdown;
 pub mod source_network;
 pub mod start_error;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timer;
 pub mod work;
 
 /// Boxes the future of an `async fn`, which other crates await: unboxed, each of them would compile it again, with all that

@@ -1,5 +1,7 @@
 //! Texts that nobody can guess: ids and secrets.
 
+use crate::random;
+
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The characters of secret access keys.
 pub const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -15,7 +17,7 @@ pub fn random_text(alphabet: &[u8], length: usize) -> String {
     let fair = 256 - 256 % alphabet.len();
     while text.len() < length {
         let mut bytes = [0; 64];
-        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has randomness");
+        random::fill(&mut bytes);
         let fair_bytes = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
         text.extend(fair_bytes.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
     }

@@ -4,10 +4,11 @@
 //! (`local_socket`), by which they learn the root's keys: those are in no file in clear.
 
 use std::fs::Permissions;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use config::credentials::RunningServer;
+use runtime::files;
 use runtime::http::tls;
 use runtime::start_error::StartError;
 
@@ -15,18 +16,18 @@ use runtime::start_error::StartError;
 /// keeps its mode; there the files themselves are private.
 pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let fail = |error| StartError::io(data_dir, error);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|error| {
+    files::create_private_dir(data_dir).map_err(|error| {
         StartError::Other(format!(
             "cannot make the data folder {}: {error}: name another one with --data-dir or WHARF_DATA_DIR",
             data_dir.display()
         ))
     })?;
-    let metadata = std::fs::metadata(data_dir).map_err(fail)?;
+    let metadata = files::metadata(data_dir).map_err(fail)?;
     let is_owner = |metadata: &std::fs::Metadata| metadata.uid() == rustix::process::geteuid().as_raw();
     if metadata.mode() & 0o077 != 0 {
-        let is_ours = data_dir.join("lock").exists() || std::fs::read_dir(data_dir).map_err(fail)?.next().is_none();
+        let is_ours = files::exists(data_dir.join("lock")) || files::read_dir(data_dir).map_err(fail)?.next().is_none();
         if is_ours && is_owner(&metadata) {
-            std::fs::set_permissions(data_dir, Permissions::from_mode(0o700)).map_err(fail)?;
+            files::set_permissions(data_dir, Permissions::from_mode(0o700)).map_err(fail)?;
         } else {
             tracing::warn!(
                 "other users of this machine may look into the data folder {}: `chmod 700` it if it is Wharf's alone",
@@ -37,10 +38,10 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
     let private = ["wharf.db", "wharf.db-wal", "wharf.db-shm", "lock", "blobs", "archive", "spool"];
     for name in private.into_iter().chain(["credentials.json", "server.json", tls::AUTHORITY_FILE]) {
         let path = data_dir.join(name);
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        let Ok(metadata) = files::metadata(&path) else { continue };
         if metadata.mode() & 0o077 != 0 && is_owner(&metadata) {
             let mode = metadata.mode() & 0o700;
-            std::fs::set_permissions(&path, Permissions::from_mode(mode))
+            files::set_permissions(&path, Permissions::from_mode(mode))
                 .map_err(|error| StartError::io(&path, error))?;
         }
     }
@@ -62,7 +63,7 @@ fn in_use(data_dir: &Path) -> String {
 /// Keeps a second server out of the data folder for as long as the file stays open.
 pub(crate) fn lock_data_dir(data_dir: &Path) -> Result<std::fs::File, StartError> {
     let path = data_dir.join("lock");
-    let file = std::fs::File::create(&path).map_err(|error| StartError::io(&path, error))?;
+    let file = files::create(&path).map_err(|error| StartError::io(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StartError::Other(in_use(data_dir))),

@@ -3,6 +3,8 @@
 //! What the program awaits is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls, and
 //! the program would hold two copies of the whole server.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod data_dir;
 mod dispatch;
 pub mod local_socket;

@@ -6,13 +6,13 @@
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixListener as BoundListener, UnixStream as Connection};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use config::credentials::RootCredentials;
 use runtime::shutdown::stopped;
+use runtime::{files, network, tasks, timer};
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
@@ -51,7 +51,7 @@ fn at_socket<T>(data_dir: &Path, with: impl FnOnce(&Path) -> std::io::Result<T>)
     if path.as_os_str().len() <= MAX_PATH {
         return with(&path);
     }
-    let folder = std::fs::File::open(data_dir)?;
+    let folder = files::open(data_dir)?;
     with(&PathBuf::from(format!("/proc/self/fd/{}/{FILE}", folder.as_raw_fd())))
 }
 
@@ -63,7 +63,7 @@ pub struct LocalSocket {
 
 impl Drop for LocalSocket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        let _ = files::remove_file(&self.path);
     }
 }
 
@@ -71,15 +71,14 @@ impl LocalSocket {
     /// Listens in the data folder, whose lock the caller holds: a socket that is there is of a server that was killed.
     pub fn listen(data_dir: &Path) -> std::io::Result<Self> {
         let path = data_dir.join(FILE);
-        match std::fs::remove_file(&path) {
+        match files::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = at_socket(data_dir, |path| BoundListener::bind(path))?;
+        let listener = at_socket(data_dir, network::listen_at_path)?;
         // Until here the folder's mode and the look at who asks keep others out.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener: UnixListener::from_std(listener)?, path })
+        files::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener: network::accept_in_tasks(listener)?, path })
     }
 
     /// Tells whoever may know it until `stop` turns true.
@@ -100,14 +99,14 @@ impl LocalSocket {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection at {}: {error}", self.path.display());
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    timer::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             };
             let answer = Arc::clone(&answer);
-            tokio::spawn(async move {
+            tasks::spawn(async move {
                 let _place = place;
-                let told = tokio::time::timeout(TIMEOUT, send_answer(stream, &answer)).await;
+                let told = timer::timeout(TIMEOUT, send_answer(stream, &answer)).await;
                 if let Ok(Err(error)) = told {
                     tracing::debug!(%error, "a command was not told the root's keys: {error}");
                 }
@@ -149,12 +148,13 @@ pub fn ask(data_dir: &Path) -> Result<Vec<RootCredentials>, AskError> {
     let (sender, receiver) = mpsc::channel();
     let folder = data_dir.to_owned();
     // Connecting blocks while the queue of whoever listens is full.
-    std::thread::spawn(move || {
+    let asking = tasks::spawn_thread("local socket", move || {
         // Nobody waits any more if it came too late.
         let _ = sender.send(connect_and_read(&folder));
     });
     let path = data_dir.join(FILE);
     let failed = |cause: String| AskError::Failed(format!("the server at {} {cause}", path.display()));
+    asking.map_err(|error| failed(format!("cannot be asked: {error}")))?;
     let text = match receiver.recv_timeout(TIMEOUT) {
         Err(_) => return Err(failed(format!("did not answer within {} s", TIMEOUT.as_secs()))),
         Ok(Ok(text)) => text,
@@ -178,7 +178,7 @@ pub fn ask(data_dir: &Path) -> Result<Vec<RootCredentials>, AskError> {
 }
 
 fn connect_and_read(data_dir: &Path) -> std::io::Result<Vec<u8>> {
-    let stream = at_socket(data_dir, |path| Connection::connect(path))?;
+    let stream = at_socket(data_dir, network::connect_to_path)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let mut text = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut text)?;
@@ -210,16 +210,15 @@ mod tests {
             std::fs::create_dir_all(place).expect("made");
             assert!(matches!(told(place).await, Err(AskError::NotRunning(_))));
             // As a server leaves it that was killed.
-            drop(at_socket(place, |path| BoundListener::bind(path)).expect("bound"));
+            drop(at_socket(place, network::listen_at_path).expect("bound"));
             assert!(matches!(told(place).await, Err(AskError::NotRunning(_))));
             let socket = LocalSocket::listen(place).expect("listens");
             assert_eq!(std::fs::metadata(place.join(FILE)).expect("there").permissions().mode() & 0o777, 0o600);
             let (stop, stopped) = watch::channel(false);
             let serving = tokio::spawn(socket.serve(credentials(), stopped));
             // Those who connect and read nothing hold up nobody.
-            let idle: Vec<_> = (0..MAX_CONNECTIONS)
-                .map(|_| at_socket(place, |path| Connection::connect(path)).expect("connects"))
-                .collect();
+            let idle: Vec<_> =
+                (0..MAX_CONNECTIONS).map(|_| at_socket(place, network::connect_to_path).expect("connects")).collect();
             let found = told(place).await.expect("told");
             assert_eq!((found.len(), found[0].secret_access_key.as_str()), (1, "sesame"));
             drop(idle);
@@ -232,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn what_answers_nonsense_or_nothing_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let listener = at_socket(folder.path(), |path| BoundListener::bind(path)).expect("bound");
+        let listener = at_socket(folder.path(), network::listen_at_path).expect("bound");
         let answering = tokio::task::spawn_blocking(move || {
             use std::io::Write as _;
             for text in ["{", r#"{"refused": "no"}"#] {

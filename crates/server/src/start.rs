@@ -136,7 +136,7 @@ impl Server {
         };
         // Before the database is opened, which takes space.
         let ballast = open_ballast(config, &data_dir, work);
-        let db = tokio::task::spawn_blocking(move || {
+        let db = runtime::tasks::spawn_blocking(move || {
             let mended = match (&database, work) {
                 (DbConfig::Sqlite { path }, Work::All) => {
                     let mended = pages::mend_schema(path)?;
@@ -227,7 +227,7 @@ impl Server {
             // Checks of what is stored may run beside nobody, and are not watched.
             Some(_) if work != Work::All => None,
             Some(listen) => Some(
-                tokio::net::TcpListener::bind(listen)
+                runtime::network::listen(listen)
                     .await
                     .map_err(|error| StartError::Other(format!("cannot listen at {listen} for metrics: {error}")))?,
             ),
@@ -309,8 +309,8 @@ impl Server {
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&app)));
         let listening =
             listener::serve(Arc::clone(&app.runtime), dispatcher, listener, acceptor, stopped.clone(), deadline);
-        let listening = tokio::spawn(listening);
-        let working = tokio::spawn({
+        let listening = runtime::tasks::spawn(listening);
+        let working = runtime::tasks::spawn({
             let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app.access), stopped.clone());
             let node_id = app.membership.node_id().to_owned();
@@ -389,7 +389,7 @@ impl Server {
         let written = write_files().or_else(|error| if has_room() { write_files() } else { Err(error) });
         if let Err(error) = written {
             // The server serves without them; an old one would lead commands astray.
-            let _ = std::fs::remove_file(&endpoint);
+            let _ = runtime::files::remove_file(&endpoint);
             tracing::warn!(
                 "commands on this machine cannot find the server by its data folder, and have to be told where it is with \
                  --endpoint: {error}"
@@ -426,7 +426,7 @@ impl Server {
         if self.work != Work::All {
             // Nobody is to find this one.
             RunningServer::forget(&self.data_dir);
-            let _ = std::fs::remove_file(self.data_dir.join("endpoint"));
+            let _ = runtime::files::remove_file(self.data_dir.join("endpoint"));
         }
     }
 }

@@ -230,7 +230,7 @@ struct Row<'a> {
 }
 
 fn new_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+    runtime::random::uuid().to_string()
 }
 
 /// Whether what failed is recorded by itself, and not only counted.

@@ -53,9 +53,7 @@ impl FileWriter {
         let counts = Arc::new(Counts::default());
         let (lines, received) = sync_channel(MAX_LINES);
         let counted = Arc::clone(&counts);
-        let thread = std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || write_all(&received, &mut written, &counted))
+        let thread = runtime::tasks::spawn_thread("audit", move || write_all(&received, &mut written, &counted))
             .map_err(wrong)?;
         Ok(Self { lines, counts, thread: Mutex::new(Some(thread)) })
     }
@@ -131,7 +129,7 @@ struct Written {
 }
 
 fn open_private(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    runtime::files::open_with(OpenOptions::new().read(true).append(true).create(true).mode(0o600), path)
 }
 
 impl Written {
@@ -175,10 +173,10 @@ impl Written {
         };
         let oldest = self.settings.keep_files.saturating_sub(1);
         if oldest == 0 {
-            std::fs::remove_file(path)?;
+            runtime::files::remove_file(path)?;
         }
         for number in (0..oldest).rev() {
-            match std::fs::rename(numbered(number), numbered(number + 1)) {
+            match runtime::files::rename(numbered(number), numbered(number + 1)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
             }

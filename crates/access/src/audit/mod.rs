@@ -19,11 +19,12 @@ use std::time::Duration;
 use runtime::boxed;
 use runtime::shutdown::stopped;
 use runtime::start_error::StartError;
+use runtime::timer::interval;
 use store::db::Db;
 use store::error::StoreError;
 use store::tables::audit_events;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::MissedTickBehavior;
 
 use crate::Access;
 

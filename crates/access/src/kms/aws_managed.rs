@@ -6,7 +6,6 @@ use serde_json::json;
 use store::tables::kms_keys::{self, KeyManager, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
 use store::tables::{jobs, kms_aliases};
-use uuid::Uuid;
 
 use super::errors::KmsError;
 use super::material::new_material;
@@ -30,7 +29,7 @@ pub async fn require(app: &Access, key: &KeyRef) -> Result<KmsKey, KmsError> {
         return Err(KmsError::NotFound(key.clone()));
     }
     let now_ms = app.now_ms();
-    let key_id = Uuid::new_v4();
+    let key_id = runtime::random::uuid();
     let new = KmsKey {
         id: 0,
         key_id,

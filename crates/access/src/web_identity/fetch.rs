@@ -71,7 +71,7 @@ impl Fetcher {
     async fn get(&self, url: Url, allow_http: bool) -> Result<Vec<u8>, FetchError> {
         let first = url.to_string();
         let error = |cause: String| FetchError::new(&first, cause);
-        match tokio::time::timeout(TIMEOUT, self.follow(url, allow_http)).await {
+        match runtime::timer::timeout(TIMEOUT, self.follow(url, allow_http)).await {
             Ok(result) => result.map_err(error),
             Err(_) => Err(error(format!("it took more than {} seconds", TIMEOUT.as_secs()))),
         }

@@ -135,11 +135,11 @@ impl Issuers {
 async fn read(url: &str, path: &Path) -> Result<Keys, FetchError> {
     let failed = |cause: &str| FetchError::new(url, format!("its jwks_file {cause}"));
     let file = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
+    let read = runtime::tasks::spawn_blocking(move || {
         use std::io::Read as _;
         let mut document = Vec::new();
         let limit = MAX_DOCUMENT_BYTES as u64 + 1;
-        std::fs::File::open(file)?.take(limit).read_to_end(&mut document).map(|_| document)
+        runtime::files::open(file)?.take(limit).read_to_end(&mut document).map(|_| document)
     });
     let document = match read.await {
         Ok(Ok(document)) => document,

@@ -8,7 +8,6 @@ use access::kms::{KmsError, default_policy};
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyManager, KeyRef, KmsKey};
-use uuid::Uuid;
 
 use super::constraints::{self, Tag};
 use super::paging::Page;
@@ -86,7 +85,7 @@ impl Operation for CreateKey {
             }
             None => default_policy(&registry),
         };
-        let key_id = Uuid::new_v4();
+        let key_id = runtime::random::uuid();
         let key = KmsKey {
             id: 0,
             key_id,

@@ -33,7 +33,7 @@ pub fn number_of_bytes(number: i64) -> Result<usize, KmsError> {
 /// So many random bytes.
 pub fn bytes(count: usize) -> zeroize::Zeroizing<Vec<u8>> {
     let mut bytes = zeroize::Zeroizing::new(vec![0; count]);
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has randomness");
+    runtime::random::fill(&mut bytes);
     bytes
 }
 

@@ -49,7 +49,7 @@ pub fn secret_id(call: &Call<'_>, text: Option<String>) -> Result<SecretId, Secr
 /// A version's id: what a client gave as its token, or a new one.
 pub fn client_token(token: Option<String>) -> Result<String, SecretsError> {
     match token {
-        None => Ok(uuid::Uuid::new_v4().to_string()),
+        None => Ok(runtime::random::uuid().to_string()),
         Some(token) => version_id("ClientRequestToken", Some(token)).map(Option::unwrap_or_default),
     }
 }

@@ -140,7 +140,7 @@ impl Draft {
     }
 
     fn read_file(&mut self, path: &Path, environment: &impl Fn(&str) -> Option<String>) {
-        let text = match std::fs::read_to_string(path) {
+        let text = match runtime::files::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
                 self.is_readable = false;

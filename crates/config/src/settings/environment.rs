@@ -228,7 +228,7 @@ pub(super) fn value_of(
     if value.is_some() {
         return Err(ConfigError(format!("{name} and {named_by} are both set: give one of them")));
     }
-    let text = std::fs::read_to_string(&path)
+    let text = runtime::files::read_to_string(&path)
         .map_err(|error| ConfigError(format!("{named_by}: cannot read {}: {error}", path.display())))?;
     // Editors and `echo` end a file with a line break, which is no part of the secret.
     let text = text.trim_end_matches(['\r', '\n']);

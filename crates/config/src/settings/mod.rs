@@ -190,7 +190,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net
 /// Reads `ADDRESS:PORT` or `NAME:PORT`; of a name's addresses an IPv4 one goes first, as docker expects of localhost.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let found: Vec<SocketAddr> =
-        std::net::ToSocketAddrs::to_socket_addrs(text).map_err(|error| not_a_listener(text, &error))?.collect();
+        runtime::network::addresses(text).map_err(|error| not_a_listener(text, &error))?.collect();
     let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
     first.copied().ok_or_else(|| format!("'{text}' has no address"))
 }
@@ -384,7 +384,7 @@ impl Config {
         let mut problems = Vec::new();
         let mut note = |result: Result<(), ConfigError>| problems.extend(result.err().map(|error| error.0));
         note(self.data_dir().and_then(|folder| {
-            if folder.exists() && !folder.is_dir() {
+            if runtime::files::exists(&folder) && !runtime::files::is_dir(&folder) {
                 let hint = "name a folder with --data-dir or WHARF_DATA_DIR";
                 return Err(ConfigError(format!("data_dir: {} is a file: {hint}", folder.display())));
             }
@@ -449,7 +449,7 @@ impl Config {
         }
         let mut note = |result: Result<(), String>| problems.extend(result.err());
         let can_open = |key: &str, file: &PathBuf| {
-            std::fs::File::open(file).map(drop).map_err(|error| format!("{key}: '{}': {error}", file.display()))
+            runtime::files::open(file).map(drop).map_err(|error| format!("{key}: '{}': {error}", file.display()))
         };
         for issuer in self.oidc.issuers.iter().filter(|issuer| !issuer.jwks_file.as_os_str().is_empty()) {
             note(
@@ -543,7 +543,7 @@ impl Config {
 
 /// Whether a file holds keys by which tokens can be checked.
 fn check_key_set(file: &Path) -> Result<(), String> {
-    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    let text = runtime::files::read(file).map_err(|error| error.to_string())?;
     match Keys::parse(&text) {
         None => Err("it is no JSON Web Key Set, which looks like {\"keys\": [{\"kid\": …}]}".to_owned()),
         Some(keys) if keys.is_empty() => {

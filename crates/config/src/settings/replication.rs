@@ -94,7 +94,7 @@ impl RemoteConfig {
     fn certificates(&self) -> Result<Option<Vec<u8>>, ConfigError> {
         let Some(path) = &self.ca_file else { return Ok(None) };
         let fail = |cause: String| wrong(format!("ca_file '{}': {cause}", path.display()));
-        let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+        let pem = runtime::files::read(path).map_err(|error| fail(error.to_string()))?;
         check_certificates(&pem).map_err(fail)?;
         Ok(Some(pem))
     }

@@ -25,7 +25,7 @@ pub struct Exposures {
 
 /// Who may read a file beside its owner.
 fn readers(path: &Path) -> Option<(&'static str, u32)> {
-    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    let mode = runtime::files::metadata(path).ok()?.mode() & 0o777;
     match mode {
         _ if mode & 0o007 != 0 => Some(("every user of this machine", mode)),
         _ if mode & 0o070 != 0 => Some(("its group", mode)),

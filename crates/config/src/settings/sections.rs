@@ -96,7 +96,8 @@ impl KmsEndpointSection {
             return Err(ConfigError(format!("{name}: it has no credentials: {hint}")));
         };
         let ca_pem = self.ca_file.as_ref().map(|path| {
-            std::fs::read(path).map_err(|error| ConfigError(format!("{name}.ca_file {}: {error}", path.display())))
+            runtime::files::read(path)
+                .map_err(|error| ConfigError(format!("{name}.ca_file {}: {error}", path.display())))
         });
         let config = KmsEndpointConfig {
             key_id,

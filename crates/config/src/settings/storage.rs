@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runtime::config_error::ConfigError;
+use runtime::files;
 use runtime::hidden::Hidden;
 use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, Redirect, S3Settings, ServerSideEncryption, Tier};
@@ -208,7 +209,7 @@ impl Config {
         let mut problems = Vec::new();
         let mut note = |text: String| problems.push(ConfigError(text));
         let (storage, archive) = (&self.storage, &self.archive);
-        if let Some(file) = archive.dir.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+        if let Some(file) = archive.dir.as_ref().filter(|folder| files::exists(folder) && !files::is_dir(folder)) {
             note(format!("archive.dir: {} is a file, not a folder", file.display()));
         }
         if archive.dir.is_some() && (archive.bucket.is_some() || archive.prefix.is_some()) {

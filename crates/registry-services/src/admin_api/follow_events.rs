@@ -149,7 +149,7 @@ impl Operation for FollowEvents {
                 renewal::require_still(call.http, &call.caller, &needs).await?;
                 return output(&new, &next);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            runtime::timer::sleep(LOOK_EVERY).await;
         }
     }
 }

@@ -70,7 +70,7 @@ impl Operation for TestEvents {
         let mut attempts = JoinSet::new();
         for (at, sink) in app.events.sinks().iter().cloned().enumerate() {
             let (json, clock) = (json.clone(), Arc::clone(&app.clock));
-            attempts.spawn(async move { (at, sink.attempt(&json, &*clock).await) });
+            runtime::tasks::spawn_in(&mut attempts, async move { (at, sink.attempt(&json, &*clock).await) });
         }
         let mut results = attempts.join_all().await;
         results.sort_by_key(|(at, _)| *at);

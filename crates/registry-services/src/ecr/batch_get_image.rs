@@ -169,7 +169,7 @@ async fn written(
     if !is_long {
         return write();
     }
-    tokio::task::spawn_blocking(write).await.map_err(|error| {
+    runtime::tasks::spawn_blocking(write).await.map_err(|error| {
         StoreError::new(StoreErrorKind::Other, "writing an image as JSON ended early").with_source(error)
     })?
 }

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use store::tables::image_replications::ReplicationRoute;
 use store::tables::registry_id::RegistryId;
 use store::tables::replication_backfills;
-use uuid::Uuid;
 
 use super::constraints;
 use super::errors::EcrError;
@@ -49,7 +48,7 @@ impl Operation for StartReplicationBackfill {
     }
 
     async fn run(call: &Call<'_>, route: ReplicationRoute) -> Result<Changed, EcrError> {
-        let (id, now_ms) = (Uuid::new_v4(), call.app().now_ms());
+        let (id, now_ms) = (runtime::random::uuid(), call.app().now_ms());
         let started = call
             .app()
             .db

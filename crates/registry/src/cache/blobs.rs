@@ -245,7 +245,7 @@ impl BlobFetches {
         running.insert(key, state.clone());
         let entry = RunningFetch { running: Arc::clone(&self.running), key };
         let (app, blob, slots) = (Arc::clone(app), blob.clone(), Arc::clone(&self.slots));
-        tokio::spawn(async move {
+        runtime::tasks::spawn(async move {
             let _slot = slots.acquire().await;
             let result = fetch(&app, &blob, &sender).await;
             if result.is_ok() {
@@ -325,7 +325,7 @@ async fn fetch(app: &Arc<Registry>, blob: &AwaitedBlob, state: &watch::Sender<St
         follower: session.follow(),
     }));
     let time = MIN_FETCH_TIME + Duration::from_secs(limit / MIN_BYTES_PER_SECOND);
-    let received = tokio::time::timeout(time, receive(answer, session, limit)).await.unwrap_or_else(|_| {
+    let received = runtime::timer::timeout(time, receive(answer, session, limit)).await.unwrap_or_else(|_| {
         Err(UpstreamFailure::Unavailable(format!("a layer took more than {} seconds", time.as_secs())).into())
     });
     let stored = match received {

@@ -173,7 +173,7 @@ impl Gathering<'_> {
                 && let Some((digest, size)) = waiting.next()
             {
                 let (app, upstream) = (Arc::clone(self.app), self.upstream.clone());
-                running.spawn(async move {
+                runtime::tasks::spawn_in(&mut running, async move {
                     let reference = Reference::Digest(digest);
                     (digest, size, app.cache.upstream.manifest(&upstream, &reference, app.now_ms()).await)
                 });

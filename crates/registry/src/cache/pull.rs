@@ -94,7 +94,7 @@ pub async fn prepare(
             let node = Arc::clone(app);
             let work = || async move { check(&node, &wanted, &tag, repository_id).await };
             let key = format!("check {repository_id} {} {takes_tags}", selector_tag(selector));
-            let checked = tokio::time::timeout(CHECK_WAIT, app.cache.imports.join(key, work)).await;
+            let checked = runtime::timer::timeout(CHECK_WAIT, app.cache.imports.join(key, work)).await;
             if !matches!(checked, Ok(Some(Ok(())))) {
                 // The cached copy is served: the upstream being away is what it is for.
                 app.cache.outages.note(&upstream, app.now_ms());

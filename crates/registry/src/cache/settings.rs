@@ -65,7 +65,7 @@ impl CacheSettings {
             None => Vec::new(),
             Some(path) => {
                 let path_text = path.display().to_string();
-                let pem = std::fs::read(path).map_err(|error| wrong("ca_file", &path_text, &error))?;
+                let pem = runtime::files::read(path).map_err(|error| wrong("ca_file", &path_text, &error))?;
                 let found = Certificate::from_pem_bundle(&pem).map_err(|error| wrong("ca_file", &path_text, &error))?;
                 if found.is_empty() {
                     return Err(wrong("ca_file", &path_text, &"it holds no certificate"));

@@ -46,7 +46,7 @@ impl<V: Clone + Send + Sync + 'static> SingleFlight<V> {
                     running.insert(key.clone(), waiting.clone());
                     let flight = Flight { running: Arc::clone(&self.running), key };
                     let work = work();
-                    tokio::spawn(async move {
+                    runtime::tasks::spawn(async move {
                         let value = work.await;
                         // First out of the table: whoever comes now looks at what the work has changed.
                         drop(flight);

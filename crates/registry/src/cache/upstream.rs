@@ -383,7 +383,7 @@ async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, UpstreamFailure>>,
 ) -> Result<T, UpstreamFailure> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+    runtime::timer::timeout(limit, work).await.unwrap_or_else(|_| {
         Err(UpstreamFailure::Unavailable(format!("it took more than {} seconds to answer", limit.as_secs())))
     })
 }

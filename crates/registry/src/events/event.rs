@@ -75,7 +75,7 @@ impl Event {
             Value::Object(detail) => detail,
             other => Map::from_iter([("value".to_owned(), other)]),
         };
-        let id = uuid::Uuid::new_v4();
+        let id = runtime::random::uuid();
         Self { id, detail_type, source, registry: registry.clone(), at_ms, resources: Vec::new(), detail }
     }
 

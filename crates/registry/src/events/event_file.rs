@@ -38,7 +38,7 @@ impl EventFile {
         let rotate_mib = config.rotate_mib.unwrap_or(DEFAULT_ROTATE_MIB);
         let rotate_bytes = rotate_mib.checked_mul(MIB).filter(|bytes| *bytes > 0);
         let rotate_bytes = rotate_bytes.ok_or_else(|| format!("rotate_mib cannot be {rotate_mib}"))?;
-        if config.path.file_name().is_none() || config.path.is_dir() {
+        if config.path.file_name().is_none() || runtime::files::is_dir(&config.path) {
             return Err(format!("path '{}' is not a file", config.path.display()));
         }
         let keep_files = config.keep_files.unwrap_or(DEFAULT_KEEP_FILES);
@@ -55,7 +55,7 @@ impl EventFile {
         let (sender, written) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((line, sender));
         let (waiting, writer) = (Arc::clone(&self.waiting), Arc::clone(&self.writer));
-        tokio::task::spawn_blocking(move || {
+        runtime::tasks::spawn_blocking(move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             // Whoever comes first writes for all; the others find nothing left.
             let batch = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
@@ -103,15 +103,16 @@ impl Writer {
 
     /// Whether the path still leads to the open file; others may rotate it, too.
     fn is_in_place(&self, file: &File) -> bool {
-        match (file.metadata(), std::fs::metadata(&self.path)) {
+        match (file.metadata(), runtime::files::metadata(&self.path)) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             _ => false,
         }
     }
 
     fn open(&self) -> std::io::Result<(File, u64)> {
-        let is_new = !self.path.exists();
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        let is_new = !runtime::files::exists(&self.path);
+        let file =
+            runtime::files::open_with(OpenOptions::new().read(true).append(true).create(true).mode(0o600), &self.path)?;
         if is_new {
             self.sync_folder()?;
         }
@@ -131,17 +132,17 @@ impl Writer {
 
     fn rotate(&self) -> std::io::Result<()> {
         for number in (1..self.keep_files).rev() {
-            if self.rotated(number).exists() {
-                std::fs::rename(self.rotated(number), self.rotated(number + 1))?;
+            if runtime::files::exists(self.rotated(number)) {
+                runtime::files::rename(self.rotated(number), self.rotated(number + 1))?;
             }
         }
-        std::fs::rename(&self.path, self.rotated(1))?;
+        runtime::files::rename(&self.path, self.rotated(1))?;
         self.sync_folder()
     }
 
     fn sync_folder(&self) -> std::io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        runtime::files::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 use reqwest::Url;
 use runtime::boxed;
 use runtime::jobs::job::JobError;
-use rustls::pki_types::pem::PemObject as _;
+use runtime::{files, network};
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::config::NatsConfig;
@@ -117,7 +117,7 @@ impl Nats {
     /// Publishes an event.
     #[boxed]
     pub async fn publish(&self, id: &str, body: String) -> Result<(), JobError> {
-        match tokio::time::timeout(TIMEOUT, self.publish_now(id, &body)).await {
+        match runtime::timer::timeout(TIMEOUT, self.publish_now(id, &body)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Failure::Connection(text) | Failure::Refused(text))) => Err(JobError::Failed(text)),
             Ok(Err(Failure::Hopeless(text))) => Err(JobError::Hopeless(text)),
@@ -138,7 +138,7 @@ impl Nats {
                 }
             }
         }
-        let mut connection = tokio::time::timeout(CONNECT_TIMEOUT, self.connect())
+        let mut connection = runtime::timer::timeout(CONNECT_TIMEOUT, self.connect())
             .await
             .map_err(|_| Failure::Connection("the server cannot be reached in time".to_owned()))??;
         let result = connection.publish(self, id, body).await;
@@ -150,12 +150,12 @@ impl Nats {
 
     async fn connect(&self) -> Result<Connection, Failure> {
         let host = self.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tcp = TcpStream::connect((host.as_str(), self.url.port().unwrap_or(DEFAULT_PORT))).await?;
+        let tcp = network::connect(&host, self.url.port().unwrap_or(DEFAULT_PORT)).await?;
         tcp.set_nodelay(true)?;
         let mut connection = Connection {
             stream: BufReader::new(Box::pin(tcp)),
             max_payload_bytes: 0,
-            inbox: format!("_INBOX.{}", uuid::Uuid::new_v4().simple()),
+            inbox: format!("_INBOX.{}", runtime::random::uuid().simple()),
             sent: 0,
         };
         let line = connection.line().await?;
@@ -204,7 +204,7 @@ impl Nats {
         }
         if let Some(file) = &self.credentials {
             // Read with each connection, as they are renewed now and then.
-            let signed = std::fs::read_to_string(file)
+            let signed = files::read_to_string(file)
                 .map_err(|error| error.to_string())
                 .and_then(|text| nats_credentials::sign(&text, info.nonce.as_deref().unwrap_or_default()))
                 .map_err(|cause| Failure::Refused(format!("{}: {cause}", file.display())))?;
@@ -345,7 +345,8 @@ fn tls_config(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig,
     };
     let mut roots = rustls::RootCertStore::empty();
     let wrong = |cause: String| format!("{}: {cause}", file.display());
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))? {
+    let opened = files::open(file).map_err(|error| wrong(pem::Error::Io(error).to_string()))?;
+    for certificate in CertificateDer::pem_reader_iter(opened) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
         roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
     }

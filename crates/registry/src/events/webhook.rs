@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use reqwest::{Certificate, Client, Url, redirect};
 use runtime::boxed;
 use runtime::jobs::job::JobError;
+use runtime::network;
 
 use super::config::WebhookConfig;
 
@@ -124,7 +125,7 @@ impl Webhook {
     }
 
     fn client(&self) -> Result<Client, String> {
-        let mut builder = Client::builder()
+        let mut builder = network::http_client()
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -158,7 +159,7 @@ fn host_of(url: &Url) -> &str {
 
 /// The authorities in a PEM file.
 pub(super) fn read_certificates(file: &std::path::Path) -> Result<Vec<Certificate>, String> {
-    let pem = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let pem = runtime::files::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if found.is_empty() { Err(format!("{} holds no certificate in PEM form", file.display())) } else { Ok(found) }
 }

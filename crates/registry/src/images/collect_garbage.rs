@@ -250,7 +250,7 @@ impl Collection<'_> {
                 let mut removals = JoinSet::new();
                 for gone in some {
                     let (store, gone) = (app.tier(gone.removed.tier).of_scope(&gone.removed.scope), gone.clone());
-                    removals.spawn(async move {
+                    runtime::tasks::spawn_in(&mut removals, async move {
                         store.remove(gone.removed.object, gone.removed.multipart.as_deref()).await?;
                         Ok::<_, StoreError>((gone.removed.object, gone.stored_bytes))
                     });

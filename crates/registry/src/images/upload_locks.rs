@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use runtime::boxed;
+use runtime::timer::{self, Instant, timeout_at};
 use store::blob::Fence;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::errors::RegistryError;
@@ -130,7 +130,7 @@ impl UploadLocks {
                 return Attempt::Busy(stages);
             }
         }
-        let receiving = Mutex::new(Receiving { fence: None, at: Instant::now() });
+        let receiving = Mutex::new(Receiving { fence: None, at: timer::now() });
         let turn = Arc::new(Turn { stage: watch::Sender::new(Stage::Opening), receiving });
         turns.insert(id, Arc::clone(&turn));
         Attempt::Acquired(UploadLock { locks: self.clone(), id, turn })
@@ -169,7 +169,7 @@ impl Receiver {
             }
             self.at = turn.receiving().at;
             drop(turn);
-            if self.at.elapsed() >= QUIET || timeout_at(self.at + QUIET, stages.changed()).await.is_ok() {
+            if timer::since(self.at) >= QUIET || timeout_at(self.at + QUIET, stages.changed()).await.is_ok() {
                 return;
             }
         }
@@ -202,13 +202,13 @@ impl UploadLock {
 
     /// From here on another one may come, which closes the fence: nothing that this one has begun to write gets past it then.
     pub fn begin_receiving(&self, fence: Option<Fence>) {
-        *self.turn.receiving() = Receiving { fence, at: Instant::now() };
+        *self.turn.receiving() = Receiving { fence, at: timer::now() };
         replace(&self.turn.stage, &[Stage::Opening], Stage::Receiving);
     }
 
     /// Notes that bytes have come.
     pub fn note_received(&self) {
-        self.turn.receiving().at = Instant::now();
+        self.turn.receiving().at = timer::now();
     }
 
     /// From here on others wait; refuses if one has come.

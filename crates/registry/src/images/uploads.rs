@@ -65,7 +65,7 @@ pub async fn begin(
     require_room_for_upload(app, &place, &cause.actor).await?;
     let encryption = encryption::for_push(app, &place, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
     let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;
-    let id = Uuid::new_v4();
+    let id = runtime::random::uuid();
     let upload = Upload {
         id,
         repository_id: 0,

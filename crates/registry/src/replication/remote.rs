@@ -250,7 +250,7 @@ impl Remote {
             () = stalled(&sent_bytes) => return Err(self.unreachable("it takes no more bytes of a layer")),
         };
         let read = Answer::read(sent, MAX_ANSWER_BYTES);
-        let read = tokio::time::timeout(CALL_TIMEOUT, read).await;
+        let read = runtime::timer::timeout(CALL_TIMEOUT, read).await;
         let reply = read.map_err(|_| self.unreachable("its answer does not end"))?;
         let reply = reply.map_err(|error| self.no_answer(error))?;
         if reply.status.is_success() {
@@ -316,7 +316,7 @@ fn place(arrival: &Arrival) -> Value {
 async fn stalled(sent_bytes: &AtomicU64) {
     let mut before = sent_bytes.load(Ordering::Relaxed);
     loop {
-        tokio::time::sleep(STALLED_AFTER).await;
+        runtime::timer::sleep(STALLED_AFTER).await;
         let now = sent_bytes.load(Ordering::Relaxed);
         if now == before {
             return;

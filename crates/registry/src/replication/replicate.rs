@@ -97,7 +97,7 @@ impl Round {
             while self.is_within_reach && self.under_way.len() < IMAGES_AT_ONCE {
                 let Some(next) = self.next().await? else { break };
                 let (transfer, due) = (Arc::clone(&self.transfer), next.clone());
-                let task = self.running.spawn(async move { transfer.bring(&due).await });
+                let task = runtime::tasks::spawn_in(&mut self.running, async move { transfer.bring(&due).await });
                 self.under_way.insert(task.id(), next);
             }
             // Those that are under way may be through all the same when one is not.

@@ -213,7 +213,10 @@ impl Checker {
                 while reading.len() >= READERS {
                     self.take_examined(&mut reading).await?;
                 }
-                reading.spawn(examine_row(Arc::clone(&self.app), id, self.settings.sample_percent));
+                runtime::tasks::spawn_in(
+                    &mut reading,
+                    examine_row(Arc::clone(&self.app), id, self.settings.sample_percent),
+                );
             }
         }
         while !reading.is_empty() {

@@ -53,7 +53,7 @@ impl Handle<Registry> for CheckStorage {
 /// Has a check done; returns its id. What goes on already is left alone.
 #[boxed]
 pub async fn start(app: &Registry, settings: &Settings) -> Result<String, StoreError> {
-    let (id, now_ms) = (uuid::Uuid::new_v4().to_string(), app.now_ms());
+    let (id, now_ms) = (runtime::random::uuid().to_string(), app.now_ms());
     let row = StorageCheck {
         id: id.clone(),
         settings: serde_json::to_string(settings).expect("numbers can be written as JSON"),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use oci::{Algorithm, Digest};
 use runtime::boxed;
+use runtime::timer::{self, Instant};
 use store::blob::{BlobReader, Encoding};
 use store::error::{ObjectDamage, StoreError, StoreErrorKind};
 use store::tables::blobs::StoredBlob;
-use tokio::time::Instant;
 
 use super::finding::FindingKind;
 use crate::Registry;
@@ -50,7 +50,7 @@ pub struct Throttle {
 impl Throttle {
     /// So many bytes in a second.
     pub fn new(bytes_per_second: u64) -> Self {
-        Self { bytes_per_second: bytes_per_second.max(1), begun: Instant::now(), bytes: 0 }
+        Self { bytes_per_second: bytes_per_second.max(1), begun: timer::now(), bytes: 0 }
     }
 
     /// Waits as long as these bytes must take.
@@ -58,10 +58,10 @@ impl Throttle {
     pub async fn take(&mut self, bytes: u64) {
         self.bytes += bytes;
         let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_second as f64);
-        tokio::time::sleep_until(self.begun + due).await;
+        timer::sleep_until(self.begun + due).await;
         // A pause earns nothing: what could have been read before is not caught up on.
-        if self.begun.elapsed() > due + Duration::from_secs(1) {
-            (self.begun, self.bytes) = (Instant::now(), 0);
+        if timer::since(self.begun) > due + Duration::from_secs(1) {
+            (self.begun, self.bytes) = (timer::now(), 0);
         }
     }
 }

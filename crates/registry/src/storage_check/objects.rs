@@ -41,9 +41,9 @@ impl Checker {
     /// Finds what is in the data folder beside the stores and is nobody's that it is known of.
     pub(super) async fn check_data_folder(&mut self) -> Result<(), StoreError> {
         let folder = self.app.data_folder.clone();
-        let listing = tokio::task::spawn_blocking(move || {
+        let listing = runtime::tasks::spawn_blocking(move || {
             let found = folder.foreign().into_iter();
-            found.filter_map(|path| Some((std::fs::symlink_metadata(&path).ok()?, path))).collect::<Vec<_>>()
+            found.filter_map(|path| Some((runtime::files::symlink_metadata(&path).ok()?, path))).collect::<Vec<_>>()
         });
         let found = listing.await.map_err(|error| {
             StoreError::new(StoreErrorKind::Other, "looking at the data folder ended early").with_source(error)

@@ -3,7 +3,6 @@
 mod route;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use access::auth::download_url;
 use access::auth::layer_grant;
@@ -22,6 +21,7 @@ use runtime::http::paced_body::PacedBody;
 use runtime::http::record::{AnsweredRequest, Notes, RequestRecord};
 use runtime::http::respond::{self, Answer};
 use runtime::metrics::Operation;
+use runtime::timer;
 use tracing::Instrument as _;
 
 use crate::scrape;
@@ -64,13 +64,13 @@ pub async fn handle(
     request: http::Request<PacedBody>,
     finish: Finish,
 ) -> (Answer, Option<Box<AnsweredRequest>>) {
-    let began = Instant::now();
+    let began = timer::now();
     let (mut head, incoming) = request.into_parts();
     let version = head.version;
     let host = host_header::settle(&mut head);
     let has_good_host = host.is_ok();
     let authority = host.unwrap_or_else(|_| "localhost".to_owned());
-    let request_id = uuid::Uuid::new_v4();
+    let request_id = runtime::random::uuid();
     let record = RequestRecord::begin(&app, &head.headers, request_id);
     let mut request = RequestContext {
         request_id,
@@ -131,7 +131,7 @@ pub async fn handle(
         answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     let operation = request.notes.operation().unwrap_or(operation_of_route);
-    let (status, answered_after) = (answer.status(), began.elapsed());
+    let (status, answered_after) = (answer.status(), timer::since(began));
     request.app.metrics.requests.record(operation, &request.method, status, answered_after);
     let answered = record.map(|record| {
         Box::new(AnsweredRequest {

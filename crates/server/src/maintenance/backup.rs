@@ -10,9 +10,9 @@ use config::settings::Config;
 use futures_util::future::BoxFuture;
 use runtime::clock::{Clock as _, SystemClock};
 use runtime::data_folder::{DATABASE, SECRETS};
-use runtime::full_disk;
 use runtime::private_files::replace_private;
 use runtime::start_error::StartError;
+use runtime::{files, full_disk};
 use serde::{Deserialize, Serialize};
 use store::blob::{BlobStore, ListedKind, ObjectId, Tier};
 use store::db::{Db, DbConfig};
@@ -93,11 +93,11 @@ impl Hold {
     async fn new(db: Db) -> Result<Self, StoreError> {
         let id = format!("backup {}", ObjectId::random());
         renew(&db, &id).await?;
-        let renewing = tokio::spawn({
+        let renewing = runtime::tasks::spawn({
             let (db, id) = (db.clone(), id.clone());
             async move {
                 loop {
-                    tokio::time::sleep(RENEW_EVERY).await;
+                    runtime::timer::sleep(RENEW_EVERY).await;
                     if let Err(error) = renew(&db, &id).await {
                         tracing::warn!(
                             "the garbage collection is no longer held back: {error}",
@@ -181,14 +181,14 @@ async fn run_backup(
 }
 
 fn sync(folder: &Path) -> Result<(), StartError> {
-    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    let synced = files::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| StartError::io(folder, error))
 }
 
 /// Refuses a folder that holds the backup of another registry: bringing it up to date would end that one.
 fn require_same_registry(folder: &Path, database: &Path) -> Result<(), StartError> {
     let backed_up = folder.join(DATABASE);
-    if !backed_up.exists() {
+    if !files::exists(&backed_up) {
         return Ok(());
     }
     let way_out = "name another folder, or remove that backup if nobody needs it any more";
@@ -211,17 +211,16 @@ fn require_same_registry(folder: &Path, database: &Path) -> Result<(), StartErro
 
 async fn snapshot(from: &Path, to: &Path) -> Result<(), StartError> {
     let (from, to) = (from.to_owned(), to.to_owned());
-    let done = tokio::task::spawn_blocking(move || store::db::snapshot::snapshot(&from, &to)).await;
+    let done = runtime::tasks::spawn_blocking(move || store::db::snapshot::snapshot(&from, &to)).await;
     Ok(done.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
 /// Makes the folder, or sees that it holds a backup and nothing else.
 fn prepare(folder: &Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt as _;
     let failed = |error| StartError::io(folder, error);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let is_empty = std::fs::read_dir(folder).map_err(failed)?.next().is_none();
-    if !is_empty && !folder.join(SUMMARY).exists() && !folder.join("wharf.db.new").exists() {
+    files::create_private_dir(folder).map_err(failed)?;
+    let is_empty = files::read_dir(folder).map_err(failed)?.next().is_none();
+    if !is_empty && ![SUMMARY, "wharf.db.new"].iter().any(|name| files::exists(folder.join(name))) {
         return Err(StartError::Other(format!(
             "{} is neither empty nor a backup of Wharf: name another folder",
             folder.display()
@@ -235,7 +234,7 @@ pub(super) fn remove_database(path: &Path) -> Result<(), StartError> {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
-        match std::fs::remove_file(PathBuf::from(name)) {
+        match files::remove_file(PathBuf::from(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StartError::io(path, error)),
             _ => {}
         }
@@ -278,7 +277,7 @@ async fn copy_all(
             })
             .collect();
         let copies = settings.copies;
-        let done = tokio::task::spawn_blocking(move || {
+        let done = runtime::tasks::spawn_blocking(move || {
             let mut summary = BackupSummary::default();
             for (named, from, to) in from {
                 take(&named, &from, &to, copies, &mut summary)?;
@@ -301,18 +300,18 @@ async fn copy_all(
     if settings.with_key {
         for name in SECRETS {
             let path = data_dir.join(name);
-            if path.exists() {
-                let content = std::fs::read(&path).map_err(|error| StartError::io(&path, error))?;
+            if files::exists(&path) {
+                let content = files::read(&path).map_err(|error| StartError::io(&path, error))?;
                 replace_private(&folder.join(name), &content)?;
             }
         }
     }
-    summary.database_bytes = std::fs::metadata(&new).map_err(|error| StartError::io(&new, error))?.len();
+    summary.database_bytes = files::metadata(&new).map_err(|error| StartError::io(&new, error))?.len();
     // From here on the folder is the new backup; before, it was the one before, with some objects more.
     let failed = |error| StartError::io(folder, error);
     remove_database(&folder.join("wharf.db"))?;
-    std::fs::rename(&new, folder.join("wharf.db")).map_err(failed)?;
-    remove_secrets(folder, |name| !settings.with_key || !data_dir.join(name).exists())?;
+    files::rename(&new, folder.join("wharf.db")).map_err(failed)?;
+    remove_secrets(folder, |name| !settings.with_key || !files::exists(data_dir.join(name)))?;
     sync(folder)?;
     summary.removed = remove_unnamed(folder, &known).await?;
     Ok(summary)
@@ -324,7 +323,7 @@ fn remove_secrets(folder: &Path, is_unwanted: impl Fn(&str) -> bool) -> Result<(
         let kept = folder.join(name);
         let unfinished = kept.with_added_extension("new");
         for path in is_unwanted(name).then_some(kept).into_iter().chain([unfinished]) {
-            match std::fs::remove_file(&path) {
+            match files::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StartError::io(&path, error)),
                 _ => {}
             }
@@ -335,7 +334,7 @@ fn remove_secrets(folder: &Path, is_unwanted: impl Fn(&str) -> bool) -> Result<(
 
 /// Puts one object into the backup.
 fn take(named: &Named, from: &Path, to: &Path, copies: bool, summary: &mut BackupSummary) -> Result<(), StartError> {
-    let found = match std::fs::metadata(from) {
+    let found = match files::metadata(from) {
         Ok(found) => found,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // An upload that nothing was written of yet has no file.
@@ -348,15 +347,15 @@ fn take(named: &Named, from: &Path, to: &Path, copies: bool, summary: &mut Backu
     };
     summary.objects += 1;
     summary.bytes += found.len();
-    let is_there = std::fs::metadata(to).is_ok_and(|there| there.len() == found.len());
+    let is_there = files::metadata(to).is_ok_and(|there| there.len() == found.len());
     if is_there && named.is_finished {
         summary.kept += 1;
         return Ok(());
     }
     // A link would show what the server goes on writing, and a restored server would write into it.
     if named.is_finished && !copies {
-        let _ = std::fs::remove_file(to);
-        if std::fs::hard_link(from, to).is_ok() {
+        let _ = files::remove_file(to);
+        if files::hard_link(from, to).is_ok() {
             summary.linked += 1;
             return Ok(());
         }
@@ -369,19 +368,17 @@ fn take(named: &Named, from: &Path, to: &Path, copies: bool, summary: &mut Backu
 /// Copies a file so that it is there as a whole or not at all.
 pub(super) fn copy_file(from: &Path, to: &Path) -> Result<(), StartError> {
     let unnamed = to.with_extension("copy");
-    std::fs::copy(from, &unnamed)
-        .and_then(|_| std::fs::File::open(&unnamed)?.sync_all())
-        .and_then(|()| std::fs::rename(&unnamed, to))
+    files::copy(from, &unnamed)
+        .and_then(|_| files::open(&unnamed)?.sync_all())
+        .and_then(|()| files::rename(&unnamed, to))
         .map_err(|error| StartError::io(to, error))
 }
 
 /// Makes the names in a store's folders durable.
 pub(super) fn sync_folders(objects: &Path) -> Result<(), StartError> {
-    for entry in std::fs::read_dir(objects).map_err(|error| StartError::io(objects, error))? {
+    for entry in files::read_dir(objects).map_err(|error| StartError::io(objects, error))? {
         let path = entry.map_err(|error| StartError::io(objects, error))?.path();
-        std::fs::File::open(&path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| StartError::io(&path, error))?;
+        files::open(&path).and_then(|folder| folder.sync_all()).map_err(|error| StartError::io(&path, error))?;
     }
     Ok(())
 }
@@ -406,11 +403,11 @@ async fn remove_unnamed(folder: &Path, known: &HashSet<[u8; 16]>) -> Result<u64,
 
 /// Reads what a backup says of itself.
 pub fn read_summary(folder: &Path) -> Result<BackupSummary, StartError> {
-    if !folder.exists() {
+    if !files::exists(folder) {
         return Err(StartError::Other(format!("there is no folder {}: name the one of a backup", folder.display())));
     }
     let path = folder.join(SUMMARY);
-    let text = std::fs::read(&path).map_err(|error| {
+    let text = files::read(&path).map_err(|error| {
         StartError::Other(format!("{} is no backup of Wharf: {}: {error}", folder.display(), path.display()))
     })?;
     let summary: BackupSummary = serde_json::from_slice(&text).map_err(|error| {

@@ -101,11 +101,11 @@ async fn run_migrate(
         carry_key(from, to)?;
     }
     renew(&source).await?;
-    let renewing = tokio::spawn({
+    let renewing = runtime::tasks::spawn({
         let source = source.clone();
         async move {
             loop {
-                tokio::time::sleep(RENEW_EVERY).await;
+                runtime::timer::sleep(RENEW_EVERY).await;
                 if let Err(error) = renew(&source).await {
                     tracing::warn!(
                         "the garbage collection is no longer held back: {error}",
@@ -159,7 +159,7 @@ async fn require_unused(target: &Db) -> Result<(), StartError> {
 fn carry_key(from: &Config, to: &Config) -> Result<(), StartError> {
     for name in runtime::data_folder::SECRETS {
         let (old, new) = (data_dir(from)?.join(name), data_dir(to)?.join(name));
-        if old.exists() && !new.exists() {
+        if runtime::files::exists(&old) && !runtime::files::exists(&new) {
             super::backup::copy_file(&old, &new)?;
         }
     }
@@ -179,7 +179,7 @@ async fn copy_objects(
             while copying.len() >= AT_ONCE {
                 note(copying.join_next().await, migrated)?;
             }
-            copying.spawn(copy_object(Arc::clone(stores), object));
+            runtime::tasks::spawn_in(&mut copying, copy_object(Arc::clone(stores), object));
         }
         progress(Step::Objects(migrated.copied + migrated.kept));
     }

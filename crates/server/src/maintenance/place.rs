@@ -5,8 +5,8 @@ use std::path::Path;
 
 use config::settings::Config;
 use runtime::data_folder::DATABASE;
-use runtime::root_keys;
 use runtime::start_error::StartError;
+use runtime::{files, root_keys};
 use store::db::Db;
 use store::tables::blobs;
 
@@ -18,7 +18,7 @@ const MADE_BY_A_START: [&str; 2] = ["server.json", "credentials.json"];
 
 /// Whether the embedded database's file is there. An empty one is none: SQLite takes it for a new database.
 fn has_database(data_dir: &Path) -> bool {
-    std::fs::metadata(data_dir.join(DATABASE)).is_ok_and(|file| file.len() > 0)
+    files::metadata(data_dir.join(DATABASE)).is_ok_and(|file| file.len() > 0)
 }
 
 /// Refuses a data folder that holds no registry, for whoever is to look at one and not to make one.
@@ -27,7 +27,7 @@ pub fn require_registry(config: &Config, data_dir: &Path) -> Result<(), StartErr
         return Ok(());
     }
     refuse_lost_database(config, data_dir)?;
-    let is_missing = if data_dir.exists() { "" } else { "is not there, so it " };
+    let is_missing = if files::exists(data_dir) { "" } else { "is not there, so it " };
     Err(StartError::Other(format!(
         "{} {is_missing}holds no registry: name its data folder with --data-dir or WHARF_DATA_DIR (`wharf serve` makes a new one)",
         data_dir.display()
@@ -63,7 +63,7 @@ pub fn refuse_lost_database(config: &Config, data_dir: &Path) -> Result<(), Star
         }
     }
     // What is small lies in the database alone; these files are made by a start, after it.
-    if let Some(made) = MADE_BY_A_START.iter().map(|file| data_dir.join(file)).find(|file| file.exists()) {
+    if let Some(made) = MADE_BY_A_START.iter().map(|file| data_dir.join(file)).find(|file| files::exists(file)) {
         return Err(StartError::Other(format!(
             "the database {} is missing, and {} shows that there was one: put it back from a backup (`wharf restore` takes \
              an empty folder); a new registry needs an empty folder",
@@ -76,8 +76,8 @@ pub fn refuse_lost_database(config: &Config, data_dir: &Path) -> Result<(), Star
 
 /// Whether a folder of objects holds any.
 fn holds_objects(store: &Path) -> bool {
-    let Ok(folders) = std::fs::read_dir(store.join("objects")) else { return false };
-    folders.flatten().any(|folder| std::fs::read_dir(folder.path()).is_ok_and(|mut objects| objects.next().is_some()))
+    let Ok(folders) = files::read_dir(store.join("objects")) else { return false };
+    folders.flatten().any(|folder| files::read_dir(folder.path()).is_ok_and(|mut objects| objects.next().is_some()))
 }
 
 /// Refuses a database that knows of nothing, where the store that it is to be for is filled. Asks the store only then.
@@ -102,7 +102,8 @@ pub async fn refuse_empty_database(config: &Config, data_dir: &Path, db: &Db) ->
 /// Refuses a folder of other files for a new registry: it would be made among them, and take the folder for its own.
 pub fn refuse_foreign_folder(config: &Config, data_dir: &Path) -> Result<(), StartError> {
     // With a database elsewhere, the lock is what every node makes first.
-    let is_ours = if config.database.url.is_some() { data_dir.join("lock").exists() } else { has_database(data_dir) };
+    let is_ours =
+        if config.database.url.is_some() { files::exists(data_dir.join("lock")) } else { has_database(data_dir) };
     if is_ours {
         return Ok(());
     }
@@ -129,7 +130,7 @@ pub async fn refuse_lost_objects(config: &Config, data_dir: &Path, db: &Db) -> R
     for (tier, folder) in config.object_folders(data_dir) {
         let objects = folder.join("objects");
         // What cannot be looked at is told of where it is opened.
-        if objects.try_exists().unwrap_or(true) || !db.read(move |tx| blobs::needs_store(tx, tier)).await? {
+        if files::try_exists(&objects).unwrap_or(true) || !db.read(move |tx| blobs::needs_store(tx, tier)).await? {
             continue;
         }
         return Err(StartError::Other(format!(

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use config::settings::Config;
 use futures_util::future::BoxFuture;
 use runtime::data_folder::SECRETS;
-use runtime::full_disk;
 use runtime::start_error::StartError;
+use runtime::{files, full_disk};
 use store::blob::{BlobStore, ListedKind, Tier};
 
 use super::backup::{BackupSummary, copy_file, folder_of, read_summary, sync_folders};
@@ -51,8 +51,8 @@ async fn run_restore(
 ) -> Result<Restored, StartError> {
     let summary = read_summary(folder)?;
     let data_dir = data_dir(config)?;
-    let is_used = data_dir.exists()
-        && std::fs::read_dir(&data_dir).map_err(|error| StartError::io(&data_dir, error))?.next().is_some();
+    let is_used = files::exists(&data_dir)
+        && files::read_dir(&data_dir).map_err(|error| StartError::io(&data_dir, error))?.next().is_some();
     if is_used {
         return Err(StartError::Other(format!(
             "the data folder {} is not empty: a backup is restored into a new one (--data-dir)",
@@ -73,7 +73,7 @@ async fn run_restore(
             let name = object.to_string();
             let (from, to) = (PathBuf::from(listed.key), to.join("objects").join(&name[..2]).join(&name));
             // Never a link: what the backup holds must not change with what the server does.
-            let copied = tokio::task::spawn_blocking(move || copy_file(&from, &to)).await;
+            let copied = runtime::tasks::spawn_blocking(move || copy_file(&from, &to)).await;
             copied.map_err(|error| StartError::Other(error.to_string()))??;
             objects += 1;
             progress(objects);
@@ -81,21 +81,21 @@ async fn run_restore(
         sync_folders(&to.join("objects"))?;
     }
     for name in SECRETS {
-        if folder.join(name).exists() {
+        if files::exists(folder.join(name)) {
             copy_file(&folder.join(name), &data_dir.join(name))?;
         }
     }
     // Last: a folder without a database is none that a server would take for its own.
     copy_file(&folder.join("wharf.db"), &data_dir.join("wharf.db"))?;
-    let synced = std::fs::File::open(&data_dir).and_then(|folder| folder.sync_all());
+    let synced = files::open(&data_dir).and_then(|folder| folder.sync_all());
     synced.map_err(|error| StartError::io(&data_dir, error))?;
     let is_given = config.service_key()?.is_some() || config.service_key_endpoint()?.is_some();
-    let has_key = is_given || data_dir.join("service.key").exists();
+    let has_key = is_given || files::exists(data_dir.join("service.key"));
     let has_root = config.root_key_settings().configured()?.is_some();
     let is_lacking = |name: &&str| match *name {
         "service.key" => !has_key,
-        "credentials.json" => !has_root && !data_dir.join(name).exists(),
-        name => !data_dir.join(name).exists(),
+        "credentials.json" => !has_root && !files::exists(data_dir.join(name)),
+        name => !files::exists(data_dir.join(name)),
     };
     let lacks = SECRETS.into_iter().filter(is_lacking).collect();
     Ok(Restored { summary, data_dir, objects, lacks, has_key })

@@ -32,7 +32,7 @@ pub async fn open_database(config: &Config, data_dir: &Path) -> Result<Db, Start
 
 /// A database.
 pub async fn open(database: DbConfig) -> Result<Db, StartError> {
-    let opened = tokio::task::spawn_blocking(move || Db::open(&database)).await;
+    let opened = runtime::tasks::spawn_blocking(move || Db::open(&database)).await;
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 

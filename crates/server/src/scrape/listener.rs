@@ -38,14 +38,14 @@ pub async fn serve(app: Arc<Registry>, listener: TcpListener, mut stop: watch::R
                 Ok((stream, _)) => (slot, stream),
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection for metrics: {error}");
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    runtime::timer::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             },
         };
         let app = Arc::clone(&app);
         let mut stop = stop.clone();
-        tokio::spawn(async move {
+        runtime::tasks::spawn(async move {
             let _slot = slot;
             let of_lines = Arc::clone(&app.runtime);
             let service = service_fn(move |request: hyper::Request<Incoming>| {

@@ -10,3 +10,4 @@ mod lists;
 mod names;
 mod pages;
 mod schema;
+mod seams;

@@ -145,7 +145,7 @@ impl IamOperation for DeleteServiceLinkedRole {
     type Output = Deleted;
 
     fn check(call: &Call<'_>, input: DeleteInput) -> Result<Self, IamError> {
-        Ok(Self { role: EntityRef::new(call, EntityKind::Role, input.role_name)?, task: Uuid::new_v4() })
+        Ok(Self { role: EntityRef::new(call, EntityKind::Role, input.role_name)?, task: runtime::random::uuid() })
     }
 
     fn needs(&self, call: &Call<'_>) -> Vec<Need> {
