@@ -3,6 +3,7 @@
 //!
 //! What other crates await is boxed: an `async fn` is compiled by each crate that awaits it, with all that it calls.
 
+pub mod action;
 pub mod action_names;
 pub mod audit;
 pub mod auth;

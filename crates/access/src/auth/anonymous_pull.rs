@@ -5,10 +5,15 @@ use store::tables::repositories::RepositoryRef;
 use store::tables::upstream_blobs::BlobSource;
 
 use super::authorize::{Need, Resource};
+use crate::action::Action;
 
 /// Everything that such a pull may do, to its one repository.
-const ACTIONS: [&str; 4] =
-    ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
+const ACTIONS: [Action; 4] = [
+    Action::EcrBatchGetImage,
+    Action::EcrGetDownloadUrlForLayer,
+    Action::EcrBatchImportUpstreamImage,
+    Action::EcrCreateRepository,
+];
 
 /// A pull by nobody.
 #[derive(Debug)]
@@ -25,7 +30,8 @@ impl AnonymousPull {
     /// Whether it may do that, as far as no policy denies it.
     pub fn may(&self, need: &Need) -> bool {
         let Resource::Repository { registry, name } = &need.resource else { return false };
-        *registry == self.place.registry && name == self.place.name.as_str() && ACTIONS.contains(&&*need.action)
+        let is_opened = need.action.of_operation().is_some_and(|action| ACTIONS.contains(&action));
+        *registry == self.place.registry && name == self.place.name.as_str() && is_opened
     }
 
     /// Whether something came from where this pull looks, by the text of a column `cached_from`.

@@ -44,7 +44,7 @@ pub fn grantee_names(caller: &Caller) -> Vec<String> {
 
 /// Whether a grant of a key allows its grantee what a request needs on the key.
 pub fn covers(grant: &KmsGrant, need: &Need) -> bool {
-    let Some(operation) = need.action.strip_prefix("kms:") else { return false };
+    let Some(operation) = need.action.as_str().strip_prefix("kms:") else { return false };
     if !grant.operations.iter().any(|allowed| allowed == operation) {
         return false;
     }
@@ -117,10 +117,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::action::Action;
+    use crate::auth::authorize::NeededAction;
 
     #[test]
     fn a_policy_is_extended_as_it_is_written() {
-        let more = statement("arn:aws:iam::123456789012:user/a", "kms:Decrypt");
+        let more = statement("arn:aws:iam::123456789012:user/a", Action::KmsDecrypt.as_str());
         let own = r#"{"Effect": "Deny", "Condition": {"NumericEquals": {"a:b": 18446744073709551617}}}"#;
         for text in
             [format!(r#"{{"Version": "2012-10-17", "Statement": [ {own} ]}}"#), format!(r#"{{"Statement":{own}}}"#)]
@@ -181,8 +183,8 @@ mod tests {
     }
 
     fn need(operation: &str, context: &EncryptionContext) -> Need {
-        let mut need = Need::anywhere("kms:Decrypt");
-        need.action = format!("kms:{operation}").into();
+        let mut need = Need::anywhere(Action::KmsDecrypt);
+        need.action = NeededAction::Explained(format!("kms:{operation}"));
         context.iter().fold(need, |need, (name, value)| need.with(format!("{CONTEXT_KEY}{name}"), [value]))
     }
 

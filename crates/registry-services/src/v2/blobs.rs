@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::request::RequestContext;
 use http::{HeaderValue, StatusCode, header};
 use oci::{ByteRange, Digest, ErrorCode, RangeOutcome, RepositoryName};
@@ -25,8 +26,8 @@ const MAX_DIRECT_BYTES: u64 = 64 * 1024;
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
     let is_head = request.http.method == http::Method::HEAD;
     // reference/access.md 2: a pull-only role has no BatchCheckLayerAvailability, and can ask all the same.
-    if !is_head || request.authorize(&["ecr:BatchCheckLayerAvailability"], name.as_str()).await.is_err() {
-        request.authorize(&["ecr:GetDownloadUrlForLayer"], name.as_str()).await?;
+    if !is_head || request.authorize(&[Action::EcrBatchCheckLayerAvailability], name.as_str()).await.is_err() {
+        request.authorize(&[Action::EcrGetDownloadUrlForLayer], name.as_str()).await?;
     }
     let app = request.app;
     let found = match request.caller.anonymous() {
@@ -108,7 +109,7 @@ pub(super) async fn answer_found(
 
 /// DELETE is optional in the specification, and ECR has none: layers go when no image names them.
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchDeleteImage"], name.as_str()).await?;
+    request.authorize(&[Action::EcrBatchDeleteImage], name.as_str()).await?;
     blobs::find(request.app, &request.registry, name, digest).await?;
     Err(V2Error::new(
         ErrorCode::Unsupported,

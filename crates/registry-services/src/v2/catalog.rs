@@ -1,5 +1,6 @@
 //! `/v2/_catalog`: the names of the registry's repositories; and the paging that lists share.
 
+use access::action::Action;
 use access::request::RequestContext;
 use http::{StatusCode, header};
 use oci::ErrorCode;
@@ -78,7 +79,7 @@ struct Catalog {
 
 /// The registry's repositories in byte order.
 pub async fn list(request: &V2Request<'_>) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:DescribeRepositories"], "*").await?;
+    request.authorize(&[Action::EcrDescribeRepositories], "*").await?;
     let page = Page::from_query(request.http)?;
     let (registry, wanted) = (request.registry.clone(), page.clone());
     let names = page

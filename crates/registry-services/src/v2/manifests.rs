@@ -1,5 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
 
+use access::action::Action;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, Tag};
 use registry::cache;
@@ -30,7 +31,7 @@ pub const MAX_TAGS_OF_PUSH: usize = 100;
 
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
-    request.authorize_image("ecr:BatchGetImage", name, &reference).await?;
+    request.authorize_image(Action::EcrBatchGetImage, name, &reference).await?;
     let tag = match &reference {
         Reference::Tag(tag) => Some(tag.clone()),
         Reference::Digest(_) => None,
@@ -76,7 +77,7 @@ pub async fn put(
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
     let tags = tags_of_push(request, reference)?;
-    request.authorize_tags("ecr:PutImage", name, &tags).await?;
+    request.authorize_tags(Action::EcrPutImage, name, &tags).await?;
     let declared = request
         .http
         .header(header::CONTENT_TYPE)
@@ -87,7 +88,7 @@ pub async fn put(
     let manifest = body.collect(MAX_MANIFEST_BYTES, &mut memory).await?;
     // Who may push is decided when the manifest is there.
     let request = &request.renewed().await?;
-    request.authorize_tags("ecr:PutImage", name, &tags).await?;
+    request.authorize_tags(Action::EcrPutImage, name, &tags).await?;
     request.http.must_finish();
     let digest = match reference {
         Reference::Tag(_) => None,
@@ -114,7 +115,7 @@ pub async fn put(
                 cache::layers::fetch_missing(app, failure).await?;
                 // An upstream may have been waited for.
                 let request = request.renewed().await?;
-                request.authorize_tags("ecr:PutImage", name, &push.tags).await?;
+                request.authorize_tags(Action::EcrPutImage, name, &push.tags).await?;
                 request.pushing(name, put).await?
             }
         };
@@ -165,7 +166,7 @@ fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Vec<Ta
 
 /// DELETE: OCI distribution, "Content Management". A tag takes its image along if it was the last, as in ECR.
 pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
-    request.authorize_image("ecr:BatchDeleteImage", name, &reference).await?;
+    request.authorize_image(Action::EcrBatchDeleteImage, name, &reference).await?;
     let app = request.app;
     let place = RepositoryRef { registry: request.registry.clone(), name: name.clone() };
     let deletion = Deletion::new(app, Cause::of_caller(app, &request.caller), "DELETE /v2/");
@@ -173,7 +174,7 @@ pub async fn delete(request: &V2Request<'_>, name: &RepositoryName, reference: R
     let order = order(&place.registry, &place.name);
     // Until no tag comes to the image between the question and the deletion.
     loop {
-        let action = "ecr:BatchDeleteImage";
+        let action = Action::EcrBatchDeleteImage;
         let leave =
             image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
         request.http.must_finish();

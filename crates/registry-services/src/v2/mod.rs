@@ -15,6 +15,7 @@ mod uploads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use access::action::Action;
 use access::audit;
 use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
@@ -91,8 +92,8 @@ impl<'a> V2Request<'a> {
     }
 
     /// Refuses unless the principal may do every one of `actions` to the repository (reference/access.md 2).
-    async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
-        for action in actions {
+    async fn authorize(&self, actions: &[Action], repository: &str) -> Result<(), V2Error> {
+        for &action in actions {
             self.require(Need::on_repository(action, &self.registry, repository)).await?;
         }
         Ok(())
@@ -101,7 +102,7 @@ impl<'a> V2Request<'a> {
     /// As [`authorize`](Self::authorize), for a request that may name an image by its tag.
     async fn authorize_image(
         &self,
-        action: &'static str,
+        action: Action,
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<(), V2Error> {
@@ -113,12 +114,7 @@ impl<'a> V2Request<'a> {
     }
 
     /// Refuses unless the principal may do `action` to an image with each of these tags, or to one without any.
-    async fn authorize_tags(
-        &self,
-        action: &'static str,
-        repository: &RepositoryName,
-        tags: &[Tag],
-    ) -> Result<(), V2Error> {
+    async fn authorize_tags(&self, action: Action, repository: &RepositoryName, tags: &[Tag]) -> Result<(), V2Error> {
         let need = || Need::on_repository(action, &self.registry, repository.as_str());
         if tags.is_empty() {
             return self.require(need()).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{Digest, RepositoryName};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,7 +23,7 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 
 /// The images that refer to `subject`, as an image index. The subject need not exist.
 pub async fn list(request: &V2Request<'_>, name: &RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:BatchGetImage"], name.as_str()).await?;
+    request.authorize(&[Action::EcrBatchGetImage], name.as_str()).await?;
     let prepared =
         cache::referrers::prepare(request.app, request.http, &request.caller, &request.registry, name, subject).await;
     if let Err(failure) = prepared {

@@ -1,5 +1,6 @@
 //! `/v2/<name>/tags/list`: OCI distribution, "Listing Tags".
 
+use access::action::Action;
 use http::{StatusCode, header};
 use oci::RepositoryName;
 use registry::images::errors::RegistryError;
@@ -20,7 +21,7 @@ struct TagList {
 
 /// The tags of a repository in byte order.
 pub async fn list(request: &V2Request<'_>, name: &RepositoryName) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:ListImages"], name.as_str()).await?;
+    request.authorize(&[Action::EcrListImages], name.as_str()).await?;
     let page = Page::from_query(request.http)?;
     let (registry, wanted, repository_name) = (request.registry.clone(), page.clone(), name.clone());
     let tags = page

@@ -1,5 +1,6 @@
 //! `/v2/<name>/blobs/uploads/`: pushing blobs, monolithic and chunked.
 
+use access::action::Action;
 use access::audit::{self, AuditedResource};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ContentRange, Digest, ErrorCode, RepositoryName};
@@ -20,7 +21,7 @@ pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-uploa
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.
 pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
+    request.authorize(&[Action::EcrInitiateLayerUpload], name.as_str()).await?;
     let app = request.app;
     if let Some(algorithm) = request.http.query_parameter("digest-algorithm")
         && !matches!(algorithm.as_str(), "sha256" | "sha512")
@@ -36,7 +37,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             let from: RepositoryName = from.parse().map_err(|_| {
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
-            let may_read = match request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await {
+            let may_read = match request.authorize(&[Action::EcrGetDownloadUrlForLayer], from.as_str()).await {
                 Ok(()) => true,
                 Err(denied) => {
                     let from = AuditedResource::repository(&request.registry, from.as_str());
@@ -53,14 +54,14 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
-        request.authorize(&["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"], name.as_str()).await?;
+        request.authorize(&[Action::EcrUploadLayerPart, Action::EcrCompleteLayerUpload], name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         request.http.must_finish();
         let upload = request.pushing(name, begin).await?;
         let session = uploads::open(app, &request.registry, name, upload.id).await?;
         let received = async {
             let session = receive(session, body).await?;
-            let calls = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"];
+            let calls = [Action::EcrInitiateLayerUpload, Action::EcrUploadLayerPart, Action::EcrCompleteLayerUpload];
             request.renewed().await?.authorize(&calls, name.as_str()).await?;
             Ok::<_, V2Error>(session.complete(app, digest).await?)
         };
@@ -79,7 +80,7 @@ pub async fn begin(request: &V2Request<'_>, name: &RepositoryName, body: &mut Re
 
 /// GET: how far the upload is.
 pub async fn status(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    request.authorize(&[Action::EcrUploadLayerPart], name.as_str()).await?;
     let (_, upload) = uploads::find(request.app, &request.registry, name, id).await?;
     Ok(progress(name, id, upload.received_bytes, StatusCode::NO_CONTENT))
 }
@@ -91,7 +92,7 @@ pub async fn append(
     id: Uuid,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    request.authorize(&[Action::EcrUploadLayerPart], name.as_str()).await?;
     let app = request.app;
     let (session, _ahead) = open(request, name, id, body).await?;
     let session = match receive_chunk(request, session, body).await {
@@ -99,7 +100,7 @@ pub async fn append(
         Err(error) => return Ok(refusal(request, name, id, error)),
     };
     // Who may push is decided when the bytes are there.
-    request.renewed().await?.authorize(&["ecr:UploadLayerPart"], name.as_str()).await?;
+    request.renewed().await?.authorize(&[Action::EcrUploadLayerPart], name.as_str()).await?;
     request.http.must_finish();
     let received = session.checkpoint(app).await?;
     Ok(progress(name, id, received, StatusCode::ACCEPTED))
@@ -113,8 +114,8 @@ pub async fn complete(
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
     let calls = match body.announced_bytes() {
-        Some(0) => &["ecr:CompleteLayerUpload"][..],
-        _ => &["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"],
+        Some(0) => &[Action::EcrCompleteLayerUpload][..],
+        _ => &[Action::EcrCompleteLayerUpload, Action::EcrUploadLayerPart],
     };
     request.authorize(calls, name.as_str()).await?;
     let app = request.app;
@@ -157,7 +158,7 @@ async fn open(
 
 /// DELETE: gives the upload up.
 pub async fn cancel(request: &V2Request<'_>, name: &RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
-    request.authorize(&["ecr:InitiateLayerUpload"], name.as_str()).await?;
+    request.authorize(&[Action::EcrInitiateLayerUpload], name.as_str()).await?;
     request.http.must_finish();
     uploads::cancel(request.app, &request.registry, name, id).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -17,14 +18,14 @@ use crate::iam_api::paging::{PageInput, PageOutput};
 /// A list that is always empty.
 pub trait Nothing: Send + Sync + 'static {
     /// The action of the list.
-    const ACTION: &'static str;
+    const ACTION: Action;
     /// The empty list under its name.
     type Entries: Default + Serialize + Send + 'static;
 }
 
 macro_rules! nothing {
-    ($kind:ident, $action:literal, $entries:ident, $member:literal) => {
-        #[doc = concat!("`", $action, "`")]
+    ($kind:ident, $action:ident, $entries:ident, $member:literal) => {
+        #[doc = concat!("`", stringify!($action), "`")]
         pub struct $kind;
 
         /// The empty list under its name.
@@ -35,18 +36,18 @@ macro_rules! nothing {
         }
 
         impl Nothing for $kind {
-            const ACTION: &'static str = $action;
+            const ACTION: Action = Action::$action;
             type Entries = $entries;
         }
     };
 }
 
-nothing!(SshPublicKeys, "iam:ListSSHPublicKeys", NoSshPublicKeys, "SSHPublicKeys");
-nothing!(MfaDevices, "iam:ListMFADevices", NoMfaDevices, "MFADevices");
-nothing!(SigningCertificates, "iam:ListSigningCertificates", NoSigningCertificates, "Certificates");
+nothing!(SshPublicKeys, IamListSSHPublicKeys, NoSshPublicKeys, "SSHPublicKeys");
+nothing!(MfaDevices, IamListMFADevices, NoMfaDevices, "MFADevices");
+nothing!(SigningCertificates, IamListSigningCertificates, NoSigningCertificates, "Certificates");
 nothing!(
     ServiceSpecificCredentials,
-    "iam:ListServiceSpecificCredentials",
+    IamListServiceSpecificCredentials,
     NoServiceSpecificCredentials,
     "ServiceSpecificCredentials"
 );
@@ -79,7 +80,7 @@ pub struct Output<E> {
 }
 
 impl<N: Nothing> IamOperation for ListNothing<N> {
-    const ACTION: &'static str = N::ACTION;
+    const ACTION: Action = N::ACTION;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output<N::Entries>;
