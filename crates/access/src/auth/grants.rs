@@ -29,8 +29,11 @@ pub struct GrantTerms {
     pub constraints: GrantConstraints,
 }
 
-/// The names by which grants of KMS keys can be made to a caller.
+/// The names by which grants of KMS keys can be made to a caller; none of nobody, whose account is not its own.
 pub fn grantee_names(caller: &Caller) -> Vec<String> {
+    if caller.anonymous().is_some() {
+        return Vec::new();
+    }
     let mut names = vec![caller.principal.arn().into_owned()];
     match &*caller.principal {
         Principal::AssumedRole { role_arn, .. } => names.push(role_arn.clone()),
