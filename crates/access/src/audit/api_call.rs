@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use aws::AwsError;
 use serde_json::{Value, json};
+use store::tables::registry_kind::RegistryKind;
 
 use super::event::{ApiEvent, AuditedResource, Who, record};
 use super::parameters::{Parameters, shown};
@@ -15,9 +16,9 @@ use crate::request::RequestContext;
 /// A service by the name that signatures have for it, as CloudTrail names it.
 pub(super) fn service_of(name: &str) -> Cow<'static, str> {
     match name {
-        "ecr" => "ecr.amazonaws.com".into(),
         // Wharf's own operations are none of Amazon's.
         "wharf" => "wharf".into(),
+        RegistryKind::PRIVATE_SERVICE => RegistryKind::PRIVATE_EVENT_SOURCE.into(),
         service => format!("{service}.amazonaws.com").into(),
     }
 }

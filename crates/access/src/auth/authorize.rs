@@ -14,6 +14,7 @@ use store::tables::deleted_repositories::DeletedRepository;
 use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::RegistryKind;
 use store::tables::repositories::RepositoryRef;
 use store::tables::secrets::{self, SecretId};
 use store::tables::{kms_aliases, repository_policies, resource_tags};
@@ -493,7 +494,7 @@ async fn weigh<T>(
 fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -> Option<&'a RegistryPolicy> {
     let policy = match &need.resource {
         Resource::Repository { registry, .. } => directory.registry_policy(registry),
-        Resource::Any if need.action.as_str().starts_with("ecr:") => {
+        Resource::Any if RegistryKind::Private(&caller.region).has_action(need.action.as_str()) => {
             directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
         }
         Resource::Secret(_) | Resource::Key(_) | Resource::Own(_) | Resource::Any => None,

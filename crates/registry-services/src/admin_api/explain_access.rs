@@ -13,6 +13,7 @@ use aws::{AccountId, Arn, SessionToken};
 use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::RegistryKind;
 
 use super::errors::WharfError;
 
@@ -162,7 +163,7 @@ fn resource(call: &Call<'_>, text: &str) -> Result<Resource, WharfError> {
     if arn.account() != call.caller.account.as_str() {
         return Err(WharfError::validation("resourceArn", "must be a resource of your account"));
     }
-    if arn.service() == "ecr"
+    if arn.service() == RegistryKind::PRIVATE_SERVICE
         && let Some(name) = arn.resource().strip_prefix("repository/")
     {
         let region = arn.region().parse().map_err(|_| WharfError::validation("resourceArn", "must name a region"))?;

@@ -153,7 +153,7 @@ pub fn record(request: &V2Request<'_>, calls: &'static [ApiCall], scene: &Scene,
             audit::record(ApiEvent {
                 http: request.http,
                 who: Who::caller(&request.caller),
-                source: "ecr.amazonaws.com".into(),
+                source: request.registry.kind().event_source().into(),
                 name,
                 is_read_only,
                 is_always_stored: false,
