@@ -1,36 +1,26 @@
-//! Which actions there are, so that one that is misspelt is not just denied.
+//! What is said of an action that there is none of, so that one that is misspelt is not just denied.
+
+use std::collections::BTreeSet;
 
 use runtime::edit_distance::edit_distance;
 use runtime::metrics::Operation;
 
-/// Actions that operations of another name ask for, or several of them.
-const MORE_ACTIONS: &[&str] = &[
-    "ecr:BatchImportUpstreamImage",
-    "ecr:GetImageCopyStatus",
-    "ecr:ReplicateImage",
-    "iam:PassRole",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-    "sts:GetServiceBearerToken",
-    "sts:SetSourceIdentity",
-    "sts:TagSession",
-    "wharf:DescribeRootKeys",
-    "wharf:ReceiveReplication",
-    "wharf:RetireRootKey",
-    "wharf:RewrapRootKeys",
-    "wharf:RotateRootKey",
-];
+use crate::action::Action;
+
 /// So many letters of a name may be wrong for it to be the one that was meant.
 const MAX_DISTANCE: usize = 3;
 
-/// Every action of the services that Wharf has.
+/// Every action of the services that Wharf has, and every operation: one that asks for the action of another is known by its
+/// own name, too.
 pub struct ActionNames(Vec<String>);
 
 impl ActionNames {
-    /// Those that these operations ask for.
+    /// All actions, and the names of these operations.
     pub fn of(operations: impl Iterator<Item = Operation>) -> Self {
         let of_operations = operations.map(|operation| format!("{}:{}", operation.service, operation.name));
-        Self(of_operations.chain(MORE_ACTIONS.iter().map(|&action| action.to_owned())).collect())
+        let actions = Action::ALL.iter().map(ToString::to_string);
+        let names: BTreeSet<String> = of_operations.chain(actions).collect();
+        Self(names.into_iter().collect())
     }
 
     /// What to say of an action that nothing asks for; nothing of one that something does.

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod action;
 pub mod action_names;
 pub mod audit;
 pub mod auth;

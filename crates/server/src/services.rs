@@ -35,4 +35,14 @@ mod tests {
             assert!(operations.insert(operation), "{operation:?} is there twice");
         }
     }
+
+    #[test]
+    fn operations_ask_for_actions_of_their_own_service() {
+        for service in SERVICES.all() {
+            for entry in service.operations.iter().copied().flatten() {
+                let (name, action) = (entry.name, entry.action);
+                assert_eq!(action.service(), service.signing_name, "{name} asks for {action}");
+            }
+        }
+    }
 }

@@ -4,24 +4,21 @@ use std::borrow::Cow;
 
 use aws::AwsError;
 use serde_json::{Value, json};
+use store::tables::registry_kind::RegistryKind;
 
 use super::event::{ApiEvent, AuditedResource, Who, record};
 use super::parameters::{Parameters, shown};
+use crate::action::Action;
 use crate::auth::authorize::Need;
 use crate::auth::caller::Caller;
 use crate::request::RequestContext;
 
-/// The service that an IAM action belongs to, as CloudTrail names it.
-fn source_of(action: &str) -> Cow<'static, str> {
-    service_of(action.split(':').next().unwrap_or_default())
-}
-
 /// A service by the name that signatures have for it, as CloudTrail names it.
 pub(super) fn service_of(name: &str) -> Cow<'static, str> {
     match name {
-        "ecr" => "ecr.amazonaws.com".into(),
         // Wharf's own operations are none of Amazon's.
         "wharf" => "wharf".into(),
+        RegistryKind::PRIVATE_SERVICE => RegistryKind::PRIVATE_EVENT_SOURCE.into(),
         service => format!("{service}.amazonaws.com").into(),
     }
 }
@@ -35,7 +32,7 @@ pub struct EndedCall<'a> {
     /// The operation.
     pub name: &'static str,
     /// The IAM action that it asks for.
-    pub action: &'static str,
+    pub action: Action,
     /// Whether the operation changes nothing.
     pub is_read_only: bool,
     /// The request's JSON.
@@ -57,7 +54,7 @@ pub fn record_call(call: &EndedCall<'_>) {
     record(ApiEvent {
         http: call.http,
         who: Who::caller(call.caller),
-        source: source_of(call.action),
+        source: service_of(call.action.service()),
         name: call.name,
         is_read_only,
         is_always_stored: false,

@@ -349,7 +349,7 @@ pub fn record_service_event(app: &Access, event: &ServiceEvent) {
         event_version: EVENT_VERSION,
         user_identity: json!({ "accountId": account.as_str(), "invokedBy": "AWS Internal" }),
         event_time: aws::time::iso8601(now_ms),
-        event_source: "ecr.amazonaws.com",
+        event_source: event.registry.kind().event_source(),
         event_name: event.name,
         aws_region: event.registry.region.as_str(),
         source_ip_address: "AWS Internal".to_owned(),

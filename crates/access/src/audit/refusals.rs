@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use aws::sigv4::{Presented, RequestParts, SigV4Error};
 use aws::{AccountId, AwsError, Region};
 use serde_json::{Value, json};
+use store::tables::registry_kind::RegistryKind;
 
 use super::api_call::service_of;
 use super::event::{ApiEvent, AuditedResource, Repeated, Who, record, record_repetitions};
@@ -147,7 +148,7 @@ pub fn record_login(http: &RequestContext, call: Option<(&'static str, bool)>, e
     let who = caller.map_or_else(|| nobody(account, region, None), |caller| Who::caller(&caller));
     // `docker login` asks for `/v2/`, which is no call of the API.
     let (name, is_read_only) = call.unwrap_or(("RegistryLogin", false));
-    let refused = Refused { source: "ecr.amazonaws.com".into(), name, is_read_only };
+    let refused = Refused { source: RegistryKind::PRIVATE_EVENT_SOURCE.into(), name, is_read_only };
     let parameters = json!({ "path": super::cut(&http.path) });
     record_refusal(http, who, refused, parameters, (code.into(), text.to_owned()), Vec::new());
 }
@@ -206,7 +207,7 @@ pub fn record_denied_mount(http: &RequestContext, caller: &Caller, from: &Audite
     record(ApiEvent {
         http,
         who: Who::caller(caller),
-        source: "ecr.amazonaws.com".into(),
+        source: RegistryKind::PRIVATE_EVENT_SOURCE.into(),
         name: "GetDownloadUrlForLayer",
         is_read_only: true,
         is_always_stored: true,
@@ -227,7 +228,7 @@ pub fn record_layer_download(http: &RequestContext, grant: Option<&Grant>, error
             return;
         };
         let who = nobody(account, region, None);
-        let refused = Refused { source: "ecr.amazonaws.com".into(), name: NAME, is_read_only: true };
+        let refused = Refused { source: RegistryKind::PRIVATE_EVENT_SOURCE.into(), name: NAME, is_read_only: true };
         return record_refusal(http, who, refused, Value::Null, error, Vec::new());
     };
     if !app.audit.wants(true) {
@@ -236,7 +237,7 @@ pub fn record_layer_download(http: &RequestContext, grant: Option<&Grant>, error
     record(ApiEvent {
         http,
         who: nobody(grant.registry.account, grant.registry.region.clone(), None),
-        source: "ecr.amazonaws.com".into(),
+        source: grant.registry.kind().event_source().into(),
         name: NAME,
         is_read_only: true,
         is_always_stored: false,

@@ -4,17 +4,18 @@
 //! policy of a repository or registry had a say. They are an identity's as it was loaded once, so every change of any
 //! policy, user, group or role ends them. All identities' share one memory: requests name what they like, there or not.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use crate::action::Action;
+
 /// The memory that all decisions may take: what is asked again is kept, what was asked once makes room.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
-/// What a decision takes beside the texts in it.
+/// What a decision takes beside the text in it.
 const DECISION_BYTES: usize = 192;
-/// Decisions that are kept if the texts in each are as long as a repository's ARN mostly is.
+/// Decisions that are kept if the text in each is as long as a repository's ARN mostly is.
 const MAX_DECISIONS: usize = MAX_BYTES as usize / (DECISION_BYTES + 64);
 
 /// An identity as it was loaded once. When it is loaded anew it is another, for which nothing was decided yet.
@@ -31,14 +32,14 @@ pub struct Allowed {
 #[derive(PartialEq, Eq, Hash)]
 struct Decision {
     identity: LoadedIdentity,
-    action: Cow<'static, str>,
+    action: Action,
     resource: Box<str>,
 }
 
 #[derive(Hash)]
 struct Asked<'a> {
     identity: LoadedIdentity,
-    action: &'a str,
+    action: Action,
     resource: &'a str,
 }
 
@@ -53,7 +54,7 @@ struct ByBytes;
 
 impl Weighter<Decision, ()> for ByBytes {
     fn weight(&self, decision: &Decision, (): &()) -> u64 {
-        (DECISION_BYTES + decision.action.len() + decision.resource.len()) as u64
+        (DECISION_BYTES + decision.resource.len()) as u64
     }
 }
 
@@ -70,12 +71,12 @@ impl Allowed {
     }
 
     /// Whether this was found to be allowed.
-    pub(super) fn contains(&self, identity: LoadedIdentity, action: &str, resource: &str) -> bool {
+    pub(super) fn contains(&self, identity: LoadedIdentity, action: Action, resource: &str) -> bool {
         self.decisions.get(&Asked { identity, action, resource }).is_some()
     }
 
     /// Keeps what was found to be allowed.
-    pub(super) fn insert(&self, identity: LoadedIdentity, action: Cow<'static, str>, resource: &str) {
+    pub(super) fn insert(&self, identity: LoadedIdentity, action: Action, resource: &str) {
         self.decisions.insert(Decision { identity, action, resource: resource.into() }, ());
     }
 
@@ -89,21 +90,21 @@ impl Allowed {
 mod tests {
     use super::*;
 
-    const PUT: Cow<'static, str> = Cow::Borrowed("ecr:PutImage");
+    const PUT: Action = Action::EcrPutImage;
 
     #[test]
     fn a_decision_is_one_identitys() {
         let allowed = Allowed::default();
         let (one, other) = (allowed.add_identity(), allowed.add_identity());
-        assert!(!allowed.contains(one, &PUT, "a"));
+        assert!(!allowed.contains(one, PUT, "a"));
         allowed.insert(one, PUT, "a");
-        assert!(allowed.contains(one, &PUT, "a"));
-        assert!(!allowed.contains(one, &PUT, "b") && !allowed.contains(one, "ecr:BatchGetImage", "a"));
-        assert!(!allowed.contains(other, &PUT, "a"));
-        allowed.insert(other, Cow::Owned("ecr:PutImage".to_owned()), "a");
-        assert!(allowed.contains(other, &PUT, "a"));
+        assert!(allowed.contains(one, PUT, "a"));
+        assert!(!allowed.contains(one, PUT, "b") && !allowed.contains(one, Action::EcrBatchGetImage, "a"));
+        assert!(!allowed.contains(other, PUT, "a"));
+        allowed.insert(other, PUT, "a");
+        assert!(allowed.contains(other, PUT, "a"));
         allowed.forget();
-        assert!(!allowed.contains(one, &PUT, "a") && !allowed.contains(other, &PUT, "a"));
+        assert!(!allowed.contains(one, PUT, "a") && !allowed.contains(other, PUT, "a"));
     }
 
     #[test]
@@ -119,7 +120,7 @@ mod tests {
             let identity = allowed.add_identity();
             for number in 0..200 {
                 allowed.insert(identity, PUT, &format!("{number}{long}"));
-                assert!(allowed.contains(owner, &PUT, &often(number % 50)), "what is asked again and again stays");
+                assert!(allowed.contains(owner, PUT, &often(number % 50)), "what is asked again and again stays");
             }
         }
         let (count, held) = (allowed.decisions.len(), allowed.decisions.weight());

@@ -6,6 +6,7 @@ use super::authorize::read_keys;
 use super::caller::Caller;
 use super::directory::Identity;
 use super::request_keys::{OwnKeys, RequestKeys};
+use crate::action::Action;
 use crate::request::RequestContext;
 
 /// Decides whether the caller may do `action` (`sts:AssumeRole` and what comes with it) on a role. `keys` are the
@@ -14,7 +15,7 @@ pub fn authorize_role(
     http: &RequestContext,
     caller: &Caller,
     role: &Identity,
-    action: &'static str,
+    action: Action,
     keys: &OwnKeys,
 ) -> Option<Decision> {
     let identity = caller.identity();
@@ -37,7 +38,7 @@ pub fn authorize_web_identity(
     http: &RequestContext,
     provider_arn: &str,
     role: &Identity,
-    action: &'static str,
+    action: Action,
     keys: &OwnKeys,
 ) -> Option<Decision> {
     let principal = Principal::WebIdentity { provider_arn: provider_arn.to_owned() };
@@ -50,7 +51,7 @@ fn decide(
     caller: Option<&Caller>,
     principal: &Principal,
     role: &Identity,
-    action: &'static str,
+    action: Action,
     keys: &OwnKeys,
     policies: &Policies<'_>,
 ) -> Option<Decision> {
@@ -60,7 +61,7 @@ fn decide(
     let context = request_keys.context(read_keys(policies).chain(trust.policy.keys()));
     let request = Request {
         principal,
-        action,
+        action: action.as_str(),
         resource: &role.arn,
         resource_account: role.entity.account.as_str(),
         context: &context,
@@ -68,7 +69,7 @@ fn decide(
     let decision = iam::decide_trust(&request, trust, policies);
     if !decision.is_allowed() {
         let deciding = decision.deciding();
-        tracing::debug!(request_id = %http.request_id, principal = %principal.arn(), action, role = %role.arn, ?deciding, reason = ?decision.reason, "denied");
+        tracing::debug!(request_id = %http.request_id, principal = %principal.arn(), action = action.as_str(), role = %role.arn, ?deciding, reason = ?decision.reason, "denied");
     }
     Some(decision)
 }

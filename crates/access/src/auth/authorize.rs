@@ -14,6 +14,7 @@ use store::tables::deleted_repositories::DeletedRepository;
 use store::tables::kms_grants::{self, GrantConstraints};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::RegistryKind;
 use store::tables::repositories::RepositoryRef;
 use store::tables::secrets::{self, SecretId};
 use store::tables::{kms_aliases, repository_policies, resource_tags};
@@ -25,6 +26,7 @@ use super::grants::{self, GrantTerms};
 use super::key_conditions::condition_keys;
 use super::repository_access::RepositoryAccess;
 use super::request_keys::RequestKeys;
+use crate::action::Action;
 use crate::request::RequestContext;
 
 /// Grants of a key to one principal that a decision looks at.
@@ -32,7 +34,8 @@ const MAX_GRANTS: usize = 500;
 /// Aliases of a key (KMS Developer Guide, "Quotas").
 const MAX_ALIASES: usize = 50;
 /// Actions that a registry policy of scope V1 governs (reference/access.md 4).
-pub const V1_ACTIONS: [&str; 3] = ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
+pub const V1_ACTIONS: [Action; 3] =
+    [Action::EcrReplicateImage, Action::EcrBatchImportUpstreamImage, Action::EcrCreateRepository];
 
 /// What a decision is about.
 #[derive(Clone, Debug)]
@@ -54,11 +57,38 @@ pub enum Resource {
     Any,
 }
 
+/// The action of a permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NeededAction {
+    /// One that an operation asks for.
+    Of(Action),
+    /// One that somebody wants explained: any text that a policy could name, whether anything here asks for it or not.
+    Explained(String),
+}
+
+impl NeededAction {
+    /// As policies name it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Of(action) => action.as_str(),
+            Self::Explained(text) => text,
+        }
+    }
+
+    /// The action that an operation asks for.
+    pub const fn of_operation(&self) -> Option<Action> {
+        match self {
+            Self::Of(action) => Some(*action),
+            Self::Explained(_) => None,
+        }
+    }
+}
+
 /// One permission that a request needs.
 #[derive(Clone, Debug)]
 pub struct Need {
     /// The IAM action.
-    pub action: Cow<'static, str>,
+    pub action: NeededAction,
     /// On what.
     pub resource: Resource,
     /// Condition keys that only this request has, such as `aws:TagKeys`.
@@ -68,32 +98,32 @@ pub struct Need {
 }
 
 impl Need {
-    fn new(action: &'static str, resource: Resource) -> Self {
-        Self { action: action.into(), resource, keys: Vec::new(), new_grant: None }
+    fn new(action: Action, resource: Resource) -> Self {
+        Self { action: NeededAction::Of(action), resource, keys: Vec::new(), new_grant: None }
     }
 
     /// A permission on a repository, or with `*` on all repositories of a registry.
-    pub fn on_repository(action: &'static str, registry: &RegistryId, name: &str) -> Self {
+    pub fn on_repository(action: Action, registry: &RegistryId, name: &str) -> Self {
         Self::new(action, Resource::Repository { registry: registry.clone(), name: name.to_owned() })
     }
 
     /// A permission on a secret.
-    pub fn on_secret(action: &'static str, id: SecretId) -> Self {
+    pub fn on_secret(action: Action, id: SecretId) -> Self {
         Self::new(action, Resource::Secret(id))
     }
 
     /// A permission on a KMS key.
-    pub fn on_key(action: &'static str, key: KeyRef) -> Self {
+    pub fn on_key(action: Action, key: KeyRef) -> Self {
         Self::new(action, Resource::Key(key))
     }
 
     /// A permission on a resource of the caller's account.
-    pub fn on(action: &'static str, arn: String) -> Self {
+    pub fn on(action: Action, arn: String) -> Self {
         Self::new(action, Resource::Own(arn))
     }
 
     /// A permission that no resource belongs to.
-    pub fn anywhere(action: &'static str) -> Self {
+    pub fn anywhere(action: Action) -> Self {
         Self::new(action, Resource::Any)
     }
 
@@ -187,10 +217,10 @@ impl From<StoreError> for Refusal {
 pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> Result<(), Refusal> {
     let directory = http.app.identities.current();
     let rules = ResourceRules::of(http, need).await?;
-    let (action, resource) = (&need.action, &rules.arn);
+    let resource = &rules.arn;
     let allowed = http.app.identities.allowed();
-    let decides_alone = identity_alone(&directory, caller, need, &rules);
-    if decides_alone.is_some_and(|identity| allowed.contains(identity, action, resource)) {
+    let decides_alone = identity_alone(&directory, caller, need, &rules).zip(need.action.of_operation());
+    if decides_alone.is_some_and(|(identity, action)| allowed.contains(identity, action, resource)) {
         return Ok(());
     }
     let mut decision = decide_by(http, &directory, caller, need, &rules).await?;
@@ -205,8 +235,8 @@ pub async fn authorize(http: &RequestContext, caller: &Caller, need: &Need) -> R
         None => decision.is_allowed(),
     };
     if is_allowed {
-        if let Some(identity) = decides_alone {
-            allowed.insert(identity, action.clone(), resource);
+        if let Some((identity, action)) = decides_alone {
+            allowed.insert(identity, action, resource);
         }
         return Ok(());
     }
@@ -256,7 +286,7 @@ async fn refusal(
     need: &Need,
     mut decision: Decision,
 ) -> Result<Refusal, StoreError> {
-    let (action, resource) = (&need.action, asked(need));
+    let (action, resource) = (need.action.as_str(), asked(need));
     tracing::debug!(request_id = %http.request_id, principal = %caller.arn(), %action, %resource, deciding = ?decision.deciding(), "denied");
     let is_let_in = decision.matched.iter().any(|matched| {
         matched.effect == Effect::Allow && matches!(matched.source, Source::Repository | Source::Registry)
@@ -289,7 +319,7 @@ pub async fn authorize_named(
     }
     // Services are named without an ARN, and nobody is one here.
     let named = principals.iter().filter(|principal| principal.starts_with("arn:"));
-    let statements: Vec<Value> = named.map(|principal| grants::statement(principal, &need.action)).collect();
+    let statements: Vec<Value> = named.map(|principal| grants::statement(principal, need.action.as_str())).collect();
     if decision.outcome == Outcome::ImplicitDeny && !statements.is_empty() {
         let policy = serde_json::json!({ "Statement": statements }).to_string();
         let policy = grants::policy(&rules.arn, &policy)?;
@@ -452,7 +482,7 @@ async fn weigh<T>(
     let context = keys.context(read_keys(&policies));
     let request = Request {
         principal: &caller.principal,
-        action: &need.action,
+        action: need.action.as_str(),
         resource: &rules.arn,
         resource_account: if rules.is_enough { caller.account.as_str() } else { owner.as_str() },
         context: &context,
@@ -464,12 +494,13 @@ async fn weigh<T>(
 fn registry_policy<'a>(directory: &'a Directory, caller: &Caller, need: &Need) -> Option<&'a RegistryPolicy> {
     let policy = match &need.resource {
         Resource::Repository { registry, .. } => directory.registry_policy(registry),
-        Resource::Any if need.action.starts_with("ecr:") => {
+        Resource::Any if RegistryKind::Private(&caller.region).has_action(need.action.as_str()) => {
             directory.registry_policy(&RegistryId { account: caller.account, region: caller.region.clone() })
         }
         Resource::Secret(_) | Resource::Key(_) | Resource::Own(_) | Resource::Any => None,
     };
-    policy.filter(|policy| policy.governs_all || V1_ACTIONS.contains(&&*need.action))
+    let is_of_v1 = || V1_ACTIONS.iter().any(|action| action.as_str() == need.action.as_str());
+    policy.filter(|policy| policy.governs_all || is_of_v1())
 }
 
 /// The caller's user or role, if its own policies alone decide, so that what is decided holds as long as they do.
@@ -601,7 +632,7 @@ impl ResourceRules {
         });
         let found = read.await?;
         let grantees = found.iter().filter(|grant| grants::covers(grant, need)).map(|grant| grant.grantee.as_str());
-        let statements: Vec<Value> = grantees.map(|grantee| grants::statement(grantee, &need.action)).collect();
+        let statements: Vec<Value> = grantees.map(|grantee| grants::statement(grantee, need.action.as_str())).collect();
         if statements.is_empty() {
             return Ok(None);
         }

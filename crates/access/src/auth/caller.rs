@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws::{AccountId, Region};
 use iam::{Attached, Principal};
+use store::tables::registry_id::RegistryId;
 
 use super::anonymous_pull::AnonymousPull;
 use super::directory::Identity;
@@ -18,14 +19,15 @@ pub enum Credentials {
     User(Arc<Identity>),
     /// Temporary keys: of a role, a user or the root user.
     Session(Arc<Session>),
-    /// None: a pull through the transparent mirror by whoever comes.
+    /// None: a pull through the transparent mirror by whoever comes. It is of no account, so no policy of a user, role or
+    /// account speaks for it: those of resources may deny it what the mirror opens to everybody, and nothing else is allowed.
     Anonymous(Arc<AnonymousPull>),
 }
 
 /// An authenticated principal and the region that it calls.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The account that the principal belongs to.
+    /// The account that the principal belongs to; of nobody that of the registry that is asked, which gives no rights.
     pub account: AccountId,
     /// The region of the request: of the signature's scope, or of the registry token.
     pub region: Region,
@@ -42,6 +44,21 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Nobody in particular, as far as the mirror lets everybody pull.
+    pub fn nobody(pull: AnonymousPull) -> Self {
+        let RegistryId { account, region } = pull.place.registry.clone();
+        Self {
+            account,
+            region,
+            access_key_id: String::new(),
+            credentials: Credentials::Anonymous(Arc::new(pull)),
+            principal: Arc::new(Principal::Anonymous),
+            scope: None,
+            // Nobody is in no directory.
+            identity_version: 0,
+        }
+    }
+
     /// The principal's ARN.
     pub fn arn(&self) -> String {
         let arn = self.principal.arn();

@@ -29,8 +29,11 @@ pub struct GrantTerms {
     pub constraints: GrantConstraints,
 }
 
-/// The names by which grants of KMS keys can be made to a caller.
+/// The names by which grants of KMS keys can be made to a caller; none of nobody, whose account is not its own.
 pub fn grantee_names(caller: &Caller) -> Vec<String> {
+    if caller.anonymous().is_some() {
+        return Vec::new();
+    }
     let mut names = vec![caller.principal.arn().into_owned()];
     match &*caller.principal {
         Principal::AssumedRole { role_arn, .. } => names.push(role_arn.clone()),
@@ -44,7 +47,7 @@ pub fn grantee_names(caller: &Caller) -> Vec<String> {
 
 /// Whether a grant of a key allows its grantee what a request needs on the key.
 pub fn covers(grant: &KmsGrant, need: &Need) -> bool {
-    let Some(operation) = need.action.strip_prefix("kms:") else { return false };
+    let Some(operation) = need.action.as_str().strip_prefix("kms:") else { return false };
     if !grant.operations.iter().any(|allowed| allowed == operation) {
         return false;
     }
@@ -117,10 +120,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::action::Action;
+    use crate::auth::authorize::NeededAction;
 
     #[test]
     fn a_policy_is_extended_as_it_is_written() {
-        let more = statement("arn:aws:iam::123456789012:user/a", "kms:Decrypt");
+        let more = statement("arn:aws:iam::123456789012:user/a", Action::KmsDecrypt.as_str());
         let own = r#"{"Effect": "Deny", "Condition": {"NumericEquals": {"a:b": 18446744073709551617}}}"#;
         for text in
             [format!(r#"{{"Version": "2012-10-17", "Statement": [ {own} ]}}"#), format!(r#"{{"Statement":{own}}}"#)]
@@ -181,8 +186,8 @@ mod tests {
     }
 
     fn need(operation: &str, context: &EncryptionContext) -> Need {
-        let mut need = Need::anywhere("kms:Decrypt");
-        need.action = format!("kms:{operation}").into();
+        let mut need = Need::anywhere(Action::KmsDecrypt);
+        need.action = NeededAction::Explained(format!("kms:{operation}"));
         context.iter().fold(need, |need, (name, value)| need.with(format!("{CONTEXT_KEY}{name}"), [value]))
     }
 

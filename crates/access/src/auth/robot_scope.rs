@@ -5,39 +5,40 @@ use serde_json::json;
 use store::tables::iam::robot_tokens::RobotToken;
 
 use crate::Access;
+use crate::action::Action;
 
 /// The kinds of use that a token can be made for, and the actions that each takes.
-pub const USES: [(&str, &[&str]); 3] = [
+pub const USES: [(&str, &[Action]); 3] = [
     (
         "pull",
         &[
-            "ecr:BatchGetImage",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:ListImages",
-            "ecr:DescribeImages",
-            "ecr:BatchImportUpstreamImage",
+            Action::EcrBatchGetImage,
+            Action::EcrGetDownloadUrlForLayer,
+            Action::EcrBatchCheckLayerAvailability,
+            Action::EcrListImages,
+            Action::EcrDescribeImages,
+            Action::EcrBatchImportUpstreamImage,
         ],
     ),
     (
         "push",
         &[
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:BatchGetImage",
-            "ecr:InitiateLayerUpload",
-            "ecr:UploadLayerPart",
-            "ecr:CompleteLayerUpload",
-            "ecr:PutImage",
+            Action::EcrBatchCheckLayerAvailability,
+            Action::EcrBatchGetImage,
+            Action::EcrInitiateLayerUpload,
+            Action::EcrUploadLayerPart,
+            Action::EcrCompleteLayerUpload,
+            Action::EcrPutImage,
             // Where a creation template covers the name: a token has no other way of creating a repository.
-            "ecr:CreateRepository",
+            Action::EcrCreateRepository,
         ],
     ),
-    ("delete", &["ecr:BatchDeleteImage"]),
+    ("delete", &[Action::EcrBatchDeleteImage]),
 ];
 
 /// The policy that a token's scope is.
 pub fn policy(app: &Access, token: &RobotToken) -> Result<Attached, PolicyError> {
-    let actions: Vec<&str> = USES
+    let actions: Vec<Action> = USES
         .iter()
         .filter(|(name, _)| token.actions.iter().any(|action| action == name))
         .flat_map(|(_, actions)| actions.iter().copied())

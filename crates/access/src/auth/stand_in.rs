@@ -5,20 +5,31 @@ use aws::AccountId;
 use iam::{Policy, PolicyKind};
 use serde_json::{Value, json};
 
+use crate::action::Action;
+
 /// The actions by which a resource's policy is looked at and replaced.
-const fn care_of(kind: PolicyKind) -> &'static [&'static str] {
+const fn care_of(kind: PolicyKind) -> &'static [Action] {
     match kind {
         PolicyKind::Identity | PolicyKind::Trust => &[],
-        PolicyKind::Repository => &["ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy", "ecr:DeleteRepositoryPolicy"],
-        PolicyKind::Registry => &["ecr:GetRegistryPolicy", "ecr:PutRegistryPolicy", "ecr:DeleteRegistryPolicy"],
+        PolicyKind::Repository => {
+            &[Action::EcrGetRepositoryPolicy, Action::EcrSetRepositoryPolicy, Action::EcrDeleteRepositoryPolicy]
+        }
+        PolicyKind::Registry => {
+            &[Action::EcrGetRegistryPolicy, Action::EcrPutRegistryPolicy, Action::EcrDeleteRegistryPolicy]
+        }
         PolicyKind::Secret => &[
-            "secretsmanager:GetResourcePolicy",
-            "secretsmanager:PutResourcePolicy",
-            "secretsmanager:DeleteResourcePolicy",
-            "secretsmanager:ValidateResourcePolicy",
+            Action::SecretsManagerGetResourcePolicy,
+            Action::SecretsManagerPutResourcePolicy,
+            Action::SecretsManagerDeleteResourcePolicy,
         ],
-        PolicyKind::Key => &["kms:GetKeyPolicy", "kms:PutKeyPolicy"],
+        PolicyKind::Key => &[Action::KmsGetKeyPolicy, Action::KmsPutKeyPolicy],
     }
+}
+
+/// As [`care_of`], in a policy's words. Of Secrets Manager's, AWS has one more, which no operation here asks for.
+fn care_in_text(kind: PolicyKind) -> Vec<&'static str> {
+    let further = (kind == PolicyKind::Secret).then_some("secretsmanager:ValidateResourcePolicy");
+    care_of(kind).iter().map(|action| action.as_str()).chain(further).collect()
 }
 
 /// A policy by which an identity may do nothing.
@@ -30,9 +41,9 @@ pub fn identity() -> Policy {
 pub fn policy(kind: PolicyKind, account: AccountId) -> Policy {
     let statements = match kind {
         PolicyKind::Identity => return identity(),
-        PolicyKind::Trust => json!([{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}]),
+        PolicyKind::Trust => json!([{"Effect": "Deny", "Principal": "*", "Action": Action::StsAssumeRole}]),
         PolicyKind::Repository | PolicyKind::Registry | PolicyKind::Secret | PolicyKind::Key => {
-            let (root, care) = (format!("arn:aws:iam::{account}:root"), care_of(kind));
+            let (root, care) = (format!("arn:aws:iam::{account}:root"), care_in_text(kind));
             let mut statements = [
                 json!({"Effect": "Allow", "Principal": {"AWS": root}, "Action": care}),
                 json!({"Effect": "Deny", "Principal": "*", "NotAction": care}),

@@ -15,6 +15,7 @@ use store::tables::repositories::RepositoryRef;
 
 use super::authorize::{self, Need, Refusal};
 use super::caller::Caller;
+use crate::action::Action;
 use crate::request::RequestContext;
 
 /// What happens to an image or tag.
@@ -28,10 +29,10 @@ pub enum TagChange {
 
 impl TagChange {
     /// The action of ECR's by which it happens otherwise.
-    const fn action(self) -> &'static str {
+    const fn action(self) -> Action {
         match self {
-            Self::Given => "ecr:PutImage",
-            Self::Taken => "ecr:BatchDeleteImage",
+            Self::Given => Action::EcrPutImage,
+            Self::Taken => Action::EcrBatchDeleteImage,
         }
     }
 }
@@ -58,7 +59,7 @@ impl<E: From<StoreError>> From<StoreError> for Undone<E> {
 /// The tags that a caller may act on, as far as it was asked; none is for images without a tag.
 #[derive(Clone, Debug)]
 pub struct TagRights {
-    action: &'static str,
+    action: Action,
     change: TagChange,
     place: RepositoryRef,
     /// None if no policy looks at tags or denies the change as such.
@@ -67,7 +68,7 @@ pub struct TagRights {
 
 /// The permissions for an action on what a request names by tags or otherwise: one for each tag, and one for the rest.
 pub fn needs<'t>(
-    action: &'static str,
+    action: Action,
     registry: &RegistryId,
     name: &RepositoryName,
     tags: impl IntoIterator<Item = Option<&'t str>>,
@@ -84,7 +85,7 @@ impl TagRights {
     pub async fn new(
         http: &RequestContext,
         caller: &Caller,
-        action: &'static str,
+        action: Action,
         change: TagChange,
         place: &RepositoryRef,
     ) -> Result<Self, Refusal> {

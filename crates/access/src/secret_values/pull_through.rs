@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::errors::SecretsError;
 use super::{stored, versions};
 use crate::Access;
+use crate::action::Action;
 use crate::auth::authorize::Need;
 
 /// The member that says where a login may be sent.
@@ -83,7 +84,7 @@ impl From<SecretsError> for SecretProblem {
 /// What it takes to read the value that is in force, as GetSecretValue has it: whoever gives a secret to a rule sends it
 /// wherever the rule leads.
 pub fn need_to_read(id: SecretId) -> Need {
-    Need::on_secret("secretsmanager:GetSecretValue", id).with("secretsmanager:VersionStage", [versions::CURRENT])
+    Need::on_secret(Action::SecretsManagerGetSecretValue, id).with("secretsmanager:VersionStage", [versions::CURRENT])
 }
 
 /// Which secret a rule means, and since when it has meant it.

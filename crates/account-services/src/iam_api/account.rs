@@ -1,5 +1,6 @@
 //! GetAccountSummary, ListAccountAliases and ListVirtualMFADevices: what is asked about an account as a whole.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Entry};
 use aws::AccountId;
@@ -49,7 +50,7 @@ struct MapEntry {
 }
 
 impl IamOperation for GetAccountSummary {
-    const ACTION: &'static str = "iam:GetAccountSummary";
+    const ACTION: Action = Action::IamGetAccountSummary;
     const ACCESS: Access = Access::Reads;
     type Input = NoInput;
     type Output = Summary;
@@ -115,7 +116,7 @@ pub struct NoAliases {
 }
 
 impl IamOperation for ListAccountAliases {
-    const ACTION: &'static str = "iam:ListAccountAliases";
+    const ACTION: Action = Action::IamListAccountAliases;
     const ACCESS: Access = Access::Reads;
     type Input = PageInput;
     type Output = NoAliases;
@@ -155,7 +156,7 @@ pub struct NoDevices {
 }
 
 impl IamOperation for ListVirtualMfaDevices {
-    const ACTION: &'static str = "iam:ListVirtualMFADevices";
+    const ACTION: Action = Action::IamListVirtualMFADevices;
     const ACCESS: Access = Access::Reads;
     type Input = DevicesInput;
     type Output = NoDevices;

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -36,7 +37,7 @@ pub struct AttachPolicy<K> {
 }
 
 impl<K: Kind> IamOperation for AttachPolicy<K> {
-    const ACTION: &'static str = K::ATTACH_POLICY;
+    const ACTION: Action = K::ATTACH_POLICY;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -69,7 +70,7 @@ pub struct DetachPolicy<K> {
 }
 
 impl<K: Kind> IamOperation for DetachPolicy<K> {
-    const ACTION: &'static str = K::DETACH_POLICY;
+    const ACTION: Action = K::DETACH_POLICY;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -144,7 +145,7 @@ fn path_and_name(arn: &str) -> (&str, &str) {
 }
 
 impl<K: Kind> IamOperation for ListAttachedPolicies<K> {
-    const ACTION: &'static str = K::LIST_ATTACHED_POLICIES;
+    const ACTION: Action = K::LIST_ATTACHED_POLICIES;
     const ACCESS: Access = Access::Reads;
     type Input = ListInput;
     type Output = ListOutput;

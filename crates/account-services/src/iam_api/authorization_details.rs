@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::aws_managed_policies;
 use api::protocols::operation::Call;
@@ -206,7 +207,7 @@ impl Output {
 }
 
 impl IamOperation for GetAccountAuthorizationDetails {
-    const ACTION: &'static str = "iam:GetAccountAuthorizationDetails";
+    const ACTION: Action = Action::IamGetAccountAuthorizationDetails;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

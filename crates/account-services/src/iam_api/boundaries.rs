@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -40,7 +41,7 @@ pub fn with_boundary(mut need: Need, boundary: Option<&ManagedRef>) -> Need {
 }
 
 impl<K: Bounded> IamOperation for PutBoundary<K> {
-    const ACTION: &'static str = K::PUT_BOUNDARY;
+    const ACTION: Action = K::PUT_BOUNDARY;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -70,7 +71,7 @@ pub struct DeleteBoundary<K> {
 }
 
 impl<K: Bounded> IamOperation for DeleteBoundary<K> {
-    const ACTION: &'static str = K::DELETE_BOUNDARY;
+    const ACTION: Action = K::DELETE_BOUNDARY;
     const ACCESS: Access = Access::Changes;
     type Input = EntityName;
     type Output = ();

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -36,7 +37,7 @@ fn dependent(tx: &mut dyn Tx, entity: &Entity) -> Result<Option<Dependent>, IamE
 }
 
 impl<K: Kind> IamOperation for DeleteEntity<K> {
-    const ACTION: &'static str = K::DELETE;
+    const ACTION: Action = K::DELETE;
     const ACCESS: Access = Access::Changes;
     type Input = EntityName;
     type Output = ();

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use store::db::Tx;
@@ -14,21 +15,21 @@ use super::tags::Tagged;
 /// The actions on the tags of one kind.
 pub trait TagActions: Bounded {
     /// The action that sets tags, and so on.
-    const TAG: &'static str;
-    const UNTAG: &'static str;
-    const LIST_TAGS: &'static str;
+    const TAG: Action;
+    const UNTAG: Action;
+    const LIST_TAGS: Action;
 }
 
 impl TagActions for User {
-    const TAG: &'static str = "iam:TagUser";
-    const UNTAG: &'static str = "iam:UntagUser";
-    const LIST_TAGS: &'static str = "iam:ListUserTags";
+    const TAG: Action = Action::IamTagUser;
+    const UNTAG: Action = Action::IamUntagUser;
+    const LIST_TAGS: Action = Action::IamListUserTags;
 }
 
 impl TagActions for Role {
-    const TAG: &'static str = "iam:TagRole";
-    const UNTAG: &'static str = "iam:UntagRole";
-    const LIST_TAGS: &'static str = "iam:ListRoleTags";
+    const TAG: Action = Action::IamTagRole;
+    const UNTAG: Action = Action::IamUntagRole;
+    const LIST_TAGS: Action = Action::IamListRoleTags;
 }
 
 /// A user or role as something with tags.
@@ -38,16 +39,16 @@ pub struct TaggedEntity<K> {
 }
 
 impl<K: TagActions> Tagged for TaggedEntity<K> {
-    const TAG: &'static str = K::TAG;
-    const UNTAG: &'static str = K::UNTAG;
-    const LIST_TAGS: &'static str = K::LIST_TAGS;
+    const TAG: Action = K::TAG;
+    const UNTAG: Action = K::UNTAG;
+    const LIST_TAGS: Action = K::LIST_TAGS;
     type Name = EntityName;
 
     fn check(call: &Call<'_>, name: EntityName) -> Result<Self, IamError> {
         Ok(Self { entity: name.check::<K>(call)?, kind: PhantomData })
     }
 
-    fn need(&self, call: &Call<'_>, action: &'static str) -> Need {
+    fn need(&self, call: &Call<'_>, action: Action) -> Need {
         self.entity.need(call, action)
     }
 

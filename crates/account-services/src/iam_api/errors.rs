@@ -1,5 +1,6 @@
 //! The errors of IAM, with their names and texts in one place (reference/around.md 1, 3).
 
+use access::action::Action;
 use aws::AwsError;
 use http::StatusCode;
 use iam::PolicyError;
@@ -24,7 +25,7 @@ pub enum IamError {
         /// Its ARN.
         arn: String,
         /// What it asks for.
-        action: &'static str,
+        action: Action,
     },
     /// A role that only the service it is linked to may change.
     Protected(String),

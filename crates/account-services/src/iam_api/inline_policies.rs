@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -39,7 +40,7 @@ pub struct PutPolicy<K> {
 }
 
 impl<K: Kind> IamOperation for PutPolicy<K> {
-    const ACTION: &'static str = K::PUT_POLICY;
+    const ACTION: Action = K::PUT_POLICY;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -86,7 +87,7 @@ pub struct Output {
 }
 
 impl<K: Kind> IamOperation for GetPolicy<K> {
-    const ACTION: &'static str = K::GET_POLICY;
+    const ACTION: Action = K::GET_POLICY;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;
@@ -136,7 +137,7 @@ pub struct ListOutput {
 }
 
 impl<K: Kind> IamOperation for ListPolicies<K> {
-    const ACTION: &'static str = K::LIST_POLICIES;
+    const ACTION: Action = K::LIST_POLICIES;
     const ACCESS: Access = Access::Reads;
     type Input = ListInput;
     type Output = ListOutput;
@@ -165,7 +166,7 @@ pub struct DeletePolicy<K> {
 }
 
 impl<K: Kind> IamOperation for DeletePolicy<K> {
-    const ACTION: &'static str = K::DELETE_POLICY;
+    const ACTION: Action = K::DELETE_POLICY;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

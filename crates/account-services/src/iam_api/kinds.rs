@@ -1,6 +1,7 @@
 //! What users, groups and roles have in common: operations on their policies, names and boundaries are written once,
 //! for each [`Kind`].
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller::Credentials;
 use api::protocols::operation::Call;
@@ -22,27 +23,27 @@ pub trait Kind: Send + Sync + 'static {
     /// The name of the quota on attached policies.
     const POLICIES_QUOTA: &'static str;
     /// The action that deletes one, and so on.
-    const DELETE: &'static str;
-    const PUT_POLICY: &'static str;
-    const GET_POLICY: &'static str;
-    const LIST_POLICIES: &'static str;
-    const DELETE_POLICY: &'static str;
-    const ATTACH_POLICY: &'static str;
-    const DETACH_POLICY: &'static str;
-    const LIST_ATTACHED_POLICIES: &'static str;
+    const DELETE: Action;
+    const PUT_POLICY: Action;
+    const GET_POLICY: Action;
+    const LIST_POLICIES: Action;
+    const DELETE_POLICY: Action;
+    const ATTACH_POLICY: Action;
+    const DETACH_POLICY: Action;
+    const LIST_ATTACHED_POLICIES: Action;
 }
 
 /// A kind that can have a permissions boundary: users and roles.
 pub trait Bounded: Kind {
     /// The action that sets the boundary, and so on.
-    const PUT_BOUNDARY: &'static str;
-    const DELETE_BOUNDARY: &'static str;
+    const PUT_BOUNDARY: Action;
+    const DELETE_BOUNDARY: Action;
 }
 
 /// A kind that can be renamed: users and groups.
 pub trait Renamed: Kind {
     /// The action.
-    const UPDATE: &'static str;
+    const UPDATE: Action;
     /// The longest new name.
     const MAX_NAME: usize;
 }
@@ -55,44 +56,64 @@ pub struct Group;
 pub struct Role;
 
 macro_rules! kind {
-    ($kind:ident, $word:literal, $max_inline_policies:literal) => {
+    ($kind:ident, $word:literal, $max_inline_policies:literal { $($constant:ident: $action:ident,)+ }) => {
         impl Kind for $kind {
             const KIND: EntityKind = EntityKind::$kind;
             const MAX_INLINE_POLICIES: usize = $max_inline_policies;
             const POLICIES_QUOTA: &'static str = concat!("PoliciesPer", $word);
-            const DELETE: &'static str = concat!("iam:Delete", $word);
-            const PUT_POLICY: &'static str = concat!("iam:Put", $word, "Policy");
-            const GET_POLICY: &'static str = concat!("iam:Get", $word, "Policy");
-            const LIST_POLICIES: &'static str = concat!("iam:List", $word, "Policies");
-            const DELETE_POLICY: &'static str = concat!("iam:Delete", $word, "Policy");
-            const ATTACH_POLICY: &'static str = concat!("iam:Attach", $word, "Policy");
-            const DETACH_POLICY: &'static str = concat!("iam:Detach", $word, "Policy");
-            const LIST_ATTACHED_POLICIES: &'static str = concat!("iam:ListAttached", $word, "Policies");
+            $(const $constant: Action = Action::$action;)+
         }
     };
 }
 
-kind!(User, "User", 2048);
-kind!(Group, "Group", 5120);
-kind!(Role, "Role", 10240);
+kind!(User, "User", 2048 {
+    DELETE: IamDeleteUser,
+    PUT_POLICY: IamPutUserPolicy,
+    GET_POLICY: IamGetUserPolicy,
+    LIST_POLICIES: IamListUserPolicies,
+    DELETE_POLICY: IamDeleteUserPolicy,
+    ATTACH_POLICY: IamAttachUserPolicy,
+    DETACH_POLICY: IamDetachUserPolicy,
+    LIST_ATTACHED_POLICIES: IamListAttachedUserPolicies,
+});
+kind!(Group, "Group", 5120 {
+    DELETE: IamDeleteGroup,
+    PUT_POLICY: IamPutGroupPolicy,
+    GET_POLICY: IamGetGroupPolicy,
+    LIST_POLICIES: IamListGroupPolicies,
+    DELETE_POLICY: IamDeleteGroupPolicy,
+    ATTACH_POLICY: IamAttachGroupPolicy,
+    DETACH_POLICY: IamDetachGroupPolicy,
+    LIST_ATTACHED_POLICIES: IamListAttachedGroupPolicies,
+});
+kind!(Role, "Role", 10240 {
+    DELETE: IamDeleteRole,
+    PUT_POLICY: IamPutRolePolicy,
+    GET_POLICY: IamGetRolePolicy,
+    LIST_POLICIES: IamListRolePolicies,
+    DELETE_POLICY: IamDeleteRolePolicy,
+    ATTACH_POLICY: IamAttachRolePolicy,
+    DETACH_POLICY: IamDetachRolePolicy,
+    LIST_ATTACHED_POLICIES: IamListAttachedRolePolicies,
+});
 
 impl Bounded for User {
-    const PUT_BOUNDARY: &'static str = "iam:PutUserPermissionsBoundary";
-    const DELETE_BOUNDARY: &'static str = "iam:DeleteUserPermissionsBoundary";
+    const PUT_BOUNDARY: Action = Action::IamPutUserPermissionsBoundary;
+    const DELETE_BOUNDARY: Action = Action::IamDeleteUserPermissionsBoundary;
 }
 
 impl Bounded for Role {
-    const PUT_BOUNDARY: &'static str = "iam:PutRolePermissionsBoundary";
-    const DELETE_BOUNDARY: &'static str = "iam:DeleteRolePermissionsBoundary";
+    const PUT_BOUNDARY: Action = Action::IamPutRolePermissionsBoundary;
+    const DELETE_BOUNDARY: Action = Action::IamDeleteRolePermissionsBoundary;
 }
 
 impl Renamed for User {
-    const UPDATE: &'static str = "iam:UpdateUser";
+    const UPDATE: Action = Action::IamUpdateUser;
     const MAX_NAME: usize = constraints::MAX_USER_OR_ROLE_NAME;
 }
 
 impl Renamed for Group {
-    const UPDATE: &'static str = "iam:UpdateGroup";
+    const UPDATE: Action = Action::IamUpdateGroup;
     const MAX_NAME: usize = constraints::MAX_NAME;
 }
 
@@ -181,7 +202,7 @@ impl EntityRef {
 
     /// A permission on the entity, with the condition keys that come from what it is: its tags and boundary. One that
     /// does not exist is taken to be at `/`.
-    pub fn need(&self, call: &Call<'_>, action: &'static str) -> Need {
+    pub fn need(&self, call: &Call<'_>, action: Action) -> Need {
         let directory = call.app().identities.current();
         let arn = directory.entity_arn(self.account, self.kind, &self.name).map(str::to_owned);
         let arn = arn.unwrap_or_else(|| format!("arn:aws:iam::{}:{}/{}", self.account, self.kind.as_str(), self.name));

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -19,7 +20,7 @@ use super::shapes::{Group, Role, User};
 /// A kind whose entities are listed, each in a shape of its own and under a name of its own.
 pub trait Listed: Kind {
     /// The action.
-    const LIST: &'static str;
+    const LIST: Action;
     /// The member that holds them.
     type Members: Serialize + Send + 'static;
     /// The entities of a page.
@@ -69,7 +70,7 @@ pub struct Roles {
 }
 
 impl Listed for kinds::User {
-    const LIST: &'static str = "iam:ListUsers";
+    const LIST: Action = Action::IamListUsers;
     type Members = Users;
 
     fn members(entities: &[Entity]) -> Users {
@@ -78,7 +79,7 @@ impl Listed for kinds::User {
 }
 
 impl Listed for kinds::Group {
-    const LIST: &'static str = "iam:ListGroups";
+    const LIST: Action = Action::IamListGroups;
     type Members = Groups;
 
     fn members(entities: &[Entity]) -> Groups {
@@ -87,7 +88,7 @@ impl Listed for kinds::Group {
 }
 
 impl Listed for kinds::Role {
-    const LIST: &'static str = "iam:ListRoles";
+    const LIST: Action = Action::IamListRoles;
     type Members = Roles;
 
     fn members(entities: &[Entity]) -> Roles {
@@ -96,7 +97,7 @@ impl Listed for kinds::Role {
 }
 
 impl<K: Listed> IamOperation for ListEntities<K> {
-    const ACTION: &'static str = K::LIST;
+    const ACTION: Action = K::LIST;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output<K::Members>;

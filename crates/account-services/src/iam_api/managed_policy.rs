@@ -1,5 +1,6 @@
 //! A managed policy that a request names: a customer's of the caller's account, or AWS's.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::aws_managed_policies::{self, AwsManagedPolicy};
 use api::protocols::operation::Call;
@@ -37,7 +38,7 @@ impl ManagedRef {
     }
 
     /// A permission on it.
-    pub fn need(&self, action: &'static str) -> Need {
+    pub fn need(&self, action: Action) -> Need {
         Need::on(action, self.arn.clone())
     }
 

@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::Registry;
@@ -26,7 +27,7 @@ pub enum Access {
 /// An operation, as its validated input.
 pub trait IamOperation: Sized + Send + Sync + 'static {
     /// The IAM action; `iam:` and the operation's name.
-    const ACTION: &'static str;
+    const ACTION: Action;
     /// Whether it changes anything.
     const ACCESS: Access;
     /// The model's input shape.
@@ -45,13 +46,9 @@ pub trait IamOperation: Sized + Send + Sync + 'static {
 /// An [`IamOperation`] as the dispatcher takes it.
 pub struct Iam<O>(PhantomData<O>);
 
-const fn name_of(action: &'static str) -> &'static str {
-    action.split_at("iam:".len()).1
-}
-
 impl<O: IamOperation> Operation for Iam<O> {
-    const NAME: &'static str = name_of(O::ACTION);
-    const ACTION: &'static str = O::ACTION;
+    const NAME: &'static str = O::ACTION.name();
+    const ACTION: Action = O::ACTION;
     const READ_ONLY: bool = matches!(O::ACCESS, Access::Reads);
     type Input = O::Input;
     type Output = O::Output;

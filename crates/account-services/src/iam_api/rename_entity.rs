@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -35,7 +36,7 @@ pub struct Input {
 }
 
 impl<K: Renamed> IamOperation for RenameEntity<K> {
-    const ACTION: &'static str = K::UPDATE;
+    const ACTION: Action = K::UPDATE;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

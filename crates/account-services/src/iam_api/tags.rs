@@ -1,6 +1,7 @@
 //! Tags of users, roles, policies and providers: their shape, their rules, and the three operations on them, written
 //! once for each [`Tagged`] kind of resource.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -86,16 +87,16 @@ fn is_same_key(a: &str, b: &str) -> bool {
 /// A kind of resource that has tags.
 pub trait Tagged: Sized + Send + Sync + 'static {
     /// The action that sets tags, and so on.
-    const TAG: &'static str;
-    const UNTAG: &'static str;
-    const LIST_TAGS: &'static str;
+    const TAG: Action;
+    const UNTAG: Action;
+    const LIST_TAGS: Action;
     /// The member of the input that names the resource.
     type Name: for<'de> Deserialize<'de> + Send;
 
     /// The resource that is named.
     fn check(call: &Call<'_>, name: Self::Name) -> Result<Self, IamError>;
     /// A permission on it.
-    fn need(&self, call: &Call<'_>, action: &'static str) -> Need;
+    fn need(&self, call: &Call<'_>, action: Action) -> Need;
     /// Its tags; it must exist.
     fn tags(&self, tx: &mut dyn Tx) -> Result<Vec<(String, String)>, IamError>;
     /// Stores its tags, in the order of their keys; it must exist.
@@ -119,7 +120,7 @@ pub struct TagInput<N> {
 }
 
 impl<T: Tagged> IamOperation for TagResource<T> {
-    const ACTION: &'static str = T::TAG;
+    const ACTION: Action = T::TAG;
     const ACCESS: Access = Access::Changes;
     type Input = TagInput<T::Name>;
     type Output = ();
@@ -163,7 +164,7 @@ pub struct UntagInput<N> {
 }
 
 impl<T: Tagged> IamOperation for UntagResource<T> {
-    const ACTION: &'static str = T::UNTAG;
+    const ACTION: Action = T::UNTAG;
     const ACCESS: Access = Access::Changes;
     type Input = UntagInput<T::Name>;
     type Output = ();
@@ -216,7 +217,7 @@ pub struct ListTagsOutput {
 }
 
 impl<T: Tagged> IamOperation for ListTags<T> {
-    const ACTION: &'static str = T::LIST_TAGS;
+    const ACTION: Action = T::LIST_TAGS;
     const ACCESS: Access = Access::Reads;
     type Input = ListTagsInput<T::Name>;
     type Output = ListTagsOutput;

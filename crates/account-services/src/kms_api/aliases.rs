@@ -1,5 +1,6 @@
 //! CreateAlias, UpdateAlias, DeleteAlias and ListAliases.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use access::kms::on_key;
@@ -70,7 +71,7 @@ impl AliasInput {
 
 impl NewAlias {
     /// A right on the alias and one on the key (KMS Developer Guide, "Controlling access to aliases").
-    fn needs(&self, action: &'static str) -> Vec<Need> {
+    fn needs(&self, action: Action) -> Vec<Need> {
         vec![Need::on(action, alias_arn(&self.registry, &self.name)), on_key(action, &self.target)]
     }
 }
@@ -80,7 +81,7 @@ pub struct CreateAlias;
 
 impl Operation for CreateAlias {
     const NAME: &'static str = "CreateAlias";
-    const ACTION: &'static str = "kms:CreateAlias";
+    const ACTION: Action = Action::KmsCreateAlias;
     const READ_ONLY: bool = false;
     type Input = AliasInput;
     type Output = Nothing;
@@ -116,7 +117,7 @@ pub struct UpdateAlias;
 
 impl Operation for UpdateAlias {
     const NAME: &'static str = "UpdateAlias";
-    const ACTION: &'static str = "kms:UpdateAlias";
+    const ACTION: Action = Action::KmsUpdateAlias;
     const READ_ONLY: bool = false;
     type Input = AliasInput;
     type Output = Nothing;
@@ -158,7 +159,7 @@ pub struct DeleteInput {
 
 impl Operation for DeleteAlias {
     const NAME: &'static str = "DeleteAlias";
-    const ACTION: &'static str = "kms:DeleteAlias";
+    const ACTION: Action = Action::KmsDeleteAlias;
     const READ_ONLY: bool = false;
     type Input = DeleteInput;
     type Output = Nothing;
@@ -231,7 +232,7 @@ impl From<KmsAlias> for AliasEntry {
 
 impl Operation for ListAliases {
     const NAME: &'static str = "ListAliases";
-    const ACTION: &'static str = "kms:ListAliases";
+    const ACTION: Action = Action::KmsListAliases;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;

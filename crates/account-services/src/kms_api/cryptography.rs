@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use access::kms::KmsError;
 use access::kms::loaded::LoadedKey;
@@ -104,7 +105,7 @@ pub struct Encrypted {
 
 impl Operation for Encrypt {
     const NAME: &'static str = "Encrypt";
-    const ACTION: &'static str = "kms:Encrypt";
+    const ACTION: Action = Action::KmsEncrypt;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = EncryptInput;
@@ -174,7 +175,7 @@ pub struct Decrypted {
 
 impl Operation for Decrypt {
     const NAME: &'static str = "Decrypt";
-    const ACTION: &'static str = "kms:Decrypt";
+    const ACTION: Action = Action::KmsDecrypt;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = DecryptInput;
@@ -264,19 +265,19 @@ pub struct ReEncrypted {
 
 impl ToReEncrypt {
     fn need_from(&self, key: &KeyRef, is_same: bool) -> Need {
-        on_key_with("kms:ReEncryptFrom", key, &self.source.context)
+        on_key_with(Action::KmsReEncryptFrom, key, &self.source.context)
             .with("kms:ReEncryptOnSameKey", [is_same.to_string()])
     }
 
     fn need_to(&self, is_same: bool) -> Need {
-        on_key_with("kms:ReEncryptTo", &self.destination, &self.context)
+        on_key_with(Action::KmsReEncryptTo, &self.destination, &self.context)
             .with("kms:ReEncryptOnSameKey", [is_same.to_string()])
     }
 }
 
 impl Operation for ReEncrypt {
     const NAME: &'static str = "ReEncrypt";
-    const ACTION: &'static str = "kms:ReEncryptTo";
+    const ACTION: Action = Action::KmsReEncryptTo;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = ReEncryptInput;
@@ -427,7 +428,7 @@ impl NewDataKey {
 
 impl Operation for GenerateDataKey {
     const NAME: &'static str = "GenerateDataKey";
-    const ACTION: &'static str = "kms:GenerateDataKey";
+    const ACTION: Action = Action::KmsGenerateDataKey;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = DataKeyInput;
@@ -453,7 +454,7 @@ pub struct GenerateDataKeyWithoutPlaintext;
 
 impl Operation for GenerateDataKeyWithoutPlaintext {
     const NAME: &'static str = "GenerateDataKeyWithoutPlaintext";
-    const ACTION: &'static str = "kms:GenerateDataKeyWithoutPlaintext";
+    const ACTION: Action = Action::KmsGenerateDataKeyWithoutPlaintext;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = DataKeyInput;

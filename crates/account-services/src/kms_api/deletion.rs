@@ -1,5 +1,6 @@
 //! ScheduleKeyDeletion and CancelKeyDeletion: a key goes for good when its days of waiting are over.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use access::kms::delete_kms_key::DeleteKmsKey;
@@ -40,7 +41,7 @@ pub struct Scheduled {
 
 impl Operation for ScheduleKeyDeletion {
     const NAME: &'static str = "ScheduleKeyDeletion";
-    const ACTION: &'static str = "kms:ScheduleKeyDeletion";
+    const ACTION: Action = Action::KmsScheduleKeyDeletion;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Scheduled;
@@ -97,7 +98,7 @@ pub struct KeyId {
 
 impl Operation for CancelKeyDeletion {
     const NAME: &'static str = "CancelKeyDeletion";
-    const ACTION: &'static str = "kms:CancelKeyDeletion";
+    const ACTION: Action = Action::KmsCancelKeyDeletion;
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = KeyId;

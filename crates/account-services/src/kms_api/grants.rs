@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::grants::GrantTerms;
 use access::auth::principals::unknown_arn;
@@ -107,7 +108,7 @@ pub struct Created {
 
 impl Operation for CreateGrant {
     const NAME: &'static str = "CreateGrant";
-    const ACTION: &'static str = "kms:CreateGrant";
+    const ACTION: Action = Action::KmsCreateGrant;
     const READ_ONLY: bool = false;
     type Input = CreateInput;
     type Output = Created;
@@ -262,7 +263,7 @@ pub struct Listing {
 
 impl Operation for ListGrants {
     const NAME: &'static str = "ListGrants";
-    const ACTION: &'static str = "kms:ListGrants";
+    const ACTION: Action = Action::KmsListGrants;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
@@ -316,7 +317,7 @@ pub struct RetirableInput {
 
 impl Operation for ListRetirableGrants {
     const NAME: &'static str = "ListRetirableGrants";
-    const ACTION: &'static str = "kms:ListRetirableGrants";
+    const ACTION: Action = Action::KmsListRetirableGrants;
     const READ_ONLY: bool = true;
     type Input = RetirableInput;
     type Output = Listed;
@@ -365,7 +366,7 @@ pub struct RevokeInput {
 
 impl Operation for RevokeGrant {
     const NAME: &'static str = "RevokeGrant";
-    const ACTION: &'static str = "kms:RevokeGrant";
+    const ACTION: Action = Action::KmsRevokeGrant;
     const READ_ONLY: bool = false;
     type Input = RevokeInput;
     type Output = Nothing;
@@ -430,7 +431,7 @@ pub struct Retiring {
 
 impl Operation for RetireGrant {
     const NAME: &'static str = "RetireGrant";
-    const ACTION: &'static str = "kms:RetireGrant";
+    const ACTION: Action = Action::KmsRetireGrant;
     const READ_ONLY: bool = false;
     type Input = RetireInput;
     type Output = Nothing;

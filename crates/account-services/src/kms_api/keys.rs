@@ -1,5 +1,6 @@
 //! CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey and UpdateKeyDescription.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::key_conditions::condition_keys;
 use access::kms::material::new_material;
@@ -49,7 +50,7 @@ pub struct NewKey {
 
 impl Operation for CreateKey {
     const NAME: &'static str = "CreateKey";
-    const ACTION: &'static str = "kms:CreateKey";
+    const ACTION: Action = Action::KmsCreateKey;
     const READ_ONLY: bool = false;
     type Input = CreateInput;
     type Output = Described;
@@ -113,7 +114,7 @@ impl Operation for CreateKey {
                 .with_request_tags(&key.tags);
             condition_keys().into_iter().fold(need, |need, (name, values)| need.with(name, values))
         };
-        let tagging = (!key.tags.is_empty()).then(|| need("kms:TagResource"));
+        let tagging = (!key.tags.is_empty()).then(|| need(Action::KmsTagResource));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 
@@ -135,7 +136,7 @@ pub struct DescribeKey;
 
 impl Operation for DescribeKey {
     const NAME: &'static str = "DescribeKey";
-    const ACTION: &'static str = "kms:DescribeKey";
+    const ACTION: Action = Action::KmsDescribeKey;
     const READ_ONLY: bool = true;
     type Input = KeyMember;
     type Output = Described;
@@ -184,7 +185,7 @@ struct KeyEntry {
 
 impl Operation for ListKeys {
     const NAME: &'static str = "ListKeys";
-    const ACTION: &'static str = "kms:ListKeys";
+    const ACTION: Action = Action::KmsListKeys;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;
@@ -235,7 +236,7 @@ pub struct EnableKey;
 
 impl Operation for EnableKey {
     const NAME: &'static str = "EnableKey";
-    const ACTION: &'static str = "kms:EnableKey";
+    const ACTION: Action = Action::KmsEnableKey;
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
@@ -265,7 +266,7 @@ pub struct DisableKey;
 
 impl Operation for DisableKey {
     const NAME: &'static str = "DisableKey";
-    const ACTION: &'static str = "kms:DisableKey";
+    const ACTION: Action = Action::KmsDisableKey;
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
@@ -302,7 +303,7 @@ pub struct DescriptionInput {
 
 impl Operation for UpdateKeyDescription {
     const NAME: &'static str = "UpdateKeyDescription";
-    const ACTION: &'static str = "kms:UpdateKeyDescription";
+    const ACTION: Action = Action::KmsUpdateKeyDescription;
     const READ_ONLY: bool = false;
     type Input = DescriptionInput;
     type Output = Nothing;

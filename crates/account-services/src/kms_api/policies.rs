@@ -1,5 +1,6 @@
 //! GetKeyPolicy, PutKeyPolicy and ListKeyPolicies: who may do what with a key.
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use access::auth::principals::unknown_principal;
 use access::kms::KmsError;
@@ -37,7 +38,7 @@ pub fn check(call: &Call<'_>, text: &str) -> Result<Policy, KmsError> {
 pub async fn refuse_lockout(call: &Call<'_>, key: &KmsKey, text: &str) -> Result<(), KmsError> {
     let policy = check(call, text)?;
     let key = KeyRef { registry: key.registry.clone(), name: key.key_id.to_string() };
-    let need = on_key("kms:PutKeyPolicy", &key);
+    let need = on_key(Action::KmsPutKeyPolicy, &key);
     if authorize::would_allow(call.http, &call.caller, &need, policy).await? {
         return Ok(());
     }
@@ -71,7 +72,7 @@ pub struct Found {
 
 impl Operation for GetKeyPolicy {
     const NAME: &'static str = "GetKeyPolicy";
-    const ACTION: &'static str = "kms:GetKeyPolicy";
+    const ACTION: Action = Action::KmsGetKeyPolicy;
     const READ_ONLY: bool = true;
     type Input = GetInput;
     type Output = Found;
@@ -115,7 +116,7 @@ pub struct NewPolicy {
 
 impl Operation for PutKeyPolicy {
     const NAME: &'static str = "PutKeyPolicy";
-    const ACTION: &'static str = "kms:PutKeyPolicy";
+    const ACTION: Action = Action::KmsPutKeyPolicy;
     const READ_ONLY: bool = false;
     type Input = PutInput;
     type Output = Nothing;
@@ -175,7 +176,7 @@ pub struct Listed {
 
 impl Operation for ListKeyPolicies {
     const NAME: &'static str = "ListKeyPolicies";
-    const ACTION: &'static str = "kms:ListKeyPolicies";
+    const ACTION: Action = Action::KmsListKeyPolicies;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;

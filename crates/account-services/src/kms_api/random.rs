@@ -1,5 +1,6 @@
 //! GenerateRandom: random bytes.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use api::protocols::operation::{Call, Operation};
@@ -39,7 +40,7 @@ pub fn bytes(count: usize) -> zeroize::Zeroizing<Vec<u8>> {
 
 impl Operation for GenerateRandom {
     const NAME: &'static str = "GenerateRandom";
-    const ACTION: &'static str = "kms:GenerateRandom";
+    const ACTION: Action = Action::KmsGenerateRandom;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;

@@ -1,6 +1,7 @@
 //! EnableKeyRotation, DisableKeyRotation, GetKeyRotationStatus, RotateKeyOnDemand and ListKeyRotations: new material for
 //! a key, whose old material goes on decrypting.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use access::kms::material::next_version;
@@ -36,7 +37,7 @@ pub struct EnableInput {
 
 impl Operation for EnableKeyRotation {
     const NAME: &'static str = "EnableKeyRotation";
-    const ACTION: &'static str = "kms:EnableKeyRotation";
+    const ACTION: Action = Action::KmsEnableKeyRotation;
     const READ_ONLY: bool = false;
     type Input = EnableInput;
     type Output = Nothing;
@@ -83,7 +84,7 @@ pub struct DisableKeyRotation;
 
 impl Operation for DisableKeyRotation {
     const NAME: &'static str = "DisableKeyRotation";
-    const ACTION: &'static str = "kms:DisableKeyRotation";
+    const ACTION: Action = Action::KmsDisableKeyRotation;
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
@@ -126,7 +127,7 @@ pub struct Status {
 
 impl Operation for GetKeyRotationStatus {
     const NAME: &'static str = "GetKeyRotationStatus";
-    const ACTION: &'static str = "kms:GetKeyRotationStatus";
+    const ACTION: Action = Action::KmsGetKeyRotationStatus;
     const READ_ONLY: bool = true;
     type Input = KeyMember;
     type Output = Status;
@@ -158,7 +159,7 @@ pub struct RotateKeyOnDemand;
 
 impl Operation for RotateKeyOnDemand {
     const NAME: &'static str = "RotateKeyOnDemand";
-    const ACTION: &'static str = "kms:RotateKeyOnDemand";
+    const ACTION: Action = Action::KmsRotateKeyOnDemand;
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = KeyId;
@@ -234,7 +235,7 @@ struct Rotation {
 
 impl Operation for ListKeyRotations {
     const NAME: &'static str = "ListKeyRotations";
-    const ACTION: &'static str = "kms:ListKeyRotations";
+    const ACTION: Action = Action::KmsListKeyRotations;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;

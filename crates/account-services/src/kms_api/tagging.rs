@@ -1,5 +1,6 @@
 //! TagResource, UntagResource and ListResourceTags: the tags of a key.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use access::kms::on_key;
@@ -24,7 +25,7 @@ pub struct TagInput {
 
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
-    const ACTION: &'static str = "kms:TagResource";
+    const ACTION: Action = Action::KmsTagResource;
     const READ_ONLY: bool = false;
     type Input = TagInput;
     type Output = Nothing;
@@ -70,7 +71,7 @@ pub struct UntagInput {
 
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
-    const ACTION: &'static str = "kms:UntagResource";
+    const ACTION: Action = Action::KmsUntagResource;
     const READ_ONLY: bool = false;
     type Input = UntagInput;
     type Output = Nothing;
@@ -120,7 +121,7 @@ pub struct Listed {
 
 impl Operation for ListResourceTags {
     const NAME: &'static str = "ListResourceTags";
-    const ACTION: &'static str = "kms:ListResourceTags";
+    const ACTION: Action = Action::KmsListResourceTags;
     const READ_ONLY: bool = true;
     type Input = ListInput;
     type Output = Listed;

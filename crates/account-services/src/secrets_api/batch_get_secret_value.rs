@@ -1,5 +1,6 @@
 //! BatchGetSecretValue: the current values of several secrets.
 
+use access::action::Action;
 use access::auth::authorize::{Need, authorize};
 use access::secret_values::errors::SecretsError;
 use api::protocols::operation::{Call, Operation};
@@ -53,7 +54,7 @@ pub enum Checked {
 
 impl Operation for BatchGetSecretValue {
     const NAME: &'static str = "BatchGetSecretValue";
-    const ACTION: &'static str = "secretsmanager:BatchGetSecretValue";
+    const ACTION: Action = Action::SecretsManagerBatchGetSecretValue;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

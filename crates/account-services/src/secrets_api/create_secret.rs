@@ -1,5 +1,6 @@
 //! CreateSecret: makes a secret, with a first value or without one.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -56,7 +57,7 @@ pub struct Checked {
 
 impl Operation for CreateSecret {
     const NAME: &'static str = "CreateSecret";
-    const ACTION: &'static str = "secretsmanager:CreateSecret";
+    const ACTION: Action = Action::SecretsManagerCreateSecret;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
@@ -109,7 +110,7 @@ impl Operation for CreateSecret {
                 None => need,
             }
         };
-        let tagging = (!secret.tags.is_empty()).then(|| need("secretsmanager:TagResource"));
+        let tagging = (!secret.tags.is_empty()).then(|| need(Action::SecretsManagerTagResource));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 

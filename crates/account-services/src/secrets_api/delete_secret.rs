@@ -1,5 +1,6 @@
 //! DeleteSecret: marks a secret for deletion, or deletes it at once.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use api::protocols::operation::{Call, Operation};
@@ -42,7 +43,7 @@ pub struct Checked {
 
 impl Operation for DeleteSecret {
     const NAME: &'static str = "DeleteSecret";
-    const ACTION: &'static str = "secretsmanager:DeleteSecret";
+    const ACTION: Action = Action::SecretsManagerDeleteSecret;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

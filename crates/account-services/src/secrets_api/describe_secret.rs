@@ -1,5 +1,6 @@
 //! DescribeSecret: all that there is about a secret, but its values.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -24,7 +25,7 @@ pub struct Output {
 
 impl Operation for DescribeSecret {
     const NAME: &'static str = "DescribeSecret";
-    const ACTION: &'static str = "secretsmanager:DescribeSecret";
+    const ACTION: Action = Action::SecretsManagerDescribeSecret;
     const READ_ONLY: bool = true;
     type Input = SecretMember;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetRandomPassword: a password that nobody has thought of.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use api::protocols::operation::{Call, Operation};
@@ -45,7 +46,7 @@ pub struct Checked {
 
 impl Operation for GetRandomPassword {
     const NAME: &'static str = "GetRandomPassword";
-    const ACTION: &'static str = "secretsmanager:GetRandomPassword";
+    const ACTION: Action = Action::SecretsManagerGetRandomPassword;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetSecretValue: the value of a version of a secret.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -68,7 +69,7 @@ pub struct Checked {
 
 impl Operation for GetSecretValue {
     const NAME: &'static str = "GetSecretValue";
-    const ACTION: &'static str = "secretsmanager:GetSecretValue";
+    const ACTION: Action = Action::SecretsManagerGetSecretValue;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

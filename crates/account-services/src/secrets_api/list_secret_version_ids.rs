@@ -1,5 +1,6 @@
 //! ListSecretVersionIds: the versions of a secret.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -67,7 +68,7 @@ pub struct Checked {
 
 impl Operation for ListSecretVersionIds {
     const NAME: &'static str = "ListSecretVersionIds";
-    const ACTION: &'static str = "secretsmanager:ListSecretVersionIds";
+    const ACTION: Action = Action::SecretsManagerListSecretVersionIds;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

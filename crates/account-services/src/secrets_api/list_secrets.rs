@@ -1,5 +1,6 @@
 //! ListSecrets: the secrets of an account and region, filtered and ordered.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use api::protocols::operation::{Call, Operation};
@@ -65,7 +66,7 @@ pub struct Checked {
 
 impl Operation for ListSecrets {
     const NAME: &'static str = "ListSecrets";
-    const ACTION: &'static str = "secretsmanager:ListSecrets";
+    const ACTION: Action = Action::SecretsManagerListSecrets;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

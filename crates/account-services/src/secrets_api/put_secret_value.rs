@@ -1,5 +1,6 @@
 //! PutSecretValue: adds a version to a secret.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -44,7 +45,7 @@ pub struct Checked {
 
 impl Operation for PutSecretValue {
     const NAME: &'static str = "PutSecretValue";
-    const ACTION: &'static str = "secretsmanager:PutSecretValue";
+    const ACTION: Action = Action::SecretsManagerPutSecretValue;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

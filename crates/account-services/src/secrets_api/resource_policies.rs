@@ -1,5 +1,6 @@
 //! GetResourcePolicy, PutResourcePolicy and DeleteResourcePolicy: who else may do what with a secret.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::principals::unknown_principal;
 use access::secret_values::errors::SecretsError;
@@ -52,7 +53,7 @@ pub struct Output {
 
 impl Operation for GetResourcePolicy {
     const NAME: &'static str = "GetResourcePolicy";
-    const ACTION: &'static str = "secretsmanager:GetResourcePolicy";
+    const ACTION: Action = Action::SecretsManagerGetResourcePolicy;
     const READ_ONLY: bool = true;
     type Input = PolicyMember;
     type Output = Output;
@@ -78,7 +79,7 @@ pub struct DeleteResourcePolicy;
 
 impl Operation for DeleteResourcePolicy {
     const NAME: &'static str = "DeleteResourcePolicy";
-    const ACTION: &'static str = "secretsmanager:DeleteResourcePolicy";
+    const ACTION: Action = Action::SecretsManagerDeleteResourcePolicy;
     const READ_ONLY: bool = false;
     type Input = PolicyMember;
     type Output = SecretName;
@@ -119,7 +120,7 @@ pub struct PutChecked {
 
 impl Operation for PutResourcePolicy {
     const NAME: &'static str = "PutResourcePolicy";
-    const ACTION: &'static str = "secretsmanager:PutResourcePolicy";
+    const ACTION: Action = Action::SecretsManagerPutResourcePolicy;
     const READ_ONLY: bool = false;
     type Input = PutInput;
     type Output = SecretName;

@@ -1,5 +1,6 @@
 //! RestoreSecret: takes a secret's mark for deletion away.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -13,7 +14,7 @@ pub struct RestoreSecret;
 
 impl Operation for RestoreSecret {
     const NAME: &'static str = "RestoreSecret";
-    const ACTION: &'static str = "secretsmanager:RestoreSecret";
+    const ACTION: Action = Action::SecretsManagerRestoreSecret;
     const READ_ONLY: bool = false;
     type Input = SecretMember;
     type Output = SecretName;

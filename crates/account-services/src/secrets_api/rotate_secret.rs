@@ -1,6 +1,7 @@
 //! RotateSecret and CancelRotateSecret. A Lambda function rotates a secret, and this server has none: it refuses, and has no
 //! rotation to cancel.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -66,7 +67,7 @@ impl RotationRules {
 
 impl Operation for RotateSecret {
     const NAME: &'static str = "RotateSecret";
-    const ACTION: &'static str = "secretsmanager:RotateSecret";
+    const ACTION: Action = Action::SecretsManagerRotateSecret;
     const READ_ONLY: bool = false;
     type Input = RotateInput;
     type Output = SecretName;
@@ -117,7 +118,7 @@ pub struct CancelRotateSecret;
 
 impl Operation for CancelRotateSecret {
     const NAME: &'static str = "CancelRotateSecret";
-    const ACTION: &'static str = "secretsmanager:CancelRotateSecret";
+    const ACTION: Action = Action::SecretsManagerCancelRotateSecret;
     const READ_ONLY: bool = false;
     type Input = SecretMember;
     type Output = SecretName;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use api::protocols::operation::Call;
@@ -27,13 +28,13 @@ impl SecretMember {
 }
 
 /// The permission for an action on a secret.
-pub fn need(action: &'static str, id: &SecretId) -> Need {
+pub fn need(action: Action, id: &SecretId) -> Need {
     let given = if id.is_arn { secrets::arn(&id.registry, &id.text) } else { id.text.clone() };
     need_of_new(action, id).with("secretsmanager:SecretId", [given])
 }
 
 /// As [`need`], where the secret is yet to be made.
-pub fn need_of_new(action: &'static str, id: &SecretId) -> Need {
+pub fn need_of_new(action: Action, id: &SecretId) -> Need {
     // No secret is a replica of another region's.
     Need::on_secret(action, id.clone()).with("secretsmanager:SecretPrimaryRegion", [id.registry.region.as_str()])
 }

@@ -1,5 +1,6 @@
 //! TagResource and UntagResource: the tags of a secret.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -26,7 +27,7 @@ pub struct TagInput {
 
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
-    const ACTION: &'static str = "secretsmanager:TagResource";
+    const ACTION: Action = Action::SecretsManagerTagResource;
     const READ_ONLY: bool = false;
     type Input = TagInput;
     type Output = Nothing;
@@ -67,7 +68,7 @@ pub struct UntagInput {
 
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
-    const ACTION: &'static str = "secretsmanager:UntagResource";
+    const ACTION: Action = Action::SecretsManagerUntagResource;
     const READ_ONLY: bool = false;
     type Input = UntagInput;
     type Output = Nothing;

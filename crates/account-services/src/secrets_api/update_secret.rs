@@ -1,5 +1,6 @@
 //! UpdateSecret: changes a secret's description, and its value by adding a current version.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -46,7 +47,7 @@ pub struct Checked {
 
 impl Operation for UpdateSecret {
     const NAME: &'static str = "UpdateSecret";
-    const ACTION: &'static str = "secretsmanager:UpdateSecret";
+    const ACTION: Action = Action::SecretsManagerUpdateSecret;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! UpdateSecretVersionStage: moves a stage from one version of a secret to another.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
@@ -34,7 +35,7 @@ pub struct Checked {
 
 impl Operation for UpdateSecretVersionStage {
     const NAME: &'static str = "UpdateSecretVersionStage";
-    const ACTION: &'static str = "secretsmanager:UpdateSecretVersionStage";
+    const ACTION: Action = Action::SecretsManagerUpdateSecretVersionStage;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = SecretName;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::assume::authorize_role;
 use access::auth::authorize::Need;
 use access::auth::caller::Caller;
@@ -59,7 +60,7 @@ pub struct Checked {
 
 impl Operation for AssumeRole {
     const NAME: &'static str = "AssumeRole";
-    const ACTION: &'static str = "sts:AssumeRole";
+    const ACTION: Action = Action::StsAssumeRole;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
@@ -190,10 +191,10 @@ fn authorize(call: &Call<'_>, role: Option<&Identity>, checked: &Checked) -> Res
     let keys = condition_keys(checked);
     let mut actions = vec![AssumeRole::ACTION];
     if !checked.tags.is_empty() {
-        actions.push("sts:TagSession");
+        actions.push(Action::StsTagSession);
     }
     if checked.source_identity.is_some() {
-        actions.push("sts:SetSourceIdentity");
+        actions.push(Action::StsSetSourceIdentity);
     }
     for action in actions {
         let decision = role.and_then(|role| authorize_role(call.http, &call.caller, role, action, &keys));
@@ -204,7 +205,7 @@ fn authorize(call: &Call<'_>, role: Option<&Identity>, checked: &Checked) -> Res
     Ok(())
 }
 
-fn denied(caller: &Caller, action: &str, role: &RoleArn) -> StsError {
+fn denied(caller: &Caller, action: Action, role: &RoleArn) -> StsError {
     let resource = in_partition(role.stored.clone(), &caller.region);
     StsError::AccessDenied(format!(
         "User: {} is not authorized to perform: {action} on resource: {resource}",

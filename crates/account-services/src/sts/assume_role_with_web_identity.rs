@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::assume::authorize_web_identity;
 use access::request::RequestContext;
 use access::web_identity::token::{MAX_TOKEN_CHARS, Token, TokenError, WebIdentity};
@@ -16,7 +17,7 @@ use super::grant::{self, AssumedRoleUser, Credentials, Wish};
 use super::record_web_identity;
 
 const NAME: &str = "AssumeRoleWithWebIdentity";
-const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
+const ACTION: Action = Action::StsAssumeRoleWithWebIdentity;
 const DEFAULT_SECONDS: i64 = 3600;
 const MAX_SECONDS: i64 = 43_200;
 /// Of what a token says so much is logged.

@@ -1,5 +1,6 @@
 //! DecodeAuthorizationMessage: this server says openly why it refuses and encodes nothing, so no message is one of its own.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct Output {
 
 impl Operation for DecodeAuthorizationMessage {
     const NAME: &'static str = "DecodeAuthorizationMessage";
-    const ACTION: &'static str = "sts:DecodeAuthorizationMessage";
+    const ACTION: Action = Action::StsDecodeAuthorizationMessage;
     const READ_ONLY: bool = false;
     const ENDS_WITH_CLIENT: bool = true;
     type Input = Input;

@@ -1,5 +1,6 @@
 //! GetAccessKeyInfo: which account an access key belongs to.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::AccountId;
@@ -25,7 +26,7 @@ pub struct Output {
 
 impl Operation for GetAccessKeyInfo {
     const NAME: &'static str = "GetAccessKeyInfo";
-    const ACTION: &'static str = "sts:GetAccessKeyInfo";
+    const ACTION: Action = Action::StsGetAccessKeyInfo;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

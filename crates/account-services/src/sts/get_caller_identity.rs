@@ -1,5 +1,6 @@
 //! GetCallerIdentity: who the caller is.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub struct Output {
 
 impl Operation for GetCallerIdentity {
     const NAME: &'static str = "GetCallerIdentity";
-    const ACTION: &'static str = "sts:GetCallerIdentity";
+    const ACTION: Action = Action::StsGetCallerIdentity;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,6 +1,7 @@
 //! GetFederationToken: temporary keys for somebody whom a user vouches for, who may do what the user may and the session's
 //! policies allow.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller;
 use access::auth::session::{self, NewSession};
@@ -50,7 +51,7 @@ pub struct Output {
 
 impl Operation for GetFederationToken {
     const NAME: &'static str = "GetFederationToken";
-    const ACTION: &'static str = "sts:GetFederationToken";
+    const ACTION: Action = Action::StsGetFederationToken;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
@@ -79,7 +80,7 @@ impl Operation for GetFederationToken {
     fn needs(call: &Call<'_>, wish: &Wish) -> Vec<Need> {
         let arn = session::federated_user_arn(call.caller.account, &wish.name);
         let need = |action| Need::on(action, arn.clone()).with_request_tags(&wish.tags);
-        let tagging = (!wish.tags.is_empty()).then(|| need("sts:TagSession"));
+        let tagging = (!wish.tags.is_empty()).then(|| need(Action::StsTagSession));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 

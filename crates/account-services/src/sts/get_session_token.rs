@@ -1,5 +1,6 @@
 //! GetSessionToken: temporary keys that may do what their user may.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller;
 use access::auth::session::NewSession;
@@ -35,7 +36,7 @@ pub struct Output {
 
 impl Operation for GetSessionToken {
     const NAME: &'static str = "GetSessionToken";
-    const ACTION: &'static str = "sts:GetSessionToken";
+    const ACTION: Action = Action::StsGetSessionToken;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::audit::{self, EndedCall};
 use access::auth::authorize::{self, Need, Refusal, Resource};
 use access::auth::caller::Caller;
@@ -43,7 +44,7 @@ pub trait Operation: Send + Sync + 'static {
     /// The name in `X-Amz-Target`.
     const NAME: &'static str;
     /// The IAM action.
-    const ACTION: &'static str;
+    const ACTION: Action;
     /// Whether it changes nothing, as CloudTrail's `readOnly` says of it. What changes something goes on to its end and to its
     /// record though its client goes, from the moment that it is allowed.
     const READ_ONLY: bool;
@@ -82,6 +83,8 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, AwsError>> + Send
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
+    /// The action that it asks for.
+    pub action: Action,
     /// Whether it changes nothing.
     pub is_read_only: bool,
     /// The longest request.
@@ -102,6 +105,7 @@ impl Entry {
     pub const fn of<O: Operation>() -> Self {
         Self {
             name: O::NAME,
+            action: O::ACTION,
             is_read_only: O::READ_ONLY,
             max_body_bytes: O::MAX_BODY_BYTES,
             large_member: O::LARGE_MEMBER,

@@ -1,5 +1,6 @@
 //! The members that operations share by which another Wharf says what comes from where.
 
+use access::action::Action;
 use access::auth::arrival::{Arrival, Origin};
 use access::auth::authorize::Need;
 use access::auth::tag_rights::{self, TagChange, TagRights};
@@ -13,7 +14,7 @@ use super::errors::WharfError;
 
 /// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
 /// that they come from.
-pub const ACTION: &str = "wharf:ReceiveReplication";
+pub const ACTION: Action = Action::WharfReceiveReplication;
 
 /// What comes from where.
 #[derive(Deserialize)]

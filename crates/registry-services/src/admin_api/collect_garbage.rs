@@ -1,5 +1,6 @@
 //! CollectGarbage: has the garbage collection begin now, or tells what it would take.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::collect_garbage;
@@ -41,7 +42,7 @@ struct Collectable {
 
 impl Operation for CollectGarbage {
     const NAME: &'static str = "CollectGarbage";
-    const ACTION: &'static str = "wharf:CollectGarbage";
+    const ACTION: Action = Action::WharfCollectGarbage;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

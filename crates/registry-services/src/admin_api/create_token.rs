@@ -1,5 +1,6 @@
 //! CreateToken: a registry password with a scope and a long life, for tools that cannot refresh ECR's 12-hour one.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::{robot_scope, token};
 use api::protocols::operation::{Call, Operation};
@@ -49,7 +50,7 @@ fn is_name(text: &str) -> bool {
 
 impl Operation for CreateToken {
     const NAME: &'static str = "CreateToken";
-    const ACTION: &'static str = "wharf:CreateToken";
+    const ACTION: Action = Action::WharfCreateToken;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! DeleteDeletionProtection: ends a protection from deletion.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -21,7 +22,7 @@ pub struct Output {
 
 impl Operation for DeleteDeletionProtection {
     const NAME: &'static str = "DeleteDeletionProtection";
-    const ACTION: &'static str = "wharf:DeleteDeletionProtection";
+    const ACTION: Action = Action::WharfDeleteDeletionProtection;
     const READ_ONLY: bool = false;
     type Input = ProtectionMembers;
     type Output = Output;

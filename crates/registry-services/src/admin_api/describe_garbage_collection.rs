@@ -1,5 +1,6 @@
 //! DescribeGarbageCollection: how far the garbage collection is, and what all of them have removed.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -65,7 +66,7 @@ struct Last {
 
 impl Operation for DescribeGarbageCollection {
     const NAME: &'static str = "DescribeGarbageCollection";
-    const ACTION: &'static str = "wharf:DescribeGarbageCollection";
+    const ACTION: Action = Action::WharfDescribeGarbageCollection;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

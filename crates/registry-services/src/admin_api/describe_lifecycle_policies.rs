@@ -1,5 +1,6 @@
 //! DescribeLifecyclePolicies: when lifecycle policies ran, what came of it, and which of them are running.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -117,7 +118,7 @@ type Page = RepositoryPage<String>;
 
 impl Operation for DescribeLifecyclePolicies {
     const NAME: &'static str = "DescribeLifecyclePolicies";
-    const ACTION: &'static str = "wharf:DescribeLifecyclePolicies";
+    const ACTION: Action = Action::WharfDescribeLifecyclePolicies;
     const READ_ONLY: bool = true;
     type Input = RepositoryPageMembers;
     type Output = Output;

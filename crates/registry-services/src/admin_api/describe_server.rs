@@ -1,5 +1,6 @@
 //! DescribeServer: how the whole server is: its database, what it stores, what it is at, and its nodes.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -84,7 +85,7 @@ impl From<TierSizes> for Tier {
 
 impl Operation for DescribeServer {
     const NAME: &'static str = "DescribeServer";
-    const ACTION: &'static str = "wharf:DescribeServer";
+    const ACTION: Action = Action::WharfDescribeServer;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

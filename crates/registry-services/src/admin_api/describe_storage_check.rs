@@ -1,5 +1,6 @@
 //! DescribeStorageCheck: how far a check of all that is stored is, and what it has found; the last one, if none is named.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -104,7 +105,7 @@ pub struct Checked {
 
 impl Operation for DescribeStorageCheck {
     const NAME: &'static str = "DescribeStorageCheck";
-    const ACTION: &'static str = "wharf:DescribeStorageCheck";
+    const ACTION: Action = Action::WharfDescribeStorageCheck;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! DryRunLifecyclePolicy: what the lifecycle policy of a repository would do now, without doing it.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -84,7 +85,7 @@ impl PlannedImage {
 
 impl Operation for DryRunLifecyclePolicy {
     const NAME: &'static str = "DryRunLifecyclePolicy";
-    const ACTION: &'static str = "wharf:RunLifecyclePolicy";
+    const ACTION: Action = Action::WharfRunLifecyclePolicy;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

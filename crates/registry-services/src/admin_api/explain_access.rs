@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use access::auth::authorize::{self, Need, Resource};
+use access::action::Action;
+use access::auth::authorize::{self, Need, NeededAction, Resource};
 use access::auth::caller::{Caller, Credentials};
 use access::auth::directory::Identity;
 use access::auth::session::{NewSession, Session};
@@ -12,6 +13,7 @@ use aws::{AccountId, Arn, SessionToken};
 use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::RegistryKind;
 
 use super::errors::WharfError;
 
@@ -84,7 +86,7 @@ pub struct Checked {
 
 impl Operation for ExplainAccess {
     const NAME: &'static str = "ExplainAccess";
-    const ACTION: &'static str = "wharf:ExplainAccess";
+    const ACTION: Action = Action::WharfExplainAccess;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
@@ -102,7 +104,7 @@ impl Operation for ExplainAccess {
         let resource = resource(call, &required("resourceArn", input.resource_arn)?)?;
         let caller = principal(call, &principal_arn)?;
         let keys = input.context.unwrap_or_default().into_iter().collect();
-        Ok(Checked { caller, need: Need { action: action.into(), resource, keys, new_grant: None } })
+        Ok(Checked { caller, need: Need { action: NeededAction::Explained(action), resource, keys, new_grant: None } })
     }
 
     fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
@@ -124,7 +126,7 @@ impl Operation for ExplainAccess {
         let owner = need.owner(&caller);
         let request = iam::Request {
             principal: &caller.principal,
-            action: &need.action,
+            action: need.action.as_str(),
             resource: &resource,
             resource_account: owner.as_str(),
             context: &context,
@@ -132,7 +134,7 @@ impl Operation for ExplainAccess {
         let reason = match decision.reason {
             Reason::Root => "the root user may do everything in its account".to_owned(),
             Reason::AllowedBy(source) => format!("allowed by {}", iam::source_name(source)),
-            Reason::DeniedBy(_) | Reason::NotAllowedBy(_) => decision.because(&need.action).trim().to_owned(),
+            Reason::DeniedBy(_) | Reason::NotAllowedBy(_) => decision.because(need.action.as_str()).trim().to_owned(),
         };
         // The statement that decided comes first.
         let deciding = decision.deciding();
@@ -147,7 +149,7 @@ impl Operation for ExplainAccess {
             advice: iam::advice(&request, &decision),
             statements: deciding.into_iter().chain(others).map(Statement::from).collect(),
             open_denies: open_denies.collect(),
-            warning: call.app().action_names.warning(&need.action),
+            warning: call.app().action_names.warning(need.action.as_str()),
         })
     }
 }
@@ -161,7 +163,7 @@ fn resource(call: &Call<'_>, text: &str) -> Result<Resource, WharfError> {
     if arn.account() != call.caller.account.as_str() {
         return Err(WharfError::validation("resourceArn", "must be a resource of your account"));
     }
-    if arn.service() == "ecr"
+    if arn.service() == RegistryKind::PRIVATE_SERVICE
         && let Some(name) = arn.resource().strip_prefix("repository/")
     {
         let region = arn.region().parse().map_err(|_| WharfError::validation("resourceArn", "must name a region"))?;

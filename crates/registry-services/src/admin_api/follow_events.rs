@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::renewal;
 use api::protocols::operation::{Call, Operation};
@@ -99,7 +100,7 @@ pub struct Checked {
 
 impl Operation for FollowEvents {
     const NAME: &'static str = "FollowEvents";
-    const ACTION: &'static str = "wharf:FollowEvents";
+    const ACTION: Action = Action::WharfFollowEvents;
     const READ_ONLY: bool = false;
     /// It waits for its client's sake alone.
     const ENDS_WITH_CLIENT: bool = true;

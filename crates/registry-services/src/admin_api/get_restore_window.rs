@@ -1,5 +1,6 @@
 //! GetRestoreWindow: for how many days deleted images of a repository can be restored.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -23,7 +24,7 @@ pub struct Input {
 
 impl Operation for GetRestoreWindow {
     const NAME: &'static str = "GetRestoreWindow";
-    const ACTION: &'static str = "wharf:GetRestoreWindow";
+    const ACTION: Action = Action::WharfGetRestoreWindow;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = RestoreWindow;

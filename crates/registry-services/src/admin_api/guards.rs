@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use api::protocols::operation::Call;
 use store::error::{StoreError, StoreErrorKind};
@@ -12,7 +13,7 @@ use store::tables::repositories::RepositoryRef;
 use super::errors::WharfError;
 
 /// What it is to read an image.
-pub const READ: [&str; 2] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+pub const READ: [Action; 2] = [Action::EcrBatchGetImage, Action::EcrGetDownloadUrlForLayer];
 
 /// What each deleted repository of one name refuses the caller, by the time of its deletion.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Guards(BTreeMap<i64, Option<String>>);
 
 impl Guards {
     /// Asks every deleted repository of the name whether it denies one of the actions.
-    pub async fn ask(call: &Call<'_>, place: &RepositoryRef, actions: &[&'static str]) -> Result<Self, WharfError> {
+    pub async fn ask(call: &Call<'_>, place: &RepositoryRef, actions: &[Action]) -> Result<Self, WharfError> {
         let asked = place.clone();
         let kept: Vec<DeletedRepository> = call.app().db.read(move |tx| deleted_repositories::list(tx, &asked)).await?;
         Self::judge(call, place, actions, kept).await
@@ -30,13 +31,13 @@ impl Guards {
     pub async fn judge(
         call: &Call<'_>,
         place: &RepositoryRef,
-        actions: &[&'static str],
+        actions: &[Action],
         kept: Vec<DeletedRepository>,
     ) -> Result<Self, WharfError> {
         let mut refusals = BTreeMap::new();
         for guard in kept {
             let mut refusal = None;
-            for action in actions {
+            for &action in actions {
                 let need = Need::on_repository(action, &place.registry, place.name.as_str());
                 match authorize::require_not_denied_by(call.http, &call.caller, &need, &guard).await {
                     Ok(()) => {}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -123,7 +124,7 @@ pub struct Checked {
 
 impl Operation for ListDeletedImages {
     const NAME: &'static str = "ListDeletedImages";
-    const ACTION: &'static str = "wharf:ListDeletedImages";
+    const ACTION: Action = Action::WharfListDeletedImages;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListDeletionProtections: what is protected from deletion, in one repository or in all.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -28,7 +29,7 @@ type Page = RepositoryPage<(String, String, String)>;
 
 impl Operation for ListDeletionProtections {
     const NAME: &'static str = "ListDeletionProtections";
-    const ACTION: &'static str = "wharf:ListDeletionProtections";
+    const ACTION: Action = Action::WharfListDeletionProtections;
     const READ_ONLY: bool = true;
     type Input = RepositoryPageMembers;
     type Output = Output;

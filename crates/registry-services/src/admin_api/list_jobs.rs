@@ -1,5 +1,6 @@
 //! ListJobs: the background jobs that wait, are being worked on, or were given up.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -74,7 +75,7 @@ pub struct Checked {
 
 impl Operation for ListJobs {
     const NAME: &'static str = "ListJobs";
-    const ACTION: &'static str = "wharf:ListJobs";
+    const ACTION: Action = Action::WharfListJobs;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

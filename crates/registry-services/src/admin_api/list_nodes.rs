@@ -1,5 +1,6 @@
 //! ListNodes: the nodes that share the database, and which of them are alive and follow changes of keys and policies.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -55,7 +56,7 @@ pub(super) async fn listed(app: &Registry) -> Result<Vec<ListedNode>, WharfError
 
 impl Operation for ListNodes {
     const NAME: &'static str = "ListNodes";
-    const ACTION: &'static str = "wharf:ListNodes";
+    const ACTION: Action = Action::WharfListNodes;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

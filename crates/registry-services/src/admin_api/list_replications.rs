@@ -1,5 +1,6 @@
 //! ListReplications: where images of the caller's registry go, how far each got, and why one did not.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -87,7 +88,7 @@ pub struct Checked {
 
 impl Operation for ListReplications {
     const NAME: &'static str = "ListReplications";
-    const ACTION: &'static str = "wharf:ListReplications";
+    const ACTION: Action = Action::WharfListReplications;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListTokens: the robot tokens of the caller's registry.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Output {
 
 impl Operation for ListTokens {
     const NAME: &'static str = "ListTokens";
-    const ACTION: &'static str = "wharf:ListTokens";
+    const ACTION: Action = Action::WharfListTokens;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

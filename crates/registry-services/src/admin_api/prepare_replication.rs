@@ -1,6 +1,7 @@
 //! PrepareReplication: what this server still needs for an image that another Wharf replicates to it, and where to put
 //! it. Creates the repository if it is not there.
 
+use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::authorize::Need;
 use access::auth::layer_grant;
@@ -43,7 +44,7 @@ struct MissingLayer {
 
 impl Operation for PrepareReplication {
     const NAME: &'static str = "PrepareReplication";
-    const ACTION: &'static str = arrival::ACTION;
+    const ACTION: Action = arrival::ACTION;
     const READ_ONLY: bool = false;
     const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
     type Input = Input;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use api::protocols::operation::{Call, Operation};
@@ -73,7 +74,7 @@ pub struct Checked {
 
 impl Operation for PurgeDeletedImages {
     const NAME: &'static str = "PurgeDeletedImages";
-    const ACTION: &'static str = "wharf:PurgeDeletedImages";
+    const ACTION: Action = Action::WharfPurgeDeletedImages;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
@@ -98,7 +99,7 @@ impl Operation for PurgeDeletedImages {
         let checked = Arc::new(checked);
         let mut rights =
             TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &checked.place).await?;
-        let guards = Guards::ask(call, &checked.place, &[Self::ACTION, "ecr:BatchDeleteImage"]).await?;
+        let guards = Guards::ask(call, &checked.place, &[Self::ACTION, Action::EcrBatchDeleteImage]).await?;
         loop {
             let (leave, asked, guards) = (rights.clone(), Arc::clone(&checked), guards.clone());
             let purged = dry_run::write(call, checked.is_dry_run, move |tx| {

@@ -1,5 +1,6 @@
 //! PutDeletionProtection: protects a repository, tags or an image from deletion.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::errors::RegistryError;
@@ -24,7 +25,7 @@ pub struct Output {
 
 impl Operation for PutDeletionProtection {
     const NAME: &'static str = "PutDeletionProtection";
-    const ACTION: &'static str = "wharf:PutDeletionProtection";
+    const ACTION: Action = Action::WharfPutDeletionProtection;
     const READ_ONLY: bool = false;
     type Input = ProtectionMembers;
     type Output = Output;

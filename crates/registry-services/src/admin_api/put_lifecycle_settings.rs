@@ -1,5 +1,6 @@
 //! PutLifecycleSettings: sets what a repository adds to ECR's lifecycle policies.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -32,7 +33,7 @@ pub struct Output {
 
 impl Operation for PutLifecycleSettings {
     const NAME: &'static str = "PutLifecycleSettings";
-    const ACTION: &'static str = "wharf:PutLifecycleSettings";
+    const ACTION: Action = Action::WharfPutLifecycleSettings;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

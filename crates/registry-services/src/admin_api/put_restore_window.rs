@@ -1,5 +1,6 @@
 //! PutRestoreWindow: sets for how many days images of a repository can be restored that are deleted from now on.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -25,7 +26,7 @@ pub struct Input {
 
 impl Operation for PutRestoreWindow {
     const NAME: &'static str = "PutRestoreWindow";
-    const ACTION: &'static str = "wharf:PutRestoreWindow";
+    const ACTION: Action = Action::WharfPutRestoreWindow;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RestoreWindow;

@@ -1,5 +1,6 @@
 //! ReceiveReplicatedImage: stores an image that another Wharf replicates to this server, whose layers are there.
 
+use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::authorize::Need;
 use access::auth::tag_rights::TagChange;
@@ -32,7 +33,7 @@ pub struct Output {}
 
 impl Operation for ReceiveReplicatedImage {
     const NAME: &'static str = "ReceiveReplicatedImage";
-    const ACTION: &'static str = arrival::ACTION;
+    const ACTION: Action = arrival::ACTION;
     const READ_ONLY: bool = false;
     /// The longest manifest in base64, and several thousand tags.
     const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;

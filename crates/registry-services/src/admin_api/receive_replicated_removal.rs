@@ -1,5 +1,6 @@
 //! ReceiveReplicatedRemoval: takes away an image, or tags of one, that another Wharf has lost.
 
+use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::authorize::Need;
 use access::auth::tag_rights::{TagChange, Undone};
@@ -40,7 +41,7 @@ pub struct Checked {
 
 impl Operation for ReceiveReplicatedRemoval {
     const NAME: &'static str = "ReceiveReplicatedRemoval";
-    const ACTION: &'static str = arrival::ACTION;
+    const ACTION: Action = arrival::ACTION;
     const READ_ONLY: bool = false;
     /// As many of the longest tags.
     const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Lists of one repository or of all of a registry, in pages.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use oci::RepositoryName;
@@ -46,7 +47,7 @@ pub struct RepositoryPage<P> {
 
 impl<P> RepositoryPage<P> {
     /// What reading it needs: the permission on the repository, or on all.
-    pub fn needs(&self, action: &'static str) -> Vec<Need> {
+    pub fn needs(&self, action: Action) -> Vec<Need> {
         let name = self.repository.as_ref().map_or("*", |name| name.as_str());
         vec![Need::on_repository(action, &self.registry, name)]
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use access::auth::tag_rights::{self, TagChange, TagRights, Undone};
 use access::kms::{self, KmsError};
@@ -25,7 +26,7 @@ use super::{constraints, dry_run};
 
 /// What a repository that is deleted can deny beside this operation: giving images, and reading them where its policy does not
 /// come back with it.
-const PUSH: &str = "ecr:PutImage";
+const PUSH: Action = Action::EcrPutImage;
 /// The status of an image that was not there.
 const RESTORED: &str = "RESTORED";
 
@@ -127,7 +128,7 @@ pub struct Checked {
 
 impl Operation for RestoreImage {
     const NAME: &'static str = "RestoreImage";
-    const ACTION: &'static str = "wharf:RestoreImage";
+    const ACTION: Action = Action::WharfRestoreImage;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
@@ -147,7 +148,7 @@ impl Operation for RestoreImage {
         let RepositoryRef { registry, name } = place;
         let mut needs =
             tag_rights::needs(Self::ACTION, registry, name, images.iter().map(|(id, _)| id.image_tag.as_deref()));
-        needs.extend(may_create.then(|| Need::on_repository("ecr:CreateRepository", registry, name.as_str())));
+        needs.extend(may_create.then(|| Need::on_repository(Action::EcrCreateRepository, registry, name.as_str())));
         needs
     }
 

@@ -1,5 +1,6 @@
 //! RetryJob: lets a background job be tried now, also one that was given up, or all that were.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub enum Which {
 
 impl Operation for RetryJob {
     const NAME: &'static str = "RetryJob";
-    const ACTION: &'static str = "wharf:RetryJob";
+    const ACTION: Action = Action::WharfRetryJob;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

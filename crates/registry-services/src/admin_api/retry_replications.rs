@@ -1,5 +1,6 @@
 //! RetryReplications: lets replications that failed begin anew.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::replicate::Replicate;
@@ -26,7 +27,7 @@ pub struct Output {
 
 impl Operation for RetryReplications {
     const NAME: &'static str = "RetryReplications";
-    const ACTION: &'static str = "wharf:RetryReplications";
+    const ACTION: Action = Action::WharfRetryReplications;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! RevokeToken: ends a robot token.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Output {}
 
 impl Operation for RevokeToken {
     const NAME: &'static str = "RevokeToken";
-    const ACTION: &'static str = "wharf:RevokeToken";
+    const ACTION: Action = Action::WharfRevokeToken;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

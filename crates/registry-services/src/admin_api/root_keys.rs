@@ -1,5 +1,6 @@
 //! DescribeRootKeys, RotateRootKey, RewrapRootKeys and RetireRootKey: the keys that seal what is stored.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::root_key_rotation;
 use api::protocols::operation::{Call, Operation};
@@ -68,7 +69,7 @@ impl From<rows::Search> for Search {
 
 impl Operation for DescribeRootKeys {
     const NAME: &'static str = "DescribeRootKeys";
-    const ACTION: &'static str = "wharf:DescribeRootKeys";
+    const ACTION: Action = Action::WharfDescribeRootKeys;
     const READ_ONLY: bool = true;
     type Input = NoInput;
     type Output = Described;
@@ -125,7 +126,7 @@ pub struct Numbered {
 
 impl Operation for RotateRootKey {
     const NAME: &'static str = "RotateRootKey";
-    const ACTION: &'static str = "wharf:RotateRootKey";
+    const ACTION: Action = Action::WharfRotateRootKey;
     const READ_ONLY: bool = false;
     type Input = NoInput;
     type Output = Numbered;
@@ -157,7 +158,7 @@ pub struct Rewrapped {
 
 impl Operation for RewrapRootKeys {
     const NAME: &'static str = "RewrapRootKeys";
-    const ACTION: &'static str = "wharf:RewrapRootKeys";
+    const ACTION: Action = Action::WharfRewrapRootKeys;
     const READ_ONLY: bool = false;
     type Input = NoInput;
     type Output = Rewrapped;
@@ -188,7 +189,7 @@ pub struct RetireInput {
 
 impl Operation for RetireRootKey {
     const NAME: &'static str = "RetireRootKey";
-    const ACTION: &'static str = "wharf:RetireRootKey";
+    const ACTION: Action = Action::WharfRetireRootKey;
     const READ_ONLY: bool = false;
     type Input = RetireInput;
     type Output = Numbered;

@@ -1,6 +1,7 @@
 //! RunLifecyclePolicy: lets the lifecycle policy of a repository run now. It runs as a job;
 //! DescribeLifecyclePolicies tells how far it is.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy as RunJob;
@@ -32,7 +33,7 @@ pub struct Output {
 
 impl Operation for RunLifecyclePolicy {
     const NAME: &'static str = "RunLifecyclePolicy";
-    const ACTION: &'static str = "wharf:RunLifecyclePolicy";
+    const ACTION: Action = Action::WharfRunLifecyclePolicy;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

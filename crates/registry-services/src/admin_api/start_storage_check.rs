@@ -1,5 +1,6 @@
 //! StartStorageCheck: has all that is stored checked, and what is safe repaired if asked.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::storage_check::check::Settings;
@@ -30,7 +31,7 @@ pub struct Output {
 
 impl Operation for StartStorageCheck {
     const NAME: &'static str = "StartStorageCheck";
-    const ACTION: &'static str = "wharf:StartStorageCheck";
+    const ACTION: Action = Action::WharfStartStorageCheck;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::events::Attempted;
@@ -48,7 +49,7 @@ impl From<Attempted> for SinkResult {
 
 impl Operation for TestEvents {
     const NAME: &'static str = "TestEvents";
-    const ACTION: &'static str = "wharf:TestEvents";
+    const ACTION: Action = Action::WharfTestEvents;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

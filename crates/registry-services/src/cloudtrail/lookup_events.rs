@@ -1,5 +1,6 @@
 //! LookupEvents: what was done in the caller's account and region, the newest first.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use base64::Engine as _;
@@ -127,7 +128,7 @@ fn read_token(mark: &str, token: &str) -> Option<(i64, i64)> {
 
 impl Operation for LookupEvents {
     const NAME: &'static str = "LookupEvents";
-    const ACTION: &'static str = "cloudtrail:LookupEvents";
+    const ACTION: Action = Action::CloudTrailLookupEvents;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

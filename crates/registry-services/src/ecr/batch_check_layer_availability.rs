@@ -1,5 +1,6 @@
 //! BatchCheckLayerAvailability: which layers a repository has.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::{Digest, RepositoryName};
@@ -61,7 +62,7 @@ pub struct Checked {
 
 impl Operation for BatchCheckLayerAvailability {
     const NAME: &'static str = "BatchCheckLayerAvailability";
-    const ACTION: &'static str = "ecr:BatchCheckLayerAvailability";
+    const ACTION: Action = Action::EcrBatchCheckLayerAvailability;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

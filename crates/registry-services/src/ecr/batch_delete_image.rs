@@ -1,5 +1,6 @@
 //! BatchDeleteImage: deletes images, by tag and by digest.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -38,7 +39,7 @@ pub struct Output {
 
 impl Operation for BatchDeleteImage {
     const NAME: &'static str = "BatchDeleteImage";
-    const ACTION: &'static str = "ecr:BatchDeleteImage";
+    const ACTION: Action = Action::EcrBatchDeleteImage;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

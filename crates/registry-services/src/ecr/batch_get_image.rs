@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use bytes::Bytes;
@@ -59,7 +60,7 @@ pub struct Checked {
 
 impl Operation for BatchGetImage {
     const NAME: &'static str = "BatchGetImage";
-    const ACTION: &'static str = "ecr:BatchGetImage";
+    const ACTION: Action = Action::EcrBatchGetImage;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! CompleteLayerUpload: ends an upload as a layer.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -45,7 +46,7 @@ pub struct Checked {
 
 impl Operation for CompleteLayerUpload {
     const NAME: &'static str = "CompleteLayerUpload";
-    const ACTION: &'static str = "ecr:CompleteLayerUpload";
+    const ACTION: Action = Action::EcrCompleteLayerUpload;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -6,6 +6,7 @@ use aws::{AccountId, Arn, Region};
 use iam::{Policy, PolicyKind};
 use oci::{Digest, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::RegistryKind;
 
 use super::errors::EcrError;
 
@@ -177,7 +178,7 @@ pub fn repository_arn(arn: Option<String>) -> Result<(RegistryId, RepositoryName
     let invalid = || EcrError::parameter("resourceArn", "Invalid ARN");
     let arn: Arn = arn.parse().map_err(|_| invalid())?;
     let name = arn.resource().strip_prefix("repository/").ok_or_else(invalid)?;
-    if arn.service() != "ecr" {
+    if arn.service() != RegistryKind::PRIVATE_SERVICE {
         return Err(invalid());
     }
     let region: Region = arn.region().parse().map_err(|_| invalid())?;

@@ -1,5 +1,6 @@
 //! CreatePullThroughCacheRule: fills repositories under a prefix from an upstream registry.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -41,7 +42,7 @@ pub struct Checked {
 
 impl Operation for CreatePullThroughCacheRule {
     const NAME: &'static str = "CreatePullThroughCacheRule";
-    const ACTION: &'static str = "ecr:CreatePullThroughCacheRule";
+    const ACTION: Action = Action::EcrCreatePullThroughCacheRule;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;

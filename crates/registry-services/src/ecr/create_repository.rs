@@ -1,5 +1,6 @@
 //! CreateRepository: makes a repository.
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Resource};
 use access::kms::aws_managed::{self, ECR_ALIAS};
 use access::kms::{self, KmsError};
@@ -90,7 +91,7 @@ async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name:
 
 impl Operation for CreateRepository {
     const NAME: &'static str = "CreateRepository";
-    const ACTION: &'static str = "ecr:CreateRepository";
+    const ACTION: Action = Action::EcrCreateRepository;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
@@ -121,7 +122,7 @@ impl Operation for CreateRepository {
     fn needs(_: &Call<'_>, (new, _, tags): &Self::Checked) -> Vec<Need> {
         let need = |action| Need::on_repository(action, &new.registry, new.name.as_str()).with_request_tags(tags);
         // reference/access.md 1: with tags it is TagResource as well.
-        let tagging = (!tags.is_empty()).then(|| need("ecr:TagResource"));
+        let tagging = (!tags.is_empty()).then(|| need(Action::EcrTagResource));
         std::iter::once(need(Self::ACTION)).chain(tagging).collect()
     }
 

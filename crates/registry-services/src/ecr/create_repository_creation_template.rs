@@ -1,5 +1,6 @@
 //! CreateRepositoryCreationTemplate: says what repositories are like that Wharf creates by itself.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use store::tables::creation_templates::{self, CreationTemplate};
@@ -18,7 +19,7 @@ pub struct Checked {
 
 impl Operation for CreateRepositoryCreationTemplate {
     const NAME: &'static str = "CreateRepositoryCreationTemplate";
-    const ACTION: &'static str = "ecr:CreateRepositoryCreationTemplate";
+    const ACTION: Action = Action::EcrCreateRepositoryCreationTemplate;
     const READ_ONLY: bool = false;
     type Input = TemplateMembers;
     type Output = TemplateOutput;

@@ -1,5 +1,6 @@
 //! Repository creation templates (reference/replication-cache-templates.md 3): their shape and their rules.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::aws_managed::ECR_ALIAS;
 use api::protocols::operation::Call;
@@ -207,7 +208,7 @@ impl TemplateChanges {
     }
 
     /// What whoever puts these into a template must be allowed to do, beside the operation itself.
-    pub fn needs(&self, action: &'static str, registry: &RegistryId) -> Vec<Need> {
+    pub fn needs(&self, action: Action, registry: &RegistryId) -> Vec<Need> {
         let encryption = self.encryption.as_ref();
         let deeds = Deeds {
             repository_policy: self.repository_policy.as_deref(),
@@ -246,12 +247,12 @@ impl Deeds<'_> {
         let names = if prefix.is_root() { "*".to_owned() } else { format!("{}/*", prefix.key()) };
         let on_names = |action| Need::on_repository(action, registry, &names);
         let is_given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
-        let mut needs = vec![on_names("ecr:CreateRepository")];
+        let mut needs = vec![on_names(Action::EcrCreateRepository)];
         if is_given(self.repository_policy) {
-            needs.push(on_names("ecr:SetRepositoryPolicy"));
+            needs.push(on_names(Action::EcrSetRepositoryPolicy));
         }
         if is_given(self.lifecycle_policy) {
-            needs.push(on_names("ecr:PutLifecyclePolicy"));
+            needs.push(on_names(Action::EcrPutLifecyclePolicy));
         }
         // Here the server's own right to the key comes from whoever makes the template: it needs no role.
         if let Some((encryption_type, key)) = self.encryption
@@ -263,7 +264,9 @@ impl Deeds<'_> {
             }
         }
         if let Some(role) = self.custom_role.filter(|role| !role.is_empty()) {
-            needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", ["ecr.amazonaws.com"]));
+            needs.push(
+                Need::on(Action::IamPassRole, role.to_owned()).with("iam:PassedToService", ["ecr.amazonaws.com"]),
+            );
         }
         needs
     }

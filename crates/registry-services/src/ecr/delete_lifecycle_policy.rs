@@ -1,5 +1,6 @@
 //! DeleteLifecyclePolicy: takes the lifecycle policy of a repository away. What it has not done yet, it never does.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -14,7 +15,7 @@ pub struct DeleteLifecyclePolicy;
 
 impl Operation for DeleteLifecyclePolicy {
     const NAME: &'static str = "DeleteLifecyclePolicy";
-    const ACTION: &'static str = "ecr:DeleteLifecyclePolicy";
+    const ACTION: Action = Action::EcrDeleteLifecyclePolicy;
     const READ_ONLY: bool = false;
     type Input = RepositoryMembers;
     type Output = LifecyclePolicy;

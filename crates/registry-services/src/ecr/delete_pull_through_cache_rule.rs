@@ -1,5 +1,6 @@
 //! DeletePullThroughCacheRule: stops filling repositories. Those that are there stay, with the images in them.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -22,7 +23,7 @@ pub struct Input {
 
 impl Operation for DeletePullThroughCacheRule {
     const NAME: &'static str = "DeletePullThroughCacheRule";
-    const ACTION: &'static str = "ecr:DeletePullThroughCacheRule";
+    const ACTION: Action = Action::EcrDeletePullThroughCacheRule;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;

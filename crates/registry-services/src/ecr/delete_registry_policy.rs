@@ -1,5 +1,6 @@
 //! DeleteRegistryPolicy: takes the policy of a registry away.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::Deserialize;
@@ -16,7 +17,7 @@ pub struct Input {}
 
 impl Operation for DeleteRegistryPolicy {
     const NAME: &'static str = "DeleteRegistryPolicy";
-    const ACTION: &'static str = "ecr:DeleteRegistryPolicy";
+    const ACTION: Action = Action::EcrDeleteRegistryPolicy;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RegistryPolicy;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::tag_rights::{TagChange, TagRights, Undone};
 use api::protocols::operation::{Call, Operation};
@@ -59,7 +60,7 @@ fn tags_of(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<BTreeSet<Option<Str
 
 impl Operation for DeleteRepository {
     const NAME: &'static str = "DeleteRepository";
-    const ACTION: &'static str = "ecr:DeleteRepository";
+    const ACTION: Action = Action::EcrDeleteRepository;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

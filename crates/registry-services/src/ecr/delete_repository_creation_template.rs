@@ -1,5 +1,6 @@
 //! DeleteRepositoryCreationTemplate: removes a creation template; repositories that came of it stay as they are.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -19,7 +20,7 @@ pub struct Input {
 
 impl Operation for DeleteRepositoryCreationTemplate {
     const NAME: &'static str = "DeleteRepositoryCreationTemplate";
-    const ACTION: &'static str = "ecr:DeleteRepositoryCreationTemplate";
+    const ACTION: Action = Action::EcrDeleteRepositoryCreationTemplate;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = TemplateOutput;

@@ -1,5 +1,6 @@
 //! DeleteRepositoryPolicy: takes the policy of a repository away.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -14,7 +15,7 @@ pub struct DeleteRepositoryPolicy;
 
 impl Operation for DeleteRepositoryPolicy {
     const NAME: &'static str = "DeleteRepositoryPolicy";
-    const ACTION: &'static str = "ecr:DeleteRepositoryPolicy";
+    const ACTION: Action = Action::EcrDeleteRepositoryPolicy;
     const READ_ONLY: bool = false;
     type Input = RepositoryMembers;
     type Output = RepositoryPolicy;

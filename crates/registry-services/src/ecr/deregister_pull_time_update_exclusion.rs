@@ -1,5 +1,6 @@
 //! DeregisterPullTimeUpdateExclusion: a principal's pulls count again.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct Output {
 
 impl Operation for DeregisterPullTimeUpdateExclusion {
     const NAME: &'static str = "DeregisterPullTimeUpdateExclusion";
-    const ACTION: &'static str = "ecr:DeregisterPullTimeUpdateExclusion";
+    const ACTION: Action = Action::EcrDeregisterPullTimeUpdateExclusion;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

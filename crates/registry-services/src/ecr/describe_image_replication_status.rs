@@ -1,5 +1,6 @@
 //! DescribeImageReplicationStatus: whether an image has arrived where it is replicated to.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -64,7 +65,7 @@ pub struct Checked {
 
 impl Operation for DescribeImageReplicationStatus {
     const NAME: &'static str = "DescribeImageReplicationStatus";
-    const ACTION: &'static str = "ecr:DescribeImageReplicationStatus";
+    const ACTION: Action = Action::EcrDescribeImageReplicationStatus;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

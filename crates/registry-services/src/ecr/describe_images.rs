@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -103,7 +104,7 @@ pub struct Checked {
 
 impl Operation for DescribeImages {
     const NAME: &'static str = "DescribeImages";
-    const ACTION: &'static str = "ecr:DescribeImages";
+    const ACTION: Action = Action::EcrDescribeImages;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

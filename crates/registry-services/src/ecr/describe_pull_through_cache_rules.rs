@@ -1,5 +1,6 @@
 //! DescribePullThroughCacheRules: the rules of a registry.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -42,7 +43,7 @@ pub enum Wanted {
 
 impl Operation for DescribePullThroughCacheRules {
     const NAME: &'static str = "DescribePullThroughCacheRules";
-    const ACTION: &'static str = "ecr:DescribePullThroughCacheRules";
+    const ACTION: Action = Action::EcrDescribePullThroughCacheRules;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! DescribeRegistry: the settings of a registry.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::rules::Rules;
@@ -25,7 +26,7 @@ type Checked = ();
 
 impl Operation for DescribeRegistry {
     const NAME: &'static str = "DescribeRegistry";
-    const ACTION: &'static str = "ecr:DescribeRegistry";
+    const ACTION: Action = Action::EcrDescribeRegistry;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

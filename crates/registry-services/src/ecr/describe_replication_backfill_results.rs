@@ -1,5 +1,6 @@
 //! DescribeReplicationBackfillResults: how a back-fill stands, and once it has ended what became of each image.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill::RETAINED_MS;
@@ -78,7 +79,7 @@ fn place(line: &BackfillLine) -> [String; 2] {
 
 impl Operation for DescribeReplicationBackfillResults {
     const NAME: &'static str = "DescribeReplicationBackfillResults";
-    const ACTION: &'static str = "ecr:DescribeReplicationBackfillResults";
+    const ACTION: Action = Action::EcrDescribeReplicationBackfillResults;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

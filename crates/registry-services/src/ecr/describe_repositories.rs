@@ -1,5 +1,6 @@
 //! DescribeRepositories: the repositories of a registry, by name or page by page.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -46,7 +47,7 @@ pub enum Wanted {
 
 impl Operation for DescribeRepositories {
     const NAME: &'static str = "DescribeRepositories";
-    const ACTION: &'static str = "ecr:DescribeRepositories";
+    const ACTION: Action = Action::EcrDescribeRepositories;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

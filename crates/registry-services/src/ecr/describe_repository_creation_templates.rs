@@ -1,5 +1,6 @@
 //! DescribeRepositoryCreationTemplates: lists the creation templates of a registry.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -39,7 +40,7 @@ pub struct Checked {
 
 impl Operation for DescribeRepositoryCreationTemplates {
     const NAME: &'static str = "DescribeRepositoryCreationTemplates";
-    const ACTION: &'static str = "ecr:DescribeRepositoryCreationTemplates";
+    const ACTION: Action = Action::EcrDescribeRepositoryCreationTemplates;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

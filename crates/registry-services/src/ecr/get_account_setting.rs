@@ -1,5 +1,6 @@
 //! GetAccountSetting: the value of an account setting.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::settings;
@@ -36,7 +37,7 @@ pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
 
 impl Operation for GetAccountSetting {
     const NAME: &'static str = "GetAccountSetting";
-    const ACTION: &'static str = "ecr:GetAccountSetting";
+    const ACTION: Action = Action::EcrGetAccountSetting;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetAuthorizationToken: the password that docker logs in with.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::token;
 use api::protocols::operation::{Call, Operation};
@@ -37,7 +38,7 @@ type Checked = Vec<AccountId>;
 
 impl Operation for GetAuthorizationToken {
     const NAME: &'static str = "GetAuthorizationToken";
-    const ACTION: &'static str = "ecr:GetAuthorizationToken";
+    const ACTION: Action = Action::EcrGetAuthorizationToken;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

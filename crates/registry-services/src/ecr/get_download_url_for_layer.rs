@@ -1,5 +1,6 @@
 //! GetDownloadUrlForLayer: a URL that anybody can read a layer from for an hour, or as long as the bucket's URLs are good.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::download_url::{self, Grant};
 use api::protocols::operation::{Call, Operation};
@@ -44,7 +45,7 @@ pub struct Checked {
 
 impl Operation for GetDownloadUrlForLayer {
     const NAME: &'static str = "GetDownloadUrlForLayer";
-    const ACTION: &'static str = "ecr:GetDownloadUrlForLayer";
+    const ACTION: Action = Action::EcrGetDownloadUrlForLayer;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetLifecyclePolicy: the lifecycle policy of a repository as it was given, and when it was last evaluated.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -14,7 +15,7 @@ pub struct GetLifecyclePolicy;
 
 impl Operation for GetLifecyclePolicy {
     const NAME: &'static str = "GetLifecyclePolicy";
-    const ACTION: &'static str = "ecr:GetLifecyclePolicy";
+    const ACTION: Action = Action::EcrGetLifecyclePolicy;
     const READ_ONLY: bool = true;
     type Input = RepositoryMembers;
     type Output = LifecyclePolicy;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
@@ -122,7 +123,7 @@ pub struct Checked {
 
 impl Operation for GetLifecyclePolicyPreview {
     const NAME: &'static str = "GetLifecyclePolicyPreview";
-    const ACTION: &'static str = "ecr:GetLifecyclePolicyPreview";
+    const ACTION: Action = Action::EcrGetLifecyclePolicyPreview;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetRegistryPolicy: the policy of a registry, as it was given.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ pub struct Input {}
 
 impl Operation for GetRegistryPolicy {
     const NAME: &'static str = "GetRegistryPolicy";
-    const ACTION: &'static str = "ecr:GetRegistryPolicy";
+    const ACTION: Action = Action::EcrGetRegistryPolicy;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = RegistryPolicy;

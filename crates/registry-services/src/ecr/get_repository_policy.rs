@@ -1,5 +1,6 @@
 //! GetRepositoryPolicy: the policy of a repository, as it was given.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use store::tables::repositories::RepositoryRef;
@@ -12,7 +13,7 @@ pub struct GetRepositoryPolicy;
 
 impl Operation for GetRepositoryPolicy {
     const NAME: &'static str = "GetRepositoryPolicy";
-    const ACTION: &'static str = "ecr:GetRepositoryPolicy";
+    const ACTION: Action = Action::EcrGetRepositoryPolicy;
     const READ_ONLY: bool = true;
     type Input = RepositoryMembers;
     type Output = RepositoryPolicy;

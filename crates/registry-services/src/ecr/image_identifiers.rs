@@ -1,5 +1,6 @@
 //! How operations name images, and why one cannot be meant or found.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::tag_rights;
 use oci::{Digest, RepositoryName};
@@ -31,7 +32,7 @@ pub struct ImageIdentifier {
 
 /// The permissions that a request for these images needs: one for each tag that it names, and one for the rest.
 pub fn needs_of_images(
-    action: &'static str,
+    action: Action,
     registry: &RegistryId,
     name: &RepositoryName,
     ids: &[ImageIdentifier],

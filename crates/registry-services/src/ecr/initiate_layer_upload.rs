@@ -1,5 +1,6 @@
 //! InitiateLayerUpload: begins an upload.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -40,7 +41,7 @@ pub struct Checked {
 
 impl Operation for InitiateLayerUpload {
     const NAME: &'static str = "InitiateLayerUpload";
-    const ACTION: &'static str = "ecr:InitiateLayerUpload";
+    const ACTION: Action = Action::EcrInitiateLayerUpload;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::{Digest, MediaType, RepositoryName};
@@ -94,7 +95,7 @@ const NOT_NULL: &str = "Member must not be null";
 
 impl Operation for ListImageReferrers {
     const NAME: &'static str = "ListImageReferrers";
-    const ACTION: &'static str = "ecr:BatchGetImage";
+    const ACTION: Action = Action::EcrBatchGetImage;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListImages: the tags and digests of a repository's images.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -38,7 +39,7 @@ pub struct Output {
 
 impl Operation for ListImages {
     const NAME: &'static str = "ListImages";
-    const ACTION: &'static str = "ecr:ListImages";
+    const ACTION: Action = Action::EcrListImages;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

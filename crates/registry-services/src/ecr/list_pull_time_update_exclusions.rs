@@ -1,5 +1,6 @@
 //! ListPullTimeUpdateExclusions: the principals whose pulls leave the last pull time of images as it is.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct Output {
 
 impl Operation for ListPullTimeUpdateExclusions {
     const NAME: &'static str = "ListPullTimeUpdateExclusions";
-    const ACTION: &'static str = "ecr:ListPullTimeUpdateExclusions";
+    const ACTION: Action = Action::EcrListPullTimeUpdateExclusions;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

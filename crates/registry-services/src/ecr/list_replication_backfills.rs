@@ -1,5 +1,6 @@
 //! ListReplicationBackfills: the back-fills of a registry that run, or ended in the last 90 days.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill::RETAINED_MS;
@@ -34,7 +35,7 @@ pub struct Output {
 
 impl Operation for ListReplicationBackfills {
     const NAME: &'static str = "ListReplicationBackfills";
-    const ACTION: &'static str = "ecr:ListReplicationBackfills";
+    const ACTION: Action = Action::EcrListReplicationBackfills;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

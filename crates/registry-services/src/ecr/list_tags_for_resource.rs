@@ -1,5 +1,6 @@
 //! ListTagsForResource: the resource tags of a repository.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -35,7 +36,7 @@ pub struct Checked {
 
 impl Operation for ListTagsForResource {
     const NAME: &'static str = "ListTagsForResource";
-    const ACTION: &'static str = "ecr:ListTagsForResource";
+    const ACTION: Action = Action::EcrListTagsForResource;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

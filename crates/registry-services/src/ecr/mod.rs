@@ -67,6 +67,7 @@ mod validate_pull_through_cache_rule;
 
 use api::protocols::operation::Entry;
 use api::protocols::service::{Protocol, Service};
+use store::tables::registry_kind::RegistryKind;
 
 /// Every operation of ECR that Wharf has.
 const OPERATIONS: &[Entry] = &[
@@ -127,7 +128,7 @@ const OPERATIONS: &[Entry] = &[
 
 /// The service.
 pub static SERVICE: Service = Service {
-    signing_name: "ecr",
+    signing_name: RegistryKind::PRIVATE_SERVICE,
     name: "ECR",
     protocol: Protocol::Json { target: "AmazonEC2ContainerRegistry_V20150921" },
     operations: &[OPERATIONS],

@@ -1,5 +1,6 @@
 //! What the operations on pull through cache rules share: checks of members, and the rule as they show it.
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use access::secret_values::{self, MeantSecret};
 use api::protocols::operation::Call;
@@ -85,7 +86,7 @@ pub fn needs_on_credentials(registry: &RegistryId, credential_arn: Option<&str>,
     }
     if let Some(role) = role {
         let service = "pullthroughcache.ecr.amazonaws.com";
-        needs.push(Need::on("iam:PassRole", role.to_owned()).with("iam:PassedToService", [service]));
+        needs.push(Need::on(Action::IamPassRole, role.to_owned()).with("iam:PassedToService", [service]));
     }
     needs
 }

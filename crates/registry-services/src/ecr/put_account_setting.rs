@@ -1,5 +1,6 @@
 //! PutAccountSetting: changes an account setting.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ type Checked = (AccountSetting, String);
 
 impl Operation for PutAccountSetting {
     const NAME: &'static str = "PutAccountSetting";
-    const ACTION: &'static str = "ecr:PutAccountSetting";
+    const ACTION: Action = Action::EcrPutAccountSetting;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

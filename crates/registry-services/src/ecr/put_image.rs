@@ -1,5 +1,6 @@
 //! PutImage: pushes an image whose layers are there.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::renewal;
 use api::protocols::operation::{Call, Operation};
@@ -39,7 +40,7 @@ pub struct Output {
 
 impl Operation for PutImage {
     const NAME: &'static str = "PutImage";
-    const ACTION: &'static str = "ecr:PutImage";
+    const ACTION: Action = Action::EcrPutImage;
     const READ_ONLY: bool = false;
     /// A manifest of 4 MiB whose every character is escaped, and the rest.
     const MAX_BODY_BYTES: usize = 2 * oci::MAX_MANIFEST_BYTES + 1024 * 1024;

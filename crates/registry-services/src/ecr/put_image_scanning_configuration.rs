@@ -1,5 +1,6 @@
 //! PutImageScanningConfiguration: decides whether the images of a repository are scanned when they are pushed.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::errors::RegistryError;
@@ -32,7 +33,7 @@ pub struct Output {
 
 impl Operation for PutImageScanningConfiguration {
     const NAME: &'static str = "PutImageScanningConfiguration";
-    const ACTION: &'static str = "ecr:PutImageScanningConfiguration";
+    const ACTION: Action = Action::EcrPutImageScanningConfiguration;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

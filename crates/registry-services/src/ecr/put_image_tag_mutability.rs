@@ -1,5 +1,6 @@
 //! PutImageTagMutability: decides whether the tags of a repository may move.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::{RepositoryName, TagFilter};
@@ -37,7 +38,7 @@ pub struct Output {
 
 impl Operation for PutImageTagMutability {
     const NAME: &'static str = "PutImageTagMutability";
-    const ACTION: &'static str = "ecr:PutImageTagMutability";
+    const ACTION: Action = Action::EcrPutImageTagMutability;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

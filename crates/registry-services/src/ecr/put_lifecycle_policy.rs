@@ -1,5 +1,6 @@
 //! PutLifecyclePolicy: gives a repository a lifecycle policy, which applies to the images that are there, too.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
@@ -34,7 +35,7 @@ pub struct Output {
 
 impl Operation for PutLifecyclePolicy {
     const NAME: &'static str = "PutLifecyclePolicy";
-    const ACTION: &'static str = "ecr:PutLifecyclePolicy";
+    const ACTION: Action = Action::EcrPutLifecyclePolicy;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! PutRegistryPolicy: says who may do what with a registry (reference/access.md 4).
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, V1_ACTIONS};
 use api::protocols::operation::{Call, Operation};
 use iam::Policy;
@@ -23,7 +24,7 @@ pub struct Input {
 
 impl Operation for PutRegistryPolicy {
     const NAME: &'static str = "PutRegistryPolicy";
-    const ACTION: &'static str = "ecr:PutRegistryPolicy";
+    const ACTION: Action = Action::EcrPutRegistryPolicy;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RegistryPolicy;
@@ -70,7 +71,7 @@ impl Operation for PutRegistryPolicy {
 
 /// Refuses what the scope of the registry's policy does not know: V1 has three actions only (reference/access.md 4).
 fn require_in_scope(policy: &Policy, scope: &str) -> Result<(), EcrError> {
-    if scope == "V1" && !policy.is_only_about(&V1_ACTIONS) {
+    if scope == "V1" && !policy.is_only_about(&V1_ACTIONS.map(Action::as_str)) {
         return Err(EcrError::parameter("PolicyText", "Invalid registry policy provided"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! ECR makes a service-linked role at the first call, for which the caller needs `iam:CreateServiceLinkedRole`. Here
 //! replication is no principal of its own, so nothing is made and nothing more is needed.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::rules::Rules;
@@ -29,7 +30,7 @@ pub struct Output {
 
 impl Operation for PutReplicationConfiguration {
     const NAME: &'static str = "PutReplicationConfiguration";
-    const ACTION: &'static str = "ecr:PutReplicationConfiguration";
+    const ACTION: Action = Action::EcrPutReplicationConfiguration;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

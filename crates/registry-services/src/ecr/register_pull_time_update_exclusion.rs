@@ -1,5 +1,6 @@
 //! RegisterPullTimeUpdateExclusion: from now on a principal's pulls leave the last pull time of images as it is.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ fn is_principal_arn(text: &str) -> bool {
 
 impl Operation for RegisterPullTimeUpdateExclusion {
     const NAME: &'static str = "RegisterPullTimeUpdateExclusion";
-    const ACTION: &'static str = "ecr:RegisterPullTimeUpdateExclusion";
+    const ACTION: Action = Action::EcrRegisterPullTimeUpdateExclusion;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

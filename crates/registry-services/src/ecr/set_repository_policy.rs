@@ -1,5 +1,6 @@
 //! SetRepositoryPolicy: says who may do what with a repository (reference/access.md 4).
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
@@ -33,7 +34,7 @@ pub struct Checked {
 
 impl Operation for SetRepositoryPolicy {
     const NAME: &'static str = "SetRepositoryPolicy";
-    const ACTION: &'static str = "ecr:SetRepositoryPolicy";
+    const ACTION: Action = Action::EcrSetRepositoryPolicy;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = RepositoryPolicy;

@@ -1,5 +1,6 @@
 //! StartLifecyclePolicyPreview: lets a preview be made of what a lifecycle policy would do.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::images::lifecycle::PREVIEW_DEADLINE_MS;
@@ -37,7 +38,7 @@ pub struct Output {
 
 impl Operation for StartLifecyclePolicyPreview {
     const NAME: &'static str = "StartLifecyclePolicyPreview";
-    const ACTION: &'static str = "ecr:StartLifecyclePolicyPreview";
+    const ACTION: Action = Action::EcrStartLifecyclePolicyPreview;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

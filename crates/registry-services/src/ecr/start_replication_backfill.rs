@@ -1,5 +1,6 @@
 //! StartReplicationBackfill: replicates what a registry has to a destination of its rules.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill::{Fill, RETAINED_MS};
@@ -30,7 +31,7 @@ pub struct Input {
 
 impl Operation for StartReplicationBackfill {
     const NAME: &'static str = "StartReplicationBackfill";
-    const ACTION: &'static str = "ecr:StartReplicationBackfill";
+    const ACTION: Action = Action::EcrStartReplicationBackfill;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Changed;

@@ -1,5 +1,6 @@
 //! StopReplicationBackfill: ends a back-fill; what is on its way arrives.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill;
@@ -24,7 +25,7 @@ pub struct Input {
 
 impl Operation for StopReplicationBackfill {
     const NAME: &'static str = "StopReplicationBackfill";
-    const ACTION: &'static str = "ecr:StopReplicationBackfill";
+    const ACTION: Action = Action::EcrStopReplicationBackfill;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Changed;

@@ -1,5 +1,6 @@
 //! TagResource: sets resource tags of a repository.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -34,7 +35,7 @@ pub struct Checked {
 
 impl Operation for TagResource {
     const NAME: &'static str = "TagResource";
-    const ACTION: &'static str = "ecr:TagResource";
+    const ACTION: Action = Action::EcrTagResource;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! UntagResource: removes resource tags of a repository.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -35,7 +36,7 @@ pub struct Checked {
 
 impl Operation for UntagResource {
     const NAME: &'static str = "UntagResource";
-    const ACTION: &'static str = "ecr:UntagResource";
+    const ACTION: Action = Action::EcrUntagResource;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

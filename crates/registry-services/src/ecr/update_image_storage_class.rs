@@ -1,5 +1,6 @@
 //! UpdateImageStorageClass: archives an image, or begins to restore it.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
@@ -53,7 +54,7 @@ pub struct Checked {
 
 impl Operation for UpdateImageStorageClass {
     const NAME: &'static str = "UpdateImageStorageClass";
-    const ACTION: &'static str = "ecr:UpdateImageStorageClass";
+    const ACTION: Action = Action::EcrUpdateImageStorageClass;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;

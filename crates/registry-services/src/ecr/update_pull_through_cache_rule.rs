@@ -1,5 +1,6 @@
 //! UpdatePullThroughCacheRule: changes what a rule logs in with at its upstream.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::MeantSecret;
 use api::protocols::operation::{Call, Operation};
@@ -34,7 +35,7 @@ pub struct Checked {
 
 impl Operation for UpdatePullThroughCacheRule {
     const NAME: &'static str = "UpdatePullThroughCacheRule";
-    const ACTION: &'static str = "ecr:UpdatePullThroughCacheRule";
+    const ACTION: Action = Action::EcrUpdatePullThroughCacheRule;
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Rule;

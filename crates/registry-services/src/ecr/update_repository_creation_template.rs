@@ -1,5 +1,6 @@
 //! UpdateRepositoryCreationTemplate: changes a creation template; repositories that came of it stay as they are.
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use api::protocols::operation::{Call, Operation};
 use store::tables::creation_templates;
@@ -12,7 +13,7 @@ pub struct UpdateRepositoryCreationTemplate;
 
 impl Operation for UpdateRepositoryCreationTemplate {
     const NAME: &'static str = "UpdateRepositoryCreationTemplate";
-    const ACTION: &'static str = "ecr:UpdateRepositoryCreationTemplate";
+    const ACTION: Action = Action::EcrUpdateRepositoryCreationTemplate;
     const READ_ONLY: bool = false;
     type Input = TemplateMembers;
     type Output = TemplateOutput;

@@ -1,5 +1,6 @@
 //! UploadLayerPart: adds the next part to an upload.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Blob;
@@ -63,7 +64,7 @@ fn unreadable() -> EcrError {
 
 impl Operation for UploadLayerPart {
     const NAME: &'static str = "UploadLayerPart";
-    const ACTION: &'static str = "ecr:UploadLayerPart";
+    const ACTION: Action = Action::EcrUploadLayerPart;
     const READ_ONLY: bool = false;
     /// A part of 20 MiB in base64, and the rest.
     const MAX_BODY_BYTES: usize = MAX_PART_BYTES / 3 * 4 + 64 * 1024;

@@ -1,5 +1,6 @@
 //! ValidatePullThroughCacheRule: whether a rule's upstream lets the cache in.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
@@ -35,7 +36,7 @@ pub struct Output {
 
 impl Operation for ValidatePullThroughCacheRule {
     const NAME: &'static str = "ValidatePullThroughCacheRule";
-    const ACTION: &'static str = "ecr:ValidatePullThroughCacheRule";
+    const ACTION: Action = Action::EcrValidatePullThroughCacheRule;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;

@@ -127,7 +127,7 @@ pub fn record(
             audit::record(ApiEvent {
                 http: request.http,
                 who: Who::caller(&request.caller),
-                source: "ecr.amazonaws.com".into(),
+                source: request.registry.kind().event_source().into(),
                 name,
                 is_read_only,
                 is_always_stored: false,

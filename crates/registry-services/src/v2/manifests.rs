@@ -1,5 +1,6 @@
 //! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
 
+use access::action::Action;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, Tag};
 use registry::cache;
@@ -170,7 +171,7 @@ pub async fn delete(request: &V2Request<'_>, name: RepositoryName, reference: Re
     let order = order(&place);
     // Until no tag comes to the image between the question and the deletion.
     loop {
-        let action = "ecr:BatchDeleteImage";
+        let action = Action::EcrBatchDeleteImage;
         let leave =
             image_tags::authorize(request.http, &request.caller, action, &place, &selectors, Reach::Named).await?;
         request.http.must_finish();

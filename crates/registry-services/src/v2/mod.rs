@@ -18,6 +18,7 @@ mod uploads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use access::action::Action;
 use access::audit;
 use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
@@ -100,7 +101,7 @@ impl<'a> V2Request<'a> {
     }
 
     /// A permission for something in the registry.
-    fn need(&self, action: &'static str, repository: &str) -> Need {
+    fn need(&self, action: Action, repository: &str) -> Need {
         Need::on_repository(action, &self.registry, repository)
     }
 
@@ -122,8 +123,8 @@ impl<'a> V2Request<'a> {
     }
 
     /// Refuses unless the principal may also do every one of `actions` to a repository.
-    async fn authorize(&self, actions: &[&'static str], repository: &str) -> Result<(), V2Error> {
-        for action in actions {
+    async fn authorize(&self, actions: &[Action], repository: &str) -> Result<(), V2Error> {
+        for &action in actions {
             self.require(&self.need(action, repository)).await?;
         }
         Ok(())

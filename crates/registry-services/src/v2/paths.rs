@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use access::action::Action;
 use oci::{Digest, Reference, RepositoryName};
 use runtime::http::respond;
 use uuid::Uuid;
@@ -15,12 +16,12 @@ use super::{V2Request, blobs, catalog, manifests, referrers, tags, uploads};
 const READ: &[&str] = &["GET", "HEAD"];
 
 /// Every one of these actions on a repository (reference/access.md 2).
-fn every(request: &V2Request<'_>, actions: &[&'static str], repository: &str) -> Needs {
-    Needs::Every(actions.iter().map(|action| request.need(action, repository)).collect())
+fn every(request: &V2Request<'_>, actions: &[Action], repository: &str) -> Needs {
+    Needs::Every(actions.iter().map(|&action| request.need(action, repository)).collect())
 }
 
 /// One action on an image, which may be named by its tag.
-fn on_image(request: &V2Request<'_>, action: &'static str, name: &RepositoryName, reference: &Reference) -> Needs {
+fn on_image(request: &V2Request<'_>, action: Action, name: &RepositoryName, reference: &Reference) -> Needs {
     let tag = match reference {
         Reference::Tag(tag) => Some(tag.as_str()),
         Reference::Digest(_) => None,
@@ -48,7 +49,7 @@ pub(super) static CATALOG: Path<()> = Path {
     endpoints: &[Endpoint {
         methods: READ,
         about: About { name: "ListRepositories", calls: |_, _| &[Reads("DescribeRepositories")] },
-        needs: |request, (), _| Ok(every(request, &["ecr:DescribeRepositories"], "*")),
+        needs: |request, (), _| Ok(every(request, &[Action::EcrDescribeRepositories], "*")),
         run: |request, (), _| Box::pin(catalog::list(request)),
     }],
 };
@@ -59,7 +60,7 @@ pub(super) static TAGS: Path<RepositoryName> = Path {
     endpoints: &[Endpoint {
         methods: READ,
         about: About { name: "ListTags", calls: |_, _| &[Reads("ListImages")] },
-        needs: |request, name, _| Ok(every(request, &["ecr:ListImages"], name.as_str())),
+        needs: |request, name, _| Ok(every(request, &[Action::EcrListImages], name.as_str())),
         run: |request, name, _| Box::pin(tags::list(request, name)),
     }],
 };
@@ -70,7 +71,7 @@ pub(super) static REFERRERS: Path<(RepositoryName, Digest)> = Path {
     endpoints: &[Endpoint {
         methods: READ,
         about: About { name: "ListReferrers", calls: |_, _| &[Reads("ListImageReferrers")] },
-        needs: |request, (name, _), _| Ok(every(request, &["ecr:BatchGetImage"], name.as_str())),
+        needs: |request, (name, _), _| Ok(every(request, &[Action::EcrBatchGetImage], name.as_str())),
         run: |request, (name, subject), _| Box::pin(referrers::list(request, name, subject)),
     }],
 };
@@ -84,7 +85,7 @@ pub(super) static MANIFEST: Path<(RepositoryName, Reference)> = Path {
             about: About { name: "Manifest", calls: |_, _| &[Changes("PutImage")] },
             needs: |request, (name, reference), _| {
                 let tags = manifests::tags_of_push(request, reference)?;
-                let need = || request.need("ecr:PutImage", name.as_str());
+                let need = || request.need(Action::EcrPutImage, name.as_str());
                 Ok(Needs::Every(if tags.is_empty() {
                     vec![need()]
                 } else {
@@ -96,13 +97,13 @@ pub(super) static MANIFEST: Path<(RepositoryName, Reference)> = Path {
         Endpoint {
             methods: &["DELETE"],
             about: About { name: "Manifest", calls: |_, _| &[Changes("BatchDeleteImage")] },
-            needs: |request, (name, reference), _| Ok(on_image(request, "ecr:BatchDeleteImage", name, reference)),
+            needs: |request, (name, reference), _| Ok(on_image(request, Action::EcrBatchDeleteImage, name, reference)),
             run: |request, (name, reference), _| Box::pin(manifests::delete(request, name, reference)),
         },
         Endpoint {
             methods: READ,
             about: About { name: "Manifest", calls: |_, _| &[Reads("BatchGetImage")] },
-            needs: |request, (name, reference), _| Ok(on_image(request, "ecr:BatchGetImage", name, reference)),
+            needs: |request, (name, reference), _| Ok(on_image(request, Action::EcrBatchGetImage, name, reference)),
             run: |request, (name, reference), _| Box::pin(manifests::get(request, name, reference)),
         },
     ],
@@ -115,7 +116,7 @@ pub(super) static BLOB: Path<(RepositoryName, Digest)> = Path {
         Endpoint {
             methods: &["GET"],
             about: About { name: "Blob", calls: |_, _| &[Reads("GetDownloadUrlForLayer")] },
-            needs: |request, (name, _), _| Ok(every(request, &["ecr:GetDownloadUrlForLayer"], name.as_str())),
+            needs: |request, (name, _), _| Ok(every(request, &[Action::EcrGetDownloadUrlForLayer], name.as_str())),
             run: |request, (name, digest), _| Box::pin(blobs::get(request, name, digest)),
         },
         Endpoint {
@@ -124,7 +125,7 @@ pub(super) static BLOB: Path<(RepositoryName, Digest)> = Path {
             // A pull-only role has no BatchCheckLayerAvailability, and can ask all the same.
             needs: |request, (name, _), _| {
                 let need = |action| request.need(action, name.as_str());
-                let needs = [need("ecr:BatchCheckLayerAvailability"), need("ecr:GetDownloadUrlForLayer")];
+                let needs = [need(Action::EcrBatchCheckLayerAvailability), need(Action::EcrGetDownloadUrlForLayer)];
                 Ok(Needs::Either(Box::new(needs)))
             },
             run: |request, (name, digest), _| Box::pin(blobs::get(request, name, digest)),
@@ -132,7 +133,7 @@ pub(super) static BLOB: Path<(RepositoryName, Digest)> = Path {
         Endpoint {
             methods: &["DELETE"],
             about: About { name: "Blob", calls: |_, _| &[Changes("DeleteLayer")] },
-            needs: |request, (name, _), _| Ok(every(request, &["ecr:BatchDeleteImage"], name.as_str())),
+            needs: |request, (name, _), _| Ok(every(request, &[Action::EcrBatchDeleteImage], name.as_str())),
             run: |request, (name, digest), _| Box::pin(blobs::delete(request, name, digest)),
         },
     ],
@@ -153,7 +154,7 @@ pub(super) static UPLOADS: Path<RepositoryName> = Path {
                 }
             },
         },
-        needs: |request, name, _| Ok(every(request, &["ecr:InitiateLayerUpload"], name.as_str())),
+        needs: |request, name, _| Ok(every(request, &[Action::EcrInitiateLayerUpload], name.as_str())),
         run: |request, name, body| Box::pin(uploads::begin(request, name, body)),
     }],
 };
@@ -165,7 +166,7 @@ pub(super) static UPLOAD: Path<(RepositoryName, Uuid)> = Path {
         Endpoint {
             methods: &["PATCH"],
             about: About { name: "UploadChunk", calls: |_, _| &[Changes("UploadLayerPart")] },
-            needs: |request, (name, _), _| Ok(every(request, &["ecr:UploadLayerPart"], name.as_str())),
+            needs: |request, (name, _), _| Ok(every(request, &[Action::EcrUploadLayerPart], name.as_str())),
             run: |request, (name, id), body| Box::pin(uploads::append(request, name, id, body)),
         },
         Endpoint {
@@ -181,7 +182,7 @@ pub(super) static UPLOAD: Path<(RepositoryName, Uuid)> = Path {
                 },
             },
             needs: |request, (name, _), has_body| {
-                let actions = ["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"];
+                let actions = [Action::EcrCompleteLayerUpload, Action::EcrUploadLayerPart];
                 Ok(every(request, if has_body { &actions } else { &actions[..1] }, name.as_str()))
             },
             run: |request, (name, id), body| Box::pin(uploads::complete(request, name, id, body)),
@@ -190,13 +191,13 @@ pub(super) static UPLOAD: Path<(RepositoryName, Uuid)> = Path {
         Endpoint {
             methods: &["DELETE"],
             about: About { name: "CancelUpload", calls: |_, _| &[Changes("CancelLayerUpload")] },
-            needs: |request, (name, _), _| Ok(every(request, &["ecr:InitiateLayerUpload"], name.as_str())),
+            needs: |request, (name, _), _| Ok(every(request, &[Action::EcrInitiateLayerUpload], name.as_str())),
             run: |request, (name, id), _| Box::pin(uploads::cancel(request, name, id)),
         },
         Endpoint {
             methods: READ,
             about: About { name: "UploadStatus", calls: |_, _| &[Reads("GetLayerUpload")] },
-            needs: |request, (name, _), _| Ok(every(request, &["ecr:UploadLayerPart"], name.as_str())),
+            needs: |request, (name, _), _| Ok(every(request, &[Action::EcrUploadLayerPart], name.as_str())),
             run: |request, (name, id), _| Box::pin(uploads::status(request, name, id)),
         },
     ],

@@ -1,5 +1,6 @@
 //! `/v2/<name>/blobs/uploads/`: pushing blobs, monolithic and chunked.
 
+use access::action::Action;
 use access::audit::{self, AuditedResource};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ContentRange, Digest, ErrorCode, RepositoryName};
@@ -36,7 +37,7 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
             let from: RepositoryName = from.parse().map_err(|_| {
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
-            let may_read = match request.authorize(&["ecr:GetDownloadUrlForLayer"], from.as_str()).await {
+            let may_read = match request.authorize(&[Action::EcrGetDownloadUrlForLayer], from.as_str()).await {
                 Ok(()) => true,
                 Err(denied) => {
                     let from = AuditedResource::repository(&request.registry, from.as_str());
@@ -53,7 +54,7 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
-        let whole = ["ecr:UploadLayerPart", "ecr:CompleteLayerUpload"];
+        let whole = [Action::EcrUploadLayerPart, Action::EcrCompleteLayerUpload];
         request.authorize(&whole, name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         request.http.must_finish();

@@ -5,9 +5,8 @@
 use std::sync::Arc;
 
 use access::auth::anonymous_pull::AnonymousPull;
-use access::auth::caller::{Caller, Credentials};
+use access::auth::caller::Caller;
 use access::request::RequestContext;
-use iam::Principal;
 use oci::{Digest, Reference, RepositoryName, Tag};
 use runtime::boxed;
 use store::db::Tx;
@@ -34,16 +33,7 @@ pub fn caller(registry: &RegistryId, rule: PullThroughCacheRule, name: Repositor
     let upstream = rule.upstream_name(&name).filter(|_| !rule.prefix.is_root())?;
     let source = BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
     let place = RepositoryRef { registry: registry.clone(), name };
-    Some(Caller {
-        account: registry.account,
-        region: registry.region.clone(),
-        access_key_id: String::new(),
-        credentials: Credentials::Anonymous(Arc::new(AnonymousPull { place, source, rule })),
-        principal: Arc::new(Principal::Anonymous),
-        scope: None,
-        // Nobody is in no directory.
-        identity_version: 0,
-    })
+    Some(Caller::nobody(AnonymousPull { place, source, rule }))
 }
 
 /// How an image stands to the cache.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
@@ -106,7 +107,7 @@ pub async fn prepare(
                 return Ok(());
             }
             let may_create = !has_repository;
-            if may_create && !may(http, caller, "ecr:CreateRepository", &place).await? {
+            if may_create && !may(http, caller, Action::EcrCreateRepository, &place).await? {
                 return Ok(());
             }
             app.metrics.cache.misses.increment();
@@ -174,7 +175,7 @@ async fn plan(app: &Registry, place: &RepositoryRef, selector: &Selector) -> Res
 pub(super) async fn may(
     http: &RequestContext,
     caller: &Caller,
-    action: &'static str,
+    action: Action,
     place: &RepositoryRef,
 ) -> Result<bool, CacheFailure> {
     is_allowed(http, caller, &Need::on_repository(action, &place.registry, place.name.as_str())).await
@@ -195,7 +196,7 @@ pub(super) async fn may_import(
     place: &RepositoryRef,
     selector: &Selector,
 ) -> Result<bool, CacheFailure> {
-    let need = Need::on_repository("ecr:BatchImportUpstreamImage", &place.registry, place.name.as_str());
+    let need = Need::on_repository(Action::EcrBatchImportUpstreamImage, &place.registry, place.name.as_str());
     is_allowed(http, caller, &need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()))).await
 }
 
@@ -210,7 +211,7 @@ async fn may_take_tag(
     if caller.anonymous().is_some() {
         return Ok(false);
     }
-    let need = Need::on_repository("ecr:PutImage", &place.registry, place.name.as_str());
+    let need = Need::on_repository(Action::EcrPutImage, &place.registry, place.name.as_str());
     let tag = Some(selector_tag(selector)).filter(|tag| !tag.is_empty());
     match authorize::require_not_denied(http, caller, &need.with_image_tag(tag)).await {
         Ok(()) => Ok(true),

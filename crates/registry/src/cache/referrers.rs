@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access::action::Action;
 use access::auth::caller::Caller;
 use access::request::RequestContext;
 use oci::{Digest, Manifest, Reference, RepositoryName};
@@ -66,7 +67,7 @@ pub async fn prepare(
     let Some((repository_id, rule)) = found.await? else { return Ok(()) };
     let key = (repository_id, subject);
     if app.cache.listed.is_recent(key, app.now_ms())
-        || !may(http, caller, "ecr:BatchImportUpstreamImage", &place).await?
+        || !may(http, caller, Action::EcrBatchImportUpstreamImage, &place).await?
     {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Create on push: lets a push create its repository if a template covers the name and the pusher may create it.
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
@@ -46,13 +47,8 @@ pub async fn may_create(
     if !http.app.db.read(move |tx| creation::covers_push(tx, &place)).await? {
         return Ok(false);
     }
-    match authorize::authorize(
-        http,
-        caller,
-        &Need::on_repository("ecr:CreateRepository", &repository.registry, repository.name.as_str()),
-    )
-    .await
-    {
+    let need = Need::on_repository(Action::EcrCreateRepository, &repository.registry, repository.name.as_str());
+    match authorize::authorize(http, caller, &need).await {
         Ok(()) => Ok(true),
         Err(Refusal::Denied(_)) => Ok(false),
         Err(Refusal::Store(error)) => Err(error.into()),

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::grants::GrantTerms;
 use access::kms::loaded::LoadedKey;
@@ -345,8 +346,8 @@ pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2
     let operations = [Use::Push, Use::Pull].map(|wanted| wanted.operation().to_owned()).into();
     let terms = GrantTerms { operations, constraints: grant_constraints(registry, name) };
     [
-        need("kms:DescribeKey"),
-        need("kms:CreateGrant")
+        need(Action::KmsDescribeKey),
+        need(Action::KmsCreateGrant)
             .making(terms)
             .with("kms:GrantIsForAWSResource", ["true"])
             .with("kms:GranteePrincipal", [service.as_str()])

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
@@ -62,7 +63,7 @@ impl TagLeave {
 pub async fn authorize(
     http: &RequestContext,
     caller: &Caller,
-    action: &'static str,
+    action: Action,
     place: &RepositoryRef,
     selectors: &[Selector],
     reach: Reach,

@@ -7,6 +7,7 @@ use oci::Digest;
 use runtime::boxed;
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
+use store::tables::registry_kind::{RegistryKind, RegistryQuotas};
 use store::tables::repositories::RepositoryRef;
 use store::tables::{image_counts, images, repositories, uploads};
 
@@ -48,10 +49,11 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
+        let RegistryQuotas { repositories, images_per_repository, tags_per_image } = RegistryKind::PRIVATE_QUOTAS;
         Self {
-            repositories: 100_000,
-            images_per_repository: 100_000,
-            tags_per_image: 1_000,
+            repositories,
+            images_per_repository,
+            tags_per_image,
             layer_bytes: 52_000 * MIB,
             layer_parts: 4_200,
             open_uploads: 10_000,

@@ -2,6 +2,7 @@
 //! (reference/replication-cache-templates.md 1): its registry policy alone decides across accounts, and within one account
 //! only what it denies counts.
 
+use access::action::Action;
 use aws::AccountId;
 use iam::{Context, Effect, Policies, Principal, Request};
 use oci::RepositoryName;
@@ -22,7 +23,7 @@ pub fn require(
     source: AccountId,
     destination: &RegistryId,
     repository: &RepositoryName,
-    action: &str,
+    action: Action,
     tag: Option<&str>,
 ) -> Result<(), String> {
     let directory = app.identities.current();
@@ -49,7 +50,7 @@ pub fn require(
     }
     let request = Request {
         principal: &principal,
-        action,
+        action: action.as_str(),
         resource: &resource,
         resource_account: destination.account.as_str(),
         context: &context,
@@ -63,6 +64,6 @@ pub fn require(
     if source != destination.account && !decision.matched.iter().any(|matched| matched.effect == Effect::Allow) {
         decision = iam::decide(&request, &Policies::default());
     }
-    let because = decision.because(action);
+    let because = decision.because(action.as_str());
     Err(format!("User: {} is not authorized to perform: {action} on resource: {resource}{because}", principal.arn()))
 }

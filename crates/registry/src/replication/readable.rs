@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::caller::Caller;
@@ -19,7 +20,7 @@ use super::receive::ReceiveError;
 use crate::Registry;
 
 /// What a principal must be allowed on the repository that a layer is taken from, as for a mount.
-const ACTION: &str = "ecr:GetDownloadUrlForLayer";
+const ACTION: Action = Action::EcrGetDownloadUrlForLayer;
 
 /// Who brings an image.
 pub enum Bringer<'a> {

@@ -1,6 +1,7 @@
 //! The receiving side: what a destination does for an image that comes to it, from a registry of this server or from
 //! another Wharf. Every step may be done again.
 
+use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::tag_rights::{TagRights, Undone};
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use crate::images::repositories::not_found;
 use crate::images::uploads::{self, UploadSession, blob_scope};
 
 /// What a registry must let a source do that brings images or takes them away.
-const ACTION: &str = "ecr:ReplicateImage";
+const ACTION: Action = Action::EcrReplicateImage;
 
 /// Why a destination does not take something.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ pub async fn prepare(
         Ok::<_, StoreError>(repositories::find(tx, &registry.repository(&repository))?.is_some())
     });
     if !exists.await? {
-        require(app, arrival, "ecr:CreateRepository")?;
+        require(app, arrival, Action::EcrCreateRepository)?;
         tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
     }
     let Arrival { registry, repository, .. } = arrival;
@@ -133,7 +134,7 @@ fn veiled(arrival: &Arrival, error: RegistryError) -> ReceiveError {
     ReceiveError::Registry(error)
 }
 
-fn require(app: &Registry, arrival: &Arrival, action: &str) -> Result<(), ReceiveError> {
+fn require(app: &Registry, arrival: &Arrival, action: Action) -> Result<(), ReceiveError> {
     authority::require(app, arrival.origin.account(), &arrival.registry, &arrival.repository, action, None)
         .map_err(ReceiveError::Denied)
 }

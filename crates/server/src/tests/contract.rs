@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 
+use access::action::Action;
 use access::auth::authorize::Refusal;
 use access::auth::token;
 use api::protocols::operation::Call;
@@ -163,7 +164,8 @@ async fn a_tag_that_comes_meanwhile_is_asked_for() {
     let (http, caller) = (test.request(), test.caller(&key));
     let place = RepositoryRef { registry: test.registry(), name: "app".parse().expect("a name") };
     let selectors = [Selector::Digest(digest)];
-    let ask = || image_tag_leave::authorize(&http, &caller, "ecr:BatchDeleteImage", &place, &selectors, Reach::Named);
+    let ask =
+        || image_tag_leave::authorize(&http, &caller, Action::EcrBatchDeleteImage, &place, &selectors, Reach::Named);
     let leave = ask().await.expect("only dev-1");
 
     let covers = |leave: image_tag_leave::TagLeave, tag: Option<&'static str>| {
@@ -183,7 +185,7 @@ async fn a_tag_that_comes_meanwhile_is_asked_for() {
 
     // Where no policy looks at tags, none is asked for.
     let free = test.caller(&root);
-    let leave = image_tag_leave::authorize(&http, &free, "ecr:BatchDeleteImage", &place, &selectors, Reach::Whole);
+    let leave = image_tag_leave::authorize(&http, &free, Action::EcrBatchDeleteImage, &place, &selectors, Reach::Whole);
     assert!(covers(leave.await.expect("root"), Some("prod-2")).await.expect("read"));
 }
 

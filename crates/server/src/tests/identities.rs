@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::action::Action;
 use access::auth::authorize::{Need, authorize};
 use access::web_identity::SourceConfig;
 use api::protocols::operation::Call;
@@ -62,7 +63,7 @@ async fn members_share_the_policies_of_their_group() {
     assert!(ann.policies.is_empty() && ann.group_policies.len() == 1);
     assert!(Arc::ptr_eq(&ann.group_policies[0], &bob.group_policies[0]), "both hold the same");
 
-    let (http, need) = (test.request(), Need::anywhere("ecr:GetAuthorizationToken"));
+    let (http, need) = (test.request(), Need::anywhere(Action::EcrGetAuthorizationToken));
     let may = async |key: &String| authorize(&http, &test.caller(key), &need).await.is_ok();
     for key in &keys {
         // Once weighed, once known.

@@ -39,6 +39,7 @@ pub mod pull_through_cache_rules;
 pub mod pull_time_exclusions;
 pub(crate) mod readable;
 pub mod registry_id;
+pub mod registry_kind;
 pub mod registry_policies;
 pub mod removed_objects;
 pub mod replication_backfills;

@@ -4,6 +4,8 @@ use super::repositories::RepositoryRef;
 use aws::{AccountId, Region};
 use oci::RepositoryName;
 
+use super::registry_kind::RegistryKind;
+
 /// A registry as ECR defines it: one per account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RegistryId {
@@ -19,10 +21,14 @@ impl RegistryId {
         RepositoryRef { registry: self.clone(), name: name.clone() }
     }
 
+    /// What kind it is of: all that there are have a region.
+    pub const fn kind(&self) -> RegistryKind<'_> {
+        RegistryKind::Private(&self.region)
+    }
+
     /// The ARN of one of its repositories, or with wildcards of several.
     pub fn repository_arn(&self, name: &str) -> String {
-        let Self { account, region } = self;
-        format!("arn:{}:ecr:{region}:{account}:repository/{name}", region.partition())
+        self.kind().repository_arn(self.account, name)
     }
 }
 

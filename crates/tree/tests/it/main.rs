@@ -1,6 +1,7 @@
 //! What holds between the files of the tree: that what a comment or a page points at is there, and that what is there is on the
 //! page where it is looked for.
 
+mod actions;
 mod architecture;
 mod citations;
 mod decisions;

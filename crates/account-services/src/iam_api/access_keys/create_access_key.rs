@@ -1,5 +1,6 @@
 //! CreateAccessKey: makes a key. This is the only time that its secret is shown.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::directory::SECRET_PURPOSE;
 use api::protocols::operation::Call;
@@ -49,7 +50,7 @@ struct AccessKey {
 }
 
 impl IamOperation for CreateAccessKey {
-    const ACTION: &'static str = "iam:CreateAccessKey";
+    const ACTION: Action = Action::IamCreateAccessKey;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! DeleteAccessKey: ends a key.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -25,7 +26,7 @@ pub struct Input {
 }
 
 impl IamOperation for DeleteAccessKey {
-    const ACTION: &'static str = "iam:DeleteAccessKey";
+    const ACTION: Action = Action::IamDeleteAccessKey;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

@@ -1,5 +1,6 @@
 //! GetAccessKeyLastUsed: when, where and for what a key was used last.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use aws::AccountId;
@@ -41,7 +42,7 @@ struct LastUsed {
 }
 
 impl IamOperation for GetAccessKeyLastUsed {
-    const ACTION: &'static str = "iam:GetAccessKeyLastUsed";
+    const ACTION: Action = Action::IamGetAccessKeyLastUsed;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListAccessKeys: the keys of a user, without their secrets.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller::Credentials;
 use api::protocols::operation::Call;
@@ -58,7 +59,7 @@ struct Metadata {
 }
 
 impl IamOperation for ListAccessKeys {
-    const ACTION: &'static str = "iam:ListAccessKeys";
+    const ACTION: Action = Action::IamListAccessKeys;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

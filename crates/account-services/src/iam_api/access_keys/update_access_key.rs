@@ -1,5 +1,6 @@
 //! UpdateAccessKey: lets a key be used, or not.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -28,7 +29,7 @@ pub struct Input {
 }
 
 impl IamOperation for UpdateAccessKey {
-    const ACTION: &'static str = "iam:UpdateAccessKey";
+    const ACTION: Action = Action::IamUpdateAccessKey;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

@@ -1,5 +1,6 @@
 //! CreateGroup: makes a group.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -32,7 +33,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreateGroup {
-    const ACTION: &'static str = "iam:CreateGroup";
+    const ACTION: Action = Action::IamCreateGroup;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;

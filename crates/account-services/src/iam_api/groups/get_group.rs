@@ -1,5 +1,6 @@
 //! GetGroup: a group and its users.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -38,7 +39,7 @@ pub struct Output {
 }
 
 impl IamOperation for GetGroup {
-    const ACTION: &'static str = "iam:GetGroup";
+    const ACTION: Action = Action::IamGetGroup;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListGroupsForUser: the groups that a user belongs to.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -37,7 +38,7 @@ pub struct Output {
 }
 
 impl IamOperation for ListGroupsForUser {
-    const ACTION: &'static str = "iam:ListGroupsForUser";
+    const ACTION: Action = Action::IamListGroupsForUser;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! AddUserToGroup and RemoveUserFromGroup.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -35,7 +36,7 @@ pub struct AddUserToGroup {
 }
 
 impl IamOperation for AddUserToGroup {
-    const ACTION: &'static str = "iam:AddUserToGroup";
+    const ACTION: Action = Action::IamAddUserToGroup;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -66,7 +67,7 @@ pub struct RemoveUserFromGroup {
 }
 
 impl IamOperation for RemoveUserFromGroup {
-    const ACTION: &'static str = "iam:RemoveUserFromGroup";
+    const ACTION: Action = Action::IamRemoveUserFromGroup;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

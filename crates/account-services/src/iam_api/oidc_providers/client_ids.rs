@@ -1,6 +1,7 @@
 //! AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider and
 //! UpdateOpenIDConnectProviderThumbprint: what of a provider can change.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -35,7 +36,7 @@ pub struct AddClientId {
 }
 
 impl IamOperation for AddClientId {
-    const ACTION: &'static str = "iam:AddClientIDToOpenIDConnectProvider";
+    const ACTION: Action = Action::IamAddClientIDToOpenIDConnectProvider;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -68,7 +69,7 @@ pub struct RemoveClientId {
 }
 
 impl IamOperation for RemoveClientId {
-    const ACTION: &'static str = "iam:RemoveClientIDFromOpenIDConnectProvider";
+    const ACTION: Action = Action::IamRemoveClientIDFromOpenIDConnectProvider;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -105,7 +106,7 @@ pub struct ThumbprintInput {
 }
 
 impl IamOperation for UpdateThumbprints {
-    const ACTION: &'static str = "iam:UpdateOpenIDConnectProviderThumbprint";
+    const ACTION: Action = Action::IamUpdateOpenIDConnectProviderThumbprint;
     const ACCESS: Access = Access::Changes;
     type Input = ThumbprintInput;
     type Output = ();

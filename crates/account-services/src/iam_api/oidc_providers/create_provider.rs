@@ -1,5 +1,6 @@
 //! CreateOpenIDConnectProvider: lets an issuer's tokens be exchanged, where roles trust it.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -38,7 +39,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreateProvider {
-    const ACTION: &'static str = "iam:CreateOpenIDConnectProvider";
+    const ACTION: Action = Action::IamCreateOpenIDConnectProvider;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;
@@ -73,7 +74,7 @@ impl IamOperation for CreateProvider {
         let need = |action| Need::on(action, self.0.arn.clone()).with_request_tags(&self.0.tags);
         let mut needs = vec![need(Self::ACTION)];
         if !self.0.tags.is_empty() {
-            needs.push(need("iam:TagOpenIDConnectProvider"));
+            needs.push(need(Action::IamTagOpenIDConnectProvider));
         }
         needs
     }

@@ -1,5 +1,6 @@
 //! DeleteOpenIDConnectProvider: its tokens are worth nothing from then on. Trust policies may go on naming it.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -14,7 +15,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 pub struct DeleteProvider(ProviderRef);
 
 impl IamOperation for DeleteProvider {
-    const ACTION: &'static str = "iam:DeleteOpenIDConnectProvider";
+    const ACTION: Action = Action::IamDeleteOpenIDConnectProvider;
     const ACCESS: Access = Access::Changes;
     type Input = Name;
     type Output = ();

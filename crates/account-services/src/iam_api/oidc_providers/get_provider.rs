@@ -1,5 +1,6 @@
 //! GetOpenIDConnectProvider: a provider.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -27,7 +28,7 @@ pub struct Output {
 }
 
 impl IamOperation for GetProvider {
-    const ACTION: &'static str = "iam:GetOpenIDConnectProvider";
+    const ACTION: Action = Action::IamGetOpenIDConnectProvider;
     const ACCESS: Access = Access::Reads;
     type Input = Name;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListOpenIDConnectProviders: the ARNs of the account's providers.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -29,7 +30,7 @@ struct Provider {
 }
 
 impl IamOperation for ListProviders {
-    const ACTION: &'static str = "iam:ListOpenIDConnectProviders";
+    const ACTION: Action = Action::IamListOpenIDConnectProviders;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -15,6 +15,7 @@ use store::tables::iam::oidc_providers::{self, OidcProvider};
 
 pub use self::url::may_be_issuer;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Entry};
 
@@ -60,7 +61,7 @@ impl ProviderRef {
         Ok(Self { arn, account: call.caller.account })
     }
 
-    fn need(&self, action: &'static str) -> Need {
+    fn need(&self, action: Action) -> Need {
         Need::on(action, self.arn.clone())
     }
 

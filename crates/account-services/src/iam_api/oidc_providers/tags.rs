@@ -1,5 +1,6 @@
 //! The tags of providers.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use store::db::Tx;
@@ -13,16 +14,16 @@ use crate::iam_api::tags::Tagged;
 pub struct TaggedProvider(ProviderRef);
 
 impl Tagged for TaggedProvider {
-    const TAG: &'static str = "iam:TagOpenIDConnectProvider";
-    const UNTAG: &'static str = "iam:UntagOpenIDConnectProvider";
-    const LIST_TAGS: &'static str = "iam:ListOpenIDConnectProviderTags";
+    const TAG: Action = Action::IamTagOpenIDConnectProvider;
+    const UNTAG: Action = Action::IamUntagOpenIDConnectProvider;
+    const LIST_TAGS: Action = Action::IamListOpenIDConnectProviderTags;
     type Name = Name;
 
     fn check(call: &Call<'_>, name: Name) -> Result<Self, IamError> {
         ProviderRef::new(call, name).map(Self)
     }
 
-    fn need(&self, _: &Call<'_>, action: &'static str) -> Need {
+    fn need(&self, _: &Call<'_>, action: Action) -> Need {
         self.0.need(action)
     }
 

@@ -1,5 +1,6 @@
 //! CreatePolicy: makes a managed policy with its first version.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -39,7 +40,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreatePolicy {
-    const ACTION: &'static str = "iam:CreatePolicy";
+    const ACTION: Action = Action::IamCreatePolicy;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;
@@ -70,7 +71,7 @@ impl IamOperation for CreatePolicy {
         let need = |action| Need::on(action, self.policy.arn.clone()).with_request_tags(&self.policy.tags);
         let mut needs = vec![need(Self::ACTION)];
         if !self.policy.tags.is_empty() {
-            needs.push(need("iam:TagPolicy"));
+            needs.push(need(Action::IamTagPolicy));
         }
         needs
     }

@@ -1,5 +1,6 @@
 //! CreatePolicyVersion: a new document for a managed policy, in force at once if it is to be.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -38,7 +39,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreatePolicyVersion {
-    const ACTION: &'static str = "iam:CreatePolicyVersion";
+    const ACTION: Action = Action::IamCreatePolicyVersion;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! DeletePolicy: only a policy that nobody has, and that has one version.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -22,7 +23,7 @@ pub struct Input {
 }
 
 impl IamOperation for DeletePolicy {
-    const ACTION: &'static str = "iam:DeletePolicy";
+    const ACTION: Action = Action::IamDeletePolicy;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

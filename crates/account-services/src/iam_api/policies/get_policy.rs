@@ -1,5 +1,6 @@
 //! GetPolicy: a managed policy, without its document.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -31,7 +32,7 @@ pub struct Output {
 }
 
 impl IamOperation for GetPolicy {
-    const ACTION: &'static str = "iam:GetPolicy";
+    const ACTION: Action = Action::IamGetPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

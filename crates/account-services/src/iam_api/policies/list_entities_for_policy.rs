@@ -1,5 +1,6 @@
 //! ListEntitiesForPolicy: who has a managed policy, or is bounded by it.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use aws::AccountId;
@@ -82,7 +83,7 @@ impl ListEntitiesForPolicy {
 }
 
 impl IamOperation for ListEntitiesForPolicy {
-    const ACTION: &'static str = "iam:ListEntitiesForPolicy";
+    const ACTION: Action = Action::IamListEntitiesForPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListPolicies: the managed policies of the account and AWS's, in the order of their names.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::aws_managed_policies::{self, AwsManagedPolicy};
 use api::protocols::operation::Call;
@@ -68,7 +69,7 @@ fn key(policy: &Managed) -> String {
 }
 
 impl IamOperation for ListPolicies {
-    const ACTION: &'static str = "iam:ListPolicies";
+    const ACTION: Action = Action::IamListPolicies;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! The tags of managed policies. Those of AWS's have none.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use serde::Deserialize;
@@ -21,16 +22,16 @@ pub struct Name {
 }
 
 impl Tagged for TaggedPolicy {
-    const TAG: &'static str = "iam:TagPolicy";
-    const UNTAG: &'static str = "iam:UntagPolicy";
-    const LIST_TAGS: &'static str = "iam:ListPolicyTags";
+    const TAG: Action = Action::IamTagPolicy;
+    const UNTAG: Action = Action::IamUntagPolicy;
+    const LIST_TAGS: Action = Action::IamListPolicyTags;
     type Name = Name;
 
     fn check(call: &Call<'_>, name: Name) -> Result<Self, IamError> {
         ManagedRef::new(call, "policyArn", name.policy_arn).map(Self)
     }
 
-    fn need(&self, _: &Call<'_>, action: &'static str) -> Need {
+    fn need(&self, _: &Call<'_>, action: Action) -> Need {
         self.0.need(action)
     }
 

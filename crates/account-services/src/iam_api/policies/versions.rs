@@ -1,5 +1,6 @@
 //! GetPolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion and DeletePolicyVersion.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -58,7 +59,7 @@ pub struct Output {
 }
 
 impl IamOperation for GetPolicyVersion {
-    const ACTION: &'static str = "iam:GetPolicyVersion";
+    const ACTION: Action = Action::IamGetPolicyVersion;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;
@@ -111,7 +112,7 @@ pub struct ListOutput {
 }
 
 impl IamOperation for ListPolicyVersions {
-    const ACTION: &'static str = "iam:ListPolicyVersions";
+    const ACTION: Action = Action::IamListPolicyVersions;
     const ACCESS: Access = Access::Reads;
     type Input = ListInput;
     type Output = ListOutput;
@@ -146,7 +147,7 @@ pub struct SetDefaultPolicyVersion {
 }
 
 impl IamOperation for SetDefaultPolicyVersion {
-    const ACTION: &'static str = "iam:SetDefaultPolicyVersion";
+    const ACTION: Action = Action::IamSetDefaultPolicyVersion;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();
@@ -173,7 +174,7 @@ impl IamOperation for SetDefaultPolicyVersion {
 pub struct DeletePolicyVersion(VersionRef);
 
 impl IamOperation for DeletePolicyVersion {
-    const ACTION: &'static str = "iam:DeletePolicyVersion";
+    const ACTION: Action = Action::IamDeletePolicyVersion;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

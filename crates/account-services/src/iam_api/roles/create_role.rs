@@ -1,5 +1,6 @@
 //! CreateRole: makes a role, which those can assume whom its trust policy names.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -47,7 +48,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreateRole {
-    const ACTION: &'static str = "iam:CreateRole";
+    const ACTION: Action = Action::IamCreateRole;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;
@@ -79,7 +80,7 @@ impl IamOperation for CreateRole {
         let need = |action| Need::on(action, self.role.arn()).with_request_tags(&self.role.tags);
         let mut needs = vec![with_boundary(need(Self::ACTION), self.boundary.as_ref())];
         if !self.role.tags.is_empty() {
-            needs.push(need("iam:TagRole"));
+            needs.push(need(Action::IamTagRole));
         }
         needs
     }

@@ -1,5 +1,6 @@
 //! GetRole: a role.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -21,7 +22,7 @@ pub struct Output {
 }
 
 impl IamOperation for GetRole {
-    const ACTION: &'static str = "iam:GetRole";
+    const ACTION: Action = Action::IamGetRole;
     const ACCESS: Access = Access::Reads;
     type Input = EntityName;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! ListInstanceProfilesForRole: always empty, as there are no instances here. Tools ask before they delete a role.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -32,7 +33,7 @@ pub struct Output {
 }
 
 impl IamOperation for ListInstanceProfilesForRole {
-    const ACTION: &'static str = "iam:ListInstanceProfilesForRole";
+    const ACTION: Action = Action::IamListInstanceProfilesForRole;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,6 +1,7 @@
 //! CreateServiceLinkedRole, DeleteServiceLinkedRole and GetServiceLinkedRoleDeletionStatus: the roles that ECR works with on
 //! AWS. Here ECR needs none; they are there for tools that make and look for them.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -62,7 +63,7 @@ pub struct Created {
 }
 
 impl IamOperation for CreateServiceLinkedRole {
-    const ACTION: &'static str = "iam:CreateServiceLinkedRole";
+    const ACTION: Action = Action::IamCreateServiceLinkedRole;
     const ACCESS: Access = Access::Changes;
     type Input = CreateInput;
     type Output = Created;
@@ -139,7 +140,7 @@ fn service_of(path: &str) -> Option<&str> {
 }
 
 impl IamOperation for DeleteServiceLinkedRole {
-    const ACTION: &'static str = "iam:DeleteServiceLinkedRole";
+    const ACTION: Action = Action::IamDeleteServiceLinkedRole;
     const ACCESS: Access = Access::Changes;
     type Input = DeleteInput;
     type Output = Deleted;
@@ -199,7 +200,7 @@ fn parts_of(task: &str) -> Option<(&'static str, &'static str)> {
 }
 
 impl IamOperation for GetServiceLinkedRoleDeletionStatus {
-    const ACTION: &'static str = "iam:GetServiceLinkedRoleDeletionStatus";
+    const ACTION: Action = Action::IamGetServiceLinkedRoleDeletionStatus;
     const ACCESS: Access = Access::Reads;
     type Input = StatusInput;
     type Output = Status;

@@ -1,5 +1,6 @@
 //! UpdateAssumeRolePolicy: who may assume a role.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -26,7 +27,7 @@ pub struct Input {
 }
 
 impl IamOperation for UpdateAssumeRolePolicy {
-    const ACTION: &'static str = "iam:UpdateAssumeRolePolicy";
+    const ACTION: Action = Action::IamUpdateAssumeRolePolicy;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = ();

@@ -1,5 +1,6 @@
 //! UpdateRole and UpdateRoleDescription: a role's description, and how long its sessions may last.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -41,7 +42,7 @@ fn stored(description: &str) -> Option<String> {
 }
 
 impl IamOperation for UpdateRole {
-    const ACTION: &'static str = "iam:UpdateRole";
+    const ACTION: Action = Action::IamUpdateRole;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Empty;
@@ -87,7 +88,7 @@ pub struct DescriptionOutput {
 }
 
 impl IamOperation for UpdateRoleDescription {
-    const ACTION: &'static str = "iam:UpdateRoleDescription";
+    const ACTION: Action = Action::IamUpdateRoleDescription;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = DescriptionOutput;

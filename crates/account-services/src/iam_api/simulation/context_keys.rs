@@ -1,5 +1,6 @@
 //! GetContextKeysForCustomPolicy and GetContextKeysForPrincipalPolicy: what a simulation may have to be told.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -32,7 +33,7 @@ pub struct Output {
 pub struct GetContextKeysForCustomPolicy(Vec<Simulated>);
 
 impl IamOperation for GetContextKeysForCustomPolicy {
-    const ACTION: &'static str = "iam:GetContextKeysForCustomPolicy";
+    const ACTION: Action = Action::IamGetContextKeysForCustomPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;
@@ -58,7 +59,7 @@ pub struct GetContextKeysForPrincipalPolicy {
 }
 
 impl IamOperation for GetContextKeysForPrincipalPolicy {
-    const ACTION: &'static str = "iam:GetContextKeysForPrincipalPolicy";
+    const ACTION: Action = Action::IamGetContextKeysForPrincipalPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! SimulateCustomPolicy: what policies that nobody has would decide.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -14,7 +15,7 @@ use crate::iam_api::operation::{Access, IamOperation};
 pub struct SimulateCustomPolicy(Simulation);
 
 impl IamOperation for SimulateCustomPolicy {
-    const ACTION: &'static str = "iam:SimulateCustomPolicy";
+    const ACTION: Action = Action::IamSimulateCustomPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = SimulationInput;
     type Output = SimulationOutput;

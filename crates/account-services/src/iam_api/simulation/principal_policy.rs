@@ -1,5 +1,6 @@
 //! SimulatePrincipalPolicy: what the policies of a user, group or role decide, with others if they are given.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -27,7 +28,7 @@ pub struct Input {
 }
 
 impl IamOperation for SimulatePrincipalPolicy {
-    const ACTION: &'static str = "iam:SimulatePrincipalPolicy";
+    const ACTION: Action = Action::IamSimulatePrincipalPolicy;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = SimulationOutput;

@@ -1,5 +1,6 @@
 //! CreateUser: makes a user, who may do nothing yet.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -40,7 +41,7 @@ pub struct Output {
 }
 
 impl IamOperation for CreateUser {
-    const ACTION: &'static str = "iam:CreateUser";
+    const ACTION: Action = Action::IamCreateUser;
     const ACCESS: Access = Access::Changes;
     type Input = Input;
     type Output = Output;
@@ -68,7 +69,7 @@ impl IamOperation for CreateUser {
         let need = |action| Need::on(action, self.user.arn()).with_request_tags(&self.user.tags);
         let mut needs = vec![with_boundary(need(Self::ACTION), self.boundary.as_ref())];
         if !self.user.tags.is_empty() {
-            needs.push(need("iam:TagUser"));
+            needs.push(need(Action::IamTagUser));
         }
         needs
     }

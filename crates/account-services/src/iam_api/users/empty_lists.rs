@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -17,14 +18,14 @@ use crate::iam_api::paging::{PageInput, PageOutput};
 /// A list that is always empty.
 pub trait EmptyListKind: Send + Sync + 'static {
     /// The action of the list.
-    const ACTION: &'static str;
+    const ACTION: Action;
     /// The empty list under its name.
     type Entries: Default + Serialize + Send + 'static;
 }
 
 macro_rules! empty_list {
-    ($kind:ident, $action:literal, $entries:ident, $member:literal) => {
-        #[doc = concat!("`", $action, "`")]
+    ($kind:ident, $action:ident, $entries:ident, $member:literal) => {
+        #[doc = concat!("`", stringify!($action), "`")]
         pub struct $kind;
 
         /// The empty list under its name.
@@ -35,18 +36,18 @@ macro_rules! empty_list {
         }
 
         impl EmptyListKind for $kind {
-            const ACTION: &'static str = $action;
+            const ACTION: Action = Action::$action;
             type Entries = $entries;
         }
     };
 }
 
-empty_list!(SshPublicKeys, "iam:ListSSHPublicKeys", NoSshPublicKeys, "SSHPublicKeys");
-empty_list!(MfaDevices, "iam:ListMFADevices", NoMfaDevices, "MFADevices");
-empty_list!(SigningCertificates, "iam:ListSigningCertificates", NoSigningCertificates, "Certificates");
+empty_list!(SshPublicKeys, IamListSSHPublicKeys, NoSshPublicKeys, "SSHPublicKeys");
+empty_list!(MfaDevices, IamListMFADevices, NoMfaDevices, "MFADevices");
+empty_list!(SigningCertificates, IamListSigningCertificates, NoSigningCertificates, "Certificates");
 empty_list!(
     ServiceSpecificCredentials,
-    "iam:ListServiceSpecificCredentials",
+    IamListServiceSpecificCredentials,
     NoServiceSpecificCredentials,
     "ServiceSpecificCredentials"
 );
@@ -79,7 +80,7 @@ pub struct Output<E> {
 }
 
 impl<K: EmptyListKind> IamOperation for EmptyList<K> {
-    const ACTION: &'static str = K::ACTION;
+    const ACTION: Action = K::ACTION;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output<K::Entries>;

@@ -1,5 +1,6 @@
 //! GetUser: a user by name, or whoever calls.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller::Credentials;
 use api::protocols::operation::Call;
@@ -42,7 +43,7 @@ fn is_root(call: &Call<'_>) -> bool {
 }
 
 impl IamOperation for GetUser {
-    const ACTION: &'static str = "iam:GetUser";
+    const ACTION: Action = Action::IamGetUser;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = Output;

@@ -1,5 +1,6 @@
 //! GetLoginProfile and DeleteLoginProfile: users have access keys here and no passwords, so there is never one.
 
+use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::Call;
 use registry::Registry;
@@ -26,7 +27,7 @@ fn none(user: &EntityRef, tx: &mut dyn Tx) -> Result<(), IamError> {
 pub struct GetLoginProfile(EntityRef);
 
 impl IamOperation for GetLoginProfile {
-    const ACTION: &'static str = "iam:GetLoginProfile";
+    const ACTION: Action = Action::IamGetLoginProfile;
     const ACCESS: Access = Access::Reads;
     type Input = Input;
     type Output = ();
@@ -48,7 +49,7 @@ impl IamOperation for GetLoginProfile {
 pub struct DeleteLoginProfile(EntityRef);
 
 impl IamOperation for DeleteLoginProfile {
-    const ACTION: &'static str = "iam:DeleteLoginProfile";
+    const ACTION: Action = Action::IamDeleteLoginProfile;
     // What deletes, though there is never one to delete.
     const ACCESS: Access = Access::Changes;
     type Input = Input;

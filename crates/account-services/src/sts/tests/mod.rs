@@ -3,6 +3,7 @@
 mod roles;
 mod web_identity;
 
+use access::action::Action;
 use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
 use access::auth::keys;
@@ -67,7 +68,7 @@ fn holder(test: &TestRegistry, answer: &Value) -> Result<Caller, String> {
     Ok(found.into_caller("us-east-1".parse().expect("a region"), credential("AccessKeyId")))
 }
 
-async fn may(test: &TestRegistry, caller: &Caller, action: &'static str) -> bool {
+async fn may(test: &TestRegistry, caller: &Caller, action: Action) -> bool {
     let registry = RegistryId { account: caller.account, region: caller.region.clone() };
     let need = Need::on_repository(action, &registry, "app");
     authorize::authorize(&test.request(), caller, &need).await.is_ok()

@@ -14,7 +14,7 @@ async fn a_user_assumes_a_role() {
     assert_eq!(answer["AssumedRoleUser"]["AssumedRoleId"], "AROACI1234:job");
     assert_eq!(answer["PackedPolicySize"], Value::Null);
     let session = holder(&test, &answer).expect("good keys");
-    assert!(may(&test, &session, "ecr:PutImage").await);
+    assert!(may(&test, &session, Action::EcrPutImage).await);
     let identity = call(&test, session, "GetCallerIdentity", json!({})).await.expect("always");
     assert_eq!(identity["Arn"], "arn:aws:sts::123456789012:assumed-role/ci/job");
     assert_eq!(identity["UserId"], "AROACI1234:job");
@@ -105,7 +105,7 @@ async fn session_policies_narrow() {
     for (changes, expected) in rows {
         let answer = assume(&test, &key, changes.clone()).await.expect("allowed");
         let session = holder(&test, &answer).expect("good keys");
-        let actions = ["ecr:BatchGetImage", "ecr:PutImage", "ecr:DeleteRepository"];
+        let actions = [Action::EcrBatchGetImage, Action::EcrPutImage, Action::EcrDeleteRepository];
         for (action, expected) in actions.into_iter().zip(expected) {
             assert_eq!(may(&test, &session, action).await, expected, "{action} with {changes}");
         }
@@ -144,9 +144,9 @@ async fn tags_and_source_identities() {
     assert_eq!(answer["SourceIdentity"], "ann");
     assert!(answer["PackedPolicySize"].as_i64().is_some_and(|percent| (1..=100).contains(&percent)), "{answer}");
     let session = holder(&test, &answer).expect("good keys");
-    assert!(may(&test, &session, "ecr:PutImage").await && may(&test, &session, "ecr:BatchGetImage").await);
+    assert!(may(&test, &session, Action::EcrPutImage).await && may(&test, &session, Action::EcrBatchGetImage).await);
     let plain = holder(&test, &assume(&test, &ann, json!({})).await.expect("allowed")).expect("good keys");
-    assert!(!may(&test, &plain, "ecr:PutImage").await && !may(&test, &plain, "ecr:BatchGetImage").await);
+    assert!(!may(&test, &plain, Action::EcrPutImage).await && !may(&test, &plain, Action::EcrBatchGetImage).await);
 
     // Both sides must allow tags and source identities.
     let bob_arn = user_arn(ACCOUNT, "bob");
@@ -233,9 +233,9 @@ async fn sessions_are_revoked_by_their_time() {
     test.set_policy("AROACI1234", &revoked.to_string()).await;
     // Policies are looked up anew for each use of the keys.
     let old_again = holder_of(&test, &old);
-    assert!(!may(&test, &old_again, "ecr:PutImage").await);
+    assert!(!may(&test, &old_again, Action::EcrPutImage).await);
     let new = holder(&test, &assume(&test, &key, json!({})).await.expect("allowed")).expect("good keys");
-    assert!(may(&test, &new, "ecr:PutImage").await);
+    assert!(may(&test, &new, Action::EcrPutImage).await);
 }
 
 fn holder_of(test: &TestRegistry, caller: &Caller) -> Caller {
@@ -252,7 +252,9 @@ async fn session_tokens_of_users_and_root() {
     assert_eq!(answer["Credentials"]["Expiration"], "2026-01-01T12:00:00Z");
     let session = holder(&test, &answer).expect("good keys");
     assert_eq!(session.arn(), user_arn(ACCOUNT, "ann"));
-    assert!(may(&test, &session, "ecr:PutImage").await && !may(&test, &session, "ecr:DeleteRepository").await);
+    assert!(
+        may(&test, &session, Action::EcrPutImage).await && !may(&test, &session, Action::EcrDeleteRepository).await
+    );
     let again = call(&test, session, "GetSessionToken", json!({})).await;
     assert_eq!(again, Err(("AccessDenied", "Cannot call GetSessionToken with session credentials".to_owned())));
     let long = call(&test, test.caller(&key), "GetSessionToken", json!({"DurationSeconds": "129601"})).await;
@@ -262,7 +264,7 @@ async fn session_tokens_of_users_and_root() {
     assert_eq!(answer["Credentials"]["Expiration"], "2026-01-01T01:00:00Z");
     let root = holder(&test, &answer).expect("good keys");
     assert_eq!(root.arn(), format!("arn:aws:iam::{ACCOUNT}:root"));
-    assert!(may(&test, &root, "ecr:DeleteRepository").await);
+    assert!(may(&test, &root, Action::EcrDeleteRepository).await);
     let info = call(&test, root, "GetAccessKeyInfo", json!({"AccessKeyId": key})).await.expect("allowed");
     assert_eq!(info, json!({"Account": ACCOUNT}));
     let of_user = call(&test, test.caller(&key), "GetAccessKeyInfo", json!({"AccessKeyId": key})).await;

@@ -77,17 +77,17 @@ async fn web_identities() {
     assert_eq!(answer["Audience"], "sts.amazonaws.com");
     assert_eq!(answer["SubjectFromWebIdentityToken"], "repo:org/app:ref:refs/heads/main");
     assert_eq!(answer["AssumedRoleUser"]["Arn"], "arn:aws:sts::123456789012:assumed-role/ci/GitHubActions");
-    assert!(may(&test, &holder(&test, &answer).expect("good keys"), "ecr:PutImage").await);
+    assert!(may(&test, &holder(&test, &answer).expect("good keys"), Action::EcrPutImage).await);
     // The session is still what its token was about.
     let other = exchange(&test, &token(json!({"sub": "repo:org/app:ref:refs/heads/dev"})), json!({})).await;
-    assert!(!may(&test, &holder(&test, &other.expect("allowed")).expect("good keys"), "ecr:PutImage").await);
+    assert!(!may(&test, &holder(&test, &other.expect("allowed")).expect("good keys"), Action::EcrPutImage).await);
 
     // A policy is kept as soon as a session with it is used, and not before.
     let kept = test.app.policies.kept();
     let narrowed = json!({"Policy": policy("Deny", json!("ecr:PutImage"))});
     let session = exchange(&test, &good, narrowed).await.expect("allowed");
     assert_eq!(test.app.policies.kept(), kept);
-    assert!(!may(&test, &holder(&test, &session).expect("good keys"), "ecr:PutImage").await);
+    assert!(!may(&test, &holder(&test, &session).expect("good keys"), Action::EcrPutImage).await);
     assert_eq!(test.app.policies.kept().0, kept.0 + 1);
     let malformed = exchange(&test, &good, json!({"Policy": "{"})).await.expect_err("no policy");
     assert_eq!(malformed.0, "MalformedPolicyDocument");
