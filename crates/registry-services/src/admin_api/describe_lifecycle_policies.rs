@@ -1,6 +1,7 @@
 //! DescribeLifecyclePolicies: when lifecycle policies ran, what came of it, and which of them are running.
 
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::RepositoryName;
@@ -17,7 +18,6 @@ use store::tables::repositories::RepositoryRef;
 use store::tables::{jobs, lifecycle_policies, lifecycle_runs, lifecycle_settings};
 
 use super::errors::WharfError;
-use super::paging;
 use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 
 /// Tells when lifecycle policies ran, what came of it and which run now: of one repository, or of all page by page.
@@ -142,7 +142,7 @@ impl Operation for DescribeLifecyclePolicies {
             let is_full = repository.is_none() && found.len() == *limit;
             let last = found.last().filter(|_| is_full).map(|last| last.repository.to_string());
             let policies = found.into_iter().map(|policy| status(tx, policy)).collect::<Result<_, _>>()?;
-            Ok::<_, WharfError>(Output { policies, next_token: last.map(|last| paging::token(&last)) })
+            Ok::<_, WharfError>(Output { policies, next_token: last.map(|last| List::Any.token(&last)) })
         });
         read.await
     }

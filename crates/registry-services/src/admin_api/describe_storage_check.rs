@@ -1,6 +1,7 @@
 //! DescribeStorageCheck: how far a check of all that is stored is, and what it has found; the last one, if none is named.
 
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use registry::integrity::check::{Progress, Settings};
@@ -10,8 +11,8 @@ use store::tables::damaged_objects::{self, DamagedObject};
 use store::tables::storage_checks;
 use store::tables::storage_scrubs::{self, Scrub as ScrubRow};
 
+use super::constraints::{self, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
-use super::paging;
 
 /// Damaged objects that are shown.
 const DAMAGED: usize = 100;
@@ -115,8 +116,8 @@ impl Operation for DescribeStorageCheck {
         WharfError::unless_operator(call)?;
         Ok(Checked {
             check_id: input.check_id,
-            after: paging::place(input.next_token.as_deref())?,
-            limit: paging::limit(input.max_results)?,
+            after: constraints::Check::place(&List::Any, input.next_token.as_deref())?,
+            limit: constraints::Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?,
         })
     }
 
@@ -142,7 +143,7 @@ impl Operation for DescribeStorageCheck {
         if let (Some(id), None) = (check_id, &check) {
             return Err(WharfError::StorageCheckNotFound(id));
         }
-        let next_token = findings.last().filter(|_| findings.len() == limit).map(|(number, _)| paging::token(number));
+        let next_token = findings.last().filter(|_| findings.len() == limit).map(|(number, _)| List::Any.token(number));
         Ok(Output {
             check: check.map(|check| Check {
                 check_id: check.id,

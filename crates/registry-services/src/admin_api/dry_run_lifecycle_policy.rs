@@ -1,6 +1,7 @@
 //! DryRunLifecyclePolicy: what the lifecycle policy of a repository would do now, without doing it.
 
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::Digest;
@@ -13,8 +14,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_policies;
 use store::tables::repositories::RepositoryRef;
 
+use super::constraints::{self, Check};
 use super::errors::WharfError;
-use super::{constraints, paging};
 
 /// Images of one answer. Each page costs an evaluation, so pages are long.
 const IMAGES_PER_PAGE: usize = 10_000;
@@ -93,7 +94,7 @@ impl Operation for DryRunLifecyclePolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
         let place = constraints::repository(call, input.registry_id.as_deref(), input.repository_name.as_deref())?;
-        Ok((place, paging::place(input.next_token.as_deref())?))
+        Ok((place, Check::place(&List::Any, input.next_token.as_deref())?))
     }
 
     fn needs(_: &Call<'_>, (place, _): &Self::Checked) -> Vec<Need> {
@@ -141,7 +142,7 @@ fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &Place, now_ms: i64)
         failure_count,
         images,
         next_token: (position < total)
-            .then(|| paging::token(&Place { decided_at_ms: Some(decided_at_ms), position, plan })),
+            .then(|| List::Any.token(&Place { decided_at_ms: Some(decided_at_ms), position, plan })),
     })
 }
 

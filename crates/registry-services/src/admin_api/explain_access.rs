@@ -13,6 +13,7 @@ use iam::{Matched, Outcome, Principal, Reason};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::Check;
 use super::errors::WharfError;
 
 /// Decides whether a principal may do something, and tells which statement decides and what would have to change.
@@ -92,14 +93,12 @@ impl Operation for ExplainAccess {
     type Error = WharfError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
-        let required =
-            |member, value: Option<String>| value.ok_or_else(|| WharfError::validation(member, "must be given"));
-        let principal_arn = required("principalArn", input.principal_arn)?;
-        let action = required("action", input.action)?;
+        let principal_arn = Check::required("principalArn", input.principal_arn)?;
+        let action = Check::required("action", input.action)?;
         if !action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
             return Err(WharfError::validation("action", "must be a service and an action, such as ecr:PutImage"));
         }
-        let resource = resource(call, &required("resourceArn", input.resource_arn)?)?;
+        let resource = resource(call, &Check::required("resourceArn", input.resource_arn)?)?;
         let caller = principal(call, &principal_arn)?;
         let keys = input.context.unwrap_or_default().into_iter().collect();
         Ok(Checked { caller, need: Need { action: action.into(), resource, keys, new_grant: None } })

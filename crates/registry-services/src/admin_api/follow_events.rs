@@ -5,6 +5,7 @@
 //! order they were made, not in which they became visible: a transaction that lasted longer shows its events later. So a
 //! position is a key below which everything has been told, and the keys above it that were told already.
 
+use api::paging::{List, ListWording};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::followed_events::{self, FollowedEvent};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS, Words};
 use super::errors::WharfError;
-use super::{constraints, paging};
 
 /// How long events are kept for somebody who has asked; they are asked to be kept again when half of it is over.
 const FOLLOWED_MS: i64 = 2 * 60 * 1000;
@@ -110,17 +111,15 @@ impl Operation for FollowEvents {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
         let wait_seconds = input.wait_seconds.unwrap_or(0);
-        if !(0..=MAX_WAIT_SECONDS).contains(&wait_seconds) {
-            return Err(WharfError::validation("waitSeconds", format!("must be 0 to {MAX_WAIT_SECONDS}")));
-        }
+        Check::number("waitSeconds", wait_seconds, 0, MAX_WAIT_SECONDS)?;
         let token = input.next_token.as_deref();
-        let position: Option<Position> = token.map(|token| paging::place(Some(token))).transpose()?;
+        let position: Option<Position> = token.map(|token| Check::place(&List::Any, Some(token))).transpose()?;
         if position.as_ref().is_some_and(|position| position.told.len() > MAX_TOLD) {
-            return Err(WharfError::validation("nextToken", "must be one that this operation answered"));
+            return Err(Words::refuse_token(token.unwrap_or_default()));
         }
         Ok(Checked {
             registry: constraints::registry(call, input.registry_id.as_deref())?,
-            limit: paging::limit(input.max_results)?,
+            limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?,
             wait_ms: wait_seconds * 1000,
             position,
         })
@@ -174,7 +173,7 @@ fn output(events: &[FollowedEvent], position: &Position) -> Result<Output, Wharf
         })
     };
     let events = events.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Output { events, next_token: paging::token(position) })
+    Ok(Output { events, next_token: List::Any.token(position) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! ListDeletionProtections: what is protected from deletion, in one repository or in all.
 
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
 use serde::Serialize;
@@ -8,7 +9,6 @@ use store::tables::image_protections::{self, After};
 use store::tables::repositories::RepositoryRef;
 
 use super::errors::WharfError;
-use super::paging;
 use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use super::shapes::Protection;
 
@@ -58,7 +58,7 @@ impl Operation for ListDeletionProtections {
             });
             Ok::<_, WharfError>(Output {
                 protections: shown.collect(),
-                next_token: last.map(|last| paging::token(&(last.repository, last.kind, last.target))),
+                next_token: last.map(|last| List::Any.token(&(last.repository, last.kind, last.target))),
             })
         });
         read.await

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, MAX_RULES, Rule};
 
@@ -50,9 +51,9 @@ impl Operation for CreatePullThroughCacheRule {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = rules::own_registry(call, input.registry_id.as_deref())?;
-        let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
+        let prefix = NewerCheck::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
-        let upstream_url = rules::required("upstreamRegistryUrl", input.upstream_registry_url)?;
+        let upstream_url = NewerCheck::required("upstreamRegistryUrl", input.upstream_registry_url)?;
         let upstream_prefix = input.upstream_repository_prefix.as_deref();
         let upstream_prefix =
             upstream_prefix.map(|text| rules::prefix("upstreamRepositoryPrefix", text)).transpose()?;
@@ -138,14 +139,7 @@ fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<(Option<Upstr
         || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
     let named = match named {
         None => None,
-        Some(text) => match UpstreamKind::ALL.into_iter().find(|kind| kind.as_str() == text) {
-            Some(kind) => Some(kind),
-            None => {
-                let known = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
-                let rule = format!("Member must satisfy enum value set: [{known}]");
-                return Err(EcrError::validation("upstreamRegistry", Some(text), rule));
-            }
-        },
+        Some(text) => Some(NewerCheck::one_of("upstreamRegistry", text, &UpstreamKind::ALL, UpstreamKind::as_str)?),
     };
     let parsed: UpstreamUrl = url.parse().map_err(|_| unsupported())?;
     let kind = Some(&parsed).filter(|url| url.is_bare_host()).and_then(|url| UpstreamKind::of_host(url.authority()));

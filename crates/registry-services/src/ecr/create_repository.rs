@@ -3,6 +3,7 @@
 use access::auth::authorize::{self, Need, Resource};
 use access::kms::aws_managed::{self, ECR_ALIAS};
 use access::kms::{self, KmsError};
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::changes::Cause;
@@ -12,9 +13,8 @@ use store::tables::kms_keys::{self, KeyRef};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::NewRepository;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
-use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ENCRYPTION_TYPES, ExclusionFilter, Repository, ScanningConfiguration};
 
 /// Makes a repository with its settings and tags, and the grants on its KMS key if it has one.
@@ -25,7 +25,7 @@ pub struct CreateRepository;
 pub struct Input {
     registry_id: Option<String>,
     repository_name: Option<String>,
-    tags: Option<Vec<ResourceTag>>,
+    tags: Option<Vec<Tag>>,
     image_tag_mutability: Option<String>,
     image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
     image_scanning_configuration: Option<ScanningConfiguration>,
@@ -50,10 +50,10 @@ fn check_encryption(
     configuration: Option<EncryptionConfiguration>,
 ) -> Result<(String, Option<KeyRef>), EcrError> {
     let Some(configuration) = configuration else { return Ok((encryption::AES256.to_owned(), None)) };
-    let given = constraints::required("encryptionType", configuration.encryption_type)?;
-    let encryption_type = constraints::one_of("encryptionType", &given, &ENCRYPTION_TYPES, |name| name)?;
+    let given = Check::required("encryptionType", configuration.encryption_type)?;
+    let encryption_type = Check::one_of("encryptionType", &given, &ENCRYPTION_TYPES, |name| name)?;
     if let Some(key) = &configuration.kms_key {
-        constraints::length("kmsKey", key, 1, 2048)?;
+        Check::length("kmsKey", key, 1, 2048)?;
         if encryption_type == encryption::AES256 {
             return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
         }
@@ -115,7 +115,7 @@ impl Operation for CreateRepository {
             encryption_type,
             kms_key: None,
         };
-        Ok((new, key, resource_tags::check(input.tags)?))
+        Ok((new, key, Check::tags(input.tags)?))
     }
 
     fn needs(_: &Call<'_>, (new, _, tags): &Self::Checked) -> Vec<Need> {

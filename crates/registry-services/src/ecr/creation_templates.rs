@@ -2,6 +2,7 @@
 
 use access::auth::authorize::Need;
 use access::kms::aws_managed::ECR_ALIAS;
+use api::grammar::{Bounds, MAX_TAGS, Tag, Violation, Wording};
 use api::protocols::operation::Call;
 use aws::{Arn, Timestamp};
 use oci::{RepositoryPrefix, RepositoryPrefixError, TagFilter};
@@ -11,14 +12,12 @@ use store::tables::creation_templates::{CreationTemplate, Scenario};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::TagMutability;
 
-use super::constraints;
+use super::constraints::{self, Check, NewerCheck, NewerWords, Words};
 use super::errors::EcrError;
-use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ENCRYPTION_TYPES, EncryptionConfiguration, ExclusionFilter};
 
 /// Most templates of a registry, as of pull-through cache rules (reference/repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
-const NOT_NULL: &str = "Member must not be null";
 
 /// `RepositoryCreationTemplate`.
 #[derive(Serialize)]
@@ -29,7 +28,7 @@ pub struct RepositoryCreationTemplate {
     description: Option<String>,
     encryption_configuration: EncryptionConfiguration,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resource_tags: Vec<ResourceTag>,
+    resource_tags: Vec<Tag>,
     image_tag_mutability: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
@@ -50,7 +49,7 @@ impl From<CreationTemplate> for RepositoryCreationTemplate {
             prefix: stored.prefix.to_string(),
             description: stored.description,
             encryption_configuration: EncryptionConfiguration::new(stored.encryption_type, stored.kms_key),
-            resource_tags: stored.resource_tags.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect(),
+            resource_tags: Tag::list(&stored.resource_tags),
             image_tag_mutability: stored.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&stored.tag_mutability_filters),
             repository_policy: stored.repository_policy,
@@ -84,7 +83,7 @@ pub struct TemplateMembers {
     prefix: Option<String>,
     description: Option<String>,
     encryption_configuration: Option<EncryptionMembers>,
-    resource_tags: Option<Vec<ResourceTag>>,
+    resource_tags: Option<Vec<Tag>>,
     image_tag_mutability: Option<String>,
     image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
     repository_policy: Option<String>,
@@ -122,7 +121,7 @@ impl TemplateMembers {
     pub fn check(self, call: &Call<'_>) -> Result<TemplateChanges, EcrError> {
         let prefix = prefix("prefix", self.prefix)?;
         if let Some(text) = &self.description {
-            at_most("description", text, 256)?;
+            NewerCheck::length("description", text, 0, 256)?;
         }
         if let Some(text) = self.repository_policy.as_deref().filter(|text| !text.is_empty()) {
             constraints::policy(call, iam::PolicyKind::Repository, text)?;
@@ -170,9 +169,7 @@ impl TemplateChanges {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
         };
-        if self.applied_for.is_none() {
-            return Err(EcrError::validation("appliedFor", None, NOT_NULL));
-        }
+        NewerCheck::required("appliedFor", self.applied_for.as_ref())?;
         self.apply(empty, now_ms)
     }
 
@@ -270,43 +267,28 @@ impl Deeds<'_> {
 
 /// A template's prefix.
 pub fn prefix(member: &'static str, text: Option<String>) -> Result<RepositoryPrefix, EcrError> {
-    let text = text.ok_or_else(|| EcrError::validation(member, None, NOT_NULL))?;
+    let text = NewerCheck::required(member, text)?;
+    let bounds = Bounds { min: 1, max: RepositoryPrefix::MAX };
     text.parse().map_err(|error| {
-        let rule = match error {
-            RepositoryPrefixError::TooShort => "Member must have length greater than or equal to 1".to_owned(),
-            RepositoryPrefixError::TooLong => {
-                format!("Member must have length less than or equal to {}", RepositoryPrefix::MAX)
-            }
-            RepositoryPrefixError::Pattern => {
-                format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN)
-            }
+        let violation = match error {
+            RepositoryPrefixError::TooShort => Violation::TooShort(bounds),
+            RepositoryPrefixError::TooLong => Violation::TooLong(bounds),
+            RepositoryPrefixError::Pattern => Violation::Pattern(RepositoryPrefix::PATTERN),
         };
-        EcrError::validation(member, Some(&text), rule)
+        NewerWords::refuse(member, Some(&text), violation)
     })
-}
-
-fn at_most(member: &'static str, text: &str, max: usize) -> Result<(), EcrError> {
-    if text.chars().nth(max).is_none() {
-        return Ok(());
-    }
-    Err(EcrError::validation(member, Some(text), format!("Member must have length less than or equal to {max}")))
 }
 
 fn encryption(members: EncryptionMembers) -> Result<(String, Option<String>), EcrError> {
     const TYPE: &str = "encryptionConfiguration.encryptionType";
     const KEY: &str = "encryptionConfiguration.kmsKey";
-    let given = members.encryption_type.ok_or_else(|| EcrError::validation(TYPE, None, NOT_NULL))?;
-    if !ENCRYPTION_TYPES.contains(&given.as_str()) {
-        let rule = format!("Member must satisfy enum value set: [{}]", ENCRYPTION_TYPES.join(", "));
-        return Err(EcrError::validation(TYPE, Some(&given), rule));
-    }
+    const KEY_PATTERN: &str = r"^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
+    let given = NewerCheck::required(TYPE, members.encryption_type)?;
+    NewerCheck::one_of(TYPE, &given, &ENCRYPTION_TYPES, |name| name)?;
     let key = members.kms_key.filter(|key| !key.is_empty());
     if let Some(key) = &key {
-        at_most(KEY, key, 2048)?;
-        if !is_key_arn(key) {
-            let rule = r"Member must satisfy regular expression pattern: ^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[a-z0-9-]+";
-            return Err(EcrError::validation(KEY, Some(key), rule));
-        }
+        NewerCheck::length(KEY, key, 0, 2048)?;
+        NewerCheck::pattern(KEY, key, KEY_PATTERN, is_key_arn(key))?;
         if given == ENCRYPTION_TYPES[0] {
             return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
         }
@@ -329,12 +311,12 @@ fn is_key_arn(text: &str) -> bool {
 }
 
 /// Resource tags as CreateRepository takes them; the errors that it has for them are none of these operations'.
-fn template_tags(tags: Vec<ResourceTag>) -> Result<Vec<(String, String)>, EcrError> {
-    resource_tags::check(Some(tags)).map_err(|error| match error {
+fn template_tags(tags: Vec<Tag>) -> Result<Vec<(String, String)>, EcrError> {
+    Check::tags(Some(tags)).map_err(|error| match error {
         EcrError::InvalidTag(message) => EcrError::parameter("resourceTags", message),
         EcrError::TooManyTags => {
-            let max = resource_tags::MAX_TAGS;
-            EcrError::parameter("resourceTags", format!("Member must have length less than or equal to {max}"))
+            let bounds = Bounds { min: 0, max: MAX_TAGS };
+            Words::refuse("resourceTags", None, Violation::TooMany(bounds))
         }
         other => other,
     })
@@ -363,7 +345,7 @@ fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
 
 /// A role of the caller's account; whether it is there is a matter of its use (reference/replication-cache-templates.md 3).
 pub(super) fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
-    at_most("customRoleArn", text, 2048)?;
+    NewerCheck::length("customRoleArn", text, 0, 2048)?;
     let is_own_role = text.parse::<Arn>().is_ok_and(|arn| {
         let name = arn.resource().strip_prefix("role/");
         arn.service() == "iam"

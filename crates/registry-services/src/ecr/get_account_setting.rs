@@ -6,6 +6,7 @@ use registry::images::settings;
 use serde::{Deserialize, Serialize};
 use store::tables::account_settings::AccountSetting;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 
 /// Tells the value of an account setting that is in force: the default if none was put.
@@ -26,12 +27,8 @@ type Checked = AccountSetting;
 
 /// The setting of that name.
 pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
-    let name = name.ok_or_else(|| EcrError::validation("name", None, "Member must not be null"))?;
-    AccountSetting::ALL.into_iter().find(|setting| setting.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = AccountSetting::ALL.into_iter().map(AccountSetting::as_str).collect();
-        let rule = format!("Member must satisfy enum value set: [{}]", names.join(", "));
-        EcrError::validation("name", Some(&name), rule)
-    })
+    let name = NewerCheck::required("name", name)?;
+    NewerCheck::one_of("name", &name, &AccountSetting::ALL, AccountSetting::as_str)
 }
 
 impl Operation for GetAccountSetting {
