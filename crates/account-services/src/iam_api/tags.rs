@@ -16,18 +16,10 @@ use super::operation::{Access, IamOperation};
 use super::paging::{Page, PageInput, PageOutput};
 
 impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.{n}.member.key";
+    const TAG_VALUE: &'static str = "tags.{n}.member.value";
+    const UNTAG_KEY: &'static str = "tagKeys.{n}.member";
     const RESERVES_LAST: bool = true;
-
-    fn tag_member(number: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => format!("tags.{number}.member.key"),
-            TagPart::ValueOf(_) => format!("tags.{number}.member.value"),
-        }
-    }
-
-    fn tag_key_member(number: usize) -> String {
-        format!("tagKeys.{number}.member")
-    }
 
     fn is_same_key(a: &str, b: &str) -> bool {
         a.to_lowercase() == b.to_lowercase()

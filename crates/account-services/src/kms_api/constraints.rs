@@ -61,12 +61,8 @@ impl ListWording for Words {
 }
 
 impl TagWording for Words {
-    fn tag_member(_: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => "tags.tagKey".to_owned(),
-            TagPart::ValueOf(_) => "tags.tagValue".to_owned(),
-        }
-    }
+    const TAG_KEY: &'static str = "tags.tagKey";
+    const TAG_VALUE: &'static str = "tags.tagValue";
 
     fn tag_text(member: &str, part: TagPart<'_>, text: &str) -> Result<(), KmsError> {
         let member = if part == TagPart::Key { "tagKey" } else { member };

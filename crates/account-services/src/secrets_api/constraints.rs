@@ -1,7 +1,7 @@
 //! The model's constraints on members of Secrets Manager's requests.
 
 use access::secret_values::errors::SecretsError;
-use api::grammar::{self, MAX_TAGS, Tag, TagPart, TagViolation, TagWording, Violation, Wording};
+use api::grammar::{self, MAX_TAGS, Tag, TagViolation, TagWording, Violation, Wording};
 use api::paging::{self, ListWording};
 use api::protocols::operation::Call;
 use store::tables::secrets::SecretId;
@@ -48,14 +48,9 @@ impl ListWording for Words {
 }
 
 impl TagWording for Words {
+    const TAG_KEY: &'static str = "Key of a tag";
+    const TAG_VALUE: &'static str = "Value of a tag";
     const VALUE_IS_REQUIRED: bool = false;
-
-    fn tag_member(_: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => "Key of a tag".to_owned(),
-            TagPart::ValueOf(_) => "Value of a tag".to_owned(),
-        }
-    }
 
     fn refuse_tags(violation: TagViolation<'_>) -> SecretsError {
         SecretsError::parameter(match violation {

@@ -64,14 +64,9 @@ impl Wording for Words {
 }
 
 impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.member.key";
+    const TAG_VALUE: &'static str = "tags.member.value";
     const RESERVES_LAST: bool = true;
-
-    fn tag_member(_: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => "tags.member.key".to_owned(),
-            TagPart::ValueOf(_) => "tags.member.value".to_owned(),
-        }
-    }
 
     fn is_same_key(a: &str, b: &str) -> bool {
         a.eq_ignore_ascii_case(b)

@@ -60,20 +60,18 @@ pub enum TagViolation<'a> {
 
 /// How a service words what is wrong with tags, and in what its rules differ.
 pub trait TagWording: Wording {
+    /// The member that is the key of a tag. `{n}` is which one it is, from 1.
+    const TAG_KEY: &'static str;
+    /// The member that is the value of a tag.
+    const TAG_VALUE: &'static str;
+    /// The member that is a key of tags that are to go.
+    const UNTAG_KEY: &'static str = Self::TAG_KEY;
     /// Whether there must be a value; what is left out is empty otherwise.
     const VALUE_IS_REQUIRED: bool = true;
     /// Whether a list is too long before anything else is wrong with it. If not, what is wrong with its first tags is said.
     const COUNTS_FIRST: bool = true;
     /// Whether a key is refused as reserved after what is wrong with the value is said.
     const RESERVES_LAST: bool = false;
-
-    /// The member that is the key or value of a tag; the first one has number 1.
-    fn tag_member(number: usize, part: TagPart<'_>) -> String;
-
-    /// The member that is a key of tags that are to go.
-    fn tag_key_member(number: usize) -> String {
-        Self::tag_member(number, TagPart::Key)
-    }
 
     /// The answer to tags that cannot be.
     fn refuse_tags(violation: TagViolation<'_>) -> Self::Error;
@@ -102,6 +100,10 @@ impl<W: Wording> Check<W> {
     }
 }
 
+fn numbered(member: &str, index: usize) -> String {
+    member.replace("{n}", &(index + 1).to_string())
+}
+
 impl<W: TagWording> Check<W> {
     /// A list of tags, in their order: at most 50, no key twice, and none that begins with `aws:`.
     pub fn tags(tags: Option<Vec<Tag>>) -> Result<Vec<(String, String)>, W::Error> {
@@ -111,7 +113,7 @@ impl<W: TagWording> Check<W> {
         }
         let mut checked: Vec<(String, String)> = Vec::with_capacity(tags.len().min(MAX_TAGS));
         for (index, tag) in tags.into_iter().enumerate() {
-            let (key, value) = Self::tag(index + 1, tag)?;
+            let (key, value) = Self::tag(index, tag)?;
             if checked.iter().any(|(known, _)| W::is_same_key(known, &key)) {
                 return Err(W::refuse_tags(TagViolation::Repeated(&key)));
             }
@@ -123,10 +125,9 @@ impl<W: TagWording> Check<W> {
         Ok(checked)
     }
 
-    fn tag(number: usize, tag: Tag) -> Result<(String, String), W::Error> {
-        let key_member = W::tag_member(number, TagPart::Key);
+    fn tag(index: usize, tag: Tag) -> Result<(String, String), W::Error> {
+        let (key_member, value_member) = (numbered(W::TAG_KEY, index), numbered(W::TAG_VALUE, index));
         let key = Self::required(&key_member, tag.key)?;
-        let value_member = W::tag_member(number, TagPart::ValueOf(&key));
         let value = match tag.value {
             None if !W::VALUE_IS_REQUIRED => String::new(),
             value => Self::required(&value_member, value)?,
@@ -145,7 +146,7 @@ impl<W: TagWording> Check<W> {
     /// The keys of tags that are to go.
     pub fn tag_keys(keys: &[String]) -> Result<(), W::Error> {
         for (index, key) in keys.iter().enumerate() {
-            W::tag_text(&W::tag_key_member(index + 1), TagPart::Key, key)?;
+            W::tag_text(&numbered(W::UNTAG_KEY, index), TagPart::Key, key)?;
             if !W::RESERVES_LAST {
                 Self::not_reserved(key)?;
             }

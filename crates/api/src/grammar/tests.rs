@@ -15,12 +15,8 @@ impl Wording for Plain {
 }
 
 impl TagWording for Plain {
-    fn tag_member(number: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => format!("key {number}"),
-            TagPart::ValueOf(key) => format!("value of {key}"),
-        }
-    }
+    const TAG_KEY: &'static str = "key {n}";
+    const TAG_VALUE: &'static str = "value {n}";
 
     fn refuse_tags(violation: TagViolation<'_>) -> String {
         format!("{violation:?}")
@@ -40,17 +36,12 @@ impl Wording for Other {
 }
 
 impl TagWording for Other {
+    const TAG_KEY: &'static str = Plain::TAG_KEY;
+    const TAG_VALUE: &'static str = Plain::TAG_VALUE;
+    const UNTAG_KEY: &'static str = "key {n} to go";
     const VALUE_IS_REQUIRED: bool = false;
     const COUNTS_FIRST: bool = false;
     const RESERVES_LAST: bool = true;
-
-    fn tag_member(number: usize, part: TagPart<'_>) -> String {
-        Plain::tag_member(number, part)
-    }
-
-    fn tag_key_member(number: usize) -> String {
-        format!("key {number} to go")
-    }
 
     fn is_same_key(a: &str, b: &str) -> bool {
         a.eq_ignore_ascii_case(b)
@@ -118,12 +109,12 @@ fn what_is_said_first_of_tags() {
     let no_value = Tag { key: Some("a".to_owned()), value: None };
     let value = "v".repeat(257);
     let too_short = "key 1=: Member must have length greater than or equal to 1";
-    let too_long = format!("value of aws:a={value}: Member must have length less than or equal to 256");
+    let too_long = format!("value 1={value}: Member must have length less than or equal to 256");
     for (name, tags, plain, other) in [
         ("too many", many().collect(), "TooMany", "TooMany"),
         ("too many, and the first is bad", and_a_bad_one(many().collect()), "TooMany", too_short),
         ("no key", vec![no_key], "key 1=-: Member must not be null", "key 1=-: Member must not be null"),
-        ("no value", vec![no_value], "value of a=-: Member must not be null", ""),
+        ("no value", vec![no_value], "value 1=-: Member must not be null", ""),
         ("reserved, and a bad value", vec![tag("aws:a", &value)], "Reserved(\"aws:a\")", too_long.as_str()),
         ("reserved in capitals", vec![tag("AWS:", "")], "Reserved(\"AWS:\")", "Reserved(\"AWS:\")"),
         ("not reserved", vec![tag("aws", "")], "", ""),

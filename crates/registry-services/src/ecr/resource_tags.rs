@@ -6,14 +6,9 @@ use super::constraints::Words;
 use super::errors::EcrError;
 
 impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.member.Key";
+    const TAG_VALUE: &'static str = "tags.member.Value";
     const COUNTS_FIRST: bool = false;
-
-    fn tag_member(_: usize, part: TagPart<'_>) -> String {
-        match part {
-            TagPart::Key => "tags.member.Key".to_owned(),
-            TagPart::ValueOf(_) => "tags.member.Value".to_owned(),
-        }
-    }
 
     fn tag_text(_: &str, part: TagPart<'_>, text: &str) -> Result<(), EcrError> {
         let (length, has_nul) = (text.chars().count(), text.contains('\0'));
