@@ -3,4 +3,6 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod grammar;
+pub mod paging;
 pub mod protocols;

@@ -11,7 +11,7 @@ use store::tables::iam::entities::{self, EntityKind};
 use store::tables::iam::{oidc_providers, policies};
 
 use super::authorization_details::GetAccountAuthorizationDetails;
-use super::constraints;
+use super::constraints::Check;
 use super::errors::IamError;
 use super::operation::{Access, Iam, IamOperation};
 use super::paging::{PageInput, PageOutput};
@@ -163,7 +163,7 @@ impl IamOperation for ListVirtualMfaDevices {
 
     fn check(_: &Call<'_>, input: DevicesInput) -> Result<Self, IamError> {
         let status = input.assignment_status.as_deref().unwrap_or("Any");
-        constraints::one_of("assignmentStatus", status, &["Assigned", "Unassigned", "Any"])?;
+        Check::one_of("assignmentStatus", status, &["Assigned", "Unassigned", "Any"], |name| name)?;
         input.page.check().map(|_| Self)
     }
 

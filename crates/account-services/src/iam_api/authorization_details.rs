@@ -15,7 +15,7 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::{groups, policies, policies_of_entities};
 
 use super::attached_policies::AttachedPolicy;
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::IamError;
 use super::managed_policy::Managed;
 use super::operation::{Access, IamOperation};
@@ -214,8 +214,10 @@ impl IamOperation for GetAccountAuthorizationDetails {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let filters = input.filter.unwrap_or_default();
-        let filters =
-            filters.iter().map(|filter| constraints::one_of("filter", filter, &FILTERS)).collect::<Result<_, _>>()?;
+        let filters = filters
+            .iter()
+            .map(|filter| Check::one_of("filter", filter, &FILTERS, |name| name))
+            .collect::<Result<_, _>>()?;
         Ok(Self { account: call.caller.account, filters, page: input.page.check()? })
     }
 

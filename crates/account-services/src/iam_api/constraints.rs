@@ -1,6 +1,7 @@
 //! The model's constraints on members, with the texts that IAM answers.
 
-use aws::FormNumber;
+use api::grammar::{self, Violation, Wording};
+use api::paging::ListWording;
 use serde::{Deserialize, Deserializer};
 
 use super::errors::IamError;
@@ -11,43 +12,40 @@ pub const MAX_USER_OR_ROLE_NAME: usize = 64;
 pub const MAX_NAME: usize = 128;
 const MAX_PATH: usize = 512;
 
-/// A member that must be there.
-pub fn required<T>(member: &str, value: Option<T>) -> Result<T, IamError> {
-    value.ok_or_else(|| IamError::constraint(member, None, "Member must not be null"))
+/// Values that are longer are not sent back, if that is what is wrong with them.
+const MAX_SHOWN_BYTES: usize = 1024;
+
+/// The words of IAM.
+#[derive(Debug)]
+pub struct Words;
+
+/// Checks with these words.
+pub type Check = grammar::Check<Words>;
+
+impl Wording for Words {
+    type Error = IamError;
+
+    fn refuse(member: &str, value: Option<&str>, violation: Violation<'_>) -> IamError {
+        let is_too_long = matches!(violation, Violation::TooLong(_));
+        let shown = value.filter(|value| !is_too_long || value.len() <= MAX_SHOWN_BYTES);
+        IamError::constraint(member, shown, violation.to_string())
+    }
 }
 
-/// The length of a text, in characters.
-pub fn length(member: &str, text: &str, min: usize, max: usize) -> Result<(), IamError> {
-    let length = text.chars().take(max + 1).count();
-    if length < min {
-        let constraint = format!("Member must have length greater than or equal to {min}");
-        return Err(IamError::constraint(member, Some(text), constraint));
-    }
-    if length > max {
-        let shown = (text.len() <= 1024).then_some(text);
-        return Err(IamError::constraint(
-            member,
-            shown,
-            format!("Member must have length less than or equal to {max}"),
-        ));
-    }
-    Ok(())
-}
+impl ListWording for Words {
+    const LIMIT: &'static str = "maxItems";
 
-fn pattern(member: &str, text: &str, pattern: &str, matches: bool) -> Result<(), IamError> {
-    if matches {
-        return Ok(());
+    fn refuse_token(token: &str) -> IamError {
+        IamError::constraint("marker", Some(token), "Member must be the Marker of an answer")
     }
-    let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
-    Err(IamError::constraint(member, Some(text), constraint))
 }
 
 /// The name of a user, group, role or policy.
 pub fn name(member: &str, name: Option<String>, max: usize) -> Result<String, IamError> {
-    let name = required(member, name)?;
+    let name = Check::required(member, name)?;
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
-    pattern(member, &name, r"[\w+=,.@-]+", is_name && !name.is_empty())?;
-    length(member, &name, 1, max)?;
+    Check::pattern(member, &name, r"[\w+=,.@-]+", is_name && !name.is_empty())?;
+    Check::length(member, &name, 1, max)?;
     Ok(name)
 }
 
@@ -59,8 +57,8 @@ pub fn path(member: &str, path: Option<String>) -> Result<String, IamError> {
             && path.starts_with('/')
             && path.ends_with('/')
             && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
-    pattern(member, &path, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)", is_path)?;
-    length(member, &path, 1, MAX_PATH)?;
+    Check::pattern(member, &path, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)", is_path)?;
+    Check::length(member, &path, 1, MAX_PATH)?;
     Ok(path)
 }
 
@@ -71,8 +69,8 @@ pub fn policy_path(member: &str, path: Option<String>) -> Result<String, IamErro
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".,+@=_-".contains(&b));
     let inner = path.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
     let is_path = path == "/" || inner.is_some_and(|inner| inner.split('/').all(is_part));
-    pattern(member, &path, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/", is_path)?;
-    length(member, &path, 1, MAX_PATH)?;
+    Check::pattern(member, &path, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/", is_path)?;
+    Check::length(member, &path, 1, MAX_PATH)?;
     Ok(path)
 }
 
@@ -80,44 +78,23 @@ pub fn policy_path(member: &str, path: Option<String>) -> Result<String, IamErro
 pub fn path_prefix(prefix: Option<String>) -> Result<String, IamError> {
     let Some(prefix) = prefix else { return Ok("/".to_owned()) };
     let is_prefix = prefix.starts_with('/') && prefix.bytes().all(|byte| (0x21..=0x7f).contains(&byte));
-    pattern("pathPrefix", &prefix, r"\u002F[\u0021-\u007F]*", is_prefix)?;
-    length("pathPrefix", &prefix, 1, MAX_PATH)?;
+    Check::pattern("pathPrefix", &prefix, r"\u002F[\u0021-\u007F]*", is_prefix)?;
+    Check::length("pathPrefix", &prefix, 1, MAX_PATH)?;
     Ok(prefix)
 }
 
 /// The description of a role or policy.
 pub fn description(description: Option<String>) -> Result<Option<String>, IamError> {
     if let Some(text) = &description {
-        length("description", text, 0, 1000)?;
+        Check::length("description", text, 0, 1000)?;
     }
     Ok(description)
 }
 
-/// A number between bounds.
-pub fn number(member: &str, number: &FormNumber, min: i64, max: i64) -> Result<i64, IamError> {
-    let value = number.value();
-    let bound = if value < min {
-        format!("greater than or equal to {min}")
-    } else if value > max {
-        format!("less than or equal to {max}")
-    } else {
-        return Ok(value);
-    };
-    Err(IamError::constraint(member, Some(&number.to_string()), format!("Member must have value {bound}")))
-}
-
-/// One value of an enumeration.
-pub fn one_of(member: &str, value: &str, values: &[&'static str]) -> Result<&'static str, IamError> {
-    values.iter().copied().find(|known| *known == value).ok_or_else(|| {
-        let constraint = format!("Member must satisfy enum value set: [{}]", values.join(", "));
-        IamError::constraint(member, Some(value), constraint)
-    })
-}
-
 /// An ARN of IAM's.
 pub fn arn(member: &str, arn: Option<String>) -> Result<String, IamError> {
-    let arn = required(member, arn)?;
-    length(member, &arn, 20, 2048)?;
+    let arn = Check::required(member, arn)?;
+    Check::length(member, &arn, 20, 2048)?;
     let is_of_iam = arn.parse::<aws::Arn>().is_ok_and(|parsed| parsed.service() == "iam" && parsed.region().is_empty());
     if is_of_iam { Ok(arn) } else { Err(IamError::InvalidInput(format!("ARN {arn} is not valid."))) }
 }
@@ -140,6 +117,8 @@ pub fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> 
 
 #[cfg(test)]
 mod tests {
+    use runtime::aws_error::IntoAwsError;
+
     use super::*;
 
     #[test]
@@ -159,5 +138,42 @@ mod tests {
             assert_eq!(policy_path("path", Some(text.to_owned())).is_ok(), is_policy_path, "{text}");
         }
         assert!(path("path", Some(format!("/{}/", "a".repeat(511)))).is_err());
+    }
+
+    fn said<T>(result: Result<T, IamError>) -> String {
+        let error = result.err().expect("refused").into_aws_error(uuid::Uuid::nil());
+        format!("{}: {}", error.code, error.message)
+    }
+
+    #[test]
+    fn texts() {
+        let long = "a".repeat(MAX_SHOWN_BYTES + 1);
+        for (given, value, text) in [
+            (said(Check::required::<()>("m", None)), "", "Member must not be null"),
+            (said(Check::length("m", "a", 2, 3)), " 'a'", "Member must have length greater than or equal to 2"),
+            (said(Check::length("m", "aaaa", 2, 3)), " 'aaaa'", "Member must have length less than or equal to 3"),
+            (said(Check::length("m", &long, 2, 3)), "", "Member must have length less than or equal to 3"),
+            (said(Check::list("m", Some(vec![0; 3]), 0, 2)), "", "Member must have length less than or equal to 2"),
+            (said(Check::number("m", 0, 1, 2)), " '0'", "Member must have value greater than or equal to 1"),
+            (said(Check::number("m", 3, 1, 2)), " '3'", "Member must have value less than or equal to 2"),
+            (
+                said(name("m", Some("a b".to_owned()), 64)),
+                " 'a b'",
+                r"Member must satisfy regular expression pattern: [\w+=,.@-]+",
+            ),
+            (
+                said(Check::one_of("m", "c", &["A", "B"], |name| name)),
+                " 'c'",
+                "Member must satisfy enum value set: [A, B]",
+            ),
+        ] {
+            assert_eq!(
+                given,
+                format!(
+                    "ValidationError: 1 validation error detected: Value{value} at 'm' failed to satisfy constraint: \
+                     {text}"
+                )
+            );
+        }
     }
 }

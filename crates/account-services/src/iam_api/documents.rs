@@ -1,11 +1,12 @@
 //! Policy documents: read at the edge, held against their quotas, and percent-encoded in answers.
 
 use access::auth::principals::unknown_principal;
+use api::grammar::{Violation, Wording};
 use iam::{Policy, PolicyKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use registry::Registry;
 
-use super::constraints::{length, required};
+use super::constraints::{Check, Words};
 use super::errors::IamError;
 
 /// The most non-whitespace characters of a managed policy.
@@ -26,14 +27,13 @@ pub fn size(document: &str) -> usize {
 }
 
 fn text(member: &str, document: Option<String>) -> Result<String, IamError> {
-    let document = required(member, document)?;
-    length(member, &document, 1, 131_072)?;
+    let document = Check::required(member, document)?;
+    Check::length(member, &document, 1, 131_072)?;
     let is_printable = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}');
     if document.chars().all(is_printable) {
         Ok(document)
     } else {
-        let constraint = r"Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u00FF]+";
-        Err(IamError::constraint(member, None, constraint))
+        Err(Words::refuse(member, None, Violation::Pattern(r"[\u0009\u000A\u000D\u0020-\u00FF]+")))
     }
 }
 

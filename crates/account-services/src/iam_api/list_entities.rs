@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging;
 use api::protocols::operation::Call;
 use registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -112,7 +113,7 @@ impl<K: Listed> IamOperation for ListEntities<K> {
     }
 
     fn run(&self, _: &Registry, tx: &mut dyn Tx) -> Result<Self::Output, IamError> {
-        let Page { limit, after } = &self.page;
+        let paging::Page { limit, after, .. } = &self.page.0;
         let found = entities::list(tx, self.account, K::KIND, &self.path_prefix, after, limit + 1)?;
         let (found, page) = self.page.cut(found, |entity| entity.name.to_ascii_lowercase());
         Ok(Output { members: K::members(&found), page })

@@ -1,11 +1,10 @@
 //! Pages of lists: `MaxItems`, `Marker` and `IsTruncated`.
 
+use api::paging::{self, List};
 use aws::FormNumber;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::IamError;
 
 /// The members of an input that ask for a page.
@@ -26,43 +25,27 @@ pub struct PageOutput {
     marker: Option<String>,
 }
 
-/// The part of a list that is asked for.
+/// The part of a list that is asked for, after the key of the entry that the page before ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// At most so many entries.
-    pub limit: usize,
-    /// The key of the entry that the page before ended with; empty for the first page.
-    pub after: String,
-}
+pub struct Page(pub paging::Page<String>);
 
 impl PageInput {
     /// Reads the members: 100 entries if nothing is said, 1 to 1,000 otherwise.
     pub fn check(self) -> Result<Page, IamError> {
-        let limit = constraints::number("maxItems", &self.max_items.unwrap_or(100.into()), 1, 1000)? as usize;
-        let after = match self.marker {
-            None => String::new(),
-            Some(marker) => decode(&marker).ok_or_else(|| {
-                IamError::constraint("marker", Some(&marker), "Member must be the Marker of an answer")
-            })?,
-        };
-        Ok(Page { limit, after })
+        // Keys tell by themselves what a list is of.
+        let any = List::Prefixed(String::new());
+        Check::page(any, self.max_items, self.marker.as_deref(), 100, 1000).map(Page)
     }
-}
-
-fn decode(marker: &str) -> Option<String> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(marker).ok()?).ok()
 }
 
 impl Page {
     /// Cuts the page out of entries, which may reach beyond it on both sides, in the order of their keys. A page that
     /// was read up to here has one entry more than its limit if it is not the last.
     pub fn cut<T>(&self, mut entries: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, PageOutput) {
-        entries.retain(|entry| key(entry) > self.after);
+        entries.retain(|entry| key(entry) > self.0.after);
         entries.sort_by_cached_key(&key);
-        let is_truncated = entries.len() > self.limit;
-        entries.truncate(self.limit);
-        let marker = entries.last().filter(|_| is_truncated).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
-        (entries, PageOutput { is_truncated, marker })
+        let marker = self.0.cut(&mut entries, key);
+        (entries, PageOutput { is_truncated: marker.is_some(), marker })
     }
 }
 

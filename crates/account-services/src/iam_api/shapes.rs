@@ -2,13 +2,13 @@
 //! and boundaries.
 
 use access::auth::aws_managed_policies::AwsManagedPolicy;
+use api::grammar::Tag;
 use serde::Serialize;
 use store::tables::iam::entities::Entity;
 use store::tables::iam::policies::{ManagedPolicy, PolicyVersion};
 use store::tables::iam::policies_of_entities::InlinePolicy;
 
 use super::documents::encoded;
-use super::tags::Tag;
 
 /// When AWS made the first of its policies; theirs have no times here.
 const AWS_MANAGED_MS: i64 = 1_423_248_000_000;

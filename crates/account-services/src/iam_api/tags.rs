@@ -3,85 +3,54 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::{
+    Bounds, MAX_TAGS, TAG_CHARACTERS, Tag, TagPart, TagViolation, TagWording, Violation, Wording, has_tag_characters,
+};
 use api::protocols::operation::Call;
 use registry::Registry;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 
-use super::constraints::{self, length, required};
+use super::constraints::{self, Check, Words};
 use super::errors::IamError;
 use super::operation::{Access, IamOperation};
 use super::paging::{Page, PageInput, PageOutput};
 
-/// A resource can have so many.
-const MAX_TAGS: usize = 50;
+impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.{n}.member.key";
+    const TAG_VALUE: &'static str = "tags.{n}.member.value";
+    const UNTAG_KEY: &'static str = "tagKeys.{n}.member";
+    const RESERVES_LAST: bool = true;
 
-/// `Tag`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Tag {
-    key: Option<String>,
-    value: Option<String>,
-}
-
-impl Tag {
-    /// Stored tags.
-    pub fn list(tags: &[(String, String)]) -> Vec<Self> {
-        tags.iter().map(|(key, value)| Self { key: Some(key.clone()), value: Some(value.clone()) }).collect()
+    fn is_same_key(a: &str, b: &str) -> bool {
+        a.to_lowercase() == b.to_lowercase()
     }
-}
 
-fn check_characters(member: &str, text: &str, quantifier: char) -> Result<(), IamError> {
-    let is_allowed = |character: char| {
-        character.is_alphanumeric()
-            || (character.is_whitespace() && !character.is_control())
-            || "_.:/=+-@".contains(character)
-    };
-    if text.chars().all(is_allowed) {
-        return Ok(());
+    fn tag_text(member: &str, part: TagPart<'_>, text: &str) -> Result<(), IamError> {
+        Check::tag_length(member, part, text)?;
+        let how_often = if part == TagPart::Key { '+' } else { '*' };
+        Check::pattern(member, text, &format!("{TAG_CHARACTERS}{how_often}"), has_tag_characters(text))
     }
-    let pattern = r"Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]";
-    Err(IamError::constraint(member, Some(text), format!("{pattern}{quantifier}")))
-}
 
-fn check_key(member: &str, key: &str) -> Result<(), IamError> {
-    length(member, key, 1, 128)?;
-    check_characters(member, key, '+')
-}
-
-/// Checks a list of tags: at most 50, no key twice whatever its case, and none that begins with `aws:`.
-pub fn check(tags: Option<Vec<Tag>>) -> Result<Vec<(String, String)>, IamError> {
-    let tags = tags.unwrap_or_default();
-    if tags.len() > MAX_TAGS {
-        let constraint = format!("Member must have length less than or equal to {MAX_TAGS}");
-        return Err(IamError::constraint("tags", None, constraint));
-    }
-    let mut checked: Vec<(String, String)> = Vec::new();
-    for (index, tag) in tags.into_iter().enumerate() {
-        let (key_member, value_member) =
-            (format!("tags.{}.member.key", index + 1), format!("tags.{}.member.value", index + 1));
-        let key = required(&key_member, tag.key)?;
-        let value = required(&value_member, tag.value)?;
-        check_key(&key_member, &key)?;
-        length(&value_member, &value, 0, 256)?;
-        check_characters(&value_member, &value, '*')?;
-        if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-            return Err(IamError::InvalidInput(format!(
+    fn refuse_tags(violation: TagViolation<'_>) -> IamError {
+        match violation {
+            TagViolation::TooMany => Self::refuse("tags", None, Violation::TooMany(Bounds { min: 0, max: MAX_TAGS })),
+            TagViolation::Reserved(key) => IamError::InvalidInput(format!(
                 "The tag key {key} is not valid: keys that begin with aws: are reserved for system use."
-            )));
+            )),
+            TagViolation::Repeated(_) => IamError::InvalidInput(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+            ),
         }
-        if checked.iter().any(|(known, _)| is_same_key(known, &key)) {
-            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
-            return Err(IamError::InvalidInput(message.to_owned()));
-        }
-        checked.push((key, value));
     }
+}
+
+/// Checks a list of tags: at most 50, no key twice whatever its case, and none that begins with `aws:`. They are in the
+/// order of their keys.
+pub fn check(tags: Option<Vec<Tag>>) -> Result<Vec<(String, String)>, IamError> {
+    let mut checked = Check::tags(tags)?;
     checked.sort_unstable();
     Ok(checked)
-}
-
-fn is_same_key(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
 }
 
 /// A kind of resource that has tags.
@@ -126,7 +95,7 @@ impl<T: Tagged> IamOperation for TagResource<T> {
     type Output = ();
 
     fn check(call: &Call<'_>, input: Self::Input) -> Result<Self, IamError> {
-        let tags = check(Some(required("tags", input.tags)?))?;
+        let tags = check(Some(Check::required("tags", input.tags)?))?;
         Ok(Self { resource: T::check(call, input.name)?, tags })
     }
 
@@ -137,7 +106,7 @@ impl<T: Tagged> IamOperation for TagResource<T> {
     fn run(&self, _: &Registry, tx: &mut dyn Tx) -> Result<(), IamError> {
         let mut tags = self.resource.tags(tx)?;
         // A key in another case takes the place of what is there.
-        tags.retain(|(known, _)| !self.tags.iter().any(|(key, _)| is_same_key(known, key)));
+        tags.retain(|(known, _)| !self.tags.iter().any(|(key, _)| Words::is_same_key(known, key)));
         tags.extend(self.tags.iter().cloned());
         if tags.len() > MAX_TAGS {
             return Err(IamError::TooManyTags);
@@ -170,14 +139,8 @@ impl<T: Tagged> IamOperation for UntagResource<T> {
     type Output = ();
 
     fn check(call: &Call<'_>, input: Self::Input) -> Result<Self, IamError> {
-        let keys = required("tagKeys", input.tag_keys)?;
-        if keys.len() > MAX_TAGS {
-            let constraint = format!("Member must have length less than or equal to {MAX_TAGS}");
-            return Err(IamError::constraint("tagKeys", None, constraint));
-        }
-        for (index, key) in keys.iter().enumerate() {
-            check_key(&format!("tagKeys.{}.member", index + 1), key)?;
-        }
+        let keys = Check::list("tagKeys", input.tag_keys, 0, MAX_TAGS)?;
+        Check::tag_keys(&keys)?;
         Ok(Self { resource: T::check(call, input.name)?, keys })
     }
 
@@ -187,7 +150,7 @@ impl<T: Tagged> IamOperation for UntagResource<T> {
 
     fn run(&self, _: &Registry, tx: &mut dyn Tx) -> Result<(), IamError> {
         let mut tags = self.resource.tags(tx)?;
-        tags.retain(|(known, _)| !self.keys.iter().any(|key| is_same_key(known, key)));
+        tags.retain(|(known, _)| !self.keys.iter().any(|key| Words::is_same_key(known, key)));
         self.resource.set_tags(tx, tags)
     }
 }
@@ -238,6 +201,8 @@ impl<T: Tagged> IamOperation for ListTags<T> {
 
 #[cfg(test)]
 mod tests {
+    use runtime::aws_error::IntoAwsError;
+
     use super::*;
 
     #[test]
@@ -256,6 +221,39 @@ mod tests {
             ("too many", (0..51).map(|number| tag(&number.to_string(), "")).collect(), false),
         ] {
             assert_eq!(check(Some(tags)).is_ok(), is_valid, "{name}");
+        }
+    }
+
+    #[test]
+    fn texts() {
+        let tag = |key: &str, value: &str| Tag { key: Some(key.to_owned()), value: Some(value.to_owned()) };
+        let failed = |value: &str, member: &str, constraint: &str| {
+            format!(
+                "ValidationError: 1 validation error detected: Value{value} at '{member}' failed to satisfy constraint: \
+                 {constraint}"
+            )
+        };
+        let pattern = r"Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]";
+        for (tags, text) in [
+            (
+                (0..51).map(|number| tag(&number.to_string(), "")).collect(),
+                failed("", "tags", "Member must have length less than or equal to 50"),
+            ),
+            (vec![tag("a", ""), tag("a*", "")], failed(" 'a*'", "tags.2.member.key", &format!("{pattern}+"))),
+            (vec![tag("aws:", "*")], failed(" '*'", "tags.1.member.value", &format!("{pattern}*"))),
+            (vec![Tag { key: None, value: None }], failed("", "tags.1.member.key", "Member must not be null")),
+            (
+                vec![tag("aws:a", "")],
+                "InvalidInput: The tag key aws:a is not valid: keys that begin with aws: are reserved for system use."
+                    .to_owned(),
+            ),
+            (
+                vec![tag("ä", ""), tag("Ä", "")],
+                "InvalidInput: Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+            ),
+        ] {
+            let error = check(Some(tags)).expect_err("refused").into_aws_error(uuid::Uuid::nil());
+            assert_eq!(format!("{}: {}", error.code, error.message), text);
         }
     }
 }

@@ -11,8 +11,7 @@ use store::tables::kms_aliases::{self, KmsAlias};
 use store::tables::kms_keys::{self, KeyRef, alias_arn};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
-use super::paging::Page;
+use super::constraints::{self, Check, Page};
 use super::shapes::Nothing;
 
 /// The input of CreateAlias and UpdateAlias.
@@ -32,14 +31,9 @@ pub struct NewAlias {
 
 /// The name of an alias; the namespace `alias/aws/` is the server's.
 fn alias_name(text: Option<String>) -> Result<String, KmsError> {
-    let name = constraints::required("aliasName", text)?;
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte);
-    if !(1..=256).contains(&name.len()) || !name.bytes().all(is_allowed) {
-        return Err(KmsError::validation(format!(
-            "1 validation error detected: Value '{name}' at 'aliasName' failed to satisfy constraint: Member must satisfy \
-             regular expression pattern: ^[a-zA-Z0-9:/_-]+$"
-        )));
-    }
+    let name = Check::required("aliasName", text)?;
+    let is_name = (1..=256).contains(&name.len()) && constraints::is_name(&name);
+    Check::pattern("aliasName", &name, constraints::NAME_PATTERN, is_name)?;
     match name.strip_prefix("alias/") {
         None => Err(KmsError::validation("Alias must start with the prefix \"alias/\".")),
         Some(rest) if rest.is_empty() || rest.contains(':') || rest.ends_with('/') => {
@@ -245,7 +239,7 @@ impl Operation for ListAliases {
         if let Some(other) = key.as_ref().filter(|key| key.registry != call.own_registry()) {
             return Err(KmsError::NotFound(other.clone()));
         }
-        Ok((key, Page::new("aliases", input.limit, input.marker.as_deref(), 50)?))
+        Ok((key, constraints::page("aliases", input.limit, input.marker.as_deref(), 50)?))
     }
 
     fn needs(_: &Call<'_>, _: &Self::Checked) -> Vec<Need> {

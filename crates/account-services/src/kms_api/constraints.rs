@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use access::kms::{KmsError, key_ref};
+use api::grammar::{self, Bounds, MAX_TAGS, Tag, TagPart, TagViolation, TagWording, Violation, Wording};
+use api::paging::{self, List, ListWording};
 use api::protocols::operation::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,48 +14,89 @@ use store::db::Tx;
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 use zeroize::Zeroizing;
 
-/// Most tags of a key (KMS Developer Guide, "Quotas").
-pub const MAX_TAGS: usize = 50;
 /// Most characters of an encryption context (KMS Developer Guide, "Encryption context").
 const MAX_CONTEXT: usize = 8_192;
 /// The longest ciphertext (model: `CiphertextType`).
 const MAX_CIPHERTEXT: usize = 6_144;
 
-/// A member that must be there.
-pub fn required<T>(member: &str, value: Option<T>) -> Result<T, KmsError> {
-    value.ok_or_else(|| {
-        KmsError::validation(format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ))
-    })
+/// The words of KMS.
+#[derive(Debug)]
+pub struct Words;
+
+/// Checks with these words.
+pub type Check = grammar::Check<Words>;
+/// Where lists go on: after this text.
+pub type Page = paging::Page<String>;
+
+impl Wording for Words {
+    type Error = KmsError;
+
+    fn refuse(member: &str, value: Option<&str>, violation: Violation<'_>) -> KmsError {
+        let failed = |value: &str, constraint: &str| {
+            KmsError::validation(format!(
+                "1 validation error detected: Value{value} at '{member}' failed to satisfy constraint: {constraint}"
+            ))
+        };
+        match violation {
+            Violation::TooSmall(bounds) | Violation::TooLarge(bounds) => {
+                KmsError::validation(format!("{member} must be {} to {}", bounds.min, bounds.max))
+            }
+            Violation::TooShort(bounds) | Violation::TooLong(bounds) => {
+                failed("", &format!("Member must have length between {} and {}", bounds.min, bounds.max))
+            }
+            _ => {
+                let shown = value.map_or_else(|| " null".to_owned(), |value| format!(" '{value}'"));
+                failed(&shown, &violation.to_string())
+            }
+        }
+    }
 }
 
-/// The length of a text, in characters.
-pub fn length(member: &str, text: &str, min: usize, max: usize) -> Result<(), KmsError> {
-    if (min..=max).contains(&text.chars().take(max + 1).count()) {
-        return Ok(());
+impl ListWording for Words {
+    const LIMIT: &'static str = "Limit";
+
+    fn refuse_token(_: &str) -> KmsError {
+        KmsError::InvalidMarker
     }
-    Err(KmsError::validation(format!(
-        "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must have length between \
-         {min} and {max}"
-    )))
 }
 
-/// The characters of a text.
-pub fn pattern(member: &str, text: &str, pattern: &str, fits: impl Fn(u8) -> bool) -> Result<(), KmsError> {
-    if text.bytes().all(fits) {
-        return Ok(());
+impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.tagKey";
+    const TAG_VALUE: &'static str = "tags.tagValue";
+
+    fn tag_text(member: &str, part: TagPart<'_>, text: &str) -> Result<(), KmsError> {
+        let member = if part == TagPart::Key { "tagKey" } else { member };
+        Check::tag_length(member, part, text)
     }
-    Err(KmsError::validation(format!(
-        "1 validation error detected: Value '{text}' at '{member}' failed to satisfy constraint: Member must satisfy \
-         regular expression pattern: {pattern}"
-    )))
+
+    fn refuse_tags(violation: TagViolation<'_>) -> KmsError {
+        match violation {
+            TagViolation::TooMany => KmsError::LimitExceeded(format!("A key can have at most {MAX_TAGS} tags.")),
+            TagViolation::Reserved(key) => {
+                KmsError::Tag(format!("Tag keys must not begin with aws:, which is reserved: {key}"))
+            }
+            TagViolation::Repeated(key) => KmsError::Tag(format!("Duplicate tag key: {key}")),
+        }
+    }
+}
+
+/// The page of a list that is asked for: at most 1,000 entries.
+pub fn page(list: &str, limit: Option<i64>, marker: Option<&str>, default: usize) -> Result<Page, KmsError> {
+    Check::page(List::Prefixed(format!("{list}:")), limit, marker, default, 1_000)
+}
+
+/// The names of grants and aliases.
+pub const NAME_PATTERN: &str = "^[a-zA-Z0-9:/_-]+$";
+
+/// Whether a text has the characters of [`NAME_PATTERN`] alone.
+pub fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
 }
 
 /// The key that a member names.
 pub fn key_id(call: &Call<'_>, member: &str, text: Option<String>) -> Result<KeyRef, KmsError> {
-    let text = required(member, text)?;
-    length(member, &text, 1, 2048)?;
+    let text = Check::required(member, text)?;
+    Check::length(member, &text, 1, 2048)?;
     key_ref(call.caller.account, &call.caller.region, &text)
 }
 
@@ -92,16 +135,13 @@ pub fn context(member: &str, context: Option<BTreeMap<String, String>>) -> Resul
 
 /// Bytes in base64, of which there may be `max`.
 pub fn bytes(member: &str, text: Option<&str>, max: usize) -> Result<Zeroizing<Vec<u8>>, KmsError> {
-    let text = required(member, text)?;
+    let text = Check::required(member, text)?;
     let bytes = STANDARD.decode(text).map(Zeroizing::new);
     let bytes = bytes.map_err(|_| KmsError::validation(format!("{member} must be base64")))?;
     if (1..=max).contains(&bytes.len()) {
         return Ok(bytes);
     }
-    Err(KmsError::validation(format!(
-        "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must have length between 1 \
-         and {max}"
-    )))
+    Err(Words::refuse(member, None, Violation::TooLong(Bounds { min: 1, max })))
 }
 
 /// A ciphertext.
@@ -117,47 +157,108 @@ pub fn algorithm(text: Option<&str>) -> Result<(), KmsError> {
     }
 }
 
-/// `Tag`.
+/// `Tag`, as KMS alone has it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Tag {
+pub struct KmsTag {
     tag_key: Option<String>,
     tag_value: Option<String>,
 }
 
-impl Tag {
+impl KmsTag {
     /// Of a stored tag.
     pub fn new((key, value): (String, String)) -> Self {
         Self { tag_key: Some(key), tag_value: Some(value) }
     }
 }
 
-/// Checks a list of tags: at most 50, no key twice, and none that begins with `aws:`.
-pub fn tags(tags: Option<Vec<Tag>>) -> Result<Vec<(String, String)>, KmsError> {
-    let tags = tags.unwrap_or_default();
-    if tags.len() > MAX_TAGS {
-        return Err(KmsError::LimitExceeded(format!("A key can have at most {MAX_TAGS} tags.")));
-    }
-    let mut checked: Vec<(String, String)> = Vec::new();
-    for tag in tags {
-        let key = required("tags.tagKey", tag.tag_key)?;
-        let value = required("tags.tagValue", tag.tag_value)?;
-        tag_key(&key)?;
-        length("tags.tagValue", &value, 0, 256)?;
-        if checked.iter().any(|(known, _)| *known == key) {
-            return Err(KmsError::Tag(format!("Duplicate tag key: {key}")));
-        }
-        checked.push((key, value));
-    }
+/// Checks a list of tags: at most 50, no key twice, and none that begins with `aws:`. They are in the order of their keys.
+pub fn tags(tags: Option<Vec<KmsTag>>) -> Result<Vec<(String, String)>, KmsError> {
+    let tags = tags.map(|tags| tags.into_iter().map(|tag| Tag { key: tag.tag_key, value: tag.tag_value }).collect());
+    let mut checked = Check::tags(tags)?;
     checked.sort();
     Ok(checked)
 }
 
-/// Checks the key of a tag.
-pub fn tag_key(key: &str) -> Result<(), KmsError> {
-    length("tagKey", key, 1, 128)?;
-    if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-        return Err(KmsError::Tag(format!("Tag keys must not begin with aws:, which is reserved: {key}")));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said<T>(result: Result<T, KmsError>) -> String {
+        let error = result.err().expect("refused");
+        format!("{}: {error}", error.code())
     }
-    Ok(())
+
+    #[test]
+    fn texts() {
+        let failed = |rest: &str| format!("ValidationException: 1 validation error detected: Value{rest}");
+        for (given, expected) in [
+            (
+                said(Check::required::<()>("m", None)),
+                failed(" null at 'm' failed to satisfy constraint: Member must not be null"),
+            ),
+            (
+                said(Check::length("m", "a", 2, 3)),
+                failed(" at 'm' failed to satisfy constraint: Member must have length between 2 and 3"),
+            ),
+            (
+                said(Check::length("m", "aaaa", 2, 3)),
+                failed(" at 'm' failed to satisfy constraint: Member must have length between 2 and 3"),
+            ),
+            (
+                said(Check::pattern("m", "é", NAME_PATTERN, is_name("é"))),
+                failed(
+                    " 'é' at 'm' failed to satisfy constraint: Member must satisfy regular expression pattern: \
+                     ^[a-zA-Z0-9:/_-]+$",
+                ),
+            ),
+            (
+                said(bytes("m", Some(""), 4096)),
+                failed(" at 'm' failed to satisfy constraint: Member must have length between 1 and 4096"),
+            ),
+            (said(Check::number("RotationPeriodInDays", 89, 90, 2560)), {
+                "ValidationException: RotationPeriodInDays must be 90 to 2560".to_owned()
+            }),
+            (said(page("keys", Some(0), None, 100)), "ValidationException: Limit must be 1 to 1000".to_owned()),
+        ] {
+            assert_eq!(given, expected);
+        }
+        let of_another = page("grants", Some(1), None, 50).expect("valid").token_after(&"a");
+        assert!(matches!(page("keys", None, Some(&of_another), 50), Err(KmsError::InvalidMarker)));
+        assert_eq!(page("grants", None, Some(&of_another), 50).expect("valid").after, "a");
+    }
+
+    #[test]
+    fn texts_of_tags() {
+        let tag = |key: &str, value: &str| KmsTag::new((key.to_owned(), value.to_owned()));
+        let length = |member: &str, min: usize, max: usize| {
+            format!(
+                "ValidationException: 1 validation error detected: Value at '{member}' failed to satisfy constraint: \
+                 Member must have length between {min} and {max}"
+            )
+        };
+        for (tags, text) in [
+            (vec![tag("", "")], length("tagKey", 1, 128)),
+            (vec![tag("a", &"v".repeat(257))], length("tags.tagValue", 0, 256)),
+            (
+                vec![tag("AWS:a", &"v".repeat(257))],
+                "TagException: Tag keys must not begin with aws:, which is reserved: AWS:a".to_owned(),
+            ),
+            (vec![tag("a", "1"), tag("a", "2")], "TagException: Duplicate tag key: a".to_owned()),
+            (
+                (0..51).map(|number| tag(&number.to_string(), "")).collect(),
+                "LimitExceededException: A key can have at most 50 tags.".to_owned(),
+            ),
+            (
+                vec![KmsTag { tag_key: None, tag_value: None }],
+                "ValidationException: 1 validation error detected: Value null at 'tags.tagKey' failed to satisfy \
+                 constraint: Member must not be null"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(said(super::tags(Some(tags))), text);
+        }
+        let sorted = super::tags(Some(vec![tag("b", "1"), tag("a", "2")])).expect("good");
+        assert_eq!(sorted[0].0, "a");
+    }
 }

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyRef};
 use store::tables::{jobs, root_keys};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::shapes::{KeyMember, not_aws_managed};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// reference/around.md 3.
 const DEFAULT_DAYS: i64 = 30;
-const DAYS: std::ops::RangeInclusive<i64> = 7..=30;
+const MIN_DAYS: i64 = 7;
+const MAX_DAYS: i64 = 30;
 
 /// ScheduleKeyDeletion.
 pub struct ScheduleKeyDeletion;
@@ -50,9 +51,7 @@ impl Operation for ScheduleKeyDeletion {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, KmsError> {
         let days = input.pending_window_in_days.unwrap_or(DEFAULT_DAYS);
-        if !DAYS.contains(&days) {
-            return Err(KmsError::validation("PendingWindowInDays must be 7 to 30"));
-        }
+        Check::number("PendingWindowInDays", days, MIN_DAYS, MAX_DAYS)?;
         Ok((constraints::key_itself(call, "keyId", input.key_id)?, days))
     }
 

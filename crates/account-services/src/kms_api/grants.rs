@@ -17,8 +17,7 @@ use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::KeyRef;
 use store::tables::root_keys;
 
-use super::constraints;
-use super::paging::Page;
+use super::constraints::{self, Check, Page};
 use super::shapes::Nothing;
 
 /// What a grant can allow on a symmetric key (KMS Developer Guide, "Grant operations").
@@ -53,7 +52,7 @@ fn token_of(grant_id: &str) -> String {
 /// The ARN of a user, a role, a role's session or an account, or a service's name.
 fn principal(member: &str, text: Option<String>, service: Option<String>) -> Result<Option<String>, KmsError> {
     let Some(text) = text.or(service) else { return Ok(None) };
-    constraints::length(member, &text, 1, 256)?;
+    Check::length(member, &text, 1, 256)?;
     let document = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":{}}},"Action":"kms:*","Resource":"*"}}}}"#,
         serde_json::Value::from(text.as_str())
@@ -119,16 +118,14 @@ impl Operation for CreateGrant {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
         let grantee = principal("granteePrincipal", input.grantee_principal, input.grantee_service_principal)?;
         let retiring = principal("retiringPrincipal", input.retiring_principal, input.retiring_service_principal)?;
-        let operations = constraints::required("operations", input.operations)?;
+        let operations = Check::required("operations", input.operations)?;
         if operations.is_empty() || !operations.iter().all(|operation| OPERATIONS.contains(&operation.as_str())) {
             let rule = format!("operations must be some of {}", OPERATIONS.join(", "));
             return Err(KmsError::validation(rule));
         }
         if let Some(name) = &input.name {
-            constraints::length("name", name, 1, 256)?;
-            constraints::pattern("name", name, "^[a-zA-Z0-9:/_-]+$", |byte| {
-                byte.is_ascii_alphanumeric() || b":/_-".contains(&byte)
-            })?;
+            Check::length("name", name, 1, 256)?;
+            Check::pattern("name", name, constraints::NAME_PATTERN, constraints::is_name(name))?;
         }
         let constraints = input.constraints.map(|given| {
             Ok::<_, KmsError>(GrantConstraints {
@@ -145,7 +142,7 @@ impl Operation for CreateGrant {
         let grant = KmsGrant {
             grant_id: new_id(),
             kms_key_id: 0,
-            grantee: constraints::required("granteePrincipal", grantee)?,
+            grantee: Check::required("granteePrincipal", grantee)?,
             retiring,
             issuing_account: format!("arn:{}:iam::{}:root", call.caller.region.partition(), call.caller.account),
             name: input.name,
@@ -278,7 +275,7 @@ impl Operation for ListGrants {
             key: constraints::key_itself(call, "keyId", input.key_id)?,
             grant_id: input.grant_id,
             grantee: input.grantee_principal.or(input.grantee_service_principal),
-            page: Page::new("grants", input.limit, input.marker.as_deref(), 50)?,
+            page: constraints::page("grants", input.limit, input.marker.as_deref(), 50)?,
         })
     }
 
@@ -326,8 +323,8 @@ impl Operation for ListRetirableGrants {
 
     fn check(_: &Call<'_>, input: RetirableInput) -> Result<Self::Checked, KmsError> {
         let retiring = principal("retiringPrincipal", input.retiring_principal, input.retiring_service_principal)?;
-        let retiring = constraints::required("retiringPrincipal", retiring)?;
-        Ok((retiring, Page::new("retirable", input.limit, input.marker.as_deref(), 50)?))
+        let retiring = Check::required("retiringPrincipal", retiring)?;
+        Ok((retiring, constraints::page("retirable", input.limit, input.marker.as_deref(), 50)?))
     }
 
     fn needs(_: &Call<'_>, _: &Self::Checked) -> Vec<Need> {
@@ -375,7 +372,7 @@ impl Operation for RevokeGrant {
 
     fn check(call: &Call<'_>, input: RevokeInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        let grant_id = constraints::required("grantId", input.grant_id)?;
+        let grant_id = Check::required("grantId", input.grant_id)?;
         if !is_id(&grant_id) {
             return Err(KmsError::InvalidGrantId);
         }
@@ -445,7 +442,7 @@ impl Operation for RetireGrant {
             return Ok(Retiring { key: None, grant_id: grant_id.to_owned(), is_dry_run });
         }
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        let grant_id = constraints::required("grantId", input.grant_id)?;
+        let grant_id = Check::required("grantId", input.grant_id)?;
         if !is_id(&grant_id) {
             return Err(KmsError::InvalidGrantId);
         }

@@ -10,8 +10,7 @@ use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyManager, KeyRef, KmsKey};
 
-use super::constraints::{self, Tag};
-use super::paging::Page;
+use super::constraints::{self, Check, KmsTag, Page};
 use super::policies;
 use super::shapes::{KeyMember, KeyMetadata, Nothing, not_aws_managed};
 
@@ -36,7 +35,7 @@ pub struct CreateInput {
     origin: Option<String>,
     custom_key_store_id: Option<String>,
     bypass_policy_lockout_safety_check: Option<bool>,
-    tags: Option<Vec<Tag>>,
+    tags: Option<Vec<KmsTag>>,
     multi_region: Option<bool>,
     xks_key_id: Option<String>,
 }
@@ -77,7 +76,7 @@ impl Operation for CreateKey {
             return Err(KmsError::Unsupported("This server's keys are in one region: leave MultiRegion out."));
         }
         let description = input.description.unwrap_or_default();
-        constraints::length("description", &description, 0, 8192)?;
+        Check::length("description", &description, 0, 8192)?;
         let registry = call.own_registry();
         let policy = match input.policy {
             Some(policy) => {
@@ -193,7 +192,7 @@ impl Operation for ListKeys {
     type Error = KmsError;
 
     fn check(_: &Call<'_>, input: ListInput) -> Result<Page, KmsError> {
-        Page::new("keys", input.limit, input.marker.as_deref(), 100)
+        constraints::page("keys", input.limit, input.marker.as_deref(), 100)
     }
 
     fn needs(_: &Call<'_>, _: &Page) -> Vec<Need> {
@@ -312,8 +311,8 @@ impl Operation for UpdateKeyDescription {
 
     fn check(call: &Call<'_>, input: DescriptionInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        let description = constraints::required("description", input.description)?;
-        constraints::length("description", &description, 0, 8192)?;
+        let description = Check::required("description", input.description)?;
+        Check::length("description", &description, 0, 8192)?;
         Ok((key, description))
     }
 

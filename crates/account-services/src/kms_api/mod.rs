@@ -6,7 +6,6 @@ mod cryptography;
 mod deletion;
 mod grants;
 mod keys;
-mod paging;
 mod policies;
 mod random;
 mod rotation;

@@ -10,8 +10,7 @@ use iam::{Policy, PolicyKind};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyRef, KmsKey};
 
-use super::constraints;
-use super::paging::Page;
+use super::constraints::{self, Check};
 use super::shapes::{Nothing, not_aws_managed};
 
 /// The only policy that a key has.
@@ -126,7 +125,7 @@ impl Operation for PutKeyPolicy {
     fn check(call: &Call<'_>, input: PutInput) -> Result<NewPolicy, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
         only_default(input.policy_name)?;
-        let policy = constraints::required("policy", input.policy)?;
+        let policy = Check::required("policy", input.policy)?;
         check(call, &policy)?;
         let bypasses_lockout_check = input.bypass_policy_lockout_safety_check.unwrap_or(false);
         Ok(NewPolicy { key, policy, bypasses_lockout_check })
@@ -184,7 +183,7 @@ impl Operation for ListKeyPolicies {
     type Error = KmsError;
 
     fn check(call: &Call<'_>, input: ListInput) -> Result<KeyRef, KmsError> {
-        Page::new("policies", input.limit, input.marker.as_deref(), 100)
+        constraints::page("policies", input.limit, input.marker.as_deref(), 100)
             .map_err(|error| KmsError::validation(error.to_string()))?;
         constraints::key_itself(call, "keyId", input.key_id)
     }

@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::constraints::Check;
+
 /// GenerateRandom.
 pub struct GenerateRandom;
 
@@ -27,8 +29,7 @@ pub struct Output {
 
 /// How many bytes a request asks for, of which 1,024 may be (model).
 pub fn number_of_bytes(number: i64) -> Result<usize, KmsError> {
-    let number = usize::try_from(number).ok().filter(|number| (1..=1_024).contains(number));
-    number.ok_or_else(|| KmsError::validation("NumberOfBytes must be 1 to 1024"))
+    Check::number("NumberOfBytes", number, 1, 1_024).map(|number| number as usize)
 }
 
 /// So many random bytes.

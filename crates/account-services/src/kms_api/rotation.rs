@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyRef, KeyVersion, RotationType};
 use store::tables::{jobs, root_keys};
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::deletion::KeyId;
-use super::paging::Page;
 use super::shapes::{KeyMember, Nothing, material_id, not_aws_managed};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const DEFAULT_DAYS: i64 = 365;
-const DAYS: std::ops::RangeInclusive<i64> = 90..=2_560;
+const MIN_DAYS: i64 = 90;
+const MAX_DAYS: i64 = 2_560;
 /// On-demand rotations that a key may have (KMS quotas).
 const MAX_ON_DEMAND: usize = 25;
 
@@ -46,10 +46,9 @@ impl Operation for EnableKeyRotation {
 
     fn check(call: &Call<'_>, input: EnableInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        match input.rotation_period_in_days {
-            Some(days) if !DAYS.contains(&days) => Err(KmsError::validation("RotationPeriodInDays must be 90 to 2560")),
-            days => Ok((key, days)),
-        }
+        let days = input.rotation_period_in_days;
+        let days = days.map(|days| Check::number("RotationPeriodInDays", days, MIN_DAYS, MAX_DAYS)).transpose()?;
+        Ok((key, days))
     }
 
     fn needs(_: &Call<'_>, (key, days): &Self::Checked) -> Vec<Need> {
@@ -251,7 +250,7 @@ impl Operation for ListKeyRotations {
                 return Err(KmsError::validation("IncludeKeyMaterial must be ALL_KEY_MATERIAL or ROTATIONS_ONLY"));
             }
         };
-        Ok((key, Page::new("rotations", input.limit, input.marker.as_deref(), 100)?, with_first))
+        Ok((key, constraints::page("rotations", input.limit, input.marker.as_deref(), 100)?, with_first))
     }
 
     fn needs(_: &Call<'_>, (key, ..): &Self::Checked) -> Vec<Need> {

@@ -4,13 +4,13 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::KmsError;
 use access::kms::on_key;
+use api::grammar::{MAX_TAGS, TagViolation, TagWording};
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::KeyRef;
 
-use super::constraints::{self, MAX_TAGS, Tag};
+use super::constraints::{self, Check, KmsTag, Page, Words};
 use super::keys::change;
-use super::paging::Page;
 use super::shapes::Nothing;
 
 /// TagResource.
@@ -20,7 +20,7 @@ pub struct TagResource;
 #[serde(rename_all = "PascalCase")]
 pub struct TagInput {
     key_id: Option<String>,
-    tags: Option<Vec<Tag>>,
+    tags: Option<Vec<KmsTag>>,
 }
 
 impl Operation for TagResource {
@@ -34,7 +34,7 @@ impl Operation for TagResource {
 
     fn check(call: &Call<'_>, input: TagInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        constraints::required("tags", input.tags.as_ref())?;
+        Check::required("tags", input.tags.as_ref())?;
         Ok((key, constraints::tags(input.tags)?))
     }
 
@@ -50,7 +50,7 @@ impl Operation for TagResource {
             }
             stored.tags.sort();
             if stored.tags.len() > MAX_TAGS {
-                return Err(KmsError::LimitExceeded(format!("A key can have at most {MAX_TAGS} tags.")));
+                return Err(Words::refuse_tags(TagViolation::TooMany));
             }
             Ok(())
         })
@@ -80,8 +80,8 @@ impl Operation for UntagResource {
 
     fn check(call: &Call<'_>, input: UntagInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        let keys = constraints::required("tagKeys", input.tag_keys)?;
-        keys.iter().try_for_each(|key| constraints::tag_key(key))?;
+        let keys = Check::required("tagKeys", input.tag_keys)?;
+        Check::tag_keys(&keys)?;
         Ok((key, keys))
     }
 
@@ -113,7 +113,7 @@ pub struct ListInput {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Listed {
-    tags: Vec<Tag>,
+    tags: Vec<KmsTag>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_marker: Option<String>,
     truncated: bool,
@@ -130,7 +130,7 @@ impl Operation for ListResourceTags {
 
     fn check(call: &Call<'_>, input: ListInput) -> Result<Self::Checked, KmsError> {
         let key = constraints::key_itself(call, "keyId", input.key_id)?;
-        Ok((key, Page::new("tags", input.limit, input.marker.as_deref(), MAX_TAGS)?))
+        Ok((key, constraints::page("tags", input.limit, input.marker.as_deref(), MAX_TAGS)?))
     }
 
     fn needs(_: &Call<'_>, (key, _): &Self::Checked) -> Vec<Need> {
@@ -141,6 +141,6 @@ impl Operation for ListResourceTags {
         let found = call.app().db.read_point(move |tx| constraints::require(tx, &key)).await?;
         let mut tags: Vec<_> = found.tags.into_iter().filter(|(key, _)| *key > page.after).collect();
         let next_marker = page.cut(&mut tags, |(key, _)| key.clone());
-        Ok(Listed { tags: tags.into_iter().map(Tag::new).collect(), truncated: next_marker.is_some(), next_marker })
+        Ok(Listed { tags: tags.into_iter().map(KmsTag::new).collect(), truncated: next_marker.is_some(), next_marker })
     }
 }

@@ -3,17 +3,17 @@
 use access::action::Action;
 use access::auth::authorize::{Need, authorize};
 use access::secret_values::errors::SecretsError;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::AwsError;
 use runtime::aws_error::IntoAwsError;
 use serde::{Deserialize, Serialize};
 use store::tables::secrets::{SecretId, SecretOrder};
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::filters::{Filter, FilterMember};
 use super::get_secret_value::{self, GetSecretValue};
 use super::list_secrets::{Listing, list};
-use super::paging::{self, Page};
 
 /// Reads the current values of the secrets that are named, or that match filters, and tells which could not be read.
 pub struct BatchGetSecretValue;
@@ -64,9 +64,7 @@ impl Operation for BatchGetSecretValue {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, SecretsError> {
         match (input.secret_id_list, input.filters) {
             (Some(ids), None) => {
-                if !(1..=20).contains(&ids.len()) {
-                    return Err(SecretsError::parameter("SecretIdList must have 1 to 20 entries."));
-                }
+                Check::count("SecretIdList", ids.len(), 1, 20)?;
                 let named = ids.into_iter().map(|text| {
                     let id = constraints::secret_id(call, Some(text.clone()))?;
                     Ok((text, id))
@@ -75,7 +73,7 @@ impl Operation for BatchGetSecretValue {
             }
             (None, Some(filters)) => {
                 let list = format!("{}{filters:?}", Self::NAME);
-                let page = paging::page(list, input.max_results, input.next_token.as_deref(), 20)?;
+                let page = Check::page(List::of(&list), input.max_results, input.next_token.as_deref(), 20, 20)?;
                 Ok(Checked::Filtered(Filter::list(Some(filters))?, page))
             }
             _ => Err(SecretsError::parameter("Either SecretIdList or Filters must be given, and not both.")),

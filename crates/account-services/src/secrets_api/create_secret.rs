@@ -6,12 +6,13 @@ use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
 use access::secret_values::value::{HiddenText, SecretValue};
 use access::secret_values::versions::{self, NewVersion};
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use runtime::random_text::random_text;
 use serde::{Deserialize, Serialize};
 use store::tables::secrets::{self, Secret, SecretId};
 
-use super::constraints::{self, Tag};
+use super::constraints;
 use super::shapes::{need_of_new, with_members};
 
 /// Makes a secret, with a first version if it is given a value; the same request again finds what it made.

@@ -7,6 +7,8 @@ use api::protocols::operation::{Call, Operation};
 use runtime::random_text::random_text;
 use serde::{Deserialize, Serialize};
 
+use super::constraints::Check;
+
 /// Makes a random password of the kinds of characters that are asked for.
 pub struct GetRandomPassword;
 
@@ -69,11 +71,9 @@ impl Operation for GetRandomPassword {
 impl Input {
     fn check(self) -> Result<Checked, SecretsError> {
         let length = self.password_length.unwrap_or(DEFAULT_LENGTH);
-        if !(1..=MAX_LENGTH).contains(&length) {
-            return Err(SecretsError::parameter(format!("PasswordLength must be 1 to {MAX_LENGTH}.")));
-        }
+        Check::number("PasswordLength", length, 1, MAX_LENGTH)?;
         let excluded = self.exclude_characters.unwrap_or_default();
-        super::constraints::length("ExcludeCharacters", &excluded, 0, 4096)?;
+        Check::length("ExcludeCharacters", &excluded, 0, 4096)?;
         let kinds = [
             (LOWERCASE, !self.exclude_lowercase.unwrap_or(false)),
             (UPPERCASE, !self.exclude_uppercase.unwrap_or(false)),

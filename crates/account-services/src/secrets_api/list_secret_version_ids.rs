@@ -4,14 +4,14 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::tables::secret_versions::{self, SecretVersion};
 use store::tables::secrets::SecretId;
 
-use super::constraints;
-use super::paging::{self, Page};
+use super::constraints::{self, Check, Page};
 use super::shapes::need;
 
 /// Lists the versions of a secret, the newest first; those without a stage only if asked for.
@@ -79,7 +79,7 @@ impl Operation for ListSecretVersionIds {
         let id = constraints::secret_id(call, input.secret_id)?;
         let with_deprecated = input.include_deprecated.unwrap_or(false);
         let list = format!("{}{id:?}{with_deprecated}", Self::NAME);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100)?;
+        let page = Check::page(List::of(&list), input.max_results, input.next_token.as_deref(), 100, 100)?;
         Ok(Checked { id, page, with_deprecated })
     }
 
@@ -99,10 +99,7 @@ impl Operation for ListSecretVersionIds {
             // The newest come first.
             versions.retain(|version| (version.created_at_ms, &version.version_id) < (*created_at_ms, after));
         }
-        let is_more = versions.len() > page.limit;
-        versions.truncate(page.limit);
-        let last = versions.last().filter(|_| is_more);
-        let next_token = last.map(|last| page.token_after(&(last.version_id.clone(), last.created_at_ms)));
+        let next_token = page.cut(&mut versions, |last| (last.version_id.clone(), last.created_at_ms));
         let versions = versions.into_iter().map(Version::new).collect();
         Ok(Output { versions, next_token, arn: secret.arn(), name: secret.name })
     }

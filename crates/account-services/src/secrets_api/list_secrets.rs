@@ -3,14 +3,23 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::secret_versions;
 use store::tables::secrets::{self, Secret, SecretOrder};
 
+use super::constraints::{Check, Page};
 use super::filters::{Filter, FilterMember};
-use super::paging::{self, Page};
 use super::shapes::{SecretEntry, Stages, stages};
+
+/// `SortBy`, the first one unless the caller says.
+const ORDERS: [(&str, SecretOrder); 4] = [
+    ("created-date", SecretOrder::Created),
+    ("name", SecretOrder::Name),
+    ("last-changed-date", SecretOrder::Changed),
+    ("last-accessed-date", SecretOrder::Accessed),
+];
 
 /// Lists the secrets of the caller's account and region that match filters, page by page.
 pub struct ListSecrets;
@@ -76,19 +85,11 @@ impl Operation for ListSecrets {
     fn check(_: &Call<'_>, input: Input) -> Result<Checked, SecretsError> {
         let asked = (&input.include_planned_deletion, &input.filters, &input.sort_order, &input.sort_by);
         let list = format!("{}{asked:?}", Self::NAME);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100)?;
-        let order = match input.sort_by.as_deref() {
-            None | Some("created-date") => SecretOrder::Created,
-            Some("name") => SecretOrder::Name,
-            Some("last-changed-date") => SecretOrder::Changed,
-            Some("last-accessed-date") => SecretOrder::Accessed,
-            Some(other) => return Err(SecretsError::parameter(format!("SortBy cannot be '{other}'."))),
-        };
-        let is_descending = match input.sort_order.as_deref() {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(other) => return Err(SecretsError::parameter(format!("SortOrder cannot be '{other}'."))),
-        };
+        let page = Check::page(List::of(&list), input.max_results, input.next_token.as_deref(), 100, 100)?;
+        let sort_by = input.sort_by.as_deref().unwrap_or(ORDERS[0].0);
+        let (_, order) = Check::one_of("SortBy", sort_by, &ORDERS, |(name, _)| name)?;
+        let sort_order = input.sort_order.as_deref().unwrap_or("asc");
+        let is_descending = Check::one_of("SortOrder", sort_order, &["asc", "desc"], |name| name)? == "desc";
         let filters = Filter::list(input.filters)?;
         let with_deleted = input.include_planned_deletion.unwrap_or(false);
         Ok(Checked { listing: Listing { filters, with_deleted, order, is_descending }, page })
@@ -148,9 +149,6 @@ pub async fn list(
         }
     });
     let mut found = read.await?;
-    let is_more = found.len() > page.limit;
-    found.truncate(page.limit);
-    let last = found.last().filter(|_| is_more);
-    let next_token = last.map(|secret| page.token_after(&order.place_of(secret)));
+    let next_token = page.cut(&mut found, |last| order.place_of(last));
     Ok((found, next_token))
 }

@@ -3,7 +3,6 @@
 
 mod constraints;
 mod filters;
-mod paging;
 mod shapes;
 
 mod batch_get_secret_value;

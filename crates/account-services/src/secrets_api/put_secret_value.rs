@@ -10,7 +10,7 @@ use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::secrets::{self, Secret, SecretId};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::shapes::need;
 
 /// Adds a version to a secret, and gives it the stages that are asked for.
@@ -57,9 +57,7 @@ impl Operation for PutSecretValue {
         let value = SecretValue::from_members(input.secret_string, input.secret_binary)?
             .ok_or_else(|| SecretsError::parameter("You must provide either SecretString or SecretBinary."))?;
         if let Some(stages) = &input.version_stages {
-            if !(1..=20).contains(&stages.len()) {
-                return Err(SecretsError::parameter("VersionStages must have 1 to 20 entries."));
-            }
+            Check::count("VersionStages", stages.len(), 1, 20)?;
             stages.iter().try_for_each(|stage| constraints::stage(stage))?;
         }
         let version_id = constraints::client_token(input.client_request_token)?;

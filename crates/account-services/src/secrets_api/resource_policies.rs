@@ -10,7 +10,7 @@ use iam::{Policy, PolicyKind};
 use serde::{Deserialize, Serialize};
 use store::tables::secrets::{self, Secret, SecretId};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::shapes::{SecretName, need};
 
 /// Most characters of a policy (model: `NonEmptyResourcePolicyType`).
@@ -130,8 +130,8 @@ impl Operation for PutResourcePolicy {
     fn check(call: &Call<'_>, input: PutInput) -> Result<PutChecked, SecretsError> {
         no_name(input.policy_name.as_deref())?;
         let id = constraints::secret_id(call, input.secret_id)?;
-        let text = constraints::required("ResourcePolicy", input.resource_policy)?;
-        constraints::length("ResourcePolicy", &text, 1, MAX_CHARACTERS)?;
+        let text = Check::required("ResourcePolicy", input.resource_policy)?;
+        Check::length("ResourcePolicy", &text, 1, MAX_CHARACTERS)?;
         let policy = parse(call, &text)?;
         let blocks_public = input.block_public_policy.unwrap_or(false);
         if blocks_public && policy.is_public() {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::tables::secrets::SecretId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::shapes::{SecretMember, SecretName, need};
 
 /// RotateSecret.
@@ -49,17 +49,17 @@ pub struct Rotation {
 impl RotationRules {
     fn check(&self) -> Result<(), SecretsError> {
         let parameter = |text: &str| Err(SecretsError::parameter(text));
-        if self.automatically_after_days.is_some_and(|days| !(1..=1000).contains(&days)) {
-            return parameter("AutomaticallyAfterDays must be 1 to 1000.");
+        if let Some(days) = self.automatically_after_days {
+            Check::number("AutomaticallyAfterDays", days, 1, 1000)?;
         }
         if self.automatically_after_days.is_some() && self.schedule_expression.is_some() {
             return parameter("You can set AutomaticallyAfterDays or ScheduleExpression, and not both.");
         }
         if let Some(text) = &self.duration {
-            constraints::length("Duration", text, 2, 3)?;
+            Check::length("Duration", text, 2, 3)?;
         }
         if let Some(text) = &self.schedule_expression {
-            constraints::length("ScheduleExpression", text, 1, 256)?;
+            Check::length("ScheduleExpression", text, 1, 256)?;
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Operation for RotateSecret {
         }
         let lambda = input.rotation_lambda_arn.filter(|arn| !arn.is_empty());
         if let Some(arn) = &lambda {
-            constraints::length("RotationLambdaARN", arn, 1, 2048)?;
+            Check::length("RotationLambdaARN", arn, 1, 2048)?;
         }
         let is_immediate = input.rotate_immediately.unwrap_or(true);
         Ok(Rotation { id, lambda, has_rules: input.rotation_rules.is_some(), is_immediate })

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::tables::secret_versions::SecretVersion;
 use store::tables::secrets::{self, Secret, SecretId};
 
-use super::constraints::{self, Tag};
+use super::constraints;
 
 /// The input of the operations that take only which secret.
 #[derive(Deserialize)]

@@ -4,11 +4,12 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use access::secret_values::errors::SecretsError;
 use access::secret_values::stored;
+use api::grammar::{MAX_TAGS, Tag, TagViolation, TagWording};
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::secrets::{self, SecretId};
 
-use super::constraints::{self, MAX_TAGS, Tag};
+use super::constraints::{self, Check, Words};
 use super::shapes::need;
 
 /// An answer without members.
@@ -36,7 +37,7 @@ impl Operation for TagResource {
 
     fn check(call: &Call<'_>, input: TagInput) -> Result<Self::Checked, SecretsError> {
         let id = constraints::secret_id(call, input.secret_id)?;
-        constraints::required("Tags", input.tags.as_ref())?;
+        Check::required("Tags", input.tags.as_ref())?;
         Ok((id, constraints::tags(input.tags)?))
     }
 
@@ -77,8 +78,8 @@ impl Operation for UntagResource {
 
     fn check(call: &Call<'_>, input: UntagInput) -> Result<Self::Checked, SecretsError> {
         let id = constraints::secret_id(call, input.secret_id)?;
-        let keys = constraints::required("TagKeys", input.tag_keys)?;
-        keys.iter().try_for_each(|key| constraints::tag_key(key))?;
+        let keys = Check::required("TagKeys", input.tag_keys)?;
+        Check::tag_keys(&keys)?;
         Ok((id, keys))
     }
 
@@ -101,7 +102,7 @@ async fn change(
         let mut secret = stored::require_live(tx, &id)?;
         change(&mut secret.tags);
         if secret.tags.len() > MAX_TAGS {
-            return Err(SecretsError::parameter(format!("A secret can have at most {MAX_TAGS} tags.")));
+            return Err(Words::refuse_tags(TagViolation::TooMany));
         }
         secret.changed_at_ms = now_ms;
         secrets::update(tx, &secret)?;

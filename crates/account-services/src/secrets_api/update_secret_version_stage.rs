@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::tables::secret_versions::{self, SecretVersion};
 use store::tables::secrets::{self, Secret, SecretId};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::shapes::{SecretName, need};
 
 /// Moves a stage from one version of a secret to another, or takes it away.
@@ -44,7 +44,7 @@ impl Operation for UpdateSecretVersionStage {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, SecretsError> {
         let id = constraints::secret_id(call, input.secret_id)?;
-        let stage = constraints::required("VersionStage", input.version_stage)?;
+        let stage = Check::required("VersionStage", input.version_stage)?;
         constraints::stage(&stage)?;
         let from = constraints::version_id("RemoveFromVersionId", input.remove_from_version_id)?;
         let to = constraints::version_id("MoveToVersionId", input.move_to_version_id)?;

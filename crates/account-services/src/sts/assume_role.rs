@@ -8,10 +8,11 @@ use access::auth::authorize::Need;
 use access::auth::caller::Caller;
 use access::auth::directory::Identity;
 use access::auth::session::NewSession;
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::constraints::{self, Narrowing, PolicyArn, RoleArn, Tag, in_partition};
+use super::constraints::{self, Check, Narrowing, PolicyArn, RoleArn, in_partition};
 use super::errors::StsError;
 use super::grant::{self, AssumedRoleUser, Credentials, MAX_CHAINED_SECONDS, Wish};
 
@@ -72,7 +73,7 @@ impl Operation for AssumeRole {
         if call.caller.is_federated() {
             return Err(denied(&call.caller, Self::ACTION, &role));
         }
-        let session_name = constraints::required("roleSessionName", input.role_session_name)?;
+        let session_name = Check::required("roleSessionName", input.role_session_name)?;
         constraints::name("roleSessionName", &session_name)?;
         let duration_seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;
         let chained = role_session(&call.caller);
@@ -83,13 +84,13 @@ impl Operation for AssumeRole {
             ));
         }
         if let Some(external_id) = &input.external_id {
-            constraints::length("externalId", external_id, 2, 1224)?;
+            Check::length("externalId", external_id, 2, 1224)?;
         }
         if input.serial_number.is_some() || input.token_code.is_some() {
             return Err(StsError::AccessDenied(super::NO_MFA.to_owned()));
         }
         let narrowing = constraints::narrowing(input.policy, input.policy_arns)?.require_readable()?;
-        let mut tags = constraints::tags(input.tags)?;
+        let mut tags = Check::tags(input.tags)?;
         let mut transitive_tag_keys = constraints::transitive_tag_keys(input.transitive_tag_keys, &tags)?;
         let mut source_identity = input.source_identity;
         if let Some(name) = &source_identity {

@@ -11,7 +11,7 @@ use aws::AwsError;
 use runtime::aws_error::{IntoAwsError, server_error};
 use serde::{Deserialize, Serialize};
 
-use super::constraints::{self, PolicyArn};
+use super::constraints::{self, Check, PolicyArn};
 use super::errors::StsError;
 use super::grant::{self, AssumedRoleUser, Credentials, Wish};
 use super::record_web_identity;
@@ -62,10 +62,10 @@ fn answer<'a>(http: &'a RequestContext, body: &'a [u8]) -> Running<'a> {
 
 async fn run(http: &RequestContext, input: Input) -> Result<Output, StsError> {
     let role_arn = constraints::role_arn(input.role_arn)?;
-    let session_name = constraints::required("roleSessionName", input.role_session_name)?;
+    let session_name = Check::required("roleSessionName", input.role_session_name)?;
     constraints::name("roleSessionName", &session_name)?;
-    let text = constraints::required("webIdentityToken", input.web_identity_token)?;
-    constraints::length("webIdentityToken", &text, 4, MAX_TOKEN_CHARS)?;
+    let text = Check::required("webIdentityToken", input.web_identity_token)?;
+    Check::length("webIdentityToken", &text, 4, MAX_TOKEN_CHARS)?;
     let duration_seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;
     let narrowing = constraints::narrowing(input.policy, input.policy_arns)?;
 

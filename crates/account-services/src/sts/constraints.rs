@@ -1,5 +1,8 @@
 //! What STS's model says of members, with the texts that STS answers.
 
+use api::grammar::{
+    self, Bounds, MAX_TAGS, TAG_CHARACTERS, TagPart, TagViolation, TagWording, Violation, Wording, has_tag_characters,
+};
 use aws::{AccountId, FormNumber, Region};
 use iam::{Policy, PolicyKind};
 use serde::Deserialize;
@@ -10,10 +13,6 @@ use super::errors::StsError;
 const MAX_POLICY_CHARS: usize = 2048;
 /// The most managed policies of a session (AssumeRole: 'PolicyArns').
 const MAX_POLICY_ARNS: usize = 10;
-/// The most tags of a session (AssumeRole: 'Tags').
-const MAX_TAGS: usize = 50;
-const MAX_TAG_KEY_CHARS: usize = 128;
-const MAX_TAG_VALUE_CHARS: usize = 256;
 const NAME_PATTERN: &str = "[\\w+=,.@-]*";
 
 /// The ARN of a role, and whose it is.
@@ -32,14 +31,6 @@ pub struct PolicyArn {
     arn: Option<String>,
 }
 
-/// One of `Tags`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Tag {
-    key: Option<String>,
-    value: Option<String>,
-}
-
 /// What narrows a session.
 #[derive(Clone, Debug, Default)]
 pub struct Narrowing {
@@ -49,29 +40,54 @@ pub struct Narrowing {
     pub policy_arns: Vec<String>,
 }
 
-fn failed(member: &str, value: &str, constraint: &str) -> StsError {
-    StsError::Validation(format!(
-        "1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}"
-    ))
+/// The words of STS.
+#[derive(Debug)]
+pub struct Words;
+
+/// Checks with these words.
+pub type Check = grammar::Check<Words>;
+
+impl Wording for Words {
+    type Error = StsError;
+
+    fn refuse(member: &str, value: Option<&str>, violation: Violation<'_>) -> StsError {
+        let value = match (violation, value) {
+            // A long value is not sent back.
+            (Violation::TooLong(_) | Violation::TooFew(_) | Violation::TooMany(_), _) => String::new(),
+            (_, None) => "null".to_owned(),
+            (_, Some(value)) => format!("'{value}'"),
+        };
+        StsError::Validation(format!(
+            "1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {violation}"
+        ))
+    }
 }
 
-/// A member that must be there.
-pub fn required(member: &str, value: Option<String>) -> Result<String, StsError> {
-    value.ok_or_else(|| failed(member, "null", "Member must not be null"))
-}
+impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.member.key";
+    const TAG_VALUE: &'static str = "tags.member.value";
+    const RESERVES_LAST: bool = true;
 
-/// The length of a text, in characters.
-pub fn length(member: &str, value: &str, min: usize, max: usize) -> Result<(), StsError> {
-    let length = value.chars().take(max + 1).count();
-    // A long value is not sent back.
-    if length > max {
-        return Err(failed(member, "", &format!("Member must have length less than or equal to {max}")));
+    fn is_same_key(a: &str, b: &str) -> bool {
+        a.eq_ignore_ascii_case(b)
     }
-    if length < min {
-        let constraint = format!("Member must have length greater than or equal to {min}");
-        return Err(failed(member, &format!("'{value}'"), &constraint));
+
+    fn tag_text(member: &str, part: TagPart<'_>, text: &str) -> Result<(), StsError> {
+        Check::tag_length(member, part, text)?;
+        Check::pattern(member, text, &format!("{TAG_CHARACTERS}*"), has_tag_characters(text))
     }
-    Ok(())
+
+    fn refuse_tags(violation: TagViolation<'_>) -> StsError {
+        match violation {
+            TagViolation::TooMany => Self::refuse("tags", None, Violation::TooMany(Bounds { min: 0, max: MAX_TAGS })),
+            TagViolation::Reserved(key) => {
+                StsError::Validation(format!("Tag keys beginning with 'aws:' are reserved: '{key}'"))
+            }
+            TagViolation::Repeated(_) => StsError::Validation(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
+            ),
+        }
+    }
 }
 
 /// An ARN in the partition `aws`, whatever partition the region that was called belongs to.
@@ -92,8 +108,8 @@ pub fn in_partition(arn: String, region: &Region) -> String {
 
 /// `RoleArn`.
 pub fn role_arn(value: Option<String>) -> Result<RoleArn, StsError> {
-    let given = required("roleArn", value)?;
-    length("roleArn", &given, 20, 2048)?;
+    let given = Check::required("roleArn", value)?;
+    Check::length("roleArn", &given, 20, 2048)?;
     let stored = without_partition(&given);
     let parts = stored.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
     let account = parts.filter(|(_, name)| !name.is_empty()).and_then(|(account, _)| account.parse().ok());
@@ -105,28 +121,14 @@ pub fn role_arn(value: Option<String>) -> Result<RoleArn, StsError> {
 
 /// `RoleSessionName` and `SourceIdentity`.
 pub fn name(member: &str, value: &str) -> Result<(), StsError> {
-    length(member, value, 2, 64)?;
-    if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)) {
-        return Ok(());
-    }
-    let constraint = format!("Member must satisfy regular expression pattern: {NAME_PATTERN}");
-    Err(failed(member, &format!("'{value}'"), &constraint))
+    Check::length(member, value, 2, 64)?;
+    let is_name = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
+    Check::pattern(member, value, NAME_PATTERN, is_name)
 }
 
 /// `DurationSeconds`.
 pub fn duration(value: Option<FormNumber>, default: i64, max: i64) -> Result<i64, StsError> {
-    const MIN: i64 = 900;
-    let number = value.unwrap_or(default.into());
-    let seconds = number.value();
-    if seconds < MIN {
-        let constraint = format!("Member must have value greater than or equal to {MIN}");
-        return Err(failed("durationSeconds", &format!("'{number}'"), &constraint));
-    }
-    if seconds > max {
-        let constraint = format!("Member must have value less than or equal to {max}");
-        return Err(failed("durationSeconds", &format!("'{number}'"), &constraint));
-    }
-    Ok(seconds)
+    Check::number("durationSeconds", value.unwrap_or(default.into()), 900, max)
 }
 
 impl Narrowing {
@@ -142,45 +144,17 @@ impl Narrowing {
 /// `Policy` and `PolicyArns`. Whether the policies exist, and the first one is a policy, is not looked at.
 pub fn narrowing(policy: Option<String>, policy_arns: Option<Vec<PolicyArn>>) -> Result<Narrowing, StsError> {
     if let Some(text) = &policy {
-        length("policy", text, 1, MAX_POLICY_CHARS)?;
+        Check::length("policy", text, 1, MAX_POLICY_CHARS)?;
     }
     let policy_arns = policy_arns.unwrap_or_default();
-    if policy_arns.len() > MAX_POLICY_ARNS {
-        let constraint = format!("Member must have length less than or equal to {MAX_POLICY_ARNS}");
-        return Err(failed("policyArns", "", &constraint));
-    }
+    Check::count("policyArns", policy_arns.len(), 0, MAX_POLICY_ARNS)?;
     let mut arns = Vec::with_capacity(policy_arns.len());
     for policy in policy_arns {
-        let arn = required("policyArns.member.arn", policy.arn)?;
-        length("policyArns.member.arn", &arn, 20, 2048)?;
+        let arn = Check::required("policyArns.member.arn", policy.arn)?;
+        Check::length("policyArns.member.arn", &arn, 20, 2048)?;
         arns.push(without_partition(&arn));
     }
     Ok(Narrowing { policy, policy_arns: arns })
-}
-
-/// `Tags`.
-pub fn tags(given: Option<Vec<Tag>>) -> Result<Vec<(String, String)>, StsError> {
-    let given = given.unwrap_or_default();
-    if given.len() > MAX_TAGS {
-        return Err(failed("tags", "", &format!("Member must have length less than or equal to {MAX_TAGS}")));
-    }
-    let mut tags: Vec<(String, String)> = Vec::with_capacity(given.len());
-    for tag in given {
-        let key = required("tags.member.key", tag.key)?;
-        let value = required("tags.member.value", tag.value)?;
-        tag_text("tags.member.key", &key, 1, MAX_TAG_KEY_CHARS)?;
-        tag_text("tags.member.value", &value, 0, MAX_TAG_VALUE_CHARS)?;
-        if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-            return Err(StsError::Validation(format!("Tag keys beginning with 'aws:' are reserved: '{key}'")));
-        }
-        if tags.iter().any(|(known, _)| known.eq_ignore_ascii_case(&key)) {
-            return Err(StsError::Validation(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
-            ));
-        }
-        tags.push((key, value));
-    }
-    Ok(tags)
 }
 
 /// `TransitiveTagKeys`: each is the key of a tag of the request.
@@ -196,17 +170,73 @@ pub fn transitive_tag_keys(given: Option<Vec<String>>, tags: &[(String, String)]
     Ok(keys)
 }
 
-fn tag_text(member: &str, text: &str, min: usize, max: usize) -> Result<(), StsError> {
-    length(member, text, min, max)?;
-    // The pattern is [\p{L}\p{Z}\p{N}_.:/=+\-@].
-    let fits = |character: char| {
-        character.is_alphanumeric()
-            || (character.is_whitespace() && !character.is_control())
-            || "_.:/=+-@".contains(character)
-    };
-    if text.chars().all(fits) {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use api::grammar::Tag;
+    use runtime::aws_error::IntoAwsError;
+
+    use super::*;
+
+    fn said<T>(result: Result<T, StsError>) -> String {
+        let error = result.err().expect("refused").into_aws_error(uuid::Uuid::nil());
+        format!("{}: {}", error.code, error.message)
     }
-    let constraint = "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*";
-    Err(failed(member, &format!("'{text}'"), constraint))
+
+    #[test]
+    fn texts() {
+        let tag = |key: &str, value: &str| Tag { key: Some(key.to_owned()), value: Some(value.to_owned()) };
+        for (given, value, member, text) in [
+            (said(Check::required::<()>("m", None)), "null", "m", "Member must not be null"),
+            (said(Check::length("m", "a", 2, 3)), "'a'", "m", "Member must have length greater than or equal to 2"),
+            (said(Check::length("m", "aaaa", 2, 3)), "", "m", "Member must have length less than or equal to 3"),
+            (said(name("m", "a b")), "'a b'", "m", "Member must satisfy regular expression pattern: [\\w+=,.@-]*"),
+            (
+                said(duration(Some(899.into()), 3600, 3600)),
+                "'899'",
+                "durationSeconds",
+                "Member must have value greater than or equal to 900",
+            ),
+            (
+                said(duration(Some(3601.into()), 3600, 3600)),
+                "'3601'",
+                "durationSeconds",
+                "Member must have value less than or equal to 3600",
+            ),
+            (
+                said(narrowing(None, Some((0..11).map(|_| PolicyArn { arn: None }).collect()))),
+                "",
+                "policyArns",
+                "Member must have length less than or equal to 10",
+            ),
+            (
+                said(Check::tags(Some((0..51).map(|number| tag(&number.to_string(), "")).collect()))),
+                "",
+                "tags",
+                "Member must have length less than or equal to 50",
+            ),
+            (
+                said(Check::tags(Some(vec![tag("a", "*")]))),
+                "'*'",
+                "tags.member.value",
+                "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*",
+            ),
+        ] {
+            assert_eq!(
+                given,
+                format!(
+                    "ValidationError: 1 validation error detected: Value {value} at '{member}' failed to satisfy \
+                     constraint: {text}"
+                )
+            );
+        }
+        for (tags, text) in [
+            (vec![tag("aws:a", "")], "Tag keys beginning with 'aws:' are reserved: 'aws:a'"),
+            (
+                vec![tag("a", ""), tag("A", "")],
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ),
+        ] {
+            assert_eq!(said(Check::tags(Some(tags))), format!("ValidationError: {text}"));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::StsError;
 
 const MAX_MESSAGE: usize = 10_240;
@@ -37,8 +37,8 @@ impl Operation for DecodeAuthorizationMessage {
     type Error = StsError;
 
     fn check(_: &Call<'_>, input: Input) -> Result<(), StsError> {
-        let message = constraints::required("encodedMessage", input.encoded_message)?;
-        constraints::length("encodedMessage", &message, 1, MAX_MESSAGE)
+        let message = Check::required("encodedMessage", input.encoded_message)?;
+        Check::length("encodedMessage", &message, 1, MAX_MESSAGE)
     }
 
     fn needs(_: &Call<'_>, (): &()) -> Vec<Need> {

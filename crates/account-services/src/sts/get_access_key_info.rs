@@ -6,7 +6,7 @@ use api::protocols::operation::{Call, Operation};
 use aws::AccountId;
 use serde::{Deserialize, Serialize};
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::StsError;
 
 /// Tells which account of this server an access key belongs to.
@@ -34,8 +34,8 @@ impl Operation for GetAccessKeyInfo {
     type Error = StsError;
 
     fn check(_: &Call<'_>, input: Input) -> Result<String, StsError> {
-        let id = constraints::required("accessKeyId", input.access_key_id)?;
-        constraints::length("accessKeyId", &id, 16, 128)?;
+        let id = Check::required("accessKeyId", input.access_key_id)?;
+        Check::length("accessKeyId", &id, 16, 128)?;
         Ok(id)
     }
 

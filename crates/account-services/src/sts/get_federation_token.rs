@@ -5,10 +5,11 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::caller;
 use access::auth::session::{self, NewSession};
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::constraints::{self, PolicyArn, Tag, in_partition};
+use super::constraints::{self, Check, PolicyArn, in_partition};
 use super::errors::StsError;
 use super::grant::{self, Credentials, Wish};
 
@@ -59,12 +60,12 @@ impl Operation for GetFederationToken {
     type Error = StsError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Wish, StsError> {
-        let name = constraints::required("name", input.name)?;
+        let name = Check::required("name", input.name)?;
         constraints::name("name", &name)?;
-        constraints::length("name", &name, 2, MAX_NAME)?;
+        Check::length("name", &name, 2, MAX_NAME)?;
         let seconds = constraints::duration(input.duration_seconds, DEFAULT_SECONDS, MAX_SECONDS)?;
         let narrowing = constraints::narrowing(input.policy, input.policy_arns)?.require_readable()?;
-        let tags = constraints::tags(input.tags)?;
+        let tags = Check::tags(input.tags)?;
         let duration_seconds = match call.caller.credentials {
             caller::Credentials::Root => seconds.min(MAX_ROOT_SECONDS),
             caller::Credentials::User(_) => seconds,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
+use super::constraints::Check;
 use super::errors::WharfError;
 
 /// The action that lets another Wharf's key bring images. The registry's policy decides beside it, for the account
@@ -39,9 +40,7 @@ pub fn parsed_list<T: std::str::FromStr>(
     what: &str,
 ) -> Result<Vec<T>, WharfError> {
     let texts = texts.unwrap_or_default();
-    if texts.len() > max {
-        return Err(WharfError::validation(member, format!("must have at most {max} entries")));
-    }
+    Check::count(member, texts.len(), 0, max)?;
     texts.iter().map(|text| parsed(member, Some(text), what)).collect()
 }
 

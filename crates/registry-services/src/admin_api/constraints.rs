@@ -1,5 +1,7 @@
-//! Checks of members that several operations share.
+//! Checks of members that several operations share, with the texts that Wharf's own API answers.
 
+use api::grammar::{self, Violation, Wording};
+use api::paging::ListWording;
 use api::protocols::operation::Call;
 use oci::{RepositoryName, Tag};
 use registry::images::pull::Selector;
@@ -14,6 +16,49 @@ use super::shapes::ImageId;
 /// As many images as ECR's operations take at once.
 const MAX_IMAGES: usize = 100;
 
+/// As many entries as a page has unless the caller says.
+pub const DEFAULT_RESULTS: usize = 100;
+/// The most entries of a page.
+pub const MAX_RESULTS: i64 = 1_000;
+
+/// The words of Wharf's own API.
+#[derive(Debug)]
+pub struct Words;
+
+/// Checks with these words.
+pub type Check = grammar::Check<Words>;
+
+impl Wording for Words {
+    type Error = WharfError;
+
+    fn refuse(member: &str, _: Option<&str>, violation: Violation<'_>) -> WharfError {
+        let rule = match violation {
+            Violation::Missing => "must be given".to_owned(),
+            Violation::TooShort(bounds) | Violation::TooLong(bounds) => {
+                format!("must have {} to {} characters", bounds.min, bounds.max)
+            }
+            Violation::TooMany(bounds) if bounds.min == 0 => format!("must have at most {} entries", bounds.max),
+            Violation::TooFew(bounds) | Violation::TooMany(bounds) => {
+                format!("must have {} to {} entries", bounds.min, bounds.max)
+            }
+            Violation::TooSmall(bounds) | Violation::TooLarge(bounds) => {
+                format!("must be {} to {}", bounds.min, bounds.max)
+            }
+            Violation::Pattern(pattern) => format!("must satisfy regular expression '{pattern}'"),
+            Violation::NotOneOf(values) => format!("must be one of {}", values.join(", ")),
+        };
+        WharfError::validation(member, rule)
+    }
+}
+
+impl ListWording for Words {
+    const LIMIT: &'static str = "maxResults";
+
+    fn refuse_token(_: &str) -> WharfError {
+        WharfError::validation("nextToken", "must be one that this operation answered")
+    }
+}
+
 /// The registry that a call is about: of the `registryId` member, or the caller's own.
 pub fn registry(call: &Call<'_>, registry_id: Option<&str>) -> Result<RegistryId, WharfError> {
     let account = match registry_id {
@@ -25,8 +70,7 @@ pub fn registry(call: &Call<'_>, registry_id: Option<&str>) -> Result<RegistryId
 
 /// A repository's name.
 pub fn repository_name(text: &str) -> Result<RepositoryName, WharfError> {
-    let rule = || format!("must satisfy regular expression '{}'", RepositoryName::PATTERN);
-    text.parse().map_err(|_| WharfError::validation("repositoryName", rule()))
+    Check::parsed("repositoryName", text, RepositoryName::PATTERN)
 }
 
 /// The repository that a call is about.
@@ -35,7 +79,7 @@ pub fn repository(
     registry_id: Option<&str>,
     repository_name: Option<&str>,
 ) -> Result<RepositoryRef, WharfError> {
-    let name = repository_name.ok_or_else(|| WharfError::validation("repositoryName", "must be given"))?;
+    let name = Check::required("repositoryName", repository_name)?;
     Ok(RepositoryRef { registry: registry(call, registry_id)?, name: self::repository_name(name)? })
 }
 
@@ -92,5 +136,38 @@ impl ProtectionMembers {
             }
         };
         Ok((place, target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::paging::List;
+    use runtime::aws_error::IntoAwsError;
+
+    use super::*;
+
+    fn said<T>(result: Result<T, WharfError>) -> String {
+        let error = result.err().expect("refused").into_aws_error(uuid::Uuid::nil());
+        format!("{}: {}", error.code, error.message)
+    }
+
+    #[test]
+    fn texts() {
+        for (given, text) in [
+            (said(Check::required::<()>("m", None)), "'m' must be given"),
+            (said(Check::length("m", "a", 2, 3)), "'m' must have 2 to 3 characters"),
+            (said(Check::count("m", 3, 0, 2)), "'m' must have at most 2 entries"),
+            (said(Check::count("m", 3, 1, 2)), "'m' must have 1 to 2 entries"),
+            (said(Check::number("m", -1, 0, 60)), "'m' must be 0 to 60"),
+            (said(Check::limit(Some(1001), DEFAULT_RESULTS, MAX_RESULTS)), "'maxResults' must be 1 to 1000"),
+            (said(Check::pattern("m", "a", "[0-9]+", false)), "'m' must satisfy regular expression '[0-9]+'"),
+            (said(Check::one_of("m", "c", &["A", "B"], |name| name)), "'m' must be one of A, B"),
+            (
+                said(Check::place::<String>(&List::Any, Some("?"))),
+                "'nextToken' must be one that this operation answered",
+            ),
+        ] {
+            assert_eq!(given, format!("ValidationException: {text}"));
+        }
     }
 }

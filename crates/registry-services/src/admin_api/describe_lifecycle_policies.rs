@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::RepositoryName;
@@ -18,7 +19,6 @@ use store::tables::repositories::RepositoryRef;
 use store::tables::{jobs, lifecycle_policies, lifecycle_runs, lifecycle_settings};
 
 use super::errors::WharfError;
-use super::paging;
 use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 
 /// Tells when lifecycle policies ran, what came of it and which run now: of one repository, or of all page by page.
@@ -143,7 +143,7 @@ impl Operation for DescribeLifecyclePolicies {
             let is_full = repository.is_none() && found.len() == *limit;
             let last = found.last().filter(|_| is_full).map(|last| last.repository.to_string());
             let policies = found.into_iter().map(|policy| status(tx, policy)).collect::<Result<_, _>>()?;
-            Ok::<_, WharfError>(Output { policies, next_token: last.map(|last| paging::token(&last)) })
+            Ok::<_, WharfError>(Output { policies, next_token: last.map(|last| List::Any.token(&last)) })
         });
         read.await
     }

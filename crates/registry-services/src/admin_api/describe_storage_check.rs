@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use registry::storage_check::check::{Progress, Settings};
@@ -11,8 +12,8 @@ use store::tables::damaged_objects::{self, DamagedObject};
 use store::tables::storage_checks;
 use store::tables::storage_scrubs::{self, Scrub as ScrubRow};
 
+use super::constraints::{self, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
-use super::paging;
 
 /// Damaged objects that are shown.
 const DAMAGED: usize = 100;
@@ -116,8 +117,8 @@ impl Operation for DescribeStorageCheck {
         WharfError::unless_operator(call)?;
         Ok(Checked {
             check_id: input.check_id,
-            after: paging::place(input.next_token.as_deref())?,
-            limit: paging::limit(input.max_results)?,
+            after: constraints::Check::place(&List::Any, input.next_token.as_deref())?,
+            limit: constraints::Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?,
         })
     }
 
@@ -143,7 +144,7 @@ impl Operation for DescribeStorageCheck {
         if let (Some(id), None) = (check_id, &check) {
             return Err(WharfError::StorageCheckNotFound(id));
         }
-        let next_token = findings.last().filter(|_| findings.len() == limit).map(|(number, _)| paging::token(number));
+        let next_token = findings.last().filter(|_| findings.len() == limit).map(|(number, _)| List::Any.token(number));
         Ok(Output {
             check: check.map(|check| Check {
                 check_id: check.id,

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::Digest;
@@ -14,8 +15,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_policies;
 use store::tables::repositories::RepositoryRef;
 
+use super::constraints::{self, Check};
 use super::errors::WharfError;
-use super::{constraints, paging};
 
 /// Images of one answer. Each page costs an evaluation, so pages are long.
 const IMAGES_PER_PAGE: usize = 10_000;
@@ -94,7 +95,7 @@ impl Operation for DryRunLifecyclePolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
         let place = constraints::repository(call, input.registry_id.as_deref(), input.repository_name.as_deref())?;
-        Ok((place, paging::place(input.next_token.as_deref())?))
+        Ok((place, Check::place(&List::Any, input.next_token.as_deref())?))
     }
 
     fn needs(_: &Call<'_>, (place, _): &Self::Checked) -> Vec<Need> {
@@ -142,7 +143,7 @@ fn show(tx: &mut dyn Tx, repository: &RepositoryRef, place: &PlanPosition, now_m
         failure_count,
         images,
         next_token: (position < total)
-            .then(|| paging::token(&PlanPosition { decided_at_ms: Some(decided_at_ms), position, plan })),
+            .then(|| List::Any.token(&PlanPosition { decided_at_ms: Some(decided_at_ms), position, plan })),
     })
 }
 

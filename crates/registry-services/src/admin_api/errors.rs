@@ -18,7 +18,7 @@ pub enum WharfError {
     /// A member is missing or is not what it must be.
     Validation {
         /// The member.
-        member: &'static str,
+        member: String,
         /// What it must be.
         rule: String,
     },
@@ -88,8 +88,8 @@ impl WharfError {
     }
 
     /// A member is not what it must be.
-    pub fn validation(member: &'static str, rule: impl Into<String>) -> Self {
-        Self::Validation { member, rule: rule.into() }
+    pub fn validation(member: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::Validation { member: member.into(), rule: rule.into() }
     }
 }
 

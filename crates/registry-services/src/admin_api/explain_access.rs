@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::registry_kind::RegistryKind;
 
+use super::constraints::Check;
 use super::errors::WharfError;
 
 /// Decides whether a principal may do something, and tells which statement decides and what would have to change.
@@ -94,14 +95,12 @@ impl Operation for ExplainAccess {
     type Error = WharfError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
-        let required =
-            |member, value: Option<String>| value.ok_or_else(|| WharfError::validation(member, "must be given"));
-        let principal_arn = required("principalArn", input.principal_arn)?;
-        let action = required("action", input.action)?;
+        let principal_arn = Check::required("principalArn", input.principal_arn)?;
+        let action = Check::required("action", input.action)?;
         if !action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
             return Err(WharfError::validation("action", "must be a service and an action, such as ecr:PutImage"));
         }
-        let resource = resource(call, &required("resourceArn", input.resource_arn)?)?;
+        let resource = resource(call, &Check::required("resourceArn", input.resource_arn)?)?;
         let caller = principal(call, &principal_arn)?;
         let keys = input.context.unwrap_or_default().into_iter().collect();
         Ok(Checked { caller, need: Need { action: NeededAction::Explained(action), resource, keys, new_grant: None } })

@@ -11,6 +11,7 @@ use std::time::Duration;
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::renewal;
+use api::paging::{List, ListWording};
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,8 +19,8 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::followed_events::{self, FollowedEvent};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS, Words};
 use super::errors::WharfError;
-use super::{constraints, paging};
 
 /// How long events are kept for somebody who has asked; they are asked to be kept again when half of it is over.
 const FOLLOWED_MS: i64 = 2 * 60 * 1000;
@@ -111,17 +112,15 @@ impl Operation for FollowEvents {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, WharfError> {
         let wait_seconds = input.wait_seconds.unwrap_or(0);
-        if !(0..=MAX_WAIT_SECONDS).contains(&wait_seconds) {
-            return Err(WharfError::validation("waitSeconds", format!("must be 0 to {MAX_WAIT_SECONDS}")));
-        }
+        Check::number("waitSeconds", wait_seconds, 0, MAX_WAIT_SECONDS)?;
         let token = input.next_token.as_deref();
-        let position: Option<Position> = token.map(|token| paging::place(Some(token))).transpose()?;
+        let position: Option<Position> = token.map(|token| Check::place(&List::Any, Some(token))).transpose()?;
         if position.as_ref().is_some_and(|position| position.told.len() > MAX_TOLD) {
-            return Err(WharfError::validation("nextToken", "must be one that this operation answered"));
+            return Err(Words::refuse_token(token.unwrap_or_default()));
         }
         Ok(Checked {
             registry: constraints::registry(call, input.registry_id.as_deref())?,
-            limit: paging::limit(input.max_results)?,
+            limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?,
             wait_ms: wait_seconds * 1000,
             position,
         })
@@ -175,7 +174,7 @@ fn output(events: &[FollowedEvent], position: &Position) -> Result<Output, Wharf
         })
     };
     let events = events.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Output { events, next_token: paging::token(position) })
+    Ok(Output { events, next_token: List::Any.token(position) })
 }
 
 #[cfg(test)]

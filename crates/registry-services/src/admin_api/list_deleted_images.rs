@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::{MediaType, RepositoryName};
@@ -18,9 +19,9 @@ use store::tables::deleted_tags;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
+use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
 use super::guards::{Guards, READ};
-use super::{constraints, paging};
 
 /// A page ends at so many tags, as an image can have a thousand.
 const MAX_TAGS_OF_PAGE: usize = 10_000;
@@ -142,8 +143,8 @@ impl Operation for ListDeletedImages {
             since_ms: (since * 1000.0) as i64,
             now_ms: call.app().now_ms(),
         };
-        let place = paging::place(input.next_token.as_deref())?;
-        Ok(Checked { wanted, limit: paging::limit(input.max_results)?, place })
+        let place = Check::place(&List::Any, input.next_token.as_deref())?;
+        Ok(Checked { wanted, limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?, place })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -219,7 +220,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
                 deleted_at_ms: image.note.at_ms,
                 id: image.id,
             };
-            output.next_token = Some(paging::token(&next));
+            output.next_token = Some(List::Any.token(&next));
             output.deleted_images.push(DeletedImage {
                 registry_id: registry_id(&image.registry),
                 repository_name: image.repository.to_string(),
@@ -245,7 +246,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
     let tags = deleted_tags::list_alone(tx, wanted, &after, room)?;
     let last = (tags.len() == room).then(|| tags.last()).flatten();
     output.next_token = last.map(|tag| {
-        paging::token(&DeletedImagesPosition {
+        List::Any.token(&DeletedImagesPosition {
             is_at_tags: true,
             repository: tag.repository.to_string(),
             deleted_at_ms: tag.note.at_ms,

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use registry::images::repositories::require;
 use serde::Serialize;
@@ -9,7 +10,6 @@ use store::tables::image_protections::{self, After};
 use store::tables::repositories::RepositoryRef;
 
 use super::errors::WharfError;
-use super::paging;
 use super::repository_pages::{RepositoryPage, RepositoryPageMembers};
 use super::shapes::Protection;
 
@@ -59,7 +59,7 @@ impl Operation for ListDeletionProtections {
             });
             Ok::<_, WharfError>(Output {
                 protections: shown.collect(),
-                next_token: last.map(|last| paging::token(&(last.repository, last.kind, last.target))),
+                next_token: last.map(|last| List::Any.token(&(last.repository, last.kind, last.target))),
             })
         });
         read.await

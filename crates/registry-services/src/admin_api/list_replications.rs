@@ -11,6 +11,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::{image_tags, images, repositories};
 
 use super::arrival::parsed;
+use super::constraints::Check;
 use super::errors::WharfError;
 
 const DEFAULT_RESULTS: usize = 100;
@@ -113,10 +114,7 @@ impl Operation for ListReplications {
             digest: image_digest.as_deref().map(digest).transpose()?,
             status: status
                 .as_deref()
-                .map(|text| {
-                    let names = ReplicationStatus::ALL.map(ReplicationStatus::as_str).join(", ");
-                    text.parse().map_err(|()| WharfError::validation("status", format!("must be one of {names}")))
-                })
+                .map(|text| Check::one_of("status", text, &ReplicationStatus::ALL, ReplicationStatus::as_str))
                 .transpose()?,
             limit,
             after: match next_token.as_deref() {

@@ -24,7 +24,6 @@ mod list_jobs;
 mod list_nodes;
 mod list_replications;
 mod list_tokens;
-mod paging;
 mod prepare_replication;
 mod purge_deleted_images;
 mod put_deletion_protection;

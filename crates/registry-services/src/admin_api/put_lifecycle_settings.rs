@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::lifecycle_settings;
 use store::tables::repositories::RepositoryRef;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::WharfError;
 
 /// Stores whether lifecycle rules of a repository look only at images that no list names.
@@ -43,7 +43,7 @@ impl Operation for PutLifecycleSettings {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
         let place = constraints::repository(call, input.registry_id.as_deref(), input.repository_name.as_deref())?;
         let counts = input.count_root_images;
-        let counts = counts.ok_or_else(|| WharfError::validation("countRootImages", "must be given"))?;
+        let counts = Check::required("countRootImages", counts)?;
         Ok((place, counts))
     }
 

@@ -2,14 +2,15 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::Call;
 use oci::RepositoryName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
-use super::{constraints, paging};
 
 /// The members of such a list's input.
 #[derive(Deserialize)]
@@ -27,8 +28,8 @@ impl RepositoryPageMembers {
         Ok(RepositoryPage {
             registry: constraints::registry(call, self.registry_id.as_deref())?,
             repository: self.repository_name.as_deref().map(constraints::repository_name).transpose()?,
-            limit: paging::limit(self.max_results)?,
-            place: paging::place(self.next_token.as_deref())?,
+            limit: Check::limit(self.max_results, DEFAULT_RESULTS, MAX_RESULTS)?,
+            place: Check::place(&List::Any, self.next_token.as_deref())?,
         })
     }
 }

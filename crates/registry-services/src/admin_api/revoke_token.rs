@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::iam::robot_tokens;
 use store::tables::identity_version;
 
+use super::constraints::Check;
 use super::errors::WharfError;
 
 /// Deletes a robot token, whose password works on no node once it has answered.
@@ -30,7 +31,7 @@ impl Operation for RevokeToken {
     type Error = WharfError;
 
     fn check(_: &Call<'_>, input: Input) -> Result<String, WharfError> {
-        input.name.ok_or_else(|| WharfError::validation("name", "must be given"))
+        Check::required("name", input.name)
     }
 
     fn needs(_: &Call<'_>, _: &String) -> Vec<Need> {

@@ -7,6 +7,7 @@ use registry::storage_check::check::Settings;
 use registry::storage_check::check_storage;
 use serde::{Deserialize, Serialize};
 
+use super::constraints::Check;
 use super::errors::WharfError;
 
 /// Ten years, beyond which nobody means what they say.
@@ -46,9 +47,7 @@ impl Operation for StartStorageCheck {
             return Err(WharfError::validation("samplePercent", "must be 0 to 100"));
         }
         let orphan_grace_hours = input.orphan_grace_hours.unwrap_or(defaults.orphan_grace_hours);
-        if !(1..=MAX_GRACE_HOURS).contains(&orphan_grace_hours) {
-            return Err(WharfError::validation("orphanGraceHours", format!("must be 1 to {MAX_GRACE_HOURS}")));
-        }
+        Check::number("orphanGraceHours", i64::from(orphan_grace_hours), 1, i64::from(MAX_GRACE_HOURS))?;
         Ok(Settings { sample_percent, repair: input.repair.unwrap_or_default(), orphan_grace_hours })
     }
 

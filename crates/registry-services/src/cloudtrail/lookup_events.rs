@@ -2,10 +2,9 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::{self, Violation, Wording};
+use api::paging::{self, List, ListWording};
 use api::protocols::operation::{Call, Operation};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oci::Digest;
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::audit_events::{self, Attribute, Event, Wanted};
@@ -69,22 +68,52 @@ struct FoundResource {
     resource_name: String,
 }
 
+/// What `AttributeKey` can be.
+const KEYS: [&str; 8] =
+    ["EventId", "EventName", "ReadOnly", "Username", "ResourceType", "ResourceName", "EventSource", "AccessKeyId"];
+
+/// The words of CloudTrail.
+#[derive(Debug)]
+struct Words;
+
+type Check = grammar::Check<Words>;
+
+impl Wording for Words {
+    type Error = CloudTrailError;
+
+    fn refuse(member: &str, _: Option<&str>, violation: Violation<'_>) -> CloudTrailError {
+        CloudTrailError::InvalidLookupAttributes(match violation {
+            Violation::TooSmall(_) | Violation::TooLarge(_) => return CloudTrailError::InvalidMaxResults,
+            Violation::Missing => "A lookup attribute has an AttributeKey and an AttributeValue".to_owned(),
+            Violation::TooShort(bounds) | Violation::TooLong(bounds) => {
+                format!("An {member} has {} to {} characters", bounds.min, bounds.max)
+            }
+            Violation::TooFew(_) | Violation::TooMany(_) => "A lookup has at most one attribute".to_owned(),
+            Violation::NotOneOf(values) => format!("An {member} is one of {}", values.join(", ")),
+            Violation::Pattern(_) => format!("{member}: {violation}"),
+        })
+    }
+}
+
+impl ListWording for Words {
+    const LIMIT: &'static str = "MaxResults";
+
+    fn refuse_token(_: &str) -> CloudTrailError {
+        CloudTrailError::InvalidNextToken
+    }
+}
+
 /// The input, validated.
 pub struct Checked {
     wanted: Wanted,
     limit: usize,
-    /// What binds tokens to this lookup.
-    mark: String,
+    list: List,
 }
 
 fn attribute(given: LookupAttribute) -> Result<Attribute, CloudTrailError> {
-    let invalid = |message: &str| CloudTrailError::InvalidLookupAttributes(message.to_owned());
-    let (Some(key), Some(value)) = (given.attribute_key, given.attribute_value) else {
-        return Err(invalid("A lookup attribute has an AttributeKey and an AttributeValue"));
-    };
-    if value.is_empty() || value.chars().count() > MAX_VALUE_CHARS {
-        return Err(invalid("An AttributeValue has 1 to 2000 characters"));
-    }
+    let key = Check::required("AttributeKey", given.attribute_key)?;
+    let value = Check::required("AttributeValue", given.attribute_value)?;
+    Check::length("AttributeValue", &value, 1, MAX_VALUE_CHARS)?;
     Ok(match key.as_str() {
         "EventId" => Attribute::EventId(value),
         "EventName" => Attribute::EventName(value),
@@ -96,14 +125,12 @@ fn attribute(given: LookupAttribute) -> Result<Attribute, CloudTrailError> {
         "ReadOnly" => match value.as_str() {
             "true" => Attribute::ReadOnly(true),
             "false" => Attribute::ReadOnly(false),
-            _ => return Err(invalid("The value of ReadOnly is true or false")),
+            _ => {
+                let message = "The value of ReadOnly is true or false".to_owned();
+                return Err(CloudTrailError::InvalidLookupAttributes(message));
+            }
         },
-        _ => {
-            return Err(invalid(
-                "An AttributeKey is one of EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, \
-                 EventSource, AccessKeyId",
-            ));
-        }
+        _ => return Err(Words::refuse("AttributeKey", Some(&key), Violation::NotOneOf(&KEYS))),
     })
 }
 
@@ -116,14 +143,14 @@ fn milliseconds(seconds: Option<f64>, default: i64) -> Result<i64, CloudTrailErr
     }
 }
 
-fn token_of(mark: &str, event: &Event) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{mark}.{}.{}", event.at_ms, event.id))
+/// The place after an event, as tokens hold it.
+fn place(event: &Event) -> String {
+    format!("{}.{}", event.at_ms, event.id)
 }
 
-fn read_token(mark: &str, token: &str) -> Option<(i64, i64)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let [known, at_ms, id] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
-    (known == mark).then_some((at_ms.parse().ok()?, id.parse().ok()?))
+fn read_place(place: &str) -> Option<(i64, i64)> {
+    let (at_ms, id) = place.split_once('.')?;
+    Some((at_ms.parse().ok()?, id.parse().ok()?))
 }
 
 impl Operation for LookupEvents {
@@ -140,14 +167,8 @@ impl Operation for LookupEvents {
             return Err(CloudTrailError::InvalidEventCategory);
         }
         let mut attributes = input.lookup_attributes.unwrap_or_default();
-        if attributes.len() > 1 {
-            let message = "A lookup has at most one attribute".to_owned();
-            return Err(CloudTrailError::InvalidLookupAttributes(message));
-        }
-        let limit = match input.max_results.unwrap_or(MAX_RESULTS) {
-            limit @ 1..=MAX_RESULTS => limit as usize,
-            _ => return Err(CloudTrailError::InvalidMaxResults),
-        };
+        Check::count("LookupAttributes", attributes.len(), 0, 1)?;
+        let limit = Check::limit(input.max_results, MAX_RESULTS as usize, MAX_RESULTS)?;
         let mut wanted = Wanted {
             registry: call.own_registry(),
             from_ms: milliseconds(input.start_time, 0)?,
@@ -158,11 +179,12 @@ impl Operation for LookupEvents {
         if wanted.from_ms > wanted.until_ms {
             return Err(CloudTrailError::InvalidTimeRange);
         }
-        let mark = Digest::sha256_of(format!("{wanted:?}").as_bytes()).hex().chars().take(16).collect::<String>();
+        let list = List::Prefixed(format!("{}.", paging::mark(&format!("{wanted:?}"))));
         if let Some(token) = &input.next_token {
-            wanted.before = Some(read_token(&mark, token).ok_or(CloudTrailError::InvalidNextToken)?);
+            let place = list.place::<String>(token).and_then(|place| read_place(&place));
+            wanted.before = Some(place.ok_or_else(|| Words::refuse_token(token))?);
         }
-        Ok(Checked { wanted, limit, mark })
+        Ok(Checked { wanted, limit, list })
     }
 
     fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
@@ -170,7 +192,7 @@ impl Operation for LookupEvents {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, CloudTrailError> {
-        let Checked { wanted, limit, mark } = checked;
+        let Checked { wanted, limit, list } = checked;
         let app = call.app();
         // So that a caller finds what it has just done.
         app.audit.flush(&app.db).await?;
@@ -185,7 +207,7 @@ impl Operation for LookupEvents {
         let mut found = found.await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let next_token = found.last().filter(|_| has_more).map(|(event, _)| token_of(&mark, event));
+        let next_token = found.last().filter(|_| has_more).map(|(event, _)| list.token(&place(event)));
         let events = found.into_iter().map(|(event, resources)| FoundEvent {
             event_id: event.event_id,
             event_name: event.event_name,
@@ -201,5 +223,38 @@ impl Operation for LookupEvents {
             cloud_trail_event: event.record,
         });
         Ok(Output { events: events.collect(), next_token })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let said = |error: CloudTrailError| match error {
+            CloudTrailError::InvalidLookupAttributes(message) => message,
+            error => format!("{error:?}"),
+        };
+        let attribute = |key: Option<&str>, value: Option<&str>| {
+            let (attribute_key, attribute_value) = (key.map(str::to_owned), value.map(str::to_owned));
+            attribute(LookupAttribute { attribute_key, attribute_value }).map(|_| 0)
+        };
+        for (result, text) in [
+            (attribute(None, Some("a")), "A lookup attribute has an AttributeKey and an AttributeValue"),
+            (attribute(Some("EventName"), None), "A lookup attribute has an AttributeKey and an AttributeValue"),
+            (attribute(Some("EventName"), Some("")), "An AttributeValue has 1 to 2000 characters"),
+            (
+                attribute(Some("eventName"), Some("a")),
+                "An AttributeKey is one of EventId, EventName, ReadOnly, Username, ResourceType, ResourceName, \
+                 EventSource, AccessKeyId",
+            ),
+            (attribute(Some("ReadOnly"), Some("yes")), "The value of ReadOnly is true or false"),
+            (Check::count("LookupAttributes", 2, 0, 1).map(|()| 0), "A lookup has at most one attribute"),
+            (Check::limit(Some(51), 50, MAX_RESULTS), "InvalidMaxResults"),
+            (Check::place::<usize>(&List::Any, Some("?")), "InvalidNextToken"),
+        ] {
+            assert_eq!(result.map_err(said), Err(text.to_owned()));
+        }
     }
 }

@@ -14,7 +14,7 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::{repositories, repository_blobs, upstream_blobs};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Tells which of the layers a repository has, or can have from upstream, and how large they are.
@@ -72,9 +72,9 @@ impl Operation for BatchCheckLayerAvailability {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let digests = constraints::list("layerDigests", input.layer_digests, 1, 100)?;
+        let digests = Check::list("layerDigests", input.layer_digests, 1, 100)?;
         for digest in &digests {
-            constraints::length("layerDigests", digest, 0, 1000)?;
+            Check::length("layerDigests", digest, 0, 1000)?;
         }
         Ok(Checked { registry, name, digests })
     }

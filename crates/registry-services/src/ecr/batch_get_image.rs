@@ -21,7 +21,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageFailure, ImageIdentifier};
 use super::shapes::Image;
@@ -73,7 +73,7 @@ impl Operation for BatchGetImage {
         let ids = image_identifiers::image_ids(input.image_ids)?;
         let accepted = match input.accepted_media_types {
             None => Vec::new(),
-            types => constraints::list("acceptedMediaTypes", types, 1, 100)?,
+            types => Check::list("acceptedMediaTypes", types, 1, 100)?,
         };
         Ok(Checked { registry, name, ids, accepted })
     }

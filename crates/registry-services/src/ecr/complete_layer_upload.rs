@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Ends an upload: its parts become a layer of the repository if they have the digest that is given.
@@ -58,7 +58,7 @@ impl Operation for CompleteLayerUpload {
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let upload_id = constraints::upload_id(input.upload_id)?;
         let mut known: Vec<Digest> = Vec::new();
-        for text in constraints::list("layerDigests", input.layer_digests, 1, 100)? {
+        for text in Check::list("layerDigests", input.layer_digests, 1, 100)? {
             known.extend(constraints::layer_digest("layerDigests", &text)?);
         }
         // Of several digests the SHA-256 one is what the layer is checked against (reference/repositories-images.md 3).

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, UpstreamKind};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, MAX_RULES, Rule};
 
@@ -51,9 +52,9 @@ impl Operation for CreatePullThroughCacheRule {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = rules::own_registry(call, input.registry_id.as_deref())?;
-        let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
+        let prefix = NewerCheck::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
-        let upstream_url = rules::required("upstreamRegistryUrl", input.upstream_registry_url)?;
+        let upstream_url = NewerCheck::required("upstreamRegistryUrl", input.upstream_registry_url)?;
         let upstream_prefix = input.upstream_repository_prefix.as_deref();
         let upstream_prefix =
             upstream_prefix.map(|text| rules::prefix("upstreamRepositoryPrefix", text)).transpose()?;
@@ -137,14 +138,10 @@ fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<(Option<Upstr
     let settings = &call.app().cache.settings;
     let unsupported =
         || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
-    let of_name = |text: &str| {
-        text.parse::<UpstreamKind>().map_err(|()| {
-            let known = UpstreamKind::ALL.map(UpstreamKind::as_str).join(", ");
-            let rule = format!("Member must satisfy enum value set: [{known}]");
-            EcrError::validation("upstreamRegistry", Some(text), rule)
-        })
+    let named = match named {
+        None => None,
+        Some(text) => Some(NewerCheck::one_of("upstreamRegistry", text, &UpstreamKind::ALL, UpstreamKind::as_str)?),
     };
-    let named = named.map(of_name).transpose()?;
     let parsed: UpstreamUrl = url.parse().map_err(|_| unsupported())?;
     let kind = Some(&parsed).filter(|url| url.is_bare_host()).and_then(|url| kind_of_host(url.authority()));
     let is_listed = kind.is_some() && !url.contains('/');

@@ -4,6 +4,7 @@ use access::action::Action;
 use access::auth::authorize::{self, Need, Resource};
 use access::kms::aws_managed::{self, ECR_ALIAS};
 use access::kms::{self, KmsError};
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::changes::Cause;
@@ -13,9 +14,8 @@ use store::tables::kms_keys::{self, KeyRef, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, NewRepository};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
-use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, ExclusionFilter, Repository, ScanningConfiguration};
 
 /// Makes a repository with its settings and tags, and the grants on its KMS key if it has one.
@@ -26,7 +26,7 @@ pub struct CreateRepository;
 pub struct Input {
     registry_id: Option<String>,
     repository_name: Option<String>,
-    tags: Option<Vec<ResourceTag>>,
+    tags: Option<Vec<Tag>>,
     image_tag_mutability: Option<String>,
     image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
     image_scanning_configuration: Option<ScanningConfiguration>,
@@ -51,10 +51,10 @@ fn check_encryption(
     configuration: Option<EncryptionConfiguration>,
 ) -> Result<(EncryptionType, Option<KeyRef>), EcrError> {
     let Some(configuration) = configuration else { return Ok((EncryptionType::Aes256, None)) };
-    let given = constraints::required("encryptionType", configuration.encryption_type)?;
-    let encryption_type = constraints::one_of("encryptionType", &given, &EncryptionType::ALL, EncryptionType::as_str)?;
+    let given = Check::required("encryptionType", configuration.encryption_type)?;
+    let encryption_type = Check::one_of("encryptionType", &given, &EncryptionType::ALL, EncryptionType::as_str)?;
     if let Some(key) = &configuration.kms_key {
-        constraints::length("kmsKey", key, 1, 2048)?;
+        Check::length("kmsKey", key, 1, 2048)?;
         if encryption_type == EncryptionType::Aes256 {
             return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
         }
@@ -116,7 +116,7 @@ impl Operation for CreateRepository {
             encryption_type,
             kms_key: None,
         };
-        Ok((new, key, resource_tags::check(input.tags)?))
+        Ok((new, key, Check::tags(input.tags)?))
     }
 
     fn needs(_: &Call<'_>, (new, _, tags): &Self::Checked) -> Vec<Need> {

@@ -3,6 +3,7 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::kms::aws_managed::ECR_ALIAS;
+use api::grammar::{Bounds, MAX_TAGS, Tag, Violation, Wording};
 use api::protocols::operation::Call;
 use aws::{Arn, Timestamp};
 use oci::{RepositoryPrefix, RepositoryPrefixError, TagFilter};
@@ -13,14 +14,12 @@ use store::tables::kms_keys::KmsKeyArn;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, TagMutability};
 
-use super::constraints;
+use super::constraints::{self, Check, NewerCheck, NewerWords, Words};
 use super::errors::EcrError;
-use super::resource_tags::{self, ResourceTag};
 use super::shapes::{self, EncryptionConfiguration, ExclusionFilter};
 
 /// Most templates of a registry, as of pull-through cache rules (reference/repositories-images.md 7; inferred).
 pub const MAX_TEMPLATES: i64 = 50;
-const NOT_NULL: &str = "Member must not be null";
 
 /// `RepositoryCreationTemplate`.
 #[derive(Serialize)]
@@ -31,7 +30,7 @@ pub struct RepositoryCreationTemplate {
     description: Option<String>,
     encryption_configuration: EncryptionConfiguration,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resource_tags: Vec<ResourceTag>,
+    resource_tags: Vec<Tag>,
     image_tag_mutability: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
@@ -52,7 +51,7 @@ impl From<CreationTemplate> for RepositoryCreationTemplate {
             prefix: stored.prefix.to_string(),
             description: stored.description,
             encryption_configuration: EncryptionConfiguration::new(stored.encryption_type, stored.kms_key.as_ref()),
-            resource_tags: stored.resource_tags.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect(),
+            resource_tags: Tag::list(&stored.resource_tags),
             image_tag_mutability: stored.tag_mutability.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&stored.tag_mutability_filters),
             repository_policy: stored.repository_policy,
@@ -86,7 +85,7 @@ pub struct TemplateMembers {
     prefix: Option<String>,
     description: Option<String>,
     encryption_configuration: Option<EncryptionMembers>,
-    resource_tags: Option<Vec<ResourceTag>>,
+    resource_tags: Option<Vec<Tag>>,
     image_tag_mutability: Option<String>,
     image_tag_mutability_exclusion_filters: Option<Vec<ExclusionFilter>>,
     repository_policy: Option<String>,
@@ -124,7 +123,7 @@ impl TemplateMembers {
     pub fn check(self, call: &Call<'_>) -> Result<TemplateChanges, EcrError> {
         let prefix = prefix("prefix", self.prefix)?;
         if let Some(text) = &self.description {
-            at_most("description", text, 256)?;
+            NewerCheck::length("description", text, 0, 256)?;
         }
         if let Some(text) = self.repository_policy.as_deref().filter(|text| !text.is_empty()) {
             constraints::policy(call, iam::PolicyKind::Repository, text)?;
@@ -172,9 +171,7 @@ impl TemplateChanges {
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
         };
-        if self.applied_for.is_none() {
-            return Err(EcrError::validation("appliedFor", None, NOT_NULL));
-        }
+        NewerCheck::required("appliedFor", self.applied_for.as_ref())?;
         self.apply(empty, now_ms)
     }
 
@@ -274,43 +271,27 @@ impl Deeds<'_> {
 
 /// A template's prefix.
 pub fn prefix(member: &'static str, text: Option<String>) -> Result<RepositoryPrefix, EcrError> {
-    let text = text.ok_or_else(|| EcrError::validation(member, None, NOT_NULL))?;
+    let text = NewerCheck::required(member, text)?;
+    let bounds = Bounds { min: 1, max: RepositoryPrefix::MAX };
     text.parse().map_err(|error| {
-        let rule = match error {
-            RepositoryPrefixError::TooShort => "Member must have length greater than or equal to 1".to_owned(),
-            RepositoryPrefixError::TooLong => {
-                format!("Member must have length less than or equal to {}", RepositoryPrefix::MAX)
-            }
-            RepositoryPrefixError::Pattern => {
-                format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN)
-            }
+        let violation = match error {
+            RepositoryPrefixError::TooShort => Violation::TooShort(bounds),
+            RepositoryPrefixError::TooLong => Violation::TooLong(bounds),
+            RepositoryPrefixError::Pattern => Violation::Pattern(RepositoryPrefix::PATTERN),
         };
-        EcrError::validation(member, Some(&text), rule)
+        NewerWords::refuse(member, Some(&text), violation)
     })
-}
-
-fn at_most(member: &'static str, text: &str, max: usize) -> Result<(), EcrError> {
-    if text.chars().nth(max).is_none() {
-        return Ok(());
-    }
-    Err(EcrError::validation(member, Some(text), format!("Member must have length less than or equal to {max}")))
 }
 
 fn encryption(members: EncryptionMembers) -> Result<(EncryptionType, Option<KmsKeyArn>), EcrError> {
     const TYPE: &str = "encryptionConfiguration.encryptionType";
     const KEY: &str = "encryptionConfiguration.kmsKey";
-    let given = members.encryption_type.ok_or_else(|| EcrError::validation(TYPE, None, NOT_NULL))?;
-    let encryption_type: EncryptionType = given.parse().map_err(|()| {
-        let types = EncryptionType::ALL.map(EncryptionType::as_str).join(", ");
-        EcrError::validation(TYPE, Some(&given), format!("Member must satisfy enum value set: [{types}]"))
-    })?;
+    let given = NewerCheck::required(TYPE, members.encryption_type)?;
+    let encryption_type = NewerCheck::one_of(TYPE, &given, &EncryptionType::ALL, EncryptionType::as_str)?;
     let key = members.kms_key.filter(|key| !key.is_empty());
     let Some(key) = key else { return Ok((encryption_type, None)) };
-    at_most(KEY, &key, 2048)?;
-    let arn: KmsKeyArn = key.parse().map_err(|_| {
-        let rule = format!("Member must satisfy regular expression pattern: ^$|{}", KmsKeyArn::PATTERN);
-        EcrError::validation(KEY, Some(&key), rule)
-    })?;
+    NewerCheck::length(KEY, &key, 0, 2048)?;
+    let arn: KmsKeyArn = NewerCheck::parsed(KEY, &key, &format!("^$|{}", KmsKeyArn::PATTERN))?;
     if encryption_type == EncryptionType::Aes256 {
         return Err(EcrError::parameter("kmsKey", "must not be given with encryptionType 'AES256'"));
     }
@@ -318,12 +299,12 @@ fn encryption(members: EncryptionMembers) -> Result<(EncryptionType, Option<KmsK
 }
 
 /// Resource tags as CreateRepository takes them; the errors that it has for them are none of these operations'.
-fn template_tags(tags: Vec<ResourceTag>) -> Result<Vec<(String, String)>, EcrError> {
-    resource_tags::check(Some(tags)).map_err(|error| match error {
+fn template_tags(tags: Vec<Tag>) -> Result<Vec<(String, String)>, EcrError> {
+    Check::tags(Some(tags)).map_err(|error| match error {
         EcrError::InvalidTag(message) => EcrError::parameter("resourceTags", message),
         EcrError::TooManyTags => {
-            let max = resource_tags::MAX_TAGS;
-            EcrError::parameter("resourceTags", format!("Member must have length less than or equal to {max}"))
+            let bounds = Bounds { min: 0, max: MAX_TAGS };
+            Words::refuse("resourceTags", None, Violation::TooMany(bounds))
         }
         other => other,
     })
@@ -352,7 +333,7 @@ fn applied_for(values: Vec<String>) -> Result<Vec<Scenario>, EcrError> {
 
 /// A role of the caller's account; whether it is there is a matter of its use (reference/replication-cache-templates.md 3).
 pub(super) fn custom_role(call: &Call<'_>, text: &str) -> Result<(), EcrError> {
-    at_most("customRoleArn", text, 2048)?;
+    NewerCheck::length("customRoleArn", text, 0, 2048)?;
     let is_own_role = text.parse::<Arn>().is_ok_and(|arn| {
         let name = arn.resource().strip_prefix("role/");
         arn.service() == "iam"

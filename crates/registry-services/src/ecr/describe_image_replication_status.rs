@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::image_replications::{self, ImageReplication};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 
@@ -75,7 +75,7 @@ impl Operation for DescribeImageReplicationStatus {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let image_id = constraints::required("imageId", input.image_id)?;
+        let image_id = Check::required("imageId", input.image_id)?;
         let selector = image_id.check("imageId")?;
         Ok(Checked { registry, name, image_id, selector })
     }

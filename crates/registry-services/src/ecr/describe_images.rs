@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::{MediaType, RepositoryName};
@@ -15,10 +16,9 @@ use store::tables::image_tags;
 use store::tables::images::{self, Image};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageIdentifier};
-use super::paging::{self, List, Page};
 use super::shapes::{CheckedFilter, ListFilter};
 
 /// Describes the images of a repository that are named, or all of them page by page, with pull times up to now.
@@ -115,15 +115,15 @@ impl Operation for DescribeImages {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let filter = input.filter.unwrap_or_default();
-        let list = List::new(Self::NAME, &[&registry, &name, &filter]);
+        let list = List::with_members(Self::NAME, &[&registry, &name, &filter]);
         let filter = filter.check()?;
         let wanted = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
-            paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
+            constraints::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
             let checked = ids.into_iter().map(|id| id.check("imageIds").map(|selector| (id, selector)));
             Wanted::Images(checked.collect::<Result<_, _>>()?)
         } else {
-            Wanted::Page(paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
+            Wanted::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
         };
         Ok(Checked { registry, name, wanted })
     }
@@ -166,7 +166,10 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
                     let digest = image.digest.to_string();
                     if filter.matches(!tags.is_empty(), image.status) {
                         if image_details.len() == page.limit {
-                            return Ok(Output { image_details, next_token: Some(page.token_after([&after, ""])) });
+                            return Ok(Output {
+                                image_details,
+                                next_token: Some(page.token_after(&constraints::after(&after))),
+                            });
                         }
                         image_details.push(ImageDetail::new(registry, name, image, tags));
                     }

@@ -2,15 +2,15 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
 use serde::{Deserialize, Serialize};
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 use super::pull_through_cache_rules::{self as rules, Rule};
 
 /// Lists the pull through cache rules that are named by their prefixes, or all of a registry page by page.
@@ -54,12 +54,12 @@ impl Operation for DescribePullThroughCacheRules {
         const PREFIXES: &str = "ecrRepositoryPrefixes";
         let registry = rules::own_registry(call, input.registry_id.as_deref())?;
         let Some(prefixes) = input.ecr_repository_prefixes else {
-            let list = List::new(Self::NAME, &[&registry]);
-            let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
+            let list = List::with_members(Self::NAME, &[&registry]);
+            let page = Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
             return Ok((registry, Wanted::Page(page)));
         };
-        let prefixes = constraints::list(PREFIXES, Some(prefixes), 1, 100)?;
-        paging::refuse_beside(PREFIXES, input.max_results, input.next_token.as_deref())?;
+        let prefixes = Check::list(PREFIXES, Some(prefixes), 1, 100)?;
+        constraints::refuse_beside(PREFIXES, input.max_results, input.next_token.as_deref())?;
         let prefixes = prefixes.iter().map(|text| rules::prefix(PREFIXES, text)).collect::<Result<_, _>>()?;
         Ok((registry, Wanted::Prefixes(prefixes)))
     }
@@ -86,11 +86,7 @@ impl Operation for DescribePullThroughCacheRules {
                 (found.await?, Some(page))
             }
         };
-        let mut next_token = None;
-        if let Some(page) = page.filter(|page| found.len() > page.limit) {
-            found.truncate(page.limit);
-            next_token = found.last().map(|last| page.token_after([last.prefix.key(), ""]));
-        }
+        let next_token = page.and_then(|page| page.cut(&mut found, |last| constraints::after(last.prefix.key())));
         Ok(Output { pull_through_cache_rules: found.into_iter().map(Rule::whole).collect(), next_token })
     }
 }

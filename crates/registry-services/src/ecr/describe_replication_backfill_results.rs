@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill::RETAINED_MS;
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,9 @@ use store::tables::registry_id::RegistryId;
 use store::tables::replication_backfills::{self, BackfillLine, LineStatus};
 use uuid::Uuid;
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
-use super::paging::{self, List, Page};
 use super::replication_backfill::{self, Progress, Summary};
 
 /// Tells how far a back-fill has come and, once it has ended, lists what became of each image.
@@ -94,11 +94,11 @@ impl Operation for DescribeReplicationBackfillResults {
             .as_deref()
             .map(|text| {
                 let values = [LineStatus::Complete, LineStatus::Failed];
-                constraints::one_of("resultStatusFilter", text, &values, LineStatus::as_str)
+                Check::one_of("resultStatusFilter", text, &values, LineStatus::as_str)
             })
             .transpose()?;
-        let list = List::new(Self::NAME, &[&registry, &id, &status]);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 1000, 1000)?;
+        let list = List::with_members(Self::NAME, &[&registry, &id, &status]);
+        let page = Check::page(list, input.max_results, input.next_token.as_deref(), 1000, 1000)?;
         Ok(Checked { registry, id, status, page })
     }
 
@@ -121,10 +121,7 @@ impl Operation for DescribeReplicationBackfillResults {
                     let (digest, tag) = page.after[1].split_once(' ').unwrap_or_default();
                     let after = (page.after[0].as_str(), digest, tag);
                     let mut lines = replication_backfills::list_lines(tx, id, status, after, page.limit + 1)?;
-                    if lines.len() > page.limit {
-                        lines.truncate(page.limit);
-                        next_token = lines.last().map(place).map(|[first, second]| page.token_after([&first, &second]));
-                    }
+                    next_token = page.cut(&mut lines, place);
                     results = Some(lines.into_iter().map(LineResult::from).collect());
                 }
                 let progress = Progress::find(tx, &backfill)?;

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::repositories::require_cached;
@@ -9,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, RepositoryRef};
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 use super::shapes::Repository;
 
 /// Describes the repositories that are named, or all of a registry page by page.
@@ -57,8 +57,8 @@ impl Operation for DescribeRepositories {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let Some(names) = input.repository_names else {
-            let page = paging::page(
-                List::new(Self::NAME, &[&registry]),
+            let page = Check::page(
+                List::with_members(Self::NAME, &[&registry]),
                 input.max_results,
                 input.next_token.as_deref(),
                 100,
@@ -66,8 +66,8 @@ impl Operation for DescribeRepositories {
             )?;
             return Ok((registry, Wanted::Page(page)));
         };
-        let names = constraints::list("repositoryNames", Some(names), 1, 100)?;
-        paging::refuse_beside("repositoryNames", input.max_results, input.next_token.as_deref())?;
+        let names = Check::list("repositoryNames", Some(names), 1, 100)?;
+        constraints::refuse_beside("repositoryNames", input.max_results, input.next_token.as_deref())?;
         let names = names
             .into_iter()
             .map(|name| constraints::repository_name("repositoryNames", Some(name)))
@@ -100,11 +100,7 @@ impl Operation for DescribeRepositories {
         };
         let (after, limit) = (page.after[0].clone(), page.limit);
         let mut found = app.db.read(move |tx| repositories::list(tx, &registry, &after, limit + 1)).await?;
-        let mut next_token = None;
-        if found.len() > page.limit {
-            found.truncate(page.limit);
-            next_token = found.last().map(|last| page.token_after([last.spec.name.as_str(), ""]));
-        }
+        let next_token = page.cut(&mut found, |last| constraints::after(&last.spec.name));
         Ok(Output { repositories: found.iter().map(|stored| Repository::new(call.http, stored)).collect(), next_token })
     }
 }

@@ -2,14 +2,15 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryPrefix;
 use serde::{Deserialize, Serialize};
 use store::tables::creation_templates;
 
+use super::constraints::{self, Check, Page};
 use super::creation_templates::{MAX_TEMPLATES, RepositoryCreationTemplate, prefix};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 
 /// Lists the creation templates that are named by their prefixes, or all of a registry, page by page.
 pub struct DescribeRepositoryCreationTemplates;
@@ -48,8 +49,8 @@ impl Operation for DescribeRepositoryCreationTemplates {
     type Error = EcrError;
 
     fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let list = List::new(Self::NAME, &[&input.prefixes]);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
+        let list = List::with_members(Self::NAME, &[&input.prefixes]);
+        let page = Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
         let prefixes = input.prefixes.unwrap_or_default().into_iter().map(|text| prefix("prefixes", Some(text)));
         Ok(Checked { prefixes: prefixes.collect::<Result<_, _>>()?, page })
     }
@@ -65,10 +66,7 @@ impl Operation for DescribeRepositoryCreationTemplates {
         let limit = usize::try_from(MAX_TEMPLATES).unwrap_or(usize::MAX);
         let mut found = call.app().db.read(move |tx| creation_templates::list(tx, &place, &after, limit)).await?;
         found.retain(|template| prefixes.is_empty() || prefixes.contains(&template.prefix));
-        let is_more = found.len() > page.limit;
-        found.truncate(page.limit);
-        let last = found.last().filter(|_| is_more);
-        let next_token = last.map(|template| page.token_after([template.prefix.key(), ""]));
+        let next_token = page.cut(&mut found, |last| constraints::after(last.prefix.key()));
         Ok(Output {
             registry_id: registry.account.to_string(),
             repository_creation_templates: found.into_iter().map(Into::into).collect(),

@@ -1,6 +1,7 @@
 //! The errors of ECR's API, with their names and texts in one place.
 
 use access::auth::authorize::Refusal;
+use api::grammar::MAX_TAGS;
 use aws::AwsError;
 use oci::RepositoryPrefix;
 use registry::cache::credentials::CredentialsError;
@@ -18,7 +19,7 @@ pub enum EcrError {
     /// A member does not satisfy the model, in operations that answer `InvalidParameterException`.
     InvalidParameter {
         /// The member, spelled as ECR's message spells it.
-        member: &'static str,
+        member: String,
         /// The constraint.
         constraint: String,
     },
@@ -27,7 +28,7 @@ pub enum EcrError {
         /// What was given; `null` if nothing was.
         value: String,
         /// The member's path.
-        member: &'static str,
+        member: String,
         /// The constraint.
         constraint: String,
     },
@@ -104,14 +105,14 @@ pub enum EcrError {
 
 impl EcrError {
     /// An `InvalidParameterException`.
-    pub fn parameter(member: &'static str, constraint: impl Into<String>) -> Self {
-        Self::InvalidParameter { member, constraint: constraint.into() }
+    pub fn parameter(member: impl Into<String>, constraint: impl Into<String>) -> Self {
+        Self::InvalidParameter { member: member.into(), constraint: constraint.into() }
     }
 
     /// A `ValidationException`.
-    pub fn validation(member: &'static str, value: Option<&str>, constraint: impl Into<String>) -> Self {
+    pub fn validation(member: impl Into<String>, value: Option<&str>, constraint: impl Into<String>) -> Self {
         let value = value.map_or_else(|| "null".to_owned(), |value| format!("'{value}'"));
-        Self::Validation { value, member, constraint: constraint.into() }
+        Self::Validation { value, member: member.into(), constraint: constraint.into() }
     }
 }
 
@@ -151,7 +152,7 @@ impl From<CredentialsError> for EcrError {
 impl IntoAwsError for EcrError {
     fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
         match self {
-            Self::InvalidParameter { member, constraint } => invalid_parameter(member, &constraint),
+            Self::InvalidParameter { member, constraint } => invalid_parameter(&member, &constraint),
             Self::Validation { value, member, constraint } => AwsError::new(
                 "ValidationException",
                 format!(
@@ -159,10 +160,9 @@ impl IntoAwsError for EcrError {
                 ),
             ),
             Self::InvalidTag(message) => AwsError::new("InvalidTagParameterException", message),
-            Self::TooManyTags => AwsError::new(
-                "TooManyTagsException",
-                format!("A repository can have at most {} tags", super::resource_tags::MAX_TAGS),
-            ),
+            Self::TooManyTags => {
+                AwsError::new("TooManyTagsException", format!("A repository can have at most {MAX_TAGS} tags"))
+            }
             Self::DescribedImageNotFound { digest, tag, repository } => AwsError::new(
                 "ImageNotFoundException",
                 format!(

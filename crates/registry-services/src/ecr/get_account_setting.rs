@@ -7,6 +7,7 @@ use registry::images::settings;
 use serde::{Deserialize, Serialize};
 use store::tables::account_settings::AccountSetting;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 
 /// Tells the value of an account setting that is in force: the default if none was put.
@@ -27,12 +28,8 @@ type Checked = AccountSetting;
 
 /// The setting of that name.
 pub fn setting(name: Option<String>) -> Result<AccountSetting, EcrError> {
-    let name = name.ok_or_else(|| EcrError::validation("name", None, "Member must not be null"))?;
-    name.parse().map_err(|()| {
-        let names = AccountSetting::ALL.map(AccountSetting::as_str).join(", ");
-        let rule = format!("Member must satisfy enum value set: [{names}]");
-        EcrError::validation("name", Some(&name), rule)
-    })
+    let name = NewerCheck::required("name", name)?;
+    NewerCheck::one_of("name", &name, &AccountSetting::ALL, AccountSetting::as_str)
 }
 
 impl Operation for GetAccountSetting {

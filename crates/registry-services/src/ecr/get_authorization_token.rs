@@ -8,7 +8,7 @@ use aws::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Issues a registry token for each registry that is named, with which `docker login` signs in as the caller.
@@ -48,7 +48,7 @@ impl Operation for GetAuthorizationToken {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         match input.registry_ids {
             None => Ok(vec![call.caller.account]),
-            ids => constraints::list("registryIds", ids, 1, 10)?
+            ids => Check::list("registryIds", ids, 1, 10)?
                 .iter()
                 .map(|id| constraints::account("registryIds", id))
                 .collect(),

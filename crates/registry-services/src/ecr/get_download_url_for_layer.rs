@@ -15,7 +15,7 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Gives out a URL by which anybody can read one layer for a while, and begins to fetch a layer that is upstream.
@@ -55,7 +55,7 @@ impl Operation for GetDownloadUrlForLayer {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let text = constraints::required("layerDigest", input.layer_digest)?;
+        let text = Check::required("layerDigest", input.layer_digest)?;
         let digest = constraints::layer_digest("layerDigest", &text)?
             .ok_or_else(|| EcrError::parameter("layerDigest", "must be a sha256 or sha512 digest"))?;
         Ok(Checked { registry, name, digest })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use registry::images::lifecycle::decision::{ImageAction, Selected};
@@ -16,9 +17,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::lifecycle_previews::{self, Preview, PreviewResult, PreviewStatus};
 use store::tables::repositories::RepositoryRef;
 
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageIdentifier};
-use super::paging::{self, List, Page};
 use super::shapes::{self, RepositoryMembers};
 
 /// Tells how far a preview has come and, page by page, what its policy would do to which images.
@@ -133,14 +134,14 @@ impl Operation for GetLifecyclePolicyPreview {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let repository = input.repository.check(call)?;
         let filter = input.filter.unwrap_or_default();
-        let list = List::new(Self::NAME, &[&repository, &filter]);
+        let list = List::with_members(Self::NAME, &[&repository, &filter]);
         let is_tagged = shapes::tag_status(filter.tag_status.as_deref())?;
         let wanted = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
-            paging::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
+            constraints::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
             Wanted::Images(ids.iter().map(|id| id.check("imageIds")).collect::<Result<_, _>>()?)
         } else {
-            Wanted::Page(paging::page(list, input.max_results, input.next_token.as_deref(), 100, 100)?)
+            Wanted::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 100)?)
         };
         Ok(Checked { repository, wanted, is_tagged })
     }
@@ -201,11 +202,7 @@ fn show(tx: &mut dyn Tx, checked: &Checked, now_ms: i64) -> Result<Output, EcrEr
         Wanted::Page(page) => {
             let after = page.after[0].parse().unwrap_or(-1);
             let mut results = lifecycle_previews::list_results(tx, stored.id, after, *is_tagged, page.limit + 1)?;
-            if results.len() > page.limit {
-                results.truncate(page.limit);
-                let last = results.last().map(|last| last.position.to_string()).unwrap_or_default();
-                output.next_token = Some(page.token_after([&last, ""]));
-            }
+            output.next_token = page.cut(&mut results, |last| constraints::after(last.position));
             results
         }
     };

@@ -13,7 +13,7 @@ use store::tables::images::Image;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::Repository;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 const NEITHER: &str = "Invalid request parameters: both tag and digest cannot be null";
@@ -91,14 +91,11 @@ impl ImageIdentifier {
         if self.image_digest.is_none() && self.image_tag.is_none() {
             return Err(EcrError::parameter(member, NEITHER));
         }
-        if self.image_digest.as_deref().is_some_and(|digest| !oci::is_digest_like(digest)) {
-            return Err(constraints::digest_pattern("imageDigest"));
+        if let Some(digest) = &self.image_digest {
+            Check::pattern("imageDigest", digest, constraints::DIGEST_PATTERN, oci::is_digest_like(digest))?;
         }
         if let Some(tag) = &self.image_tag {
-            constraints::length("imageTag", tag, 1, 300)?;
-            if !constraints::is_tag_like(tag) {
-                return Err(constraints::tag_pattern("imageTag"));
-            }
+            constraints::tag_like("imageTag", tag)?;
         }
         Ok(self.selector().ok())
     }
@@ -124,9 +121,9 @@ impl ImageIdentifier {
 
 /// Checks the `imageIds` member.
 pub fn image_ids(ids: Option<Vec<ImageIdentifier>>) -> Result<Vec<ImageIdentifier>, EcrError> {
-    let ids = constraints::list("imageIds", ids, 1, 100)?;
+    let ids = Check::list("imageIds", ids, 1, 100)?;
     for tag in ids.iter().filter_map(|id| id.image_tag.as_deref()) {
-        constraints::length("imageTag", tag, 1, 300)?;
+        Check::length("imageTag", tag, 1, 300)?;
     }
     Ok(ids)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use oci::{Digest, MediaType, RepositoryName};
 use registry::cache;
@@ -16,9 +17,8 @@ use serde::{Deserialize, Serialize};
 use store::tables::images::{self, ImageStatus};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check, NewerCheck, Page};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 
 /// Lists the images that refer to an image, those of its upstream included where the cache fills the repository.
 pub struct ListImageReferrers;
@@ -91,8 +91,6 @@ pub struct Checked {
     page: Page,
 }
 
-const NOT_NULL: &str = "Member must not be null";
-
 impl Operation for ListImageReferrers {
     const NAME: &'static str = "ListImageReferrers";
     const ACTION: Action = Action::EcrBatchGetImage;
@@ -103,16 +101,14 @@ impl Operation for ListImageReferrers {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        const DIGEST: &str = "subjectId.imageDigest";
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let subject = input.subject_id.ok_or_else(|| EcrError::validation("subjectId", None, NOT_NULL))?;
-        let text = subject.image_digest.ok_or_else(|| EcrError::validation("subjectId.imageDigest", None, NOT_NULL))?;
-        if !oci::is_digest_like(&text) {
-            let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9-_+.]+:[a-fA-F0-9]+";
-            return Err(EcrError::validation("subjectId.imageDigest", Some(&text), rule));
-        }
+        let subject = NewerCheck::required("subjectId", input.subject_id)?;
+        let text = NewerCheck::required(DIGEST, subject.image_digest)?;
+        NewerCheck::pattern(DIGEST, &text, constraints::DIGEST_PATTERN, oci::is_digest_like(&text))?;
         let filter = input.filter.unwrap_or_default();
-        let list = List::new(Self::NAME, &[&registry, &name, &text, &filter]);
+        let list = List::with_members(Self::NAME, &[&registry, &name, &text, &filter]);
         let artifact_types = filter.artifact_types.unwrap_or_default();
         if artifact_types.len() > 5 {
             let rule = "Member must have length less than or equal to 5";
@@ -125,7 +121,7 @@ impl Operation for ListImageReferrers {
             }
         }
         let status = super::shapes::image_status("artifactStatus", filter.artifact_status.as_deref())?;
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 20, 50)?;
+        let page = Check::page(list, input.max_results, input.next_token.as_deref(), 20, 50)?;
         Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })
     }
 
@@ -163,7 +159,7 @@ impl Operation for ListImageReferrers {
             let (after, limit) = (&checked.page.after[0], checked.page.limit);
             let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted, &mut share)?;
             let output = Output {
-                next_token: page.next.map(|last| checked.page.token_after([&last.to_string(), ""])),
+                next_token: page.next.map(|last| checked.page.token_after(&constraints::after(last))),
                 referrers: page.referrers.into_iter().map(Referrer::new).collect(),
             };
             Ok::<_, RegistryError>((output, share))

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::errors::RegistryError;
@@ -10,10 +11,9 @@ use serde::{Deserialize, Serialize};
 use store::tables::image_tags;
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
-use super::paging::{self, List, Page};
 use super::shapes::{CheckedFilter, ListFilter};
 
 /// Lists the digests and tags of a repository's images, page by page.
@@ -50,8 +50,8 @@ impl Operation for ListImages {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let filter = input.filter.unwrap_or_default();
-        let list = List::new(Self::NAME, &[&registry, &name, &filter]);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
+        let list = List::with_members(Self::NAME, &[&registry, &name, &filter]);
+        let page = Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
         Ok((registry, name, page, filter.check()?))
     }
 
@@ -72,7 +72,7 @@ impl Operation for ListImages {
                     let line_tag = line.tag.clone().unwrap_or_default();
                     if filter.matches(line.tag.is_some(), line.status) {
                         if image_ids.len() == page.limit {
-                            let next_token = Some(page.token_after([&digest, &tag]));
+                            let next_token = Some(page.token_after(&[&digest, &tag]));
                             return Ok::<_, RegistryError>(Output { image_ids, next_token });
                         }
                         image_ids.push(ImageIdentifier::new(&line.digest, line.tag));

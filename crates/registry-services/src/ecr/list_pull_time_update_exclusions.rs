@@ -2,12 +2,13 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::pull_time_exclusions;
 
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 use super::register_pull_time_update_exclusion::MAX_EXCLUSIONS;
 
 /// Lists the principals whose pulls leave the last pull time of images as it is, page by page.
@@ -38,8 +39,8 @@ impl Operation for ListPullTimeUpdateExclusions {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Page, EcrError> {
-        let list = List::new(Self::NAME, &[&call.own_registry()]);
-        paging::page(list, input.max_results, input.next_token.as_deref(), MAX_EXCLUSIONS, 1000)
+        let list = List::with_members(Self::NAME, &[&call.own_registry()]);
+        Check::page(list, input.max_results, input.next_token.as_deref(), MAX_EXCLUSIONS, 1000)
     }
 
     fn needs(_: &Call<'_>, _: &Page) -> Vec<Need> {
@@ -51,10 +52,7 @@ impl Operation for ListPullTimeUpdateExclusions {
         let (after, limit) = (page.after[0].clone(), page.limit);
         let listed = call.app().db.read(move |tx| pull_time_exclusions::list(tx, &registry, &after, limit + 1));
         let mut pull_time_update_exclusions = listed.await?;
-        let has_more = pull_time_update_exclusions.len() > page.limit;
-        pull_time_update_exclusions.truncate(page.limit);
-        let last = pull_time_update_exclusions.last().filter(|_| has_more);
-        let next_token = last.map(|last| page.token_after([last, ""]));
+        let next_token = page.cut(&mut pull_time_update_exclusions, |last| constraints::after(last));
         Ok(Output { pull_time_update_exclusions, next_token })
     }
 }

@@ -2,15 +2,15 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use registry::replication::backfill::RETAINED_MS;
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::replication_backfills;
 
-use super::constraints;
+use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
-use super::paging::{self, List, Page};
 use super::replication_backfill::{Progress, Summary};
 
 /// Lists the back-fills of a registry that run, or ended in the last 90 days, page by page.
@@ -44,8 +44,8 @@ impl Operation for ListReplicationBackfills {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let list = List::new(Self::NAME, &[&registry]);
-        let page = paging::page(list, input.max_results, input.next_token.as_deref(), 50, 50)?;
+        let list = List::with_members(Self::NAME, &[&registry]);
+        let page = Check::page(list, input.max_results, input.next_token.as_deref(), 50, 50)?;
         Ok((registry, page))
     }
 
@@ -60,13 +60,7 @@ impl Operation for ListReplicationBackfills {
             .read(move |tx| {
                 let after = (page.after[0].parse().unwrap_or(i64::MIN), page.after[1].as_str());
                 let mut found = replication_backfills::list(tx, &registry, after, page.limit + 1)?;
-                let mut next_token = None;
-                if found.len() > page.limit {
-                    found.truncate(page.limit);
-                    next_token = found
-                        .last()
-                        .map(|last| page.token_after([&last.started_at_ms.to_string(), &last.id.to_string()]));
-                }
+                let next_token = page.cut(&mut found, |last| [last.started_at_ms.to_string(), last.id.to_string()]);
                 let mut backfills = Vec::new();
                 for backfill in found.iter().filter(|found| found.ended_at_ms.is_none_or(|at| at >= oldest_ms)) {
                     backfills.push(Summary::new(backfill, Progress::find(tx, backfill)?));

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::errors::RegistryError;
@@ -12,7 +13,6 @@ use store::tables::resource_tags;
 
 use super::constraints;
 use super::errors::EcrError;
-use super::resource_tags::ResourceTag;
 
 /// Lists the resource tags of a repository.
 pub struct ListTagsForResource;
@@ -25,7 +25,7 @@ pub struct Input {
 
 #[derive(Serialize)]
 pub struct Output {
-    tags: Vec<ResourceTag>,
+    tags: Vec<Tag>,
 }
 
 /// The input, validated.
@@ -57,6 +57,6 @@ impl Operation for ListTagsForResource {
             let repository = require(tx, &checked.registry.repository(&checked.name))?;
             Ok::<_, RegistryError>(resource_tags::list(tx, repository.id)?)
         });
-        Ok(Output { tags: tags.await?.into_iter().map(|(key, value)| ResourceTag::new(key, value)).collect() })
+        Ok(Output { tags: Tag::list(&tags.await?) })
     }
 }

@@ -4,7 +4,6 @@ mod constraints;
 mod creation_templates;
 mod errors;
 mod image_identifiers;
-mod paging;
 mod pull_through_cache_rules;
 mod replication_backfill;
 mod replication_configuration;

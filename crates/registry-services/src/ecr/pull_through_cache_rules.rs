@@ -5,7 +5,7 @@ use access::auth::authorize::{self, Need};
 use access::secret_values::{self, MeantSecret};
 use api::protocols::operation::Call;
 use aws::Timestamp;
-use oci::{RepositoryPrefix, RepositoryPrefixError};
+use oci::RepositoryPrefix;
 use registry::cache::credentials;
 use registry::cache::upstream_registry::UpstreamUrl;
 use serde::Serialize;
@@ -13,50 +13,25 @@ use store::db::Tx;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, UpstreamKind};
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::{self, NewerCheck};
+use super::creation_templates;
 use super::errors::EcrError;
-use super::{constraints, creation_templates};
 
 /// reference/repositories-images.md 7: rules of a registry.
 pub const MAX_RULES: i64 = 50;
-const NOT_NULL: &str = "Member must not be null";
-const PREFIX_LENGTH: std::ops::RangeInclusive<usize> = 2..=30;
-const CREDENTIAL_LENGTH: std::ops::RangeInclusive<usize> = 50..=612;
 const CREDENTIAL_PATTERN: &str =
     r"^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$";
 
-fn bounded(member: &'static str, text: &str, bounds: std::ops::RangeInclusive<usize>) -> Result<(), EcrError> {
-    let length = text.chars().take(bounds.end() + 1).count();
-    if length < *bounds.start() {
-        let rule = format!("Member must have length greater than or equal to {}", bounds.start());
-        return Err(EcrError::validation(member, Some(text), rule));
-    }
-    if length > *bounds.end() {
-        let rule = format!("Member must have length less than or equal to {}", bounds.end());
-        return Err(EcrError::validation(member, Some(text), rule));
-    }
-    Ok(())
-}
-
-/// A member that must be there.
-pub fn required(member: &'static str, value: Option<String>) -> Result<String, EcrError> {
-    value.ok_or_else(|| EcrError::validation(member, None, NOT_NULL))
-}
-
 /// A prefix of repository names.
 pub fn prefix(member: &'static str, text: &str) -> Result<RepositoryPrefix, EcrError> {
-    bounded(member, text, PREFIX_LENGTH)?;
-    text.parse().map_err(|error| match error {
-        RepositoryPrefixError::TooShort | RepositoryPrefixError::TooLong | RepositoryPrefixError::Pattern => {
-            let rule = format!("Member must satisfy regular expression pattern: {}", RepositoryPrefix::PATTERN);
-            EcrError::validation(member, Some(text), rule)
-        }
-    })
+    NewerCheck::length(member, text, 2, 30)?;
+    NewerCheck::parsed(member, text, RepositoryPrefix::PATTERN)
 }
 
 /// The ARN of a secret.
 pub fn credential_arn(text: String) -> Result<String, EcrError> {
     const MEMBER: &str = "credentialArn";
-    bounded(MEMBER, &text, CREDENTIAL_LENGTH)?;
+    NewerCheck::length(MEMBER, &text, 50, 612)?;
     let is_secret = text.parse::<aws::Arn>().is_ok_and(|arn| {
         let name = arn.resource().strip_prefix("secret:ecr-pullthroughcache/").unwrap_or_default();
         arn.partition().starts_with("aws")
@@ -64,11 +39,8 @@ pub fn credential_arn(text: String) -> Result<String, EcrError> {
             && !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
     });
-    if is_secret {
-        return Ok(text);
-    }
-    let rule = format!("Member must satisfy regular expression pattern: {CREDENTIAL_PATTERN}");
-    Err(EcrError::validation(MEMBER, Some(&text), rule))
+    NewerCheck::pattern(MEMBER, &text, CREDENTIAL_PATTERN, is_secret)?;
+    Ok(text)
 }
 
 /// The ARN of a role of the registry's account.

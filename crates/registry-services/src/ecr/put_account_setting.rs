@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::account_settings::{self, AccountSetting};
 use store::tables::identity_version;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 
 /// Changes an account setting of the caller's registry, on every node before it answers.
@@ -37,11 +38,8 @@ impl Operation for PutAccountSetting {
 
     fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let setting = super::get_account_setting::setting(input.name)?;
-        let value = input.value.ok_or_else(|| EcrError::validation("value", None, "Member must not be null"))?;
-        if !setting.values().contains(&value.as_str()) {
-            let rule = format!("Member must satisfy enum value set: [{}]", setting.values().join(", "));
-            return Err(EcrError::validation("value", Some(&value), rule));
-        }
+        let value = NewerCheck::required("value", input.value)?;
+        NewerCheck::one_of("value", &value, setting.values(), |value| value)?;
         Ok((setting, value))
     }
 

@@ -14,7 +14,7 @@ use registry::images::errors::RegistryError;
 use registry::images::push::{self, Push, PushProtocol};
 use serde::{Deserialize, Serialize};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 use super::shapes::Image;
@@ -52,18 +52,16 @@ impl Operation for PutImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Push, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let repository = constraints::repository_name("repositoryName", input.repository_name)?;
-        let manifest = constraints::required("imageManifest", input.image_manifest)?;
-        constraints::length("imageManifest", &manifest, 1, oci::MAX_MANIFEST_BYTES)?;
+        let manifest = Check::required("imageManifest", input.image_manifest)?;
+        Check::length("imageManifest", &manifest, 1, oci::MAX_MANIFEST_BYTES)?;
         let media_type =
             input.image_manifest_media_type.map(|text| text.parse::<MediaType>()).transpose().map_err(|_| {
                 let rule = "must be a media type such as 'application/vnd.oci.image.manifest.v1+json', or be left out";
                 EcrError::parameter("imageManifestMediaType", rule)
             })?;
-        let digest = input
-            .image_digest
-            .map(|text| text.parse::<Digest>())
-            .transpose()
-            .map_err(|_| constraints::digest_pattern("imageDigest"))?;
+        let digest = input.image_digest.as_deref();
+        let digest: Option<Digest> =
+            digest.map(|text| Check::parsed("imageDigest", text, constraints::DIGEST_PATTERN)).transpose()?;
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
         let if_absent = IfAbsent::Refuse;
@@ -118,4 +116,3 @@ impl Operation for PutImage {
         })
     }
 }
-// x

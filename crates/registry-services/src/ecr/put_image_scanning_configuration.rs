@@ -8,7 +8,7 @@ use registry::images::repositories::require;
 use serde::{Deserialize, Serialize};
 use store::tables::repositories::{self, RepositoryRef};
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, ScanningConfiguration};
 
@@ -42,7 +42,7 @@ impl Operation for PutImageScanningConfiguration {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let repository = input.repository.check(call)?;
-        let configuration = constraints::required("imageScanningConfiguration", input.image_scanning_configuration)?;
+        let configuration = Check::required("imageScanningConfiguration", input.image_scanning_configuration)?;
         Ok((repository, configuration))
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, TagMutability};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::shapes::{self, ExclusionFilter};
 
@@ -48,7 +48,7 @@ impl Operation for PutImageTagMutability {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let mode = constraints::required("imageTagMutability", input.image_tag_mutability)?;
+        let mode = Check::required("imageTagMutability", input.image_tag_mutability)?;
         let (mode, filters) = shapes::tag_mutability(Some(&mode), input.image_tag_mutability_exclusion_filters)?;
         Ok((registry, name, mode, filters))
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::lifecycle_policies;
 use store::tables::repositories::RepositoryRef;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::shapes::RepositoryMembers;
 
@@ -44,7 +44,7 @@ impl Operation for PutLifecyclePolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let repository = input.repository.check(call)?;
-        let text = constraints::required("lifecyclePolicyText", input.lifecycle_policy_text)?;
+        let text = Check::required("lifecyclePolicyText", input.lifecycle_policy_text)?;
         constraints::lifecycle_policy(&text)?;
         Ok((repository, text))
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use store::tables::account_settings::AccountSetting;
 use store::tables::{identity_version, registry_policies};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::shapes::RegistryPolicy;
 
@@ -32,7 +32,7 @@ impl Operation for PutRegistryPolicy {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
-        let policy_text = constraints::required("policyText", input.policy_text)?;
+        let policy_text = Check::required("policyText", input.policy_text)?;
         let policy = constraints::policy(call, iam::PolicyKind::Registry, &policy_text)?;
         Ok((policy_text, policy))
     }

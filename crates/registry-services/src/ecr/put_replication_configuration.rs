@@ -9,7 +9,7 @@ use api::protocols::operation::{Call, Operation};
 use registry::replication::rules::Rules;
 use serde::{Deserialize, Serialize};
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::EcrError;
 use super::replication_configuration::ReplicationConfiguration;
 
@@ -38,7 +38,7 @@ impl Operation for PutReplicationConfiguration {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Rules, EcrError> {
-        let configuration = constraints::required("replicationConfiguration", input.replication_configuration)?;
+        let configuration = Check::required("replicationConfiguration", input.replication_configuration)?;
         configuration.check(&call.own_registry())
     }
 

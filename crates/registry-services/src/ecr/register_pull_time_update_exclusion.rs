@@ -6,6 +6,7 @@ use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::tables::{identity_version, pull_time_exclusions};
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 
 /// reference/repositories-images.md 5: at most so many principals of one registry.
@@ -32,16 +33,13 @@ pub fn principal_arn(given: Option<String>) -> Result<String, EcrError> {
     const MEMBER: &str = "principalArn";
     const MAX_CHARS: usize = 200;
     const PATTERN: &str = r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$";
-    let arn = given.ok_or_else(|| EcrError::validation(MEMBER, None, "Member must not be null"))?;
+    let arn = NewerCheck::required(MEMBER, given)?;
     if arn.chars().count() > MAX_CHARS {
         let shown: String = arn.chars().take(MAX_CHARS).collect();
         let rule = format!("Member must have length less than or equal to {MAX_CHARS}");
         return Err(EcrError::validation(MEMBER, Some(&shown), rule));
     }
-    if !is_principal_arn(&arn) {
-        let rule = format!("Member must satisfy regular expression pattern: {PATTERN}");
-        return Err(EcrError::validation(MEMBER, Some(&arn), rule));
-    }
+    NewerCheck::pattern(MEMBER, &arn, PATTERN, is_principal_arn(&arn))?;
     Ok(arn)
 }
 

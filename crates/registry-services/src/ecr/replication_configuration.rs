@@ -7,7 +7,7 @@ use registry::replication::rules::{self, EVERYTHING, Rules};
 use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Limits of the documentation (reference/repositories-images.md 7: 'replication'); the model's are wider.
@@ -65,26 +65,24 @@ impl From<&RegistryId> for Destination {
 impl Destination {
     /// The registry that it is.
     pub fn check(self) -> Result<RegistryId, EcrError> {
-        let region = constraints::required("region", self.region)?;
-        constraints::length("region", &region, 2, 25)?;
-        let region: Region = region.parse().map_err(|_| constraints::pattern("region", REGION_PATTERN))?;
-        let account = constraints::account("registryId", &constraints::required("registryId", self.registry_id)?)?;
+        let region = Check::required("region", self.region)?;
+        Check::length("region", &region, 2, 25)?;
+        let region: Region = Check::parsed("region", &region, REGION_PATTERN)?;
+        let account = constraints::account("registryId", &Check::required("registryId", self.registry_id)?)?;
         Ok(RegistryId { account, region })
     }
 }
 
 impl Filter {
     fn check(self) -> Result<String, EcrError> {
-        let kind = constraints::required("filterType", self.filter_type)?;
-        constraints::one_of("filterType", &kind, &[FILTER_TYPE], |name| name)?;
-        let filter = constraints::required("filter", self.filter)?;
+        let kind = Check::required("filterType", self.filter_type)?;
+        Check::one_of("filterType", &kind, &[FILTER_TYPE], |name| name)?;
+        let filter = Check::required("filter", self.filter)?;
         if filter == EVERYTHING {
             return Ok(filter);
         }
-        constraints::length("filter", &filter, 2, 256)?;
-        if !is_filter(&filter) {
-            return Err(constraints::pattern("filter", FILTER_PATTERN));
-        }
+        Check::length("filter", &filter, 2, 256)?;
+        Check::pattern("filter", &filter, FILTER_PATTERN, is_filter(&filter))?;
         Ok(filter)
     }
 }
@@ -101,7 +99,7 @@ fn is_filter(text: &str) -> bool {
 
 impl Rule {
     fn check(self, own: &RegistryId) -> Result<rules::Rule, EcrError> {
-        let given = constraints::list("destinations", self.destinations, 1, MAX_DESTINATIONS_OF_RULE)?;
+        let given = Check::list("destinations", self.destinations, 1, MAX_DESTINATIONS_OF_RULE)?;
         let mut destinations = Vec::new();
         for destination in given {
             let registry = destination.check()?;
@@ -123,7 +121,7 @@ impl Rule {
         let prefixes = match self.repository_filters {
             None => None,
             Some(filters) => Some(
-                constraints::list("repositoryFilters", Some(filters), 1, MAX_FILTERS)?
+                Check::list("repositoryFilters", Some(filters), 1, MAX_FILTERS)?
                     .into_iter()
                     .map(Filter::check)
                     .collect::<Result<_, _>>()?,
@@ -131,7 +129,7 @@ impl Rule {
         };
         let deletes = self
             .delete_replication
-            .map(|delete| constraints::required("deleteReplication.enabled", delete.enabled))
+            .map(|delete| Check::required("deleteReplication.enabled", delete.enabled))
             .transpose()?;
         Ok(rules::Rule { destinations, prefixes, deletes })
     }
@@ -140,7 +138,7 @@ impl Rule {
 impl ReplicationConfiguration {
     /// The rules of the registry `own`.
     pub fn check(self, own: &RegistryId) -> Result<Rules, EcrError> {
-        let rules = constraints::list("rules", self.rules, 0, MAX_RULES)?;
+        let rules = Check::list("rules", self.rules, 0, MAX_RULES)?;
         let rules = rules.into_iter().map(|rule| rule.check(own)).collect::<Result<Vec<_>, _>>()?;
         let destinations: HashSet<_> = rules.iter().flat_map(|rule| &rule.destinations).collect();
         if destinations.len() > MAX_DESTINATIONS {

@@ -1,65 +1,39 @@
-//! Resource tags (reference/repositories-images.md 6): their shape and their rules.
+//! The rules of resource tags (reference/repositories-images.md 6), with the texts that ECR answers.
 
-use serde::{Deserialize, Serialize};
+use api::grammar::{TagPart, TagViolation, TagWording};
 
-use super::constraints::required;
+use super::constraints::Words;
 use super::errors::EcrError;
 
-/// A repository can have so many.
-pub const MAX_TAGS: usize = 50;
+impl TagWording for Words {
+    const TAG_KEY: &'static str = "tags.member.Key";
+    const TAG_VALUE: &'static str = "tags.member.Value";
+    const COUNTS_FIRST: bool = false;
 
-/// `Tag`: the one shape of the model with capital members.
-#[derive(Serialize, Deserialize)]
-pub struct ResourceTag {
-    #[serde(rename = "Key")]
-    key: Option<String>,
-    #[serde(rename = "Value")]
-    value: Option<String>,
-}
-
-impl ResourceTag {
-    /// A stored tag.
-    pub fn new(key: String, value: String) -> Self {
-        Self { key: Some(key), value: Some(value) }
-    }
-}
-
-/// Checks a list of tags: at most 50, keys of 1 to 128 characters, values of up to 256, no key twice, and none that
-/// begins with `aws:`.
-pub fn check(tags: Option<Vec<ResourceTag>>) -> Result<Vec<(String, String)>, EcrError> {
-    let mut checked: Vec<(String, String)> = Vec::new();
-    for tag in tags.unwrap_or_default() {
-        let key = required("tags.member.Key", tag.key)?;
-        let value = required("tags.member.Value", tag.value)?;
-        check_key(&key)?;
-        if value.chars().count() > 256 {
-            return Err(EcrError::InvalidTag(format!("The value of tag '{key}' must be at most 256 characters long")));
-        }
-        if value.contains('\0') {
-            return Err(EcrError::InvalidTag(format!("The value of tag '{key}' must not hold a NUL character")));
-        }
-        if checked.iter().any(|(known, _)| *known == key) {
-            return Err(EcrError::InvalidTag(format!("The tag key '{key}' is given more than once")));
-        }
-        checked.push((key, value));
-        if checked.len() > MAX_TAGS {
-            return Err(EcrError::TooManyTags);
+    fn tag_text(_: &str, part: TagPart<'_>, text: &str) -> Result<(), EcrError> {
+        let (length, has_nul) = (text.chars().count(), text.contains('\0'));
+        match part {
+            TagPart::Key if !(1..=128).contains(&length) => {
+                Err(EcrError::InvalidTag("A tag key must be 1 to 128 characters long".to_owned()))
+            }
+            TagPart::Key if has_nul => Err(EcrError::InvalidTag("A tag key must not hold a NUL character".to_owned())),
+            TagPart::ValueOf(key) if length > 256 => {
+                Err(EcrError::InvalidTag(format!("The value of tag '{key}' must be at most 256 characters long")))
+            }
+            TagPart::ValueOf(key) if has_nul => {
+                Err(EcrError::InvalidTag(format!("The value of tag '{key}' must not hold a NUL character")))
+            }
+            TagPart::Key | TagPart::ValueOf(_) => Ok(()),
         }
     }
-    Ok(checked)
-}
 
-/// Checks one key.
-pub fn check_key(key: &str) -> Result<(), EcrError> {
-    let length = key.chars().count();
-    if !(1..=128).contains(&length) {
-        return Err(EcrError::InvalidTag("A tag key must be 1 to 128 characters long".to_owned()));
+    fn refuse_tags(violation: TagViolation<'_>) -> EcrError {
+        match violation {
+            TagViolation::TooMany => EcrError::TooManyTags,
+            TagViolation::Reserved(key) => {
+                EcrError::InvalidTag(format!("The tag key '{key}' must not begin with 'aws:', which is reserved"))
+            }
+            TagViolation::Repeated(key) => EcrError::InvalidTag(format!("The tag key '{key}' is given more than once")),
+        }
     }
-    if key.contains('\0') {
-        return Err(EcrError::InvalidTag("A tag key must not hold a NUL character".to_owned()));
-    }
-    if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-        return Err(EcrError::InvalidTag(format!("The tag key '{key}' must not begin with 'aws:', which is reserved")));
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use store::tables::repositories::RepositoryRef;
 use store::tables::repository_policies;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::shapes::{RepositoryMembers, RepositoryPolicy};
 
@@ -43,7 +43,7 @@ impl Operation for SetRepositoryPolicy {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let repository = input.repository.check(call)?;
-        let policy_text = constraints::required("policyText", input.policy_text)?;
+        let policy_text = Check::required("policyText", input.policy_text)?;
         let policy = constraints::policy(call, iam::PolicyKind::Repository, &policy_text)?;
         Ok(Checked { repository, policy_text, policy, is_forced: input.force.unwrap_or(false) })
     }

@@ -17,7 +17,7 @@ use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{EncryptionType, Repository as StoredRepository, RepositoryRef, TagMutability};
 use store::tables::{registry_policies, repository_policies};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::image_identifiers::ImageIdentifier;
 
@@ -112,7 +112,7 @@ pub fn tag_mutability(
 
 /// A mutability mode.
 pub fn mutability_mode(text: &str) -> Result<TagMutability, EcrError> {
-    constraints::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)
+    Check::one_of("imageTagMutability", text, &TagMutability::ALL, TagMutability::as_str)
 }
 
 /// A mode with the filters that go with it.
@@ -133,11 +133,11 @@ pub fn with_filters(
 
 /// Checks exclusion filters: 1 to 5.
 pub fn exclusion_filters(filters: Vec<ExclusionFilter>) -> Result<Vec<TagFilter>, EcrError> {
-    let filters = constraints::list(FILTERS, Some(filters), 1, 5)?;
+    let filters = Check::list(FILTERS, Some(filters), 1, 5)?;
     let filters = filters.into_iter().map(|filter| {
-        let kind = constraints::required("filterType", filter.filter_type)?;
-        constraints::one_of("filterType", &kind, &["WILDCARD"], |name| name)?;
-        let text = constraints::required("filter", filter.filter)?;
+        let kind = Check::required("filterType", filter.filter_type)?;
+        Check::one_of("filterType", &kind, &["WILDCARD"], |name| name)?;
+        let text = Check::required("filter", filter.filter)?;
         text.parse::<TagFilter>().map_err(|_| {
             EcrError::parameter(
                 "filter",
@@ -324,7 +324,7 @@ pub fn tag_status(text: Option<&str>) -> Result<Option<bool>, EcrError> {
     const VALUES: [(&str, Option<bool>); 3] = [("TAGGED", Some(true)), ("UNTAGGED", Some(false)), ("ANY", None)];
     match text {
         None => Ok(None),
-        Some(text) => Ok(constraints::one_of("tagStatus", text, &VALUES, |value| value.0)?.1),
+        Some(text) => Ok(Check::one_of("tagStatus", text, &VALUES, |value| value.0)?.1),
     }
 }
 
@@ -334,6 +334,6 @@ pub fn image_status(member: &'static str, text: Option<&str>) -> Result<Option<I
         ImageStatus::ALL.into_iter().map(|status| (status.as_str(), Some(status))).chain([("ANY", None)]).collect();
     match text {
         None => Ok(Some(ImageStatus::Active)),
-        Some(text) => Ok(constraints::one_of(member, text, &values, |value| value.0)?.1),
+        Some(text) => Ok(Check::one_of(member, text, &values, |value| value.0)?.1),
     }
 }

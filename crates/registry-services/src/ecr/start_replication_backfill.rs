@@ -11,7 +11,7 @@ use store::tables::image_replications::ReplicationRoute;
 use store::tables::registry_id::RegistryId;
 use store::tables::replication_backfills;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::replication_backfill::Changed;
 use super::replication_configuration::Destination;
@@ -40,7 +40,7 @@ impl Operation for StartReplicationBackfill {
 
     fn check(call: &Call<'_>, input: Input) -> Result<ReplicationRoute, EcrError> {
         let source: RegistryId = constraints::registry(call, input.registry_id.as_deref())?;
-        let destination = constraints::required("destination", input.destination)?.check()?;
+        let destination = Check::required("destination", input.destination)?.check()?;
         Ok(ReplicationRoute { source, destination })
     }
 

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::{MAX_TAGS, Tag};
 use api::protocols::operation::{Call, Operation};
 use oci::RepositoryName;
 use registry::images::repositories::require;
@@ -9,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::resource_tags;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
-use super::resource_tags::{MAX_TAGS, ResourceTag, check};
 
 /// Sets resource tags of a repository, those that it has under the same keys anew.
 pub struct TagResource;
@@ -20,7 +20,7 @@ pub struct TagResource;
 #[serde(rename_all = "camelCase")]
 pub struct Input {
     resource_arn: Option<String>,
-    tags: Option<Vec<ResourceTag>>,
+    tags: Option<Vec<Tag>>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ impl Operation for TagResource {
 
     fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let (registry, name) = constraints::repository_arn(input.resource_arn)?;
-        let tags = check(Some(constraints::required("tags", input.tags)?))?;
+        let tags = Check::tags(Some(Check::required("tags", input.tags)?))?;
         Ok(Checked { registry, name, tags })
     }
 

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use store::tables::registry_id::RegistryId;
 use store::tables::resource_tags;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
-use super::resource_tags::check_key;
 
 /// Removes resource tags of a repository by their keys.
 pub struct UntagResource;
@@ -45,10 +44,8 @@ impl Operation for UntagResource {
 
     fn check(_: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let (registry, name) = constraints::repository_arn(input.resource_arn)?;
-        let keys = constraints::required("tagKeys", input.tag_keys)?;
-        for key in &keys {
-            check_key(key)?;
-        }
+        let keys = Check::required("tagKeys", input.tag_keys)?;
+        Check::tag_keys(&keys)?;
         Ok(Checked { registry, name, keys })
     }
 

@@ -16,7 +16,7 @@ use store::tables::images::ImageStatus;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{Repository, RepositoryRef};
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 use super::image_identifiers::{self, ImageIdentifier};
 
@@ -64,10 +64,10 @@ impl Operation for UpdateImageStorageClass {
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let id = constraints::required("imageId", input.image_id)?;
+        let id = Check::required("imageId", input.image_id)?;
         let selector = id.check("imageId")?;
-        let class = constraints::required("targetStorageClass", input.target_storage_class)?;
-        let class = constraints::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
+        let class = Check::required("targetStorageClass", input.target_storage_class)?;
+        let class = Check::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
         Ok(Checked { registry, name, id, selector, class })
     }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::tables::pull_through_cache_rules;
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, Rule};
 
@@ -44,7 +45,7 @@ impl Operation for UpdatePullThroughCacheRule {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         let registry = rules::own_registry(call, input.registry_id.as_deref())?;
-        let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
+        let prefix = NewerCheck::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         let prefix = rules::prefix("ecrRepositoryPrefix", &prefix)?;
         let credential_arn = input.credential_arn.map(rules::credential_arn).transpose()?;
         let custom_role_arn = input.custom_role_arn.map(|text| rules::custom_role_arn(call, text)).transpose()?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::registry_id::RegistryId;
 
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::EcrError;
 
 /// Appends the next part to an upload.
@@ -54,7 +54,7 @@ pub struct Checked {
 }
 
 fn byte_number(member: &'static str, value: Option<i64>) -> Result<u64, EcrError> {
-    let value = constraints::required(member, value)?;
+    let value = Check::required(member, value)?;
     u64::try_from(value).map_err(|_| EcrError::parameter(member, "Member must have value greater than or equal to 0"))
 }
 
@@ -80,7 +80,7 @@ impl Operation for UploadLayerPart {
         let upload_id = constraints::upload_id(input.upload_id)?;
         let first = byte_number("partFirstByte", input.part_first_byte)?;
         let last = byte_number("partLastByte", input.part_last_byte)?;
-        let part = constraints::required("layerPartBlob", input.layer_part_blob)?.0;
+        let part = Check::required("layerPartBlob", input.layer_part_blob)?.0;
         let apart = call.http.large_member.get().map_or(0, Spooled::size_bytes);
         let size_bytes = part.len() as u64 + apart;
         if size_bytes > MAX_PART_BYTES as u64 {

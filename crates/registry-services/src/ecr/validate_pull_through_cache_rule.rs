@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 use store::tables::registry_id::RegistryId;
 
+use super::constraints::NewerCheck;
 use super::errors::EcrError;
 use super::pull_through_cache_rules::{self as rules, Rule};
 
@@ -45,7 +46,7 @@ impl Operation for ValidatePullThroughCacheRule {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = rules::own_registry(call, input.registry_id.as_deref())?;
-        let prefix = rules::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
+        let prefix = NewerCheck::required("ecrRepositoryPrefix", input.ecr_repository_prefix)?;
         Ok((registry, rules::prefix("ecrRepositoryPrefix", &prefix)?))
     }
 

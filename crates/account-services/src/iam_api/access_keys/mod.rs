@@ -11,7 +11,7 @@ use store::db::Tx;
 use store::tables::iam::access_keys::{self, AccessKey};
 use store::tables::iam::entities::Entity;
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::IamError;
 use super::operation::Iam;
 
@@ -26,14 +26,11 @@ pub const OPERATIONS: &[Entry] = &[
 
 /// The id that a request names.
 fn check_id(id: Option<String>) -> Result<String, IamError> {
-    let id = constraints::required("accessKeyId", id)?;
-    constraints::length("accessKeyId", &id, 16, 128)?;
-    if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        Ok(id)
-    } else {
-        let constraint = r"Member must satisfy regular expression pattern: [\w]+";
-        Err(IamError::constraint("accessKeyId", Some(&id), constraint))
-    }
+    let id = Check::required("accessKeyId", id)?;
+    Check::length("accessKeyId", &id, 16, 128)?;
+    let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    Check::pattern("accessKeyId", &id, r"[\w]+", is_id)?;
+    Ok(id)
 }
 
 /// The user's key of that id.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use store::db::Tx;
 use store::tables::iam::access_keys;
 
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::Check;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
@@ -35,8 +35,8 @@ impl IamOperation for UpdateAccessKey {
     type Output = ();
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
-        let status = constraints::required("status", input.status)?;
-        let status = constraints::one_of("status", &status, &["Active", "Inactive"])?;
+        let status = Check::required("status", input.status)?;
+        let status = Check::one_of("status", &status, &["Active", "Inactive"], |name| name)?;
         let user = EntityRef::user_or_caller(call, input.user_name)?;
         Ok(Self { user, id: super::check_id(input.access_key_id)?, is_active: status == "Active" })
     }

@@ -10,7 +10,7 @@ use store::db::Tx;
 use store::tables::iam::oidc_providers;
 
 use super::{MAX_CLIENT_IDS, Name, ProviderRef, check_client_id, check_thumbprints};
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
@@ -24,7 +24,7 @@ pub struct Input {
 }
 
 fn check(call: &Call<'_>, input: Input) -> Result<(ProviderRef, String), IamError> {
-    let id = constraints::required("clientID", input.client_id)?;
+    let id = Check::required("clientID", input.client_id)?;
     check_client_id(&id)?;
     Ok((ProviderRef::new(call, input.provider)?, id))
 }
@@ -112,7 +112,7 @@ impl IamOperation for UpdateThumbprints {
     type Output = ();
 
     fn check(call: &Call<'_>, input: ThumbprintInput) -> Result<Self, IamError> {
-        let thumbprints = constraints::required("thumbprintList", input.thumbprints)?;
+        let thumbprints = Check::required("thumbprintList", input.thumbprints)?;
         check_thumbprints(&thumbprints)?;
         Ok(Self { provider: ProviderRef::new(call, input.provider)?, thumbprints })
     }

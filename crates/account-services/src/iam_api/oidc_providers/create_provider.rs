@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,10 @@ use store::db::Tx;
 use store::tables::iam::oidc_providers::{self, OidcProvider};
 
 use super::{MAX_CLIENT_IDS, check_client_id, check_thumbprints, url};
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
-use crate::iam_api::tags::{self, Tag};
+use crate::iam_api::tags;
 
 /// Stores an OpenID Connect provider, whose tokens are then taken where a role trusts it.
 pub struct CreateProvider(OidcProvider);
@@ -46,7 +47,7 @@ impl IamOperation for CreateProvider {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let account = call.caller.account;
-        let url = url::read(&constraints::required("url", input.url)?)?;
+        let url = url::read(&Check::required("url", input.url)?)?;
         let mut client_ids = Vec::new();
         for id in input.client_ids.unwrap_or_default() {
             check_client_id(&id)?;

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use registry::Registry;
 use serde::Serialize;
@@ -10,7 +11,6 @@ use store::db::Tx;
 use super::{Name, ProviderRef};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
-use crate::iam_api::tags::Tag;
 
 /// Describes an OpenID Connect provider.
 pub struct GetProvider(ProviderRef);

@@ -20,7 +20,7 @@ use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Entry};
 
 use self::tags::TaggedProvider;
-use super::constraints;
+use super::constraints::{self, Check};
 use super::errors::IamError;
 use super::operation::Iam;
 use super::tags::{ListTags, TagResource, UntagResource};
@@ -73,7 +73,7 @@ impl ProviderRef {
 
 /// An audience that tokens may name.
 fn check_client_id(id: &str) -> Result<(), IamError> {
-    constraints::length("clientID", id, 1, 255)
+    Check::length("clientID", id, 1, 255)
 }
 
 /// The thumbprints of a provider's certificates: SHA-1, in hexadecimal digits.
@@ -82,7 +82,7 @@ fn check_thumbprints(thumbprints: &[String]) -> Result<(), IamError> {
         return Err(IamError::InvalidInput("Thumbprint list must contain fewer than 5 entries.".to_owned()));
     }
     for thumbprint in thumbprints {
-        constraints::length("thumbprintList", thumbprint, 40, 40)?;
+        Check::length("thumbprintList", thumbprint, 40, 40)?;
         if !thumbprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(IamError::InvalidInput("Invalid thumbprint format.".to_owned()));
         }

@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::Check;
 use crate::iam_api::errors::IamError;
 
 /// A provider's URL, read.
@@ -17,7 +17,7 @@ pub struct ProviderUrl {
 /// Reads a URL. Tokens are trusted because of what is fetched from it, so it must be `https`; `http` will do for an
 /// issuer on this very machine.
 pub fn read(url: &str) -> Result<ProviderUrl, IamError> {
-    constraints::length("url", url, 1, 255)?;
+    Check::length("url", url, 1, 255)?;
     let invalid = || IamError::constraint("url", Some(url), "Invalid Open ID Connect Provider URL");
     let parsed: Uri = url.parse().map_err(|_| invalid())?;
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;

@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use registry::Registry;
 use runtime::random_text::new_access_key_id;
@@ -14,7 +15,7 @@ use crate::iam_api::documents;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::shapes::{Policy, PolicyUses};
-use crate::iam_api::tags::{self, Tag};
+use crate::iam_api::tags;
 
 /// Makes a managed policy, with its document as the first version.
 pub struct CreatePolicy {

@@ -10,7 +10,7 @@ use store::db::Tx;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 
 use super::{attached_to, usage_filter};
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
@@ -94,7 +94,7 @@ impl IamOperation for ListEntitiesForPolicy {
         Ok(Self {
             account: call.caller.account,
             policy: ManagedRef::new(call, "policyArn", input.policy_arn)?,
-            filter: filter.map(|filter| constraints::one_of("entityFilter", &filter, &FILTERS)).transpose()?,
+            filter: filter.map(|filter| Check::one_of("entityFilter", &filter, &FILTERS, |name| name)).transpose()?,
             usage: usage_filter(input.policy_usage_filter)?,
             path_prefix: constraints::path_prefix(input.path_prefix)?,
             page: input.page.check()?,

@@ -11,7 +11,7 @@ use store::db::Tx;
 use store::tables::iam::policies::{self, ManagedPolicy};
 
 use super::{all_uses, usage_filter};
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::managed_policy::Managed;
 use crate::iam_api::operation::{Access, IamOperation};
@@ -78,7 +78,7 @@ impl IamOperation for ListPolicies {
         let scope = input.scope.as_deref().unwrap_or("All");
         Ok(Self {
             account: call.caller.account,
-            scope: constraints::one_of("scope", scope, &["All", "AWS", "Local"])?,
+            scope: Check::one_of("scope", scope, &["All", "AWS", "Local"], |name| name)?,
             only_attached: input.only_attached == Some(true),
             usage: usage_filter(input.policy_usage_filter)?,
             path_prefix: constraints::path_prefix(input.path_prefix)?,

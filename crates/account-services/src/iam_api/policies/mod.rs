@@ -18,7 +18,7 @@ use store::tables::iam::entities::{self, Entity};
 use store::tables::iam::policies_of_entities;
 
 use self::tags::TaggedPolicy;
-use super::constraints;
+use super::constraints::Check;
 use super::errors::IamError;
 use super::operation::Iam;
 use super::shapes::PolicyUses;
@@ -73,5 +73,5 @@ fn uses(tx: &mut dyn Tx, account: AccountId, arn: &str) -> Result<PolicyUses, Ia
 /// `PolicyUsageFilter`: which uses count.
 fn usage_filter(filter: Option<String>) -> Result<Option<&'static str>, IamError> {
     const FILTERS: [&str; 2] = ["PermissionsPolicy", "PermissionsBoundary"];
-    filter.map(|filter| constraints::one_of("policyUsageFilter", &filter, &FILTERS)).transpose()
+    filter.map(|filter| Check::one_of("policyUsageFilter", &filter, &FILTERS, |name| name)).transpose()
 }

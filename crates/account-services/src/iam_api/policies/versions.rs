@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::iam::policies;
 
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::Check;
 use crate::iam_api::errors::{Dependent, IamError};
 use crate::iam_api::managed_policy::{Managed, ManagedRef};
 use crate::iam_api::operation::{Access, IamOperation};
@@ -31,16 +31,12 @@ struct VersionRef {
 impl VersionRef {
     fn new(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let policy = ManagedRef::new(call, "policyArn", input.policy_arn)?;
-        let id = constraints::required("versionId", input.version_id)?;
+        let id = Check::required("versionId", input.version_id)?;
         // Numbers that are written with a zero in front, or with a sign, are none of ours.
-        let number = id.strip_prefix('v').and_then(|number| number.parse().ok());
-        match number.filter(|number| *number > 0 && version_id(*number) == id) {
-            Some(version) => Ok(Self { policy, version }),
-            None => {
-                let pattern = r"Member must satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?";
-                Err(IamError::constraint("versionId", Some(&id), pattern))
-            }
-        }
+        let number = id.strip_prefix('v').and_then(|number| number.parse().ok()).unwrap_or_default();
+        let is_id = number > 0 && version_id(number) == id;
+        Check::pattern("versionId", &id, r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?", is_id)?;
+        Ok(Self { policy, version: number })
     }
 
     fn not_found(&self) -> IamError {

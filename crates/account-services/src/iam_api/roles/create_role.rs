@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use registry::Registry;
 use runtime::random_text::new_access_key_id;
@@ -18,7 +19,7 @@ use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::references;
 use crate::iam_api::shapes::Role;
-use crate::iam_api::tags::{self, Tag};
+use crate::iam_api::tags;
 
 /// Makes a role with its trust policy, whose principals must be there.
 pub struct CreateRole {

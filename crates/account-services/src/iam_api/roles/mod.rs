@@ -10,7 +10,7 @@ mod update_role;
 use api::protocols::operation::Entry;
 use aws::FormNumber;
 
-use super::constraints;
+use super::constraints::Check;
 use super::errors::IamError;
 use super::operation::Iam;
 
@@ -29,5 +29,5 @@ pub const OPERATIONS: &[Entry] = &[
 
 /// The longest session of a role, in seconds: an hour to twelve, one if nothing is said.
 fn max_session_duration(seconds: Option<FormNumber>) -> Result<i64, IamError> {
-    constraints::number("maxSessionDuration", &seconds.unwrap_or(3600.into()), 3600, 43200)
+    Check::number("maxSessionDuration", seconds.unwrap_or(3600.into()), 3600, 43200)
 }

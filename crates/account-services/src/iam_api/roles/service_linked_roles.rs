@@ -13,7 +13,7 @@ use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::policies_of_entities;
 use uuid::Uuid;
 
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
@@ -206,8 +206,8 @@ impl IamOperation for GetServiceLinkedRoleDeletionStatus {
     type Output = Status;
 
     fn check(call: &Call<'_>, input: StatusInput) -> Result<Self, IamError> {
-        let task = constraints::required("deletionTaskId", input.deletion_task_id)?;
-        constraints::length("deletionTaskId", &task, 1, 1000)?;
+        let task = Check::required("deletionTaskId", input.deletion_task_id)?;
+        Check::length("deletionTaskId", &task, 1, 1000)?;
         let (service, name) = parts_of(&task).ok_or(IamError::NoSuchDeletion(task))?;
         Ok(Self { role: EntityRef::new(call, EntityKind::Role, Some(name.to_owned()))?, service })
     }

@@ -9,7 +9,7 @@ use store::db::Tx;
 use store::tables::iam::entities::{self, EntityKind};
 
 use super::max_session_duration;
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::kinds::EntityRef;
 use crate::iam_api::operation::{Access, IamOperation};
@@ -95,7 +95,7 @@ impl IamOperation for UpdateRoleDescription {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let role = EntityRef::new(call, EntityKind::Role, input.role_name)?;
-        let description = constraints::required("description", constraints::description(input.description)?)?;
+        let description = Check::required("description", constraints::description(input.description)?)?;
         Ok(Self { role, description })
     }
 

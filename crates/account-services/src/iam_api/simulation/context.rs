@@ -7,7 +7,7 @@ use serde::Deserialize;
 use store::tables::iam::entities::Entity;
 
 use super::policies::Simulated;
-use crate::iam_api::constraints::{self, length, required};
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 
 /// `ContextEntry`.
@@ -39,10 +39,10 @@ const TYPES: [&str; 12] = [
 pub fn check(entries: Option<Vec<ContextEntry>>) -> Result<Vec<(String, Vec<String>)>, IamError> {
     let mut checked = Vec::new();
     for entry in entries.unwrap_or_default() {
-        let name = required("contextEntries.member.contextKeyName", entry.context_key_name)?;
-        length("contextEntries.member.contextKeyName", &name, 5, 256)?;
+        let name = Check::required("contextEntries.member.contextKeyName", entry.context_key_name)?;
+        Check::length("contextEntries.member.contextKeyName", &name, 5, 256)?;
         if let Some(given) = &entry.context_key_type {
-            let known = constraints::one_of("contextEntries.member.contextKeyType", given, &TYPES)?;
+            let known = Check::one_of("contextEntries.member.contextKeyType", given, &TYPES, |name| name)?;
             let is_single = !known.ends_with("List");
             if is_single && entry.context_key_values.as_ref().is_some_and(|values| values.len() > 1) {
                 return Err(IamError::InvalidInput(format!("Context key {name} of type {known} has several values.")));

@@ -9,7 +9,7 @@ use store::db::Tx;
 
 use super::context;
 use super::policies::{self, PolicySource, Simulated};
-use crate::iam_api::constraints::{self, required};
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
@@ -39,7 +39,7 @@ impl IamOperation for GetContextKeysForCustomPolicy {
     type Output = Output;
 
     fn check(_: &Call<'_>, input: Input) -> Result<Self, IamError> {
-        let inputs = required("policyInputList", input.policy_input_list)?;
+        let inputs = Check::required("policyInputList", input.policy_input_list)?;
         Simulated::inputs("PolicyInputList", Some(inputs)).map(Self)
     }
 

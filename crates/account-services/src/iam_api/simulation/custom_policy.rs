@@ -7,7 +7,7 @@ use registry::Registry;
 use store::db::Tx;
 
 use super::evaluation::{Simulation, SimulationInput, SimulationOutput};
-use crate::iam_api::constraints::required;
+use crate::iam_api::constraints::Check;
 use crate::iam_api::errors::IamError;
 use crate::iam_api::operation::{Access, IamOperation};
 
@@ -22,7 +22,7 @@ impl IamOperation for SimulateCustomPolicy {
 
     fn check(call: &Call<'_>, input: SimulationInput) -> Result<Self, IamError> {
         let simulation = Simulation::check(call.app(), call.caller.account, input)?;
-        required("policyInputList", simulation.has_inputs.then_some(()))?;
+        Check::required("policyInputList", simulation.has_inputs.then_some(()))?;
         Ok(Self(simulation))
     }
 

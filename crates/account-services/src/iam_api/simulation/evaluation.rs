@@ -8,7 +8,7 @@ use store::tables::iam::entities::{Entity, EntityKind};
 
 use super::context::{self, ContextEntry};
 use super::policies::Simulated;
-use crate::iam_api::constraints::{self, length, required};
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 use crate::iam_api::paging::{Page, PageInput, PageOutput};
 
@@ -57,9 +57,9 @@ pub struct Simulation {
 }
 
 fn check_actions(actions: Option<Vec<String>>) -> Result<Vec<String>, IamError> {
-    let actions = required("actionNames", actions)?;
+    let actions = Check::required("actionNames", actions)?;
     for action in &actions {
-        length("actionNames", action, 3, 128)?;
+        Check::length("actionNames", action, 3, 128)?;
         let is_action = action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
         if !is_action {
             return Err(IamError::InvalidInput(format!("Invalid action: {action}. It must be service:action.")));
@@ -99,7 +99,7 @@ impl Simulation {
         });
         let resources = input.resource_arns.filter(|arns| !arns.is_empty()).unwrap_or_else(|| vec!["*".to_owned()]);
         for resource in &resources {
-            length("resourceArns", resource, 1, 2048)?;
+            Check::length("resourceArns", resource, 1, 2048)?;
             if resource != "*" && resource.parse::<aws::Arn>().is_err() {
                 return Err(IamError::InvalidInput(format!("Invalid Resource Arn: {resource}")));
             }

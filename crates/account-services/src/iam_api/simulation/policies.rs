@@ -7,7 +7,7 @@ use store::db::Tx;
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::{groups, policies, policies_of_entities};
 
-use crate::iam_api::constraints;
+use crate::iam_api::constraints::{self, Check};
 use crate::iam_api::errors::IamError;
 
 /// A policy of a simulation.
@@ -31,7 +31,7 @@ impl Simulated {
     pub fn inputs(list: &'static str, texts: Option<Vec<String>>) -> Result<Vec<Self>, IamError> {
         let mut read = Vec::new();
         for (index, text) in texts.unwrap_or_default().into_iter().enumerate() {
-            constraints::length(list, &text, 1, 131_072)?;
+            Check::length(list, &text, 1, 131_072)?;
             let name = format!("{list}.{}", index + 1);
             let policy = Self::new(PolicyKind::Identity, name, "none", text);
             read.push(policy.map_err(|error| IamError::InvalidInput(error.aws_message()))?);

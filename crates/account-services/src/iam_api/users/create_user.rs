@@ -2,6 +2,7 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
+use api::grammar::Tag;
 use api::protocols::operation::Call;
 use registry::Registry;
 use runtime::random_text::new_access_key_id;
@@ -16,7 +17,7 @@ use crate::iam_api::managed_policy::ManagedRef;
 use crate::iam_api::operation::{Access, IamOperation};
 use crate::iam_api::references;
 use crate::iam_api::shapes::User;
-use crate::iam_api::tags::{self, Tag};
+use crate::iam_api::tags;
 
 /// Makes a user, who has no keys and no policies yet.
 pub struct CreateUser {
