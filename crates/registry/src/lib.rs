@@ -5,7 +5,6 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-pub mod background;
 pub mod cache;
 pub mod context;
 pub mod events;
@@ -14,7 +13,6 @@ pub mod followers;
 pub mod images;
 pub mod replication;
 pub mod reseal;
-pub mod storage_check;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

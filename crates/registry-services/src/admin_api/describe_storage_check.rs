@@ -5,12 +5,12 @@ use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use registry::storage_check::check::{Progress, Settings};
-use registry::storage_check::finding::Finding;
 use serde::{Deserialize, Serialize};
 use store::tables::damaged_objects::{self, DamagedObject};
 use store::tables::storage_checks;
 use store::tables::storage_scrubs::{self, Scrub as ScrubRow};
+use upkeep::storage_check::check::{Progress, Settings};
+use upkeep::storage_check::finding::Finding;
 
 use super::constraints::{self, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;

@@ -3,9 +3,9 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use registry::storage_check::check::Settings;
-use registry::storage_check::check_storage;
 use serde::{Deserialize, Serialize};
+use upkeep::storage_check::check::Settings;
+use upkeep::storage_check::check_storage;
 
 use super::constraints::Check;
 use super::errors::WharfError;

@@ -1,10 +1,10 @@
 //! A check of a database that is too damaged to be opened: what can be told of its file all the same.
 
 use config::settings::Config;
-use registry::storage_check::pages;
 use runtime::data_folder::DATABASE;
 use runtime::start_error::StartError;
 use store::error::StoreErrorKind;
+use upkeep::storage_check::pages;
 
 /// The findings of a check for which no server starts, as its report has them; none if that has another reason than a
 /// damaged database.

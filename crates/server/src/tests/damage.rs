@@ -17,7 +17,6 @@ use config::settings::Config;
 use oci::Digest;
 use registry::Registry;
 use registry::images::collect_garbage;
-use registry::storage_check::check::{self, Progress, Settings};
 use registry_services::{admin_api, cloudtrail, ecr};
 use runtime::clock::ManualClock;
 use runtime::http::budget::Holder;
@@ -28,6 +27,7 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use tokio::task::JoinSet;
+use upkeep::storage_check::check::{self, Progress, Settings};
 
 use crate::Server;
 use crate::maintenance::backup::{BackupSettings, backup};

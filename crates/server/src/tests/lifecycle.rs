@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use api::protocols::operation::Call;
 use oci::Digest;
-use registry::background;
 use registry::images::lifecycle::run::{self, Step, Work};
 use registry::images::lifecycle::schedule_lifecycle;
 use registry_services::{admin_api, ecr};
@@ -14,6 +13,7 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::images::{ImageStatus, NewImage};
 use store::tables::{image_tags, images, lifecycle_changes, lifecycle_policies, lifecycle_runs, repositories};
+use upkeep::background;
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use registry::background;
 use serde_json::{Value, json};
 use store::tables::images::ImageStatus;
+use upkeep::background;
 
 use super::lifecycle::{TestImage, call, digest, fill, keep, policy, rule, since, statuses};
 use super::test_app::TestApp;

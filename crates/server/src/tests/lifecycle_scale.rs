@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use registry::background;
 use registry::images::lifecycle::decision;
 use registry::images::lifecycle::images::RepositoryImages;
 use serde_json::json;
 use store::error::StoreError;
 use store::tables::images::{self, NewImage};
 use store::tables::{image_tags, repositories};
+use upkeep::background;
 
 use super::lifecycle::{DAY_MS, call, digest, fill, policy, rule, since};
 use super::test_app::{START_MS, TestApp};

@@ -5,12 +5,12 @@ use access::root_key_rotation::{self, NotRetired, RETIRE_AFTER_MS};
 use access::web_identity::SourceConfig;
 use account_services::secrets_api;
 use api::protocols::operation::Call;
-use registry::background;
 use registry::cache::settings::CacheSettings;
 use registry_services::{admin_api, ecr};
 use runtime::limits::Limits;
 use serde_json::{Value, json};
 use store::tables::root_keys::{self as rows, Search};
+use upkeep::background;
 
 use super::test_app::{ACCOUNT, START_MS, TestApp, TestSetup, root_key};
 

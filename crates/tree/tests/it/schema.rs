@@ -11,7 +11,7 @@ const LISTED: &str = "crates/store/src/db/migrate.rs";
 const RELEASED: &str = "crates/tree/tests/it/migrations.txt";
 const PLAIN: &str = "crates/tree/tests/it/plain_columns.txt";
 const KINDS: &str = "crates/store/src/tables/column_kinds.rs";
-const DOCUMENTS: &str = "crates/registry/src/storage_check/values.rs";
+const DOCUMENTS: &str = "crates/upkeep/src/storage_check/values.rs";
 const SEALED: &str = "crates/store/src/tables/sealed_values.rs";
 /// Columns of bytes that no root key has sealed: what wraps the root keys is above them.
 const NOT_SEALED: [(&str, &str); 1] = [("root_keys", "wrapped")];

@@ -76,7 +76,7 @@ async fn a_backfill_that_is_stopped_lets_arrive_what_is_on_its_way() {
             app.db.write(stop).await.expect("stored")
         }
     };
-    registry::background::work_off(&server.0.app).await;
+    upkeep::background::work_off(&server.0.app).await;
     assert_eq!(stop(&server).await.status, BackfillStatus::Stopping);
     server.settle().await;
     let (found, progress) = look(&server, id).await;

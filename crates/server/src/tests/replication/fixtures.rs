@@ -21,7 +21,7 @@ use registry::images::storage_class::NotSupported;
 use registry::images::{delete, restore, storage_class, uploads};
 use registry::replication::rules::{Destination, Extensions, Rule, Rules};
 use access::web_identity::SourceConfig;
-use registry::background::work_off;
+use upkeep::background::work_off;
 
 use crate::tests::test_app::{ACCOUNT, TestApp};
 

@@ -6,12 +6,12 @@ use api::protocols::operation::Call;
 use bytes::Bytes;
 use http::{Method, header};
 use oci::Digest;
-use registry::background::work_off;
 use registry::cache::config::PullThroughCacheConfig;
 use registry::cache::settings::CacheSettings;
 use registry_services::{admin_api, ecr};
 use runtime::limits::Limits;
 use serde_json::{Value, json};
+use upkeep::background::work_off;
 
 use super::super::test_app::{ACCOUNT, OTHER_ACCOUNT, TestApp, TestSetup, root_key};
 use super::model::{BLOBS, IMAGES, Kind, Principal, RepositoryKey};

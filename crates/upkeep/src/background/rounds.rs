@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{nodes, root_key_rotation};
+use registry::Registry;
+use registry::events;
+use registry::images::collect_garbage;
+use registry::images::lifecycle::schedule_lifecycle;
 use runtime::jobs::rounds::Round;
 use runtime::work::Work;
 use store::error::{StoreError, StoreErrorKind};
 
-use crate::Registry;
-use crate::events;
-use crate::images::collect_garbage;
-use crate::images::lifecycle::schedule_lifecycle;
 use crate::storage_check::scrub_storage;
 
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);

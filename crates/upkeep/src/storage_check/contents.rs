@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use oci::{Algorithm, Digest};
+use registry::Registry;
+use registry::images::errors::RegistryError;
 use runtime::boxed;
 use runtime::timer::{self, Instant};
 use store::blob::{BlobReader, Encoding};
@@ -11,8 +13,6 @@ use store::error::{ObjectDamage, StoreError, StoreErrorKind};
 use store::tables::blobs::StoredBlob;
 
 use super::finding::FindingKind;
-use crate::Registry;
-use crate::images::errors::RegistryError;
 
 /// How much of an object is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub async fn examine(
     depth: Depth,
     throttle: Option<&mut Throttle>,
 ) -> Result<Option<Damage>, StoreError> {
-    let reader = match crate::images::blobs::open(app, stored).await {
+    let reader = match registry::images::blobs::open(app, stored).await {
         Ok(reader) => Ok(reader),
         Err(RegistryError::Store(error)) => Err(error),
         Err(other) => {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oci::Digest;
+use registry::Registry;
+use registry::images::errors::RegistryError;
 use runtime::boxed;
 use runtime::with_causes;
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,6 @@ use tokio::task::JoinSet;
 use super::contents::{Damage, Depth, examine};
 use super::finding::{Finding, FindingKind};
 use super::heal::heal;
-use crate::Registry;
-use crate::images::errors::RegistryError;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 /// Checks that are kept with what they found.

@@ -11,6 +11,15 @@ use std::sync::Arc;
 use access::kms::delete_kms_key::DeleteKmsKey;
 use access::kms::rotate_kms_key::RotateKmsKey;
 use access::root_key_rotation::Reseal;
+use registry::Registry;
+use registry::images::collect_garbage::CollectGarbage;
+use registry::images::follow_subject::FollowSubject;
+use registry::images::lifecycle::preview_lifecycle_policy::PreviewLifecyclePolicy;
+use registry::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
+use registry::images::move_blob::MoveBlob;
+use registry::images::restore_image::RestoreImage;
+use registry::replication::backfill::Fill;
+use registry::replication::replicate::Replicate;
 use runtime::boxed;
 use runtime::jobs;
 use runtime::jobs::handler::Handler;
@@ -19,15 +28,6 @@ use runtime::jobs::worker::{Node, Worker};
 use runtime::work::Work;
 use tokio::sync::watch;
 
-use crate::Registry;
-use crate::images::collect_garbage::CollectGarbage;
-use crate::images::follow_subject::FollowSubject;
-use crate::images::lifecycle::preview_lifecycle_policy::PreviewLifecyclePolicy;
-use crate::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
-use crate::images::move_blob::MoveBlob;
-use crate::images::restore_image::RestoreImage;
-use crate::replication::backfill::Fill;
-use crate::replication::replicate::Replicate;
 use crate::storage_check::check_storage::CheckStorage;
 use crate::storage_check::scrub_storage::ScrubStorage;
 
@@ -81,10 +81,10 @@ pub async fn work_off(app: &Arc<Registry>) {
 #[cfg(test)]
 mod tests {
     use access::web_identity::SourceConfig;
+    use registry::testing::TestRegistry;
     use runtime::jobs::kinds::KINDS;
 
     use super::*;
-    use crate::testing::TestRegistry;
 
     #[tokio::test]
     async fn every_kind_of_job_has_one_handler() {

@@ -3,6 +3,12 @@
 use std::sync::Arc;
 
 use oci::Digest;
+use registry::Registry;
+use registry::cache;
+use registry::cache::blobs::Found;
+use registry::images::encryption::{self, NewObject};
+use registry::images::errors::RegistryError;
+use registry::images::part_ledger::CopyParts;
 use runtime::boxed;
 use store::blob::{Encoding, ObjectId, Tier};
 use store::error::StoreError;
@@ -12,14 +18,8 @@ use store::tables::upstream_blobs::BlobSource;
 use store::tables::{pull_through_cache_rules, removed_objects, repositories, row_checks};
 
 use super::contents::{Depth, examine};
-use crate::Registry;
-use crate::cache;
-use crate::cache::blobs::Found;
-use crate::images::encryption::{self, NewObject};
-use crate::images::errors::RegistryError;
-use crate::images::part_ledger::CopyParts;
 
-/// A copy that is not in use after so long is given up; as [`MoveBlob`](crate::images::move_blob::MoveBlob) has it.
+/// A copy that is not in use after so long is given up; as [`MoveBlob`](registry::images::move_blob::MoveBlob) has it.
 const COPY_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
 const MARGIN_MS: i64 = 60 * 60 * 1000;
 /// Repositories that are asked for an upstream.
@@ -50,7 +50,7 @@ async fn copy_from(
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
     let noted = RemovedObject::standard(object, stored.scope.clone());
     app.db.write(move |tx| removed_objects::insert_copy(tx, &noted, blob_id, until_ms)).await?;
-    let source = crate::images::blobs::open(app, other).await?;
+    let source = registry::images::blobs::open(app, other).await?;
     let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
     let store = app.blobs.of_scope(&stored.scope);
     // The key domain says how, not the stored key, which may be what is damaged.

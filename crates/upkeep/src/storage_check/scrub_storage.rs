@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use registry::Registry;
 use runtime::boxed;
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, Job, JobError, enqueue};
@@ -16,7 +17,6 @@ use super::contents::{Damage, Depth, Throttle, examine};
 use super::finding::Finding;
 use super::values::Values;
 use super::{documents, pages};
-use crate::Registry;
 
 /// Blobs that one look gives.
 const BLOBS: usize = 100;

@@ -2,6 +2,10 @@
 //! that they say something; and what is sealed in rows, that it opens.
 
 use iam::PolicyKind;
+use registry::Registry;
+use registry::images::lifecycle;
+use registry::replication::rules::Rules;
+use registry::reseal;
 use runtime::boxed;
 use runtime::jobs::kinds;
 use store::db::Row;
@@ -12,10 +16,6 @@ use store::tables::sealed_values::{self, SealedColumn, SealedValue, Subject};
 use store::tables::{column_kinds, deleted_images, row_values};
 
 use super::finding::{Finding, FindingKind};
-use crate::Registry;
-use crate::images::lifecycle;
-use crate::replication::rules::Rules;
-use crate::reseal;
 
 /// Rows that one transaction reads.
 const ROWS: usize = 500;

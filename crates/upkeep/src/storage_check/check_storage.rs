@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use registry::Registry;
 use runtime::boxed;
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, Job, JobError, enqueue};
@@ -11,7 +12,6 @@ use store::error::StoreError;
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 
 use super::check::{self, KEPT, Progress, Settings};
-use crate::Registry;
 
 /// The job, of one check.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use oci::{Digest, Manifest, ManifestKind};
+use registry::images::encryption::open_manifest;
+use registry::images::errors::RegistryError;
+use registry::images::uploads::blob_scope;
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::row_checks::{self, RowCheck, WrongRow};
@@ -13,9 +16,6 @@ use super::documents;
 use super::finding::{Finding, FindingKind};
 use super::pages;
 use super::values::Values;
-use crate::images::encryption::open_manifest;
-use crate::images::errors::RegistryError;
-use crate::images::uploads::blob_scope;
 
 /// Rows of one kind of dangling reference that are told one by one.
 const DANGLING_SHOWN: usize = 100;
