@@ -118,8 +118,8 @@ pub fn upload_id(text: Option<String>) -> Result<uuid::Uuid, EcrError> {
 
 /// An id in the usual form of UUIDs.
 pub fn uuid(member: &str, text: Option<String>) -> Result<uuid::Uuid, EcrError> {
-    let text = Check::required(member, text)?;
     const PATTERN: &str = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
+    let text = Check::required(member, text)?;
     Check::pattern(member, &text, PATTERN, text.len() == 36)?;
     Check::parsed(member, &text, PATTERN)
 }

@@ -101,10 +101,10 @@ impl Operation for ListImageReferrers {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
+        const DIGEST: &str = "subjectId.imageDigest";
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
         let subject = NewerCheck::required("subjectId", input.subject_id)?;
-        const DIGEST: &str = "subjectId.imageDigest";
         let text = NewerCheck::required(DIGEST, subject.image_digest)?;
         NewerCheck::pattern(DIGEST, &text, constraints::DIGEST_PATTERN, oci::is_digest_like(&text))?;
         let filter = input.filter.unwrap_or_default();
