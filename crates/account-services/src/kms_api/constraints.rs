@@ -216,9 +216,10 @@ mod tests {
                 said(bytes("m", Some(""), 4096)),
                 failed(" at 'm' failed to satisfy constraint: Member must have length between 1 and 4096"),
             ),
-            (said(Check::number("RotationPeriodInDays", 89, 90, 2560)), {
-                "ValidationException: RotationPeriodInDays must be 90 to 2560".to_owned()
-            }),
+            (
+                said(Check::number("RotationPeriodInDays", 89, 90, 2560)),
+                "ValidationException: RotationPeriodInDays must be 90 to 2560".to_owned(),
+            ),
             (said(page("keys", Some(0), None, 100)), "ValidationException: Limit must be 1 to 1000".to_owned()),
         ] {
             assert_eq!(given, expected);
