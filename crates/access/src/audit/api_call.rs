@@ -29,7 +29,7 @@ pub struct EndedCall<'a> {
     pub http: &'a RequestContext,
     /// Who called.
     pub caller: &'a Caller,
-    /// The operation.
+    /// Its name.
     pub name: &'static str,
     /// The IAM action that it asks for.
     pub action: Action,

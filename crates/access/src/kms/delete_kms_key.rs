@@ -6,7 +6,7 @@ use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, Job, JobError};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
-use store::tables::{kms_keys, root_keys};
+use store::tables::{key_version, kms_keys};
 
 use crate::Access;
 
@@ -34,7 +34,7 @@ impl Handle<Access> for DeleteKmsKey {
             match key.delete_at_ms {
                 Some(at_ms) if at_ms <= now_ms => {
                     kms_keys::delete(tx, key.id)?;
-                    root_keys::increment_version(tx)?;
+                    key_version::increment(tx)?;
                     Ok(None)
                 }
                 // Cancelled, and perhaps asked for again.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use runtime::boxed;
 use store::blob::{DataKey, EncryptionContext, KmsCiphertextHead, kms_decrypt, kms_encrypt, open_small};
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::key_version;
 use store::tables::kms_grants::{self, KmsGrant};
 use store::tables::kms_keys::{self, KmsKey};
-use store::tables::root_keys;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -73,7 +73,7 @@ impl LoadedKeys {
             return Ok(Some(found));
         }
         let read = app.db.read(move |tx| {
-            let version = root_keys::version(tx)?;
+            let version = key_version::find(tx)?;
             let Some(key) = kms_keys::find_by_key_id(tx, key_id)? else { return Ok(None) };
             let sealed = kms_keys::materials(tx, key.id)?;
             Ok::<_, StoreError>(Some((version, key, sealed)))
@@ -107,7 +107,7 @@ impl LoadedKeys {
         let (id, wanted) = (key.id, name.to_owned());
         let read = app
             .db
-            .read(move |tx| Ok::<_, StoreError>((root_keys::version(tx)?, kms_grants::list_named(tx, id, &wanted)?)));
+            .read(move |tx| Ok::<_, StoreError>((key_version::find(tx)?, kms_grants::list_named(tx, id, &wanted)?)));
         let (version, found) = read.await?;
         let found = Arc::new(found);
         // That there is none is not held: a new repository has its grants without a new version.

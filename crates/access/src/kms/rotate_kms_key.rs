@@ -6,8 +6,8 @@ use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, Job, JobError};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
+use store::tables::key_version;
 use store::tables::kms_keys::{self, RotationType};
-use store::tables::root_keys;
 use uuid::Uuid;
 
 use super::errors::KmsError;
@@ -58,7 +58,7 @@ async fn rotate(app: &Access, key_id: Uuid) -> Result<Option<i64>, StoreError> {
                 // A key that cannot be used is not rotated; it is when it can be, at the time after.
                 if KmsError::of_state(&key).is_none() && key.current_version + 1 == version.version {
                     kms_keys::rotate(tx, &key, &version)?;
-                    root_keys::increment_version(tx)?;
+                    key_version::increment(tx)?;
                 }
                 next_ms = now_ms + days * DAY_MS;
                 key.next_rotation_at_ms = Some(next_ms);

@@ -8,6 +8,7 @@ use runtime::boxed;
 use store::blob::RootKey;
 use store::db::Dialect;
 use store::error::StoreError;
+use store::tables::key_version;
 use store::tables::root_keys::{self, StoredRootKey};
 
 pub use reseal_job::Reseal;
@@ -39,7 +40,7 @@ pub async fn rotate(app: &Access) -> Result<Option<u32>, StoreError> {
     let is_made = app.db.write(move |tx| {
         let is_made = root_keys::insert(tx, &new)?;
         if is_made {
-            root_keys::increment_version(tx)?;
+            key_version::increment(tx)?;
             job::enqueue(tx, &Reseal {}, new.active_from_ms, now_ms)?;
         }
         Ok::<_, StoreError>(is_made)

@@ -4,6 +4,7 @@ use runtime::boxed;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::iam::robot_tokens;
+use store::tables::key_version;
 use store::tables::root_keys::{self, StoredRootKey};
 
 use crate::Access;
@@ -55,7 +56,7 @@ pub async fn retire(app: &Access, number: u32) -> Result<Result<(), NotRetired>,
         let answer = may_retire(tx, &stored, number, now_ms)?;
         if answer.is_ok() {
             root_keys::delete(tx, number)?;
-            root_keys::increment_version(tx)?;
+            key_version::increment(tx)?;
         }
         Ok::<_, StoreError>(answer)
     });

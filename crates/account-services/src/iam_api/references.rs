@@ -8,8 +8,8 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::{
-    creation_templates, deleted_repositories, kms_grants, kms_keys, registry_policies, repository_policies, root_keys,
-    secrets,
+    creation_templates, deleted_repositories, key_version, kms_grants, kms_keys, registry_policies,
+    repository_policies, secrets,
 };
 
 /// How the principals of one user or role are named from now on.
@@ -140,7 +140,7 @@ fn replace_elsewhere(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreEr
     }
     if is_key_changed {
         // Nodes hold keys.
-        root_keys::increment_version(tx)?;
+        key_version::increment(tx)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use aws::Timestamp;
 use runtime::jobs::job::{self, Job as _};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyRef};
-use store::tables::{jobs, root_keys};
+use store::tables::{jobs, key_version};
 
 use super::constraints::{self, Check};
 use super::shapes::{KeyMember, not_aws_managed};
@@ -69,7 +69,7 @@ impl Operation for ScheduleKeyDeletion {
             found.delete_at_ms = Some(at_ms);
             found.deletion_window_days = Some(days);
             kms_keys::update(tx, &found)?;
-            root_keys::increment_version(tx)?;
+            key_version::increment(tx)?;
             job::enqueue(tx, &DeleteKmsKey { key_id: found.key_id.to_string() }, at_ms, now_ms)?;
             Ok::<_, KmsError>(found)
         });
@@ -120,7 +120,7 @@ impl Operation for CancelKeyDeletion {
             }
             (found.delete_at_ms, found.deletion_window_days) = (None, None);
             kms_keys::update(tx, &found)?;
-            root_keys::increment_version(tx)?;
+            key_version::increment(tx)?;
             jobs::cancel(tx, DeleteKmsKey::KIND, &found.key_id.to_string())?;
             Ok(found)
         });

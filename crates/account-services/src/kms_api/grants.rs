@@ -13,9 +13,9 @@ use aws::Timestamp;
 use iam::Policy;
 use runtime::random_text::random_text;
 use serde::{Deserialize, Serialize};
+use store::tables::key_version;
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::KeyRef;
-use store::tables::root_keys;
 
 use super::constraints::{self, Check, Page};
 use super::shapes::Nothing;
@@ -180,7 +180,7 @@ impl Operation for CreateGrant {
             }
             kms_grants::insert(tx, &KmsGrant { kms_key_id: found.id, ..grant.clone() })?;
             // There may be others of its name, which nodes hold.
-            root_keys::increment_version(tx)?;
+            key_version::increment(tx)?;
             Ok(())
         });
         created.await?;
@@ -399,7 +399,7 @@ async fn remove(call: &Call<'_>, key: KeyRef, grant_id: String, is_dry_run: bool
             return Err(KmsError::DryRun);
         }
         kms_grants::delete(tx, &grant_id)?;
-        root_keys::increment_version(tx)?;
+        key_version::increment(tx)?;
         Ok(Nothing {})
     });
     let removed = removed.await?;

@@ -222,7 +222,7 @@ pub async fn change(
         let mut found = not_aws_managed(constraints::require_live(tx, &key)?)?;
         change(&mut found)?;
         kms_keys::update(tx, &found)?;
-        store::tables::root_keys::increment_version(tx)?;
+        store::tables::key_version::increment(tx)?;
         Ok::<_, KmsError>(found)
     });
     let changed = changed.await?;

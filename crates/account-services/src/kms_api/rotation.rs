@@ -12,7 +12,7 @@ use aws::Timestamp;
 use runtime::jobs::job::{self, Job as _};
 use serde::{Deserialize, Serialize};
 use store::tables::kms_keys::{self, KeyRef, KeyVersion, RotationType};
-use store::tables::{jobs, root_keys};
+use store::tables::{jobs, key_version};
 
 use super::constraints::{self, Check, Page};
 use super::deletion::KeyId;
@@ -189,7 +189,7 @@ impl Operation for RotateKeyOnDemand {
             }
             if found.current_version + 1 == version.version {
                 kms_keys::rotate(tx, &found, &version)?;
-                root_keys::increment_version(tx)?;
+                key_version::increment(tx)?;
             }
             Ok(found.arn().to_string())
         });

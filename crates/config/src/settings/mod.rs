@@ -1,6 +1,7 @@
 //! The configuration: one struct with its defaults; a file, then the environment, then flags.
 //!
-//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `setting_sources` finds the line.
+//! A `Draft` of the three finds all that is wrong at once: texts of faults name their keys, by which `setting_sources`
+//! finds the line.
 
 mod audit;
 mod connections;

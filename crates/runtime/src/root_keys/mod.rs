@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use store::blob::{KeyRing, RootKey};
 use store::db::Db;
 use store::error::{StoreError, StoreErrorKind};
+use store::tables::key_version;
 use store::tables::root_keys::{self, StoredRootKey};
 use tokio::sync::Mutex;
 
@@ -143,7 +144,7 @@ impl RootKeys {
     /// of all keys.
     #[boxed]
     pub async fn refresh(&self, db: &Db, ring: &KeyRing, now_ms: i64) -> Result<i64, StoreError> {
-        let version = db.read_point(root_keys::version).await?;
+        let version = db.read_point(key_version::find).await?;
         let mut known = self.read.lock().await;
         if known.version != Some(version) {
             let (version, stored) = read(db).await?;
@@ -178,7 +179,7 @@ impl RootKeys {
 }
 
 async fn read(db: &Db) -> Result<(i64, Vec<StoredRootKey>), StoreError> {
-    db.read(|tx| Ok::<_, StoreError>((root_keys::version(tx)?, root_keys::list(tx)?))).await
+    db.read(|tx| Ok::<_, StoreError>((key_version::find(tx)?, root_keys::list(tx)?))).await
 }
 
 /// The newest root key whose time has come.

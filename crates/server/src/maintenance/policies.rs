@@ -11,7 +11,7 @@ use runtime::start_error::StartError;
 use store::db::{Tx, snapshot};
 use store::error::StoreError;
 use store::tables::resource_policies::{self as rows, Holder};
-use store::tables::{identity_version, kms_keys, registry_policies, repository_policies, root_keys, secrets};
+use store::tables::{identity_version, key_version, kms_keys, registry_policies, repository_policies, secrets};
 
 use super::place::require_registry;
 use super::storage::{data_dir, open_database};
@@ -93,7 +93,7 @@ impl PolicyOf {
             Self::Key(_) => {
                 let policy = kms::default_policy(&holder.registry);
                 kms_keys::set_policy(tx, holder.id, &policy)?;
-                root_keys::increment_version(tx)?;
+                key_version::increment(tx)?;
                 return Ok(Some(policy));
             }
         }

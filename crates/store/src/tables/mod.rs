@@ -24,6 +24,7 @@ pub mod image_replications;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
+pub mod key_version;
 pub mod kms_aliases;
 pub mod kms_grants;
 pub mod kms_keys;

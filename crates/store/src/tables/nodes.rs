@@ -1,6 +1,6 @@
 //! The nodes that share the database: which are alive, and by which versions of what they hold in memory each decides.
 
-use super::{identity_version, root_keys};
+use super::{identity_version, key_version};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::tables::readable::readable;
@@ -10,7 +10,7 @@ use crate::tables::readable::readable;
 pub struct Versions {
     /// Of identities and policies; see [`identity_version`].
     pub identities: i64,
-    /// Of root keys and KMS keys; see [`root_keys::version`].
+    /// Of root keys and KMS keys; see [`key_version::find`].
     pub keys: i64,
 }
 
@@ -23,7 +23,7 @@ impl Versions {
 
 /// The versions in force.
 pub fn versions(tx: &mut dyn Tx) -> Result<Versions, StoreError> {
-    Ok(Versions { identities: identity_version::find(tx)?, keys: root_keys::version(tx)? })
+    Ok(Versions { identities: identity_version::find(tx)?, keys: key_version::find(tx)? })
 }
 
 /// A node, as it last said of itself.

@@ -34,19 +34,6 @@ fn from_row(row: &Row) -> Result<StoredRootKey, StoreError> {
     })
 }
 
-/// The version of all keys that nodes hold in memory: root keys and KMS keys.
-pub fn version(tx: &mut dyn Tx) -> Result<i64, StoreError> {
-    tx.query_opt("SELECT version FROM key_version WHERE id = 1", &[])?
-        .ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, "table key_version has no row"))?
-        .int(0)
-}
-
-/// Says that a key has changed; to be called in the transaction that changes it.
-pub fn increment_version(tx: &mut dyn Tx) -> Result<(), StoreError> {
-    tx.execute("UPDATE key_version SET version = version + 1 WHERE id = 1", &[])?;
-    Ok(())
-}
-
 /// Every root key, the first made first.
 pub fn list(tx: &mut dyn Tx) -> Result<Vec<StoredRootKey>, StoreError> {
     tx.query(

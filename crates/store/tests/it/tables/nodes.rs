@@ -1,7 +1,7 @@
 //! Which nodes decide by what is in force.
 
 use store::tables::nodes::{self, Node, Versions};
-use store::tables::{identity_version, root_keys};
+use store::tables::{identity_version, key_version};
 
 use super::fixtures::in_transaction;
 use crate::backend::{Backend, on_every_backend};
@@ -23,8 +23,8 @@ async fn versions_count_changes(backend: &Backend) {
     in_transaction(backend, |tx| {
         let before = nodes::versions(tx)?;
         identity_version::increment(tx)?;
-        root_keys::increment_version(tx)?;
-        root_keys::increment_version(tx)?;
+        key_version::increment(tx)?;
+        key_version::increment(tx)?;
         let after = nodes::versions(tx)?;
         assert_eq!((after.identities - before.identities, after.keys - before.keys), (1, 2));
         assert!(after.include(before) && after.include(after) && !before.include(after));
