@@ -6,6 +6,7 @@ mod architecture;
 mod citations;
 mod decisions;
 mod imports;
+mod leaks;
 mod links;
 mod lists;
 mod names;
