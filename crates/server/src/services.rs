@@ -45,4 +45,9 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn forms_that_name_no_service_are_for_sts() {
+        assert_eq!(SERVICES.unnamed().service.signing_name, "sts");
+    }
 }

@@ -12,6 +12,7 @@ mod origins;
 mod protection;
 mod pull_through_secrets;
 mod read_only;
+mod replication;
 mod restore_window;
 mod root_keys;
 mod secrets_expiry;

@@ -10,7 +10,9 @@ fn sources() -> Vec<SourceFile> {
     let is_test = |file: &SourceFile| {
         file.path.iter().any(|part| part == "tests" || part.to_string_lossy().ends_with("_tests.rs"))
     };
-    let is_about = |text: &str| ["impl Operation for", "impl Job for", "of::<"].iter().any(|part| text.contains(part));
+    let is_about = |text: &str| {
+        ["impl Operation for", "impl Job for", "impl Follower for", "of::<"].iter().any(|part| text.contains(part))
+    };
     let sources = files("crates", &[".rs"]).into_iter().filter(|file| !is_test(file) && is_about(&file.text));
     sources.map(|file| SourceFile { text: code(&file.text), ..file }).collect()
 }
@@ -43,6 +45,21 @@ fn each_operation_and_job_is_in_a_list() {
         faults.extend(unlisted.iter().map(|name| format!("{name}: add a line {list}")));
     }
     assert!(faults.is_empty(), "nobody can reach these:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn each_follower_is_in_a_list() {
+    const LIST: &str = "crates/registry/src/followers.rs";
+    let list = files("crates/registry/src", &["followers.rs"]);
+    let list = list.iter().find(|file| file.path.ends_with(LIST)).map(|file| code(&file.text)).expect("the list");
+    let implemented = Regex::new(r"(?m)^impl Follower for (\w+)").expect("a pattern");
+    let mut followers = Vec::new();
+    for file in sources() {
+        followers.extend(implemented.captures_iter(&file.text).map(|found| found[1].to_owned()));
+    }
+    let missing: Vec<_> = followers.iter().filter(|name| !list.contains(name.as_str())).collect();
+    assert!(followers.len() >= 2, "{followers:?}: where are they?");
+    assert!(missing.is_empty(), "nobody tells these of changes: add their lines to `all` in {LIST}: {missing:?}");
 }
 
 /// The names in the lists of operations of a file, each list by itself.

@@ -9,6 +9,7 @@ mod imports;
 mod leaks;
 mod links;
 mod lists;
+mod modules;
 mod names;
 mod pages;
 mod schema;

@@ -1,11 +1,11 @@
 //! Back-fills bring what was there before the rules.
 
+use registry::replication::backfill::{self, Fill};
+use runtime::jobs::job;
 use store::tables::image_replications::ReplicationRoute;
 use store::tables::replication_backfills::{self, Backfill, BackfillStatus, Progress};
 use store::tables::repositories::TagMutability;
 use uuid::Uuid;
-use registry::replication::backfill::{self, Fill};
-use runtime::jobs::job;
 
 use super::fixtures::{Fixture, away, home, rule};
 

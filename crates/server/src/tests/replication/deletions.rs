@@ -1,8 +1,8 @@
 //! Deletions stay at home, unless a rule or the configuration says that they go along.
 
-use store::tables::repositories::TagMutability;
 use registry::images::pull::Selector;
 use registry::replication::rules::{Extensions, Rule};
+use store::tables::repositories::TagMutability;
 
 use super::fixtures::{Fixture, away, home, registry, rule};
 use crate::tests::test_app::{ACCOUNT, OTHER_ACCOUNT};

@@ -2,15 +2,9 @@
 
 use std::collections::HashMap;
 
+use access::web_identity::SourceConfig;
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
-use serde_json::{Value, json};
-use store::error::StoreError;
-use store::tables::image_replications::{self, ImageReplication};
-use store::tables::images::{self, Image};
-use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
-use store::tables::{identity_version, image_tags, registry_policies};
 use registry::images::changes::{Actor, Cause};
 use registry::images::creation::IfAbsent;
 use registry::images::delete::Deletion;
@@ -20,7 +14,13 @@ use registry::images::push::{self, Push, PushProtocol};
 use registry::images::storage_class::NotSupported;
 use registry::images::{delete, restore, storage_class, uploads};
 use registry::replication::rules::{Destination, Extensions, Rule, Rules};
-use access::web_identity::SourceConfig;
+use serde_json::{Value, json};
+use store::error::StoreError;
+use store::tables::image_replications::{self, ImageReplication};
+use store::tables::images::{self, Image};
+use store::tables::registry_id::RegistryId;
+use store::tables::repositories::{self, EncryptionType, NewRepository, Repository, TagMutability};
+use store::tables::{identity_version, image_tags, registry_policies};
 use upkeep::background::work_off;
 
 use crate::tests::test_app::{ACCOUNT, TestApp};

@@ -1,10 +1,10 @@
 //! Images that are pushed arrive, whole and with their tags, and go no further.
 
-use store::tables::images::ImageStatus;
-use store::tables::repositories::TagMutability;
 use registry::images::blobs;
 use registry::images::pull::Selector;
 use registry::replication::rules::Extensions;
+use store::tables::images::ImageStatus;
+use store::tables::repositories::TagMutability;
 
 use super::fixtures::{Fixture, away, home, name, registry, rule};
 use crate::tests::test_app::OTHER_ACCOUNT;
