@@ -180,22 +180,27 @@ impl TestAccess {
 
     /// A request with no headers.
     pub fn request(&self) -> RequestContext {
-        RequestContext {
-            app: Arc::clone(&self.access),
-            request_id: uuid::Uuid::nil(),
-            method: http::Method::POST,
-            path: "/".to_owned(),
-            query: String::new(),
-            headers: http::HeaderMap::new(),
-            source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
-            holder: Holder::alone([203, 0, 113, 9]),
-            is_secure: false,
-            authority: "localhost".to_owned(),
-            notes: runtime::http::record::Notes::default(),
-            large_member: std::sync::OnceLock::new(),
-            answer_share: std::sync::OnceLock::new(),
-            finish: runtime::http::finish::Finish::default(),
-        }
+        request_from(&self.access, Ipv4Addr::new(203, 0, 113, 9).into())
+    }
+}
+
+/// A request with no headers that comes from `source_ip`.
+pub fn request_from(access: &Arc<Access>, source_ip: IpAddr) -> RequestContext {
+    RequestContext {
+        app: Arc::clone(access),
+        request_id: runtime::random::uuid(),
+        method: http::Method::POST,
+        path: "/".to_owned(),
+        query: String::new(),
+        headers: http::HeaderMap::new(),
+        source_ip,
+        holder: Holder::alone(source_ip),
+        is_secure: false,
+        authority: "localhost".to_owned(),
+        notes: runtime::http::record::Notes::default(),
+        large_member: std::sync::OnceLock::new(),
+        answer_share: std::sync::OnceLock::new(),
+        finish: runtime::http::finish::Finish::default(),
     }
 }
 

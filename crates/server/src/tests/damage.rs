@@ -2,11 +2,11 @@
 //! the rest, garbage is collected, a backup is made, and a check names what is damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use access::auth::keys;
-use access::request::RequestContext;
 use account_services::{iam_api, kms_api, secrets_api};
 use api::protocols::operation::Call;
 use api::protocols::service::Service;
@@ -19,7 +19,6 @@ use registry::Registry;
 use registry::images::collect_garbage;
 use registry_services::{admin_api, cloudtrail, ecr};
 use runtime::clock::ManualClock;
-use runtime::http::budget::Holder;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -31,7 +30,7 @@ use upkeep::storage_check::check::{self, Progress, Settings};
 
 use crate::Server;
 use crate::maintenance::backup::{BackupSettings, backup};
-use crate::tests::test_app::START_MS;
+use crate::tests::test_app::{START_MS, request_from};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Cases that go on at a time.
@@ -106,22 +105,7 @@ impl Running {
     /// An operation by whoever has the key; the error is its code and text.
     async fn call_as(&self, key: &str, service: &Service, name: &str, input: Value) -> Result<Value, String> {
         let app = self.app();
-        let http = RequestContext {
-            app: Arc::clone(&app.access),
-            request_id: uuid::Uuid::new_v4(),
-            method: http::Method::POST,
-            path: "/".to_owned(),
-            query: String::new(),
-            headers: http::HeaderMap::new(),
-            source_ip: "127.0.0.1".parse().expect("an address"),
-            holder: Holder::alone([127, 0, 0, 1]),
-            is_secure: false,
-            authority: "localhost".to_owned(),
-            notes: runtime::http::record::Notes::default(),
-            large_member: std::sync::OnceLock::new(),
-            answer_share: std::sync::OnceLock::new(),
-            finish: runtime::http::finish::Finish::default(),
-        };
+        let http = request_from(&app.access, Ipv4Addr::LOCALHOST.into());
         let region = app.accounts.regions()[0].clone();
         let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;
         let call = Call { app, http: &http, caller: holder.into_caller(region, key.to_owned()) };

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use access::web_identity::SourceConfig;
 use registry::cache::settings::CacheSettings;
 use registry::testing::TestRegistry;
-pub use registry::testing::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestSetup, entity, insert_user, root_key};
+pub use registry::testing::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestSetup, entity, insert_user, request_from, root_key};
 
 use crate::dispatch;
 

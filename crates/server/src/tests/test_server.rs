@@ -1,6 +1,6 @@
 //! A server for one test.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -11,9 +11,8 @@ use aws::AccountId;
 use config::settings::Config;
 use registry::Registry;
 use runtime::clock::ManualClock;
-use runtime::http::budget::Holder;
 
-use super::test_app::{START_MS, insert_user};
+use super::test_app::{START_MS, insert_user, request_from};
 use crate::Server;
 
 /// A running server; stopped with [`stop`](Self::stop).
@@ -64,21 +63,6 @@ impl TestServer {
 
     /// A request's head, as if it had come over the network.
     pub fn request(&self) -> RequestContext {
-        RequestContext {
-            app: Arc::clone(&self.access),
-            request_id: uuid::Uuid::new_v4(),
-            method: http::Method::POST,
-            path: "/".to_owned(),
-            query: String::new(),
-            headers: http::HeaderMap::new(),
-            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            holder: Holder::alone(Ipv4Addr::LOCALHOST),
-            is_secure: false,
-            authority: "localhost".to_owned(),
-            notes: runtime::http::record::Notes::default(),
-            large_member: std::sync::OnceLock::new(),
-            answer_share: std::sync::OnceLock::new(),
-            finish: runtime::http::finish::Finish::default(),
-        }
+        request_from(&self.access, Ipv4Addr::LOCALHOST.into())
     }
 }
