@@ -86,7 +86,6 @@ impl Pending {
     }
 
     /// Ends when so many wait that they should be stored now.
-    #[boxed]
     pub async fn is_long(&self) {
         self.is_long.notified().await;
     }

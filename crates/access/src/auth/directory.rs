@@ -9,7 +9,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws::{AccountId, SecretAccessKey};
 use iam::{Attached, Policy, PolicyKind, Principal};
-use runtime::boxed;
 use store::blob::{KeyRing, open_small};
 use store::db::{Db, Tx};
 use store::error::StoreError;
@@ -191,7 +190,6 @@ impl Identities {
     }
 
     /// Takes over what has changed in the database, if anything has.
-    #[boxed]
     pub async fn refresh(&self, db: &Db, key: &KeyRing, cache: &Arc<PolicyCache>) -> Result<(), StoreError> {
         let version = db.read_point(identity_version::find).await?;
         if self.current().version == Some(version) {

@@ -203,7 +203,7 @@ impl EntityRef {
     /// A permission on the entity, with the condition keys that come from what it is: its tags and boundary. One that
     /// does not exist is taken to be at `/`.
     pub fn need(&self, call: &Call<'_>, action: Action) -> Need {
-        let directory = call.app().identities.current();
+        let directory = call.app.identities.current();
         let arn = directory.entity_arn(self.account, self.kind, &self.name).map(str::to_owned);
         let arn = arn.unwrap_or_else(|| format!("arn:aws:iam::{}:{}/{}", self.account, self.kind.as_str(), self.name));
         let mut need = Need::on(action, arn.clone());

@@ -67,17 +67,17 @@ impl<O: IamOperation> Operation for Iam<O> {
     }
 
     async fn run(call: &Call<'_>, checked: O) -> Result<O::Output, IamError> {
-        let app = Arc::clone(call.app());
+        let app = Arc::clone(call.app);
         match O::ACCESS {
-            Access::Reads => call.app().db.read(move |tx| checked.run(&app, tx)).await,
+            Access::Reads => call.app.db.read(move |tx| checked.run(&app, tx)).await,
             Access::Changes => {
                 let change = move |tx: &mut dyn Tx| {
                     let output = checked.run(&app, tx)?;
                     identity_version::increment(tx)?;
                     Ok::<_, IamError>(output)
                 };
-                let output = call.app().db.write(change).await?;
-                call.app().publish_changes().await?;
+                let output = call.app.db.write(change).await?;
+                call.app.publish_changes().await?;
                 Ok(output)
             }
         }

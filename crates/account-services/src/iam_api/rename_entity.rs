@@ -55,7 +55,7 @@ impl<K: Renamed> IamOperation for RenameEntity<K> {
     fn needs(&self, call: &Call<'_>) -> Vec<Need> {
         let now = self.entity.need(call, Self::ACTION);
         let EntityRef { account, kind, name } = &self.entity;
-        let directory = call.app().identities.current();
+        let directory = call.app.identities.current();
         let old_path = directory.entity_arn(*account, *kind, name).and_then(|arn| {
             let resource = arn.splitn(6, ':').nth(5)?.strip_prefix(kind.as_str())?;
             Some(resource[..=resource.rfind('/')?].to_owned())

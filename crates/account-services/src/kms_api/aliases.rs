@@ -93,8 +93,8 @@ impl Operation for CreateAlias {
     }
 
     async fn run(call: &Call<'_>, NewAlias { registry, name, target }: NewAlias) -> Result<Nothing, KmsError> {
-        let now_ms = call.app().now_ms();
-        let created = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let created = call.app.db.write(move |tx| {
             let key = constraints::require_live(tx, &target)?;
             if kms_aliases::insert(tx, &registry, &name, key.id, now_ms)? {
                 Ok(Nothing {})
@@ -129,8 +129,8 @@ impl Operation for UpdateAlias {
     }
 
     async fn run(call: &Call<'_>, NewAlias { registry, name, target }: NewAlias) -> Result<Nothing, KmsError> {
-        let now_ms = call.app().now_ms();
-        let updated = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let updated = call.app.db.write(move |tx| {
             let key = constraints::require_live(tx, &target)?;
             if kms_aliases::update(tx, &registry, &name, key.id, now_ms)? {
                 Ok(Nothing {})
@@ -171,7 +171,7 @@ impl Operation for DeleteAlias {
     }
 
     async fn run(call: &Call<'_>, alias: KeyRef) -> Result<Nothing, KmsError> {
-        let deleted = call.app().db.write(move |tx| {
+        let deleted = call.app.db.write(move |tx| {
             if kms_aliases::delete(tx, &alias.registry, &alias.name)? {
                 Ok(Nothing {})
             } else {
@@ -248,7 +248,7 @@ impl Operation for ListAliases {
 
     async fn run(call: &Call<'_>, (key, page): Self::Checked) -> Result<Listed, KmsError> {
         let (registry, asked) = (call.own_registry(), page.clone());
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let of_key = match &key {
                 None => None,
                 Some(key) => Some(kms_keys::find(tx, key)?.ok_or_else(|| KmsError::NotFound(key.clone()))?.id),

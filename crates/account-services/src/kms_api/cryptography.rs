@@ -29,7 +29,7 @@ const MAX_PLAINTEXT: usize = 4_096;
 
 /// The key that a request names, with its material.
 async fn load(call: &Call<'_>, key: &KeyRef) -> Result<Arc<LoadedKey>, KmsError> {
-    let app = call.app();
+    let app = call.app;
     let named = key.clone();
     let found = app.db.read_point(move |tx| constraints::require(tx, &named)).await?;
     let loaded = app.kms_keys.find(app, found.key_id).await?;
@@ -38,7 +38,7 @@ async fn load(call: &Call<'_>, key: &KeyRef) -> Result<Arc<LoadedKey>, KmsError>
 
 /// The key that a ciphertext names, as policies name it. Each region has keys of its own, and opens nothing of another's.
 async fn key_of(call: &Call<'_>, head: KmsCiphertextHead) -> Result<KeyRef, KmsError> {
-    let found = call.app().kms_keys.find(call.app(), head.key_id).await?;
+    let found = call.app.kms_keys.find(call.app, head.key_id).await?;
     let found = found.filter(|found| found.key.registry.region == call.caller.region);
     let found = found.ok_or_else(|| KmsError::AccessDenied(ELSEWHERE.to_owned()))?;
     Ok(KeyRef { registry: found.key.registry.clone(), name: found.key.key_id.to_string() })
@@ -47,7 +47,7 @@ async fn key_of(call: &Call<'_>, head: KmsCiphertextHead) -> Result<KeyRef, KmsE
 /// Refuses a key of another name than the ciphertext's.
 async fn require_same(call: &Call<'_>, named: &KeyRef, head: KmsCiphertextHead) -> Result<(), KmsError> {
     let named = named.clone();
-    let found = call.app().db.read_point(move |tx| constraints::require(tx, &named)).await?;
+    let found = call.app.db.read_point(move |tx| constraints::require(tx, &named)).await?;
     if found.key_id == head.key_id { Ok(()) } else { Err(KmsError::IncorrectKey) }
 }
 
@@ -314,7 +314,7 @@ impl Operation for ReEncrypt {
 
     async fn run(call: &Call<'_>, input: ToReEncrypt) -> Result<ReEncrypted, KmsError> {
         let named = input.destination.clone();
-        let found = call.app().db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
+        let found = call.app.db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
         let is_same = |head: KmsCiphertextHead| found.as_ref().is_some_and(|key| key.key_id == head.key_id);
         if input.destination.is_alias() {
             let is_same = input.source.head.is_some_and(is_same);

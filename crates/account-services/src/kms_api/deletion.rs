@@ -60,9 +60,9 @@ impl Operation for ScheduleKeyDeletion {
     }
 
     async fn run(call: &Call<'_>, (key, days): Self::Checked) -> Result<Scheduled, KmsError> {
-        let now_ms = call.app().now_ms();
+        let now_ms = call.app.now_ms();
         let at_ms = now_ms + days * DAY_MS;
-        let scheduled = call.app().db.write(move |tx| {
+        let scheduled = call.app.db.write(move |tx| {
             let mut found = not_aws_managed(constraints::require_live(tx, &key)?)?;
             // As KMS does: when the deletion is cancelled the key is disabled.
             found.is_enabled = false;
@@ -74,7 +74,7 @@ impl Operation for ScheduleKeyDeletion {
             Ok::<_, KmsError>(found)
         });
         let key = scheduled.await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Scheduled {
             key_id: key.arn().to_string(),
             deletion_date: Timestamp::from_ms(at_ms),
@@ -113,7 +113,7 @@ impl Operation for CancelKeyDeletion {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<KeyId, KmsError> {
-        let cancelled = call.app().db.write(move |tx| {
+        let cancelled = call.app.db.write(move |tx| {
             let mut found = constraints::require(tx, &key)?;
             if found.delete_at_ms.is_none() {
                 return Err(KmsError::NotPendingDeletion(found.arn()));
@@ -125,7 +125,7 @@ impl Operation for CancelKeyDeletion {
             Ok(found)
         });
         let key = cancelled.await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(KeyId { key_id: key.arn().to_string() })
     }
 }

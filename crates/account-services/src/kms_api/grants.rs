@@ -148,7 +148,7 @@ impl Operation for CreateGrant {
             name: input.name,
             operations,
             constraints: constraints.transpose()?.unwrap_or_default(),
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
         };
         Ok(NewGrant { key, grant, is_dry_run: input.dry_run.unwrap_or(false) })
     }
@@ -168,12 +168,12 @@ impl Operation for CreateGrant {
     async fn run(call: &Call<'_>, NewGrant { key, grant, is_dry_run }: NewGrant) -> Result<Created, KmsError> {
         // Asked of callers who may make grants: the answer says who there is.
         for arn in [Some(&grant.grantee), grant.retiring.as_ref()].into_iter().flatten() {
-            if unknown_arn(&call.app().identities.current(), &call.app().accounts, arn) {
+            if unknown_arn(&call.app.identities.current(), &call.app.accounts, arn) {
                 return Err(KmsError::InvalidArn(arn.clone()));
             }
         }
         let grant_id = grant.grant_id.clone();
-        let created = call.app().db.write(move |tx| {
+        let created = call.app.db.write(move |tx| {
             let found = constraints::require_usable(tx, &key)?;
             if is_dry_run {
                 return Err(KmsError::DryRun);
@@ -184,7 +184,7 @@ impl Operation for CreateGrant {
             Ok(())
         });
         created.await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Created { grant_token: token_of(&grant_id), grant_id })
     }
 }
@@ -285,7 +285,7 @@ impl Operation for ListGrants {
 
     async fn run(call: &Call<'_>, Listing { key, grant_id, grantee, page }: Listing) -> Result<Listed, KmsError> {
         let asked = page.clone();
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let key = constraints::require(tx, &key)?;
             let found = match &grant_id {
                 Some(id) => kms_grants::find(tx, id)?.filter(|grant| grant.kms_key_id == key.id).into_iter().collect(),
@@ -334,7 +334,7 @@ impl Operation for ListRetirableGrants {
     async fn run(call: &Call<'_>, (retiring, page): Self::Checked) -> Result<Listed, KmsError> {
         // As KMS does: those of keys in the caller's account and region.
         let (registry, asked) = (call.own_registry(), page.clone());
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let found = kms_grants::list_retirable(tx, &registry, &retiring, &asked.after, asked.limit + 1)?;
             let mut shown = Vec::new();
             for grant in found {
@@ -389,7 +389,7 @@ impl Operation for RevokeGrant {
 }
 
 async fn remove(call: &Call<'_>, key: KeyRef, grant_id: String, is_dry_run: bool) -> Result<Nothing, KmsError> {
-    let removed = call.app().db.write(move |tx| {
+    let removed = call.app.db.write(move |tx| {
         let found = constraints::require(tx, &key)?;
         let grant = kms_grants::find(tx, &grant_id)?.filter(|grant| grant.kms_key_id == found.id);
         if grant.is_none() {
@@ -403,7 +403,7 @@ async fn remove(call: &Call<'_>, key: KeyRef, grant_id: String, is_dry_run: bool
         Ok(Nothing {})
     });
     let removed = removed.await?;
-    call.app().publish_changes().await?;
+    call.app.publish_changes().await?;
     Ok(removed)
 }
 
@@ -456,7 +456,7 @@ impl Operation for RetireGrant {
 
     async fn run(call: &Call<'_>, Retiring { key, grant_id, is_dry_run }: Retiring) -> Result<Nothing, KmsError> {
         let (wanted, named) = (grant_id.clone(), key.clone());
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let Some(grant) = kms_grants::find(tx, &wanted)? else { return Ok(None) };
             let Some(of) = store::tables::kms_keys::find_by_row(tx, grant.kms_key_id)? else { return Ok(None) };
             Ok::<_, KmsError>(Some((grant, of)))

@@ -95,7 +95,7 @@ impl Operation for CreateKey {
             policy,
             tags: constraints::tags(input.tags)?,
             is_enabled: true,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             delete_at_ms: None,
             deletion_window_days: None,
             rotation_days: None,
@@ -103,7 +103,7 @@ impl Operation for CreateKey {
             current_version: 1,
         };
         let bypasses_lockout_check = input.bypass_policy_lockout_safety_check.unwrap_or(false);
-        Ok(NewKey { sealed: new_material(call.app(), key_id, 1), key, bypasses_lockout_check })
+        Ok(NewKey { sealed: new_material(call.app, key_id, 1), key, bypasses_lockout_check })
     }
 
     fn needs(_: &Call<'_>, NewKey { key, bypasses_lockout_check, .. }: &NewKey) -> Vec<Need> {
@@ -125,7 +125,7 @@ impl Operation for CreateKey {
             policies::refuse_lockout(call, &key, &key.policy).await?;
         }
         let created = key.clone();
-        call.app().db.write(move |tx| kms_keys::insert(tx, &created, &sealed)).await?;
+        call.app.db.write(move |tx| kms_keys::insert(tx, &created, &sealed)).await?;
         Ok(Described { key_metadata: KeyMetadata::new(&key) })
     }
 }
@@ -151,7 +151,7 @@ impl Operation for DescribeKey {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Described, KmsError> {
-        let key = access::kms::aws_managed::require(call.app(), &key).await?;
+        let key = access::kms::aws_managed::require(call.app, &key).await?;
         Ok(Described { key_metadata: KeyMetadata::new(&key) })
     }
 }
@@ -201,7 +201,7 @@ impl Operation for ListKeys {
 
     async fn run(call: &Call<'_>, page: Page) -> Result<Listed, KmsError> {
         let (registry, asked) = (call.own_registry(), page.clone());
-        let read = call.app().db.read(move |tx| kms_keys::list(tx, &registry, &asked.after, asked.limit + 1));
+        let read = call.app.db.read(move |tx| kms_keys::list(tx, &registry, &asked.after, asked.limit + 1));
         let mut found = read.await?;
         let next_marker = page.cut(&mut found, |key| key.key_id.to_string());
         let keys = found
@@ -218,7 +218,7 @@ pub async fn change(
     key: KeyRef,
     change: impl Fn(&mut KmsKey) -> Result<(), KmsError> + Send + 'static,
 ) -> Result<KmsKey, KmsError> {
-    let changed = call.app().db.write(move |tx| {
+    let changed = call.app.db.write(move |tx| {
         let mut found = not_aws_managed(constraints::require_live(tx, &key)?)?;
         change(&mut found)?;
         kms_keys::update(tx, &found)?;
@@ -226,7 +226,7 @@ pub async fn change(
         Ok::<_, KmsError>(found)
     });
     let changed = changed.await?;
-    call.app().publish_changes().await?;
+    call.app.publish_changes().await?;
     Ok(changed)
 }
 

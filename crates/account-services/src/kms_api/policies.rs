@@ -25,7 +25,7 @@ pub fn check(call: &Call<'_>, text: &str) -> Result<Policy, KmsError> {
     if text.len() > MAX_BYTES {
         return Err(malformed(format!("it may have {MAX_BYTES} bytes at most")));
     }
-    let app = call.app();
+    let app = call.app;
     let policy = Policy::parse(PolicyKind::Key, text).map_err(|error| malformed(error.to_string()))?;
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
         None => Ok(policy),
@@ -89,7 +89,7 @@ impl Operation for GetKeyPolicy {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Found, KmsError> {
-        let found = call.app().db.read_point(move |tx| constraints::require(tx, &key)).await?;
+        let found = call.app.db.read_point(move |tx| constraints::require(tx, &key)).await?;
         Ok(Found { policy: found.policy, policy_name: NAME })
     }
 }
@@ -141,11 +141,11 @@ impl Operation for PutKeyPolicy {
         NewPolicy { key, policy, bypasses_lockout_check }: NewPolicy,
     ) -> Result<Nothing, KmsError> {
         let named = key.clone();
-        let found = call.app().db.read_point(move |tx| constraints::require(tx, &named)).await?;
+        let found = call.app.db.read_point(move |tx| constraints::require(tx, &named)).await?;
         if !bypasses_lockout_check {
             refuse_lockout(call, &found, &policy).await?;
         }
-        let put = call.app().db.write(move |tx| {
+        let put = call.app.db.write(move |tx| {
             let mut found = not_aws_managed(constraints::require(tx, &key)?)?;
             found.policy.clone_from(&policy);
             kms_keys::update(tx, &found)?;
@@ -193,7 +193,7 @@ impl Operation for ListKeyPolicies {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Listed, KmsError> {
-        call.app().db.read_point(move |tx| constraints::require(tx, &key)).await?;
+        call.app.db.read_point(move |tx| constraints::require(tx, &key)).await?;
         Ok(Listed { policy_names: [NAME], truncated: false })
     }
 }

@@ -60,8 +60,8 @@ impl Operation for EnableKeyRotation {
     }
 
     async fn run(call: &Call<'_>, (key, days): Self::Checked) -> Result<Nothing, KmsError> {
-        let now_ms = call.app().now_ms();
-        let enabled = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let enabled = call.app.db.write(move |tx| {
             let mut found = not_aws_managed(constraints::require_usable(tx, &key)?)?;
             if found.rotation_days.is_some() && days.is_none() {
                 return Ok(Nothing {});
@@ -99,7 +99,7 @@ impl Operation for DisableKeyRotation {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Nothing, KmsError> {
-        let disabled = call.app().db.write(move |tx| {
+        let disabled = call.app.db.write(move |tx| {
             let mut found = not_aws_managed(constraints::require_usable(tx, &key)?)?;
             (found.rotation_days, found.next_rotation_at_ms) = (None, None);
             kms_keys::update(tx, &found)?;
@@ -142,7 +142,7 @@ impl Operation for GetKeyRotationStatus {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Status, KmsError> {
-        let found = call.app().db.read_point(move |tx| constraints::require(tx, &key)).await?;
+        let found = call.app.db.read_point(move |tx| constraints::require(tx, &key)).await?;
         let is_pending = found.delete_at_ms.is_some();
         Ok(Status {
             key_rotation_enabled: found.rotation_days.is_some() && !is_pending,
@@ -174,7 +174,7 @@ impl Operation for RotateKeyOnDemand {
     }
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<KeyId, KmsError> {
-        let app = call.app();
+        let app = call.app;
         let named = key.clone();
         let found = app.db.read_point(move |tx| constraints::require(tx, &named)).await?;
         let version = next_version(app, &found, RotationType::OnDemand);
@@ -258,7 +258,7 @@ impl Operation for ListKeyRotations {
     }
 
     async fn run(call: &Call<'_>, (key, page, with_first): Self::Checked) -> Result<Listed, KmsError> {
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let found = constraints::require(tx, &key)?;
             let versions = kms_keys::versions(tx, found.id)?;
             Ok::<_, KmsError>((found, versions))

@@ -138,7 +138,7 @@ impl Operation for ListResourceTags {
     }
 
     async fn run(call: &Call<'_>, (key, page): Self::Checked) -> Result<Listed, KmsError> {
-        let found = call.app().db.read_point(move |tx| constraints::require(tx, &key)).await?;
+        let found = call.app.db.read_point(move |tx| constraints::require(tx, &key)).await?;
         let mut tags: Vec<_> = found.tags.into_iter().filter(|(key, _)| *key > page.after).collect();
         let next_marker = page.cut(&mut tags, |(key, _)| key.clone());
         Ok(Listed { tags: tags.into_iter().map(KmsTag::new).collect(), truncated: next_marker.is_some(), next_marker })

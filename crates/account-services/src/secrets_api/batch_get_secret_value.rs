@@ -118,5 +118,5 @@ async fn value(call: &Call<'_>, id: SecretId) -> Result<get_secret_value::Output
     let need = Need::on_secret(GetSecretValue::ACTION, id.clone())
         .with("secretsmanager:VersionStage", [access::secret_values::versions::CURRENT]);
     authorize(call.http, &call.caller, &need).await?;
-    get_secret_value::read(call.app(), id, None, None).await
+    get_secret_value::read(call.app, id, None, None).await
 }

@@ -79,7 +79,7 @@ impl Operation for CreateSecret {
         }
         let id = constraints::client_token(input.client_request_token)?;
         let value = SecretValue::from_members(input.secret_string, input.secret_binary)?;
-        let now_ms = call.app().now_ms();
+        let now_ms = call.app.now_ms();
         let secret = Secret {
             id: 0,
             registry: call.own_registry(),
@@ -116,9 +116,9 @@ impl Operation for CreateSecret {
     }
 
     async fn run(call: &Call<'_>, Checked { secret, version, .. }: Checked) -> Result<Output, SecretsError> {
-        let key = call.app().key_ring.clone();
-        let now_ms = call.app().now_ms();
-        let created = call.app().db.write(move |tx| {
+        let key = call.app.key_ring.clone();
+        let now_ms = call.app.now_ms();
+        let created = call.app.db.write(move |tx| {
             let secret = match secrets::insert(tx, &secret)? {
                 Some(id) => Secret { id, ..secret.clone() },
                 None => existing(tx, &key, &secret, version.as_ref())?,

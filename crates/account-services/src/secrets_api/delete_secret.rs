@@ -78,8 +78,8 @@ impl Operation for DeleteSecret {
     }
 
     async fn run(call: &Call<'_>, Checked { id, window_days }: Checked) -> Result<Output, SecretsError> {
-        let now_ms = call.app().now_ms();
-        let deleted = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let deleted = call.app.db.write(move |tx| {
             let secret = match (secrets::find(tx, &id)?, window_days) {
                 (Some(secret), _) => secret,
                 (None, Some(_)) => return Err(SecretsError::SecretNotFound),

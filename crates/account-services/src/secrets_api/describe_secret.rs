@@ -41,7 +41,7 @@ impl Operation for DescribeSecret {
     }
 
     async fn run(call: &Call<'_>, id: SecretId) -> Result<Output, SecretsError> {
-        let described = call.app().db.read(move |tx| {
+        let described = call.app.db.read(move |tx| {
             let secret = stored::require(tx, &id)?;
             let version_ids_to_stages = stages(secret_versions::list(tx, secret.id)?);
             Ok::<_, SecretsError>(Output { entry: SecretEntry::new(secret), version_ids_to_stages })

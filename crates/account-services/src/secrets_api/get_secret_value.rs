@@ -101,7 +101,7 @@ impl Operation for GetSecretValue {
     }
 
     async fn run(call: &Call<'_>, Checked { id, version_id, stage }: Checked) -> Result<Output, SecretsError> {
-        read(call.app(), id, version_id, stage).await
+        read(call.app, id, version_id, stage).await
     }
 }
 

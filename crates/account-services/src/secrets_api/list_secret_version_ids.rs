@@ -88,7 +88,7 @@ impl Operation for ListSecretVersionIds {
     }
 
     async fn run(call: &Call<'_>, Checked { id, page, with_deprecated }: Checked) -> Result<Output, SecretsError> {
-        let listed = call.app().db.read(move |tx| {
+        let listed = call.app.db.read(move |tx| {
             let secret = stored::require(tx, &id)?;
             let versions = secret_versions::list(tx, secret.id)?;
             Ok::<_, SecretsError>((secret, versions))

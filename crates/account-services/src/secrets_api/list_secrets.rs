@@ -101,7 +101,7 @@ impl Operation for ListSecrets {
 
     async fn run(call: &Call<'_>, Checked { listing, page }: Checked) -> Result<Output, SecretsError> {
         let (found, next_token) = list(call, listing, page).await?;
-        let entries = call.app().db.read(move |tx| {
+        let entries = call.app.db.read(move |tx| {
             let mut entries = Vec::new();
             for secret in &found {
                 let secret_versions_to_stages = stages(secret_versions::list(tx, secret.id)?);
@@ -125,7 +125,7 @@ pub async fn list(
         return Err(SecretsError::InvalidNextToken);
     }
     let place = page.clone();
-    let read = call.app().db.read(move |tx| {
+    let read = call.app.db.read(move |tx| {
         let mut found: Vec<Secret> = Vec::new();
         let mut after = place.after.clone();
         loop {

@@ -69,8 +69,8 @@ impl Operation for PutSecretValue {
     }
 
     async fn run(call: &Call<'_>, Checked { id, version }: Checked) -> Result<Output, SecretsError> {
-        let (key, now_ms) = (call.app().key_ring.clone(), call.app().now_ms());
-        let put = call.app().db.write(move |tx| {
+        let (key, now_ms) = (call.app.key_ring.clone(), call.app.now_ms());
+        let put = call.app.db.write(move |tx| {
             let secret = stored::require_live(tx, &id)?;
             let version_stages = versions::put(tx, &key, &secret, &version, now_ms)?;
             let secret = Secret { changed_at_ms: now_ms, ..secret };

@@ -69,7 +69,7 @@ impl Operation for GetResourcePolicy {
     }
 
     async fn run(call: &Call<'_>, id: SecretId) -> Result<Output, SecretsError> {
-        let secret = call.app().db.read_point(move |tx| stored::require_live(tx, &id)).await?;
+        let secret = call.app.db.read_point(move |tx| stored::require_live(tx, &id)).await?;
         Ok(Output { secret: SecretName::new(&secret), resource_policy: secret.policy })
     }
 }
@@ -151,7 +151,7 @@ impl Operation for PutResourcePolicy {
 }
 
 fn parse(call: &Call<'_>, text: &str) -> Result<Policy, SecretsError> {
-    let app = call.app();
+    let app = call.app;
     let malformed = |why: String| SecretsError::MalformedPolicy(format!("This resource policy is malformed: {why}"));
     let policy = Policy::parse(PolicyKind::Secret, text).map_err(|error| malformed(error.to_string()))?;
     match unknown_principal(&app.identities.current(), &app.accounts, &policy) {
@@ -161,8 +161,8 @@ fn parse(call: &Call<'_>, text: &str) -> Result<Policy, SecretsError> {
 }
 
 async fn set(call: &Call<'_>, id: SecretId, policy: Option<String>) -> Result<SecretName, SecretsError> {
-    let now_ms = call.app().now_ms();
-    let set = call.app().db.write(move |tx| {
+    let now_ms = call.app.now_ms();
+    let set = call.app.db.write(move |tx| {
         let secret = stored::require_live(tx, &id)?;
         let secret = Secret { policy: policy.clone(), changed_at_ms: now_ms, ..secret };
         secrets::update(tx, &secret)?;

@@ -30,8 +30,8 @@ impl Operation for RestoreSecret {
     }
 
     async fn run(call: &Call<'_>, id: SecretId) -> Result<SecretName, SecretsError> {
-        let now_ms = call.app().now_ms();
-        let restored = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let restored = call.app.db.write(move |tx| {
             let secret = Secret { purge_at_ms: None, changed_at_ms: now_ms, ..stored::require(tx, &id)? };
             secrets::update(tx, &secret)?;
             Ok::<_, SecretsError>(SecretName::new(&secret))

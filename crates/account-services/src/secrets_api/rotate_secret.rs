@@ -102,7 +102,7 @@ impl Operation for RotateSecret {
     }
 
     async fn run(call: &Call<'_>, Rotation { id, lambda, .. }: Rotation) -> Result<SecretName, SecretsError> {
-        call.app().db.read_point(move |tx| stored::require_live(tx, &id)).await?;
+        call.app.db.read_point(move |tx| stored::require_live(tx, &id)).await?;
         Err(SecretsError::InvalidRequest(match lambda {
             None => "No Lambda rotation function ARN is associated with this secret.",
             Some(_) => {
@@ -134,7 +134,7 @@ impl Operation for CancelRotateSecret {
     }
 
     async fn run(call: &Call<'_>, id: SecretId) -> Result<SecretName, SecretsError> {
-        let secret = call.app().db.read_point(move |tx| stored::require_live(tx, &id)).await?;
+        let secret = call.app.db.read_point(move |tx| stored::require_live(tx, &id)).await?;
         Ok(SecretName::new(&secret))
     }
 }

@@ -97,8 +97,8 @@ async fn change(
     id: SecretId,
     change: impl Fn(&mut Vec<(String, String)>) + Send + 'static,
 ) -> Result<Nothing, SecretsError> {
-    let now_ms = call.app().now_ms();
-    let changed = call.app().db.write(move |tx| {
+    let now_ms = call.app.now_ms();
+    let changed = call.app.db.write(move |tx| {
         let mut secret = stored::require_live(tx, &id)?;
         change(&mut secret.tags);
         if secret.tags.len() > MAX_TAGS {

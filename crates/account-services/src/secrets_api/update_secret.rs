@@ -70,8 +70,8 @@ impl Operation for UpdateSecret {
     }
 
     async fn run(call: &Call<'_>, Checked { id, description, version, .. }: Checked) -> Result<Output, SecretsError> {
-        let (key, now_ms) = (call.app().key_ring.clone(), call.app().now_ms());
-        let updated = call.app().db.write(move |tx| {
+        let (key, now_ms) = (call.app.key_ring.clone(), call.app.now_ms());
+        let updated = call.app.db.write(move |tx| {
             let secret = stored::require_live(tx, &id)?;
             if let Some(version) = &version {
                 versions::put(tx, &key, &secret, version, now_ms)?;

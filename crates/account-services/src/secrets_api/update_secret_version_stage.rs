@@ -59,8 +59,8 @@ impl Operation for UpdateSecretVersionStage {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<SecretName, SecretsError> {
-        let now_ms = call.app().now_ms();
-        let moved = call.app().db.write(move |tx| {
+        let now_ms = call.app.now_ms();
+        let moved = call.app.db.write(move |tx| {
             let secret = stored::require_live(tx, &checked.id)?;
             let before = secret_versions::list(tx, secret.id)?;
             let after = checked.apply(&before)?;

@@ -119,7 +119,7 @@ impl Operation for AssumeRole {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, StsError> {
-        let app = call.app();
+        let app = call.app;
         let directory = app.identities.current();
         let role = directory.identity_by_arn(&checked.role.stored).map(Arc::clone);
         authorize(call, role.as_deref(), &checked)?;

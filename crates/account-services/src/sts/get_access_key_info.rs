@@ -45,7 +45,7 @@ impl Operation for GetAccessKeyInfo {
 
     /// Temporary keys have no row, so only the caller's own can be told.
     async fn run(call: &Call<'_>, id: String) -> Result<Output, StsError> {
-        let app = call.app();
+        let app = call.app;
         let directory = app.identities.current();
         let account: Option<AccountId> = if call.caller.access_key_id == id {
             Some(call.caller.account)

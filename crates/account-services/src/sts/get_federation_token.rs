@@ -86,7 +86,7 @@ impl Operation for GetFederationToken {
     }
 
     async fn run(call: &Call<'_>, wish: Wish) -> Result<Output, StsError> {
-        let (app, account) = (call.app(), call.caller.account);
+        let (app, account) = (call.app, call.caller.account);
         grant::require_policies(&app.identities.current(), account, &wish.narrowing)?;
         let packed_policy_size = grant::packed_policy_size(&wish)?;
         let federated_user = FederatedUser {

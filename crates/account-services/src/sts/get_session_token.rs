@@ -63,7 +63,7 @@ impl Operation for GetSessionToken {
     }
 
     async fn run(call: &Call<'_>, seconds: i64) -> Result<Output, StsError> {
-        let app = call.app();
+        let app = call.app;
         let issued_at_ms = app.now_ms();
         let session = NewSession {
             identity_id: call.caller.user_id(),

@@ -28,11 +28,6 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The server.
-    pub fn app(&self) -> &Arc<Registry> {
-        self.app
-    }
-
     /// The caller's own registry in the region of the call.
     pub fn own_registry(&self) -> RegistryId {
         RegistryId { account: self.caller.account, region: self.caller.region.clone() }
@@ -194,7 +189,7 @@ async fn decide_and_run<O: Operation>(
 
 /// Refuses what the registry is asked too often. What names no registry is asked of the caller's own.
 fn throttle(call: &Call<'_>, name: &str, needs: &[Need]) -> Result<(), AwsError> {
-    let app = call.app();
+    let app = call.app;
     if app.rates.is_unlimited() {
         return Ok(());
     }

@@ -60,10 +60,10 @@ impl Operation for CollectGarbage {
 
     async fn run(call: &Call<'_>, dry_run: bool) -> Result<Output, WharfError> {
         if !dry_run {
-            collect_garbage::start(call.app()).await?;
+            collect_garbage::start(call.app).await?;
             return Ok(Output { dry_run, collectable: None });
         }
-        let found = collect_garbage::measure(call.app()).await?;
+        let found = collect_garbage::measure(call.app).await?;
         let collectable = Collectable {
             uploads: found.uploads.0,
             upload_bytes: found.uploads.1,

@@ -87,7 +87,7 @@ impl Operation for CreateToken {
             let rule = format!("must be {MIN_SECONDS} to {MAX_SECONDS} (ten years)");
             return Err(WharfError::validation("expiresInSeconds", rule));
         }
-        let created_at_ms = call.app().now_ms();
+        let created_at_ms = call.app.now_ms();
         Ok(RobotToken {
             id,
             registry: call.own_registry(),
@@ -106,7 +106,7 @@ impl Operation for CreateToken {
     }
 
     async fn run(call: &Call<'_>, token: RobotToken) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let (new, quota) = (token.clone(), app.quotas.robot_tokens);
         app.db
             .write(move |tx| {

@@ -38,7 +38,7 @@ impl Operation for DeleteDeletionProtection {
     }
 
     async fn run(call: &Call<'_>, (place, target): Self::Checked) -> Result<Output, WharfError> {
-        let written = call.app().db.write(move |tx| {
+        let written = call.app.db.write(move |tx| {
             let repository = require(tx, &place)?;
             if !image_protections::delete(tx, repository.id, &target)? {
                 return Err(WharfError::ProtectionNotFound(format!("{}{target}", place.name)));

@@ -83,8 +83,8 @@ impl Operation for DescribeGarbageCollection {
     }
 
     async fn run(call: &Call<'_>, with_unnamed: bool) -> Result<Output, WharfError> {
-        let now_ms = call.app().now_ms();
-        let found = call.app().db.read(move |tx| {
+        let now_ms = call.app.now_ms();
+        let found = call.app.db.read(move |tx| {
             let last = garbage_collections::find(tx)?;
             let job = jobs::find(tx, CollectGarbage::KIND, "all")?;
             let waiting = removed_objects::measure(tx, i64::MAX)?;
@@ -99,7 +99,7 @@ impl Operation for DescribeGarbageCollection {
             unnamed: unnamed.map(|(blobs, bytes, since_ms)| Unnamed {
                 blobs,
                 bytes,
-                until: since_ms.map(|since_ms| Timestamp::from_ms(since_ms + call.app().limits.blob_grace_ms)),
+                until: since_ms.map(|since_ms| Timestamp::from_ms(since_ms + call.app.limits.blob_grace_ms)),
             }),
             total_objects_removed: last.as_ref().map_or(0, |last| last.total_objects_removed),
             total_bytes_removed: last.as_ref().map_or(0, |last| last.total_bytes_removed),

@@ -134,7 +134,7 @@ impl Operation for DescribeLifecyclePolicies {
     }
 
     async fn run(call: &Call<'_>, page: Page) -> Result<Output, WharfError> {
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             let Page { registry, repository, limit, place: after } = &page;
             let found = match repository {
                 Some(name) => vec![find(tx, registry, name)?],

@@ -101,7 +101,7 @@ impl Operation for DescribeServer {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let nodes = list_nodes::listed(app).await?;
         let (work, store) = tokio::join!(figures::work(app), figures::store(app));
         Ok(Output {

@@ -128,7 +128,7 @@ impl Operation for DescribeStorageCheck {
 
     async fn run(call: &Call<'_>, Checked { check_id, after, limit }: Checked) -> Result<Output, WharfError> {
         let asked = check_id.clone();
-        let found = call.app().db.read(move |tx| {
+        let found = call.app.db.read(move |tx| {
             let check = match &asked {
                 Some(id) => storage_checks::find(tx, id)?,
                 None => storage_checks::find_last(tx)?,

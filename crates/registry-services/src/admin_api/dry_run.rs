@@ -25,7 +25,7 @@ where
     T: Send + 'static,
     F: Fn(&mut dyn Tx) -> Result<T, Undone<WharfError>> + Send + 'static,
 {
-    let ended = call.app().db.make_room(move |tx| {
+    let ended = call.app.db.make_room(move |tx| {
         let output = run(tx).map_err(|undone| Ended::Undone(Box::new(undone)))?;
         if is_dry_run { Err(Ended::DryRun(output)) } else { Ok(output) }
     });

@@ -103,7 +103,7 @@ impl Operation for DryRunLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, (repository, place): Self::Checked) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         app.pull_times.flush(app).await?;
         let now_ms = app.now_ms();
         app.db.read(move |tx| show(tx, &repository, &place, now_ms)).await

@@ -81,7 +81,7 @@ impl From<Refusal> for WharfError {
 impl WharfError {
     /// Refuses who is not of the account that the server itself is run with: its first.
     pub fn unless_operator(call: &Call<'_>) -> Result<(), Self> {
-        match call.app().accounts.ids().first() {
+        match call.app.accounts.ids().first() {
             Some(operator) if *operator != call.caller.account => Err(Self::NotOperator(*operator)),
             _ => Ok(()),
         }

@@ -111,7 +111,7 @@ impl Operation for ExplainAccess {
     }
 
     async fn run(call: &Call<'_>, Checked { caller, need }: Checked) -> Result<Output, WharfError> {
-        let directory = call.app().identities.current();
+        let directory = call.app.identities.current();
         let decision = authorize::decide(call.http, &directory, &caller, &need).await?;
         let open_denies = match decision.outcome {
             Outcome::Allowed => authorize::open_denies(call.http, &directory, &caller, &need).await?,
@@ -148,7 +148,7 @@ impl Operation for ExplainAccess {
             advice: iam::advice(&request, &decision),
             statements: deciding.into_iter().chain(others).map(Statement::from).collect(),
             open_denies: open_denies.collect(),
-            warning: call.app().action_names.warning(need.action.as_str()),
+            warning: call.app.action_names.warning(need.action.as_str()),
         })
     }
 }
@@ -189,7 +189,7 @@ fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
     if account != call.caller.account {
         return Err(absent());
     }
-    let directory = call.app().identities.current();
+    let directory = call.app.identities.current();
     let credentials = match (arn.service(), arn.resource()) {
         ("iam", "root") => Credentials::Root,
         ("iam", resource) if resource.starts_with("user/") => {
@@ -222,7 +222,7 @@ fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
 
 /// A session of a role as it would be without a session policy.
 fn session(call: &Call<'_>, role: &Arc<Identity>, name: &str) -> Credentials {
-    let now_ms = call.app().now_ms();
+    let now_ms = call.app.now_ms();
     let claims = NewSession {
         identity_id: role.entity.id.clone(),
         account: role.entity.account,

@@ -131,7 +131,7 @@ impl Operation for FollowEvents {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let Checked { registry, limit, wait_ms, position } = checked;
         keep_following(call, &registry).await?;
         let Some(position) = position else {
@@ -156,7 +156,7 @@ impl Operation for FollowEvents {
 
 /// Sees to it that events are kept; one write a minute, however often somebody asks.
 async fn keep_following(call: &Call<'_>, registry: &RegistryId) -> Result<(), StoreError> {
-    let app = call.app();
+    let app = call.app;
     let now_ms = app.now_ms();
     let place = registry.clone();
     let until_ms = app.db.read_point(move |tx| followed_events::followed_until_ms(tx, &place)).await?;

@@ -40,8 +40,8 @@ impl Operation for GetRestoreWindow {
     }
 
     async fn run(call: &Call<'_>, place: RepositoryRef) -> Result<RestoreWindow, WharfError> {
-        let default_days = call.app().limits.restore_window_days;
-        let read = call.app().db.read(move |tx| {
+        let default_days = call.app.limits.restore_window_days;
+        let read = call.app.db.read(move |tx| {
             let repository = require(tx, &place)?;
             let window = restore::window_days(tx, repository.id, default_days)?;
             Ok::<_, WharfError>(RestoreWindow::new(&place, window))

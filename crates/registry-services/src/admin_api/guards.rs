@@ -23,7 +23,7 @@ impl Guards {
     /// Asks every deleted repository of the name whether it denies one of the actions.
     pub async fn ask(call: &Call<'_>, place: &RepositoryRef, actions: &[Action]) -> Result<Self, WharfError> {
         let asked = place.clone();
-        let kept: Vec<DeletedRepository> = call.app().db.read(move |tx| deleted_repositories::list(tx, &asked)).await?;
+        let kept: Vec<DeletedRepository> = call.app.db.read(move |tx| deleted_repositories::list(tx, &asked)).await?;
         Self::judge(call, place, actions, kept).await
     }
 

@@ -141,7 +141,7 @@ impl Operation for ListDeletedImages {
             registry: constraints::registry(call, input.registry_id.as_deref())?,
             repository: input.repository_name.as_deref().map(constraints::repository_name).transpose()?,
             since_ms: (since * 1000.0) as i64,
-            now_ms: call.app().now_ms(),
+            now_ms: call.app.now_ms(),
         };
         let place = Check::place(&List::Any, input.next_token.as_deref())?;
         Ok(Checked { wanted, limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?, place })
@@ -160,7 +160,7 @@ impl Operation for ListDeletedImages {
             let kept = kept_guards(tx, &checked.wanted.registry, &output)?;
             Ok::<_, WharfError>((output, kept))
         };
-        let (mut output, kept) = call.app().db.read(page).await?;
+        let (mut output, kept) = call.app.db.read(page).await?;
         let actions = [Self::ACTION, READ[0], READ[1]];
         let mut guards = BTreeMap::new();
         for (name, kept) in kept {

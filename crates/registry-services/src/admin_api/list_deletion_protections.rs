@@ -47,7 +47,7 @@ impl Operation for ListDeletionProtections {
     async fn run(call: &Call<'_>, page: Page) -> Result<Output, WharfError> {
         let Page { registry, repository, limit, place: (after_repository, kind, target) } = page;
         let after = After { repository: after_repository, kind, target };
-        let read = call.app().db.read(move |tx| {
+        let read = call.app.db.read(move |tx| {
             if let Some(name) = &repository {
                 require(tx, &registry.repository(name))?;
             }

@@ -99,7 +99,7 @@ impl Operation for ListJobs {
 
     async fn run(call: &Call<'_>, Checked { dead_only, after, limit }: Checked) -> Result<Output, WharfError> {
         let list = if dead_only { jobs::list_dead } else { jobs::list };
-        let found = call.app().db.read(move |tx| list(tx, after, limit)).await?;
+        let found = call.app.db.read(move |tx| list(tx, after, limit)).await?;
         let next_token = found.last().filter(|_| found.len() == limit).map(|last| last.id.to_string());
         Ok(Output { jobs: found.into_iter().map(Job::from).collect(), next_token })
     }

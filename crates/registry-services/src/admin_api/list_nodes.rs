@@ -72,6 +72,6 @@ impl Operation for ListNodes {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
-        Ok(Output { nodes: listed(call.app()).await? })
+        Ok(Output { nodes: listed(call.app).await? })
     }
 }

@@ -131,7 +131,7 @@ impl Operation for ListReplications {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
         let Checked { registry, repository, tag, digest, status, limit, after } = checked;
-        call.app()
+        call.app
             .db
             .read(move |tx| {
                 let mut filter = ReplicationFilter { repository: repository.clone(), digest, status };

@@ -38,7 +38,7 @@ impl Operation for ListTokens {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         app.last_uses.flush(&app.db).await?;
         let registry = call.own_registry();
         let stored = app.db.read(move |tx| robot_tokens::list(tx, &registry)).await?;

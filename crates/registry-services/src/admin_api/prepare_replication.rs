@@ -62,10 +62,10 @@ impl Operation for PrepareReplication {
     }
 
     async fn run(call: &Call<'_>, (arrival, layers): Self::Checked) -> Result<Output, WharfError> {
-        let missing = receive::prepare(call.app(), &arrival, layers, &Bringer::Caller(call.http, &call.caller)).await?;
+        let missing = receive::prepare(call.app, &arrival, layers, &Bringer::Caller(call.http, &call.caller)).await?;
         let missing_layers = missing.into_iter().map(|digest| MissingLayer {
             layer_digest: digest.to_string(),
-            upload_path: layer_grant::issue(call.app(), &call.caller, &arrival, digest),
+            upload_path: layer_grant::issue(call.app, &call.caller, &arrival, digest),
         });
         Ok(Output { missing_layers: missing_layers.collect() })
     }

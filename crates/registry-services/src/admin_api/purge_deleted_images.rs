@@ -95,7 +95,7 @@ impl Operation for PurgeDeletedImages {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let (now_ms, grace_ms) = (call.app().now_ms(), call.app().limits.blob_grace_ms);
+        let (now_ms, grace_ms) = (call.app.now_ms(), call.app.limits.blob_grace_ms);
         let checked = Arc::new(checked);
         let mut rights =
             TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &checked.place).await?;

@@ -41,8 +41,8 @@ impl Operation for PutDeletionProtection {
     }
 
     async fn run(call: &Call<'_>, (place, target): Self::Checked) -> Result<Output, WharfError> {
-        let (now_ms, by) = (call.app().now_ms(), call.caller.arn());
-        let written = call.app().db.write(move |tx| {
+        let (now_ms, by) = (call.app.now_ms(), call.caller.arn());
+        let written = call.app.db.write(move |tx| {
             let repository = require(tx, &place)?;
             // A digest stands for one image, and one that is not there is most likely mistyped. Tags may come later.
             if let ProtectionTarget::Digest(digest) = &target

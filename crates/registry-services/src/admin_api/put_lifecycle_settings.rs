@@ -52,7 +52,7 @@ impl Operation for PutLifecycleSettings {
     }
 
     async fn run(call: &Call<'_>, (place, count_root_images): Self::Checked) -> Result<Output, WharfError> {
-        let written = call.app().db.write(move |tx| {
+        let written = call.app.db.write(move |tx| {
             let repository = require(tx, &place)?;
             lifecycle_settings::set_counts_root_images(tx, repository.id, count_root_images)?;
             Ok::<_, WharfError>(Output {

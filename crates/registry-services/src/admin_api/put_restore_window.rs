@@ -48,8 +48,8 @@ impl Operation for PutRestoreWindow {
     }
 
     async fn run(call: &Call<'_>, (place, days): Self::Checked) -> Result<RestoreWindow, WharfError> {
-        let default_days = call.app().limits.restore_window_days;
-        let written = call.app().db.write(move |tx| {
+        let default_days = call.app.limits.restore_window_days;
+        let written = call.app.db.write(move |tx| {
             let repository = require(tx, &place)?;
             repositories::set_restore_window_days(tx, repository.id, days)?;
             let window = restore::window_days(tx, repository.id, default_days)?;

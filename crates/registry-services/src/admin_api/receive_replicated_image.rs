@@ -45,7 +45,7 @@ impl Operation for ReceiveReplicatedImage {
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
         let manifest = input.image_manifest.as_deref().and_then(|text| STANDARD.decode(text).ok());
         let manifest = manifest.ok_or_else(|| WharfError::validation("imageManifest", "must be base64"))?;
-        let most_tags = usize::try_from(call.app().quotas.tags_per_image).unwrap_or(usize::MAX);
+        let most_tags = usize::try_from(call.app.quotas.tags_per_image).unwrap_or(usize::MAX);
         let media_type = input.image_manifest_media_type.as_deref();
         let image = ArrivingImage {
             digest: arrival::digest(input.image_digest.as_deref())?,
@@ -63,7 +63,7 @@ impl Operation for ReceiveReplicatedImage {
     async fn run(call: &Call<'_>, (arrival, image): Self::Checked) -> Result<Output, WharfError> {
         let mut rights = arrival::tag_rights(call, &arrival, TagChange::Given).await?;
         rights.ask_for(call.http, &call.caller, &image.tags).await?;
-        receive::put_image(call.app(), &arrival, image).await?;
+        receive::put_image(call.app, &arrival, image).await?;
         Ok(Output {})
     }
 }

@@ -69,7 +69,7 @@ impl Operation for ReceiveReplicatedRemoval {
         let Checked { arrival, digest, tags, is_deleted } = checked;
         let mut rights = arrival::tag_rights(call, &arrival, TagChange::Taken).await?;
         loop {
-            let removed = receive::remove_as(call.app(), &arrival, digest, tags.clone(), is_deleted, &rights);
+            let removed = receive::remove_as(call.app, &arrival, digest, tags.clone(), is_deleted, &rights);
             match removed.await {
                 Ok(()) => return Ok(Output {}),
                 Err(Undone::Failed(error)) => return Err(error.into()),

@@ -153,7 +153,7 @@ impl Operation for RestoreImage {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let cause = Cause::of_caller(call.app(), &call.caller);
+        let cause = Cause::of_caller(call.app, &call.caller);
         let checked = Arc::new(checked);
         let allowed_key = require_key(call, &checked).await?;
         let guards = [
@@ -163,7 +163,7 @@ impl Operation for RestoreImage {
         let mut rights =
             TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Given, &checked.place).await?;
         loop {
-            let (leave, quotas, cause) = (rights.clone(), call.app().quotas.clone(), cause.clone());
+            let (leave, quotas, cause) = (rights.clone(), call.app.quotas.clone(), cause.clone());
             let (asked, allowed_key, guards) = (Arc::clone(&checked), allowed_key.clone(), guards.clone());
             let restored = dry_run::write(call, checked.is_dry_run, move |tx| {
                 let all = restore_all(tx, &asked, allowed_key.as_ref(), &quotas, &cause).map_err(Undone::Failed)?;
@@ -202,9 +202,9 @@ async fn require_key(call: &Call<'_>, checked: &Arc<Checked>) -> Result<Option<K
     if !checked.may_create {
         return Ok(None);
     }
-    let (asked, now_ms) = (Arc::clone(checked), call.app().now_ms());
+    let (asked, now_ms) = (Arc::clone(checked), call.app.now_ms());
     let key = move |tx: &mut dyn Tx| restore::key_to_recreate(tx, &asked.place, &selectors(&asked), now_ms);
-    let Some(arn) = call.app().db.read(key).await? else { return Ok(None) };
+    let Some(arn) = call.app.db.read(key).await? else { return Ok(None) };
     let RepositoryRef { registry, name } = &checked.place;
     let key = kms::key_ref(registry.account, &registry.region, arn.as_str()).map_err(RegistryError::from)?;
     for need in encryption::needs_on_key(&key, registry, name.as_str()) {

@@ -56,7 +56,7 @@ impl Operation for RetryJob {
     }
 
     async fn run(call: &Call<'_>, which: Which) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let now_ms = app.now_ms();
         let retried = app
             .db

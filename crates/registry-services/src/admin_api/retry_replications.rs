@@ -47,9 +47,9 @@ impl Operation for RetryReplications {
     }
 
     async fn run(call: &Call<'_>, ids: Vec<i64>) -> Result<Output, WharfError> {
-        let (source, now_ms) = (call.own_registry(), call.app().now_ms());
+        let (source, now_ms) = (call.own_registry(), call.app.now_ms());
         let retried = call
-            .app()
+            .app
             .db
             .write(move |tx| {
                 let mut retried = Vec::new();
@@ -63,7 +63,7 @@ impl Operation for RetryReplications {
                 Ok::<_, WharfError>(retried)
             })
             .await?;
-        call.app().wake_jobs.wake();
+        call.app.wake_jobs.wake();
         Ok(Output { ids: retried })
     }
 }

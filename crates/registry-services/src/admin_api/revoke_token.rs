@@ -40,7 +40,7 @@ impl Operation for RevokeToken {
 
     async fn run(call: &Call<'_>, name: String) -> Result<Output, WharfError> {
         let registry = call.own_registry();
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 if !robot_tokens::delete(tx, &registry, &name)? {
@@ -49,7 +49,7 @@ impl Operation for RevokeToken {
                 Ok(identity_version::increment(tx)?)
             })
             .await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Output {})
     }
 }

@@ -85,7 +85,7 @@ impl Operation for DescribeRootKeys {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Described, WharfError> {
-        let app = call.app();
+        let app = call.app;
         app.refresh_keys().await?;
         let (now_ms, sealing) = (app.now_ms(), app.key_ring.sealing());
         let service_key = app.root_keys.wrapping_key().origin();
@@ -142,7 +142,7 @@ impl Operation for RotateRootKey {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Numbered, WharfError> {
-        let number = root_key_rotation::rotate(call.app()).await?.ok_or(WharfError::RootKeyBeingMade)?;
+        let number = root_key_rotation::rotate(call.app).await?.ok_or(WharfError::RootKeyBeingMade)?;
         Ok(Numbered { number })
     }
 }
@@ -174,7 +174,7 @@ impl Operation for RewrapRootKeys {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Rewrapped, WharfError> {
-        Ok(Rewrapped { rewrapped: root_key_rotation::rewrap(call.app()).await? })
+        Ok(Rewrapped { rewrapped: root_key_rotation::rewrap(call.app).await? })
     }
 }
 
@@ -206,7 +206,7 @@ impl Operation for RetireRootKey {
     }
 
     async fn run(call: &Call<'_>, number: u32) -> Result<Numbered, WharfError> {
-        match root_key_rotation::retire(call.app(), number).await? {
+        match root_key_rotation::retire(call.app, number).await? {
             Ok(()) => Ok(Numbered { number }),
             Err(why) => Err(WharfError::RootKeyNotRetired(number, why)),
         }

@@ -49,7 +49,7 @@ impl Operation for RunLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, place: RepositoryRef) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let now_ms = app.now_ms();
         let noted = app.db.write(move |tx| {
             let repository = require(tx, &place)?;

@@ -56,6 +56,6 @@ impl Operation for StartStorageCheck {
     }
 
     async fn run(call: &Call<'_>, settings: Settings) -> Result<Output, WharfError> {
-        Ok(Output { check_id: check_storage::start(call.app(), &settings).await? })
+        Ok(Output { check_id: check_storage::start(call.app, &settings).await? })
     }
 }

@@ -65,7 +65,7 @@ impl Operation for TestEvents {
     }
 
     async fn run(call: &Call<'_>, (): ()) -> Result<Output, WharfError> {
-        let app = call.app();
+        let app = call.app;
         let event = Event::test(&call.own_registry(), app.now_ms());
         let json = event.to_json();
         let mut attempts = JoinSet::new();

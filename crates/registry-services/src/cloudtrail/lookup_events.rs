@@ -193,7 +193,7 @@ impl Operation for LookupEvents {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, CloudTrailError> {
         let Checked { wanted, limit, list } = checked;
-        let app = call.app();
+        let app = call.app;
         // So that a caller finds what it has just done.
         app.audit.flush(&app.db).await?;
         let found = app.db.read(move |tx| {

@@ -87,7 +87,7 @@ impl Operation for BatchCheckLayerAvailability {
         let Checked { registry, name, digests } = &checked;
         let look = |if_absent| {
             let (registry, name, digests) = (registry.clone(), name.clone(), digests.clone());
-            call.app().db.read(move |tx| {
+            call.app.db.read(move |tx| {
                 let repository = match repositories::find(tx, &registry.repository(&name))? {
                     // A push asks before it sends anything: what it would create has no layers yet.
                     None if matches!(if_absent, IfAbsent::Create { .. }) => None,
@@ -97,7 +97,7 @@ impl Operation for BatchCheckLayerAvailability {
                 availability(tx, repository.map(|repository| repository.id), &digests)
             })
         };
-        Ok(create_on_push::pushing(call.app(), call.http, &call.caller, registry, name, look).await?)
+        Ok(create_on_push::pushing(call.app, call.http, &call.caller, registry, name, look).await?)
     }
 }
 

@@ -57,7 +57,7 @@ impl Operation for BatchDeleteImage {
     }
 
     async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
-        let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
+        let deletion = Deletion::new(call.app, Cause::of_caller(call.app, &call.caller), Self::NAME);
         let place = RepositoryRef { registry, name };
         let selectors: Vec<Selector> = ids.iter().filter_map(|id| id.selector().ok()).collect();
         // Until no tag comes to one of the images between the question and the deletion.
@@ -67,7 +67,7 @@ impl Operation for BatchDeleteImage {
             let (place, ids, selectors, deletion) = (place.clone(), ids.clone(), selectors.clone(), deletion.clone());
             // One transaction for all, in their order: a list that goes first frees its images for the next.
             let order = order(&place);
-            let deleted = call.app().db.make_room_in_order(&order, move |tx| {
+            let deleted = call.app.db.make_room_in_order(&order, move |tx| {
                 let repository = require(tx, &place)?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);

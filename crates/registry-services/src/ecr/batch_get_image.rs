@@ -108,7 +108,7 @@ impl Operation for BatchGetImage {
             return Ok(output);
         }
         let place = registry.repository(&name);
-        call.app().db.read_point(move |tx| require(tx, &place)).await?;
+        call.app.db.read_point(move |tx| require(tx, &place)).await?;
         let mut bytes = 0;
         let mut share = call.http.new_answer_share();
         let mut answered = HashSet::new();
@@ -190,7 +190,7 @@ async fn prepare(
     let mut rest = Vec::with_capacity(ids.len());
     for id in ids {
         let prepared = match id.selector() {
-            Ok(selector) => cache::pull::prepare(call.app(), call.http, &call.caller, registry, name, &selector).await,
+            Ok(selector) => cache::pull::prepare(call.app, call.http, &call.caller, registry, name, &selector).await,
             Err(_) => Ok(()),
         };
         let code = match &prepared {
@@ -243,7 +243,7 @@ async fn get(
         one => (None, one),
     };
     let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
-    let pulled = match pull::peek_manifest(call.app(), query, Some(&call.http.reader())).await {
+    let pulled = match pull::peek_manifest(call.app, query, Some(&call.http.reader())).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
         Err(RegistryError::ImageInaccessible) => return Ok(Err(NoImage::Inaccessible)),
@@ -262,8 +262,8 @@ async fn get(
             None => return Ok(Err(NoImage::NotFound)),
         }
     };
-    pull::note_pull(call.app(), registry, &pulled.image, &call.caller);
-    pull::tell(call.app(), &call.caller, registry, name, &pulled.image, asked_tag.as_ref());
+    pull::note_pull(call.app, registry, &pulled.image, &call.caller);
+    pull::tell(call.app, &call.caller, registry, name, &pulled.image, asked_tag.as_ref());
     Ok(Ok(Found { digest: pulled.image.digest, media_type, manifest, _room: pulled.room }))
 }
 

@@ -77,14 +77,14 @@ impl Operation for CompleteLayerUpload {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, upload_id, digest } = checked;
-        let session = uploads::open_received(call.app(), &registry, &name, upload_id).await?;
+        let session = uploads::open_received(call.app, &registry, &name, upload_id).await?;
         if session.upload().part_count == 0 {
             return Err(RegistryError::EmptyUpload.into());
         }
         if session.upload().has_short_part {
             return Err(RegistryError::LayerPartTooSmall.into());
         }
-        match blobs::find_readable(call.app(), &registry, &name, digest).await {
+        match blobs::find_readable(call.app, &registry, &name, digest).await {
             // Of an archived layer nobody can tell that it is there: whoever needs it uploads it again.
             Err(RegistryError::LayerNotFound(..) | RegistryError::LayerArchived(..)) => {}
             Err(error) => return Err(error.into()),
@@ -93,7 +93,7 @@ impl Operation for CompleteLayerUpload {
                 return Err(RegistryError::LayerAlreadyExists(place, digest).into());
             }
         }
-        session.complete(call.app(), digest).await?;
+        session.complete(call.app, digest).await?;
         Ok(Output {
             registry_id: registry.account.to_string(),
             repository_name: name.to_string(),

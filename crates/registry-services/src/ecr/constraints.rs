@@ -141,7 +141,7 @@ pub fn policy(call: &Call<'_>, kind: PolicyKind, text: &str) -> Result<Policy, E
     if text.chars().count() > 10_240 {
         return Err(invalid(&"it is longer than 10,240 characters"));
     }
-    let app = call.app();
+    let app = call.app;
     let policy = Policy::parse(kind, text).map_err(|error| invalid(&error))?;
     // reference/access.md 4: it is about its repository, which no statement may name. Those that were stored before this
     // was checked are read as they always were.

@@ -67,7 +67,7 @@ impl Operation for CreatePullThroughCacheRule {
         let (kind, upstream) = kind(call, &upstream_url, input.upstream_registry.as_deref())?;
         let needs_secret = kind.is_some_and(UpstreamKind::needs_credentials);
         // Whoever says where an upstream is reached, or lets any be reached, knows whether it wants a login.
-        let settings = &call.app().cache.settings;
+        let settings = &call.app.cache.settings;
         let is_open = settings.allow_any_upstream || settings.has_endpoint(&upstream_url);
         if needs_secret && credential_arn.is_none() && !is_open {
             return Err(EcrError::UnsupportedUpstreamRegistry(
@@ -92,7 +92,7 @@ impl Operation for CreatePullThroughCacheRule {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
-        let app = call.app();
+        let app = call.app;
         let credential_arn = match checked.credential_arn {
             Some(arn) => Some(rules::pinned_credential(call, &checked.registry, arn, &checked.upstream).await?),
             None => None,
@@ -135,7 +135,7 @@ impl Operation for CreatePullThroughCacheRule {
 
 /// The kind of an upstream, if ECR knows it; otherwise the upstream must be allowed by the configuration.
 fn kind(call: &Call<'_>, url: &str, named: Option<&str>) -> Result<(Option<UpstreamKind>, UpstreamUrl), EcrError> {
-    let settings = &call.app().cache.settings;
+    let settings = &call.app.cache.settings;
     let unsupported =
         || EcrError::UnsupportedUpstreamRegistry(format!("The upstream registry '{url}' is not supported."));
     let named = match named {

@@ -69,10 +69,10 @@ fn check_encryption(
 /// The key's ARN, if the caller may have ECR use it and it can be used.
 async fn require_key(call: &Call<'_>, key: &KeyRef, registry: &RegistryId, name: &str) -> Result<KmsKeyArn, EcrError> {
     if key.name == ECR_ALIAS {
-        aws_managed::require(call.app(), key).await?;
+        aws_managed::require(call.app, key).await?;
     }
     // The key itself is decided on and taken: an alias may lead to another one a moment later.
-    let (named, app) = (key.clone(), call.app());
+    let (named, app) = (key.clone(), call.app);
     let behind = app.db.read_point(move |tx| kms_keys::find(tx, &named)).await?;
     let pinned = behind.as_ref().map(|found| KeyRef { name: found.key_id.to_string(), ..key.clone() });
     for need in encryption::needs_on_key(key, registry, name) {
@@ -109,7 +109,7 @@ impl Operation for CreateRepository {
         let new = NewRepository {
             registry,
             name,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             tag_mutability,
             tag_mutability_filters,
             scan_on_push: input.image_scanning_configuration.unwrap_or_default().scan_on_push,
@@ -130,9 +130,9 @@ impl Operation for CreateRepository {
         if let Some(key) = key {
             new.kms_key = Some(require_key(call, &key, &new.registry, new.name.as_str()).await?);
         }
-        let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app(), &call.caller) };
-        let quota = call.app().quotas.repositories;
-        let created = call.app().db.write(move |tx| repositories::create(tx, &new, &tags, quota, &cause)).await?;
+        let cause = Cause { at_ms: new.created_at_ms, ..Cause::of_caller(call.app, &call.caller) };
+        let quota = call.app.quotas.repositories;
+        let created = call.app.db.write(move |tx| repositories::create(tx, &new, &tags, quota, &cause)).await?;
         Ok(Output { repository: Repository::new(call.http, &created) })
     }
 }

@@ -28,7 +28,7 @@ impl Operation for CreateRepositoryCreationTemplate {
 
     fn check(call: &Call<'_>, input: TemplateMembers) -> Result<Checked, EcrError> {
         let given = input.check(call)?;
-        let template = given.clone().create(call.own_registry(), call.app().now_ms())?;
+        let template = given.clone().create(call.own_registry(), call.app.now_ms())?;
         Ok(Checked { template, given })
     }
 
@@ -37,7 +37,7 @@ impl Operation for CreateRepositoryCreationTemplate {
     }
 
     async fn run(call: &Call<'_>, Checked { template, .. }: Checked) -> Result<TemplateOutput, EcrError> {
-        let created = call.app().db.write(move |tx| {
+        let created = call.app.db.write(move |tx| {
             let registry = &template.registry;
             if !creation_templates::insert(tx, &template)? {
                 return Err(EcrError::TemplateAlreadyExists(registry.clone(), template.prefix.clone()));

@@ -31,7 +31,7 @@ impl Operation for DeleteLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<LifecyclePolicy, EcrError> {
-        let deleted = call.app().db.make_room(move |tx| {
+        let deleted = call.app.db.make_room(move |tx| {
             let stored = require(tx, &repository)?;
             let policy = lifecycle_policies::delete(tx, stored.id)?;
             let policy = policy.ok_or_else(|| EcrError::LifecyclePolicyNotFound(repository.clone()))?;

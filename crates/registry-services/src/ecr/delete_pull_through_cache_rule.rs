@@ -42,7 +42,7 @@ impl Operation for DeletePullThroughCacheRule {
     }
 
     async fn run(call: &Call<'_>, (registry, prefix): Self::Checked) -> Result<Rule, EcrError> {
-        let deleted = call.app().db.make_room(move |tx| {
+        let deleted = call.app.db.make_room(move |tx| {
             let rule = rules::require(tx, &registry, &prefix)?;
             pull_through_cache_rules::delete(tx, &registry, &prefix)?;
             Ok::<_, EcrError>(rule)

@@ -34,14 +34,14 @@ impl Operation for DeleteRegistryPolicy {
 
     async fn run(call: &Call<'_>, (): ()) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        let deleted = call.app().db.make_room(move |tx| {
+        let deleted = call.app.db.make_room(move |tx| {
             let policy = RegistryPolicy::require(tx, &registry)?;
             registry_policies::delete(tx, &registry)?;
             identity_version::increment(tx)?;
             Ok::<_, EcrError>(policy)
         });
         let policy = deleted.await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(policy)
     }
 }

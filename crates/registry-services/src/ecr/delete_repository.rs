@@ -78,13 +78,13 @@ impl Operation for DeleteRepository {
     }
 
     async fn run(call: &Call<'_>, (registry, name, force): Self::Checked) -> Result<Output, EcrError> {
-        let deletion = Deletion::new(call.app(), Cause::of_caller(call.app(), &call.caller), Self::NAME);
+        let deletion = Deletion::new(call.app, Cause::of_caller(call.app, &call.caller), Self::NAME);
         let place = RepositoryRef { registry, name };
         let mut rights = TagRights::new(call.http, &call.caller, Self::ACTION, TagChange::Taken, &place).await?;
         // Until no tag comes between the question and the deletion.
         loop {
             let (leave, place, deletion) = (rights.clone(), place.clone(), deletion.clone());
-            let deleted = call.app().db.make_room(move |tx| {
+            let deleted = call.app.db.make_room(move |tx| {
                 if force && leave.matter() {
                     leave.require(tags_of(tx, &place)?)?;
                 }

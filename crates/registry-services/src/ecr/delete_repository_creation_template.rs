@@ -37,7 +37,7 @@ impl Operation for DeleteRepositoryCreationTemplate {
 
     async fn run(call: &Call<'_>, prefix: RepositoryPrefix) -> Result<TemplateOutput, EcrError> {
         let registry = call.own_registry();
-        let deleted = call.app().db.make_room(move |tx| {
+        let deleted = call.app.db.make_room(move |tx| {
             let stored = creation_templates::find(tx, &registry, &prefix)?
                 .ok_or_else(|| EcrError::TemplateNotFound(registry.clone(), prefix.clone()))?;
             creation_templates::delete(tx, &registry, &prefix)?;

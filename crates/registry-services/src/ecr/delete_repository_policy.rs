@@ -31,7 +31,7 @@ impl Operation for DeleteRepositoryPolicy {
     }
 
     async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<RepositoryPolicy, EcrError> {
-        let deleted = call.app().db.make_room(move |tx| {
+        let deleted = call.app.db.make_room(move |tx| {
             let policy = RepositoryPolicy::require(tx, &repository)?;
             let stored = require(tx, &repository)?;
             repository_policies::set(tx, stored.id, None)?;

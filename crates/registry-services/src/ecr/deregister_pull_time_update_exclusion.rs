@@ -43,7 +43,7 @@ impl Operation for DeregisterPullTimeUpdateExclusion {
 
     async fn run(call: &Call<'_>, principal_arn: String) -> Result<Output, EcrError> {
         let (registry, arn) = (call.own_registry(), principal_arn.clone());
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 identity_version::increment(tx)?;
@@ -54,7 +54,7 @@ impl Operation for DeregisterPullTimeUpdateExclusion {
                 }
             })
             .await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Output { principal_arn })
     }
 }

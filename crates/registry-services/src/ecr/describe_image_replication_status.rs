@@ -86,7 +86,7 @@ impl Operation for DescribeImageReplicationStatus {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, image_id, selector } = checked;
-        call.app()
+        call.app
             .db
             .read(move |tx| {
                 let repository = require(tx, &registry.repository(&name))?;

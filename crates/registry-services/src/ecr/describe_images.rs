@@ -134,8 +134,8 @@ impl Operation for DescribeImages {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         // A pull that was answered is to be seen, though its time may not be stored yet.
-        call.app().pull_times.flush(call.app()).await?;
-        call.app().db.read(move |tx| describe(tx, &checked)).await
+        call.app.pull_times.flush(call.app).await?;
+        call.app.db.read(move |tx| describe(tx, &checked)).await
     }
 }
 

@@ -69,7 +69,7 @@ impl Operation for DescribePullThroughCacheRules {
     }
 
     async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
-        let db = &call.app().db;
+        let db = &call.app.db;
         let (mut found, page) = match wanted {
             Wanted::Prefixes(prefixes) => {
                 let found = db.read(move |tx| {

@@ -43,7 +43,7 @@ impl Operation for DescribeRegistry {
 
     async fn run(call: &Call<'_>, (): Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
-        let rules = call.app().db.read_point(move |tx| Rules::find(tx, &registry)).await?;
+        let rules = call.app.db.read_point(move |tx| Rules::find(tx, &registry)).await?;
         Ok(Output { registry_id: call.caller.account.to_string(), replication_configuration: (&rules).into() })
     }
 }

@@ -107,9 +107,9 @@ impl Operation for DescribeReplicationBackfillResults {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let oldest_ms = call.app().now_ms() - RETAINED_MS;
+        let oldest_ms = call.app.now_ms() - RETAINED_MS;
         let Checked { registry, id, status, page } = checked;
-        call.app()
+        call.app
             .db
             .read(move |tx| {
                 let backfill = replication_backfills::find(tx, &registry, id)?

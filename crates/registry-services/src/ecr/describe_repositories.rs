@@ -85,7 +85,7 @@ impl Operation for DescribeRepositories {
     }
 
     async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
-        let app = call.app();
+        let app = call.app;
         let page = match wanted {
             Wanted::Names(names) => {
                 let mut repositories = Vec::with_capacity(names.len());

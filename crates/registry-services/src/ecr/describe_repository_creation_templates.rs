@@ -64,7 +64,7 @@ impl Operation for DescribeRepositoryCreationTemplates {
         let (place, [after, _]) = (registry.clone(), page.after.clone());
         // A registry has so few that all of them are one page.
         let limit = usize::try_from(MAX_TEMPLATES).unwrap_or(usize::MAX);
-        let mut found = call.app().db.read(move |tx| creation_templates::list(tx, &place, &after, limit)).await?;
+        let mut found = call.app.db.read(move |tx| creation_templates::list(tx, &place, &after, limit)).await?;
         found.retain(|template| prefixes.is_empty() || prefixes.contains(&template.prefix));
         let next_token = page.cut(&mut found, |last| constraints::after(last.prefix.key()));
         Ok(Output {

@@ -51,7 +51,7 @@ impl Operation for GetAccountSetting {
 
     async fn run(call: &Call<'_>, setting: Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
-        let value = call.app().db.read_point(move |tx| settings::value(tx, &registry, setting)).await?;
+        let value = call.app.db.read_point(move |tx| settings::value(tx, &registry, setting)).await?;
         Ok(Output { name: setting.as_str(), value })
     }
 }

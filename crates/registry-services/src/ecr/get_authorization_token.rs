@@ -61,7 +61,7 @@ impl Operation for GetAuthorizationToken {
 
     async fn run(call: &Call<'_>, accounts: Checked) -> Result<Output, EcrError> {
         let authorization_data = accounts.into_iter().map(|account| {
-            let (authorization_token, expires_at_ms) = token::issue(call.app(), &call.caller, account);
+            let (authorization_token, expires_at_ms) = token::issue(call.app, &call.caller, account);
             let registry = RegistryId { account, region: call.caller.region.clone() };
             AuthorizationData {
                 authorization_token,

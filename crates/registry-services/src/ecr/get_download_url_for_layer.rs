@@ -67,11 +67,11 @@ impl Operation for GetDownloadUrlForLayer {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, digest } = checked;
-        let (image_count, here) = match blobs::find_readable(call.app(), &registry, &name, digest).await? {
+        let (image_count, here) = match blobs::find_readable(call.app, &registry, &name, digest).await? {
             Found::Here(blob) => (blob.image_count, Some(blob)),
             Found::Awaited(blob) => {
                 // The URL is of use only if the upstream has the layer; so it is on its way when the client comes.
-                let app = call.app();
+                let app = call.app;
                 app.cache.blobs.begin(app, &blob).await.map_err(|failure| match failure {
                     CacheFailure::Storage(kind, text) => StoreError::new(kind, text).into(),
                     failure => EcrError::UnableToGetUpstreamLayer(failure.to_string()),
@@ -83,12 +83,12 @@ impl Operation for GetDownloadUrlForLayer {
             return Err(RegistryError::LayerInaccessible(RepositoryRef { registry, name }, digest).into());
         }
         if let Some(blob) = here
-            && let Some(download_url) = presigned_url(call.app(), &blob.stored).await?
+            && let Some(download_url) = presigned_url(call.app, &blob.stored).await?
         {
             return Ok(Output { download_url, layer_digest: digest.to_string() });
         }
         let base = call.http.registry_url(&registry);
-        let path = download_url::issue(call.app(), &Grant { registry, repository: name, digest });
+        let path = download_url::issue(call.app, &Grant { registry, repository: name, digest });
         Ok(Output { download_url: format!("{base}{path}"), layer_digest: digest.to_string() })
     }
 }

@@ -31,7 +31,7 @@ impl Operation for GetLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<LifecyclePolicy, EcrError> {
-        let found = call.app().db.read_point(move |tx| {
+        let found = call.app.db.read_point(move |tx| {
             let stored = require(tx, &repository)?;
             let policy = lifecycle_policies::find(tx, stored.id)?;
             let policy = policy.ok_or_else(|| EcrError::LifecyclePolicyNotFound(repository.clone()))?;

@@ -151,8 +151,8 @@ impl Operation for GetLifecyclePolicyPreview {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let now_ms = call.app().now_ms();
-        call.app().db.read(move |tx| show(tx, &checked, now_ms)).await
+        let now_ms = call.app.now_ms();
+        call.app.db.read(move |tx| show(tx, &checked, now_ms)).await
     }
 }
 

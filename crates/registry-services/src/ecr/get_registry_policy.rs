@@ -33,6 +33,6 @@ impl Operation for GetRegistryPolicy {
 
     async fn run(call: &Call<'_>, (): ()) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
-        call.app().db.read_point(move |tx| RegistryPolicy::require(tx, &registry)).await
+        call.app.db.read_point(move |tx| RegistryPolicy::require(tx, &registry)).await
     }
 }

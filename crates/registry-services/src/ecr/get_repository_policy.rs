@@ -29,6 +29,6 @@ impl Operation for GetRepositoryPolicy {
     }
 
     async fn run(call: &Call<'_>, repository: RepositoryRef) -> Result<RepositoryPolicy, EcrError> {
-        call.app().db.read_point(move |tx| RepositoryPolicy::require(tx, &repository)).await
+        call.app.db.read_point(move |tx| RepositoryPolicy::require(tx, &repository)).await
     }
 }

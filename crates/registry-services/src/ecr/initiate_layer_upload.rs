@@ -59,9 +59,9 @@ impl Operation for InitiateLayerUpload {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name } = &checked;
-        let cause = Cause::of_caller(call.app(), &call.caller);
-        let begin = |if_absent| uploads::begin(call.app(), registry, name, if_absent, &cause);
-        let upload = create_on_push::pushing(call.app(), call.http, &call.caller, registry, name, begin).await?;
+        let cause = Cause::of_caller(call.app, &call.caller);
+        let begin = |if_absent| uploads::begin(call.app, registry, name, if_absent, &cause);
+        let upload = create_on_push::pushing(call.app, call.http, &call.caller, registry, name, begin).await?;
         Ok(Output { upload_id: upload.id.to_string(), part_size: PART_BYTES })
     }
 }

@@ -132,20 +132,13 @@ impl Operation for ListImageReferrers {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let prepared = match checked.subject {
             Some(subject) => {
-                cache::referrers::prepare(
-                    call.app(),
-                    call.http,
-                    &call.caller,
-                    &checked.registry,
-                    &checked.name,
-                    subject,
-                )
-                .await
+                cache::referrers::prepare(call.app, call.http, &call.caller, &checked.registry, &checked.name, subject)
+                    .await
             }
             None => Ok(()),
         };
-        let (app, reader) = (Arc::clone(call.app()), call.http.holder.clone());
-        let output = call.app().db.read(move |tx| {
+        let (app, reader) = (Arc::clone(call.app), call.http.holder.clone());
+        let output = call.app.db.read(move |tx| {
             let mut share = AnswerShare::new(&app.request_budget, &reader);
             let repository = require(tx, &checked.registry.repository(&checked.name))?;
             let Some(subject) = checked.subject else {

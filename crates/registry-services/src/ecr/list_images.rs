@@ -60,7 +60,7 @@ impl Operation for ListImages {
     }
 
     async fn run(call: &Call<'_>, (registry, name, page, filter): Self::Checked) -> Result<Output, EcrError> {
-        let output = call.app().db.read(move |tx| {
+        let output = call.app.db.read(move |tx| {
             let repository = require(tx, &registry.repository(&name))?;
             let [mut digest, mut tag] = page.after.clone();
             let mut image_ids: Vec<ImageIdentifier> = Vec::new();

@@ -50,7 +50,7 @@ impl Operation for ListPullTimeUpdateExclusions {
     async fn run(call: &Call<'_>, page: Page) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let (after, limit) = (page.after[0].clone(), page.limit);
-        let listed = call.app().db.read(move |tx| pull_time_exclusions::list(tx, &registry, &after, limit + 1));
+        let listed = call.app.db.read(move |tx| pull_time_exclusions::list(tx, &registry, &after, limit + 1));
         let mut pull_time_update_exclusions = listed.await?;
         let next_token = page.cut(&mut pull_time_update_exclusions, |last| constraints::after(last.as_str()));
         Ok(Output { pull_time_update_exclusions, next_token })

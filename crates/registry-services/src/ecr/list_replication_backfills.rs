@@ -54,8 +54,8 @@ impl Operation for ListReplicationBackfills {
     }
 
     async fn run(call: &Call<'_>, (registry, page): Self::Checked) -> Result<Output, EcrError> {
-        let oldest_ms = call.app().now_ms() - RETAINED_MS;
-        call.app()
+        let oldest_ms = call.app.now_ms() - RETAINED_MS;
+        call.app
             .db
             .read(move |tx| {
                 let after = (page.after[0].parse().unwrap_or(i64::MIN), page.after[1].as_str());

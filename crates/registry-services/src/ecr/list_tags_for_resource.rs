@@ -53,7 +53,7 @@ impl Operation for ListTagsForResource {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let tags = call.app().db.read(move |tx| {
+        let tags = call.app.db.read(move |tx| {
             let repository = require(tx, &checked.registry.repository(&checked.name))?;
             Ok::<_, RegistryError>(resource_tags::list(tx, repository.id)?)
         });

@@ -71,7 +71,7 @@ pub async fn pinned_credential(
     arn: String,
     upstream: &UpstreamUrl,
 ) -> Result<String, EcrError> {
-    let app = call.app();
+    let app = call.app;
     let given = MeantSecret { arn, checked_at_ms: app.now_ms() };
     let pinned = credentials::pin(app, registry, &given).await?;
     if pinned != given.arn

@@ -50,14 +50,14 @@ impl Operation for PutAccountSetting {
     async fn run(call: &Call<'_>, (setting, value): Checked) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let stored = value.clone();
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 identity_version::increment(tx)?;
                 account_settings::upsert(tx, &registry, setting, &stored)
             })
             .await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Output { name: setting.as_str(), value })
     }
 }

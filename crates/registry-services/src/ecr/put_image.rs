@@ -65,7 +65,7 @@ impl Operation for PutImage {
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
         let if_absent = IfAbsent::Refuse;
-        let cause = Cause::of_caller(call.app(), &call.caller);
+        let cause = Cause::of_caller(call.app, &call.caller);
         let tags = tag.into_iter().collect();
         Ok(Push {
             protocol: PushProtocol::Api,
@@ -93,18 +93,18 @@ impl Operation for PutImage {
         let mut share = call.http.new_answer_share();
         share.add(2 * manifest.len() as u64).map_err(RegistryError::from)?;
         let _ = call.http.answer_share.set(share);
-        let app = call.app();
+        let app = call.app;
         let put = |if_absent| push::put_image(app, Push { if_absent, ..push.clone() });
-        let pushed =
-            match create_on_push::pushing(call.app(), call.http, &call.caller, &registry, &repository, put).await {
-                Ok(pushed) => pushed,
-                Err(failure) => {
-                    cache::layers::fetch_missing(app, failure).await?;
-                    // An upstream may have been waited for.
-                    renewal::require_still(call.http, &call.caller, &Self::needs(call, &push)).await?;
-                    create_on_push::pushing(call.app(), call.http, &call.caller, &registry, &repository, put).await?
-                }
-            };
+        let pushed = match create_on_push::pushing(call.app, call.http, &call.caller, &registry, &repository, put).await
+        {
+            Ok(pushed) => pushed,
+            Err(failure) => {
+                cache::layers::fetch_missing(app, failure).await?;
+                // An upstream may have been waited for.
+                renewal::require_still(call.http, &call.caller, &Self::needs(call, &push)).await?;
+                create_on_push::pushing(call.app, call.http, &call.caller, &registry, &repository, put).await?
+            }
+        };
         Ok(Output {
             image: Image {
                 registry_id: registry.account.to_string(),

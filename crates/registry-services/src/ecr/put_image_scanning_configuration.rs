@@ -56,7 +56,7 @@ impl Operation for PutImageScanningConfiguration {
             repository_name: repository.name.to_string(),
             image_scanning_configuration: configuration,
         };
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 let stored = require(tx, &repository)?;

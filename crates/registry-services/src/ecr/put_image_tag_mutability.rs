@@ -64,7 +64,7 @@ impl Operation for PutImageTagMutability {
             image_tag_mutability: mode.as_str(),
             image_tag_mutability_exclusion_filters: ExclusionFilter::list(&filters),
         };
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 let repository = require(tx, &registry.repository(&name))?;

@@ -54,7 +54,7 @@ impl Operation for PutLifecyclePolicy {
     }
 
     async fn run(call: &Call<'_>, (repository, text): Self::Checked) -> Result<Output, EcrError> {
-        let app = call.app();
+        let app = call.app;
         let now_ms = app.now_ms();
         let output = Output {
             registry_id: repository.registry.account.to_string(),

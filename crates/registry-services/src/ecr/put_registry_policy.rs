@@ -44,8 +44,7 @@ impl Operation for PutRegistryPolicy {
     async fn run(call: &Call<'_>, (policy_text, policy): Self::Checked) -> Result<RegistryPolicy, EcrError> {
         let registry = call.own_registry();
         let asked = registry.clone();
-        let scope =
-            call.app().db.read_point(move |tx| settings::value(tx, &asked, AccountSetting::RegistryPolicyScope));
+        let scope = call.app.db.read_point(move |tx| settings::value(tx, &asked, AccountSetting::RegistryPolicyScope));
         require_in_scope(&policy, &scope.await?)?;
         // As for SetRepositoryPolicy, though without a way to force it: the root user and `wharf policy reset` undo what
         // has gone wrong. A policy of scope V1 says nothing about this action.
@@ -55,7 +54,7 @@ impl Operation for PutRegistryPolicy {
             return Err(EcrError::parameter("PolicyText", text));
         }
         let output = RegistryPolicy::new(&registry, policy_text.clone());
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 // It may have changed meanwhile.
@@ -64,7 +63,7 @@ impl Operation for PutRegistryPolicy {
                 Ok::<_, EcrError>(registry_policies::upsert(tx, &registry, &policy_text)?)
             })
             .await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(output)
     }
 }

@@ -49,7 +49,7 @@ impl Operation for PutReplicationConfiguration {
     async fn run(call: &Call<'_>, rules: Rules) -> Result<Output, EcrError> {
         let registry = call.own_registry();
         let output = Output { replication_configuration: (&rules).into() };
-        call.app().db.write(move |tx| Ok::<_, EcrError>(rules.store(tx, &registry)?)).await?;
+        call.app.db.write(move |tx| Ok::<_, EcrError>(rules.store(tx, &registry)?)).await?;
         Ok(output)
     }
 }

@@ -82,8 +82,8 @@ impl Operation for RegisterPullTimeUpdateExclusion {
     }
 
     async fn run(call: &Call<'_>, principal_arn: String) -> Result<Output, EcrError> {
-        let (registry, arn, now_ms) = (call.own_registry(), principal_arn.clone(), call.app().now_ms());
-        call.app()
+        let (registry, arn, now_ms) = (call.own_registry(), principal_arn.clone(), call.app.now_ms());
+        call.app
             .db
             .write(move |tx| {
                 // First, so that of two registrations at once the second one counts the first.
@@ -97,7 +97,7 @@ impl Operation for RegisterPullTimeUpdateExclusion {
                 Ok(())
             })
             .await?;
-        call.app().publish_changes().await?;
+        call.app.publish_changes().await?;
         Ok(Output { principal_arn, created_at: aws::Timestamp::from_ms(now_ms) })
     }
 }

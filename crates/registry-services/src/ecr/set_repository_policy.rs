@@ -55,14 +55,14 @@ impl Operation for SetRepositoryPolicy {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<RepositoryPolicy, EcrError> {
         let Checked { repository, policy_text, policy, is_forced } = checked;
         let place = repository.clone();
-        call.app().db.read_point(move |tx| require(tx, &place)).await?;
+        call.app.db.read_point(move |tx| require(tx, &place)).await?;
         let again = Need::on_repository(Self::ACTION, &repository.registry, repository.name.as_str());
         if !is_forced && !authorize::would_allow(call.http, &call.caller, &again, policy).await? {
             let text = "This policy would keep you from setting another one; with force it is set all the same";
             return Err(EcrError::parameter("PolicyText", text));
         }
         let output = RepositoryPolicy::new(&repository, policy_text.clone());
-        let set = call.app().db.write(move |tx| {
+        let set = call.app.db.write(move |tx| {
             let stored = require(tx, &repository)?;
             Ok::<_, EcrError>(repository_policies::set(tx, stored.id, Some(&policy_text))?)
         });

@@ -58,7 +58,7 @@ impl Operation for StartLifecyclePolicyPreview {
     }
 
     async fn run(call: &Call<'_>, (repository, text): Self::Checked) -> Result<Output, EcrError> {
-        let app = call.app();
+        let app = call.app;
         let now_ms = app.now_ms();
         let started = app.db.write(move |tx| {
             let stored = require(tx, &repository)?;

@@ -49,9 +49,9 @@ impl Operation for StartReplicationBackfill {
     }
 
     async fn run(call: &Call<'_>, route: ReplicationRoute) -> Result<Changed, EcrError> {
-        let (id, now_ms) = (runtime::random::uuid(), call.app().now_ms());
+        let (id, now_ms) = (runtime::random::uuid(), call.app.now_ms());
         let started = call
-            .app()
+            .app
             .db
             .write(move |tx| {
                 if !Rules::find(tx, &route.source)?.has_destination(&route.destination) {
@@ -73,7 +73,7 @@ impl Operation for StartReplicationBackfill {
                 Ok(backfill)
             })
             .await?;
-        call.app().wake_jobs.wake();
+        call.app.wake_jobs.wake();
         Ok((&started).into())
     }
 }

@@ -42,9 +42,9 @@ impl Operation for StopReplicationBackfill {
     }
 
     async fn run(call: &Call<'_>, (registry, id): Self::Checked) -> Result<Changed, EcrError> {
-        let now_ms = call.app().now_ms();
+        let now_ms = call.app.now_ms();
         let stopped = call
-            .app()
+            .app
             .db
             .write(move |tx| {
                 let found = replication_backfills::find(tx, &registry, id)?
@@ -55,7 +55,7 @@ impl Operation for StopReplicationBackfill {
                 Ok(backfill::stop(tx, found, now_ms)?)
             })
             .await?;
-        call.app().wake_jobs.wake();
+        call.app.wake_jobs.wake();
         Ok((&stopped).into())
     }
 }

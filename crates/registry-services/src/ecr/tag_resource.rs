@@ -54,7 +54,7 @@ impl Operation for TagResource {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        call.app()
+        call.app
             .db
             .write(move |tx| {
                 let repository = require(tx, &checked.registry.repository(&checked.name))?;

@@ -55,7 +55,7 @@ impl Operation for UntagResource {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let done = call.app().db.write(move |tx| {
+        let done = call.app.db.write(move |tx| {
             let repository = require(tx, &checked.registry.repository(&checked.name))?;
             for key in &checked.keys {
                 resource_tags::delete(tx, repository.id, key)?;

@@ -77,7 +77,7 @@ impl Operation for UpdateImageStorageClass {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let cause = Cause::of_caller(call.app(), &call.caller);
+        let cause = Cause::of_caller(call.app, &call.caller);
         let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
         let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
         let order = order(&checked.registry.repository(&checked.name));
@@ -86,7 +86,7 @@ impl Operation for UpdateImageStorageClass {
             let leave =
                 image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Whole).await?;
             let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
-            let updated = call.app().db.write_in_order(&order, move |tx| {
+            let updated = call.app.db.write_in_order(&order, move |tx| {
                 let repository = require(tx, &checked.registry.repository(&checked.name))?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);
@@ -94,7 +94,7 @@ impl Operation for UpdateImageStorageClass {
                 update(tx, &repository, &checked, &cause).map(Some)
             });
             if let Some(output) = updated.await? {
-                call.app().wake_jobs.wake();
+                call.app.wake_jobs.wake();
                 return Ok(output);
             }
         }

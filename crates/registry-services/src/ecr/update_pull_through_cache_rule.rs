@@ -62,7 +62,7 @@ impl Operation for UpdatePullThroughCacheRule {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
-        let app = call.app();
+        let app = call.app;
         let Checked { registry, prefix, credential_arn, custom_role_arn } = checked;
         let (place, wanted) = (registry.clone(), prefix.clone());
         let rule = app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;

@@ -29,7 +29,7 @@ impl Operation for UpdateRepositoryCreationTemplate {
     }
 
     async fn run(call: &Call<'_>, changes: TemplateChanges) -> Result<TemplateOutput, EcrError> {
-        let (registry, app) = (call.own_registry(), call.app());
+        let (registry, app) = (call.own_registry(), call.app);
         let now_ms = app.now_ms();
         loop {
             let (wanted, prefix) = (registry.clone(), changes.prefix.clone());

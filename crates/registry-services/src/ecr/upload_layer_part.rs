@@ -96,12 +96,12 @@ impl Operation for UploadLayerPart {
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let Checked { registry, name, upload_id, first, last, size_bytes, part } = checked;
-        let mut session = uploads::open_received(call.app(), &registry, &name, upload_id).await?;
+        let mut session = uploads::open_received(call.app, &registry, &name, upload_id).await?;
         let says = last.checked_sub(first).and_then(|span| span.checked_add(1));
         if first != session.received() || says != Some(size_bytes) {
             return Err(session.out_of_order().into());
         }
-        let max_parts = call.app().quotas.layer_parts;
+        let max_parts = call.app.quotas.layer_parts;
         if session.upload().part_count >= max_parts {
             return Err(EcrError::TooManyParts(max_parts));
         }
@@ -112,7 +112,7 @@ impl Operation for UploadLayerPart {
                 session.write(piece).await?;
             }
         }
-        session.checkpoint(call.app()).await?;
+        session.checkpoint(call.app).await?;
         Ok(Output {
             registry_id: registry.account.to_string(),
             repository_name: name.to_string(),

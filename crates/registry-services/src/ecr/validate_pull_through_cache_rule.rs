@@ -55,8 +55,8 @@ impl Operation for ValidatePullThroughCacheRule {
     }
 
     async fn run(call: &Call<'_>, (registry, prefix): Self::Checked) -> Result<Output, EcrError> {
-        let rule = call.app().db.read_point(move |tx| rules::require(tx, &registry, &prefix)).await?;
-        let failure = failure(call.app(), &rule).await?;
+        let rule = call.app.db.read_point(move |tx| rules::require(tx, &registry, &prefix)).await?;
+        let failure = failure(call.app, &rule).await?;
         let rule = Rule { created_at: None, updated_at: None, upstream_registry: None, ..Rule::whole(rule) };
         Ok(Output { rule, is_valid: failure.is_none(), failure })
     }

@@ -96,7 +96,6 @@ pub async fn run(app: &Arc<Registry>, wanted: &Wanted) -> Result<(), CacheFailur
 }
 
 /// How the repository that is imported into is encrypted, or would be.
-#[boxed]
 pub async fn encryption_of(
     app: &Registry,
     place: &RepositoryRef,

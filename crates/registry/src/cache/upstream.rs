@@ -119,7 +119,6 @@ impl UpstreamClient {
     }
 
     /// The digest that a tag has upstream; none if the upstream does not say it.
-    #[boxed]
     pub async fn tag_digest(
         &self,
         repository: &UpstreamRepository,

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use runtime::boxed;
 use runtime::jobs::job::JobError;
 use runtime::{files, network};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -115,7 +114,6 @@ impl Nats {
     }
 
     /// Publishes an event.
-    #[boxed]
     pub async fn publish(&self, id: &str, body: String) -> Result<(), JobError> {
         match runtime::timer::timeout(TIMEOUT, self.publish_now(id, &body)).await {
             Ok(Ok(())) => Ok(()),

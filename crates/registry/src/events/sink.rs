@@ -122,7 +122,6 @@ impl Sink {
     }
 
     /// Brings it an event, whose JSON text is `body`. Events of one repository go one after the other.
-    #[boxed]
     pub async fn deliver(&self, event: &Value, body: String, clock: &dyn Clock) -> Result<(), JobError> {
         let mut hasher = DefaultHasher::new();
         [&event["account"], &event["region"], &event["detail"]["repository-name"]]

@@ -9,7 +9,6 @@ use aws_lc_rs::hmac;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
 use reqwest::{Certificate, Client, Url, redirect};
-use runtime::boxed;
 use runtime::jobs::job::JobError;
 use runtime::network;
 
@@ -88,7 +87,6 @@ impl Webhook {
     }
 
     /// Sends an event; arrived is what is answered with a status of 200 to 299.
-    #[boxed]
     pub async fn post(&self, id: &str, body: String, now_ms: i64) -> Result<(), JobError> {
         let client =
             self.client.get_or_init(|| self.client()).as_ref().map_err(|text| JobError::Failed(text.clone()))?;

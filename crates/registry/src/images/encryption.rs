@@ -135,7 +135,6 @@ async fn load(app: &Registry, key: &KeyRef) -> Result<Arc<LoadedKey>, RegistryEr
 }
 
 /// The encryption of the repository that something is pushed to, or that it would be created with.
-#[boxed]
 pub async fn for_push(
     app: &Registry,
     repository: &RepositoryRef,
@@ -233,7 +232,6 @@ impl Encryption {
 }
 
 /// How an object is protected, from what its row says: what the settings are now does not matter.
-#[boxed]
 pub async fn protection_of(app: &Registry, data_key: &[u8], object: ObjectId) -> Result<Protection, RegistryError> {
     if data_key.is_empty() {
         return Ok(Protection::Plain);

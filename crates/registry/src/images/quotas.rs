@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use access::auth::iam_quotas::IamQuotas;
 use oci::Digest;
-use runtime::boxed;
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
 use store::tables::registry_kind::{RegistryKind, RegistryQuotas};
@@ -81,7 +80,6 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
 ///
 /// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
 /// rows would keep running into each other. It counts along an index and no further than the quota.
-#[boxed]
 pub async fn require_room_for_upload(
     app: &Registry,
     repository: &RepositoryRef,
@@ -147,7 +145,6 @@ async fn make_room_for_upload(app: &Registry, registry: &RegistryId) -> Result<b
 ///
 /// Asked before the transaction that pushes, so that pushes at once do not get in each other's way; they may together go
 /// over the quota by as many as there are at once. It reads at most 64 rows, however many images there are.
-#[boxed]
 pub async fn require_room_for_image(
     app: &Registry,
     repository: &RepositoryRef,

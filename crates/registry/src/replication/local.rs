@@ -4,7 +4,6 @@ use std::future::poll_fn;
 
 use access::auth::arrival::Arrival;
 use oci::Digest;
-use runtime::boxed;
 use store::error::StoreError;
 use store::tables::blobs::StoredBlob;
 
@@ -14,7 +13,6 @@ use crate::images::errors::RegistryError;
 use crate::images::{blobs, uploads};
 
 /// Copies a layer: it is read, checked, and written under a key of its own. Durable when this returns.
-#[boxed]
 pub async fn copy_layer(
     app: &Registry,
     arrival: &Arrival,

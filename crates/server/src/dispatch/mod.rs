@@ -159,11 +159,9 @@ async fn answer(app: &Arc<Registry>, request: &RequestContext, route: Route, bod
         Route::Health => respond::with_body(StatusCode::OK, TEXT, "ok\n"),
         Route::Ready => Box::pin(ready(app)).await,
         Route::Metrics => Box::pin(scrape::answer(app, &request.method, &request.headers)).await,
-        Route::Aws => Box::pin(protocols::handle(&SERVICES, app, request, body)).await,
-        Route::LayerDownload(sealed) => Box::pin(v2::layer_download::handle(app, request, &sealed)).await,
-        Route::ReplicatedLayer(sealed) => {
-            Box::pin(admin_api::replicated_layer::handle(app, request, &sealed, body)).await
-        }
+        Route::Aws => protocols::handle(&SERVICES, app, request, body).await,
+        Route::LayerDownload(sealed) => v2::layer_download::handle(app, request, &sealed).await,
+        Route::ReplicatedLayer(sealed) => admin_api::replicated_layer::handle(app, request, &sealed, body).await,
         // Other services of Amazon's have paths of that beginning, too.
         Route::V2(route) => match protocols::elsewhere(&SERVICES, request) {
             Some(answer) => answer,

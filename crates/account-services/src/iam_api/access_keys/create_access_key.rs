@@ -58,7 +58,7 @@ impl IamOperation for CreateAccessKey {
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let user = EntityRef::user_or_caller(call, input.user_name)?;
         let secret = aws::SecretAccessKey::new(random_text(SECRET_ALPHABET, 40));
-        Ok(Self { user, id: new_access_key_id("AKIA"), secret, created_at_ms: call.app().now_ms() })
+        Ok(Self { user, id: new_access_key_id("AKIA"), secret, created_at_ms: call.app.now_ms() })
     }
 
     fn needs(&self, call: &Call<'_>) -> Vec<Need> {

@@ -53,7 +53,7 @@ impl IamOperation for GetAccessKeyLastUsed {
 
     /// On the key's user. Of a key that the account does not have nothing is known, so everything is asked for.
     fn needs(&self, call: &Call<'_>) -> Vec<Need> {
-        let directory = call.app().identities.current();
+        let directory = call.app.identities.current();
         let user = directory.key(&self.id).map(|key| &key.user).filter(|user| user.entity.account == self.account);
         vec![user.map_or_else(|| Need::anywhere(Self::ACTION), |user| Need::on(Self::ACTION, user.arn.clone()))]
     }

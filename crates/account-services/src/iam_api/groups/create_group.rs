@@ -45,7 +45,7 @@ impl IamOperation for CreateGroup {
             kind: EntityKind::Group,
             name: constraints::name("groupName", input.group_name, MAX_NAME)?,
             path: constraints::path("path", input.path)?,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             boundary_arn: None,
             tags: Vec::new(),
             description: None,

@@ -67,7 +67,7 @@ impl IamOperation for CreateProvider {
             client_ids,
             thumbprints,
             tags: tags::check(input.tags)?,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
         }))
     }
 

@@ -51,7 +51,7 @@ impl IamOperation for CreatePolicy {
         let name = constraints::name("policyName", input.policy_name, MAX_NAME)?;
         let path = constraints::policy_path("path", input.path)?;
         let document = documents::managed(input.policy_document)?;
-        let now = call.app().now_ms();
+        let now = call.app.now_ms();
         let policy = ManagedPolicy {
             arn: format!("arn:aws:iam::{account}:policy{path}{name}"),
             id: new_access_key_id("ANPA"),

@@ -49,7 +49,7 @@ impl IamOperation for CreatePolicyVersion {
             policy: ManagedRef::new(call, "policyArn", input.policy_arn)?,
             document: documents::managed(input.policy_document)?,
             is_default: input.set_as_default == Some(true),
-            now_ms: call.app().now_ms(),
+            now_ms: call.app.now_ms(),
         })
     }
 

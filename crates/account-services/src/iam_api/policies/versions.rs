@@ -149,7 +149,7 @@ impl IamOperation for SetDefaultPolicyVersion {
     type Output = ();
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
-        Ok(Self { version: VersionRef::new(call, input)?, now_ms: call.app().now_ms() })
+        Ok(Self { version: VersionRef::new(call, input)?, now_ms: call.app.now_ms() })
     }
 
     fn needs(&self, _: &Call<'_>) -> Vec<Need> {

@@ -67,7 +67,7 @@ impl IamOperation for CreateRole {
             kind: EntityKind::Role,
             name,
             path,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             boundary_arn: boundary.as_ref().map(|boundary| boundary.arn.clone()),
             tags: tags::check(input.tags)?,
             description: constraints::description(input.description)?,

@@ -89,7 +89,7 @@ impl IamOperation for CreateServiceLinkedRole {
             kind: EntityKind::Role,
             name: name.to_owned(),
             path: format!("{PATH}{service}/"),
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             boundary_arn: None,
             tags: Vec::new(),
             description: constraints::description(input.description)?,

@@ -21,7 +21,7 @@ impl IamOperation for SimulateCustomPolicy {
     type Output = SimulationOutput;
 
     fn check(call: &Call<'_>, input: SimulationInput) -> Result<Self, IamError> {
-        let simulation = Simulation::check(call.app(), call.caller.account, input)?;
+        let simulation = Simulation::check(call.app, call.caller.account, input)?;
         Check::required("policyInputList", simulation.has_inputs.then_some(()))?;
         Ok(Self(simulation))
     }

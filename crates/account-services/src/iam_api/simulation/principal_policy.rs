@@ -36,7 +36,7 @@ impl IamOperation for SimulatePrincipalPolicy {
     fn check(call: &Call<'_>, input: Input) -> Result<Self, IamError> {
         let account = call.caller.account;
         let source = PolicySource::new(account, input.policy_source_arn)?;
-        Ok(Self { source, simulation: Simulation::check(call.app(), account, input.simulation)? })
+        Ok(Self { source, simulation: Simulation::check(call.app, account, input.simulation)? })
     }
 
     fn needs(&self, _: &Call<'_>) -> Vec<Need> {

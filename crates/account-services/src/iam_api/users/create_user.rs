@@ -56,7 +56,7 @@ impl IamOperation for CreateUser {
             kind: EntityKind::User,
             name: constraints::name("userName", input.user_name, MAX_USER_OR_ROLE_NAME)?,
             path: constraints::path("path", input.path)?,
-            created_at_ms: call.app().now_ms(),
+            created_at_ms: call.app.now_ms(),
             boundary_arn: boundary.as_ref().map(|boundary| boundary.arn.clone()),
             tags: tags::check(input.tags)?,
             description: None,
