@@ -6,3 +6,4 @@
 pub mod grammar;
 pub mod paging;
 pub mod protocols;
+pub mod registry_error;

@@ -2,7 +2,8 @@
 
 use account_services::{iam_api, kms_api, secrets_api, sts};
 use api::protocols::service::{QueryService, Services};
-use registry_services::{admin_api, cloudtrail, ecr};
+use ecr_services::ecr;
+use registry_services::{admin_api, cloudtrail};
 
 /// Every service, those of Amazon's in the order in which people are told of them.
 pub static SERVICES: Services = Services::new(

@@ -10,7 +10,7 @@ use runtime::aws_error::{IntoAwsError, store_error};
 use store::error::StoreError;
 use store::tables::repositories::RepositoryRef;
 
-use crate::registry_error::registry_error;
+use api::registry_error::registry_error;
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]

@@ -274,10 +274,10 @@ pub fn exception(code: ErrorCode, is_image: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use access::web_identity::SourceConfig;
+    use ecr_services::ecr;
     use registry::testing::TestRegistry;
 
     use super::*;
-    use crate::ecr;
 
     #[tokio::test]
     async fn a_request_says_of_its_calls_what_the_operations_say_of_themselves() {

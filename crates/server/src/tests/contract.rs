@@ -1,6 +1,7 @@
 //! What is decided in this process of the contract with clients: policies that were stored before a check, tags that go
 //! along with an image, and which methods the registry's paths know.
 
+use ecr_services::ecr;
 use std::io::{Read as _, Write as _};
 
 use access::action::Action;
@@ -10,7 +11,6 @@ use api::protocols::operation::Call;
 use oci::{Digest, Tag};
 use registry::images::image_tags::{self as image_tag_leave, Reach};
 use registry::images::pull::Selector;
-use registry_services::ecr;
 use serde_json::{Value, json};
 use store::tables::images::{self, NewImage};
 use store::tables::repositories::RepositoryRef;

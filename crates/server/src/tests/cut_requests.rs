@@ -1,5 +1,6 @@
 //! Requests whose clients go at any moment: whatever they have changed is recorded.
 
+use ecr_services::ecr;
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -24,7 +25,6 @@ use registry::Registry;
 use registry::images::changes::Cause;
 use registry::images::creation::IfAbsent;
 use registry::images::uploads;
-use registry_services::ecr;
 use runtime::http::budget::{Holder, PoolKind};
 use runtime::http::finish::{Finish, Finishing};
 use runtime::http::forwarded::Client;

@@ -1,6 +1,7 @@
 //! One damaged value, in any column of any table of a filled registry: the server starts, others go on, every list gives
 //! the rest, garbage is collected, a backup is made, and a check names what is damaged.
 
+use ecr_services::ecr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use config::settings::Config;
 use oci::Digest;
 use registry::Registry;
 use registry::images::collect_garbage;
-use registry_services::{admin_api, cloudtrail, ecr};
+use registry_services::{admin_api, cloudtrail};
 use runtime::clock::ManualClock;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};

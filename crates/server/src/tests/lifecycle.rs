@@ -1,5 +1,6 @@
 //! Lifecycle policies in one process: ages by a clock that is moved, runs that are cut off or overtaken by changes.
 
+use ecr_services::ecr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use api::protocols::operation::Call;
 use oci::Digest;
 use registry::images::lifecycle::run::{self, Step, Work};
 use registry::images::lifecycle::schedule_lifecycle;
-use registry_services::{admin_api, ecr};
+use registry_services::admin_api;
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;

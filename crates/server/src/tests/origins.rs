@@ -1,5 +1,6 @@
 //! Images that replication brings, and that somebody here pushes as well: from then on they are not replication's alone.
 
+use ecr_services::ecr;
 use std::collections::HashMap;
 
 use access::web_identity::SourceConfig;
@@ -9,7 +10,6 @@ use registry::images::changes::Cause;
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
 use registry::images::push::{self, Push, PushProtocol};
-use registry_services::ecr;
 use serde_json::json;
 use store::error::StoreError;
 use store::tables::{image_tags, images, repositories};

@@ -2,8 +2,8 @@
 
 use account_services::secrets_api;
 use api::protocols::operation::Call;
+use ecr_services::ecr;
 use registry::cache;
-use registry_services::ecr;
 use serde_json::{Value, json};
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 

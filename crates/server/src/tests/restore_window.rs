@@ -3,10 +3,11 @@
 use api::protocols::operation::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ecr_services::ecr;
 use oci::Digest;
 use registry::images::collect_garbage;
 use registry::images::restore::DAY_MS;
-use registry_services::{admin_api, ecr};
+use registry_services::admin_api;
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;

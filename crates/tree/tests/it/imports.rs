@@ -251,10 +251,12 @@ fn arrows_that_run_up_are_found() {
 
 #[test]
 fn ecr_and_v2_do_not_know_each_other() {
-    let arrows = arrows("crates/registry-services");
-    let [ecr, v2] = ["ecr", "v2"].map(str::to_owned);
-    for pair in [(ecr.clone(), v2.clone()), (v2, ecr)] {
-        let lines = arrows.get(&pair).map(|lines| lines.join("\n"));
-        assert_eq!(lines, None, "what {} and {} have in common belongs below them", pair.0, pair.1);
+    let [ecr, v2] = ["crates/ecr-services", "crates/registry-services"];
+    for (one, other) in [(ecr, v2), (v2, ecr)] {
+        let manifest = std::fs::read_to_string(root().join(one).join("Cargo.toml")).expect("a manifest");
+        // Tests may compare what both say of the same call.
+        let code = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        let name = other.trim_start_matches("crates/");
+        assert!(!code.contains(name), "what {one} and {other} have in common belongs below them");
     }
 }

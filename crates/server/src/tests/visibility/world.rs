@@ -1,5 +1,6 @@
 //! The server, its principals and its upstream, and what one sequence calls its repositories, layers and images.
 
+use ecr_services::ecr;
 use std::collections::HashMap;
 
 use api::protocols::operation::Call;
@@ -8,7 +9,7 @@ use http::{Method, header};
 use oci::Digest;
 use registry::cache::config::PullThroughCacheConfig;
 use registry::cache::settings::CacheSettings;
-use registry_services::{admin_api, ecr};
+use registry_services::admin_api;
 use runtime::limits::Limits;
 use serde_json::{Value, json};
 use upkeep::background::work_off;

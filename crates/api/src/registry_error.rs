@@ -1,6 +1,6 @@
 //! What the registry refuses, as ECR's API names it: the errors that several services share.
 
-use api::protocols::slow_down;
+use crate::protocols::slow_down;
 use aws::AwsError;
 use http::StatusCode;
 use oci::ManifestError;
@@ -79,6 +79,7 @@ pub fn registry_error(error: RegistryError, request_id: uuid::Uuid) -> AwsError 
     }
 }
 
+/// ECR's `InvalidParameterException` for a member, in ECR's form of words (reference/wire.md).
 pub fn invalid_parameter(member: &str, constraint: &str) -> AwsError {
     AwsError::new(
         "InvalidParameterException",

@@ -11,7 +11,7 @@ use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
-use crate::registry_error::{invalid_parameter, registry_error};
+use api::registry_error::{invalid_parameter, registry_error};
 
 /// What an operation answers with instead of its output.
 #[derive(Debug)]
