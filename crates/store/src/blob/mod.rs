@@ -2,6 +2,7 @@
 //!
 //! Metadata decides what exists; only a check of the one against the other ever lists what is stored.
 
+mod blocking_reader;
 mod buffers;
 mod compress;
 mod copy;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+pub use blocking_reader::BlockingReader;
 pub use fence::Fence;
 pub use files::FileStore;
 pub use follower::Follower;

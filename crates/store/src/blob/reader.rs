@@ -7,6 +7,7 @@ use bytes::Bytes;
 use oci::{Algorithm, Digest};
 use tokio::runtime::Handle;
 
+use super::blocking_reader::BlockingReader;
 use super::compress;
 use super::decompress::Decompression;
 use super::files::FileObject;
@@ -32,6 +33,12 @@ pub(super) enum Object {
     File(Arc<FileObject>),
     S3(Arc<S3Object>),
     Small(Arc<SmallObject>),
+}
+
+/// Content on its way out of an object, as it is stored.
+pub(super) enum Content {
+    Plain(Cursor),
+    Compressed(Box<Decompression>),
 }
 
 impl BlobReader {
@@ -63,7 +70,10 @@ impl BlobReader {
             Algorithm::Sha256 => &digest::SHA256,
             Algorithm::Sha512 => &digest::SHA512,
         });
-        self.read_all(|bytes| context.update(bytes))?;
+        let mut reader = self.clone().blocking();
+        while let Some(bytes) = reader.next()? {
+            context.update(&bytes);
+        }
         let hash = context.finish();
         let wrong_length = |_| damaged(self.object.id(), ObjectDamage::Altered, "its hash has a wrong length");
         Ok(match algorithm {
@@ -72,24 +82,19 @@ impl BlobReader {
         })
     }
 
-    /// Hands over the whole content in order. Blocks.
-    fn read_all(&self, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
-        match self.encoding {
-            Encoding::Identity => {
-                let mut content = self.object.cursor(0, self.size_bytes);
-                while let Some(bytes) = content.next()? {
-                    take(&bytes);
-                }
-                Ok(())
-            }
+    /// The whole content, for a blocking thread of a runtime.
+    pub const fn blocking(self) -> BlockingReader {
+        BlockingReader::new(self)
+    }
+
+    /// The content from its start.
+    pub(super) fn content(&self) -> Result<Content, StoreError> {
+        Ok(match self.encoding {
+            Encoding::Identity => Content::Plain(self.object.cursor(0, self.size_bytes)),
             Encoding::Zstd => {
-                let mut content = Decompression::new(self.object.clone(), self.size_bytes, 0)?;
-                while !content.is_at_end() {
-                    take(&content.next_chunk()?);
-                }
-                Ok(())
+                Content::Compressed(Box::new(Decompression::new(self.object.clone(), self.size_bytes, 0)?))
             }
-        }
+        })
     }
 
     /// Whether compressing the content would make it shorter by a twentieth, from a look at its start, its middle and

@@ -42,6 +42,12 @@ impl Topic {
         }
     }
 
+    /// Runs `f`, whose reads may be [cached](ReadCache::insert) under this topic: it may look at nothing whose change would
+    /// go unnoticed.
+    pub fn reading<T>(self, tx: &mut dyn Tx, f: impl FnOnce(&mut dyn Tx) -> T) -> T {
+        f(&mut TopicTx { tx, topic: self })
+    }
+
     const fn bit(self) -> Topics {
         Topics(1 << self as u8)
     }
@@ -187,7 +193,7 @@ impl<K: Eq + Hash, V: Clone + HeldBytes> ReadCache<K, V> {
         E: From<StoreError> + Send + 'static,
     {
         let topic = self.topic;
-        db.read_point(move |tx| f(&mut TopicTx { tx, topic })).await
+        db.read_point(move |tx| topic.reading(tx, &f)).await
     }
 
     /// Keeps what was read after `mark` was given out.
