@@ -13,7 +13,7 @@ use runtime::limits::Limits;
 use runtime::metrics::Operation;
 pub use runtime::testing::START_MS;
 use runtime::testing::{TestRuntime, stored_objects};
-use store::blob::seal_small;
+use store::blob::{BlobStore, seal_small};
 use store::tables::iam::access_keys::{self, AccessKey};
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::oidc_providers::{self, OidcProvider};
@@ -50,6 +50,8 @@ pub struct TestSetup {
     pub operations: Vec<Operation>,
     /// Its limits.
     pub limits: Limits,
+    /// Where layers are stored, if not in files.
+    pub blobs: Option<BlobStore>,
 }
 
 /// The node, and what tests need beside it.
@@ -87,9 +89,13 @@ impl TestAccess {
 
     /// One that is set up so.
     pub async fn of(setup: TestSetup) -> Self {
-        let TestSetup { oidc, operations, limits } = setup;
+        let TestSetup { oidc, operations, limits, blobs } = setup;
         let mut node = TestRuntime::of_operations(operations.iter().copied()).await;
-        Arc::get_mut(&mut node.runtime).expect("nobody else has it").limits = limits;
+        let runtime = Arc::get_mut(&mut node.runtime).expect("nobody else has it");
+        runtime.limits = limits;
+        if let Some(blobs) = blobs {
+            runtime.blobs = blobs;
+        }
         let TestRuntime { runtime, clock, root_keys, folder } = node;
         let root = |id: &str| RootKey {
             account: account(id),

@@ -11,6 +11,8 @@ pub mod events;
 pub mod figures;
 pub mod followers;
 pub mod images;
+pub mod layers;
+pub mod pushes;
 pub mod replication;
 pub mod reseal;
 #[cfg(any(test, feature = "testing"))]

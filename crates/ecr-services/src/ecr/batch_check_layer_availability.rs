@@ -3,16 +3,14 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::{Digest, RepositoryName};
-use registry::images::create_on_push;
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
 use registry::images::repositories::not_found;
+use registry::layers::Location;
+use registry::pushes::Pusher;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
-use store::error::StoreError;
-use store::tables::registry_id::RegistryId;
-use store::tables::{repositories, repository_blobs, upstream_blobs};
+use store::tables::repositories::{self, Repository, RepositoryRef};
 
 use super::constraints::{self, Check};
 use super::errors::EcrError;
@@ -55,8 +53,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
     digests: Vec<String>,
 }
 
@@ -70,60 +67,39 @@ impl Operation for BatchCheckLayerAvailability {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let digests = Check::list("layerDigests", input.layer_digests, 1, 100)?;
         for digest in &digests {
             Check::length("layerDigests", digest, 0, 1000)?;
         }
-        Ok(Checked { registry, name, digests })
+        Ok(Checked { repository, digests })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![constraints::need_on(Self::ACTION, &checked.repository)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, digests } = &checked;
+        let Checked { repository, digests } = &checked;
         let look = |if_absent| {
-            let (registry, name, digests) = (registry.clone(), name.clone(), digests.clone());
+            let (place, digests) = (repository.clone(), digests.clone());
             call.app.db.read(move |tx| {
-                let repository = match repositories::find(tx, &registry.repository(&name))? {
+                let repository = match repositories::find(tx, &place)? {
                     // A push asks before it sends anything: what it would create has no layers yet.
                     None if matches!(if_absent, IfAbsent::Create { .. }) => None,
                     Some(repository) => Some(repository),
-                    None => return Err(not_found(&registry.repository(&name))),
+                    None => return Err(not_found(&place)),
                 };
-                availability(tx, repository.map(|repository| repository.id), &digests)
+                availability(tx, repository.as_ref(), &digests)
             })
         };
-        Ok(create_on_push::pushing(call.app, call.http, &call.caller, registry, name, look).await?)
+        let pusher = Pusher { app: call.app, http: call.http, caller: &call.caller, repository };
+        Ok(pusher.run(look).await?)
     }
-}
-
-/// A layer as far as it is known.
-struct Known {
-    availability: &'static str,
-    size_bytes: Option<u64>,
-    media_type: Option<String>,
-}
-
-/// What is known of a layer that the repository has, or that is still upstream and comes when it is read.
-fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<Known>, StoreError> {
-    if let Some(blob) = repository_blobs::find(tx, repository_id, digest)? {
-        let availability = if blob.is_archived() { "ARCHIVED" } else { "AVAILABLE" };
-        let size_bytes = Some(blob.stored.size_bytes);
-        return Ok(Some(Known { availability, size_bytes, media_type: blob.media_type }));
-    }
-    Ok(upstream_blobs::find(tx, repository_id, digest)?.map(|blob| Known {
-        availability: "AVAILABLE",
-        size_bytes: blob.size_bytes,
-        media_type: Some(blob.media_type),
-    }))
 }
 
 /// Which of the layers a repository has; none at all if it is not there yet.
-fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String]) -> Result<Output, RegistryError> {
+fn availability(tx: &mut dyn Tx, repository: Option<&Repository>, digests: &[String]) -> Result<Output, RegistryError> {
     let mut output = Output { layers: Vec::new(), failures: Vec::new() };
     for text in digests {
         let layer_digest = text.clone();
@@ -136,15 +112,22 @@ fn availability(tx: &mut dyn Tx, repository_id: Option<i64>, digests: &[String])
             output.failures.push(LayerFailure { layer_digest, failure_code, failure_reason });
             continue;
         }
-        let known = match (repository_id, text.parse()) {
-            (Some(id), Ok(digest)) => find(tx, id, &digest)?,
+        let found = match (repository, text.parse()) {
+            (Some(repository), Ok(digest)) => Location::find(tx, repository, &digest)?,
             (None, _) | (_, Err(_)) => None,
         };
+        let layer_availability = match &found {
+            // One that is upstream comes when it is read.
+            Some(Location::Here(_) | Location::Upstream(_)) => "AVAILABLE",
+            Some(Location::Archived(_)) => "ARCHIVED",
+            None => "UNAVAILABLE",
+        };
+        let media_type = found.as_ref().and_then(Location::media_type).filter(|text| !text.is_empty());
         output.layers.push(Layer {
             layer_digest,
-            layer_availability: known.as_ref().map_or("UNAVAILABLE", |known| known.availability),
-            layer_size: known.as_ref().and_then(|known| known.size_bytes),
-            media_type: known.and_then(|known| known.media_type).filter(|text| !text.is_empty()),
+            layer_availability,
+            layer_size: found.as_ref().and_then(Location::size_bytes),
+            media_type: media_type.map(str::to_owned),
         });
     }
     Ok(output)

@@ -7,19 +7,19 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use bytes::Bytes;
-use oci::{MediaType, RepositoryName};
+use oci::MediaType;
 use registry::cache;
 use registry::cache::failure::CacheFailure;
 use registry::cache::upstream::UpstreamFailure;
 use registry::images::errors::RegistryError;
 use registry::images::pull::{self, ImageQuery, NoImage, Selector};
-use registry::images::repositories::require;
+use registry::images::repositories::require_cached;
 use runtime::http::budget::Share;
 use runtime::http::held_answer::AnswerShare;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check};
 use super::errors::EcrError;
@@ -52,8 +52,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
     ids: Vec<ImageIdentifier>,
     accepted: Vec<String>,
 }
@@ -68,18 +67,18 @@ impl Operation for BatchGetImage {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let ids = image_identifiers::image_ids(input.image_ids)?;
         let accepted = match input.accepted_media_types {
             None => Vec::new(),
             types => Check::list("acceptedMediaTypes", types, 1, 100)?,
         };
-        Ok(Checked { registry, name, ids, accepted })
+        Ok(Checked { repository, ids, accepted })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, &checked.ids)
+        let RepositoryRef { registry, name } = &checked.repository;
+        image_identifiers::needs_of_images(Self::ACTION, registry, name, &checked.ids)
     }
 
     /// Drops each image when it is written, so that there are not two of all of them.
@@ -101,14 +100,13 @@ impl Operation for BatchGetImage {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, ids, accepted } = checked;
+        let Checked { repository, ids, accepted } = checked;
         let mut output = Output { images: Vec::new(), failures: Vec::new() };
-        let ids = prepare(call, &registry, &name, ids, &mut output.failures).await?;
+        let ids = prepare(call, &repository, ids, &mut output.failures).await?;
         if ids.is_empty() {
             return Ok(output);
         }
-        let place = registry.repository(&name);
-        call.app.db.read_point(move |tx| require(tx, &place)).await?;
+        require_cached(call.app, repository.clone()).await?;
         let mut bytes = 0;
         let mut share = call.http.new_answer_share();
         let mut answered = HashSet::new();
@@ -124,7 +122,7 @@ impl Operation for BatchGetImage {
                     continue;
                 }
             };
-            match get(call, &registry, &name, selector, &accepted).await? {
+            match get(call, &repository, selector, &accepted).await? {
                 Ok(found) => {
                     bytes += found.manifest.len();
                     // Refused as a whole: every SDK raises this error, which the model lists, whereas no failure code
@@ -132,7 +130,7 @@ impl Operation for BatchGetImage {
                     if bytes > MAX_ANSWER_BYTES {
                         return Err(EcrError::AnswerTooLarge(MAX_ANSWER_BYTES));
                     }
-                    let place = (registry.account.to_string(), name.to_string());
+                    let place = (repository.registry.account.to_string(), repository.name.to_string());
                     let (with_it, image) = written(share, found, place, id.image_tag).await?;
                     share = with_it;
                     output.images.push(image);
@@ -182,15 +180,14 @@ fn not_json(error: serde_json::Error) -> StoreError {
 /// Has images imported that a rule fills the repository with; returns those that are still to be looked for.
 async fn prepare(
     call: &Call<'_>,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     ids: Vec<ImageIdentifier>,
     failures: &mut Vec<ImageFailure>,
 ) -> Result<Vec<ImageIdentifier>, EcrError> {
     let mut rest = Vec::with_capacity(ids.len());
     for id in ids {
         let prepared = match id.selector() {
-            Ok(selector) => cache::pull::prepare(call.app, call.http, &call.caller, registry, name, &selector).await,
+            Ok(selector) => cache::pull::prepare(call.app, call.http, &call.caller, repository, &selector).await,
             Err(_) => Ok(()),
         };
         let code = match &prepared {
@@ -227,8 +224,7 @@ struct Found {
 
 async fn get(
     call: &Call<'_>,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    repository: &RepositoryRef,
     selector: Selector,
     accepted: &[String],
 ) -> Result<Result<Found, NoImage>, EcrError> {
@@ -238,11 +234,11 @@ async fn get(
     };
     let may_convert = matches!(selector, Selector::Tag(_));
     // A tag that points elsewhere is told apart from an image that is not there.
-    let (tag, selector) = match selector {
+    let (digest_of_tag, selector) = match selector {
         Selector::Both(tag, digest) => (Some(digest), Selector::Tag(tag)),
         one => (None, one),
     };
-    let query = ImageQuery { registry: registry.clone(), repository: name.clone(), selector };
+    let query = ImageQuery { repository: repository.clone(), selector };
     let pulled = match pull::peek_manifest(call.app, query, Some(&call.http.reader())).await {
         Ok(pulled) => pulled,
         Err(RegistryError::ImageNotFound) => return Ok(Err(NoImage::NotFound)),
@@ -250,7 +246,7 @@ async fn get(
         Err(RegistryError::Kms(error)) => return Ok(Err(NoImage::Kms(error.to_string()))),
         Err(error) => return Err(error.into()),
     };
-    if tag.is_some_and(|wanted| wanted != pulled.image.digest) {
+    if digest_of_tag.is_some_and(|digest| digest != pulled.image.digest) {
         return Ok(Err(NoImage::TagDoesNotMatchDigest));
     }
     let stored = &pulled.image.media_type;
@@ -262,8 +258,8 @@ async fn get(
             None => return Ok(Err(NoImage::NotFound)),
         }
     };
-    pull::note_pull(call.app, registry, &pulled.image, &call.caller);
-    pull::tell(call.app, &call.caller, registry, name, &pulled.image, asked_tag.as_ref());
+    pull::note_pull(call.app, &repository.registry, &pulled.image, &call.caller);
+    pull::tell(call.app, &call.caller, repository, &pulled.image, asked_tag.as_ref());
     Ok(Ok(Found { digest: pulled.image.digest, media_type, manifest, _room: pulled.room }))
 }
 

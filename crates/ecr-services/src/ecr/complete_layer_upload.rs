@@ -3,13 +3,12 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::RepositoryName;
 use oci::{Algorithm, Digest};
-use registry::images::blobs;
+use registry::Registry;
 use registry::images::errors::RegistryError;
 use registry::images::uploads;
+use registry::layers;
 use serde::{Deserialize, Serialize};
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check};
@@ -38,8 +37,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
     upload_id: uuid::Uuid,
     digest: Digest,
 }
@@ -54,8 +52,7 @@ impl Operation for CompleteLayerUpload {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let upload_id = constraints::upload_id(input.upload_id)?;
         let mut known: Vec<Digest> = Vec::new();
         for text in Check::list("layerDigests", input.layer_digests, 1, 100)? {
@@ -68,37 +65,41 @@ impl Operation for CompleteLayerUpload {
             .or(known.first())
             .copied()
             .ok_or_else(|| EcrError::parameter("layerDigests", "must hold a sha256 digest"))?;
-        Ok(Checked { registry, name, upload_id, digest })
+        Ok(Checked { repository, upload_id, digest })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![constraints::need_on(Self::ACTION, &checked.repository)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, upload_id, digest } = checked;
-        let session = uploads::open_received(call.app, &registry, &name, upload_id).await?;
+        let Checked { repository, upload_id, digest } = checked;
+        let session = uploads::open_received(call.app, &repository, upload_id).await?;
         if session.upload().part_count == 0 {
             return Err(RegistryError::EmptyUpload.into());
         }
         if session.upload().has_short_part {
             return Err(RegistryError::LayerPartTooSmall.into());
         }
-        match blobs::find_readable(call.app, &registry, &name, digest).await {
+        match readable_here(call.app, &repository, digest).await {
             // Of an archived layer nobody can tell that it is there: whoever needs it uploads it again.
             Err(RegistryError::LayerNotFound(..) | RegistryError::LayerArchived(..)) => {}
             Err(error) => return Err(error.into()),
-            Ok(_) => {
-                let place = RepositoryRef { registry, name };
-                return Err(RegistryError::LayerAlreadyExists(place, digest).into());
-            }
+            Ok(()) => return Err(RegistryError::LayerAlreadyExists(repository, digest).into()),
         }
         session.complete(call.app, digest).await?;
         Ok(Output {
-            registry_id: registry.account.to_string(),
-            repository_name: name.to_string(),
+            registry_id: repository.registry.account.to_string(),
+            repository_name: repository.name.to_string(),
             upload_id: upload_id.to_string(),
             layer_digest: digest.to_string(),
         })
     }
+}
+
+/// Refuses unless the layer is stored here and may be read.
+async fn readable_here(app: &Registry, repository: &RepositoryRef, digest: Digest) -> Result<(), RegistryError> {
+    let layer = layers::find(app, repository, digest).await?;
+    layer.require_here()?;
+    layer.readable(app).await.map(drop)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use access::action::Action;
+use access::auth::authorize::Need;
 use access::auth::principals::unknown_principal;
 use api::grammar::{self, Violation, Wording};
 use api::paging::{self, ListWording};
@@ -11,6 +13,7 @@ use iam::{Policy, PolicyKind};
 use oci::{Digest, RepositoryName, Tag};
 use store::tables::registry_id::RegistryId;
 use store::tables::registry_kind::RegistryKind;
+use store::tables::repositories::RepositoryRef;
 
 use super::errors::EcrError;
 
@@ -87,6 +90,21 @@ pub fn repository_name(member: &str, name: Option<String>) -> Result<RepositoryN
     let name = Check::required(member, name)?;
     Check::length(member, &name, RepositoryName::MIN, RepositoryName::MAX)?;
     Check::parsed(member, &name, RepositoryName::PATTERN)
+}
+
+/// The repository that `registryId` and `repositoryName` name.
+pub fn repository(
+    call: &Call<'_>,
+    registry_id: Option<&str>,
+    repository_name: Option<String>,
+) -> Result<RepositoryRef, EcrError> {
+    let registry = registry(call, registry_id)?;
+    Ok(RepositoryRef { registry, name: self::repository_name("repositoryName", repository_name)? })
+}
+
+/// A permission on a repository.
+pub fn need_on(action: Action, repository: &RepositoryRef) -> Need {
+    Need::on_repository(action, &repository.registry, repository.name.as_str())
 }
 
 /// A layer digest. One that is well-formed for the model but of a kind that cannot be stored fits no layer.

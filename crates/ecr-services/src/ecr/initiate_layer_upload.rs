@@ -3,12 +3,11 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::RepositoryName;
 use registry::images::changes::Cause;
-use registry::images::create_on_push;
 use registry::images::uploads;
+use registry::pushes::Pusher;
 use serde::{Deserialize, Serialize};
-use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints;
 use super::errors::EcrError;
@@ -35,8 +34,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
 }
 
 impl Operation for InitiateLayerUpload {
@@ -49,19 +47,19 @@ impl Operation for InitiateLayerUpload {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        Ok(Checked { registry, name: constraints::repository_name("repositoryName", input.repository_name)? })
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
+        Ok(Checked { repository })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![constraints::need_on(Self::ACTION, &checked.repository)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name } = &checked;
+        let Checked { repository } = &checked;
         let cause = Cause::of_caller(call.app, &call.caller);
-        let begin = |if_absent| uploads::begin(call.app, registry, name, if_absent, &cause);
-        let upload = create_on_push::pushing(call.app, call.http, &call.caller, registry, name, begin).await?;
+        let pusher = Pusher { app: call.app, http: call.http, caller: &call.caller, repository };
+        let upload = pusher.run(|if_absent| uploads::begin(call.app, repository, if_absent, &cause)).await?;
         Ok(Output { upload_id: upload.id.to_string(), part_size: PART_BYTES })
     }
 }

@@ -7,7 +7,7 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
-use oci::{Digest, MediaType, RepositoryName};
+use oci::{Digest, MediaType};
 use registry::cache;
 use registry::images::errors::RegistryError;
 use registry::images::referrers;
@@ -15,7 +15,7 @@ use registry::images::repositories::require;
 use runtime::http::held_answer::AnswerShare;
 use serde::{Deserialize, Serialize};
 use store::tables::images::{self, ImageStatus};
-use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check, NewerCheck, Page};
 use super::errors::EcrError;
@@ -83,8 +83,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
     subject: Option<Digest>,
     artifact_types: Vec<String>,
     status: Option<ImageStatus>,
@@ -102,13 +101,12 @@ impl Operation for ListImageReferrers {
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
         const DIGEST: &str = "subjectId.imageDigest";
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let subject = NewerCheck::required("subjectId", input.subject_id)?;
         let text = NewerCheck::required(DIGEST, subject.image_digest)?;
         NewerCheck::pattern(DIGEST, &text, constraints::DIGEST_PATTERN, oci::is_digest_like(&text))?;
         let filter = input.filter.unwrap_or_default();
-        let list = List::with_members(Self::NAME, &[&registry, &name, &text, &filter]);
+        let list = List::with_members(Self::NAME, &[&repository.registry, &repository.name, &text, &filter]);
         let artifact_types = filter.artifact_types.unwrap_or_default();
         if artifact_types.len() > 5 {
             let rule = "Member must have length less than or equal to 5";
@@ -122,35 +120,34 @@ impl Operation for ListImageReferrers {
         }
         let status = super::shapes::image_status("artifactStatus", filter.artifact_status.as_deref())?;
         let page = Check::page(list, input.max_results, input.next_token.as_deref(), 20, 50)?;
-        Ok(Checked { registry, name, subject: text.parse().ok(), artifact_types, status, page })
+        Ok(Checked { repository, subject: text.parse().ok(), artifact_types, status, page })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![constraints::need_on(Self::ACTION, &checked.repository)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let prepared = match checked.subject {
             Some(subject) => {
-                cache::referrers::prepare(call.app, call.http, &call.caller, &checked.registry, &checked.name, subject)
-                    .await
+                cache::referrers::prepare(call.app, call.http, &call.caller, &checked.repository, subject).await
             }
             None => Ok(()),
         };
         let (app, reader) = (Arc::clone(call.app), call.http.holder.clone());
         let output = call.app.db.read(move |tx| {
             let mut share = AnswerShare::new(&app.request_budget, &reader);
-            let repository = require(tx, &checked.registry.repository(&checked.name))?;
+            let repository = require(tx, &checked.repository)?;
             let Some(subject) = checked.subject else {
                 return Ok((Output { referrers: Vec::new(), next_token: None }, share));
             };
-            let is_wanted = |found: &images::Referrer| {
+            let is_listed = |found: &images::Referrer| {
                 let has_type = checked.artifact_types.is_empty()
                     || found.artifact_type.as_ref().is_some_and(|kind| checked.artifact_types.contains(kind));
-                has_type && checked.status.is_none_or(|wanted| wanted == found.status)
+                has_type && checked.status.is_none_or(|status| status == found.status)
             };
             let (after, limit) = (&checked.page.after[0], checked.page.limit);
-            let page = referrers::page(tx, repository.id, &subject, after, limit, is_wanted, &mut share)?;
+            let page = referrers::page(tx, repository.id, &subject, after, limit, is_listed, &mut share)?;
             let output = Output {
                 next_token: page.next.map(|last| checked.page.token_after(&constraints::after(last))),
                 referrers: page.referrers.into_iter().map(Referrer::new).collect(),

@@ -1,17 +1,17 @@
 //! PutImage: pushes an image whose layers are there.
 
+use std::sync::Arc;
+
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::renewal;
 use api::protocols::operation::{Call, Operation};
 use bytes::Bytes;
 use oci::{Digest, MediaType};
-use registry::cache;
 use registry::images::changes::Cause;
-use registry::images::create_on_push;
-use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
-use registry::images::push::{self, Push, PushProtocol};
+use registry::images::push::{Push, PushProtocol};
+use registry::pushes::Pusher;
 use serde::{Deserialize, Serialize};
 
 use super::constraints::{self, Check};
@@ -50,8 +50,7 @@ impl Operation for PutImage {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Push, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let repository = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let manifest = Check::required("imageManifest", input.image_manifest)?;
         Check::length("imageManifest", &manifest, 1, oci::MAX_MANIFEST_BYTES)?;
         let media_type =
@@ -64,14 +63,11 @@ impl Operation for PutImage {
             digest.map(|text| Check::parsed("imageDigest", text, constraints::DIGEST_PATTERN)).transpose()?;
         let tag = input.image_tag.map(|tag| constraints::image_tag("imageTag", &tag)).transpose()?;
         let manifest = Bytes::from(manifest);
-        let if_absent = IfAbsent::Refuse;
         let cause = Cause::of_caller(call.app, &call.caller);
         let tags = tag.into_iter().collect();
         Ok(Push {
             protocol: PushProtocol::Api,
-            registry,
             repository,
-            if_absent,
             replicated_from: None,
             tags,
             digest,
@@ -82,36 +78,30 @@ impl Operation for PutImage {
     }
 
     fn needs(_: &Call<'_>, push: &Push) -> Vec<Need> {
-        let need = Need::on_repository(Self::ACTION, &push.registry, push.repository.as_str());
+        let need = constraints::need_on(Self::ACTION, &push.repository);
         vec![need.with_image_tag(push.tags.first().map(oci::Tag::as_str))]
     }
 
     async fn run(call: &Call<'_>, push: Push) -> Result<Output, EcrError> {
-        let (registry, repository, tag) = (push.registry.clone(), push.repository.clone(), push.tags.first().cloned());
-        let manifest = push.manifest.clone();
         // The answer repeats the manifest, as text and as JSON. Whether there is room for it is known before the push.
         let mut share = call.http.new_answer_share();
-        share.add(2 * manifest.len() as u64).map_err(RegistryError::from)?;
+        share.add(2 * push.manifest.len() as u64).map_err(RegistryError::from)?;
         let _ = call.http.answer_share.set(share);
-        let app = call.app;
-        let put = |if_absent| push::put_image(app, Push { if_absent, ..push.clone() });
-        let pushed = match create_on_push::pushing(call.app, call.http, &call.caller, &registry, &repository, put).await
-        {
-            Ok(pushed) => pushed,
-            Err(failure) => {
-                cache::layers::fetch_missing(app, failure).await?;
-                // An upstream may have been waited for.
-                renewal::require_still(call.http, &call.caller, &Self::needs(call, &push)).await?;
-                create_on_push::pushing(call.app, call.http, &call.caller, &registry, &repository, put).await?
-            }
+        let push = Arc::new(push);
+        let repository = &push.repository;
+        let pusher = Pusher { app: call.app, http: call.http, caller: &call.caller, repository };
+        let renewed = || async {
+            renewal::require_still(call.http, &call.caller, &Self::needs(call, &push)).await?;
+            Ok::<_, EcrError>(call.caller.clone())
         };
+        let stored = pusher.put_image(&push, renewed).await?;
         Ok(Output {
             image: Image {
-                registry_id: registry.account.to_string(),
-                repository_name: repository.to_string(),
-                image_id: ImageIdentifier::new(&pushed.digest, tag.map(|tag| tag.to_string())),
-                image_manifest: String::from_utf8_lossy(&manifest).into_owned().into(),
-                image_manifest_media_type: pushed.media_type,
+                registry_id: repository.registry.account.to_string(),
+                repository_name: repository.name.to_string(),
+                image_id: ImageIdentifier::new(&stored.digest, push.tags.first().map(ToString::to_string)),
+                image_manifest: String::from_utf8_lossy(&push.manifest).into_owned().into(),
+                image_manifest_media_type: stored.media_type,
             },
         })
     }

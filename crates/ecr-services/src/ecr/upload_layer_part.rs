@@ -5,12 +5,11 @@ use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use aws::Blob;
 use bytes::Bytes;
-use oci::RepositoryName;
 use registry::images::uploads;
 use runtime::http::spool::Spooled;
 use serde::{Deserialize, Serialize};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check};
 use super::errors::EcrError;
@@ -43,8 +42,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    repository: RepositoryRef,
     upload_id: uuid::Uuid,
     first: u64,
     last: u64,
@@ -75,8 +73,7 @@ impl Operation for UploadLayerPart {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
+        let repository = constraints::repository(call, input.registry_id.as_deref(), input.repository_name)?;
         let upload_id = constraints::upload_id(input.upload_id)?;
         let first = byte_number("partFirstByte", input.part_first_byte)?;
         let last = byte_number("partLastByte", input.part_last_byte)?;
@@ -87,16 +84,16 @@ impl Operation for UploadLayerPart {
             let text = format!("Member must have length less than or equal to {MAX_PART_BYTES}");
             return Err(EcrError::parameter("layerPartBlob", text));
         }
-        Ok(Checked { registry, name, upload_id, first, last, size_bytes, part: Bytes::from(part) })
+        Ok(Checked { repository, upload_id, first, last, size_bytes, part: Bytes::from(part) })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![constraints::need_on(Self::ACTION, &checked.repository)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, upload_id, first, last, size_bytes, part } = checked;
-        let mut session = uploads::open_received(call.app, &registry, &name, upload_id).await?;
+        let Checked { repository, upload_id, first, last, size_bytes, part } = checked;
+        let mut session = uploads::open_received(call.app, &repository, upload_id).await?;
         let says = last.checked_sub(first).and_then(|span| span.checked_add(1));
         if first != session.received() || says != Some(size_bytes) {
             return Err(session.out_of_order().into());
@@ -114,8 +111,8 @@ impl Operation for UploadLayerPart {
         }
         session.checkpoint(call.app).await?;
         Ok(Output {
-            registry_id: registry.account.to_string(),
-            repository_name: name.to_string(),
+            registry_id: repository.registry.account.to_string(),
+            repository_name: repository.name.to_string(),
             upload_id: upload_id.to_string(),
             last_byte_received: last,
         })

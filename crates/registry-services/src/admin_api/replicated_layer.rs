@@ -96,7 +96,7 @@ async fn take(
     let result = received.await;
     if result.is_err() {
         // If this fails, too, the upload goes when it is stale.
-        let _ = uploads::cancel(app, &arrival.registry, &arrival.repository, upload).await;
+        let _ = uploads::cancel(app, &receive::place_of(arrival), upload).await;
     }
     result
 }

@@ -6,13 +6,11 @@ use access::request::RequestContext;
 use http::{HeaderValue, StatusCode, header};
 use oci::{ByteRange, Digest, ErrorCode, RangeOutcome, RepositoryName};
 use registry::Registry;
-use registry::cache::anonymous;
-use registry::cache::blobs::{self as cached, Arriving, ComingBlob, Found};
-use registry::images::blobs;
+use registry::layers;
+use registry::layers::reading::{LayerStream, OpenLayer, ReadableLayer};
 use runtime::http::body::{BodyError, ResponseBody};
 use runtime::http::budget::Share;
 use runtime::http::respond::{self, Answer};
-use store::tables::repository_blobs::RepositoryBlob;
 
 use super::errors::V2Error;
 use super::{CONTENT_DIGEST, V2Request};
@@ -23,18 +21,12 @@ const MAX_DIRECT_BYTES: u64 = 64 * 1024;
 
 /// GET and HEAD: OCI distribution, "Pulling blobs".
 pub async fn get(request: &V2Request<'_>, name: RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
-    let name = &name;
-    let app = request.app;
-    let found = match request.caller.anonymous() {
-        Some(pull) => anonymous::blob(app, pull, digest).await?,
-        None => cached::find_readable(app, &request.registry, name, digest).await?,
-    };
-    if let Found::Here(blob) = &found
-        && let Some(answer) = redirect(request.app, request.http, blob, digest).await?
-    {
+    let (app, http) = (request.app, request.http);
+    let layer = layers::readable_by(app, &request.caller, &request.registry.repository(&name), digest).await?;
+    if let Some(answer) = redirect(app, http, &layer, digest).await? {
         return Ok(answer);
     }
-    answer_found(request.app, request.http, found, digest).await
+    answer_layer(app, http, &layer, digest).await
 }
 
 /// Sends the client to the bucket for the bytes (OCI distribution, "Pulling blobs": 307), if the bucket has them as they
@@ -42,13 +34,14 @@ pub async fn get(request: &V2Request<'_>, name: RepositoryName, digest: Digest) 
 async fn redirect(
     app: &Registry,
     http: &RequestContext,
-    blob: &RepositoryBlob,
+    layer: &ReadableLayer,
     digest: Digest,
 ) -> Result<Option<Answer>, V2Error> {
-    if http.method != http::Method::GET || blob.stored.size_bytes <= MAX_DIRECT_BYTES || is_known(http, &digest) {
+    let is_short = layer.location().size_bytes().is_none_or(|size_bytes| size_bytes <= MAX_DIRECT_BYTES);
+    if http.method != http::Method::GET || is_short || is_known(http, &digest) {
         return Ok(None);
     }
-    let Some(url) = blobs::presigned_url(app, &blob.stored).await? else { return Ok(None) };
+    let Some(url) = layer.url(app).await? else { return Ok(None) };
     let mut answer = respond::empty(StatusCode::TEMPORARY_REDIRECT);
     respond::add_header(&mut answer, header::LOCATION, url);
     respond::add_header(&mut answer, CONTENT_DIGEST, digest.to_string());
@@ -57,54 +50,43 @@ async fn redirect(
     Ok(Some(answer))
 }
 
-/// Whether the client says that it has the blob.
+/// Whether the client says that it has the layer.
 fn is_known(http: &RequestContext, digest: &Digest) -> bool {
     http.header(header::IF_NONE_MATCH).is_some_and(|known| oci::if_none_match(known, digest))
 }
 
-/// The bytes of a blob, or only its length.
+/// The bytes of a layer, or only its length.
 enum Source {
-    Stored(Arc<RepositoryBlob>),
-    Coming(ComingBlob),
+    Bytes(OpenLayer),
     Length(u64),
 }
 
 impl Source {
     fn size_bytes(&self) -> u64 {
         match self {
-            Self::Stored(blob) => blob.stored.size_bytes,
-            Self::Coming(blob) => blob.size_bytes,
+            Self::Bytes(layer) => layer.size_bytes(),
             Self::Length(size_bytes) => *size_bytes,
         }
     }
 }
 
-/// The blob, or the part of it that the Range header asks for; fetched from upstream if it is still there.
-pub(super) async fn answer_found(
+/// The layer, or the part of it that the Range header asks for; fetched from upstream if it is still there.
+pub(super) async fn answer_layer(
     app: &Arc<Registry>,
     http: &RequestContext,
-    found: Found,
+    layer: &ReadableLayer,
     digest: Digest,
 ) -> Result<Answer, V2Error> {
-    let source = match found {
-        Found::Here(blob) => Source::Stored(blob),
-        Found::Awaited(blob)
-            if http.method == http::Method::HEAD
-                && let Some(size_bytes) = blob.known.size_bytes =>
-        {
-            Source::Length(size_bytes)
-        }
-        Found::Awaited(blob) => match app.cache.blobs.begin(app, &blob).await.map_err(V2Error::of_layer)? {
-            Arriving::Here(blob) => Source::Stored(blob),
-            Arriving::Coming(blob) => Source::Coming(blob),
-        },
+    let source = match layer.location().size_bytes().filter(|_| http.method == http::Method::HEAD) {
+        Some(size_bytes) => Source::Length(size_bytes),
+        None => Source::Bytes(layer.open(app).await.map_err(V2Error::of_layer)?),
     };
     answer(app, http, source, digest).await
 }
 
 /// DELETE is optional in the specification, and ECR has none: layers go when no image names them.
 pub async fn delete(request: &V2Request<'_>, name: RepositoryName, digest: Digest) -> Result<Answer, V2Error> {
-    blobs::find(request.app, &request.registry, &name, digest).await?;
+    layers::find(request.app, &request.registry.repository(&name), digest).await?.require_here()?;
     Err(V2Error::new(
         ErrorCode::Unsupported,
         "Layers cannot be deleted. Delete the images that name them; the space is freed later.",
@@ -112,8 +94,8 @@ pub async fn delete(request: &V2Request<'_>, name: RepositoryName, digest: Diges
     .with_status(StatusCode::METHOD_NOT_ALLOWED))
 }
 
-async fn answer(app: &Arc<Registry>, http: &RequestContext, blob: Source, digest: Digest) -> Result<Answer, V2Error> {
-    let size = blob.size_bytes();
+async fn answer(app: &Arc<Registry>, http: &RequestContext, source: Source, digest: Digest) -> Result<Answer, V2Error> {
+    let size = source.size_bytes();
     let text = digest.to_string();
     let is_held_by_client = is_known(http, &digest);
     // A range of another version than the client has a part of would be of no use to it.
@@ -131,9 +113,10 @@ async fn answer(app: &Arc<Registry>, http: &RequestContext, blob: Source, digest
             respond::add_header(&mut answer, header::CONTENT_RANGE, format!("bytes */{size}"));
             return Ok(answer);
         }
-        RangeOutcome::Whole => with_bytes(app, http, blob, StatusCode::OK, 0, size).await?,
+        RangeOutcome::Whole => with_bytes(app, http, source, StatusCode::OK, 0, size).await?,
         RangeOutcome::Part { first, last } => {
-            let mut answer = with_bytes(app, http, blob, StatusCode::PARTIAL_CONTENT, first, last + 1 - first).await?;
+            let mut answer =
+                with_bytes(app, http, source, StatusCode::PARTIAL_CONTENT, first, last + 1 - first).await?;
             respond::add_header(&mut answer, header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
             answer
         }
@@ -156,7 +139,7 @@ fn room_of_stream(http: &RequestContext, bytes: u64) -> Result<Option<Arc<Share>
 async fn with_bytes(
     app: &Arc<Registry>,
     http: &RequestContext,
-    blob: Source,
+    source: Source,
     status: StatusCode,
     first: u64,
     count: u64,
@@ -167,19 +150,15 @@ async fn with_bytes(
         return Ok(answer);
     }
     let last = first + count - 1;
-    *answer.body_mut() = match blob {
-        Source::Stored(blob) => {
-            let mut stream = Box::new(blobs::open(app, &blob.stored).await?.stream(first, last));
+    // Only HEAD is content with a length, and HEAD was answered above.
+    let Source::Bytes(layer) = source else { return Ok(answer) };
+    *answer.body_mut() = match layer.stream(app, first, last).await? {
+        LayerStream::Stored(mut stream) => {
             let room = room_of_stream(http, stream.held_bytes())?;
             stream.begin().await?;
             ResponseBody::Blob { stream, remaining: count, _room: room }
         }
-        Source::Coming(blob) => {
-            let stream = Box::new(blob.stream(Arc::clone(app), first, last));
-            ResponseBody::Coming { stream, remaining: count }
-        }
-        // Only HEAD is content with it, and HEAD was answered above.
-        Source::Length(_) => ResponseBody::empty(),
+        LayerStream::Coming(stream) => ResponseBody::Coming { stream, remaining: count },
     };
     Ok(answer)
 }

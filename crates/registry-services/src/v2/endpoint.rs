@@ -7,6 +7,7 @@ use std::pin::Pin;
 use access::auth::authorize::Need;
 use access::request::RequestContext;
 use http::Method;
+use oci::Tag;
 use runtime::http::body::RequestBody;
 use runtime::http::respond::Answer;
 
@@ -24,8 +25,20 @@ pub(super) enum Needs {
     Nothing,
     /// Every one of them.
     Every(Vec<Need>),
+    /// One permission for each of the tags that a push gives, or for none.
+    Tags(Box<Need>, Vec<Tag>),
     /// The first, or else the second.
     Either(Box<[Need; 2]>),
+}
+
+impl Needs {
+    /// The tags that a push gives.
+    pub(super) fn tags(&self) -> &[Tag] {
+        match self {
+            Self::Tags(_, tags) => tags,
+            Self::Nothing | Self::Every(_) | Self::Either(_) => &[],
+        }
+    }
 }
 
 /// What a request is to metrics, rates and records.

@@ -8,7 +8,7 @@ use access::request::RequestContext;
 use http::{Method, StatusCode, header};
 use oci::ErrorCode;
 use registry::Registry;
-use registry::cache::blobs;
+use registry::layers;
 use runtime::boxed;
 use runtime::http::respond::{self, Answer};
 
@@ -52,6 +52,7 @@ async fn download(app: &Arc<Registry>, http: &RequestContext, sealed: &str) -> R
 }
 
 async fn read(app: &Arc<Registry>, http: &RequestContext, grant: &Grant) -> Result<Answer, V2Error> {
-    let found = blobs::find_readable(app, &grant.registry, &grant.repository, grant.digest).await?;
-    super::blobs::answer_found(app, http, found, grant.digest).await
+    let place = grant.registry.repository(&grant.repository);
+    let layer = layers::find(app, &place, grant.digest).await?.readable(app).await?;
+    super::blobs::answer_layer(app, http, &layer, grant.digest).await
 }

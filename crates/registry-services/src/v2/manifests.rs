@@ -1,17 +1,17 @@
 //! `/v2/<name>/manifests/<reference>`: pulling, pushing and deleting images.
 
+use std::sync::Arc;
+
 use access::action::Action;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ErrorCode, MAX_MANIFEST_BYTES, MediaType, Reference, RepositoryName, Tag};
 use registry::cache;
 use registry::images::changes::Cause;
-use registry::images::create_on_push;
-use registry::images::creation::IfAbsent;
 use registry::images::delete::{self, Deletion, NotDeleted};
 use registry::images::errors::RegistryError;
 use registry::images::image_tags::{self, Reach};
 use registry::images::pull::{self, ImageQuery, Selector};
-use registry::images::push::{self, Push, PushProtocol};
+use registry::images::push::{Push, PushProtocol};
 use registry::images::repositories::{order, require};
 use runtime::http::body::{RequestBody, ResponseBody};
 use runtime::http::budget::PoolKind;
@@ -31,7 +31,7 @@ pub const MAX_TAGS_OF_PUSH: usize = 100;
 
 /// GET and HEAD: OCI distribution, "Pulling manifests".
 pub async fn get(request: &V2Request<'_>, name: RepositoryName, reference: Reference) -> Result<Answer, V2Error> {
-    let name = &name;
+    let place = request.registry.repository(&name);
     let tag = match &reference {
         Reference::Tag(tag) => Some(tag.clone()),
         Reference::Digest(_) => None,
@@ -42,16 +42,15 @@ pub async fn get(request: &V2Request<'_>, name: RepositoryName, reference: Refer
         Some(pull) => cache::anonymous::image(request.app, http, caller, pull, &reference).await.map(Selector::Digest),
         None => {
             let selector = reference.into();
-            cache::pull::prepare(request.app, http, caller, &request.registry, name, &selector).await.map(|()| selector)
+            cache::pull::prepare(request.app, http, caller, &place, &selector).await.map(|()| selector)
         }
     };
     let selector = selector.map_err(V2Error::of_image)?;
-    let query = ImageQuery { registry: request.registry.clone(), repository: name.clone(), selector };
+    let query = ImageQuery { repository: place.clone(), selector };
     let pulled = pull::manifest(request.app, query, &request.caller, &request.http.reader()).await?;
     // HEAD only asks what there is.
     if request.http.method == http::Method::GET {
-        let registry = &request.registry;
-        pull::tell(request.app, &request.caller, registry, name, &pulled.image, tag.as_ref());
+        pull::tell(request.app, &request.caller, &place, &pulled.image, tag.as_ref());
     }
     let digest = pulled.image.digest.to_string();
     let is_known =
@@ -76,8 +75,6 @@ pub async fn put(
     reference: Reference,
     body: &mut RequestBody,
 ) -> Result<Answer, V2Error> {
-    let (name, reference) = (&name, &reference);
-    let tags = tags_of_push(request, reference)?;
     let declared = request
         .http
         .header(header::CONTENT_TYPE)
@@ -91,34 +88,22 @@ pub async fn put(
     request.http.must_finish();
     let digest = match reference {
         Reference::Tag(_) => None,
-        Reference::Digest(digest) => Some(*digest),
+        Reference::Digest(digest) => Some(digest),
     };
-    let push = Push {
+    let push = Arc::new(Push {
         protocol: PushProtocol::Distribution,
-        registry: request.registry.clone(),
-        repository: name.clone(),
-        if_absent: IfAbsent::Refuse,
+        repository: request.registry.repository(&name),
         replicated_from: None,
-        tags,
+        tags: request.needs.tags().to_vec(),
         digest,
         media_type: declared,
         manifest,
         cause: Cause::of_caller(request.app, &request.caller),
-    };
-    let app = request.app;
-    let put = |if_absent| push::put_image(app, Push { if_absent, ..push.clone() });
-    let pushed =
-        match create_on_push::pushing(request.app, request.http, &request.caller, &request.registry, name, put).await {
-            Ok(pushed) => pushed,
-            Err(failure) => {
-                cache::layers::fetch_missing(app, failure).await?;
-                // An upstream may have been waited for.
-                let request = request.renewed().await?;
-                request.pushing(name, put).await?
-            }
-        };
+    });
+    let renewed = || async { Ok::<_, V2Error>(request.renewed().await?.caller) };
+    let pushed = request.pusher(&push.repository).put_image(&push, renewed).await?;
     let mut answer = respond::empty(StatusCode::CREATED);
-    let location = super::path(name, &format!("manifests/{reference}"));
+    let location = super::path(&name, &format!("manifests/{reference}"));
     respond::add_header(&mut answer, header::LOCATION, location);
     respond::add_header(&mut answer, CONTENT_DIGEST, pushed.digest.to_string());
     if let Some(subject) = pushed.subject {
@@ -138,9 +123,9 @@ pub async fn put(
 
 /// The tags that a push gives to its image: the one that it goes to, or those of its query, which go with a digest alone.
 pub fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Vec<Tag>, V2Error> {
-    let mut wanted = request.http.query_parameters("tag");
+    let mut texts = request.http.query_parameters("tag");
     if let Reference::Tag(tag) = reference {
-        return match wanted.next() {
+        return match texts.next() {
             None => Ok(vec![tag.clone()]),
             Some(_) => {
                 let text = "The query parameter 'tag' goes with a push by digest: PUT …/manifests/<digest>?tag=…";
@@ -149,7 +134,7 @@ pub fn tags_of_push(request: &V2Request<'_>, reference: &Reference) -> Result<Ve
         };
     }
     let mut tags = Vec::new();
-    for text in wanted {
+    for text in texts {
         let tag = text.parse().map_err(|_| bad_tag(&text))?;
         if !tags.contains(&tag) {
             tags.push(tag);

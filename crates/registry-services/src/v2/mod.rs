@@ -28,14 +28,13 @@ use access::request::RequestContext;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ErrorCode, RepositoryName, RepositoryNameError, Tag};
 use registry::Registry;
-use registry::images::create_on_push;
-use registry::images::creation::IfAbsent;
-use registry::images::errors::RegistryError;
+use registry::pushes::Pusher;
 use runtime::boxed;
 use runtime::http::body::{BodyError, RequestBody};
 use runtime::http::respond::{self, Answer};
 use runtime::rates::RatedOperation;
 use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 pub use paths::names as operations;
 
@@ -115,6 +114,13 @@ impl<'a> V2Request<'a> {
                 }
                 Ok(())
             }
+            Needs::Tags(need, tags) if tags.is_empty() => self.require(need).await,
+            Needs::Tags(need, tags) => {
+                for tag in tags {
+                    self.require(&need.as_ref().clone().with_image_tag(Some(tag.as_str()))).await?;
+                }
+                Ok(())
+            }
             Needs::Either(needs) => match self.require(&needs[0]).await {
                 Ok(()) => Ok(()),
                 Err(_) => self.require(&needs[1]).await,
@@ -130,12 +136,9 @@ impl<'a> V2Request<'a> {
         Ok(())
     }
 
-    /// Runs a step of a push, which may create the repository (see [`create_on_push::pushing`]).
-    async fn pushing<T, F>(&self, name: &RepositoryName, step: impl Fn(IfAbsent) -> F) -> Result<T, V2Error>
-    where
-        F: Future<Output = Result<T, RegistryError>>,
-    {
-        Ok(create_on_push::pushing(self.app, self.http, &self.caller, &self.registry, name, step).await?)
+    /// Who pushes to a repository, which may be created for that.
+    const fn pusher<'p>(&'p self, repository: &'p RepositoryRef) -> Pusher<'p> {
+        Pusher { app: self.app, http: self.http, caller: &self.caller, repository }
     }
 
     async fn require(&self, need: &Need) -> Result<(), V2Error> {

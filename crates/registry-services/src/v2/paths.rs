@@ -84,13 +84,8 @@ pub(super) static MANIFEST: Path<(RepositoryName, Reference)> = Path {
             methods: &["PUT"],
             about: About { name: "Manifest", calls: |_, _| &[Changes("PutImage")] },
             needs: |request, (name, reference), _| {
-                let tags = manifests::tags_of_push(request, reference)?;
-                let need = || request.need(Action::EcrPutImage, name.as_str());
-                Ok(Needs::Every(if tags.is_empty() {
-                    vec![need()]
-                } else {
-                    tags.iter().map(|tag| need().with_image_tag(Some(tag.as_str()))).collect()
-                }))
+                let need = request.need(Action::EcrPutImage, name.as_str());
+                Ok(Needs::Tags(Box::new(need), manifests::tags_of_push(request, reference)?))
             },
             run: |request, (name, reference), body| Box::pin(manifests::put(request, name, reference, body)),
         },

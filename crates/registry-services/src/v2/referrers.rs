@@ -23,15 +23,14 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 /// The images that refer to `subject`, as an image index. The subject need not exist.
 pub async fn list(request: &V2Request<'_>, name: RepositoryName, subject: Digest) -> Result<Answer, V2Error> {
     let name = &name;
-    let prepared =
-        cache::referrers::prepare(request.app, request.http, &request.caller, &request.registry, name, subject).await;
+    let place = request.registry.repository(name);
+    let prepared = cache::referrers::prepare(request.app, request.http, &request.caller, &place, subject).await;
     if let Err(failure) = prepared {
         tracing::info!(repository = %name, %subject, "referrers of {subject} were not asked for upstream: {failure}");
     }
-    let artifact_type = request.http.query_parameter("artifactType").filter(|wanted| !wanted.is_empty());
+    let artifact_type = request.http.query_parameter("artifactType").filter(|kind| !kind.is_empty());
     let after = request.http.query_parameter("last").unwrap_or_default();
-    let (registry, repository_name) = (request.registry.clone(), name.clone());
-    let wanted_type = artifact_type.clone();
+    let asked_type = artifact_type.clone();
     let anonymous = request.caller.anonymous().cloned();
     let (app, reader) = (Arc::clone(request.app), request.http.holder.clone());
     let (page, share) = request
@@ -39,14 +38,14 @@ pub async fn list(request: &V2Request<'_>, name: RepositoryName, subject: Digest
         .app
         .db
         .read(move |tx| {
-            let repository = require(tx, &registry.repository(&repository_name))?;
-            let is_wanted = |found: &Referrer| {
+            let repository = require(tx, &place)?;
+            let is_listed = |found: &Referrer| {
                 found.status == ImageStatus::Active
-                    && (wanted_type.is_none() || found.artifact_type == wanted_type)
+                    && (asked_type.is_none() || found.artifact_type == asked_type)
                     && anonymous.as_ref().is_none_or(|pull| pull.sees(found.cached_from.as_deref()))
             };
             let mut share = AnswerShare::new(&app.request_budget, &reader);
-            let page = referrers::page(tx, repository.id, &subject, &after, PAGE, is_wanted, &mut share)?;
+            let page = referrers::page(tx, repository.id, &subject, &after, PAGE, is_listed, &mut share)?;
             Ok::<_, RegistryError>((page, share))
         })
         .await?;
@@ -69,7 +68,7 @@ pub async fn list(request: &V2Request<'_>, name: RepositoryName, subject: Digest
     }
     if let Some(last) = page.next {
         let filter = artifact_type
-            .map(|wanted| format!("&artifactType={}", utf8_percent_encode(&wanted, NON_ALPHANUMERIC)))
+            .map(|kind| format!("&artifactType={}", utf8_percent_encode(&kind, NON_ALPHANUMERIC)))
             .unwrap_or_default();
         let last = last.to_string();
         let last = utf8_percent_encode(&last, NON_ALPHANUMERIC);

@@ -21,7 +21,7 @@ pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-uploa
 /// POST: begins an upload; with `mount` and `from` takes the blob from another repository if it can; with `digest`
 /// and a body is the whole push at once.
 pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut RequestBody) -> Result<Answer, V2Error> {
-    let name = &name;
+    let place = &request.registry.repository(&name);
     let app = request.app;
     if let Some(algorithm) = request.http.query_parameter("digest-algorithm")
         && !matches!(algorithm.as_str(), "sha256" | "sha512")
@@ -30,7 +30,8 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
         return Err(V2Error::new(ErrorCode::DigestInvalid, text));
     }
     let cause = Cause::of_caller(app, &request.caller);
-    let begin = |if_absent| uploads::begin(app, &request.registry, name, if_absent, &cause);
+    let pusher = request.pusher(place);
+    let begin = |if_absent| uploads::begin(app, place, if_absent, &cause);
     if let Some(mount) = request.http.query_parameter("mount") {
         let digest = parse_digest(&mount)?;
         if let Some(from) = request.http.query_parameter("from") {
@@ -46,11 +47,10 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
                     false
                 }
             };
-            let mount =
-                |if_absent| blobs::mount(app, &request.registry, from.clone(), name.clone(), digest, if_absent, &cause);
+            let mount = |if_absent| blobs::mount(app, &from, place, digest, if_absent, &cause);
             request.http.must_finish();
-            if may_read && request.pushing(name, mount).await? {
-                return Ok(created(name, digest));
+            if may_read && pusher.run(mount).await? {
+                return Ok(created(&name, digest));
             }
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
@@ -58,8 +58,8 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
         request.authorize(&whole, name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         request.http.must_finish();
-        let upload = request.pushing(name, begin).await?;
-        let session = uploads::open(app, &request.registry, name, upload.id).await?;
+        let upload = pusher.run(begin).await?;
+        let session = uploads::open(app, place, upload.id).await?;
         let received = async {
             let session = receive(session, body).await?;
             request.renewed().await?.authorize(&whole, name.as_str()).await?;
@@ -68,20 +68,20 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
         let result = received.await;
         if let Err(error) = result {
             // The client never learned the upload's id. One that the wrong digest has ended is gone already.
-            let _ = uploads::cancel(app, &request.registry, name, upload.id).await;
+            let _ = uploads::cancel(app, place, upload.id).await;
             return Err(error);
         }
-        return Ok(created(name, digest));
+        return Ok(created(&name, digest));
     }
     request.http.must_finish();
-    let upload = request.pushing(name, begin).await?;
-    Ok(progress(name, upload.id, 0, StatusCode::ACCEPTED))
+    let upload = pusher.run(begin).await?;
+    Ok(progress(&name, upload.id, 0, StatusCode::ACCEPTED))
 }
 
 /// GET: how far the upload is.
 pub async fn status(request: &V2Request<'_>, name: RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
     let name = &name;
-    let (_, upload) = uploads::find(request.app, &request.registry, name, id).await?;
+    let (_, upload) = uploads::find(request.app, &request.registry.repository(name), id).await?;
     Ok(progress(name, id, upload.received_bytes, StatusCode::NO_CONTENT))
 }
 
@@ -141,9 +141,10 @@ async fn open(
     body: &mut RequestBody,
 ) -> Result<(UploadSession, Option<Share>), V2Error> {
     let app = request.app;
+    let place = request.registry.repository(name);
     let (mut seen, mut share) = (None, None);
     loop {
-        match uploads::open_from(app, &request.registry, name, id, seen.as_ref()).await? {
+        match uploads::open_from(app, &place, id, seen.as_ref()).await? {
             Ok(session) => return Ok((session, share)),
             Err(receiver) => seen.insert(receiver).quiet().await,
         }
@@ -155,7 +156,7 @@ async fn open(
 /// DELETE: gives the upload up.
 pub async fn cancel(request: &V2Request<'_>, name: RepositoryName, id: Uuid) -> Result<Answer, V2Error> {
     request.http.must_finish();
-    uploads::cancel(request.app, &request.registry, &name, id).await?;
+    uploads::cancel(request.app, &request.registry.repository(&name), id).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 

@@ -17,15 +17,16 @@ use store::tables::repositories::{self, RepositoryRef};
 use store::tables::upstream_blobs::{self, BlobSource, UpstreamBlob};
 use store::tables::{image_tags, images, repository_blobs};
 
-use super::blobs::{self, AwaitedBlob, Found};
 use super::failure::CacheFailure;
+use super::fetches::UpstreamLayer;
 use super::import::Wanted;
 use super::pull;
 use super::upstream::UpstreamFailure;
 use crate::Registry;
 use crate::images::errors::RegistryError;
 use crate::images::pull::{Selector, find_image};
-use crate::images::repositories::require;
+use crate::images::read_caches::FoundRepository;
+use crate::images::repositories::{not_found, read_along};
 
 /// Who pulls from a repository that a rule fills, without a token. None for `ROOT`, whose repositories are all of the
 /// registry's, and for a name that leads nowhere.
@@ -55,10 +56,9 @@ pub async fn image(
     pull: &Arc<AnonymousPull>,
     reference: &Reference,
 ) -> Result<Digest, CacheFailure> {
-    let RepositoryRef { registry, name } = &pull.place;
     match standing(app, pull, reference).await? {
         Standing::Absent | Standing::Cached(_) => {
-            pull::prepare(app, http, caller, registry, name, &reference.clone().into()).await?;
+            pull::prepare(app, http, caller, &pull.place, &reference.clone().into()).await?;
         }
         Standing::Unproven => {
             if pull::may_import(http, caller, &pull.place, &reference.clone().into()).await? {
@@ -137,55 +137,41 @@ fn is_at(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64) -> Resul
     Ok(images::find_by_tag(tx, repository_id, tag.as_str())?.is_some_and(|image| image.id == image_id))
 }
 
-/// How a layer stands to the cache.
-enum Layer {
+/// A layer that is shown to who pulls without a token.
+pub enum ShownLayer {
     /// Its bytes came from where the pull looks, or are still there.
     Cached,
-    /// A cached image names it, but somebody pushed its bytes, or nobody knows.
-    Unproven(Box<AwaitedBlob>),
+    /// A cached image names it, but somebody pushed its bytes, or nobody knows: they are shown when upstream has sent them.
+    Unproven(Arc<FoundRepository>, Box<UpstreamLayer>),
 }
 
-/// A layer or config as far as the cache has its bytes from upstream. Bytes that somebody pushed are not shown because an
+/// How a layer or config stands to the cache; none if it is not shown. Bytes that somebody pushed are not shown because an
 /// upstream's manifest names their digest: they are fetched from there first.
 #[boxed]
-pub async fn blob(app: &Registry, pull: &Arc<AnonymousPull>, digest: Digest) -> Result<Found, RegistryError> {
-    let absent = || RegistryError::LayerNotFound(pull.place.clone(), digest);
-    match layer(app, pull, digest).await?.ok_or_else(absent)? {
-        Layer::Unproven(blob) => Ok(Found::Awaited(blob)),
-        Layer::Cached => {
-            let RepositoryRef { registry, name } = &pull.place;
-            blobs::find_readable(app, registry, name, digest).await.map_err(|error| match error {
-                RegistryError::LayerArchived(..) => absent(),
-                error => error,
-            })
+pub async fn layer(
+    app: &Registry,
+    pull: &Arc<AnonymousPull>,
+    digest: Digest,
+) -> Result<Option<ShownLayer>, RegistryError> {
+    let of_pull = Arc::clone(pull);
+    let look = move |tx: &mut dyn Tx, repository: Option<&Arc<FoundRepository>>| {
+        let pull = &of_pull;
+        let repository = repository.ok_or_else(|| not_found(&pull.place))?;
+        let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
+            let upstream = upstream_blobs::find(tx, repository.id, &digest)?;
+            return Ok(upstream.filter(|upstream| upstream.source == pull.source).map(|_| ShownLayer::Cached));
+        };
+        if origin.is_from(&pull.source) {
+            return Ok(Some(ShownLayer::Cached));
         }
-    }
-}
-
-async fn layer(app: &Registry, pull: &Arc<AnonymousPull>, digest: Digest) -> Result<Option<Layer>, RegistryError> {
-    let pull = Arc::clone(pull);
-    app.db
-        .read_point(move |tx| {
-            let repository = require(tx, &pull.place)?;
-            let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
-                let awaited = upstream_blobs::find(tx, repository.id, &digest)?;
-                return Ok(awaited.filter(|awaited| awaited.source == pull.source).map(|_| Layer::Cached));
-            };
-            if origin.is_from(&pull.source) {
-                return Ok(Some(Layer::Cached));
-            }
-            if !images::is_blob_of_cached(tx, repository.id, &digest, &pull.source)? {
-                return Ok(None);
-            }
-            // Nothing is said of the bytes that are here, not even how many they are.
-            let known = UpstreamBlob {
-                size_bytes: None,
-                media_type: String::new(),
-                image_count: 0,
-                source: pull.source.clone(),
-            };
-            let blob = AwaitedBlob::shown(pull.place.clone(), repository.id, digest, known);
-            Ok::<_, RegistryError>(Some(Layer::Unproven(Box::new(blob))))
-        })
-        .await
+        if !images::is_blob_of_cached(tx, repository.id, &digest, &pull.source)? {
+            return Ok(None);
+        }
+        // Nothing is said of the bytes that are here, not even how many they are.
+        let known =
+            UpstreamBlob { size_bytes: None, media_type: String::new(), image_count: 0, source: pull.source.clone() };
+        let layer = UpstreamLayer::shown(repository, digest, known);
+        Ok(Some(ShownLayer::Unproven(Arc::clone(repository), Box::new(layer))))
+    };
+    Ok(read_along(app, &pull.place, look).await?.1)
 }

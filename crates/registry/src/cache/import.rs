@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use super::failure::CacheFailure;
 use super::upstream::{UpstreamFailure, UpstreamManifest, UpstreamRepository};
 use crate::Registry;
+use crate::images::before_push;
 use crate::images::changes::{Actor, Cause};
-use crate::images::encryption::{self, Encryption};
+use crate::images::encryption::Encryption;
 use crate::images::errors::RegistryError;
 use crate::images::import::{self, Import, UpstreamImage};
 use crate::images::repositories::order;
@@ -101,7 +102,7 @@ pub async fn encryption_of(
     place: &RepositoryRef,
     may_create: bool,
 ) -> Result<Encryption, RegistryError> {
-    encryption::for_push(app, place, may_create, Scenario::PullThroughCache).await
+    before_push::encryption(app, place, may_create, Scenario::PullThroughCache).await
 }
 
 /// Stores what was gathered.

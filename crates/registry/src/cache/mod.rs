@@ -3,18 +3,18 @@
 //! An image is visible here as soon as its manifest is stored; its blobs come when they are first read, are sent on while
 //! they are stored, and are known by their digests before anybody gets the last of them.
 //!
-//! `pull` decides before each pull whether the image must be imported or its tag compared; `blobs` fetches a layer once per node
-//! and lets every reader follow the object while it grows. Images, tags and blobs carry where the cache had them from: a pull of
+//! `pull` decides before each pull whether the image must be imported or its tag compared; `fetches` brings a layer once per
+//! node, and `coming` lets every reader follow the object while it grows. Which layers are upstream is for `layers` to say. Images, tags and blobs carry where the cache had them from: a pull of
 //! the mirror without a token (`anonymous`) sees nothing else, and has what is not marked shown by upstream first.
 
 pub mod anonymous;
-pub mod blobs;
 pub mod bound;
+pub mod coming;
 pub mod config;
 pub mod credentials;
 pub mod failure;
+pub mod fetches;
 mod import;
-pub mod layers;
 pub mod mirror;
 pub mod pull;
 pub mod referrers;
@@ -30,9 +30,9 @@ use store::error::{StoreError, StoreErrorKind};
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
 
 use crate::Registry;
-use blobs::BlobFetches;
 use credentials::CredentialsError;
 use failure::CacheFailure;
+use fetches::LayerFetches;
 use mirror::MirrorSettings;
 use pull::Outages;
 use referrers::Listed;
@@ -49,8 +49,8 @@ pub struct Cache {
     pub mirror: MirrorSettings,
     /// Asks upstreams.
     pub upstream: UpstreamClient,
-    /// Blobs on their way.
-    pub blobs: BlobFetches,
+    /// Layers on their way.
+    pub fetches: LayerFetches,
     imports: SingleFlight<Result<(), CacheFailure>>,
     outages: Outages,
     listed: Listed,
@@ -63,7 +63,7 @@ impl Cache {
             upstream: UpstreamClient::new(&settings),
             settings,
             mirror,
-            blobs: BlobFetches::default(),
+            fetches: LayerFetches::default(),
             imports: SingleFlight::default(),
             outages: Outages::default(),
             listed: Listed::default(),

@@ -9,11 +9,10 @@ use access::action::Action;
 use access::auth::authorize::{self, Need, Refusal};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
-use oci::{Reference, RepositoryName, Tag};
+use oci::{Reference, Tag};
 use runtime::boxed;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, RepositoryRef};
 use store::tables::{image_tags, images};
 
@@ -67,16 +66,14 @@ pub async fn prepare(
     app: &Arc<Registry>,
     http: &RequestContext,
     caller: &Caller,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     selector: &Selector,
 ) -> Result<(), CacheFailure> {
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
     let reference = match selector {
         Selector::Tag(tag) | Selector::Both(tag, _) => Reference::Tag(tag.clone()),
         Selector::Digest(digest) => Reference::Digest(*digest),
     };
-    match plan(app, &place, selector).await? {
+    match plan(app, place, selector).await? {
         Plan::Serve(served) => {
             if served.is_hit {
                 app.metrics.cache.hits.increment();
@@ -87,11 +84,11 @@ pub async fn prepare(
             app.metrics.cache.checks.increment();
             let upstream = rule.upstream_url.clone();
             let is_out = app.cache.outages.is_recent(&upstream, app.now_ms());
-            if is_out || !may_import(http, caller, &place, selector).await? {
+            if is_out || !may_import(http, caller, place, selector).await? {
                 return Ok(());
             }
-            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
-            let wanted = Wanted { place, rule, reference, may_create: false, takes_tags };
+            let takes_tags = may_take_tag(http, caller, place, selector).await?;
+            let wanted = Wanted { place: place.clone(), rule, reference, may_create: false, takes_tags };
             let node = Arc::clone(app);
             let work = || async move { check(&node, &wanted, &tag, repository_id).await };
             let key = format!("check {repository_id} {} {takes_tags}", selector_tag(selector));
@@ -103,16 +100,16 @@ pub async fn prepare(
             Ok(())
         }
         Plan::Import { rule, has_repository } => {
-            if !may_import(http, caller, &place, selector).await? {
+            if !may_import(http, caller, place, selector).await? {
                 return Ok(());
             }
             let may_create = !has_repository;
-            if may_create && !may(http, caller, Action::EcrCreateRepository, &place).await? {
+            if may_create && !may(http, caller, Action::EcrCreateRepository, place).await? {
                 return Ok(());
             }
             app.metrics.cache.misses.increment();
-            let takes_tags = may_take_tag(http, caller, &place, selector).await?;
-            let wanted = Wanted { place, rule, reference, may_create, takes_tags };
+            let takes_tags = may_take_tag(http, caller, place, selector).await?;
+            let wanted = Wanted { place: place.clone(), rule, reference, may_create, takes_tags };
             let node = Arc::clone(app);
             let key = wanted.key();
             let work = || async move { import_absent(&node, &wanted).await };

@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use access::action::Action;
 use access::auth::caller::Caller;
 use access::request::RequestContext;
-use oci::{Digest, Manifest, Reference, RepositoryName};
+use oci::{Digest, Manifest, Reference};
 use runtime::boxed;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, RepositoryRef};
 
 use super::failure::CacheFailure;
@@ -53,25 +52,24 @@ pub async fn prepare(
     app: &Arc<Registry>,
     http: &RequestContext,
     caller: &Caller,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     subject: Digest,
 ) -> Result<(), CacheFailure> {
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-    let wanted = place.clone();
+    let asked = place.clone();
     let found = app.db.read_point(move |tx| {
-        let Some(repository) = repositories::find(tx, &wanted)? else { return Ok(None) };
-        let rule = pull_through_cache_rules::find_for(tx, &wanted)?;
+        let Some(repository) = repositories::find(tx, &asked)? else { return Ok(None) };
+        let rule = pull_through_cache_rules::find_for(tx, &asked)?;
         Ok::<_, StoreError>(rule.map(|rule| (repository.id, rule)))
     });
     let Some((repository_id, rule)) = found.await? else { return Ok(()) };
     let key = (repository_id, subject);
     if app.cache.listed.is_recent(key, app.now_ms())
-        || !may(http, caller, Action::EcrBatchImportUpstreamImage, &place).await?
+        || !may(http, caller, Action::EcrBatchImportUpstreamImage, place).await?
     {
         return Ok(());
     }
-    let wanted = Wanted { place, rule, reference: Reference::Digest(subject), may_create: false, takes_tags: false };
+    let (place, reference) = (place.clone(), Reference::Digest(subject));
+    let wanted = Wanted { place, rule, reference, may_create: false, takes_tags: false };
     let node = Arc::clone(app);
     let work = || async move {
         import_referrers(&node, &wanted, subject).await?;

@@ -44,7 +44,7 @@ pub enum IfAbsent {
 /// the defaults (mutable tags, AES256, nothing else), but a push creates nothing without one
 /// (reference/replication-cache-templates.md 3). The caller has decided that whoever asks may have it created.
 ///
-/// `encryption` is what [`encryption::for_push`](super::encryption::for_push) found out before the transaction. Fails with
+/// `encryption` is what [`before_push`](super::before_push) found out before the transaction. Fails with
 /// [`RegistryError::TooManyRepositories`] if the registry would have more than `quota`.
 pub fn create_automatically(
     tx: &mut dyn Tx,

@@ -20,7 +20,7 @@ use store::blob::{
 };
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::creation_templates::{self, Scenario};
+use store::tables::creation_templates::CreationTemplate;
 use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
 use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
@@ -134,25 +134,12 @@ async fn load(app: &Registry, key: &KeyRef) -> Result<Arc<LoadedKey>, RegistryEr
     Ok(app.kms_keys.find(app, key_id).await?.ok_or_else(not_found)?)
 }
 
-/// The encryption of the repository that something is pushed to, or that it would be created with.
-pub async fn for_push(
+/// The encryption of a repository that is not there yet, by the template that would create it.
+pub async fn of_template(
     app: &Registry,
-    repository: &RepositoryRef,
-    may_create: bool,
-    scenario: Scenario,
+    registry: &RegistryId,
+    template: Option<&CreationTemplate>,
 ) -> Result<Encryption, RegistryError> {
-    let (registry, place) = (&repository.registry, repository.clone());
-    let read = app.db.read_point(move |tx| {
-        if let Some(repository) = repositories::find(tx, &place)? {
-            return Ok((Some(repository), None));
-        }
-        let template = if may_create { creation_templates::find_for(tx, &place, scenario)? } else { None };
-        Ok::<_, StoreError>((None, template))
-    });
-    let template = match read.await? {
-        (Some(repository), _) => return require(app, &repository, Use::Push).await,
-        (None, template) => template,
-    };
     let Some(template) = template.filter(|template| template.encryption_type != EncryptionType::Aes256) else {
         return Ok(Encryption { encryption_type: EncryptionType::Aes256, key: None });
     };

@@ -1,12 +1,12 @@
 //! What a registry does, whichever protocol asks: the rules that `/v2/` and the ECR API share.
 //!
-//! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization, apart from what asks for
-//! more of it where only the registry knows for what: `create_on_push` and `image_tags`.
+//! Nothing here knows HTTP or the AWS wire format, and everything here runs after authorization, apart from
+//! `image_tags`, which asks for more of it as only the registry knows for what.
 
+pub mod before_push;
 pub mod blobs;
 pub mod changes;
 pub mod collect_garbage;
-pub mod create_on_push;
 pub mod creation;
 pub mod delete;
 pub mod encryption;
@@ -22,6 +22,8 @@ pub mod protection;
 pub mod pull;
 pub mod pull_times;
 pub mod push;
+#[cfg(test)]
+mod push_reads_tests;
 pub mod quotas;
 pub mod read_caches;
 pub mod referrers;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::auth::caller::Caller;
 use bytes::Bytes;
-use oci::{Digest, Reference, RepositoryName, Tag};
+use oci::{Digest, Reference, Tag};
 use runtime::boxed;
 use runtime::http::budget::{Exhausted, PoolKind, Share};
 use runtime::http::held_answer::{Reader, SHORT_BYTES, keeping};
@@ -24,10 +24,8 @@ use crate::Registry;
 /// Which image is meant.
 #[derive(Clone, Debug)]
 pub struct ImageQuery {
-    /// The registry.
-    pub registry: RegistryId,
     /// The repository.
-    pub repository: RepositoryName,
+    pub repository: RepositoryRef,
     /// By tag, by digest, or both.
     pub selector: Selector,
 }
@@ -109,7 +107,7 @@ pub async fn manifest(
     puller: &Caller,
     reader: &Reader,
 ) -> Result<PulledImage, RegistryError> {
-    let registry = query.registry.clone();
+    let registry = query.repository.registry.clone();
     let found = peek_manifest(app, query, Some(reader)).await?;
     note_pull(app, &registry, &found.image, puller);
     Ok(found)
@@ -123,20 +121,14 @@ pub fn note_pull(app: &Registry, registry: &RegistryId, image: &Image, puller: &
 }
 
 /// Tells followers that an image was pulled, if any of them wants to know.
-pub fn tell(
-    app: &Registry,
-    caller: &Caller,
-    registry: &RegistryId,
-    repository: &RepositoryName,
-    image: &Image,
-    tag: Option<&Tag>,
-) {
+pub fn tell(app: &Registry, caller: &Caller, repository: &RepositoryRef, image: &Image, tag: Option<&Tag>) {
     let followers = app.followers.of_pulls();
     if followers.is_empty() {
         return;
     }
     let (tag, actor) = (tag.map(Tag::as_str), caller.arn());
-    let pull = Pull { registry, repository, image: image.into(), tag, actor: &actor, at_ms: app.now_ms() };
+    let RepositoryRef { registry, name } = repository;
+    let pull = Pull { registry, repository: name, image: image.into(), tag, actor: &actor, at_ms: app.now_ms() };
     for follower in followers {
         follower.pulled(&pull);
     }
@@ -169,11 +161,11 @@ pub async fn peek_manifest(
         };
         Ok(PulledImage { image: Arc::clone(image), manifest, room })
     };
-    let key = (RepositoryRef { registry: query.registry, name: query.repository }, query.selector);
+    let key = (query.repository, query.selector);
     let mark = match app.read_caches.images.find(&app.db, &key) {
-        Ok(kept) => {
-            encryption::require(app, &kept.repository, Use::Pull).await?;
-            return answer(&kept.image, &kept.manifest, None);
+        Ok(cached) => {
+            encryption::require(app, &cached.repository, Use::Pull).await?;
+            return answer(&cached.image, &cached.manifest, None);
         }
         Err(mark) => mark,
     };

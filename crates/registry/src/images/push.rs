@@ -1,19 +1,21 @@
 //! Pushing an image: the checks of PutImage (reference/repositories-images.md 4) and what they store, in one transaction.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, RepositoryName, Tag};
+use oci::{Algorithm, Digest, Manifest, ManifestKind, MediaType, Tag};
 use runtime::boxed;
 use store::db::Tx;
 use store::tables::creation_templates::Scenario;
 use store::tables::images::{Image, ImageStatus, NewImage};
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::upstream_blobs::{self, BlobSource};
 use store::tables::{image_tags, images, lifecycle_changes, repository_blobs};
 
+use super::before_push;
 use super::changes::{self, Cause, Change};
 use super::creation::{IfAbsent, require_for_push};
-use super::encryption::{self, Encryption};
+use super::encryption::Encryption;
 use super::errors::RegistryError;
 use super::quotas;
 use super::repositories::{order, reference};
@@ -40,12 +42,8 @@ pub enum PushProtocol {
 pub struct Push {
     /// By which protocol.
     pub protocol: PushProtocol,
-    /// The registry.
-    pub registry: RegistryId,
-    /// The repository.
-    pub repository: RepositoryName,
-    /// What to do if there is no such repository.
-    pub if_absent: IfAbsent,
+    /// Where to.
+    pub repository: RepositoryRef,
     /// The registry that replication brings it from; none for what somebody pushes.
     pub replicated_from: Option<String>,
     /// The tags to give it, each once.
@@ -79,7 +77,7 @@ pub fn manifest_context(repository: &RepositoryRef, digest: &Digest) -> Vec<u8> 
 
 /// Pushes an image. Durable when it returns.
 #[boxed]
-pub async fn put_image(app: &Registry, push: Push) -> Result<Pushed, RegistryError> {
+pub async fn put_image(app: &Registry, push: Arc<Push>, if_absent: IfAbsent) -> Result<Pushed, RegistryError> {
     let manifest = Manifest::parse(&push.manifest, push.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
     let algorithm = push.digest.map_or(Algorithm::Sha256, |digest| digest.algorithm());
     let digest = match algorithm {
@@ -94,14 +92,21 @@ pub async fn put_image(app: &Registry, push: Push) -> Result<Pushed, RegistryErr
         media_type: manifest.media_type.clone(),
         subject: manifest.subject.as_ref().map(|subject| subject.digest),
     };
-    let place = RepositoryRef { registry: push.registry.clone(), name: push.repository.clone() };
-    let may_create = push.if_absent != IfAbsent::Refuse;
-    let encryption = encryption::for_push(app, &place, may_create, Scenario::CreateOnPush).await?;
-    let new = new_image(app, &encryption, &place, digest, &manifest, &push.manifest, push.cause.at_ms)?;
-    quotas::require_room_for_image(app, &place, digest).await?;
+    let place = &push.repository;
+    let (may_create, quota) = (if_absent != IfAbsent::Refuse, app.quotas.images_per_repository);
+    let look = move |tx: &mut dyn Tx, repository: Option<&Repository>| {
+        Ok(quotas::require_room_for_image(tx, repository, &digest, quota))
+    };
+    let before = before_push::read(app, place, may_create, Scenario::CreateOnPush, look).await?;
+    let encryption = before.target.encryption(app, place).await?;
+    let new = new_image(app, &encryption, place, digest, &manifest, &push.manifest, push.cause.at_ms)?;
+    before.rest?;
     let tags_per_image = app.quotas.tags_per_image;
-    let order = order(&place);
-    let stored = move |tx: &mut dyn Tx| store_image(tx, &push, &encryption, &manifest, &new, tags_per_image);
+    let order = order(place);
+    let stored = move |tx: &mut dyn Tx| {
+        let repository = require_for_push(tx, &push.repository, if_absent, &encryption, &push.cause)?;
+        store_image(tx, &repository, &push, &manifest, &new, tags_per_image)
+    };
     if let Stored::WasThere(refusal) = app.db.write_in_order(&order, stored).await? {
         return Err(*refusal);
     }
@@ -144,38 +149,36 @@ enum Stored {
 
 fn store_image(
     tx: &mut dyn Tx,
+    repository: &Repository,
     push: &Push,
-    encryption: &Encryption,
     manifest: &Manifest,
     new: &NewImage,
     tags_per_image: u64,
 ) -> Result<Stored, RegistryError> {
-    let repository =
-        require_for_push(tx, &push.registry.repository(&push.repository), push.if_absent, encryption, &push.cause)?;
     let existing = images::find(tx, repository.id, &new.digest)?;
     let is_restored = existing.as_ref().is_some_and(|image| image.status != ImageStatus::Active);
-    let tags = wanted_tags(tx, &repository, push, existing.as_ref(), is_restored)?;
-    let missing: Vec<&WantedTag<'_>> = tags.iter().filter(|wanted| !wanted.is_there).collect();
+    let tags = tags_to_give(tx, repository, push, existing.as_ref(), is_restored)?;
+    let missing: Vec<&PushedTag<'_>> = tags.iter().filter(|pushed| !pushed.is_there).collect();
     if let Some(image) = &existing {
-        note_other_way(tx, &repository, push, image, &tags)?;
+        note_other_way(tx, repository, push, image, &tags)?;
     }
-    if let Some(wanted) = tags.iter().find(|wanted| wanted.is_refused) {
-        return Ok(Stored::WasThere(Box::new(taken(&repository, wanted.tag))));
+    if let Some(refused) = tags.iter().find(|pushed| pushed.is_refused) {
+        return Ok(Stored::WasThere(Box::new(taken(repository, refused.tag))));
     }
     let image_id = match &existing {
         Some(image) if is_restored => {
-            storage_class::reactivate(tx, &repository, image, &push.cause)?;
+            storage_class::reactivate(tx, repository, image, &push.cause)?;
             image.id
         }
         Some(_) if missing.is_empty() && push.protocol != PushProtocol::Api => return Ok(Stored::Done),
         Some(_) if missing.is_empty() => {
             let (digest, tag) = (new.digest, push.tags.first().cloned());
-            let refusal = RegistryError::ImageAlreadyExists(reference(&repository), digest, tag);
+            let refusal = RegistryError::ImageAlreadyExists(reference(repository), digest, tag);
             return Ok(Stored::WasThere(Box::new(refusal)));
         }
         Some(image) => image.id,
         None => {
-            let id = insert_image(tx, &repository, manifest, new, None, &push.cause)?;
+            let id = insert_image(tx, repository, manifest, new, None, &push.cause)?;
             if let Some(source) = &push.replicated_from {
                 images::set_replicated_from(tx, id, source)?;
             }
@@ -183,37 +186,56 @@ fn store_image(
         }
     };
     // An image that is pushed without a tag, or is restored with those that it has, is told of all the same.
-    let mut told: Vec<Option<&str>> = missing.iter().map(|wanted| Some(wanted.tag.as_str())).collect();
-    if told.is_empty() {
-        told.push(tags.first().map(|wanted| wanted.tag.as_str()));
+    let mut noted: Vec<Option<&str>> = missing.iter().map(|pushed| Some(pushed.tag.as_str())).collect();
+    if noted.is_empty() {
+        noted.push(tags.first().map(|pushed| pushed.tag.as_str()));
     }
-    for tag in told {
-        changes::note(tx, &push.cause, &repository, &Change::ImagePushed { image: new.into(), tag })?;
+    for tag in noted {
+        changes::note(tx, &push.cause, repository, &Change::ImagePushed { image: new.into(), tag })?;
     }
-    if existing.is_some() || tags.iter().any(|wanted| wanted.is_taken) {
+    if existing.is_some() || tags.iter().any(|pushed| pushed.is_taken) {
         lifecycle_changes::note(tx, repository.id, &new.digest)?;
     }
-    for wanted in &missing {
-        if wanted.is_immutable {
+    let given = give_tags(tx, repository, push, &missing, image_id, new.pushed_at_ms)?;
+    if !missing.is_empty() {
+        // One that is new has no others.
+        let count = if existing.is_some() { image_tags::count_of_image(tx, image_id)? as u64 } else { given };
+        if count > tags_per_image {
+            return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
+        }
+    }
+    Ok(Stored::Done)
+}
+
+/// Gives an image the tags that it does not have; how many it got.
+fn give_tags(
+    tx: &mut dyn Tx,
+    repository: &Repository,
+    push: &Push,
+    missing: &[&PushedTag<'_>],
+    image_id: i64,
+    now_ms: i64,
+) -> Result<u64, RegistryError> {
+    let mut given = 0;
+    for pushed in missing {
+        if pushed.is_immutable {
             // The primary key decides, also between two pushes at once.
-            let is_given = image_tags::insert(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
+            let is_given = image_tags::insert(tx, repository.id, pushed.tag, image_id, now_ms)?;
             if !is_given && push.protocol != PushProtocol::Replication {
-                return Err(taken(&repository, wanted.tag));
+                return Err(taken(repository, pushed.tag));
             }
             if !is_given {
                 continue;
             }
         } else {
-            image_tags::move_to(tx, repository.id, wanted.tag, image_id, new.pushed_at_ms)?;
+            image_tags::move_to(tx, repository.id, pushed.tag, image_id, now_ms)?;
         }
+        given += 1;
         if let Some(source) = &push.replicated_from {
-            image_tags::set_replicated_from(tx, repository.id, wanted.tag, source)?;
+            image_tags::set_replicated_from(tx, repository.id, pushed.tag, source)?;
         }
     }
-    if !missing.is_empty() && image_tags::count_of_image(tx, image_id)? as u64 > tags_per_image {
-        return Err(RegistryError::TooManyTagsOnImage(tags_per_image));
-    }
-    Ok(Stored::Done)
+    Ok(given)
 }
 
 /// Notes that an image and its tags have come by another way than before: replication takes away what it alone has brought.
@@ -222,18 +244,18 @@ fn note_other_way(
     repository: &Repository,
     push: &Push,
     image: &Image,
-    tags: &[WantedTag<'_>],
+    tags: &[PushedTag<'_>],
 ) -> Result<(), RegistryError> {
     let source = push.replicated_from.as_deref();
     images::forget_replicated_from(tx, image.id, source)?;
-    for wanted in tags.iter().filter(|wanted| wanted.is_there) {
-        image_tags::forget_replicated_from(tx, repository.id, wanted.tag, source)?;
+    for pushed in tags.iter().filter(|pushed| pushed.is_there) {
+        image_tags::forget_replicated_from(tx, repository.id, pushed.tag, source)?;
     }
     Ok(())
 }
 
 /// A tag that a pushed image is to have.
-struct WantedTag<'a> {
+struct PushedTag<'a> {
     tag: &'a Tag,
     is_immutable: bool,
     /// Whether an image has it.
@@ -249,14 +271,14 @@ fn taken(repository: &Repository, tag: &Tag) -> RegistryError {
 }
 
 /// The tags that the pushed image is to have. Refuses what no push by this protocol may have.
-fn wanted_tags<'a>(
+fn tags_to_give<'a>(
     tx: &mut dyn Tx,
     repository: &Repository,
     push: &'a Push,
     existing: Option<&Image>,
     is_restored: bool,
-) -> Result<Vec<WantedTag<'a>>, RegistryError> {
-    let mut wanted = Vec::with_capacity(push.tags.len());
+) -> Result<Vec<PushedTag<'a>>, RegistryError> {
+    let mut tags = Vec::with_capacity(push.tags.len());
     for tag in &push.tags {
         let holder = images::find_by_tag(tx, repository.id, tag.as_str())?;
         let is_immutable = repository.is_immutable(tag);
@@ -273,9 +295,9 @@ fn wanted_tags<'a>(
         if push.protocol == PushProtocol::Replication && is_immutable && is_taken && !is_there {
             continue;
         }
-        wanted.push(WantedTag { tag, is_immutable, is_taken, is_there, is_refused });
+        tags.push(PushedTag { tag, is_immutable, is_taken, is_there, is_refused });
     }
-    Ok(wanted)
+    Ok(tags)
 }
 
 /// Stores an image that the repository does not have, and counts all that it names. Blobs of an image that comes from

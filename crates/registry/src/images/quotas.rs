@@ -7,7 +7,7 @@ use oci::Digest;
 use store::db::Tx;
 use store::tables::registry_id::RegistryId;
 use store::tables::registry_kind::{RegistryKind, RegistryQuotas};
-use store::tables::repositories::RepositoryRef;
+use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::{image_counts, images, repositories, uploads};
 
 use super::changes::Actor;
@@ -74,55 +74,67 @@ pub fn require_room_for_inserted(tx: &mut dyn Tx, registry: &RegistryId, quota: 
     Ok(())
 }
 
-/// Refuses if the repository has as many uploads open as it may have, or its registry has. A repository may have half of
-/// what its registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and
-/// never written to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
+/// Room for one more upload: a repository may have so many open, and its registry. A repository may have half of what its
+/// registry may, so that none shuts all others out; and in a registry that is full, uploads that were begun and never
+/// written to make room: who may begin uploads of some repositories would else keep everybody from pushing to any.
 ///
 /// As with images: asked before the transaction that begins one, since on PostgreSQL those that count and insert the same
 /// rows would keep running into each other. It counts along an index and no further than the quota.
-pub async fn require_room_for_upload(
-    app: &Registry,
-    repository: &RepositoryRef,
-    actor: &Actor,
-) -> Result<(), RegistryError> {
-    let registry = &repository.registry;
-    // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
-    let of_registry = if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
-    if !is_registry_full(app, repository, of_registry).await? {
-        return Ok(());
-    }
-    if make_room_for_upload(app, registry).await? && !is_registry_full(app, repository, of_registry).await? {
-        return Ok(());
-    }
-    Err(RegistryError::TooManyUploadsOfRegistry(registry.clone(), of_registry))
+#[derive(Clone)]
+pub struct UploadRoom {
+    registry: RegistryId,
+    of_registry: u64,
+    of_repository: u64,
 }
 
-/// Whether a registry has as many uploads open as it may have; refuses if it has not, and the repository has.
-async fn is_registry_full(app: &Registry, repository: &RepositoryRef, of_registry: u64) -> Result<bool, RegistryError> {
-    let quota = app.quotas.open_uploads.min(of_registry.div_ceil(2));
-    let place = repository.clone();
-    app.db
-        .read_point(move |tx| {
-            // Before a push creates its repository.
-            if uploads::reach(tx, &place.registry, of_registry)? {
-                return Ok(true);
-            }
-            // A repository that is not there has none, and may be made by the push.
-            let Some(repository) = repositories::find(tx, &place)? else { return Ok(false) };
-            if uploads::count_up_to(tx, repository.id, quota)? < quota {
-                return Ok(false);
-            }
-            Err(RegistryError::TooManyUploads(reference(&repository), quota))
-        })
-        .await
+impl UploadRoom {
+    /// For an upload of whoever begins it.
+    pub fn of(app: &Registry, registry: &RegistryId, actor: &Actor) -> Self {
+        // What a cache brings in has its end with the pull that asks for it, which no push may keep from its layers.
+        let of_registry =
+            if *actor == Actor::PullThroughCache { u64::MAX } else { app.quotas.open_uploads_per_registry };
+        let of_repository = app.quotas.open_uploads.min(of_registry.div_ceil(2));
+        Self { registry: registry.clone(), of_registry, of_repository }
+    }
+
+    /// Whether the registry has as many uploads open as it may have; refuses if it has not, and the repository has.
+    pub fn is_full(&self, tx: &mut dyn Tx, repository: Option<&Repository>) -> Result<bool, RegistryError> {
+        // Before a push creates its repository.
+        if uploads::reach(tx, &self.registry, self.of_registry)? {
+            return Ok(true);
+        }
+        // A repository that is not there has none, and may be made by the push.
+        let Some(repository) = repository else { return Ok(false) };
+        if uploads::count_up_to(tx, repository.id, self.of_repository)? < self.of_repository {
+            return Ok(false);
+        }
+        Err(RegistryError::TooManyUploads(reference(repository), self.of_repository))
+    }
+
+    /// Makes room in a registry that is full, or refuses.
+    pub async fn make(&self, app: &Registry, place: &RepositoryRef) -> Result<(), RegistryError> {
+        let (room, asked) = (self.clone(), place.clone());
+        if make_room_for_upload(app, &self.registry).await?
+            && !app
+                .db
+                .read_point(move |tx| {
+                    let repository = repositories::find(tx, &asked)?;
+                    room.is_full(tx, repository.as_ref())
+                })
+                .await?
+        {
+            return Ok(());
+        }
+        Err(RegistryError::TooManyUploadsOfRegistry(self.registry.clone(), self.of_registry))
+    }
 }
 
 /// Ends uploads of a registry that were begun a while ago and never written to, of the repository that has the most; says
 /// whether there were any.
 async fn make_room_for_upload(app: &Registry, registry: &RegistryId) -> Result<bool, RegistryError> {
-    let (wanted, now_ms) = (registry.clone(), app.now_ms());
+    let (full, now_ms) = (registry.clone(), app.now_ms());
     let unused = app.db.read_point(move |tx| {
-        uploads::unused_of_fullest(tx, &wanted, now_ms - UNUSED_AFTER_MS, LOOKED_AT).map_err(RegistryError::from)
+        uploads::unused_of_fullest(tx, &full, now_ms - UNUSED_AFTER_MS, LOOKED_AT).map_err(RegistryError::from)
     });
     // What is being written to has no bytes that are stored until a part has ended, however long that takes.
     let idle = unused.await?.into_iter().filter_map(|id| Some((id, app.upload_locks.acquire_free(id)?)));
@@ -145,20 +157,16 @@ async fn make_room_for_upload(app: &Registry, registry: &RegistryId) -> Result<b
 ///
 /// Asked before the transaction that pushes, so that pushes at once do not get in each other's way; they may together go
 /// over the quota by as many as there are at once. It reads at most 64 rows, however many images there are.
-pub async fn require_room_for_image(
-    app: &Registry,
-    repository: &RepositoryRef,
-    digest: Digest,
+pub fn require_room_for_image(
+    tx: &mut dyn Tx,
+    repository: Option<&Repository>,
+    digest: &Digest,
+    quota: u64,
 ) -> Result<(), RegistryError> {
-    let (place, quota) = (repository.clone(), app.quotas.images_per_repository);
-    app.db.read_point(move |tx| check_images(tx, &place, &digest, quota)).await
-}
-
-fn check_images(tx: &mut dyn Tx, repository: &RepositoryRef, digest: &Digest, quota: u64) -> Result<(), RegistryError> {
     // The push itself tells of a repository that is not there.
-    let Some(repository) = repositories::find(tx, repository)? else { return Ok(()) };
+    let Some(repository) = repository else { return Ok(()) };
     if image_counts::of_repository(tx, repository.id)? < quota || images::find(tx, repository.id, digest)?.is_some() {
         return Ok(());
     }
-    Err(RegistryError::TooManyImages(reference(&repository), quota))
+    Err(RegistryError::TooManyImages(reference(repository), quota))
 }

@@ -1,5 +1,6 @@
 //! What pulls read of the database again and again, kept in memory while it holds.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,7 +39,16 @@ impl Default for ReadCaches {
 }
 
 /// A repository's row.
+#[derive(Debug, PartialEq, Eq)]
 pub struct FoundRepository(pub Repository);
+
+impl Deref for FoundRepository {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        &self.0
+    }
+}
 
 impl HeldBytes for FoundRepository {
     fn held_bytes(&self) -> usize {
@@ -83,7 +93,7 @@ impl HeldBytes for FoundImage {
 /// A layer that a repository shows.
 pub struct FoundLayer {
     /// Where it is; whether its key may be used is asked for every pull.
-    pub repository: Repository,
+    pub repository: Arc<FoundRepository>,
     /// The layer.
     pub blob: Arc<RepositoryBlob>,
 }
@@ -91,6 +101,9 @@ pub struct FoundLayer {
 impl HeldBytes for FoundLayer {
     fn held_bytes(&self) -> usize {
         let stored = &self.blob.stored;
-        size_of::<RepositoryBlob>() + stored.data_key.len() + stored.small.as_ref().map_or(0, Bytes::len)
+        self.repository.held_bytes()
+            + size_of::<RepositoryBlob>()
+            + stored.data_key.len()
+            + stored.small.as_ref().map_or(0, Bytes::len)
     }
 }

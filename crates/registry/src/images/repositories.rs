@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime::boxed;
-use store::db::Tx;
+use store::db::{Topic, Tx};
 use store::error::StoreError;
 use store::tables::repositories::{self, NewRepository, Repository, RepositoryRef};
 use store::tables::{
@@ -40,6 +40,41 @@ pub async fn require_cached(app: &Registry, place: RepositoryRef) -> Result<Arc<
     let repository = Arc::new(FoundRepository(read));
     cache.insert(mark, place, &repository);
     Ok(repository)
+}
+
+/// Reads something of a repository, which `f` is given: from memory if it is there, else read in the same transaction. On one
+/// state of the database either way: what is in memory holds until `f` has read the rest, or all is read once more.
+pub async fn read_along<T, F>(
+    app: &Registry,
+    place: &RepositoryRef,
+    f: F,
+) -> Result<(Option<Arc<FoundRepository>>, T), RegistryError>
+where
+    F: Fn(&mut dyn Tx, Option<&Arc<FoundRepository>>) -> Result<T, RegistryError> + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let cache = &app.read_caches.repositories;
+    let cached = cache.find(&app.db, place).ok();
+    if let Some(repository) = cached {
+        let (along, known) = (f.clone(), Arc::clone(&repository));
+        let read = app.db.read_point(move |tx| along(tx, Some(&known))).await;
+        if cache.find(&app.db, place).is_ok_and(|now| Arc::ptr_eq(&now, &repository)) {
+            return read.map(|value| (Some(repository), value));
+        }
+    }
+    let mark = cache.find(&app.db, place).err();
+    let asked = place.clone();
+    let read = app.db.read_point(move |tx| {
+        let repository = Topic::Repositories.reading(tx, |tx| repositories::find(tx, &asked))?;
+        let repository = repository.map(|repository| Arc::new(FoundRepository(repository)));
+        let value = f(tx, repository.as_ref())?;
+        Ok::<_, RegistryError>((repository, value))
+    });
+    let (repository, value) = read.await?;
+    if let (Some(mark), Some(repository)) = (mark, &repository) {
+        cache.insert(mark, place.clone(), repository);
+    }
+    Ok((repository, value))
 }
 
 /// The error that names a repository which is not there.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use oci::{Algorithm, Digest, RepositoryName};
+use oci::{Algorithm, Digest};
 use runtime::boxed;
 use store::blob::{
     BlobReader, FinishedObject, Follower, ObjectId, SharedSession, UploadState, UploadWriter, open_small, seal_small,
@@ -15,20 +15,21 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::{self, BlobScope, NewBlob};
 use store::tables::creation_templates::Scenario;
-use store::tables::registry_id::RegistryId;
 use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::repository_blobs;
 use store::tables::uploads::{self, Upload};
 use uuid::Uuid;
 
+use super::before_push;
 use super::changes::Cause;
 use super::creation::{IfAbsent, require_for_push};
 use super::encryption::{self, NewObject, Use};
 use super::errors::RegistryError;
 use super::part_ledger::UploadParts;
-use super::quotas::require_room_for_upload;
-use super::repositories::{reference, require};
+use super::quotas::UploadRoom;
+use super::read_caches::FoundRepository;
+use super::repositories::{not_found, read_along, reference, require};
 use super::storage_class;
 pub use super::upload_locks::UploadLocks;
 use super::upload_locks::{Receiver, UploadLock};
@@ -54,16 +55,21 @@ fn seal_state(app: &Registry, id: Uuid, state: &UploadState) -> Vec<u8> {
 #[boxed]
 pub async fn begin(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     if_absent: IfAbsent,
     cause: &Cause,
 ) -> Result<Upload, RegistryError> {
     app.require_room()?;
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-    let cause = cause.clone();
-    require_room_for_upload(app, &place, &cause.actor).await?;
-    let encryption = encryption::for_push(app, &place, if_absent != IfAbsent::Refuse, Scenario::CreateOnPush).await?;
+    let (place, cause) = (place.clone(), cause.clone());
+    let room = UploadRoom::of(app, &place.registry, &cause.actor);
+    let may_create = if_absent != IfAbsent::Refuse;
+    let asked = room.clone();
+    let look = move |tx: &mut dyn Tx, repository: Option<&Repository>| asked.is_full(tx, repository);
+    let before = before_push::read(app, &place, may_create, Scenario::CreateOnPush, look).await?;
+    if before.rest {
+        room.make(app, &place).await?;
+    }
+    let encryption = before.target.encryption(app, &place).await?;
     let NewObject { state, data_key, .. } = encryption.begin_object(app, &app.blobs, ObjectId::random())?;
     let id = runtime::random::uuid();
     let upload = Upload {
@@ -96,47 +102,34 @@ pub async fn begin(
 #[boxed]
 pub async fn find(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     id: Uuid,
-) -> Result<(Repository, Upload), RegistryError> {
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-    app.db
-        .read_point(move |tx| {
-            let repository = require(tx, &place)?;
-            let upload = uploads::find(tx, repository.id, id)?
-                .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;
-            Ok((repository, upload))
-        })
-        .await
+) -> Result<(Arc<FoundRepository>, Upload), RegistryError> {
+    let asked = place.clone();
+    let look = move |tx: &mut dyn Tx, repository: Option<&Arc<FoundRepository>>| {
+        let repository = repository.ok_or_else(|| not_found(&asked))?;
+        let upload = uploads::find(tx, repository.id, id)?
+            .ok_or_else(|| RegistryError::UploadNotFound(asked.clone(), id.to_string()))?;
+        Ok((Arc::clone(repository), upload))
+    };
+    Ok(read_along(app, place, look).await?.1)
 }
 
 /// The right to write an upload, taken from whoever has it. Only who may see the upload disturbs another one.
-async fn take_over(
-    app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    id: Uuid,
-) -> Result<UploadLock, RegistryError> {
+async fn take_over(app: &Registry, place: &RepositoryRef, id: Uuid) -> Result<UploadLock, RegistryError> {
     if let Some(lock) = app.upload_locks.acquire_free(id) {
         return Ok(lock);
     }
-    find(app, registry, name, id).await?;
+    find(app, place, id).await?;
     Ok(app.upload_locks.acquire(id).await)
 }
 
 /// Ends an upload; its bytes become garbage.
 #[boxed]
-pub async fn cancel(
-    app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    id: Uuid,
-) -> Result<(), RegistryError> {
-    let lock = take_over(app, registry, name, id).await?;
-    let (repository, _) = find(app, registry, name, id).await?;
-    let now_ms = app.now_ms();
-    let place = reference(&repository);
+pub async fn cancel(app: &Registry, place: &RepositoryRef, id: Uuid) -> Result<(), RegistryError> {
+    let lock = take_over(app, place, id).await?;
+    find(app, place, id).await?;
+    let (place, now_ms) = (place.clone(), app.now_ms());
     app.db
         .write(move |tx| {
             let _held = &lock;
@@ -152,7 +145,7 @@ pub async fn cancel(
 /// An upload that this request writes to. Dropped before [`checkpoint`](Self::checkpoint) or
 /// [`complete`](Self::complete), it leaves the upload as it was.
 pub struct UploadSession {
-    repository: Repository,
+    repository: Arc<FoundRepository>,
     upload: Upload,
     writer: UploadWriter,
     written: u64,
@@ -166,16 +159,14 @@ pub struct UploadSession {
 /// object if the store is shared.
 async fn claim(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     id: Uuid,
     lock: &Arc<UploadLock>,
-) -> Result<(Repository, Upload, Option<ObjectId>), RegistryError> {
+) -> Result<(Arc<FoundRepository>, Upload, Option<ObjectId>), RegistryError> {
     if !app.blobs.is_shared() {
-        return find(app, registry, name, id).await.map(|(repository, upload)| (repository, upload, None));
+        return find(app, place, id).await.map(|(repository, upload)| (repository, upload, None));
     }
-    let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-    let spare = ObjectId::random();
+    let (place, spare) = (place.clone(), ObjectId::random());
     // An upload that does not grow for the same time is abandoned, whatever its session does.
     let until_ms = app.now_ms() + app.limits.upload_expiry_ms + SPARE_MARGIN_MS;
     let lock = Arc::clone(lock);
@@ -187,22 +178,17 @@ async fn claim(
             let spare_object = RemovedObject::standard(spare, blob_scope(&repository));
             let upload = uploads::claim(tx, repository.id, id, &spare_object, until_ms)?
                 .ok_or_else(|| RegistryError::UploadNotFound(place.clone(), id.to_string()))?;
-            Ok((repository, upload, Some(spare)))
+            Ok((Arc::new(FoundRepository(repository)), upload, Some(spare)))
         })
         .await
 }
 
 /// Opens an upload for a request that waits for its client's bytes: another one that comes meanwhile overtakes it.
 #[boxed]
-pub async fn open(
-    app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    id: Uuid,
-) -> Result<UploadSession, RegistryError> {
+pub async fn open(app: &Registry, place: &RepositoryRef, id: Uuid) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    let lock = take_over(app, registry, name, id).await?;
-    let session = open_with(app, registry, name, id, lock).await?;
+    let lock = take_over(app, place, id).await?;
+    let session = open_with(app, place, id, lock).await?;
     session.begin_receiving();
     Ok(session)
 }
@@ -213,8 +199,7 @@ pub async fn open(
 #[boxed]
 pub async fn open_from(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     id: Uuid,
     seen: Option<&Receiver>,
 ) -> Result<Result<UploadSession, Receiver>, RegistryError> {
@@ -222,42 +207,36 @@ pub async fn open_from(
     let lock = match app.upload_locks.acquire_free(id) {
         Some(lock) => lock,
         None => {
-            find(app, registry, name, id).await?;
+            find(app, place, id).await?;
             match app.upload_locks.acquire_from(id, seen).await {
                 Ok(lock) => lock,
                 Err(receiver) => return Ok(Err(receiver)),
             }
         }
     };
-    let session = open_with(app, registry, name, id, lock).await?;
+    let session = open_with(app, place, id, lock).await?;
     session.begin_receiving();
     Ok(Ok(session))
 }
 
 /// Opens an upload for a request that has its bytes: another one that comes meanwhile waits.
 #[boxed]
-pub async fn open_received(
-    app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    id: Uuid,
-) -> Result<UploadSession, RegistryError> {
+pub async fn open_received(app: &Registry, place: &RepositoryRef, id: Uuid) -> Result<UploadSession, RegistryError> {
     app.require_room()?;
-    let lock = take_over(app, registry, name, id).await?;
-    let session = open_with(app, registry, name, id, lock).await?;
+    let lock = take_over(app, place, id).await?;
+    let session = open_with(app, place, id, lock).await?;
     session.lock.begin_storing()?;
     Ok(session)
 }
 
 async fn open_with(
     app: &Registry,
-    registry: &RegistryId,
-    name: &RepositoryName,
+    place: &RepositoryRef,
     id: Uuid,
     lock: UploadLock,
 ) -> Result<UploadSession, RegistryError> {
     let lock = Arc::new(lock);
-    let (repository, upload, spare) = claim(app, registry, name, id, &lock).await?;
+    let (repository, upload, spare) = claim(app, place, id, &lock).await?;
     let received = open_small(&app.key_ring, STATE_PURPOSE, id.as_bytes(), &upload.sealed_state)
         .and_then(|bytes| UploadState::from_bytes(&bytes))
         .map_err(|error| {

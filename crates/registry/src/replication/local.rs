@@ -33,7 +33,7 @@ pub async fn copy_layer(
     let result: Result<(), RegistryError> = copied.await;
     if result.is_err() {
         // What was written goes at once; if not, it does when the upload is stale.
-        let cancelled = uploads::cancel(app, &arrival.registry, &arrival.repository, upload).await;
+        let cancelled = uploads::cancel(app, &receive::place_of(arrival), upload).await;
         if let Err(RegistryError::Store(error)) = cancelled {
             log_leftover(&error);
         }

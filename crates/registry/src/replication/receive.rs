@@ -1,6 +1,8 @@
 //! The receiving side: what a destination does for an image that comes to it, from a registry of this server or from
 //! another Wharf. Every step may be done again.
 
+use std::sync::Arc;
+
 use access::action::Action;
 use access::auth::arrival::Arrival;
 use access::auth::tag_rights::{TagRights, Undone};
@@ -17,10 +19,11 @@ use super::authority;
 use super::failure::ReplicationFailure;
 use super::readable::Bringer;
 use crate::Registry;
+use crate::images::before_push::{self, Target};
 use crate::images::changes::{Actor, Cause};
 use crate::images::creation::{self, Creation, IfAbsent};
 use crate::images::delete::{self, Deletion};
-use crate::images::encryption::{self, Encryption};
+use crate::images::encryption::Encryption;
 use crate::images::errors::RegistryError;
 use crate::images::pull::Selector;
 use crate::images::push::{self, Push, PushProtocol};
@@ -70,18 +73,14 @@ pub async fn prepare(
     layers: Vec<Digest>,
     bringer: &Bringer<'_>,
 ) -> Result<Vec<Digest>, ReceiveError> {
-    let Arrival { origin, registry, repository } = arrival.clone();
     require(app, arrival, ACTION)?;
-    let exists = app.db.read_point(move |tx| {
-        Ok::<_, StoreError>(repositories::find(tx, &registry.repository(&repository))?.is_some())
-    });
-    if !exists.await? {
+    let place = place_of(arrival);
+    let target = before_push::read(app, &place, true, Scenario::Replication, |_, _| Ok(())).await?.target;
+    if matches!(target, Target::Absent(_)) {
         require(app, arrival, Action::EcrCreateRepository)?;
-        tracing::debug!(source = %origin.account(), repository = %arrival.repository, "replication creates {}", arrival.repository);
+        tracing::debug!(source = %arrival.origin.account(), repository = %place.name, "replication creates {}", place.name);
     }
-    let Arrival { registry, repository, .. } = arrival;
-    let encryption = encryption::for_push(app, &registry.repository(repository), true, Scenario::Replication).await;
-    let encryption = encryption.map_err(|error| veiled(arrival, error))?;
+    let encryption = target.encryption(app, &place).await.map_err(|error| veiled(arrival, error))?;
     let readable = bringer.readable(app, arrival, &layers).await?;
     let (arrival, cause, quota) = (arrival.clone(), Cause::now(app, Actor::Replication), app.quotas.repositories);
     app.db
@@ -122,12 +121,16 @@ fn show(
     Ok(false)
 }
 
+/// Where an arrival goes.
+pub fn place_of(arrival: &Arrival) -> RepositoryRef {
+    arrival.registry.repository(&arrival.repository)
+}
+
 /// As it is, but for what it says of a KMS key of the destination's, whose owner has not told the source of it.
 fn veiled(arrival: &Arrival, error: RegistryError) -> ReceiveError {
     let error = match error {
         RegistryError::Kms(error) if arrival.origin.account() != arrival.registry.account => {
-            let (registry, name) = (arrival.registry.clone(), arrival.repository.clone());
-            RegistryError::VeiledKms(error.code(), RepositoryRef { registry, name })
+            RegistryError::VeiledKms(error.code(), place_of(arrival))
         }
         other => other,
     };
@@ -161,7 +164,7 @@ fn find_or_create(
     quota: u64,
     cause: &Cause,
 ) -> Result<Repository, RegistryError> {
-    let place = arrival.registry.repository(&arrival.repository);
+    let place = place_of(arrival);
     match creation::create_automatically(tx, &place, Scenario::Replication, encryption, quota, cause)? {
         Creation::Existing(repository) | Creation::Created(repository) => Ok(repository),
         Creation::NotCovered => Err(not_found(&place)),
@@ -180,8 +183,9 @@ pub async fn begin_layer(app: &Registry, arrival: &Arrival) -> Result<UploadSess
     require(app, arrival, ACTION)?;
     let cause = Cause::now(app, Actor::Replication);
     let begun = async {
-        let upload = uploads::begin(app, &arrival.registry, &arrival.repository, IfAbsent::Refuse, &cause).await?;
-        uploads::open(app, &arrival.registry, &arrival.repository, upload.id).await
+        let place = place_of(arrival);
+        let upload = uploads::begin(app, &place, IfAbsent::Refuse, &cause).await?;
+        uploads::open(app, &place, upload.id).await
     };
     begun.await.map_err(|error| veiled(arrival, error))
 }
@@ -206,17 +210,15 @@ pub async fn put_image(app: &Registry, arrival: &Arrival, image: ArrivingImage) 
     require_tags(app, arrival, image.tags.iter().map(Tag::as_str))?;
     let push = Push {
         protocol: PushProtocol::Replication,
-        registry: arrival.registry.clone(),
-        repository: arrival.repository.clone(),
+        repository: place_of(arrival),
         tags: image.tags,
         digest: Some(image.digest),
         media_type: Some(image.media_type),
-        if_absent: IfAbsent::Refuse,
         replicated_from: Some(arrival.origin.key()),
         manifest: image.manifest,
         cause: Cause::now(app, Actor::Replication),
     };
-    push::put_image(app, push).await.map_err(|error| veiled(arrival, error))?;
+    push::put_image(app, Arc::new(push), IfAbsent::Refuse).await.map_err(|error| veiled(arrival, error))?;
     Ok(())
 }
 
@@ -274,11 +276,9 @@ async fn require_removal(
     if !is_gone {
         return require_tags(app, arrival, tags.iter().map(Tag::as_str));
     }
-    let (wanted, digest) = (arrival.clone(), *digest);
+    let (place, digest) = (place_of(arrival), *digest);
     let had = app.db.read(move |tx| {
-        let Some(repository) = repositories::find(tx, &wanted.registry.repository(&wanted.repository))? else {
-            return Ok(Vec::new());
-        };
+        let Some(repository) = repositories::find(tx, &place)? else { return Ok(Vec::new()) };
         let image = images::find(tx, repository.id, &digest)?;
         image.map_or_else(|| Ok(Vec::new()), |image| image_tags::list_of_image(tx, image.id))
     });
@@ -297,9 +297,7 @@ fn take_away(
     is_gone: bool,
     deletion: &Deletion,
 ) -> Result<Vec<Option<String>>, ReceiveError> {
-    let Some(repository) = repositories::find(tx, &arrival.registry.repository(&arrival.repository))? else {
-        return Ok(Vec::new());
-    };
+    let Some(repository) = repositories::find(tx, &place_of(arrival))? else { return Ok(Vec::new()) };
     let Some(image) = images::find(tx, repository.id, &digest)? else { return Ok(Vec::new()) };
     let origin = arrival.origin.key();
     let origin = Some(origin.as_str());

@@ -19,10 +19,10 @@ use super::readable::Bringer;
 use super::receive::{self, ArrivingImage};
 use super::remote::Remote;
 use crate::Registry;
-use crate::cache::blobs::{self, Found};
 use crate::events::event::{Event, EventRepository, Success};
 use crate::images::errors::RegistryError;
 use crate::images::pull::{self, ImageQuery, Selector};
+use crate::layers;
 
 /// What leads to a destination.
 enum Way {
@@ -129,8 +129,7 @@ impl Transfer {
             return Err(self.nowhere());
         }
         let query = ImageQuery {
-            registry: self.route.source.clone(),
-            repository: due.repository.clone(),
+            repository: self.route.source.repository(&due.repository),
             selector: Selector::Digest(due.digest),
         };
         let pulled = match pull::peek_manifest(&self.app, query, None).await {
@@ -270,25 +269,23 @@ impl Transfer {
         layer: &MissingLayer,
         is_required: bool,
     ) -> Result<(), ReplicationFailure> {
-        let found = match blobs::find(&self.app, &self.route.source, repository, layer.digest).await {
-            Ok(Found::Here(found)) => found.stored.clone(),
-            // The source cached its image without it so far.
-            Ok(Found::Awaited(awaited)) => {
-                let fetched = self.app.cache.blobs.complete(&self.app, &awaited).await;
-                fetched.map_err(|failure| ReplicationFailure::Image(failure.to_string()))?.stored.clone()
-            }
+        let place = self.route.source.repository(repository);
+        let found = match layers::find(&self.app, &place, layer.digest).await {
+            // The source may have cached its image without it so far.
+            Ok(found) => found.for_the_server().stored(&self.app).await,
             // Layers that are to be had elsewhere need not be here, nor there.
             Err(RegistryError::LayerNotFound(..)) if !is_required => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let found = &found.map_err(|failure| ReplicationFailure::Image(failure.to_string()))?.stored;
         match &self.way {
             Way::Here => {
                 let arrival = self.arrival(repository);
-                Ok(local::copy_layer(&self.app, &arrival, layer.digest, &found).await?)
+                Ok(local::copy_layer(&self.app, &arrival, layer.digest, found).await?)
             }
             Way::Elsewhere(remote) => {
                 let path = layer.upload_path.as_deref().unwrap_or_default();
-                remote.send_layer(&self.app, path, &found).await
+                remote.send_layer(&self.app, path, found).await
             }
             Way::None => Err(self.nowhere()),
         }

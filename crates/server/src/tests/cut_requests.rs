@@ -185,14 +185,14 @@ async fn what_waits_for_another_request_ends_with_its_client() {
     let test = TestApp::new(SourceConfig { allow_private_networks: false, files: HashMap::new() }).await;
     let caller = test.caller(&root_key(ACCOUNT));
     let (token, _) = token::issue(&test.app, &caller, caller.account);
-    let (registry, name) = (test.registry(), REPOSITORY.parse().expect("a name"));
+    let place = test.registry().repository(&REPOSITORY.parse().expect("a name"));
     let entry = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     let (http, input) = (test.request(), serde_json::json!({ "repositoryName": REPOSITORY }).to_string());
     let cause = Cause::of_caller(&test.app, &caller);
     (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
     drop(http);
-    let upload = uploads::begin(&test.app, &registry, &name, IfAbsent::Refuse, &cause).await.expect("begun").id;
-    let mut receiving = uploads::open(&test.app, &registry, &name, upload).await.expect("nobody else writes it");
+    let upload = uploads::begin(&test.app, &place, IfAbsent::Refuse, &cause).await.expect("begun").id;
+    let mut receiving = uploads::open(&test.app, &place, upload).await.expect("nobody else writes it");
     let path = format!("/v2/{REPOSITORY}/blobs/uploads/{upload}?digest={}", oci::Digest::sha256_of(b""));
     let mut written = 0;
     for waits in 0..6 {

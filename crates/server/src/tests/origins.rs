@@ -2,6 +2,7 @@
 
 use ecr_services::ecr;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use access::web_identity::SourceConfig;
 use api::protocols::operation::Call;
@@ -29,9 +30,7 @@ async fn push(
     let caller = test.caller(&root_key(ACCOUNT));
     let push = Push {
         protocol,
-        registry: test.registry(),
-        repository: repository.parse().expect("a name"),
-        if_absent: IfAbsent::Refuse,
+        repository: test.registry().repository(&repository.parse().expect("a name")),
         replicated_from: source.map(str::to_owned),
         tags: vec!["v1".parse().expect("a tag")],
         digest: None,
@@ -39,7 +38,7 @@ async fn push(
         manifest: Bytes::from_static(MANIFEST.as_bytes()),
         cause: Cause::of_caller(&test.app, &caller),
     };
-    push::put_image(&test.app, push).await.map(|_| ())
+    push::put_image(&test.app, Arc::new(push), IfAbsent::Refuse).await.map(|_| ())
 }
 
 /// Where the image and its tag are from, if from one source alone.

@@ -14,7 +14,8 @@ use registry::images::changes::{Actor, Cause};
 use registry::images::creation::IfAbsent;
 use registry::images::errors::RegistryError;
 use registry::images::{blobs, uploads};
-use store::tables::repositories::{self, EncryptionType, NewRepository, TagMutability};
+use registry::layers;
+use store::tables::repositories::{self, EncryptionType, NewRepository, RepositoryRef, TagMutability};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -70,25 +71,20 @@ impl Fixture {
         stored.expect("stored").expect("the name is free");
         fixture
     }
+
+    fn place(&self) -> RepositoryRef {
+        self.test.registry().repository(&self.name)
+    }
 }
 
 /// Writes where the upload stands, as a client does that asks before; the bytes that it was told are received then.
-async fn write(
-    app: &Arc<Registry>,
-    place: &(store::tables::registry_id::RegistryId, RepositoryName),
-    id: uuid::Uuid,
-    turn: Turn,
-) -> Option<u64> {
-    let (registry, name) = place;
+async fn write(app: &Arc<Registry>, place: &RepositoryRef, id: uuid::Uuid, turn: Turn) -> Option<u64> {
     let (bytes, has_them) = match turn {
         Turn::Store { bytes, has_them } => (bytes, has_them),
         Turn::Drop { bytes } | Turn::DropWhileStoring { bytes, .. } => (bytes, false),
     };
-    let opened = if has_them {
-        uploads::open_received(app, registry, name, id).await
-    } else {
-        uploads::open(app, registry, name, id).await
-    };
+    let opened =
+        if has_them { uploads::open_received(app, place, id).await } else { uploads::open(app, place, id).await };
     let mut session = opened.expect("an upload is open to all");
     let from = session.received() as usize;
     for part in content()[from..(from + bytes).min(SIZE)].chunks(50_000) {
@@ -122,9 +118,9 @@ async fn write(
 
 async fn try_turns(fixture: &Fixture, turns: &[Turn]) {
     let app = &fixture.test.app;
-    let place = (fixture.test.registry(), fixture.name.clone());
+    let place = fixture.place();
     let cause = Cause::now(app, Actor::Principal("test".into()));
-    let upload = uploads::begin(app, &place.0, &place.1, IfAbsent::Refuse, &cause).await.expect("begun");
+    let upload = uploads::begin(app, &place, IfAbsent::Refuse, &cause).await.expect("begun");
     let (mut running, barrier) = (JoinSet::new(), Arc::new(Barrier::new(turns.len())));
     for turn in turns.iter().copied() {
         let (app, place, barrier) = (Arc::clone(app), place.clone(), Arc::clone(&barrier));
@@ -137,14 +133,15 @@ async fn try_turns(fixture: &Fixture, turns: &[Turn]) {
     while let Some(received) = running.join_next().await {
         told = told.max(received.expect("no panic").unwrap_or_default());
     }
-    let mut session = uploads::open(app, &place.0, &place.1, upload.id).await.expect("open");
+    let mut session = uploads::open(app, &place, upload.id).await.expect("open");
     let received = session.received();
     assert!(received >= told, "{told} bytes were told to be received, and {received} are");
     session.write(Bytes::copy_from_slice(&content()[received as usize..])).await.expect("written");
     let digest = Digest::sha256_of(&content());
     session.complete(app, digest).await.expect("complete");
-    let blob = blobs::find(app, &place.0, &place.1, digest).await.expect("there").stored;
-    let reader = blobs::open(app, &blob).await.expect("readable");
+    let layer = layers::find(app, &place, digest).await.expect("there").for_the_server();
+    let blob = layer.stored(app).await.expect("here");
+    let reader = blobs::open(app, &blob.stored).await.expect("readable");
     assert_eq!(reader.digest(oci::Algorithm::Sha256).await.expect("readable"), digest, "what is stored is what came");
 }
 
@@ -166,12 +163,12 @@ fn a_layer_is_whole_whoever_wrote_it_at_once() {
 async fn a_request_that_waits_for_its_client_is_overtaken_and_stores_nothing() {
     let fixture = Fixture::new().await;
     let app = &fixture.test.app;
-    let registry = fixture.test.registry();
+    let place = fixture.place();
     let cause = Cause::now(app, Actor::Principal("test".into()));
-    let upload = uploads::begin(app, &registry, &fixture.name, IfAbsent::Refuse, &cause).await.expect("begun");
-    let mut first = uploads::open(app, &registry, &fixture.name, upload.id).await.expect("open");
+    let upload = uploads::begin(app, &place, IfAbsent::Refuse, &cause).await.expect("begun");
+    let mut first = uploads::open(app, &place, upload.id).await.expect("open");
     first.write(Bytes::from(content()[..300_000].to_vec())).await.expect("written");
-    let mut second = uploads::open(app, &registry, &fixture.name, upload.id).await.expect("open to the next");
+    let mut second = uploads::open(app, &place, upload.id).await.expect("open to the next");
     assert_eq!(second.received(), 0, "nothing was acknowledged");
     first.overtaken().await;
     let refused = first.write(Bytes::from_static(b"late")).await;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use oci::Digest;
 use registry::Registry;
-use registry::cache;
-use registry::cache::blobs::Found;
 use registry::images::encryption::{self, NewObject};
 use registry::images::errors::RegistryError;
 use registry::images::part_ledger::CopyParts;
+use registry::images::repositories::reference;
+use registry::layers;
 use runtime::boxed;
 use store::blob::{Encoding, ObjectId, Tier};
 use store::error::StoreError;
@@ -87,23 +87,20 @@ async fn fetch_again(app: &Arc<Registry>, stored: &StoredBlob, digest: &Digest) 
     let awaiting = app.db.write(move |tx| {
         for shown in row_checks::shown_in(tx, id, REPOSITORIES)? {
             let Some(repository) = repositories::find_by_id(tx, shown.repository_id)? else { continue };
-            let (registry, name) = (repository.spec.registry, repository.spec.name);
-            let Some(rule) = pull_through_cache_rules::find_for(tx, &registry.repository(&name))? else { continue };
-            let Some(upstream) = rule.upstream_name(&name) else { continue };
+            let place = reference(&repository);
+            let Some(rule) = pull_through_cache_rules::find_for(tx, &place)? else { continue };
+            let Some(upstream) = rule.upstream_name(&place.name) else { continue };
             let source =
                 BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
             if row_checks::await_again(tx, repository.id, &digest, id, size_bytes, &source)? {
-                return Ok::<_, StoreError>(Some((registry, name)));
+                return Ok::<_, StoreError>(Some(place));
             }
         }
         Ok(None)
     });
-    let Some((registry, name)) = awaiting.await? else { return Ok(None) };
-    let fetched = match cache::blobs::find(app, &registry, &name, digest).await {
-        Ok(Found::Awaited(blob)) => app.cache.blobs.complete(app, &blob).await.map_err(|error| error.to_string()),
-        Ok(Found::Here(blob)) => Ok(blob),
-        Err(_) => return Ok(None),
-    };
+    let Some(place) = awaiting.await? else { return Ok(None) };
+    let Ok(layer) = layers::find(app, &place, digest).await else { return Ok(None) };
+    let (fetched, name) = (layer.for_the_server().stored(app).await, &place.name);
     Ok(Some(match fetched {
         Ok(_) => format!("fetched again from the upstream of {name}"),
         Err(error) => {

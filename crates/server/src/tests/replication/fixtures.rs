@@ -1,6 +1,7 @@
 //! What these tests begin with: a server with two regions, rules, and images that are pushed as clients push them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use access::web_identity::SourceConfig;
 use bytes::Bytes;
@@ -13,9 +14,11 @@ use registry::images::pull::{self, ImageQuery, Selector};
 use registry::images::push::{self, Push, PushProtocol};
 use registry::images::storage_class::NotSupported;
 use registry::images::{delete, restore, storage_class, uploads};
+use registry::layers;
 use registry::replication::rules::{Destination, Extensions, Rule, Rules};
 use serde_json::{Value, json};
 use store::error::StoreError;
+use store::tables::blobs::StoredBlob;
 use store::tables::image_replications::{self, ImageReplication};
 use store::tables::images::{self, Image};
 use store::tables::registry_id::RegistryId;
@@ -101,10 +104,10 @@ impl Fixture {
 
     pub async fn upload(&self, at: &RegistryId, repository: &str, content: &[u8]) -> Digest {
         let app = &self.0.app;
-        let repository = name(repository);
+        let place = at.repository(&name(repository));
         let digest = Digest::sha256_of(content);
-        let upload = uploads::begin(app, at, &repository, IfAbsent::Refuse, &self.cause()).await.expect("begun");
-        let mut session = uploads::open(app, at, &repository, upload.id).await.expect("open");
+        let upload = uploads::begin(app, &place, IfAbsent::Refuse, &self.cause()).await.expect("begun");
+        let mut session = uploads::open(app, &place, upload.id).await.expect("open");
         session.write(Bytes::copy_from_slice(content)).await.expect("written");
         session.complete(app, digest).await.expect("complete");
         digest
@@ -113,9 +116,7 @@ impl Fixture {
     async fn put(&self, at: &RegistryId, repository: &str, tag: Option<&str>, kind: &str, manifest: &Value) -> Digest {
         let push = Push {
             protocol: PushProtocol::Distribution,
-            registry: at.clone(),
-            repository: name(repository),
-            if_absent: IfAbsent::Refuse,
+            repository: at.repository(&name(repository)),
             replicated_from: None,
             tags: tag.iter().map(|tag| tag.parse().expect("a tag")).collect(),
             digest: None,
@@ -123,7 +124,7 @@ impl Fixture {
             manifest: manifest.to_string().into(),
             cause: self.cause(),
         };
-        push::put_image(&self.0.app, push).await.expect("pushed").digest
+        push::put_image(&self.0.app, Arc::new(push), IfAbsent::Refuse).await.expect("pushed").digest
     }
 
     /// Pushes an image of one layer.
@@ -232,9 +233,14 @@ impl Fixture {
     }
 
     pub async fn manifest(&self, at: &RegistryId, repository: &str, digest: Digest) -> Bytes {
-        let query =
-            ImageQuery { registry: at.clone(), repository: name(repository), selector: Selector::Digest(digest) };
+        let query = ImageQuery { repository: at.repository(&name(repository)), selector: Selector::Digest(digest) };
         pull::peek_manifest(&self.0.app, query, None).await.expect("there").manifest
+    }
+
+    /// Where a layer is stored.
+    pub async fn layer(&self, at: &RegistryId, repository: &str, digest: Digest) -> StoredBlob {
+        let found = layers::find(&self.0.app, &at.repository(&name(repository)), digest).await.expect("it is there");
+        found.for_the_server().stored(&self.0.app).await.expect("it is here").stored.clone()
     }
 
     /// How an image stands at its destinations.

@@ -6,7 +6,7 @@ use registry::replication::rules::Extensions;
 use store::tables::images::ImageStatus;
 use store::tables::repositories::TagMutability;
 
-use super::fixtures::{Fixture, away, home, name, registry, rule};
+use super::fixtures::{Fixture, away, home, registry, rule};
 use crate::tests::test_app::OTHER_ACCOUNT;
 
 #[tokio::test]
@@ -21,8 +21,8 @@ async fn a_push_arrives_in_the_other_region_and_goes_no_further() {
     assert_eq!(server.tags(&away(), "app", image).await, Some(vec!["v1".to_owned()]));
     assert_eq!(server.manifest(&away(), "app", image).await, server.manifest(&home(), "app", image).await);
     let layer = oci::Digest::sha256_of(b"layer");
-    let copy = blobs::find(&server.0.app, &away(), &name("app"), layer).await.expect("it came along").stored;
-    let original = blobs::find(&server.0.app, &home(), &name("app"), layer).await.expect("there").stored;
+    let copy = server.layer(&away(), "app", layer).await;
+    let original = server.layer(&home(), "app", layer).await;
     assert_ne!(copy.object, original.object, "a region has copies of its own");
     assert!(blobs::open(&server.0.app, &copy).await.is_ok());
     assert_eq!(server.count("SELECT count(*) FROM image_replications").await, 1, "one hop");
