@@ -185,8 +185,8 @@ pub async fn handle(app: &Arc<Registry>, http: &RequestContext, route: V2Route, 
             refusal
         }
         Ok(Admitted { mut request, route, upstream }) => {
-            let is_wanted = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
-            let facts = is_wanted.then(|| AuditFacts::of(http, &route));
+            let is_recorded = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
+            let facts = is_recorded.then(|| AuditFacts::of(http, &route));
             let result = perform(&mut request, route, body).await;
             if let Some(facts) = facts {
                 api_calls::record(&request, calls, &facts, &result);

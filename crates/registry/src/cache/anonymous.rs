@@ -19,7 +19,7 @@ use store::tables::{image_tags, images, repository_blobs};
 
 use super::failure::CacheFailure;
 use super::fetches::UpstreamLayer;
-use super::import::Wanted;
+use super::import::ImportRequest;
 use super::pull;
 use super::upstream::UpstreamFailure;
 use crate::Registry;
@@ -95,19 +95,19 @@ async fn standing(app: &Registry, pull: &Arc<AnonymousPull>, reference: &Referen
 /// Asks upstream for an image that is here already, and notes that it came from there if it is the same. Changes nothing
 /// else: a tag that somebody pushed stays where it is.
 async fn prove(app: &Arc<Registry>, pull: &Arc<AnonymousPull>, reference: &Reference) -> Result<(), CacheFailure> {
-    let wanted = Wanted {
+    let request = ImportRequest {
         place: pull.place.clone(),
         rule: pull.rule.clone(),
         reference: reference.clone(),
         may_create: false,
         takes_tags: false,
     };
-    let key = format!("prove {}", wanted.key());
+    let key = format!("prove {}", request.key());
     let node = Arc::clone(app);
     let work = || async move {
-        let (upstream, source) = wanted.upstream(&node).await?;
-        let shown = node.cache.upstream.manifest(&upstream, &wanted.reference, node.now_ms()).await?.digest;
-        let Wanted { place, reference, .. } = wanted;
+        let (upstream, source) = request.upstream(&node).await?;
+        let shown = node.cache.upstream.manifest(&upstream, &request.reference, node.now_ms()).await?.digest;
+        let ImportRequest { place, reference, .. } = request;
         Ok(node.db.write(move |tx| note_shown(tx, &place, &reference, &shown, &source)).await?)
     };
     let fault = || CacheFailure::from(UpstreamFailure::Unavailable("asking ended early".to_owned()));

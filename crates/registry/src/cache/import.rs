@@ -33,7 +33,7 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What to import.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct ImportRequest {
     /// Where to.
     pub place: RepositoryRef,
     /// The rule that leads upstream.
@@ -46,7 +46,7 @@ pub struct Wanted {
     pub takes_tags: bool,
 }
 
-impl Wanted {
+impl ImportRequest {
     /// What tells one import from others.
     pub fn key(&self) -> String {
         let reference = match &self.reference {
@@ -69,25 +69,25 @@ impl Wanted {
 
 /// Imports an image. Durable when it returns.
 #[boxed]
-pub async fn run(app: &Arc<Registry>, wanted: &Wanted) -> Result<(), CacheFailure> {
-    let (upstream, source) = wanted.upstream(app).await?;
-    let first = app.cache.upstream.manifest(&upstream, &wanted.reference, app.now_ms()).await?;
+pub async fn run(app: &Arc<Registry>, request: &ImportRequest) -> Result<(), CacheFailure> {
+    let (upstream, source) = request.upstream(app).await?;
+    let first = app.cache.upstream.manifest(&upstream, &request.reference, app.now_ms()).await?;
     let cause = Cause::now(app, Actor::PullThroughCache);
-    let encryption = encryption_of(app, &wanted.place, wanted.may_create).await?;
+    let encryption = encryption_of(app, &request.place, request.may_create).await?;
     let mut gathering =
-        Gathering { app, upstream: &upstream, place: &wanted.place, encryption: &encryption, cause: &cause, bytes: 0 };
+        Gathering { app, upstream: &upstream, place: &request.place, encryption: &encryption, cause: &cause, bytes: 0 };
     let images = gathering.all(first).await?;
-    let tag = match &wanted.reference {
+    let tag = match &request.reference {
         Reference::Tag(tag) => Some(tag.clone()),
         Reference::Digest(_) => None,
     };
     let import = Import {
-        place: wanted.place.clone(),
+        place: request.place.clone(),
         source,
         images,
         tag,
-        may_create: wanted.may_create,
-        takes_tags: wanted.takes_tags,
+        may_create: request.may_create,
+        takes_tags: request.takes_tags,
         encryption,
         repository_quota: app.quotas.repositories,
         tags_per_image: app.quotas.tags_per_image,

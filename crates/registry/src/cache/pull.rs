@@ -17,7 +17,7 @@ use store::tables::repositories::{self, RepositoryRef};
 use store::tables::{image_tags, images};
 
 use super::failure::CacheFailure;
-use super::import::{self, Wanted};
+use super::import::{self, ImportRequest};
 use super::upstream::UpstreamFailure;
 use crate::Registry;
 use crate::images::pull::{Selector, find_image};
@@ -88,9 +88,9 @@ pub async fn prepare(
                 return Ok(());
             }
             let takes_tags = may_take_tag(http, caller, place, selector).await?;
-            let wanted = Wanted { place: place.clone(), rule, reference, may_create: false, takes_tags };
+            let request = ImportRequest { place: place.clone(), rule, reference, may_create: false, takes_tags };
             let node = Arc::clone(app);
-            let work = || async move { check(&node, &wanted, &tag, repository_id).await };
+            let work = || async move { check(&node, &request, &tag, repository_id).await };
             let key = format!("check {repository_id} {} {takes_tags}", selector_tag(selector));
             let checked = runtime::timer::timeout(CHECK_WAIT, app.cache.imports.join(key, work)).await;
             if !matches!(checked, Ok(Some(Ok(())))) {
@@ -109,10 +109,10 @@ pub async fn prepare(
             }
             app.metrics.cache.misses.increment();
             let takes_tags = may_take_tag(http, caller, place, selector).await?;
-            let wanted = Wanted { place: place.clone(), rule, reference, may_create, takes_tags };
+            let request = ImportRequest { place: place.clone(), rule, reference, may_create, takes_tags };
             let node = Arc::clone(app);
-            let key = wanted.key();
-            let work = || async move { import_absent(&node, &wanted).await };
+            let key = request.key();
+            let work = || async move { import_absent(&node, &request).await };
             let fault = || CacheFailure::from(UpstreamFailure::Unavailable("importing ended early".to_owned()));
             app.cache.imports.join(key, work).await.ok_or_else(fault)?
         }
@@ -218,10 +218,10 @@ async fn may_take_tag(
 }
 
 /// Imports what nobody has imported meanwhile.
-async fn import_absent(app: &std::sync::Arc<Registry>, wanted: &Wanted) -> Result<(), CacheFailure> {
-    let selector = Selector::from(wanted.reference.clone());
-    match plan(app, &wanted.place, &selector).await? {
-        Plan::Import { .. } => import::run(app, wanted).await,
+async fn import_absent(app: &std::sync::Arc<Registry>, request: &ImportRequest) -> Result<(), CacheFailure> {
+    let selector = Selector::from(request.reference.clone());
+    match plan(app, &request.place, &selector).await? {
+        Plan::Import { .. } => import::run(app, request).await,
         Plan::Serve(_) | Plan::Check(..) => Ok(()),
     }
 }
@@ -229,19 +229,19 @@ async fn import_absent(app: &std::sync::Arc<Registry>, wanted: &Wanted) -> Resul
 /// Takes a tag over if it has moved upstream, and else notes that it has not.
 async fn check(
     app: &std::sync::Arc<Registry>,
-    wanted: &Wanted,
+    request: &ImportRequest,
     tag: &Tag,
     repository_id: i64,
 ) -> Result<(), CacheFailure> {
-    if !matches!(plan(app, &wanted.place, &Selector::Tag(tag.clone())).await?, Plan::Check(..)) {
+    if !matches!(plan(app, &request.place, &Selector::Tag(tag.clone())).await?, Plan::Check(..)) {
         return Ok(());
     }
-    let (upstream, _) = wanted.upstream(app).await?;
-    let now = app.cache.upstream.tag_digest(&upstream, &wanted.reference, app.now_ms()).await?;
+    let (upstream, _) = request.upstream(app).await?;
+    let now = app.cache.upstream.tag_digest(&upstream, &request.reference, app.now_ms()).await?;
     let name = tag.to_string();
     let cached = app.db.read_point(move |tx| images::find_by_tag(tx, repository_id, &name)).await?;
     if now.is_none() || cached.is_none_or(|cached| Some(cached.digest) != now) {
-        import::run(app, wanted).await?;
+        import::run(app, request).await?;
     }
     let (tag, now_ms) = (tag.clone(), app.now_ms());
     Ok(app.db.write(move |tx| image_tags::set_checked(tx, repository_id, &tag, now_ms)).await?)

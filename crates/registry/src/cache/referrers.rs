@@ -13,7 +13,7 @@ use store::tables::pull_through_cache_rules;
 use store::tables::repositories::{self, RepositoryRef};
 
 use super::failure::CacheFailure;
-use super::import::{self, Gathering, Wanted};
+use super::import::{self, Gathering, ImportRequest};
 use super::pull::may;
 use super::upstream::{UpstreamFailure, UpstreamRepository};
 use crate::Registry;
@@ -69,10 +69,10 @@ pub async fn prepare(
         return Ok(());
     }
     let (place, reference) = (place.clone(), Reference::Digest(subject));
-    let wanted = Wanted { place, rule, reference, may_create: false, takes_tags: false };
+    let request = ImportRequest { place, rule, reference, may_create: false, takes_tags: false };
     let node = Arc::clone(app);
     let work = || async move {
-        import_referrers(&node, &wanted, subject).await?;
+        import_referrers(&node, &request, subject).await?;
         node.cache.listed.note(key, node.now_ms());
         Ok(())
     };
@@ -80,8 +80,8 @@ pub async fn prepare(
     app.cache.imports.join(format!("referrers {repository_id} {subject}"), work).await.ok_or_else(fault)?
 }
 
-async fn import_referrers(app: &Arc<Registry>, wanted: &Wanted, subject: Digest) -> Result<(), CacheFailure> {
-    let (upstream, source) = wanted.upstream(app).await?;
+async fn import_referrers(app: &Arc<Registry>, request: &ImportRequest, subject: Digest) -> Result<(), CacheFailure> {
+    let (upstream, source) = request.upstream(app).await?;
     let index = match index(app, &upstream, subject).await {
         Ok(index) => index,
         Err(UpstreamFailure::NotFound) => return Ok(()),
@@ -97,7 +97,7 @@ async fn import_referrers(app: &Arc<Registry>, wanted: &Wanted, subject: Digest)
             Err(UpstreamFailure::NotFound) => continue,
             Err(failure) => return Err(failure.into()),
         };
-        let place = &wanted.place;
+        let place = &request.place;
         let encryption = import::encryption_of(app, place, false).await?;
         let mut gathering =
             Gathering { app, upstream: &upstream, place, encryption: &encryption, cause: &cause, bytes: 0 };

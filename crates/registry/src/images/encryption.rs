@@ -107,7 +107,7 @@ fn kms_manifest_context(repository: &RepositoryRef, digest: &Digest) -> Encrypti
 
 /// The encryption of a repository, fit for a use; fails if its key is not, or its grant is gone.
 #[boxed]
-pub async fn require(app: &Registry, repository: &Repository, wanted: Use) -> Result<Encryption, RegistryError> {
+pub async fn require(app: &Registry, repository: &Repository, purpose: Use) -> Result<Encryption, RegistryError> {
     let spec = &repository.spec;
     let Some(arn) = &spec.kms_key else {
         return Ok(Encryption { encryption_type: spec.encryption_type, key: None });
@@ -117,10 +117,10 @@ pub async fn require(app: &Registry, repository: &Repository, wanted: Use) -> Re
         return Err(error.into());
     }
     let grants = app.kms_keys.grants(app, &loaded.key, &grant_name(repository.id)).await?;
-    if !grants.iter().any(|grant| grant.operations.iter().any(|operation| operation == wanted.operation())) {
+    if !grants.iter().any(|grant| grant.operations.iter().any(|operation| operation == purpose.operation())) {
         let text = format!(
             "The grant by which ECR may use {arn} for {} with the repository '{}' was revoked",
-            wanted.operation(),
+            purpose.operation(),
             spec.name
         );
         return Err(KmsError::AccessDenied(text).into());
@@ -328,7 +328,7 @@ fn grant_constraints(registry: &RegistryId, name: &str) -> GrantConstraints {
 pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2] {
     let service = format!("ecr.{}.amazonaws.com", key.registry.region);
     let need = |action| kms::on_key(action, key).with("kms:ViaService", [service.as_str()]);
-    let operations = [Use::Push, Use::Pull].map(|wanted| wanted.operation().to_owned()).into();
+    let operations = [Use::Push, Use::Pull].map(|purpose| purpose.operation().to_owned()).into();
     let terms = GrantTerms { operations, constraints: grant_constraints(registry, name) };
     [
         need(Action::KmsDescribeKey),
@@ -350,10 +350,10 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
         return Err(error.into());
     }
     let service = format!("ecr.{}.amazonaws.com", spec.registry.region);
-    for wanted in [Use::Push, Use::Pull] {
+    for purpose in [Use::Push, Use::Pull] {
         let name = grant_name(repository.id);
         // Ids need to be unique, not secret.
-        let id = Digest::sha256_of(format!("{name}/{}/{}", wanted.operation(), spec.created_at_ms).as_bytes());
+        let id = Digest::sha256_of(format!("{name}/{}/{}", purpose.operation(), spec.created_at_ms).as_bytes());
         let grant = KmsGrant {
             grant_id: id.hex(),
             kms_key_id: key.id,
@@ -361,7 +361,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
             retiring: Some(service.clone()),
             issuing_account: format!("arn:{}:iam::{}:root", spec.registry.region.partition(), spec.registry.account),
             name: Some(name),
-            operations: vec![wanted.operation().to_owned()],
+            operations: vec![purpose.operation().to_owned()],
             constraints: grant_constraints(&spec.registry, spec.name.as_str()),
             created_at_ms: spec.created_at_ms,
         };

@@ -177,8 +177,9 @@ impl Transfer {
             }
             let place = EventRepository { registry: &route.destination, repository: &repository };
             let tags = image_replications::new_tags(tx, id)?;
-            let told = if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
-            for tag in told {
+            let events_of =
+                if tags.is_empty() { vec![None] } else { tags.iter().map(|tag| Some(tag.as_str())).collect() };
+            for tag in events_of {
                 let event = Event::replication(place, now_ms, success, &route.source, &digest, tag);
                 events.enqueue(tx, &event, now_ms)?;
             }
@@ -321,17 +322,17 @@ impl Transfer {
     pub(super) async fn remove(&self, removal: &Removal) -> Result<(), ReplicationFailure> {
         let order = self.order_of(&removal.repository);
         let _turn = order.lock().await;
-        let (source, wanted) = (self.route.source.clone(), removal.clone());
+        let (source, lost) = (self.route.source.clone(), removal.clone());
         let look = move |tx: &mut dyn Tx| {
-            let Some(repository) = repositories::find(tx, &source.repository(&wanted.repository))? else {
-                return Ok((wanted.tags.clone(), wanted.is_gone));
+            let Some(repository) = repositories::find(tx, &source.repository(&lost.repository))? else {
+                return Ok((lost.tags.clone(), lost.is_gone));
             };
-            let Some(image) = images::find(tx, repository.id, &wanted.digest)? else {
-                return Ok((wanted.tags.clone(), wanted.is_gone));
+            let Some(image) = images::find(tx, repository.id, &lost.digest)? else {
+                return Ok((lost.tags.clone(), lost.is_gone));
             };
             let has = image_tags::list_of_image(tx, image.id)?;
-            let lost = wanted.tags.iter().filter(|tag| !has.contains(tag)).cloned().collect();
-            Ok::<_, StoreError>((lost, false))
+            let tags = lost.tags.iter().filter(|tag| !has.contains(tag)).cloned().collect();
+            Ok::<_, StoreError>((tags, false))
         };
         let (tags, is_gone) = self.app.db.read(look).await?;
         let tags: Vec<Tag> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();

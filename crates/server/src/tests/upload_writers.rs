@@ -129,13 +129,13 @@ async fn try_turns(fixture: &Fixture, turns: &[Turn]) {
             write(&app, &place, upload.id, turn).await
         });
     }
-    let mut told = 0;
+    let mut acknowledged = 0;
     while let Some(received) = running.join_next().await {
-        told = told.max(received.expect("no panic").unwrap_or_default());
+        acknowledged = acknowledged.max(received.expect("no panic").unwrap_or_default());
     }
     let mut session = uploads::open(app, &place, upload.id).await.expect("open");
     let received = session.received();
-    assert!(received >= told, "{told} bytes were told to be received, and {received} are");
+    assert!(received >= acknowledged, "{acknowledged} bytes were told to be received, and {received} are");
     session.write(Bytes::copy_from_slice(&content()[received as usize..])).await.expect("written");
     let digest = Digest::sha256_of(&content());
     session.complete(app, digest).await.expect("complete");
