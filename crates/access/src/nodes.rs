@@ -172,13 +172,19 @@ impl Access {
         now_ms - node.seen_at_ms <= SEEN_WITHIN.as_millis() as i64
     }
 
-    /// Looks for changes if this node has not for too long. Whoever decides by what is in memory calls this first.
-    #[boxed]
+    /// Looks for changes if this node has not for too long. Whoever decides by what is in memory calls this first; every
+    /// request does, so what is mostly the case is answered without a box.
     pub async fn require_current_changes(&self) -> Result<(), StoreError> {
         let membership = &self.membership;
         if !membership.is_shared || membership.has_looked() {
             return Ok(());
         }
+        self.look_for_changes().await
+    }
+
+    #[boxed]
+    async fn look_for_changes(&self) -> Result<(), StoreError> {
+        let membership = &self.membership;
         let _turn = membership.turn.lock().await;
         if membership.has_looked() {
             return Ok(());

@@ -1,8 +1,10 @@
 //! The accounts of this server, their regions and the access keys of their root users.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws::{AccessKeyId, AccountId, Region, SecretAccessKey};
+use iam::Principal;
 use oci::Digest;
 
 /// The root user's access key of one account.
@@ -26,9 +28,19 @@ impl RootKey {
 }
 
 /// A key, with what would be worked out for each request otherwise.
-struct KnownKey {
-    key: RootKey,
+pub struct KnownKey {
+    /// The key.
+    pub key: RootKey,
+    /// The root user as policies name it.
+    pub principal: Arc<Principal>,
     fingerprint: String,
+}
+
+impl From<RootKey> for KnownKey {
+    fn from(key: RootKey) -> Self {
+        let principal = Arc::new(Principal::Root { account: key.account.to_string() });
+        Self { fingerprint: key.fingerprint(), principal, key }
+    }
 }
 
 /// All accounts. Every account exists in every region.
@@ -47,13 +59,13 @@ impl Accounts {
                 accounts.push(key.account);
             }
         }
-        let known = |key: RootKey| (key.access_key_id.to_string(), KnownKey { fingerprint: key.fingerprint(), key });
+        let known = |key: RootKey| (key.access_key_id.to_string(), key.into());
         Self { keys: keys.into_iter().map(known).collect(), accounts, regions }
     }
 
     /// The key of that id.
-    pub fn find_key(&self, access_key_id: &str) -> Option<&RootKey> {
-        self.keys.get(access_key_id).map(|known| &known.key)
+    pub fn find_key(&self, access_key_id: &str) -> Option<&KnownKey> {
+        self.keys.get(access_key_id)
     }
 
     /// What tells the secret of the root user's key of that id from another one under the same id; none for other keys.

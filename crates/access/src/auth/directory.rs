@@ -36,6 +36,8 @@ pub struct Identity {
     pub entity: Entity,
     /// Its ARN.
     pub arn: String,
+    /// The user as a principal; of a role its sessions are principals.
+    pub user_principal: Arc<Principal>,
     /// Its own policies.
     pub policies: Vec<Attached>,
     /// Those of its groups, which all members share.
@@ -58,15 +60,6 @@ impl Identity {
     pub fn in_force(&self) -> impl Iterator<Item = &Attached> {
         let of_groups = self.group_policies.iter().flat_map(|policies| policies.iter());
         self.policies.iter().chain(of_groups).chain(&self.boundary)
-    }
-
-    /// The user as a principal; of a role its sessions are principals.
-    pub fn user_principal(&self) -> Principal {
-        Principal::User {
-            account: self.entity.account.to_string(),
-            arn: self.arn.clone(),
-            unique_id: self.entity.id.clone(),
-        }
     }
 }
 
@@ -322,8 +315,18 @@ fn load_identities(
             Attached { name: arn.clone(), policy: stored(cache, PolicyKind::Trust, document, entity.account, &what) }
         });
         directory.ids_by_arn.insert(arn.clone(), entity.id.clone());
-        let mut identity =
-            Identity { entity: entity.clone(), arn, policies, group_policies, boundary, trust, loaded: None };
+        let user_principal =
+            Principal::User { account: entity.account.to_string(), arn: arn.clone(), unique_id: entity.id.clone() };
+        let mut identity = Identity {
+            entity: entity.clone(),
+            arn,
+            user_principal: Arc::new(user_principal),
+            policies,
+            group_policies,
+            boundary,
+            trust,
+            loaded: None,
+        };
         let has_conditions = identity.in_force().any(|attached| attached.policy.keys().next().is_some());
         identity.loaded = (!has_conditions).then(|| allowed.add_identity());
         directory.identities.insert(entity.id.clone(), Arc::new(identity));

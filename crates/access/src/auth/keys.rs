@@ -39,17 +39,17 @@ pub fn find(app: &Access, access_key_id: &str, session_token: Option<&str>) -> R
     let identity_version = directory.version();
     if let Some(token) = session_token {
         let (session, secret) = session::open(app, &directory, access_key_id, token)?;
-        let principal = Arc::new(session.principal());
+        let principal = session.principal();
         let account = session.claims.account;
         let credentials = Credentials::Session(Arc::new(session));
         return Ok(KeyHolder { secret, account, credentials, principal, identity_version });
     }
-    if let Some(key) = app.accounts.find_key(access_key_id) {
+    if let Some(known) = app.accounts.find_key(access_key_id) {
         return Ok(KeyHolder {
-            secret: key.secret.clone(),
-            account: key.account,
+            secret: known.key.secret.clone(),
+            account: known.key.account,
             credentials: Credentials::Root,
-            principal: Arc::new(Principal::Root { account: key.account.to_string() }),
+            principal: Arc::clone(&known.principal),
             identity_version,
         });
     }
@@ -58,7 +58,7 @@ pub fn find(app: &Access, access_key_id: &str, session_token: Option<&str>) -> R
         secret: key.secret.clone(),
         account: key.user.entity.account,
         credentials: Credentials::User(Arc::clone(&key.user)),
-        principal: Arc::new(key.user.user_principal()),
+        principal: Arc::clone(&key.user.user_principal),
         identity_version,
     })
 }

@@ -45,7 +45,7 @@ pub async fn renew(app: &Access, caller: &Caller) -> Result<Caller, NotRenewed> 
         Credentials::Session(opened) => {
             let session = session::renew(app, &directory, opened)?;
             Ok(Caller {
-                principal: Arc::new(session.principal()),
+                principal: session.principal(),
                 credentials: Credentials::Session(Arc::new(session)),
                 identity_version: directory.version(),
                 ..caller.clone()

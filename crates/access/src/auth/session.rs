@@ -112,24 +112,25 @@ impl Session {
     }
 
     /// The principal that policies name.
-    pub fn principal(&self) -> Principal {
-        match (&self.identity, &self.claims.name) {
+    pub fn principal(&self) -> Arc<Principal> {
+        let account = || self.claims.account.to_string();
+        Arc::new(match (&self.identity, &self.claims.name) {
             (user, Some(name)) if self.claims.is_federated => Principal::FederatedUser {
-                account: self.claims.account.to_string(),
+                account: account(),
                 arn: federated_user_arn(self.claims.account, name),
                 user: user
                     .as_ref()
                     .map(|user| FederatingUser { arn: user.arn.clone(), unique_id: user.entity.id.clone() }),
             },
-            (None, _) => Principal::Root { account: self.claims.account.to_string() },
-            (Some(user), None) => user.user_principal(),
+            (None, _) => Principal::Root { account: account() },
+            (Some(user), None) => return Arc::clone(&user.user_principal),
             (Some(role), Some(name)) => Principal::AssumedRole {
-                account: self.claims.account.to_string(),
+                account: account(),
                 role_arn: role.arn.clone(),
                 role_unique_id: role.entity.id.clone(),
                 session_arn: assumed_role_arn(role, name),
             },
-        }
+        })
     }
 }
 

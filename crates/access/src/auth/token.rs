@@ -209,18 +209,18 @@ pub fn robot(app: &Access, directory: &Directory, token: &RobotToken) -> Option<
         region: token.registry.region.clone(),
         access_key_id: token.id.clone(),
         credentials,
-        principal: Arc::new(principal),
+        principal,
         scope: Some(Arc::new(scope)),
         identity_version: directory.version(),
     })
 }
 
 /// Whose rights a robot token carries; none if the user is gone.
-fn robot_principal(directory: &Directory, token: &RobotToken) -> Option<(Credentials, Principal)> {
+fn robot_principal(directory: &Directory, token: &RobotToken) -> Option<(Credentials, Arc<Principal>)> {
     let account = token.registry.account;
     if token.principal_id == account.as_str() {
-        return Some((Credentials::Root, Principal::Root { account: account.to_string() }));
+        return Some((Credentials::Root, Arc::new(Principal::Root { account: account.to_string() })));
     }
     let user = directory.identity(&token.principal_id)?;
-    Some((Credentials::User(Arc::clone(user)), user.user_principal()))
+    Some((Credentials::User(Arc::clone(user)), Arc::clone(&user.user_principal)))
 }

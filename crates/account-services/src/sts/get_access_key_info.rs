@@ -50,7 +50,7 @@ impl Operation for GetAccessKeyInfo {
         let account: Option<AccountId> = if call.caller.access_key_id == id {
             Some(call.caller.account)
         } else {
-            let of_root = app.accounts.find_key(&id).map(|key| key.account);
+            let of_root = app.accounts.find_key(&id).map(|known| known.key.account);
             of_root.or_else(|| directory.key(&id).map(|key| key.user.entity.account))
         };
         match account {

@@ -204,17 +204,17 @@ fn principal(call: &Call<'_>, text: &str) -> Result<Caller, WharfError> {
         _ => return Err(absent()),
     };
     let principal = match &credentials {
-        Credentials::Root => Principal::Root { account: account.to_string() },
-        Credentials::User(user) => user.user_principal(),
+        Credentials::Root => Arc::new(Principal::Root { account: account.to_string() }),
+        Credentials::User(user) => Arc::clone(&user.user_principal),
         Credentials::Session(session) => session.principal(),
-        Credentials::Anonymous(_) => Principal::Anonymous,
+        Credentials::Anonymous(_) => Arc::new(Principal::Anonymous),
     };
     Ok(Caller {
         account,
         region: call.caller.region.clone(),
         access_key_id: String::new(),
         credentials,
-        principal: Arc::new(principal),
+        principal,
         scope: None,
         identity_version: call.caller.identity_version,
     })

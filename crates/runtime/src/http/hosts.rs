@@ -1,5 +1,7 @@
 //! Host names: which registry a name leads to, and which name leads a client back to a registry.
 
+use std::borrow::Cow;
+
 use aws::Region;
 use store::tables::registry_id::RegistryId;
 
@@ -92,6 +94,15 @@ pub(super) fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
+/// A host as it is compared. Clients mostly send it in lower case already.
+fn lower_case(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
 /// The labels of a host before its domain.
 fn labels_before<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
     host.strip_suffix(domain)?.strip_suffix('.')
@@ -112,7 +123,7 @@ impl Hosts {
 
     /// The registry that a `Host` header names; none when the name says nothing of it, as `localhost:5000`.
     pub fn registry_of(&self, authority: &str) -> Option<RegistryId> {
-        let host = split_port(authority).0.to_ascii_lowercase();
+        let host = lower_case(split_port(authority).0);
         let classic = self.classic_domains().map(|domain| (domain, '.'));
         let dual_stack = DUAL_STACK_DOMAINS.iter().filter_map(|domain| domain.registry).map(|domain| (domain, '-'));
         let (account, region) = classic
@@ -144,7 +155,7 @@ impl Hosts {
             return url.authority.clone();
         }
         let (host, port) = split_port(used);
-        let host = host.to_ascii_lowercase();
+        let host = lower_case(host);
         let under = |domain: &str| labels_before(&host, domain).is_some();
         let (account, region) = (registry.account, &registry.region);
         let named = self
@@ -162,7 +173,7 @@ impl Hosts {
 
     /// The region that an API host names, as `api.ecr.us-east-1.amazonaws.com` does.
     pub fn api_region_of(&self, authority: &str) -> Option<Region> {
-        let host = split_port(authority).0.to_ascii_lowercase();
+        let host = lower_case(split_port(authority).0);
         let mut domains = self.classic_domains().chain(DUAL_STACK_DOMAINS.iter().map(|domain| domain.api));
         domains.find_map(|domain| {
             let labels = labels_before(&host, domain)?;
