@@ -83,12 +83,10 @@ impl RequestContext {
 
     /// Holds the answer to a failed authentication back, if this source fails again and again.
     #[boxed]
-    pub async fn delay_failure(&self, is_guess: bool) {
-        if is_guess {
-            let delay = self.app.failures.record(self.source_ip, self.app.now_ms());
-            if !delay.is_zero() {
-                runtime::timer::sleep(delay).await;
-            }
+    pub async fn delay_failure(&self) {
+        let delay = self.app.failures.record(self.source_ip, self.app.now_ms());
+        if !delay.is_zero() {
+            runtime::timer::sleep(delay).await;
         }
     }
 

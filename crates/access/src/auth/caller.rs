@@ -59,6 +59,11 @@ impl Caller {
         }
     }
 
+    /// The registry of its account in the region that it calls.
+    pub fn own_registry(&self) -> RegistryId {
+        RegistryId { account: self.account, region: self.region.clone() }
+    }
+
     /// The principal's ARN.
     pub fn arn(&self) -> String {
         let arn = self.principal.arn();

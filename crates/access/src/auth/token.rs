@@ -31,7 +31,7 @@ const ROBOT_PREFIX: &str = "wharf_";
 /// The user name that ECR expects beside the token.
 const USER: &str = "AWS";
 /// Longest `Authorization` value that is looked at: a token that holds the longest session token fits.
-const MAX_HEADER_BYTES: usize = 48 * 1024;
+pub const MAX_HEADER_BYTES: usize = 48 * 1024;
 
 /// What a token says.
 #[derive(Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub enum TokenError {
 
 /// Who a token stands for, and the registry that it was made for.
 #[derive(Debug)]
-pub struct Bearer {
+pub struct TokenHolder {
     /// The principal.
     pub caller: Caller,
     /// The registry that is meant where the host name does not say.
@@ -98,8 +98,8 @@ pub struct Bearer {
 }
 
 /// Makes the `authorizationToken` of GetAuthorizationToken for a registry, and says until when (epoch ms) it is good.
-pub fn issue(app: &Access, caller: &Caller, registry_account: AccountId) -> (String, i64) {
-    let expires_at_ms = app.now_ms() + app.limits.token_lifetime_ms;
+pub fn issue(access: &Access, caller: &Caller, registry_account: AccountId) -> (String, i64) {
+    let expires_at_ms = access.now_ms() + access.limits.token_lifetime_ms;
     let claims = Claims {
         access_key_id: caller.access_key_id.clone(),
         session_token: caller.session().map(|session| session.token.expose().to_owned()),
@@ -107,102 +107,98 @@ pub fn issue(app: &Access, caller: &Caller, registry_account: AccountId) -> (Str
         registry_account,
         region: caller.region.clone(),
         expires_at_ms,
-        root_secret: app.accounts.secret_fingerprint(&caller.access_key_id).map(str::to_owned),
+        root_secret: access.accounts.secret_fingerprint(&caller.access_key_id).map(str::to_owned),
     };
     let claims = serde_json::to_vec(&claims).expect("claims are plain text fields");
-    let password = URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, PURPOSE, &[], &claims));
+    let password = URL_SAFE_NO_PAD.encode(seal_small(&access.key_ring, PURPOSE, &[], &claims));
     (STANDARD.encode(format!("{USER}:{password}")), expires_at_ms)
 }
 
 /// Makes the password of a robot token from its id.
-pub fn robot_password(app: &Access, id: &str) -> String {
-    format!("{ROBOT_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&app.key_ring, ROBOT_PURPOSE, &[], id.as_bytes())))
+pub fn robot_password(access: &Access, id: &str) -> String {
+    format!("{ROBOT_PREFIX}{}", URL_SAFE_NO_PAD.encode(seal_small(&access.key_ring, ROBOT_PURPOSE, &[], id.as_bytes())))
 }
 
-/// Reads the `Authorization` header of a `/v2/` request.
-pub fn verify(app: &Access, header: Option<&str>) -> Result<Bearer, TokenError> {
-    let header = header.filter(|value| value.len() <= MAX_HEADER_BYTES).ok_or(TokenError::Missing)?;
-    let (scheme, value) = header.split_once(' ').ok_or(TokenError::Missing)?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(TokenError::Missing);
-    }
-    let hash = match app.opened_tokens.find(&app.key_ring, value) {
-        Ok(claims) => return bearer_of(app, &claims),
+/// Opens a token as a request shows it, which is what follows the scheme in its `Authorization` header: user and password,
+/// together in base64.
+pub fn verify(access: &Access, shown: &str) -> Result<TokenHolder, TokenError> {
+    let hash = match access.opened_tokens.find(&access.key_ring, shown) {
+        Ok(claims) => return holder_of(access, &claims),
         Err(hash) => hash,
     };
-    let decoded = STANDARD.decode(value.trim()).map_err(|_| TokenError::Missing)?;
+    let decoded = STANDARD.decode(shown.trim()).map_err(|_| TokenError::Missing)?;
     let decoded = String::from_utf8(decoded).map_err(|_| TokenError::Invalid)?;
     let (user, password) = decoded.split_once(':').ok_or(TokenError::Missing)?;
     if user != USER {
         return Err(TokenError::Invalid);
     }
     match password.strip_prefix(ROBOT_PREFIX) {
-        Some(sealed) => verify_robot(app, sealed),
+        Some(sealed) => verify_robot(access, sealed),
         None => {
             let sealed = URL_SAFE_NO_PAD.decode(password).map_err(|_| TokenError::Invalid)?;
-            let claims = open(app, PURPOSE, &sealed)?;
+            let claims = open(access, PURPOSE, &sealed)?;
             let claims: Arc<Claims> = Arc::new(serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)?);
             if let Some(root_key) = root_key_of(&sealed) {
-                app.opened_tokens.keep(hash, root_key, Arc::clone(&claims));
+                access.opened_tokens.keep(hash, root_key, Arc::clone(&claims));
             }
-            bearer_of(app, &claims)
+            holder_of(access, &claims)
         }
     }
 }
 
 /// Whose token it was that has [expired](TokenError::Expired), as far as its key is still there.
-pub fn expired_caller(app: &Access, header: &str) -> Option<Caller> {
+pub fn expired_caller(access: &Access, header: &str) -> Option<Caller> {
     let (_, value) = header.split_once(' ')?;
     let decoded = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
     let sealed = URL_SAFE_NO_PAD.decode(decoded.split_once(':')?.1).ok()?;
-    let claims: Claims = serde_json::from_slice(&open(app, PURPOSE, &sealed).ok()?).ok()?;
-    let holder = keys::find(app, &claims.access_key_id, claims.session_token.as_deref()).ok()?;
+    let claims: Claims = serde_json::from_slice(&open(access, PURPOSE, &sealed).ok()?).ok()?;
+    let holder = keys::find(access, &claims.access_key_id, claims.session_token.as_deref()).ok()?;
     Some(holder.into_caller(claims.region, claims.access_key_id))
 }
 
-fn open(app: &Access, purpose: &'static str, sealed: &[u8]) -> Result<Vec<u8>, TokenError> {
-    open_small(&app.key_ring, purpose, &[], sealed).map_err(|_| TokenError::Invalid)
+fn open(access: &Access, purpose: &'static str, sealed: &[u8]) -> Result<Vec<u8>, TokenError> {
+    open_small(&access.key_ring, purpose, &[], sealed).map_err(|_| TokenError::Invalid)
 }
 
 /// Who a token stands for, if it is good now.
-fn bearer_of(app: &Access, claims: &Claims) -> Result<Bearer, TokenError> {
-    if claims.expires_at_ms <= app.now_ms() {
+fn holder_of(access: &Access, claims: &Claims) -> Result<TokenHolder, TokenError> {
+    if claims.expires_at_ms <= access.now_ms() {
         return Err(TokenError::Expired);
     }
-    let holder = match keys::find(app, &claims.access_key_id, claims.session_token.as_deref()) {
+    let holder = match keys::find(access, &claims.access_key_id, claims.session_token.as_deref()) {
         Ok(holder) => holder,
         Err(SigV4Error::ExpiredToken) => return Err(TokenError::Expired),
         Err(_) => return Err(TokenError::Invalid),
     };
-    if holder.account != claims.principal_account || !app.accounts.has_region(claims.region.as_str()) {
+    if holder.account != claims.principal_account || !access.accounts.has_region(claims.region.as_str()) {
         return Err(TokenError::Invalid);
     }
     // The token was for whoever knew the secret, and that is no longer the one that was given up.
-    if !app.accounts.has_secret_still(&claims.access_key_id, claims.root_secret.as_deref()) {
+    if !access.accounts.has_secret_still(&claims.access_key_id, claims.root_secret.as_deref()) {
         return Err(TokenError::Invalid);
     }
-    Ok(Bearer {
+    Ok(TokenHolder {
         caller: holder.into_caller(claims.region.clone(), claims.access_key_id.clone()),
         registry: RegistryId { account: claims.registry_account, region: claims.region.clone() },
     })
 }
 
-fn verify_robot(app: &Access, sealed: &str) -> Result<Bearer, TokenError> {
+fn verify_robot(access: &Access, sealed: &str) -> Result<TokenHolder, TokenError> {
     let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| TokenError::Invalid)?;
-    let id = String::from_utf8(open(app, ROBOT_PURPOSE, &sealed)?).map_err(|_| TokenError::Invalid)?;
-    let directory = app.identities.current();
+    let id = String::from_utf8(open(access, ROBOT_PURPOSE, &sealed)?).map_err(|_| TokenError::Invalid)?;
+    let directory = access.identities.current();
     let token = directory.robot_token(&id).ok_or(TokenError::Invalid)?;
-    if token.expires_at_ms <= app.now_ms() {
+    if token.expires_at_ms <= access.now_ms() {
         return Err(TokenError::Expired);
     }
-    let caller = robot(app, &directory, token).ok_or(TokenError::Invalid)?;
-    app.last_uses.record_token(&id, app.now_ms());
-    Ok(Bearer { caller, registry: token.registry.clone() })
+    let caller = robot(access, &directory, token).ok_or(TokenError::Invalid)?;
+    access.last_uses.record_token(&id, access.now_ms());
+    Ok(TokenHolder { caller, registry: token.registry.clone() })
 }
 
 /// Who acts with a robot token; none if nobody does any more.
-pub fn robot(app: &Access, directory: &Directory, token: &RobotToken) -> Option<Caller> {
-    let scope = robot_scope::policy(app, token).ok()?;
+pub fn robot(access: &Access, directory: &Directory, token: &RobotToken) -> Option<Caller> {
+    let scope = robot_scope::policy(access, token).ok()?;
     let (credentials, principal) = robot_principal(directory, token)?;
     Some(Caller {
         account: token.registry.account,

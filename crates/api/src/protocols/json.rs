@@ -1,5 +1,6 @@
 //! The AWS JSON 1.1 protocol (reference/wire.md 1).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use access::audit;
@@ -13,10 +14,11 @@ use runtime::http::body::RequestBody;
 use runtime::http::budget::PoolKind;
 use runtime::http::respond::{self, Answer};
 
-use super::operation::{Call, Entry};
+use super::operation::Call;
 use super::receive::{Wanted, receive};
 use super::service::Services;
-use super::{body_error, elsewhere, follow_changes, hold_back};
+use super::{body_error, elsewhere, follow_changes, refuse};
+use crate::admission::{Asking, Shown, Signature, admit};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const OLDER_CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -26,12 +28,12 @@ const MAX_UNKNOWN_BODY_BYTES: usize = 1024 * 1024;
 /// Answers one request.
 pub async fn handle(
     services: &'static Services,
-    app: &Arc<Registry>,
+    registry: &Arc<Registry>,
     http: &RequestContext,
     target: &str,
     body: &mut RequestBody,
 ) -> Answer {
-    match run(services, app, http, target, body).await {
+    match run(services, registry, http, target, body).await {
         Ok(body) => respond::with_body(StatusCode::OK, CONTENT_TYPE, body),
         Err(error) => refusal(http, &error),
     }
@@ -49,7 +51,7 @@ pub fn refusal(http: &RequestContext, error: &AwsError) -> Answer {
 
 async fn run(
     services: &'static Services,
-    app: &Arc<Registry>,
+    registry: &Arc<Registry>,
     http: &RequestContext,
     target: &str,
     body: &mut RequestBody,
@@ -62,7 +64,7 @@ async fn run(
     }
     let claim = match sigv4::find_key(http) {
         Ok(claim) => claim,
-        Err(error) => return Err(refused(http, body, entry, &error).await),
+        Err(error) => return Err(refuse(http, body, entry, &error.into(), spelled).await),
     };
     let wanted = Wanted {
         limit: entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes),
@@ -72,26 +74,30 @@ async fn run(
     let received = receive(http, body, wanted).await.map_err(|error| body_error(&error))?;
     follow_changes(http).await?;
     // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
-    let signed_service = claim.presented.service.clone();
-    let signing_name = service.map_or(signed_service.as_str(), |service| service.signing_name);
-    let caller = match sigv4::authenticate(http, claim, &received.sha256, signing_name, &http.authority) {
-        Ok(caller) => caller,
-        Err(error) => {
+    let signing_name = match service {
+        Some(service) => Cow::Borrowed(service.signing_name),
+        None => Cow::Owned(claim.presented.service.clone()),
+    };
+    let signature = Signature { claim, body_sha256: &received.sha256, service: &signing_name };
+    let credentials = Shown::Signature(signature);
+    let admitted = admit(registry, http, Asking { host: &http.authority, namespace: None, credentials }).await;
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => {
             drop(received);
-            return Err(refused(http, body, entry, &error).await);
+            return Err(refuse(http, body, entry, &refused, spelled).await);
         }
     };
-    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
-        let error = unknown(services, target, service.map(|_| name), signing_name);
-        audit::record_unknown_operation(http, &caller, signing_name, target, &error);
+        let error = unknown(services, target, service.map(|_| name), &signing_name);
+        audit::record_unknown_operation(http, &admitted.caller, &signing_name, target, &error);
         return Err(error);
     };
     if let Some(content) = received.large_member {
         let _ = http.large_member.set(content);
     }
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
-    (entry.run)(&Call { app, http, caller }, &content).await
+    (entry.run)(&Call::of(registry, http, admitted), &content).await
 }
 
 /// The error for an operation that is not here; `own` is its name, if Wharf has its service.
@@ -107,8 +113,7 @@ fn unknown(services: &Services, target: &str, own: Option<&str>, signing_name: &
     }
 }
 
-async fn refused(http: &RequestContext, body: &mut RequestBody, entry: Option<&Entry>, error: &SigV4Error) -> AwsError {
-    audit::record_signature(http, entry.is_some_and(|entry| entry.is_read_only), error);
-    hold_back(http, body, error).await;
+/// What is wrong with a signature, as this protocol names it.
+fn spelled(error: &SigV4Error) -> AwsError {
     AwsError::new(error.json_type(), error.to_string())
 }

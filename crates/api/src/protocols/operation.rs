@@ -1,4 +1,5 @@
-//! What an operation of a JSON service is: its checks, what it needs permission for, and what it does.
+//! What an operation of a service is: its checks, what it needs permission for, and what it does. Whoever calls it was let in
+//! (`admission`); the steps from there on are taken here, in the same order for all of them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +18,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::tables::registry_id::RegistryId;
 
-/// One authenticated call.
+use crate::admission::Admitted;
+
+/// One call by somebody who was let in.
 pub struct Call<'a> {
     /// The server.
     pub app: &'a Arc<Registry>,
@@ -25,12 +28,26 @@ pub struct Call<'a> {
     pub http: &'a RequestContext,
     /// Who calls.
     pub caller: Caller,
+    /// The registry that is asked where the input names none.
+    pub registry: RegistryId,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// A call over the network, which was let in.
+    pub fn of(app: &'a Arc<Registry>, http: &'a RequestContext, admitted: Admitted) -> Self {
+        let Admitted { caller, registry, .. } = admitted;
+        Self { app, http, caller, registry }
+    }
+
+    /// A call in this process, of the caller's own registry.
+    pub fn new(app: &'a Arc<Registry>, http: &'a RequestContext, caller: Caller) -> Self {
+        let registry = caller.own_registry();
+        Self { app, http, caller, registry }
+    }
+
     /// The caller's own registry in the region of the call.
     pub fn own_registry(&self) -> RegistryId {
-        RegistryId { account: self.caller.account, region: self.caller.region.clone() }
+        self.registry.clone()
     }
 }
 
@@ -112,9 +129,8 @@ impl Entry {
 
 async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<Vec<u8>, AwsError> {
     let mut needs = Vec::new();
-    let result = decide_and_run::<O>(call, body, read, &mut needs)
-        .await
-        .and_then(|output| written::<O>(call, O::encode(output)));
+    let result =
+        decide_and_run::<O>(call, body, read, &mut needs).await.and_then(|output| encode::<O>(call, O::encode(output)));
     record::<O>(call, body, &needs, &result);
     result
 }
@@ -128,14 +144,14 @@ pub async fn perform<O: Operation>(call: &Call<'_>, input: &[u8]) -> Result<O::O
     let told = match &result {
         // Records tell of what was read nothing but that it was.
         Ok(_) if O::READ_ONLY => Ok(Vec::new()),
-        Ok(output) => written::<O>(call, serde_json::to_vec(output)),
+        Ok(output) => encode::<O>(call, serde_json::to_vec(output)),
         Err(error) => Err(error.clone()),
     };
     record::<O>(call, input, &needs, &told);
     result
 }
 
-fn written<O: Operation>(call: &Call<'_>, json: Result<Vec<u8>, serde_json::Error>) -> Result<Vec<u8>, AwsError> {
+fn encode<O: Operation>(call: &Call<'_>, json: Result<Vec<u8>, serde_json::Error>) -> Result<Vec<u8>, AwsError> {
     json.map_err(|error| {
         tracing::error!(request_id = %call.http.request_id, %error, "answer of {} cannot be encoded: {error}", O::NAME);
         server_error()
@@ -164,27 +180,37 @@ async fn decide_and_run<O: Operation>(
     read: Read<O::Input>,
     needs: &mut Vec<Need>,
 ) -> Result<O::Output, AwsError> {
-    let request_id = call.http.request_id;
-    let input: O::Input = read(body).map_err(|error| {
-        tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
-        AwsError::new("SerializationException", "Unable to parse request body")
-    })?;
-    let checked = O::check(call, input).map_err(|error| error.into_aws_error(request_id))?;
+    let checked = check::<O>(call, body, read)?;
     *needs = O::needs(call, &checked);
     if let Some(name) = needs.iter().find_map(Need::repository_name) {
         call.http.notes.set_repository(name);
     }
     for need in needs.iter() {
-        authorize::authorize(call.http, &call.caller, need).await.map_err(|refusal| match refusal {
-            Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),
-            Refusal::Store(error) => store_error(request_id, &error),
-        })?;
+        authorize(call, need).await?;
     }
     throttle(call, O::NAME, needs)?;
     if !O::READ_ONLY && !O::ENDS_WITH_CLIENT {
         call.http.must_finish();
     }
-    O::run(call, checked).await.map_err(|error| error.into_aws_error(request_id))
+    O::run(call, checked).await.map_err(|error| error.into_aws_error(call.http.request_id))
+}
+
+/// Reads the input, and has the operation validate it.
+fn check<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -> Result<O::Checked, AwsError> {
+    let request_id = call.http.request_id;
+    let input: O::Input = read(body).map_err(|error| {
+        tracing::debug!(%request_id, %error, "request body does not fit {}: {error}", O::NAME);
+        AwsError::new("SerializationException", "Unable to parse request body")
+    })?;
+    O::check(call, input).map_err(|error| error.into_aws_error(request_id))
+}
+
+/// Refuses unless the caller has one of the permissions that the operation needs.
+async fn authorize(call: &Call<'_>, need: &Need) -> Result<(), AwsError> {
+    authorize::authorize(call.http, &call.caller, need).await.map_err(|refusal| match refusal {
+        Refusal::Denied(message) => AwsError::new("AccessDeniedException", message),
+        Refusal::Store(error) => store_error(call.http.request_id, &error),
+    })
 }
 
 /// Refuses what the registry is asked too often. What names no registry is asked of the caller's own.

@@ -14,10 +14,11 @@ use runtime::http::body::{BodyError, RequestBody};
 use runtime::http::budget::PoolKind;
 use runtime::http::respond::{self, Answer};
 
-use super::operation::{Call, Entry};
+use super::operation::Call;
 use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
 use super::service::{QueryApi, QueryService, Services};
-use super::{body_error, elsewhere, follow_changes, hold_back};
+use super::{body_error, elsewhere, follow_changes, refuse};
+use crate::admission::{Asking, Shown, Signature, admit};
 
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 const CONTENT_TYPE: &str = "text/xml";
@@ -25,12 +26,12 @@ const CONTENT_TYPE: &str = "text/xml";
 /// Answers one request.
 pub async fn handle(
     services: &'static Services,
-    app: &Arc<Registry>,
+    registry: &Arc<Registry>,
     http: &RequestContext,
     body: &mut RequestBody,
 ) -> Answer {
     let mut meant = meant(services, http);
-    match run(services, app, http, body, &mut meant).await {
+    match run(services, registry, http, body, &mut meant).await {
         Ok(xml) => respond::with_body(StatusCode::OK, CONTENT_TYPE, xml),
         Err(error) => refusal_of(services, http, meant.api, error),
     }
@@ -82,7 +83,7 @@ fn spelled_for_query(mut error: AwsError) -> AwsError {
 
 async fn run(
     services: &'static Services,
-    app: &Arc<Registry>,
+    registry: &Arc<Registry>,
     http: &RequestContext,
     body: &mut RequestBody,
     meant: &mut QueryService,
@@ -96,7 +97,7 @@ async fn run(
         (Ok(received), _) => received,
         // A name for a key that is not ours is what is wrong with a long request, before its length.
         (Err(BodyError::TooLarge { .. }), Err(error)) if *error != SigV4Error::MissingAuthenticationToken => {
-            return Err(refused(http, body, None, error).await);
+            return Err(refuse(http, body, None, &error.clone().into(), spelled).await);
         }
         (Err(error), _) => return Err(body_error(&error)),
     };
@@ -107,7 +108,7 @@ async fn run(
         && let Err(error) = sigv4::check(http, claim, &sha256, &claim.presented.service)
     {
         drop(received.content);
-        return Err(refused(http, body, None, &error).await);
+        return Err(refuse(http, body, None, &error.into(), spelled).await);
     }
     let content = received.content.into_bytes().await.map_err(|error| body_error(&error))?;
     follow_changes(http).await?;
@@ -133,21 +134,29 @@ async fn run(
     if let Some(entry) = entry {
         http.notes.set_operation(service.operation(entry.name));
     }
-    let authenticated = claim.and_then(|claim| sigv4::authenticate(http, claim, &sha256, service.signing_name, ""));
-    let caller = match authenticated {
-        Ok(caller) => caller,
-        Err(error) => {
+    let admitted = match claim {
+        Ok(claim) => {
+            let signature = Signature { claim, body_sha256: &sha256, service: service.signing_name };
+            // Hosts name regions of ECR's API, and these services sign in one region for all.
+            let asking = Asking { host: "", namespace: None, credentials: Shown::Signature(signature) };
+            admit(registry, http, asking).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => {
             drop((form, input, content));
-            return Err(refused(http, body, entry, &error).await);
+            return Err(refuse(http, body, entry, &refused, spelled).await);
         }
     };
-    http.notes.set_principal(|| caller.arn());
     let Some(entry) = entry else {
         let error = elsewhere::no_operation("InvalidAction", service.signing_name, action);
-        audit::record_unknown_operation(http, &caller, service.signing_name, action, &error);
+        audit::record_unknown_operation(http, &admitted.caller, service.signing_name, action, &error);
         return Err(error);
     };
-    let output = (entry.run_form)(&Call { app, http, caller }, input.as_bytes()).await?;
+    let call = Call::of(registry, http, admitted);
+    let output = (entry.run_form)(&call, input.as_bytes()).await?;
     answer(http, api, action, &output)
 }
 
@@ -164,9 +173,8 @@ fn unknown_version(services: &Services, http: &RequestContext, action: &str) -> 
     }
 }
 
-async fn refused(http: &RequestContext, body: &mut RequestBody, entry: Option<&Entry>, error: &SigV4Error) -> AwsError {
-    audit::record_signature(http, entry.is_some_and(|entry| entry.is_read_only), error);
-    hold_back(http, body, error).await;
+/// What is wrong with a signature, as this protocol names it.
+fn spelled(error: &SigV4Error) -> AwsError {
     AwsError::new(error.query_code(), error.to_string()).with_status(StatusCode::FORBIDDEN)
 }
 

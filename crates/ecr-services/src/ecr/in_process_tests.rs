@@ -12,7 +12,7 @@ use super::describe_repositories::{self, DescribeRepositories};
 
 async fn describe(test: &TestRegistry, key: &str) -> Result<describe_repositories::Output, AwsError> {
     let http = test.request();
-    let call = Call { app: &test.app, http: &http, caller: test.caller(key) };
+    let call = Call::new(&test.app, &http, test.caller(key));
     perform::<DescribeRepositories>(&call, b"{}").await
 }
 
@@ -21,7 +21,7 @@ async fn a_caller_in_the_process_takes_the_same_steps_and_gets_typed_output() {
     let test = TestRegistry::new(SourceConfig::default()).await;
     let (root, stranger) = (root_key(ACCOUNT), test.user(ACCOUNT, "stranger", None).await);
     let http = test.request();
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root) };
+    let call = Call::new(&test.app, &http, test.caller(&root));
     let input = json!({ "repositoryName": "app" }).to_string();
     perform::<CreateRepository>(&call, input.as_bytes()).await.expect("created");
     let refused = perform::<CreateRepository>(&call, b"[]").await.err().expect("no structure");

@@ -93,7 +93,7 @@ impl<P> Path<P> {
     ) -> Result<Answer, V2Error> {
         let endpoint = self.endpoint(&request.http.method).ok_or_else(V2Error::unsupported_method)?;
         request.needs = (endpoint.needs)(request, &named, body.announced_bytes() != Some(0))?;
-        request.require_needs().await?;
+        request.authorize().await?;
         (endpoint.run)(request, named, body).await
     }
 }

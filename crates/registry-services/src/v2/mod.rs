@@ -1,5 +1,5 @@
-//! The OCI distribution protocol under `/v2/`: a request is let in (`mirror`), decided on and answered (`endpoint`, by the table
-//! in `paths`), and recorded (`api_calls`), in this order, once.
+//! The OCI distribution protocol under `/v2/`: a request is let in (`api::admission`), decided on and answered (`endpoint`, by
+//! the table in `paths`), and recorded (`api_calls`), in this order, once.
 
 mod api_calls;
 mod blobs;
@@ -11,6 +11,7 @@ mod manifests;
 mod mirror;
 mod paths;
 mod referrers;
+mod refusals;
 pub mod route;
 mod tags;
 mod uploads;
@@ -19,12 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use access::action::Action;
-use access::audit;
 use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
 use access::auth::renewal::{self, NotRenewed};
-use access::auth::token::{self, TokenError};
 use access::request::RequestContext;
+use api::admission::{self, Admitted, Asking, Shown};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use oci::{ErrorCode, RepositoryName, RepositoryNameError, Tag};
 use registry::Registry;
@@ -41,7 +41,6 @@ pub use paths::names as operations;
 use api_calls::{ApiCall, AuditFacts};
 use endpoint::Needs;
 use errors::V2Error;
-use mirror::Admitted;
 use route::{InvalidPath, V2Route};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -49,11 +48,7 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// Marks the refusal of somebody who may be trying tokens out.
-#[derive(Clone)]
-struct Guess;
-
-/// A request whose principal is known, for one registry.
+/// A request that was let in, for one registry.
 struct V2Request<'a> {
     app: &'a Arc<Registry>,
     http: &'a RequestContext,
@@ -68,15 +63,14 @@ struct V2Request<'a> {
 }
 
 impl<'a> V2Request<'a> {
-    /// A request of a known principal, of which nothing has been done yet.
-    fn new(
+    /// A request of which nothing has been done yet.
+    const fn new(
         app: &'a Arc<Registry>,
         http: &'a RequestContext,
         caller: Caller,
         registry: RegistryId,
         calls: &'static [ApiCall],
     ) -> Self {
-        http.notes.set_principal(|| caller.arn());
         Self { app, http, caller, registry, calls, needs: Needs::Nothing, is_counted: AtomicBool::new(false) }
     }
 
@@ -95,7 +89,7 @@ impl<'a> V2Request<'a> {
             needs: self.needs.clone(),
             is_counted: AtomicBool::new(self.is_counted.load(Ordering::Relaxed)),
         };
-        renewed.require_needs().await?;
+        renewed.authorize().await?;
         Ok(renewed)
     }
 
@@ -105,7 +99,7 @@ impl<'a> V2Request<'a> {
     }
 
     /// Refuses unless the principal may do what the request needs.
-    async fn require_needs(&self) -> Result<(), V2Error> {
+    async fn authorize(&self) -> Result<(), V2Error> {
         match &self.needs {
             Needs::Nothing => Ok(()),
             Needs::Every(needs) => {
@@ -129,7 +123,7 @@ impl<'a> V2Request<'a> {
     }
 
     /// Refuses unless the principal may also do every one of `actions` to a repository.
-    async fn authorize(&self, actions: &[Action], repository: &str) -> Result<(), V2Error> {
+    async fn authorize_also(&self, actions: &[Action], repository: &str) -> Result<(), V2Error> {
         for &action in actions {
             self.require(&self.need(action, repository)).await?;
         }
@@ -143,17 +137,17 @@ impl<'a> V2Request<'a> {
 
     async fn require(&self, need: &Need) -> Result<(), V2Error> {
         authorize::authorize(self.http, &self.caller, need).await?;
-        self.count()
+        self.throttle()
     }
 
-    /// Counts the request for the registry's rates, when its first permission was granted.
-    fn count(&self) -> Result<(), V2Error> {
-        let app = &self.http.app;
-        if app.rates.is_unlimited() || self.is_counted.swap(true, Ordering::Relaxed) {
+    /// Refuses what the registry is asked too often: the request is counted once, when its first permission was granted.
+    fn throttle(&self) -> Result<(), V2Error> {
+        let access = &self.http.app;
+        if access.rates.is_unlimited() || self.is_counted.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
         for operation in self.calls.iter().filter_map(|call| RatedOperation::of_name(call.name())) {
-            app.rates.take(&self.registry, operation, app.now_ms()).map_err(V2Error::too_many_requests)?;
+            access.rates.take(&self.registry, operation, access.now_ms()).map_err(V2Error::too_many_requests)?;
         }
         Ok(())
     }
@@ -177,14 +171,21 @@ pub async fn handle(app: &Arc<Registry>, http: &RequestContext, route: V2Route, 
     }
     let allowed = route.allow();
     let calls = (route.about(&http.method).calls)(http, body.announced_bytes() != Some(0));
-    let mut answer = match mirror::admit(app, http, route, calls).await {
-        Err(refusal) => {
-            if refusal.extensions().get::<Guess>().is_some() {
-                body.drop_during(&http.headers, http.delay_failure(true)).await;
-            }
-            refusal
+    let namespace = mirror::namespace(http, &route);
+    let asking = Asking { host: &http.authority, namespace, credentials: Shown::to_registry(http) };
+    let admitted = admission::admit(app, http, asking).await;
+    let mut answer = match admitted {
+        Err(refused) => {
+            let call = calls.first().map(|call| (call.name(), call.is_read_only()));
+            admission::refuse(http, body, call, &refused).await;
+            refusals::answer(http, refused)
         }
-        Ok(Admitted { mut request, route, upstream }) => {
+        Ok(Admitted { caller, registry, mirrored }) => {
+            let (route, upstream) = match mirrored {
+                Some(mirrored) => (mirror::renamed(route, mirrored.name), Some(mirrored.upstream)),
+                None => (route, None),
+            };
+            let mut request = V2Request::new(app, http, caller, registry, calls);
             let is_recorded = calls.iter().any(|call| http.app.audit.wants(call.is_read_only()));
             let facts = is_recorded.then(|| AuditFacts::of(http, &route));
             let result = perform(&mut request, route, body).await;
@@ -202,65 +203,6 @@ pub async fn handle(app: &Arc<Registry>, http: &RequestContext, route: V2Route, 
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
-    answer
-}
-
-async fn authenticate<'a>(
-    app: &'a Arc<Registry>,
-    http: &'a RequestContext,
-    calls: &'static [ApiCall],
-) -> Result<V2Request<'a>, Answer> {
-    let named = http.app.hosts.registry_of(&http.authority);
-    let call = calls.first().map(|call| (call.name(), call.is_read_only()));
-    let bearer = match token::verify(&http.app, http.header(header::AUTHORIZATION)) {
-        Ok(bearer) => bearer,
-        Err(error @ TokenError::Missing) => {
-            audit::record_login(http, call, &error);
-            return Err(challenge(http, named.as_ref()));
-        }
-        Err(error @ TokenError::Invalid) => {
-            audit::record_login(http, call, &error);
-            let mut answer = invalid_token(http);
-            answer.extensions_mut().insert(Guess);
-            return Err(answer);
-        }
-        Err(error @ TokenError::Expired) => {
-            audit::record_login(http, call, &error);
-            let text = "Your authorization token has expired. Reauthenticate and try again.";
-            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
-        }
-    };
-    let registry = match named {
-        Some(named) if !http.app.accounts.has_region(named.region.as_str()) => {
-            let text = http.app.accounts.why_not_served(named.region.as_str());
-            return Err(V2Error::new(ErrorCode::Denied, text).into_answer(http));
-        }
-        // A token is good in the region that it was made in.
-        Some(named) if named.region != bearer.registry.region => {
-            audit::record_login(http, call, &TokenError::Invalid);
-            return Err(invalid_token(http));
-        }
-        Some(named) => named,
-        None => bearer.registry,
-    };
-    Ok(V2Request::new(app, http, bearer.caller, registry, calls))
-}
-
-fn invalid_token(http: &RequestContext) -> Answer {
-    V2Error::invalid_token().into_answer(http)
-}
-
-/// Asks for Basic credentials as ECR does (reference/access.md 7).
-fn challenge(http: &RequestContext, named: Option<&RegistryId>) -> Answer {
-    let realm = match named {
-        Some(registry) => http.registry_url(registry),
-        None => format!("{}://{}", http.scheme(), http.authority),
-    };
-    let mut answer = respond::with_body(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", "Not Authorized\n");
-    // A Host header may hold what a quoted string may not.
-    let realm = realm.replace(['"', '\\'], "");
-    let value = format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
-    respond::add_header(&mut answer, header::WWW_AUTHENTICATE, value);
     answer
 }
 

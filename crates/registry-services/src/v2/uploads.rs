@@ -38,7 +38,7 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
             let from: RepositoryName = from.parse().map_err(|_| {
                 V2Error::new(ErrorCode::NameInvalid, format!("'{from}' is not the name of a repository"))
             })?;
-            let may_read = match request.authorize(&[Action::EcrGetDownloadUrlForLayer], from.as_str()).await {
+            let may_read = match request.authorize_also(&[Action::EcrGetDownloadUrlForLayer], from.as_str()).await {
                 Ok(()) => true,
                 Err(denied) => {
                     let from = AuditedResource::repository(&request.registry, from.as_str());
@@ -55,14 +55,14 @@ pub async fn begin(request: &V2Request<'_>, name: RepositoryName, body: &mut Req
         }
     } else if let Some(digest) = request.http.query_parameter("digest") {
         let whole = [Action::EcrUploadLayerPart, Action::EcrCompleteLayerUpload];
-        request.authorize(&whole, name.as_str()).await?;
+        request.authorize_also(&whole, name.as_str()).await?;
         let digest = parse_digest(&digest)?;
         request.http.must_finish();
         let upload = pusher.run(begin).await?;
         let session = uploads::open(app, place, upload.id).await?;
         let received = async {
             let session = receive(session, body).await?;
-            request.renewed().await?.authorize(&whole, name.as_str()).await?;
+            request.renewed().await?.authorize_also(&whole, name.as_str()).await?;
             Ok::<_, V2Error>(session.complete(app, digest).await?)
         };
         let result = received.await;

@@ -3,6 +3,7 @@
 mod route;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use access::auth::download_url;
 use access::auth::layer_grant;
@@ -35,19 +36,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Answers what comes over connections.
 pub struct Dispatcher {
-    app: Arc<Registry>,
+    registry: Arc<Registry>,
 }
 
 impl Dispatcher {
     /// Of a server.
-    pub const fn new(app: Arc<Registry>) -> Self {
-        Self { app }
+    pub const fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
     }
 }
 
 impl Handler for Dispatcher {
     fn handle(&self, client: Client, holder: Holder, request: http::Request<PacedBody>, finish: Finish) -> Answering {
-        Box::pin(handle(Arc::clone(&self.app), client, holder, request, finish))
+        Box::pin(handle(Arc::clone(&self.registry), client, holder, request, finish))
     }
 }
 
@@ -58,7 +59,7 @@ pub fn operations() -> impl Iterator<Item = Operation> {
 
 /// Answers one request, as its [`Handler`].
 pub async fn handle(
-    app: Arc<Registry>,
+    registry: Arc<Registry>,
     client: Client,
     holder: Holder,
     request: http::Request<PacedBody>,
@@ -71,7 +72,7 @@ pub async fn handle(
     let has_good_host = host.is_ok();
     let authority = host.unwrap_or_else(|_| "localhost".to_owned());
     let request_id = runtime::random::uuid();
-    let record = RequestRecord::begin(&app, &head.headers, request_id);
+    let record = RequestRecord::begin(&registry, &head.headers, request_id);
     let mut request = RequestContext {
         request_id,
         method: head.method,
@@ -80,13 +81,13 @@ pub async fn handle(
         headers: head.headers,
         source_ip: client.ip,
         holder,
-        is_secure: client.is_tls.unwrap_or_else(|| app.hosts.is_secure()),
+        is_secure: client.is_tls.unwrap_or_else(|| registry.hosts.is_secure()),
         authority,
         notes: Notes::new(record.is_some()),
         large_member: OnceLock::new(),
         answer_share: OnceLock::new(),
         finish: finish.clone(),
-        app: Arc::clone(&app.access),
+        app: Arc::clone(&registry.access),
     };
     let mut body = RequestBody::new(incoming, Arc::clone(&request.app.runtime), finish);
     let route = route::parse(&request);
@@ -103,7 +104,7 @@ pub async fn handle(
         let mut answer = match route {
             _ if !has_good_host => bad_host(),
             _ if !has_room => no_room(busy(&request), version),
-            route => answer(&app, &request, route, &mut body).await,
+            route => answer(&registry, &request, route, &mut body).await,
         };
         // A client that waits for leave to send has sent nothing, and the answer is its leave not to. For one for whom
         // there is no room, what it sends is not even dropped.
@@ -132,7 +133,7 @@ pub async fn handle(
     }
     let operation = request.notes.operation().unwrap_or(operation_of_route);
     let (status, answered_after) = (answer.status(), timer::since(began));
-    request.app.metrics.requests.record(operation, &request.method, status, answered_after);
+    meter(&request, operation, status, answered_after);
     let answered = record.map(|record| {
         Box::new(AnsweredRequest {
             record,
@@ -151,29 +152,34 @@ pub async fn handle(
     (answer, answered)
 }
 
-async fn answer(app: &Arc<Registry>, request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
+async fn answer(registry: &Arc<Registry>, request: &RequestContext, route: Route, body: &mut RequestBody) -> Answer {
     match route {
         Route::Aws | Route::V2(_) | Route::ReplicatedLayer(_) if !knows_changes(request).await => {
             respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, "database unavailable\n")
         }
         Route::Health => respond::with_body(StatusCode::OK, TEXT, "ok\n"),
-        Route::Ready => Box::pin(ready(app)).await,
-        Route::Metrics => Box::pin(scrape::answer(app, &request.method, &request.headers)).await,
-        Route::Aws => protocols::handle(&SERVICES, app, request, body).await,
-        Route::LayerDownload(sealed) => v2::layer_download::handle(app, request, &sealed).await,
-        Route::ReplicatedLayer(sealed) => admin_api::replicated_layer::handle(app, request, &sealed, body).await,
+        Route::Ready => Box::pin(ready(registry)).await,
+        Route::Metrics => Box::pin(scrape::answer(registry, &request.method, &request.headers)).await,
+        Route::Aws => protocols::handle(&SERVICES, registry, request, body).await,
+        Route::LayerDownload(sealed) => v2::layer_download::handle(registry, request, &sealed).await,
+        Route::ReplicatedLayer(sealed) => admin_api::replicated_layer::handle(registry, request, &sealed, body).await,
         // Other services of Amazon's have paths of that beginning, too.
         Route::V2(route) => match protocols::elsewhere(&SERVICES, request) {
             Some(answer) => answer,
-            None => v2::handle(app, request, route, body).await,
+            None => v2::handle(registry, request, route, body).await,
         },
         Route::Unknown => protocols::elsewhere(&SERVICES, request).unwrap_or_else(|| not_found(request)),
     }
 }
 
+/// Counts an answer, whichever protocol made it.
+fn meter(request: &RequestContext, operation: Operation, status: StatusCode, answered_after: Duration) {
+    request.app.metrics.requests.record(operation, &request.method, status, answered_after);
+}
+
 /// The answer to `/readyz`.
-async fn ready(app: &Registry) -> Answer {
-    match app.readiness.failure().await {
+async fn ready(registry: &Registry) -> Answer {
+    match registry.readiness.failure().await {
         None => respond::with_body(StatusCode::OK, TEXT, "ready\n"),
         Some(failure) => respond::with_body(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{failure}\n")),
     }

@@ -27,7 +27,7 @@ const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
 async fn call(test: &TestApp, key: &str, operation: &str, input: Value) -> Result<Value, String> {
     let http = test.request();
     let entry = ecr::SERVICE.entry(operation).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(key) };
+    let call = Call::new(&test.app, &http, test.caller(key));
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(output) => Ok(serde_json::from_slice(&output).expect("JSON")),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),

@@ -133,7 +133,7 @@ async fn what_a_request_changes_is_recorded_whenever_its_client_goes() {
     let (token, _) = token::issue(&test.app, &caller, caller.account);
     let entry = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     let input = serde_json::json!({ "repositoryName": REPOSITORY }).to_string();
-    (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
+    (entry.run)(&Call::new(&test.app, &http, caller), input.as_bytes()).await.expect("created");
     drop(http);
 
     let mut waits = 0;
@@ -189,7 +189,7 @@ async fn what_waits_for_another_request_ends_with_its_client() {
     let entry = ecr::SERVICE.entry("CreateRepository").expect("an operation");
     let (http, input) = (test.request(), serde_json::json!({ "repositoryName": REPOSITORY }).to_string());
     let cause = Cause::of_caller(&test.app, &caller);
-    (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
+    (entry.run)(&Call::new(&test.app, &http, caller), input.as_bytes()).await.expect("created");
     drop(http);
     let upload = uploads::begin(&test.app, &place, IfAbsent::Refuse, &cause).await.expect("begun").id;
     let mut receiving = uploads::open(&test.app, &place, upload).await.expect("nobody else writes it");

@@ -109,7 +109,7 @@ impl Running {
         let http = request_from(&app.access, Ipv4Addr::LOCALHOST.into());
         let region = app.accounts.regions()[0].clone();
         let holder = keys::find(app, key, None).map_err(|error| format!("{error:?}"))?;
-        let call = Call { app, http: &http, caller: holder.into_caller(region, key.to_owned()) };
+        let call = Call::new(app, &http, holder.into_caller(region, key.to_owned()));
         let entry = service.entry(name).expect("an operation");
         let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
         let answer = answer.map_err(|error| format!("{} {}", error.code, error.message))?;

@@ -196,7 +196,7 @@ async fn answers(
     let kept = server.policies.kept();
     let mut codes = Vec::new();
     for entry in entries {
-        let call = Call { app: server, http: &http, caller: caller.clone() };
+        let call = Call::new(server, &http, caller.clone());
         let body = input(entry.name).to_string();
         let code = match (entry.run)(&call, body.as_bytes()).await {
             Ok(_) => "done".to_owned(),

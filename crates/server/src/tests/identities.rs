@@ -85,7 +85,7 @@ async fn members_share_the_policies_of_their_group() {
 async fn create_token(test: &TestApp, account: &str, name: &str, seconds: i64) -> Result<Value, String> {
     let http = test.request();
     let entry = admin_api::SERVICE.entry("CreateToken").expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(account)) };
+    let call = Call::new(&test.app, &http, test.caller(&root_key(account)));
     let input = json!({"name": name, "repositories": ["*"], "actions": ["pull"], "expiresInSeconds": seconds});
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer

@@ -25,7 +25,7 @@ pub async fn try_call(test: &TestApp, operation: &str, input: Value) -> Result<V
     let http = test.request();
     let services = [&ecr::SERVICE, &admin_api::SERVICE];
     let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let call = Call::new(&test.app, &http, test.caller(&root_key(ACCOUNT)));
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer
         .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))

@@ -66,7 +66,7 @@ async fn what_is_pushed_here_too_is_noted_though_the_push_is_refused() {
     ] {
         let (http, caller) = (test.request(), test.caller(&root_key(ACCOUNT)));
         let input = json!({ "repositoryName": name, "imageTagMutability": mutability }).to_string();
-        (create.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await.expect("created");
+        (create.run)(&Call::new(&test.app, &http, caller), input.as_bytes()).await.expect("created");
 
         push(&test, name, PushProtocol::Replication, Some(SOURCE)).await.expect("brought");
         assert_eq!(origins(&test, name).await, [Some(SOURCE.to_owned()), Some(SOURCE.to_owned())], "{name}");

@@ -16,7 +16,7 @@ async fn call(test: &TestApp, operation: &str, input: Value) -> Result<Value, St
     let http = test.request();
     let services = [&ecr::SERVICE, &secrets_api::SERVICE];
     let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let call = Call::new(&test.app, &http, test.caller(&root_key(ACCOUNT)));
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(output) => Ok(serde_json::from_slice(&output).expect("JSON")),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),

@@ -42,7 +42,7 @@ async fn unfinished_after(test: &TestApp, caller: Caller, name: &str) -> usize {
     let http = test.request();
     let entry = SERVICES.all().iter().find_map(|service| service.entry(name)).expect("an operation");
     let input = json!({ "repositoryName": "app" }).to_string();
-    let _ = (entry.run)(&Call { app: &test.app, http: &http, caller }, input.as_bytes()).await;
+    let _ = (entry.run)(&Call::new(&test.app, &http, caller), input.as_bytes()).await;
     test.app.unfinished.count()
 }
 

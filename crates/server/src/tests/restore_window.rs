@@ -22,7 +22,7 @@ async fn call(test: &TestApp, operation: &str, input: Value) -> Value {
     let http = test.request();
     let services = [&ecr::SERVICE, &admin_api::SERVICE];
     let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let call = Call::new(&test.app, &http, test.caller(&root_key(ACCOUNT)));
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     let answer = answer.unwrap_or_else(|error| panic!("{operation}: {} {}", error.code, error.message));
     serde_json::from_slice(&answer).expect("JSON")

@@ -23,7 +23,7 @@ async fn call(test: &TestApp, operation: &str, input: Value) -> Result<Value, St
     let http = test.request();
     let services = [&ecr::SERVICE, &admin_api::SERVICE, &secrets_api::SERVICE];
     let entry = services.iter().find_map(|service| service.entry(operation)).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller: test.caller(&root_key(ACCOUNT)) };
+    let call = Call::new(&test.app, &http, test.caller(&root_key(ACCOUNT)));
     let answer = (entry.run)(&call, input.to_string().as_bytes()).await;
     answer.map(|json| serde_json::from_slice(&json).expect("JSON")).map_err(|error| error.code.to_string())
 }

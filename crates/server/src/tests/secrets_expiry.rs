@@ -11,7 +11,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 async fn secret_operation(app: &TestApp, name: &str, input: Value) -> Result<Value, String> {
     let http = app.request();
-    let call = Call { app: &app.app, http: &http, caller: app.caller(&root_key(ACCOUNT)) };
+    let call = Call::new(&app.app, &http, app.caller(&root_key(ACCOUNT)));
     let entry = account_services::secrets_api::SERVICE.entry(name).expect("an operation");
     match (entry.run)(&call, input.to_string().as_bytes()).await {
         Ok(answer) => Ok(serde_json::from_slice(&answer).expect("JSON")),

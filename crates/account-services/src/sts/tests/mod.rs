@@ -42,7 +42,7 @@ type Answer = Result<Value, (&'static str, String)>;
 async fn call(test: &TestRegistry, caller: Caller, operation: &str, input: Value) -> Answer {
     let http = test.request();
     let entry = OPERATIONS.iter().find(|entry| entry.name == operation).expect("an operation");
-    let call = Call { app: &test.app, http: &http, caller };
+    let call = Call::new(&test.app, &http, caller);
     let output = (entry.run)(&call, input.to_string().as_bytes()).await.map_err(|error| (error.code, error.message))?;
     Ok(serde_json::from_slice(&output).expect("JSON"))
 }

@@ -166,8 +166,7 @@ impl World {
             Principal::Root(account) => self.test.caller(&root_key(account_id(account))),
             Principal::User => self.test.caller(&self.user_key),
         };
-        let answer =
-            (entry.run)(&Call { app: &self.test.app, http: &http, caller }, input.to_string().as_bytes()).await;
+        let answer = (entry.run)(&Call::new(&self.test.app, &http, caller), input.to_string().as_bytes()).await;
         answer
             .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
             .map_err(|error| format!("{}: {}", error.code, error.message))
