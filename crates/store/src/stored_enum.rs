@@ -51,8 +51,11 @@ mod tests {
     use crate::tables::account_settings::AccountSetting;
     use crate::tables::creation_templates::Scenario;
     use crate::tables::iam::entities::EntityKind;
+    use crate::tables::iam::robot_tokens::TokenUse;
+    use crate::tables::image_protections::ProtectionKind;
     use crate::tables::image_replications::ReplicationStatus;
     use crate::tables::images::ImageStatus;
+    use crate::tables::kms_grants::GrantOperation;
     use crate::tables::kms_keys::{KeyManager, RotationType};
     use crate::tables::lifecycle_previews::PreviewStatus;
     use crate::tables::pull_through_cache_rules::UpstreamKind;
@@ -81,15 +84,18 @@ mod tests {
             Encoding,
             EncryptionType,
             EntityKind,
+            GrantOperation,
             ImageStatus,
             KeyManager,
             LineStatus,
             PreviewStatus,
+            ProtectionKind,
             ReplicationStatus,
             RotationType,
             Scenario,
             TagMutability,
             Tier,
+            TokenUse,
             UpstreamKind,
         ]
     }

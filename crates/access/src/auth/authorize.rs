@@ -157,7 +157,7 @@ impl Need {
     /// With what a grant that the request makes allows.
     #[must_use]
     pub fn making(mut self, terms: GrantTerms) -> Self {
-        self = self.with("kms:GrantOperations", &terms.operations);
+        self = self.with("kms:GrantOperations", terms.operations.iter().map(|operation| operation.as_str()));
         let GrantConstraints { subset, equals } = &terms.constraints;
         let kinds =
             [subset.as_ref().map(|_| "EncryptionContextSubset"), equals.as_ref().map(|_| "EncryptionContextEquals")];

@@ -235,7 +235,7 @@ fn load(tx: &mut dyn Tx, key: &KeyRing, cache: &PolicyCache, allowed: &Allowed) 
     }
     for (registry, arn) in pull_time_exclusions::list_all(tx)? {
         // Principals are known by the ARNs of the first partition, whatever region they are seen in.
-        let arn = arn.splitn(3, ':').nth(2).map_or_else(|| arn.clone(), |rest| format!("arn:aws:{rest}"));
+        let arn = arn.as_str().splitn(3, ':').nth(2).map_or_else(|| arn.to_string(), |rest| format!("arn:aws:{rest}"));
         directory.pull_time_exclusions.entry(registry).or_default().insert(arn);
     }
     let setting = AccountSetting::RegistryPolicyScope;

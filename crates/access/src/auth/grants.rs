@@ -10,21 +10,19 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::blob::EncryptionContext;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::kms_grants::{GrantConstraints, KmsGrant};
+use store::tables::kms_grants::{GrantConstraints, GrantOperation, KmsGrant};
 
 use super::authorize::Need;
 use super::caller::Caller;
 
 /// The condition keys that hold an encryption context begin so.
 const CONTEXT_KEY: &str = "kms:EncryptionContext:";
-/// The operations that take no encryption context, so that a grant's constraints do not limit them.
-const WITHOUT_CONTEXT: [&str; 1] = ["DescribeKey"];
 
 /// What a grant that is to be made allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantTerms {
     /// Its operations.
-    pub operations: Vec<String>,
+    pub operations: Vec<GrantOperation>,
     /// For which requests.
     pub constraints: GrantConstraints,
 }
@@ -47,16 +45,20 @@ pub fn grantee_names(caller: &Caller) -> Vec<String> {
 
 /// Whether a grant of a key allows its grantee what a request needs on the key.
 pub fn covers(grant: &KmsGrant, need: &Need) -> bool {
-    let Some(operation) = need.action.as_str().strip_prefix("kms:") else { return false };
-    if !grant.operations.iter().any(|allowed| allowed == operation) {
-        return false;
-    }
+    let operation = need.action.as_str().strip_prefix("kms:").and_then(|name| name.parse().ok());
+    let Some(operation) = operation.filter(|operation| grant.operations.contains(operation)) else { return false };
     match operation {
-        "CreateGrant" => need.new_grant.as_deref().is_some_and(|new| is_within(new, grant)),
+        GrantOperation::CreateGrant => need.new_grant.as_deref().is_some_and(|new| is_within(new, grant)),
         // A grant lets its grantee retire that grant and no other, which RetireGrant looks at.
-        "RetireGrant" => false,
-        other if WITHOUT_CONTEXT.contains(&other) => true,
-        _ => allows_context(&grant.constraints, &context_of(need)),
+        GrantOperation::RetireGrant => false,
+        // It takes no encryption context, so that a grant's constraints do not limit it.
+        GrantOperation::DescribeKey => true,
+        GrantOperation::Encrypt
+        | GrantOperation::Decrypt
+        | GrantOperation::GenerateDataKey
+        | GrantOperation::GenerateDataKeyWithoutPlaintext
+        | GrantOperation::ReEncryptFrom
+        | GrantOperation::ReEncryptTo => allows_context(&grant.constraints, &context_of(need)),
     }
 }
 
@@ -139,7 +141,8 @@ mod tests {
 
     const NAMES: [&str; 3] = ["a", "A", "b"];
     const VALUES: [&str; 2] = ["1", "2"];
-    const OPERATIONS: [&str; 4] = ["Encrypt", "Decrypt", "CreateGrant", "DescribeKey"];
+    const OPERATIONS: [GrantOperation; 4] =
+        [GrantOperation::Encrypt, GrantOperation::Decrypt, GrantOperation::CreateGrant, GrantOperation::DescribeKey];
 
     fn grant(terms: GrantTerms) -> KmsGrant {
         KmsGrant {
@@ -165,7 +168,7 @@ mod tests {
         let operations = proptest::sample::subsequence(OPERATIONS.to_vec(), 1..=OPERATIONS.len());
         let constraints = (proptest::option::of(contexts()), proptest::option::of(contexts()));
         (operations, constraints).prop_map(|(operations, (subset, equals))| GrantTerms {
-            operations: operations.into_iter().map(str::to_owned).collect(),
+            operations,
             constraints: GrantConstraints { subset, equals },
         })
     }
@@ -185,9 +188,9 @@ mod tests {
         all
     }
 
-    fn need(operation: &str, context: &EncryptionContext) -> Need {
+    fn need(operation: GrantOperation, context: &EncryptionContext) -> Need {
         let mut need = Need::anywhere(Action::KmsDecrypt);
-        need.action = NeededAction::Explained(format!("kms:{operation}"));
+        need.action = NeededAction::Explained(format!("kms:{}", operation.as_str()));
         context.iter().fold(need, |need, (name, value)| need.with(format!("{CONTEXT_KEY}{name}"), [value]))
     }
 
@@ -198,16 +201,16 @@ mod tests {
             let first = grant(first);
             let mut last = first.clone();
             for wish in wishes {
-                let mut asks = need("CreateGrant", &EncryptionContext::new());
+                let mut asks = need(GrantOperation::CreateGrant, &EncryptionContext::new());
                 asks.new_grant = Some(Box::new(wish.clone()));
                 if covers(&last, &asks) {
                     last = grant(wish);
                 }
             }
             for context in every_context() {
-                for operation in OPERATIONS.iter().filter(|operation| **operation != "CreateGrant") {
+                for operation in OPERATIONS.into_iter().filter(|operation| *operation != GrantOperation::CreateGrant) {
                     let asks = need(operation, &context);
-                    prop_assert!(!covers(&last, &asks) || covers(&first, &asks), "{operation} {context:?}");
+                    prop_assert!(!covers(&last, &asks) || covers(&first, &asks), "{operation:?} {context:?}");
                 }
             }
         }
@@ -233,12 +236,12 @@ mod tests {
     fn names_of_a_context_differ_by_case() {
         let subset = Some([("Team".to_owned(), "a".to_owned())].into());
         let made = grant(GrantTerms {
-            operations: vec!["Decrypt".to_owned()],
+            operations: vec![GrantOperation::Decrypt],
             constraints: GrantConstraints { subset, equals: None },
         });
         for (name, is_allowed) in [("Team", true), ("team", false)] {
             let context = [(name.to_owned(), "a".to_owned())].into();
-            assert_eq!(covers(&made, &need("Decrypt", &context)), is_allowed, "{name}");
+            assert_eq!(covers(&made, &need(GrantOperation::Decrypt, &context)), is_allowed, "{name}");
         }
     }
 }

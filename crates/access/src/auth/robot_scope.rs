@@ -2,16 +2,15 @@
 
 use iam::{Attached, PolicyError, PolicyKind};
 use serde_json::json;
-use store::tables::iam::robot_tokens::RobotToken;
+use store::tables::iam::robot_tokens::{RobotToken, TokenUse};
 
 use crate::Access;
 use crate::action::Action;
 
-/// The kinds of use that a token can be made for, and the actions that each takes.
-pub const USES: [(&str, &[Action]); 3] = [
-    (
-        "pull",
-        &[
+/// The actions that a kind of use takes.
+const fn actions(of: TokenUse) -> &'static [Action] {
+    match of {
+        TokenUse::Pull => &[
             Action::EcrBatchGetImage,
             Action::EcrGetDownloadUrlForLayer,
             Action::EcrBatchCheckLayerAvailability,
@@ -19,10 +18,7 @@ pub const USES: [(&str, &[Action]); 3] = [
             Action::EcrDescribeImages,
             Action::EcrBatchImportUpstreamImage,
         ],
-    ),
-    (
-        "push",
-        &[
+        TokenUse::Push => &[
             Action::EcrBatchCheckLayerAvailability,
             Action::EcrBatchGetImage,
             Action::EcrInitiateLayerUpload,
@@ -32,17 +28,13 @@ pub const USES: [(&str, &[Action]); 3] = [
             // Where a creation template covers the name: a token has no other way of creating a repository.
             Action::EcrCreateRepository,
         ],
-    ),
-    ("delete", &[Action::EcrBatchDeleteImage]),
-];
+        TokenUse::Delete => &[Action::EcrBatchDeleteImage],
+    }
+}
 
 /// The policy that a token's scope is.
 pub fn policy(app: &Access, token: &RobotToken) -> Result<Attached, PolicyError> {
-    let actions: Vec<Action> = USES
-        .iter()
-        .filter(|(name, _)| token.actions.iter().any(|action| action == name))
-        .flat_map(|(_, actions)| actions.iter().copied())
-        .collect();
+    let actions: Vec<Action> = token.actions.iter().flat_map(|of| actions(*of)).copied().collect();
     let registry = &token.registry;
     let resources: Vec<String> = token.repositories.iter().map(|pattern| registry.repository_arn(pattern)).collect();
     let document = json!({

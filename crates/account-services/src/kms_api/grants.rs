@@ -14,24 +14,12 @@ use iam::Policy;
 use runtime::random_text::random_text;
 use serde::{Deserialize, Serialize};
 use store::tables::key_version;
-use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
+use store::tables::kms_grants::{self, GrantConstraints, GrantOperation, KmsGrant};
 use store::tables::kms_keys::KeyRef;
 
 use super::constraints::{self, Check, Page};
 use super::shapes::Nothing;
 
-/// What a grant can allow on a symmetric key (KMS Developer Guide, "Grant operations").
-const OPERATIONS: [&str; 9] = [
-    "Encrypt",
-    "Decrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "ReEncryptFrom",
-    "ReEncryptTo",
-    "CreateGrant",
-    "RetireGrant",
-    "DescribeKey",
-];
 /// Grants of a key (KMS quotas: 50,000).
 const PREFIX: &str = "wharf-grant:";
 const HEX: &[u8] = b"0123456789abcdef";
@@ -119,10 +107,12 @@ impl Operation for CreateGrant {
         let grantee = principal("granteePrincipal", input.grantee_principal, input.grantee_service_principal)?;
         let retiring = principal("retiringPrincipal", input.retiring_principal, input.retiring_service_principal)?;
         let operations = Check::required("operations", input.operations)?;
-        if operations.is_empty() || !operations.iter().all(|operation| OPERATIONS.contains(&operation.as_str())) {
-            let rule = format!("operations must be some of {}", OPERATIONS.join(", "));
-            return Err(KmsError::validation(rule));
-        }
+        let operations: Result<Vec<GrantOperation>, ()> =
+            operations.iter().map(|operation| operation.parse()).collect();
+        let operations = operations.ok().filter(|operations| !operations.is_empty()).ok_or_else(|| {
+            let known = GrantOperation::ALL.map(GrantOperation::as_str);
+            KmsError::validation(format!("operations must be some of {}", known.join(", ")))
+        })?;
         if let Some(name) = &input.name {
             Check::length("name", name, 1, 256)?;
             Check::pattern("name", name, constraints::NAME_PATTERN, constraints::is_name(name))?;
@@ -202,7 +192,7 @@ struct GrantEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     retiring_principal: Option<String>,
     issuing_account: String,
-    operations: Vec<String>,
+    operations: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     constraints: Option<Constraints>,
 }
@@ -220,7 +210,7 @@ impl GrantEntry {
             grantee_principal: grant.grantee,
             retiring_principal: grant.retiring,
             issuing_account: grant.issuing_account,
-            operations: grant.operations,
+            operations: grant.operations.into_iter().map(GrantOperation::as_str).collect(),
             constraints,
         }
     }
@@ -455,9 +445,9 @@ impl Operation for RetireGrant {
     }
 
     async fn run(call: &Call<'_>, Retiring { key, grant_id, is_dry_run }: Retiring) -> Result<Nothing, KmsError> {
-        let (wanted, named) = (grant_id.clone(), key.clone());
+        let (sought, named) = (grant_id.clone(), key.clone());
         let read = call.app.db.read(move |tx| {
-            let Some(grant) = kms_grants::find(tx, &wanted)? else { return Ok(None) };
+            let Some(grant) = kms_grants::find(tx, &sought)? else { return Ok(None) };
             let Some(of) = store::tables::kms_keys::find_by_row(tx, grant.kms_key_id)? else { return Ok(None) };
             Ok::<_, KmsError>(Some((grant, of)))
         });
@@ -467,7 +457,7 @@ impl Operation for RetireGrant {
         // Its retiring principal, the account that it was made from, and its grantee if it says so.
         let mut principals = Vec::new();
         if let Some((grant, _)) = &found {
-            let may_grantee = grant.operations.iter().any(|operation| operation == "RetireGrant");
+            let may_grantee = grant.operations.contains(&GrantOperation::RetireGrant);
             principals.extend(grant.retiring.as_deref());
             principals.push(&grant.issuing_account);
             principals.extend(may_grantee.then_some(grant.grantee.as_str()));

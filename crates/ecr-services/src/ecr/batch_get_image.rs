@@ -249,7 +249,7 @@ async fn get(
     if digest_of_tag.is_some_and(|digest| digest != pulled.image.digest) {
         return Ok(Err(NoImage::TagDoesNotMatchDigest));
     }
-    let stored = &pulled.image.media_type;
+    let stored = &pulled.media_type;
     let (media_type, manifest) = if accepted.is_empty() || accepted.iter().any(|accepted| accepted == stored.as_str()) {
         (stored.clone(), pulled.manifest)
     } else {

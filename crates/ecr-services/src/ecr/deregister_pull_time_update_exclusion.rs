@@ -4,7 +4,8 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
-use store::tables::{identity_version, pull_time_exclusions};
+use store::tables::identity_version;
+use store::tables::pull_time_exclusions::{self, PrincipalArn};
 
 use super::errors::EcrError;
 use super::register_pull_time_update_exclusion::principal_arn;
@@ -21,7 +22,7 @@ pub struct Input {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    principal_arn: String,
+    principal_arn: PrincipalArn,
 }
 
 impl Operation for DeregisterPullTimeUpdateExclusion {
@@ -30,18 +31,18 @@ impl Operation for DeregisterPullTimeUpdateExclusion {
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
-    type Checked = String;
+    type Checked = PrincipalArn;
     type Error = EcrError;
 
-    fn check(_: &Call<'_>, input: Input) -> Result<String, EcrError> {
+    fn check(_: &Call<'_>, input: Input) -> Result<PrincipalArn, EcrError> {
         principal_arn(input.principal_arn)
     }
 
-    fn needs(_: &Call<'_>, _: &String) -> Vec<Need> {
+    fn needs(_: &Call<'_>, _: &PrincipalArn) -> Vec<Need> {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, principal_arn: String) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, principal_arn: PrincipalArn) -> Result<Output, EcrError> {
         let (registry, arn) = (call.own_registry(), principal_arn.clone());
         call.app
             .db
@@ -50,7 +51,7 @@ impl Operation for DeregisterPullTimeUpdateExclusion {
                 if pull_time_exclusions::delete(tx, &registry, &arn)? {
                     Ok(())
                 } else {
-                    Err(EcrError::ExclusionNotFound(registry.clone(), arn.clone()))
+                    Err(EcrError::ExclusionNotFound(registry.clone(), arn.to_string()))
                 }
             })
             .await?;

@@ -45,7 +45,8 @@ struct ImageDetail {
     image_tags: Vec<String>,
     image_size_in_bytes: u64,
     image_pushed_at: Timestamp,
-    image_manifest_media_type: MediaType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_manifest_media_type: Option<MediaType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_media_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
-use store::tables::pull_time_exclusions;
+use store::tables::pull_time_exclusions::{self, PrincipalArn};
 
 use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
@@ -24,7 +24,7 @@ pub struct Input {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    pull_time_update_exclusions: Vec<String>,
+    pull_time_update_exclusions: Vec<PrincipalArn>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }

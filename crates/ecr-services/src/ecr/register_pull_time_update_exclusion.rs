@@ -4,7 +4,8 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
-use store::tables::{identity_version, pull_time_exclusions};
+use store::tables::identity_version;
+use store::tables::pull_time_exclusions::{self, PrincipalArn};
 
 use super::constraints::NewerCheck;
 use super::errors::EcrError;
@@ -24,12 +25,12 @@ pub struct Input {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    principal_arn: String,
+    principal_arn: PrincipalArn,
     created_at: aws::Timestamp,
 }
 
 /// The ARN of a user or role, as the model has it. It need not exist yet.
-pub fn principal_arn(given: Option<String>) -> Result<String, EcrError> {
+pub fn principal_arn(given: Option<String>) -> Result<PrincipalArn, EcrError> {
     const MEMBER: &str = "principalArn";
     const MAX_CHARS: usize = 200;
     const PATTERN: &str = r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$";
@@ -39,29 +40,7 @@ pub fn principal_arn(given: Option<String>) -> Result<String, EcrError> {
         let rule = format!("Member must have length less than or equal to {MAX_CHARS}");
         return Err(EcrError::validation(MEMBER, Some(&shown), rule));
     }
-    NewerCheck::pattern(MEMBER, &arn, PATTERN, is_principal_arn(&arn))?;
-    Ok(arn)
-}
-
-fn is_principal_arn(text: &str) -> bool {
-    let Ok(arn) = text.parse::<aws::Arn>() else { return false };
-    let is_partition = |text: &str| {
-        text.strip_prefix("aws").is_some_and(|rest| {
-            rest.is_empty()
-                || rest.strip_prefix('-').is_some_and(|words| {
-                    words.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
-                })
-        })
-    };
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-    };
-    let name = arn.resource().strip_prefix("user/").or_else(|| arn.resource().strip_prefix("role/"));
-    is_partition(arn.partition())
-        && arn.service() == "iam"
-        && arn.region().is_empty()
-        && arn.account().parse::<aws::AccountId>().is_ok()
-        && name.is_some_and(|name| name.split('/').all(is_name))
+    NewerCheck::parsed(MEMBER, &arn, PATTERN)
 }
 
 impl Operation for RegisterPullTimeUpdateExclusion {
@@ -70,18 +49,18 @@ impl Operation for RegisterPullTimeUpdateExclusion {
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
-    type Checked = String;
+    type Checked = PrincipalArn;
     type Error = EcrError;
 
-    fn check(_: &Call<'_>, input: Input) -> Result<String, EcrError> {
+    fn check(_: &Call<'_>, input: Input) -> Result<PrincipalArn, EcrError> {
         principal_arn(input.principal_arn)
     }
 
-    fn needs(_: &Call<'_>, _: &String) -> Vec<Need> {
+    fn needs(_: &Call<'_>, _: &PrincipalArn) -> Vec<Need> {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, principal_arn: String) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, principal_arn: PrincipalArn) -> Result<Output, EcrError> {
         let (registry, arn, now_ms) = (call.own_registry(), principal_arn.clone(), call.app.now_ms());
         call.app
             .db
@@ -89,7 +68,7 @@ impl Operation for RegisterPullTimeUpdateExclusion {
                 // First, so that of two registrations at once the second one counts the first.
                 identity_version::increment(tx)?;
                 if !pull_time_exclusions::insert(tx, &registry, &arn, now_ms)? {
-                    return Err(EcrError::ExclusionAlreadyExists(registry.clone(), arn.clone()));
+                    return Err(EcrError::ExclusionAlreadyExists(registry.clone(), arn.to_string()));
                 }
                 if pull_time_exclusions::list(tx, &registry, "", MAX_EXCLUSIONS + 1)?.len() > MAX_EXCLUSIONS {
                     return Err(EcrError::TooManyExclusions(MAX_EXCLUSIONS));

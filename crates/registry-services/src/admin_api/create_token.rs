@@ -2,11 +2,11 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
-use access::auth::{robot_scope, token};
+use access::auth::token;
 use api::protocols::operation::{Call, Operation};
 use runtime::random_text::new_access_key_id;
 use serde::{Deserialize, Serialize};
-use store::tables::iam::robot_tokens::{self, RobotToken};
+use store::tables::iam::robot_tokens::{self, RobotToken, TokenUse};
 use store::tables::identity_version;
 
 use super::errors::WharfError;
@@ -78,10 +78,11 @@ impl Operation for CreateToken {
         let mut actions = input.actions.unwrap_or_default();
         actions.sort_unstable();
         actions.dedup();
-        let known = robot_scope::USES.map(|(name, _)| name);
-        if actions.is_empty() || !actions.iter().all(|action| known.contains(&action.as_str())) {
-            return Err(WharfError::validation("actions", format!("must have one or more of {}", known.join(", "))));
-        }
+        let actions: Result<Vec<TokenUse>, ()> = actions.iter().map(|action| action.parse()).collect();
+        let actions = actions.ok().filter(|actions| !actions.is_empty()).ok_or_else(|| {
+            let known = TokenUse::ALL.map(TokenUse::as_str);
+            WharfError::validation("actions", format!("must have one or more of {}", known.join(", ")))
+        })?;
         let seconds = input.expires_in_seconds.unwrap_or(DEFAULT_SECONDS);
         if !(MIN_SECONDS..=MAX_SECONDS).contains(&seconds) {
             let rule = format!("must be {MIN_SECONDS} to {MAX_SECONDS} (ten years)");

@@ -56,7 +56,8 @@ struct DeletedImage {
     repository_name: String,
     image_digest: String,
     image_tags: Vec<String>,
-    image_manifest_media_type: MediaType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_manifest_media_type: Option<MediaType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_media_type: Option<String>,
     image_size_in_bytes: u64,

@@ -3,7 +3,7 @@
 use access::auth::directory::Directory;
 use aws::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::tables::iam::robot_tokens::RobotToken;
+use store::tables::iam::robot_tokens::{RobotToken, TokenUse};
 use store::tables::image_protections::ProtectionTarget;
 use store::tables::repositories::RepositoryRef;
 
@@ -13,7 +13,7 @@ use store::tables::repositories::RepositoryRef;
 pub struct Token {
     name: String,
     repositories: Vec<String>,
-    actions: Vec<String>,
+    actions: Vec<&'static str>,
     created_at: Timestamp,
     expires_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ impl Token {
         Self {
             name: stored.name,
             repositories: stored.repositories,
-            actions: stored.actions,
+            actions: stored.actions.into_iter().map(TokenUse::as_str).collect(),
             created_at: Timestamp::from_ms(stored.created_at_ms),
             expires_at: Timestamp::from_ms(stored.expires_at_ms),
             last_used_at: stored.last_used_at_ms.map(Timestamp::from_ms),

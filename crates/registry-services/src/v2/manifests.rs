@@ -60,7 +60,7 @@ pub async fn get(request: &V2Request<'_>, name: RepositoryName, reference: Refer
     } else {
         let mut answer = respond::empty(StatusCode::OK);
         *answer.body_mut() = ResponseBody::held(pulled.manifest, pulled.room);
-        respond::add_header(&mut answer, header::CONTENT_TYPE, pulled.image.media_type.as_str());
+        respond::add_header(&mut answer, header::CONTENT_TYPE, pulled.media_type.as_str());
         answer
     };
     respond::add_header(&mut answer, CONTENT_DIGEST, &digest);

@@ -1,7 +1,7 @@
 //! Events in the shape that EventBridge gives them (reference/scanning.md 5): those of ECR, and of Wharf those that ECR's
 //! users miss.
 
-use oci::{Digest, RepositoryName};
+use oci::{Digest, MediaType, RepositoryName};
 use serde_json::{Map, Value, json};
 use store::tables::registry_id::RegistryId;
 
@@ -88,7 +88,7 @@ impl Event {
     }
 
     fn with_media_types(self, image: ChangedImage<'_>) -> Self {
-        self.with("manifest-media-type", Some(image.media_type.as_str()))
+        self.with("manifest-media-type", image.media_type.map(MediaType::as_str))
             .with("artifact-media-type", image.artifact_media_type)
     }
 

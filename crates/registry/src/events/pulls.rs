@@ -27,7 +27,7 @@ struct Pulled {
     registry: RegistryId,
     repository: oci::RepositoryName,
     digest: oci::Digest,
-    media_type: oci::MediaType,
+    media_type: Option<oci::MediaType>,
     artifact_media_type: Option<String>,
     is_referrer: bool,
     tag: Option<String>,
@@ -63,7 +63,7 @@ impl Events {
             registry: registry.clone(),
             repository: repository.clone(),
             digest: *image.digest,
-            media_type: image.media_type.clone(),
+            media_type: image.media_type.cloned(),
             artifact_media_type: image.artifact_media_type.map(str::to_owned),
             is_referrer: image.is_referrer,
             tag: tag.map(str::to_owned),
@@ -137,7 +137,7 @@ impl Pulled {
     fn event(&self) -> Event {
         let image = ChangedImage {
             digest: &self.digest,
-            media_type: &self.media_type,
+            media_type: self.media_type.as_ref(),
             artifact_media_type: self.artifact_media_type.as_deref(),
             is_referrer: self.is_referrer,
         };

@@ -46,7 +46,7 @@ fn cause(actor: Actor) -> Cause {
 
 fn image(digest: &Digest) -> ChangedImage<'_> {
     static MEDIA_TYPE: LazyLock<MediaType> = LazyLock::new(|| MANIFEST.parse().expect("a media type"));
-    ChangedImage { digest, media_type: &MEDIA_TYPE, artifact_media_type: Some(CONFIG), is_referrer: false }
+    ChangedImage { digest, media_type: Some(&MEDIA_TYPE), artifact_media_type: Some(CONFIG), is_referrer: false }
 }
 
 /// The event of ECR's documentation with these fields.

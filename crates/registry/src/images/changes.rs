@@ -108,8 +108,8 @@ pub enum Change<'a> {
 pub struct ChangedImage<'a> {
     /// Its digest.
     pub digest: &'a Digest,
-    /// Its manifest's media type.
-    pub media_type: &'a MediaType,
+    /// Its manifest's media type, unless what is stored of it is damaged.
+    pub media_type: Option<&'a MediaType>,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<&'a str>,
     /// Whether it refers to another image.
@@ -120,7 +120,7 @@ impl<'a> From<&'a store::tables::images::Image> for ChangedImage<'a> {
     fn from(image: &'a store::tables::images::Image) -> Self {
         Self {
             digest: &image.digest,
-            media_type: &image.media_type,
+            media_type: image.media_type.as_ref(),
             artifact_media_type: image.artifact_media_type.as_deref(),
             is_referrer: image.subject.is_some(),
         }
@@ -131,7 +131,7 @@ impl<'a> From<&'a store::tables::images::NewImage> for ChangedImage<'a> {
     fn from(image: &'a store::tables::images::NewImage) -> Self {
         Self {
             digest: &image.digest,
-            media_type: &image.media_type,
+            media_type: Some(&image.media_type),
             artifact_media_type: image.artifact_media_type.as_deref(),
             is_referrer: image.subject.is_some(),
         }

@@ -21,7 +21,7 @@ use store::blob::{
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::creation_templates::CreationTemplate;
-use store::tables::kms_grants::{self, GrantConstraints, KmsGrant};
+use store::tables::kms_grants::{self, GrantConstraints, GrantOperation, KmsGrant};
 use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, EncryptionType, Repository, RepositoryRef};
@@ -44,10 +44,10 @@ pub enum Use {
 }
 
 impl Use {
-    const fn operation(self) -> &'static str {
+    const fn operation(self) -> GrantOperation {
         match self {
-            Self::Push => "GenerateDataKey",
-            Self::Pull => "Decrypt",
+            Self::Push => GrantOperation::GenerateDataKey,
+            Self::Pull => GrantOperation::Decrypt,
         }
     }
 }
@@ -117,10 +117,10 @@ pub async fn require(app: &Registry, repository: &Repository, purpose: Use) -> R
         return Err(error.into());
     }
     let grants = app.kms_keys.grants(app, &loaded.key, &grant_name(repository.id)).await?;
-    if !grants.iter().any(|grant| grant.operations.iter().any(|operation| operation == purpose.operation())) {
+    if !grants.iter().any(|grant| grant.operations.contains(&purpose.operation())) {
         let text = format!(
             "The grant by which ECR may use {arn} for {} with the repository '{}' was revoked",
-            purpose.operation(),
+            purpose.operation().as_str(),
             spec.name
         );
         return Err(KmsError::AccessDenied(text).into());
@@ -328,7 +328,7 @@ fn grant_constraints(registry: &RegistryId, name: &str) -> GrantConstraints {
 pub fn needs_on_key(key: &KeyRef, registry: &RegistryId, name: &str) -> [Need; 2] {
     let service = format!("ecr.{}.amazonaws.com", key.registry.region);
     let need = |action| kms::on_key(action, key).with("kms:ViaService", [service.as_str()]);
-    let operations = [Use::Push, Use::Pull].map(|purpose| purpose.operation().to_owned()).into();
+    let operations = [Use::Push, Use::Pull].map(Use::operation).into();
     let terms = GrantTerms { operations, constraints: grant_constraints(registry, name) };
     [
         need(Action::KmsDescribeKey),
@@ -353,7 +353,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
     for purpose in [Use::Push, Use::Pull] {
         let name = grant_name(repository.id);
         // Ids need to be unique, not secret.
-        let id = Digest::sha256_of(format!("{name}/{}/{}", purpose.operation(), spec.created_at_ms).as_bytes());
+        let id = Digest::sha256_of(format!("{name}/{}/{}", purpose.operation().as_str(), spec.created_at_ms).as_bytes());
         let grant = KmsGrant {
             grant_id: id.hex(),
             kms_key_id: key.id,
@@ -361,7 +361,7 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
             retiring: Some(service.clone()),
             issuing_account: format!("arn:{}:iam::{}:root", spec.registry.region.partition(), spec.registry.account),
             name: Some(name),
-            operations: vec![purpose.operation().to_owned()],
+            operations: vec![purpose.operation()],
             constraints: grant_constraints(&spec.registry, spec.name.as_str()),
             created_at_ms: spec.created_at_ms,
         };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use access::auth::caller::Caller;
 use bytes::Bytes;
-use oci::{Digest, Reference, Tag};
+use oci::{Digest, Manifest, MediaType, Reference, Tag};
 use runtime::boxed;
 use runtime::http::budget::{Exhausted, PoolKind, Share};
 use runtime::http::held_answer::{Reader, SHORT_BYTES, keeping};
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
@@ -55,6 +55,8 @@ impl From<Reference> for Selector {
 pub struct PulledImage {
     /// The image.
     pub image: Arc<Image>,
+    /// The manifest's media type: the image's or, where that is damaged, the one that the manifest has of itself.
+    pub media_type: MediaType,
     /// The manifest, exactly as pushed.
     pub manifest: Bytes,
     /// What it takes of the pool of answers while its reader has it, if it is long.
@@ -159,7 +161,11 @@ pub async fn peek_manifest(
             Some(Room { of_source, mark }) => (keeping(manifest.bytes(), mark), Some(of_source)),
             None => (manifest.bytes(), None),
         };
-        Ok(PulledImage { image: Arc::clone(image), manifest, room })
+        let media_type = image.media_type.clone().ok_or_else(|| {
+            let text = format!("the media type of image {} is damaged, and its manifest has none", image.digest);
+            StoreError::new(StoreErrorKind::Corrupt, text)
+        })?;
+        Ok(PulledImage { image: Arc::clone(image), media_type, manifest, room })
     };
     let key = (query.repository, query.selector);
     let mark = match app.read_caches.images.find(&app.db, &key) {
@@ -172,7 +178,7 @@ pub async fn peek_manifest(
     let node = Arc::clone(app);
     let (place, selector) = key.clone();
     let holder = reader.cloned();
-    let (repository, image, stored) = app
+    let (repository, mut image, stored) = app
         .read_caches
         .images
         .read(&app.db, move |tx| {
@@ -197,6 +203,9 @@ pub async fn peek_manifest(
             (app.shared_manifests.share(image.digest, opened), own)
         }
     };
+    if image.media_type.is_none() {
+        image.media_type = Manifest::parse(&manifest.bytes(), None).ok().map(|manifest| manifest.media_type);
+    }
     let found = Arc::new(FoundImage { repository, image: Arc::new(image), manifest });
     app.read_caches.images.insert(mark, key, &found);
     answer(&found.image, &found.manifest, own)

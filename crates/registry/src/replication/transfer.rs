@@ -137,7 +137,7 @@ impl Transfer {
             Err(RegistryError::ImageNotFound) => return self.note_unreadable(due).await,
             Err(error) => return Err(error.into()),
         };
-        let media_type = pulled.image.media_type.clone();
+        let media_type = pulled.media_type;
         let manifest = Manifest::parse(&pulled.manifest, Some(&media_type))
             .map_err(|error| ReplicationFailure::refused("InvalidImage", error.to_string()))?;
         self.bring_layers(&due.repository, &manifest).await?;

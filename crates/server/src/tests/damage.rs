@@ -1,4 +1,5 @@
-//! One damaged value, in any column of any table of a filled registry: the server starts, others go on, every list gives
+//! One damaged value, in any column of any table of a filled registry, by a bit or, where a column has a type, by a text that is
+//! not of it: the server starts, others go on, every list gives
 //! the rest, garbage is collected, a backup is made, and a check names what is damaged.
 
 use ecr_services::ecr;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::column_kinds;
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
 use tokio::task::JoinSet;
 use upkeep::storage_check::check::{self, Progress, Settings};
@@ -290,9 +292,22 @@ impl Running {
 struct Case {
     table: String,
     column: String,
+    damage: Damage,
 }
 
-/// Every column of every table that holds texts or bytes in any row.
+/// How a value is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    /// By a bit, which makes a text one that is not UTF-8.
+    Bit,
+    /// By another text, which is none that the column may hold.
+    Text,
+}
+
+/// A text that is of no type.
+const NO_TYPE: &str = "of no type";
+
+/// Every column of every table that holds texts or bytes in any row; those of texts of a type twice.
 fn cases(database: &Path) -> Vec<Case> {
     let connection = Connection::open(database).expect("a database");
     let mut tables = connection
@@ -311,15 +326,18 @@ fn cases(database: &Path) -> Vec<Case> {
         for (column, _) in columns.into_iter().filter(|(_, kind)| kind == "TEXT" || kind == "BLOB") {
             let sql = format!("SELECT EXISTS (SELECT 1 FROM \"{table}\" WHERE length(\"{column}\") > 0)");
             if connection.query_row(&sql, [], |row| row.get::<_, bool>(0)).expect("counted") {
-                cases.push(Case { table: table.clone(), column });
+                let has_type = !column_kinds::is_good(&table, &column, NO_TYPE);
+                let case = |damage| Case { table: table.clone(), column: column.clone(), damage };
+                cases.push(case(Damage::Bit));
+                cases.extend(has_type.then(|| case(Damage::Text)));
             }
         }
     }
     cases
 }
 
-/// Changes one bit of the value in the first row that has one and belongs to nobody who is spared: a user, or a key of one.
-fn damage(database: &Path, Case { table, column }: &Case, spared: &str) {
+/// Changes the value in the first row that has one and belongs to nobody who is spared: a user, or a key of one.
+fn damage(database: &Path, Case { table, column, damage }: &Case, spared: &str) {
     // The pages fit afterwards: what the values say must be found without their help.
     page_checksums::register().expect("known to SQLite");
     let connection = Connection::open_with_flags_and_vfs(database, OpenFlags::default(), page_checksums::NAME);
@@ -344,8 +362,13 @@ fn damage(database: &Path, Case { table, column }: &Case, spared: &str) {
         Sql::Blob(bytes) => bytes,
         other => panic!("{other:?} is neither text nor bytes"),
     };
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x80;
+    match damage {
+        Damage::Bit => {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x80;
+        }
+        Damage::Text => bytes = NO_TYPE.as_bytes().to_vec(),
+    }
     connection.execute_batch("PRAGMA foreign_keys = OFF").expect("set");
     let sql = format!("UPDATE {table} SET {column} = CAST(?1 AS {kind}) WHERE ({key}) = ({first})");
     assert_eq!(connection.execute(&sql, [Sql::Blob(bytes)]).expect("changed"), 1, "{table}.{column}");
@@ -486,6 +509,29 @@ async fn every_table_is_filled() {
     assert!(empty.is_empty(), "let `fill` put something into {empty:?}");
 }
 
+/// An image is not lost with the word that says what it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_says_its_media_type_where_the_row_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = Running::start(folder.path()).await.expect("starts");
+    let other = running.fill().await;
+    running.server.stop().await;
+    let damaged = Case { table: "images".to_owned(), column: "media_type".to_owned(), damage: Damage::Text };
+    damage(&folder.path().join("wharf.db"), &damaged, &other);
+    let running = Running::start(folder.path()).await.expect("starts");
+    let ids = json!([{"imageTag": "one"}, {"imageTag": "signature"}]);
+    let pulled = running.ecr("BatchGetImage", json!({"repositoryName": "a-app", "imageIds": ids})).await;
+    let pulled = pulled["images"].as_array().expect("a list").clone();
+    let types: Vec<&Value> = pulled.iter().map(|image| &image["imageManifestMediaType"]).collect();
+    assert_eq!(types, [MANIFEST, MANIFEST]);
+    let described = running.ecr("DescribeImages", json!({"repositoryName": "a-app", "imageIds": ids})).await;
+    let details = described["imageDetails"].as_array().expect("a list").clone();
+    let has_type = |detail: &&Value| detail["imageManifestMediaType"] == MANIFEST;
+    assert_eq!((details.len(), details.iter().filter(has_type).count()), (2, 1), "{details:#?}");
+    assert!(!fsck(running.app()).await.expect("checked").is_empty());
+    running.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_damaged_value_keeps_nobody_from_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -498,12 +544,12 @@ async fn one_damaged_value_keeps_nobody_from_the_rest() {
     let mut results: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut at_work: JoinSet<(String, Vec<String>)> = JoinSet::new();
     let mut waiting = cases(&source.join("wharf.db")).into_iter();
-    assert!(waiting.len() > 150, "only {} columns hold anything", waiting.len());
+    assert!(waiting.len() > 230, "only {} columns hold anything", waiting.len());
     loop {
         while at_work.len() < AT_ONCE
             && let Some(case) = waiting.next()
         {
-            let name = format!("{}.{}", case.table, case.column);
+            let name = format!("{}.{}-{:?}", case.table, case.column, case.damage);
             let (place, source, other): (PathBuf, _, _) = (folder.path().join(&name), source.clone(), other.clone());
             at_work.spawn(async move {
                 copy(&source, &place);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::tables::iam::entities::{self, EntityKind};
 use store::tables::iam::groups;
 use store::tables::iam::policies_of_entities::{self, InlinePolicy};
-use store::tables::iam::robot_tokens::{self, RobotToken};
+use store::tables::iam::robot_tokens::{self, RobotToken, TokenUse};
 use store::tables::identity_version;
 
 use super::test_app::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestApp, entity, root_key};
@@ -110,7 +110,7 @@ async fn an_account_has_so_many_robot_tokens() {
                 principal_id: ACCOUNT.to_owned(),
                 name: format!("t{number}"),
                 repositories: vec!["*".to_owned()],
-                actions: vec!["pull".to_owned()],
+                actions: vec![TokenUse::Pull],
                 created_at_ms: START_MS,
                 expires_at_ms: START_MS + 86_400_000,
                 last_used_at_ms: None,

@@ -1,18 +1,22 @@
 //! What the columns of all tables hold beyond being texts, for the check of every row: how each is read where it is used.
 
 use aws::{AccountId, Region};
-use oci::{Digest, MediaType, RepositoryName, RepositoryPrefix, Tag};
+use oci::{Digest, MediaType, RepositoryName, RepositoryPrefix, Tag, TagFilter};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::account_settings::AccountSetting;
 use super::creation_templates::Scenario;
 use super::iam::entities::EntityKind;
+use super::iam::robot_tokens::TokenUse;
+use super::image_protections::ProtectionKind;
 use super::image_replications::ReplicationStatus;
 use super::images::ImageStatus;
+use super::kms_grants::GrantOperation;
 use super::kms_keys::{KeyManager, KmsKeyArn, RotationType};
 use super::lifecycle_previews::PreviewStatus;
 use super::pull_through_cache_rules::UpstreamKind;
+use super::pull_time_exclusions::PrincipalArn;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
 use super::storage_checks::CheckStatus;
@@ -33,6 +37,10 @@ fn is_texts(text: &str) -> bool {
     serde_json::from_str::<Vec<String>>(text).is_ok()
 }
 
+fn is_words<T: std::str::FromStr>(text: &str) -> bool {
+    serde_json::from_str::<Vec<String>>(text).is_ok_and(|words| words.iter().all(|word| is::<T>(word)))
+}
+
 fn is_pairs(text: &str) -> bool {
     serde_json::from_str::<Vec<(String, String)>>(text).is_ok()
 }
@@ -45,9 +53,20 @@ fn is_scenarios(text: &str) -> bool {
     text.split_whitespace().all(is::<Scenario>)
 }
 
+/// The value of any setting: which of them belongs to which is the row's matter.
+fn is_setting(text: &str) -> bool {
+    AccountSetting::ALL.into_iter().any(|setting| setting.values().contains(&text))
+}
+
+/// What is protected beside the kind, of any kind.
+fn is_protected(text: &str) -> bool {
+    text.is_empty() || is::<Digest>(text) || is::<TagFilter>(text)
+}
+
 /// What is known of a column; a table's own goes before what a name means everywhere.
 const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("account_settings", "name", is::<AccountSetting>),
+    ("account_settings", "value", is_setting),
     ("audit_events", "record", is_json),
     ("blobs", "region", is::<Region>),
     ("creation_templates", "applied_for", is_scenarios),
@@ -65,26 +84,31 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("iam_oidc_providers", "tags", is_pairs),
     ("iam_oidc_providers", "thumbprints", is_texts),
     ("iam_policies", "tags", is_pairs),
+    ("image_protections", "kind", is::<ProtectionKind>),
+    ("image_protections", "target", is_protected),
     ("image_replications", "status", is::<ReplicationStatus>),
     ("images", "annotations", is_json),
     ("images", "media_type", is::<MediaType>),
     ("images", "status", is::<ImageStatus>),
     ("jobs", "payload", is_json),
     ("kms_grants", "encryption_context", is_json),
-    ("kms_grants", "operations", is_texts),
+    ("kms_grants", "operations", is_words::<GrantOperation>),
     ("kms_key_versions", "rotation_type", is::<RotationType>),
     ("kms_keys", "key_id", is::<Uuid>),
     ("kms_keys", "manager", is::<KeyManager>),
     ("kms_keys", "tags", is_pairs),
+    ("lifecycle_policies", "last_run", is_json),
+    ("lifecycle_preview_results", "result", is_json),
     ("lifecycle_previews", "status", is::<PreviewStatus>),
     ("lifecycle_run_steps", "actions", is_json),
     ("lifecycle_runs", "report", is_json),
     ("pull_through_cache_rules", "prefix", is::<RepositoryPrefix>),
     ("pull_through_cache_rules", "upstream_prefix", is::<RepositoryPrefix>),
     ("pull_through_cache_rules", "upstream_registry", is::<UpstreamKind>),
+    ("pull_time_exclusions", "principal_arn", is::<PrincipalArn>),
     // A place of its own may be unknown for what was noted before regions were.
     ("removed_objects", "region", |text| text.is_empty() || is::<Region>(text)),
-    ("replication_backfill_images", "child_codes", is_json),
+    ("replication_backfill_images", "child_codes", is_texts),
     ("replication_backfill_images", "repository", is::<RepositoryName>),
     ("replication_backfill_images", "status", is::<LineStatus>),
     ("replication_backfill_images", "tag", |text| text.is_empty() || is::<Tag>(text)),
@@ -93,8 +117,9 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("replication_configurations", "rules", is_json),
     ("replication_extensions", "settings", is_json),
     ("replication_removals", "repository", is::<RepositoryName>),
+    ("replication_removals", "tags", is_texts),
     ("repositories", "name", is::<RepositoryName>),
-    ("robot_tokens", "actions", is_texts),
+    ("robot_tokens", "actions", is_words::<TokenUse>),
     ("robot_tokens", "repositories", is_texts),
     ("secret_versions", "stages", is_texts),
     ("secrets", "tags", is_pairs),

@@ -9,7 +9,7 @@ use super::images::ImageStatus;
 use super::kms_keys::KmsKeyArn;
 use super::registry_id::RegistryId;
 use super::repositories::{EncryptionType, RepositoryRef, count};
-use super::{blobs, parse_column, repository_blobs};
+use super::{blobs, parse_column, parse_shown, repository_blobs};
 use crate::db::{Row, Tx, Value};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::tables::readable::readable_page;
@@ -44,8 +44,8 @@ pub struct DeletedImage {
     pub digest: Digest,
     /// Who deleted it, and when.
     pub note: DeletionNote,
-    /// The manifest's media type.
-    pub media_type: MediaType,
+    /// As [`Image::media_type`](super::images::Image::media_type).
+    pub media_type: Option<MediaType>,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::size_bytes`](super::images::NewImage::size_bytes).
@@ -102,7 +102,7 @@ fn from_row(row: &Row) -> Result<DeletedImage, StoreError> {
             at_ms: row.int(9)?,
             expires_at_ms: row.int(10)?,
         },
-        media_type: parse_column(row.text(11)?, "deleted_images.media_type")?,
+        media_type: parse_shown(row, 11, "deleted_images", "deleted_images.media_type")?,
         artifact_media_type: row.opt_text(12)?.map(str::to_owned),
         size_bytes: row.int(13)? as u64,
         pushed_at_ms: row.int(14)?,
@@ -126,7 +126,7 @@ pub fn keep_all_of(tx: &mut dyn Tx, repository_id: i64, note: &DeletionNote) -> 
 }
 
 fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Result<(), StoreError> {
-    let noted =
+    let values =
         [note.at_ms.into(), note.by.as_str().into(), note.reason.as_str().into(), note.expires_at_ms.into(), id.into()];
     tx.execute(
         &format!(
@@ -138,7 +138,7 @@ fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Re
              AND u.repository_id = i.repository_id WHERE n.image_id = i.id)",
             columns_of("i", COPIED)
         ),
-        &noted,
+        &values,
     )?;
     tx.execute(
         &format!(
@@ -148,7 +148,7 @@ fn keep_where(tx: &mut dyn Tx, column: &str, id: i64, note: &DeletionNote) -> Re
              FROM images i JOIN deleted_images d ON d.id = i.id JOIN repositories r ON r.id = i.repository_id \
              JOIN image_tags t ON t.image_id = i.id WHERE {column} = $5"
         ),
-        &noted,
+        &values,
     )?;
     tx.execute(
         &format!(

@@ -8,7 +8,20 @@ use super::parse_column;
 use super::registry_id::RegistryId;
 use super::repositories::count;
 use crate::db::{Row, Tx};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
+
+stored_enum! {
+    /// A kind of target.
+    pub enum ProtectionKind {
+        /// [`ProtectionTarget::Repository`].
+        Repository = "REPOSITORY",
+        /// [`ProtectionTarget::Tags`].
+        Tags = "TAGS",
+        /// [`ProtectionTarget::Digest`].
+        Digest = "DIGEST",
+    }
+}
 
 /// What is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +37,12 @@ pub enum ProtectionTarget {
 impl ProtectionTarget {
     /// The kind, as it is stored.
     const fn kind(&self) -> &'static str {
-        match self {
-            Self::Repository => "REPOSITORY",
-            Self::Tags(_) => "TAGS",
-            Self::Digest(_) => "DIGEST",
-        }
+        let kind = match self {
+            Self::Repository => ProtectionKind::Repository,
+            Self::Tags(_) => ProtectionKind::Tags,
+            Self::Digest(_) => ProtectionKind::Digest,
+        };
+        kind.as_str()
     }
 
     /// What the kind needs beside it, as it is stored.
@@ -42,11 +56,10 @@ impl ProtectionTarget {
 
     fn of_columns(kind: &str, target: &str) -> Result<Self, StoreError> {
         let column = "image_protections.target";
-        match kind {
-            "REPOSITORY" => Ok(Self::Repository),
-            "TAGS" => parse_column(target, column).map(Self::Tags),
-            "DIGEST" => parse_column(target, column).map(Self::Digest),
-            _ => Err(StoreError::new(StoreErrorKind::Corrupt, format!("column image_protections.kind holds {kind:?}"))),
+        match parse_column(kind, "image_protections.kind")? {
+            ProtectionKind::Repository => Ok(Self::Repository),
+            ProtectionKind::Tags => parse_column(target, column).map(Self::Tags),
+            ProtectionKind::Digest => parse_column(target, column).map(Self::Digest),
         }
     }
 }

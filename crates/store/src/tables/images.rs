@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use oci::{Digest, MediaType};
 
-use super::parse_column;
 use super::repositories::count;
 use super::upstream_blobs::BlobSource;
+use super::{from_json, parse_column, parse_shown};
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::stored_enum::stored_enum;
@@ -56,8 +56,8 @@ pub struct Image {
     pub id: i64,
     /// Digest of the manifest.
     pub digest: Digest,
-    /// The manifest's media type.
-    pub media_type: MediaType,
+    /// The manifest's media type; none if what is stored of it is damaged, which the manifest itself says too.
+    pub media_type: Option<MediaType>,
     /// ECR's `artifactMediaType`.
     pub artifact_media_type: Option<String>,
     /// See [`NewImage::subject`].
@@ -105,7 +105,7 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
         id: row.int(0)?,
         digest: parse_column(row.text(1)?, "images.digest")?,
-        media_type: parse_column(row.text(2)?, "images.media_type")?,
+        media_type: parse_shown(row, 2, "images", "images.media_type")?,
         artifact_media_type: row.opt_text(3)?.map(str::to_owned),
         subject: row.opt_text(4)?.map(|text| parse_column(text, "images.subject_digest")).transpose()?,
         size_bytes: row.int(5)? as u64,
@@ -388,18 +388,10 @@ pub fn referrers(
     after: &str,
     limit: usize,
 ) -> Result<Vec<Referrer>, StoreError> {
-    tx.query(
-        "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status, cached_from FROM images \
-         WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 ORDER BY digest LIMIT $4",
-        &[repository_id.into(), subject.to_string().into(), after.into(), count(limit)],
-    )?
-    .iter()
-    .map(|row| {
+    let read = |row: &Row| {
         let annotations = match row.opt_text(4)? {
             None => BTreeMap::new(),
-            Some(text) => serde_json::from_str(text).map_err(|error| {
-                StoreError::new(StoreErrorKind::Corrupt, "column images.annotations").with_source(error)
-            })?,
+            Some(text) => from_json(text, "images.annotations")?,
         };
         Ok(Referrer {
             digest: parse_column(row.text(0)?, "images.digest")?,
@@ -410,8 +402,16 @@ pub fn referrers(
             status: parse_column(row.text(5)?, "images.status")?,
             cached_from: row.opt_text(6)?.map(str::to_owned),
         })
-    })
-    .collect()
+    };
+    readable_page(
+        tx,
+        limit,
+        "images",
+        "SELECT digest, media_type, artifact_type, manifest_bytes, annotations, status, cached_from FROM images \
+         WHERE repository_id = $1 AND subject_digest = $2 AND digest > $3 ORDER BY digest LIMIT $4",
+        &[repository_id.into(), subject.to_string().into(), after.into()],
+        read,
+    )
 }
 
 /// How long the manifests of such images are, in bytes: no less than their annotations.

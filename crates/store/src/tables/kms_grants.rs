@@ -1,12 +1,38 @@
 //! Grants: who may do what with a KMS key beside what its policy says.
 
-use super::{from_json, parse_column, to_json};
+use super::{from_json, parse_column, to_json, words_from_json, words_to_json};
 use crate::blob::EncryptionContext;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
 use crate::tables::registry_id::RegistryId;
+
+stored_enum! {
+    /// What a grant can allow on a symmetric key (KMS: `GrantOperation`; KMS Developer Guide, "Grant operations"), in the order
+    /// in which messages list them.
+    pub enum GrantOperation {
+        /// Encrypting.
+        Encrypt = "Encrypt",
+        /// Decrypting.
+        Decrypt = "Decrypt",
+        /// Making a data key, in clear too.
+        GenerateDataKey = "GenerateDataKey",
+        /// Making a data key, encrypted only.
+        GenerateDataKeyWithoutPlaintext = "GenerateDataKeyWithoutPlaintext",
+        /// Decrypting what is encrypted with another key then.
+        ReEncryptFrom = "ReEncryptFrom",
+        /// Encrypting what another key had encrypted.
+        ReEncryptTo = "ReEncryptTo",
+        /// Granting on.
+        CreateGrant = "CreateGrant",
+        /// Retiring the grant itself.
+        RetireGrant = "RetireGrant",
+        /// Looking at the key.
+        DescribeKey = "DescribeKey",
+    }
+}
 
 /// The context that a request must have for a grant to count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,7 +52,7 @@ pub struct KmsGrant {
     pub grant_id: String,
     /// The row of its key.
     pub kms_key_id: i64,
-    /// The ARN of whom it allows something, or the name of a service.
+    /// Whom it allows something: an ARN, the name of a service, or the id of a principal that is gone.
     pub grantee: String,
     /// Who may retire it.
     pub retiring: Option<String>,
@@ -34,8 +60,8 @@ pub struct KmsGrant {
     pub issuing_account: String,
     /// Its name.
     pub name: Option<String>,
-    /// What it allows, such as `Decrypt`.
-    pub operations: Vec<String>,
+    /// What it allows.
+    pub operations: Vec<GrantOperation>,
     /// For which requests.
     pub constraints: GrantConstraints,
     /// Creation time.
@@ -53,7 +79,7 @@ fn from_row(row: &Row) -> Result<KmsGrant, StoreError> {
         retiring: row.opt_text(3)?.map(str::to_owned),
         issuing_account: row.text(4)?.to_owned(),
         name: row.opt_text(5)?.map(str::to_owned),
-        operations: from_json(row.text(6)?, "kms_grants.operations")?,
+        operations: words_from_json(row.text(6)?, "kms_grants.operations")?,
         constraints: from_json(row.text(7)?, "kms_grants.encryption_context")?,
         created_at_ms: row.int(8)?,
     })
@@ -71,7 +97,7 @@ pub fn insert(tx: &mut dyn Tx, new: &KmsGrant) -> Result<(), StoreError> {
             new.retiring.as_deref().into(),
             new.issuing_account.as_str().into(),
             new.name.as_deref().into(),
-            to_json(&new.operations).into(),
+            words_to_json(&new.operations, GrantOperation::as_str).into(),
             to_json(&new.constraints).into(),
             new.created_at_ms.into(),
         ],

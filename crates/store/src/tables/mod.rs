@@ -64,16 +64,47 @@ pub mod store_sizes;
 pub mod uploads;
 pub mod upstream_blobs;
 
+use std::str::FromStr;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::db::Row;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Parses a column that Wharf itself wrote; anything else there means that the database was damaged or edited.
-pub(crate) fn parse_column<T: std::str::FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
+pub(crate) fn parse_column<T: FromStr>(text: &str, column: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| {
         StoreError::new(StoreErrorKind::Corrupt, format!("column {column} holds {text:?}, which is not valid there"))
     })
+}
+
+/// Reads a column that is only shown: one that is damaged is logged and read as none, as an image is pulled and a rule
+/// followed all the same. What anything is decided by is read with [`parse_column`], and its row is of no use if it is damaged.
+pub(crate) fn parse_shown<T: FromStr>(
+    row: &Row,
+    index: usize,
+    table: &str,
+    column: &str,
+) -> Result<Option<T>, StoreError> {
+    let parsed = row.opt_text(index).and_then(|text| text.map(|text| parse_column(text, column)).transpose());
+    match parsed {
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            readable::log_not_shown(row, table, &error);
+            Ok(None)
+        }
+        parsed => parsed,
+    }
+}
+
+/// Reads what [`words_to_json`] wrote: a list of words that are of a type.
+pub(crate) fn words_from_json<T: FromStr>(text: &str, column: &str) -> Result<Vec<T>, StoreError> {
+    from_json::<Vec<String>>(text, column)?.iter().map(|word| parse_column(word, column)).collect()
+}
+
+/// A column that holds a list of words that are of a type.
+pub(crate) fn words_to_json<T: Copy>(words: &[T], word: fn(T) -> &'static str) -> String {
+    to_json(&words.iter().copied().map(word).collect::<Vec<_>>())
 }
 
 /// A column that holds a list as JSON.

@@ -2,10 +2,10 @@
 
 use oci::{RepositoryName, RepositoryPrefix};
 
-use super::parse_column;
 use super::prefixes::PrefixTable;
 use super::registry_id::RegistryId;
 use super::repositories::RepositoryRef;
+use super::{parse_column, parse_shown};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::stored_enum::stored_enum;
@@ -57,7 +57,8 @@ pub struct PullThroughCacheRule {
     pub prefix: RepositoryPrefix,
     /// The upstream registry, as it was given.
     pub upstream_url: String,
-    /// ECR's name of the upstream's kind (`quay`, `docker-hub`, …); none for one that ECR does not know.
+    /// ECR's name of the upstream's kind (`quay`, `docker-hub`, …); none for one that ECR does not know, or
+    /// if what is stored of it is damaged. It is only shown: images come from `upstream_url`.
     pub upstream_registry: Option<UpstreamKind>,
     /// What stands in the upstream's names in place of `prefix`; none and `ROOT` are nothing, and shown as given.
     pub upstream_prefix: Option<RepositoryPrefix>,
@@ -114,10 +115,12 @@ fn from_row(row: &Row) -> Result<PullThroughCacheRule, StoreError> {
         },
         prefix: parse_column(row.text(2)?, "pull_through_cache_rules.prefix")?,
         upstream_url: row.text(3)?.to_owned(),
-        upstream_registry: row
-            .opt_text(4)?
-            .map(|text| parse_column(text, "pull_through_cache_rules.upstream_registry"))
-            .transpose()?,
+        upstream_registry: parse_shown(
+            row,
+            4,
+            "pull_through_cache_rules",
+            "pull_through_cache_rules.upstream_registry",
+        )?,
         upstream_prefix: row
             .opt_text(5)?
             .map(|text| parse_column(text, "pull_through_cache_rules.upstream_prefix"))

@@ -1,5 +1,8 @@
 //! Principals whose pulls leave the last pull time of a registry's images as it is (ECR: pull time update exclusions).
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::parse_column;
 use super::registry_id::RegistryId;
 use crate::db::Tx;
@@ -7,11 +10,57 @@ use crate::error::StoreError;
 use crate::tables::readable::readable;
 use crate::tables::readable::readable_page;
 
+/// The ARN of a user or a role, as ECR's API has it (`PrincipalArn`); neither needs to exist.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct PrincipalArn(String);
+
+impl PrincipalArn {
+    /// The ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PrincipalArn {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let arn: aws::Arn = text.parse().map_err(drop)?;
+        let is_partition = |text: &str| {
+            text.strip_prefix("aws").is_some_and(|rest| {
+                rest.is_empty()
+                    || rest.strip_prefix('-').is_some_and(|words| {
+                        words
+                            .split('-')
+                            .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+                    })
+            })
+        };
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+        };
+        let name = arn.resource().strip_prefix("user/").or_else(|| arn.resource().strip_prefix("role/"));
+        let is_good = is_partition(arn.partition())
+            && arn.service() == "iam"
+            && arn.region().is_empty()
+            && arn.account().parse::<aws::AccountId>().is_ok()
+            && name.is_some_and(|name| name.split('/').all(is_name));
+        if is_good { Ok(Self(text.to_owned())) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for PrincipalArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Adds a principal; `false` if it is there.
 pub fn insert(
     tx: &mut dyn Tx,
     registry: &RegistryId,
-    principal_arn: &str,
+    principal: &PrincipalArn,
     created_at_ms: i64,
 ) -> Result<bool, StoreError> {
     let inserted = tx.execute(
@@ -20,7 +69,7 @@ pub fn insert(
         &[
             registry.account.as_str().into(),
             registry.region.as_str().into(),
-            principal_arn.into(),
+            principal.as_str().into(),
             created_at_ms.into(),
         ],
     )?;
@@ -28,16 +77,21 @@ pub fn insert(
 }
 
 /// Removes a principal; `false` if it was not there.
-pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, principal_arn: &str) -> Result<bool, StoreError> {
+pub fn delete(tx: &mut dyn Tx, registry: &RegistryId, principal: &PrincipalArn) -> Result<bool, StoreError> {
     let deleted = tx.execute(
         "DELETE FROM pull_time_exclusions WHERE account_id = $1 AND region = $2 AND principal_arn = $3",
-        &[registry.account.as_str().into(), registry.region.as_str().into(), principal_arn.into()],
+        &[registry.account.as_str().into(), registry.region.as_str().into(), principal.as_str().into()],
     )?;
     Ok(deleted == 1)
 }
 
 /// Up to `limit` principals of a registry in the order of their ARNs, from the first after `after`.
-pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+pub fn list(
+    tx: &mut dyn Tx,
+    registry: &RegistryId,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<PrincipalArn>, StoreError> {
     readable_page(
         tx,
         limit,
@@ -45,18 +99,18 @@ pub fn list(tx: &mut dyn Tx, registry: &RegistryId, after: &str, limit: usize) -
         "SELECT principal_arn FROM pull_time_exclusions WHERE account_id = $1 AND region = $2 AND principal_arn > $3 \
          ORDER BY principal_arn LIMIT $4",
         &[registry.account.as_str().into(), registry.region.as_str().into(), after.into()],
-        |row| Ok(row.text(0)?.to_owned()),
+        |row| parse_column(row.text(0)?, "pull_time_exclusions.principal_arn"),
     )
 }
 
 /// Every principal of every registry, for the copy that nodes hold in memory.
-pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<(RegistryId, String)>, StoreError> {
+pub fn list_all(tx: &mut dyn Tx) -> Result<Vec<(RegistryId, PrincipalArn)>, StoreError> {
     let rows = tx.query("SELECT account_id, region, principal_arn FROM pull_time_exclusions", &[])?;
     readable(&rows, "pull_time_exclusions", |row| {
         let registry = RegistryId {
             account: parse_column(row.text(0)?, "pull_time_exclusions.account_id")?,
             region: parse_column(row.text(1)?, "pull_time_exclusions.region")?,
         };
-        Ok((registry, row.text(2)?.to_owned()))
+        Ok((registry, parse_column(row.text(2)?, "pull_time_exclusions.principal_arn")?))
     })
 }

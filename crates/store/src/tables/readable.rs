@@ -48,10 +48,19 @@ pub(crate) fn readable_page<T>(
 
 /// Logs that a row is left out, by its name and with the reason.
 pub(crate) fn log_left_out(row: &Row, table: &str, error: &StoreError) {
+    log_damage(row, table, "row", "left out", error);
+}
+
+/// Logs that a row is used without one of its values, by the row's name and with the reason.
+pub(crate) fn log_not_shown(row: &Row, table: &str, error: &StoreError) {
+    log_damage(row, table, "value", "not shown", error);
+}
+
+fn log_damage(row: &Row, table: &str, what: &str, outcome: &str, error: &StoreError) {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     tracing::error!(
         table,
-        "a damaged row of table {table} is left out ({}): {error}{cause}; `wharf fsck` tells what to do",
+        "a damaged {what} of table {table} is {outcome} ({}): {error}{cause}; `wharf fsck` tells what to do",
         row.shown()
     );
 }

@@ -226,7 +226,7 @@ impl Checker {
             return self.report(finding(FindingKind::DamagedManifest, detail)).await;
         }
         // What was stored is what was pushed; a manifest that was taken once and would not be today is no damage.
-        let Ok(parsed) = Manifest::parse(&manifest, Some(&image.media_type)) else {
+        let Ok(parsed) = Manifest::parse(&manifest, image.media_type.as_ref()) else {
             return Ok(());
         };
         let named: Vec<(Digest, u64)> =

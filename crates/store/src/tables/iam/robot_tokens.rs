@@ -5,9 +5,22 @@ use aws::AccountId;
 use super::{from_json, to_json};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
-use crate::tables::parse_column;
+use crate::stored_enum::stored_enum;
 use crate::tables::readable::readable;
 use crate::tables::registry_id::RegistryId;
+use crate::tables::{parse_column, words_from_json, words_to_json};
+
+stored_enum! {
+    /// A kind of use that a token can be made for, in the order in which messages list them.
+    pub enum TokenUse {
+        /// Pulling images.
+        Pull = "pull",
+        /// Pushing images.
+        Push = "push",
+        /// Deleting images.
+        Delete = "delete",
+    }
+}
 
 /// A token, without the secret that its holder has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +35,8 @@ pub struct RobotToken {
     pub name: String,
     /// Patterns of repository names that it may be used for.
     pub repositories: Vec<String>,
-    /// What it may be used for: `pull`, `push`, `delete`.
-    pub actions: Vec<String>,
+    /// What it may be used for.
+    pub actions: Vec<TokenUse>,
     /// Creation time.
     pub created_at_ms: i64,
     /// When it ends.
@@ -45,7 +58,7 @@ fn from_row(row: &Row) -> Result<RobotToken, StoreError> {
         principal_id: row.text(3)?.to_owned(),
         name: row.text(4)?.to_owned(),
         repositories: from_json(row.text(5)?, "robot_tokens.repositories")?,
-        actions: from_json(row.text(6)?, "robot_tokens.actions")?,
+        actions: words_from_json(row.text(6)?, "robot_tokens.actions")?,
         created_at_ms: row.int(7)?,
         expires_at_ms: row.int(8)?,
         last_used_at_ms: row.opt_int(9)?,
@@ -64,7 +77,7 @@ pub fn insert(tx: &mut dyn Tx, new: &RobotToken) -> Result<bool, StoreError> {
             new.principal_id.as_str().into(),
             new.name.as_str().into(),
             to_json(&new.repositories).into(),
-            to_json(&new.actions).into(),
+            words_to_json(&new.actions, TokenUse::as_str).into(),
             new.created_at_ms.into(),
             new.expires_at_ms.into(),
         ],

@@ -56,7 +56,7 @@ async fn what_is_stored_comes_back(backend: &Backend) {
             let expected = Image {
                 id,
                 digest: new.digest,
-                media_type: new.media_type,
+                media_type: Some(new.media_type),
                 artifact_media_type: new.artifact_media_type,
                 subject: new.subject,
                 size_bytes: new.size_bytes,
