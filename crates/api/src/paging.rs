@@ -148,6 +148,7 @@ impl<W: ListWording> Check<W> {
 
 #[cfg(test)]
 mod tests {
+    use mutate::Form;
     use proptest::prelude::*;
 
     use super::*;
@@ -214,6 +215,50 @@ mod tests {
         assert_eq!(Check::<Plain>::place(&marked, Some(&good)), Ok(Some(("a".to_owned(), 7_i64))));
         assert_eq!(Check::<Plain>::place::<Option<Pair>>(&marked, Some("?")), Err("not given: ?".to_owned()));
         assert_eq!(Check::<Plain>::place::<Option<Pair>>(&marked, None), Ok(None));
+    }
+
+    /// What a list makes of a token, whatever it is: the same each time, and a place whose token leads to it again.
+    fn check_mutated(token: &str) {
+        fn check<P: Debug + PartialEq + Serialize + DeserializeOwned>(list: &List, token: &str) {
+            let place: Option<P> = list.place(token);
+            assert_eq!(list.place(token), place);
+            if let Some(place) = place {
+                assert_eq!(list.place(&list.token(&place)), Some(place), "{list:?}");
+            }
+        }
+        for list in [List::Any, List::of("a")] {
+            check::<Pair>(&list, token);
+            check::<(String, String, u64)>(&list, token);
+            check::<Vec<String>>(&list, token);
+        }
+        let keys = List::Prefixed("keys:".to_owned());
+        check::<String>(&keys, token);
+        assert!(keys.place::<String>(token).is_none_or(|place| !place.contains('\0')));
+        let taken = [List::of("a"), List::of("b")].map(|list| list.place::<Vec<Value>>(token).is_some());
+        assert_ne!(taken, [true; 2], "a token is good for one list");
+    }
+
+    const PLACES: [&str; 7] = [
+        r#"["ca978112ca1bbdca","a",7]"#,
+        r#"["ca978112ca1bbdca","app/web","sha256:e3b0c442",18446744073709551615]"#,
+        r#"["3e23e8160039594a","a",-7]"#,
+        r#"["a",7]"#,
+        r#"{"0":"a","1":7}"#,
+        "keys:a:b",
+        "keys:arn:aws:kms:us-east-1:123456789012:key/1234abcd",
+    ];
+
+    #[test]
+    fn mutated_tokens() {
+        let tokens = PLACES.map(|place| URL_SAFE_NO_PAD.encode(place));
+        mutate::texts(Form::Text, &tokens.each_ref().map(String::as_str), 4_000, check_mutated);
+    }
+
+    #[test]
+    fn tokens_of_mutated_places() {
+        for form in [Form::Json, Form::Text] {
+            mutate::inputs(form, &PLACES, 4_000, |place| check_mutated(&URL_SAFE_NO_PAD.encode(place)));
+        }
     }
 
     #[test]

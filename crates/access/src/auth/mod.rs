@@ -17,6 +17,8 @@ pub mod key_conditions;
 pub mod keys;
 pub mod last_uses;
 pub mod layer_grant;
+#[cfg(test)]
+mod mutated_token_tests;
 pub mod opened_tokens;
 pub mod policy_cache;
 pub mod principals;
