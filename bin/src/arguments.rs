@@ -22,7 +22,7 @@ const LOCAL_CODES: &str = "Exit code: 0, 1 after an error, 2 if the arguments ar
 const SERVER_CODES: &str = "Exit code: 0, 1 if the answer to what was asked is no, 2 after an error";
 
 /// The program's commands, each with its exit codes in its help.
-fn program() -> Command {
+pub fn program() -> Command {
     let mut program = Cli::command();
     let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in names {

@@ -1,6 +1,8 @@
 //! The program: `wharf serve` runs a registry, `wharf credentials` shows how to use it, the other commands call it.
 
 mod arguments;
+#[cfg(test)]
+mod arguments_tests;
 mod credentials;
 mod log_lines;
 mod maintenance;
