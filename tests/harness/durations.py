@@ -1,7 +1,8 @@
 """Which test file a process takes next: the longest that is left, by how long each took when that was last recorded.
 
-Of several processes none then begins the longest file when the others have ended. `--record-durations` renews durations.json,
-which has the seconds of each file for each `--database`.
+Of several processes none then begins the longest file when the others have ended. durations.json has the seconds of each file
+for each variant of the servers under test: their `--database` and `--store`. `--record-durations` renews those of the variant
+that is run, so that `tests/run --record-durations` renews all.
 """
 
 import json
@@ -23,16 +24,27 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.getoption("--record-durations") and not is_one_of_several(config):
-        config.pluginmanager.register(Recorder(config.getoption("--database")))
+        config.pluginmanager.register(Recorder(variant_of(config)))
 
 
 def pytest_collection_modifyitems(config, items):
     """Puts the longest files first where several processes take them in this order; alone, they stay as they were asked for."""
     if is_one_of_several(config):
-        recorded = json.loads(RECORDED.read_text())[config.getoption("--database")]
+        recorded = seconds_of(json.loads(RECORDED.read_text()), variant_of(config))
         # A new file may take as long as any.
         usual = mean(recorded.values()) if recorded else 0
         items.sort(key=lambda item: -recorded.get(item.path.name, usual))
+
+
+def variant_of(config):
+    """What of the servers under test decides how long tests take: `sqlite`, `postgres-s3` and so on."""
+    database, store = config.getoption("--database"), config.getoption("--store")
+    return database if store == "files" else f"{database}-{store}"
+
+
+def seconds_of(recorded, variant):
+    """How long each file takes; of a variant that was never recorded, what the first one takes is the best guess."""
+    return recorded.get(variant) or next(iter(recorded.values()), {})
 
 
 def is_one_of_several(config):
@@ -42,8 +54,8 @@ def is_one_of_several(config):
 class Recorder:
     """Adds up the seconds of each file, and writes them down in the end."""
 
-    def __init__(self, database):
-        self.database = database
+    def __init__(self, variant):
+        self.variant = variant
         self.seconds = defaultdict(float)
 
     def pytest_runtest_logreport(self, report):
@@ -51,7 +63,7 @@ class Recorder:
 
     def pytest_sessionfinish(self):
         recorded = json.loads(RECORDED.read_text())
-        seconds = recorded[self.database] | {name: round(seconds, 1) for name, seconds in self.seconds.items()}
+        seconds = recorded.get(self.variant, {}) | {name: round(seconds, 1) for name, seconds in self.seconds.items()}
         there = (name for name in sorted(seconds) if (TESTS / name).exists())
-        recorded[self.database] = {name: seconds[name] for name in there}
+        recorded[self.variant] = {name: seconds[name] for name in there}
         RECORDED.write_text(json.dumps(recorded, indent=2) + "\n")
