@@ -355,8 +355,14 @@ impl Operation for ReEncrypt {
     }
 }
 
+/// GenerateDataKey and GenerateDataKeyWithoutPlaintext: makes a data key, and answers with it encrypted and, if that is asked
+/// for, in clear.
+pub struct MakeDataKey<const WITH_PLAINTEXT: bool>;
+
 /// GenerateDataKey.
-pub struct GenerateDataKey;
+pub type GenerateDataKey = MakeDataKey<true>;
+/// GenerateDataKeyWithoutPlaintext.
+pub type GenerateDataKeyWithoutPlaintext = MakeDataKey<false>;
 
 /// The input of both operations that make data keys.
 #[derive(Deserialize)]
@@ -409,68 +415,37 @@ impl DataKeyInput {
     }
 }
 
-impl NewDataKey {
-    async fn make(self, call: &Call<'_>, with_plaintext: bool) -> Result<DataKeyOutput, KmsError> {
-        let loaded = load(call, &self.key).await?;
-        let plaintext = random::bytes(self.bytes);
-        let ciphertext = loaded.encrypt(&self.context, &plaintext)?;
-        if self.is_dry_run {
+impl<const WITH_PLAINTEXT: bool> Operation for MakeDataKey<WITH_PLAINTEXT> {
+    const NAME: &'static str = Self::ACTION.name();
+    const ACTION: Action =
+        if WITH_PLAINTEXT { Action::KmsGenerateDataKey } else { Action::KmsGenerateDataKeyWithoutPlaintext };
+    const READ_ONLY: bool = false;
+    const ENDS_WITH_CLIENT: bool = true;
+    type Input = DataKeyInput;
+    type Output = DataKeyOutput;
+    type Checked = NewDataKey;
+    type Error = KmsError;
+
+    fn check(call: &Call<'_>, input: DataKeyInput) -> Result<NewDataKey, KmsError> {
+        input.check(call)
+    }
+
+    fn needs(_: &Call<'_>, NewDataKey { key, context, .. }: &NewDataKey) -> Vec<Need> {
+        vec![on_key_with(Self::ACTION, key, context)]
+    }
+
+    async fn run(call: &Call<'_>, new: NewDataKey) -> Result<DataKeyOutput, KmsError> {
+        let loaded = load(call, &new.key).await?;
+        let plaintext = random::bytes(new.bytes);
+        let ciphertext = loaded.encrypt(&new.context, &plaintext)?;
+        if new.is_dry_run {
             return Err(KmsError::DryRun);
         }
         Ok(DataKeyOutput {
             ciphertext_blob: STANDARD.encode(ciphertext),
-            plaintext: with_plaintext.then(|| STANDARD.encode(&*plaintext)),
+            plaintext: WITH_PLAINTEXT.then(|| STANDARD.encode(&*plaintext)),
             key_material_id: material_id(loaded.key.key_id, loaded.key.current_version),
             key_id: loaded.key.arn().to_string(),
         })
-    }
-}
-
-impl Operation for GenerateDataKey {
-    const NAME: &'static str = "GenerateDataKey";
-    const ACTION: Action = Action::KmsGenerateDataKey;
-    const READ_ONLY: bool = false;
-    const ENDS_WITH_CLIENT: bool = true;
-    type Input = DataKeyInput;
-    type Output = DataKeyOutput;
-    type Checked = NewDataKey;
-    type Error = KmsError;
-
-    fn check(call: &Call<'_>, input: DataKeyInput) -> Result<NewDataKey, KmsError> {
-        input.check(call)
-    }
-
-    fn needs(_: &Call<'_>, NewDataKey { key, context, .. }: &NewDataKey) -> Vec<Need> {
-        vec![on_key_with(Self::ACTION, key, context)]
-    }
-
-    async fn run(call: &Call<'_>, input: NewDataKey) -> Result<DataKeyOutput, KmsError> {
-        input.make(call, true).await
-    }
-}
-
-/// GenerateDataKeyWithoutPlaintext.
-pub struct GenerateDataKeyWithoutPlaintext;
-
-impl Operation for GenerateDataKeyWithoutPlaintext {
-    const NAME: &'static str = "GenerateDataKeyWithoutPlaintext";
-    const ACTION: Action = Action::KmsGenerateDataKeyWithoutPlaintext;
-    const READ_ONLY: bool = false;
-    const ENDS_WITH_CLIENT: bool = true;
-    type Input = DataKeyInput;
-    type Output = DataKeyOutput;
-    type Checked = NewDataKey;
-    type Error = KmsError;
-
-    fn check(call: &Call<'_>, input: DataKeyInput) -> Result<NewDataKey, KmsError> {
-        input.check(call)
-    }
-
-    fn needs(_: &Call<'_>, NewDataKey { key, context, .. }: &NewDataKey) -> Vec<Need> {
-        vec![on_key_with(Self::ACTION, key, context)]
-    }
-
-    async fn run(call: &Call<'_>, input: NewDataKey) -> Result<DataKeyOutput, KmsError> {
-        input.make(call, false).await
     }
 }

@@ -230,42 +230,17 @@ pub async fn change(
     Ok(changed)
 }
 
+/// EnableKey and DisableKey: says whether a key can be used.
+pub struct SwitchKey<const IS_ENABLED: bool>;
+
 /// EnableKey.
-pub struct EnableKey;
-
-impl Operation for EnableKey {
-    const NAME: &'static str = "EnableKey";
-    const ACTION: Action = Action::KmsEnableKey;
-    const READ_ONLY: bool = false;
-    type Input = KeyMember;
-    type Output = Nothing;
-    type Checked = KeyRef;
-    type Error = KmsError;
-
-    fn check(call: &Call<'_>, input: KeyMember) -> Result<KeyRef, KmsError> {
-        input.check_itself(call)
-    }
-
-    fn needs(_: &Call<'_>, key: &KeyRef) -> Vec<Need> {
-        vec![on_key(Self::ACTION, key)]
-    }
-
-    async fn run(call: &Call<'_>, key: KeyRef) -> Result<Nothing, KmsError> {
-        change(call, key, |key| {
-            key.is_enabled = true;
-            Ok(())
-        })
-        .await?;
-        Ok(Nothing {})
-    }
-}
-
+pub type EnableKey = SwitchKey<true>;
 /// DisableKey.
-pub struct DisableKey;
+pub type DisableKey = SwitchKey<false>;
 
-impl Operation for DisableKey {
-    const NAME: &'static str = "DisableKey";
-    const ACTION: Action = Action::KmsDisableKey;
+impl<const IS_ENABLED: bool> Operation for SwitchKey<IS_ENABLED> {
+    const NAME: &'static str = Self::ACTION.name();
+    const ACTION: Action = if IS_ENABLED { Action::KmsEnableKey } else { Action::KmsDisableKey };
     const READ_ONLY: bool = false;
     type Input = KeyMember;
     type Output = Nothing;
@@ -282,7 +257,7 @@ impl Operation for DisableKey {
 
     async fn run(call: &Call<'_>, key: KeyRef) -> Result<Nothing, KmsError> {
         change(call, key, |key| {
-            key.is_enabled = false;
+            key.is_enabled = IS_ENABLED;
             Ok(())
         })
         .await?;
