@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ctl::{Format, Options, ResetOf};
-use server::maintenance::policies::{PolicyOf, Reset, Wanted, reset as reset_policy};
+use server::maintenance::policies::{PolicyOf, PolicyToReset, Reset, reset as reset_policy};
 
 use crate::{CommonArgs, maintenance, shell};
 
@@ -16,13 +16,13 @@ pub fn reset(of: ResetOf, options: &Options) -> anyhow::Result<()> {
         ResetOf::Secret { name, account } => (PolicyOf::Secret(name), account),
         ResetOf::Key { key, account } => (PolicyOf::Key(key), account),
     };
-    let wanted = Wanted { of, account, region: options.region.clone() };
-    let Reset { arn, old_policy, new_policy } = maintenance::runtime()?.block_on(reset_policy(&config, wanted))?;
+    let which = PolicyToReset { of, account, region: options.region.clone() };
+    let Reset { arn, old_policy, new_policy } = maintenance::runtime()?.block_on(reset_policy(&config, which))?;
     let mut text = String::new();
     match options.output {
         Format::Json => {
-            let told = serde_json::json!({"arn": arn, "oldPolicy": old_policy, "newPolicy": new_policy});
-            writeln!(text, "{told:#}")?;
+            let shown = serde_json::json!({"arn": arn, "oldPolicy": old_policy, "newPolicy": new_policy});
+            writeln!(text, "{shown:#}")?;
         }
         Format::Text => {
             if new_policy.as_ref() == Some(&old_policy) {

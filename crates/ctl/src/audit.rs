@@ -83,16 +83,16 @@ impl Serialize for Event {
 }
 
 impl From<EventAnswer> for Event {
-    fn from(told: EventAnswer) -> Self {
-        let record: Value = serde_json::from_str(&told.cloud_trail_event).unwrap_or_default();
+    fn from(answer: EventAnswer) -> Self {
+        let record: Value = serde_json::from_str(&answer.cloud_trail_event).unwrap_or_default();
         let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let names = told.resources.into_iter().map(|resource| resource.resource_name);
+        let names = answer.resources.into_iter().map(|resource| resource.resource_name);
         let names: Vec<String> = names.filter(|name| !name.starts_with("arn:")).collect();
         let code = text("errorCode");
         Self {
-            time: date::of_iso8601(&date::iso8601(told.event_time)),
-            user: told.username.unwrap_or_default(),
-            name: told.event_name,
+            time: date::of_iso8601(&date::iso8601(answer.event_time)),
+            user: answer.username.unwrap_or_default(),
+            name: answer.event_name,
             resource: names.join(", "),
             result: if code.is_empty() { "ok".to_owned() } else { code },
             source: text("sourceIPAddress"),
@@ -102,22 +102,25 @@ impl From<EventAnswer> for Event {
 }
 
 /// What the events must be.
-struct Wanted {
+struct EventFilter {
     user: Option<String>,
     event: Option<String>,
     resource: Option<String>,
 }
 
-impl Wanted {
+impl EventFilter {
     fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let attributes = [("ResourceName", &self.resource), ("Username", &self.user), ("EventName", &self.event)];
         attributes.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
     }
 
-    fn fits(&self, told: &EventAnswer) -> bool {
-        self.user.as_ref().is_none_or(|user| told.username.as_ref() == Some(user))
-            && self.event.as_ref().is_none_or(|event| told.event_name == *event)
-            && self.resource.as_ref().is_none_or(|name| told.resources.iter().any(|told| told.resource_name == *name))
+    fn fits(&self, event: &EventAnswer) -> bool {
+        self.user.as_ref().is_none_or(|user| event.username.as_ref() == Some(user))
+            && self.event.as_ref().is_none_or(|name| event.event_name == *name)
+            && self
+                .resource
+                .as_ref()
+                .is_none_or(|name| event.resources.iter().any(|resource| resource.resource_name == *name))
     }
 }
 
@@ -134,10 +137,10 @@ impl Command {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         let Session { client, output } = session;
         let Self::List { since, user, event, resource, limit } = self;
-        let wanted = Wanted { user, event, resource };
+        let filter = EventFilter { user, event, resource };
         let mut input = json!({ "MaxResults": PAGE });
         // CloudTrail takes one attribute; the others are looked at here.
-        if let Some((key, value)) = wanted.attributes().next() {
+        if let Some((key, value)) = filter.attributes().next() {
             input["LookupAttributes"] = json!([{ "AttributeKey": key, "AttributeValue": value }]);
         }
         if let Some(since) = since {
@@ -146,7 +149,7 @@ impl Command {
         let mut events: Vec<Event> = Vec::new();
         while events.len() < limit {
             let page: Page = client.json(SERVICE, TARGET, "LookupEvents", &input).await?;
-            events.extend(page.events.into_iter().filter(|told| wanted.fits(told)).map(Event::from));
+            events.extend(page.events.into_iter().filter(|event| filter.fits(event)).map(Event::from));
             match page.next_token {
                 Some(token) => input["NextToken"] = token.into(),
                 None => break,
@@ -154,7 +157,7 @@ impl Command {
         }
         events.truncate(limit);
         let columns = ["TIME", "USER", "EVENT", "RESOURCE", "RESULT", "FROM"];
-        output.list(&events, &none(wanted.event.as_deref()), &columns, |event| {
+        output.list(&events, &none(filter.event.as_deref()), &columns, |event| {
             vec![
                 event.time.clone(),
                 event.user.clone(),

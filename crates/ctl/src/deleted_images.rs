@@ -56,18 +56,18 @@ pub(crate) struct Deleted {
 }
 
 impl From<DeletedAnswer> for Deleted {
-    fn from(told: DeletedAnswer) -> Self {
+    fn from(answer: DeletedAnswer) -> Self {
         Self {
-            repository_name: told.repository_name,
-            image_digest: told.image_digest,
-            is_tag_only: told.image_tag.is_some(),
-            image_tags: told.image_tag.map_or(told.image_tags, |tag| vec![tag]),
-            image_size_in_bytes: told.image_size_in_bytes,
-            image_pushed_at: told.image_pushed_at.map(date::iso8601),
-            deleted_at: date::iso8601(told.deleted_at),
-            deleted_by: told.deleted_by,
-            reason: told.reason,
-            restorable_until: date::iso8601(told.restorable_until),
+            repository_name: answer.repository_name,
+            image_digest: answer.image_digest,
+            is_tag_only: answer.image_tag.is_some(),
+            image_tags: answer.image_tag.map_or(answer.image_tags, |tag| vec![tag]),
+            image_size_in_bytes: answer.image_size_in_bytes,
+            image_pushed_at: answer.image_pushed_at.map(date::iso8601),
+            deleted_at: date::iso8601(answer.deleted_at),
+            deleted_by: answer.deleted_by,
+            reason: answer.reason,
+            restorable_until: date::iso8601(answer.restorable_until),
         }
     }
 }

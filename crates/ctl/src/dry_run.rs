@@ -28,8 +28,8 @@ pub(crate) fn render(output: &mut Output<'_>, what: &str, parts: Parts) -> Resul
         return Err(Error::Usage(format!("{what} cannot be deleted while it has {has}: --force removes that first")));
     }
     let would_delete = [what.to_owned()].into_iter().chain(named).collect();
-    output.show(&DryRun { dry_run: true, would_delete }, |told| {
-        let lines = told.would_delete.iter().map(|thing| format!("Would delete {thing}"));
+    output.show(&DryRun { dry_run: true, would_delete }, |answer| {
+        let lines = answer.would_delete.iter().map(|thing| format!("Would delete {thing}"));
         lines.chain(["Nothing was changed.".to_owned()]).collect::<Vec<_>>().join("\n")
     })
 }

@@ -135,8 +135,8 @@ impl FsckArgs {
             let mut poll = input.clone();
             poll["maxResults"] = 1.into();
             loop {
-                let told: CheckAnswer = client.wharf("DescribeStorageCheck", &poll).await?;
-                let Some(check) = told.check else { break };
+                let answer: CheckAnswer = client.wharf("DescribeStorageCheck", &poll).await?;
+                let Some(check) = answer.check else { break };
                 if check.finished_at.is_some() {
                     break;
                 }
@@ -147,16 +147,16 @@ impl FsckArgs {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         }
-        let mut told: CheckAnswer = client.wharf("DescribeStorageCheck", &input).await?;
-        while let Some(token) = told.next_token.take() {
+        let mut answer: CheckAnswer = client.wharf("DescribeStorageCheck", &input).await?;
+        while let Some(token) = answer.next_token.take() {
             input["nextToken"] = token.into();
             let page: CheckAnswer = client.wharf("DescribeStorageCheck", &input).await?;
-            told.findings.extend(page.findings);
-            told.next_token = page.next_token;
+            answer.findings.extend(page.findings);
+            answer.next_token = page.next_token;
         }
-        let status = told.check.as_ref().map(|check| check.status.clone());
-        let has_damage = !told.damaged_objects.is_empty();
-        output.show(&to_json(&told), |_| text_of(&told))?;
+        let status = answer.check.as_ref().map(|check| check.status.clone());
+        let has_damage = !answer.damaged_objects.is_empty();
+        output.show(&to_json(&answer), |_| text_of(&answer))?;
         match status.as_deref() {
             Some("FAILED") => Err(Error::Usage("the check could not be done; see above".to_owned())),
             Some("DAMAGED") => Ok(Outcome::No),
@@ -185,13 +185,14 @@ pub(crate) fn render_unreadable(output: &mut Output<'_>, findings: Vec<Value>, n
         progress,
         error: Some("the database cannot be opened, so nothing else was looked at".to_owned()),
     };
-    let told = CheckAnswer { check: Some(check), findings, next_token: None, scrub: None, damaged_objects: Vec::new() };
-    output.show(&to_json(&told), |_| text_of(&told))?;
+    let answer =
+        CheckAnswer { check: Some(check), findings, next_token: None, scrub: None, damaged_objects: Vec::new() };
+    output.show(&to_json(&answer), |_| text_of(&answer))?;
     Ok(Outcome::No)
 }
 
 /// With its dates as scripts read them.
-fn to_json(told: &CheckAnswer) -> Value {
+fn to_json(answer: &CheckAnswer) -> Value {
     fn dates(value: &mut Value) {
         match value {
             Value::Object(members) => {
@@ -206,14 +207,14 @@ fn to_json(told: &CheckAnswer) -> Value {
             _ => {}
         }
     }
-    let mut value = json!(told);
+    let mut value = json!(answer);
     dates(&mut value);
     value
 }
 
-fn text_of(told: &CheckAnswer) -> String {
+fn text_of(answer: &CheckAnswer) -> String {
     let mut text = String::new();
-    for finding in &told.findings {
+    for finding in &answer.findings {
         let kind = finding.kind.to_lowercase().replace('_', " ");
         let _ = writeln!(text, "{kind}: {}", finding.subject);
         let _ = writeln!(text, "  {}", finding.detail);
@@ -227,7 +228,7 @@ fn text_of(told: &CheckAnswer) -> String {
             let _ = writeln!(text, "  what to do: {advice}");
         }
     }
-    match &told.check {
+    match &answer.check {
         None => text.push_str("Nothing was checked yet"),
         Some(check) => {
             let progress = &check.progress;
@@ -263,10 +264,10 @@ fn text_of(told: &CheckAnswer) -> String {
             };
         }
     }
-    if !told.damaged_objects.is_empty() {
-        let known = counted(told.damaged_objects.len(), "damaged object is", "damaged objects are");
+    if !answer.damaged_objects.is_empty() {
+        let known = counted(answer.damaged_objects.len(), "damaged object is", "damaged objects are");
         let _ = write!(text, "\n{known} known:");
-        for damaged in &told.damaged_objects {
+        for damaged in &answer.damaged_objects {
             let part = |name: &str| damaged[name].as_str().unwrap_or_default();
             let _ = write!(text, "\n  {}: {}", part("object"), part("problem"));
         }

@@ -125,7 +125,7 @@ impl GcArgs {
             }
         }
         let state = describe(client, true).await?;
-        output.show(&to_json(&state), |_| told(&state))
+        output.show(&to_json(&state), |_| text_of(&state))
     }
 }
 
@@ -160,7 +160,7 @@ fn freed(objects: u64, size: u64) -> String {
     format!("{} of {}", bytes::shown(size), counted(objects, "object", "objects"))
 }
 
-fn told(state: &State) -> String {
+fn text_of(state: &State) -> String {
     let mut lines = Vec::new();
     if let Some(last) = &state.last {
         let counts = &last.counts;

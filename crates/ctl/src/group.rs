@@ -150,13 +150,13 @@ impl Command {
             }
             Self::AddUser(MemberArgs { group, user }) => {
                 client.iam("AddUserToGroup", &[("GroupName", &group), ("UserName", &user)]).await?;
-                let told = json!({ "groupName": group, "userName": user });
-                output.show(&told, |_| format!("User {user} is in group {group}"))
+                let answer = json!({ "groupName": group, "userName": user });
+                output.show(&answer, |_| format!("User {user} is in group {group}"))
             }
             Self::RemoveUser(MemberArgs { group, user }) => {
                 membership::remove(client, &group, &user).await?;
-                let told = json!({ "groupName": group, "userName": user });
-                output.show(&told, |_| format!("User {user} is no longer in group {group}"))
+                let answer = json!({ "groupName": group, "userName": user });
+                output.show(&answer, |_| format!("User {user} is no longer in group {group}"))
             }
         }
     }

@@ -61,7 +61,7 @@ impl HealthArgs {
         let http = client::for_health(&endpoint, &trusted, Duration::from_secs(self.timeout))?;
         let question = if self.live { "alive" } else { "ready" };
         let mut health = Health { endpoint: endpoint.to_string(), question, is_ok: true, reason: None };
-        let (told, mismatch) = match http.get(url).send().await {
+        let (reason, mismatch) = match http.get(url).send().await {
             Ok(answer) if answer.status().is_success() => {
                 output.show(&health, Health::text)?;
                 return Ok(Outcome::Done);
@@ -77,8 +77,8 @@ impl HealthArgs {
                 (cause, mismatch)
             }
         };
-        let told = mismatch.map_or(told, |mismatch| format!("{}: {}", mismatch.cause(), mismatch.hint(&by)));
-        (health.is_ok, health.reason) = (false, Some(told));
+        let reason = mismatch.map_or(reason, |mismatch| format!("{}: {}", mismatch.cause(), mismatch.hint(&by)));
+        (health.is_ok, health.reason) = (false, Some(reason));
         output.show(&health, Health::text)?;
         Ok(Outcome::No)
     }

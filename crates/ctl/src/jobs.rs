@@ -66,19 +66,19 @@ struct Job {
 }
 
 impl Job {
-    fn new(told: JobAnswer, now_ms: i64) -> Self {
+    fn new(job: JobAnswer, now_ms: i64) -> Self {
         let seconds = now_ms / 1_000;
         Self {
-            job_id: told.job_id,
-            kind: told.kind,
-            key: told.key,
-            status: told.status,
-            attempts: told.attempts,
-            created_at: date::iso8601(told.created_at),
-            age_seconds: (seconds - told.created_at as i64).max(0),
-            next_attempt_at: told.next_attempt_at.map(date::iso8601),
-            next_attempt_in_seconds: told.next_attempt_at.map(|at| at as i64 - seconds),
-            last_error: told.last_error,
+            job_id: job.job_id,
+            kind: job.kind,
+            key: job.key,
+            status: job.status,
+            attempts: job.attempts,
+            created_at: date::iso8601(job.created_at),
+            age_seconds: (seconds - job.created_at as i64).max(0),
+            next_attempt_at: job.next_attempt_at.map(date::iso8601),
+            next_attempt_in_seconds: job.next_attempt_at.map(|at| at as i64 - seconds),
+            last_error: job.last_error,
         }
     }
 
@@ -113,7 +113,7 @@ impl Command {
                 loop {
                     let answer: ListAnswer = client.wharf("ListJobs", &input).await?;
                     let now_ms = client.now_ms();
-                    jobs.extend(answer.jobs.into_iter().map(|told| Job::new(told, now_ms)));
+                    jobs.extend(answer.jobs.into_iter().map(|job| Job::new(job, now_ms)));
                     match answer.next_token {
                         Some(token) if input["nextToken"] != token.as_str() => input["nextToken"] = token.into(),
                         _ => break,

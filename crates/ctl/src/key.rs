@@ -58,8 +58,8 @@ struct NewKey {
 async fn set_status(session: &mut Session<'_>, key: &KeyArgs, status: &str, done: &str) -> Result<(), Error> {
     let given = [("UserName", key.user.as_str()), ("AccessKeyId", key.id.as_str()), ("Status", status)];
     session.client.iam("UpdateAccessKey", &given).await?;
-    let told = json!({ "accessKeyId": key.id, "userName": key.user, "status": status });
-    session.output.show(&told, |_| format!("{done} access key {} of user {}", key.id, key.user))
+    let answer = json!({ "accessKeyId": key.id, "userName": key.user, "status": status });
+    session.output.show(&answer, |_| format!("{done} access key {} of user {}", key.id, key.user))
 }
 
 impl Command {
@@ -109,8 +109,8 @@ impl Command {
             }
             Self::Delete { key, dry_run: false } => {
                 access_key::delete(client, &key.user, &key.id).await?;
-                let told = json!({ "accessKeyId": key.id, "userName": key.user });
-                output.show(&told, |_| format!("Deleted access key {} of user {}", key.id, key.user))
+                let answer = json!({ "accessKeyId": key.id, "userName": key.user });
+                output.show(&answer, |_| format!("Deleted access key {} of user {}", key.id, key.user))
             }
         }
     }

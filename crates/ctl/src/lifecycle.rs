@@ -121,15 +121,15 @@ struct Status {
 }
 
 impl From<StatusAnswer> for Status {
-    fn from(told: StatusAnswer) -> Self {
+    fn from(answer: StatusAnswer) -> Self {
         Self {
-            repository_name: told.repository_name,
-            count_root_images: told.count_root_images,
-            state: told.state,
-            last_error: told.last_error,
-            last_evaluated_at: told.last_evaluated_at.map(date::iso8601),
-            progress: told.progress,
-            last_run: told.last_run,
+            repository_name: answer.repository_name,
+            count_root_images: answer.count_root_images,
+            state: answer.state,
+            last_error: answer.last_error,
+            last_evaluated_at: answer.last_evaluated_at.map(date::iso8601),
+            progress: answer.progress,
+            last_run: answer.last_run,
         }
     }
 }
@@ -198,16 +198,16 @@ struct PlannedImage {
 }
 
 impl PlannedImage {
-    fn new(repository: &str, told: ImageAnswer) -> Self {
+    fn new(repository: &str, answer: ImageAnswer) -> Self {
         Self {
             repository_name: repository.to_owned(),
-            image_digest: told.image_digest,
-            image_tags: told.image_tags,
-            image_pushed_at: date::iso8601(told.image_pushed_at),
-            rule_priority: told.rule_priority,
-            action: told.action,
-            failure_code: told.failure_code,
-            failure_reason: told.failure_reason,
+            image_digest: answer.image_digest,
+            image_tags: answer.image_tags,
+            image_pushed_at: date::iso8601(answer.image_pushed_at),
+            rule_priority: answer.rule_priority,
+            action: answer.action,
+            failure_code: answer.failure_code,
+            failure_reason: answer.failure_reason,
         }
     }
 
@@ -284,7 +284,7 @@ async fn plan_once(client: &Client, repository: &str) -> Result<(u64, Vec<Planne
 /// Lets a policy run, and waits for the end.
 async fn run_now(session: &mut Session<'_>, repository: &str) -> Result<Status, Error> {
     let _: Value = session.client.wharf("RunLifecyclePolicy", &json!({ "repositoryName": repository })).await?;
-    let mut told = None;
+    let mut last_count = None;
     loop {
         let status = describe(&session.client, Some(repository)).await?.into_iter().next();
         // A policy that was deleted meanwhile is an error of the call itself.
@@ -293,9 +293,9 @@ async fn run_now(session: &mut Session<'_>, repository: &str) -> Result<Status, 
             return Ok(status);
         }
         if let Some(progress) = &status.progress
-            && told != Some(progress.done_count)
+            && last_count != Some(progress.done_count)
         {
-            told = Some(progress.done_count);
+            last_count = Some(progress.done_count);
             session
                 .output
                 .note(&format!("{repository}: {} of {} done", progress.done_count, progress.planned_count))?;

@@ -43,19 +43,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(told: NodeAnswer, now_ms: i64) -> Self {
+    pub(crate) fn new(node: NodeAnswer, now_ms: i64) -> Self {
         let seconds = now_ms / 1_000;
         Self {
-            node_id: told.node_id,
-            address: told.address,
-            version: told.version,
-            status: told.status,
-            is_current: told.is_current,
-            is_this_node: told.is_this_node,
-            started_at: date::iso8601(told.started_at),
-            up_seconds: (seconds - told.started_at as i64).max(0),
-            last_seen_at: date::iso8601(told.last_seen_at),
-            silent_seconds: (seconds - told.last_seen_at as i64).max(0),
+            node_id: node.node_id,
+            address: node.address,
+            version: node.version,
+            status: node.status,
+            is_current: node.is_current,
+            is_this_node: node.is_this_node,
+            started_at: date::iso8601(node.started_at),
+            up_seconds: (seconds - node.started_at as i64).max(0),
+            last_seen_at: date::iso8601(node.last_seen_at),
+            silent_seconds: (seconds - node.last_seen_at as i64).max(0),
         }
     }
 
@@ -88,7 +88,7 @@ impl NodesArgs {
         let Session { client, output } = session;
         let answer: Answer = client.wharf("ListNodes", &json!({})).await?;
         let now_ms = client.now_ms();
-        let nodes: Vec<Node> = answer.nodes.into_iter().map(|told| Node::new(told, now_ms)).collect();
+        let nodes: Vec<Node> = answer.nodes.into_iter().map(|node| Node::new(node, now_ms)).collect();
         output.list(&nodes, "No node has said that it is there.", &Node::COLUMNS, Node::row)
     }
 }

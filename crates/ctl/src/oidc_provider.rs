@@ -176,11 +176,11 @@ async fn arn(session: &Session<'_>, provider: String) -> Result<String, Error> {
     if provider.starts_with("arn:") {
         return Ok(provider);
     }
-    let wanted = provider.trim_start_matches("https://").trim_end_matches('/');
+    let host_and_path = provider.trim_start_matches("https://").trim_end_matches('/');
     let read = |member: &Element| member.require("Arn");
     let found = session.client.iam_list("ListOpenIDConnectProviders", &[], "OpenIDConnectProviderList", read).await?;
     found
         .into_iter()
-        .find(|arn| name(arn) == wanted)
+        .find(|arn| name(arn) == host_and_path)
         .ok_or_else(|| Error::Usage(format!("there is no provider {provider}: `wharf oidc-provider list` shows all")))
 }

@@ -277,12 +277,12 @@ async fn show(client: &Client, policy: &str) -> Result<Whole, Error> {
 }
 
 /// What was done to whom, as JSON.
-fn told(holder: &Holder, name: &str, value: &str) -> Value {
+fn change_of(holder: &Holder, name: &str, value: &str) -> Value {
     let (holder_field, holder_name) = holder.json();
-    let mut told = Map::new();
-    told.insert(name.to_owned(), Value::from(value));
-    told.insert(holder_field, Value::from(holder_name));
-    Value::Object(told)
+    let mut change = Map::new();
+    change.insert(name.to_owned(), Value::from(value));
+    change.insert(holder_field, Value::from(holder_name));
+    Value::Object(change)
 }
 
 impl Command {
@@ -336,20 +336,20 @@ impl Command {
             Self::Attach { policy, to } => {
                 let (policy_arn, holder) = (arn(client, &policy).await?, to.holder()?);
                 holder.attach(client, &policy_arn).await?;
-                let told = told(&holder, "policyArn", &policy_arn);
-                output.show(&told, |_| format!("Attached {policy_arn} to {}", holder.shown()))
+                let change = change_of(&holder, "policyArn", &policy_arn);
+                output.show(&change, |_| format!("Attached {policy_arn} to {}", holder.shown()))
             }
             Self::Detach { policy, from } => {
                 let (policy_arn, holder) = (arn(client, &policy).await?, from.holder()?);
                 holder.detach(client, &policy_arn).await?;
-                let told = told(&holder, "policyArn", &policy_arn);
-                output.show(&told, |_| format!("Detached {policy_arn} from {}", holder.shown()))
+                let change = change_of(&holder, "policyArn", &policy_arn);
+                output.show(&change, |_| format!("Detached {policy_arn} from {}", holder.shown()))
             }
             Self::Put { name, document, to } => {
                 let holder = to.holder()?;
                 holder.put(client, &name, &document::read(&document)?).await?;
-                let told = told(&holder, "policyName", &name);
-                output.show(&told, |_| format!("Put inline policy {name} into {}", holder.shown()))
+                let change = change_of(&holder, "policyName", &name);
+                output.show(&change, |_| format!("Put inline policy {name} into {}", holder.shown()))
             }
             Self::Reset { .. } => {
                 Err(Error::Usage("a policy is reset in the data folder of a server that is stopped".to_owned()))
@@ -364,8 +364,8 @@ impl Command {
             Self::Remove { name, from, dry_run: false } => {
                 let holder = from.holder()?;
                 holder.remove(client, &name).await?;
-                let told = told(&holder, "policyName", &name);
-                output.show(&told, |_| format!("Removed inline policy {name} from {}", holder.shown()))
+                let change = change_of(&holder, "policyName", &name);
+                output.show(&change, |_| format!("Removed inline policy {name} from {}", holder.shown()))
             }
         }
     }

@@ -50,19 +50,19 @@ struct Protection {
 }
 
 impl From<ProtectionAnswer> for Protection {
-    fn from(told: ProtectionAnswer) -> Self {
-        let part = match (&told.image_tag_pattern, &told.image_digest) {
+    fn from(answer: ProtectionAnswer) -> Self {
+        let part = match (&answer.image_tag_pattern, &answer.image_digest) {
             (Some(pattern), _) => Part::Tag(pattern.clone()),
             (None, Some(digest)) => Part::Digest(digest.clone()),
             (None, None) => Part::All,
         };
         Self {
-            target: Target { repository: told.repository_name.clone(), part }.to_string(),
-            repository_name: told.repository_name,
-            image_tag_pattern: told.image_tag_pattern,
-            image_digest: told.image_digest,
-            created_at: told.created_at.map(date::iso8601),
-            created_by: told.created_by,
+            target: Target { repository: answer.repository_name.clone(), part }.to_string(),
+            repository_name: answer.repository_name,
+            image_tag_pattern: answer.image_tag_pattern,
+            image_digest: answer.image_digest,
+            created_at: answer.created_at.map(date::iso8601),
+            created_by: answer.created_by,
         }
     }
 }

@@ -73,19 +73,19 @@ struct Replication {
 }
 
 impl From<ReplicationAnswer> for Replication {
-    fn from(told: ReplicationAnswer) -> Self {
+    fn from(answer: ReplicationAnswer) -> Self {
         Self {
-            id: told.id,
-            repository_name: told.repository_name,
-            image_digest: told.image_digest,
-            image_tags: told.image_tags,
-            region: told.region,
-            registry_id: told.registry_id,
-            status: told.status,
-            attempts: told.attempts,
-            updated_at: date::iso8601(told.updated_at),
-            failure_code: told.failure_code,
-            failure_reason: told.failure_reason,
+            id: answer.id,
+            repository_name: answer.repository_name,
+            image_digest: answer.image_digest,
+            image_tags: answer.image_tags,
+            region: answer.region,
+            registry_id: answer.registry_id,
+            status: answer.status,
+            attempts: answer.attempts,
+            updated_at: date::iso8601(answer.updated_at),
+            failure_code: answer.failure_code,
+            failure_reason: answer.failure_reason,
         }
     }
 }

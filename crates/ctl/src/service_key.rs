@@ -92,8 +92,8 @@ struct Search {
 }
 
 impl From<RootKeysAnswer> for Status {
-    fn from(told: RootKeysAnswer) -> Self {
-        let root_keys = told.root_keys.into_iter().map(|key| Key {
+    fn from(answer: RootKeysAnswer) -> Self {
+        let root_keys = answer.root_keys.into_iter().map(|key| Key {
             number: key.number,
             status: key.status,
             created_at: date::iso8601(key.created_at),
@@ -101,7 +101,7 @@ impl From<RootKeysAnswer> for Status {
             unused_since: key.unused_since.map(date::iso8601),
             may_be_retired: key.may_be_retired,
         });
-        let search = told.search.map(|search| Search {
+        let search = answer.search.map(|search| Search {
             root_key: search.root_key,
             began_at: date::iso8601(search.began_at),
             ended_at: search.ended_at.map(date::iso8601),
@@ -110,7 +110,7 @@ impl From<RootKeysAnswer> for Status {
             resealed: search.resealed,
             unreadable: search.unreadable,
         });
-        Self { service_key: told.service_key, root_keys: root_keys.collect(), search }
+        Self { service_key: answer.service_key, root_keys: root_keys.collect(), search }
     }
 }
 
@@ -174,8 +174,8 @@ impl Command {
         let Session { client, output } = session;
         match self {
             Self::Status => {
-                let told: RootKeysAnswer = client.wharf("DescribeRootKeys", &json!({})).await?;
-                output.show(&Status::from(told), Status::text)
+                let answer: RootKeysAnswer = client.wharf("DescribeRootKeys", &json!({})).await?;
+                output.show(&Status::from(answer), Status::text)
             }
             Self::Rotate => {
                 let made: Numbered = client.wharf("RotateRootKey", &json!({})).await?;

@@ -145,7 +145,7 @@ impl StatusArgs {
         let answer: Answer = client.wharf("DescribeServer", &json!({})).await?;
         let now_ms = client.now_ms();
         let Answer { version, database, nodes, work, store } = answer;
-        let nodes = nodes.into_iter().map(|told| Node::new(told, now_ms)).collect();
+        let nodes = nodes.into_iter().map(|node| Node::new(node, now_ms)).collect();
         output.show(&Status { version, database, nodes, work, store }, Status::text)
     }
 }

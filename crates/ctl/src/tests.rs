@@ -241,13 +241,13 @@ async fn show_user() {
                    push (inline)\n"
     );
     let ran = run(&["user", "show", "ci", "--output", "json"], whole_user()).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told["userName"], "ci");
-    assert_eq!(told["createDate"], "2026-11-21T01:35:02Z");
-    assert_eq!(told["groups"][0], "builders");
-    assert_eq!(told["accessKeys"][1]["accessKeyId"], "AKIA2");
-    assert_eq!(told["attachedPolicies"][0]["policyArn"], "arn:aws:iam::aws:policy/ReadOnly");
-    assert_eq!(told["inlinePolicies"][0], "push");
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed["userName"], "ci");
+    assert_eq!(printed["createDate"], "2026-11-21T01:35:02Z");
+    assert_eq!(printed["groups"][0], "builders");
+    assert_eq!(printed["accessKeys"][1]["accessKeyId"], "AKIA2");
+    assert_eq!(printed["attachedPolicies"][0]["policyArn"], "arn:aws:iam::aws:policy/ReadOnly");
+    assert_eq!(printed["inlinePolicies"][0], "push");
 }
 
 #[tokio::test]
@@ -297,8 +297,8 @@ async fn keys() {
          The secret is shown this once: keep it now.\n"
     );
     let ran = run(&["key", "create", "--user", "ci", "--output=json"], vec![iam("CreateAccessKey", &made)]).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!((&told["accessKeyId"], &told["secretAccessKey"]), (&"AKIA1".into(), &"a/b+c".into()));
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!((&printed["accessKeyId"], &printed["secretAccessKey"]), (&"AKIA1".into(), &"a/b+c".into()));
 
     let answers = vec![
         list("ListUsers", "Users", &[&named("User", "ci"), &named("User", "dev")]),
@@ -312,7 +312,7 @@ async fn keys() {
     );
     assert_eq!(ran.requests[1..], ["ListAccessKeys&UserName=ci", "ListAccessKeys&UserName=dev"]);
 
-    for (verb, operation, told, request) in [
+    for (verb, operation, past, request) in [
         (
             "deactivate",
             "UpdateAccessKey",
@@ -323,7 +323,7 @@ async fn keys() {
         ("delete", "DeleteAccessKey", "Deleted", "DeleteAccessKey&UserName=ci&AccessKeyId=AKIA1"),
     ] {
         let ran = run(&["key", verb, "AKIA1", "--user", "ci"], vec![iam(operation, "")]).await;
-        assert_eq!(ran.text(), format!("{told} access key AKIA1 of user ci\n"));
+        assert_eq!(ran.text(), format!("{past} access key AKIA1 of user ci\n"));
         assert_eq!(ran.requests, [request]);
     }
 }
@@ -384,9 +384,9 @@ async fn roles() {
         ]
     );
     let ran = run(&["role", "list", "--output", "json"], vec![list("ListRoles", "Roles", &[&role])]).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told[0]["maxSessionSeconds"], 7_200);
-    assert_eq!(told[0]["trustPolicy"]["Version"], "2012-10-17");
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed[0]["maxSessionSeconds"], 7_200);
+    assert_eq!(printed[0]["trustPolicy"]["Version"], "2012-10-17");
 
     let answers = vec![
         iam("GetRole", &one),
@@ -425,9 +425,9 @@ async fn attach_policies() {
     );
     let arguments = ["policy", "detach", "push", "--role", "deploy", "--output", "json"];
     let ran = run(&arguments, vec![own(), iam("DetachRolePolicy", "")]).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
     let expected = serde_json::json!({"policyArn": "arn:aws:iam::123456789012:policy/push", "roleName": "deploy"});
-    assert_eq!(told, expected);
+    assert_eq!(printed, expected);
     let arn = "arn:aws:iam::123456789012:policy/push";
     let ran = run(&["policy", "attach", arn, "--group", "builders"], vec![iam("AttachGroupPolicy", "")]).await;
     assert_eq!(ran.text(), format!("Attached {arn} to group builders\n"));
@@ -480,9 +480,9 @@ async fn policies() {
     assert!(ran.text().ends_with(ending), "{}", ran.printed);
     assert!(ran.requests.last().is_some_and(|request| request.ends_with("policy%2Fpush&VersionId=v2")));
     let ran = run(&["policy", "show", "push", "--output", "json"], answers(&one)).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told["users"], serde_json::json!(["ci"]));
-    assert_eq!(told["document"]["Version"], "2012-10-17");
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed["users"], serde_json::json!(["ci"]));
+    assert_eq!(printed["document"]["Version"], "2012-10-17");
 
     let arn = "arn:aws:iam::123456789012:policy/push";
     let old = "<VersionId>v1</VersionId><IsDefaultVersion>false</IsDefaultVersion>";
@@ -537,10 +537,10 @@ async fn tokens() {
     });
     assert_eq!(serde_json::from_str::<Value>(input).expect("JSON"), expected);
     let ran = run(&[&arguments[..], &["--output", "json"]].concat(), vec![made()]).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told["password"], "p4ss");
-    assert_eq!(told["token"]["expiresAt"], "2027-02-19T01:35:02Z");
-    assert_eq!(told["token"]["lastUsedAt"], Value::Null);
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed["password"], "p4ss");
+    assert_eq!(printed["token"]["expiresAt"], "2027-02-19T01:35:02Z");
+    assert_eq!(printed["token"]["lastUsedAt"], Value::Null);
 
     let ran = run(&["token", "list"], vec![(200, format!(r#"{{"tokens":[{TOKEN}]}}"#))]).await;
     assert_eq!(
@@ -578,8 +578,8 @@ async fn replication() {
     );
     let answers = vec![page(""), (200, r#"{"ids":[7]}"#.to_owned())];
     let ran = run(&["replication", "list", "--failed", "--retry", "--output", "json"], answers).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!((&told[0]["status"], &told[0]["failureReason"]), (&"IN_PROGRESS".into(), &Value::Null));
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!((&printed[0]["status"], &printed[0]["failureReason"]), (&"IN_PROGRESS".into(), &Value::Null));
     assert_eq!(ran.requests[1], r#"Wharf_20261121.RetryReplications {"ids":[7]}"#);
     let none = vec![(200, r#"{"replications":[]}"#.to_owned())];
     let ran = run(&["replication", "status", "app:v1"], none).await;
@@ -665,9 +665,9 @@ async fn audit() {
 
     let arguments = ["audit", "list", "--user", "ci", "--resource", "app", "--since", "1h", "--output", "json"];
     let ran = run(&arguments, pages()).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told.as_array().expect("a list").len(), 1, "the other user's is left out: {told}");
-    assert_eq!(told[0]["awsRegion"], "eu-west-1");
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed.as_array().expect("a list").len(), 1, "the other user's is left out: {printed}");
+    assert_eq!(printed[0]["awsRegion"], "eu-west-1");
     let (_, input) = ran.requests[0].split_once(' ').expect("two parts");
     let input: Value = serde_json::from_str(input).expect("JSON");
     assert_eq!(input["StartTime"], NOW_MS / 1000 - 3600);
@@ -745,8 +745,8 @@ async fn explain() {
 
     let implicit = r#"{"decision":"implicitDeny","reason":"none","advice":"allow it","statements":[]}"#;
     let ran = run_with(&[&EXPLAIN[..], &["--output=json"]].concat(), vec![(200, implicit.to_owned())], true).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!((&told["decision"], &told["advice"]), (&"implicitDeny".into(), &"allow it".into()));
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!((&printed["decision"], &printed["advice"]), (&"implicitDeny".into(), &"allow it".into()));
     assert_eq!(ran.result.as_ref().ok(), Some(&Outcome::No));
 }
 

@@ -87,16 +87,16 @@ struct Token {
 }
 
 impl From<TokenAnswer> for Token {
-    fn from(told: TokenAnswer) -> Self {
+    fn from(answer: TokenAnswer) -> Self {
         Self {
-            name: told.name,
-            repositories: told.repositories,
-            actions: told.actions,
-            created_at: date::iso8601(told.created_at),
-            expires_at: date::iso8601(told.expires_at),
-            last_used_at: told.last_used_at.map(date::iso8601),
-            principal_arn: told.principal_arn,
-            registry_id: told.registry_id,
+            name: answer.name,
+            repositories: answer.repositories,
+            actions: answer.actions,
+            created_at: date::iso8601(answer.created_at),
+            expires_at: date::iso8601(answer.expires_at),
+            last_used_at: answer.last_used_at.map(date::iso8601),
+            principal_arn: answer.principal_arn,
+            registry_id: answer.registry_id,
         }
     }
 }

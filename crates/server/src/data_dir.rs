@@ -50,13 +50,13 @@ pub(crate) fn open_data_dir(data_dir: &Path) -> Result<(), StartError> {
 
 /// That a server holds the data folder, which one, and how to end it.
 fn in_use(data_dir: &Path) -> String {
-    let told = format!("another server is using the data folder {}", data_dir.display());
+    let problem = format!("another server is using the data folder {}", data_dir.display());
     match RunningServer::find(data_dir) {
         Ok(Some(RunningServer { pid, url, .. })) if pid > 0 => format!(
-            "{told}: it is process {pid} and serves {url}. Stop it first (`kill {pid}`, or the way it was started: \
+            "{problem}: it is process {pid} and serves {url}. Stop it first (`kill {pid}`, or the way it was started: \
              `systemctl stop wharf`, `docker stop`, a Deployment of no replicas)"
         ),
-        _ => format!("{told}, or another command is at work on it: stop it, or wait until it has ended"),
+        _ => format!("{problem}, or another command is at work on it: stop it, or wait until it has ended"),
     }
 }
 

@@ -106,8 +106,8 @@ impl LocalSocket {
             let answer = Arc::clone(&answer);
             tasks::spawn(async move {
                 let _place = place;
-                let told = timer::timeout(TIMEOUT, send_answer(stream, &answer)).await;
-                if let Ok(Err(error)) = told {
+                let sent = timer::timeout(TIMEOUT, send_answer(stream, &answer)).await;
+                if let Ok(Err(error)) = sent {
                     tracing::debug!(%error, "a command was not told the root's keys: {error}");
                 }
             });

@@ -202,9 +202,9 @@ fn mend(file: &mut File) -> std::io::Result<u64> {
         file.write_all(b"\n")?;
         return Ok(bytes + 1);
     }
-    let kept = from + line_begins as u64;
-    file.set_len(kept)?;
-    Ok(kept)
+    let length = from + line_begins as u64;
+    file.set_len(length)?;
+    Ok(length)
 }
 
 #[cfg(test)]

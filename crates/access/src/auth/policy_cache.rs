@@ -18,7 +18,7 @@ const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
 /// What an entry takes in a table that may be half empty, beside its text and its policy.
 const ENTRY_BYTES: usize = 2 * size_of::<(Box<str>, Held)>() + 16;
 /// Damaged policies that are told of once each; after so many all are told of again.
-const MAX_TOLD: usize = 10_000;
+const MAX_LOGGED: usize = 10_000;
 
 /// Policies by kind and text. A text never means anything else, so nothing here goes stale.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub struct PolicyCache {
     /// Those of sessions, apart: whoever makes many sessions slows sessions alone.
     sessions: Mutex<RecentPolicies>,
     /// Whose policies were found damaged, and with what text, as hashes.
-    told: Mutex<HashSet<u64>>,
+    logged: Mutex<HashSet<u64>>,
     hasher: RandomState,
 }
 
@@ -142,11 +142,11 @@ impl PolicyCache {
 
     /// Logs that something which decides cannot be read, once as long as it is the same.
     pub fn log_damage(&self, what: &str, text: &str, why: &str) {
-        let mut told = lock(&self.told);
-        if told.len() >= MAX_TOLD {
-            told.clear();
+        let mut logged = lock(&self.logged);
+        if logged.len() >= MAX_LOGGED {
+            logged.clear();
         }
-        if told.insert(self.hasher.hash_one((what, text))) {
+        if logged.insert(self.hasher.hash_one((what, text))) {
             tracing::error!(
                 policy = what,
                 "{what} is damaged, so what it governs is denied until another one is put in its place: {why}"

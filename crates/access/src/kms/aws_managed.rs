@@ -21,8 +21,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// The stored key; the one behind `alias/aws/ecr` is made if it is not there.
 #[boxed]
 pub async fn require(app: &Access, key: &KeyRef) -> Result<KmsKey, KmsError> {
-    let wanted = key.clone();
-    if let Some(found) = app.db.read_point(move |tx| kms_keys::find(tx, &wanted)).await? {
+    let place = key.clone();
+    if let Some(found) = app.db.read_point(move |tx| kms_keys::find(tx, &place)).await? {
         return Ok(found);
     }
     if key.name != ECR_ALIAS || !is_served(app, &key.registry) {
@@ -46,18 +46,18 @@ pub async fn require(app: &Access, key: &KeyRef) -> Result<KmsKey, KmsError> {
         next_rotation_at_ms: Some(now_ms + ROTATION_DAYS * DAY_MS),
         current_version: 1,
     };
-    let (sealed, wanted) = (new_material(app, key_id, 1), key.clone());
+    let (sealed, place) = (new_material(app, key_id, 1), key.clone());
     let made = app.db.write(move |tx| {
         // Another request may be making it.
-        if let Some(found) = kms_keys::find(tx, &wanted)? {
+        if let Some(found) = kms_keys::find(tx, &place)? {
             return Ok(found);
         }
         let id = kms_keys::insert(tx, &new, &sealed)?;
         let made = KmsKey { id, ..new.clone() };
         kms_keys::update(tx, &made)?;
-        if !kms_aliases::insert(tx, &wanted.registry, ECR_ALIAS, id, now_ms)? {
+        if !kms_aliases::insert(tx, &place.registry, ECR_ALIAS, id, now_ms)? {
             kms_keys::delete(tx, id)?;
-            return kms_keys::find(tx, &wanted)?.ok_or_else(|| KmsError::NotFound(wanted.clone()));
+            return kms_keys::find(tx, &place)?.ok_or_else(|| KmsError::NotFound(place.clone()));
         }
         jobs::cancel(tx, RotateKmsKey::KIND, &key_id.to_string())?;
         job::enqueue(tx, &RotateKmsKey { key_id: key_id.to_string() }, now_ms + ROTATION_DAYS * DAY_MS, now_ms)?;

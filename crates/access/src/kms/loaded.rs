@@ -104,10 +104,10 @@ impl LoadedKeys {
         if let Some(found) = self.lock().grants.get(&place).cloned() {
             return Ok(found);
         }
-        let (id, wanted) = (key.id, name.to_owned());
-        let read = app
-            .db
-            .read(move |tx| Ok::<_, StoreError>((key_version::find(tx)?, kms_grants::list_named(tx, id, &wanted)?)));
+        let (id, grant_name) = (key.id, name.to_owned());
+        let read = app.db.read(move |tx| {
+            Ok::<_, StoreError>((key_version::find(tx)?, kms_grants::list_named(tx, id, &grant_name)?))
+        });
         let (version, found) = read.await?;
         let found = Arc::new(found);
         // That there is none is not held: a new repository has its grants without a new version.

@@ -92,10 +92,10 @@ fn replace(tx: &mut dyn Tx, renaming: &Renaming) -> Result<(), StoreError> {
             repository_policies::set(tx, repository, Some(&policy))?;
         }
     }
-    for mut kept in deleted_repositories::list_policies(tx)? {
-        if let Some(policy) = renaming.of_policy(&kept.policy)? {
-            kept.policy = policy;
-            deleted_repositories::set_policy(tx, &kept)?;
+    for mut of_deleted in deleted_repositories::list_policies(tx)? {
+        if let Some(policy) = renaming.of_policy(&of_deleted.policy)? {
+            of_deleted.policy = policy;
+            deleted_repositories::set_policy(tx, &of_deleted)?;
         }
     }
     for (registry, policy) in registry_policies::list_all(tx)? {

@@ -37,12 +37,12 @@ const KEYS: [(&str, Attribute); 7] = [
 #[derive(Clone, Debug)]
 pub struct Filter {
     key: Attribute,
-    values: Vec<Wanted>,
+    values: Vec<Term>,
 }
 
 /// A value; with a `!` before it, what it must not be.
 #[derive(Clone, Debug)]
-struct Wanted {
+struct Term {
     text: String,
     is_negated: bool,
 }
@@ -73,16 +73,16 @@ impl Filter {
                 "Values of a filter must be 1 to 10 texts of at most 512 letters, digits, spaces and :_@/+=.-!",
             ));
         }
-        let wanted = |text: String| match text.strip_prefix('!') {
-            Some(rest) => Wanted { text: rest.to_owned(), is_negated: true },
-            None => Wanted { text, is_negated: false },
+        let term = |text: String| match text.strip_prefix('!') {
+            Some(rest) => Term { text: rest.to_owned(), is_negated: true },
+            None => Term { text, is_negated: false },
         };
-        Ok(Self { key: *key, values: values.into_iter().map(wanted).collect() })
+        Ok(Self { key: *key, values: values.into_iter().map(term).collect() })
     }
 
     /// Whether a secret passes.
     pub fn matches(&self, secret: &Secret) -> bool {
-        self.values.iter().any(|wanted| self.has(secret, &wanted.text) != wanted.is_negated)
+        self.values.iter().any(|term| self.has(secret, &term.text) != term.is_negated)
     }
 
     fn has(&self, secret: &Secret, text: &str) -> bool {

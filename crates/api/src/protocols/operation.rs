@@ -141,13 +141,13 @@ async fn run<O: Operation>(call: &Call<'_>, body: &[u8], read: Read<O::Input>) -
 pub async fn perform<O: Operation>(call: &Call<'_>, input: &[u8]) -> Result<O::Output, AwsError> {
     let mut needs = Vec::new();
     let result = decide_and_run::<O>(call, input, aws::from_json, &mut needs).await;
-    let told = match &result {
+    let outcome = match &result {
         // Records tell of what was read nothing but that it was.
         Ok(_) if O::READ_ONLY => Ok(Vec::new()),
         Ok(output) => encode::<O>(call, serde_json::to_vec(output)),
         Err(error) => Err(error.clone()),
     };
-    record::<O>(call, input, &needs, &told);
+    record::<O>(call, input, &needs, &outcome);
     result
 }
 

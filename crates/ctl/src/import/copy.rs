@@ -132,8 +132,8 @@ impl Import {
         image: &ListedImage,
     ) -> Result<bool, Failure> {
         let was_there = place.has(image.digest);
-        let (tags, kept) = self.tags_to_write(place, image);
-        let mut is_whole = kept == 0;
+        let (tags, occupied) = self.tags_to_write(place, image);
+        let mut is_whole = occupied == 0;
         let first = tags.first().map(String::as_str);
         let copied = self.copy(place, image.digest, first, 0).await?;
         let cell = copied.get().expect("it was copied");
@@ -191,7 +191,7 @@ impl Import {
 
     /// The tags that the target lacks, and how many it keeps for something else.
     fn tags_to_write(&self, place: &RepositoryImport, image: &ListedImage) -> (Vec<String>, usize) {
-        let mut kept = 0;
+        let mut occupied = 0;
         let mut tags = Vec::new();
         for tag in &image.tags {
             match place.tags.get(tag) {
@@ -205,12 +205,12 @@ impl Import {
                         image.digest
                     );
                     self.tally.fail(&place.source, format!(":{tag}"), reason);
-                    kept += 1;
+                    occupied += 1;
                 }
                 Some(_) | None => tags.push(tag.clone()),
             }
         }
-        (tags, kept)
+        (tags, occupied)
     }
 
     /// Copies an image and what it lists, once. With a tag if this is what copies it.

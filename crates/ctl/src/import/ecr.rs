@@ -230,10 +230,10 @@ impl EcrRegistry {
         let mut selected = Vec::new();
         let mut others = Vec::new();
         for (image, _) in &images {
-            let (wanted, unwanted): (Vec<&String>, Vec<&String>) =
+            let (selected_tags, other_tags): (Vec<&String>, Vec<&String>) =
                 image.tags.iter().partition(|tag| is_wanted(&selection.tags, tag));
-            selected.extend((!wanted.is_empty()).then_some(image.digest));
-            others.extend(unwanted.into_iter().cloned());
+            selected.extend((!selected_tags.is_empty()).then_some(image.digest));
+            others.extend(other_tags.into_iter().cloned());
         }
         let companions: HashSet<String> = companions(&others, selected.iter()).into_iter().collect();
         for (mut image, is_referrer) in images {
@@ -258,17 +258,17 @@ impl EcrRegistry {
     pub(super) async fn settings(&self, repository: &str) -> Result<Settings, Failure> {
         let input = json!({ "repositoryNames": [repository] });
         let described: Described = self.api.call("DescribeRepositories", input).await?;
-        let told = described.repositories.into_iter().next().unwrap_or_default();
+        let found = described.repositories.into_iter().next().unwrap_or_default();
         let mut settings = Settings::default();
         let mut take = |name: &str| {
-            if let Some(value) = told.get(name).filter(|value| value.as_array().is_none_or(|list| !list.is_empty())) {
+            if let Some(value) = found.get(name).filter(|value| value.as_array().is_none_or(|list| !list.is_empty())) {
                 settings.creation.insert(name.to_owned(), value.clone());
             }
         };
         take("imageTagMutability");
         take("imageTagMutabilityExclusionFilters");
         take("imageScanningConfiguration");
-        if let Some(arn) = told.get("repositoryArn").and_then(Value::as_str) {
+        if let Some(arn) = found.get("repositoryArn").and_then(Value::as_str) {
             // The operation takes no registry.
             match self.api.call_as_is::<Value>("ListTagsForResource", &json!({ "resourceArn": arn })).await {
                 Ok(mut answer) => {

@@ -114,10 +114,10 @@ impl Folder {
             image.tags.extend(tag);
             image.pushed_at_ms = image.pushed_at_ms.max(Some(at_ms));
         };
-        let (wanted, others): (Vec<String>, Vec<String>) =
+        let (selected, others): (Vec<String>, Vec<String>) =
             tags.keys().cloned().partition(|tag| is_wanted(&selection.tags, tag));
-        let digests: Vec<Digest> = wanted.iter().filter_map(|tag| tags.get(tag)).map(|(digest, _)| *digest).collect();
-        for tag in wanted.into_iter().chain(companions(&others, digests.iter())) {
+        let digests: Vec<Digest> = selected.iter().filter_map(|tag| tags.get(tag)).map(|(digest, _)| *digest).collect();
+        for tag in selected.into_iter().chain(companions(&others, digests.iter())) {
             let Some((digest, at_ms)) = tags.get(&tag) else { continue };
             if revisions.contains_key(digest) {
                 add(*digest, Some(tag), *at_ms);

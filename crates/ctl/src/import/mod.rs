@@ -213,7 +213,7 @@ impl Command {
         let state = State::open(&path, &source.name(), &target_name, manner.is_dry_run)?;
         let (names, missing) =
             source.repositories(&selection.repositories).await.map_err(|failure| of_source(&source, failure))?;
-        let (lines, told) = mpsc::unbounded_channel();
+        let (lines, received) = mpsc::unbounded_channel();
         let tally = Tally::new(lines);
         for name in missing {
             let is_pattern = name.contains('*');
@@ -223,7 +223,7 @@ impl Command {
         }
         let import = Arc::new(Import::new(source, destination, selection, manner, state, tally));
         let facts = (target_name, path.display().to_string());
-        run::run(import, names, told, facts, output).await
+        run::run(import, names, received, facts, output).await
     }
 
     async fn source(self, variable: &dyn Fn(&str) -> Option<String>, now_ms: fn() -> i64) -> Result<Source, Error> {

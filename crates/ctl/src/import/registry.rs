@@ -212,13 +212,13 @@ impl Registry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(repository.to_owned(), lists.cloned().collect());
-        let (mut wanted, others): (Vec<String>, Vec<String>) =
+        let (mut selected, others): (Vec<String>, Vec<String>) =
             all.into_iter().partition(|tag| is_wanted(&selection.tags, tag));
         let mut listing = Listing::default();
         let mut images: HashMap<Digest, Vec<String>> = HashMap::new();
         // The second round is for what belongs to the images of the first.
         for _ in 0..2 {
-            let found = self.digests(repository, std::mem::take(&mut wanted)).await;
+            let found = self.digests(repository, std::mem::take(&mut selected)).await;
             for (tag, outcome) in found {
                 match outcome {
                     Ok(digest) => images.entry(digest).or_default().push(tag),
@@ -228,7 +228,7 @@ impl Registry {
                 }
             }
             if !selection.tags.is_empty() {
-                wanted = companions(&others, images.keys())
+                selected = companions(&others, images.keys())
                     .into_iter()
                     .filter(|tag| !images.values().any(|tags| tags.contains(tag)))
                     .collect();
@@ -283,9 +283,9 @@ impl Registry {
                 .get(CONTENT_TYPE)
                 .and_then(|value| value.to_str().ok())
                 .and_then(|value| value.parse().ok());
-            let wanted = reference.parse().ok().or_else(|| named_digest(&answer));
+            let digest = reference.parse().ok().or_else(|| named_digest(&answer));
             let bytes = read(answer, MAX_MANIFEST_BYTES).await?;
-            Fetched::check(bytes, media_type, wanted)
+            Fetched::check(bytes, media_type, digest)
         };
         self.patience.run(fetched).await
     }

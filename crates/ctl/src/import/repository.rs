@@ -105,7 +105,7 @@ impl Import {
     /// Leaves out what was there before the time that the selection names.
     async fn drop_old(&self, name: &str, listing: &mut Listing) {
         let Some(since_ms) = self.selection.since_ms else { return };
-        let mut kept = Vec::new();
+        let mut recent_images = Vec::new();
         for image in std::mem::take(&mut listing.images) {
             let at_ms = match image.pushed_at_ms {
                 Some(at_ms) => Ok(Some(at_ms)),
@@ -113,11 +113,11 @@ impl Import {
             };
             match at_ms {
                 // What does not say its age is no image that could be told to be old.
-                Ok(at_ms) => kept.extend(at_ms.is_none_or(|at_ms| at_ms >= since_ms).then_some(image)),
+                Ok(at_ms) => recent_images.extend(at_ms.is_none_or(|at_ms| at_ms >= since_ms).then_some(image)),
                 Err(failure) => self.tally.fail(name, shown(&image), failure),
             }
         }
-        listing.images = kept;
+        listing.images = recent_images;
     }
 
     /// Creates the repository if it is not there; the settings that it should get when the images are there.

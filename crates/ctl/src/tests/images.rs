@@ -15,11 +15,11 @@ fn deleted(digest: &str, tags: &[&str]) -> Value {
 }
 
 fn deleted_tag(digest: &str, tag: &str) -> Value {
-    let mut told = deleted(digest, &[]);
-    let told = told.as_object_mut().expect("an object");
-    told.retain(|name, _| !name.starts_with("image") || name == "imageDigest");
-    told.insert("imageTag".to_owned(), tag.into());
-    Value::Object(told.clone())
+    let mut image = deleted(digest, &[]);
+    let members = image.as_object_mut().expect("an object");
+    members.retain(|name, _| !name.starts_with("image") || name == "imageDigest");
+    members.insert("imageTag".to_owned(), tag.into());
+    image
 }
 
 fn page(images: &[Value], tags: &[Value], next_token: Option<&str>) -> (u16, String) {
@@ -145,8 +145,8 @@ async fn purging_names_each_digest_once() {
 
 #[tokio::test]
 async fn protections() {
-    let told = json!({ "registryId": "123456789012", "repositoryName": "app", "imageTagPattern": "release-*" });
-    let answer = || vec![(200, json!({ "protection": told }).to_string())];
+    let protection = json!({ "registryId": "123456789012", "repositoryName": "app", "imageTagPattern": "release-*" });
+    let answer = || vec![(200, json!({ "protection": protection }).to_string())];
     let ran = run(&["protect", "app:release-*"], answer()).await;
     assert_eq!(ran.text(), "Protected app:release-* from deletion\n");
     let input = json!({ "repositoryName": "app", "imageTagPattern": "release-*" });
@@ -155,7 +155,7 @@ async fn protections() {
     assert_eq!(ran.text(), "app:release-* can be deleted again\n");
     assert_eq!(inputs(&ran), [("DeleteDeletionProtection".to_owned(), input)]);
 
-    let mut listed = told.clone();
+    let mut listed = protection.clone();
     listed["createdAt"] = json!(1_795_224_902.5);
     listed["createdBy"] = "somebody".into();
     let answer = || vec![(200, json!({ "protections": [listed] }).to_string())];
@@ -222,6 +222,6 @@ async fn dry_runs_only_read() {
     let policies = [none("ListAttachedGroupPolicies", "AttachedPolicies"), none("ListGroupPolicies", "PolicyNames")];
     let all = [vec![members], policies.into()].concat();
     let ran = run(&["group", "delete", "builders", "--force", "--dry-run", "--output", "json"], all).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told, json!({ "dryRun": true, "wouldDelete": ["group builders", "membership of user ci"] }));
+    let printed: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(printed, json!({ "dryRun": true, "wouldDelete": ["group builders", "membership of user ci"] }));
 }

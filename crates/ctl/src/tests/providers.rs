@@ -37,9 +37,9 @@ async fn create_and_list() {
 
 #[tokio::test]
 async fn show_and_change() {
-    let told = "<Url>token.actions.githubusercontent.com</Url><ClientIDList><member>sts.amazonaws.com</member></ClientIDList>\
+    let answer = "<Url>token.actions.githubusercontent.com</Url><ClientIDList><member>sts.amazonaws.com</member></ClientIDList>\
                 <ThumbprintList/><CreateDate>2026-11-21T01:35:02Z</CreateDate>";
-    let ran = run(&["oidc-provider", "show", URL], vec![providers(), iam("GetOpenIDConnectProvider", told)]).await;
+    let ran = run(&["oidc-provider", "show", URL], vec![providers(), iam("GetOpenIDConnectProvider", answer)]).await;
     assert_eq!(
         ran.text(),
         format!(

@@ -8,14 +8,14 @@ const ID: &str = "0b8c0f6e-8e9a-4a6e-9d5b-7c1c2f1d3e4f";
 const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 
 fn backfill(status: &str, progress: Option<Value>) -> Value {
-    let mut told = json!({
+    let mut answer = json!({
         "registryId": "123456789012", "replicationBackfillId": ID, "status": status, "startedAt": 1_795_224_902.0,
         "destination": { "region": "eu-west-1", "registryId": "210987654321" },
     });
     if let Some(progress) = progress {
-        told["progress"] = progress;
+        answer["progress"] = progress;
     }
-    told
+    answer
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn status_names_what_failed() {
     let ran = run(&["replication", "backfill", "status", ID], vec![(200, page.to_string())]).await;
     assert!(ran.text().ends_with("Failed:\n  app:v1@sha256:0123456789ab…: AccessDenied\n"), "{}", ran.printed);
     let ran = run(&["replication", "backfill", "status", ID, "--output", "json"], vec![(200, page.to_string())]).await;
-    let told: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(told["failures"][0]["failureCode"], "AccessDenied");
-    assert_eq!(told["startedAt"], "2026-11-21T01:35:02Z");
+    let answer: Value = serde_json::from_str(ran.text()).expect("JSON");
+    assert_eq!(answer["failures"][0]["failureCode"], "AccessDenied");
+    assert_eq!(answer["startedAt"], "2026-11-21T01:35:02Z");
 }

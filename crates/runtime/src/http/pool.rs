@@ -147,11 +147,11 @@ impl Pool {
         let mut held = self.held();
         let ip = share.holder.0.source;
         let by_source = held.sources.get(&ip).map_or(0, |source| source.bytes);
-        let (left, wanted) = (limit.saturating_sub(held.bytes), by_source.saturating_add(bytes));
-        if left.checked_sub(bytes).is_none_or(|left| wanted > left) {
+        let (left, needed) = (limit.saturating_sub(held.bytes), by_source.saturating_add(bytes));
+        if left.checked_sub(bytes).is_none_or(|left| needed > left) {
             let now = now();
             let is_pool_short = left < limit / SPARE_PART || left < bytes.saturating_mul(2);
-            if is_pool_short && held.others_give_way(&share.holder, wanted, now)
+            if is_pool_short && held.others_give_way(&share.holder, needed, now)
                 || held.own_give_way(&share.holder, now)
             {
                 self.given_up.increment();
@@ -191,11 +191,11 @@ impl Pool {
 impl Held {
     /// Ends the connection that has kept the server waiting longest, of that other source which holds most and has any, if
     /// that is no less than what the asking one wants to hold; says whether there was one.
-    fn others_give_way(&mut self, asking: &Holder, wanted: u64, now: Instant) -> bool {
-        if self.nobody_until.is_some_and(|(until, least)| now < until && least <= wanted) {
+    fn others_give_way(&mut self, asking: &Holder, needed: u64, now: Instant) -> bool {
+        if self.nobody_until.is_some_and(|(until, least)| now < until && least <= needed) {
             return false;
         }
-        let others = self.sources.iter().filter(|(ip, source)| **ip != asking.0.source && source.bytes >= wanted);
+        let others = self.sources.iter().filter(|(ip, source)| **ip != asking.0.source && source.bytes >= needed);
         let mut others: Vec<(Reverse<u64>, IpAddr)> = others.map(|(ip, source)| (Reverse(source.bytes), *ip)).collect();
         others.sort_unstable();
         for (_, ip) in others {
@@ -203,7 +203,7 @@ impl Held {
                 return true;
             }
         }
-        self.nobody_until = Some((now + LOOK_AGAIN_AFTER, wanted));
+        self.nobody_until = Some((now + LOOK_AGAIN_AFTER, needed));
         false
     }
 

@@ -145,7 +145,7 @@ mod tests {
         [&[192, 0, 2, 7, 10, 0, 0, 1, 0x30, 0x39, 0x01, 0xbb], values].concat()
     }
 
-    fn told(bytes: &[u8]) -> Option<(Option<String>, bool)> {
+    fn parsed(bytes: &[u8]) -> Option<(Option<String>, bool)> {
         match parse(bytes) {
             Parsed::Header(header) => {
                 assert_eq!(header.length, bytes.len());
@@ -176,7 +176,7 @@ mod tests {
             (header(0x20, 0x11, &ipv4(&tls)), Some((None, false))),
             (header(0x21, 0x00, &[]), Some((None, false))),
         ] {
-            assert_eq!(told(&bytes), expected, "{bytes:?}");
+            assert_eq!(parsed(&bytes), expected, "{bytes:?}");
             for cut in 0..bytes.len() {
                 assert!(matches!(parse(&bytes[..cut]), Parsed::Incomplete { wanted } if wanted > cut), "{cut}");
             }
@@ -221,7 +221,7 @@ mod tests {
             ("PROXY UNKNOWNS\r\n", None),
             ("PROXY UNKNOWN \u{85}\n01 +2\r\n", Some((None, false))),
         ] {
-            assert_eq!(told(line.as_bytes()), expected, "{line}");
+            assert_eq!(parsed(line.as_bytes()), expected, "{line}");
         }
         assert!(matches!(parse(b"PROXY TCP4 192"), Parsed::Incomplete { .. }));
         assert!(matches!(parse(b"PROXY UNKNOWN \xff\r\n"), Parsed::Header(Header { length: 17, source: None, .. })));

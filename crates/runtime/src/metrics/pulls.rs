@@ -81,7 +81,7 @@ mod tests {
         ("123456789012".to_owned(), "us-east-1".to_owned(), name.to_string())
     }
 
-    fn told(counts: &PullCounts) -> Vec<String> {
+    fn lines(counts: &PullCounts) -> Vec<String> {
         let mut out = Exposition::default();
         counts.render(&mut out);
         let prefix = "wharf_repository_pulls_total{account=\"123456789012\",region=\"us-east-1\",repository=";
@@ -95,7 +95,7 @@ mod tests {
             counts.add_by_repository([(place(format!("rare{round}")), 1), (place("often"), 2), (place("more"), 3)]);
             assert!(counts.by_repository.lock().expect("not poisoned").len() <= 2 * REMEMBERED_FOR_EACH);
         }
-        assert_eq!(told(&counts), ["\"more\"} 3000", "\"often\"} 2000"]);
+        assert_eq!(lines(&counts), ["\"more\"} 3000", "\"often\"} 2000"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn request(service: &str, instance: &str, spans: &[Span]) -> Value {
 }
 
 fn span(span: &Span) -> Value {
-    let mut told = json!({
+    let mut span_document = json!({
         "traceId": span.trace.trace_id.to_string(),
         "spanId": span.trace.span_id.to_string(),
         "name": span.name,
@@ -38,9 +38,9 @@ fn span(span: &Span) -> Value {
         },
     });
     if let Some(parent) = span.trace.parent {
-        told["parentSpanId"] = parent.to_string().into();
+        span_document["parentSpanId"] = parent.to_string().into();
     }
-    told
+    span_document
 }
 
 fn attribute(key: &str, value: &Attribute) -> Value {
@@ -69,13 +69,13 @@ mod tests {
             error: Some("it failed".to_owned()),
         };
         let request = request("wharf", "node-1", std::slice::from_ref(&span));
-        let told = &request["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
-        assert_eq!(told["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(told["parentSpanId"], "00f067aa0ba902b7");
-        assert_eq!(told["spanId"], span.trace.span_id.to_string());
-        assert_eq!(told["startTimeUnixNano"], "1767225600000000001");
-        assert_eq!(told["attributes"][1]["value"], json!({"intValue": "200"}));
-        assert_eq!(told["status"], json!({"code": 2, "message": "it failed"}));
+        let span_document = &request["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+        assert_eq!(span_document["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(span_document["parentSpanId"], "00f067aa0ba902b7");
+        assert_eq!(span_document["spanId"], span.trace.span_id.to_string());
+        assert_eq!(span_document["startTimeUnixNano"], "1767225600000000001");
+        assert_eq!(span_document["attributes"][1]["value"], json!({"intValue": "200"}));
+        assert_eq!(span_document["status"], json!({"code": 2, "message": "it failed"}));
         let resource = &request["resourceSpans"][0]["resource"]["attributes"];
         assert_eq!(resource[2], json!({"key": "service.instance.id", "value": {"stringValue": "node-1"}}));
     }

@@ -320,9 +320,9 @@ async fn copy_all(
 /// Removes the secrets of an earlier backup that this one does not have, and what was left of them where one was cut off.
 fn remove_secrets(folder: &Path, is_unwanted: impl Fn(&str) -> bool) -> Result<(), StartError> {
     for name in SECRETS {
-        let kept = folder.join(name);
-        let unfinished = kept.with_added_extension("new");
-        for path in is_unwanted(name).then_some(kept).into_iter().chain([unfinished]) {
+        let secret = folder.join(name);
+        let unfinished = secret.with_added_extension("new");
+        for path in is_unwanted(name).then_some(secret).into_iter().chain([unfinished]) {
             match files::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StartError::io(&path, error)),
                 _ => {}

@@ -32,7 +32,7 @@ pub enum PolicyOf {
 
 /// Which policy is to be reset.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PolicyToReset {
     /// What has it.
     pub of: PolicyOf,
     /// Its account, where several have one of that name.
@@ -107,7 +107,7 @@ fn name_of(text: &str, parts: &str) -> String {
     resource.map_or(text, |resource| resource.strip_prefix(parts).unwrap_or(resource)).to_owned()
 }
 
-impl Wanted {
+impl PolicyToReset {
     /// With the name alone where an ARN names a repository or a key.
     fn simplified(mut self) -> Self {
         self.of = match self.of {
@@ -142,30 +142,30 @@ impl Wanted {
 }
 
 /// Resets a policy; says what it was.
-pub async fn reset(config: &Config, wanted: Wanted) -> Result<Reset, StartError> {
+pub async fn reset(config: &Config, which: PolicyToReset) -> Result<Reset, StartError> {
     let data_dir = data_dir(config)?;
-    let done = reset_in(config, &data_dir, wanted).await;
+    let done = reset_in(config, &data_dir, which).await;
     done.map_err(|error| full_disk::explain(error, &[&data_dir], full_disk::IN_PLACE))
 }
 
-async fn reset_in(config: &Config, data_dir: &Path, wanted: Wanted) -> Result<Reset, StartError> {
+async fn reset_in(config: &Config, data_dir: &Path, which: PolicyToReset) -> Result<Reset, StartError> {
     require_registry(config, data_dir)?;
     if config.database.url.is_none() {
         snapshot::check_schema(&data_dir.join(DATABASE))?;
     }
     let _lock = lock_data_dir(data_dir)?;
     let db = open_database(config, data_dir).await?;
-    let wanted = wanted.simplified();
+    let which = which.simplified();
     // Who is locked out cannot make room either.
     let done = db.make_room(move |tx| {
-        let found = wanted.of.find(tx)?;
-        let holder = match wanted.choose(found) {
+        let found = which.of.find(tx)?;
+        let holder = match which.choose(found) {
             Ok(holder) => holder,
             Err(problem) => return Ok(Err(problem)),
         };
-        let arn = wanted.of.arn(&holder);
+        let arn = which.of.arn(&holder);
         let Some(old_policy) = holder.policy.clone() else { return Ok(Err(format!("{arn} has no policy"))) };
-        let new_policy = wanted.of.reset(tx, &holder)?;
+        let new_policy = which.of.reset(tx, &holder)?;
         Ok::<_, StoreError>(Ok(Reset { arn, old_policy, new_policy }))
     });
     done.await?.map_err(StartError::Other)

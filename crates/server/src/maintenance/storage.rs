@@ -101,7 +101,7 @@ impl NamedObjects {
     pub async fn next(&mut self, db: &Db) -> Result<Option<Vec<Named>>, StoreError> {
         while let Some((table, column)) = self.columns.last().cloned() {
             let after = self.after.clone();
-            let (is_finished, told) = (table == "blobs", table.clone());
+            let (is_finished, of_table) = (table == "blobs", table.clone());
             let rows = db
                 .read(move |tx| {
                     let (place, stored) = if table == "blobs" {
@@ -118,7 +118,7 @@ impl NamedObjects {
                 .await?;
             let Some(last) = rows.iter().rev().find_map(|row| row.text(0).ok()) else {
                 for row in &rows {
-                    require_readable(row, &told, is_finished)?;
+                    require_readable(row, &of_table, is_finished)?;
                 }
                 self.columns.pop();
                 self.after = String::new();
@@ -127,7 +127,7 @@ impl NamedObjects {
             last.clone_into(&mut self.after);
             let mut readable = Vec::with_capacity(rows.len());
             for row in &rows {
-                if require_readable(row, &told, is_finished)? {
+                if require_readable(row, &of_table, is_finished)? {
                     readable.push(row);
                 }
             }

@@ -59,6 +59,6 @@ pub fn of(app: &Arc<Registry>, work: Work) -> Vec<Round> {
 /// Keeps space back again that was used, when there is room.
 async fn keep_space_back(app: &Registry) -> Result<(), StoreError> {
     let Some(ballast) = app.ballast.clone() else { return Ok(()) };
-    let kept = runtime::tasks::spawn_blocking(move || ballast.refill()).await;
-    kept.map(drop).map_err(|error| StoreError::new(StoreErrorKind::Other, "it ended early").with_source(error))
+    let refilled = runtime::tasks::spawn_blocking(move || ballast.refill()).await;
+    refilled.map(drop).map_err(|error| StoreError::new(StoreErrorKind::Other, "it ended early").with_source(error))
 }

@@ -48,8 +48,8 @@ async fn copy_from(
 ) -> Result<bool, RegistryError> {
     let object = ObjectId::random();
     let (blob_id, until_ms) = (stored.id, app.now_ms() + COPY_EXPIRY_MS);
-    let noted = RemovedObject::standard(object, stored.scope.clone());
-    app.db.write(move |tx| removed_objects::insert_copy(tx, &noted, blob_id, until_ms)).await?;
+    let removed = RemovedObject::standard(object, stored.scope.clone());
+    app.db.write(move |tx| removed_objects::insert_copy(tx, &removed, blob_id, until_ms)).await?;
     let source = registry::images::blobs::open(app, other).await?;
     let ledger = Arc::new(CopyParts::new(app.db.clone(), object, app.now_ms()));
     let store = app.blobs.of_scope(&stored.scope);

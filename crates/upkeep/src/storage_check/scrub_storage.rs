@@ -85,14 +85,14 @@ async fn scrub_rows(app: &Registry) -> Result<(), StoreError> {
         app.publish_changes().await?;
     }
     let mut values = Values::of(app).await?;
-    let told = |wrong: Finding| format!("{}: {}", wrong.subject, wrong.detail);
+    let describe = |wrong: Finding| format!("{}: {}", wrong.subject, wrong.detail);
     let mut found: Vec<String> =
-        pages::findings(&app.db).await?.into_iter().filter(|found| found.repair.is_none()).map(told).collect();
+        pages::findings(&app.db).await?.into_iter().filter(|found| found.repair.is_none()).map(describe).collect();
     found.extend(app.db.read(row_checks::file_problems).await?);
     while values.has_more() {
-        found.extend(values.next_table().await?.into_iter().map(told));
+        found.extend(values.next_table().await?.into_iter().map(describe));
     }
-    found.extend(values.sealed().await?.into_iter().map(told));
+    found.extend(values.sealed().await?.into_iter().map(describe));
     for problem in found {
         tracing::error!("the scrub found the database damaged ({problem}); `wharf fsck` tells what to do");
     }

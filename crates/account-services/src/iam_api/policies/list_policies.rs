@@ -99,10 +99,10 @@ impl IamOperation for ListPolicies {
             found.extend(own.into_iter().filter(|policy| self.wants(uses_of(&policy.arn))).map(Managed::Customer));
         }
         if self.scope != "Local" {
-            let wanted = |policy: &&AwsManagedPolicy| {
+            let is_listed = |policy: &&AwsManagedPolicy| {
                 policy.path.starts_with(&self.path_prefix) && self.wants(uses_of(&policy.arn()))
             };
-            found.extend(aws_managed_policies::POLICIES.iter().filter(wanted).map(Managed::Aws));
+            found.extend(aws_managed_policies::POLICIES.iter().filter(is_listed).map(Managed::Aws));
         }
         let (found, page) = self.page.cut(found, key);
         let policies = found.iter().map(|policy| match policy {

@@ -69,11 +69,11 @@ impl IamOperation for CreateServiceLinkedRole {
     type Output = Created;
 
     fn check(call: &Call<'_>, input: CreateInput) -> Result<Self, IamError> {
-        let wanted = constraints::name("aWSServiceName", input.aws_service_name, constraints::MAX_NAME)?;
-        let Some((service, name)) = SERVICES.into_iter().find(|(service, _)| *service == wanted) else {
+        let given = constraints::name("aWSServiceName", input.aws_service_name, constraints::MAX_NAME)?;
+        let Some((service, name)) = SERVICES.into_iter().find(|(service, _)| *service == given) else {
             let known = SERVICES.map(|(service, _)| service).join(" and ");
             return Err(IamError::InvalidInput(format!(
-                "The service {wanted} has no service-linked role: this server has those of {known}."
+                "The service {given} has no service-linked role: this server has those of {known}."
             )));
         };
         if input.custom_suffix.is_some() {

@@ -92,8 +92,8 @@ impl FileObject {
         let segment = SEGMENT as u64;
         let first_segment = from / segment;
         let total = segment::count(self.size_bytes);
-        let wanted = end.div_ceil(segment).max(first_segment + 1);
-        let past = wanted.min(first_segment + segments).min(total);
+        let needed = end.div_ceil(segment).max(first_segment + 1);
+        let past = needed.min(first_segment + segments).min(total);
         let form = self.opener.form();
         let offset = first_segment * form.segment_bytes();
         let stored_bytes = (form.stored_end(self.size_bytes, past) - offset) as usize;

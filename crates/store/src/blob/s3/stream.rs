@@ -175,10 +175,10 @@ impl S3Stream {
         )?;
         let base = self.segment * SEGMENT as u64;
         let to = self.end.min(base + filled as u64);
-        let wanted = (self.next - base) as usize..(to - base) as usize;
+        let range = (self.next - base) as usize..(to - base) as usize;
         self.segment = past;
         self.next = to;
-        Ok(content.freeze(wanted))
+        Ok(content.freeze(range))
     }
 }
 
