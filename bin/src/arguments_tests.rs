@@ -36,7 +36,8 @@ fn code(page: &str) -> Vec<String> {
             is_block = !is_block;
         } else if is_block {
             code.push(line.to_owned());
-        } else {
+        } else if !line.contains("planned: ") {
+            // What is planned is not there yet.
             text.push_str(line);
             text.push(' ');
         }
@@ -87,9 +88,9 @@ fn is_name(word: &str) -> bool {
         && word.bytes().all(|byte| byte.is_ascii_lowercase() || b"-|".contains(&byte))
 }
 
-/// Whether a shell takes no more words for the command.
+/// Whether no more words are the command's: a shell takes none, or another command begins.
 fn ends(word: &str) -> bool {
-    ["|", "||", "&&", ";", ">", ">>", "<", "#", "--", "2>&1"].contains(&word)
+    ["|", "||", "&&", ";", ">", ">>", "<", "#", "--", "2>&1", "wharf"].contains(&word)
 }
 
 fn has_option(command: &Command, option: &str) -> bool {
