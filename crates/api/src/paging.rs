@@ -234,8 +234,8 @@ mod tests {
         let keys = List::Prefixed("keys:".to_owned());
         check::<String>(&keys, token);
         assert!(keys.place::<String>(token).is_none_or(|place| !place.contains('\0')));
-        let taken = [List::of("a"), List::of("b")].map(|list| list.place::<Vec<Value>>(token).is_some());
-        assert_ne!(taken, [true; 2], "a token is good for one list");
+        let placed = [List::of("a"), List::of("b")].map(|list| list.place::<Vec<Value>>(token).is_some());
+        assert_ne!(placed, [true; 2], "a token is good for one list");
     }
 
     const PLACES: [&str; 7] = [

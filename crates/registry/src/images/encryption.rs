@@ -353,7 +353,8 @@ pub fn make_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Regis
     for purpose in [Use::Push, Use::Pull] {
         let name = grant_name(repository.id);
         // Ids need to be unique, not secret.
-        let id = Digest::sha256_of(format!("{name}/{}/{}", purpose.operation().as_str(), spec.created_at_ms).as_bytes());
+        let id =
+            Digest::sha256_of(format!("{name}/{}/{}", purpose.operation().as_str(), spec.created_at_ms).as_bytes());
         let grant = KmsGrant {
             grant_id: id.hex(),
             kms_key_id: key.id,
