@@ -179,6 +179,6 @@ fn status(tx: &mut dyn Tx, stored: PolicyOfRepository) -> Result<PolicyStatus, W
             planned_count: run.action_count,
             done_count: run.expired_count + run.archived_count,
         }),
-        last_run: run::last_report(&policy)?.map(LastRun::from),
+        last_run: run::last_report(&policy).map(LastRun::from),
     })
 }

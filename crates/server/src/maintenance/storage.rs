@@ -116,44 +116,38 @@ impl NamedObjects {
                     tx.query(&sql, &[after.as_str().into(), (PAGE as i64).into()])
                 })
                 .await?;
+            let named = rows.iter().map(|row| named(row, &of_table, is_finished));
+            let named = named.filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()?;
             let Some(last) = rows.iter().rev().find_map(|row| row.text(0).ok()) else {
-                for row in &rows {
-                    require_readable(row, &of_table, is_finished)?;
-                }
                 self.columns.pop();
                 self.after = String::new();
                 continue;
             };
             last.clone_into(&mut self.after);
-            let mut readable = Vec::with_capacity(rows.len());
-            for row in &rows {
-                if require_readable(row, &of_table, is_finished)? {
-                    readable.push(row);
-                }
-            }
-            let named = readable.into_iter().map(|row| {
-                let wrong =
-                    |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
-                let tier = row.text(1)?.parse().unwrap_or(Tier::Standard);
-                let scope = BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() };
-                Ok(Named { object: row.text(0)?.parse().map_err(wrong)?, tier, scope, is_finished })
-            });
-            return Ok(Some(named.collect::<Result<_, StoreError>>()?));
+            return Ok(Some(named));
         }
         Ok(None)
     }
 }
 
-/// Whether a row's object can be read. One of an upload that is not finished, or that is to be removed, is told of and left out:
-/// nothing that is stored needs it. One of a blob fails.
-fn require_readable(row: &Row, table: &str, is_finished: bool) -> Result<bool, StoreError> {
-    match row.text(0) {
-        Ok(_) => Ok(true),
+/// The object that a row names. One of an upload that is not finished, or that is to be removed, is told of and left out if its
+/// name is damaged: nothing that is stored needs it. One of a blob fails.
+fn named(row: &Row, table: &str, is_finished: bool) -> Result<Option<Named>, StoreError> {
+    let object = row.text(0).and_then(|name| {
+        let wrong = |_| StoreError::new(StoreErrorKind::Corrupt, "a row names an object that has no object's name");
+        name.parse().map_err(wrong)
+    });
+    match object {
+        Ok(object) => {
+            let tier = row.text(1)?.parse().unwrap_or(Tier::Standard);
+            let scope = BlobScope { region: row.text(2)?.to_owned(), encryption: row.text(3)?.to_owned() };
+            Ok(Some(Named { object, tier, scope, is_finished }))
+        }
         Err(error) if is_finished => Err(error),
         Err(error) => {
             let shown = row.shown();
             tracing::error!(table, "a damaged row of table {table} is left out ({shown}): {error}");
-            Ok(false)
+            Ok(None)
         }
     }
 }

@@ -145,9 +145,11 @@ fn read_report(text: &str) -> Result<Report, StoreError> {
     serde_json::from_str(text).map_err(|error| damaged("the report of a run").with_source(error))
 }
 
-/// The last run of a repository's policy, as [`lifecycle_policies`] keeps it.
-pub fn last_report(policy: &lifecycle_policies::LifecyclePolicy) -> Result<Option<Report>, StoreError> {
-    policy.last_run.as_deref().map(read_report).transpose()
+/// The last run of a repository's policy, as [`lifecycle_policies`] keeps it. One that is damaged is told of and left out, as
+/// nothing is decided by it.
+pub fn last_report(policy: &lifecycle_policies::LifecyclePolicy) -> Option<Report> {
+    let report = read_report(policy.last_run.as_deref()?);
+    report.inspect_err(|error| tracing::error!("the report of a policy's last run is left out: {error}")).ok()
 }
 
 /// What there is to do for a repository.
