@@ -6,7 +6,7 @@ use aws::sigv4::{Signer, SigningRequest, sign_headers};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
-use serde_json::Value;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::answer::Answer;
@@ -14,6 +14,8 @@ use crate::connection::host_header;
 use crate::error::CallError;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+/// Room for an input that holds a key.
+const SECRET_BYTES: usize = 4096;
 
 /// Calls the services of one endpoint.
 #[derive(Clone, Debug)]
@@ -35,12 +37,15 @@ impl SignedClient {
         &self.http
     }
 
-    /// Calls an operation by AWS JSON 1.1; `target` is `SERVICE.OPERATION`.
-    pub async fn json(&self, signer: &Signer<'_>, target: &str, input: &Value) -> Result<Answer, CallError> {
+    /// Calls an operation by AWS JSON 1.1; `target` is `SERVICE.OPERATION`, and the input a structure with texts for names.
+    pub async fn json(&self, signer: &Signer<'_>, target: &str, input: &impl Serialize) -> Result<Answer, CallError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
         headers.insert(TARGET, HeaderValue::from_str(target).expect("targets are letters, digits, '.' and '_'"));
-        self.post(signer, headers, Zeroizing::new(input.to_string().into_bytes())).await
+        // It does not move while it grows, which would leave what it holds behind, as long as it is a key with its names.
+        let mut body = Zeroizing::new(Vec::with_capacity(SECRET_BYTES));
+        serde_json::to_writer(&mut *body, input).expect("a structure with texts for names, written to memory");
+        self.post(signer, headers, body).await
     }
 
     /// Sends a body, signed with all its headers. It may hold secrets: it is overwritten when it is sent.

@@ -376,8 +376,6 @@ pub fn retire_grants(tx: &mut dyn Tx, repository: &Repository) -> Result<(), Reg
     let Some(arn) = &repository.spec.kms_key else { return Ok(()) };
     let named = key_of_arn(&repository.spec.registry, arn)?;
     let Some(key) = kms_keys::find(tx, &named)? else { return Ok(()) };
-    for grant in kms_grants::list_named(tx, key.id, &grant_name(repository.id))? {
-        kms_grants::delete(tx, &grant.grant_id)?;
-    }
+    kms_grants::delete_named(tx, key.id, &grant_name(repository.id))?;
     Ok(())
 }

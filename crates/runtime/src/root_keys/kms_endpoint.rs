@@ -1,13 +1,15 @@
 //! A KMS that wraps the root keys: AWS's, or whatever speaks its Encrypt and Decrypt, such as another Wharf.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use aws::SecretAccessKey;
 use aws::sigv4::Signer;
-use aws_client::{CallError, ServiceError, SignedClient};
+use aws_client::{Answer, CallError, ServiceError, SignedClient};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Url};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::error::{StoreError, StoreErrorKind};
 use zeroize::Zeroizing;
@@ -19,6 +21,30 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// What KMS answers to a ciphertext that is none of its key's, or is bound to something else.
 const NOT_OURS: [&str; 2] = ["InvalidCiphertextException", "IncorrectKeyException"];
+
+/// The input of Encrypt; the key is copied nowhere but into the request, which is overwritten.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Encrypt<'a> {
+    key_id: &'a str,
+    plaintext: &'a str,
+    encryption_context: Value,
+}
+
+/// The output of Encrypt.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Encrypted {
+    ciphertext_blob: String,
+}
+
+/// The output of Decrypt: a part of the answer, which is overwritten, unless it is spelled with escapes.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Decrypted<'a> {
+    #[serde(borrow)]
+    plaintext: Cow<'a, str>,
+}
 
 /// A KMS, as it is configured.
 pub struct KmsEndpointConfig {
@@ -67,9 +93,10 @@ impl KmsEndpoint {
     /// Encrypts a root key, bound to its number.
     pub(super) async fn encrypt(&self, number: u32, key: &[u8], now_ms: i64) -> Result<Vec<u8>, StoreError> {
         let plaintext = Zeroizing::new(STANDARD.encode(key));
-        let input = json!({ "KeyId": self.key_id(), "Plaintext": *plaintext, "EncryptionContext": context(number) });
+        let input = Encrypt { key_id: self.key_id(), plaintext: &plaintext, encryption_context: context(number) };
         let answer = self.call("Encrypt", &input, now_ms).await?.map_err(|error| self.refused(&error))?;
-        self.bytes_of(&answer, "CiphertextBlob")
+        let answer: Encrypted = self.read(&answer, "CiphertextBlob")?;
+        self.decode(&answer.ciphertext_blob, "CiphertextBlob")
     }
 
     /// Undoes [`encrypt`](Self::encrypt); none if the ciphertext is not of this KMS.
@@ -82,16 +109,30 @@ impl KmsEndpoint {
         // The ciphertext names its key: it may be one from before a change of key_id.
         let input = json!({ "CiphertextBlob": STANDARD.encode(ciphertext), "EncryptionContext": context(number) });
         match self.call("Decrypt", &input, now_ms).await? {
-            Ok(answer) => Ok(Some(Zeroizing::new(self.bytes_of(&answer, "Plaintext")?))),
+            Ok(answer) => {
+                let answer: Decrypted = self.read(&answer, "Plaintext")?;
+                let text = match answer.plaintext {
+                    Cow::Borrowed(text) => return Ok(Some(Zeroizing::new(self.decode(text, "Plaintext")?))),
+                    Cow::Owned(text) => Zeroizing::new(text),
+                };
+                Ok(Some(Zeroizing::new(self.decode(&text, "Plaintext")?)))
+            }
             Err(error) if NOT_OURS.contains(&error.code.as_str()) => Ok(None),
             Err(error) => Err(self.refused(&error)),
         }
     }
 
-    fn bytes_of(&self, answer: &Value, member: &str) -> Result<Vec<u8>, StoreError> {
-        let text = answer.get(member).and_then(Value::as_str);
-        let bytes = text.and_then(|text| STANDARD.decode(text).ok());
-        bytes.ok_or_else(|| self.error(&format!("its answer has no {member}")))
+    /// What an answer says; it has the member.
+    fn read<'a, T: Deserialize<'a>>(&self, answer: &'a Answer, member: &str) -> Result<T, StoreError> {
+        serde_json::from_slice(&answer.body).map_err(|_| self.lacks(member))
+    }
+
+    fn decode(&self, text: &str, member: &str) -> Result<Vec<u8>, StoreError> {
+        STANDARD.decode(text).map_err(|_| self.lacks(member))
+    }
+
+    fn lacks(&self, member: &str) -> StoreError {
+        self.error(&format!("its answer has no {member}"))
     }
 
     fn refused(&self, error: &ServiceError) -> StoreError {
@@ -107,9 +148,9 @@ impl KmsEndpoint {
     async fn call(
         &self,
         operation: &str,
-        input: &Value,
+        input: &impl Serialize,
         now_ms: i64,
-    ) -> Result<Result<Value, ServiceError>, StoreError> {
+    ) -> Result<Result<Answer, ServiceError>, StoreError> {
         let signer = Signer {
             access_key_id: &self.config.access_key_id,
             secret: &self.config.secret,
@@ -124,7 +165,7 @@ impl KmsEndpoint {
             CallError::Host | CallError::TooLong => self.error(&error.to_string()),
         })?;
         if answer.status.is_success() {
-            return Ok(Ok(serde_json::from_slice(&answer.body).unwrap_or_default()));
+            return Ok(Ok(answer));
         }
         let error = answer.error().ok_or_else(|| self.error(&format!("it answered with status {}", answer.status)))?;
         Ok(Err(error))

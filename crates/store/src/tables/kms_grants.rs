@@ -79,7 +79,7 @@ fn from_row(row: &Row) -> Result<KmsGrant, StoreError> {
         retiring: row.opt_text(3)?.map(str::to_owned),
         issuing_account: row.text(4)?.to_owned(),
         name: row.opt_text(5)?.map(str::to_owned),
-        operations: words_from_json(row.text(6)?, "kms_grants.operations")?,
+        operations: words_from_json(row, 6, "kms_grants", "kms_grants.operations")?,
         constraints: from_json(row.text(7)?, "kms_grants.encryption_context")?,
         created_at_ms: row.int(8)?,
     })
@@ -167,6 +167,13 @@ pub fn list_named(tx: &mut dyn Tx, kms_key_id: i64, name: &str) -> Result<Vec<Km
 /// Removes a grant; `false` if there is none of that id.
 pub fn delete(tx: &mut dyn Tx, grant_id: &str) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM kms_grants WHERE grant_id = $1", &[grant_id.into()])? == 1)
+}
+
+/// Removes the grants that were made under a name, also what cannot be read of them.
+pub fn delete_named(tx: &mut dyn Tx, kms_key_id: i64, name: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM kms_grants WHERE kms_key_id = $1 AND name = $2";
+    tx.execute(sql, &[kms_key_id.into(), name.into()])?;
+    Ok(())
 }
 
 /// Every ARN that a grant names as its grantee or as who may retire it, each once.

@@ -97,9 +97,33 @@ pub(crate) fn parse_shown<T: FromStr>(
     }
 }
 
-/// Reads what [`words_to_json`] wrote: a list of words that are of a type.
-pub(crate) fn words_from_json<T: FromStr>(text: &str, column: &str) -> Result<Vec<T>, StoreError> {
-    from_json::<Vec<String>>(text, column)?.iter().map(|word| parse_column(word, column)).collect()
+/// Reads what [`words_to_json`] wrote: a list of what a row allows. A word that is damaged is logged and allows nothing, and
+/// the row can still be listed and taken away.
+pub(crate) fn words_from_json<T: FromStr>(
+    row: &Row,
+    index: usize,
+    table: &str,
+    column: &str,
+) -> Result<Vec<T>, StoreError> {
+    let damaged = |error: StoreError| match error.kind() {
+        StoreErrorKind::Corrupt => {
+            readable::log_not_shown(row, table, &error);
+            Ok(())
+        }
+        _ => Err(error),
+    };
+    let texts = match row.text(index).and_then(|text| from_json::<Vec<String>>(text, column)) {
+        Ok(texts) => texts,
+        Err(error) => return damaged(error).map(|()| Vec::new()),
+    };
+    let mut words = Vec::with_capacity(texts.len());
+    for text in &texts {
+        match parse_column(text, column) {
+            Ok(word) => words.push(word),
+            Err(error) => damaged(error)?,
+        }
+    }
+    Ok(words)
 }
 
 /// A column that holds a list of words that are of a type.

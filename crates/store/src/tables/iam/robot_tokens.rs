@@ -58,7 +58,7 @@ fn from_row(row: &Row) -> Result<RobotToken, StoreError> {
         principal_id: row.text(3)?.to_owned(),
         name: row.text(4)?.to_owned(),
         repositories: from_json(row.text(5)?, "robot_tokens.repositories")?,
-        actions: words_from_json(row.text(6)?, "robot_tokens.actions")?,
+        actions: words_from_json(row, 6, "robot_tokens", "robot_tokens.actions")?,
         created_at_ms: row.int(7)?,
         expires_at_ms: row.int(8)?,
         last_used_at_ms: row.opt_int(9)?,

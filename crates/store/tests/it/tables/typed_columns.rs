@@ -35,6 +35,7 @@ use crate::backend::{Backend, on_every_backend};
 on_every_backend!(
     what_is_of_no_type_is_damage,
     every_column_of_words_is_tried,
+    a_damaged_operation_of_a_grant_is_not_allowed,
     a_damaged_rotation_keeps_nobody_from_the_key,
     a_damaged_referrer_keeps_nobody_from_the_others,
     a_check_of_storage_comes_back,
@@ -88,8 +89,10 @@ const COLUMNS: &[(&str, &str, Seen, ReadRow)] = &[
         Ok(if image(tx)?.media_type.is_some() { Seen::Whole } else { Seen::Rest })
     }),
     ("images", "status", Seen::Error, |tx| image(tx).map(|_| Seen::Whole)),
-    ("kms_grants", "operations", Seen::Error, |tx| Ok(whether(kms_grants::find(tx, "grant")?.is_some()))),
     ("kms_grants", "operations", Seen::Nothing, |tx| {
+        Ok(whether(kms_grants::find(tx, "grant")?.is_some_and(|grant| !grant.operations.is_empty())))
+    }),
+    ("kms_grants", "operations", Seen::Whole, |tx| {
         let id = key_id(tx)?;
         Ok(whether(!kms_grants::list_named(tx, id, "name")?.is_empty()))
     }),
@@ -125,9 +128,10 @@ const COLUMNS: &[(&str, &str, Seen, ReadRow)] = &[
     ("repositories", "kms_key", Seen::Error, |tx| repository_id(tx).map(|_| Seen::Whole)),
     ("repositories", "tag_mutability", Seen::Error, |tx| repository_id(tx).map(|_| Seen::Whole)),
     ("robot_tokens", "actions", Seen::Nothing, |tx| {
-        let listed = robot_tokens::list(tx, &home())?.len();
-        assert_eq!(robot_tokens::list_all(tx)?.len(), listed);
-        Ok(whether(listed == 1))
+        let listed = robot_tokens::list(tx, &home())?;
+        assert_eq!(robot_tokens::list_all(tx)?, listed);
+        assert_eq!(listed.len(), 1, "it can be seen, and be taken away");
+        Ok(whether(listed.iter().all(|token| !token.actions.is_empty())))
     }),
     ("storage_checks", "status", Seen::Error, |tx| Ok(whether(storage_checks::find_last(tx)?.is_some()))),
 ];
@@ -399,6 +403,24 @@ async fn a_damaged_rotation_keeps_nobody_from_the_key(backend: &Backend) {
         let mut materials = kms_keys::materials(tx, id)?;
         materials.sort_unstable();
         assert_eq!(materials, [(1, b"first".to_vec()), (2, b"second".to_vec())]);
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_damaged_operation_of_a_grant_is_not_allowed(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        fill(tx)?;
+        tx.execute("UPDATE kms_grants SET operations = $1", &["[\"Decrypt\",\"LOST\"]".into()])?;
+        let grant = kms_grants::find(tx, "grant")?.expect("it is there");
+        assert_eq!(grant.operations, [GrantOperation::Decrypt]);
+        let id = key_id(tx)?;
+        assert_eq!(kms_grants::list_named(tx, id, "name")?, [grant]);
+        tx.execute("UPDATE kms_grants SET encryption_context = 'LOST'", &[])?;
+        assert_eq!(kms_grants::list_named(tx, id, "name")?, []);
+        // A repository that is deleted takes its grants along, whatever is left of them.
+        kms_grants::delete_named(tx, id, "name")?;
+        assert_eq!(kms_grants::find(tx, "grant")?, None);
         Ok(())
     })
     .await;
