@@ -109,6 +109,29 @@ pub fn change(input: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     }
 }
 
+/// Writes over something without moving what follows, as formats have it whose parts point to each other: a number at the
+/// ends of what its bytes can hold, a small one, or what is in another place.
+pub fn overwrite(input: &mut [u8], chance: &mut Chance) {
+    let length = *chance.pick(&[1, 2, 2, 4, 4, 4, 8]);
+    let Some(last) = input.len().checked_sub(length) else { return };
+    let at = if chance.one_in(4) { chance.below(last + 1) } else { chance.below(last + 1) / length * length };
+    let small = chance.below(300) as u64;
+    let number: u64 = match chance.below(6) {
+        0 => 0,
+        1 => u64::MAX,
+        2 => 1 << (8 * length - 1),
+        3 => (1 << (8 * length - 1)) - 1,
+        4 => small,
+        _ => {
+            let from = chance.below(last + 1);
+            return input.copy_within(from..from + length, at);
+        }
+    };
+    let number =
+        if chance.one_in(2) { number.to_le_bytes() } else { number.rotate_right(8 * length as u32).to_be_bytes() };
+    input[at..at + length].copy_from_slice(&number[..length]);
+}
+
 /// Puts another number in the place of one.
 fn change_number(input: &mut Vec<u8>, chance: &mut Chance) {
     let from = chance.below(input.len() + 1);
@@ -126,6 +149,28 @@ pub fn number(chance: &mut Chance) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_over_in_their_place() {
+        let input: Vec<u8> = (1..=64).collect();
+        let changed: Vec<Vec<u8>> = (0..3_000)
+            .map(|seed| {
+                let mut changed = input.clone();
+                overwrite(&mut changed, &mut Chance::new(seed));
+                changed
+            })
+            .collect();
+        let has = |part: &[u8]| changed.iter().any(|changed| changed.windows(part.len()).any(|window| window == part));
+        assert!(changed.iter().all(|changed| changed.len() == input.len()));
+        assert!(
+            has(&[0xff; 8])
+                && has(&[0; 4])
+                && has(&[5, 0, 0, 0])
+                && has(&[0, 0, 0, 5])
+                && has(&[0x7f, 0xff, 0xff, 0xff])
+        );
+        overwrite(&mut [], &mut Chance::new(1));
+    }
 
     #[test]
     fn every_change_is_made_of_any_input() {

@@ -16,4 +16,4 @@ mod json;
 mod run;
 mod tokens;
 
-pub use run::{Form, inputs, texts};
+pub use run::{Form, binaries, inputs, texts};

@@ -25,15 +25,23 @@ pub enum Form {
 /// Checks the seeds as they are, and then `rounds` inputs that are made of them; fifty times as many if
 /// `WHARF_TEST_SOAK` is 1. A check fails by panicking.
 pub fn inputs(form: Form, seeds: &[&str], rounds: u64, check: impl Fn(&[u8])) {
+    let whole = seeds.iter().map(|seed| seed.as_bytes());
+    run(whole, rounds, |seed| input(form, seeds, seed), check);
+}
+
+/// As [`inputs`], of seeds that are no text: archives, databases, programs.
+pub fn binaries(seeds: &[&[u8]], rounds: u64, check: impl Fn(&[u8])) {
+    run(seeds.iter().copied(), rounds, |seed| binary(seeds, seed), check);
+}
+
+fn run<'a>(seeds: impl Iterator<Item = &'a [u8]>, rounds: u64, make: impl Fn(u64) -> Vec<u8>, check: impl Fn(&[u8])) {
     let first = first_seed();
-    for seed in seeds {
-        check(seed.as_bytes());
-    }
+    seeds.for_each(&check);
     let is_long = std::env::var("WHARF_TEST_SOAK").is_ok_and(|value| value == "1");
     for round in 0..if is_long { rounds * LONG_FORM } else { rounds } {
         // Each round has a seed of its own, and is the first of a run that begins with it.
         let seed = first.wrapping_add(round);
-        let input = input(form, seeds, seed);
+        let input = make(seed);
         let _trying = Trying { seed, input: &input };
         check(&input);
     }
@@ -82,6 +90,22 @@ fn input(form: Form, seeds: &[&str], seed: u64) -> Vec<u8> {
     input
 }
 
+/// The input that a seed makes of what is no text.
+fn binary(seeds: &[&[u8]], seed: u64) -> Vec<u8> {
+    let mut chance = Chance::new(seed);
+    let (mut input, other) = (chance.pick(seeds).to_vec(), *chance.pick(seeds));
+    for _ in 0..=chance.below(4) {
+        // What moves the rest leaves little of a format whose parts point to each other.
+        if chance.one_in(5) {
+            bytes::change(&mut input, other, &mut chance);
+        } else {
+            bytes::overwrite(&mut input, &mut chance);
+        }
+    }
+    input.truncate(MAX_BYTES);
+    input
+}
+
 /// An input that is being checked; it is printed if that fails.
 struct Trying<'a> {
     seed: u64,
@@ -121,6 +145,17 @@ mod tests {
             let distinct: BTreeSet<&Vec<u8>> = made.iter().collect();
             assert!(distinct.len() > 250, "{form:?}: {}", distinct.len());
         }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_binary() {
+        let seeds = [&[7; 40][..], b"\x7fELF", b""];
+        let made: Vec<Vec<u8>> = (0..500).map(|seed| binary(&seeds, seed)).collect();
+        assert!(made.iter().enumerate().all(|(seed, made)| *made == binary(&seeds, seed as u64)));
+        assert!(made.iter().collect::<BTreeSet<_>>().len() > 150);
+        let tried = RefCell::new(Vec::new());
+        binaries(&seeds, 3, |input| tried.borrow_mut().push(input.to_vec()));
+        assert_eq!(tried.borrow()[..3], seeds);
     }
 
     #[test]

@@ -1,0 +1,84 @@
+//! A package as a file of an image tells of it.
+
+/// Who manages a package: it decides how versions compare and which advisories speak of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackageKind {
+    /// A package of apk: Alpine, Wolfi, Chainguard.
+    Apk,
+    /// A package of dpkg: Debian, Ubuntu, distroless.
+    Dpkg,
+    /// A package of rpm: Red Hat and its kin, Amazon Linux, SUSE, Photon, Azure Linux.
+    Rpm,
+    /// A package of npm. Names keep their scope and case.
+    Npm,
+    /// A distribution of Python. Names are normalised as PEP 503 says.
+    Python,
+    /// An artifact of Maven, named `group:artifact`.
+    Maven,
+    /// A module of Go, or `stdlib` for Go itself.
+    Go,
+    /// A gem of Ruby.
+    Gem,
+    /// A package of Composer, named `vendor/name` in lower case.
+    Composer,
+    /// A package of NuGet, or a shared runtime of .NET. Names are in lower case.
+    NuGet,
+    /// A crate of Rust, as cargo-auditable writes it into programs.
+    Cargo,
+}
+
+/// One version of a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Package {
+    /// Who manages it.
+    pub kind: PackageKind,
+    /// Its name, in the form that [`PackageKind`] says.
+    pub name: String,
+    /// Its version as its manager prints it whole; for rpm and dpkg `[epoch:]version[-release]`, the epoch only where it is
+    /// not 0. Empty where it is not known: the package is listed then, and matches nothing.
+    pub version: String,
+    /// The architecture that it was built for, in its manager's word; empty where its manager has none.
+    pub arch: String,
+    /// The source package that it was built from, where that has another name or version.
+    pub source: Option<SourcePackage>,
+    /// The module stream of an rpm (`MODULARITYLABEL`: `name:stream:version:context`).
+    pub module: Option<String>,
+    /// Who built an rpm (`VENDOR`): a distribution's advisories speak of its own packages alone.
+    pub vendor: Option<String>,
+    /// How the package is there.
+    pub presence: Presence,
+}
+
+/// The source package that binary packages are built from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourcePackage {
+    /// Its name.
+    pub name: String,
+    /// Its version, as [`Package::version`]; for rpm without an epoch, as `SOURCERPM` has none.
+    pub version: String,
+}
+
+/// How a package is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Presence {
+    /// Its files are installed.
+    Installed,
+    /// A lock file names it: it counts where the installed form is absent.
+    Declared,
+}
+
+impl Package {
+    /// An installed package of which no more than this is known.
+    pub fn installed(kind: PackageKind, name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            version: version.into(),
+            arch: String::new(),
+            source: None,
+            module: None,
+            vendor: None,
+            presence: Presence::Installed,
+        }
+    }
+}

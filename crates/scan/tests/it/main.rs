@@ -1,0 +1,5 @@
+//! The scanner's parts against tables, made inputs and what people know to be true.
+
+mod order;
+mod ranges;
+mod tables;
