@@ -7,6 +7,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod detectors;
 pub mod facts;
 pub mod limits;
 pub mod package;
