@@ -5,12 +5,26 @@
 //! neither panics nor works longer than the input is large.
 
 mod apk;
+mod collect;
+pub mod dotnet;
 mod dpkg;
 mod dpkg_owned;
 mod gather;
+pub mod go;
+pub mod java;
+pub mod languages;
 mod mariner;
+pub mod npm;
 mod paragraphs;
+pub mod php;
+pub mod program;
+pub mod python;
 mod rpm;
+pub mod ruby;
+pub mod rust;
+mod text;
+mod toml_lock;
+pub mod zip;
 
 pub use apk::Apk;
 pub use dpkg::Dpkg;

@@ -1,5 +1,6 @@
 //! The scanner's parts against tables, made inputs and what people know to be true.
 
+mod languages;
 mod order;
 mod os;
 mod ranges;
