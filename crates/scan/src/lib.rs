@@ -9,6 +9,9 @@
 
 pub mod detectors;
 pub mod facts;
+pub mod inventory;
+pub mod layer;
 pub mod limits;
+pub mod os;
 pub mod package;
 pub mod versions;

@@ -1,0 +1,10 @@
+//! Layers into facts, and facts into an image's inventory.
+
+mod archives;
+mod hostile;
+mod image;
+mod model;
+mod stacks;
+mod stored;
+mod support;
+mod system;
