@@ -7,11 +7,16 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod advisory;
 pub mod detectors;
+pub mod ecosystem;
 pub mod facts;
+pub mod feeds;
 pub mod inventory;
 pub mod layer;
 pub mod limits;
+pub mod matching;
 pub mod os;
 pub mod package;
+pub mod severity;
 pub mod versions;

@@ -1,8 +1,15 @@
 //! The scanner's parts against tables, made inputs and what people know to be true.
 
+mod feeds;
+mod golden;
 mod languages;
 mod layers;
+mod matching;
+mod mutated;
+mod oracle;
 mod order;
 mod os;
 mod ranges;
+mod samples;
+mod severities;
 mod tables;

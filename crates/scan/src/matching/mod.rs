@@ -1,0 +1,255 @@
+//! The packages of an image against advisories: for each package and vulnerability an answer, and why.
+//!
+//! A package of the operating system is judged by its distribution's advisories alone, as distributions fix versions that
+//! upstream calls affected; so a package of a language that the distribution brought is not judged by upstream's.
+
+mod answer;
+mod class;
+mod combine;
+mod compare;
+mod index;
+mod input;
+mod lifetime;
+mod modules;
+mod names;
+mod plan;
+mod rpm;
+mod ruling;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub use answer::{Answer, Class, Evidence, Match, Skipped};
+pub use index::{AdvisoryIndex, Facts, Key, MemoryIndex, Row};
+pub use input::{Family, InputPackage, MatchInput, System};
+pub use lifetime::end_of_life;
+
+use self::{
+    combine::Combined,
+    modules::Streams,
+    names::Names,
+    plan::{Plan, Planned},
+    ruling::{Context, Ruling, Says},
+};
+use crate::{
+    advisory::{Rating, Scope, State},
+    ecosystem::Ecosystem,
+    package::Package,
+    severity::{self, Judged, Opinions, Severity},
+};
+
+/// What is known of an image.
+#[derive(Debug, Clone, Default)]
+pub struct Assessment {
+    /// An answer for each package and vulnerability that a row is for.
+    pub matches: Vec<Match>,
+    /// Packages that were matched with nothing, and why.
+    pub skipped: Vec<Skipped>,
+    /// What there are packages of, but no advisories: that nothing is found says nothing then.
+    pub uncovered: Vec<(Ecosystem, String)>,
+}
+
+impl Assessment {
+    /// What is to be reported.
+    pub fn findings(&self) -> impl Iterator<Item = &Match> {
+        self.matches.iter().filter(|found| found.answer.is_finding())
+    }
+}
+
+/// Matches packages with advisories.
+pub fn assess<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Assessment, I::Error> {
+    let loaded = Loaded::of(input, index)?;
+    let mut assessment = Assessment { skipped: loaded.plan.skipped.clone(), ..Assessment::default() };
+    for place in loaded.plan.places() {
+        if !index.covers(place.0, &place.1)? {
+            assessment.uncovered.push(place);
+        }
+    }
+    let streams = loaded.streams(input);
+    let mut pending = Vec::new();
+    for planned in &loaded.plan.planned {
+        assess_package(input, planned, &loaded.rows_of(planned), &streams, &mut pending);
+    }
+    let ids: BTreeSet<String> = pending.iter().map(|pending| pending.found.vulnerability.clone()).collect();
+    let facts = index.facts(&ids)?;
+    let judged = |mut pending: Pending<'_>| {
+        pending.found.severity = pending.judge(facts.get(&pending.found.vulnerability));
+        pending.found
+    };
+    assessment.matches = pending.into_iter().map(judged).collect();
+    defer_to_owners(input, &loaded, &mut assessment.matches);
+    Ok(assessment)
+}
+
+/// What every record on a vulnerability says of the packages, also those that are not for them: why something is found, or not.
+pub fn explain<I: AdvisoryIndex>(
+    input: &MatchInput,
+    index: &I,
+    vulnerability: &str,
+) -> Result<Vec<(usize, Evidence)>, I::Error> {
+    let loaded = Loaded::of(input, index)?;
+    let streams = loaded.streams(input);
+    let mut explained = Vec::new();
+    for planned in &loaded.plan.planned {
+        let rows = loaded.rows_of(planned);
+        let names = Names::of(&rows);
+        let Some(context) = context(input, planned, &rows, &streams) else { continue };
+        let is_on = |row: &&&Row| {
+            let head = &row.head;
+            head.id == vulnerability
+                || head.aliases.iter().any(|alias| alias == vulnerability)
+                || names.of_row(row).iter().any(|name| name == vulnerability)
+        };
+        let rulings = rows.iter().filter(is_on).filter_map(|row| context.rule(row));
+        explained.extend(rulings.map(|ruling| (planned.package, ruling.evidence())));
+    }
+    Ok(explained)
+}
+
+/// What is looked up, and what was found.
+struct Loaded {
+    plan: Plan,
+    rows: HashMap<Key, Vec<Row>>,
+}
+
+impl Loaded {
+    fn of<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Self, I::Error> {
+        let plan = Plan::of(input);
+        let mut rows: HashMap<Key, Vec<Row>> = HashMap::new();
+        for row in index.rows(&plan.keys())? {
+            rows.entry(row.key()).or_default().push(row);
+        }
+        Ok(Self { plan, rows })
+    }
+
+    fn rows_of(&self, planned: &Planned) -> Vec<&Row> {
+        planned.keys.iter().filter_map(|key| self.rows.get(key)).flatten().collect()
+    }
+
+    fn streams(&self, input: &MatchInput) -> Streams {
+        Streams::of(self.plan.planned.iter().filter_map(|planned| {
+            let package = input.packages.get(planned.package)?;
+            Some((planned.package, &package.package, self.rows_of(planned)))
+        }))
+    }
+}
+
+/// A match whose severity is not known yet.
+struct Pending<'a> {
+    found: Match,
+    /// The rows that severities are taken from, the deciding one first.
+    rows: Vec<&'a Row>,
+}
+
+impl Pending<'_> {
+    fn judge(&self, facts: Option<&Facts>) -> Judged {
+        let assigns = |word: &&str| Severity::of_word(word).is_some();
+        let kind = self.rows.first().map(|row| row.head.kind).unwrap_or_default();
+        severity::judge(&Opinions {
+            kind,
+            word: self.rows.iter().filter_map(|row| word(row)).find(assigns),
+            ratings: self.rows.iter().map(|row| ratings(row)).find(|ratings| !ratings.is_empty()).unwrap_or_default(),
+            national: facts.map(|facts| facts.ratings.as_slice()).unwrap_or_default(),
+            elsewhere: facts.and_then(|facts| facts.word.as_deref()),
+        })
+    }
+}
+
+/// The feed's word for the package, or for all of the advisory.
+fn word(row: &Row) -> Option<&str> {
+    row.affected.severity.as_deref().or(row.head.severity.as_deref())
+}
+
+/// The feed's ratings for the package, or for all of the advisory.
+fn ratings(row: &Row) -> &[Rating] {
+    if row.affected.ratings.is_empty() { &row.head.ratings } else { &row.affected.ratings }
+}
+
+/// What is known of a package when its rows are ruled on.
+fn context<'a>(input: &'a MatchInput, planned: &Planned, rows: &[&Row], streams: &'a Streams) -> Option<Context<'a>> {
+    Some(Context {
+        package: &input.packages.get(planned.package)?.package,
+        at: planned.package,
+        streams,
+        is_in_core: rows.iter().any(|row| row.affected.repository.is_none()),
+        has_extended_support: input.system.as_ref().is_some_and(|system| system.has_extended_support),
+    })
+}
+
+/// Finds the answers for one package.
+fn assess_package<'a>(
+    input: &MatchInput,
+    planned: &Planned,
+    rows: &[&'a Row],
+    streams: &Streams,
+    pending: &mut Vec<Pending<'a>>,
+) {
+    let Some(context) = context(input, planned, rows, streams) else { return };
+    let package = context.package;
+    let names = Names::of(rows);
+    let mut rulings: BTreeMap<String, Vec<Ruling<'a>>> = BTreeMap::new();
+    for row in rows {
+        let Some(ruling) = context.rule(row) else { continue };
+        if ruling.says == Says::Nothing {
+            continue;
+        }
+        for name in names.of_row(row) {
+            rulings.entry(name).or_default().push(ruling.clone());
+        }
+    }
+    for (vulnerability, rulings) in rulings {
+        let combined = if package.kind.is_of_system() {
+            combine::of_system(package, &rulings)
+        } else {
+            combine::of_language(&rulings)
+        };
+        if let Some(combined) = combined {
+            pending.push(found(planned.package, package, vulnerability, &combined, &rulings));
+        }
+    }
+}
+
+fn found<'a>(
+    at: usize,
+    package: &Package,
+    vulnerability: String,
+    combined: &Combined<'a, '_>,
+    rulings: &[Ruling<'a>],
+) -> Pending<'a> {
+    let decided = combined.decided_by;
+    let is_other = |ruling: &&Ruling<'a>| !std::ptr::eq(*ruling, decided);
+    let others = || rulings.iter().filter(is_other);
+    let ids = rulings.iter().flat_map(|ruling| std::iter::once(&ruling.row.head.id).chain(&ruling.row.head.aliases));
+    let aliases: BTreeSet<&String> = ids.filter(|id| **id != vulnerability).collect();
+    let found = Match {
+        package: at,
+        aliases: aliases.into_iter().cloned().collect(),
+        answer: combined.answer.clone(),
+        state: combined.state,
+        severity: Judged::default(),
+        class: class::of(package),
+        evidence: std::iter::once(decided).chain(others()).map(Ruling::evidence).collect(),
+        vulnerability,
+    };
+    Pending { found, rows: std::iter::once(decided).chain(others()).map(|ruling| ruling.row).collect() }
+}
+
+/// Takes back findings in packages of languages that the distribution brought: its own advisories judge them.
+fn defer_to_owners(input: &MatchInput, loaded: &Loaded, matches: &mut [Match]) {
+    for found in matches.iter_mut().filter(|found| found.answer.is_finding()) {
+        let Some(owner) = loaded.plan.owner(input, found.package) else { continue };
+        let keys = loaded.plan.keys_of(owner);
+        let owner_rows = || keys.iter().filter_map(|key| loaded.rows.get(key)).flatten();
+        let denies = |row: &&Row| {
+            row.affected.state == State::NotAffected
+                && row.affected.scope == Scope::PackageAndFiles
+                && row.head.vulnerabilities.contains(&found.vulnerability)
+        };
+        let name = input.packages.get(owner).map(|package| package.package.name.as_str()).unwrap_or_default();
+        found.answer = match owner_rows().find(denies) {
+            Some(row) => Answer::NotAffected { said_by: row.head.source.clone() },
+            None => Answer::Unknown {
+                why: format!("its files are of the operating system's package {name}, whose own advisories judge it"),
+            },
+        };
+    }
+}
