@@ -1,4 +1,4 @@
-//! Pages link to files and headings that exist.
+//! Pages link to files and headings that exist, and name files of code that exist.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,6 +78,50 @@ fn links_lead_somewhere() {
     }
     assert!(looked_at > 50, "{looked_at} links: where are they?");
     assert!(faults.is_empty(), "these lead nowhere:\n{}", faults.join("\n"));
+}
+
+/// The files of code that stand in code in a line of a page, by their whole path or its end. One that has a star, `its_name` or
+/// a word in capitals stands for others, as in `crates/SERVICES/src/SERVICE/its_name.rs`.
+fn code_files_named_in(line: &str) -> impl Iterator<Item = &str> {
+    let is_code_file = |word: &&str| [".rs", ".py"].iter().any(|ending| word.ends_with(ending));
+    let is_placeholder =
+        |word: &str| word.contains("its_name") || word.contains(|sign: char| sign == '*' || sign.is_ascii_uppercase());
+    line.split('`')
+        .skip(1)
+        .step_by(2)
+        .flat_map(str::split_whitespace)
+        .filter(is_code_file)
+        .filter(move |word| !is_placeholder(word))
+}
+
+#[test]
+fn files_of_code_that_are_named_are_there() {
+    let code = files("", &[".rs", ".py"]);
+    let (mut faults, mut looked_at) = (Vec::new(), 0);
+    for page in &pages() {
+        for (number, line) in page.lines() {
+            for named in code_files_named_in(line) {
+                looked_at += 1;
+                if !code.iter().any(|file| file.path.ends_with(named)) {
+                    faults.push(format!("{}:{number}: {named}", page.path.display()));
+                }
+            }
+        }
+    }
+    assert!(looked_at > 10, "{looked_at} files: where are they?");
+    assert!(faults.is_empty(), "there are no such files:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn what_names_a_file_of_code() {
+    for (line, named) in [
+        ("told in `metrics/tells.rs`, and `mod.rs`", vec!["metrics/tells.rs", "mod.rs"]),
+        ("`tests/run quick tests/test_iam.py -k users` runs `-p oci manifest`", vec!["tests/test_iam.py"]),
+        ("lifecycle.rs is no code, and [`run`](bin/src/main.rs) is a link", vec![]),
+        ("`SERVICE/mod.rs`, `tables/its_name.rs`, `NNNN_name.rs` and `tests/test_ecr_contract*.py`", vec![]),
+    ] {
+        assert_eq!(code_files_named_in(line).collect::<Vec<_>>(), named, "{line}");
+    }
 }
 
 #[test]
