@@ -90,7 +90,7 @@ pub enum PolicyError {
     IamResourcePath { statement: usize, resource: String },
 }
 
-/// What the path of an IAM resource starts with (moto, iam/policy_validation.py, recorded from IAM).
+/// What the path of an IAM resource starts with (reference/access.md 8).
 pub(crate) const IAM_RESOURCE_PATHS: [&str; 13] = [
     "user/",
     "federated-user/",
@@ -108,8 +108,7 @@ pub(crate) const IAM_RESOURCE_PATHS: [&str; 13] = [
 ];
 
 impl PolicyError {
-    /// The exact text of IAM's `MalformedPolicyDocument` (facts from moto, iam/policy_validation.py, and from issue
-    /// reports).
+    /// The exact text of IAM's `MalformedPolicyDocument` (reference/access.md 8).
     pub fn aws_message(&self) -> String {
         let text = match self {
             Self::TooLong { .. } | Self::TooManyValues { .. } | Self::Syntax { .. } => "Syntax errors in policy.",

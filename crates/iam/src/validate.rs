@@ -1,6 +1,5 @@
 //! What each kind of policy must and must not have, checked in IAM's order, so that of several mistakes the same one is
-//! named (facts from moto, iam/policy_validation.py, recorded from IAM; reference/access.md 4 for repositories and
-//! registries).
+//! named (reference/access.md 8; for repositories and registries reference/access.md 4).
 
 use std::collections::HashSet;
 
@@ -14,8 +13,8 @@ use crate::{PolicyError, PolicyKind, PolicyLocation};
 const PARTITIONS: [&str; 9] =
     ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc", "*"];
 
-/// What a trust policy may allow (moto, iam/policy_validation.py; SetSourceIdentity and TagSession go along with
-/// AssumeRole, the rest IAM takes without use).
+/// What a trust policy may allow (reference/access.md 8; SetSourceIdentity and TagSession go along with AssumeRole, the
+/// rest IAM takes without use).
 const TRUST_ACTIONS: [&str; 11] = [
     "sts:AssumeRole",
     "sts:AssumeRoleWithSAML",

@@ -85,7 +85,7 @@ fn split_fraction(second: &str) -> Option<(i32, i32)> {
 }
 
 /// Whether IAM takes the text as a date when it checks a policy. It is more lenient than reading: what cannot be read
-/// then matches nothing (moto, iam/policy_validation.py, recorded from IAM).
+/// then matches nothing (reference/access.md 8).
 pub(crate) fn is_legacy_date(text: &str) -> bool {
     if read_time(text).is_some_and(|nanoseconds| nanoseconds >= 0 || text.contains(['T', 't'])) {
         return true;
