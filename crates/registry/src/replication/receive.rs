@@ -302,7 +302,7 @@ fn take_away(
     let origin = arrival.origin.key();
     let origin = Some(origin.as_str());
     let had = image_tags::list_of_image(tx, image.id)?;
-    // Stored tags are tags.
+    // Only valid tags are stored; one that is damaged is left out.
     let had: Vec<Tag> = had.iter().filter_map(|tag| tag.parse().ok()).collect();
     let mut brought = Vec::new();
     for tag in had.iter().filter(|tag| is_gone || tags.contains(tag)) {

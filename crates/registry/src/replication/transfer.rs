@@ -230,7 +230,7 @@ impl Transfer {
                     return Ok(AtSource::Gone);
                 }
                 let tags = image_tags::list_of_image(tx, image_id)?;
-                // Stored tags are tags.
+                // Only valid tags are stored; one that is damaged is left out.
                 let tags = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
                 Ok(AtSource::Present { generation, tags })
             })
