@@ -6,6 +6,7 @@ import socket
 import subprocess
 from urllib.parse import urlsplit
 
+from harness.seeds import fresh_seed
 from harness.server import STOP_SECONDS, Wharf, wait_for
 
 # Asks another node if one does not answer, as clients of a load balancer expect; waits as long as docker does.
@@ -59,6 +60,7 @@ class Cluster(Wharf):
         ]
         self.data_dir = self.nodes[0].data_dir
         self.balancer = None
+        self._chance = random.Random(fresh_seed())
 
     def start(self, clock=None):
         for node in self.nodes:
@@ -129,7 +131,7 @@ class Cluster(Wharf):
     @property
     def own_host(self):
         """A node's, as the balancer sets right what is not quite HTTP."""
-        return random.choice(self.nodes).host
+        return self._chance.choice(self.nodes).host
 
     @property
     def port(self):

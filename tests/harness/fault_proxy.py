@@ -5,6 +5,7 @@ import multiprocessing
 import random
 
 from harness.cluster import free_port
+from harness.seeds import fresh_seed
 
 FAULTS = ("none", "500", "503", "slow", "cut", "refuse")
 # Of the requests that come while a fault is on, so many meet it.
@@ -19,6 +20,7 @@ class FaultProxy:
         self.target = target
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._chance = random.Random(fresh_seed())
         # Nothing of this process but its file descriptors is of use to the other.
         context = multiprocessing.get_context("fork")
         self._fault = context.Value("i", 0)
@@ -55,7 +57,7 @@ class FaultProxy:
     async def _request(self, reader, writer):
         """One request; the connection ends with it, so that each is judged on its own."""
         head = await reader.readuntil(b"\r\n\r\n")
-        fault = self.fault if random.random() < SHARE else "none"
+        fault = self.fault if self._chance.random() < SHARE else "none"
         if fault == "refuse":
             return
         if fault in ("500", "503"):
@@ -68,11 +70,11 @@ class FaultProxy:
             await asyncio.wait_for(reader.read(1 << 20), 1)
             return
         if fault == "slow":
-            await asyncio.sleep(random.uniform(0.5, 3))
+            await asyncio.sleep(self._chance.uniform(0.5, 3))
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
         up_reader, up_writer = await asyncio.open_connection(*self.target.split(":"))
         up_writer.write(b"\r\n".join([*lines[:-2], b"Connection: close", b"", b""]))
-        cut_after = random.randrange(1, 200_000) if fault == "cut" else None
+        cut_after = self._chance.randrange(1, 200_000) if fault == "cut" else None
         sending = asyncio.create_task(copy(reader, up_writer))
         try:
             await copy(up_reader, writer, cut_after)
