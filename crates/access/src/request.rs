@@ -14,9 +14,9 @@ use store::tables::registry_id::RegistryId;
 
 use crate::Access;
 
-/// A request's head, and the server that it reached.
+/// A request's head, and the node that it reached.
 pub struct RequestContext {
-    /// The server.
+    /// The node's accounts, identities and keys, by which it is decided who may do what.
     pub app: Arc<Access>,
     /// Names this request in answers and logs.
     pub request_id: uuid::Uuid,

@@ -22,7 +22,7 @@ use crate::admission::Admitted;
 
 /// One call by somebody who was let in.
 pub struct Call<'a> {
-    /// The server.
+    /// The node's registry, by which the operation reaches whatever it needs: access and runtime lie in it.
     pub app: &'a Arc<Registry>,
     /// The request.
     pub http: &'a RequestContext,

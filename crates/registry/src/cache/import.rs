@@ -119,7 +119,7 @@ pub async fn store(app: &Registry, import: Import) -> Result<(), CacheFailure> {
 
 /// The manifests of one import as they come.
 pub struct Gathering<'a> {
-    /// The server.
+    /// The node's registry, whose cache asks upstream.
     pub app: &'a Arc<Registry>,
     /// Where they come from.
     pub upstream: &'a UpstreamRepository,

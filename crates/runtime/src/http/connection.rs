@@ -66,7 +66,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection that was accepted.
 pub struct Accepted {
-    /// The server.
+    /// The node's runtime: the limits that it goes by, and what counts it.
     pub app: Arc<Runtime>,
     /// Answers its requests.
     pub handler: Arc<dyn Handler>,
