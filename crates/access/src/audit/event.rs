@@ -488,7 +488,7 @@ fn keep(app: &Access, record: &Record<'_>, account: AccountId, row: &Row<'_>, is
 
 #[cfg(test)]
 mod tests {
-    use store::tables::audit_events::{self, Wanted};
+    use store::tables::audit_events::{self, EventFilter};
 
     use super::*;
     use crate::testing::{ACCOUNT, START_MS, TestAccess};
@@ -507,8 +507,8 @@ mod tests {
         };
         record_service_event(&server, &event);
         server.audit.flush(&server.db).await.expect("stored");
-        let wanted = Wanted { registry, from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
-        let found = server.db.read(move |tx| audit_events::list(tx, &wanted, 10)).await.expect("readable");
+        let filter = EventFilter { registry, from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
+        let found = server.db.read(move |tx| audit_events::list(tx, &filter, 10)).await.expect("readable");
         let [found] = &found[..] else { panic!("{found:?}") };
         assert_eq!((found.event_name.as_str(), &found.username), ("PolicyExecutionEvent", &None));
         let record: Value = serde_json::from_str(&found.record).expect("JSON");

@@ -15,7 +15,7 @@ use runtime::http::budget::PoolKind;
 use runtime::http::respond::{self, Answer};
 
 use super::operation::Call;
-use super::receive::{Wanted, receive};
+use super::receive::{ReceiveOptions, receive};
 use super::service::Services;
 use super::{body_error, elsewhere, follow_changes, refuse};
 use crate::admission::{Asking, Shown, Signature, admit};
@@ -66,12 +66,12 @@ async fn run(
         Ok(claim) => claim,
         Err(error) => return Err(refuse(http, body, entry, &error.into(), spelled).await),
     };
-    let wanted = Wanted {
+    let options = ReceiveOptions {
         limit: entry.map_or(MAX_UNKNOWN_BODY_BYTES, |entry| entry.max_body_bytes),
         pool: PoolKind::Known,
         large_member: entry.and_then(|entry| entry.large_member),
     };
-    let received = receive(http, body, wanted).await.map_err(|error| body_error(&error))?;
+    let received = receive(http, body, options).await.map_err(|error| body_error(&error))?;
     follow_changes(http).await?;
     // A service that Wharf does not have has a name for signatures all the same, which only the client knows.
     let signing_name = match service {

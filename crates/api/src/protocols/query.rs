@@ -15,7 +15,7 @@ use runtime::http::budget::PoolKind;
 use runtime::http::respond::{self, Answer};
 
 use super::operation::Call;
-use super::receive::{MAX_STRANGERS_BYTES, Wanted, receive};
+use super::receive::{MAX_STRANGERS_BYTES, ReceiveOptions, receive};
 use super::service::{QueryApi, QueryService, Services};
 use super::{body_error, elsewhere, follow_changes, refuse};
 use crate::admission::{Asking, Shown, Signature, admit};
@@ -89,11 +89,11 @@ async fn run(
     meant: &mut QueryService,
 ) -> Result<String, AwsError> {
     let claim = sigv4::find_key(http);
-    let wanted = match &claim {
-        Ok(_) => Wanted { limit: MAX_FORM_BYTES, pool: PoolKind::Known, large_member: None },
-        Err(_) => Wanted { limit: MAX_STRANGERS_BYTES, pool: PoolKind::Strangers, large_member: None },
+    let options = match &claim {
+        Ok(_) => ReceiveOptions { limit: MAX_FORM_BYTES, pool: PoolKind::Known, large_member: None },
+        Err(_) => ReceiveOptions { limit: MAX_STRANGERS_BYTES, pool: PoolKind::Strangers, large_member: None },
     };
-    let received = match (receive(http, body, wanted).await, &claim) {
+    let received = match (receive(http, body, options).await, &claim) {
         (Ok(received), _) => received,
         // A name for a key that is not ours is what is wrong with a long request, before its length.
         (Err(BodyError::TooLarge { .. }), Err(error)) if *error != SigV4Error::MissingAuthenticationToken => {

@@ -13,7 +13,7 @@ pub const MAX_STRANGERS_BYTES: usize = 64 * 1024;
 
 /// How a body is received.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct ReceiveOptions {
     /// The longest that is taken.
     pub limit: usize,
     /// What its memory comes out of.
@@ -41,8 +41,12 @@ struct Apart {
 }
 
 /// Receives a whole body.
-pub async fn receive(http: &RequestContext, body: &mut RequestBody, wanted: Wanted) -> Result<Received, BodyError> {
-    let Wanted { limit, pool, large_member } = wanted;
+pub async fn receive(
+    http: &RequestContext,
+    body: &mut RequestBody,
+    options: ReceiveOptions,
+) -> Result<Received, BodyError> {
+    let ReceiveOptions { limit, pool, large_member } = options;
     if body.announced_bytes().is_some_and(|announced| announced > limit as u64) {
         return Err(BodyError::TooLarge { limit });
     }

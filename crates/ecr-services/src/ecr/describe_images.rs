@@ -88,8 +88,8 @@ pub struct Output {
     next_token: Option<String>,
 }
 
-/// What is asked for.
-pub enum Wanted {
+/// Which images are asked for.
+pub enum ImageSelection {
     /// These, all of which must exist; an identifier without a selector is none that an image can have.
     Images(Vec<(ImageIdentifier, Option<Selector>)>),
     /// A page of those that the filter lets through.
@@ -100,7 +100,7 @@ pub enum Wanted {
 pub struct Checked {
     registry: RegistryId,
     name: RepositoryName,
-    wanted: Wanted,
+    selection: ImageSelection,
 }
 
 impl Operation for DescribeImages {
@@ -118,15 +118,15 @@ impl Operation for DescribeImages {
         let filter = input.filter.unwrap_or_default();
         let list = List::with_members(Self::NAME, &[&registry, &name, &filter]);
         let filter = filter.check()?;
-        let wanted = if input.image_ids.is_some() {
+        let selection = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
             constraints::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
             let checked = ids.into_iter().map(|id| id.check("imageIds").map(|selector| (id, selector)));
-            Wanted::Images(checked.collect::<Result<_, _>>()?)
+            ImageSelection::Images(checked.collect::<Result<_, _>>()?)
         } else {
-            Wanted::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
+            ImageSelection::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
         };
-        Ok(Checked { registry, name, wanted })
+        Ok(Checked { registry, name, selection })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -141,11 +141,11 @@ impl Operation for DescribeImages {
 }
 
 fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
-    let Checked { registry, name, wanted } = checked;
+    let Checked { registry, name, selection } = checked;
     let repository = require(tx, &registry.repository(name))?;
     let mut image_details = Vec::new();
-    match wanted {
-        Wanted::Images(ids) => {
+    match selection {
+        ImageSelection::Images(ids) => {
             for (id, selector) in ids {
                 let image = id.require_image(tx, &repository, selector.as_ref())?;
                 let tags = image_tags::list_of_image(tx, image.id)?;
@@ -153,7 +153,7 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
             }
             Ok(Output { image_details, next_token: None })
         }
-        Wanted::Page(page, filter) => {
+        ImageSelection::Page(page, filter) => {
             let mut after = page.after[0].clone();
             loop {
                 let batch = images::list(tx, repository.id, &after, page.limit + 1)?;

@@ -33,8 +33,8 @@ pub struct Output {
     next_token: Option<String>,
 }
 
-/// What is asked for.
-pub enum Wanted {
+/// Which rules are asked for.
+pub enum RuleSelection {
     /// These, all of which must exist.
     Prefixes(Vec<RepositoryPrefix>),
     /// A page of all.
@@ -47,7 +47,7 @@ impl Operation for DescribePullThroughCacheRules {
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
-    type Checked = (RegistryId, Wanted);
+    type Checked = (RegistryId, RuleSelection);
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
@@ -56,32 +56,31 @@ impl Operation for DescribePullThroughCacheRules {
         let Some(prefixes) = input.ecr_repository_prefixes else {
             let list = List::with_members(Self::NAME, &[&registry]);
             let page = Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
-            return Ok((registry, Wanted::Page(page)));
+            return Ok((registry, RuleSelection::Page(page)));
         };
         let prefixes = Check::list(PREFIXES, Some(prefixes), 1, 100)?;
         constraints::refuse_beside(PREFIXES, input.max_results, input.next_token.as_deref())?;
         let prefixes = prefixes.iter().map(|text| rules::prefix(PREFIXES, text)).collect::<Result<_, _>>()?;
-        Ok((registry, Wanted::Prefixes(prefixes)))
+        Ok((registry, RuleSelection::Prefixes(prefixes)))
     }
 
     fn needs(_: &Call<'_>, _: &Self::Checked) -> Vec<Need> {
         vec![Need::anywhere(Self::ACTION)]
     }
 
-    async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (registry, selection): Self::Checked) -> Result<Output, EcrError> {
         let db = &call.app.db;
-        let (mut found, page) = match wanted {
-            Wanted::Prefixes(prefixes) => {
+        let (mut found, page) = match selection {
+            RuleSelection::Prefixes(prefixes) => {
                 let found = db.read(move |tx| {
                     prefixes.iter().map(|prefix| rules::require(tx, &registry, prefix)).collect::<Result<Vec<_>, _>>()
                 });
                 (found.await?, None)
             }
-            Wanted::Page(page) => {
-                let wanted = page.clone();
+            RuleSelection::Page(page) => {
+                let (after, limit) = (page.after[0].clone(), page.limit);
                 let found = db.read(move |tx| {
-                    pull_through_cache_rules::list(tx, &registry, &wanted.after[0], wanted.limit + 1)
-                        .map_err(EcrError::from)
+                    pull_through_cache_rules::list(tx, &registry, &after, limit + 1).map_err(EcrError::from)
                 });
                 (found.await?, Some(page))
             }

@@ -37,8 +37,8 @@ pub struct Output {
     pub next_token: Option<String>,
 }
 
-/// What is asked for.
-pub enum Wanted {
+/// Which repositories are asked for.
+pub enum RepositorySelection {
     /// These, all of which must exist.
     Names(Vec<RepositoryName>),
     /// A page of all.
@@ -51,7 +51,7 @@ impl Operation for DescribeRepositories {
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
-    type Checked = (RegistryId, Wanted);
+    type Checked = (RegistryId, RepositorySelection);
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
@@ -64,7 +64,7 @@ impl Operation for DescribeRepositories {
                 100,
                 1000,
             )?;
-            return Ok((registry, Wanted::Page(page)));
+            return Ok((registry, RepositorySelection::Page(page)));
         };
         let names = Check::list("repositoryNames", Some(names), 1, 100)?;
         constraints::refuse_beside("repositoryNames", input.max_results, input.next_token.as_deref())?;
@@ -72,22 +72,22 @@ impl Operation for DescribeRepositories {
             .into_iter()
             .map(|name| constraints::repository_name("repositoryNames", Some(name)))
             .collect::<Result<_, _>>()?;
-        Ok((registry, Wanted::Names(names)))
+        Ok((registry, RepositorySelection::Names(names)))
     }
 
-    fn needs(_: &Call<'_>, (registry, wanted): &Self::Checked) -> Vec<Need> {
-        match wanted {
-            Wanted::Names(names) => {
+    fn needs(_: &Call<'_>, (registry, selection): &Self::Checked) -> Vec<Need> {
+        match selection {
+            RepositorySelection::Names(names) => {
                 names.iter().map(|name| Need::on_repository(Self::ACTION, registry, name.as_str())).collect()
             }
-            Wanted::Page(_) => vec![Need::on_repository(Self::ACTION, registry, "*")],
+            RepositorySelection::Page(_) => vec![Need::on_repository(Self::ACTION, registry, "*")],
         }
     }
 
-    async fn run(call: &Call<'_>, (registry, wanted): Self::Checked) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (registry, selection): Self::Checked) -> Result<Output, EcrError> {
         let app = call.app;
-        let page = match wanted {
-            Wanted::Names(names) => {
+        let page = match selection {
+            RepositorySelection::Names(names) => {
                 let mut repositories = Vec::with_capacity(names.len());
                 for name in names {
                     let place = RepositoryRef { registry: registry.clone(), name };
@@ -96,7 +96,7 @@ impl Operation for DescribeRepositories {
                 }
                 return Ok(Output { repositories, next_token: None });
             }
-            Wanted::Page(page) => page,
+            RepositorySelection::Page(page) => page,
         };
         let (after, limit) = (page.after[0].clone(), page.limit);
         let mut found = app.db.read(move |tx| repositories::list(tx, &registry, &after, limit + 1)).await?;

@@ -108,7 +108,7 @@ pub struct Output {
 }
 
 /// Which results are asked for.
-pub enum Wanted {
+pub enum ResultSelection {
     /// Those of these images; an identifier that no image can have fits none.
     Images(Vec<Option<Selector>>),
     /// A page.
@@ -118,7 +118,7 @@ pub enum Wanted {
 /// The input, validated.
 pub struct Checked {
     repository: RepositoryRef,
-    wanted: Wanted,
+    selection: ResultSelection,
     is_tagged: Option<bool>,
 }
 
@@ -136,14 +136,14 @@ impl Operation for GetLifecyclePolicyPreview {
         let filter = input.filter.unwrap_or_default();
         let list = List::with_members(Self::NAME, &[&repository, &filter]);
         let is_tagged = shapes::tag_status(filter.tag_status.as_deref())?;
-        let wanted = if input.image_ids.is_some() {
+        let selection = if input.image_ids.is_some() {
             let ids = image_identifiers::image_ids(input.image_ids)?;
             constraints::refuse_beside("imageIds", input.max_results, input.next_token.as_deref())?;
-            Wanted::Images(ids.iter().map(|id| id.check("imageIds")).collect::<Result<_, _>>()?)
+            ResultSelection::Images(ids.iter().map(|id| id.check("imageIds")).collect::<Result<_, _>>()?)
         } else {
-            Wanted::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 100)?)
+            ResultSelection::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 100)?)
         };
-        Ok(Checked { repository, wanted, is_tagged })
+        Ok(Checked { repository, selection, is_tagged })
     }
 
     fn needs(_: &Call<'_>, Checked { repository, .. }: &Checked) -> Vec<Need> {
@@ -170,7 +170,7 @@ fn status(preview: &Preview, now_ms: i64) -> PreviewStatus {
 }
 
 fn show(tx: &mut dyn Tx, checked: &Checked, now_ms: i64) -> Result<Output, EcrError> {
-    let Checked { repository, wanted, is_tagged } = checked;
+    let Checked { repository, selection, is_tagged } = checked;
     let stored = require(tx, repository)?;
     let preview = lifecycle_previews::find(tx, stored.id)?
         .ok_or_else(|| EcrError::LifecyclePolicyPreviewNotFound(repository.clone()))?;
@@ -197,9 +197,9 @@ fn show(tx: &mut dyn Tx, checked: &Checked, now_ms: i64) -> Result<Output, EcrEr
             .into_iter()
             .collect(),
     });
-    let results = match wanted {
-        Wanted::Images(selectors) => of_images(tx, stored.id, selectors, *is_tagged)?,
-        Wanted::Page(page) => {
+    let results = match selection {
+        ResultSelection::Images(selectors) => of_images(tx, stored.id, selectors, *is_tagged)?,
+        ResultSelection::Page(page) => {
             let after = page.after[0].parse().unwrap_or(-1);
             let mut results = lifecycle_previews::list_results(tx, stored.id, after, *is_tagged, page.limit + 1)?;
             output.next_token = page.cut(&mut results, |last| constraints::after(last.position));
@@ -233,7 +233,7 @@ fn of_images(
             },
         };
         let result = lifecycle_previews::find_result(tx, repository_id, &digest.to_string())?;
-        if let Some(result) = result.filter(|result| is_tagged.is_none_or(|wanted| wanted == result.is_tagged)) {
+        if let Some(result) = result.filter(|result| is_tagged.is_none_or(|is_tagged| is_tagged == result.is_tagged)) {
             found.insert(result.position, result);
         }
     }

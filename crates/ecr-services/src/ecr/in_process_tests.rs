@@ -5,7 +5,7 @@ use api::protocols::operation::{Call, perform};
 use aws::AwsError;
 use registry::testing::{ACCOUNT, START_MS, TestRegistry, root_key};
 use serde_json::{Value, json};
-use store::tables::audit_events::{self, Wanted};
+use store::tables::audit_events::{self, EventFilter};
 
 use super::create_repository::CreateRepository;
 use super::describe_repositories::{self, DescribeRepositories};
@@ -32,9 +32,9 @@ async fn a_caller_in_the_process_takes_the_same_steps_and_gets_typed_output() {
     assert_eq!(refused.code, "AccessDeniedException");
 
     test.audit.flush(&test.db).await.expect("stored");
-    let wanted =
-        Wanted { registry: test.registry(), from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
-    let records = test.db.read(move |tx| audit_events::list(tx, &wanted, 10)).await.expect("readable");
+    let filter =
+        EventFilter { registry: test.registry(), from_ms: START_MS, until_ms: START_MS, attribute: None, before: None };
+    let records = test.db.read(move |tx| audit_events::list(tx, &filter, 10)).await.expect("readable");
     let records: Vec<Value> = records.iter().map(|found| serde_json::from_str(&found.record).expect("JSON")).collect();
     // What was only read is not recorded, and what was refused is.
     let created = records.iter().find(|record| record["responseElements"].is_object()).expect("a record");

@@ -13,7 +13,7 @@ use oci::{MediaType, RepositoryName};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::deleted_images::{self, After, DeletionNote, Wanted};
+use store::tables::deleted_images::{self, After, DeletedImageFilter, DeletionNote};
 use store::tables::deleted_repositories::{self, DeletedRepository};
 use store::tables::deleted_tags;
 use store::tables::registry_id::RegistryId;
@@ -119,7 +119,7 @@ impl DeletedImagesPosition {
 
 /// The input, validated.
 pub struct Checked {
-    wanted: Wanted,
+    filter: DeletedImageFilter,
     limit: usize,
     place: DeletedImagesPosition,
 }
@@ -138,27 +138,27 @@ impl Operation for ListDeletedImages {
         if !since.is_finite() || !(0.0..=1e12).contains(&since) {
             return Err(WharfError::validation("deletedSince", "must be a time in epoch seconds"));
         }
-        let wanted = Wanted {
+        let filter = DeletedImageFilter {
             registry: constraints::registry(call, input.registry_id.as_deref())?,
             repository: input.repository_name.as_deref().map(constraints::repository_name).transpose()?,
             since_ms: (since * 1000.0) as i64,
             now_ms: call.app.now_ms(),
         };
         let place = Check::place(&List::Any, input.next_token.as_deref())?;
-        Ok(Checked { wanted, limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?, place })
+        Ok(Checked { filter, limit: Check::limit(input.max_results, DEFAULT_RESULTS, MAX_RESULTS)?, place })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        let Wanted { registry, repository, .. } = &checked.wanted;
+        let DeletedImageFilter { registry, repository, .. } = &checked.filter;
         let name = repository.as_ref().map_or("*", |name| name.as_str());
         vec![Need::on_repository(Self::ACTION, registry, name)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let (registry, is_of_one) = (checked.wanted.registry.clone(), checked.wanted.repository.is_some());
+        let (registry, is_of_one) = (checked.filter.registry.clone(), checked.filter.repository.is_some());
         let page = move |tx: &mut dyn Tx| {
             let output = list(tx, &checked)?;
-            let kept = kept_guards(tx, &checked.wanted.registry, &output)?;
+            let kept = kept_guards(tx, &checked.filter.registry, &output)?;
             Ok::<_, WharfError>((output, kept))
         };
         let (mut output, kept) = call.app.db.read(page).await?;
@@ -205,12 +205,12 @@ fn kept_guards(
     Ok(kept)
 }
 
-fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<Output, WharfError> {
+fn list(tx: &mut dyn Tx, Checked { filter, limit, place }: &Checked) -> Result<Output, WharfError> {
     let registry_id = |registry: &RegistryId| registry.account.to_string();
     let mut output = Output { deleted_images: Vec::new(), deleted_tags: Vec::new(), next_token: None };
     let mut tags_seen = 0;
     if !place.is_at_tags {
-        let images = deleted_images::list(tx, wanted, &place.after(), *limit)?;
+        let images = deleted_images::list(tx, filter, &place.after(), *limit)?;
         let is_last = images.len() < *limit;
         for image in images {
             let tags = deleted_tags::list_of_image(tx, image.id)?;
@@ -244,7 +244,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
     }
     let after = if place.is_at_tags { place.after() } else { After::default() };
     let room = limit - output.deleted_images.len();
-    let tags = deleted_tags::list_alone(tx, wanted, &after, room)?;
+    let tags = deleted_tags::list_alone(tx, filter, &after, room)?;
     let last = (tags.len() == room).then(|| tags.last()).flatten();
     output.next_token = last.map(|tag| {
         List::Any.token(&DeletedImagesPosition {
@@ -255,7 +255,7 @@ fn list(tx: &mut dyn Tx, Checked { wanted, limit, place }: &Checked) -> Result<O
         })
     });
     output.deleted_tags.extend(tags.into_iter().map(|tag| DeletedTag {
-        registry_id: registry_id(&wanted.registry),
+        registry_id: registry_id(&filter.registry),
         repository_name: tag.repository.to_string(),
         image_digest: tag.digest.to_string(),
         image_tag: tag.tag.to_string(),

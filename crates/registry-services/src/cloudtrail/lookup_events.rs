@@ -7,7 +7,7 @@ use api::paging::{self, List, ListWording};
 use api::protocols::operation::{Call, Operation};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
-use store::tables::audit_events::{self, Attribute, Event, Wanted};
+use store::tables::audit_events::{self, Attribute, Event, EventFilter};
 
 use super::errors::CloudTrailError;
 
@@ -105,7 +105,7 @@ impl ListWording for Words {
 
 /// The input, validated.
 pub struct Checked {
-    wanted: Wanted,
+    filter: EventFilter,
     limit: usize,
     list: List,
 }
@@ -143,6 +143,16 @@ fn milliseconds(seconds: Option<f64>, default: i64) -> Result<i64, CloudTrailErr
     }
 }
 
+/// The list of these events. Its mark is of a text that stays as it is, whatever the type and its fields are called.
+fn list_of(filter: &EventFilter) -> List {
+    let EventFilter { registry, from_ms, until_ms, attribute, before } = filter;
+    let text = format!(
+        "Wanted {{ registry: {registry:?}, from_ms: {from_ms}, until_ms: {until_ms}, attribute: {attribute:?}, \
+         before: {before:?} }}"
+    );
+    List::Prefixed(format!("{}.", paging::mark(&text)))
+}
+
 /// The place after an event, as tokens hold it.
 fn place(event: &Event) -> String {
     format!("{}.{}", event.at_ms, event.id)
@@ -169,22 +179,22 @@ impl Operation for LookupEvents {
         let mut attributes = input.lookup_attributes.unwrap_or_default();
         Check::count("LookupAttributes", attributes.len(), 0, 1)?;
         let limit = Check::limit(input.max_results, MAX_RESULTS as usize, MAX_RESULTS)?;
-        let mut wanted = Wanted {
+        let mut filter = EventFilter {
             registry: call.own_registry(),
             from_ms: milliseconds(input.start_time, 0)?,
             until_ms: milliseconds(input.end_time, i64::MAX)?,
             attribute: attributes.pop().map(attribute).transpose()?,
             before: None,
         };
-        if wanted.from_ms > wanted.until_ms {
+        if filter.from_ms > filter.until_ms {
             return Err(CloudTrailError::InvalidTimeRange);
         }
-        let list = List::Prefixed(format!("{}.", paging::mark(&format!("{wanted:?}"))));
+        let list = list_of(&filter);
         if let Some(token) = &input.next_token {
             let place = list.place::<String>(token).and_then(|place| read_place(&place));
-            wanted.before = Some(place.ok_or_else(|| Words::refuse_token(token))?);
+            filter.before = Some(place.ok_or_else(|| Words::refuse_token(token))?);
         }
-        Ok(Checked { wanted, limit, list })
+        Ok(Checked { filter, limit, list })
     }
 
     fn needs(_: &Call<'_>, _: &Checked) -> Vec<Need> {
@@ -192,12 +202,12 @@ impl Operation for LookupEvents {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, CloudTrailError> {
-        let Checked { wanted, limit, list } = checked;
+        let Checked { filter, limit, list } = checked;
         let app = call.app;
         // So that a caller finds what it has just done.
         app.audit.flush(&app.db).await?;
         let found = app.db.read(move |tx| {
-            let events = audit_events::list(tx, &wanted, limit + 1)?;
+            let events = audit_events::list(tx, &filter, limit + 1)?;
             let with_resources = |event: Event| {
                 let resources = audit_events::resources(tx, event.id)?;
                 Ok((event, resources))
@@ -228,7 +238,25 @@ impl Operation for LookupEvents {
 
 #[cfg(test)]
 mod tests {
+    use store::tables::registry_id::RegistryId;
+
     use super::*;
+
+    /// Nodes of every version mark a list alike.
+    #[test]
+    fn marks_stay() {
+        let filter = EventFilter {
+            registry: RegistryId {
+                account: "123456789012".parse().expect("an account"),
+                region: "us-east-1".parse().expect("a region"),
+            },
+            from_ms: 0,
+            until_ms: i64::MAX,
+            attribute: Some(Attribute::EventName("PutImage".to_owned())),
+            before: None,
+        };
+        assert_eq!(list_of(&filter), List::Prefixed("982d3d34cf357215.".to_owned()));
+    }
 
     #[test]
     fn texts() {

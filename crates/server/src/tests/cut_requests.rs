@@ -32,7 +32,7 @@ use runtime::http::in_flight::InFlight;
 use runtime::http::paced_body::PacedBody;
 use runtime::http::respond;
 use serde_json::Value;
-use store::tables::audit_events::{self, Attribute, Wanted};
+use store::tables::audit_events::{self, Attribute, EventFilter};
 use store::tables::image_tags;
 use store::tables::repositories;
 use tokio::time::Instant;
@@ -96,14 +96,14 @@ async fn send(app: &Arc<Registry>, waits: usize, method: Method, path: &str, tok
 
 /// The tags that successful records of that name tell of.
 async fn recorded(test: &TestApp, name: &str, tag_of: fn(&Value) -> &Value) -> BTreeSet<String> {
-    let wanted = Wanted {
+    let filter = EventFilter {
         registry: test.registry(),
         from_ms: START_MS,
         until_ms: i64::MAX,
         attribute: Some(Attribute::EventName(name.to_owned())),
         before: None,
     };
-    let events = test.app.db.read(move |tx| audit_events::list(tx, &wanted, 1000)).await.expect("readable");
+    let events = test.app.db.read(move |tx| audit_events::list(tx, &filter, 1000)).await.expect("readable");
     let records = events.iter().map(|event| serde_json::from_str::<Value>(&event.record).expect("JSON"));
     records
         .filter(|record| record["errorCode"].is_null())

@@ -75,9 +75,9 @@ pub enum Attribute {
     ResourceType(String),
 }
 
-/// Which events are wanted.
+/// Which events a list has.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct EventFilter {
     /// Whose.
     pub registry: RegistryId,
     /// From this time on, inclusive.
@@ -141,9 +141,9 @@ fn from_row(row: &mut Row) -> Result<Event, StoreError> {
 }
 
 /// Up to `limit` events, the newest first.
-pub fn list(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<Event>, StoreError> {
+pub fn list(tx: &mut dyn Tx, filter: &EventFilter, limit: usize) -> Result<Vec<Event>, StoreError> {
     // The resource's own table is ordered as the events are, so that its index alone finds a page.
-    let (from, time, id) = match &wanted.attribute {
+    let (from, time, id) = match &filter.attribute {
         Some(Attribute::ResourceName(_)) => (
             "audit_event_resources r JOIN audit_events e ON e.id = r.audit_event_id \
              WHERE r.account_id = $1 AND r.region = $2",
@@ -152,7 +152,7 @@ pub fn list(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<Event>
         ),
         _ => ("audit_events e WHERE e.account_id = $1 AND e.region = $2", "e.at_ms", "e.id"),
     };
-    let (condition, value): (&str, Option<Value>) = match &wanted.attribute {
+    let (condition, value): (&str, Option<Value>) = match &filter.attribute {
         None => ("", None),
         Some(Attribute::EventId(id)) => ("AND e.event_id = $7", Some(id.as_str().into())),
         Some(Attribute::EventName(name)) => ("AND e.event_name = $7", Some(name.as_str().into())),
@@ -166,12 +166,12 @@ pub fn list(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<Event>
             Some(kind.as_str().into()),
         ),
     };
-    let (before_ms, before_id) = wanted.before.unwrap_or((i64::MAX, i64::MAX));
+    let (before_ms, before_id) = filter.before.unwrap_or((i64::MAX, i64::MAX));
     let mut params: Vec<Value> = vec![
-        wanted.registry.account.as_str().into(),
-        wanted.registry.region.as_str().into(),
-        wanted.from_ms.into(),
-        wanted.until_ms.into(),
+        filter.registry.account.as_str().into(),
+        filter.registry.region.as_str().into(),
+        filter.from_ms.into(),
+        filter.until_ms.into(),
         before_ms.into(),
         before_id.into(),
     ];

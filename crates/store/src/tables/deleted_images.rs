@@ -192,7 +192,7 @@ pub struct After {
 
 /// Which part of a registry a list is about.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct DeletedImageFilter {
     /// The registry.
     pub registry: RegistryId,
     /// One repository; none for all.
@@ -209,12 +209,17 @@ pub fn exists(tx: &mut dyn Tx, id: i64) -> Result<bool, StoreError> {
 }
 
 /// Up to `limit` deleted images in the order of repository, deletion and id, from the first after `after`.
-pub fn list(tx: &mut dyn Tx, wanted: &Wanted, after: &After, limit: usize) -> Result<Vec<DeletedImage>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", Wanted::PAGE);
-    readable_page(tx, limit, "deleted_images", &sql, &wanted.page_values(after), from_row)
+pub fn list(
+    tx: &mut dyn Tx,
+    filter: &DeletedImageFilter,
+    after: &After,
+    limit: usize,
+) -> Result<Vec<DeletedImage>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM deleted_images WHERE {}", DeletedImageFilter::PAGE);
+    readable_page(tx, limit, "deleted_images", &sql, &filter.page_values(after), from_row)
 }
 
-impl Wanted {
+impl DeletedImageFilter {
     /// The condition, order and limit of a page, in this table and that of deleted tags.
     pub(super) const PAGE: &str = "account_id = $1 AND region = $2 \
          AND repository_name >= $3 AND repository_name <= $4 AND deleted_at_ms >= $5 AND expires_at_ms > $6 \

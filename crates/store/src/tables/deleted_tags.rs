@@ -3,7 +3,7 @@
 
 use oci::{Digest, RepositoryName, Tag};
 
-use super::deleted_images::{After, DeletionNote, Wanted};
+use super::deleted_images::{After, DeletedImageFilter, DeletionNote};
 use super::parse_column;
 use super::repositories::{RepositoryRef, count};
 use crate::db::{Row, Tx};
@@ -82,12 +82,13 @@ pub fn list_of_image(tx: &mut dyn Tx, deleted_image_id: i64) -> Result<Vec<Delet
 /// Up to `limit` tags whose images stayed, in the order of repository, deletion and id, from the first after `after`.
 pub fn list_alone(
     tx: &mut dyn Tx,
-    wanted: &Wanted,
+    filter: &DeletedImageFilter,
     after: &After,
     limit: usize,
 ) -> Result<Vec<DeletedTag>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", Wanted::PAGE);
-    readable_page(tx, limit, "deleted_tags", &sql, &wanted.page_values(after), from_row)
+    let sql =
+        format!("SELECT {COLUMNS} FROM deleted_tags WHERE deleted_image_id IS NULL AND {}", DeletedImageFilter::PAGE);
+    readable_page(tx, limit, "deleted_tags", &sql, &filter.page_values(after), from_row)
 }
 
 /// The deletion of a tag that was the last and can be undone after `now_ms`; with a digest, the last from that image.

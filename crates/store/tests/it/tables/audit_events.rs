@@ -2,7 +2,7 @@
 
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::audit_events::{self, Attribute, NewEvent, Wanted};
+use store::tables::audit_events::{self, Attribute, EventFilter, NewEvent};
 
 use super::fixtures::{home, in_transaction, registry};
 use crate::backend::{Backend, on_every_backend};
@@ -24,12 +24,12 @@ fn new(number: i64) -> NewEvent {
     }
 }
 
-fn all() -> Wanted {
-    Wanted { registry: home(), from_ms: 0, until_ms: i64::MAX, attribute: None, before: None }
+fn all() -> EventFilter {
+    EventFilter { registry: home(), from_ms: 0, until_ms: i64::MAX, attribute: None, before: None }
 }
 
-fn numbers(tx: &mut dyn Tx, wanted: &Wanted, limit: usize) -> Result<Vec<i64>, StoreError> {
-    Ok(audit_events::list(tx, wanted, limit)?.iter().map(|event| event.at_ms - 1_000).collect())
+fn numbers(tx: &mut dyn Tx, filter: &EventFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
+    Ok(audit_events::list(tx, filter, limit)?.iter().map(|event| event.at_ms - 1_000).collect())
 }
 
 async fn the_newest_come_first(backend: &Backend) {
@@ -40,14 +40,14 @@ async fn the_newest_come_first(backend: &Backend) {
         audit_events::insert(tx, &NewEvent { event_id: "another".to_owned(), ..new(1) })?;
         audit_events::insert(tx, &NewEvent { registry: registry("210987654321", "us-east-1"), ..new(9) })?;
         assert_eq!(numbers(tx, &all(), 10)?, [2, 1, 1, 0]);
-        let mut wanted = all();
+        let mut filter = all();
         let mut paged = Vec::new();
-        while let Some(event) = audit_events::list(tx, &wanted, 1)?.pop() {
-            wanted.before = Some((event.at_ms, event.id));
+        while let Some(event) = audit_events::list(tx, &filter, 1)?.pop() {
+            filter.before = Some((event.at_ms, event.id));
             paged.push(event.at_ms - 1_000);
         }
         assert_eq!(paged, [2, 1, 1, 0]);
-        let between = Wanted { from_ms: 1_001, until_ms: 1_001, ..all() };
+        let between = EventFilter { from_ms: 1_001, until_ms: 1_001, ..all() };
         assert_eq!(numbers(tx, &between, 10)?, [1, 1]);
         let event = audit_events::list(tx, &all(), 1)?.remove(0);
         assert_eq!(event.record, "{\"number\":2}");
@@ -76,13 +76,14 @@ async fn attributes_choose(backend: &Backend) {
             (Attribute::ResourceType("AWS::IAM::User".to_owned()), vec![]),
         ];
         for (attribute, expected) in cases {
-            let wanted = Wanted { attribute: Some(attribute.clone()), ..all() };
-            assert_eq!(numbers(tx, &wanted, 100)?, expected, "{attribute:?}");
-            let later = Wanted { before: Some((1_005, i64::MAX)), ..wanted };
+            let filter = EventFilter { attribute: Some(attribute.clone()), ..all() };
+            assert_eq!(numbers(tx, &filter, 100)?, expected, "{attribute:?}");
+            let later = EventFilter { before: Some((1_005, i64::MAX)), ..filter };
             let earlier: Vec<i64> = expected.into_iter().filter(|number| *number <= 5).collect();
             assert_eq!(numbers(tx, &later, 100)?, earlier, "{attribute:?}");
         }
-        let of_type = Wanted { attribute: Some(Attribute::ResourceType("AWS::ECR::Repository".to_owned())), ..all() };
+        let of_type =
+            EventFilter { attribute: Some(Attribute::ResourceType("AWS::ECR::Repository".to_owned())), ..all() };
         assert_eq!(numbers(tx, &of_type, 2)?, [11, 10]);
         Ok(())
     })
@@ -126,7 +127,7 @@ async fn those_beyond_a_number_are_pruned(backend: &Backend) {
         assert_eq!(audit_events::delete_from(tx, &held[1], beyond, 2)?, 0);
         assert_eq!(numbers(tx, &all(), 100)?, [6, 5, 4, 3]);
         for other in others {
-            assert_eq!(numbers(tx, &Wanted { registry: other, ..all() }, 100)?, [6, 5, 4, 3, 2, 1, 0]);
+            assert_eq!(numbers(tx, &EventFilter { registry: other, ..all() }, 100)?, [6, 5, 4, 3, 2, 1, 0]);
         }
         Ok(())
     })

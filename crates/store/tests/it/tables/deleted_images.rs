@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use store::db::{Db, Tx};
 use store::error::StoreError;
-use store::tables::deleted_images::{self, After, DeletionNote, Released, Wanted};
+use store::tables::deleted_images::{self, After, DeletedImageFilter, DeletionNote, Released};
 use store::tables::images::{self, ImageStatus, NewImage};
 use store::tables::repositories::{self, NewRepository, Repository};
 use store::tables::{blobs, deleted_tags, image_tags, repository_blobs};
@@ -39,8 +39,8 @@ fn note(at_ms: i64, expires_at_ms: i64) -> DeletionNote {
     DeletionNote { by: "arn:aws:iam::123456789012:root".to_owned(), reason: "test".to_owned(), at_ms, expires_at_ms }
 }
 
-fn wanted(repository: Option<&str>) -> Wanted {
-    Wanted { registry: home(), repository: repository.map(name), since_ms: 0, now_ms: NOW_MS }
+fn filter(repository: Option<&str>) -> DeletedImageFilter {
+    DeletedImageFilter { registry: home(), repository: repository.map(name), since_ms: 0, now_ms: NOW_MS }
 }
 
 /// Every count is that of the rows which it counts, and images name only blobs that are shown.
@@ -175,7 +175,7 @@ async fn images_outlive_their_repository(backend: &Backend) {
         assert_counts(tx)?;
         // Two repositories showed the blob; now one does, and three deleted images need it.
         assert_eq!(number(tx, "SELECT reference_count FROM blobs")?, 4);
-        assert_eq!(deleted_images::list(tx, &wanted(None), &After::default(), 10)?.len(), 3);
+        assert_eq!(deleted_images::list(tx, &filter(None), &After::default(), 10)?.len(), 3);
         assert_eq!(number(tx, "SELECT count(*) FROM deleted_tags")?, 1);
 
         let again = add_repository(tx, "app")?;
@@ -207,8 +207,8 @@ async fn a_tag_alone_is_kept(backend: &Backend) {
         assert_eq!(find(tx, Some(&digest(1)), NOW_MS)?, Some(found.clone()));
         assert_eq!(find(tx, Some(&digest(2)), NOW_MS)?, None);
         assert_eq!(find(tx, None, NOW_MS + 5)?, None);
-        assert_eq!(deleted_tags::list_alone(tx, &wanted(Some("app")), &After::default(), 10)?, [found]);
-        assert_eq!(deleted_tags::list_alone(tx, &wanted(Some("ap")), &After::default(), 10)?, []);
+        assert_eq!(deleted_tags::list_alone(tx, &filter(Some("app")), &After::default(), 10)?, [found]);
+        assert_eq!(deleted_tags::list_alone(tx, &filter(Some("ap")), &After::default(), 10)?, []);
         assert_eq!(deleted_tags::collect_expired(tx, NOW_MS + 4, 10)?, 0);
         assert_eq!(deleted_tags::collect_expired(tx, NOW_MS + 5, 10)?, 1);
         assert_eq!(number(tx, "SELECT count(*) FROM deleted_tags")?, 0);
@@ -261,7 +261,7 @@ async fn lists_have_pages(backend: &Backend) {
             let mut after = After::default();
             let mut seen = Vec::new();
             loop {
-                let page = deleted_images::list(tx, &wanted(None), &after, limit)?;
+                let page = deleted_images::list(tx, &filter(None), &after, limit)?;
                 assert!(page.len() <= limit);
                 seen.extend(page.iter().map(|image| (image.repository.to_string(), image.id)));
                 let Some(last) = page.last() else { break };
@@ -270,12 +270,12 @@ async fn lists_have_pages(backend: &Backend) {
             }
             assert_eq!(seen, expected, "{limit} at a time");
         }
-        let of_app = deleted_images::list(tx, &wanted(Some("app")), &After::default(), 20)?;
+        let of_app = deleted_images::list(tx, &filter(Some("app")), &After::default(), 20)?;
         assert_eq!(
             of_app.iter().map(|image| image.id).collect::<Vec<_>>(),
             expected[..4].iter().map(|e| e.1).collect::<Vec<_>>()
         );
-        let since = Wanted { since_ms: NOW_MS - 9, ..wanted(Some("app")) };
+        let since = DeletedImageFilter { since_ms: NOW_MS - 9, ..filter(Some("app")) };
         assert_eq!(deleted_images::list(tx, &since, &After::default(), 20)?.len(), 2);
         Ok(())
     })
