@@ -118,7 +118,7 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let summary = done?;
     let exit_code = if summary.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.output == Format::Json {
-        let shown = serde_json::to_string_pretty(&told(&summary, &settings.folder)?)?;
+        let shown = serde_json::to_string_pretty(&summary_json(&summary, &settings.folder)?)?;
         shell::print(&format!("{shown}\n"))?;
         return Ok(exit_code);
     }
@@ -154,10 +154,10 @@ pub fn run_backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A backup, for scripts: what `backup.json` in its folder says, and which folder that is.
-fn told(summary: &BackupSummary, folder: &Path) -> serde_json::Result<Value> {
-    let mut told = serde_json::to_value(summary)?;
-    told["folder"] = json!(folder);
-    Ok(told)
+fn summary_json(summary: &BackupSummary, folder: &Path) -> serde_json::Result<Value> {
+    let mut json = serde_json::to_value(summary)?;
+    json["folder"] = json!(folder);
+    Ok(json)
 }
 
 /// `wharf restore`.
@@ -171,17 +171,17 @@ pub fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let restored = done?;
     let objects = counted(restored.objects, "object was", "objects were");
     shell::print(&format!("{objects} restored into {}\n", restored.data_dir.display()))?;
-    let told = left_to_put_back(&restored.lacks, &restored.data_dir);
+    let lines = left_to_put_back(&restored.lacks, &restored.data_dir);
     if !restored.has_key {
         bail!(
-            "the backup has no service key. Put back, into {folder}, with mode 0600, before the server starts:\n{told}\
+            "the backup has no service key. Put back, into {folder}, with mode 0600, before the server starts:\n{lines}\
              Then run `wharf fsck --offline --data-dir {folder}` to check what was restored",
             folder = restored.data_dir.display()
         );
     }
     // Without that the server starts, with another root key than before.
     if restored.lacks.contains(&"credentials.json") {
-        eprint!("note: the backup lacks what is to be put back, if the server had it, before it starts:\n{told}");
+        eprint!("note: the backup lacks what is to be put back, if the server had it, before it starts:\n{lines}");
     }
     if args.no_check { Ok(ExitCode::SUCCESS) } else { offline::check(offline::quick_check(common)) }
 }
@@ -193,11 +193,11 @@ fn left_to_put_back(lacks: &[&str], data_dir: &Path) -> String {
         "credentials.json" => "the next start makes another access key for the root",
         _ => "--tls self-signed makes another authority, which clients do not trust; no server without that has one",
     };
-    let mut told = String::new();
+    let mut lines = String::new();
     for name in lacks {
-        let _ = writeln!(told, "  {}: without it, {}", data_dir.join(name).display(), without(name));
+        let _ = writeln!(lines, "  {}: without it, {}", data_dir.join(name).display(), without(name));
     }
-    told
+    lines
 }
 
 fn load(file: &Path) -> anyhow::Result<Config> {

@@ -64,7 +64,7 @@ fn check_effect_and_conditions(_: PolicyKind, number: usize, statement: &Stateme
 }
 
 fn check_condition(number: usize, condition: &ConditionText) -> Result<(), PolicyError> {
-    let (wanted, is_read): (_, fn(&str) -> bool) = match condition.operator.test {
+    let (form, is_read): (_, fn(&str) -> bool) = match condition.operator.test {
         Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike | Test::Arn | Test::Binary => {
             return Ok(());
         }
@@ -77,7 +77,7 @@ fn check_condition(number: usize, condition: &ConditionText) -> Result<(), Polic
         None => Ok(()),
         Some(value) => Err(PolicyError::LegacyParsing {
             place: PolicyLocation::element(number, "Condition"),
-            detail: format!("'{value}' under {} must be {wanted}", condition.key),
+            detail: format!("'{value}' under {} must be {form}", condition.key),
         }),
     }
 }

@@ -94,12 +94,12 @@ impl Tree {
     }
 
     /// The values of all members of a name.
-    fn values_of(&self, wanted: &str) -> Vec<&Self> {
+    fn values_of(&self, member: &str) -> Vec<&Self> {
         let mut waiting = vec![self];
         let mut found = Vec::new();
         while let Some(tree) = waiting.pop() {
             if let Self::Object(members) = tree {
-                found.extend(members.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value));
+                found.extend(members.iter().filter(|(name, _)| name == member).map(|(_, value)| value));
             }
             waiting.extend(tree.children());
         }

@@ -124,7 +124,7 @@ impl Server {
         }
         open_data_dir(&data_dir)?;
         let lock = lock_data_dir(&data_dir)?;
-        for exposure in config.exposures(&data_dir).told {
+        for exposure in config.exposures(&data_dir).warnings {
             tracing::warn!("{exposure}");
         }
         RunningServer::forget(&data_dir);

@@ -76,8 +76,8 @@ pub enum Parameters<'a> {
 }
 
 impl From<Value> for Parameters<'_> {
-    fn from(told: Value) -> Self {
-        Self::Told(told)
+    fn from(value: Value) -> Self {
+        Self::Told(value)
     }
 }
 
@@ -86,8 +86,8 @@ impl Parameters<'_> {
     pub fn shown(self, room: Room) -> (Value, bool) {
         match self {
             Self::Body(json, known) => shown_in(&mut serde_json::Deserializer::from_slice(json), room, known),
-            Self::Told(told) if room == WHOLE => (told, false),
-            Self::Told(told) => shown_in(told, room, None),
+            Self::Told(value) if room == WHOLE => (value, false),
+            Self::Told(value) => shown_in(value, room, None),
         }
     }
 }

@@ -44,8 +44,8 @@ struct Asked<'a> {
 }
 
 impl Equivalent<Decision> for Asked<'_> {
-    fn equivalent(&self, kept: &Decision) -> bool {
-        self.identity == kept.identity && self.action == kept.action && *self.resource == *kept.resource
+    fn equivalent(&self, decision: &Decision) -> bool {
+        self.identity == decision.identity && self.action == decision.action && *self.resource == *decision.resource
     }
 }
 

@@ -573,7 +573,7 @@ impl ResourceRules {
         let place = RepositoryRef { registry: registry.clone(), name };
         let app = &http.app;
         let access = match app.repository_access.find(&app.db, &place) {
-            Ok(kept) => kept,
+            Ok(access) => access,
             Err(mark) => {
                 let asked = place.clone();
                 let read = move |tx: &mut dyn Tx| repository_policies::find_access(tx, &asked);

@@ -102,11 +102,11 @@ impl Services {
     }
 
     /// The one of the JSON protocol whose targets begin so.
-    pub fn by_target(&self, wanted: &str) -> Option<&'static Service> {
+    pub fn by_target(&self, beginning: &str) -> Option<&'static Service> {
         self.all
             .iter()
             .copied()
-            .find(|service| matches!(service.protocol, Protocol::Json { target } if target == wanted))
+            .find(|service| matches!(service.protocol, Protocol::Json { target } if target == beginning))
     }
 
     /// Those of the Query protocol.

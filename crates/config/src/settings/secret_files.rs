@@ -20,7 +20,7 @@ pub struct Exposures {
     /// The server does not start with these.
     pub refused: Vec<String>,
     /// These are told at the start.
-    pub told: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Who may read a file beside its owner.
@@ -54,11 +54,11 @@ impl Config {
                 "run `chmod 600 {shown}` (where Kubernetes mounts it, set defaultMode: 0440 and an fsGroup; where docker \
                  does, mode: 0400 and the uid), and if somebody else may have read it, change the key (docs/encryption.md)"
             );
-            if mode & 0o007 != 0 { &mut found.refused } else { &mut found.told }.push(text);
+            if mode & 0o007 != 0 { &mut found.refused } else { &mut found.warnings }.push(text);
         }
         for file in self.other_secret_files() {
             if let Some((who, mode)) = readers(&file.path) {
-                found.told.push(format!(
+                found.warnings.push(format!(
                     "{who} may read {} (mode {mode:04o}), which {} names and which holds a secret: run `chmod 600 {}`",
                     file.path.display(),
                     file.named_by,
@@ -97,12 +97,12 @@ mod tests {
             secret_files: vec![SecretFile { named_by: "WHARF_METRICS_TOKEN_FILE".to_owned(), path: other.clone() }],
             ..Config::default()
         };
-        for (mode, refused, told) in [(0o600, 0, 0), (0o400, 0, 0), (0o440, 0, 2), (0o644, 1, 1), (0o604, 1, 1)] {
+        for (mode, refused, warnings) in [(0o600, 0, 0), (0o400, 0, 0), (0o440, 0, 2), (0o644, 1, 1), (0o604, 1, 1)] {
             for path in [&path, &other] {
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
             }
             let found = config.exposures(folder.path());
-            assert_eq!((found.refused.len(), found.told.len()), (refused, told), "{mode:o}: {found:?}");
+            assert_eq!((found.refused.len(), found.warnings.len()), (refused, warnings), "{mode:o}: {found:?}");
             assert!(!format!("{found:?}").contains("sesame"));
         }
         config.service_key = Some("0".repeat(64).into());

@@ -70,8 +70,12 @@ pub(super) struct Fetched {
 
 impl Fetched {
     /// Checks a manifest that should have the digest, and reads it.
-    pub(super) fn check(bytes: Vec<u8>, declared: Option<MediaType>, wanted: Option<Digest>) -> Result<Self, Failure> {
-        let digest = match wanted.map(|digest| digest.algorithm()) {
+    pub(super) fn check(
+        bytes: Vec<u8>,
+        declared: Option<MediaType>,
+        expected: Option<Digest>,
+    ) -> Result<Self, Failure> {
+        let digest = match expected.map(|digest| digest.algorithm()) {
             Some(Algorithm::Sha512) => Digest::sha512_of(&bytes),
             Some(Algorithm::Sha256) | None => Digest::sha256_of(&bytes),
         };
@@ -84,8 +88,8 @@ impl Fetched {
                         current client, and import again";
             return Err(Failure::Final(text.to_owned()));
         }
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
-            return Err(Failure::Final(format!("the source's manifest {wanted} has the digest {digest}")));
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+            return Err(Failure::Final(format!("the source's manifest {expected} has the digest {digest}")));
         }
         let manifest = manifest
             .map_err(|error| Failure::Final(format!("the source's manifest {digest} cannot be used: {error}")))?;
@@ -135,11 +139,11 @@ impl Source {
     }
 
     /// The names of the wanted repositories, and names and patterns that were asked for and fit none.
-    pub(super) async fn repositories(&self, wanted: &[Pattern]) -> Result<(Vec<String>, Vec<String>), Failure> {
-        let exact: Vec<&str> = wanted.iter().filter_map(Pattern::exact).collect();
+    pub(super) async fn repositories(&self, patterns: &[Pattern]) -> Result<(Vec<String>, Vec<String>), Failure> {
+        let exact: Vec<&str> = patterns.iter().filter_map(Pattern::exact).collect();
         if let Self::Registry(_) = self
             && !exact.is_empty()
-            && exact.len() == wanted.len()
+            && exact.len() == patterns.len()
         {
             // Many registries have no catalog, and who names the repositories needs none.
             return Ok((exact.into_iter().map(str::to_owned).collect(), Vec::new()));
@@ -151,9 +155,9 @@ impl Source {
         };
         names.sort_unstable();
         names.dedup();
-        let missing = wanted.iter().filter(|pattern| !names.iter().any(|name| pattern.matches(name)));
+        let missing = patterns.iter().filter(|pattern| !names.iter().any(|name| pattern.matches(name)));
         let missing = missing.map(ToString::to_string).collect();
-        names.retain(|name| super::pattern::is_wanted(wanted, name));
+        names.retain(|name| super::pattern::is_wanted(patterns, name));
         Ok((names, missing))
     }
 

@@ -233,7 +233,7 @@ fn of_images(
             },
         };
         let result = lifecycle_previews::find_result(tx, repository_id, &digest.to_string())?;
-        if let Some(result) = result.filter(|result| is_tagged.is_none_or(|is_tagged| is_tagged == result.is_tagged)) {
+        if let Some(result) = result.filter(|result| is_tagged.is_none_or(|asked| asked == result.is_tagged)) {
             found.insert(result.position, result);
         }
     }

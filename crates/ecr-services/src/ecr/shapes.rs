@@ -315,7 +315,7 @@ impl ListFilter {
 impl CheckedFilter {
     /// Whether an image is to be listed.
     pub fn matches(self, is_tagged: bool, status: ImageStatus) -> bool {
-        self.is_tagged.is_none_or(|wanted| wanted == is_tagged) && self.status.is_none_or(|wanted| wanted == status)
+        self.is_tagged.is_none_or(|asked| asked == is_tagged) && self.status.is_none_or(|asked| asked == status)
     }
 }
 

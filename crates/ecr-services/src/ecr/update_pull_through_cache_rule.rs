@@ -64,8 +64,8 @@ impl Operation for UpdatePullThroughCacheRule {
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Rule, EcrError> {
         let app = call.app;
         let Checked { registry, prefix, credential_arn, custom_role_arn } = checked;
-        let (place, wanted) = (registry.clone(), prefix.clone());
-        let rule = app.db.read_point(move |tx| rules::require(tx, &place, &wanted)).await?;
+        let (of_registry, of_prefix) = (registry.clone(), prefix.clone());
+        let rule = app.db.read_point(move |tx| rules::require(tx, &of_registry, &of_prefix)).await?;
         let credential_arn = match (credential_arn, rule.credential_arn.clone()) {
             (Some(arn), _) => {
                 let upstream = cache::upstream_url(&rule).map_err(EcrError::from)?;

@@ -32,8 +32,8 @@ impl Operation for UpdateRepositoryCreationTemplate {
         let (registry, app) = (call.own_registry(), call.app);
         let now_ms = app.now_ms();
         loop {
-            let (wanted, prefix) = (registry.clone(), changes.prefix.clone());
-            let found = app.db.read_point(move |tx| creation_templates::find(tx, &wanted, &prefix));
+            let (place, prefix) = (registry.clone(), changes.prefix.clone());
+            let found = app.db.read_point(move |tx| creation_templates::find(tx, &place, &prefix));
             let not_found = || EcrError::TemplateNotFound(registry.clone(), changes.prefix.clone());
             let stored = found.await?.ok_or_else(not_found)?;
             let template = changes.clone().apply(stored.clone(), now_ms)?;

@@ -57,34 +57,35 @@ pub struct Output {
 struct Position {
     /// Everything up to this key was told.
     after: i64,
-    /// What was told above it.
-    told: Vec<i64>,
+    /// The keys above it whose events were told.
+    #[serde(rename = "told")]
+    told_ids: Vec<i64>,
 }
 
 impl Position {
     /// What of `rows`, which are all that is visible after the position in the order of their keys, is new, up to
     /// `limit`; and the position after it.
     fn advance(&self, rows: Vec<FollowedEvent>, limit: usize, now_ms: i64) -> (Vec<FollowedEvent>, Self) {
-        let told: HashSet<i64> = self.told.iter().copied().collect();
+        let told_ids: HashSet<i64> = self.told_ids.iter().copied().collect();
         let mut new = Vec::new();
-        let mut next = Self { after: self.after, told: Vec::new() };
+        let mut next = Self { after: self.after, told_ids: Vec::new() };
         for row in rows {
-            let is_new = !told.contains(&row.id);
+            let is_new = !told_ids.contains(&row.id);
             if is_new && new.len() == limit {
                 break;
             }
             if row.at_ms < now_ms - SETTLED_MS {
                 next.after = row.id;
-                next.told.clear();
+                next.told_ids.clear();
             } else {
-                next.told.push(row.id);
+                next.told_ids.push(row.id);
             }
             if is_new {
                 new.push(row);
             }
         }
-        let too_many = next.told.len().saturating_sub(MAX_TOLD);
-        if let Some(last) = next.told.drain(..too_many).next_back() {
+        let too_many = next.told_ids.len().saturating_sub(MAX_TOLD);
+        if let Some(last) = next.told_ids.drain(..too_many).next_back() {
             next.after = last;
         }
         (new, next)
@@ -115,7 +116,7 @@ impl Operation for FollowEvents {
         Check::number("waitSeconds", wait_seconds, 0, MAX_WAIT_SECONDS)?;
         let token = input.next_token.as_deref();
         let position: Option<Position> = token.map(|token| Check::place(&List::Any, Some(token))).transpose()?;
-        if position.as_ref().is_some_and(|position| position.told.len() > MAX_TOLD) {
+        if position.as_ref().is_some_and(|position| position.told_ids.len() > MAX_TOLD) {
             return Err(Words::refuse_token(token.unwrap_or_default()));
         }
         Ok(Checked {
@@ -136,12 +137,12 @@ impl Operation for FollowEvents {
         keep_following(call, &registry).await?;
         let Some(position) = position else {
             let after = app.db.read_point(move |tx| followed_events::newest_id(tx, &registry)).await?;
-            return output(&[], &Position { after, told: Vec::new() });
+            return output(&[], &Position { after, told_ids: Vec::new() });
         };
         let until_ms = app.now_ms() + wait_ms;
         let needs = [Need::on_repository(Self::ACTION, &registry, "*")];
         loop {
-            let (registry, after, count) = (registry.clone(), position.after, position.told.len() + limit);
+            let (registry, after, count) = (registry.clone(), position.after, position.told_ids.len() + limit);
             let rows = app.db.read_point(move |tx| followed_events::list(tx, &registry, after, count)).await?;
             let now_ms = app.now_ms();
             let (new, next) = position.advance(rows, limit, now_ms);
@@ -168,8 +169,8 @@ async fn keep_following(call: &Call<'_>, registry: &RegistryId) -> Result<(), St
 }
 
 fn output(events: &[FollowedEvent], position: &Position) -> Result<Output, WharfError> {
-    let read = |kept: &FollowedEvent| {
-        serde_json::from_str(&kept.event).map_err(|error| {
+    let read = |row: &FollowedEvent| {
+        serde_json::from_str(&row.event).map_err(|error| {
             StoreError::new(StoreErrorKind::Corrupt, "an event is not what was stored").with_source(error)
         })
     };
@@ -193,21 +194,27 @@ mod tests {
 
     #[test]
     fn what_becomes_visible_late_is_told() {
-        let start = Position { after: 1, told: Vec::new() };
+        let start = Position { after: 1, told_ids: Vec::new() };
         let (new, next) = start.advance(rows(&[2, 4], 10), 10, NOW_MS);
-        assert_eq!((ids(&new), next.clone()), (vec![2, 4], Position { after: 1, told: vec![2, 4] }));
+        assert_eq!((ids(&new), next.clone()), (vec![2, 4], Position { after: 1, told_ids: vec![2, 4] }));
         // 3 was made before 4, and committed after it.
         let (new, next) = next.advance(rows(&[2, 3, 4, 5], 10), 1, NOW_MS);
         assert_eq!(ids(&new), [3]);
-        assert_eq!(next, Position { after: 1, told: vec![2, 3, 4] });
+        assert_eq!(next, Position { after: 1, told_ids: vec![2, 3, 4] });
         let (new, next) = next.advance(rows(&[2, 3, 4, 5], SETTLED_MS + 1), 10, NOW_MS);
-        assert_eq!((ids(&new), next), (vec![5], Position { after: 5, told: Vec::new() }));
+        assert_eq!((ids(&new), next), (vec![5], Position { after: 5, told_ids: Vec::new() }));
+    }
+
+    #[test]
+    fn positions_are_written_alike_by_every_version() {
+        let position = Position { after: 1, told_ids: vec![2, 4] };
+        assert_eq!(serde_json::to_string(&position).expect("JSON"), r#"{"after":1,"told":[2,4]}"#);
     }
 
     #[test]
     fn positions_are_bounded() {
         let many: Vec<i64> = (0..MAX_TOLD as i64 + 10).collect();
-        let (new, next) = Position { after: -1, told: Vec::new() }.advance(rows(&many, 0), many.len(), NOW_MS);
-        assert_eq!((new.len(), next.told.len(), next.after), (many.len(), MAX_TOLD, 9));
+        let (new, next) = Position { after: -1, told_ids: Vec::new() }.advance(rows(&many, 0), many.len(), NOW_MS);
+        assert_eq!((new.len(), next.told_ids.len(), next.after), (many.len(), MAX_TOLD, 9));
     }
 }

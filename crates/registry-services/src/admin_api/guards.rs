@@ -23,8 +23,9 @@ impl Guards {
     /// Asks every deleted repository of the name whether it denies one of the actions.
     pub async fn ask(call: &Call<'_>, place: &RepositoryRef, actions: &[Action]) -> Result<Self, WharfError> {
         let asked = place.clone();
-        let kept: Vec<DeletedRepository> = call.app.db.read(move |tx| deleted_repositories::list(tx, &asked)).await?;
-        Self::judge(call, place, actions, kept).await
+        let repositories: Vec<DeletedRepository> =
+            call.app.db.read(move |tx| deleted_repositories::list(tx, &asked)).await?;
+        Self::judge(call, place, actions, repositories).await
     }
 
     /// Asks each of these deleted repositories of the name whether it denies one of the actions.
@@ -32,14 +33,14 @@ impl Guards {
         call: &Call<'_>,
         place: &RepositoryRef,
         actions: &[Action],
-        kept: Vec<DeletedRepository>,
+        repositories: Vec<DeletedRepository>,
     ) -> Result<Self, WharfError> {
         let mut refusals = BTreeMap::new();
-        for guard in kept {
+        for repository in repositories {
             let mut refusal = None;
             for &action in actions {
                 let need = Need::on_repository(action, &place.registry, place.name.as_str());
-                match authorize::require_not_denied_by(call.http, &call.caller, &need, &guard).await {
+                match authorize::require_not_denied_by(call.http, &call.caller, &need, &repository).await {
                     Ok(()) => {}
                     Err(Refusal::Denied(text)) => {
                         refusal = Some(text);
@@ -48,7 +49,7 @@ impl Guards {
                     Err(Refusal::Store(error)) => return Err(error.into()),
                 }
             }
-            refusals.insert(guard.deleted_at_ms, refusal);
+            refusals.insert(repository.deleted_at_ms, refusal);
         }
         Ok(Self(refusals))
     }

@@ -158,15 +158,15 @@ impl Operation for ListDeletedImages {
         let (registry, is_of_one) = (checked.filter.registry.clone(), checked.filter.repository.is_some());
         let page = move |tx: &mut dyn Tx| {
             let output = list(tx, &checked)?;
-            let kept = kept_guards(tx, &checked.filter.registry, &output)?;
-            Ok::<_, WharfError>((output, kept))
+            let guarding = guarding_repositories(tx, &checked.filter.registry, &output)?;
+            Ok::<_, WharfError>((output, guarding))
         };
-        let (mut output, kept) = call.app.db.read(page).await?;
+        let (mut output, guarding) = call.app.db.read(page).await?;
         let actions = [Self::ACTION, READ[0], READ[1]];
         let mut guards = BTreeMap::new();
-        for (name, kept) in kept {
+        for (name, repositories) in guarding {
             let place = RepositoryRef { registry: registry.clone(), name };
-            guards.insert(place.name.to_string(), Guards::judge(call, &place, &actions, kept).await?);
+            guards.insert(place.name.to_string(), Guards::judge(call, &place, &actions, repositories).await?);
         }
         let refusal_of = |name: &str, deletion: &Deletion| {
             guards.get(name).and_then(|guards: &Guards| guards.refusal_of(deletion.at_ms))
@@ -189,20 +189,20 @@ impl Output {
 }
 
 /// The deleted repositories that may guard what a page tells of.
-fn kept_guards(
+fn guarding_repositories(
     tx: &mut dyn Tx,
     registry: &RegistryId,
     page: &Output,
 ) -> Result<BTreeMap<RepositoryName, Vec<DeletedRepository>>, StoreError> {
-    let mut kept = BTreeMap::new();
+    let mut guarding = BTreeMap::new();
     // They are names of repositories that were there.
     for name in page.deletions().filter_map(|(name, _)| name.parse::<RepositoryName>().ok()) {
-        if let Entry::Vacant(place) = kept.entry(name) {
-            let guards = deleted_repositories::list(tx, &registry.repository(place.key()))?;
-            place.insert(guards);
+        if let Entry::Vacant(place) = guarding.entry(name) {
+            let repositories = deleted_repositories::list(tx, &registry.repository(place.key()))?;
+            place.insert(repositories);
         }
     }
-    Ok(kept)
+    Ok(guarding)
 }
 
 fn list(tx: &mut dyn Tx, Checked { filter, limit, place }: &Checked) -> Result<Output, WharfError> {

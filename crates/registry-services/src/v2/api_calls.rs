@@ -204,16 +204,16 @@ fn response_elements(
     image_id: &Value,
     answer: &Answer,
 ) -> Value {
-    let told = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let header_text = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let mut elements = place(request, facts);
     match name {
-        "InitiateLayerUpload" => match told(super::uploads::UPLOAD_UUID) {
+        "InitiateLayerUpload" => match header_text(super::uploads::UPLOAD_UUID) {
             Some(id) => json!({ "uploadId": id }),
-            None => json!({ "layerDigest": told(CONTENT_DIGEST) }),
+            None => json!({ "layerDigest": header_text(CONTENT_DIGEST) }),
         },
         "UploadLayerPart" => {
             elements["uploadId"] = json!(facts.upload_id);
-            let last = told(header::RANGE).and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
+            let last = header_text(header::RANGE).and_then(|range| range.strip_prefix("0-")?.parse::<u64>().ok());
             if let Some(last) = last {
                 elements["lastByteReceived"] = last.into();
             }
@@ -221,12 +221,12 @@ fn response_elements(
         }
         "CompleteLayerUpload" => {
             elements["uploadId"] = json!(facts.upload_id);
-            elements["layerDigest"] = json!(told(CONTENT_DIGEST));
+            elements["layerDigest"] = json!(header_text(CONTENT_DIGEST));
             elements
         }
         "PutImage" => {
             let mut id = image_id.clone();
-            id["imageDigest"] = json!(told(CONTENT_DIGEST));
+            id["imageDigest"] = json!(header_text(CONTENT_DIGEST));
             elements["imageId"] = id;
             json!({ "image": elements })
         }

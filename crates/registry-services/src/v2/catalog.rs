@@ -79,9 +79,9 @@ struct Catalog {
 /// The registry's repositories in byte order.
 pub async fn list(request: &V2Request<'_>) -> Result<Answer, V2Error> {
     let page = Page::from_query(request.http)?;
-    let (registry, wanted) = (request.registry.clone(), page.clone());
+    let (registry, last, limit) = (request.registry.clone(), page.last.clone(), page.limit);
     let names = page
-        .read(&request.app.db, move |tx| repositories::list_names(tx, &registry, &wanted.last, wanted.limit + 1))
+        .read(&request.app.db, move |tx| repositories::list_names(tx, &registry, &last, limit + 1))
         .await
         .map_err(|error: StoreError| V2Error::from(error))?;
     let (repositories, next) = page.cut(names);

@@ -22,11 +22,12 @@ struct TagList {
 pub async fn list(request: &V2Request<'_>, name: RepositoryName) -> Result<Answer, V2Error> {
     let name = &name;
     let page = Page::from_query(request.http)?;
-    let (registry, wanted, repository_name) = (request.registry.clone(), page.clone(), name.clone());
+    let (registry, repository_name) = (request.registry.clone(), name.clone());
+    let (last, limit) = (page.last.clone(), page.limit);
     let tags = page
         .read(&request.app.db, move |tx| {
             let repository = require(tx, &registry.repository(&repository_name))?;
-            Ok::<_, RegistryError>(image_tags::list(tx, repository.id, &wanted.last, wanted.limit + 1)?)
+            Ok::<_, RegistryError>(image_tags::list(tx, repository.id, &last, limit + 1)?)
         })
         .await?;
     let (tags, next) = page.cut(tags);

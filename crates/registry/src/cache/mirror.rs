@@ -57,7 +57,7 @@ pub async fn find(
     if rules.is_empty() {
         return Ok(Mirrored::Nothing);
     }
-    let wanted = upstream.to_ascii_lowercase();
+    let upstream = upstream.to_ascii_lowercase();
     let length = |rule: &PullThroughCacheRule| {
         rule.upstream_prefix.as_ref().filter(|prefix| !prefix.is_root()).map_or(0, |prefix| prefix.key().len())
     };
@@ -66,7 +66,7 @@ pub async fn find(
         let is_upstream = rule
             .upstream_url
             .parse::<UpstreamUrl>()
-            .is_ok_and(|url| registry_host(url.authority()) == registry_host(&wanted));
+            .is_ok_and(|url| registry_host(url.authority()) == registry_host(&upstream));
         // The repository here is another rule's if that covers it more closely: it is not filled from the upstream that
         // was asked for.
         let is_filled = |local: &RepositoryName| covering(&rules, local) == Some(&rule);

@@ -152,16 +152,16 @@ impl UpstreamClient {
             Ok((named, media_type, read(answer, MAX_MANIFEST_BYTES).await?))
         };
         let (named, media_type, bytes) = within(DOCUMENT_TIMEOUT, fetched).await?;
-        let wanted = match reference {
+        let expected = match reference {
             Reference::Digest(digest) => Some(*digest),
             Reference::Tag(_) => named,
         };
-        let digest = match wanted.map(|digest| digest.algorithm()) {
+        let digest = match expected.map(|digest| digest.algorithm()) {
             Some(oci::Algorithm::Sha512) => Digest::sha512_of(&bytes),
             Some(oci::Algorithm::Sha256) | None => Digest::sha256_of(&bytes),
         };
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
-            return Err(UpstreamFailure::Unusable(format!("a manifest has the digest {digest} and not {wanted}")));
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+            return Err(UpstreamFailure::Unusable(format!("a manifest has the digest {digest} and not {expected}")));
         }
         Ok(UpstreamManifest { digest, media_type, bytes: bytes.into() })
     }

@@ -125,7 +125,7 @@ impl Comparison {
     /// Whether a field that is there or not is what is wanted. Of a list, one value is enough.
     pub(super) fn matches_field(&self, field: Option<&Value>) -> bool {
         match (self, field) {
-            (Self::Exists(wanted), found) => found.is_some() == *wanted,
+            (Self::Exists(is_there), found) => found.is_some() == *is_there,
             (_, None) => false,
             (_, Some(Value::Array(list))) => list.iter().any(|value| self.matches_value(value)),
             (_, Some(value)) => self.matches_value(value),
@@ -135,10 +135,10 @@ impl Comparison {
     fn matches_value(&self, value: &Value) -> bool {
         let text = value.as_str();
         match self {
-            Self::Equals(wanted) => wanted == value,
-            Self::Text(part, Case::Differs, wanted) => text.is_some_and(|text| part.is_of(wanted, text)),
-            Self::Text(part, Case::Ignored, wanted) => {
-                text.is_some_and(|text| part.is_of(&wanted.to_lowercase(), &text.to_lowercase()))
+            Self::Equals(expected) => expected == value,
+            Self::Text(part, Case::Differs, expected) => text.is_some_and(|text| part.is_of(expected, text)),
+            Self::Text(part, Case::Ignored, expected) => {
+                text.is_some_and(|text| part.is_of(&expected.to_lowercase(), &text.to_lowercase()))
             }
             Self::Wildcard(wildcard) => text.is_some_and(|text| wildcard.matches(text)),
             Self::Numeric(bounds) => match value {
@@ -147,7 +147,7 @@ impl Comparison {
             },
             Self::Cidr(network) => text.and_then(|text| text.parse().ok()).is_some_and(|ip| network.holds(ip)),
             Self::AnythingBut(excluded) => !excluded.iter().any(|comparison| comparison.matches_value(value)),
-            Self::Exists(wanted) => *wanted,
+            Self::Exists(is_there) => *is_there,
         }
     }
 }

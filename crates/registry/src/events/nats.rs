@@ -124,14 +124,14 @@ impl Nats {
     }
 
     async fn publish_now(&self, id: &str, body: &str) -> Result<(), Failure> {
-        let mut kept = self.connection.lock().await;
+        let mut idle = self.connection.lock().await;
         // Taken out, so that a publish that is given up in the middle leaves no half message behind.
-        if let Some(mut connection) = kept.take() {
+        if let Some(mut connection) = idle.take() {
             match connection.publish(self, id, body).await {
                 // The server ends what is idle for long.
                 Err(Failure::Connection(_)) => {}
                 result => {
-                    *kept = Some(connection);
+                    *idle = Some(connection);
                     return result;
                 }
             }
@@ -141,7 +141,7 @@ impl Nats {
             .map_err(|_| Failure::Connection("the server cannot be reached in time".to_owned()))??;
         let result = connection.publish(self, id, body).await;
         if !matches!(result, Err(Failure::Connection(_))) {
-            *kept = Some(connection);
+            *idle = Some(connection);
         }
         result
     }

@@ -102,13 +102,13 @@ impl Events {
     }
 
     async fn store_pulls(&self, app: &Registry, sink: &Sink, events: &[Event]) -> Result<(), StoreError> {
-        let wanted: Vec<(String, String)> = events
+        let new_jobs: Vec<(String, String)> = events
             .iter()
             .map(|event| (event, event.to_json()))
             .filter(|(_, json)| sink.wants(json))
             .map(|(event, json)| (format!("{} {}", event.title(), event.id()), json.to_string()))
             .collect();
-        let (kind, count, now_ms) = (sink.job_kind().to_owned(), wanted.len(), app.now_ms());
+        let (kind, count, now_ms) = (sink.job_kind().to_owned(), new_jobs.len(), app.now_ms());
         if count == 0 {
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl Events {
                 if jobs::count_of_kind(tx, &kind, MAX_WAITING)? >= MAX_WAITING {
                     return Ok(false);
                 }
-                for (key, payload) in &wanted {
+                for (key, payload) in &new_jobs {
                     jobs::enqueue(tx, &NewJob { kind: &kind, key, payload, due_at_ms: now_ms }, now_ms)?;
                 }
                 Ok::<_, StoreError>(true)

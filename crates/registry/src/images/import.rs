@@ -84,7 +84,7 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
         None if import.may_create => create(tx, import)?,
         None => return Err(RegistryError::RepositoryNotFound(import.place.clone())),
     };
-    let Some((wanted, others)) = import.images.split_last() else { return Ok(()) };
+    let Some((last, others)) = import.images.split_last() else { return Ok(()) };
     for image in others {
         let (_, is_new) = find_or_insert(tx, &repository, image, import)?;
         if is_new {
@@ -92,14 +92,14 @@ pub fn store(tx: &mut dyn Tx, import: &Import) -> Result<(), RegistryError> {
             changes::note(tx, &import.cause, &repository, &change)?;
         }
     }
-    let (image_id, is_new) = find_or_insert(tx, &repository, wanted, import)?;
+    let (image_id, is_new) = find_or_insert(tx, &repository, last, import)?;
     let is_tagged = match &import.tag {
         Some(tag) => give_tag(tx, &repository, tag, image_id, import)?,
         None => false,
     };
     if is_new || is_tagged {
         let tag = import.tag.as_ref().filter(|_| is_tagged).map(Tag::as_str);
-        changes::note(tx, &import.cause, &repository, &Change::ImagePushed { image: (&wanted.new).into(), tag })?;
+        changes::note(tx, &import.cause, &repository, &Change::ImagePushed { image: (&last.new).into(), tag })?;
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ fn step(lengths: &[u64]) -> usize {
     fitting.count().max(1).min(lengths.len())
 }
 
-/// Up to `limit` referrers of `subject` that are `wanted`, after the digest `after`. There is always one, if there is
+/// Up to `limit` referrers of `subject` for which `fits` holds, after the digest `after`. There is always one, if there is
 /// any more, however long it is.
 pub fn page(
     tx: &mut dyn Tx,
@@ -50,7 +50,7 @@ pub fn page(
     subject: &Digest,
     after: &str,
     limit: usize,
-    wanted: impl Fn(&Referrer) -> bool,
+    fits: impl Fn(&Referrer) -> bool,
     share: &mut AnswerShare,
 ) -> Result<ReferrersPage, RegistryError> {
     let mut page = ReferrersPage::default();
@@ -66,7 +66,7 @@ pub fn page(
         let is_end = step == lengths.len() && step < STEP;
         for referrer in batch {
             after = referrer.digest.to_string();
-            if !wanted(&referrer) {
+            if !fits(&referrer) {
                 share.subtract(held(referrer.manifest_bytes));
                 continue;
             }

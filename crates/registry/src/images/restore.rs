@@ -312,24 +312,27 @@ pub fn recreate_repository(
             let text = format!("what can be restored of {} has changed in the middle of a restore", place.name);
             return Err(StoreError::new(StoreErrorKind::Busy, text).into());
         }
-        let kept = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
+        let deleted = deleted_repositories::find(tx, &image.registry.repository(&image.repository), image.note.at_ms)?;
         let new = NewRepository {
             registry: place.registry.clone(),
             name: place.name.clone(),
             created_at_ms: cause.at_ms,
-            tag_mutability: kept.as_ref().map_or(TagMutability::Mutable, |kept| kept.tag_mutability),
-            tag_mutability_filters: kept.as_ref().map(|kept| kept.tag_mutability_filters.clone()).unwrap_or_default(),
-            scan_on_push: kept.as_ref().is_some_and(|kept| kept.scan_on_push),
+            tag_mutability: deleted.as_ref().map_or(TagMutability::Mutable, |deleted| deleted.tag_mutability),
+            tag_mutability_filters: deleted
+                .as_ref()
+                .map(|deleted| deleted.tag_mutability_filters.clone())
+                .unwrap_or_default(),
+            scan_on_push: deleted.as_ref().is_some_and(|deleted| deleted.scan_on_push),
             encryption_type: image.encryption_type,
             kms_key: image.kms_key,
         };
-        let tags = kept.as_ref().map_or(&[][..], |kept| &kept.resource_tags);
+        let tags = deleted.as_ref().map_or(&[][..], |deleted| &deleted.resource_tags);
         let repository = super::repositories::create(tx, &new, tags, quota, cause)?;
-        if let Some(kept) = &kept {
-            repository_policies::set(tx, repository.id, kept.policy.as_deref())?;
-            repositories::set_restore_window_days(tx, repository.id, kept.restore_window_days)?;
+        if let Some(deleted) = &deleted {
+            repository_policies::set(tx, repository.id, deleted.policy.as_deref())?;
+            repositories::set_restore_window_days(tx, repository.id, deleted.restore_window_days)?;
         }
-        return Ok(Some((repository, kept.map(|kept| kept.deleted_at_ms))));
+        return Ok(Some((repository, deleted.map(|deleted| deleted.deleted_at_ms))));
     }
     Ok(None)
 }

@@ -62,10 +62,10 @@ async fn readable_by(
     registry: &RegistryId,
     layers: &[Digest],
 ) -> Result<Readable, ReceiveError> {
-    let (place, wanted): (_, HashSet<Digest>) = (registry.clone(), layers.iter().copied().collect());
+    let (place, digests): (_, HashSet<Digest>) = (registry.clone(), layers.iter().copied().collect());
     let shown = app.db.read(move |tx| {
         let mut shown = Vec::new();
-        for digest in &wanted {
+        for digest in &digests {
             let repositories = repository_blobs::shown_in_registry(tx, &place, digest)?;
             shown.extend(repositories.into_iter().map(|repository| (*digest, repository)));
         }

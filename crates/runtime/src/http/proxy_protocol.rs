@@ -24,7 +24,7 @@ pub enum Parsed {
     /// Too few.
     Incomplete {
         /// So many could be needed.
-        wanted: usize,
+        needed_bytes: usize,
     },
     /// A header.
     Header(Header),
@@ -59,12 +59,12 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 }
 
 fn parse_2(bytes: &[u8]) -> Parsed {
-    let Some(fixed) = bytes.get(..FIXED_2) else { return Parsed::Incomplete { wanted: FIXED_2 } };
+    let Some(fixed) = bytes.get(..FIXED_2) else { return Parsed::Incomplete { needed_bytes: FIXED_2 } };
     let length = FIXED_2 + usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
     if length > FIXED_2 + MAX_BYTES_2 {
         return Parsed::Wrong;
     }
-    let Some(rest) = bytes.get(FIXED_2..length) else { return Parsed::Incomplete { wanted: length } };
+    let Some(rest) = bytes.get(FIXED_2..length) else { return Parsed::Incomplete { needed_bytes: length } };
     let (source, address_bytes) = match (fixed[12], fixed[13]) {
         // LOCAL, where the proxy speaks for itself; or something that is no address of the Internet's, which is to be
         // taken the same way (2.2: "must use the real connection").
@@ -99,7 +99,7 @@ fn has_tls(mut values: &[u8]) -> Option<bool> {
 fn parse_1(bytes: &[u8]) -> Parsed {
     let line = &bytes[..bytes.len().min(MAX_LINE_1)];
     let Some(end) = line.windows(2).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < MAX_LINE_1 { Parsed::Incomplete { wanted: MAX_LINE_1 } } else { Parsed::Wrong };
+        return if bytes.len() < MAX_LINE_1 { Parsed::Incomplete { needed_bytes: MAX_LINE_1 } } else { Parsed::Wrong };
     };
     let length = end + 2;
     // 2.1: whatever stands behind it is not looked at.
@@ -178,7 +178,10 @@ mod tests {
         ] {
             assert_eq!(parsed(&bytes), expected, "{bytes:?}");
             for cut in 0..bytes.len() {
-                assert!(matches!(parse(&bytes[..cut]), Parsed::Incomplete { wanted } if wanted > cut), "{cut}");
+                assert!(
+                    matches!(parse(&bytes[..cut]), Parsed::Incomplete { needed_bytes } if needed_bytes > cut),
+                    "{cut}"
+                );
             }
         }
     }

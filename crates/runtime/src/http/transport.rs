@@ -119,8 +119,8 @@ async fn read_proxy_header<S: AsyncRead + Unpin>(
                 stream.take(header.length);
                 return Ok(Some(header));
             }
-            Parsed::Incomplete { wanted } => {
-                if !stream.look(wanted).await? {
+            Parsed::Incomplete { needed_bytes } => {
+                if !stream.look(needed_bytes).await? {
                     return Ok(None);
                 }
             }

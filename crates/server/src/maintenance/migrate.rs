@@ -131,8 +131,8 @@ async fn run_migrate(
 /// The source's lock, or how to go on if its server runs.
 fn lock_source(data_dir: &Path) -> Result<std::fs::File, StartError> {
     lock_data_dir(data_dir).map_err(|error| match error {
-        StartError::Other(told) => StartError::Other(format!(
-            "{told}. While it runs, --prepare copies its objects, so that the rest takes less time"
+        StartError::Other(message) => StartError::Other(format!(
+            "{message}. While it runs, --prepare copies its objects, so that the rest takes less time"
         )),
         other => other,
     })

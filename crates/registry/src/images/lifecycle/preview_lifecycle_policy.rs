@@ -71,7 +71,7 @@ impl PreviewLifecyclePolicy {
         });
         let Some((repository, last_evaluated_at_ms, decision)) = decided.await? else { return Ok(()) };
         let Decision { policy_text, actions, failures, .. } = decision;
-        let told = PolicyEvents {
+        let policy_events = PolicyEvents {
             name: service_events::DRY_RUN,
             repository: &repository,
             policy_text: &policy_text,
@@ -92,7 +92,7 @@ impl PreviewLifecyclePolicy {
         }
         self.finish(app, PreviewStatus::Complete, counts).await?;
         if app.audit.wants(false) {
-            record(app, &told, &actions, &failures).await?;
+            record(app, &policy_events, &actions, &failures).await?;
         }
         Ok(())
     }
@@ -110,21 +110,21 @@ impl PreviewLifecyclePolicy {
 /// Tells CloudTrail of a preview, in portions that there is room for among the events that wait to be stored.
 async fn record(
     app: &Registry,
-    told: &PolicyEvents<'_>,
+    policy_events: &PolicyEvents<'_>,
     actions: &[Planned],
     failures: &[Unable],
 ) -> Result<(), StoreError> {
     if actions.is_empty() && failures.is_empty() {
-        record_service_event(app, &told.of_nothing()?);
+        record_service_event(app, &policy_events.of_nothing()?);
     }
     for some in actions.chunks(RESULTS_AT_ONCE) {
         let some: Vec<Value> = some.iter().map(|planned| service_events::planned(&planned.selected)).collect();
-        told.of(&some, &[])?.iter().for_each(|event| record_service_event(app, event));
+        policy_events.of(&some, &[])?.iter().for_each(|event| record_service_event(app, event));
         app.audit.flush(&app.db).await?;
     }
     for some in failures.chunks(RESULTS_AT_ONCE) {
         let some: Vec<Value> = some.iter().map(service_events::unable).collect();
-        told.of(&[], &some)?.iter().for_each(|event| record_service_event(app, event));
+        policy_events.of(&[], &some)?.iter().for_each(|event| record_service_event(app, event));
         app.audit.flush(&app.db).await?;
     }
     Ok(())

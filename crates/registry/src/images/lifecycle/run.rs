@@ -255,7 +255,7 @@ pub fn do_step(tx: &mut dyn Tx, app: &Registry, repository_id: i64, now_ms: i64)
     if !still_holds(tx, repository_id, &run)? {
         return Ok(StepEnd::quiet(Step::Overtaken));
     }
-    let told = app.audit.wants(false).then(|| PolicyEvents {
+    let policy_events = app.audit.wants(false).then(|| PolicyEvents {
         name: service_events::EXECUTION,
         repository: &repository,
         policy_text: &run.policy_text,
@@ -263,7 +263,8 @@ pub fn do_step(tx: &mut dyn Tx, app: &Registry, repository_id: i64, now_ms: i64)
     });
     let Some((number, actions)) = lifecycle_runs::next_step(tx, repository_id)? else {
         let report = finish(tx, repository_id, &run, now_ms)?;
-        let events = told.map_or(Ok(Vec::new()), |told| events_of_end(tx, &told, &report))?;
+        let events =
+            policy_events.map_or(Ok(Vec::new()), |policy_events| events_of_end(tx, &policy_events, &report))?;
         let step = Step::RunEnded(Some(Box::new((repository.spec.name.clone(), report))));
         return Ok(StepEnd { step, events });
     };
@@ -306,25 +307,29 @@ pub fn do_step(tx: &mut dyn Tx, app: &Registry, repository_id: i64, now_ms: i64)
         report.add(refused);
         lifecycle_runs::set_report(tx, repository_id, &to_json(&report)?)?;
     }
-    let events = told.map_or(Ok(Vec::new()), |told| told.of(&acted, &[]))?;
+    let events = policy_events.map_or(Ok(Vec::new()), |policy_events| policy_events.of(&acted, &[]))?;
     Ok(StepEnd { step, events })
 }
 
 /// What is told when a run ends: what it could not do, or that there was nothing to do.
-fn events_of_end(tx: &mut dyn Tx, told: &PolicyEvents<'_>, report: &Report) -> Result<Vec<ServiceEvent>, StoreError> {
+fn events_of_end(
+    tx: &mut dyn Tx,
+    policy_events: &PolicyEvents<'_>,
+    report: &Report,
+) -> Result<Vec<ServiceEvent>, StoreError> {
     let mut failures = Vec::new();
     for failure in &report.failures {
         let digest: Digest = failure.digest.parse().map_err(|_| damaged("a digest of a run"))?;
         // What was deleted meanwhile has not failed any more.
-        if let Some(image) = images::find(tx, told.repository.id, &digest)? {
+        if let Some(image) = images::find(tx, policy_events.repository.id, &digest)? {
             let tags = image_tags::list_of_image(tx, image.id)?;
             failures.push(service_events::failure(&failure.digest, &tags, image.pushed_at_ms, failure));
         }
     }
     if failures.is_empty() && report.expired_count + report.archived_count == 0 {
-        return Ok(vec![told.of_nothing()?]);
+        return Ok(vec![policy_events.of_nothing()?]);
     }
-    told.of(&[], &failures)
+    policy_events.of(&[], &failures)
 }
 
 /// What came of one action.

@@ -53,8 +53,8 @@ impl Handle<Registry> for RunLifecyclePolicy {
                     Worked { last: Step::Overtaken, steps: 0 } => overtaken += 1,
                     Worked { last: Step::Overtaken, .. } => overtaken = 0,
                     Worked { last: Step::RunEnded(report), .. } => {
-                        if let Some(told) = &report {
-                            log_report(&told.0, &told.1);
+                        if let Some((name, report)) = report.as_deref() {
+                            log_report(name, report);
                         }
                         return Ok(());
                     }
