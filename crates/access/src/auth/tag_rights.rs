@@ -7,10 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use oci::RepositoryName;
 use runtime::boxed;
 use store::error::StoreError;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
 use super::authorize::{self, Need, Refusal};
@@ -67,15 +65,10 @@ pub struct TagRights {
 }
 
 /// The permissions for an action on what a request names by tags or otherwise: one for each tag, and one for the rest.
-pub fn needs<'t>(
-    action: Action,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    tags: impl IntoIterator<Item = Option<&'t str>>,
-) -> Vec<Need> {
+pub fn needs<'t>(action: Action, place: &RepositoryRef, tags: impl IntoIterator<Item = Option<&'t str>>) -> Vec<Need> {
     let mut tags: BTreeSet<Option<&str>> = tags.into_iter().collect();
     let rest = tags.take(&None);
-    let need = |tag| Need::on_repository(action, registry, name.as_str()).with_image_tag(tag);
+    let need = |tag| Need::on_repository(action, &place.registry, place.name.as_str()).with_image_tag(tag);
     tags.into_iter().chain(rest).map(need).collect()
 }
 

@@ -100,7 +100,7 @@ async fn admit_anonymous(
     let Mirrored::Here(rule, name) = mirror::find(registry, open, &upstream, name).await? else {
         return Err(Refused::NotMirrored(upstream));
     };
-    let Some(caller) = anonymous::caller(open, rule, name.clone()) else {
+    let Some(caller) = anonymous::caller(open.repository(&name), rule) else {
         return Err(Refused::NotMirrored(upstream));
     };
     http.notes.set_principal(|| caller.arn());

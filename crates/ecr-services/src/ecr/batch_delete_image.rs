@@ -3,7 +3,6 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::RepositoryName;
 use registry::images::changes::Cause;
 use registry::images::delete::{self, Deletion, NotDeleted};
 use registry::images::errors::RegistryError;
@@ -12,7 +11,6 @@ use registry::images::pull::Selector;
 use registry::images::repositories::{order, require};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{Repository, RepositoryRef};
 
 use super::constraints;
@@ -43,22 +41,21 @@ impl Operation for BatchDeleteImage {
     const READ_ONLY: bool = false;
     type Input = Input;
     type Output = Output;
-    type Checked = (RegistryId, RepositoryName, Vec<ImageIdentifier>);
+    type Checked = (RepositoryRef, Vec<ImageIdentifier>);
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, EcrError> {
         let registry = constraints::registry(call, input.registry_id.as_deref())?;
         let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        Ok((registry, name, image_identifiers::image_ids(input.image_ids)?))
+        Ok((RepositoryRef { registry, name }, image_identifiers::image_ids(input.image_ids)?))
     }
 
-    fn needs(_: &Call<'_>, (registry, name, ids): &Self::Checked) -> Vec<Need> {
-        image_identifiers::needs_of_images(Self::ACTION, registry, name, ids)
+    fn needs(_: &Call<'_>, (place, ids): &Self::Checked) -> Vec<Need> {
+        image_identifiers::needs_of_images(Self::ACTION, place, ids)
     }
 
-    async fn run(call: &Call<'_>, (registry, name, ids): Self::Checked) -> Result<Output, EcrError> {
+    async fn run(call: &Call<'_>, (place, ids): Self::Checked) -> Result<Output, EcrError> {
         let deletion = Deletion::new(call.app, Cause::of_caller(call.app, &call.caller), Self::NAME);
-        let place = RepositoryRef { registry, name };
         let selectors: Vec<Selector> = ids.iter().filter_map(|id| id.selector().ok()).collect();
         // Until no tag comes to one of the images between the question and the deletion.
         loop {

@@ -77,8 +77,7 @@ impl Operation for BatchGetImage {
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        let RepositoryRef { registry, name } = &checked.repository;
-        image_identifiers::needs_of_images(Self::ACTION, registry, name, &checked.ids)
+        image_identifiers::needs_of_images(Self::ACTION, &checked.repository, &checked.ids)
     }
 
     /// Drops each image when it is written, so that there are not two of all of them.

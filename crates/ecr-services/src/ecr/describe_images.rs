@@ -7,14 +7,14 @@ use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use oci::{MediaType, RepositoryName};
+use oci::MediaType;
 use registry::images::pull::Selector;
 use registry::images::repositories::require;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::image_tags;
 use store::tables::images::{self, Image};
-use store::tables::registry_id::RegistryId;
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
@@ -61,10 +61,10 @@ struct ImageDetail {
 }
 
 impl ImageDetail {
-    fn new(registry: &RegistryId, name: &RepositoryName, image: Image, image_tags: Vec<String>) -> Self {
+    fn new(place: &RepositoryRef, image: Image, image_tags: Vec<String>) -> Self {
         Self {
-            registry_id: registry.account.to_string(),
-            repository_name: name.to_string(),
+            registry_id: place.registry.account.to_string(),
+            repository_name: place.name.to_string(),
             image_digest: image.digest.to_string(),
             image_tags,
             image_size_in_bytes: image.size_bytes,
@@ -98,8 +98,7 @@ pub enum ImageSelection {
 
 /// The input, validated.
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    place: RepositoryRef,
     selection: ImageSelection,
 }
 
@@ -126,11 +125,11 @@ impl Operation for DescribeImages {
         } else {
             ImageSelection::Page(Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?, filter)
         };
-        Ok(Checked { registry, name, selection })
+        Ok(Checked { place: RepositoryRef { registry, name }, selection })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+        vec![Need::on_repository(Self::ACTION, &checked.place.registry, checked.place.name.as_str())]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
@@ -141,15 +140,15 @@ impl Operation for DescribeImages {
 }
 
 fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
-    let Checked { registry, name, selection } = checked;
-    let repository = require(tx, &registry.repository(name))?;
+    let Checked { place, selection } = checked;
+    let repository = require(tx, place)?;
     let mut image_details = Vec::new();
     match selection {
         ImageSelection::Images(ids) => {
             for (id, selector) in ids {
                 let image = id.require_image(tx, &repository, selector.as_ref())?;
                 let tags = image_tags::list_of_image(tx, image.id)?;
-                image_details.push(ImageDetail::new(registry, name, image, tags));
+                image_details.push(ImageDetail::new(place, image, tags));
             }
             Ok(Output { image_details, next_token: None })
         }
@@ -172,7 +171,7 @@ fn describe(tx: &mut dyn Tx, checked: &Checked) -> Result<Output, EcrError> {
                                 next_token: Some(page.token_after(&constraints::after(&after))),
                             });
                         }
-                        image_details.push(ImageDetail::new(registry, name, image, tags));
+                        image_details.push(ImageDetail::new(place, image, tags));
                     }
                     after = digest;
                 }

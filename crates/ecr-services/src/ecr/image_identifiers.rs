@@ -3,15 +3,14 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::tag_rights;
-use oci::{Digest, RepositoryName};
+use oci::Digest;
 use registry::images::errors::IMAGE_INACCESSIBLE;
 use registry::images::pull::{NoImage, Selector, find_image};
 use registry::images::repositories::reference;
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::Image;
-use store::tables::registry_id::RegistryId;
-use store::tables::repositories::Repository;
+use store::tables::repositories::{Repository, RepositoryRef};
 
 use super::constraints::{self, Check};
 use super::errors::EcrError;
@@ -31,13 +30,8 @@ pub struct ImageIdentifier {
 }
 
 /// The permissions that a request for these images needs: one for each tag that it names, and one for the rest.
-pub fn needs_of_images(
-    action: Action,
-    registry: &RegistryId,
-    name: &RepositoryName,
-    ids: &[ImageIdentifier],
-) -> Vec<Need> {
-    tag_rights::needs(action, registry, name, ids.iter().map(|id| id.image_tag.as_deref()))
+pub fn needs_of_images(action: Action, place: &RepositoryRef, ids: &[ImageIdentifier]) -> Vec<Need> {
+    tag_rights::needs(action, place, ids.iter().map(|id| id.image_tag.as_deref()))
 }
 
 impl ImageIdentifier {

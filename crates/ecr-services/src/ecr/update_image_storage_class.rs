@@ -3,7 +3,6 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::RepositoryName;
 use registry::images::changes::Cause;
 use registry::images::errors::RegistryError;
 use registry::images::image_tags::{self, Reach};
@@ -13,7 +12,6 @@ use registry::images::storage_class::{self, StorageClass};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{Repository, RepositoryRef};
 
 use super::constraints::{self, Check};
@@ -44,8 +42,7 @@ pub struct Output {
 /// The input, validated.
 #[derive(Clone)]
 pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
+    place: RepositoryRef,
     id: ImageIdentifier,
     /// None if no image can have that identifier.
     selector: Option<Selector>,
@@ -68,26 +65,26 @@ impl Operation for UpdateImageStorageClass {
         let selector = id.check("imageId")?;
         let class = Check::required("targetStorageClass", input.target_storage_class)?;
         let class = Check::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
-        Ok(Checked { registry, name, id, selector, class })
+        Ok(Checked { place: RepositoryRef { registry, name }, id, selector, class })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
         let ids = std::slice::from_ref(&checked.id);
-        image_identifiers::needs_of_images(Self::ACTION, &checked.registry, &checked.name, ids)
+        image_identifiers::needs_of_images(Self::ACTION, &checked.place, ids)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let cause = Cause::of_caller(call.app, &call.caller);
-        let place = RepositoryRef { registry: checked.registry.clone(), name: checked.name.clone() };
         let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
-        let order = order(&checked.registry.repository(&checked.name));
+        let order = order(&checked.place);
         // Until no tag comes to the image between the question and the change.
         loop {
+            let place = &checked.place;
             let leave =
-                image_tags::authorize(call.http, &call.caller, Self::ACTION, &place, &selectors, Reach::Whole).await?;
+                image_tags::authorize(call.http, &call.caller, Self::ACTION, place, &selectors, Reach::Whole).await?;
             let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
             let updated = call.app.db.write_in_order(&order, move |tx| {
-                let repository = require(tx, &checked.registry.repository(&checked.name))?;
+                let repository = require(tx, &checked.place)?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);
                 }
@@ -102,7 +99,7 @@ impl Operation for UpdateImageStorageClass {
 }
 
 fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
-    let Checked { registry, name, id, selector, class } = checked;
+    let Checked { place, id, selector, class } = checked;
     let image = id.require_image(tx, repository, selector.as_ref())?;
     let (result, status) = match class {
         StorageClass::Archive => (storage_class::archive(tx, repository, &image, cause)?, ImageStatus::Archived),
@@ -112,8 +109,8 @@ fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &C
     };
     result.map_err(RegistryError::StorageClassNotSupported)?;
     Ok(Output {
-        registry_id: registry.account.to_string(),
-        repository_name: name.to_string(),
+        registry_id: place.registry.account.to_string(),
+        repository_name: place.name.to_string(),
         image_id: ImageIdentifier::new(&image.digest, id.image_tag.clone()),
         image_status: status.as_str(),
     })

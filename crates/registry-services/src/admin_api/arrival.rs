@@ -8,7 +8,6 @@ use api::protocols::operation::Call;
 use oci::{Digest, Tag};
 use serde::Deserialize;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::RepositoryRef;
 
 use super::constraints::Check;
 use super::errors::WharfError;
@@ -80,11 +79,11 @@ pub fn needs_of_tags(arrival: &Arrival, tags: &[Tag]) -> Vec<Need> {
         return needs(arrival);
     }
     let tags = tags.iter().map(|tag| Some(tag.as_str()));
-    tag_rights::needs(ACTION, &arrival.registry, &arrival.repository, tags)
+    tag_rights::needs(ACTION, &arrival.registry.repository(&arrival.repository), tags)
 }
 
 /// The tags that the key may bring or take.
 pub async fn tag_rights(call: &Call<'_>, arrival: &Arrival, change: TagChange) -> Result<TagRights, WharfError> {
-    let place = RepositoryRef { registry: arrival.registry.clone(), name: arrival.repository.clone() };
+    let place = arrival.registry.repository(&arrival.repository);
     Ok(TagRights::new(call.http, &call.caller, ACTION, change, &place).await?)
 }

@@ -5,7 +5,6 @@ use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
-use oci::RepositoryName;
 use registry::images::lifecycle::decision::ImageAction;
 use registry::images::lifecycle::run::{self, Report, ReportedFailure};
 use registry::images::lifecycle::run_lifecycle_policy::RunLifecyclePolicy;
@@ -14,7 +13,6 @@ use runtime::jobs::job::Job as _;
 use serde::Serialize;
 use store::db::Tx;
 use store::tables::lifecycle_policies::PolicyOfRepository;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 use store::tables::{jobs, lifecycle_policies, lifecycle_runs, lifecycle_settings};
 
@@ -137,7 +135,7 @@ impl Operation for DescribeLifecyclePolicies {
         let read = call.app.db.read(move |tx| {
             let Page { registry, repository, limit, place: after } = &page;
             let found = match repository {
-                Some(name) => vec![find(tx, registry, name)?],
+                Some(name) => vec![find(tx, &registry.repository(name))?],
                 None => lifecycle_policies::list(tx, registry, after, *limit)?,
             };
             let is_full = repository.is_none() && found.len() == *limit;
@@ -149,14 +147,11 @@ impl Operation for DescribeLifecyclePolicies {
     }
 }
 
-fn find(tx: &mut dyn Tx, registry: &RegistryId, name: &RepositoryName) -> Result<PolicyOfRepository, WharfError> {
-    let repository = require(tx, &registry.repository(name))?;
-    match lifecycle_policies::find(tx, repository.id)? {
-        Some(policy) => Ok(PolicyOfRepository { repository_id: repository.id, repository: name.clone(), policy }),
-        None => {
-            let place = RepositoryRef { registry: registry.clone(), name: name.clone() };
-            Err(WharfError::LifecyclePolicyNotFound(place))
-        }
+fn find(tx: &mut dyn Tx, place: &RepositoryRef) -> Result<PolicyOfRepository, WharfError> {
+    let repository_id = require(tx, place)?.id;
+    match lifecycle_policies::find(tx, repository_id)? {
+        Some(policy) => Ok(PolicyOfRepository { repository_id, repository: place.name.clone(), policy }),
+        None => Err(WharfError::LifecyclePolicyNotFound(place.clone())),
     }
 }
 

@@ -91,7 +91,7 @@ impl Operation for PurgeDeletedImages {
 
     fn needs(_: &Call<'_>, Checked { place, images, .. }: &Checked) -> Vec<Need> {
         let tags = images.iter().map(|(id, _)| id.image_tag.as_deref());
-        tag_rights::needs(Self::ACTION, &place.registry, &place.name, tags)
+        tag_rights::needs(Self::ACTION, place, tags)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {

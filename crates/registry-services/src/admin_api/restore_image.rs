@@ -145,9 +145,9 @@ impl Operation for RestoreImage {
     }
 
     fn needs(_: &Call<'_>, Checked { place, images, may_create, .. }: &Checked) -> Vec<Need> {
+        let tags = images.iter().map(|(id, _)| id.image_tag.as_deref());
+        let mut needs = tag_rights::needs(Self::ACTION, place, tags);
         let RepositoryRef { registry, name } = place;
-        let mut needs =
-            tag_rights::needs(Self::ACTION, registry, name, images.iter().map(|(id, _)| id.image_tag.as_deref()));
         needs.extend(may_create.then(|| Need::on_repository(Action::EcrCreateRepository, registry, name.as_str())));
         needs
     }

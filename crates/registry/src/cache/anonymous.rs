@@ -7,12 +7,11 @@ use std::sync::Arc;
 use access::auth::anonymous_pull::AnonymousPull;
 use access::auth::caller::Caller;
 use access::request::RequestContext;
-use oci::{Digest, Reference, RepositoryName, Tag};
+use oci::{Digest, Reference, Tag};
 use runtime::boxed;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
-use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, RepositoryRef};
 use store::tables::upstream_blobs::{self, BlobSource, UpstreamBlob};
 use store::tables::{image_tags, images, repository_blobs};
@@ -30,10 +29,9 @@ use crate::images::repositories::{not_found, read_along};
 
 /// Who pulls from a repository that a rule fills, without a token. None for `ROOT`, whose repositories are all of the
 /// registry's, and for a name that leads nowhere.
-pub fn caller(registry: &RegistryId, rule: PullThroughCacheRule, name: RepositoryName) -> Option<Caller> {
-    let upstream = rule.upstream_name(&name).filter(|_| !rule.prefix.is_root())?;
+pub fn caller(place: RepositoryRef, rule: PullThroughCacheRule) -> Option<Caller> {
+    let upstream = rule.upstream_name(&place.name).filter(|_| !rule.prefix.is_root())?;
     let source = BlobSource { upstream_url: rule.upstream_url.clone(), upstream_repository: upstream.to_string() };
-    let place = RepositoryRef { registry: registry.clone(), name };
     Some(Caller::nobody(AnonymousPull { place, source, rule }))
 }
 
