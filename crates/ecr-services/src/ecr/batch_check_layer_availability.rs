@@ -119,7 +119,7 @@ fn availability(tx: &mut dyn Tx, repository: Option<&Repository>, digests: &[Str
         let layer_availability = match &found {
             // One that is upstream comes when it is read.
             Some(Location::Here(_) | Location::Upstream(_)) => "AVAILABLE",
-            Some(Location::Archived(_)) => "ARCHIVED",
+            Some(Location::Archived(_) | Location::ArchivedUpstream(_)) => "ARCHIVED",
             None => "UNAVAILABLE",
         };
         let media_type = found.as_ref().and_then(Location::media_type).filter(|text| !text.is_empty());

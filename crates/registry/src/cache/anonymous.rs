@@ -12,9 +12,9 @@ use runtime::boxed;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::pull_through_cache_rules::PullThroughCacheRule;
-use store::tables::repositories::{self, RepositoryRef};
-use store::tables::upstream_blobs::{self, BlobSource, UpstreamBlob};
-use store::tables::{image_tags, images, repository_blobs};
+use store::tables::repositories::{self, Repository, RepositoryRef};
+use store::tables::upstream_blobs::{BlobSource, UpstreamBlob};
+use store::tables::{image_tags, images};
 
 use super::failure::CacheFailure;
 use super::fetches::UpstreamLayer;
@@ -22,10 +22,7 @@ use super::import::ImportRequest;
 use super::pull;
 use super::upstream::UpstreamFailure;
 use crate::Registry;
-use crate::images::errors::RegistryError;
 use crate::images::pull::{Selector, find_image};
-use crate::images::read_caches::FoundRepository;
-use crate::images::repositories::{not_found, read_along};
 
 /// Who pulls from a repository that a rule fills, without a token. None for `ROOT`, whose repositories are all of the
 /// registry's, and for a name that leads nowhere.
@@ -135,41 +132,21 @@ fn is_at(tx: &mut dyn Tx, repository_id: i64, tag: &Tag, image_id: i64) -> Resul
     Ok(images::find_by_tag(tx, repository_id, tag.as_str())?.is_some_and(|image| image.id == image_id))
 }
 
-/// A layer that is shown to who pulls without a token.
-pub enum ShownLayer {
-    /// Its bytes came from where the pull looks, or are still there.
-    Cached,
-    /// A cached image names it, but somebody pushed its bytes, or nobody knows: they are shown when upstream has sent them.
-    Unproven(Arc<FoundRepository>, Box<UpstreamLayer>),
-}
-
-/// How a layer or config stands to the cache; none if it is not shown. Bytes that somebody pushed are not shown because an
-/// upstream's manifest names their digest: they are fetched from there first.
+/// How a layer or config whose bytes are here from elsewhere is to be had for the pull; none if it is not shown. Bytes that
+/// somebody pushed are not shown because an upstream's manifest names their digest: they are fetched from there first.
 #[boxed]
-pub async fn layer(
+pub async fn unproven_layer(
     app: &Registry,
-    pull: &Arc<AnonymousPull>,
+    pull: &AnonymousPull,
+    repository: &Repository,
     digest: Digest,
-) -> Result<Option<ShownLayer>, RegistryError> {
-    let of_pull = Arc::clone(pull);
-    let look = move |tx: &mut dyn Tx, repository: Option<&Arc<FoundRepository>>| {
-        let pull = &of_pull;
-        let repository = repository.ok_or_else(|| not_found(&pull.place))?;
-        let Some(origin) = repository_blobs::origin(tx, repository.id, &digest)? else {
-            let upstream = upstream_blobs::find(tx, repository.id, &digest)?;
-            return Ok(upstream.filter(|upstream| upstream.source == pull.source).map(|_| ShownLayer::Cached));
-        };
-        if origin.is_from(&pull.source) {
-            return Ok(Some(ShownLayer::Cached));
-        }
-        if !images::is_blob_of_cached(tx, repository.id, &digest, &pull.source)? {
-            return Ok(None);
-        }
-        // Nothing is said of the bytes that are here, not even how many they are.
-        let known =
-            UpstreamBlob { size_bytes: None, media_type: String::new(), image_count: 0, source: pull.source.clone() };
-        let layer = UpstreamLayer::shown(repository, digest, known);
-        Ok(Some(ShownLayer::Unproven(Arc::clone(repository), Box::new(layer))))
-    };
-    Ok(read_along(app, &pull.place, look).await?.1)
+) -> Result<Option<UpstreamLayer>, StoreError> {
+    let (id, source) = (repository.id, pull.source.clone());
+    if !app.db.read_point(move |tx| images::is_blob_of_cached(tx, id, &digest, &source)).await? {
+        return Ok(None);
+    }
+    // Nothing is said of the bytes that are here, not even how many they are.
+    let known =
+        UpstreamBlob { size_bytes: None, media_type: String::new(), image_count: 0, source: pull.source.clone() };
+    Ok(Some(UpstreamLayer::new(repository, digest, known).from_there()))
 }

@@ -38,20 +38,35 @@ pub struct UpstreamLayer {
     digest: Digest,
     /// What is known of it.
     pub known: UpstreamBlob,
-    /// Whether the repository shows it already, so that fetching it proves that upstream has it.
-    is_shown: bool,
+    /// Whether only bytes that came from there will do: none that somebody pushed, before the fetch or while it waits.
+    must_be_from_there: bool,
 }
 
 impl UpstreamLayer {
-    /// One that the repository shows when it has come.
+    /// One that is to be had, from wherever it comes first.
     pub fn new(repository: &Repository, digest: Digest, known: UpstreamBlob) -> Self {
-        Self { place: reference(repository), repository_id: repository.id, digest, known, is_shown: false }
+        Self { place: reference(repository), repository_id: repository.id, digest, known, must_be_from_there: false }
     }
 
-    /// One that the repository shows, and that is to be had from upstream all the same.
-    pub fn shown(repository: &Repository, digest: Digest, known: UpstreamBlob) -> Self {
-        Self { is_shown: true, ..Self::new(repository, digest, known) }
+    /// The same, for whoever is shown only what came from there: it is fetched even if the repository has it otherwise.
+    #[must_use]
+    pub fn from_there(self) -> Self {
+        Self { must_be_from_there: true, ..self }
     }
+
+    fn key(&self) -> FetchKey {
+        let only_from = self.must_be_from_there.then(|| self.known.source.key());
+        FetchKey { repository_id: self.repository_id, digest: self.digest, only_from }
+    }
+}
+
+/// What a fetch gives to all who wait for it. Who may read whatever the repository has, and who may not, wait for two.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct FetchKey {
+    repository_id: i64,
+    digest: Digest,
+    /// [Where](store::tables::upstream_blobs::BlobSource::key) the bytes must have come from; none if that does not matter.
+    only_from: Option<String>,
 }
 
 /// A layer that is on its way, or has just come.
@@ -62,7 +77,7 @@ pub enum Arriving {
     Coming(ComingLayer),
 }
 
-type Running = Mutex<HashMap<(i64, Digest), watch::Receiver<State>>>;
+type Running = Mutex<HashMap<FetchKey, watch::Receiver<State>>>;
 
 /// The fetches of one node.
 pub struct LayerFetches {
@@ -79,7 +94,7 @@ impl Default for LayerFetches {
 /// Takes a fetch out of the table however it ends.
 struct RunningFetch {
     running: Arc<Running>,
-    key: (i64, Digest),
+    key: FetchKey,
 }
 
 impl Drop for RunningFetch {
@@ -109,14 +124,21 @@ impl LayerFetches {
         wait_until_stored(self.join(app, layer)).await
     }
 
+    /// Takes all slots, so that what is asked for waits until they are given back.
+    #[cfg(test)]
+    pub fn take_slots(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(MAX_FETCHES).expect("few");
+        Arc::clone(&self.slots).try_acquire_many_owned(all).expect("nothing is fetched")
+    }
+
     fn join(&self, app: &Arc<Registry>, layer: &UpstreamLayer) -> watch::Receiver<State> {
-        let key = (layer.repository_id, layer.digest);
+        let key = layer.key();
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = running.get(&key) {
             return state.clone();
         }
         let (sender, state) = watch::channel(State::Asked);
-        running.insert(key, state.clone());
+        running.insert(key.clone(), state.clone());
         let entry = RunningFetch { running: Arc::clone(&self.running), key };
         let (app, layer, slots) = (Arc::clone(app), layer.clone(), Arc::clone(&self.slots));
         runtime::tasks::spawn(async move {
@@ -156,12 +178,12 @@ async fn wait_until_stored(mut state: watch::Receiver<State>) -> Result<(), Cach
 
 /// Where the layer is to be had, if it has not come meanwhile.
 async fn source(app: &Registry, layer: &UpstreamLayer) -> Result<Option<UpstreamRepository>, CacheFailure> {
-    let UpstreamLayer { place, repository_id, digest, is_shown, known } = layer.clone();
+    let UpstreamLayer { place, repository_id, digest, must_be_from_there, known } = layer.clone();
     let rule = app
         .db
         .read_point(move |tx| {
             let origin = repository_blobs::origin(tx, repository_id, &digest)?;
-            if origin.is_some_and(|origin| !is_shown || origin.is_from(&known.source)) {
+            if origin.is_some_and(|origin| !must_be_from_there || origin.is_from(&known.source)) {
                 return Ok::<_, StoreError>(None);
             }
             Ok(Some(pull_through_cache_rules::find_for(tx, &place)?))

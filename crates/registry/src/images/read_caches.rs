@@ -8,7 +8,7 @@ use oci::Digest;
 use store::db::{HeldBytes, ReadCache, Topic};
 use store::tables::images::Image;
 use store::tables::repositories::{Repository, RepositoryRef};
-use store::tables::repository_blobs::RepositoryBlob;
+use store::tables::repository_blobs::{BlobOrigin, RepositoryBlob};
 
 use super::pull::Selector;
 use super::shared_manifests::HeldManifest;
@@ -101,9 +101,14 @@ pub struct FoundLayer {
 impl HeldBytes for FoundLayer {
     fn held_bytes(&self) -> usize {
         let stored = &self.blob.stored;
+        let origin = match &self.blob.origin {
+            BlobOrigin::Unknown => 0,
+            BlobOrigin::Cached(key) => key.len(),
+        };
         self.repository.held_bytes()
             + size_of::<RepositoryBlob>()
             + stored.data_key.len()
             + stored.small.as_ref().map_or(0, Bytes::len)
+            + origin
     }
 }

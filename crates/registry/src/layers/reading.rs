@@ -6,6 +6,7 @@ use std::sync::Arc;
 use runtime::boxed;
 use store::blob::{BlobStream, BlockingReader, Encoding};
 use store::tables::repository_blobs::RepositoryBlob;
+use store::tables::upstream_blobs::BlobSource;
 
 use super::{Layer, Location, find};
 use crate::Registry;
@@ -18,7 +19,21 @@ use crate::images::errors::RegistryError;
 use crate::images::repositories::reference;
 
 /// A layer that was found, for somebody who may read it.
-pub struct ReadableLayer(Layer);
+pub struct ReadableLayer {
+    layer: Layer,
+    reader: Reader,
+}
+
+/// For whom a layer is read. That a layer which is upstream may be read says nothing of the one that is here when it was
+/// waited for: that is decided anew.
+pub(super) enum Reader {
+    /// The server itself.
+    Server,
+    /// Whoever may read the layers of the repository.
+    Client,
+    /// Nobody in particular, who is shown what came from there and nothing else.
+    Nobody(BlobSource),
+}
 
 /// Why the bytes of a layer that may be read cannot be had.
 #[derive(Debug)]
@@ -55,13 +70,13 @@ pub enum LayerStream {
 }
 
 impl ReadableLayer {
-    pub(super) const fn new(layer: Layer) -> Self {
-        Self(layer)
+    pub(super) const fn new(layer: Layer, reader: Reader) -> Self {
+        Self { layer, reader }
     }
 
     /// Where it is.
     pub const fn location(&self) -> &Location {
-        &self.0.location
+        &self.layer.location
     }
 
     /// A URL by which a client reads it from the bucket itself, for a short time; none if it is upstream, its object is not the
@@ -82,10 +97,12 @@ impl ReadableLayer {
     pub async fn open(&self, app: &Arc<Registry>) -> Result<OpenLayer, CacheFailure> {
         match self.location() {
             Location::Here(blob) | Location::Archived(blob) => Ok(OpenLayer::Stored(Arc::clone(blob))),
-            Location::Upstream(layer) => match app.cache.fetches.begin(app, layer).await? {
-                Arriving::Coming(layer) => Ok(OpenLayer::Coming(layer)),
-                Arriving::Stored => self.that_came(app).await.map(OpenLayer::Stored),
-            },
+            Location::Upstream(layer) | Location::ArchivedUpstream(layer) => {
+                match app.cache.fetches.begin(app, layer).await? {
+                    Arriving::Coming(layer) => Ok(OpenLayer::Coming(layer)),
+                    Arriving::Stored => self.that_came(app).await.map(OpenLayer::Stored),
+                }
+            }
         }
     }
 
@@ -94,7 +111,7 @@ impl ReadableLayer {
     pub async fn stored(&self, app: &Arc<Registry>) -> Result<Arc<RepositoryBlob>, CacheFailure> {
         match self.location() {
             Location::Here(blob) | Location::Archived(blob) => Ok(Arc::clone(blob)),
-            Location::Upstream(layer) => {
+            Location::Upstream(layer) | Location::ArchivedUpstream(layer) => {
                 app.cache.fetches.complete(app, layer).await?;
                 self.that_came(app).await
             }
@@ -108,13 +125,24 @@ impl ReadableLayer {
         Ok(blobs::open(app, &blob.stored).await.map_err(Unread::NotOpened)?.blocking())
     }
 
-    /// The row of a layer that was fetched.
+    /// The row of a layer that was fetched, or has come otherwise, if it may be read as it is now.
     async fn that_came(&self, app: &Registry) -> Result<Arc<RepositoryBlob>, CacheFailure> {
-        let Layer { repository, digest, .. } = &self.0;
-        match find(app, &reference(repository), *digest).await?.location {
-            Location::Here(blob) | Location::Archived(blob) => Ok(blob),
-            Location::Upstream(_) => Err(UpstreamFailure::NotFound.into()),
+        let Layer { repository, digest, .. } = &self.layer;
+        let found = find(app, &reference(repository), *digest).await?;
+        let (Location::Here(blob) | Location::Archived(blob)) = &found.location else {
+            return Err(UpstreamFailure::NotFound.into());
+        };
+        match &self.reader {
+            Reader::Server => {}
+            Reader::Client => found.require_readable(app).await?,
+            Reader::Nobody(source) => {
+                if blob.is_archived() || !blob.origin.is_from(source) {
+                    return Err(UpstreamFailure::NotFound.into());
+                }
+                found.require_readable(app).await?;
+            }
         }
+        Ok(Arc::clone(blob))
     }
 }
 

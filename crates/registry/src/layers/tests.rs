@@ -3,32 +3,38 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use access::auth::caller::Caller;
 use access::kms::{KmsError, aws_managed};
 use bytes::Bytes;
-use oci::{Digest, RepositoryName};
+use oci::{Digest, Manifest, RepositoryName};
 use store::blob::{BlobStore, ObjectId, Redirect, S3Settings};
 use store::tables::blobs::{self, NewBlob};
 use store::tables::kms_keys::{self, KeyRef};
 use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule};
 use store::tables::repositories::{EncryptionType, NewRepository, Repository, RepositoryRef, TagMutability};
 use store::tables::upstream_blobs::{self, BlobSource};
-use store::tables::{key_version, repository_blobs};
+use store::tables::{images, key_version, repository_blobs};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::reading::{LayerStream, ReadableLayer, Unread};
-use super::{Location, find};
+use super::{Location, find, readable_by};
+use crate::cache::anonymous;
 use crate::cache::config::PullThroughCacheConfig;
 use crate::cache::failure::CacheFailure;
 use crate::cache::settings::CacheSettings;
 use crate::cache::upstream::UpstreamFailure;
 use crate::images::changes::{Actor, Cause};
 use crate::images::creation::IfAbsent;
+use crate::images::encryption::{self, Use};
 use crate::images::errors::RegistryError;
-use crate::images::{repositories, uploads};
+use crate::images::import::{self, Import, UpstreamImage};
+use crate::images::{repositories, storage_class, uploads};
 use crate::testing::{START_MS, TestRegistry, TestSetup};
 
 const UPSTREAM: &str = "quay.io";
@@ -66,6 +72,20 @@ struct Fixture {
     test: TestRegistry,
     place: RepositoryRef,
     repository: Repository,
+    rule: PullThroughCacheRule,
+}
+
+/// A read under way.
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Unread>> + 'a>>;
+
+/// Whether upstream does not have it.
+fn is_lost(read: &Result<Vec<u8>, Unread>) -> bool {
+    matches!(read, Err(Unread::NotFetched(CacheFailure::Upstream(UpstreamFailure::NotFound))))
+}
+
+/// Lets a read go on as far as it can, and asserts that it waits then.
+async fn begin(reading: &mut Reading<'_>) {
+    assert!(std::future::poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx).is_pending())).await);
 }
 
 impl Fixture {
@@ -111,12 +131,13 @@ impl Fixture {
             updated_at_ms: START_MS,
         };
         let cause = Cause::now(&test.app, Actor::Principal("somebody".into()));
+        let made = rule.clone();
         let created = test.app.db.write(move |tx| {
-            assert!(pull_through_cache_rules::insert(tx, &rule)?);
+            assert!(pull_through_cache_rules::insert(tx, &made)?);
             repositories::create(tx, &new, &[], 10, &cause)
         });
         let repository = created.await.expect("created");
-        Self { test, place, repository }
+        Self { test, place, repository, rule }
     }
 
     /// Uploads a layer, as whoever pushes does.
@@ -134,12 +155,80 @@ impl Fixture {
     /// Notes a layer that an image of upstream's names.
     async fn await_from_upstream(&self, content: &[u8]) -> Digest {
         let (id, digest, size_bytes) = (self.repository.id, Digest::sha256_of(content), content.len() as u64);
-        let source = BlobSource { upstream_url: UPSTREAM.to_owned(), upstream_repository: "app".to_owned() };
+        let source = Self::source();
         let noted = self.test.app.db.write(move |tx| {
             upstream_blobs::add_image(tx, id, &digest, Some(size_bytes), "application/x-layer", &source)
         });
         noted.await.expect("noted");
         digest
+    }
+
+    fn source() -> BlobSource {
+        BlobSource { upstream_url: UPSTREAM.to_owned(), upstream_repository: "app".to_owned() }
+    }
+
+    /// Caches the manifest of an image that names one blob, as a pull does; the number tells those apart that name the same.
+    async fn cache_image(&self, content: &[u8], number: u8) -> (Digest, Digest) {
+        let (app, blob) = (&self.test.app, Digest::sha256_of(content));
+        let text = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "size": content.len(),
+                "digest": blob.to_string(),
+            },
+            "layers": [],
+            "annotations": { "number": number.to_string() },
+        });
+        let bytes = text.to_string().into_bytes();
+        let (image, manifest) = (Digest::sha256_of(&bytes), Manifest::parse(&bytes, None).expect("a manifest"));
+        let encryption = encryption::require(app, &self.repository, Use::Push).await.expect("the key may be used");
+        let cause = Cause::now(app, Actor::PullThroughCache);
+        let new = UpstreamImage::new(app, &encryption, &self.place, image, manifest, &bytes, &cause).expect("sealed");
+        let import = Import {
+            place: self.place.clone(),
+            source: Self::source(),
+            images: vec![new],
+            tag: None,
+            may_create: false,
+            takes_tags: false,
+            encryption,
+            repository_quota: 10,
+            tags_per_image: 10,
+            cause,
+        };
+        app.db.write(move |tx| import::store(tx, &import)).await.expect("stored");
+        (image, blob)
+    }
+
+    /// Archives an image, or begins to restore it.
+    async fn turn(&self, image: Digest, is_archived: bool) {
+        let (repository, cause) = (self.repository.clone(), Cause::now(&self.test.app, Actor::Service));
+        let turned = self.test.app.db.write(move |tx| {
+            let image = images::find(tx, repository.id, &image)?.expect("it is there");
+            if is_archived {
+                storage_class::archive(tx, &repository, &image, &cause)
+            } else {
+                storage_class::begin_restore(tx, &repository, &image, &cause)
+            }
+        });
+        assert_eq!(turned.await.expect("written"), Ok(()));
+    }
+
+    /// Who pulls without a token, from where the rule leads.
+    fn nobody(&self) -> Caller {
+        anonymous::caller(&self.place.registry, self.rule.clone(), self.place.name.clone()).expect("the rule fills it")
+    }
+
+    /// The layer as nobody in particular is shown it.
+    async fn shown(&self, digest: Digest) -> Result<ReadableLayer, RegistryError> {
+        readable_by(&self.test.app, &self.nobody(), &self.place, digest).await
+    }
+
+    /// Reads it whole, in one of the ways that give bytes.
+    fn read<'a>(&'a self, layer: &'a ReadableLayer, is_streamed: bool) -> Reading<'a> {
+        if is_streamed { Box::pin(self.stream(layer, 0, 99_999)) } else { Box::pin(self.read_blocking(layer)) }
     }
 
     /// Has one image name the layer, which is in the archive.
@@ -256,9 +345,8 @@ async fn a_layer_that_upstream_has_lost_is_not_fetched() {
     let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
     let digest = fixture.await_from_upstream(&content(2)).await;
     let layer = fixture.readable(digest).await.expect("it is known");
-    let is_lost = |failure| matches!(failure, Unread::NotFetched(CacheFailure::Upstream(UpstreamFailure::NotFound)));
-    assert!(is_lost(fixture.stream(&layer, 0, 9).await.expect_err("it is gone")));
-    assert!(is_lost(fixture.read_blocking(&layer).await.expect_err("it is gone")));
+    assert!(is_lost(&fixture.stream(&layer, 0, 9).await));
+    assert!(is_lost(&fixture.read_blocking(&layer).await));
 }
 
 #[tokio::test]
@@ -378,4 +466,174 @@ async fn one_fetch_serves_all_who_read() {
         assert!(bytes == content(7));
     }
     assert_eq!(fixture.test.app.metrics.cache.layers.get(), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_not_shown_what_is_pushed_while_they_ask() {
+    let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+    for (seed, is_streamed) in [(10, true), (11, false)] {
+        let (_, digest) = fixture.cache_image(&content(seed), 0).await;
+        let before = fixture.shown(digest).await.expect("upstream's manifest names it");
+        assert!(matches!(before.location(), Location::Upstream(_)));
+        fixture.upload(&content(seed)).await;
+        let after = fixture.shown(digest).await.expect("upstream's manifest names it");
+        assert!(matches!(after.location(), Location::Upstream(_)) && after.location().size_bytes().is_none());
+        for layer in [&before, &after] {
+            assert_eq!(layer.url(&fixture.test.app).await.expect("no fault"), None);
+            assert!(is_lost(&fixture.read(layer, is_streamed).await));
+        }
+        fixture.assert_reads(&fixture.readable(digest).await.expect("who may read it does"), &content(seed)).await;
+    }
+    assert_eq!(fixture.test.app.metrics.cache.layers.get(), 0);
+}
+
+#[tokio::test]
+async fn where_a_layer_is_and_where_it_came_from_is_one_read() {
+    let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+    let (_, digest) = fixture.cache_image(&content(1), 0).await;
+    let reads = &fixture.test.app.db.measures().reads.attempts;
+    // The repository is in memory from here on.
+    fixture.shown(digest).await.expect("it is known");
+    let before = reads.get();
+    let layer = fixture.shown(digest).await.expect("it is known");
+    assert!(matches!(layer.location(), Location::Upstream(_)));
+    assert_eq!(reads.get() - before, 1);
+    assert!(fixture.stream(&layer, 0, 99_999).await.expect("it comes") == content(1));
+    for count in [1, 0] {
+        let before = reads.get();
+        let layer = fixture.shown(digest).await.expect("it came from there");
+        assert!(matches!(layer.location(), Location::Here(_)));
+        assert_eq!(reads.get() - before, count);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_not_shown_what_is_pushed_while_they_wait() {
+    let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+    let fetches = &fixture.test.app.cache.fetches;
+    let mut seed = 10;
+    for is_streamed in [true, false] {
+        // Alone, and in the same wait as who may read it.
+        for is_client_first in [None, Some(true), Some(false)] {
+            seed += 1;
+            let (_, digest) = fixture.cache_image(&content(seed), 0).await;
+            let of_nobody = fixture.shown(digest).await.expect("upstream's manifest names it");
+            let of_client = fixture.readable(digest).await.expect("it is known");
+            let slots = fetches.take_slots();
+            let mut nobody = fixture.read(&of_nobody, is_streamed);
+            let mut client = fixture.read(&of_client, is_streamed);
+            match is_client_first {
+                None => begin(&mut nobody).await,
+                Some(true) => {
+                    begin(&mut client).await;
+                    begin(&mut nobody).await;
+                }
+                Some(false) => {
+                    begin(&mut nobody).await;
+                    begin(&mut client).await;
+                }
+            }
+            fixture.upload(&content(seed)).await;
+            drop(slots);
+            assert!(is_lost(&nobody.await), "{is_client_first:?}");
+            assert!(client.await.expect("it was pushed") == content(seed), "{is_client_first:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_shown_what_upstream_sends_all_the_same() {
+    for is_streamed in [true, false] {
+        let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+        let (_, digest) = fixture.cache_image(&content(1), 0).await;
+        let layer = fixture.shown(digest).await.expect("upstream's manifest names it");
+        let slots = fixture.test.app.cache.fetches.take_slots();
+        let mut read = fixture.read(&layer, is_streamed);
+        begin(&mut read).await;
+        fixture.upload(&content(1)).await;
+        drop(slots);
+        assert!(read.await.expect("upstream sends it") == content(1));
+        assert_eq!(fixture.test.app.metrics.cache.layers.get(), 1);
+        let shown = fixture.shown(digest).await.expect("it came from there");
+        assert!(matches!(shown.location(), Location::Here(_)));
+        fixture.assert_reads(&shown, &content(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_not_shown_what_no_cached_image_names_or_comes_from_elsewhere() {
+    let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+    let (pushed, id) = (fixture.upload(&content(2)).await, fixture.repository.id);
+    let elsewhere = Digest::sha256_of(&content(3));
+    let source = BlobSource { upstream_repository: "other".to_owned(), ..Fixture::source() };
+    let noted =
+        fixture.test.app.db.write(move |tx| {
+            upstream_blobs::add_image(tx, id, &elsewhere, Some(100_000), "application/x-layer", &source)
+        });
+    noted.await.expect("noted");
+    for digest in [pushed, elsewhere] {
+        fixture.readable(digest).await.expect("who may read it does");
+        let refused = fixture.shown(digest).await.err().expect("it is not shown");
+        assert!(matches!(refused, RegistryError::LayerNotFound(..)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_pushed_while_one_waits_is_read_with_its_key() {
+    let fixture = Fixture::new(EncryptionType::Kms, content(1)).await;
+    let (_, digest) = fixture.cache_image(&content(2), 0).await;
+    let layer = fixture.readable(digest).await.expect("nothing of it is encrypted yet");
+    for is_streamed in [true, false] {
+        let slots = fixture.test.app.cache.fetches.take_slots();
+        let mut read = fixture.read(&layer, is_streamed);
+        begin(&mut read).await;
+        if is_streamed {
+            fixture.upload(&content(2)).await;
+            fixture.disable_key().await;
+        }
+        drop(slots);
+        let failure = read.await.expect_err("its key is disabled");
+        assert!(matches!(&failure, Unread::NotFetched(CacheFailure::Refused(text)) if text.ends_with("is disabled.")));
+    }
+}
+
+#[tokio::test]
+async fn what_only_archived_images_name_is_out_of_reach_wherever_it_is() {
+    for is_fetched in [false, true] {
+        for is_streamed in [true, false] {
+            let fixture = Fixture::new(EncryptionType::Aes256, content(1)).await;
+            let app = &fixture.test.app;
+            let (first, digest) = fixture.cache_image(&content(1), 0).await;
+            if is_fetched {
+                fixture.unchecked(digest).await.stored(app).await.expect("it comes");
+            }
+            fixture.turn(first, true).await;
+            for is_restoring in [false, true] {
+                if is_restoring {
+                    fixture.turn(first, false).await;
+                }
+                let found = find(app, &fixture.place, digest).await.expect("it is known");
+                assert_eq!(matches!(found.location, Location::Archived(_)), is_fetched);
+                assert_eq!(matches!(found.location, Location::ArchivedUpstream(_)), !is_fetched);
+                assert_eq!((found.location.size_bytes(), found.location.image_count()), (Some(100_000), 1));
+                assert_eq!(found.require_here().is_ok(), is_fetched);
+                let refused = fixture.readable(digest).await.err().expect("it is archived");
+                assert!(matches!(refused, RegistryError::LayerArchived(..)));
+                let refused = fixture.shown(digest).await.err().expect("it is archived");
+                assert!(matches!(refused, RegistryError::LayerNotFound(..)));
+            }
+            // The server reads it in every way, and so does everybody for an image that is active.
+            let of_server = fixture.unchecked(digest).await;
+            fixture.cache_image(&content(1), 1).await;
+            for layer in [fixture.readable(digest).await, fixture.shown(digest).await] {
+                let layer = layer.expect("an active image names it");
+                assert_eq!(matches!(layer.location(), Location::Here(_)), is_fetched);
+                assert_eq!(matches!(layer.location(), Location::Upstream(_)), !is_fetched);
+                assert_eq!(layer.url(app).await.expect("no fault"), None);
+                assert!(fixture.read(&layer, is_streamed).await.expect("readable") == content(1));
+            }
+            assert_eq!(of_server.url(app).await.expect("no fault"), None);
+            assert!(fixture.read(&of_server, is_streamed).await.expect("readable") == content(1));
+        }
+    }
 }

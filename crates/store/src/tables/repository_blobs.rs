@@ -7,7 +7,7 @@ use super::images::ImageStatus;
 use super::parse_column;
 use super::registry_id::RegistryId;
 use super::repositories::count;
-use super::upstream_blobs::{self, BlobSource, UpstreamBlob};
+use super::upstream_blobs::{self, BlobSource, InactiveImages, UpstreamBlob};
 use crate::blob::Tier;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
@@ -26,6 +26,8 @@ pub struct RepositoryBlob {
     pub inactive_image_count: i64,
     /// Whether it was uploaded again while it had no other images.
     pub is_pushed_again: bool,
+    /// Where its bytes came from.
+    pub origin: BlobOrigin,
 }
 
 impl RepositoryBlob {
@@ -44,7 +46,7 @@ fn key(repository_id: i64, digest: &Digest) -> [Value; 2] {
 pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<RepositoryBlob>, StoreError> {
     let sql = format!(
         "SELECT {}, r.media_type, r.image_count, r.archived_image_count + r.activating_image_count, \
-         r.pushed_again_at_ms FROM repository_blobs r JOIN blobs b ON b.id = r.blob_id {} \
+         r.pushed_again_at_ms, r.cached_from FROM repository_blobs r JOIN blobs b ON b.id = r.blob_id {} \
          WHERE r.repository_id = $1 AND r.digest = $2",
         blobs::COLUMNS,
         blobs::SMALL
@@ -56,6 +58,7 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Opti
         image_count: row.int(11)?,
         inactive_image_count: row.int(12)?,
         is_pushed_again: row.opt_int(13)?.is_some(),
+        origin: BlobOrigin::from_column(row.opt_text(14)?),
     }))
 }
 
@@ -91,13 +94,7 @@ fn take_over_images(
     awaited: &UpstreamBlob,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let inactive = tx.query_opt(
-        "SELECT COUNT(CASE WHEN i.status = 'ARCHIVED' THEN 1 END), COUNT(CASE WHEN i.status = 'ACTIVATING' THEN 1 END) \
-         FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
-         WHERE i.repository_id = $2 AND i.status <> 'ACTIVE'",
-        &[digest.to_string().into(), repository_id.into()],
-    )?;
-    let (archived, activating) = inactive.map_or(Ok((0, 0)), |row| Ok::<_, StoreError>((row.int(0)?, row.int(1)?)))?;
+    let InactiveImages { archived, activating } = upstream_blobs::inactive_images(tx, repository_id, digest)?;
     let pushed_again_at_ms = (archived + activating == awaited.image_count).then_some(now_ms);
     tx.execute(
         "UPDATE repository_blobs SET image_count = $1, archived_image_count = $2, activating_image_count = $3, \
@@ -125,6 +122,10 @@ pub enum BlobOrigin {
 }
 
 impl BlobOrigin {
+    fn from_column(cached_from: Option<&str>) -> Self {
+        cached_from.map_or(Self::Unknown, |key| Self::Cached(key.to_owned()))
+    }
+
     /// Whether the cache had them from there.
     pub fn is_from(&self, source: &BlobSource) -> bool {
         matches!(self, Self::Cached(key) if *key == source.key())
@@ -135,8 +136,7 @@ impl BlobOrigin {
 pub fn origin(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Option<BlobOrigin>, StoreError> {
     let sql = "SELECT cached_from FROM repository_blobs WHERE repository_id = $1 AND digest = $2";
     let row = tx.query_opt(sql, &key(repository_id, digest))?;
-    row.map(|row| Ok(row.opt_text(0)?.map_or(BlobOrigin::Unknown, |key| BlobOrigin::Cached(key.to_owned()))))
-        .transpose()
+    row.map(|row| Ok(BlobOrigin::from_column(row.opt_text(0)?))).transpose()
 }
 
 /// Notes that the pull through cache has had the bytes of a blob from there.

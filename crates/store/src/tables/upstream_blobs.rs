@@ -53,6 +53,39 @@ pub fn find(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<Opti
     .transpose()
 }
 
+/// How many images of a repository that name a blob are not active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InactiveImages {
+    /// They are archived.
+    pub archived: i64,
+    /// They are on their way back from there.
+    pub activating: i64,
+}
+
+/// Counts the images that name a blob and are not active.
+pub fn inactive_images(tx: &mut dyn Tx, repository_id: i64, digest: &Digest) -> Result<InactiveImages, StoreError> {
+    let row = tx.query_opt(
+        "SELECT COUNT(CASE WHEN i.status = 'ARCHIVED' THEN 1 END), COUNT(CASE WHEN i.status = 'ACTIVATING' THEN 1 END) \
+         FROM images i JOIN image_blobs n ON n.image_id = i.id AND n.digest = $1 \
+         WHERE i.repository_id = $2 AND i.status <> 'ACTIVE'",
+        &[digest.to_string().into(), repository_id.into()],
+    )?;
+    let counted = row.map(|row| Ok(InactiveImages { archived: row.int(0)?, activating: row.int(1)? })).transpose()?;
+    Ok(counted.unwrap_or(InactiveImages { archived: 0, activating: 0 }))
+}
+
+/// Whether only archived images wait for the blob, so that it is out of reach until one is restored, as one that has come
+/// ([`RepositoryBlob::is_archived`](super::repository_blobs::RepositoryBlob::is_archived)).
+pub fn is_archived(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    digest: &Digest,
+    known: &UpstreamBlob,
+) -> Result<bool, StoreError> {
+    let InactiveImages { archived, activating } = inactive_images(tx, repository_id, digest)?;
+    Ok(known.image_count > 0 && known.image_count == archived + activating)
+}
+
 /// Counts one more image that names the blob. The newest image says where it is to be had.
 pub fn add_image(
     tx: &mut dyn Tx,

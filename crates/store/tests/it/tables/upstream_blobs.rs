@@ -63,6 +63,9 @@ async fn what_comes_for_archived_images_counts_them(backend: &Backend) {
         images::set_status(tx, first, ImageStatus::Archived, 10)?;
         repository_blobs::count_status(tx, repository.id, first, ImageStatus::Active, ImageStatus::Archived)?;
         for (layer, is_needed) in [(7, true), (8, false)] {
+            let awaited = upstream_blobs::find(tx, repository.id, &digest(layer))?.expect("is awaited");
+            let is_archived = upstream_blobs::is_archived(tx, repository.id, &digest(layer), &awaited)?;
+            assert_eq!(is_archived, !is_needed, "layer {layer}");
             add_blob(tx, &repository, &digest(layer), 50)?;
             let come = repository_blobs::find(tx, repository.id, &digest(layer))?.expect("has come");
             assert_eq!((come.inactive_image_count, come.is_pushed_again), (1, !is_needed), "layer {layer}");
