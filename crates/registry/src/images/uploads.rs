@@ -381,6 +381,8 @@ impl UploadSession {
                 .await?;
             return Err(RegistryError::LayerDigestMismatch { claimed, actual });
         }
+        // The key may have been disabled while the bytes came.
+        encryption::require(app, &repository, Use::Push).await?;
         app.db
             .write(move |tx| {
                 let _held = &lock;

@@ -218,7 +218,7 @@ impl Fixture {
 
     /// Who pulls without a token, from where the rule leads.
     fn nobody(&self) -> Caller {
-        anonymous::caller(&self.place.registry, self.rule.clone(), self.place.name.clone()).expect("the rule fills it")
+        anonymous::caller(self.place.clone(), self.rule.clone()).expect("the rule fills it")
     }
 
     /// The layer as nobody in particular is shown it.
@@ -365,6 +365,19 @@ async fn an_archived_layer_is_out_of_reach_of_clients_alone() {
         assert!(matches!(found.location, Location::Archived(_)) && found.require_here().is_ok());
         fixture.assert_reads(&fixture.unchecked(digest).await, &content(3)).await;
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_while_a_layer_comes_keeps_it_out() {
+    let fixture = Fixture::new(EncryptionType::Kms, Vec::new()).await;
+    let (app, cause) = (&fixture.test.app, Cause::now(&fixture.test.app, Actor::Principal("somebody".into())));
+    let (content, digest) = (Bytes::from_static(b"a layer"), Digest::sha256_of(b"a layer"));
+    let upload = uploads::begin(app, &fixture.place, IfAbsent::Refuse, &cause).await.expect("begun");
+    let mut session = uploads::open(app, &fixture.place, upload.id).await.expect("open");
+    session.write(content).await.expect("written");
+    fixture.disable_key().await;
+    let refused = session.complete(app, digest).await.expect_err("its key is disabled");
+    assert!(matches!(refused, RegistryError::Kms(KmsError::Disabled(_))), "{refused}");
 }
 
 #[tokio::test]
