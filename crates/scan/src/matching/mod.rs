@@ -15,13 +15,15 @@ mod names;
 mod plan;
 mod rpm;
 mod ruling;
+mod system;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use answer::{Answer, Class, Evidence, Match, Skipped};
 pub use index::{AdvisoryIndex, Facts, Key, MemoryIndex, Row};
-pub use input::{Family, InputPackage, MatchInput, System};
+pub use input::{InputPackage, MatchInput};
 pub use lifetime::end_of_life;
+pub use system::place;
 
 use self::{
     combine::Combined,
@@ -171,7 +173,7 @@ fn context<'a>(input: &'a MatchInput, planned: &Planned, rows: &[&Row], streams:
         at: planned.package,
         streams,
         is_in_core: rows.iter().any(|row| row.affected.repository.is_none()),
-        has_extended_support: input.system.as_ref().is_some_and(|system| system.has_extended_support),
+        has_extended_support: input.system.as_ref().is_some_and(|os| os.is_attached_to_pro),
     })
 }
 

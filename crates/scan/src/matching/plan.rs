@@ -6,6 +6,7 @@ use super::{
     answer::Skipped,
     index::Key,
     input::{InputPackage, MatchInput},
+    system,
 };
 use crate::{
     ecosystem::Ecosystem,
@@ -101,16 +102,16 @@ fn keys(input: &MatchInput, found: &InputPackage, installed: &[&InputPackage]) -
         let name = ecosystem.package_name(&package.name);
         return Ok(BTreeSet::from([Key { ecosystem, release: String::new(), name }]));
     }
-    let Some(system) = &input.system else {
+    let of_system = input.system.as_ref().and_then(|os| Some((os.family, system::place(os)?)));
+    let Some((family, (ecosystem, release))) = of_system else {
         return Err("there are no advisories for the operating system".to_owned());
     };
     if let Some(vendor) = package.vendor.as_deref().filter(|vendor| !vendor.is_empty())
         && package.kind == PackageKind::Rpm
-        && !system.is_vendor(vendor)
+        && !system::is_vendor(family, vendor)
     {
         return Err(format!("{vendor} built it, of which the distribution's advisories say nothing"));
     }
-    let (ecosystem, release) = system.place();
     Ok(names(package).map(|name| Key { ecosystem, release: release.clone(), name: name.to_owned() }).collect())
 }
 

@@ -50,8 +50,9 @@ pub enum Family {
     Unknown,
 }
 
-/// The first parts of a version.
+/// The first parts of a version, without the name that some put behind it (`2 (Karoo)`).
 fn parts(version: &str, count: usize) -> String {
+    let version = version.split(' ').next().unwrap_or_default();
     version.split('.').take(count).collect::<Vec<_>>().join(".")
 }
 
@@ -69,7 +70,7 @@ impl Family {
             "ol" => Self::Oracle,
             "fedora" => Self::Fedora,
             "amzn" => Self::Amazon,
-            "sles" | "sles_sap" => Self::Sles,
+            "sles" | "sled" | "sles_sap" => Self::Sles,
             "sl-micro" | "sle-micro" | "suse-microos" => Self::SlMicro,
             "opensuse-leap" => Self::Leap,
             "opensuse-tumbleweed" => Self::Tumbleweed,

@@ -39,6 +39,29 @@ pub struct Os {
     pub is_attached_to_pro: bool,
 }
 
+impl Os {
+    /// The system that `ID`, `VERSION_ID` and `NAME` of an `os-release` name, where no other file tells more.
+    pub fn named(id: &str, version: &str, name: &str) -> Self {
+        let [id, version_id, name] = [id, version, name].map(str::to_owned);
+        Self::of(release::OsRelease { id, name, version_id, ..release::OsRelease::default() }, &NoFiles)
+    }
+
+    fn of(named: release::OsRelease, files: &dyn Files) -> Self {
+        let family = Family::of(&named);
+        let (version, release) = family.release(&named, files);
+        Self {
+            family,
+            version,
+            release,
+            pretty_name: named.pretty_name,
+            id: named.id,
+            content_sets: Vec::new(),
+            cpes: Vec::new(),
+            is_attached_to_pro: false,
+        }
+    }
+}
+
 /// The files of an image, as far as they may tell the operating system.
 pub trait Files {
     /// The content of a file; symbolic links are followed within the image.
@@ -46,6 +69,19 @@ pub trait Files {
 
     /// The files of a directory and those below it, with their content.
     fn below<'a>(&'a self, directory: &str) -> Vec<(&'a str, &'a [u8])>;
+}
+
+/// The files of an image that has none.
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn content(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn below<'a>(&'a self, _: &str) -> Vec<(&'a str, &'a [u8])> {
+        Vec::new()
+    }
 }
 
 /// The files that tell more than `os-release`.
@@ -85,19 +121,9 @@ fn text<'a>(files: &'a dyn Files, path: &str) -> Option<Cow<'a, str>> {
 pub fn identify(files: &dyn Files) -> Option<Os> {
     let own = ["etc/os-release", "usr/lib/os-release"].iter().find_map(|path| text(files, path));
     let named = own.and_then(|own| release::OsRelease::read(&own)).or_else(|| family::older(files))?;
-    let family = Family::of(&named);
-    let (version, release) = family.release(&named, files);
-    let mut os = Os {
-        family,
-        version,
-        release,
-        pretty_name: named.pretty_name,
-        id: named.id,
-        content_sets: Vec::new(),
-        cpes: Vec::new(),
-        is_attached_to_pro: family == Family::Ubuntu && is_attached_to_pro(files),
-    };
-    if family == Family::RedHat {
+    let mut os = Os::of(named, files);
+    os.is_attached_to_pro = os.family == Family::Ubuntu && is_attached_to_pro(files);
+    if os.family == Family::RedHat {
         (os.content_sets, os.cpes) = made_from(files);
     }
     Some(os)

@@ -14,7 +14,8 @@ use scan::{
     advisory::{Advisory, Affected, Comparison, Event, Head, NameOf, Versions},
     ecosystem::Ecosystem,
     feeds::read_requirement,
-    matching::{self, Answer, MatchInput, MemoryIndex, System},
+    matching::{self, Answer, MatchInput, MemoryIndex},
+    os::Os,
     package::{Package, PackageKind, SourcePackage},
 };
 use serde_json::Value;
@@ -41,7 +42,7 @@ fn the_same_sets() {
 fn is_same(case: &Value) -> bool {
     let name = text(&case["case"]);
     let input = MatchInput {
-        system: system(case),
+        system: Some(system(case)),
         packages: list(&case["packages"]).map(|package| self::package(package).into()).collect(),
     };
     let mut index = MemoryIndex::default();
@@ -90,7 +91,7 @@ fn own(value: &Value) -> String {
     text(value).to_owned()
 }
 
-fn system(case: &Value) -> Option<System> {
+fn system(case: &Value) -> Os {
     let id = match text(&case["os"]["family"]) {
         "alma" => "almalinux",
         "amazon" => "amzn",
@@ -98,10 +99,12 @@ fn system(case: &Value) -> Option<System> {
         "oracle" => "ol",
         other => other,
     };
-    let mut system = System::of(id, text(&case["os"]["version"]), "")?;
+    let mut system = Os::named(id, text(&case["os"]["version"]), "");
     // The image's list of repositories is of edge.
-    system.is_edge = text(&case["case"]) == "alpine-distroless";
-    Some(system)
+    if text(&case["case"]) == "alpine-distroless" {
+        "edge".clone_into(&mut system.release);
+    }
+    system
 }
 
 fn package(package: &Value) -> Package {

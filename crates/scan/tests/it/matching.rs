@@ -4,7 +4,8 @@ use scan::{
     advisory::{Advisory, Affected, Event, Head, Kind, Module, NameOf, Scope, State, Versions},
     ecosystem::Ecosystem,
     feeds::Scores,
-    matching::{self, Answer, Assessment, Class, InputPackage, MatchInput, MemoryIndex, System},
+    matching::{self, Answer, Assessment, Class, InputPackage, MatchInput, MemoryIndex},
+    os::Os,
     package::{Package, PackageKind, Presence, SourcePackage},
     severity::{Judge, Severity},
 };
@@ -44,7 +45,7 @@ fn index(advisories: impl IntoIterator<Item = Advisory>) -> MemoryIndex {
 }
 
 fn assess(os: (&str, &str), packages: Vec<InputPackage>, index: &MemoryIndex) -> Assessment {
-    let input = MatchInput { system: System::of(os.0, os.1, ""), packages };
+    let input = MatchInput { system: Some(Os::named(os.0, os.1, "")), packages };
     let Ok(assessment) = matching::assess(&input, index);
     assessment
 }
@@ -219,8 +220,7 @@ fn extended_support() {
     let index = index([advisory("A", pro)]);
     let package = || vec![Package::installed(PackageKind::Dpkg, "a", "1.1").into()];
     assert_eq!(assess(("ubuntu", "18.04"), package(), &index).matches.len(), 0);
-    let mut system = System::of("ubuntu", "18.04", "").expect("a system");
-    system.has_extended_support = true;
+    let system = Os { is_attached_to_pro: true, ..Os::named("ubuntu", "18.04", "") };
     let Ok(found) = matching::assess(&MatchInput { system: Some(system), packages: package() }, &index);
     assert_eq!(found.findings().count(), 1);
 }
@@ -378,7 +378,7 @@ fn why_and_why_not() {
         Package { arch: "x86_64".to_owned(), ..rpm("a", "1-1.el8") }.into(),
         Package::installed(PackageKind::Go, "m", "v1.0.0").into(),
     ];
-    let input = MatchInput { system: System::of("rhel", "8", ""), packages };
+    let input = MatchInput { system: Some(Os::named("rhel", "8", "")), packages };
     let Ok(explained) = matching::explain(&input, &index, CVE);
     let rules: Vec<_> =
         explained.iter().map(|(at, evidence)| (*at, evidence.record.as_str(), evidence.rule.as_str())).collect();
@@ -396,7 +396,7 @@ fn why_and_why_not() {
 
 #[test]
 fn systems() {
-    let place = |id: &str, version: &str| System::of(id, version, "").map(|system| system.place());
+    let place = |id: &str, version: &str| matching::place(&Os::named(id, version, ""));
     let cases = [
         ("alpine", "3.20.3", Ecosystem::Alpine, "3.20"),
         ("debian", "12", Ecosystem::Debian, "12"),
@@ -414,9 +414,9 @@ fn systems() {
     for (id, version, ecosystem, release) in cases {
         assert_eq!(place(id, version), Some((ecosystem, release.to_owned())), "{id} {version}");
     }
-    assert_eq!(System::of("centos", "8", "CentOS Stream"), None);
+    assert_eq!(matching::place(&Os::named("centos", "8", "CentOS Stream")), None);
     assert_eq!(place("centos", "9"), None);
     assert_eq!(place("plan9", "4"), None);
-    let ended = System::of("debian", "10", "").and_then(|system| matching::end_of_life(&system));
+    let ended = matching::end_of_life(&Os::named("debian", "10", ""));
     assert_eq!(ended, Some("2024-06-30"));
 }

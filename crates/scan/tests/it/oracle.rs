@@ -13,7 +13,8 @@ use std::{
 use flate2::read::GzDecoder;
 use scan::{
     feeds::{self, FeedLimits, Form},
-    matching::{self, Assessment, InputPackage, MatchInput, MemoryIndex, System},
+    matching::{self, Assessment, InputPackage, MatchInput, MemoryIndex},
+    os::Os,
     package::{Package, PackageKind, SourcePackage},
 };
 use serde::Deserialize;
@@ -78,14 +79,14 @@ fn advisories(folder: &Path) -> MemoryIndex {
     index
 }
 
-fn system(os: &str) -> Option<System> {
+fn system(os: &str) -> Option<Os> {
     let (id, version) = os.split_once(':')?;
     let id = match id {
         "amazon" => "amzn",
         "oracle" => "ol",
         other => other,
     };
-    System::of(id, version, "")
+    Some(Os::named(id, version, ""))
 }
 
 /// The package that a label is about.
@@ -121,12 +122,12 @@ struct Images {
 
 impl Images {
     fn of(labels: &[Label], index: &MemoryIndex, is_owned: bool) -> Self {
-        let mut images: BTreeMap<String, (Option<System>, BTreeSet<Package>)> = BTreeMap::new();
+        let mut images: BTreeMap<String, (Option<Os>, BTreeSet<Package>)> = BTreeMap::new();
         for label in labels {
             let image = images.entry(label.image.clone()).or_insert_with(|| (system(&label.os), BTreeSet::new()));
             image.1.insert(package(label));
         }
-        let assess = |(image, (system, packages)): (String, (Option<System>, BTreeSet<Package>))| {
+        let assess = |(image, (system, packages)): (String, (Option<Os>, BTreeSet<Package>))| {
             let places: HashMap<Package, usize> =
                 packages.into_iter().enumerate().map(|(at, package)| (package, at)).collect();
             let mut packages: Vec<(usize, InputPackage)> =
@@ -164,9 +165,9 @@ impl Images {
 }
 
 /// Gives all packages of languages to one of the operating system, as its list of owned files would.
-fn own(system: &System, packages: &mut Vec<InputPackage>) {
-    let kind =
-        if system.place().0.scheme() == scan::versions::Scheme::Rpm { PackageKind::Rpm } else { PackageKind::Dpkg };
+fn own(system: &Os, packages: &mut Vec<InputPackage>) {
+    let Some((ecosystem, _)) = matching::place(system) else { return };
+    let kind = if ecosystem.scheme() == scan::versions::Scheme::Rpm { PackageKind::Rpm } else { PackageKind::Dpkg };
     for package in packages.iter_mut().filter(|package| !package.package.kind.is_of_system()) {
         package.owner = Some("owner".to_owned());
         package.paths = vec!["usr/share/evidence".to_owned()];
