@@ -4,8 +4,9 @@
 //! they are stored, and are known by their digests before anybody gets the last of them.
 //!
 //! `pull` decides before each pull whether the image must be imported or its tag compared; `fetches` brings a layer once per
-//! node, and `coming` lets every reader follow the object while it grows. Which layers are upstream is for `layers` to say. Images, tags and blobs carry where the cache had them from: a pull of
-//! the mirror without a token (`anonymous`) sees nothing else, and has what is not marked shown by upstream first.
+//! node, and `coming` lets every reader follow the object while it grows. Which layers are upstream is for `layers` to say.
+//! Images, tags and blobs carry where the cache had them from: a pull of the mirror without a token (`anonymous`) sees nothing
+//! else, and has what is not marked shown by upstream first.
 
 pub mod anonymous;
 pub mod bound;

@@ -88,12 +88,17 @@ pub(crate) fn parse_shown<T: FromStr>(
     column: &str,
 ) -> Result<Option<T>, StoreError> {
     let parsed = row.opt_text(index).and_then(|text| text.map(|text| parse_column(text, column)).transpose());
-    match parsed {
+    Ok(unless_damaged(row, table, parsed)?.flatten())
+}
+
+/// A value of a row that goes on without it: one that is damaged is logged, and none.
+fn unless_damaged<T>(row: &Row, table: &str, value: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match value {
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
             readable::log_not_shown(row, table, &error);
             Ok(None)
         }
-        parsed => parsed,
+        value => value.map(Some),
     }
 }
 
@@ -105,25 +110,10 @@ pub(crate) fn words_from_json<T: FromStr>(
     table: &str,
     column: &str,
 ) -> Result<Vec<T>, StoreError> {
-    let damaged = |error: StoreError| match error.kind() {
-        StoreErrorKind::Corrupt => {
-            readable::log_not_shown(row, table, &error);
-            Ok(())
-        }
-        _ => Err(error),
-    };
-    let texts = match row.text(index).and_then(|text| from_json::<Vec<String>>(text, column)) {
-        Ok(texts) => texts,
-        Err(error) => return damaged(error).map(|()| Vec::new()),
-    };
-    let mut words = Vec::with_capacity(texts.len());
-    for text in &texts {
-        match parse_column(text, column) {
-            Ok(word) => words.push(word),
-            Err(error) => damaged(error)?,
-        }
-    }
-    Ok(words)
+    let texts = row.text(index).and_then(|text| from_json::<Vec<String>>(text, column));
+    let texts = unless_damaged(row, table, texts)?.unwrap_or_default();
+    let words = texts.iter().map(|text| unless_damaged(row, table, parse_column(text, column)));
+    words.filter_map(Result::transpose).collect()
 }
 
 /// A column that holds a list of words that are of a type.
