@@ -209,6 +209,16 @@ def without_checksums(wharf):
     for table in ("images", "image_tags"):
         target.execute(f"ALTER TABLE {table} DROP COLUMN replicated_from")
     target.execute("DROP TABLE deleted_repositories")
+    for table in (
+        "advisory_vulnerabilities",
+        "advisory_packages",
+        "advisory_records",
+        "advisory_feeds",
+        "image_scans",
+        "layer_facts",
+        "scanning_configurations",
+    ):
+        target.execute(f"DROP TABLE {table}")
     target.execute("DELETE FROM schema_migrations WHERE version >= 23")
     source.close()
     target.close()

@@ -49,11 +49,13 @@ mod tests {
 
     use crate::blob::{Encoding, Tier};
     use crate::tables::account_settings::AccountSetting;
+    use crate::tables::advisory_records::RecordKind;
     use crate::tables::creation_templates::Scenario;
     use crate::tables::iam::entities::EntityKind;
     use crate::tables::iam::robot_tokens::TokenUse;
     use crate::tables::image_protections::ProtectionKind;
     use crate::tables::image_replications::ReplicationStatus;
+    use crate::tables::image_scans::{ScanCause, ScanStatus};
     use crate::tables::images::ImageStatus;
     use crate::tables::kms_grants::GrantOperation;
     use crate::tables::kms_keys::{KeyManager, RotationType};
@@ -61,6 +63,7 @@ mod tests {
     use crate::tables::pull_through_cache_rules::UpstreamKind;
     use crate::tables::replication_backfills::{BackfillStatus, LineStatus};
     use crate::tables::repositories::{EncryptionType, TagMutability};
+    use crate::tables::scanning_configurations::ScanType;
     use crate::tables::storage_checks::CheckStatus;
 
     /// The words of one enumeration, and what a text says when it was read as it and written again.
@@ -90,8 +93,12 @@ mod tests {
             LineStatus,
             PreviewStatus,
             ProtectionKind,
+            RecordKind,
             ReplicationStatus,
             RotationType,
+            ScanCause,
+            ScanStatus,
+            ScanType,
             Scenario,
             TagMutability,
             Tier,

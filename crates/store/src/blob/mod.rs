@@ -7,6 +7,7 @@ mod buffers;
 mod compress;
 mod copy;
 mod decompress;
+mod document;
 mod fence;
 mod files;
 mod follower;
@@ -37,6 +38,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use blocking_reader::BlockingReader;
+pub use document::{open_document, seal_document};
 pub use fence::Fence;
 pub use files::FileStore;
 pub use follower::Follower;

@@ -71,6 +71,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(22, "document_copies", "0022_document_copies.sql"),
     migration!(23, "page_checksums", "0023_page_checksums.sql"),
     migration!(24, "origins", "0024_origins.sql"),
+    migration!(25, "scanning", "0025_scanning.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

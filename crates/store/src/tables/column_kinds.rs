@@ -6,11 +6,13 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::account_settings::AccountSetting;
+use super::advisory_records::RecordKind;
 use super::creation_templates::Scenario;
 use super::iam::entities::EntityKind;
 use super::iam::robot_tokens::TokenUse;
 use super::image_protections::ProtectionKind;
 use super::image_replications::ReplicationStatus;
+use super::image_scans::{ScanCause, ScanStatus};
 use super::images::ImageStatus;
 use super::kms_grants::GrantOperation;
 use super::kms_keys::{KeyManager, KmsKeyArn, RotationType};
@@ -19,6 +21,7 @@ use super::pull_through_cache_rules::UpstreamKind;
 use super::pull_time_exclusions::PrincipalArn;
 use super::replication_backfills::{BackfillStatus, LineStatus};
 use super::repositories::{EncryptionType, TagMutability, split_filters};
+use super::scanning_configurations::ScanType;
 use super::storage_checks::CheckStatus;
 use crate::blob::{Encoding, ObjectId, Tier};
 
@@ -67,6 +70,8 @@ fn is_protected(text: &str) -> bool {
 const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("account_settings", "name", is::<AccountSetting>),
     ("account_settings", "value", is_setting),
+    ("advisory_feeds", "files", is_json),
+    ("advisory_records", "kind", is::<RecordKind>),
     ("audit_events", "record", is_json),
     ("blobs", "region", is::<Region>),
     ("creation_templates", "applied_for", is_scenarios),
@@ -87,6 +92,9 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("image_protections", "kind", is::<ProtectionKind>),
     ("image_protections", "target", is_protected),
     ("image_replications", "status", is::<ReplicationStatus>),
+    ("image_scans", "cause", is::<ScanCause>),
+    ("image_scans", "scan_type", is::<ScanType>),
+    ("image_scans", "status", is::<ScanStatus>),
     ("images", "annotations", is_json),
     ("images", "media_type", is::<MediaType>),
     ("images", "status", is::<ImageStatus>),
@@ -121,6 +129,8 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("repositories", "name", is::<RepositoryName>),
     ("robot_tokens", "actions", is_words::<TokenUse>),
     ("robot_tokens", "repositories", is_texts),
+    ("scanning_configurations", "rules", is_json),
+    ("scanning_configurations", "scan_type", is::<ScanType>),
     ("secret_versions", "stages", is_texts),
     ("secrets", "tags", is_pairs),
     ("storage_checks", "progress", is_json),

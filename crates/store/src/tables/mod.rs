@@ -4,6 +4,8 @@
 //! `&mut dyn Tx`, never read a clock and may run twice.
 
 pub mod account_settings;
+pub mod advisory_feeds;
+pub mod advisory_records;
 pub mod audit_events;
 pub mod blobs;
 pub mod collection_holds;
@@ -21,6 +23,7 @@ pub mod identity_version;
 pub mod image_counts;
 pub mod image_protections;
 pub mod image_replications;
+pub mod image_scans;
 pub mod image_tags;
 pub mod images;
 pub mod jobs;
@@ -28,6 +31,7 @@ pub mod key_version;
 pub mod kms_aliases;
 pub mod kms_grants;
 pub mod kms_keys;
+pub mod layer_facts;
 pub mod lifecycle_changes;
 pub mod lifecycle_images;
 pub mod lifecycle_policies;
@@ -54,6 +58,8 @@ pub mod resource_tags;
 pub mod root_keys;
 pub mod row_checks;
 pub mod row_values;
+pub mod scanning_configurations;
+pub mod sealed_documents;
 pub mod sealed_values;
 pub mod secret_versions;
 pub mod secrets;

@@ -27,12 +27,16 @@ pub enum SealedColumn {
     Secrets,
     /// The material of KMS keys.
     KmsKeys,
+    /// The data keys of facts of layers.
+    LayerFacts,
+    /// The data keys of what scans have found.
+    ImageScans,
 }
 
 impl SealedColumn {
     /// Every place, in the order in which they are searched. What moves from one to another moves forward: uploads,
     /// which become blobs, are before them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Uploads,
         Self::UploadStates,
         Self::Blobs,
@@ -40,6 +44,8 @@ impl SealedColumn {
         Self::AccessKeys,
         Self::Secrets,
         Self::KmsKeys,
+        Self::LayerFacts,
+        Self::ImageScans,
     ];
 
     /// The place as people see it.
@@ -52,6 +58,8 @@ impl SealedColumn {
             Self::AccessKeys => "access keys",
             Self::Secrets => "secrets",
             Self::KmsKeys => "KMS keys",
+            Self::LayerFacts => "facts of layers",
+            Self::ImageScans => "scans of images",
         }
     }
 }
@@ -112,6 +120,13 @@ fn query(place: SealedColumn) -> String {
         SealedColumn::Blobs => {
             format!("SELECT id, object_id, {} FROM blobs WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
+        SealedColumn::LayerFacts => {
+            format!("SELECT id, object_id, {} FROM layer_facts WHERE id > $2 ORDER BY id LIMIT $3", data_key())
+        }
+        SealedColumn::ImageScans => format!(
+            "SELECT id, object_id, {} FROM image_scans WHERE id > $2 AND object_id IS NOT NULL ORDER BY id LIMIT $3",
+            data_key()
+        ),
         SealedColumn::Uploads => {
             format!("SELECT id, object_id, {} FROM uploads WHERE id > $2 ORDER BY id LIMIT $3", data_key())
         }
@@ -163,7 +178,9 @@ pub fn list(
     };
     let mut params: Vec<Value> = vec![head.as_slice().into()];
     match place {
-        SealedColumn::Blobs | SealedColumn::KmsKeys => params.extend([number(cursor)?, count(limit)]),
+        SealedColumn::Blobs | SealedColumn::KmsKeys | SealedColumn::LayerFacts | SealedColumn::ImageScans => {
+            params.extend([number(cursor)?, count(limit)])
+        }
         SealedColumn::Uploads | SealedColumn::UploadStates | SealedColumn::AccessKeys => {
             params.extend([cursor.into(), count(limit)]);
         }
@@ -187,7 +204,7 @@ fn from_row(place: SealedColumn, row: &Row) -> Result<SealedValue, StoreError> {
     };
     let sealed = |at: usize| row.opt_blob(at).map(|value| value.map(<[u8]>::to_vec));
     Ok(match place {
-        SealedColumn::Blobs => SealedValue {
+        SealedColumn::Blobs | SealedColumn::LayerFacts | SealedColumn::ImageScans => SealedValue {
             cursor: row.int(0)?.to_string(),
             subject: Subject::Object(parse_column(row.text(1)?, "object_id")?),
             sealed: sealed(2)?,
@@ -253,6 +270,8 @@ pub fn replace(
     let cursor = value.cursor.as_str();
     let changed = match place {
         SealedColumn::Blobs => update("blobs", "data_key", id(cursor)?.into())?,
+        SealedColumn::LayerFacts => update("layer_facts", "data_key", id(cursor)?.into())?,
+        SealedColumn::ImageScans => update("image_scans", "data_key", id(cursor)?.into())?,
         SealedColumn::Uploads => update("uploads", "data_key", cursor.into())?,
         SealedColumn::UploadStates => update("uploads", "state", cursor.into())?,
         SealedColumn::Manifests => match update("images", "manifest", id(cursor)?.into())? {

@@ -155,7 +155,7 @@ impl<'a> Values<'a> {
     }
 
     async fn wrong_sealing(&self, place: SealedColumn, value: SealedValue) -> Result<Option<Finding>, StoreError> {
-        let subject = shown(&value.subject);
+        let subject = shown(place, &value.subject);
         let Some(sealed) = value.sealed else {
             // What a KMS key wraps has a greater head; there are places that no KMS key has to do with.
             let is_only_ours = matches!(place, SealedColumn::AccessKeys | SealedColumn::KmsKeys);
@@ -175,9 +175,13 @@ impl<'a> Values<'a> {
 }
 
 /// A sealed value as people know it.
-fn shown(subject: &Subject) -> String {
+fn shown(place: SealedColumn, subject: &Subject) -> String {
     match subject {
-        Subject::Object(object) => format!("the data key of the upload into {object}"),
+        Subject::Object(object) => match place {
+            SealedColumn::LayerFacts => format!("the data key of the facts {object} of a layer"),
+            SealedColumn::ImageScans => format!("the data key of the report {object} of a scan"),
+            _ => format!("the data key of the upload into {object}"),
+        },
         Subject::UploadState(id) => format!("the state of upload {id}"),
         Subject::Manifest { registry, repository, digest } => {
             format!("the manifest of {registry}/{repository}@{digest} (deleted)")

@@ -1,6 +1,7 @@
 //! What every table's functions promise, on both databases.
 
 mod account_settings;
+mod advisories;
 mod audit_events;
 mod counting;
 mod creation_templates;
@@ -23,6 +24,7 @@ mod repositories;
 mod repository_blobs;
 mod resource_tags;
 mod row_checks;
+mod scanning;
 mod storage_classes;
 mod store_sizes;
 mod typed_columns;

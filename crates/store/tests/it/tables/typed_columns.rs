@@ -9,12 +9,14 @@ use store::db::schema::{self, ColumnType};
 use store::db::{Tx, Value};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::account_settings::{self, AccountSetting};
+use store::tables::advisory_records::{self, NewRecord, RecordKind};
 use store::tables::creation_templates::{self, CreationTemplate, Scenario};
 use store::tables::deleted_images::{self, DeletedImage, DeletionNote};
 use store::tables::iam::entities::{self, Entity, EntityKind};
 use store::tables::iam::robot_tokens::{self, RobotToken, TokenUse};
 use store::tables::image_protections::{self, ProtectionTarget};
 use store::tables::image_replications::{self, ReplicationRoute};
+use store::tables::image_scans::{self, ScanCause};
 use store::tables::images::{self, Image};
 use store::tables::kms_grants::{self, GrantConstraints, GrantOperation, KmsGrant};
 use store::tables::kms_keys::{self, KeyManager, KmsKey, RotationType};
@@ -22,8 +24,11 @@ use store::tables::pull_through_cache_rules::{self, PullThroughCacheRule, Upstre
 use store::tables::removed_objects::{self, RemovedObject};
 use store::tables::replication_backfills;
 use store::tables::repositories::{self, EncryptionType, RepositoryRef, TagMutability};
+use store::tables::scanning_configurations::{self, ScanType, ScanningConfiguration};
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
-use store::tables::{column_kinds, deleted_repositories, lifecycle_previews, pull_time_exclusions, repository_blobs};
+use store::tables::{
+    advisory_feeds, column_kinds, deleted_repositories, lifecycle_previews, pull_time_exclusions, repository_blobs,
+};
 use uuid::Uuid;
 
 use super::fixtures::{
@@ -61,6 +66,10 @@ type ReadRow = fn(&mut dyn Tx) -> Result<Seen, StoreError>;
 const COLUMNS: &[(&str, &str, Seen, ReadRow)] = &[
     ("account_settings", "name", Seen::Nothing, find_setting),
     ("account_settings", "value", Seen::Rest, find_setting),
+    // What is left out would make an image look better than it is.
+    ("advisory_records", "kind", Seen::Error, |tx| {
+        Ok(whether(!advisory_records::of_vulnerabilities(tx, &["CVE-1"])?.is_empty()))
+    }),
     ("blobs", "encoding", Seen::Error, find_blob),
     ("blobs", "tier", Seen::Error, find_blob),
     ("creation_templates", "applied_for", Seen::Error, find_template),
@@ -84,6 +93,9 @@ const COLUMNS: &[(&str, &str, Seen, ReadRow)] = &[
         let image = image(tx)?.id;
         Ok(whether(image_replications::find(tx, image, &route().destination)?.is_some()))
     }),
+    ("image_scans", "cause", Seen::Error, find_scan),
+    ("image_scans", "scan_type", Seen::Nothing, find_scan),
+    ("image_scans", "status", Seen::Error, find_scan),
     // Its manifest says it too.
     ("images", "media_type", Seen::Rest, |tx| {
         Ok(if image(tx)?.media_type.is_some() { Seen::Whole } else { Seen::Rest })
@@ -133,6 +145,9 @@ const COLUMNS: &[(&str, &str, Seen, ReadRow)] = &[
         assert_eq!(listed.len(), 1, "it can be seen, and be taken away");
         Ok(whether(listed.iter().all(|token| !token.actions.is_empty())))
     }),
+    ("scanning_configurations", "scan_type", Seen::Error, |tx| {
+        Ok(whether(scanning_configurations::find(tx, &home())?.is_some()))
+    }),
     ("storage_checks", "status", Seen::Error, |tx| Ok(whether(storage_checks::find_last(tx)?.is_some()))),
 ];
 
@@ -178,6 +193,11 @@ fn find_deleted(tx: &mut dyn Tx) -> Result<Seen, StoreError> {
     let DeletedImage { media_type, .. } =
         deleted_images::find_newest(tx, &app(), &digest(2), 50)?.expect("it is there");
     Ok(if media_type.is_some() { Seen::Whole } else { Seen::Rest })
+}
+
+fn find_scan(tx: &mut dyn Tx) -> Result<Seen, StoreError> {
+    let image = image(tx)?.id;
+    Ok(whether(image_scans::find(tx, image, ScanType::Basic)?.is_some()))
 }
 
 fn key_id(tx: &mut dyn Tx) -> Result<i64, StoreError> {
@@ -269,6 +289,20 @@ fn fill(tx: &mut dyn Tx) -> Result<(), StoreError> {
     removed_objects::insert(tx, &removed, 1)?;
     replication_backfills::insert(tx, Uuid::from_u128(2), &route(), 1)?;
     replication_backfills::insert_line(tx, Uuid::from_u128(2), &name("app"), &digest(1), None)?;
+    image_scans::request(tx, kept, ScanType::Basic, ScanCause::Push, 1)?;
+    let rules = "[]".to_owned();
+    scanning_configurations::upsert(tx, &home(), &ScanningConfiguration { scan_type: ScanType::Basic, rules })?;
+    let known = NewRecord {
+        record: "CVE-1".to_owned(),
+        kind: RecordKind::Exploited,
+        hash: vec![1],
+        head: vec![2],
+        details: Vec::new(),
+        packages: Vec::new(),
+        vulnerabilities: Vec::new(),
+    };
+    assert!(advisory_feeds::want(tx, "kev")?);
+    advisory_records::insert(tx, "kev", 0, &known)?;
     storage_checks::insert(tx, &check(), 10)
 }
 

@@ -1,0 +1,216 @@
+//! The last scan of each image: how far it is, what it found, and for which type of scanning.
+
+use super::parse_column;
+use super::scanning_configurations::ScanType;
+use super::sealed_documents::SealedDocument;
+use crate::db::{Row, Tx};
+use crate::error::StoreError;
+use crate::stored_enum::stored_enum;
+
+stored_enum! {
+    /// How far a scan is, or what came of it (ECR: `ScanStatus`, of which these are stored).
+    pub enum ScanStatus {
+        /// It waits for its turn, or for advisories.
+        Pending = "PENDING",
+        /// The image is being read.
+        InProgress = "IN_PROGRESS",
+        /// It has ended.
+        Complete = "COMPLETE",
+        /// It has ended, and the image is watched from now on.
+        Active = "ACTIVE",
+        /// It could not be done.
+        Failed = "FAILED",
+        /// The image is of a kind that cannot be scanned.
+        UnsupportedImage = "UNSUPPORTED_IMAGE",
+    }
+}
+
+stored_enum! {
+    /// Why an image is scanned.
+    pub enum ScanCause {
+        /// It was pushed.
+        Push = "PUSH",
+        /// Somebody asked for it.
+        Manual = "MANUAL",
+        /// It came back from the archive, or was deleted and restored.
+        Restore = "RESTORE",
+        /// Replication brought it.
+        Replication = "REPLICATION",
+        /// The pull through cache brought it.
+        Import = "IMPORT",
+    }
+}
+
+/// How many findings there are of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeverityCounts {
+    pub critical: i64,
+    pub high: i64,
+    pub medium: i64,
+    pub low: i64,
+    pub informational: i64,
+    pub undefined: i64,
+}
+
+/// A scan, without what it found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageScan {
+    /// The image.
+    pub image_id: i64,
+    /// The type of scanning.
+    pub scan_type: ScanType,
+    /// Why it was asked for.
+    pub cause: ScanCause,
+    /// How far it is.
+    pub status: ScanStatus,
+    /// What is said of the status, in words for people.
+    pub description: Option<String>,
+    /// When it was asked for.
+    pub requested_at_ms: i64,
+    /// When it began; none while it waits.
+    pub started_at_ms: Option<i64>,
+    /// When it ended.
+    pub ended_at_ms: Option<i64>,
+    /// How old the oldest of the advisories were that it was compared with.
+    pub source_updated_at_ms: Option<i64>,
+    /// Whether all of the image could be read.
+    pub is_whole: bool,
+    /// How many findings there are.
+    pub counts: SeverityCounts,
+}
+
+/// What came of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedScan<'a> {
+    /// What it is now.
+    pub status: ScanStatus,
+    /// What is said of it.
+    pub description: Option<&'a str>,
+    /// See [`ImageScan::source_updated_at_ms`].
+    pub source_updated_at_ms: Option<i64>,
+    /// See [`ImageScan::is_whole`].
+    pub is_whole: bool,
+    /// See [`ImageScan::counts`].
+    pub counts: SeverityCounts,
+    /// Packages and findings.
+    pub report: Option<&'a SealedDocument>,
+}
+
+const COLUMNS: &str = "s.image_id, s.scan_type, s.cause, s.status, s.description, s.requested_at_ms, s.started_at_ms, \
+                       s.ended_at_ms, s.source_updated_at_ms, s.is_whole, s.critical, s.high, s.medium, s.low, \
+                       s.informational, s.undefined";
+
+fn from_row(row: &Row) -> Result<ImageScan, StoreError> {
+    Ok(ImageScan {
+        image_id: row.int(0)?,
+        scan_type: parse_column(row.text(1)?, "image_scans.scan_type")?,
+        cause: parse_column(row.text(2)?, "image_scans.cause")?,
+        status: parse_column(row.text(3)?, "image_scans.status")?,
+        description: row.opt_text(4)?.map(str::to_owned),
+        requested_at_ms: row.int(5)?,
+        started_at_ms: row.opt_int(6)?,
+        ended_at_ms: row.opt_int(7)?,
+        source_updated_at_ms: row.opt_int(8)?,
+        is_whole: row.bool(9)?,
+        counts: SeverityCounts {
+            critical: row.int(10)?,
+            high: row.int(11)?,
+            medium: row.int(12)?,
+            low: row.int(13)?,
+            informational: row.int(14)?,
+            undefined: row.int(15)?,
+        },
+    })
+}
+
+/// The last scan of an image, of a type of scanning.
+pub fn find(tx: &mut dyn Tx, image_id: i64, scan_type: ScanType) -> Result<Option<ImageScan>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM image_scans s WHERE s.image_id = $1 AND s.scan_type = $2");
+    tx.query_opt(&sql, &[image_id.into(), scan_type.as_str().into()])?.map(|row| from_row(&row)).transpose()
+}
+
+/// What the last scan found, sealed; none while none has ended.
+pub fn find_report(tx: &mut dyn Tx, image_id: i64, scan_type: ScanType) -> Result<Option<SealedDocument>, StoreError> {
+    let sql = "SELECT object_id, data_key, sealed FROM image_scans WHERE image_id = $1 AND scan_type = $2";
+    let Some(row) = tx.query_opt(sql, &[image_id.into(), scan_type.as_str().into()])? else { return Ok(None) };
+    SealedDocument::from_row(&row, 0, "image_scans.object_id")
+}
+
+/// Notes that an image is to be scanned. What an earlier scan found stays until this one has ended.
+pub fn request(
+    tx: &mut dyn Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    cause: ScanCause,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO image_scans (image_id, scan_type, cause, status, requested_at_ms, is_whole, critical, high, medium, \
+         low, informational, undefined) VALUES ($1, $2, $3, 'PENDING', $4, 1, 0, 0, 0, 0, 0, 0) \
+         ON CONFLICT (image_id, scan_type) DO UPDATE SET cause = excluded.cause, status = excluded.status, \
+         description = NULL, requested_at_ms = excluded.requested_at_ms, started_at_ms = NULL, ended_at_ms = NULL",
+        &[image_id.into(), scan_type.as_str().into(), cause.as_str().into(), now_ms.into()],
+    )?;
+    Ok(())
+}
+
+/// Notes how far a scan that has not ended is, with what it waits for. Says whether there is one.
+pub fn note_progress(
+    tx: &mut dyn Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    status: ScanStatus,
+    description: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE image_scans SET status = $1, description = $2, started_at_ms = COALESCE(started_at_ms, $3) \
+         WHERE image_id = $4 AND scan_type = $5 AND ended_at_ms IS NULL",
+        &[status.as_str().into(), description.into(), now_ms.into(), image_id.into(), scan_type.as_str().into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Notes what came of the scan that was asked for at `requested_at_ms`. `false` if the image is gone, another scan of it was
+/// asked for since, or the scan has ended already.
+pub fn end(
+    tx: &mut dyn Tx,
+    (image_id, scan_type): (i64, ScanType),
+    requested_at_ms: i64,
+    ended: &EndedScan<'_>,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let EndedScan { status, description, source_updated_at_ms, is_whole, counts, report } = ended;
+    let changed = tx.execute(
+        "UPDATE image_scans SET status = $1, description = $2, started_at_ms = COALESCE(started_at_ms, $3), \
+         ended_at_ms = $3, source_updated_at_ms = $4, is_whole = $5, critical = $6, high = $7, medium = $8, low = $9, \
+         informational = $10, undefined = $11, object_id = $12, data_key = $13, sealed = $14 \
+         WHERE image_id = $15 AND scan_type = $16 AND requested_at_ms = $17 AND ended_at_ms IS NULL",
+        &[
+            status.as_str().into(),
+            (*description).into(),
+            now_ms.into(),
+            (*source_updated_at_ms).into(),
+            (*is_whole).into(),
+            counts.critical.into(),
+            counts.high.into(),
+            counts.medium.into(),
+            counts.low.into(),
+            counts.informational.into(),
+            counts.undefined.into(),
+            report.map(|report| report.object.to_string()).into(),
+            report.map(|report| report.data_key.as_slice()).into(),
+            report.map(|report| report.sealed.as_slice()).into(),
+            image_id.into(),
+            scan_type.as_str().into(),
+            requested_at_ms.into(),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// How many scans have not ended, and when the oldest of them was asked for.
+pub fn waiting(tx: &mut dyn Tx) -> Result<(i64, Option<i64>), StoreError> {
+    let sql = "SELECT COUNT(*), MIN(requested_at_ms) FROM image_scans WHERE ended_at_ms IS NULL";
+    tx.query_opt(sql, &[])?.map_or(Ok((0, None)), |row| Ok((row.int(0)?, row.opt_int(1)?)))
+}

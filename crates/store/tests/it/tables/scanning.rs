@@ -1,0 +1,173 @@
+//! Scans: what is put for a registry, what is kept of layers, and the last scan of each image.
+
+use store::blob::ObjectId;
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::image_scans::{self, EndedScan, ScanCause, ScanStatus, SeverityCounts};
+use store::tables::layer_facts::{self, AnalysedLayer};
+use store::tables::repositories::Repository;
+use store::tables::scanning_configurations::{self, ScanType, ScanningConfiguration};
+use store::tables::sealed_documents::SealedDocument;
+use store::tables::{blobs, repository_blobs};
+
+use super::fixtures::{add_blob, add_image, add_repository, delete_image, digest, home, in_transaction, registry};
+use crate::backend::{Backend, on_every_backend};
+
+on_every_backend!(
+    a_configuration_is_of_one_registry,
+    facts_are_of_one_account_and_go_with_the_blob,
+    facts_that_nobody_needs_are_removed,
+    a_scan_ends_once,
+    a_later_request_outlives_the_scan_before,
+    scans_go_with_their_image,
+);
+
+fn document(content: u8) -> SealedDocument {
+    SealedDocument { object: ObjectId::random(), data_key: vec![content; 3], sealed: vec![content; 100] }
+}
+
+/// Shows a layer in a repository; returns the row of the blob.
+fn add_layer(tx: &mut dyn Tx, repository: &Repository, number: u64) -> Result<i64, StoreError> {
+    add_blob(tx, repository, &digest(number), 1)?;
+    Ok(repository_blobs::find(tx, repository.id, &digest(number))?.expect("it was added").stored.id)
+}
+
+async fn a_configuration_is_of_one_registry(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let put = |scan_type, rules: &str| ScanningConfiguration { scan_type, rules: rules.to_owned() };
+        assert_eq!(scanning_configurations::find(tx, &home())?, None);
+        for configuration in [put(ScanType::Enhanced, "[1]"), put(ScanType::Basic, "[]")] {
+            scanning_configurations::upsert(tx, &home(), &configuration)?;
+            assert_eq!(scanning_configurations::find(tx, &home())?, Some(configuration));
+        }
+        for other in [registry("123456789012", "eu-west-1"), registry("210987654321", "us-east-1")] {
+            assert_eq!(scanning_configurations::find(tx, &other)?, None);
+        }
+        Ok(())
+    })
+    .await;
+}
+
+async fn facts_are_of_one_account_and_go_with_the_blob(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let blob_id = add_layer(tx, &repository, 9)?;
+        let other = registry("210987654321", "us-east-1").account;
+        let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true };
+        assert!(layer_facts::upsert(tx, &home().account, &layer, &document(1), 5)?);
+        assert_eq!(layer_facts::find_analysed(tx, &other, blob_id)?, None);
+        assert_eq!(layer_facts::find(tx, &other, blob_id)?, None);
+        let better = AnalysedLayer { revision: 2, is_whole: false, ..layer };
+        let facts = document(2);
+        assert!(layer_facts::upsert(tx, &home().account, &better, &facts, 6)?);
+        assert_eq!(layer_facts::find_analysed(tx, &home().account, blob_id)?, Some(better.clone()));
+        assert_eq!(layer_facts::find(tx, &home().account, blob_id)?, Some(facts));
+        repository_blobs::delete_all(tx, repository.id)?;
+        blobs::release(tx, blob_id)?;
+        assert_eq!(blobs::collect_unreferenced(tx, 7, 10)?, 1);
+        assert_eq!(layer_facts::find(tx, &home().account, blob_id)?, None);
+        assert!(!layer_facts::upsert(tx, &home().account, &better, &document(3), 8)?, "the blob is gone");
+        Ok(())
+    })
+    .await;
+}
+
+async fn facts_that_nobody_needs_are_removed(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let mine = home().account;
+        let other = registry("210987654321", "us-east-1").account;
+        for number in 1..=5 {
+            let blob_id = add_layer(tx, &repository, number)?;
+            let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true };
+            for account in [&mine, &other] {
+                assert!(layer_facts::upsert(tx, account, &layer, &document(1), 5)?);
+            }
+        }
+        let (mut after, mut removed) = (0, 0);
+        loop {
+            let searched = layer_facts::delete_unneeded(tx, after, 3)?;
+            removed += searched.removed;
+            let Some(last) = searched.last_id else { break };
+            after = last;
+        }
+        assert_eq!(removed, 5, "those of the account that has no repository with them");
+        Ok(())
+    })
+    .await;
+}
+
+const COUNTS: SeverityCounts =
+    SeverityCounts { critical: 1, high: 2, medium: 3, low: 4, informational: 5, undefined: 6 };
+
+fn ended(report: &SealedDocument) -> EndedScan<'_> {
+    EndedScan {
+        status: ScanStatus::Complete,
+        description: Some("done"),
+        source_updated_at_ms: Some(40),
+        is_whole: false,
+        counts: COUNTS,
+        report: Some(report),
+    }
+}
+
+async fn a_scan_ends_once(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let image = add_image(tx, repository.id, 1)?;
+        let key = (image, ScanType::Basic);
+        let report = document(1);
+        assert!(!image_scans::end(tx, key, 10, &ended(&report), 50)?, "nobody has asked for it");
+        image_scans::request(tx, image, ScanType::Basic, ScanCause::Push, 10)?;
+        assert_eq!(image_scans::waiting(tx)?, (1, Some(10)));
+        assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::Pending, Some("waits"), 15)?);
+        assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::InProgress, None, 20)?);
+        let found = image_scans::find(tx, image, ScanType::Basic)?.expect("it was asked for");
+        assert_eq!((found.status, found.started_at_ms, found.description), (ScanStatus::InProgress, Some(15), None));
+        assert!(image_scans::end(tx, key, 10, &ended(&report), 50)?);
+        assert!(!image_scans::end(tx, key, 10, &ended(&document(2)), 60)?, "it has ended");
+        assert!(!image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::InProgress, None, 70)?);
+        let found = image_scans::find(tx, image, ScanType::Basic)?.expect("it is there");
+        assert_eq!((found.status, found.counts, found.ended_at_ms), (ScanStatus::Complete, COUNTS, Some(50)));
+        assert_eq!((found.source_updated_at_ms, found.is_whole), (Some(40), false));
+        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(report));
+        assert_eq!(image_scans::find(tx, image, ScanType::Enhanced)?, None);
+        assert_eq!(image_scans::waiting(tx)?, (0, None));
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_later_request_outlives_the_scan_before(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let image = add_image(tx, repository.id, 1)?;
+        let key = (image, ScanType::Basic);
+        let (first, second) = (document(1), document(2));
+        image_scans::request(tx, image, ScanType::Basic, ScanCause::Push, 10)?;
+        assert!(image_scans::end(tx, key, 10, &ended(&first), 15)?);
+        image_scans::request(tx, image, ScanType::Basic, ScanCause::Manual, 20)?;
+        image_scans::request(tx, image, ScanType::Basic, ScanCause::Manual, 30)?;
+        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(first), "until there is a new one");
+        assert!(!image_scans::end(tx, key, 20, &ended(&second), 35)?, "another was asked for since");
+        assert!(image_scans::end(tx, key, 30, &ended(&second), 40)?);
+        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(second));
+        Ok(())
+    })
+    .await;
+}
+
+async fn scans_go_with_their_image(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let image = add_image(tx, repository.id, 1)?;
+        for scan_type in ScanType::ALL {
+            image_scans::request(tx, image, scan_type, ScanCause::Push, 10)?;
+        }
+        delete_image(tx, repository.id, image, 50)?;
+        assert_eq!(image_scans::find(tx, image, ScanType::Basic)?, None);
+        assert_eq!(image_scans::waiting(tx)?, (0, None));
+        Ok(())
+    })
+    .await;
+}
