@@ -1,5 +1,7 @@
 //! The one form that all feeds are read into: what is known of a vulnerability, and the rows that say which packages have it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ecosystem::Ecosystem;
 
 /// An advisory of a feed.
@@ -55,7 +57,7 @@ pub enum Kind {
 }
 
 /// A rating by CVSS.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rating {
     /// Who rated.
     pub source: String,
@@ -113,7 +115,8 @@ pub enum NameOf {
 }
 
 /// What a vendor says of versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// They are affected; the end of the range, if there is one, is the fix.
     #[default]

@@ -1,7 +1,10 @@
 //! A package as a file of an image tells of it.
 
+use serde::{Deserialize, Serialize};
+
 /// Who manages a package: it decides how versions compare and which advisories speak of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PackageKind {
     /// A package of apk: Alpine, Wolfi, Chainguard.
     Apk,
@@ -28,7 +31,7 @@ pub enum PackageKind {
 }
 
 /// One version of a package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Package {
     /// Who manages it.
     pub kind: PackageKind,
@@ -38,19 +41,23 @@ pub struct Package {
     /// not 0. Empty where it is not known: the package is listed then, and matches nothing.
     pub version: String,
     /// The architecture that it was built for, in its manager's word; empty where its manager has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arch: String,
     /// The source package that it was built from, where that has another name or version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourcePackage>,
     /// The module stream of an rpm (`MODULARITYLABEL`: `name:stream:version:context`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
     /// Who built an rpm (`VENDOR`): a distribution's advisories speak of its own packages alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
     /// How the package is there.
     pub presence: Presence,
 }
 
 /// The source package that binary packages are built from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourcePackage {
     /// Its name.
     pub name: String,
@@ -59,7 +66,8 @@ pub struct SourcePackage {
 }
 
 /// How a package is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// Its files are installed.
     Installed,

@@ -1,9 +1,12 @@
 //! How severe a vulnerability is: the distribution's word, else what CVSS says, else that nobody said.
 
+use serde::{Deserialize, Serialize};
+
 use crate::advisory::{Kind, Rating};
 
 /// A severity as ECR has it, the least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Nobody said.
     #[default]
@@ -106,7 +109,7 @@ pub struct Opinions<'a> {
 }
 
 /// A severity and who said it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Judged {
     /// The severity.
     pub severity: Severity,
@@ -115,7 +118,8 @@ pub struct Judged {
 }
 
 /// Who said how severe a vulnerability is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Judge {
     /// The feed, by its own word.
     Vendor,

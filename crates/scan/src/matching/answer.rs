@@ -1,5 +1,7 @@
 //! What matching answers: for each package and vulnerability whether it is affected, and why this is said.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{advisory::State, severity::Judged};
 
 /// The answer for one package and one vulnerability.
@@ -56,7 +58,8 @@ impl Answer {
 }
 
 /// What sort of package a finding is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// One that may run.
     #[default]
@@ -66,7 +69,7 @@ pub enum Class {
 }
 
 /// A record that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The feed.
     pub source: String,
@@ -85,7 +88,7 @@ pub struct Evidence {
 }
 
 /// A package that was matched with nothing, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// The package, by its place in the input.
     pub package: usize,

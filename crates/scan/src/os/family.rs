@@ -1,10 +1,13 @@
 //! The families of operating systems, and under which release their advisories know an image.
 
+use serde::{Deserialize, Serialize};
+
 use super::release::OsRelease;
 use super::{Files, text};
 
 /// A family of operating systems that has advisories of its own, or is known to have none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Alpine: `v3.20`, or `edge`.
     Alpine,

@@ -8,6 +8,8 @@ mod release;
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 pub use family::Family;
 
 /// The name under which facts tell of what this module has them keep.
@@ -18,7 +20,7 @@ pub(crate) const REVISION: u32 = 1;
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// The operating system of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Os {
     /// Its family.
     pub family: Family,
