@@ -16,7 +16,7 @@ use oci::Digest;
 use runtime::boxed;
 use store::blob::{
     BlobScope, BlobStore, DATA_KEY_PURPOSE, DataKey, EncryptionContext, Form, KMS_FORM, KmsCiphertextHead, ObjectId,
-    Protection, UploadState, open_small, seal_small,
+    Protection, UploadState, open_small, seal_document, seal_small,
 };
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
@@ -25,6 +25,7 @@ use store::tables::kms_grants::{self, GrantConstraints, GrantOperation, KmsGrant
 use store::tables::kms_keys::{self, KeyRef, KmsKey, KmsKeyArn};
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::{self, EncryptionType, Repository, RepositoryRef};
+use store::tables::sealed_documents::SealedDocument;
 use zeroize::Zeroizing;
 
 use super::errors::RegistryError;
@@ -216,6 +217,22 @@ impl Encryption {
         let sealed = loaded.encrypt(&kms_manifest_context(repository, digest), bytes)?;
         Ok(if self.encryption_type == EncryptionType::KmsDsse { outer(&sealed) } else { sealed })
     }
+}
+
+impl Encryption {
+    /// Seals a document that is kept in a row, under a data key of its own.
+    pub fn seal_document(&self, app: &Registry, content: &[u8]) -> Result<SealedDocument, RegistryError> {
+        let (object, key) = (ObjectId::random(), DataKey::generate());
+        let data_key = self.wrap_data_key(app, &key, object)?;
+        Ok(SealedDocument { object, data_key, sealed: seal_document(object, &key, content) })
+    }
+}
+
+/// Undoes [`Encryption::seal_document`].
+#[boxed]
+pub async fn open_document(app: &Registry, document: &SealedDocument) -> Result<Vec<u8>, RegistryError> {
+    let key = unwrap_data_key(app, &document.data_key, document.object).await?;
+    Ok(store::blob::open_document(document.object, &key, &document.sealed)?)
 }
 
 /// How an object is protected, from what its row says: what the settings are now does not matter.
