@@ -131,7 +131,7 @@ pub fn document(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
             continue;
         };
         let id = if document.eq_ignore_ascii_case(name) { name.to_owned() } else { format!("{document} {name}") };
-        let head = head(import.source, &csaf.document, vulnerability, id, name);
+        let head = head(import.about.source, &csaf.document, vulnerability, id, name);
         let affected = rows(import, &tree, vulnerability);
         import.advisory(Advisory { head, affected })?;
     }

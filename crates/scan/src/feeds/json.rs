@@ -32,10 +32,20 @@ pub fn values(
     mut read: impl FnMut(&mut Import<'_>, &[u8]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut scanner = Scanner::new(input);
+    // Lists around the values: one that is still open at the end has lost some.
+    let mut open = 0_usize;
     loop {
         match scanner.skip_space() {
+            Ok(None) if open > 0 => return import.report.end("it breaks off"),
             Ok(None) => return ControlFlow::Continue(()),
-            Ok(Some(b',' | b'[' | b']')) => scanner.at += 1,
+            Ok(Some(sign @ (b',' | b'[' | b']'))) => {
+                scanner.at += 1;
+                match sign {
+                    b'[' => open = open.saturating_add(1),
+                    b']' => open = open.saturating_sub(1),
+                    _ => {}
+                }
+            }
             Ok(Some(_)) => {
                 let Some(value) = scanner.value(import)? else { continue };
                 read(import, &value)?;

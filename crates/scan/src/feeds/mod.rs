@@ -6,6 +6,7 @@
 //! [`advisory`]: crate::advisory
 
 mod archive;
+mod bundle;
 mod csaf;
 mod cve;
 mod debian;
@@ -16,20 +17,32 @@ mod openvex;
 mod osv;
 mod osv_words;
 mod oval;
+mod packaging;
 mod photon;
 mod requirement;
 mod secdb;
+mod unpack;
 mod updateinfo;
 mod xml;
 
 use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
     io::{Read, Seek},
     ops::ControlFlow,
+    str::FromStr,
 };
 
-use crate::advisory::{Advisory, Rating};
+use crate::{
+    advisory::{Advisory, Affected, Rating},
+    ecosystem::Ecosystem,
+};
 
+pub use packaging::{Compression, Packaging, UnknownPackaging};
 pub use requirement::read as read_requirement;
+
+use unpack::Unpacked;
 
 /// A form that a feed is published in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +69,63 @@ pub enum Form {
     Epss,
     /// Records of the CVE list, or ratings by CVSS one a line.
     Cve,
+}
+
+/// Each form, and its word in a configuration.
+const FORMS: [(Form, &str); 11] = [
+    (Form::Osv, "osv"),
+    (Form::Secdb, "secdb"),
+    (Form::DebianTracker, "debian-tracker"),
+    (Form::OpenVex, "openvex"),
+    (Form::Csaf, "csaf"),
+    (Form::UpdateInfo, "updateinfo"),
+    (Form::Oval, "oval"),
+    (Form::Photon, "photon"),
+    (Form::Kev, "kev"),
+    (Form::Epss, "epss"),
+    (Form::Cve, "cve"),
+];
+
+/// A word is none for a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a form: osv, secdb, debian-tracker, openvex, csaf, updateinfo, oval, photon, kev, epss or cve")]
+pub struct UnknownForm;
+
+impl Form {
+    /// All forms.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FORMS.into_iter().map(|(form, _)| form)
+    }
+
+    /// Whether it tells of packages, and not only of vulnerabilities that other feeds tell of.
+    pub fn has_rows(self) -> bool {
+        !matches!(self, Self::Kev | Self::Epss | Self::Cve)
+    }
+}
+
+impl FromStr for Form {
+    type Err = UnknownForm;
+
+    fn from_str(word: &str) -> Result<Self, UnknownForm> {
+        FORMS.into_iter().find(|(_, known)| *known == word).map(|(form, _)| form).ok_or(UnknownForm)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORMS.into_iter().find(|(form, _)| form == self).map_or("", |(_, word)| word))
+    }
+}
+
+/// What is known of a file of a feed beside what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct About<'a> {
+    /// The feed, which each of its advisories names.
+    pub source: &'a str,
+    /// The ecosystem that it is of, where the form has several and does not tell.
+    pub ecosystem: Option<Ecosystem>,
+    /// The release that it is of, where the form does not tell.
+    pub release: Option<&'a str>,
 }
 
 /// What a feed tells, one at a time.
@@ -123,11 +193,26 @@ pub struct FeedLimits {
     pub rows: usize,
     /// How deep a record's parts lie in one another.
     pub depth: usize,
+    /// Files of an archive.
+    pub entries: u64,
+    /// How many times its size a file may unpack to, once it has unpacked to more than [`FeedLimits::ratio_from_bytes`].
+    pub ratio: u64,
+    /// Unpacked bytes up to which [`FeedLimits::ratio`] is not asked: small feeds of much the same pack very well.
+    pub ratio_from_bytes: u64,
 }
 
 impl Default for FeedLimits {
     fn default() -> Self {
-        Self { record_bytes: 64 << 20, records: 2_000_000, bytes: 16 << 30, rows: 500_000, depth: 100 }
+        Self {
+            record_bytes: 64 << 20,
+            records: 2_000_000,
+            bytes: 16 << 30,
+            rows: 500_000,
+            depth: 100,
+            entries: 2_000_000,
+            ratio: 1000,
+            ratio_from_bytes: 256 << 20,
+        }
     }
 }
 
@@ -144,10 +229,14 @@ pub struct Report {
     pub problems: Vec<String>,
     /// Why reading ended before the feed did: what was read is no whole revision.
     pub ended: Option<String>,
+    /// The rows by ecosystem and release. A release that a feed tells nothing of is one that it knows nothing of.
+    pub places: BTreeMap<(Ecosystem, String), u64>,
 }
 
 /// How many broken records are named.
 const NAMED_PROBLEMS: usize = 100;
+/// How many places are counted; real feeds have some dozens.
+const PLACES: usize = 10_000;
 
 impl Report {
     fn broken(&mut self, which: &str, why: impl std::fmt::Display) {
@@ -161,6 +250,25 @@ impl Report {
         self.ended.get_or_insert_with(|| why.to_string());
         ControlFlow::Break(())
     }
+
+    /// Whether what was read can be a revision: it has come to its end, holds something, and nine records of ten are whole.
+    /// A page that says that the feed is elsewhere is no feed of broken records.
+    pub fn is_fit(&self) -> bool {
+        self.ended.is_none() && self.records > 0 && self.broken.saturating_mul(9) <= self.records
+    }
+
+    fn count(&mut self, advisory: &Advisory) {
+        // Rows of a place stand together.
+        let is_same =
+            |one: &Affected, other: &Affected| (one.ecosystem, &one.release) == (other.ecosystem, &other.release);
+        for rows in advisory.affected.chunk_by(is_same) {
+            let Some(first) = rows.first() else { continue };
+            let place = (first.ecosystem, first.release.clone());
+            if self.places.len() < PLACES || self.places.contains_key(&place) {
+                *self.places.entry(place).or_default() += rows.len() as u64;
+            }
+        }
+    }
 }
 
 /// Takes the records of a feed; it may end the reading.
@@ -168,17 +276,42 @@ pub type Sink<'a> = &'a mut dyn FnMut(Record) -> ControlFlow<()>;
 
 /// The reading of one feed: what the importers share.
 struct Import<'a> {
-    source: &'a str,
+    about: About<'a>,
     limits: &'a FeedLimits,
     sink: Sink<'a>,
     report: Report,
+    /// Whether the whole file has ended, and not one of those that it holds.
+    is_over: bool,
 }
 
-impl Import<'_> {
+impl<'a> Import<'a> {
+    fn new(about: About<'a>, limits: &'a FeedLimits, sink: Sink<'a>) -> Self {
+        Self { about, limits, sink, report: Report::default(), is_over: false }
+    }
+
+    /// Ends the reading of the whole file.
+    fn end_all(&mut self, why: impl fmt::Display) -> ControlFlow<()> {
+        self.is_over = true;
+        self.report.end(why)
+    }
+
+    /// Reads a file of an archive: one that is broken is a broken record of the archive, and not its end.
+    fn read_part(&mut self, form: Form, name: &str, input: &mut dyn Read) -> ControlFlow<()> {
+        if self.read(form, input).is_break() {
+            if self.is_over {
+                return ControlFlow::Break(());
+            }
+            if let Some(why) = self.report.ended.take() {
+                self.report.broken(name, why);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Gives a record on.
     fn give(&mut self, record: Record) -> ControlFlow<()> {
         if self.report.records >= self.limits.records {
-            return self.report.end(format_args!("it has more than {} records", self.limits.records));
+            return self.end_all(format_args!("it has more than {} records", self.limits.records));
         }
         if let Record::Advisory(advisory) = &record
             && advisory.affected.len() > self.limits.rows
@@ -188,14 +321,17 @@ impl Import<'_> {
             return ControlFlow::Continue(());
         }
         self.report.records += 1;
+        if let Record::Advisory(advisory) = &record {
+            self.report.count(advisory);
+        }
         match (self.sink)(record) {
             ControlFlow::Continue(()) => ControlFlow::Continue(()),
-            ControlFlow::Break(()) => self.report.end("it was ended"),
+            ControlFlow::Break(()) => self.end_all("it was ended"),
         }
     }
 
     fn advisory(&mut self, mut advisory: Advisory) -> ControlFlow<()> {
-        self.source.clone_into(&mut advisory.head.source);
+        self.about.source.clone_into(&mut advisory.head.source);
         self.give(Record::Advisory(Box::new(advisory)))
     }
 
@@ -215,7 +351,7 @@ impl Import<'_> {
             Form::Cve => json::values(self, input, cve::record),
         };
         if input.limit() == 0 {
-            return self.report.end(format_args!("it is larger than {} bytes", self.limits.bytes));
+            return self.end_all(format_args!("it is larger than {} bytes", self.limits.bytes));
         }
         flow
     }
@@ -223,17 +359,55 @@ impl Import<'_> {
 
 /// Reads a feed, without compression, and gives its records to `sink`. `source` names the feed in each.
 pub fn import(form: Form, source: &str, input: &mut dyn Read, limits: &FeedLimits, sink: Sink<'_>) -> Report {
-    let mut import = Import { source, limits, sink, report: Report::default() };
+    let about = About { source, ..About::default() };
+    let mut import = Import::new(about, limits, sink);
     // What ended it is in the report.
     let _ = import.read(form, input);
     import.report
 }
 
-/// Reads all files of a zip that are of a feed's form.
-pub fn import_zip<R: Read + Seek>(form: Form, source: &str, input: R, limits: &FeedLimits, sink: Sink<'_>) -> Report {
-    let mut import = Import { source, limits, sink, report: Report::default() };
-    let _ = archive::zip(&mut import, form, input);
+/// Reads the file of a feed as it is published, packed or not, and gives its records to `sink`. `scratch` is an empty file,
+/// open for reading and writing, which [`Packaging::ZipInZip`] needs.
+///
+/// Nothing of what was given counts unless the report [says so](Report::is_fit): a file that breaks off anywhere is noticed
+/// at its end. Only that records one a line, neither packed nor with a checksum, end between two lines is not to be seen.
+pub fn import_file<R: Read + Seek>(
+    form: Form,
+    packaging: Packaging,
+    about: About<'_>,
+    input: R,
+    scratch: Option<&mut File>,
+    limits: &FeedLimits,
+    sink: Sink<'_>,
+) -> Report {
+    let mut import = Import::new(about, limits, sink);
+    let _ = match packaging {
+        Packaging::File(compression) => unpack(&mut import, compression, input, |import, data| import.read(form, data)),
+        Packaging::Tar(compression) => {
+            unpack(&mut import, compression, input, |import, data| bundle::read(import, form, data))
+        }
+        Packaging::Zip => archive::zip(&mut import, form, input),
+        Packaging::ZipInZip => archive::zip_in_zip(&mut import, form, input, scratch),
+    };
     import.report
+}
+
+/// Reads all that is packed, to its very end, where checksums are.
+fn unpack<R: Read>(
+    import: &mut Import<'_>,
+    compression: Compression,
+    input: R,
+    read: impl FnOnce(&mut Import<'_>, &mut dyn Read) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut data = match Unpacked::new(input, compression, import.limits) {
+        Ok(data) => data,
+        Err(error) => return import.end_all(error),
+    };
+    read(import, &mut data)?;
+    match data.finish() {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => import.end_all(error),
+    }
 }
 
 /// The text without what is beyond so many bytes.

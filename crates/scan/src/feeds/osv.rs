@@ -132,7 +132,7 @@ fn read(import: &mut Import<'_>, osv: Osv) -> Advisory {
         references: references(osv.references.unwrap_or_default()),
         ..Head::default()
     };
-    let (word, ratings) = severities(import.source, osv.severity.unwrap_or_default());
+    let (word, ratings) = severities(import.about.source, osv.severity.unwrap_or_default());
     head.severity = head.severity.or(word);
     head.ratings.splice(..0, ratings);
 
@@ -143,7 +143,7 @@ fn read(import: &mut Import<'_>, osv: Osv) -> Advisory {
             continue;
         };
         osv_words::split_binaries(
-            read_row(import.source, &row, place, name, &words),
+            read_row(import.about.source, &row, place, name, &words),
             &row.ecosystem_specific,
             &mut affected,
         );

@@ -40,7 +40,8 @@ fn give(import: &mut Import<'_>, entry: Entry) -> ControlFlow<()> {
     let version = |text: Option<String>| text.filter(|text| text.starts_with(|first: char| first.is_ascii_digit()));
     let resolved = version(entry.res_ver);
     let all = entry.aff_ver.unwrap_or_default();
-    let release = entry.os_version.or_else(|| resolved.as_deref().or(Some(&all)).and_then(release));
+    let built_for = || resolved.as_deref().or(Some(&all)).and_then(release);
+    let release = entry.os_version.or_else(|| import.about.release.map(str::to_owned)).or_else(built_for);
     let (Some(release), true) = (release, is_name(&entry.pkg) && is_name(&entry.cve_id) && is_cve(&entry.cve_id))
     else {
         import.report.broken(&entry.cve_id, "it names no release, package or CVE");

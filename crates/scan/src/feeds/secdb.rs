@@ -25,6 +25,9 @@ struct Package {
     secfixes: Option<BTreeMap<String, Option<Vec<String>>>>,
 }
 
+/// Distributions without releases that publish this form.
+const ROLLING: [Ecosystem; 3] = [Ecosystem::Wolfi, Ecosystem::Chainguard, Ecosystem::MinimOs];
+
 /// The key of fixes for what is in no version.
 const NEVER: &str = "0";
 
@@ -32,7 +35,7 @@ const NEVER: &str = "0";
 pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
     let mut release = String::new();
     let mut repository = None;
-    let rolling = rolling(import.source);
+    let rolling = import.about.ecosystem.filter(|told| ROLLING.contains(told)).or_else(|| rolling(import.about.source));
     // The release may stand below the packages: what came before it is known is kept, as the form forces.
     let mut waiting: Vec<Entry> = Vec::new();
     let mut waiting_bytes = 0_usize;
@@ -72,9 +75,7 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
 
 fn rolling(source: &str) -> Option<Ecosystem> {
     let source = source.to_ascii_lowercase();
-    [Ecosystem::Wolfi, Ecosystem::Chainguard, Ecosystem::MinimOs]
-        .into_iter()
-        .find(|ecosystem| source.contains(&ecosystem.name().to_ascii_lowercase()))
+    ROLLING.into_iter().find(|ecosystem| source.contains(&ecosystem.name().to_ascii_lowercase()))
 }
 
 /// Gives an advisory for each vulnerability that the package's fixes name: its id names the place as well, as a feed has a

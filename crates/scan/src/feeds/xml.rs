@@ -16,6 +16,8 @@ pub fn elements(
 ) -> ControlFlow<()> {
     let mut finder = Finder { tag: Vec::new(), quote: None, element: None, depth: 0, is_too_large: false };
     let mut is_in_tag = false;
+    // Elements that are open, the one that is read among them: a document ends with none.
+    let (mut open, mut opened) = (0_usize, 0_usize);
     for byte in BufReader::with_capacity(64 << 10, input).bytes() {
         let byte = match byte {
             Ok(byte) => byte,
@@ -34,6 +36,11 @@ pub fn elements(
         finder.push_tag(byte);
         if byte == b'>' && finder.tag_is_whole() {
             is_in_tag = false;
+            match finder.tag.as_slice() {
+                [b'<', b'!' | b'?', ..] | [.., b'/', b'>'] => {}
+                [b'<', b'/', ..] => open = open.saturating_sub(1),
+                _ => (open, opened) = (open.saturating_add(1), opened.saturating_add(1)),
+            }
             match finder.end_tag(name) {
                 Tag::EndsElement(element) => element_of(import, element, name, &mut read)?,
                 Tag::Other => {}
@@ -42,7 +49,7 @@ pub fn elements(
             finder.quote = None;
         }
     }
-    if finder.element.is_some() || is_in_tag { import.report.end("it breaks off") } else { ControlFlow::Continue(()) }
+    if open > 0 || opened == 0 || is_in_tag { import.report.end("it breaks off") } else { ControlFlow::Continue(()) }
 }
 
 fn element_of(

@@ -1,9 +1,6 @@
 //! Each form of feed: what is read out of a made input, and that no input harms the reader.
 
-use std::{
-    io::{Cursor, Write},
-    ops::ControlFlow,
-};
+use std::ops::ControlFlow;
 
 use mutate::Form as Mutated;
 use scan::{
@@ -190,28 +187,6 @@ fn bounds_hold() {
     assert!(read_with(Form::Osv, "test", input.as_bytes(), &limits).1.ended.is_some());
     let limits = FeedLimits { rows: 0, ..FeedLimits::default() };
     assert_eq!(read_with(Form::Osv, "test", input.as_bytes(), &limits).1.broken, 20);
-}
-
-#[test]
-fn a_zip_of_records() {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default();
-    for (name, content) in [("a.json", OSV), ("b.json", "{\"id\":"), ("readme.txt", "no"), ("c.json", OSV)] {
-        zip.start_file(name, options).expect("a file");
-        zip.write_all(content.as_bytes()).expect("bytes");
-    }
-    let bytes = zip.finish().expect("a zip").into_inner();
-    let mut count = 0;
-    let mut keep = |_| {
-        count += 1;
-        ControlFlow::Continue(())
-    };
-    let report = feeds::import_zip(Form::Osv, "test", Cursor::new(&bytes), &FeedLimits::default(), &mut keep);
-    assert_eq!((count, report.broken, report.ended), (2, 1, None), "{:?}", report.problems);
-    let report = feeds::import_zip(Form::Osv, "test", Cursor::new(&bytes[..40]), &FeedLimits::default(), &mut |_| {
-        ControlFlow::Continue(())
-    });
-    assert!(report.ended.is_some());
 }
 
 const SECDB: &str = r#"{"distroversion":"v3.20","reponame":"main","packages":[

@@ -1,5 +1,6 @@
 //! The scanner's parts against tables, made inputs and what people know to be true.
 
+mod feed_files;
 mod feeds;
 mod golden;
 mod languages;
