@@ -142,6 +142,8 @@ impl EcosystemRelease {
         let (release, repository) = match ecosystem {
             Ecosystem::Alpine => (rest.trim_start_matches('v').to_owned(), None),
             Ecosystem::Ubuntu => ubuntu(rest),
+            // Images know themselves by both numbers.
+            Ecosystem::AzureLinux if !rest.is_empty() && !rest.contains('.') => (format!("{rest}.0"), None),
             Ecosystem::RedHat => red_hat(rest),
             Ecosystem::Suse | Ecosystem::OpenSuse => suse(rest),
             _ => (rest.split(':').next().unwrap_or_default().to_owned(), None),

@@ -7,6 +7,7 @@
 
 mod archive;
 mod bundle;
+pub mod catalog;
 mod csaf;
 mod cve;
 mod debian;
