@@ -19,4 +19,5 @@ pub mod matching;
 pub mod os;
 pub mod package;
 pub mod severity;
+pub mod stored;
 pub mod versions;

@@ -13,4 +13,5 @@ mod os;
 mod ranges;
 mod samples;
 mod severities;
+mod stored;
 mod tables;
