@@ -49,6 +49,12 @@ pub trait Detector: Sync {
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found;
 }
 
+/// All readers, in the order in which they are asked: those of operating systems first.
+pub fn all() -> Vec<&'static dyn Detector> {
+    let systems: [&dyn Detector; 5] = [&Apk, &Dpkg, &DpkgOwned, &Rpm, &Mariner];
+    systems.into_iter().chain(languages::LANGUAGES.iter().copied()).collect()
+}
+
 /// A regular file of a layer, before it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
