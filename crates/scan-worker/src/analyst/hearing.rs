@@ -1,0 +1,115 @@
+//! What a child answers, as it comes. A child that has read a hostile layer may say anything: nothing is kept that is longer
+//! than it may be, and nothing is believed that it cannot mean.
+
+use std::io::{ErrorKind, Read};
+
+use scan::facts::LayerFacts;
+use scan::limits::Limits;
+
+use crate::confinement::Confinement;
+use crate::failure::Failure;
+use crate::wire::{HEAD_BYTES, Kind, VERSION, read_head};
+
+/// Bytes that are read at a time.
+const PART_BYTES: usize = 64 << 10;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Confined(Confinement),
+    Again,
+    Facts(LayerFacts),
+    /// There is none, and none will come.
+    End,
+}
+
+/// What was heard so far.
+pub(super) struct Hearing {
+    limits: Limits,
+    head: Vec<u8>,
+    /// The answer that is coming, and the length that it will have.
+    coming: Option<(Kind, usize)>,
+    content: Vec<u8>,
+    part: Vec<u8>,
+    /// The kinds that were heard whole.
+    heard: Vec<Kind>,
+}
+
+impl Hearing {
+    pub(super) fn new(limits: Limits) -> Self {
+        let part = vec![0; PART_BYTES];
+        Self { limits, head: Vec::new(), coming: None, content: Vec::new(), part, heard: Vec::new() }
+    }
+
+    /// Reads once; an answer if it is whole.
+    pub(super) fn hear(&mut self, from: &mut impl Read) -> Result<Option<Answer>, Failure> {
+        // No more than what is still wanted: the next answer is read when this one is understood.
+        let wanted = match self.coming {
+            None => HEAD_BYTES.saturating_sub(self.head.len()),
+            Some((_, length)) => length.saturating_sub(self.content.len()),
+        };
+        let part = self.part.get_mut(..wanted.min(PART_BYTES)).unwrap_or_default();
+        let count = match from.read(part) {
+            Ok(0) => return Ok(Some(Answer::End)),
+            Ok(count) => count,
+            Err(error) if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => return Ok(None),
+            Err(_) => return Ok(Some(Answer::End)),
+        };
+        let part = part.get(..count).unwrap_or_default();
+        let (kind, length) = match self.coming {
+            Some(coming) => {
+                self.content.extend_from_slice(part);
+                coming
+            }
+            None => {
+                self.head.extend_from_slice(part);
+                let Ok(head) = <[u8; HEAD_BYTES]>::try_from(self.head.as_slice()) else { return Ok(None) };
+                self.head.clear();
+                self.announced(head)?
+            }
+        };
+        if self.content.len() < length {
+            return Ok(None);
+        }
+        self.coming = None;
+        self.heard.push(kind);
+        let content = std::mem::take(&mut self.content);
+        self.understood(kind, &content).map(Some)
+    }
+
+    /// What an answer says that it will be.
+    fn announced(&mut self, head: [u8; HEAD_BYTES]) -> Result<(Kind, usize), Failure> {
+        let (kind, length) = read_head(head).ok_or_else(|| nonsense("what is no answer"))?;
+        let was = |kind| self.heard.contains(&kind);
+        let is_in_order = match kind {
+            Kind::Confined => self.heard.is_empty(),
+            Kind::Again => was(Kind::Confined) && !was(Kind::Again),
+            Kind::Facts => was(Kind::Confined),
+        };
+        if !is_in_order {
+            return Err(nonsense("what makes no sense in this order"));
+        }
+        let length = usize::try_from(length).ok().filter(|length| *length <= kind.most_bytes(&self.limits));
+        let length = length.ok_or_else(|| nonsense("more than the facts of a layer may be"))?;
+        self.coming = Some((kind, length));
+        Ok((kind, length))
+    }
+
+    fn understood(&self, kind: Kind, content: &[u8]) -> Result<Answer, Failure> {
+        match (kind, content) {
+            (Kind::Confined, [VERSION, low, high, abi]) => {
+                Ok(Answer::Confined(Confinement::from_bytes([*low, *high, *abi])))
+            }
+            (Kind::Confined, _) => Err(nonsense("another version")),
+            (Kind::Again, _) => Ok(Answer::Again),
+            (Kind::Facts, _) => match LayerFacts::from_bytes(content, &self.limits) {
+                Ok(facts) => Ok(Answer::Facts(facts)),
+                Err(damaged) => Err(nonsense(&damaged.to_string())),
+            },
+        }
+    }
+}
+
+fn nonsense(what: &str) -> Failure {
+    Failure::Nonsense(what.to_owned())
+}

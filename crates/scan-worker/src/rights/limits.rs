@@ -1,0 +1,75 @@
+//! Limits of resources, privileges, and who is ended first when memory is short.
+
+use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, getrlimit, nice, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
+};
+use rustix::thread::set_no_new_privs;
+
+use crate::bounds::Bounds;
+use crate::confinement::{Confinement, Part};
+
+/// How much less urgent a child is than the server that started it.
+const NICE: i32 = 5;
+/// What makes the kernel end a child before anything else when memory is short.
+const FIRST_TO_GO: &[u8] = b"1000";
+/// The descriptors of a program: its input, its output and its errors.
+const PIPES: i32 = 3;
+
+/// Steps back behind the server: what is short is the child's loss, and no privilege or secret is its gain.
+pub fn step_back(achieved: &mut Confinement) {
+    // Where these do not work, the child is as urgent and as likely to be ended as the server: no right of it.
+    let _ = nice(NICE);
+    if let Ok(score) = open("/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::io::write(score, FIRST_TO_GO);
+    }
+    achieved.note(Part::Privileges, set_no_new_privs(true).is_ok());
+    achieved.note(Part::Secrecy, set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok());
+    achieved.note(Part::Leash, set_parent_process_death_signal(Some(Signal::KILL)).is_ok());
+}
+
+/// Sets the limits, and no process, no file and no descriptor to come.
+pub fn set_limits(bounds: &Bounds, achieved: &mut Confinement) {
+    let more_than_needed = [
+        (Resource::As, bounds.memory_bytes),
+        (Resource::Fsize, 0),
+        (Resource::Nofile, 0),
+        // Root may start processes all the same; the filter of system calls forbids them to everybody.
+        (Resource::Nproc, 0),
+        (Resource::Core, 0),
+        (Resource::Memlock, 0),
+        (Resource::Msgqueue, 0),
+    ];
+    let mut are_set = true;
+    for (resource, bound) in more_than_needed {
+        are_set &= lower(resource, bound, bound);
+    }
+    // The first bound ends with a signal of its own, by which the parent knows what it was.
+    are_set &= lower(Resource::Cpu, bounds.cpu_seconds, bounds.cpu_seconds.saturating_add(1));
+    achieved.note(Part::Limits, are_set);
+}
+
+/// Lowers a limit; one that is lower already stays.
+fn lower(resource: Resource, current: u64, maximum: u64) -> bool {
+    let before = getrlimit(resource);
+    let least = |bound: Option<u64>, other: u64| Some(bound.map_or(other, |bound| bound.min(other)));
+    let current = least(before.current, current);
+    setrlimit(resource, Rlimit { current, maximum: least(before.maximum, maximum) }).is_ok()
+}
+
+/// Whether the process has no descriptors but the three that every program has.
+pub(super) fn has_only_pipes() -> bool {
+    let Ok(folder) = open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
+        return false;
+    };
+    let Ok(entries) = Dir::read_from(&folder) else { return false };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let Ok(entry) = entry else { return false };
+        numbers.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<i32>().ok()));
+    }
+    // Those by which the folder itself is read are closed again.
+    let open_now = numbers.into_iter().filter(|number| *number >= PIPES).count();
+    open_now <= 2
+}
