@@ -88,7 +88,7 @@ impl Descriptor {
 
     /// Whether it is a layer that may not be distributed, and so is to be had elsewhere (OCI image specification,
     /// "Non-Distributable Layers"; Docker's foreign layers).
-    fn is_foreign(&self) -> bool {
+    pub fn is_foreign(&self) -> bool {
         ["nondistributable", "diff.tar.foreign", "rootfs.foreign"].iter().any(|part| self.media_type.contains(part))
     }
 }

@@ -31,6 +31,11 @@ pub fn create(path: impl AsRef<Path>) -> Result<File> {
     File::create(path)
 }
 
+/// Makes a file without a name in a folder, for reading and writing: it is gone when it is closed.
+pub fn temporary(folder: impl AsRef<Path>) -> Result<File> {
+    tempfile::tempfile_in(folder)
+}
+
 /// Makes a folder, and those around it, that only their owner may look into; those that are there stay as they are.
 pub fn create_private_dir(path: impl AsRef<Path>) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

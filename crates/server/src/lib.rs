@@ -10,6 +10,7 @@ mod dispatch;
 pub mod local_socket;
 pub mod maintenance;
 pub mod operations;
+mod scans;
 mod scrape;
 mod services;
 pub mod start;

@@ -60,7 +60,7 @@ use crate::dispatch::{self, Dispatcher};
 use crate::local_socket::LocalSocket;
 use crate::maintenance::place;
 use crate::services::SERVICES;
-use crate::{local_socket, scrape};
+use crate::{local_socket, scans, scrape};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -306,12 +306,16 @@ impl Server {
         let local_socket = listen_locally(&data_dir);
         let (stop, stopped) = watch::channel(false);
         let deadline = Duration::from_secs(config.shutdown_deadline_seconds());
+        let scanning = scans::of(config, &app)?;
+        if work == Work::All {
+            scans::tell_of_confinement(&scanning);
+        }
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&app)));
         let listening =
             listener::serve(Arc::clone(&app.runtime), dispatcher, listener, acceptor, stopped.clone(), deadline);
         let listening = runtime::tasks::spawn(listening);
         let working = runtime::tasks::spawn({
-            let jobs = background::run(Arc::clone(&app), stopped.clone(), work);
+            let jobs = background::run(scanning, stopped.clone(), work);
             let audit = audit::run(Arc::clone(&app.access), stopped.clone());
             let node_id = app.membership.node_id().to_owned();
             let spans = telemetry::run(Arc::clone(&app.telemetry), node_id, stopped.clone());

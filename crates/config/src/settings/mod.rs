@@ -12,6 +12,7 @@ mod limits;
 mod operations;
 mod replication;
 mod requests;
+mod scanning;
 mod secret_files;
 mod sections;
 mod service_links;
@@ -53,6 +54,7 @@ pub use limits::{QuotasConfig, RatesConfig, RatesPreset};
 pub use operations::{LogConfig, LogFormat, MetricsConfig, TelemetryConfig};
 pub use replication::{RemoteConfig, ReplicationConfig};
 pub use requests::RequestsConfig;
+pub use scanning::{AdvisoriesConfig, FeedConfig, ScanningConfig};
 pub use secret_files::Exposures;
 use secret_files::SecretFile;
 pub use sections::{
@@ -163,6 +165,12 @@ pub struct Config {
     /// The background scrub.
     #[serde(default)]
     pub scrub: ScrubConfig,
+    /// Scans of images.
+    #[serde(default)]
+    pub scanning: ScanningConfig,
+    /// Where advisories come from.
+    #[serde(default)]
+    pub advisories: AdvisoriesConfig,
     /// Seconds that requests in flight may take after SIGTERM. Default: 30.
     pub shutdown_deadline_seconds: Option<u64>,
     /// Hours after which an upload that does not grow is abandoned. Default: 24.
@@ -420,6 +428,8 @@ impl Config {
         note(self.replication_remotes().map(drop));
         note(self.metrics.settings().map(drop));
         note(self.telemetry.settings().map(drop));
+        note(self.scanning.settings().map(drop));
+        note(self.advisories.feeds().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
         {
@@ -511,6 +521,7 @@ impl Config {
         config.storage.object_grace_seconds = Some(self.object_grace_seconds());
         config.log.format.get_or_insert_default();
         config.scrub = self.scrub.filled();
+        config.scanning = self.scanning.filled();
         config.pull_through_cache.check_hours.get_or_insert(DEFAULT_CHECK_HOURS);
         if config.database.url.is_some() {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);

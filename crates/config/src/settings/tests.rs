@@ -154,6 +154,7 @@ fn every_key_can_come_from_the_environment() {
             ("WHARF_REPLICATION_REMOTES", _) => {
                 "[{region = \"r\", endpoint = \"e\", access_key_id = \"k\", secret_access_key = \"s\"}]"
             }
+            ("WHARF_ADVISORIES_FEEDS", _) => "[{name = \"debian\", enabled = false}]",
             (_, Form::Table) => "{\"quay.io\" = \"https://mirror.example.com\"}",
             (_, Form::Number) => "7",
             (_, Form::Truth) => "true",

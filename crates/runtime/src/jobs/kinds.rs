@@ -5,6 +5,7 @@ use super::job::EVENT_KIND_PREFIX;
 
 /// Every kind, but for those that bring events to sinks: each sink has one of its own.
 pub const KINDS: &[&str] = &[
+    "analyse_layer",
     "check_storage",
     "collect_garbage",
     "delete_kms_key",
@@ -17,7 +18,9 @@ pub const KINDS: &[&str] = &[
     "restore_image",
     "rotate_kms_key",
     "run_lifecycle_policy",
+    "scan_image",
     "scrub_storage",
+    "update_advisories",
 ];
 
 /// Whether there is such a kind of job.

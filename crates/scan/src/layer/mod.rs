@@ -24,6 +24,10 @@ use walk::Walk;
 use crate::detectors::Detector;
 use crate::facts::LayerFacts;
 use crate::limits::Limits;
+use crate::os;
+
+/// The revision of what is kept of a layer apart from what detectors find.
+pub const REVISION: u32 = os::REVISION;
 
 /// What was read of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -57,6 +57,11 @@ impl Assessment {
     }
 }
 
+/// What there are packages of: the ecosystems and releases whose advisories decide.
+pub fn places(input: &MatchInput) -> BTreeSet<(Ecosystem, String)> {
+    Plan::of(input).places()
+}
+
 /// Matches packages with advisories.
 pub fn assess<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Assessment, I::Error> {
     let loaded = Loaded::of(input, index)?;

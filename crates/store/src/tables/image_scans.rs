@@ -1,11 +1,16 @@
 //! The last scan of each image: how far it is, what it found, and for which type of scanning.
 
+use aws::AccountId;
+use oci::Digest;
+
 use super::parse_column;
+use super::repositories::count;
 use super::scanning_configurations::ScanType;
 use super::sealed_documents::SealedDocument;
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::stored_enum::stored_enum;
+use crate::tables::readable::readable;
 
 stored_enum! {
     /// How far a scan is, or what came of it (ECR: `ScanStatus`, of which these are stored).
@@ -207,6 +212,39 @@ pub fn end(
         ],
     )?;
     Ok(changed == 1)
+}
+
+/// A scan by its image and type.
+pub type ScanKey = (i64, ScanType);
+
+/// The scans that have not ended, of images of an account that have a layer.
+pub fn waiting_for_layer(tx: &mut dyn Tx, account: &AccountId, layer: &Digest) -> Result<Vec<ScanKey>, StoreError> {
+    let rows = tx.query(
+        "SELECT s.image_id, s.scan_type FROM image_scans s JOIN image_blobs b ON b.image_id = s.image_id \
+         JOIN images i ON i.id = s.image_id JOIN repositories r ON r.id = i.repository_id \
+         WHERE s.ended_at_ms IS NULL AND b.digest = $1 AND r.account_id = $2 ORDER BY s.requested_at_ms, s.id",
+        &[layer.to_string().into(), account.as_str().into()],
+    )?;
+    readable(&rows, "image_scans", |row| Ok((row.int(0)?, parse_column(row.text(1)?, "image_scans.scan_type")?)))
+}
+
+/// Up to `limit` scans that have not ended, those that were asked for first before the others.
+pub fn list_waiting(tx: &mut dyn Tx, limit: usize) -> Result<Vec<ScanKey>, StoreError> {
+    let rows = tx.query(
+        "SELECT image_id, scan_type FROM image_scans WHERE ended_at_ms IS NULL ORDER BY requested_at_ms, id LIMIT $1",
+        &[count(limit)],
+    )?;
+    readable(&rows, "image_scans", |row| Ok((row.int(0)?, parse_column(row.text(1)?, "image_scans.scan_type")?)))
+}
+
+/// Lets the scans that failed be done again.
+pub fn request_failed(tx: &mut dyn Tx, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_scans SET status = 'PENDING', description = NULL, requested_at_ms = $1, started_at_ms = NULL, \
+         ended_at_ms = NULL WHERE status = 'FAILED'",
+        &[now_ms.into()],
+    )?;
+    Ok(())
 }
 
 /// How many scans have not ended, and when the oldest of them was asked for.

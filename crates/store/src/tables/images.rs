@@ -207,6 +207,12 @@ pub fn find_by_id(tx: &mut dyn Tx, repository_id: i64, image_id: i64) -> Result<
     .transpose()
 }
 
+/// The repository that an image is in; none if there is no such image.
+pub fn repository_of(tx: &mut dyn Tx, image_id: i64) -> Result<Option<i64>, StoreError> {
+    let row = tx.query_opt("SELECT repository_id FROM images WHERE id = $1", &[image_id.into()])?;
+    row.map(|row| row.int(0)).transpose()
+}
+
 /// Turns an image to another status. Archiving and coming back leave their times.
 pub fn set_status(tx: &mut dyn Tx, image_id: i64, status: ImageStatus, now_ms: i64) -> Result<(), StoreError> {
     let (archived_at_ms, activated_at_ms) = match status {

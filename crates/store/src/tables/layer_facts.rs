@@ -60,6 +60,15 @@ pub fn upsert(
     Ok(changed == 1)
 }
 
+/// Notes that the facts of a layer are as another revision would find them; `false` if there are none.
+pub fn set_revision(tx: &mut dyn Tx, account: &AccountId, blob_id: i64, revision: i64) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE layer_facts SET revision = $1 WHERE account_id = $2 AND blob_id = $3",
+        &[revision.into(), account.as_str().into(), blob_id.into()],
+    )?;
+    Ok(changed == 1)
+}
+
 /// Removes the facts of a layer, which cannot be read any more.
 pub fn delete(tx: &mut dyn Tx, account: &AccountId, blob_id: i64) -> Result<(), StoreError> {
     tx.execute(

@@ -7,8 +7,7 @@ use tree::files;
 const BANS: &str = "\n#![cfg_attr(not(test), deny(clippy::disallowed_methods))]\n";
 /// The crates whose business it is themselves: the two that the others go through, what has a client, a file system or a
 /// process of its own, the command line, and what tests alone use.
-const EXEMPT: [&str; 8] =
-    ["aws-client", "ctl", "mutate", "page-checksums", "runtime", "scan-worker", "store", "tree"];
+const EXEMPT: [&str; 8] = ["aws-client", "ctl", "mutate", "page-checksums", "runtime", "scan-worker", "store", "tree"];
 
 /// What is wrong with the `lib.rs` of a crate, if anything.
 fn fault(name: &str, code: &str) -> Option<String> {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use access::kms::delete_kms_key::DeleteKmsKey;
 use access::kms::rotate_kms_key::RotateKmsKey;
 use access::root_key_rotation::Reseal;
-use registry::Registry;
 use registry::images::collect_garbage::CollectGarbage;
 use registry::images::follow_subject::FollowSubject;
 use registry::images::lifecycle::preview_lifecycle_policy::PreviewLifecyclePolicy;
@@ -26,13 +25,18 @@ use runtime::jobs::handler::Handler;
 use runtime::jobs::job::Job as _;
 use runtime::jobs::worker::{Node, Worker};
 use runtime::work::Work;
+use scanning::analyse_layer::AnalyseLayer;
+use scanning::context::Scanning;
+use scanning::scan_image::ScanImage;
+use scanning::update_advisories::UpdateAdvisories;
 use tokio::sync::watch;
 
 use crate::storage_check::check_storage::CheckStorage;
 use crate::storage_check::scrub_storage::ScrubStorage;
 
 /// Who does the jobs of every kind that there is.
-fn handlers(app: &Arc<Registry>) -> Vec<Handler> {
+fn handlers(scanning: &Arc<Scanning>) -> Vec<Handler> {
+    let app = &scanning.registry;
     let handlers = [
         Handler::of::<CollectGarbage, _>(app),
         Handler::of::<CheckStorage, _>(app),
@@ -47,12 +51,15 @@ fn handlers(app: &Arc<Registry>) -> Vec<Handler> {
         Handler::of::<RunLifecyclePolicy, _>(app),
         Handler::of::<Replicate, _>(app),
         Handler::of::<Fill, _>(app),
+        Handler::of::<ScanImage, _>(scanning),
+        Handler::of::<AnalyseLayer, _>(scanning),
+        Handler::of::<UpdateAdvisories, _>(scanning),
     ];
     handlers.into_iter().chain(app.events.job_handlers(&app.clock)).collect()
 }
 
 /// The worker of this node.
-fn worker(app: &Arc<Registry>, work: Work) -> Worker {
+fn worker(app: &Arc<Scanning>, work: Work) -> Worker {
     let mut handlers = handlers(app);
     handlers.retain(|handler| work == Work::All || handler.kind == CheckStorage::KIND);
     let node = Node {
@@ -67,15 +74,15 @@ fn worker(app: &Arc<Registry>, work: Work) -> Worker {
 
 /// Works until `stop` turns true.
 #[boxed]
-pub async fn run(app: Arc<Registry>, stop: watch::Receiver<bool>, work: Work) {
+pub async fn run(app: Arc<Scanning>, stop: watch::Receiver<bool>, work: Work) {
     let rounds = rounds::of(&app, work);
     tokio::join!(worker(&app, work).run(stop.clone()), jobs::rounds::run(rounds, stop));
 }
 
 /// Works off all jobs that are due at this moment, for tests.
 #[cfg(any(test, feature = "testing"))]
-pub async fn work_off(app: &Arc<Registry>) {
-    worker(app, Work::All).work_off().await;
+pub async fn work_off(app: &Arc<registry::Registry>) {
+    worker(&scanning::testing::scanning(app), Work::All).work_off().await;
 }
 
 #[cfg(test)]
@@ -83,13 +90,14 @@ mod tests {
     use access::web_identity::SourceConfig;
     use registry::testing::TestRegistry;
     use runtime::jobs::kinds::KINDS;
+    use scanning::testing::scanning;
 
     use super::*;
 
     #[tokio::test]
     async fn every_kind_of_job_has_one_handler() {
         let test = TestRegistry::new(SourceConfig::default()).await;
-        let handlers = handlers(&test.app);
+        let handlers = handlers(&scanning(&test.app));
         let mut handled: Vec<&str> = handlers.iter().map(|handler| &*handler.kind).collect();
         handled.sort_unstable();
         let mut known = KINDS.to_vec();

@@ -10,6 +10,8 @@ use registry::images::collect_garbage;
 use registry::images::lifecycle::schedule_lifecycle;
 use runtime::jobs::rounds::Round;
 use runtime::work::Work;
+use scanning::context::Scanning;
+use scanning::update_advisories;
 use store::error::{StoreError, StoreErrorKind};
 
 use crate::storage_check::scrub_storage;
@@ -21,10 +23,12 @@ const FOLLOWED_EVENTS_EVERY: Duration = Duration::from_secs(60);
 const BALLAST_EVERY: Duration = Duration::from_secs(10);
 const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 const SCRUB_EVERY: Duration = Duration::from_secs(60);
+const ADVISORIES_EVERY: Duration = Duration::from_secs(60);
 const ROTATION_EVERY: Duration = Duration::from_secs(60);
 
 /// Every round of a node that does this work.
-pub fn of(app: &Arc<Registry>, work: Work) -> Vec<Round> {
+pub fn of(scanning: &Arc<Scanning>, work: Work) -> Vec<Round> {
+    let app = &scanning.registry;
     let follow = |app: Arc<Registry>| async move { app.follow_changes().await };
     let follow = Round::new("following changes of keys, identities and policies", nodes::LOOK_EVERY, app, follow);
     if work != Work::All {
@@ -52,6 +56,9 @@ pub fn of(app: &Arc<Registry>, work: Work) -> Vec<Round> {
         Round::new("scheduling the scrub", SCRUB_EVERY, app, |app| async move { scrub_storage::schedule(&app).await }),
         Round::new("scheduling lifecycle policies", schedule_lifecycle::LOOK_EVERY, app, |app| async move {
             schedule_lifecycle::run(&app).await
+        }),
+        Round::new("scheduling updates of advisories", ADVISORIES_EVERY, scanning, |app| async move {
+            update_advisories::schedule(&app).await
         }),
     ]
 }

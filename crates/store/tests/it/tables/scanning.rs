@@ -120,6 +120,7 @@ async fn a_scan_ends_once(backend: &Backend) {
         assert!(!image_scans::end(tx, key, 10, &ended(&report), 50)?, "nobody has asked for it");
         image_scans::request(tx, image, ScanType::Basic, ScanCause::Push, 10)?;
         assert_eq!(image_scans::waiting(tx)?, (1, Some(10)));
+        assert_eq!(image_scans::list_waiting(tx, 10)?, [key]);
         assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::Pending, Some("waits"), 15)?);
         assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::InProgress, None, 20)?);
         let found = image_scans::find(tx, image, ScanType::Basic)?.expect("it was asked for");

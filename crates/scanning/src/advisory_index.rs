@@ -1,0 +1,220 @@
+//! The advisories in force, as matching looks them up; and what they say of an image.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use registry::Registry;
+use runtime::boxed;
+use scan::advisory::Head;
+use scan::ecosystem::Ecosystem;
+use scan::matching::{self, AdvisoryIndex, Evidence, Facts, Key, Row};
+use scan::stored::{self, Details};
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::advisory_records::{self, Part, Record, RecordKind};
+
+use crate::assessment;
+use crate::context::Scanning;
+use crate::report::{Exploited, Finding, Report, UsedFeed, Vulnerability};
+
+/// Pages on a vulnerability that a report keeps.
+const REFERENCES: usize = 10;
+
+fn damaged(what: &str, why: impl std::fmt::Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("what is stored of {what} is damaged: {why}"))
+}
+
+/// The advisories in force, at one moment of the database.
+struct Index<'a>(RefCell<&'a mut dyn Tx>);
+
+impl AdvisoryIndex for Index<'_> {
+    type Error = StoreError;
+
+    fn rows(&self, keys: &BTreeSet<Key>) -> Result<Vec<Row>, StoreError> {
+        let mut tx = self.0.borrow_mut();
+        let mut by_place: BTreeMap<(Ecosystem, &str), Vec<&str>> = BTreeMap::new();
+        for key in keys {
+            by_place.entry((key.ecosystem, &key.release)).or_default().push(&key.name);
+        }
+        let mut found = Vec::new();
+        for ((ecosystem, release), names) in by_place {
+            let rows = advisory_records::of_packages(&mut **tx, ecosystem.name(), release, &names)?;
+            found.extend(rows.into_iter().map(|row| (ecosystem, row)));
+        }
+        let ids: BTreeSet<i64> = found.iter().map(|(_, row)| row.record_id).collect();
+        let ids: Vec<i64> = ids.into_iter().collect();
+        let mut heads = HashMap::with_capacity(ids.len());
+        for record in advisory_records::by_ids(&mut **tx, &ids, Part::Head)? {
+            heads.insert(record.id, Arc::new(head_of(&record)?));
+        }
+        let row = |(ecosystem, row): (Ecosystem, advisory_records::PackageRow)| {
+            let head = heads.get(&row.record_id)?;
+            let (release, name) = (&row.key.release, &row.key.name);
+            let affected = stored::row_from_bytes(ecosystem, release, name, &row.body);
+            let affected = affected.map_err(|why| damaged(&format!("advisory {} on {name}", head.id), why));
+            Some(affected.map(|affected| Row { head: Arc::clone(head), affected }))
+        };
+        found.into_iter().filter_map(row).collect()
+    }
+
+    fn facts(&self, ids: &BTreeSet<String>) -> Result<HashMap<String, Facts>, StoreError> {
+        let mut tx = self.0.borrow_mut();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let mut facts: HashMap<String, Facts> = HashMap::new();
+        for record in advisory_records::of_vulnerabilities(&mut **tx, &ids)? {
+            if record.kind == RecordKind::Scores {
+                let scores = stored::scores_from_bytes(&record.record, &record.content)
+                    .map_err(|why| damaged(&record.record, why))?;
+                facts.entry(record.record).or_default().ratings.extend(scores.ratings);
+            }
+        }
+        // Another advisory's word counts only where nobody rates the vulnerability.
+        let unrated: Vec<&str> =
+            ids.into_iter().filter(|id| facts.get(*id).is_none_or(|facts| facts.ratings.is_empty())).collect();
+        for (id, record) in advisory_records::advisories_on(&mut **tx, &unrated)? {
+            if let Some(word) = head_of(&record)?.severity {
+                facts.entry(id).or_default().word.get_or_insert(word);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn covers(&self, ecosystem: Ecosystem, release: &str) -> Result<bool, StoreError> {
+        advisory_records::covers(&mut **self.0.borrow_mut(), ecosystem.name(), release)
+    }
+}
+
+fn head_of(record: &Record) -> Result<Head, StoreError> {
+    stored::head_from_bytes(&record.feed, &record.record, &record.content)
+        .map_err(|why| damaged(&format!("advisory {}", record.record), why))
+}
+
+/// Compares what an image holds with the advisories in force. Says too what there are packages of, but no advisories.
+#[boxed]
+pub(crate) async fn compare(
+    app: &Scanning,
+    report: Report,
+    before: Option<Report>,
+    feeds: Vec<UsedFeed>,
+) -> Result<(Report, Vec<String>), StoreError> {
+    let now_ms = app.now_ms();
+    app.db
+        .read(move |tx| {
+            // The transaction may be tried again.
+            let mut report = report.clone();
+            let assessment = matching::assess(&report.match_input(), &Index(RefCell::new(tx)))?;
+            let uncovered = assessment
+                .uncovered
+                .iter()
+                .map(|(ecosystem, release)| format!("{} {release}", ecosystem.name()).trim_end().to_owned());
+            let uncovered = uncovered.collect();
+            assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
+            report.vulnerabilities = vulnerabilities(tx, &report.findings)?;
+            report.feeds.clone_from(&feeds);
+            Ok((report, uncovered))
+        })
+        .await
+}
+
+/// What the records on a vulnerability say of the packages of an image: the place of each in the report, and why it is affected
+/// or not.
+#[boxed]
+pub async fn explain(
+    app: &Registry,
+    report: &Report,
+    vulnerability: &str,
+) -> Result<Vec<(usize, Evidence)>, StoreError> {
+    let (input, vulnerability) = (report.match_input(), vulnerability.to_owned());
+    app.db.read(move |tx| matching::explain(&input, &Index(RefCell::new(tx)), &vulnerability)).await
+}
+
+/// What is said of the vulnerabilities of these findings.
+fn vulnerabilities(tx: &mut dyn Tx, findings: &[Finding]) -> Result<BTreeMap<String, Vulnerability>, StoreError> {
+    let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.vulnerability.as_str()).collect();
+    let mut known: BTreeMap<String, Vulnerability> = BTreeMap::new();
+    let names: Vec<&str> = ids.iter().copied().collect();
+    // The record that decided describes it; others add what they know.
+    let deciding: HashSet<(&str, &str, &str)> = findings
+        .iter()
+        .filter_map(|finding| {
+            let first = finding.evidence.first()?;
+            Some((finding.vulnerability.as_str(), first.source.as_str(), first.record.as_str()))
+        })
+        .collect();
+    let mut advisories = advisory_records::advisories_on(tx, &names)?;
+    advisories
+        .sort_by_key(|(id, record)| !deciding.contains(&(id.as_str(), record.feed.as_str(), record.record.as_str())));
+    let rows: BTreeSet<i64> = advisories.iter().map(|(_, record)| record.id).collect();
+    let rows: Vec<i64> = rows.into_iter().collect();
+    let mut details = HashMap::with_capacity(rows.len());
+    for record in advisory_records::by_ids(tx, &rows, Part::Details)? {
+        let read =
+            Details::from_bytes(&record.content).map_err(|why| damaged(&format!("advisory {}", record.record), why))?;
+        details.insert(record.id, read);
+    }
+    for (id, record) in advisories {
+        let mut head = head_of(&record)?;
+        if let Some(details) = details.get(&record.id) {
+            details.clone().put_into(&mut head);
+        }
+        add_advisory(known.entry(id).or_default(), head);
+    }
+    for record in advisory_records::of_vulnerabilities(tx, &names)? {
+        add_facts(&mut known, &record)?;
+    }
+    Ok(known)
+}
+
+fn add_advisory(known: &mut Vulnerability, head: Head) {
+    if known.description.is_empty() {
+        known.description = if head.details.is_empty() { head.summary } else { head.details };
+    }
+    for reference in head.references {
+        if known.references.len() < REFERENCES && !known.references.contains(&reference) {
+            known.references.push(reference);
+        }
+    }
+    for rating in head.ratings {
+        if !known.ratings.contains(&rating) {
+            known.ratings.push(rating);
+        }
+    }
+    if known.published.is_none() {
+        known.published = head.published;
+    }
+    if known.modified.is_none() {
+        known.modified = head.modified;
+    }
+    if known.vendor_severity.is_none() {
+        known.vendor_severity = head.severity;
+    }
+}
+
+/// Adds what is known of a vulnerability whoever has it.
+fn add_facts(known: &mut BTreeMap<String, Vulnerability>, record: &Record) -> Result<(), StoreError> {
+    let id = &record.record;
+    let known = known.entry(id.clone()).or_default();
+    let wrong = |why| damaged(id, why);
+    match record.kind {
+        RecordKind::Advisory => {}
+        RecordKind::Scores => {
+            let scores = stored::scores_from_bytes(id, &record.content).map_err(wrong)?;
+            known.ratings.extend(scores.ratings);
+            if known.description.is_empty() {
+                known.description = scores.summary;
+            }
+        }
+        RecordKind::Exploited => {
+            let exploited = stored::exploited_from_bytes(id, &record.content).map_err(wrong)?;
+            known.exploited =
+                Some(Exploited { added: exploited.added, due: exploited.due, is_ransomware: exploited.is_ransomware });
+        }
+        RecordKind::Likelihood => {
+            let likelihood = stored::likelihood_from_bytes(id, &record.content).map_err(wrong)?;
+            known.likelihood = Some(likelihood.score);
+            known.percentile = Some(likelihood.percentile);
+        }
+    }
+    Ok(())
+}

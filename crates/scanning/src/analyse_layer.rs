@@ -1,0 +1,182 @@
+//! Analyses a layer, once for each account that has it, and lets the scans go on that wait for it.
+
+use std::io;
+use std::sync::Arc;
+
+use oci::Digest;
+use registry::images::encryption::{self, Use};
+use registry::images::errors::RegistryError;
+use registry::images::repositories::reference;
+use registry::images::{blobs, uploads};
+use registry::layers;
+use runtime::jobs::handler::Handle;
+use runtime::jobs::job::{self, Attempt, Job, JobError};
+use scan::facts::LayerFacts;
+use scan_worker::{Failure, Fault};
+use serde::{Deserialize, Serialize};
+use store::blob::BlockingReader;
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::blobs::StoredBlob;
+use store::tables::repositories::{self, Repository};
+use store::tables::{image_scans, layer_facts as rows};
+
+use crate::context::Scanning;
+use crate::layer_facts::{self, revision};
+use crate::scan_end::{fail_all_waiting, told};
+use crate::scan_image::ScanImage;
+
+/// The job, of one layer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AnalyseLayer {
+    /// The account's part of the key: one account's layers are analysed apart from another's.
+    account: String,
+    /// Where copies of the layer are shared.
+    scope: String,
+    /// A repository that has it.
+    repository_id: i64,
+    /// The layer.
+    digest: String,
+}
+
+impl AnalyseLayer {
+    /// The job of a layer of a repository.
+    pub fn new(repository: &Repository, digest: &Digest) -> Self {
+        let scope = uploads::blob_scope(repository);
+        Self {
+            account: repository.spec.registry.account.to_string(),
+            scope: format!("{} {}", scope.region, scope.encryption),
+            repository_id: repository.id,
+            digest: digest.to_string(),
+        }
+    }
+}
+
+impl Job for AnalyseLayer {
+    const KIND: &'static str = "analyse_layer";
+
+    fn key(&self) -> String {
+        format!("{} {} {}", self.account, self.scope, self.digest)
+    }
+}
+
+impl Handle<Scanning> for AnalyseLayer {
+    // Each has a processor of its own.
+    const AT_ONCE: usize = 2;
+    /// A layer that cannot be read is not waited for through the night.
+    const MAX_ATTEMPTS: i64 = 6;
+
+    async fn run(self, app: Arc<Scanning>, attempt: Attempt) -> Result<(), JobError> {
+        let Ok(digest) = self.digest.parse::<Digest>() else {
+            return Err(JobError::Hopeless(format!("'{}' is no digest", self.digest)));
+        };
+        let id = self.repository_id;
+        let found = app.db.read(move |tx| repositories::find_by_id(tx, id)).await?;
+        // Whoever waits finds out that the repository is gone.
+        let Some(repository) = found else { return Ok(()) };
+        match analyse(&app, &repository, digest, attempt).await {
+            Ok(()) => Ok(()),
+            Err(error) if attempt.is_last => {
+                let reason = format!("layer {digest} cannot be read: {}", told(&error));
+                fail_all_waiting(&app, &repository, digest, &reason).await?;
+                Err(JobError::Failed(reason))
+            }
+            Err(RegistryError::Store(error)) => Err(JobError::Store(error)),
+            Err(error) => Err(JobError::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Analyses a layer unless that has been done.
+async fn analyse(
+    app: &Arc<Scanning>,
+    repository: &Repository,
+    digest: Digest,
+    attempt: Attempt,
+) -> Result<(), RegistryError> {
+    let account = &repository.spec.registry.account;
+    let ready = async {
+        encryption::require(app, repository, Use::Pull).await?;
+        layers::find(app, &reference(repository), digest).await
+    };
+    let layer = match ready.await {
+        Ok(layer) => layer.for_the_server(),
+        // Whoever waits finds out why.
+        Err(RegistryError::Kms(_) | RegistryError::LayerNotFound(..) | RegistryError::RepositoryNotFound(_)) => {
+            return Ok(go_on(app, repository, digest).await?);
+        }
+        Err(error) => return Err(error),
+    };
+    let stored = layer
+        .stored(&app.registry)
+        .await
+        .map_err(|failure| RegistryError::Store(StoreError::new(StoreErrorKind::Unavailable, failure.to_string())))?;
+    let blob = &stored.stored;
+    if !is_done(app, account, blob).await? {
+        let facts = read(app, blob, attempt).await?;
+        if layer_facts::store(app, account, blob, &facts).await? {
+            tracing::debug!("layer {digest} was analysed for account {account}");
+        }
+    }
+    Ok(go_on(app, repository, digest).await?)
+}
+
+async fn is_done(app: &Scanning, account: &aws::AccountId, blob: &StoredBlob) -> Result<bool, RegistryError> {
+    let (asked, blob_id) = (account.clone(), blob.id);
+    let known = app.db.read(move |tx| rows::find_analysed(tx, &asked, blob_id)).await?;
+    match known {
+        None => Ok(false),
+        Some(known) if known.revision == revision(&scan::detectors::all()) => Ok(true),
+        Some(_) => layer_facts::is_as_before(app, account, blob, app.reader.limits()).await,
+    }
+}
+
+/// Reads the layer in a process of its own. What is wrong with the layer itself is a fact about it.
+async fn read(app: &Arc<Scanning>, blob: &StoredBlob, attempt: Attempt) -> Result<LayerFacts, RegistryError> {
+    // It is read twice where it has hard links that only the second reading can follow.
+    let mut readers = Vec::with_capacity(2);
+    for _ in 0..2 {
+        readers.push(blobs::open(app, blob).await?.blocking());
+    }
+    let node = Arc::clone(app);
+    let read = runtime::tasks::spawn_blocking(move || {
+        let mut open = || -> io::Result<BlockingReader> {
+            readers.pop().ok_or_else(|| io::Error::other("the layer was to be read more than twice"))
+        };
+        node.reader.read(&mut open)
+    });
+    let read = read.await.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    match read {
+        Ok(facts) => Ok(facts),
+        Err(failure) => of_failure(failure, attempt),
+    }
+}
+
+/// What is known of a layer whose reading failed.
+fn of_failure(failure: Failure, attempt: Attempt) -> Result<LayerFacts, RegistryError> {
+    // A process that the system ended may have had bad luck once.
+    let may_be_chance = matches!(failure, Failure::Killed | Failure::Crashed(_)) && attempt.number < 2;
+    match failure.fault() {
+        Fault::Layer if !may_be_chance => {
+            Ok(LayerFacts { problems: vec![failure.to_string()], ..LayerFacts::default() })
+        }
+        Fault::Layer | Fault::Storage | Fault::Node => {
+            Err(StoreError::new(StoreErrorKind::Unavailable, "the layer was not analysed").with_source(failure).into())
+        }
+    }
+}
+
+/// Lets the scans go on that wait for a layer.
+async fn go_on(app: &Scanning, repository: &Repository, digest: Digest) -> Result<(), StoreError> {
+    let (account, now_ms) = (repository.spec.registry.account.clone(), app.now_ms());
+    app.db
+        .write(move |tx: &mut dyn Tx| {
+            for (image_id, scan_type) in image_scans::waiting_for_layer(tx, &account, &digest)? {
+                job::enqueue(tx, &ScanImage { image_id, scan_type }, now_ms, now_ms)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+    app.wake_jobs.wake();
+    Ok(())
+}

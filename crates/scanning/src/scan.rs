@@ -1,0 +1,260 @@
+//! Scans an image: has its layers analysed, folds what is known of them, compares the packages with advisories, and notes what
+//! was found.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use oci::{Digest, Manifest};
+use registry::images::encryption::{self, Use};
+use registry::images::errors::RegistryError;
+use registry::images::repositories::reference;
+use runtime::jobs::handler::Handle;
+use runtime::jobs::job::{self, Attempt, JobError};
+use scan::facts::LayerFacts;
+use store::db::Tx;
+use store::error::{StoreError, StoreErrorKind};
+use store::tables::image_scans::{self, ScanStatus};
+use store::tables::images::ImageStatus;
+use store::tables::repositories::Repository;
+use store::tables::scanning_configurations::ScanType;
+
+use crate::advisory_state::{self, AdvisoryState};
+use crate::analyse_layer::AnalyseLayer;
+use crate::context::Scanning;
+use crate::image_layers::{ImageLayer, ImageLayers};
+use crate::layer_facts::{self, Known};
+use crate::report::Report;
+use crate::scan_end::{End, Subject, told};
+use crate::scan_image::ScanImage;
+use crate::{advisory_index, assessment, update_advisories};
+
+/// What waits for advisories looks again after so long, if nobody wakes it.
+const LOOK_AGAIN_MS: i64 = 30 * 1000;
+/// What waits for its layers is woken by them; this is for what nobody has thought of.
+const LAYERS_LOOK_AGAIN_MS: i64 = 60 * 1000;
+/// What ECR says of a scan that has ended (reference/scanning.md 3).
+const COMPLETE: &str = "The scan was completed successfully.";
+/// The same of an image that is watched from then on.
+const ACTIVE: &str = "Continuous scan is selected for image.";
+
+impl Handle<Scanning> for ScanImage {
+    const AT_ONCE: usize = 2;
+    const MAX_ATTEMPTS: i64 = 10;
+
+    async fn run(self, app: Arc<Scanning>, attempt: Attempt) -> Result<(), JobError> {
+        let Self { image_id, scan_type } = self;
+        let found = app.db.read(move |tx| Subject::find(tx, image_id, scan_type)).await?;
+        // The image is gone, or its scan has ended.
+        let Some(subject) = found else { return Ok(()) };
+        let end = match scan(&app, &subject).await {
+            Ok(Progress::Ended(end)) => *end,
+            Ok(Progress::Waits { status, description, until_ms }) => {
+                let now_ms = app.now_ms();
+                app.db
+                    .write(move |tx| {
+                        image_scans::note_progress(tx, image_id, scan_type, status, Some(&description), now_ms)
+                    })
+                    .await
+                    .map_err(|error: StoreError| JobError::from(error))?;
+                return Err(JobError::TooEarly { until_ms });
+            }
+            // The KMS key cannot be used: nothing that is wrong with the image may be told.
+            Err(RegistryError::Kms(error)) => End::failed(error.to_string()),
+            Err(error) if attempt.is_last => End::failed(told(&error)),
+            Err(RegistryError::Store(error)) => return Err(JobError::Store(error)),
+            Err(error) => return Err(JobError::Failed(error.to_string())),
+        };
+        Ok(subject.end(&app, end).await.map_err(JobError::from)?)
+    }
+}
+
+/// How far a scan came.
+enum Progress {
+    /// It has come to its end.
+    Ended(Box<End>),
+    /// It goes on when something is there.
+    Waits { status: ScanStatus, description: String, until_ms: i64 },
+}
+
+/// Does as much of a scan as can be done now.
+async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, RegistryError> {
+    let Subject { repository, image, manifest, scan } = subject;
+    let ended = |end| Ok(Progress::Ended(Box::new(end)));
+    if image.status != ImageStatus::Active {
+        return ended(End::failed("The image is archived: it is scanned when it is restored".to_owned()));
+    }
+    encryption::require(app, repository, Use::Pull).await?;
+    let place = reference(repository);
+    let opened = encryption::open_manifest(app, &place, &image.digest, manifest).await?;
+    let parsed = Manifest::parse(&opened, image.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
+    let layers = match ImageLayers::of(&parsed) {
+        ImageLayers::Layers(layers) => layers,
+        ImageLayers::Unsupported(what) => {
+            return ended(End::unsupported(&format!("The image is of a type that cannot be scanned: {what}")));
+        }
+    };
+    let Some(known) = known_layers(app, repository, &layers).await? else {
+        return Ok(Progress::Waits {
+            status: ScanStatus::InProgress,
+            description: "Layers are being analysed".to_owned(),
+            until_ms: app.now_ms() + LAYERS_LOOK_AGAIN_MS,
+        });
+    };
+    let facts = facts_of(app, repository, &layers, &known).await?;
+    let Some(facts) = facts else {
+        // Facts went between the two looks.
+        return Ok(Progress::Waits {
+            status: ScanStatus::InProgress,
+            description: "Layers are being analysed again".to_owned(),
+            until_ms: app.now_ms(),
+        });
+    };
+    let digests = layers.iter().map(|layer| layer.digest.to_string()).collect();
+    let folded = runtime::tasks::spawn_blocking(move || assessment::inventory(digests, &facts)).await;
+    let report = folded.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    if report.system.is_none() && report.packages.is_empty() && report.problems.is_empty() {
+        return ended(End::unsupported("The operating system '' version '' is not supported"));
+    }
+    let places = assessment::places(&report);
+    update_advisories::want(app, &places).await?;
+    let (node, now_ms, asked) = (Arc::clone(app), app.now_ms(), places.clone());
+    let state = app
+        .db
+        .read(move |tx| advisory_state::find(tx, &node.settings, &node.feeds, &asked, now_ms))
+        .await
+        .map_err(|error: StoreError| RegistryError::from(error))?;
+    let feeds = match state {
+        AdvisoryState::Current(feeds) => feeds,
+        AdvisoryState::Coming(description) => {
+            let until_ms = now_ms + LOOK_AGAIN_MS;
+            return Ok(Progress::Waits { status: ScanStatus::Pending, description, until_ms });
+        }
+        AdvisoryState::Missing(why) => return ended(End::failed(why)),
+    };
+    let before = earlier_report(app, image.id, scan.scan_type).await?;
+    let (report, uncovered) = advisory_index::compare(app, report, before, feeds).await?;
+    ended(judge(report, &uncovered, scan.scan_type))
+}
+
+/// What is said of an image that was compared with advisories: that nothing was found says something only if all of it was.
+fn judge(report: Report, uncovered: &[String], scan_type: ScanType) -> End {
+    let packages_of_system = report.packages.iter().any(|package| package.package.kind.is_of_system());
+    let is_known = report.system.as_ref().is_some_and(|os| scan::matching::place(os).is_some());
+    if (report.system.is_some() || packages_of_system) && !is_known {
+        let (id, version) = report.system.as_ref().map_or(("", ""), |os| (os.id.as_str(), os.version.as_str()));
+        let description =
+            format!("UnsupportedImageError: The operating system '{id}' version '{version}' is not supported");
+        return End { status: ScanStatus::UnsupportedImage, description: Some(description), report: Some(report) };
+    }
+    if !uncovered.is_empty() {
+        let why = format!("There are no advisories for {}", uncovered.join(", "));
+        return End { status: ScanStatus::Failed, description: Some(why), report: Some(report) };
+    }
+    let (status, ended) = match scan_type {
+        ScanType::Basic => (ScanStatus::Complete, COMPLETE),
+        ScanType::Enhanced => (ScanStatus::Active, ACTIVE),
+    };
+    if report.problems.is_empty() {
+        return End { status, description: Some(ended.to_owned()), report: Some(report) };
+    }
+    let shown: BTreeSet<&str> = report.problems.iter().take(5).map(|problem| problem.what.as_str()).collect();
+    let more = report.problems.len().saturating_sub(5);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let description =
+        format!("The image was analysed in part: {}{more}", shown.into_iter().collect::<Vec<_>>().join("; "));
+    // A part that holds findings tells them; one that holds none must not look clean.
+    let status = if report.findings.is_empty() { ScanStatus::Failed } else { status };
+    End { status, description: Some(description), report: Some(report) }
+}
+
+/// The rows of the image's layers, from the lowest on; none while some are not analysed, which is begun then.
+async fn known_layers(
+    app: &Scanning,
+    repository: &Repository,
+    layers: &[ImageLayer],
+) -> Result<Option<Vec<Option<i64>>>, StoreError> {
+    let readable: Vec<Option<Digest>> =
+        layers.iter().map(|layer| layer.problem.is_none().then_some(layer.digest)).collect();
+    let repository = repository.clone();
+    let now_ms = app.now_ms();
+    let asked = repository.clone();
+    let look = move |tx: &mut dyn Tx| {
+        let repository = &asked;
+        let account = &repository.spec.registry.account;
+        let mut known = Vec::with_capacity(readable.len());
+        let mut missing = BTreeSet::new();
+        for digest in &readable {
+            let Some(digest) = digest else {
+                known.push(None);
+                continue;
+            };
+            match layer_facts::find_known(tx, account, repository.id, digest)? {
+                Known::Analysed { blob_id } => known.push(Some(blob_id)),
+                Known::NotAnalysed => drop(missing.insert(*digest)),
+            }
+        }
+        Ok::<_, StoreError>((missing, known))
+    };
+    let (missing, known) = app.db.read(look).await?;
+    if missing.is_empty() {
+        return Ok(Some(known));
+    }
+    app.db
+        .write(move |tx| {
+            // One may have been analysed since: then the job finds that out.
+            missing
+                .iter()
+                .try_for_each(|digest| job::enqueue(tx, &AnalyseLayer::new(&repository, digest), now_ms, now_ms))
+        })
+        .await
+        .map_err(|error: StoreError| error)?;
+    app.wake_jobs.wake();
+    Ok(None)
+}
+
+/// The facts of the image's layers, from the lowest on; none if some of them are not there any more.
+async fn facts_of(
+    app: &Scanning,
+    repository: &Repository,
+    layers: &[ImageLayer],
+    known: &[Option<i64>],
+) -> Result<Option<Vec<LayerFacts>>, RegistryError> {
+    let account = &repository.spec.registry.account;
+    let mut facts = Vec::with_capacity(layers.len());
+    for (layer, blob_id) in layers.iter().zip(known) {
+        let opened = match (layer.problem, blob_id) {
+            (Some(problem), _) => Some(LayerFacts { problems: vec![problem.to_owned()], ..LayerFacts::default() }),
+            (None, None) => None,
+            (None, Some(blob_id)) => {
+                match layer_facts::open(app, account, *blob_id, app.reader.limits()).await {
+                    // They are made anew.
+                    Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
+                        tracing::warn!(error = %error, "facts of layer {} are made anew: {error}", layer.digest);
+                        let (account, blob_id) = (account.clone(), *blob_id);
+                        let delete = move |tx: &mut dyn Tx| store::tables::layer_facts::delete(tx, &account, blob_id);
+                        app.db.write(delete).await.map_err(|error: StoreError| RegistryError::from(error))?;
+                        None
+                    }
+                    opened => opened?,
+                }
+            }
+        };
+        let Some(opened) = opened else { return Ok(None) };
+        facts.push(opened);
+    }
+    Ok(Some(facts))
+}
+
+/// What the scan before found. One that cannot be read is as none.
+async fn earlier_report(app: &Scanning, image_id: i64, scan_type: ScanType) -> Result<Option<Report>, RegistryError> {
+    let found = app.db.read(move |tx| image_scans::find_report(tx, image_id, scan_type)).await?;
+    let Some(document) = found else { return Ok(None) };
+    match encryption::open_document(app, &document).await.and_then(|bytes| Ok(Report::from_bytes(&bytes)?)) {
+        Ok(report) => Ok(Some(report)),
+        Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
+            tracing::warn!(error = %error, "the report of an earlier scan is lost: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

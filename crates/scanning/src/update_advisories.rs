@@ -1,0 +1,133 @@
+//! Keeps advisories current: which files of which feeds are wanted, and the job that fetches one.
+
+use std::collections::BTreeSet;
+
+use runtime::boxed;
+use runtime::jobs::job::{self, Job};
+use scan::feeds::catalog::Feed;
+use serde::{Deserialize, Serialize};
+use store::db::Tx;
+use store::error::StoreError;
+use store::tables::advisory_feeds::{self, WantedFeed};
+use store::tables::image_scans;
+
+use crate::advisory_state::{Places, files};
+use crate::context::Scanning;
+use crate::scan_image::ScanImage;
+
+/// Scans that are let go on at a time.
+const WAITING: usize = 1_000;
+/// What could not be fetched is tried again after so long at the latest.
+const RETRY_MS: i64 = 60 * 60 * 1000;
+
+/// The job, of one file of a feed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UpdateAdvisories {
+    /// The file, by the name under which it is stored.
+    pub file: String,
+}
+
+impl Job for UpdateAdvisories {
+    const KIND: &'static str = "update_advisories";
+
+    fn key(&self) -> String {
+        self.file.clone()
+    }
+}
+
+/// The files that images with packages of these places need, with what is known of vulnerabilities whoever has them.
+fn needed(feeds: &[Feed], places: &Places) -> BTreeSet<String> {
+    let is_needed = |feed: &Feed, release: Option<&str>| {
+        feed.covers.is_empty()
+            || places
+                .iter()
+                .any(|(ecosystem, own)| feed.covers.contains(ecosystem) && release.is_none_or(|release| release == own))
+    };
+    files(feeds).filter(|(_, feed, file)| is_needed(feed, file.release.as_deref())).map(|(name, ..)| name).collect()
+}
+
+/// Has the files fetched that images with packages of these places need, from now on.
+#[boxed]
+pub async fn want(app: &Scanning, places: &Places) -> Result<(), StoreError> {
+    let needed = needed(&app.feeds, places);
+    let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
+    let new: Vec<String> = needed.into_iter().filter(|name| !wanted.iter().any(|known| known.name == *name)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let (now_ms, is_offline) = (app.now_ms(), app.settings.is_offline);
+    app.db
+        .write(move |tx| {
+            for file in &new {
+                if advisory_feeds::want(tx, file)? && !is_offline {
+                    job::enqueue(tx, &UpdateAdvisories { file: file.clone() }, now_ms, now_ms)?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+    app.wake_jobs.wake();
+    Ok(())
+}
+
+/// Whether it is time to ask for a file again.
+fn is_due(feed: &Feed, wanted: &WantedFeed, now_ms: i64) -> bool {
+    let interval_ms = i64::try_from(feed.interval.as_millis()).unwrap_or(i64::MAX);
+    let after_ms = if wanted.failure.is_some() { interval_ms.min(RETRY_MS) } else { interval_ms };
+    wanted.attempted_at_ms.is_none_or(|attempted_at_ms| attempted_at_ms.saturating_add(after_ms) <= now_ms)
+}
+
+/// Has those files fetched that are due.
+#[boxed]
+pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
+    if app.settings.is_offline {
+        return Ok(());
+    }
+    let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
+    let now_ms = app.now_ms();
+    let due: Vec<String> = files(&app.feeds)
+        .filter(|(name, feed, _)| wanted.iter().any(|known| known.name == *name && is_due(feed, known, now_ms)))
+        .map(|(name, ..)| name)
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    app.db
+        .write(move |tx| {
+            due.iter().try_for_each(|file| job::enqueue(tx, &UpdateAdvisories { file: file.clone() }, now_ms, now_ms))
+        })
+        .await
+        .map_err(|error: StoreError| error)?;
+    app.wake_jobs.wake();
+    Ok(())
+}
+
+/// Lets scans go on that wait for advisories.
+pub(crate) fn let_go_on(tx: &mut dyn Tx, now_ms: i64) -> Result<(), StoreError> {
+    for (image_id, scan_type) in image_scans::list_waiting(tx, WAITING)? {
+        job::enqueue(tx, &ScanImage { image_id, scan_type }, now_ms, now_ms)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use scan::ecosystem::Ecosystem;
+    use scan::feeds::catalog;
+
+    use super::*;
+
+    #[test]
+    fn what_images_need_is_wanted_and_no_more() {
+        let feeds = catalog::built_in();
+        let of = |places: &[(Ecosystem, &str)]| {
+            needed(&feeds, &places.iter().map(|(ecosystem, release)| (*ecosystem, (*release).to_owned())).collect())
+        };
+        let always = of(&[]);
+        assert!(always.contains("kev") && always.contains("epss") && !always.contains("debian"), "{always:?}");
+        let debian = of(&[(Ecosystem::Debian, "12")]);
+        assert!(debian.is_superset(&always) && debian.contains("debian"), "{debian:?}");
+        let alpine = of(&[(Ecosystem::Alpine, "3.20")]);
+        assert!(alpine.contains("alpine/v3.20/main") && !alpine.contains("alpine/v3.19/main"), "{alpine:?}");
+    }
+}
