@@ -230,6 +230,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// Why reading ended before the feed did: what was read is no whole revision.
     pub ended: Option<String>,
+    /// Whether it says itself that there is nothing in it.
+    pub is_empty: bool,
     /// The rows by ecosystem and release. A release that a feed tells nothing of is one that it knows nothing of.
     pub places: BTreeMap<(Ecosystem, String), u64>,
 }
@@ -252,10 +254,11 @@ impl Report {
         ControlFlow::Break(())
     }
 
-    /// Whether what was read can be a revision: it has come to its end, holds something, and nine records of ten are whole.
-    /// A page that says that the feed is elsewhere is no feed of broken records.
+    /// Whether what was read can be a revision: it has come to its end, holds something or says that it does not, and nine
+    /// records of ten are whole. A page that says that the feed is elsewhere is no feed of broken records.
     pub fn is_fit(&self) -> bool {
-        self.ended.is_none() && self.records > 0 && self.broken.saturating_mul(9) <= self.records
+        let is_something = self.records > 0 || self.is_empty;
+        self.ended.is_none() && is_something && self.broken.saturating_mul(9) <= self.records
     }
 
     fn count(&mut self, advisory: &Advisory) {

@@ -70,6 +70,8 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
     for entry in waiting {
         give(import, entry, rolling, &release, repository.as_deref())?;
     }
+    // A release may begin with a repository in which nothing was fixed yet.
+    import.report.is_empty = import.report.records == 0 && !release.is_empty();
     ControlFlow::Continue(())
 }
 

@@ -200,6 +200,9 @@ fn documents_that_break_off_are_no_whole_revision() {
         ),
     ];
     let plain = Packaging::File(Compression::None);
+    for (document, is_fit) in [(r#"{"distroversion":"v3.24","packages":[]}"#, true), (r#"{"error":"gone"}"#, false)] {
+        assert_eq!(read(Form::Secdb, plain, document.as_bytes(), &FeedLimits::default()).1.is_fit(), is_fit);
+    }
     for (form, document) in documents {
         let report = read(form, plain, document.as_bytes(), &FeedLimits::default()).1;
         assert!(report.is_fit(), "{form}: {report:?}");
